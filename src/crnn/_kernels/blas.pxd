@@ -1,0 +1,40 @@
+"""Row-major matrix products by SciPy's BLAS: the only file that knows SciPy.
+
+A row-major matrix is its transpose in the BLAS's column-major eyes, and C = A B is C' = B' A': the operands change
+places and nothing is copied. Sizes must have been checked to fit an int at the door.
+"""
+from cython cimport floating
+from scipy.linalg.cython_blas cimport dgemm, sgemm
+
+
+cdef inline void gemm(char* trans_b, char* trans_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+                      const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
+                      floating beta, floating* c, Py_ssize_t ldc) noexcept nogil:
+    """C = op(A) op(B) + beta C                        (m, n) = (m, k) (k, n)"""
+    cdef int rows = <int>m, columns = <int>n, depth = <int>k
+    cdef int stride_a = <int>lda, stride_b = <int>ldb, stride_c = <int>ldc
+    cdef floating alpha = 1
+    if floating is float:
+        sgemm(trans_b, trans_a, &columns, &rows, &depth, &alpha, <float*>b, &stride_b, <float*>a, &stride_a,
+              &beta, c, &stride_c)
+    else:
+        dgemm(trans_b, trans_a, &columns, &rows, &depth, &alpha, <double*>b, &stride_b, <double*>a, &stride_a,
+              &beta, c, &stride_c)
+
+
+cdef inline void gemm_nn(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* a, const floating* b,
+                         floating beta, floating* c) noexcept nogil:
+    """C = A B + beta C                                (m, n) = (m, k) (k, n)"""
+    gemm(b"n", b"n", m, n, k, a, k, b, n, beta, c, n)
+
+
+cdef inline void gemm_nt(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* a, const floating* b,
+                         floating beta, floating* c) noexcept nogil:
+    """C = A B' + beta C                               (m, n) = (m, k) (n, k)'"""
+    gemm(b"t", b"n", m, n, k, a, k, b, k, beta, c, n)
+
+
+cdef inline void gemm_tn(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* a, const floating* b,
+                         floating beta, floating* c) noexcept nogil:
+    """C = A' B + beta C                               (m, n) = (k, m)' (k, n)"""
+    gemm(b"n", b"t", m, n, k, a, m, b, n, beta, c, n)

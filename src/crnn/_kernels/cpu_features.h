@@ -1,0 +1,48 @@
+/* Which instruction sets may be used: what the processor has and the operating system saves. */
+#ifndef CRNN_CPU_FEATURES_H
+#define CRNN_CPU_FEATURES_H
+
+/* Both instruction sets' builds exist only where the build asked for them (x86-64). */
+#if defined(__x86_64__) || defined(_M_X64)
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+static void cpuid(int leaf, int subleaf, unsigned out[4]) { __cpuidex((int *)out, leaf, subleaf); }
+static unsigned long long saved_state(void) { return _xgetbv(0); }
+#else
+#include <cpuid.h>
+static void cpuid(int leaf, int subleaf, unsigned out[4]) {
+    __cpuid_count(leaf, subleaf, out[0], out[1], out[2], out[3]);
+}
+static unsigned long long saved_state(void) {
+    unsigned low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return ((unsigned long long)high << 32) | low;
+}
+#endif
+
+enum { EAX, EBX, ECX, EDX };
+
+/* 0: baseline; 1: AVX2, FMA; 2: AVX-512 F, DQ, BW, VL as well. */
+static int instruction_set_level(void) {
+    unsigned r[4];
+    unsigned long long state;
+    cpuid(0, 0, r);
+    if (r[EAX] < 7)
+        return 0;
+    cpuid(1, 0, r);
+    if (!(r[ECX] >> 27 & 1) || !(r[ECX] >> 28 & 1) || !(r[ECX] >> 12 & 1)) /* OSXSAVE, AVX, FMA */
+        return 0;
+    state = saved_state();
+    cpuid(7, 0, r);
+    if (!(r[EBX] >> 5 & 1) || (state & 0x06) != 0x06) /* AVX2; XMM and YMM saved */
+        return 0;
+    if ((r[EBX] >> 16 & 1) && (r[EBX] >> 17 & 1) && (r[EBX] >> 30 & 1) && (r[EBX] >> 31 & 1) && (state & 0xe6) == 0xe6)
+        return 2;
+    return 1;
+}
+
+#else
+static int instruction_set_level(void) { return 0; }
+#endif
+#endif

@@ -1,0 +1,57 @@
+/* A barrier for a few threads that meet several times a millisecond.
+ *
+ * Waiting is a short spin, then giving the processor away: a sleep and a wake through the kernel would cost as much
+ * as a small training step. Reusable at once: each meeting is a new generation.
+ */
+#ifndef CRNN_SPIN_BARRIER_H
+#define CRNN_SPIN_BARRIER_H
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#include <windows.h>
+#define ATOMIC_LOAD(p) _InterlockedOr((volatile long *)(p), 0)
+#define ATOMIC_STORE(p, v) _InterlockedExchange((volatile long *)(p), (v))
+#define ATOMIC_INCREMENT(p) _InterlockedIncrement((volatile long *)(p))
+#define YIELD() SwitchToThread()
+#else
+#define ATOMIC_LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define ATOMIC_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define ATOMIC_INCREMENT(p) __atomic_add_fetch((p), 1, __ATOMIC_ACQ_REL)
+#if defined(_WIN32)
+#include <windows.h>
+#define YIELD() SwitchToThread()
+#else
+#include <sched.h>
+#define YIELD() sched_yield()
+#endif
+#endif
+
+#if defined(__x86_64__) || defined(__i386__) || defined(_M_X64)
+#include <immintrin.h>
+#define PAUSE() _mm_pause()
+#else
+#define PAUSE() ((void)0)
+#endif
+
+#define SPINS 4000
+
+typedef struct {
+    long parties, arrived, generation;
+} spin_barrier;
+
+static inline void spin_barrier_wait(spin_barrier *barrier) {
+    const long generation = ATOMIC_LOAD(&barrier->generation);
+    if (ATOMIC_INCREMENT(&barrier->arrived) == barrier->parties) {
+        ATOMIC_STORE(&barrier->arrived, 0);
+        ATOMIC_STORE(&barrier->generation, generation + 1);
+        return;
+    }
+    for (int spins = 0; ATOMIC_LOAD(&barrier->generation) == generation; spins++) {
+        if (spins < SPINS)
+            PAUSE();
+        else
+            YIELD();
+    }
+}
+
+#endif

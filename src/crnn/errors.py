@@ -1,0 +1,110 @@
+"""The exceptions that crnn raises on purpose; each is also the built-in error a caller would expect."""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+__all__ = ["DivergenceError", "InvalidInputError", "ModelFileError", "NotFittedError"]
+
+
+class InvalidInputError(ValueError, TypeError):
+    """An argument or a text cannot be used; the message names it, says where it stands and what to do.
+
+    Examples
+    --------
+    >>> from crnn.errors import InvalidInputError
+    >>> issubclass(InvalidInputError, ValueError) and issubclass(InvalidInputError, TypeError)
+    True
+    """
+
+
+class ModelFileError(ValueError):
+    """A model file is damaged, is not a model file, or was written in a newer format.
+
+    Examples
+    --------
+    >>> from crnn.errors import ModelFileError
+    >>> issubclass(ModelFileError, ValueError)
+    True
+    """
+
+
+class NotFittedError(ValueError, AttributeError):
+    """A model without weights was asked for something that needs them.
+
+    It is an `AttributeError` too, so that `hasattr` says False for a learned attribute before `fit`.
+
+    Examples
+    --------
+    >>> from crnn.errors import NotFittedError
+    >>> issubclass(NotFittedError, ValueError) and issubclass(NotFittedError, AttributeError)
+    True
+    """
+
+    @classmethod
+    def before(cls, what: str, *, estimator: str = "CharRNN") -> Self:
+        """Build the error with its usual message.
+
+        Parameters
+        ----------
+        what : str
+            The method or learned attribute that was asked for, such as "sample" or "params_".
+        estimator : str, default="CharRNN"
+            The class of the model.
+
+        Returns
+        -------
+        NotFittedError
+            The error, ready to be raised.
+
+        Examples
+        --------
+        >>> from crnn.errors import NotFittedError
+        >>> print(NotFittedError.before("params_"))
+        this CharRNN is not fitted yet: call fit or partial_fit, or load a model, before params_
+        """
+        return cls(
+            f"this {estimator} is not fitted yet: call fit or partial_fit, or load a model, before {what}"
+        )
+
+
+class DivergenceError(ArithmeticError):
+    """Training met a loss that is not finite; the model keeps its last good weights.
+
+    Parameters
+    ----------
+    step : int
+        The training step, counted as `n_steps_` counts, whose loss is not finite.
+    last_loss : float
+        The last finite loss before it, in nats per chunk (summed over time, mean over streams);
+        NaN if there was none.
+
+    Attributes
+    ----------
+    step : int
+    last_loss : float
+
+    Examples
+    --------
+    >>> from crnn.errors import DivergenceError
+    >>> error = DivergenceError(step=1201, last_loss=48.25)
+    >>> print(error)
+    the loss of step 1201 is not finite (last finite loss: 48.25 nats per chunk); lower learning_rate or clip
+    >>> error.step, error.last_loss
+    (1201, 48.25)
+    """
+
+    def __init__(self, step: int, last_loss: float) -> None:
+        # The two values are the arguments, and the message is made from them: pickle and copy rebuild
+        # an exception from its `args`.
+        super().__init__(step, last_loss)
+        self.step = step
+        self.last_loss = last_loss
+
+    def __str__(self) -> str:
+        if math.isfinite(self.last_loss):
+            before = f"last finite loss: {self.last_loss:.6g} nats per chunk"
+        else:
+            before = "there was no finite loss before it"
+        return f"the loss of step {self.step} is not finite ({before}); lower learning_rate or clip"

@@ -1,0 +1,68 @@
+import copy
+import math
+import pickle
+
+import pytest
+
+from crnn.errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+
+
+@pytest.mark.parametrize(
+    ("error", "bases"),
+    [
+        (InvalidInputError, (ValueError, TypeError)),
+        (ModelFileError, (ValueError,)),
+        (NotFittedError, (ValueError, AttributeError)),
+        (DivergenceError, (ArithmeticError,)),
+    ],
+)
+def test_each_error_is_the_built_in_one_that_callers_expect(error, bases):
+    assert all(issubclass(error, base) for base in bases)
+
+
+@pytest.mark.parametrize("error", [InvalidInputError, ModelFileError, NotFittedError])
+def test_a_message_survives_pickling(error):
+    back = pickle.loads(pickle.dumps(error("what is wrong")))
+    assert type(back) is error
+    assert str(back) == "what is wrong"
+
+
+def test_not_fitted_names_what_was_asked_for_and_the_remedy():
+    error = NotFittedError.before("sample")
+    assert type(error) is NotFittedError
+    assert str(error).startswith("this CharRNN is not fitted yet")
+    assert "fit" in str(error)
+    assert str(error).endswith("before sample")
+    assert "this Other is" in str(NotFittedError.before("params_", estimator="Other"))
+
+
+def test_not_fitted_makes_hasattr_say_no():
+    class Model:
+        @property
+        def params_(self):
+            raise NotFittedError.before("params_")
+
+    assert not hasattr(Model(), "params_")
+
+
+def test_divergence_says_step_loss_and_remedy():
+    error = DivergenceError(step=1201, last_loss=48.25)
+    assert (error.step, error.last_loss) == (1201, 48.25)
+    for part in ("step 1201", "48.25 nats per chunk", "lower learning_rate or clip"):
+        assert part in str(error)
+
+
+@pytest.mark.parametrize("last_loss", [math.nan, math.inf])
+def test_divergence_at_once_does_not_call_the_last_loss_finite(last_loss):
+    message = str(DivergenceError(0, last_loss))
+    assert "no finite loss" in message
+    assert "nats" not in message
+
+
+@pytest.mark.parametrize("again", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
+def test_divergence_survives_pickling_and_copying(again):
+    error = DivergenceError(7, 3.5)
+    error.add_note("a note")
+    back = again(error)
+    assert type(back) is DivergenceError
+    assert (back.step, back.last_loss, str(back), back.__notes__) == (7, 3.5, str(error), ["a note"])
