@@ -349,7 +349,8 @@ def test_lying_architecture_with_a_true_checksum(path, data, field, size):
     architecture = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
     tracemalloc.start()
     try:
-        refused(path, with_metadata(data, architecture=json.dumps(architecture | {field: size})))
+        message = refused(path, with_metadata(data, architecture=json.dumps(architecture | {field: size})))
+        assert len(message) < 500 + len(str(path))
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
@@ -565,11 +566,12 @@ def test_mutated_files(path, data, mutations):
         text = inserted if isinstance(inserted, bytes) else inserted.encode()
         changed = changed[:start] + text + changed[start + removed :]
     path.write_bytes(changed)
-    if changed == data:
-        read(path)
+    try:
+        model = read(path)
+    except ModelFileError:
+        assert changed != data
     else:
-        with pytest.raises(ModelFileError):
-            read(path)
+        assert_same(model, make(training=TRAINING))  # white space moved, at most
 
 
 @free

@@ -1,0 +1,7 @@
+"""crnn: character-level recurrent language models, trained, sampled and scored on a CPU."""
+
+from ._version import __version__
+from .char_rnn import CharRNN
+from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+
+__all__ = ["CharRNN", "DivergenceError", "InvalidInputError", "ModelFileError", "NotFittedError", "__version__"]

@@ -13,6 +13,14 @@ ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
 
 Array = NDArray[Any]
 
+TORCH_NAMES = {
+    "rnn.weight_ih_l0": "Wxh_l0",
+    "rnn.weight_hh_l0": "Whh_l0",
+    "rnn.bias_ih_l0": "bh_l0",
+    "decoder.weight": "Why",
+    "decoder.bias": "by",
+}
+
 
 class Tensors(NamedTuple):
     """The parts of a flat vector as the kernels see them: row-major, input x output.
@@ -92,6 +100,14 @@ class Layout:
         """Return the parts of `flat` as writable views under min-char-rnn's names and in its shapes."""
         part = self.tensors(flat)
         return {"Wxh_l0": part.Wx.T, "Whh_l0": part.Wh.T, "bh_l0": part.bh, "Why": part.Wy.T, "by": part.by}
+
+    def torch_named(self, flat: Array) -> dict[str, Array]:
+        """Return the parts of `flat` as writable views under PyTorch's names and in its shapes.
+
+        PyTorch adds a second bias, ``rnn.bias_hh_l0``, to the first; there is none here.
+        """
+        named = self.named(flat)
+        return {torch_name: named[name] for torch_name, name in TORCH_NAMES.items()}
 
 
 def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:

@@ -38,6 +38,21 @@ cdef class Barrier:
         self.barrier.generation = 0
 
 
+cdef class Cursor:
+    """Where a sweep stands: the next chunk's position, steps done, the smoothed and the last loss, whether it broke."""
+    cdef public Py_ssize_t position
+    cdef public Py_ssize_t n_steps
+    cdef public double smooth_loss
+    cdef public double last_loss
+    cdef public bint diverged
+
+    def __init__(self, Py_ssize_t position, Py_ssize_t n_steps, double smooth_loss, double last_loss):
+        self.position = position
+        self.n_steps = n_steps
+        self.smooth_loss = smooth_loss
+        self.last_loss = last_loss
+
+
 def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize) -> int:
     """Elements of a matrix (K, N) packed in panels, whose elements have `itemsize` bytes."""
     cdef Py_ssize_t lanes = VECTOR_BYTES // itemsize
@@ -169,23 +184,13 @@ cdef inline void clear_rows(floating** d, int shards, Py_ssize_t first, Py_ssize
 
 def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_panels, floating[::1] WhT_panels,
           const unsigned char[::1] ids, int id_width, Py_ssize_t stride, list shards, int rank, Barrier barrier,
-          double[::1] losses, Py_ssize_t position, double smooth_loss, double loss_scale, Py_ssize_t n_steps,
-          double learning_rate, double clip):
+          double[::1] losses, Cursor cursor, double loss_scale, Py_ssize_t n_steps, double learning_rate, double clip):
     """Train on `n_steps` chunks as thread `rank` of `len(shards)`; all threads call this with the same arguments.
 
     Each shard is a group of neighbouring streams with its own gradient and workspace. In a step every thread
     back-propagates its shard, meets the others, updates its share of the parameters from the sum over all shards,
-    and meets them again. Every thread sees the same numbers and so takes the same decisions.
-
-    Returns
-    -------
-    steps : int
-        Steps done: fewer than `n_steps` when a loss was not finite; the update for that loss was not made.
-    position : int
-        Of the next chunk.
-    smooth_loss : float
-    last_loss : float
-        The last step's loss, finite or not (0 when no step was asked for).
+    and meets them again. Every thread sees the same numbers and so takes the same decisions; the first one moves
+    the cursor at the end. When a loss is not finite its update is not made, and the cursor says `diverged`.
     """
     cdef floating* d[MAX_SHARDS]
     cdef int* x_of[MAX_SHARDS]
@@ -243,8 +248,8 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
 
     cdef Py_ssize_t first_stream = own.first_stream
     cdef const unsigned char* own_ids = &ids[first_stream * stride * id_width]
-    cdef Py_ssize_t step, stamp = own.stamp, done = n_steps
-    cdef double loss = 0
+    cdef Py_ssize_t step, stamp = own.stamp, position = cursor.position, done = n_steps
+    cdef double loss = 0, last_loss = cursor.last_loss, smooth_loss = cursor.smooth_loss
     cdef bint known = True
     with nogil:
         for step in range(n_steps):
@@ -270,13 +275,19 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
             update(&params[0], d, x_of, streams, n_shards, rank, &sum_[0], at, T, V, H, seen, <int>stamp,
                    &Wh_panels[0], &WhT_panels[0], <floating>learning_rate, <floating>clip)
             memcpy(&h[0, 0, 0], &h[T, 0, 0], B * H * sizeof(floating))
+            last_loss = loss
             smooth_loss = smooth_loss * 0.999 + loss * loss_scale * 0.001
             position += T
             spin_barrier_wait(&barrier.barrier)
+        if rank == 0:
+            cursor.position = position
+            cursor.n_steps += done
+            cursor.smooth_loss = smooth_loss
+            cursor.last_loss = last_loss
+            cursor.diverged = done < n_steps
     own.stamp = stamp
     if not known:
         raise ValueError(f"a symbol's id is not below the vocabulary's size {V}")
-    return done, position, smooth_loss, loss
 
 
 def feed(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels, const int[:, ::1] x,

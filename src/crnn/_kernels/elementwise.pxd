@@ -1,17 +1,19 @@
-# Element-wise exp, tanh and sigmoid for float and double, written so that a plain loop over them vectorises.
+# Element-wise exp, tanh, sigmoid and 1/sqrt for float and double, written so that a plain loop over them vectorises.
 #
 # Design
-# A. Every function is arithmetic, bit operations and selects: no call, no table, no branch. With -O3 -fno-math-errno
-#    -fno-trapping-math a loop over one of them becomes SSE2, AVX2 or AVX-512 code from this one source.
-# B. One exponential serves all three: x = n ln 2 + r with |r| <= ln(2) / 2, exp(x) = 2**n (1 + r + r**2 q(r)).
-# C. Order is kept by construction, not by luck: exp(r) rises with x, and tanh = 1 - 2 / (exp(2x) + 1) and
-#    sigmoid = 1 / (exp(-x) + 1) apply to it only rounded steps that cannot reverse an order. So neither overshoots 1.
-# D. NaN passes through: every clamp is written so that a comparison with NaN leaves the NaN.
+# A. Every function is arithmetic, bit operations and selects: no call, no table, no branch. Built with cdivision=True
+#    (a check for zero would be a branch) and -O3 -fno-math-errno -fno-trapping-math, a loop over any of them becomes
+#    SSE2, AVX2 or AVX-512 code from this one source.
+# B. One exponential serves three functions: x = n ln(2) + r with |r| <= ln(2) / 2, exp(x) = 2**n (1 + r + r**2 q(r)).
+# C. Order is kept and 1 is never passed because of the formulas: exp rises with x, and tanh = 1 - 2 / (exp(2x) + 1)
+#    and sigmoid = 1 / (exp(-x) + 1) apply to it only steps whose rounding cannot reverse an order.
+# D. NaN passes through: every clamp is written so that a failed comparison leaves its argument.
 # E. At most 2 units in the last place from the exact value, in either precision, with or without fused multiply-add.
 #
-# The constants up to the marker are printed by tools/elementwise_coefficients.py, which also checks them.
+# The constants up to the marker are printed by tools/elementwise_coefficients.py, which can also check them.
 
 from cython cimport floating
+from libc.math cimport sqrt
 from libc.stdint cimport uint32_t, uint64_t
 
 
@@ -111,58 +113,6 @@ cdef union _Double:
     uint64_t bits
 
 
-cdef inline floating _round_shift(floating like) noexcept nogil:
-    # 1.5 * 2**(significand bits - 1): adding it rounds to an integer and leaves that integer in the low bits.
-    if floating is float:
-        return <float>12582912.0
-    else:
-        return 6755399441055744.0
-
-
-cdef inline floating _power(floating shifted) noexcept nogil:
-    # 2**n for shifted = n + _round_shift; the shift drops every bit but those of n
-    cdef _Single single
-    cdef _Double double_
-    if floating is float:
-        single.value = shifted
-        single.bits = (single.bits + <uint32_t>127) << 23
-        return single.value
-    else:
-        double_.value = shifted
-        double_.bits = (double_.bits + <uint64_t>1023) << 52
-        return double_.value
-
-
-cdef inline floating _shifted_exponent(floating x) noexcept nogil:
-    # _round_shift + n, n = the integer nearest to x / ln(2)
-    return x * _log2e(x) + _round_shift(x)
-
-
-cdef inline floating _reduced(floating x, floating n) noexcept nogil:
-    # x - n ln(2); the first step is exact
-    return (x - n * _ln2_high(x)) - n * _ln2_low(x)
-
-
-cdef inline floating _expm1_reduced(floating r) noexcept nogil:
-    # exp(r) - 1 for |r| <= ln(2) / 2
-    return r + r * r * _exp_tail(r)
-
-
-cdef inline floating _with_sign_of(floating magnitude, floating x) noexcept nogil:
-    cdef _Single single_m, single_x
-    cdef _Double double_m, double_x
-    if floating is float:
-        single_m.value = magnitude
-        single_x.value = x
-        single_m.bits |= single_x.bits & <uint32_t>0x80000000
-        return single_m.value
-    else:
-        double_m.value = magnitude
-        double_x.value = x
-        double_m.bits |= double_x.bits & <uint64_t>0x8000000000000000
-        return double_m.value
-
-
 cdef inline floating _magnitude(floating x) noexcept nogil:
     cdef _Single single
     cdef _Double double_
@@ -176,8 +126,60 @@ cdef inline floating _magnitude(floating x) noexcept nogil:
         return double_.value
 
 
+cdef inline floating _with_sign_of(floating magnitude, floating x) noexcept nogil:
+    cdef _Single single, single_x
+    cdef _Double double_, double_x
+    if floating is float:
+        single.value = magnitude
+        single_x.value = x
+        single.bits |= single_x.bits & <uint32_t>0x80000000
+        return single.value
+    else:
+        double_.value = magnitude
+        double_x.value = x
+        double_.bits |= double_x.bits & <uint64_t>0x8000000000000000
+        return double_.value
+
+
+cdef inline floating _shift(floating like) noexcept nogil:
+    # 1.5 * 2**(significand bits - 1): adding it rounds to an integer and leaves that integer in the low bits.
+    if floating is float:
+        return <float>12582912.0
+    else:
+        return 6755399441055744.0
+
+
+cdef inline floating _power(floating shifted) noexcept nogil:
+    # 2**n, given n + _shift: the low bits hold n, and moving them to the exponent pushes all others out.
+    cdef _Single single
+    cdef _Double double_
+    if floating is float:
+        single.value = shifted
+        single.bits = (single.bits + <uint32_t>127) << 23
+        return single.value
+    else:
+        double_.value = shifted
+        double_.bits = (double_.bits + <uint64_t>1023) << 52
+        return double_.value
+
+
+cdef inline floating _shifted_exponent(floating x) noexcept nogil:
+    # n + _shift, where n is the integer nearest to x / ln(2)
+    return x * _log2e(x) + _shift(x)
+
+
+cdef inline floating _reduced(floating x, floating n) noexcept nogil:
+    # r = x - n ln(2); the inner difference is exact.
+    return (x - n * _ln2_high(x)) - n * _ln2_low(x)
+
+
+cdef inline floating _expm1_reduced(floating r) noexcept nogil:
+    # exp(r) - 1 for |r| <= ln(2) / 2
+    return r + r * r * _exp_tail(r)
+
+
 cdef inline floating _exp_lowest(floating like) noexcept nogil:
-    # below this exp is less than half the smallest denormal number
+    # From here down exp is less than half the smallest denormal number.
     if floating is float:
         return <float>-104.0
     else:
@@ -185,7 +187,7 @@ cdef inline floating _exp_lowest(floating like) noexcept nogil:
 
 
 cdef inline floating _exp_highest(floating like) noexcept nogil:
-    # above this exp overflows
+    # From here up exp overflows.
     if floating is float:
         return <float>89.0
     else:
@@ -193,48 +195,71 @@ cdef inline floating _exp_highest(floating like) noexcept nogil:
 
 
 cdef inline floating exp_(floating x) noexcept nogil:
-    cdef floating shift = _round_shift(x)
+    """exp(x), with gradual underflow."""
     cdef floating c = _exp_lowest(x) if x < _exp_lowest(x) else x
     c = _exp_highest(x) if c > _exp_highest(x) else c
     cdef floating shifted = _shifted_exponent(c)
-    cdef floating n = shifted - shift
-    # 2**n need not be representable where exp(x) is, so it is applied as two powers of about n / 2.
-    cdef floating half = n * <floating>0.5 + shift
-    return (<floating>1.0 + _expm1_reduced(_reduced(c, n))) * _power(half) * _power(shifted - (half - shift))
+    cdef floating n = shifted - _shift(x)
+    # 2**n can be out of range where exp(x) is not, so it is applied as two powers of about n / 2.
+    cdef floating half = n * <floating>0.5 + _shift(x)
+    cdef floating other_half = shifted - (half - _shift(x))
+    return (<floating>1.0 + _expm1_reduced(_reduced(c, n))) * _power(half) * _power(other_half)
 
 
 cdef inline floating tanh_(floating x) noexcept nogil:
+    """tanh(x), with the sign of a zero."""
     cdef floating a = _magnitude(x)
     # From 20 on the result is 1 in both precisions.
     cdef floating y = <floating>2.0 * (<floating>20.0 if a > <floating>20.0 else a)
     cdef floating shifted = _shifted_exponent(y)
     cdef floating power = _power(shifted)
-    cdef floating t = _expm1_reduced(_reduced(y, shifted - _round_shift(x)))
-    # exp(y) + 1 rounded once: power + 1 is exact wherever the 1 counts.
+    cdef floating t = _expm1_reduced(_reduced(y, shifted - _shift(x)))
+    # exp(y) + 1 is rounded once: power + 1 is exact wherever the 1 counts.
     cdef floating rest = <floating>2.0 / ((power + <floating>1.0) + power * t)
-    # tanh(edge) = 1/2: held to their own side of it, the two formulas keep the order where they meet.
+    # tanh(edge) = 1/2: a formula held to its own side of that keeps the order where the two meet. The polynomial,
+    # off by less than a unit below 1/2, needs no holding.
     rest = <floating>0.5 if rest > <floating>0.5 else rest
     cdef floating z = a * a
     cdef floating small = a + a * (z * _tanh_tail(z))
-    # NaN fails the comparison and takes the polynomial, which keeps it.
+    # NaN fails the comparison and so takes the polynomial, which keeps it.
     return _with_sign_of(<floating>1.0 - rest if a > _tanh_edge(x) else small, x)
 
 
 cdef inline floating sigmoid_(floating x) noexcept nogil:
-    # With x = n ln(2) + r and 2**n = u v: sigmoid(x) = 1 / (1 + exp(-x)) = u v / (u v + exp(-r)), where v is
-    # multiplied last so that a denormal result is rounded only then. From 40 on the result is 1.
-    cdef floating shift = _round_shift(x)
+    """1 / (1 + exp(-x)), with gradual underflow."""
+    # With x = n ln(2) + r it is 2**n / (2**n + exp(-r)), which no x in this range makes overflow.
+    # From 40 on the result is 1 in both precisions.
     cdef floating c = _exp_lowest(x) if x < _exp_lowest(x) else x
     c = <floating>40.0 if c > <floating>40.0 else c
     cdef floating shifted = _shifted_exponent(c)
-    cdef floating n = shifted - shift
-    cdef floating half = n * <floating>0.5 + shift
+    cdef floating n = shifted - _shift(x)
+    cdef floating half = n * <floating>0.5 + _shift(x)
     cdef floating u = _power(half)
-    cdef floating v = _power(shifted - (half - shift))
+    cdef floating v = _power(shifted - (half - _shift(x)))
     cdef floating power = u * v
+    # The denominator is rounded once: `lost` is what 2**n + 1 drops.
     cdef floating total = power + <floating>1.0
     cdef floating lost = power - (total - <floating>1.0)
+    # The factor v comes last so that a denormal result is rounded to its few bits only there.
     return u / (total + (lost + _expm1_reduced(-_reduced(c, n)))) * v
+
+
+cdef inline floating rsqrt_(floating x) noexcept nogil:
+    """1 / sqrt(x) for a normal x of at least twice the smallest normal number."""
+    cdef _Single guess
+    cdef float y, h
+    if floating is float:
+        # Halving and negating the exponent in the bits is right to 3.5 %; three Newton steps take that to 1e-10.
+        guess.value = x
+        guess.bits = <uint32_t>0x5F3759DF - (guess.bits >> 1)
+        y = guess.value
+        h = <float>0.5 * x
+        y = y * (<float>1.5 - h * y * y)
+        y = y * (<float>1.5 - h * y * y)
+        # The last step adds a small correction, which rounds less than a product with a number near 1.
+        return y + y * (<float>0.5 - h * y * y)
+    else:
+        return 1.0 / sqrt(x)
 
 
 cdef inline void exp_array(floating* x, Py_ssize_t n) noexcept nogil:
@@ -252,7 +277,14 @@ cdef inline void tanh_array(floating* x, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline void sigmoid_array(floating* x, Py_ssize_t n) noexcept nogil:
-    """Replace each of the `n` numbers at `x` by its logistic sigmoid 1 / (1 + exp(-x))."""
+    """Replace each of the `n` numbers at `x` by its logistic sigmoid."""
     cdef Py_ssize_t i
     for i in range(n):
         x[i] = sigmoid_(x[i])
+
+
+cdef inline void rsqrt_array(floating* x, Py_ssize_t n) noexcept nogil:
+    """Replace each of the `n` numbers at `x` by one over its square root."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] = rsqrt_(x[i])

@@ -1,0 +1,1 @@
+"""Benchmarks of crnn beside the programs one would use instead of it."""

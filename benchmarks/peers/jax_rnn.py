@@ -1,0 +1,252 @@
+"""The model in JAX: `lax.scan` over time, donated buffers, a whole run of steps inside one jitted loop.
+
+Two gradients are offered. ``gradient="by_hand"`` (the default, the faster) says with `jax.custom_vjp` what a
+good program would do: dWhh is one product over all T·B rows after the backward scan. ``gradient="autodiff"``
+is what most people write: differentiating the scan adds T small products to a carried matrix. Tried and
+found slower or no faster: one-hot products instead of row lookups, unrolled scans, vectors instead of
+one-row matrices, one flat vector of parameters, a jitted step per chunk (``loop=False``: it pays a dispatch
+of 30 us, and no more).
+
+Threads: XLA's CPU client sizes its pool once, when JAX is first used, by the cores that the process may then
+run on. To time one thread, call ``os.sched_setaffinity(0, {core})`` (or ``taskset -c``) in a fresh process
+before JAX is imported; the environment variable ``NPROC=1`` does the same where affinity does not exist. The
+flags of old, ``XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"``, are still
+accepted by JAX 0.10 but leave its products on every core. `n_threads` therefore sets nothing: it is checked
+against the cores of the process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from benchmarks.peers import SCORING_ROWS, Arrays
+
+
+def cores() -> int:
+    """How many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _states(carry: Any, pre: Any, Wh: Any) -> Any:
+    """Hidden states (T, B, H) from pre-activations (T, B, H) and the state before them."""
+    import jax
+
+    def advance(h: Any, z: Any) -> Any:
+        h = jax.numpy.tanh(z + h @ Wh)
+        return h, h
+
+    return jax.lax.scan(advance, carry, pre)[1]
+
+
+def _hidden_autodiff(w: Any, h0: Any, x: Any) -> Any:
+    return _states(h0, (w["Wx"] + w["bh"])[x], w["Wh"])
+
+
+def _by_hand() -> Callable[[Any, Any, Any], Any]:
+    """`_hidden_autodiff` with its backward pass written out."""
+    import jax
+    from jax import numpy as jnp
+
+    def forward(w: Any, h0: Any, x: Any) -> Any:
+        hs = _hidden_autodiff(w, h0, x)
+        return hs, (w, h0, x, hs)
+
+    def backward(saved: Any, dhs: Any) -> Any:
+        w, h0, x, hs = saved
+        Wh_t = w["Wh"].T
+
+        def retreat(dh_next: Any, step: Any) -> Any:
+            dh, h = step
+            dz = (1 - h * h) * (dh + dh_next)
+            return dz @ Wh_t, dz
+
+        dh0, dz = jax.lax.scan(retreat, jnp.zeros_like(h0), (dhs, hs), reverse=True)
+        H = h0.shape[1]
+        before, dz = jnp.concatenate([h0[None], hs[:-1]]).reshape(-1, H), dz.reshape(-1, H)
+        grads = {
+            "Wx": jnp.zeros_like(w["Wx"]).at[x.reshape(-1)].add(dz),
+            "Wh": before.T @ dz,
+            "bh": dz.sum(0),
+        }
+        return grads, dh0, None
+
+    hidden = jax.custom_vjp(_hidden_autodiff)
+    hidden.defvjp(forward, backward)
+    return hidden
+
+
+def _logits(w: Any, hs: Any) -> Any:
+    return hs.reshape(-1, hs.shape[-1]) @ w["Wy"] + w["by"]
+
+
+def _log_likelihood(logits: Any, targets: Any) -> Any:
+    """Log-softmax of every row at its target. A mask: its gradient is no scatter, as a gather's would be."""
+    import jax
+    from jax import numpy as jnp
+
+    chosen = jnp.arange(logits.shape[1]) == targets.reshape(-1, 1)
+    return jnp.where(chosen, logits, 0).sum(1) - jax.nn.logsumexp(logits, axis=1)
+
+
+def _training_step(hidden: Any, learning_rate: float, clip: float, carry: Any, chunk: Any) -> Any:
+    import jax
+    from jax import numpy as jnp
+
+    def loss(w: Any, h: Any, x: Any, y: Any) -> Any:
+        hs = hidden({k: w[k] for k in ("Wx", "Wh", "bh")}, h, x)
+        return -_log_likelihood(_logits(w, hs), y).sum() / x.shape[1], hs[-1]
+
+    w, memory, h = carry
+    (value, h), grads = jax.value_and_grad(loss, has_aux=True)(w, h, *chunk)
+    grads = jax.tree.map(lambda d: jnp.clip(d, -clip, clip), grads)
+    memory = jax.tree.map(lambda m, d: m + d * d, memory, grads)
+    w = jax.tree.map(lambda p, d, m: p - learning_rate * d / jnp.sqrt(m + 1e-8), w, grads, memory)
+    return (w, memory, h), value
+
+
+def _score(w: Any, pieces: Any, targets: Any, counted: Any) -> Any:
+    """Sum of log-likelihoods over pieces (P, T, B) swept one after another, where counted (P, T) is 1."""
+    import jax
+    from jax import numpy as jnp
+
+    def piece(h: Any, chunk: Any) -> Any:
+        x, y, weight = chunk
+        hs = _hidden_autodiff(w, h, x)
+        return hs[-1], (_log_likelihood(_logits(w, hs), y).reshape(x.shape).sum(1) * weight).sum()
+
+    h = jnp.zeros((pieces.shape[2], w["Wh"].shape[0]), w["Wh"].dtype)
+    return jax.lax.scan(piece, h, (pieces, targets, counted))[1].sum()
+
+
+def _sample(n: int, num_samples: int, w: Any, key: Any) -> Any:
+    """Ids (n, num_samples): one text by Gumbel's arg-max, several by inverse CDF, whichever is the faster.
+
+    The noise is made beforehand, all at once; drawing it within the scan (`random.categorical`) is slower.
+    """
+    import jax
+    from jax import numpy as jnp
+
+    rows, dtype = w["Wx"] + w["bh"], w["Wh"].dtype
+
+    def highest(y: Any, gumbel: Any) -> Any:
+        return jnp.argmax(y + gumbel, axis=1).astype(jnp.int32)
+
+    def inverse(y: Any, u: Any) -> Any:
+        cumulative = jnp.cumsum(jnp.exp(y - y.max(1, keepdims=True)), axis=1)
+        return (cumulative[:, :-1] <= u[:, None] * cumulative[:, -1:]).sum(1, dtype=jnp.int32)
+
+    choose = highest if num_samples == 1 else inverse
+
+    def draw(carry: Any, noise: Any) -> Any:
+        h, i = carry
+        h = jnp.tanh(rows[i] + h @ w["Wh"])
+        i = choose(h @ w["Wy"] + w["by"], noise)
+        return (h, i), i
+
+    if choose is highest:
+        noise = jax.random.gumbel(key, (n, 1, len(w["by"])), dtype)
+    else:
+        noise = jax.random.uniform(key, (n, num_samples), dtype)
+    start = jnp.zeros((num_samples, w["Wh"].shape[0]), dtype), jnp.zeros(num_samples, jnp.int32)
+    return jax.lax.scan(draw, start, noise)[1]
+
+
+class JaxPeer:
+    """JAX; see `benchmarks.peers.Peer` and, for threads and compilation, this module's docstring.
+
+    `gradient` is "by_hand" or "autodiff"; `loop` says whether `train` is one jitted loop or a jitted step per
+    chunk. The first call with new shapes compiles: make it before the clock starts.
+    """
+
+    name = "jax"
+
+    def __init__(
+        self,
+        parameters: Mapping[str, ArrayLike],
+        batch_size: int,
+        seq_length: int,
+        *,
+        learning_rate: float = 0.1,
+        clip: float = 5.0,
+        dtype: DTypeLike = "float32",
+        n_threads: int | None = None,
+        initial_accumulator: float = 0.0,
+        state: ArrayLike | None = None,
+        gradient: str = "by_hand",
+        loop: bool = True,
+    ) -> None:
+        import jax
+
+        if n_threads not in (None, cores()):
+            raise ValueError(f"n_threads={n_threads}, but XLA takes all {cores()} cores of this process")
+        self.jax, self.loop = jax, loop
+        self.batch_size, self.seq_length = batch_size, seq_length
+        self.dtype = np.dtype(dtype)
+        hidden = {"by_hand": _by_hand(), "autodiff": _hidden_autodiff}[gradient]
+        step = partial(_training_step, hidden, learning_rate, clip)
+        self._one = jax.jit(step, donate_argnums=0)
+        self._many = jax.jit(lambda carry, chunks: jax.lax.scan(step, carry, chunks), donate_argnums=0)
+        self._score = jax.jit(_score)
+        self._sample = jax.jit(_sample, static_argnums=(0, 1))
+        p = {k: np.asarray(v, self.dtype) for k, v in parameters.items()}
+        w = {"Wx": p["Wxh"].T, "Wh": p["Whh"].T, "Wy": p["Why"].T} | {k: p[k].ravel() for k in ("bh", "by")}
+        h = np.zeros((batch_size, len(p["Whh"]))) if state is None else np.asarray(state)
+        with self._precision():
+            memory = {k: np.full_like(v, initial_accumulator) for k, v in w.items()}
+            # copies, because donated buffers must not be the caller's
+            self._carry = jax.tree.map(lambda a: jax.numpy.array(a, self.dtype, copy=True), (w, memory, h))
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """float64 only where this peer asks for it: JAX's own default is a global switch."""
+        wide = self.dtype == np.float64
+        if hasattr(self.jax, "enable_x64"):
+            return self.jax.enable_x64(wide)
+        from jax.experimental import enable_x64
+
+        return enable_x64(wide)
+
+    def parameters(self) -> Arrays:
+        """See `Peer.parameters`."""
+        w = {k: np.array(v) for k, v in self._carry[0].items()}
+        return {"Wxh": w["Wx"].T, "Whh": w["Wh"].T, "Why": w["Wy"].T, "bh": w["bh"], "by": w["by"]}
+
+    def state(self) -> NDArray[np.floating]:
+        """See `Peer.state`."""
+        return np.array(self._carry[2])
+
+    def train(self, inputs: NDArray[np.integer], targets: NDArray[np.integer]) -> NDArray[np.float64]:
+        """See `Peer.train`."""
+        chunks = inputs.astype(np.int32), targets.astype(np.int32)
+        with self._precision():
+            if self.loop:
+                self._carry, losses = self._many(self._carry, chunks)
+                return np.asarray(self.jax.block_until_ready((self._carry, losses))[1], np.float64)
+            each = []
+            for chunk in zip(*chunks, strict=True):
+                self._carry, loss = self._one(self._carry, chunk)
+                each.append(loss)
+            return np.array(self.jax.block_until_ready((self._carry, each))[1], np.float64)
+
+    def forward(self, ids: NDArray[np.integer]) -> float:
+        """See `Peer.forward`; in pieces of about `SCORING_ROWS` symbols, the last one padded."""
+        predicted, B = len(ids) - 1, ids.shape[1]
+        T = min(max(1, SCORING_ROWS // B), predicted)
+        P = -(-predicted // T)
+        padded = np.zeros((P * T + 1, B), np.int32)
+        padded[: predicted + 1] = ids
+        counted = (np.arange(P * T) < predicted).astype(self.dtype).reshape(P, T)
+        with self._precision():
+            x, y = padded[:-1].reshape(P, T, B), padded[1:].reshape(P, T, B)
+            return float(self._score(self._carry[0], x, y, counted)) / (predicted * B)
+
+    def sample(self, n: int, num_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
+        """See `Peer.sample`; one jitted scan over all samples together."""
+        with self._precision():
+            return np.asarray(self._sample(n, num_samples, self._carry[0], self.jax.random.key(seed))).T
