@@ -72,7 +72,7 @@ class BuildExt(build_ext):
 def extensions() -> list[Extension]:
     """`core` once for each instruction set, from one generated C file; `cpu` once."""
     core, cpu = cythonize(
-        [Extension("crnn._kernels.core", [f"{KERNELS}/core.pyx"]), Extension("crnn._kernels.cpu", [f"{KERNELS}/cpu.pyx"])],
+        [Extension(f"crnn._kernels.{name}", [f"{KERNELS}/{name}.pyx"]) for name in ("core", "cpu")],
         compiler_directives=DIRECTIVES,
         force=True,  # the C file's age does not tell which directives made it
     )

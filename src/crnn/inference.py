@@ -34,7 +34,7 @@ class PackedNetwork(NamedTuple):
         part = layout.tensors(params)
         panels = []
         for W in (part.Wh, part.Wy):
-            packed = aligned_zeros(core.packed_size(*W.shape, W.itemsize), W.dtype)
+            packed = aligned_zeros(core.packed_size(W.shape[0], W.shape[1], W.itemsize), W.dtype)
             core.pack_panels(W, False, packed)
             panels.append(packed)
         return cls(part.Wx, part.bh, panels[0], panels[1], part.by)

@@ -122,7 +122,8 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:
     count = math.prod(shape) if isinstance(shape, tuple) else shape
     raw = np.zeros(count * dtype.itemsize + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + count * dtype.itemsize].view(dtype).reshape(shape)
+    aligned: Array = raw[start : start + count * dtype.itemsize].view(dtype)
+    return aligned.reshape(shape)
 
 
 def initialise(layout: Layout, rng: np.random.Generator, scale: float) -> Array:

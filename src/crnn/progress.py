@@ -60,12 +60,12 @@ class Progress:
 
 
 def printable(text: Any) -> str:
-    """Return a sample as text that any terminal can show: bytes as Latin-1, lone surrogates and NUL escaped.
+    r"""Return a sample as text that any terminal can show: bytes as Latin-1, lone surrogates and NUL escaped.
 
     Examples
     --------
-    >>> printable("a\\ud800b")
-    'a\\\\ud800b'
+    >>> printable("a\ud800b")
+    'a\\ud800b'
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidInputError
 from .inference import PackedNetwork
 from .settings import generator, real
 from .threads import cores, shares

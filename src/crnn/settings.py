@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +45,8 @@ class Settings:
         """
         p = parameters
         if p["optimizer"] not in OPTIMIZERS:
-            raise InvalidInputError(f"optimizer must be one of {', '.join(map(repr, OPTIMIZERS))}, not {p['optimizer']!r}")
+            known = ", ".join(map(repr, OPTIMIZERS))
+            raise InvalidInputError(f"optimizer must be one of {known}, not {p['optimizer']!r}")
         rate = p["learning_rate"]
         return cls(
             hidden_size=whole("hidden_size", p["hidden_size"], 1),
@@ -67,14 +67,15 @@ class Settings:
 
 def whole(name: str, value: Any, least: int) -> int:
     """Return `value` as an int if it is a whole number of at least `least`."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least:
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least:
         return int(value)
     raise InvalidInputError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
 def real(name: str, value: Any, *, least: float | None = None, above: float | None = None) -> float:
     """Return `value` as a float if it is finite and not below its bound."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if number and math.isfinite(value):
         if least is not None and value >= least:
             return float(value)
         if above is not None and value > above:
@@ -106,9 +107,9 @@ def generator(random_state: Any) -> np.random.Generator:
 
 def _dtype(value: Any) -> np.dtype[Any]:
     try:
-        dtype = np.dtype(value)
+        dtype: np.dtype[Any] | None = None if value is None else np.dtype(value)
     except TypeError:
         dtype = None
-    if value is None or dtype not in (np.float32, np.float64):
+    if dtype is None or dtype not in (np.float32, np.float64):
         raise InvalidInputError(f"dtype must be 'float32' or 'float64', not {value!r}")
-    return np.dtype(dtype)
+    return dtype

@@ -83,7 +83,7 @@ class _SciPyBlas:
 
     @property
     def controller(self) -> Any:
-        """threadpoolctl's controller of scipy's BLAS: made once, since finding the libraries takes a millisecond."""
+        """The controller of scipy's BLAS: made once, since finding the libraries takes a millisecond."""
         if self._controller is None:
             import scipy.linalg.cython_blas  # noqa: F401  (loads the library that is to be found)
             from threadpoolctl import ThreadpoolController

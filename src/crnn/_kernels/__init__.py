@@ -6,6 +6,7 @@
 import importlib.util
 import os
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from . import cpu
 
@@ -29,4 +30,7 @@ def load(name: str) -> ModuleType:
 
 
 instruction_set = os.environ.get("CRNN_ISA") or available()[-1]
-core = load(instruction_set)
+if TYPE_CHECKING:
+    from . import core
+else:
+    core = load(instruction_set)
