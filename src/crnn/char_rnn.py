@@ -350,7 +350,7 @@ class CharRNN(Estimator):
         n, k = whole("n", n, 0), whole("num_samples", num_samples, 1)
         temperature = sampling.checked_temperature(temperature)
         ids = sampling.sample(
-            self._packed("sample"),
+            self._packed("sample", one_row=k == 1),
             self._encode_prime(prime),
             n,
             k,
@@ -399,7 +399,7 @@ class CharRNN(Estimator):
         n = None if n is None else whole("n", n, 0)
         temperature = sampling.checked_temperature(temperature)
         blocks = sampling.stream(
-            self._packed("stream"),
+            self._packed("stream", one_row=True),
             self._encode_prime(prime),
             n,
             temperature=temperature,
@@ -443,7 +443,7 @@ class CharRNN(Estimator):
         >>> round(model.score("dcba"), 2)  # it has learned nothing: about -ln 4
         -1.39
         """
-        network = self._packed("score")
+        network = self._packed("score", one_row=exact)
         ids = corpus.encode(X, self.vocabulary_)
         if not len(ids):
             raise InvalidInputError("X is empty; scoring needs at least 1 character")
@@ -464,10 +464,10 @@ class CharRNN(Estimator):
         """
         return -self.score(X, exact=exact) / math.log(2)
 
-    def _packed(self, what: str) -> PackedNetwork:
+    def _packed(self, what: str, *, one_row: bool) -> PackedNetwork:
         if "vocabulary_" not in vars(self):
             raise NotFittedError.before(what)
-        return PackedNetwork.pack(self._layout, self._params)
+        return PackedNetwork.pack(self._layout, self._params, one_row=one_row)
 
     def _encode_prime(self, prime: str | bytes) -> Array:
         if not prime and isinstance(prime, str | bytes):

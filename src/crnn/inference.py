@@ -25,19 +25,21 @@ class PackedNetwork(NamedTuple):
     Wx: Array  # (V, H)
     bh: Array  # (H,)
     Wh_panels: Array
+    one_row: bool  # Wh is packed for one stream, not for many
     Wy_panels: Array
     by: Array  # (V,)
 
     @classmethod
-    def pack(cls, layout: Layout, params: Array) -> PackedNetwork:
-        """Pack the parameters in the flat vector `params`."""
+    def pack(cls, layout: Layout, params: Array, *, one_row: bool) -> PackedNetwork:
+        """Pack the parameters in the flat vector `params`, for one stream or for many: the same bits, not the speed."""
         part = layout.tensors(params)
-        panels = []
-        for W in (part.Wh, part.Wy):
-            packed = aligned_zeros(core.packed_size(W.shape[0], W.shape[1], W.itemsize), W.dtype)
-            core.pack_panels(W, False, packed)
-            panels.append(packed)
-        return cls(part.Wx, part.bh, panels[0], panels[1], part.by)
+
+        def packed(W: Array, one_row: bool) -> Array:
+            panels = aligned_zeros(core.packed_size(W.shape[0], W.shape[1], W.itemsize), W.dtype)
+            core.pack_panels(W, False, one_row, panels)
+            return panels
+
+        return cls(part.Wx, part.bh, packed(part.Wh, one_row), one_row, packed(part.Wy, False), part.by)
 
     def zero_state(self, streams: int) -> Array:
         """Return the state that a text starts from: zeros, (streams, H)."""
@@ -45,7 +47,7 @@ class PackedNetwork(NamedTuple):
 
     def feed(self, x: NDArray[np.int32], h: Array) -> None:
         """Move the states h (B, H) on over symbols x (n, B), in place."""
-        core.feed(self.Wx, self.bh, self.Wh_panels, x, h, np.empty_like(h))
+        core.feed(self.Wx, self.bh, self.Wh_panels, self.one_row, x, h, np.empty_like(h))
 
     def sample(self, uniforms: NDArray[np.float64], temperature: float, h: Array) -> NDArray[np.int32]:
         """Draw one symbol for each of the uniforms (n, B), fed back in; the states h (B, H) move on in place."""

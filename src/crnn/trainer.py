@@ -175,9 +175,9 @@ class Trainer:
 
     def _pack(self) -> None:
         """Pack Wh in both orders; from then on the kernel packs what it updates."""
-        Wh = self.layout.tensors(self.params).Wh
-        core.pack_panels(Wh, False, self.Wh_panels)
-        core.pack_panels(Wh, True, self.WhT_panels)
+        Wh, one_row = self.layout.tensors(self.params).Wh, self.streams.batch_size == 1
+        core.pack_panels(Wh, False, one_row, self.Wh_panels)
+        core.pack_panels(Wh, True, one_row, self.WhT_panels)
 
     def _copy(self) -> tuple[core.Cursor, Array, Array, Array]:
         cursor = self.cursor

@@ -11,7 +11,7 @@ import numpy as np
 from . cimport elementwise
 from .network cimport add_bias, add_input, loss_and_gradients, recur
 from .optimizers cimport adagrad
-from .panels cimport multiply_panels, pack, pack_transposed, VECTOR_BYTES
+from .panels cimport STRIP_VECTORS, TILE_VECTORS, VECTOR_BYTES, multiply_panels, pack, pack_transposed
 from .rnn cimport rnn_forward
 from .sampler cimport draw
 from .softmax cimport log_softmax_at
@@ -59,24 +59,26 @@ def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize) -> int:
     return K * ((N + lanes - 1) // lanes * lanes)
 
 
-def pack_panels(const floating[:, ::1] W, bint transposed, floating[::1] panels):
-    """Pack W, or its transpose, for `multiply_panels`."""
+def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floating[::1] panels):
+    """Pack W, or its transpose, for products with one row or with many."""
     cdef Py_ssize_t rows = W.shape[0], columns = W.shape[1]
+    cdef int most = widest(one_row)
     _same("panels", panels.shape[0], packed_size(columns, rows, sizeof(floating)) if transposed else
           packed_size(rows, columns, sizeof(floating)))
     with nogil:
         if transposed:
-            pack_transposed(&W[0, 0], columns, rows, 0, rows, &panels[0])
+            pack_transposed(&W[0, 0], columns, rows, most, 0, rows, &panels[0])
         else:
-            pack(&W[0, 0], rows, columns, 0, rows, &panels[0])
+            pack(&W[0, 0], rows, columns, most, 0, rows, &panels[0])
 
 
-def multiply(const floating[:, ::1] a, const floating[::1] panels, floating[:, ::1] c):
+def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row, floating[:, ::1] c):
     """c += a @ W for the W packed in `panels`."""
     _same("rows of a", a.shape[0], c.shape[0])
     _same("panels", panels.shape[0], packed_size(a.shape[1], c.shape[1], sizeof(floating)))
     with nogil:
-        multiply_panels(a.shape[0], a.shape[1], c.shape[1], &a[0, 0], a.shape[1], &panels[0], &c[0, 0], c.shape[1])
+        multiply_panels(a.shape[0], a.shape[1], c.shape[1], &a[0, 0], a.shape[1], &panels[0], widest(one_row), &c[0, 0],
+                        c.shape[1])
 
 
 def exp(floating[::1] x):
@@ -95,6 +97,11 @@ def sigmoid(floating[::1] x):
     """x = 1 / (1 + exp(-x))"""
     if x.shape[0]:
         elementwise.sigmoid_array(&x[0], x.shape[0])
+
+
+cdef inline int widest(bint one_row) noexcept nogil:
+    """The most vectors in a panel of a matrix that is packed for products with one row, or with many."""
+    return STRIP_VECTORS if one_row else TILE_VECTORS
 
 
 def _same(str what, Py_ssize_t found, Py_ssize_t wanted):
@@ -149,7 +156,7 @@ ctypedef struct Places:  # offsets in the flat vector
 
 cdef inline void update(floating* p, floating** d, int** x, const Py_ssize_t* streams, int shards, int rank,
                         floating* sum_, Places at, Py_ssize_t T, Py_ssize_t V, Py_ssize_t H, int[::1] seen, int now,
-                        floating* Wh_panels, floating* WhT_panels, floating learning_rate,
+                        floating* Wh_panels, floating* WhT_panels, int most, floating learning_rate,
                         floating clip) noexcept nogil:
     """The rank's share of the update: its symbols' rows of Wx, its rows of Wh (packed at once), its part of the rest.
 
@@ -169,8 +176,8 @@ cdef inline void update(floating* p, floating** d, int** x, const Py_ssize_t* st
     first = share(H, rank, shards)
     last = share(H, rank + 1, shards)
     update_run(p, d, shards, sum_, at.Wh + first * H, at.Wh + last * H, learning_rate, clip)
-    pack(p + at.Wh, H, H, first, last, Wh_panels)
-    pack_transposed(p + at.Wh, H, H, first, last, WhT_panels)
+    pack(p + at.Wh, H, H, most, first, last, Wh_panels)
+    pack_transposed(p + at.Wh, H, H, most, first, last, WhT_panels)
     i = at.end - at.bh
     update_run(p, d, shards, sum_, at.bh + share(i, rank, shards), at.bh + share(i, rank + 1, shards),
                learning_rate, clip)
@@ -246,6 +253,7 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
     if ids.shape[0] < ((all_streams - 1) * stride + T + 1) * id_width:
         raise ValueError(f"{ids.shape[0] // id_width} symbols: too few for {all_streams} streams of {stride}")
 
+    cdef int most = widest(all_streams == 1)
     cdef Py_ssize_t first_stream = own.first_stream
     cdef const unsigned char* own_ids = &ids[first_stream * stride * id_width]
     cdef Py_ssize_t step, stamp = own.stamp, position = cursor.position, done = n_steps
@@ -259,7 +267,7 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
             known = read_chunk(own_ids, id_width, V, stride, position, x)
             if known:
                 losses[rank] = loss_and_gradients(
-                    Wx, bh, Wy, by, &Wh_panels[0], &WhT_panels[0], x, <floating>1 / <floating>all_streams,
+                    Wx, bh, Wy, by, &Wh_panels[0], &WhT_panels[0], most, x, <floating>1 / <floating>all_streams,
                     h, y, dz, dWx, dWh, dbh, dWy, dby)
             else:
                 losses[rank] = NAN
@@ -273,7 +281,7 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
                 break
             stamp += 1
             update(&params[0], d, x_of, streams, n_shards, rank, &sum_[0], at, T, V, H, seen, <int>stamp,
-                   &Wh_panels[0], &WhT_panels[0], <floating>learning_rate, <floating>clip)
+                   &Wh_panels[0], &WhT_panels[0], most, <floating>learning_rate, <floating>clip)
             memcpy(&h[0, 0, 0], &h[T, 0, 0], B * H * sizeof(floating))
             last_loss = loss
             smooth_loss = smooth_loss * 0.999 + loss * loss_scale * 0.001
@@ -290,8 +298,8 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
         raise ValueError(f"a symbol's id is not below the vocabulary's size {V}")
 
 
-def feed(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels, const int[:, ::1] x,
-         floating[:, ::1] h, floating[:, ::1] scratch):
+def feed(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels, bint one_row,
+         const int[:, ::1] x, floating[:, ::1] h, floating[:, ::1] scratch):
     """Move the states h (k, H) on over symbols x (n, k); scratch is like h."""
     cdef Py_ssize_t t, B = h.shape[0], H = h.shape[1]
     _same("streams", x.shape[1], B)
@@ -299,20 +307,20 @@ def feed(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] 
     _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
     with nogil:
         for t in range(x.shape[0]):
-            advance(Wx, bh, Wh_panels, &x[t, 0], h, scratch)
+            advance(Wx, bh, Wh_panels, widest(one_row), &x[t, 0], h, scratch)
 
 
 cdef inline void advance(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels,
-                         const int* x, floating[:, ::1] h, floating[:, ::1] scratch) noexcept nogil:
+                         int most, const int* x, floating[:, ::1] h, floating[:, ::1] scratch) noexcept nogil:
     """h = tanh(Wx[x] + bh + h @ Wh)"""
     cdef Py_ssize_t B = h.shape[0], H = h.shape[1]
     add_input(Wx, bh, x, B, &scratch[0, 0])
-    rnn_forward(B, H, &h[0, 0], &Wh_panels[0], &scratch[0, 0])
+    rnn_forward(B, H, &h[0, 0], &Wh_panels[0], most, &scratch[0, 0])
     memcpy(&h[0, 0], &scratch[0, 0], B * H * sizeof(floating))
 
 
 def sample(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels,
-           const floating[::1] Wy_panels, const floating[::1] by, const double[:, ::1] uniforms, double temperature,
+           bint one_row, const floating[::1] Wy_panels, const floating[::1] by, const double[:, ::1] uniforms, double temperature,
            floating[:, ::1] h, floating[:, ::1] scratch, floating[:, ::1] y, int[:, ::1] out):
     """Draw out[t, b] with uniforms[t, b] from the state h[b], feeding each symbol back in; h is left after the last."""
     cdef Py_ssize_t t, b, B = h.shape[0], H = h.shape[1], V = y.shape[1]
@@ -328,14 +336,14 @@ def sample(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1
         for t in range(uniforms.shape[0]):
             # y = h @ Wy + by                          (B, V) = (B, H) (H, V)
             add_bias(by, B, &y[0, 0])
-            multiply_panels(B, H, V, &h[0, 0], H, &Wy_panels[0], &y[0, 0], V)
+            multiply_panels(B, H, V, &h[0, 0], H, &Wy_panels[0], TILE_VECTORS, &y[0, 0], V)
             for b in range(B):
                 out[t, b] = draw(&y[b, 0], V, uniforms[t, b], <floating>temperature)
-            advance(Wx, bh, Wh_panels, &out[t, 0], h, scratch)
+            advance(Wx, bh, Wh_panels, widest(one_row), &out[t, 0], h, scratch)
 
 
 def log_probabilities(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels,
-                      const floating[::1] Wy_panels, const floating[::1] by, const int[:, ::1] x,
+                      bint one_row, const floating[::1] Wy_panels, const floating[::1] by, const int[:, ::1] x,
                       floating[:, :, ::1] h, floating[:, :, ::1] y, double[:, ::1] out):
     """out[t, b] = log P(x[t, b] | h[0, b] and the symbols before); h[0] is left after the last symbol.
 
@@ -353,10 +361,10 @@ def log_probabilities(const floating[:, ::1] Wx, const floating[::1] bh, const f
     with nogil:
         while i < n:
             steps = min(T, n - i)
-            recur(Wx, bh, &Wh_panels[0], x[i:], h, steps)
+            recur(Wx, bh, &Wh_panels[0], widest(one_row), x[i:], h, steps)
             # y = h[:-1] @ Wy + by                     (TB, V) = (TB, H) (H, V)
             add_bias(by, steps * B, &y[0, 0, 0])
-            multiply_panels(steps * B, H, V, &h[0, 0, 0], H, &Wy_panels[0], &y[0, 0, 0], V)
+            multiply_panels(steps * B, H, V, &h[0, 0, 0], H, &Wy_panels[0], TILE_VECTORS, &y[0, 0, 0], V)
             for t in range(steps):
                 for b in range(B):
                     out[i + t, b] = log_softmax_at(&y[t, b, 0], V, x[i + t, b])

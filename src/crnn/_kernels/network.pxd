@@ -40,17 +40,17 @@ cdef inline void column_sums(const floating* a, Py_ssize_t rows, floating[::1] o
 
 
 cdef inline void recur(const floating[:, ::1] Wx, const floating[::1] bh, const floating* Wh_panels,
-                       const int[:, ::1] x, floating[:, :, ::1] h, Py_ssize_t T) noexcept nogil:
+                       int most, const int[:, ::1] x, floating[:, :, ::1] h, Py_ssize_t T) noexcept nogil:
     """h[t + 1] = tanh(Wx[x[t]] + bh + h[t] @ Wh) for t < T"""
     cdef Py_ssize_t t, B = h.shape[1], H = h.shape[2]
     for t in range(T):
         add_input(Wx, bh, &x[t, 0], B, &h[t + 1, 0, 0])
-        rnn_forward(B, H, &h[t, 0, 0], Wh_panels, &h[t + 1, 0, 0])
+        rnn_forward(B, H, &h[t, 0, 0], Wh_panels, most, &h[t + 1, 0, 0])
 
 
 cdef inline double loss_and_gradients(
         const floating[:, ::1] Wx, const floating[::1] bh, const floating[:, ::1] Wy, const floating[::1] by,
-        const floating* Wh_panels, const floating* WhT_panels, const int[:, ::1] x, floating weight,
+        const floating* Wh_panels, const floating* WhT_panels, int most, const int[:, ::1] x, floating weight,
         floating[:, :, ::1] h, floating[:, :, ::1] y, floating[:, :, ::1] dz,
         floating[:, ::1] dWx, floating[:, ::1] dWh, floating[::1] dbh, floating[:, ::1] dWy,
         floating[::1] dby) noexcept nogil:
@@ -62,7 +62,7 @@ cdef inline double loss_and_gradients(
     cdef Py_ssize_t t, b, j
     cdef double loss
     cdef floating* row
-    recur(Wx, bh, Wh_panels, x, h, T)
+    recur(Wx, bh, Wh_panels, most, x, h, T)
     # y = h[1:] @ Wy + by                              (TB, V) = (TB, H) (H, V)
     add_bias(by, T * B, &y[0, 0, 0])
     gemm_nn(T * B, V, H, &h[1, 0, 0], &Wy[0, 0], 1, &y[0, 0, 0])
@@ -75,7 +75,7 @@ cdef inline double loss_and_gradients(
     # dh = dy @ Wy.T                                   (TB, H) = (TB, V) (H, V)'
     gemm_nt(T * B, H, V, &y[0, 0, 0], &Wy[0, 0], 0, &dz[0, 0, 0])
     for t in range(T - 1, -1, -1):
-        rnn_backward(B, H, &dz[t + 1, 0, 0] if t + 1 < T else NULL, WhT_panels, &h[t + 1, 0, 0], &dz[t, 0, 0])
+        rnn_backward(B, H, &dz[t + 1, 0, 0] if t + 1 < T else NULL, WhT_panels, most, &h[t + 1, 0, 0], &dz[t, 0, 0])
     # dWh = h[:-1].T @ dz                              (H, H) = (TB, H)' (TB, H)
     gemm_tn(H, H, T * B, &h[0, 0, 0], &dz[0, 0, 0], 0, &dWh[0, 0])
     column_sums(&dz[0, 0, 0], T * B, dbh)

@@ -1,6 +1,6 @@
 """Optimisers: clip, remember, step, in one pass over a run of the flat vectors."""
 from cython cimport floating
-from libc.math cimport sqrt
+from .elementwise cimport rsqrt_
 
 
 cdef inline void adagrad(floating* p, const floating* d, floating* sum_, Py_ssize_t n,
@@ -13,4 +13,4 @@ cdef inline void adagrad(floating* p, const floating* d, floating* sum_, Py_ssiz
         g = -clip if g < -clip else g  # NaN fails both tests and stays NaN
         g = clip if g > clip else g
         sum_[i] += g * g
-        p[i] -= learning_rate * g / sqrt(sum_[i] + epsilon)
+        p[i] -= learning_rate * g * rsqrt_(sum_[i] + epsilon)

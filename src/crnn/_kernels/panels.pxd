@@ -5,18 +5,22 @@ once per update into panels of a few vectors' width, each stored row after row a
 and `register_tile.h` multiplies one panel at a time, so that a caller can finish a panel's columns (a non-linearity)
 while they are in the first-level cache.
 
-Each row of the product is added up in the same order whatever the number of rows: inference built on this gives the
-same bits at every batch size, position and thread count.
+`most` is the most vectors in a panel, and says for which use a matrix was packed: TILE_VECTORS for many rows,
+STRIP_VECTORS for one. Each element of the product is added up over k in the same order whatever the number of rows and
+the width of the panels: inference built on this gives the same bits at every batch size, position and thread count.
 """
 from cython cimport floating
 
 cdef extern from "register_tile.h" nogil:
     const int TILE_VECTORS
+    const int STRIP_VECTORS
     const int VECTOR_BYTES
     void multiply_panel_float(Py_ssize_t rows, Py_ssize_t K, const float* a, Py_ssize_t lda, const float* panel,
                               Py_ssize_t columns, float* c, Py_ssize_t ldc) noexcept
     void multiply_panel_double(Py_ssize_t rows, Py_ssize_t K, const double* a, Py_ssize_t lda, const double* panel,
                                Py_ssize_t columns, double* c, Py_ssize_t ldc) noexcept
+    void transpose_block_float(const float* a, Py_ssize_t lda, float* b, Py_ssize_t ldb) noexcept
+    void transpose_block_double(const double* a, Py_ssize_t lda, double* b, Py_ssize_t ldb) noexcept
 
 
 cdef inline Py_ssize_t vectors_across(const floating* w, Py_ssize_t N) noexcept nogil:
@@ -25,26 +29,27 @@ cdef inline Py_ssize_t vectors_across(const floating* w, Py_ssize_t N) noexcept 
     return (N + lanes - 1) // lanes
 
 
-cdef inline Py_ssize_t panel_count(const floating* w, Py_ssize_t N) noexcept nogil:
-    return (vectors_across(w, N) + TILE_VECTORS - 1) // TILE_VECTORS
+cdef inline Py_ssize_t panel_count(const floating* w, Py_ssize_t N, int most) noexcept nogil:
+    """Panels of at most `most` vectors that N columns make."""
+    return (vectors_across(w, N) + most - 1) // most
 
 
-cdef inline Py_ssize_t panel_start(const floating* w, Py_ssize_t N, Py_ssize_t j) noexcept nogil:
+cdef inline Py_ssize_t panel_start(const floating* w, Py_ssize_t N, int most, Py_ssize_t j) noexcept nogil:
     """First column of panel j; the vectors are dealt evenly, since a narrow panel hides less latency."""
-    cdef Py_ssize_t vectors = vectors_across(w, N), panels = panel_count(w, N)
+    cdef Py_ssize_t vectors = vectors_across(w, N), panels = panel_count(w, N, most)
     cdef Py_ssize_t start = j * (vectors // panels) + min(j, vectors % panels)
     return min(start * <Py_ssize_t>(VECTOR_BYTES // sizeof(floating)), N)
 
 
-cdef inline void pack(const floating* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t first, Py_ssize_t last,
-                      floating* panels) noexcept nogil:
+cdef inline void pack(const floating* W, Py_ssize_t K, Py_ssize_t N, int most, Py_ssize_t first,
+                      Py_ssize_t last, floating* panels) noexcept nogil:
     """Pack rows [first, last) of W (K, N)."""
     cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)
     cdef Py_ssize_t j, k, n, start, columns, width
     cdef floating* row
-    for j in range(panel_count(W, N)):
-        start = panel_start(W, N, j)
-        columns = panel_start(W, N, j + 1) - start
+    for j in range(panel_count(W, N, most)):
+        start = panel_start(W, N, most, j)
+        columns = panel_start(W, N, most, j + 1) - start
         width = vectors_across(W, columns) * lanes
         for k in range(first, last):
             row = panels + K * start + k * width
@@ -54,23 +59,49 @@ cdef inline void pack(const floating* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t 
                 row[n] = 0
 
 
-cdef inline void pack_transposed(const floating* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t first, Py_ssize_t last,
-                                 floating* panels) noexcept nogil:
-    """Pack columns [first, last) of W.T (K, N), that is rows [first, last) of W (N, K)."""
+cdef inline void pack_transposed(const floating* W, Py_ssize_t K, Py_ssize_t N, int most, Py_ssize_t first,
+                                 Py_ssize_t last, floating* panels) noexcept nogil:
+    """Pack columns [first, last) of W.T (K, N), that is rows [first, last) of W (N, K).
+
+    Whole vectors of columns go through the registers, a square block at a time; the edges go one by one.
+    """
     cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)
-    cdef Py_ssize_t j, k, n, start, stop, end, width
-    cdef floating* row
-    for j in range(panel_count(W, N)):
-        start = panel_start(W, N, j)
-        stop = panel_start(W, N, j + 1)
-        width = vectors_across(W, stop - start) * lanes
-        end = start + width if stop == N and last == N else min(stop, last)
+    cdef Py_ssize_t j, k, n = first, start, stop, width, whole = K - K % lanes
+    cdef floating* out
+    for j in range(panel_count(W, N, most)):
+        start = panel_start(W, N, most, j)
+        stop = min(panel_start(W, N, most, j + 1), last)
+        width = vectors_across(W, panel_start(W, N, most, j + 1) - start) * lanes
+        out = panels + K * start
+        while n < stop:
+            if (n - start) % lanes == 0 and n + lanes <= stop:
+                for k in range(whole // lanes):
+                    transpose_block(W + n * K + k * lanes, K, out + k * lanes * width + n - start, width)
+                for k in range(whole, K):
+                    transpose_column(W + n * K + k, K, lanes, out + k * width + n - start)
+                n += lanes
+            else:
+                for k in range(K):
+                    out[k * width + n - start] = W[n * K + k]
+                n += 1
+    if last == N:
         for k in range(K):
-            row = panels + K * start + k * width
-            for n in range(max(start, first), min(stop, last)):
-                row[n - start] = W[n * K + k]
-            for n in range(stop, end):
-                row[n - start] = 0
+            for n in range(N - start, width):
+                out[k * width + n] = 0
+
+
+cdef inline void transpose_column(const floating* a, Py_ssize_t lda, Py_ssize_t n, floating* b) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        b[i] = a[i * lda]
+
+
+cdef inline void transpose_block(const floating* a, Py_ssize_t lda, floating* b, Py_ssize_t ldb) noexcept nogil:
+    """b = a.T                                         (lanes, lanes)"""
+    if floating is float:
+        transpose_block_float(a, lda, b, ldb)
+    else:
+        transpose_block_double(a, lda, b, ldb)
 
 
 cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const floating* a, Py_ssize_t lda,
@@ -83,9 +114,9 @@ cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const floating* a
 
 
 cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a, Py_ssize_t lda,
-                                 const floating* panels, floating* c, Py_ssize_t ldc) noexcept nogil:
+                                 const floating* panels, int most, floating* c, Py_ssize_t ldc) noexcept nogil:
     """c += a @ W                                      (rows, N) += (rows, K) (K, N)"""
     cdef Py_ssize_t j, start
-    for j in range(panel_count(a, N)):
-        start = panel_start(a, N, j)
-        multiply_panel(rows, K, a, lda, panels + K * start, panel_start(a, N, j + 1) - start, c + start, ldc)
+    for j in range(panel_count(a, N, most)):
+        start = panel_start(a, N, most, j)
+        multiply_panel(rows, K, a, lda, panels + K * start, panel_start(a, N, most, j + 1) - start, c + start, ldc)

@@ -9,26 +9,26 @@ from .panels cimport multiply_panel, panel_count, panel_start
 
 
 cdef inline void rnn_forward(Py_ssize_t B, Py_ssize_t H, const floating* h_prev, const floating* Wh_panels,
-                             floating* h) noexcept nogil:
+                             int most, floating* h) noexcept nogil:
     """h = tanh(h + h_prev @ Wh)                       (B, H) = (B, H) + (B, H) (H, H); h comes in as z"""
     cdef Py_ssize_t j, b, start, columns
-    for j in range(panel_count(h_prev, H)):
-        start = panel_start(h_prev, H, j)
-        columns = panel_start(h_prev, H, j + 1) - start
+    for j in range(panel_count(h_prev, H, most)):
+        start = panel_start(h_prev, H, most, j)
+        columns = panel_start(h_prev, H, most, j + 1) - start
         multiply_panel(B, H, h_prev, H, Wh_panels + H * start, columns, h + start, H)
         for b in range(B):
             tanh_array(h + b * H + start, columns)
 
 
 cdef inline void rnn_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_next, const floating* WhT_panels,
-                              const floating* h, floating* dz) noexcept nogil:
+                              int most, const floating* h, floating* dz) noexcept nogil:
     """dz = (dz + dz_next @ Wh.T) * (1 - h * h)        dz comes in as dh from above; dz_next NULL at the last step"""
     cdef Py_ssize_t j, b, n, start, columns
     cdef const floating* hb
     cdef floating* db
-    for j in range(panel_count(h, H)):
-        start = panel_start(h, H, j)
-        columns = panel_start(h, H, j + 1) - start
+    for j in range(panel_count(h, H, most)):
+        start = panel_start(h, H, most, j)
+        columns = panel_start(h, H, most, j + 1) - start
         if dz_next != NULL:
             multiply_panel(B, H, dz_next, H, WhT_panels + H * start, columns, dz + start, H)
         for b in range(B):
