@@ -1,8 +1,8 @@
 """Derive every constant of the element-wise kernels, and check that the kernels use them.
 
-Each polynomial is the minimax one (Remez exchange, in 50-digit decimal arithmetic) for the relative error of the
-function it serves. Its coefficients are rounded to the working precision one at a time, lowest power first, and
-those that remain are fitted again around what rounding did, so that rounding costs next to nothing.
+Each polynomial is the minimax one (Remez exchange, in 50-digit decimal arithmetic) for the relative error of
+the function it serves. Its coefficients are rounded to the working precision one at a time, lowest power first,
+and those that remain are fitted again around what rounding did, so that rounding costs next to nothing.
 
     python tools/elementwise_coefficients.py            print the derived part of elementwise.pxd
     python tools/elementwise_coefficients.py --check    exit with status 1 if elementwise.pxd differs from it
@@ -25,22 +25,20 @@ EXCHANGES = 12
 
 
 class Precision(NamedTuple):
-    """A floating type: its C name, `struct` code, significand bits, digits that identify a value, and degrees."""
+    """A floating type: `struct` code, significand bits, and the degrees of the two polynomials."""
 
-    name: str
     code: str
     bits: int
-    digits: int
     exp_degree: int
     tanh_degree: int
 
 
-SINGLE = Precision("float", "f", 24, 9, exp_degree=4, tanh_degree=4)
-DOUBLE = Precision("double", "d", 53, 17, exp_degree=9, tanh_degree=10)
+SINGLE = Precision("f", 24, exp_degree=4, tanh_degree=4)
+DOUBLE = Precision("d", 53, exp_degree=9, tanh_degree=10)
 
 
 class Fit(NamedTuple):
-    """Rounded coefficients, lowest power first, and the largest relative error they leave, in units of 2**-bits."""
+    """Rounded coefficients, lowest power first, and the relative error they leave in units of 2**-bits."""
 
     coefficients: list[float]
     error: float
@@ -62,8 +60,8 @@ def working_value(x: Decimal, precision: Precision) -> float:
 
 
 def literal(x: float, precision: Precision) -> str:
-    """Write `x` with just the digits that identify it."""
-    return f"{x:.{precision.digits}g}" if precision is SINGLE else repr(x)
+    """Write `x` with as many digits as identify it."""
+    return f"{x:.9g}" if precision is SINGLE else repr(x)
 
 
 def tanh(x: Decimal) -> Decimal:
@@ -157,10 +155,10 @@ def fit(samples: Sequence[Sample], degree: int, precision: Precision) -> Fit:
     return Fit(rounded, float(worst * 2**precision.bits))
 
 
-def chebyshev_grid(low: Decimal, high: Decimal) -> list[Decimal]:
-    """Return points denser towards both ends, none of them zero."""
+def graded_grid(low: Decimal, high: Decimal) -> list[Decimal]:
+    """Return points denser towards both ends, none of them an end or the middle."""
     middle, half = (low + high) / 2, (high - low) / 2
-    # The small offset keeps a symmetric interval's midpoint, where the wanted value is 0/0, off the grid.
+    # Zero, an end or the middle of each interval used, is where the wanted values are 0/0.
     steps = [Decimal(2 * i + 1) / GRID_SIZE - 1 for i in range(GRID_SIZE)]
     return [middle + half * (3 * s - s**3) / 2 for s in steps]
 
@@ -169,7 +167,7 @@ def exp_fit(precision: Precision) -> Fit:
     """Fit q of exp(r) = 1 + r + r**2 q(r) for |r| <= ln(2) / 2."""
     # A hair wider than ln(2) / 2: the reduction picks the nearest integer with a rounded product.
     edge = Decimal(2).ln() / 2 * (1 + Decimal(2) ** -12)
-    samples = [Sample(r, (r.exp() - 1 - r) / r**2, r**2 / r.exp()) for r in chebyshev_grid(-edge, edge)]
+    samples = [Sample(r, (r.exp() - 1 - r) / r**2, r**2 / r.exp()) for r in graded_grid(-edge, edge)]
     return fit(samples, precision.exp_degree, precision)
 
 
@@ -177,7 +175,7 @@ def tanh_fit(precision: Precision) -> Fit:
     """Fit p of tanh(a) = a + a z p(z), z = a**2, for 0 <= a <= atanh(1/2)."""
     edge = Decimal(3).ln() ** 2 / 4 * (1 + Decimal(2) ** -12)
     samples = []
-    for z in chebyshev_grid(Decimal(0), edge):
+    for z in graded_grid(Decimal(0), edge):
         a = z.sqrt()
         ratio = tanh(a) / a
         samples.append(Sample(z, (ratio - 1) / z, z / ratio))
@@ -215,9 +213,7 @@ def horner_branch(result: Fit, variable: str, precision: Precision) -> list[str]
     ]
 
 
-def polynomial_function(
-    name: str, variable: str, summary: str, make: Callable[[Precision], Fit]
-) -> list[str]:
+def polynomial_function(name: str, variable: str, summary: str, make: Callable[[Precision], Fit]) -> list[str]:
     """Render a polynomial in both precisions."""
     return [
         f"cdef inline floating {name}(floating {variable}) noexcept nogil:",
@@ -239,7 +235,7 @@ def render() -> str:
         inverse = 1 / Decimal(2).ln()
         values = {
             "_log2e": ("log2(e)", [working_value(inverse, p) for p in (SINGLE, DOUBLE)]),
-            "_ln2_high": ("ln(2), short enough for its product with an exponent to be exact", [h for h, _ in pair]),
+            "_ln2_high": ("ln(2), so short that its product with an exponent is exact", [h for h, _ in pair]),
             "_ln2_low": ("what _ln2_high leaves of ln(2)", [low for _, low in pair]),
             "_tanh_edge": ("atanh(1/2)", [working_value(Decimal(3).ln() / 2, p) for p in (SINGLE, DOUBLE)]),
         }
@@ -247,9 +243,7 @@ def render() -> str:
             constant_function(name, summary, literal(single, SINGLE), literal(double, DOUBLE))
             for name, (summary, (single, double)) in values.items()
         ]
-        parts.append(
-            polynomial_function("_exp_tail", "r", "(exp(r) - 1 - r) / r**2 for |r| <= ln(2) / 2", exp_fit)
-        )
+        parts.append(polynomial_function("_exp_tail", "r", "(exp(r) - 1 - r) / r**2 for |r| <= ln(2) / 2", exp_fit))
         parts.append(
             polynomial_function(
                 "_tanh_tail", "z", "(tanh(a) / a - 1) / z where z = a**2, for 0 <= a <= atanh(1/2)", tanh_fit
@@ -261,7 +255,7 @@ def render() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the derived part, or check that the kernels contain it."""
     parser = argparse.ArgumentParser(description="Derive the constants of elementwise.pxd.")
-    parser.add_argument("--check", action="store_true", help="fail if elementwise.pxd differs; print nothing else")
+    parser.add_argument("--check", action="store_true", help="fail if elementwise.pxd differs")
     options = parser.parse_args(arguments)
     derived = render()
     if not options.check:
@@ -269,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if derived in KERNEL.read_text(encoding="utf-8"):
         return 0
-    print(f"{KERNEL.name} does not contain the derived constants; paste what this prints without --check", file=sys.stderr)
+    print(f"{KERNEL.name} differs from the derived constants", file=sys.stderr)
     return 1
 
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Arrays = dict[str, NDArray[np.floating]]
 
-SCORING_ROWS = 4096  # symbols a peer scores at a time: their logits stay in cache, a long text in memory
+SCORING_ROWS = 1024  # symbols a peer scores at a time: their logits stay in cache, a long text in memory
 
 _MODULES = {  # name -> (module, class, what it needs)
     "numpy": ("numpy_rnn", "NumpyPeer", "numpy"),

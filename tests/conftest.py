@@ -1,0 +1,27 @@
+"""Fixtures that the tests share: every instruction set of this machine, both dtypes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from crnn import _kernels, inference, trainer
+
+# A machine with fewer cores than threads makes single examples slow; that is no failure.
+settings.register_profile("crnn", deadline=None)
+settings.load_profile("crnn")
+
+
+@pytest.fixture(params=_kernels.available())
+def kernels(request, monkeypatch):
+    """The kernels of one instruction set after the other, which the library uses as long as the test runs."""
+    core = _kernels.load(request.param)
+    for user in (inference, trainer):
+        monkeypatch.setattr(user, "core", core)
+    return core
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return np.dtype(request.param)

@@ -1,0 +1,197 @@
+import copy
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, NotFittedError
+
+LEARNED = ["params_", "optimizer_state_", "state_", "vocabulary_", "history_", "n_steps_", "smooth_loss_"]
+TEXT = "to be or not to be"
+
+
+class Subclass(CharRNN):
+    pass
+
+
+class Wider(CharRNN):
+    """A subclass with a parameter of its own."""
+
+    extra: int
+
+    def __init__(self, extra=5, *, hidden_size=3):
+        super().__init__(hidden_size)
+        self.extra = extra
+
+
+def cloned(model):
+    """What scikit-learn's clone does: the class called with the parameters, which must be stored as they are."""
+    parameters = {name: copy.deepcopy(value) for name, value in model.get_params(deep=False).items()}
+    new = type(model)(**parameters)
+    assert all(new.get_params(deep=False)[name] is parameters[name] for name in parameters)
+    return new
+
+
+# --- parameters
+
+
+def test_init_stores_what_it_is_given_and_nothing_else():
+    names = list(inspect.signature(CharRNN).parameters)
+    given = {name: object() for name in names}
+    model = CharRNN(**given)
+    assert vars(model) == given
+    assert all(getattr(model, name) is given[name] for name in names)
+    assert list(model.get_params()) == list(model.get_params(deep=False)) == names
+
+
+def test_only_hidden_size_is_positional():
+    assert CharRNN(7).hidden_size == 7
+    with pytest.raises(TypeError):
+        CharRNN(7, 25)
+
+
+def test_set_params_returns_self_and_checks_nothing():
+    model = CharRNN()
+    assert model.set_params(hidden_size=-7, clip="no") is model
+    assert (model.hidden_size, model.clip) == (-7, "no")
+    assert model.set_params() is model
+
+
+def test_unknown_parameter_changes_nothing():
+    model = CharRNN(7)
+    with pytest.raises(ValueError, match=r"CharRNN has no parameter 'hidden'; it has hidden_size, seq_length"):
+        model.set_params(seq_length=3, hidden=5)
+    assert model.get_params() == CharRNN(7).get_params()
+    with pytest.raises(ValueError, match="no parameter 'params_'"):
+        model.set_params(params_={})
+
+
+def test_clone_has_the_parameters_and_nothing_learned():
+    rng = np.random.default_rng(0)
+    model = CharRNN(3, max_steps=2, dtype=np.float64, random_state=rng).fit(TEXT)
+    new = cloned(model)
+    assert not hasattr(new, "params_")
+    assert new.fit(TEXT).n_steps_ == 2
+    assert cloned(new).get_params().keys() == new.get_params().keys()
+
+
+def test_parameters_survive_training():
+    given = {"hidden_size": np.int64(3), "max_steps": 2, "clip": None, "dtype": float, "random_state": 5}
+    model = CharRNN(**given).fit(TEXT).partial_fit(TEXT)
+    assert all(getattr(model, name) is value for name, value in given.items())
+
+
+def test_subclass_with_other_parameters():
+    assert Wider(7).get_params() == {"extra": 7, "hidden_size": 3}
+    assert cloned(Wider(7)).extra == 7
+    assert repr(Wider(7)) == "Wider(extra=7)"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [CharRNN(), CharRNN(7), CharRNN(7, clip=None, learning_rate=0.25, dtype="float64"), CharRNN(random_state=3)],
+)
+def test_repr_rebuilds(model):
+    assert eval(repr(model)).get_params() == model.get_params()
+
+
+def test_repr_shows_what_is_not_the_default():
+    assert repr(CharRNN()) == "CharRNN()"
+    assert repr(CharRNN(7, clip=None, epochs=10)) == "CharRNN(hidden_size=7, clip=None)"
+    assert repr(CharRNN(7, max_steps=0).fit("ab")) == "CharRNN(hidden_size=7, max_steps=0)"
+
+
+# --- before fit
+
+
+@pytest.mark.parametrize("kind", [CharRNN, Subclass])
+@pytest.mark.parametrize("name", LEARNED)
+def test_learned_attribute_before_fit(kind, name):
+    model = kind()
+    assert not hasattr(model, name)
+    with pytest.raises(NotFittedError, match=f"this {kind.__name__} is not fitted yet: .*reading {name}"):
+        getattr(model, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("sample", ()), ("stream", ()), ("score", (TEXT,)), ("bits_per_char", (TEXT,)), ("save", ("model.crnn",))],
+)
+def test_method_before_fit(name, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotFittedError, match=r"not fitted yet: call fit or partial_fit, or load a model, before"):
+        getattr(CharRNN(), name)(*arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_failed_fit_leaves_a_model_unfitted():
+    model = CharRNN()
+    with pytest.raises(ValueError, match="too short"):
+        model.fit("a")
+    assert not any(hasattr(model, name) for name in LEARNED)
+    assert vars(model) == CharRNN().get_params()
+
+
+def test_learned_attributes_after_fit():
+    model = Subclass(3, max_steps=1).fit(TEXT)
+    assert all(hasattr(model, name) for name in LEARNED)
+
+
+def test_unknown_attribute_is_no_question_of_fitting():
+    for model in (CharRNN(), CharRNN(3, max_steps=0).fit("ab")):
+        with pytest.raises(AttributeError, match="'CharRNN' object has no attribute 'weights_'") as caught:
+            _ = model.weights_
+        assert not isinstance(caught.value, NotFittedError)
+
+
+def test_learned_views_cannot_be_replaced():
+    model = CharRNN(3, max_steps=0).fit("ab")
+    for name in ("params_", "optimizer_state_"):
+        with pytest.raises(AttributeError):
+            setattr(model, name, {})
+
+
+# --- copies
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copy_of_a_model_without_weights(copied):
+    new = copied(CharRNN(7, random_state=3))
+    assert new.get_params() == CharRNN(7, random_state=3).get_params()
+    assert not hasattr(new, "params_")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pickled_model_goes_on_as_the_first(protocol, dtype):
+    model = CharRNN(5, batch_size=2, seq_length=3, max_steps=7, dtype=dtype, random_state=0).fit(TEXT * 5)
+    new = pickle.loads(pickle.dumps(model, protocol))
+    assert vars(new).keys() == vars(model).keys()
+    assert new.history_ == model.history_
+    for m in (model, new):
+        m.partial_fit(TEXT * 7)
+    assert new.n_steps_ == model.n_steps_ == 14
+    assert new.smooth_loss_ == model.smooth_loss_
+    for name in model.params_:
+        np.testing.assert_array_equal(new.params_[name], model.params_[name])
+        np.testing.assert_array_equal(new.optimizer_state_["sum"][name], model.optimizer_state_["sum"][name])
+    np.testing.assert_array_equal(new.state_, model.state_)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copy_has_weights_of_its_own_that_can_be_written_to(copied):
+    model = CharRNN(5, max_steps=7, random_state=0).fit(TEXT * 5)
+    before = model.sample(30, random_state=0)
+    new = copied(model)
+    assert new.sample(30, random_state=0) == before
+    new.params_["Why"][:] = 0
+    new.params_["by"][:] = 0
+    new.params_["by"][new.vocabulary_.index("n")] = 100
+    assert new.sample(5) == "nnnnn"
+    assert model.sample(30, random_state=0) == before
+    new.optimizer_state_["sum"]["by"][:] = 1e30  # it hardly moves from now on
+    by = new.params_["by"].copy()
+    new.partial_fit(TEXT * 5)
+    np.testing.assert_allclose(new.params_["by"], by, rtol=0, atol=1e-12)
+    assert model.n_steps_ == 7

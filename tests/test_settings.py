@@ -1,0 +1,151 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, InvalidInputError
+from crnn.settings import Settings, generator, real, whole
+
+TEXT = "to be or not to be"
+LEAST = {
+    "hidden_size": 1,
+    "seq_length": 1,
+    "batch_size": 1,
+    "epochs": 1,
+    "max_steps": 0,
+    "n_threads": 1,
+    "verbose": 0,
+}
+NO_WHOLE_NUMBERS = [True, False, np.True_, 2.0, np.float64(3), math.nan, math.inf, "2", b"2", 2j, [2], np.array([2, 3])]
+NO_REALS = [True, np.False_, math.nan, math.inf, -math.inf, np.float32("nan"), "0.1", 0.1j, [0.1], 10**400]
+NO_DTYPES = [None, "float16", "f8,f4", ">f4", ">f8", "", "half", int, object, object(), 3, {}, (1, 2), [("a", "f4")]]
+NO_SEEDS = [-1, 1.5, math.nan, "0", object(), {}]
+
+
+def numbers_below(least):
+    return [least - 1, -7, np.int64(least - 1), -(10**30)]
+
+
+def short(value):
+    """Name a test after its value, but not after one of 400 digits."""
+    return "huge" if isinstance(value, int) and abs(value) > 10**30 else None
+
+
+BAD = [
+    *((name, value) for name, least in LEAST.items() for value in NO_WHOLE_NUMBERS + numbers_below(least)),
+    *((name, None) for name in LEAST.keys() - {"max_steps", "n_threads"}),
+    *((name, value) for name in ("learning_rate", "clip", "init_scale") for value in [*NO_REALS, -0.5]),
+    *((name, value) for name in ("learning_rate", "clip") for value in (0, 0.0, -0.0)),
+    ("init_scale", None),
+    *(("dtype", value) for value in NO_DTYPES),
+    *(("optimizer", value) for value in ("adam", "Adagrad", "", None, 1, ["adagrad"], {})),
+]
+
+
+@pytest.mark.parametrize("start", ["fit", "partial_fit"])
+@pytest.mark.parametrize(("name", "value"), BAD + [("random_state", value) for value in NO_SEEDS], ids=short)
+def test_bad_parameter_is_stored_and_then_named_by_training(start, name, value):
+    model = CharRNN(**{name: value})
+    assert getattr(model, name) is value
+    with pytest.raises(InvalidInputError) as caught:
+        getattr(model, start)(TEXT)
+    assert str(caught.value).startswith(f"{name} must be ")
+    assert repr(value)[:20] in str(caught.value)
+    assert not hasattr(model, "params_")
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=short)
+def test_bad_parameter_is_named_when_a_model_goes_on(name, value):
+    model = CharRNN(3, max_steps=1).fit(TEXT)
+    with pytest.raises(InvalidInputError, match=f"^{name} must be "):
+        model.set_params(**{name: value}).partial_fit(TEXT)
+    assert model.n_steps_ == 1
+
+
+def test_size_beyond_all_memory():
+    for size in (2**31, 2**63, 10**30):
+        with pytest.raises((InvalidInputError, MemoryError)):
+            CharRNN(size).fit(TEXT)
+
+
+def test_first_bad_parameter_is_named():
+    with pytest.raises(InvalidInputError, match=r"^hidden_size must be a whole number of at least 1, not -3$"):
+        CharRNN(-3, batch_size=-1).fit(TEXT)
+
+
+def test_every_parameter_is_checked():
+    assert [f.name for f in dataclasses.fields(Settings)] == list(CharRNN().get_params())
+    assert {name for name, _ in BAD} | {"random_state"} == CharRNN().get_params().keys()
+
+
+def test_defaults_are_those_of_min_char_rnn():
+    settings = Settings.check(CharRNN().get_params())
+    assert (settings.hidden_size, settings.seq_length, settings.batch_size) == (100, 25, 1)
+    assert (settings.learning_rate, settings.clip, settings.init_scale) == (0.1, 5.0, 0.01)
+    assert settings.max_steps is settings.n_threads is settings.random_state is None
+
+
+@pytest.mark.parametrize("kind", [int, np.int8, np.uint64])
+def test_whole_numbers_of_every_kind(kind):
+    settings = Settings.check(CharRNN().get_params() | {name: kind(3) for name in LEAST})
+    for name in LEAST:
+        assert type(getattr(settings, name)) is int
+        assert getattr(settings, name) == 3
+
+
+@pytest.mark.parametrize("kind", [int, float, np.float32, np.float16, np.int64])
+def test_reals_of_every_kind(kind):
+    settings = Settings.check(CharRNN(learning_rate=kind(2), clip=kind(2), init_scale=kind(0)).get_params())
+    assert (settings.learning_rate, settings.clip, settings.init_scale) == (2.0, 2.0, 0.0)
+    assert {type(getattr(settings, name)) for name in ("learning_rate", "clip", "init_scale")} == {float}
+
+
+def test_clip_none_is_no_bound():
+    assert Settings.check(CharRNN(clip=None).get_params()).clip == math.inf
+
+
+@pytest.mark.parametrize("dtype", ["float64", "f8", "<f8", float, np.float64, np.dtype("float64")])
+def test_dtypes_of_every_kind(dtype):
+    assert Settings.check(CharRNN(dtype=dtype).get_params()).dtype == np.float64
+    assert CharRNN(2, dtype=dtype, max_steps=0).fit("ab").params_["by"].dtype == np.float64
+
+
+@pytest.mark.parametrize("parameter", ["hidden_size", "seq_length", "batch_size", "epochs", "max_steps"])
+def test_least_values_train(parameter):
+    model = CharRNN(**({"hidden_size": 2, "max_steps": 3, "random_state": 0} | {parameter: LEAST[parameter]}))
+    model.fit(TEXT)
+    assert model.n_steps_ == (0 if parameter == "max_steps" else 3)
+    assert np.isfinite(model.score(TEXT))
+
+
+def test_whole():
+    assert whole("n", 7, 7) == 7
+    with pytest.raises(InvalidInputError, match=r"^n must be a whole number of at least 7, not 6$"):
+        whole("n", 6, 7)
+
+
+def test_real():
+    assert real("x", 2, least=2) == 2.0
+    assert real("x", 2.5, above=2) == 2.5
+    with pytest.raises(InvalidInputError, match=r"^x must be a finite number of at least 2, not 1\.5$"):
+        real("x", 1.5, least=2)
+    with pytest.raises(InvalidInputError, match=r"^x must be a finite number above 2, not 2$"):
+        real("x", 2, above=2)
+
+
+def test_generators_of_one_seed_agree():
+    kinds = [3, np.uint8(3), np.random.SeedSequence(3), np.random.PCG64(3), np.random.default_rng(3)]
+    assert len({float(generator(kind).random()) for kind in kinds}) == 1
+    assert generator(None).random() != generator(None).random()
+
+
+def test_generator_is_used_as_it_is():
+    rng = np.random.default_rng(3)
+    assert generator(rng) is rng
+
+
+@pytest.mark.parametrize("value", NO_SEEDS)
+def test_what_is_no_seed(value):
+    with pytest.raises(InvalidInputError, match=r"^random_state must be "):
+        generator(value)
