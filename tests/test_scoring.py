@@ -13,8 +13,8 @@ SYMBOLS = "abcdefghijk"
 H = 7
 
 
-def random_model(dtype="float64", symbols=SYMBOLS, scale=0.7):
-    model = CharRNN(H, max_steps=0, init_scale=scale, dtype=dtype, random_state=0).fit(symbols)
+def random_model(dtype="float64", hidden_size=H, symbols=SYMBOLS, scale=0.7):
+    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, dtype=dtype, random_state=0).fit(symbols)
     rng = np.random.default_rng(1)
     for name in ("bh_l0", "by"):
         model.params_[name][:] = scale * rng.standard_normal(len(model.params_[name]))
@@ -40,10 +40,9 @@ def model():
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 63, 64, 65, 1000, scoring.BLOCK + 1])
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-13), ("float32", 1e-6)])
-def test_score_is_its_twins(dtype, tolerance, n):
+def test_score_is_its_twins(kernels, dtype, n):
     model, text = random_model(dtype), random_text(n)
-    assert model.score(text) == pytest.approx(twin_score(model, text), rel=tolerance)
+    assert model.score(text) == pytest.approx(twin_score(model, text), rel=1e-13 if dtype == "float64" else 1e-6)
 
 
 def test_score_of_one_character_is_what_the_zero_state_predicts(model):
@@ -79,7 +78,6 @@ def test_certainty_is_zero_and_impossibility_finite():
     assert model.score("b") == pytest.approx(-400)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_huge_logits_do_not_overflow(dtype):
     model = random_model(dtype)
     model.params_["Why"][:] *= 1e30
@@ -118,7 +116,6 @@ def test_weights_that_are_written_to_are_scored_with():
 # --- in parts
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_parts_are_close_and_the_same_for_every_number_of_threads(dtype):
     text = ("the cat sat on the mat; " * 9 + "and the dog sat on the log. ") * 600  # some 70 parts
     assert len(text) > scoring.STREAMS * scoring.PART
@@ -171,10 +168,10 @@ def test_bad_number_of_threads_is_named(model, n_threads):
 # --- bits that do not depend on company
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("batch", [1, 2, 5, 8, 9, 31])
-def test_log_probability_is_the_same_at_every_place_in_a_batch(dtype, batch):
-    model = random_model(dtype)
+@pytest.mark.parametrize("hidden_size", [1, 7, 16, 67])
+def test_log_probability_is_the_same_at_every_place_in_a_batch(kernels, dtype, hidden_size, batch):
+    model = random_model(dtype, hidden_size=hidden_size)
     one, many = (PackedNetwork.pack(model._layout, model._params, one_row=one_row) for one_row in (True, False))
     ids = np.random.default_rng(0).integers(len(SYMBOLS), size=(70, 31), dtype=np.int32)
     alone = [one.log_probabilities(ids[:, [b]].copy(), one.zero_state(1))[:, 0] for b in range(31)]

@@ -69,7 +69,7 @@ class NumpyPeer:
         w = self.weights
         h = np.tanh(w["Wxh"] @ x + w["Whh"] @ h + w["bh"])
         e = np.exp(w["Why"] @ h + w["by"])
-        return h, e / np.sum(e)
+        return h, e / e.sum()
 
     def loss_and_gradients(self, inputs: list[int], targets: list[int]) -> tuple[float, Arrays]:
         """Loss of one chunk and its gradients before clipping; the hidden state moves to the chunk's end."""

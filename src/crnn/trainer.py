@@ -140,34 +140,42 @@ class Trainer:
     def _advance(self, n_steps: int) -> None:
         """Take steps in compiled code, the first shard on this thread and each other one on a thread of the pool."""
         barrier = core.Barrier(len(self.shards))
-        others = [
-            self._pool.submit(self._train_shard, rank, barrier, n_steps) for rank in range(1, len(self.shards))
-        ]
-        self._train_shard(0, barrier, n_steps)
-        for other in others:
-            other.result()
+        try:
+            others = [
+                self._pool.submit(self._train_shard, rank, barrier, n_steps) for rank in range(1, len(self.shards))
+            ]
+            self._train_shard(0, barrier, n_steps)
+            for other in others:
+                other.result()
+        except BaseException:
+            barrier.break_()  # Ctrl-C may come before this thread has joined the others, who would wait for it
+            raise
         self._store_state()
 
     def _train_shard(self, rank: int, barrier: core.Barrier, n_steps: int) -> None:
-        core.train(
-            self.params,
-            self.sum,
-            self.layout,
-            self.Wh_panels,
-            self.WhT_panels,
-            self._ids,
-            self.streams.ids.itemsize,
-            self.streams.stream_length - 1,
-            self.shards,
-            rank,
-            barrier,
-            self._losses,
-            self.cursor,
-            self.loss_scale,
-            n_steps,
-            self.learning_rate,
-            self.clip,
-        )
+        try:
+            core.train(
+                self.params,
+                self.sum,
+                self.layout,
+                self.Wh_panels,
+                self.WhT_panels,
+                self._ids,
+                self.streams.ids.itemsize,
+                self.streams.stream_length - 1,
+                self.shards,
+                rank,
+                barrier,
+                self._losses,
+                self.cursor,
+                self.loss_scale,
+                n_steps,
+                self.learning_rate,
+                self.clip,
+            )
+        except BaseException:
+            barrier.break_()
+            raise
 
     def _store_state(self) -> None:
         for shard in self.shards:

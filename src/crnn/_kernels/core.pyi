@@ -7,6 +7,7 @@ Array = NDArray[Any]
 
 class Barrier:
     def __init__(self, parties: int) -> None: ...
+    def break_(self) -> None: ...
 
 class Cursor:
     position: int

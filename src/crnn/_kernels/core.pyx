@@ -21,7 +21,9 @@ cdef extern from "spin_barrier.h" nogil:
         long parties
         long arrived
         long generation
-    void spin_barrier_wait(spin_barrier*)
+        long broken
+    void spin_barrier_break(spin_barrier*)
+    bint spin_barrier_wait(spin_barrier*)
 
 cdef enum:
     MAX_SHARDS = 256
@@ -36,6 +38,11 @@ cdef class Barrier:
         self.barrier.parties = parties
         self.barrier.arrived = 0
         self.barrier.generation = 0
+        self.barrier.broken = 0
+
+    def break_(self):
+        """Let those who wait go: someone will not come. Their call of `train` ends without another update."""
+        spin_barrier_break(&self.barrier)
 
 
 cdef class Cursor:
@@ -258,7 +265,7 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
     cdef const unsigned char* own_ids = &ids[first_stream * stride * id_width]
     cdef Py_ssize_t step, stamp = own.stamp, position = cursor.position, done = n_steps
     cdef double loss = 0, last_loss = cursor.last_loss, smooth_loss = cursor.smooth_loss
-    cdef bint known = True
+    cdef bint known = True, met = True
     with nogil:
         for step in range(n_steps):
             if position + T + 1 >= stride + 1:  # min-char-rnn's rule; a stream has stride + 1 symbols
@@ -271,7 +278,9 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
                     h, y, dz, dWx, dWh, dbh, dWy, dby)
             else:
                 losses[rank] = NAN
-            spin_barrier_wait(&barrier.barrier)
+            met = spin_barrier_wait(&barrier.barrier)
+            if not met:
+                break
             loss = 0
             for s in range(n_shards):
                 loss += losses[s]
@@ -286,8 +295,10 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
             last_loss = loss
             smooth_loss = smooth_loss * 0.999 + loss * loss_scale * 0.001
             position += T
-            spin_barrier_wait(&barrier.barrier)
-        if rank == 0:
+            met = spin_barrier_wait(&barrier.barrier)
+            if not met:
+                break
+        if rank == 0 and met:
             cursor.position = position
             cursor.n_steps += done
             cursor.smooth_loss = smooth_loss

@@ -1,7 +1,8 @@
 /* A barrier for a few threads that meet several times a millisecond.
  *
  * Waiting is a short spin, then giving the processor away: a sleep and a wake through the kernel would cost as much
- * as a small training step. Reusable at once: each meeting is a new generation.
+ * as a small training step. Reusable at once: each meeting is a new generation. A thread that cannot come breaks the
+ * barrier, so that the others do not wait for it for ever.
  */
 #ifndef CRNN_SPIN_BARRIER_H
 #define CRNN_SPIN_BARRIER_H
@@ -36,22 +37,28 @@
 #define SPINS 4000
 
 typedef struct {
-    long parties, arrived, generation;
+    long parties, arrived, generation, broken;
 } spin_barrier;
 
-static inline void spin_barrier_wait(spin_barrier *barrier) {
+static inline void spin_barrier_break(spin_barrier *barrier) { ATOMIC_STORE(&barrier->broken, 1); }
+
+/* Returns 1 when all have come, 0 when the barrier is broken. */
+static inline int spin_barrier_wait(spin_barrier *barrier) {
     const long generation = ATOMIC_LOAD(&barrier->generation);
     if (ATOMIC_INCREMENT(&barrier->arrived) == barrier->parties) {
         ATOMIC_STORE(&barrier->arrived, 0);
         ATOMIC_STORE(&barrier->generation, generation + 1);
-        return;
+        return 1;
     }
     for (int spins = 0; ATOMIC_LOAD(&barrier->generation) == generation; spins++) {
+        if (ATOMIC_LOAD(&barrier->broken))
+            return 0;
         if (spins < SPINS)
             PAUSE();
         else
             YIELD();
     }
+    return 1;
 }
 
 #endif

@@ -1,0 +1,680 @@
+import copy
+import math
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+from examples import expected_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import CharRNN, DivergenceError, InvalidInputError, trainer
+from crnn.progress import Progress
+from crnn.vocabulary import Vocabulary
+
+TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 7
+
+
+def bits(model):
+    """Everything that training changes, in a form that == compares to the bit."""
+    learned = {name: array.tobytes() for name, array in model.params_.items()}
+    learned |= {f"sum.{name}": array.tobytes() for name, array in model.optimizer_state_["sum"].items()}
+    return learned | {
+        "state": (model.state_.shape, model.state_.dtype, model.state_.tobytes()),
+        "vocabulary": (model.vocabulary_.kind, model.vocabulary_.codes.tolist()),
+        "counters": (model.n_steps_, np.float64(model.smooth_loss_).tobytes()),
+    }
+
+
+def everything(model):
+    """All attributes of a model, learned and given, and the identity of its arrays."""
+
+    def seen(value):
+        if isinstance(value, np.ndarray):
+            return id(value), value.tobytes()
+        return value.bit_generator.state if isinstance(value, np.random.Generator) else copy.deepcopy(value)
+
+    return {name: seen(value) for name, value in vars(model).items()}
+
+
+def small(max_steps=20, **parameters):
+    return CharRNN(**({"hidden_size": 7, "seq_length": 5, "random_state": 0, "max_steps": max_steps} | parameters))
+
+
+# --- what is trained, and how long
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("clip", [5.0, 0.1, None])
+def test_fit_is_its_twin(kernels, batch_size, clip):
+    model = small(0, batch_size=batch_size, clip=clip, learning_rate=0.03, dtype="float64").fit(TEXT)
+    layout, ids = model._layout, model.vocabulary_.encode(TEXT)
+    params, sum_, state, losses = expected_run(
+        layout, model._params, model._sum, model.state_, ids, 7, T=5, learning_rate=0.03, clip=clip or math.inf
+    )
+    model.set_params(max_steps=7).fit(TEXT)
+    smooth = 5 * math.log(len(model.vocabulary_))
+    for loss in losses:
+        smooth = 0.999 * smooth + 0.001 * loss
+    np.testing.assert_allclose(model._params, params, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(model._sum, sum_, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(model.state_, state, rtol=1e-7, atol=1e-10)
+    assert model.smooth_loss_ == pytest.approx(smooth, rel=1e-9)
+
+
+def test_new_model_is_min_char_rnns():
+    model = CharRNN(max_steps=0, random_state=0).fit(TEXT)
+    V = len(set(TEXT))
+    shapes = {"Wxh_l0": (100, V), "Whh_l0": (100, 100), "bh_l0": (100,), "Why": (V, 100), "by": (V,)}
+    assert {name: array.shape for name, array in model.params_.items()} == shapes
+    assert {name: array.shape for name, array in model.optimizer_state_["sum"].items()} == shapes
+    assert not model.params_["bh_l0"].any()
+    assert not model.params_["by"].any()
+    assert not any(array.any() for array in model.optimizer_state_["sum"].values())
+    for name in ("Wxh_l0", "Whh_l0", "Why"):
+        assert model.params_[name].std() == pytest.approx(0.01, rel=0.1)
+        assert abs(model.params_[name].mean()) < 0.001
+    assert model.state_.shape == (1, 1, 100)
+    assert not model.state_.any()
+    assert (model.n_steps_, model.history_) == (0, [])
+    assert model.smooth_loss_ == pytest.approx(25 * math.log(V))
+    assert list(model.vocabulary_) == sorted(set(TEXT))
+    assert isinstance(model.vocabulary_, Vocabulary)
+
+
+def test_init_scale():
+    weights = [small(0, init_scale=scale).fit(TEXT).params_["Whh_l0"] for scale in (0.01, 0.5, 0)]
+    np.testing.assert_allclose(weights[1], 50 * weights[0], rtol=1e-5)
+    assert not weights[2].any()
+
+
+def test_seed_means_the_same_weights_in_both_dtypes():
+    single, double = (small(0, dtype=dtype).fit(TEXT).params_ for dtype in ("float32", "float64"))
+    for name in single:
+        np.testing.assert_array_equal(single[name], double[name].astype("float32"))
+
+
+def test_model_learns():
+    model = CharRNN(32, max_steps=2000, random_state=0).fit(TEXT)
+    assert model.score(TEXT) > -0.5
+    assert model.history_[-1]["smooth_loss"] < model.history_[0]["smooth_loss"]
+    assert model.sample(40, prime="to be or not", temperature=0).startswith(" to be, that is")
+
+
+def test_epochs_are_sweeps():
+    # 12 characters in chunks of 5: p = 0 and 5, as 5 + 5 + 1 < 12
+    for epochs in (1, 2, 7):
+        assert small(None, epochs=epochs).fit("abcdefghijkl").n_steps_ == 2 * epochs
+    assert small(None, epochs=3, batch_size=2).fit("abcdefghijklm").n_steps_ == 3
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 7, 301])
+def test_max_steps_is_exact_over_sweeps(steps):
+    assert small(steps, epochs=1).fit("abcdefghijkl").n_steps_ == steps
+
+
+def test_steps_do_not_depend_on_looks(monkeypatch):
+    model = small(300).fit(TEXT)
+    monkeypatch.setattr(trainer, "LOOK_SECONDS", 0.0)
+    assert bits(small(300).fit(TEXT)) == bits(model)
+    monkeypatch.setattr(trainer, "LOOK_SECONDS", 100.0)
+    assert bits(small(300).fit(TEXT)) == bits(model)
+
+
+def test_fit_returns_self_and_takes_y():
+    model = small(1)
+    assert model.fit(TEXT, None) is model
+    assert model.partial_fit(TEXT, y=None) is model
+
+
+@pytest.mark.parametrize("parameters", [{}, {"dtype": "float64"}, {"batch_size": 16, "n_threads": 2}])
+def test_fit_starts_anew_and_repeats_itself(parameters):
+    model = small(**parameters).fit(TEXT)
+    first, arrays = bits(model), [model._params, model.state_]
+    model.params_["by"][:] = 3
+    model.state_[:] = 0.5
+    assert bits(model.fit(TEXT)) == first == bits(small(**parameters).fit(TEXT))
+    assert all((array == value).any() for array, value in zip(arrays, (3, 0.5), strict=True))
+    assert model.fit("another text " * 5).vocabulary_ == Vocabulary.from_text("another text ")
+
+
+def test_without_a_seed_fits_differ():
+    assert bits(small(random_state=None).fit(TEXT)) != bits(small(random_state=None).fit(TEXT))
+
+
+def test_generator_moves_on_from_fit_to_fit():
+    rng = np.random.default_rng(3)
+    model = small(0, random_state=rng)
+    first, second = bits(model.fit(TEXT)), bits(model.fit(TEXT))
+    assert first != second
+    assert first == bits(small(0, random_state=np.random.default_rng(3)).fit(TEXT))
+    assert first == bits(small(0, random_state=3).fit(TEXT))
+
+
+def test_history():
+    model = small(1000).fit(TEXT)
+    steps = [record["step"] for record in model.history_]
+    assert steps == list(range(5, 1001, 5))
+    assert all(list(r) == ["step", "seconds", "epoch", "smooth_loss", "chars_per_second"] for r in model.history_)
+    last = model.history_[-1]
+    assert last["smooth_loss"] == model.smooth_loss_ / 5
+    assert last["epoch"] == pytest.approx(1000 / math.ceil((len(TEXT) - 6) / 5))
+    assert last["chars_per_second"] == pytest.approx(5000 / last["seconds"])
+    assert [r["seconds"] for r in model.history_] == sorted(r["seconds"] for r in model.history_)
+    model.set_params(max_steps=3).partial_fit(TEXT)
+    assert [r["step"] for r in model.history_[200:]] == [1001, 1002, 1003]
+    assert len(model.fit(TEXT).history_) == 3
+
+
+def test_attributes_are_plain():
+    model = small(7).fit(TEXT)
+    assert type(model.n_steps_) is int
+    assert type(model.smooth_loss_) is float
+    assert {type(value) for record in model.history_ for value in record.values()} == {int, float}
+
+
+# --- going on
+
+
+def test_partial_fit_of_a_new_model_is_fit_for_one_sweep():
+    assert bits(small(None).partial_fit(TEXT)) == bits(small(None, epochs=1).fit(TEXT))
+
+
+@pytest.mark.parametrize("parameters", [{"dtype": "float32"}, {"dtype": "float64"}, {"n_threads": 2}])
+def test_halves_of_a_text_are_one_pass(parameters):
+    # Chunks of 5 carry the state where 5 + 1 characters more follow: texts of 5 k + 2 are k steps with none left.
+    text, cut = TEXT[:352], 170
+    whole = small(None, epochs=1, **parameters).fit(text)
+    halves = small(0, **parameters).fit(text).set_params(max_steps=None)
+    halves.partial_fit(text[: cut + 2]).partial_fit(text[cut:])
+    assert whole.n_steps_ == halves.n_steps_ == 70
+    assert bits(whole) == bits(halves)
+
+
+def test_steps_one_by_one_are_one_pass():
+    whole = small(20).fit(TEXT)
+    single = small(0).fit(TEXT).set_params(max_steps=1)
+    for step in range(20):
+        single.partial_fit(TEXT[5 * step : 5 * step + 7])
+    assert bits(single) == bits(whole)
+
+
+def test_partial_fit_starts_its_text_at_the_first_character():
+    model, other = (small(3).fit(TEXT) for _ in range(2))
+    assert bits(model.partial_fit(TEXT[:17])) == bits(other.partial_fit(TEXT[:17] + TEXT[40:]))
+
+
+def test_text_up_to_seq_length_plus_one_starts_from_zero():
+    model, other = (small(3).fit(TEXT) for _ in range(2))
+    other.state_[:] = 0.7
+    assert bits(copy.deepcopy(model).partial_fit(TEXT[:6])) == bits(copy.deepcopy(other).partial_fit(TEXT[:6]))
+    assert bits(model.partial_fit(TEXT[:7])) != bits(other.partial_fit(TEXT[:7]))
+
+
+def test_partial_fit_takes_at_most_max_steps():
+    model = small(2).fit(TEXT)
+    assert model.partial_fit(TEXT).n_steps_ == 4
+    assert model.set_params(max_steps=10**6).partial_fit("to be or not").n_steps_ == 4 + 2
+    before = bits(model)
+    assert bits(model.set_params(max_steps=0).partial_fit(TEXT)) == before
+
+
+def test_partial_fit_ignores_the_seed_of_a_fitted_model():
+    model = small(5).fit(TEXT)
+    other = copy.deepcopy(model).set_params(random_state=99)
+    assert bits(model.partial_fit(TEXT)) == bits(other.partial_fit(TEXT))
+
+
+@pytest.mark.parametrize("sizes", [(1, 3), (3, 1), (3, 2)])
+def test_other_batch_size_starts_from_a_zero_state(sizes):
+    model = small(5, batch_size=sizes[0]).fit(TEXT)
+    assert model.state_.any()
+    old = model.state_
+    expected = copy.deepcopy(model).set_params(batch_size=sizes[1])
+    expected.state_ = np.zeros((1, sizes[1], 7), "float32")
+    model.set_params(batch_size=sizes[1]).partial_fit(TEXT)
+    assert bits(model) == bits(expected.partial_fit(TEXT))
+    assert model.state_.shape == (1, sizes[1], 7)
+    assert old.shape == (1, sizes[0], 7)
+
+
+def test_other_seq_length_goes_on_and_keeps_the_loss_per_character():
+    model = small(2000).fit(TEXT)
+    before = model.history_[-1]["smooth_loss"]
+    model.set_params(seq_length=50, max_steps=1).partial_fit(TEXT)
+    assert model.n_steps_ == 2001
+    assert model.history_[-1]["smooth_loss"] == pytest.approx(before, rel=0.01)
+    assert model.smooth_loss_ == pytest.approx(50 * before, rel=0.01)
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), [("hidden_size", 8, "8"), ("dtype", "float64", "float64")])
+def test_parameter_that_no_longer_fits_the_weights(name, value, shown):
+    model = small().fit(TEXT).set_params(**{name: value})
+    before = everything(model)
+    with pytest.raises(InvalidInputError, match=rf"^{name} is now {shown}, but the model was fitted with "):
+        model.partial_fit(TEXT)
+    assert everything(model) == before
+    assert model.fit(TEXT).n_steps_ == 20
+
+
+@pytest.mark.parametrize(
+    "state",
+    [np.zeros((1, 1, 7)), np.zeros((1, 1, 8), "float32"), np.zeros((2, 1, 7), "float32"), np.zeros(7, "float32"),
+     np.zeros((0, 1, 7), "float32"), [[[0.0] * 7]], 0, None],
+)  # fmt: skip
+def test_state_that_does_not_fit(state):
+    model = small().fit(TEXT)
+    model.state_ = state
+    before = bits(small().fit(TEXT))
+    with pytest.raises(InvalidInputError, match=r"^state_ has shape .* write into it in place"):
+        model.partial_fit(TEXT)
+    model.state_ = small().fit(TEXT).state_
+    assert bits(model) == before
+
+
+def test_what_is_written_into_views_is_trained_from():
+    model, other = small(1).fit(TEXT), small(1).fit(TEXT)
+    for array in (*model.params_.values(), *model.optimizer_state_["sum"].values(), model.state_):
+        array[...] = np.random.default_rng(7).uniform(0.1, 0.9, array.shape)
+    params, sum_, state, _ = expected_run(
+        model._layout, model._params, model._sum, model.state_, model.vocabulary_.encode(TEXT[:7]), 1, T=5
+    )
+    other.params_["by"][:] = 0
+    model.partial_fit(TEXT[:7])
+    np.testing.assert_allclose(model._params, params, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model._sum, sum_, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model.state_, state, rtol=1e-4, atol=1e-6)
+
+
+# --- texts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ab",
+        "aaaaaaa",
+        "\0\0\0",
+        "a\0b\0",
+        "\ufeffbyte order mark",
+        "line\r\nline\rline\n",
+        "\U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "e\u0301a\u0308\u0338",
+        "\ud800\udc00\udfff x \udc00\ud800",
+        "\U0010ffff\x7f\x80\u2028",
+        b"ab",
+        b"\0\xff\0\xfe",
+        bytes(range(256)),
+    ],
+)
+def test_text_goes_through_fit_sample_score_and_save(text, tmp_path):
+    model = small(30, seq_length=25).fit(text)
+    kind = type(text)
+    assert list(model.vocabulary_) == sorted({text[i : i + 1] for i in range(len(text))})
+    assert model.n_steps_ == 30
+    assert math.isfinite(model.smooth_loss_)
+    sample = model.sample(50, prime=text, random_state=0)
+    assert type(sample) is kind
+    assert len(sample) == 50
+    assert set(sample) <= set(text)
+    assert math.isfinite(model.score(text))
+    model.save(tmp_path / "model")
+    again = CharRNN.load(tmp_path / "model")
+    assert bits(again) == bits(model)
+    assert again.sample(50, prime=text, random_state=0) == sample
+    assert bits(again.partial_fit(text)) == bits(model.partial_fit(text))
+
+
+@given(text=st.text(st.characters(), min_size=2, max_size=60), batch_size=st.sampled_from([1, 2, 3]))
+@settings(max_examples=60)
+def test_any_text_goes_through(text, batch_size, tmp_path_factory):
+    model = CharRNN(3, seq_length=7, batch_size=batch_size, max_steps=1, random_state=0)
+    if len(text) <= batch_size:
+        with pytest.raises(InvalidInputError, match=f"length is {len(text)}, but at least {batch_size + 1} symbols"):
+            model.fit(text)
+        return
+    model.fit(text)
+    assert "".join(model.vocabulary_) == "".join(sorted(set(text)))
+    sample = model.sample(20, prime=text, temperature=0)
+    assert set(sample) <= set(text)
+    assert model.score(text) == pytest.approx(-math.log(len(set(text))), abs=1)
+    path = tmp_path_factory.mktemp("any") / "model"
+    model.save(path)
+    again = CharRNN.load(path)
+    assert bits(again) == bits(model)
+    assert again.sample(20, prime=text, temperature=0) == sample
+    assert again.score(text) == model.score(text)
+
+
+@given(data=st.binary(min_size=2, max_size=60))
+@settings(max_examples=30)
+def test_any_bytes_go_through(data):
+    model = CharRNN(3, seq_length=7, max_steps=1, random_state=0).fit(data)
+    assert b"".join(model.vocabulary_) == bytes(sorted(set(data)))
+    assert set(model.sample(20, prime=data, random_state=0)) <= set(data)
+    assert bits(CharRNN(3, seq_length=7, max_steps=1, random_state=0).fit(bytearray(data))) == bits(model)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 6, 7])
+def test_text_shorter_than_a_chunk_is_one_shorter_chunk(n):
+    text = "abcdefg"[:n]
+    model = small(3, seq_length=6).fit(text)
+    other = small(3, seq_length=n - 1).fit(text)
+    assert bits(model) | {"counters": 0} == bits(other) | {"counters": 0}
+    assert model.smooth_loss_ / 6 == pytest.approx(other.smooth_loss_ / (n - 1))
+    assert model.smooth_loss_ == pytest.approx(6 * math.log(n), rel=1e-3)  # on the scale of whole chunks
+
+
+@pytest.mark.parametrize("start", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("text", "length", "least"), [("", 0, 2), ("a", 1, 2), (b"", 0, 2), (b"a", 1, 2), ("abc", 3, 4)]
+)
+def test_too_short_a_text_says_its_length_and_the_least(start, text, length, least, tmp_path):
+    model = small(batch_size=max(1, least - 1))
+    with pytest.raises(ValueError, match=f"too short.*length is {length}, .*at least {least} symbols"):
+        getattr(model, start)(text)
+    path = tmp_path / "text"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=f"too short.*length is {length}, .*at least {least} symbols"):
+        getattr(model, start)(path)
+    assert "vocabulary_" not in vars(model)
+
+
+class Path:
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return self.path
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_one_content_is_one_model_however_it_comes(batch_size, tmp_path):
+    text = TEXT + "\r\n\t\n"
+    path = tmp_path / "text"
+    path.write_bytes(text.encode("ascii"))
+    model = small(batch_size=batch_size).fit(text)
+    for source in (path, Path(str(path)), Path(os.fsencode(path))):
+        assert bits(small(batch_size=batch_size).fit(source)) == bits(model)
+    for source in (text.encode(), bytearray(text.encode()), memoryview(text.encode())):
+        other = bits(small(batch_size=batch_size).fit(source))
+        assert other.pop("vocabulary") == ("bytes", model.vocabulary_.codes.tolist())
+        assert bits(model) == other | {"vocabulary": ("characters", model.vocabulary_.codes.tolist())}
+
+
+def test_file_is_utf_8_and_kept_as_it_is(tmp_path):
+    text = "\ufeffnaïve\r\n🙂 e\u0301\0\r" * 5
+    path = tmp_path / "text"
+    path.write_bytes(text.encode())
+    assert bits(small().fit(path)) == bits(small().fit(text))
+    assert "\r" in CharRNN(3, max_steps=0).fit(path).vocabulary_
+    assert len(bytes(small().fit(path.read_bytes()).sample(5))) == 5
+
+
+def test_str_is_never_a_file_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("text").write_text("abc", encoding="ascii")
+    assert list(small().fit("text").vocabulary_) == ["e", "t", "x"]
+
+
+# --- what fails, and what it leaves
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Hold files that cannot be trained on; the fault of the longer ones is in a later block."""
+    (tmp_path / "invalid").write_bytes(b"to be" * 300_000 + b"\xff" + b"or not")
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "unseen").write_bytes(("to be" * 300_000 + "ä").encode())
+    return tmp_path
+
+
+FAILURES = {
+    "missing file": (pathlib.Path("missing"), FileNotFoundError, "missing"),
+    "directory": (pathlib.Path(), IsADirectoryError, None),
+    "invalid UTF-8": (pathlib.Path("invalid"), UnicodeDecodeError, "position 1500000"),
+    "empty file": (pathlib.Path("empty"), InvalidInputError, None),
+    "unseen in file": (pathlib.Path("unseen"), InvalidInputError, r"X holds 'ä' \(U\+00E4\) at position 1500000"),
+    "unseen": ("to \ud800e", InvalidInputError, r"X holds '\\ud800' \(U\+D800\) at position 3"),
+    "bytes": (b"to be", InvalidInputError, "X is bytes, but the symbols of this model are characters"),
+    "empty text": ("", InvalidInputError, None),
+    "one character": ("t", InvalidInputError, "length is 1"),
+    "number": (3, InvalidInputError, "X must be a str .* not int"),
+    "None": (None, InvalidInputError, "X must be a str .* not NoneType"),
+    "list": (["to be"], InvalidInputError, "X must be a str .* not list"),
+    "array": (np.arange(3), InvalidInputError, "X must be a str .* not ndarray"),
+    "wide memoryview": (memoryview(np.arange(3)), InvalidInputError, "memoryview|is bytes"),
+}
+
+
+@pytest.mark.parametrize(
+    ("start", "failure"),
+    [("partial_fit", failure) for failure in FAILURES]
+    + [("fit", failure) for failure in FAILURES if failure not in ("unseen in file", "unseen", "bytes")],
+)
+def test_failed_training_leaves_the_model_as_it_was(start, failure, folder):
+    X, error, message = FAILURES[failure]
+    X = folder / X if isinstance(X, pathlib.Path) else X
+    model = small(random_state=np.random.default_rng(0), batch_size=2).fit(TEXT)
+    model.set_params(batch_size=1)
+    before, sample = everything(model), model.sample(30, random_state=0)
+    with pytest.raises(error, match=message):
+        getattr(model, start)(X)
+    assert everything(model) == before
+    assert model.sample(30, random_state=0) == sample
+
+
+@pytest.mark.parametrize("start", ["fit", "partial_fit"])
+def test_failed_start_leaves_the_callers_generator_where_it_was(start):
+    rng = np.random.default_rng(0)
+    before = rng.bit_generator.state
+    for text in ("", "a", 3):
+        with pytest.raises(InvalidInputError):
+            getattr(small(random_state=rng), start)(text)
+        assert rng.bit_generator.state == before
+
+
+@pytest.mark.parametrize("start", ["fit", "partial_fit"])
+def test_bad_parameter_leaves_the_model_as_it_was(start):
+    model = small().fit(TEXT).set_params(seq_length=0)
+    before = everything(model)
+    with pytest.raises(InvalidInputError, match="seq_length"):
+        getattr(model, start)(TEXT)
+    assert everything(model) == before
+
+
+def test_failing_allocation_leaves_the_model_as_it_was(monkeypatch):
+    def fail(*arguments, **keywords):
+        raise MemoryError
+
+    model = small().fit(TEXT)
+    before = everything(model)
+    for where in (trainer.Shard, trainer.Trainer):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, "__init__", fail)
+            for start in ("fit", "partial_fit"):
+                with pytest.raises(MemoryError):
+                    getattr(model, start)(TEXT)
+        assert everything(model) == before
+
+
+def test_more_threads_than_the_kernels_know():
+    text = TEXT * 5
+    model = small(3, batch_size=400, n_threads=400, seq_length=2, hidden_size=2).fit(text)
+    assert model.n_steps_ == 3
+    assert np.isfinite(model.score(text))
+
+
+# --- divergence
+
+
+def explosive(n_threads, text):
+    """A model that meets its first non-finite loss in the middle of `text`, where the only "!" is read."""
+    model = small(0, batch_size=2 if n_threads == 2 else 1, n_threads=n_threads).fit(text)
+    model.params_["Wxh_l0"][:, model.vocabulary_.index("!")] = np.nan
+    return model
+
+
+@pytest.mark.parametrize("keep_seconds", [0.0, 1.0])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_divergence_goes_back_to_the_last_good_step(n_threads, keep_seconds, monkeypatch):
+    monkeypatch.setattr(trainer, "KEEP_SECONDS", keep_seconds)
+    monkeypatch.setattr(trainer, "LOOK_SECONDS", 0.0)
+    half = TEXT[:340]
+    text = half[:203] + "!" + half[204:] + half
+    model = explosive(n_threads, text).set_params(max_steps=None)
+    with pytest.raises(DivergenceError, match=r"^the loss of step 40 is not finite \(last finite loss: ") as caught:
+        model.partial_fit(text)
+    assert caught.value.step == 40  # chunks of 5: the one with 203 is number 40, counted from 0
+    assert math.isfinite(caught.value.last_loss)
+    assert model.n_steps_ == 39
+    expected = explosive(n_threads, text).set_params(max_steps=39).partial_fit(text)
+    assert bits(model) == bits(expected)
+    model.params_["Wxh_l0"][:] = np.nan_to_num(model.params_["Wxh_l0"])
+    assert len(model.sample(30)) == 30
+    assert np.isfinite(model.score(text))
+    assert model.partial_fit(text).n_steps_ == 39 + len(range(0, (len(text) - 1) // model.batch_size - 5, 5))
+
+
+@pytest.mark.parametrize(("dtype", "rate"), [("float32", 1e300), ("float64", 1e308)])
+@pytest.mark.parametrize("max_steps", [1, 2, 500])
+def test_rate_that_overflows_leaves_finite_weights(dtype, rate, max_steps):
+    model = small(max_steps, learning_rate=rate, dtype=dtype)
+    with pytest.raises(DivergenceError, match="lower learning_rate"):
+        model.fit(TEXT)
+    assert all(np.isfinite(array).all() for array in model.params_.values())
+    assert np.isfinite(model.state_).all()
+    assert model.n_steps_ == 0
+    assert bits(model) == bits(small(0, dtype=dtype).fit(TEXT))
+    assert len(model.sample(30)) == 30
+    assert model.set_params(learning_rate=0.1, max_steps=3).partial_fit(TEXT).n_steps_ == 3
+
+
+def test_divergence_at_the_first_loss():
+    model = small().fit(TEXT)
+    model.params_["by"][3] = np.nan
+    before = bits(model)
+    with pytest.raises(DivergenceError, match=r"step 20 .*no finite loss before it") as caught:
+        model.partial_fit(TEXT)
+    assert math.isnan(caught.value.last_loss)
+    assert bits(model) == before
+
+
+def test_violent_rate_stays_finite():
+    model = CharRNN(64, learning_rate=10.0, max_steps=500, random_state=0).fit(TEXT)
+    assert all(np.isfinite(array).all() for array in model.params_.values())
+    assert math.isfinite(model.smooth_loss_)
+
+
+@pytest.mark.slow
+def test_wide_network_never_overflows():
+    text = "".join(np.random.default_rng(0).choice(list("abcdefgh \n"), 50_000))
+    model = CharRNN(512, max_steps=20_000, random_state=0).fit(text)
+    assert all(np.isfinite(array).all() for array in model.params_.values())
+    assert model.history_[-1]["smooth_loss"] < math.log(10) * 1.5
+
+
+# --- Ctrl-C
+
+
+def replay(model, **parameters):
+    return bits(small(model.n_steps_, **parameters).fit(TEXT))
+
+
+@pytest.mark.parametrize("parameters", [{}, {"batch_size": 16, "n_threads": 2}])
+def test_ctrl_c_keeps_every_complete_step(parameters):
+    model = small(10**9, **parameters)
+    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(TEXT)
+    timer.join()
+    assert model.n_steps_ > 10
+    assert bits(model) == replay(model, **parameters)
+    assert len(model.sample(30)) == 30
+    assert model.set_params(max_steps=3).partial_fit(TEXT).n_steps_ > 3
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize("parameters", [{}, {"batch_size": 16, "n_threads": 2}])
+def test_exception_between_steps_keeps_them(parameters, error, monkeypatch):
+    shown = []
+
+    def stop(self, steps_done, loss):
+        shown.append(steps_done)
+        if steps_done >= 10:
+            raise error
+
+    monkeypatch.setattr(Progress, "show", stop)
+    monkeypatch.setattr(trainer, "LOOK_SECONDS", 0.0)
+    model = small(10**9, **parameters)
+    with pytest.raises(error):
+        model.fit(TEXT)
+    monkeypatch.undo()
+    assert model.n_steps_ == shown[-1] == 10
+    assert bits(model) == replay(model, **parameters)
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_ctrl_c_while_threads_wait_for_one_another_ends(where):
+    """In another process, which can be ended should it not."""
+    program = f"""
+        from crnn import CharRNN
+        from crnn.trainer import Trainer
+
+        train_shard = Trainer._train_shard
+
+        def interrupted(self, rank, *rest):
+            if rank or self.cursor.n_steps < 7:
+                return train_shard(self, rank, *rest)
+            if {where!r} == "after":
+                train_shard(self, rank, *rest)
+            raise KeyboardInterrupt
+
+        Trainer._train_shard = interrupted
+        model = CharRNN(7, batch_size=16, n_threads=3, seq_length=5, max_steps=10**9, random_state=0)
+        try:
+            model.fit({TEXT!r})
+        except KeyboardInterrupt:
+            print("steps", model.n_steps_)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    assert result.stdout.startswith("steps ")
+    assert int(result.stdout.split()[1]) >= 7
+
+
+# --- threads
+
+
+@pytest.mark.parametrize("parameters", [{"n_threads": 1}, {"batch_size": 16, "n_threads": 2}])
+def test_models_trained_at_once_are_those_trained_in_turn(parameters):
+    models = [small(1500, random_state=seed, **parameters) for seed in range(3)]
+    expected = [bits(copy.deepcopy(model).fit(TEXT)) for model in models]
+    threads = [threading.Thread(target=model.fit, args=[TEXT]) for model in models]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [bits(model) for model in models] == expected
+
+
+def test_model_is_sampled_and_scored_from_many_threads():
+    model = small(100).fit(TEXT)
+    expected = model.sample(500, random_state=0), model.score(TEXT)
+    results = []
+    work = [
+        threading.Thread(target=lambda: results.append((model.sample(500, random_state=0), model.score(TEXT))))
+        for _ in range(7)
+    ]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+    assert results == [expected] * 7

@@ -1,0 +1,80 @@
+"""Run the kernels' tests under a sanitizer: python tools/sanitize.py thread | address | valgrind.
+
+Builds the package with the sanitizer's flags in build/sanitize-NAME, leaving the working tree alone, and runs the tests
+of the kernels there with the interpreter that runs this script (which needs the `test` extra). Exits with 0 when the
+tests pass and nothing in crnn's own code was reported. Linux with gcc; `valgrind` needs the program of that name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = ("test_kernels.py", "test_trainer.py", "test_inference.py", "test_elementwise.py")
+FLAGS = {
+    "thread": "-fsanitize=thread -g -O1",
+    "address": "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g -O1",
+    "valgrind": "-g -O1",
+}
+LIBRARIES = {"thread": ("libtsan.so",), "address": ("libasan.so", "libubsan.so"), "valgrind": ()}
+# Python itself never frees some of what it allocates, and that is not what is looked for here.
+OPTIONS = {
+    "TSAN_OPTIONS": "exitcode=66 report_signal_unsafe=0",
+    "ASAN_OPTIONS": "detect_leaks=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
+
+
+def build(name: str) -> Path:
+    """Build the package with the flags of a sanitizer; return the folder to import it from."""
+    target = ROOT / "build" / f"sanitize-{name}"
+    folders = ["--build-base", str(target), "--build-lib", str(target / "lib")]
+    command = [sys.executable, "setup.py", "-q", "build", *folders]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "CRNN_CFLAGS": FLAGS[name]}, check=True)
+    return target / "lib"
+
+
+def environment(name: str, library: Path) -> dict[str, str]:
+    """Return the environment of the tests: the build first on the path, the sanitizer's library before all others."""
+    found = [
+        subprocess.run(["gcc", f"-print-file-name={file}"], capture_output=True, text=True, check=True).stdout.strip()
+        for file in LIBRARIES[name]
+    ]
+    env = {**os.environ, **OPTIONS, "PYTHONPATH": f"{library}{os.pathsep}{ROOT / 'tests'}"}
+    if found:
+        env["LD_PRELOAD"] = " ".join(found)
+    if name == "valgrind":
+        env |= {"PYTHONMALLOC": "malloc", "CRNN_ISA": "avx2"}  # valgrind knows no AVX-512
+    return env
+
+
+def main() -> int:
+    """Build, run, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sanitizer", choices=FLAGS)
+    parser.add_argument("arguments", nargs="*", help="passed to pytest (default: the tests of the kernels)")
+    options = parser.parse_args()
+    library = build(options.sanitizer)
+    log = library.parent / "valgrind.log"
+    tests = options.arguments or [str(ROOT / "tests" / file) for file in TESTS]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "testpaths=", *tests]
+    if options.sanitizer == "valgrind":
+        command = ["valgrind", "--leak-check=no", f"--log-file={log}", "--num-callers=30", *command]
+    env = environment(options.sanitizer, library)
+    code = subprocess.run(command, cwd=library.parent, env=env, check=False).returncode
+    if options.sanitizer == "valgrind":
+        # Reports about the interpreter or the BLAS alone are not ours.
+        reports = re.split(r"\n==\d+== \n", log.read_text(errors="replace"))
+        ours = [report for report in reports if "core.c" in report or "register_tile.h" in report]
+        print("\n".join(ours) or "valgrind: nothing in crnn's own code", flush=True)
+        return code or int(bool(ours))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
