@@ -111,6 +111,12 @@ cdef inline int widest(bint one_row) noexcept nogil:
     return STRIP_VECTORS if one_row else TILE_VECTORS
 
 
+def rsqrt(floating[::1] x):
+    """x = 1 / sqrt(x)"""
+    if x.shape[0]:
+        elementwise.rsqrt_array(&x[0], x.shape[0])
+
+
 def _same(str what, Py_ssize_t found, Py_ssize_t wanted):
     if found != wanted:
         raise ValueError(f"{what}: size {found}, but {wanted} is wanted")
