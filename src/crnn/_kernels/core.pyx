@@ -25,6 +25,11 @@ cdef extern from "spin_barrier.h" nogil:
     void spin_barrier_break(spin_barrier*)
     bint spin_barrier_wait(spin_barrier*)
 
+cdef extern from "denormals.h" nogil:
+    ctypedef unsigned long long float_mode
+    float_mode flush_denormals()
+    void restore_denormals(float_mode)
+
 cdef enum:
     MAX_SHARDS = 256
     BLOCK = 2048  # elements of a gradient that are summed over the shards and used while still in the cache
@@ -272,7 +277,9 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
     cdef Py_ssize_t step, stamp = own.stamp, position = cursor.position, done = n_steps
     cdef double loss = 0, last_loss = cursor.last_loss, smooth_loss = cursor.smooth_loss
     cdef bint known = True, met = True
+    cdef float_mode mode
     with nogil:
+        mode = flush_denormals()
         for step in range(n_steps):
             if position + T + 1 >= stride + 1:  # min-char-rnn's rule; a stream has stride + 1 symbols
                 position = 0
@@ -304,6 +311,7 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
             met = spin_barrier_wait(&barrier.barrier)
             if not met:
                 break
+        restore_denormals(mode)
         if rank == 0 and met:
             cursor.position = position
             cursor.n_steps += done
