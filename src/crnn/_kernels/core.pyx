@@ -84,13 +84,15 @@ def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floatin
             pack(&W[0, 0], rows, columns, most, 0, rows, &panels[0])
 
 
-def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row, floating[:, ::1] c):
-    """c += a @ W for the W packed in `panels`."""
+def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row, floating[:, ::1] c, int times=1):
+    """c += a @ W for the W packed in `panels`; so many times, as a recurrence multiplies (for measuring)."""
+    cdef int i
     _same("rows of a", a.shape[0], c.shape[0])
     _same("panels", panels.shape[0], packed_size(a.shape[1], c.shape[1], sizeof(floating)))
     with nogil:
-        multiply_panels(a.shape[0], a.shape[1], c.shape[1], &a[0, 0], a.shape[1], &panels[0], widest(one_row), &c[0, 0],
-                        c.shape[1])
+        for i in range(times):
+            multiply_panels(a.shape[0], a.shape[1], c.shape[1], &a[0, 0], a.shape[1], &panels[0], widest(one_row),
+                            &c[0, 0], c.shape[1])
 
 
 def exp(floating[::1] x):

@@ -1,0 +1,291 @@
+"""The README's table: `python -m benchmarks.report [--quick] [--only SECTION] [--update README.md]`.
+
+Every figure is a ratio of medians over interleaved repeats in one run: each contender is a process of its own, and they
+take turns. Peers that are not installed are left out, with a message. For honest figures on a machine whose environment
+holds OpenBLAS at an older kernel, run it with OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset; the kernel is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import peers
+from benchmarks.cases import Case
+
+CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else None
+BEGIN, END = "<!-- benchmarks.report: begin -->", "<!-- benchmarks.report: end -->"
+
+
+@dataclass
+class Timed:
+    """One contender's process and what it has answered."""
+
+    name: str
+    arguments: Sequence[str]
+    threads: int = 1
+    pinned: bool = False  # to one core: the only way to hold XLA to one thread
+    seconds: list[float] = field(default_factory=list)
+    value: float = float("nan")
+
+    def start(self) -> None:
+        """Start the process and wait until it has done its work once."""
+        command = [sys.executable, "-m", "benchmarks.worker", *self.arguments]
+        if self.pinned and CORE is not None:
+            command = [sys.executable, "-c", PINNED.format(CORE), *command[1:]]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._answer()
+
+    def repeat(self) -> None:
+        """Do the work once more."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        answer = self._answer()
+        self.seconds.append(answer["seconds"])
+        self.value = answer["value"]
+
+    def stop(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _answer(self) -> dict[str, float]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name}: the worker ended without an answer: {' '.join(self.arguments)}")
+        answer: dict[str, float] = json.loads(line)
+        return answer
+
+    @property
+    def median(self) -> float:
+        """Median seconds of a repeat."""
+        return statistics.median(self.seconds)
+
+
+PINNED = "import os, sys; os.sched_setaffinity(0, {{{}}}); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+
+
+def race(contenders: Iterable[Timed], repeats: int) -> dict[str, Timed]:
+    """Let contenders take turns; return them by name."""
+    running = list(contenders)
+    for contender in running:
+        contender.start()
+    for _ in range(repeats):
+        for contender in running:
+            contender.repeat()
+    for contender in running:
+        contender.stop()
+    return {contender.name: contender for contender in running}
+
+
+def present(*names: str) -> list[str]:
+    """Return those whose framework is installed; say which are not."""
+    found = []
+    for name in names:
+        framework = name.partition("-")[0]
+        if framework == "crnn" or peers.available(framework):
+            found.append(name)
+        else:
+            print(peers.reason(framework), file=sys.stderr)
+    return found
+
+
+def contenders(kind: str, names: Sequence[str], arguments: Sequence[str], threads: Sequence[int]) -> list[Timed]:
+    """Return every named contender with every number of threads that it can be given."""
+    out = []
+    for name in present(*names):
+        for n in threads:
+            pinned = name.startswith("jax") and n == 1
+            out.append(Timed(f"{name}/{n}", (kind, name, *arguments, str(n)), n, pinned))
+    return out
+
+
+def ratio(timed: dict[str, Timed], slow: str, fast: str) -> str:
+    """Return how many times longer `slow` takes than `fast`, or a dash if one was not run."""
+    return f"{timed[slow].median / timed[fast].median:.2f}" if slow in timed and fast in timed else "–"
+
+
+def best_ratio(timed: dict[str, Timed], slow: str, most_threads: int, fast: str) -> str:
+    """Return the like of `ratio` for the best setting of `slow` with at most so many threads."""
+    settings = [name for name in (f"{slow}/{n}" for n in range(1, most_threads + 1)) if name in timed]
+    return ratio(timed, min(settings, key=lambda name: timed[name].median), fast) if settings else "–"
+
+
+def online(repeats: int) -> list[str]:
+    """One stream, T = 25: microseconds a step, and times faster than each peer."""
+    lines = [
+        "| online step, T = 25, one thread | µs | NumPy float64 | PyTorch | JAX | JAX, gradient by hand |",
+        "|---|---|---|---|---|---|",
+    ]
+    for H, K in ((64, 4000), (100, 4000), (256, 800), (512, 200)):
+        arguments = [str(v) for v in (H, 25, 1, K)]
+        slower = [str(v) for v in (H, 25, 1, max(20, K // 20))]
+        runs = contenders("train", ["crnn", "crnn-float64"], arguments, [1])
+        runs += contenders("train", ["numpy"], slower, [1]) + contenders("train", ["torch"], slower, [1, 2])
+        runs += contenders("train", ["jax", "jax-by-hand"], arguments, [1])
+        timed = race(runs, repeats)
+        check_losses(timed, {"numpy/1", "torch/1", "torch/2"})
+        step = {name: t.median / int(t.arguments[5]) for name, t in timed.items()}
+        torch = min((step[n] for n in ("torch/1", "torch/2") if n in step), default=None)
+        for mine, label in (("crnn/1", "float32"), ("crnn-float64/1", "float64")):
+            others = [step.get("numpy/1"), torch, step.get("jax/1"), step.get("jax-by-hand/1")]
+            if label == "float64":
+                others = [others[0], None, None, None]
+            cells = [f"{other / step[mine]:.1f}×" if other else "–" for other in others]
+            lines.append(f"| H = {H}, {label} | {step[mine] * 1e6:.1f} | {' | '.join(cells)} |")
+    return lines
+
+
+def check_losses(timed: dict[str, Timed], shorter: set[str]) -> None:
+    """Contenders that took the same steps must have found the same loss, within what training's chaos allows."""
+    losses = [t.value for name, t in timed.items() if name not in shorter]
+    spread = max(losses) / min(losses)
+    assert spread < 1.2, {name: t.value for name, t in timed.items()}
+
+
+def batched(repeats: int) -> list[str]:
+    """Many streams: milliseconds a step and ratios, on one thread and on two, and the share of the sgemm peak."""
+    lines = [
+        "| batched step | threads | ms | PyTorch | JAX | JAX, gradient by hand | of sgemm 1024³ | 2 threads / 1 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    sizes = ((128, 50, 50, 80), (256, 50, 50, 30), (512, 50, 50, 10), (512, 100, 100, 3), (1024, 100, 100, 1))
+    for H, T, B, K in sizes:
+        case = Case(H, T, B, K)
+        arguments = [str(v) for v in (H, T, B, K)]
+        names = ["crnn", "torch", "jax", "jax-by-hand"] if B == 50 or H == 512 else ["crnn"]
+        runs = contenders("train", names, arguments, [1, 2])
+        runs += [Timed(f"sgemm/{n}", ("sgemm", str(n)), n) for n in (1, 2)]
+        timed = race(runs, repeats)
+        for n in (1, 2):
+            mine = f"crnn/{n}"
+            peak = 2 * 1024**3 / min(timed[f"sgemm/{n}"].seconds)
+            share = case.flops * K / timed[mine].median / peak
+            cells = [best_ratio(timed, name, n, mine) for name in ("torch", "jax", "jax-by-hand")]
+            gain = "" if n == 1 else ratio(timed, "crnn/1", mine)
+            lines.append(
+                f"| H = {H}, T = {T}, B = {B} | {n} | {timed[mine].median / K * 1e3:.2f} | "
+                f"{' | '.join(cells)} | {share:.0%} | {gain} |"
+            )
+    return lines
+
+
+def product(repeats: int) -> list[str]:
+    """The recurrent product alone, as a share of the sgemm peak of as many cores."""
+    lines = ["| recurrent product, share of sgemm 1024³ | one thread | two threads |", "|---|---|---|"]
+    for H in (128, 256, 512, 1024):
+        for B in (16, 50, 100):
+            runs = [Timed(f"product/{n}", ("recurrent_product", str(H), str(B), str(n)), n) for n in (1, 2)]
+            runs += [Timed(f"sgemm/{n}", ("sgemm", str(n)), n) for n in (1, 2)]
+            timed = race(runs, 3 * repeats)
+            shares = []
+            for n in (1, 2):
+                peak = 2 * 1024**3 / min(timed[f"sgemm/{n}"].seconds)
+                shares.append(timed[f"product/{n}"].value / timed[f"product/{n}"].median / peak)
+            lines.append(f"| H = {H}, B = {B} | {shares[0]:.0%} | {shares[1]:.0%} |")
+    return lines
+
+
+def sampling(repeats: int) -> list[str]:
+    """Characters per second of one stream and of 64."""
+    lines = [
+        "| sampling, one thread | µs a character | NumPy | PyTorch | JAX | 64 streams / 1 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for H in (100, 512):
+        n = 20000 if H == 100 else 4000
+        runs = contenders("sample", ["crnn"], [str(H), str(n), "1"], [1])
+        runs += contenders("sample", ["numpy", "torch"], [str(H), str(n // 10), "1"], [1])
+        runs += contenders("sample", ["jax"], [str(H), str(n), "1"], [1])
+        runs += [Timed("64", ("sample", "crnn", str(H), str(n // 10), "64", "1"))]
+        timed = race(runs, repeats)
+        each = {name: t.median / t.value for name, t in timed.items()}
+        mine = each["crnn/1"]
+        cells = [f"{each[name] / mine:.1f}×" if name in each else "–" for name in ("numpy/1", "torch/1", "jax/1")]
+        lines.append(f"| H = {H} | {mine * 1e6:.2f} | {' | '.join(cells)} | {mine / each['64']:.2f} |")
+    return lines
+
+
+def scoring(repeats: int) -> list[str]:
+    """One MB of text, H = 256, cut in as many streams as crnn cuts it."""
+    H, n, streams = "256", "1000000", "64"
+    runs = contenders("score", ["crnn", "torch", "jax"], [H, n, streams], [1, 2])
+    runs += contenders("score", ["crnn-exact"], [H, n, streams], [1])
+    timed = race(runs, repeats)
+    values = [t.value for t in timed.values()]
+    assert max(values) / min(values) < 1.001, values
+    lines = ["| scoring 1 MB, H = 256 | s | PyTorch | JAX | 2 threads / 1 |", "|---|---|---|---|---|"]
+    for name, label in (("crnn/1", "64 streams, one thread"), ("crnn/2", "64 streams, two threads")):
+        n_threads = name[-1]
+        cells = [best_ratio(timed, peer, int(n_threads), name) for peer in ("torch", "jax")]
+        gain = ratio(timed, "crnn/1", "crnn/2") if n_threads == "2" else ""
+        lines.append(f"| {label} | {timed[name].median:.2f} | {' | '.join(cells)} | {gain} |")
+    lines.append(f"| exact: one state through the whole text | {timed['crnn-exact/1'].median:.2f} | | | |")
+    return lines
+
+
+def machine() -> list[str]:
+    """Processor, BLAS kernel, instruction set, versions."""
+    from threadpoolctl import threadpool_info
+
+    import crnn._kernels as kernels
+    from crnn.threads import scipy_blas
+
+    scipy_blas.controller  # noqa: B018  (loads scipy's BLAS)
+    names = {}
+    if os.path.exists("/proc/cpuinfo"):
+        names = dict(re.findall(r"^(model name|flags)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M))
+    found = [library for library in threadpool_info() if "scipy" in library["filepath"]]
+    blas = [f"{library['internal_api']} {library['version']} {library.get('architecture')}" for library in found]
+    versions = []
+    for package in ("crnn", "numpy", "scipy", "torch", "jax"):
+        try:
+            versions.append(f"{package} {version(package)}")
+        except ImportError:
+            continue
+    held = [f"{k}={os.environ[k]}" for k in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "CRNN_ISA") if k in os.environ]
+    return [
+        f"Processor: {names.get('model name', platform.processor())}, {os.cpu_count()} cores; "
+        f"crnn's kernels: {kernels.instruction_set}; scipy's BLAS: {', '.join([*blas, *held])}.",
+        f"Python {platform.python_version()}, {', '.join(versions)}.",
+    ]
+
+
+SECTIONS = {"online": online, "batched": batched, "product": product, "sampling": sampling, "scoring": scoring}
+
+
+def main() -> None:
+    """Run the sections, print them, and put them into a file if asked to."""
+    parser = argparse.ArgumentParser(description="Print the table of the README.")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="run this section only (may be repeated)")
+    parser.add_argument("--repeats", type=int, default=7, help="interleaved repeats of every contender (default: 7)")
+    parser.add_argument("--update", type=Path, help="replace the table in this file")
+    options = parser.parse_args()
+    lines = machine()
+    print("\n".join(lines), flush=True)
+    for name in options.only or SECTIONS:
+        section = ["", *SECTIONS[name](options.repeats)]
+        print("\n".join(section), flush=True)
+        lines += section
+    if options.update:
+        text = options.update.read_text(encoding="utf-8")
+        before, _, rest = text.partition(BEGIN)
+        _, _, after = rest.partition(END)
+        options.update.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

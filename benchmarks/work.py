@@ -1,0 +1,113 @@
+"""The kinds of work that the report times. Each returns a function that does it once and returns what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from benchmarks.cases import NAMES, Case, crnn_model, ready
+from benchmarks.peers import peer_class
+
+Work = Callable[[], float]
+
+SGEMM_SIZE = 1024
+
+
+def train(contender: str, H: str, T: str, B: str, K: str, n_threads: str) -> Work:
+    """K training steps; returns the smoothed loss."""
+    return ready(contender, Case(int(H), int(T), int(B), int(K)), int(n_threads))
+
+
+def sgemm(n_threads: str) -> Work:
+    """One product of 1024³ by scipy's BLAS; returns the operations."""
+    from scipy.linalg.blas import sgemm
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(int(n_threads))
+    a = np.asfortranarray(np.random.default_rng(0).standard_normal((SGEMM_SIZE, SGEMM_SIZE)), np.float32)
+    c = np.zeros_like(a)
+
+    def product() -> float:
+        sgemm(1.0, a, a, c=c, overwrite_c=1)
+        return 2.0 * SGEMM_SIZE**3
+
+    return product
+
+
+def recurrent_product(H: str, B: str, n_threads: str) -> Work:
+    """B rows by packed weights (H, H), again and again, as the recurrence does; returns the operations.
+
+    Several threads each have B rows: the product of one time step is shared by streams, not within a row.
+    """
+    from crnn._kernels import core
+
+    h, b, threads = int(H), int(B), int(n_threads)
+    times = max(1, 50_000_000 // (h * h * b))
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((h, h), np.float32) / np.float32(h)
+    panels = np.zeros(core.packed_size(h, h, 4), np.float32)
+    core.pack_panels(W, False, False, panels)
+    a = [rng.standard_normal((b, h), np.float32) for _ in range(threads)]
+    c = [np.zeros_like(x) for x in a]
+    pool = ThreadPoolExecutor(threads)
+
+    def product() -> float:
+        list(pool.map(lambda i: core.multiply(a[i], panels, False, c[i], times), range(threads)))
+        return 2.0 * h * h * b * times * threads
+
+    product()
+    expected = times * (a[0].astype(np.float64) @ W)
+    assert np.abs(c[0] - expected).max() < 1e-3 * np.abs(expected).max()
+    return product
+
+
+def _samplable(contender: str, H: int, n_threads: int) -> tuple[object, str]:
+    case = Case(H, 25, 1, 200)
+    if contender == "crnn":
+        model = crnn_model(case, n_threads=n_threads)
+        return model.partial_fit(case.text), case.text
+    threads = None if contender == "jax" else n_threads
+    return peer_class(contender)(case.weights(), 1, 25, n_threads=threads), case.text
+
+
+def sample(contender: str, H: str, n: str, num_samples: str, n_threads: str) -> Work:
+    """num_samples texts of n characters; returns the number of characters."""
+    model, _ = _samplable(contender, int(H), int(n_threads))
+    length, k = int(n), int(num_samples)
+
+    def draw() -> float:
+        if contender == "crnn":
+            texts = model.sample(length, num_samples=k, random_state=0)  # type: ignore[attr-defined]
+            assert k == 1 or len(texts) == k
+        else:
+            assert model.sample(length, k).shape == (k, length)  # type: ignore[attr-defined]
+        return float(length * k)
+
+    return draw
+
+
+def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
+    """A text of n characters read as that many streams (crnn cuts it as it sees fit); returns nats per character."""
+    case = Case(int(H), 25, 1, int(n) // 25)
+    threads = int(n_threads)
+    model = crnn_model(case, n_threads=threads)
+    if contender == "crnn":
+        return lambda: -model.score(case.text, exact=False)
+    if contender == "crnn-exact":
+        return lambda: -model.score(case.text)
+    weights = {name: model.params_[NAMES[name]] for name in NAMES}
+    peer = peer_class(contender)(weights, 1, 25, n_threads=None if contender == "jax" else threads)
+    b = int(streams)
+    ids = case.ids[: len(case.ids) // b * b].reshape(b, -1).T.copy()
+    return lambda: -peer.forward(ids)
+
+
+KINDS: dict[str, Callable[..., Work]] = {
+    "train": train,
+    "sgemm": sgemm,
+    "recurrent_product": recurrent_product,
+    "sample": sample,
+    "score": score,
+}
