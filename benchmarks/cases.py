@@ -13,6 +13,7 @@ from benchmarks.peers import Arrays, peer_class
 from crnn import CharRNN
 
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
+LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable over thousands of steps
 NAMES = {"Wxh": "Wxh_l0", "Whh": "Whh_l0", "bh": "bh_l0", "Why": "Why", "by": "by"}  # the peers' names -> params_
 
 
@@ -77,6 +78,7 @@ def crnn_model(case: Case, *, dtype: str = "float32", n_threads: int | None = 1)
         seq_length=case.seq_length,
         batch_size=case.batch_size,
         max_steps=0,
+        learning_rate=LEARNING_RATE,
         dtype=dtype,
         n_threads=n_threads,
     ).fit(case.text)
@@ -109,7 +111,8 @@ def ready(contender: str, case: Case, n_threads: int) -> Callable[[], float]:
     name, _, gradient = contender.partition("-")
     options = {"gradient": "by_hand" if gradient else "autodiff"} if name == "jax" else {}
     threads = None if name == "jax" else n_threads
-    peer = peer_class(name)(case.weights(), case.batch_size, case.seq_length, n_threads=threads, **options)
+    options |= {"learning_rate": LEARNING_RATE, "n_threads": threads}
+    peer = peer_class(name)(case.weights(), case.batch_size, case.seq_length, **options)
     inputs, targets = case.chunks
     weight = 0.999 ** np.arange(case.steps)[::-1]
 

@@ -31,9 +31,7 @@ def chunks(rng: np.random.Generator, batch_size: int) -> tuple[NDArray[np.intp],
     return ids[:-1].reshape(shape), ids[1:].reshape(shape)
 
 
-def mean_of_streams(
-    p: Arrays, state: NDArray, inputs: NDArray, targets: NDArray
-) -> tuple[list, Arrays, NDArray]:
+def mean_of_streams(p: Arrays, state: NDArray, inputs: NDArray, targets: NDArray) -> tuple[list, Arrays, NDArray]:
     """Losses, weights and state after some steps: NumPy's peer on each stream, gradients averaged here."""
     memory = {k: np.full_like(v, TRAINING["initial_accumulator"]) for k, v in p.items()}
     losses, state = [], state.copy()

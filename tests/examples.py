@@ -11,12 +11,16 @@ from crnn.trainer import Trainer
 
 
 def network(V, H, dtype=np.float64, *, seed=0, scale=0.5):
-    """Return a layout and parameters in it, biases and all drawn from N(0, scale^2)."""
+    """Return a layout and parameters in it, biases and all drawn from N(0, scale^2).
+
+    Only Wh is smaller where H is large: the network must forget, or it would make rounding errors grow.
+    """
     layout = Layout(V, H, np.dtype(dtype))
     flat = layout.zeros()
     rng = np.random.default_rng(seed)
     for part in layout.tensors(flat):
         part[...] = scale * rng.standard_normal(part.shape)
+    layout.tensors(flat).Wh[:] *= min(1, 0.8 / (scale * np.sqrt(H)))
     return layout, flat
 
 
@@ -42,12 +46,13 @@ def symbols(V, n, dtype=np.uint8, *, seed=3):
 
 
 class Run:
-    """A network in training: everything the trainer changes, and the trainer."""
+    """A network in training: everything the trainer changes, and the trainer, which trains once."""
 
     def __init__(self, layout, params, sum_, state, ids, *, T, n_threads=1, learning_rate=0.1, clip=5.0):
         B = state.shape[1]
         self.layout, self.params, self.sum, self.state = layout, params.copy(), sum_.copy(), state.copy()
         self.streams = Streams(ids, B, T)
+        self.losses, self.positions = [], []
         self.trainer = Trainer(
             layout,
             self.params,
@@ -62,11 +67,13 @@ class Run:
             n_threads=n_threads,
         )
 
-    def steps(self, *counts, every=10**9):
-        """Take steps, in one call of `run` for each of the counts; returns the run itself."""
+    def steps(self, *counts, every=10**9, look=lambda: None):
+        """Take steps, in one call of `run` for each of the counts, and note where it ends; returns the run itself."""
         with self.trainer as trainer:
             for n in counts:
-                trainer.run(n, every, lambda: None)
+                trainer.run(n, every, look)
+                self.losses.append(self.loss)
+                self.positions.append(self.cursor.position)
         return self
 
     @property

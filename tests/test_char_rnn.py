@@ -621,33 +621,84 @@ def test_exception_between_steps_keeps_them(parameters, error, monkeypatch):
     assert bits(model) == replay(model, **parameters)
 
 
+def run(program, timeout):
+    """Run a program in another process, which can be ended should it not, and return what it prints."""
+    program = textwrap.dedent(program)
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=timeout, check=True
+    ).stdout
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
-def test_ctrl_c_while_threads_wait_for_one_another_ends(where):
-    """In another process, which can be ended should it not."""
+@pytest.mark.parametrize("sweeps", [1, 1.5])
+def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
     program = f"""
+        from crnn import CharRNN, trainer
+
+        def model(max_steps):
+            return CharRNN(7, batch_size=16, n_threads=3, seq_length=5, max_steps=max_steps, random_state=0)
+
+        def learned(model):
+            return [array.tobytes() for array in (*model.params_.values(), model.state_)] + [model.smooth_loss_]
+
+        class Interrupted(trainer.Trainer):
+            def _train_shard(self, rank, *rest):
+                come = rank or self.cursor.n_steps < {sweeps} * self.streams.steps_per_sweep
+                if come or {where!r} == "after":
+                    super()._train_shard(rank, *rest)
+                if not come:
+                    raise KeyboardInterrupt
+
+        trainer.LOOK_SECONDS = 0.0
+        from crnn import char_rnn
+        char_rnn.Trainer = Interrupted
+        interrupted = model(10**9)
+        try:
+            interrupted.fit({TEXT!r})
+        except KeyboardInterrupt:
+            char_rnn.Trainer = trainer.Trainer
+            print(learned(interrupted) == learned(model(interrupted.n_steps_).fit({TEXT!r})), interrupted.n_steps_)
+    """
+    steps_per_sweep = -(-((len(TEXT) - 1) // 16 - 5) // 5)
+    steps = math.ceil(sweeps * steps_per_sweep) + (where == "after")
+    assert run(program, timeout=20) == f"True {steps}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a timer as POSIX has it")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_ctrl_c_at_any_moment_ends_and_keeps_every_complete_step(n_threads):
+    """Early on, and with many looks, handing out work takes most of the time."""
+    program = f"""
+        import random
+        import signal
+
         from crnn import CharRNN
-        from crnn.trainer import Trainer
 
-        train_shard = Trainer._train_shard
+        def model(max_steps):
+            return CharRNN(16, batch_size=16, n_threads={n_threads}, seq_length=5, max_steps=max_steps, random_state=0)
 
-        def interrupted(self, rank, *rest):
-            if rank or self.cursor.n_steps < 7:
-                return train_shard(self, rank, *rest)
-            if {where!r} == "after":
-                train_shard(self, rank, *rest)
+        def learned(model):
+            return [array.tobytes() for array in (*model.params_.values(), model.state_)] + [model.smooth_loss_]
+
+        def interrupt(*_):
             raise KeyboardInterrupt
 
-        Trainer._train_shard = interrupted
-        model = CharRNN(7, batch_size=16, n_threads=3, seq_length=5, max_steps=10**9, random_state=0)
-        try:
-            model.fit({TEXT!r})
-        except KeyboardInterrupt:
-            print("steps", model.n_steps_)
+        signal.signal(signal.SIGALRM, interrupt)
+        rng = random.Random(0)
+        for _ in range(1500):
+            interrupted = model(3000)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.006))
+                interrupted.fit({TEXT!r})
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                pass
+            if hasattr(interrupted, "n_steps_"):
+                assert learned(interrupted) == learned(model(interrupted.n_steps_).fit({TEXT!r}))
+        print("done")
     """
-    command = [sys.executable, "-c", textwrap.dedent(program)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    assert result.stdout.startswith("steps ")
-    assert int(result.stdout.split()[1]) >= 7
+    assert run(program, timeout=100) == "done\n"
 
 
 # --- threads

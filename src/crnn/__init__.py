@@ -1,7 +1,16 @@
 """crnn: character-level recurrent language models, trained, sampled and scored on a CPU."""
 
 from ._version import __version__
+from .build_info import show_config
 from .char_rnn import CharRNN
 from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
 
-__all__ = ["CharRNN", "DivergenceError", "InvalidInputError", "ModelFileError", "NotFittedError", "__version__"]
+__all__ = [
+    "CharRNN",
+    "DivergenceError",
+    "InvalidInputError",
+    "ModelFileError",
+    "NotFittedError",
+    "__version__",
+    "show_config",
+]

@@ -18,13 +18,13 @@ from .estimator import Estimator
 from .inference import PackedNetwork
 from .parameters import Layout, initialise
 from .progress import Progress
-from .settings import Settings, generator, whole
+from .settings import Settings, generator, threads, whole
 from .trainer import Trainer
 from .vocabulary import Vocabulary
 
 Array = NDArray[Any]
 
-HISTORY_LENGTH = 200  # records of one call of fit or partial_fit, evenly spaced
+HISTORY_LENGTH = 200  # most records of one call of fit or partial_fit; as a rule one for each 100 steps, at least 20
 
 
 class CharRNN(Estimator):
@@ -104,6 +104,7 @@ class CharRNN(Estimator):
     _params: Array
     _sum: Array
     _rng: np.random.Generator
+    _loss_length: int  # the characters of the chunk that smooth_loss_ speaks of
 
     def __init__(
         self,
@@ -167,12 +168,13 @@ class CharRNN(Estimator):
         Examples
         --------
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit("hello world " * 20).n_steps_
-        10
+        9
         """
         settings = Settings.check(self.get_params())
-        rng = generator(settings.random_state)
+        X = corpus.rereadable(X)
         vocabulary = Vocabulary.from_blocks(corpus.blocks(X))
         streams = Streams(corpus.encode(X, vocabulary), settings.batch_size, settings.seq_length)
+        rng = generator(settings.random_state)
         n_steps = settings.epochs * streams.steps_per_sweep if settings.max_steps is None else settings.max_steps
         self._train(settings, self._started(settings, vocabulary, rng), streams, n_steps)
         return self
@@ -210,15 +212,16 @@ class CharRNN(Estimator):
         3
         """
         settings = Settings.check(self.get_params())
-        if "vocabulary_" in vars(self):
+        X = corpus.rereadable(X)
+        fitted = "vocabulary_" in vars(self)
+        if fitted:
             self._check_fits(settings)
-            learned = dict(vars(self))
+        vocabulary = self.vocabulary_ if fitted else Vocabulary.from_blocks(corpus.blocks(X))
+        streams = Streams(corpus.encode(X, vocabulary), settings.batch_size, settings.seq_length)
+        if fitted:
+            learned = self._carried(settings)
         else:
-            rng = generator(settings.random_state)
-            learned = self._started(settings, Vocabulary.from_blocks(corpus.blocks(X)), rng)
-        streams = Streams(corpus.encode(X, learned["vocabulary_"]), settings.batch_size, settings.seq_length)
-        if learned["state_"].shape[1] != settings.batch_size:
-            learned["state_"] = np.zeros((1, settings.batch_size, settings.hidden_size), settings.dtype)
+            learned = self._started(settings, vocabulary, generator(settings.random_state))
         n_steps = streams.steps_per_sweep
         n_steps = n_steps if settings.max_steps is None else min(n_steps, settings.max_steps)
         self._train(settings, learned, streams, n_steps)
@@ -236,8 +239,18 @@ class CharRNN(Estimator):
             "state_": np.zeros((1, settings.batch_size, settings.hidden_size), settings.dtype),
             "n_steps_": 0,
             "smooth_loss_": settings.seq_length * math.log(len(vocabulary)),
+            "_loss_length": settings.seq_length,
             "history_": [],
         }
+
+    def _carried(self, settings: Settings) -> dict[str, Any]:
+        """Return the model's attributes, for settings under which they are carried on."""
+        learned = dict(vars(self))
+        if self.state_.shape[1] != settings.batch_size:
+            learned["state_"] = np.zeros((1, settings.batch_size, settings.hidden_size), settings.dtype)
+        learned["smooth_loss_"] *= settings.seq_length / self._loss_length
+        learned["_loss_length"] = settings.seq_length
+        return learned
 
     def _train(self, settings: Settings, learned: dict[str, Any], streams: Streams, n_steps: int) -> None:
         """Train what is in `learned`, which becomes the model's once everything is ready to start."""
@@ -257,7 +270,7 @@ class CharRNN(Estimator):
             n_threads=settings.n_threads,
         )
         vars(self).update(learned)
-        every = max(1, n_steps // HISTORY_LENGTH)
+        every = max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1)
 
         def store() -> None:
             self.n_steps_, self.smooth_loss_ = trainer.cursor.n_steps, trainer.cursor.smooth_loss
@@ -293,10 +306,11 @@ class CharRNN(Estimator):
                     f"{name} is now {getattr(settings, name)}, but the model was fitted with {was}; "
                     f"set it back, or call fit to start anew"
                 )
-        shape = (1, len(self.state_[0]) if np.ndim(self.state_) == 3 else 0, settings.hidden_size)
-        if np.shape(self.state_) != shape or self.state_.dtype != settings.dtype:
+        state = self.state_
+        right = isinstance(state, np.ndarray) and state.dtype == settings.dtype and state.ndim == 3
+        if not right or state.shape[::2] != (1, settings.hidden_size) or not state.shape[1]:
             raise InvalidInputError(
-                f"state_ has shape {np.shape(self.state_)} and dtype {np.asarray(self.state_).dtype}, not "
+                f"state_ has shape {np.shape(state)} and type {getattr(state, 'dtype', type(state).__name__)}, not "
                 f"(1, {settings.batch_size}, {settings.hidden_size}) and {settings.dtype}; write into it in place"
             )
 
@@ -344,7 +358,7 @@ class CharRNN(Estimator):
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> model.sample(6, prime="a", temperature=0)
         'bababa'
-        >>> model.sample(4, num_samples=2, temperature=0, prime="b")
+        >>> model.sample(4, num_samples=2, temperature=0, prime="ab")
         ['abab', 'abab']
         """
         n, k = whole("n", n, 0), whole("num_samples", num_samples, 1)
@@ -356,7 +370,7 @@ class CharRNN(Estimator):
             k,
             temperature=temperature,
             random_state=random_state,
-            n_threads=self.n_threads,
+            n_threads=threads(self.n_threads),
         )
         texts = [self.vocabulary_.decode(row) for row in ids]
         return texts[0] if k == 1 else texts
@@ -403,7 +417,7 @@ class CharRNN(Estimator):
             self._encode_prime(prime),
             n,
             temperature=temperature,
-            random_state=random_state,
+            bits=sampling.root(random_state),
         )
         symbols = self.vocabulary_
         return (symbols[int(i)] for block in blocks for i in block)
@@ -449,7 +463,7 @@ class CharRNN(Estimator):
             raise InvalidInputError("X is empty; scoring needs at least 1 character")
         if exact:
             return scoring.log_likelihood(network, ids) / len(ids)
-        return scoring.parallel_log_likelihood(network, ids, self.n_threads) / len(ids)
+        return scoring.parallel_log_likelihood(network, ids, threads(self.n_threads)) / len(ids)
 
     def bits_per_char(self, X: Source, *, exact: bool = True) -> float:
         """Return the mean of -log2 P per symbol: `score` in bits, lower is better.
@@ -466,7 +480,7 @@ class CharRNN(Estimator):
 
     def _packed(self, what: str, *, one_row: bool) -> PackedNetwork:
         if "vocabulary_" not in vars(self):
-            raise NotFittedError.before(what)
+            raise NotFittedError.before(what, estimator=type(self).__name__)
         return PackedNetwork.pack(self._layout, self._params, one_row=one_row)
 
     def _encode_prime(self, prime: str | bytes) -> Array:
@@ -512,7 +526,7 @@ class CharRNN(Estimator):
         from . import checkpoint
 
         if "vocabulary_" not in vars(self):
-            raise NotFittedError.before("save")
+            raise NotFittedError.before("save", estimator=type(self).__name__)
         checkpoint.write(self, path, training_state=training_state)
 
     @classmethod

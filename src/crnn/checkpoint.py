@@ -20,7 +20,8 @@ CELL, NUM_LAYERS = "rnn", 1
 
 
 def write(model: CharRNN, path: str | os.PathLike[str], *, training_state: bool) -> None:
-    """Write a fitted model to a file."""
+    """Write a fitted model to a file; InvalidInputError if a parameter has been set to what training would refuse."""
+    Settings.check(model.get_params())  # a file that `read` would refuse is of no use
     layout = model._layout
     weights = layout.torch_named(model._params)
     # PyTorch's second bias, which is added to the first: zeros.
@@ -31,6 +32,7 @@ def write(model: CharRNN, path: str | os.PathLike[str], *, training_state: bool)
         training = {
             "n_steps": model.n_steps_,
             "smooth_loss": model.smooth_loss_,
+            "loss_length": model._loss_length,
             "random_state": model._rng.bit_generator.state,
             "history": model.history_,
         }
@@ -61,6 +63,9 @@ def read(model: CharRNN, path: str | os.PathLike[str]) -> None:
     file = model_file.read(path)
     architecture = file.architecture
     try:
+        unknown = file.configuration.keys() - model.get_params().keys()
+        if unknown:
+            raise InvalidInputError(f"{type(model).__name__} has no parameter {min(unknown)!r}")
         model.set_params(**file.configuration)
         settings = Settings.check(model.get_params())
     except InvalidInputError as error:
@@ -81,6 +86,7 @@ def _restore_training(model: CharRNN, settings: Settings, file: ModelFile, path:
     model._rng = np.random.default_rng()
     model.n_steps_ = training.get("n_steps", 0)
     model.smooth_loss_ = training.get("smooth_loss", settings.seq_length * float(np.log(layout.vocab_size)))
+    model._loss_length = training.get("loss_length", settings.seq_length)
     model.history_ = training.get("history", [])
     model.state_ = file.training_tensors.get(
         "state.h", np.zeros((NUM_LAYERS, settings.batch_size, layout.hidden_size), layout.dtype)

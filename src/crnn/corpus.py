@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from .errors import InvalidInputError
 from .vocabulary import Ids, Text, Vocabulary, byte_view
 
-__all__ = ["Source", "Streams", "blocks", "encode"]
+__all__ = ["Source", "Streams", "blocks", "encode", "rereadable"]
+
+_BLOCK_SIZE = 1 << 20
 
 Source = Text | os.PathLike[str] | os.PathLike[bytes]
 
 
-def blocks(X: Source, *, name: str = "X", block_size: int = 1 << 20) -> Iterator[str] | Iterator[bytes]:
+def blocks(X: Source, *, name: str = "X", block_size: int = _BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
     """Give a text block by block.
 
     Parameters
@@ -65,6 +67,16 @@ def blocks(X: Source, *, name: str = "X", block_size: int = 1 << 20) -> Iterator
     raise InvalidInputError(
         f"{name} must be a str (the text), bytes or a path object (a UTF-8 file), not {type(X).__name__}"
     )
+
+
+def rereadable(X: Source) -> Source:
+    """Return what gives the same text at every reading: `X`, but the text itself for a path that is not a file's.
+
+    A pipe or a device can be read only once, and training reads a text twice: for its symbols and for their ids.
+    """
+    if isinstance(X, os.PathLike) and os.path.exists(X) and not os.path.isfile(X) and not os.path.isdir(X):
+        return "".join(_file_blocks(X, _BLOCK_SIZE))
+    return X
 
 
 def encode(X: Source, vocabulary: Vocabulary, name: str = "X") -> Ids:

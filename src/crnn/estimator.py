@@ -64,6 +64,7 @@ class Estimator:
 
     def __getattr__(self, name: str) -> Any:
         """Say of an attribute that training sets that the model is not fitted (called when it is not there)."""
-        if name in type(self).__annotations__ or isinstance(getattr(type(self), name, None), property):
+        learned = any(name in inspect.get_annotations(base) for base in type(self).__mro__)
+        if learned or isinstance(getattr(type(self), name, None), property):
             raise NotFittedError.before(f"reading {name}", estimator=type(self).__name__)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)

@@ -31,8 +31,11 @@ class PackedNetwork(NamedTuple):
 
     @classmethod
     def pack(cls, layout: Layout, params: Array, *, one_row: bool) -> PackedNetwork:
-        """Pack the parameters in the flat vector `params`, for one stream or for many: the same bits, not the speed."""
-        part = layout.tensors(params)
+        """Pack the parameters in the flat vector `params`, for one stream or for many: the same bits, not the speed.
+
+        What is packed is a copy, which later changes of `params` do not reach.
+        """
+        part = layout.tensors(params.copy())
 
         def packed(W: Array, one_row: bool) -> Array:
             panels = aligned_zeros(core.packed_size(W.shape[0], W.shape[1], W.itemsize), W.dtype)

@@ -1,72 +1,210 @@
-"""Progress on the terminal: a bar, and now and then a sample, as min-char-rnn shows."""
+"""Progress: a bar on a terminal or lines in a log, and now and then a sample, as min-char-rnn shows."""
 
 from __future__ import annotations
 
 import math
+import os
+import re
+import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 if TYPE_CHECKING:
     from .char_rnn import CharRNN
 
-SAMPLE_SECONDS = 5.0  # between two samples
+LINE_SECONDS = 5.0  # between two lines of a log, at first
+SAMPLE_SECONDS = 5.0  # between two samples, at first
+GROWTH = 1 / 20  # later, this part of the time gone by: a long run fills no disk with its log
 SAMPLE_LENGTH = 200
 
 
 class Progress:
-    """A tqdm bar over training steps on standard error: loss, bits per character, characters per second, time left.
+    """Shows a call of training on standard error: loss, bits per character, characters per second, time left.
+
+    On a terminal this is a tqdm bar, elsewhere a line every few seconds. Nothing that goes wrong with standard error
+    (a log's reader that has gone away, a full disk) reaches the training.
 
     Parameters
     ----------
     model : CharRNN
-        What is shown; it is read, never changed.
+        What is shown; it is read, never changed. Its `verbose`, when this is made, says what is shown.
     n_steps : int
         Steps of this call.
     chars_per_step : int
         T * B.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> with Progress(CharRNN(verbose=0), n_steps=10, chars_per_step=25) as progress:
+    ...     progress.show(10, 1.5)
     """
 
     def __init__(self, model: CharRNN, n_steps: int, chars_per_step: int) -> None:
-        self.model, self.chars_per_step = model, chars_per_step
-        self.n_steps = n_steps
-        self._bar: Any = None
-        self._next_sample = time.perf_counter() + SAMPLE_SECONDS
+        self._model, self._verbose = model, model.verbose
+        self._n_steps, self._chars_per_step = n_steps, chars_per_step
+        self._display: _Display | None = None
+        self._start = self._last_sample = time.perf_counter()
 
     def __enter__(self) -> Self:
-        if self.model.verbose:
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                total=self.n_steps * self.chars_per_step, unit="char", unit_scale=True, dynamic_ncols=True, leave=True
-            )
+        if self._verbose and sys.stderr is not None:
+            self._guarded(self._open, sys.stderr)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        if self._display is not None:
+            self._guarded(self._display.close)
 
     def show(self, steps_done: int, loss: float) -> None:
-        """Show that `steps_done` steps of this call are done and the smoothed loss, in nats per character."""
-        if self._bar is None:
+        """Show that `steps_done` steps of this call are done, and the smoothed loss, in nats per character.
+
+        Parameters
+        ----------
+        steps_done : int
+            Of this call.
+        loss : float
+            Nats per character.
+        """
+        if self._display is None:
             return
-        self._bar.set_postfix_str(f"loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char", refresh=False)
-        self._bar.update(steps_done * self.chars_per_step - self._bar.n)
-        if self.model.verbose > 1 and time.perf_counter() > self._next_sample:
-            self._bar.write(f"----\n{printable(self.model.sample(SAMPLE_LENGTH))}\n----", file=self._bar.fp)
-            self._next_sample = time.perf_counter() + SAMPLE_SECONDS
+        now = time.perf_counter()
+        seconds = now - self._start
+        text = f"loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char"
+        self._guarded(self._display.update, steps_done * self._chars_per_step, seconds, text)
+        due = max(SAMPLE_SECONDS, seconds * GROWTH)
+        if self._verbose > 1 and self._display is not None and now - self._last_sample > due:
+            self._last_sample = now
+            sample = printable(self._model.sample(SAMPLE_LENGTH))
+            self._guarded(self._display.write, f"----\n{sample}\n----")
+
+    def _open(self, stream: TextIO) -> None:
+        display = _Bar if is_terminal(stream) else _Log
+        self._display = display(stream, self._n_steps * self._chars_per_step)
+
+    def _guarded(self, action: Any, *arguments: Any) -> None:
+        """Write something; give up showing anything once that fails (a closed stream is a ValueError)."""
+        try:
+            action(*arguments)
+        except (OSError, ValueError):
+            self._display = None
 
 
-def printable(text: Any) -> str:
-    r"""Return a sample as text that any terminal can show: bytes as Latin-1, lone surrogates and NUL escaped.
+def is_terminal(stream: TextIO | None) -> bool:
+    """Say whether a bar can be shown on a stream: a terminal, and one that has a size.
 
     Examples
     --------
-    >>> printable("a\ud800b")
-    'a\\ud800b'
+    >>> import io
+    >>> is_terminal(io.StringIO())
+    False
+    """
+    try:
+        if stream is None or not stream.isatty():
+            return False
+        return os.get_terminal_size(stream.fileno()).lines > 0  # containers and build machines have some without
+    except OSError:  # it says it is one, and knows no more
+        return True
+    except ValueError:  # it is closed
+        return False
+
+
+class _Display(Protocol):
+    def update(self, chars: int, seconds: float, text: str) -> None: ...
+    def write(self, text: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Bar:
+    """A tqdm bar, for a terminal."""
+
+    def __init__(self, stream: TextIO, total: int) -> None:
+        from tqdm import tqdm
+
+        self._stream = stream
+        self._bar = tqdm(
+            total=total,
+            file=stream,
+            unit="char",
+            unit_scale=True,
+            dynamic_ncols=True,
+            miniters=1,  # steps come in bunches of about 50 ms; tqdm's own guess at them would skip some
+            # Without the counts, so that all of it and a bar fit in 80 columns.
+            bar_format="{percentage:3.0f}%|{bar}| [{elapsed}<{remaining}, {rate_fmt}{postfix}]",
+        )
+
+    def update(self, chars: int, seconds: float, text: str) -> None:
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(chars - self._bar.n)
+
+    def write(self, text: str) -> None:
+        self._bar.write(text, file=self._stream)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+class _Log:
+    """A line now and then, for a file or a pipe, in which a bar would be rubbish."""
+
+    def __init__(self, stream: TextIO, total: int) -> None:
+        self._stream, self._total = stream, total
+        self._chars, self._seconds, self._text = 0, 0.0, ""
+        self._last = 0.0  # seconds of the last line
+        self._shown = False
+
+    def update(self, chars: int, seconds: float, text: str) -> None:
+        self._chars, self._seconds, self._text, self._shown = chars, seconds, text, False
+        if seconds - self._last > max(LINE_SECONDS, seconds * GROWTH):
+            self._last = seconds
+            self._line()
+
+    def write(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        if not self._shown:
+            self._line()
+
+    def _line(self) -> None:
+        from tqdm import tqdm
+
+        self._shown = True
+        size, interval = tqdm.format_sizeof, tqdm.format_interval
+        line = f"{self._chars / (self._total or 1):4.0%}  {size(self._chars)}/{size(self._total)}"
+        if self._chars:
+            rate = self._chars / self._seconds
+            left = interval((self._total - self._chars) / rate)
+            line += f" [{interval(self._seconds)}, {left} left, {size(rate)}char/s, {self._text}]"
+        self.write(line)
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
+
+
+def printable(text: str | bytes) -> str:
+    r"""Return a sample as a terminal can show it without harm.
+
+    Parameters
+    ----------
+    text : str or bytes
+        Bytes are shown as Latin-1.
+
+    Returns
+    -------
+    str
+        Control characters and lone surrogates are escaped; CR LF is a line feed.
+
+    Examples
+    --------
+    >>> printable("a\ud800b\x1b[2J")
+    'a\\ud800b\\x1b[2J'
+    >>> printable(b"na\xefve\r\n")
+    'naïve\n'
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")
-    return str(text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8"))
+    text = text.replace("\r\n", "\n").encode("utf-8", "backslashreplace").decode("utf-8")
+    return _CONTROL.sub(lambda match: "\\0" if match[0] == "\0" else f"\\x{ord(match[0]):02x}", text)

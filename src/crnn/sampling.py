@@ -16,6 +16,8 @@ from .threads import cores, shares
 BLOCK = 1024  # symbols drawn in one call of the kernel: enough to hide the call, few enough for Ctrl-C
 BATCH = 256  # samples drawn side by side: enough rows for the register tile, states that stay in the cache
 
+GOLDEN = 0x9E3779B97F4A7C15F39CC0605CEDC835  # 2**128 over the golden ratio, as NumPy's `PCG64.jumped` uses: far apart
+
 Ids = NDArray[Any]
 
 
@@ -27,7 +29,7 @@ def checked_temperature(value: Any) -> float:
 def root(random_state: Any) -> np.random.PCG64:
     """Return the bit generator that the streams of all samples are taken from."""
     rng = generator(random_state)
-    if random_state is rng or isinstance(random_state, np.random.BitGenerator):
+    if isinstance(random_state, np.random.Generator | np.random.BitGenerator | np.random.RandomState):
         return np.random.PCG64(rng.integers(2**63, size=2).tolist())  # the caller's generator moves on
     return np.random.PCG64(random_state)
 
@@ -35,7 +37,7 @@ def root(random_state: Any) -> np.random.PCG64:
 class Uniforms:
     """One stream of uniform numbers in [0, 1) for each sample.
 
-    Stream i is `root` moved on by i * 2**64 draws: it depends on the seed and on i alone.
+    Stream i is `root` moved on by i * GOLDEN draws: it depends on the seed and on i alone.
 
     Examples
     --------
@@ -49,7 +51,7 @@ class Uniforms:
         for i in samples:
             bits = np.random.PCG64(0)
             bits.state = root.state
-            self._generators.append(np.random.Generator(bits.advance(i << 64)))
+            self._generators.append(np.random.Generator(bits.advance(i * GOLDEN % 2**128)))
 
     def draw(self, n: int) -> NDArray[np.float64]:
         """Return the next n numbers of every stream, (n, samples)."""
@@ -98,10 +100,10 @@ def sample(
 
 
 def stream(
-    network: PackedNetwork, prime: Ids, n: int | None, *, temperature: float, random_state: Any
+    network: PackedNetwork, prime: Ids, n: int | None, *, temperature: float, bits: np.random.PCG64
 ) -> Iterator[NDArray[np.int32]]:
     """Draw one continuation of `prime` without end, or of n symbols, in blocks that grow from one symbol."""
-    h, uniforms = primed_state(network, prime), Uniforms(root(random_state), range(1))
+    h, uniforms = primed_state(network, prime), Uniforms(bits, range(1))
     drawn, block = 0, 1
     while n is None or drawn < n:
         count = block if n is None else min(block, n - drawn)

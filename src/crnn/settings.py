@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import InvalidInputError
 
+MOST = 2**31 - 1  # what a BLAS can count
 OPTIMIZERS = {"adagrad": 0.1}  # and the learning rate that each is usually given
 
 
@@ -44,14 +45,14 @@ class Settings:
         crnn.errors.InvalidInputError: hidden_size must be a whole number of at least 1, not 0
         """
         p = parameters
-        if p["optimizer"] not in OPTIMIZERS:
+        if not isinstance(p["optimizer"], str) or p["optimizer"] not in OPTIMIZERS:
             known = ", ".join(map(repr, OPTIMIZERS))
             raise InvalidInputError(f"optimizer must be one of {known}, not {p['optimizer']!r}")
         rate = p["learning_rate"]
         return cls(
-            hidden_size=whole("hidden_size", p["hidden_size"], 1),
-            seq_length=whole("seq_length", p["seq_length"], 1),
-            batch_size=whole("batch_size", p["batch_size"], 1),
+            hidden_size=whole("hidden_size", p["hidden_size"], 1, MOST),
+            seq_length=whole("seq_length", p["seq_length"], 1, MOST),
+            batch_size=whole("batch_size", p["batch_size"], 1, MOST),
             optimizer=p["optimizer"],
             learning_rate=OPTIMIZERS[p["optimizer"]] if rate is None else real("learning_rate", rate, above=0.0),
             clip=math.inf if p["clip"] is None else real("clip", p["clip"], above=0.0),
@@ -59,29 +60,38 @@ class Settings:
             max_steps=None if p["max_steps"] is None else whole("max_steps", p["max_steps"], 0),
             init_scale=real("init_scale", p["init_scale"], least=0.0),
             dtype=_dtype(p["dtype"]),
-            n_threads=None if p["n_threads"] is None else whole("n_threads", p["n_threads"], 1),
+            n_threads=threads(p["n_threads"]),
             random_state=p["random_state"],
             verbose=whole("verbose", p["verbose"], 0),
         )
 
 
-def whole(name: str, value: Any, least: int) -> int:
-    """Return `value` as an int if it is a whole number of at least `least`."""
+def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return `value` as an int if it is a whole number of at least `least` and at most `most`."""
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least:
-        return int(value)
+        if most is None or value <= most:
+            return int(value)
+        raise InvalidInputError(f"{name} must be at most {most}, not {value}")
     raise InvalidInputError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
 def real(name: str, value: Any, *, least: float | None = None, above: float | None = None) -> float:
     """Return `value` as a float if it is finite and not below its bound."""
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if number and math.isfinite(value):
-        if least is not None and value >= least:
-            return float(value)
-        if above is not None and value > above:
-            return float(value)
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        above_bound = number >= least if least is not None else above is not None and number > above
+        if math.isfinite(number) and above_bound:
+            return number
     bound = f"of at least {least:g}" if least is not None else f"above {above:g}"
     raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
+
+
+def threads(value: Any) -> int | None:
+    """Return `n_threads` checked."""
+    return None if value is None else whole("n_threads", value, 1)
 
 
 def generator(random_state: Any) -> np.random.Generator:
@@ -94,7 +104,7 @@ def generator(random_state: Any) -> np.random.Generator:
 
     Examples
     --------
-    >>> generator(3).integers(100) == generator(3).integers(100)
+    >>> int(generator(3).integers(100)) == int(generator(3).integers(100))
     True
     """
     try:

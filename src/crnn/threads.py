@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, Self
 
 # A shard should fill the register tile (8 rows) a few times over, and a step should be long against the two
 # meetings of the threads in it (about a microsecond each). Measured; see docs/performance.md.
 STREAMS_WORTH_A_THREAD = 8
 WORK_WORTH_A_THREAD = 500_000  # multiplications in a training step
+MOST_THREADS = 256  # as the training kernel
 
 
 def cores() -> int:
@@ -41,8 +43,8 @@ def resolve(n_threads: int | None, streams: int, work: int) -> int:
     1
     """
     if n_threads is not None:
-        return min(n_threads, streams)
-    return max(1, min(cores(), streams // STREAMS_WORTH_A_THREAD, work // WORK_WORTH_A_THREAD))
+        return min(n_threads, streams, MOST_THREADS)
+    return max(1, min(cores(), MOST_THREADS, streams // STREAMS_WORTH_A_THREAD, work // WORK_WORTH_A_THREAD))
 
 
 def shares(n: int, parts: int) -> list[range]:
@@ -54,6 +56,53 @@ def shares(n: int, parts: int) -> list[range]:
     [range(0, 2), range(2, 5)]
     """
     return [range(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
+
+
+class Helpers:
+    """Threads that wait for work, so that handing it over costs microseconds; a context manager.
+
+    A `ThreadPoolExecutor` would do but for Ctrl-C, which can come while it holds its locks and leave them so. Here the
+    main thread only ever touches queues that are written in C.
+    """
+
+    def __init__(self, count: int, work: Callable[..., None]) -> None:
+        self._work = work
+        self._tasks: list[SimpleQueue[tuple[Any, ...] | None]] = [SimpleQueue() for _ in range(count)]
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        self._threads = [threading.Thread(target=self._serve, args=(t,), daemon=True) for t in self._tasks]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for tasks in self._tasks:
+            tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def start(self, *arguments: Any) -> None:
+        """Have thread i of 1 … count call ``work(i, *arguments)``."""
+        for i, tasks in enumerate(self._tasks):
+            tasks.put((i + 1, *arguments))
+
+    def finish(self) -> None:
+        """Wait for all of them; raise the first exception that one met."""
+        met = [self._done.get() for _ in self._tasks]
+        for error in met:
+            if error is not None:
+                raise error
+
+    def _serve(self, tasks: SimpleQueue[tuple[Any, ...] | None]) -> None:
+        while (arguments := tasks.get()) is not None:
+            error: BaseException | None = None
+            try:
+                self._work(*arguments)
+            except BaseException as raised:
+                error = raised
+            self._done.put(error)
 
 
 class _SciPyBlas:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -15,7 +14,7 @@ from ._kernels import core
 from .corpus import Streams
 from .errors import DivergenceError
 from .parameters import Layout, aligned_zeros
-from .threads import resolve, scipy_blas, shares
+from .threads import Helpers, resolve, scipy_blas, shares
 
 LOOK_SECONDS = 0.05  # between two looks at the clock, for progress, Ctrl-C and stopping
 KEEP_SECONDS = 1.0  # between two copies of the model, from which a diverged run is taken back
@@ -92,18 +91,20 @@ class Trainer:
         self._ids = streams.ids.view(np.uint8)
         self._losses = np.zeros(n_threads)
         self._steps_per_look = 1
-        self._first_step = n_steps
+        self._first_step = self._stored_step = n_steps
+        self._helpers = Helpers(n_threads - 1, self._train_shard)
+        self._barrier = core.Barrier(n_threads)
         self._kept = self._copy()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(scipy_blas.one_thread())
-            if len(self.shards) > 1:
-                self._pool = stack.enter_context(ThreadPoolExecutor(len(self.shards) - 1))
+            stack.enter_context(self._helpers)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._barrier.break_()
         self._stack.close()
         self._store_state()
 
@@ -136,23 +137,17 @@ class Trainer:
             spent = time.perf_counter() - start
             self._steps_per_look = max(1, round((self.cursor.n_steps - before) / spent * LOOK_SECONDS))
             look()
+        if not (np.isfinite(self.params) | ~np.isfinite(self._kept[1])).all():
+            self._take_back()  # from the weights that the last update made, whose loss nobody has seen
 
     def _advance(self, n_steps: int) -> None:
         """Take steps in compiled code, the first shard on this thread and each other one on a thread of the pool."""
-        barrier = core.Barrier(len(self.shards))
-        try:
-            others = [
-                self._pool.submit(self._train_shard, rank, barrier, n_steps) for rank in range(1, len(self.shards))
-            ]
-            self._train_shard(0, barrier, n_steps)
-            for other in others:
-                other.result()
-        except BaseException:
-            barrier.break_()  # Ctrl-C may come before this thread has joined the others, who would wait for it
-            raise
+        self._helpers.start(n_steps)
+        self._train_shard(0, n_steps)
+        self._helpers.finish()
         self._store_state()
 
-    def _train_shard(self, rank: int, barrier: core.Barrier, n_steps: int) -> None:
+    def _train_shard(self, rank: int, n_steps: int) -> None:
         try:
             core.train(
                 self.params,
@@ -165,7 +160,7 @@ class Trainer:
                 self.streams.stream_length - 1,
                 self.shards,
                 rank,
-                barrier,
+                self._barrier,
                 self._losses,
                 self.cursor,
                 self.loss_scale,
@@ -174,10 +169,14 @@ class Trainer:
                 self.clip,
             )
         except BaseException:
-            barrier.break_()
+            self._barrier.break_()  # the others would wait for this one for ever
             raise
 
     def _store_state(self) -> None:
+        """Store the state if a step was made: a step that was broken off may have left it changed."""
+        if self.cursor.n_steps == self._stored_step:
+            return
+        self._stored_step = self.cursor.n_steps
         for shard in self.shards:
             self.state[0, shard.streams.start : shard.streams.stop] = shard.h[0]
 
@@ -208,6 +207,7 @@ class Trainer:
             shard.h[0] = self.state[0, shard.streams.start : shard.streams.stop]
             self.layout.tensors(shard.gradient).Wx[:] = 0
         self._pack()
+        self._stored_step = self.cursor.n_steps
         if bad_step - 1 > self.cursor.n_steps:
             self._advance(bad_step - 1 - self.cursor.n_steps)
         raise DivergenceError(bad_step, last_loss)

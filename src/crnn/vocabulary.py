@@ -123,7 +123,7 @@ class Vocabulary(Sequence[str | bytes]):
             for codes in _pieces(block):
                 seen[codes] = True
         if kind is None or not seen.any():
-            raise InvalidInputError("the text is empty: a vocabulary needs at least one symbol")
+            raise InvalidInputError("the text is empty: its length is 0, and training needs at least 2 characters")
         return cls(np.flatnonzero(seen), kind)
 
     @classmethod

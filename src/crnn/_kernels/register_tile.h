@@ -5,7 +5,8 @@
  * Every row adds over k in the same order and with the same instructions however many rows stand beside it: results
  * do not depend on the batch, to the bit.
  *
- * Written with the vector types of gcc and clang; other compilers get the same code over small arrays.
+ * The multiply-add is spelt out for each instruction set: left to themselves, compilers fuse it in some tiles and not in
+ * others, and then a row's bits would depend on the rows beside it. Elsewhere the same code runs over small arrays.
  */
 #ifndef CRNN_REGISTER_TILE_H
 #define CRNN_REGISTER_TILE_H
@@ -15,11 +16,74 @@
 
 /* Registers: 32 of 64 bytes (AVX-512), 32 of 16 (AArch64), 16 of 32 (AVX2), 16 of 16 (SSE2). */
 #if defined(__AVX512F__)
+#include <immintrin.h>
 #define VECTOR_BYTES 64
-#elif defined(__AVX__)
+typedef __m512 float_vector;
+typedef __m512d double_vector;
+#define LOAD_float(p) _mm512_loadu_ps(p)
+#define LOAD_double(p) _mm512_loadu_pd(p)
+#define STORE_float(p, v) _mm512_storeu_ps(p, v)
+#define STORE_double(p, v) _mm512_storeu_pd(p, v)
+#define SPREAD_float(x) _mm512_set1_ps(x)
+#define SPREAD_double(x) _mm512_set1_pd(x)
+#define MULTIPLY_ADD_float(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define MULTIPLY_ADD_double(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif defined(__AVX2__)
+#include <immintrin.h>
 #define VECTOR_BYTES 32
+typedef __m256 float_vector;
+typedef __m256d double_vector;
+#define LOAD_float(p) _mm256_loadu_ps(p)
+#define LOAD_double(p) _mm256_loadu_pd(p)
+#define STORE_float(p, v) _mm256_storeu_ps(p, v)
+#define STORE_double(p, v) _mm256_storeu_pd(p, v)
+#define SPREAD_float(x) _mm256_set1_ps(x)
+#define SPREAD_double(x) _mm256_set1_pd(x)
+#define MULTIPLY_ADD_float(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define MULTIPLY_ADD_double(a, b, c) _mm256_fmadd_pd(a, b, c)
+#elif defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+#define VECTOR_BYTES 16
+typedef __m128 float_vector;
+typedef __m128d double_vector;
+#define LOAD_float(p) _mm_loadu_ps(p)
+#define LOAD_double(p) _mm_loadu_pd(p)
+#define STORE_float(p, v) _mm_storeu_ps(p, v)
+#define STORE_double(p, v) _mm_storeu_pd(p, v)
+#define SPREAD_float(x) _mm_set1_ps(x)
+#define SPREAD_double(x) _mm_set1_pd(x)
+#define MULTIPLY_ADD_float(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
+#define MULTIPLY_ADD_double(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#define VECTOR_BYTES 16
+typedef float32x4_t float_vector;
+typedef float64x2_t double_vector;
+#define LOAD_float(p) vld1q_f32(p)
+#define LOAD_double(p) vld1q_f64(p)
+#define STORE_float(p, v) vst1q_f32(p, v)
+#define STORE_double(p, v) vst1q_f64(p, v)
+#define SPREAD_float(x) vdupq_n_f32(x)
+#define SPREAD_double(x) vdupq_n_f64(x)
+#define MULTIPLY_ADD_float(a, b, c) vfmaq_f32(c, a, b)
+#define MULTIPLY_ADD_double(a, b, c) vfmaq_f64(c, a, b)
 #else
 #define VECTOR_BYTES 16
+#define DEFINE_ARRAY_VECTOR(T) \
+    typedef struct { T lane[VECTOR_BYTES / sizeof(T)]; } T##_vector; \
+    static inline T##_vector LOAD_##T(const T *p) { T##_vector v; memcpy(&v, p, sizeof v); return v; } \
+    static inline void STORE_##T(T *p, T##_vector v) { memcpy(p, &v, sizeof v); } \
+    static inline T##_vector SPREAD_##T(T x) { \
+        T##_vector v; \
+        for (size_t l = 0; l < VECTOR_BYTES / sizeof(T); l++) v.lane[l] = x; \
+        return v; \
+    } \
+    static inline T##_vector MULTIPLY_ADD_##T(T##_vector a, T##_vector b, T##_vector c) { \
+        for (size_t l = 0; l < VECTOR_BYTES / sizeof(T); l++) c.lane[l] += a.lane[l] * b.lane[l]; \
+        return c; \
+    }
+DEFINE_ARRAY_VECTOR(float)
+DEFINE_ARRAY_VECTOR(double)
 #endif
 
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -45,15 +109,9 @@
 #if defined(__GNUC__)
 #define UNROLL _Pragma("GCC unroll 16")
 #define NO_INLINE __attribute__((noinline))
-#define DEFINE_VECTOR(T) \
-    typedef T T##_vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
-#define MULTIPLY_ADD(T, sum, scalar, vector) (sum) += (scalar) * (vector)
 #else
 #define UNROLL
 #define NO_INLINE
-#define DEFINE_VECTOR(T) typedef struct { T lane[VECTOR_BYTES / sizeof(T)]; } T##_vector;
-#define MULTIPLY_ADD(T, sum, scalar, vector) \
-    for (size_t l = 0; l < VECTOR_BYTES / sizeof(T); l++) (sum).lane[l] += (scalar) * (vector).lane[l]
 #endif
 
 /* One tile: R rows by NV vectors, c[R, NV * lanes] += a[R, K] @ panel[K, NV * lanes]. */
@@ -63,16 +121,16 @@
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
         T##_vector sum[R][NV], row[NV]; \
         UNROLL for (int r = 0; r < R; r++) \
-            UNROLL for (int v = 0; v < NV; v++) sum[r][v] = *(const T##_vector *)(c + r * ldc + v * LANES); \
+            UNROLL for (int v = 0; v < NV; v++) sum[r][v] = LOAD_##T(c + r * ldc + v * LANES); \
         for (ptrdiff_t k = 0; k < K; k++) { \
-            UNROLL for (int v = 0; v < NV; v++) row[v] = *(const T##_vector *)(panel + (k * NV + v) * LANES); \
+            UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + (k * NV + v) * LANES); \
             UNROLL for (int r = 0; r < R; r++) { \
-                const T scalar = a[r * lda + k]; \
-                UNROLL for (int v = 0; v < NV; v++) { MULTIPLY_ADD(T, sum[r][v], scalar, row[v]); } \
+                const T##_vector scalar = SPREAD_##T(a[r * lda + k]); \
+                UNROLL for (int v = 0; v < NV; v++) sum[r][v] = MULTIPLY_ADD_##T(scalar, row[v], sum[r][v]); \
             } \
         } \
         UNROLL for (int r = 0; r < R; r++) \
-            UNROLL for (int v = 0; v < NV; v++) *(T##_vector *)(c + r * ldc + v * LANES) = sum[r][v]; \
+            UNROLL for (int v = 0; v < NV; v++) STORE_##T(c + r * ldc + v * LANES, sum[r][v]); \
     }
 
 #define TILE_NAME(T, R, NV) tile_##T##_##R##x##NV,
@@ -81,7 +139,6 @@
  * matrix packed for single rows. The rows are dealt into blocks of nearly equal height, so that no block is too low to
  * hide the latency of its own sums. Columns that do not fill their vectors go through a small copy of the tile. */
 #define DEFINE_MULTIPLY_PANEL(T) \
-    DEFINE_VECTOR(T) \
     EACH_STRIP(DEFINE_TILE, T) \
     EACH_TILE(DEFINE_TILE, T) \
     typedef void (*T##_tile)(ptrdiff_t, const T *, ptrdiff_t, const T *, T *, ptrdiff_t); \
@@ -123,7 +180,7 @@
     static inline void transpose_block_##T(const T *a, ptrdiff_t lda, T *b, ptrdiff_t ldb) { \
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
         T##_register row[LANES]; \
-        UNROLL for (int i = 0; i < LANES; i++) row[i] = (T##_register)*(const T##_vector *)(a + i * lda); \
+        UNROLL for (int i = 0; i < LANES; i++) memcpy(&row[i], a + i * lda, VECTOR_BYTES); \
         UNROLL for (int s = 1; s < LANES; s *= 2) { \
             T##_mask upper, lower; \
             UNROLL for (int l = 0; l < LANES; l++) { \
@@ -137,7 +194,7 @@
                     row[i + s] = __builtin_shuffle(first, second, lower); \
                 } \
         } \
-        UNROLL for (int i = 0; i < LANES; i++) *(T##_vector *)(b + i * ldb) = (T##_vector)row[i]; \
+        UNROLL for (int i = 0; i < LANES; i++) memcpy(b + i * ldb, &row[i], VECTOR_BYTES); \
     }
 #else
 #define DEFINE_TRANSPOSE_BLOCK(T, INT) \

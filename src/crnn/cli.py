@@ -1,0 +1,185 @@
+"""The command ``crnn``: train, sample, score, info, demo.
+
+Exit codes: 0; 1 for an error, told in one line; 2 for wrong usage; 130 for Ctrl-C, after saving what there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from . import commands
+from ._version import __version__
+from .char_rnn import CharRNN
+from .command_errors import described, say
+from .commands import ERROR, INTERRUPTED
+from .constructor_options import add_options, value_of
+from .sampling import checked_temperature
+from .settings import Settings, generator, real, whole
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code: 0, 1 (an error) or 130 (interrupted). Wrong usage, ``--help`` and ``--version`` leave through
+        SystemExit, as argparse has it.
+
+    Examples
+    --------
+    >>> main(["info", "--build"])  # doctest: +ELLIPSIS
+    crnn ...
+    0
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # what the terminal cannot show is escaped, and is no crash
+            stream.reconfigure(errors="backslashreplace")
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        say("crnn: stopped by Ctrl-C")
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read the output has seen enough
+        _discard_output()
+        return ERROR
+    except (OSError, ValueError, ArithmeticError, MemoryError) as error:
+        _discard_output()
+        say(f"crnn: error: {described(error, getattr(arguments, 'file', None))}")
+        return ERROR
+
+
+# -------------------------------------------------------------------- parser
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="crnn",
+        description="Character-level recurrent language models on a CPU.",
+        epilog="Start with: crnn demo",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"crnn {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], summary: str) -> argparse.ArgumentParser:
+        added = subparsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        added.set_defaults(run=run, parser=added)
+        return added
+
+    _add_train(command("train", commands.train, "Train a model on a text and save it."))
+    _add_sample(command("sample", commands.sample, "Generate text with a model, on standard output."))
+    score = command("score", commands.score, "Say how well a model predicts a text.")
+    score.add_argument("model", metavar="MODEL", help="a model file, or - for standard input")
+    score.add_argument("file", metavar="FILE", help="a text, or - for standard input")
+    how = score.add_mutually_exclusive_group()
+    how.add_argument("--exact", action="store_true", help="carry one state through the whole text (the default)")
+    how.add_argument("--fast", action="store_true", help="cut a long text in parts that are read side by side")
+    info = command("info", commands.info, "Say what a model file holds, or what this crnn is.")
+    info.add_argument("model", metavar="MODEL", nargs="?", help="a model file, or - for standard input")
+    info.add_argument(
+        "--build", action="store_true", help="instead of a model: instruction set, BLAS, versions, processor"
+    )
+    demo = command("demo", commands.demo, "Watch a network learn English from Python's own documentation.")
+    _add_output(demo, default="crnn-demo.crnn", help="where to save the model (default: %(default)s)")
+    demo.add_argument(
+        "--seconds",
+        metavar="S",
+        type=_checked(lambda value: real("seconds", value, above=0.0)),
+        default=20.0,
+        help="how long to train (default: %(default)g)",
+    )
+    return parser
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a UTF-8 text, line ends kept as they are; - for standard input")
+    _add_output(parser, required=True, help="where to save the model; - for standard output")
+    parser.add_argument(
+        "--from",
+        dest="origin",
+        metavar="MODEL",
+        help="go on from a saved model: one more sweep over FILE, or --epochs sweeps, or --max-steps steps. Other "
+        "options change what is in the model (default: a new model)",
+    )
+    parser.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
+    parser.add_argument(
+        "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
+        help="the same as --verbose 0",
+    )  # fmt: skip
+    options = parser.add_argument_group("the model and its training", "The parameters of crnn.CharRNN.")
+    add_options(
+        options,
+        CharRNN,
+        _check_parameters,
+        defaults={"verbose": commands.VERBOSE},
+        aliases={"random_state": ("--seed",)},
+    )
+
+
+def _add_sample(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model file, or - for standard input")
+
+    def option(*names: str, **rest: Any) -> None:
+        shown = rest["default"] if rest["default"] not in ("", None) else "none"
+        parser.add_argument(*names, help=f"{rest.pop('text')} (default: {shown})", **rest)
+
+    option("-n", metavar="N", type=_checked(lambda value: whole("n", value, 0)), default=200,
+           text="characters to generate")  # fmt: skip
+    option("--prime", metavar="TEXT", default="", text="text to go on from; it is not written")
+    option("--temperature", metavar="X", type=_checked(checked_temperature), default=1.0,
+           text="below 1 the likely becomes likelier, 0 always takes the likeliest")  # fmt: skip
+    option("--seed", metavar="SEED", type=_checked(_seed), default=None,
+           text="a whole number; the same seed gives the same text")  # fmt: skip
+    option("--num-samples", metavar="K", type=_checked(lambda k: whole("num_samples", k, 1)), default=1,
+           text="samples to draw; more than one are parted by lines ----")  # fmt: skip
+
+
+def _add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:
+    parser.add_argument("-o", "--output", metavar="MODEL", **rest)
+
+
+def _check_parameters(parameters: Mapping[str, Any]) -> None:
+    Settings.check(parameters)
+    generator(parameters["random_state"])
+
+
+def _seed(value: Any) -> Any:
+    generator(value)
+    return value
+
+
+def _checked(check: Callable[[Any], Any]) -> Callable[[str], Any]:
+    """Return the type of an option whose value the library's own check must let through."""
+
+    def convert(text: str) -> Any:
+        try:
+            return check(value_of(text))
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def _discard_output() -> None:
+    """Let the interpreter find nothing to flush at its end if standard output cannot be written."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

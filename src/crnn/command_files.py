@@ -1,0 +1,168 @@
+"""The files of the command line: texts, models, and ``-`` for standard input and output."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import ModelFileError
+
+if TYPE_CHECKING:
+    from .char_rnn import CharRNN
+
+__all__ = ["STANDARD", "check_writable", "model_path", "read_text", "save"]
+
+STANDARD = "-"  # standard input or output, in place of a path
+
+
+def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
+    """Return a text as `CharRNN.fit` takes it.
+
+    Parameters
+    ----------
+    path : str
+        A file, or ``-`` for standard input.
+    as_bytes : bool
+        Whether the symbols are bytes; otherwise it is UTF-8.
+
+    Returns
+    -------
+    str, bytes or Path
+        A path where the file can be read block by block, and more than once.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+        If it cannot be read. (A path that is returned may still turn out to hold no UTF-8.)
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "text")
+    ...     _ = Path(path).write_text("to be", encoding="utf-8")
+    ...     read_text(path, as_bytes=True)
+    b'to be'
+    """
+    if path == STANDARD:
+        data = sys.stdin.buffer.read()
+    elif not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
+        return Path(path)
+    else:
+        data = Path(path).read_bytes()
+    return data if as_bytes else data.decode("utf-8")
+
+
+@contextlib.contextmanager
+def model_path(path: str) -> Iterator[str]:
+    """Give the path of a model file: for ``-`` that of a copy of standard input, as long as the context lasts.
+
+    Examples
+    --------
+    >>> with model_path("book.crnn") as path:
+    ...     path
+    'book.crnn'
+    """
+    if path != STANDARD:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="crnn-") as folder:
+        copy = os.path.join(folder, "model.crnn")
+        Path(copy).write_bytes(sys.stdin.buffer.read())
+        try:
+            yield copy
+        except ModelFileError as error:
+            raise ModelFileError(str(error).replace(repr(copy), "on standard input")) from None
+
+
+def check_writable(path: str) -> None:
+    """Raise an OSError now if a model could not be written there later, after an hour of training.
+
+    Parameters
+    ----------
+    path : str
+        Where `save` shall write.
+
+    Examples
+    --------
+    >>> check_writable("no-such-folder/book.crnn")
+    Traceback (most recent call last):
+    FileNotFoundError: [Errno 2] No such file or directory: 'no-such-folder/book.crnn'
+    """
+    if path == STANDARD:
+        return
+    mode = None
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.stat(path).st_mode
+    if mode is not None and stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if mode is not None and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    if mode is None or stat.S_ISREG(mode):  # `save` makes a new file beside it; /dev/null it writes to
+        try:
+            with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
+                pass
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
+
+
+def save(model: CharRNN, path: str) -> tuple[str, OSError | None]:
+    """Save a trained model, in the folder for temporary files if it cannot be saved where it should be.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model.
+    path : str
+        A file, or ``-`` for standard output.
+
+    Returns
+    -------
+    str
+        Where it is.
+    OSError or None
+        Why it is not where it should be.
+
+    Raises
+    ------
+    OSError
+        If it could be saved in neither place.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(hidden_size=5, max_steps=0, random_state=0).fit("to be")
+    >>> where, error = save(model, "no-such-folder/to-be.crnn")
+    >>> os.path.exists(where), error.strerror
+    (True, 'No such file or directory')
+    >>> os.unlink(where)
+    """
+    try:
+        if path == STANDARD:
+            _to_standard_output(model)
+        else:
+            model.save(path)
+        return path, None
+    except OSError as error:
+        handle, spare = tempfile.mkstemp(prefix="crnn-", suffix=".crnn")
+        os.close(handle)
+        try:
+            model.save(spare)
+        except OSError:
+            os.unlink(spare)
+            raise error from None
+        return spare, error
+
+
+def _to_standard_output(model: CharRNN) -> None:
+    with tempfile.TemporaryDirectory(prefix="crnn-") as folder:
+        copy = os.path.join(folder, "model.crnn")
+        model.save(copy)
+        sys.stdout.buffer.write(Path(copy).read_bytes())
+        sys.stdout.buffer.flush()

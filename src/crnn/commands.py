@@ -1,0 +1,266 @@
+"""The commands of the command line; each takes what argparse read, and returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import os
+import shlex
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from .char_rnn import CharRNN
+from .command_errors import described, say
+from .command_files import STANDARD, check_writable, model_path, read_text, save
+from .corpus import blocks
+from .errors import DivergenceError
+
+if TYPE_CHECKING:
+    from .corpus import Source
+
+__all__ = ["ERROR", "INTERRUPTED", "VERBOSE", "demo", "info", "sample", "score", "train"]
+
+ERROR, INTERRUPTED = 1, 130  # exit codes
+VERBOSE = 2  # of `crnn train`, where the constructor is silent
+SHORT_SWEEP = 1.0  # seconds; such sweeps share one display
+BLOCK = 4096  # symbols of a sample that are written at a time
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train a model on a file and save it."""
+    _check_output(arguments)
+    given = {name: value for name, value in vars(arguments).items() if name in CharRNN._defaults()}
+    given.setdefault("verbose", VERBOSE)
+    if arguments.origin is None:
+        model = CharRNN(**given)
+        text = read_text(arguments.file, as_bytes=arguments.bytes)
+        return _learn(arguments, model, lambda: model.fit(text))
+    model = _load(arguments.origin).set_params(**given)
+    text = read_text(arguments.file, as_bytes=arguments.bytes or model.vocabulary_.kind == "bytes")
+    return _learn(
+        arguments, model, lambda: _go_on(model, text, given.get("epochs", 1), given.get("max_steps"))
+    )
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Show a network learn, save it, and say what to do next."""
+    from . import demo as demo_network
+
+    if arguments.output == STANDARD:
+        arguments.parser.error("argument -o/--output: the demo has standard output for itself")
+    _check_output(arguments)
+    model = demo_network.network()
+    code = _learn(arguments, model, lambda: demo_network.learn(model, arguments.seconds))
+    if code != 0:
+        return code
+    crnn, path = _own_command(), shlex.quote(arguments.output)
+    print(f"""\
+The model is saved in {arguments.output} ({os.path.getsize(arguments.output):,} bytes). What next?
+
+  Let it write:               {crnn} sample {path} -n 500 --prime "The " --temperature 0.6
+  See what is in the file:    {crnn} info {path}
+  Train your own:             {crnn} train YOUR.txt -o your.crnn
+
+YOUR.txt is any UTF-8 text; a megabyte is a good start. In Python:
+
+  from crnn import CharRNN
+  print(CharRNN.load({arguments.output!r}).sample(500, temperature=0.6))""")
+    return 0
+
+
+def sample(arguments: argparse.Namespace) -> int:
+    """Write generated text."""
+    model = _load(arguments.model)
+    as_bytes = model.vocabulary_.kind == "bytes"
+    options = {
+        "prime": os.fsencode(arguments.prime) if as_bytes else arguments.prime,
+        "temperature": arguments.temperature,
+        "random_state": arguments.seed,
+    }
+    if arguments.num_samples > 1:
+        samples = model.sample(arguments.n, num_samples=arguments.num_samples, **options)
+        for i, sample in enumerate(samples):
+            _write("----\n" if i else "")
+            _write(sample)
+            _write("\n")
+        return 0
+    symbols = model.stream(arguments.n, **options)
+    while block := list(islice(symbols, BLOCK)):
+        _write(b"".join(block) if as_bytes else "".join(block))
+    _write("" if as_bytes else "\n")  # bytes may be anything, and nothing is added to them
+    return 0
+
+
+def score(arguments: argparse.Namespace) -> int:
+    """Say how well a model predicts a file."""
+    if arguments.model == arguments.file == STANDARD:
+        arguments.parser.error("MODEL and FILE cannot both be standard input")
+    model = _load(arguments.model)
+    as_bytes = model.vocabulary_.kind == "bytes"
+    text = read_text(arguments.file, as_bytes=as_bytes)
+    nats = -model.score(text, exact=not arguments.fast)
+    unit = "byte" if as_bytes else "character"
+    _table({
+        f"{unit}s": f"{sum(map(len, blocks(text))):,}",
+        f"nats per {unit}": f"{nats:.6f}",
+        f"bits per {unit}": f"{nats / math.log(2):.6f}",
+        "perplexity": f"{math.exp(nats):.6f}" if nats < 700 else "inf",
+    })  # fmt: skip
+    return 0
+
+
+def info(arguments: argparse.Namespace) -> int:
+    """Say what a model file holds, or what this crnn is."""
+    from . import build_info, model_file
+
+    if arguments.build == (arguments.model is not None):
+        arguments.parser.error("give either MODEL or --build")
+    if arguments.build:
+        build_info.show_config()
+        return 0
+    with model_path(arguments.model) as path:
+        file, size = model_file.read(path), os.path.getsize(path)
+        model = CharRNN.load(path)
+    cell = file.architecture
+    symbols = model.vocabulary_
+    shown = repr(symbols.decode(range(len(symbols))))
+    loss = model.smooth_loss_ / model.seq_length
+    steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
+    trained = file.training is not None
+    _table({
+        "file": f"{arguments.model}, {size:,} bytes",
+        "architecture": f"{cell.cell}, layers: {cell.num_layers}, hidden units: {cell.hidden_size}, {cell.dtype}",
+        "weights": f"{sum(array.size for array in model.params_.values()):,}",
+        "vocabulary": f"{len(symbols)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
+        "trained": steps if trained else "not known: the file holds the weights alone",
+        "loss": f"{loss:.4f} nats, {loss / math.log(2):.4f} bits per symbol (smoothed)" if trained else "not known",
+        "can go on": "yes: crnn train FILE --from MODEL -o MODEL" if trained else "only with a new optimiser memory",
+        "parameters": ", ".join(f"{name}={value!r}" for name, value in model.get_params().items()),
+    })  # fmt: skip
+    return 0
+
+
+# ------------------------------------------------------------------ training
+
+
+def _check_output(arguments: argparse.Namespace) -> None:
+    """Refuse, before any work, an output that cannot be written or should not be."""
+    path = arguments.output
+    if path == STANDARD and sys.stdout.isatty():
+        arguments.parser.error("argument -o/--output: a model is no text; send standard output to a file or a program")
+    check_writable(path)
+    source = getattr(arguments, "file", STANDARD)
+    with contextlib.suppress(OSError):
+        if STANDARD not in (path, source) and os.path.samefile(path, source):
+            arguments.parser.error("argument -o/--output: this is FILE, and the model would take the place of the text")
+
+
+def _learn(arguments: argparse.Namespace, model: CharRNN, learn: Callable[[], object]) -> int:
+    """Train, and save what has been learned however the training ends."""
+    fitted = "vocabulary_" in vars(model)
+    first = model.n_steps_ if fitted else 0
+    code, reason, start, verbose = 0, "", time.perf_counter(), model.verbose
+    try:
+        learn()
+    except KeyboardInterrupt:
+        code, reason = INTERRUPTED, "stopped by Ctrl-C"
+    except DivergenceError as error:
+        code, reason = ERROR, f"error: {error}"
+    with _uninterrupted():
+        steps = (model.n_steps_ if "vocabulary_" in vars(model) else first) - first
+        if code and not steps:
+            say(f"crnn: {reason}; there was nothing to save yet")
+            return code
+        if code:
+            say(f"crnn: {reason}; saving the model as it was after step {model.n_steps_:,}")
+        model.verbose = 0  # what is shown here is no wish for when the model is loaded
+        where, failure = save(model, arguments.output)
+        if failure:
+            say(f"crnn: error: {described(failure)}: the model is saved in {where} instead")
+            return code or ERROR
+        if code or verbose:
+            loss, seconds = model.smooth_loss_ / model.seq_length, time.perf_counter() - start
+            say(
+                f"crnn: saved {'to standard output' if where == STANDARD else where}: {steps:,} steps in "
+                f"{seconds:.1f} s, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits per symbol"
+            )
+    return code
+
+
+def _go_on(model: CharRNN, text: Source, sweeps: int, max_steps: int | None) -> None:
+    """Sweep the text with a fitted model `sweeps` times, or as long as `max_steps` steps take."""
+    from .progress import Progress
+
+    saved = {"max_steps": model.max_steps, "verbose": model.verbose}
+    first, start = model.n_steps_, time.perf_counter()
+    try:
+        model.set_params(max_steps=max_steps).partial_fit(text)
+        per_sweep = model.n_steps_ - first
+        total = sweeps * per_sweep if max_steps is None else max_steps
+        if time.perf_counter() - start > SHORT_SWEEP:
+            display: Any = contextlib.nullcontext()
+        else:
+            display = Progress(model, total, model.seq_length * model.batch_size)
+            model.verbose = 0
+        with display as progress:
+            while (done := model.n_steps_ - first) < total:
+                records = len(model.history_)
+                model.set_params(max_steps=total - done).partial_fit(text)
+                if progress:
+                    progress.show(model.n_steps_ - first, model.smooth_loss_ / model.seq_length)
+                    del model.history_[records:-1]
+    finally:
+        model.set_params(**saved)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let no second Ctrl-C come between a trained model and its file."""
+    if threading.current_thread() is not threading.main_thread():  # where no signal arrives
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) or signal.SIG_DFL
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+# -------------------------------------------------------------- input, output
+
+
+def _load(path: str) -> CharRNN:
+    with model_path(path) as real_path:
+        return CharRNN.load(real_path)
+
+
+def _write(text: str | bytes) -> None:
+    """Write to standard output, line ends as they are."""
+    if isinstance(text, str):
+        text = text.encode(sys.stdout.encoding, "backslashreplace")
+    sys.stdout.buffer.write(text)
+
+
+def _table(rows: Mapping[str, str]) -> None:
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        print(f"{name:{width}}  {value}")
+
+
+def _own_command() -> str:
+    """Return what was typed to get here, so that it can be typed again."""
+    program = sys.argv[0]
+    if os.path.basename(program) == "__main__.py":
+        python = "python" if shutil.which("python") == sys.executable else sys.executable
+        return f"{shlex.quote(python)} -m crnn"
+    found = shutil.which("crnn")
+    if found and os.path.exists(program) and os.path.samefile(found, program):
+        return "crnn"
+    return shlex.quote(program)

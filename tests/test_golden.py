@@ -1,0 +1,187 @@
+"""Single steps of training, from states that an independent min-char-rnn passed through.
+
+    python tests/test_golden.py
+
+writes `data/golden.npz` anew. The program that makes it is below, in plain NumPy with one-hot columns and one matrix
+and vector product a step, as the original is; it shares no code with the library. Long runs cannot be compared: the
+first steps of min-char-rnn are so violent that two right programs part within fifty steps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, reference
+
+GOLDEN = Path(__file__).parent / "data" / "golden.npz"
+H, T = 7, 5
+SYMBOLS = "abcdefghijk"
+STEPS = (0, 1, 10, 100)
+NAMES = {"Wxh": "Wxh_l0", "Whh": "Whh_l0", "bh": "bh_l0", "Why": "Why", "by": "by"}  # there, and in the library
+
+
+class MinCharRNN:
+    """min-char-rnn over a text of ids; matrices are (output, input), vectors are columns."""
+
+    def __init__(self, ids, V, H, T, *, seed, learning_rate=0.1, clip=5.0):
+        rng = np.random.default_rng(seed)
+        self.ids, self.V, self.H, self.T = ids, V, H, T
+        self.learning_rate, self.clip = learning_rate, clip
+        shapes = {"Wxh": (H, V), "Whh": (H, H), "bh": (H, 1), "Why": (V, H), "by": (V, 1)}
+        self.params = {
+            name: 0.01 * rng.standard_normal(shape) if name.startswith("W") else np.zeros(shape)
+            for name, shape in shapes.items()
+        }
+        self.memory = {name: np.zeros(shape) for name, shape in shapes.items()}
+        self.h = np.zeros((H, 1))
+        self.position = 0
+        self.smooth_loss = T * np.log(V)
+
+    def rewind(self):
+        """Begin the text again, if its end is near, as the next step would do."""
+        if self.position + self.T + 1 >= len(self.ids):
+            self.position, self.h = 0, np.zeros((self.H, 1))
+
+    def step(self):
+        """Train on the next chunk and return its loss."""
+        self.rewind()
+        p, T = self.position, self.T
+        loss, gradients = self.back_propagate(self.ids[p : p + T], self.ids[p + 1 : p + T + 1])
+        for name, d in gradients.items():
+            d = np.clip(d, -self.clip, self.clip)
+            self.memory[name] += d**2
+            self.params[name] -= self.learning_rate * d / np.sqrt(self.memory[name] + 1e-8)
+        self.position += T
+        self.smooth_loss = 0.999 * self.smooth_loss + 0.001 * loss
+        return loss
+
+    def back_propagate(self, inputs, targets):
+        """Return the loss and the gradients, and move the hidden state on."""
+        P = self.params
+        one_hot, h, p, loss = np.eye(self.V), [self.h], [], 0.0
+        for i, target in zip(inputs, targets, strict=True):
+            h.append(np.tanh(P["Wxh"] @ one_hot[:, [i]] + P["Whh"] @ h[-1] + P["bh"]))
+            y = np.exp(P["Why"] @ h[-1] + P["by"])
+            p.append(y / np.sum(y))
+            loss -= np.log(p[-1][target, 0])
+        d = {name: np.zeros_like(value) for name, value in P.items()}
+        from_later = np.zeros_like(self.h)
+        for t in range(len(inputs) - 1, -1, -1):
+            dy = p[t] - one_hot[:, [targets[t]]]
+            d["Why"] += dy @ h[t + 1].T
+            d["by"] += dy
+            dz = (P["Why"].T @ dy + from_later) * (1 - h[t + 1] ** 2)
+            d["Wxh"] += dz @ one_hot[:, [inputs[t]]].T
+            d["Whh"] += dz @ h[t].T
+            d["bh"] += dz
+            from_later = P["Whh"].T @ dz
+        self.h = h[-1]
+        return loss, d
+
+
+def snapshots(steps):
+    """Return the state before and after each of these steps of a run: arrays by name."""
+    rng = np.random.default_rng(7)
+    ids = rng.choice(len(SYMBOLS), size=613, p=np.arange(1, 12) / 66)
+    model = MinCharRNN(ids, len(SYMBOLS), H, T, seed=11)
+    out = {"ids": ids.astype(np.uint8)}
+    for step in range(max(steps) + 1):
+        model.rewind()
+        before = {**state_of(model), "position": model.position}
+        loss = model.step()
+        if step in steps:
+            after = {f"after/{name}": value for name, value in state_of(model).items()}
+            for name, value in {**before, **after, "loss": loss}.items():
+                out[f"{step}/{name}"] = np.asarray(value)
+    return out
+
+
+def state_of(model):
+    """Return copies of everything that a step changes but the position, without the columns' second axis."""
+    arrays = {**model.params, **{f"sum/{name}": value for name, value in model.memory.items()}, "h": model.h}
+    return {name: (a[:, 0] if a.shape[1] == 1 else a).copy() for name, a in arrays.items()}
+
+
+@pytest.fixture(scope="module")
+def golden():
+    with np.load(GOLDEN) as file:
+        return dict(file)
+
+
+def model_before(golden, step, dtype):
+    """Return a model in the state that was recorded before a step, and the T + 2 characters of that step."""
+    model = CharRNN(H, seq_length=T, dtype=dtype, max_steps=0).fit(SYMBOLS)
+    for there, here in NAMES.items():
+        model.params_[here][...] = golden[f"{step}/{there}"]
+        model.optimizer_state_["sum"][here][...] = golden[f"{step}/sum/{there}"]
+    model.state_[0, 0] = golden[f"{step}/h"]
+    p = golden[f"{step}/position"]
+    text = "".join(SYMBOLS[i] for i in golden["ids"][p : p + T + 2])
+    return model.set_params(max_steps=1), text
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_is_that_of_min_char_rnn(kernels, golden, step):
+    model, text = model_before(golden, step, "float64")
+    model.smooth_loss_ = 0.0  # then it becomes 0.001 times the loss
+    model.partial_fit(text)
+    assert model.n_steps_ == 1
+    assert model.smooth_loss_ * 1000 == pytest.approx(golden[f"{step}/loss"], rel=1e-12)
+    np.testing.assert_allclose(model.state_[0, 0], golden[f"{step}/after/h"], rtol=1e-12, atol=1e-14)
+    for there, here in NAMES.items():
+        # 1e-9 is what is promised; a wrong program is far from this as well.
+        np.testing.assert_allclose(model.params_[here], golden[f"{step}/after/{there}"], rtol=1e-11, atol=1e-11)
+        memory = model.optimizer_state_["sum"][here]
+        np.testing.assert_allclose(memory, golden[f"{step}/after/sum/{there}"], rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_in_single_precision_is_near(kernels, golden, step):
+    model, text = model_before(golden, step, "float32")
+    model.smooth_loss_ = 0.0
+    model.partial_fit(text)
+    assert model.smooth_loss_ * 1000 == pytest.approx(golden[f"{step}/loss"], rel=1e-4)
+    for there, here in NAMES.items():
+        np.testing.assert_allclose(model.params_[here], golden[f"{step}/after/{there}"], atol=1e-4)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_twin_takes_the_same_step(golden, step):
+    model, text = model_before(golden, step, "float64")
+    p, sum_ = (model._layout.tensors(flat) for flat in (model._params, model._sum))
+    x = model.vocabulary_.encode(text).astype(np.intp)[:, None]
+    loss, h = reference.train_step(p, sum_, x[:T], x[1 : T + 1], model.state_[0], 0.1, 5.0)
+    assert loss == pytest.approx(golden[f"{step}/loss"], rel=1e-12)
+    np.testing.assert_allclose(h[0], golden[f"{step}/after/h"], rtol=1e-12, atol=1e-14)
+    for there, here in NAMES.items():
+        np.testing.assert_allclose(model.params_[here], golden[f"{step}/after/{there}"], rtol=1e-11, atol=1e-11)
+
+
+def test_the_file_is_what_this_script_writes(golden):
+    # The first two steps: later ones differ from machine to machine.
+    again = snapshots((0, 1))
+    assert set(again) <= set(golden)
+    assert {int(name.split("/")[0]) for name in golden if "/" in name} == set(STEPS)
+    for name, value in again.items():
+        np.testing.assert_allclose(golden[name], value, rtol=1e-9, atol=1e-12)
+
+
+def test_a_fit_starts_as_min_char_rnn_does(golden):
+    # From the same first weights through the first steps of a whole text, before the programs part.
+    text = "".join(SYMBOLS[i] for i in golden["ids"])
+    model = CharRNN(H, seq_length=T, dtype="float64", max_steps=0).fit(text)
+    assert model.smooth_loss_ == pytest.approx(T * np.log(11))
+    for there, here in NAMES.items():
+        model.params_[here][...] = golden[f"0/{there}"]
+    model.set_params(max_steps=10).partial_fit(text)
+    for there, here in NAMES.items():
+        np.testing.assert_allclose(model.params_[here], golden[f"10/{there}"], atol=1e-6)
+
+
+if __name__ == "__main__":
+    GOLDEN.parent.mkdir(exist_ok=True)
+    np.savez_compressed(GOLDEN, **snapshots(STEPS))
+    print(f"wrote {GOLDEN}, {GOLDEN.stat().st_size} bytes")

@@ -1,0 +1,101 @@
+"""Learning: as far as an independent min-char-rnn comes, and to the end where a text allows it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pydoc_data.topics import topics
+
+import numpy as np
+import pytest
+from test_golden import NAMES, MinCharRNN
+
+from crnn import CharRNN
+
+STEPS = 4000
+WARM_UP = 1000
+SEEDS = range(3)
+
+
+@pytest.fixture(scope="module")
+def text():
+    """English that every CPython carries."""
+    return "\n".join(topics[name] for name in sorted(topics))
+
+
+# -------------------------------------------------------- beside min-char-rnn
+
+
+@pytest.fixture(scope="module")
+def runs(text):
+    """For each seed the independent program at the start, after the warm-up and at the end."""
+    symbols = sorted(set(text))
+    ids = np.searchsorted([ord(c) for c in symbols], [ord(c) for c in text[: STEPS * 25 + 2]])
+    out = []
+    for seed in SEEDS:
+        model = MinCharRNN(ids, len(symbols), 100, 25, seed=seed)
+        stages = [copy.deepcopy(model)]
+        for end in (WARM_UP, STEPS):
+            for _ in range(stages[-1].position // 25, end):
+                model.step()
+            stages.append(copy.deepcopy(model))
+        out.append(stages)
+    return out
+
+
+def smooth_loss_from(stage, text, dtype):
+    """Return the smoothed loss that a model with the default settings has in the end, going on from a stage."""
+    model = CharRNN(max_steps=0, dtype=dtype).fit(text)
+    for there, here in NAMES.items():
+        view = model.params_[here]
+        view[...] = stage.params[there].reshape(view.shape)
+        model.optimizer_state_["sum"][here][...] = stage.memory[there].reshape(view.shape)
+    model.state_[0, 0] = stage.h[:, 0]
+    model.smooth_loss_ = stage.smooth_loss
+    model.set_params(max_steps=STEPS - stage.position // 25).partial_fit(text[stage.position :])
+    return model.smooth_loss_
+
+
+# Two runs from the same weights part in the violent first steps, where each is lucky or not: their losses then differ
+# by some percent for good, and only their mean over many seeds would be the same. Once Adagrad has calmed down they
+# do not part any more.
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "tolerance"), [(0, 0.1), (1, 0.03)], ids=["start", "warm"])
+def test_the_defaults_learn_as_min_char_rnn_does(runs, text, dtype, stage, tolerance):
+    losses = [smooth_loss_from(stages[stage], text, dtype) for stages in runs]
+    assert np.mean(losses) == pytest.approx(np.mean([stages[-1].smooth_loss for stages in runs]), rel=tolerance)
+
+
+# ---------------------------------------------------------------- on its own
+
+
+@pytest.mark.parametrize("B", [1, 7])
+def test_a_little_training_learns_a_little(text, B):
+    model = CharRNN(batch_size=B, max_steps=1000, random_state=1).fit(text)
+    assert model.smooth_loss_ / 25 < 0.9 * math.log(len(model.vocabulary_))
+
+
+@pytest.mark.parametrize("B", [1, 7])
+def test_a_text_without_surprises_is_learned_by_heart(dtype, B):
+    text = "the quick brown fox jumps over the lazy dog. " * 100
+    model = CharRNN(64, batch_size=B, max_steps=1500, dtype=dtype, random_state=1).fit(text)
+    assert model.bits_per_char(text) < 0.1
+    assert model.sample(45, prime="the quick brown fox ", temperature=0) in text
+
+
+# Here min-char-rnn itself, which does not take the maximum off its logits, overflows.
+def large(text, n_steps, dtype):
+    model = CharRNN(512, max_steps=n_steps, dtype=dtype, random_state=0).fit(text)
+    assert all(np.isfinite(weights).all() for weights in model.params_.values())
+    assert math.isfinite(model.smooth_loss_)
+    return model.smooth_loss_ / 25, math.log(len(model.vocabulary_))
+
+
+def test_a_large_network_stays_finite_at_the_default_learning_rate(text, dtype):
+    large(text, 300, dtype)
+
+
+@pytest.mark.slow
+def test_a_large_network_learns_at_the_default_learning_rate(text, dtype):
+    loss, chance = large(text, 12_000, dtype)
+    assert loss < 0.8 * chance

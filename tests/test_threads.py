@@ -1,0 +1,189 @@
+"""How many threads, how work is dealt out, and the one limit on scipy's BLAS that all calls share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn import threads
+from crnn.threads import cores, resolve, scipy_blas, shares
+
+
+@given(st.integers(0, 1000), st.integers(1, 67))
+def test_shares_are_neighbours_of_nearly_equal_length(n, parts):
+    dealt = shares(n, parts)
+    assert len(dealt) == parts
+    assert [i for part in dealt for i in part] == list(range(n))
+    lengths = [len(part) for part in dealt]
+    assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no processor affinity")
+def test_cores_are_those_the_process_may_use():
+    before = os.sched_getaffinity(0)
+    assert cores() == len(before)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_cores_without_affinity(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert cores() == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cores() == 1
+
+
+@given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 10**12))
+def test_what_was_asked_for_is_used_as_far_as_there_are_streams(n_threads, streams, work):
+    assert resolve(n_threads, streams, work) == min(n_threads, streams)
+
+
+@given(st.integers(1, 1000), st.integers(0, 10**12))
+def test_none_means_no_more_than_cores_and_streams(streams, work):
+    assert 1 <= resolve(None, streams, work) <= min(cores(), streams)
+
+
+def test_none_means_one_thread_for_one_stream_or_little_work(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 5)
+    assert resolve(None, streams=1, work=10**12) == 1
+    assert resolve(None, streams=1000, work=1000) == 1
+    assert resolve(None, streams=1000, work=10**12) == 5
+
+
+# ---------------------------------------------------------------- scipy's BLAS
+
+needs_threads_that_can_be_set = pytest.mark.skipif(
+    not scipy_blas.controller.info(), reason="the threads of scipy's BLAS cannot be set"
+)
+
+
+def blas_threads():
+    return {library["num_threads"] for library in scipy_blas.controller.info()}
+
+
+@pytest.fixture
+def two():
+    """Scipy's BLAS on two threads."""
+    with scipy_blas.controller.limit(limits=2):
+        assert blas_threads() == {2}
+        yield
+
+
+@needs_threads_that_can_be_set
+def test_the_limit_is_lifted_at_the_end(two):
+    with scipy_blas.one_thread():
+        assert blas_threads() == {1}
+    assert blas_threads() == {2}
+
+
+@needs_threads_that_can_be_set
+def test_the_limit_is_lifted_after_an_exception(two):
+    with pytest.raises(ZeroDivisionError), scipy_blas.one_thread():
+        _ = 1 / 0
+    assert blas_threads() == {2}
+
+
+@needs_threads_that_can_be_set
+def test_the_last_of_nested_uses_lifts_the_limit(two):
+    with scipy_blas.one_thread():
+        with pytest.raises(ZeroDivisionError), scipy_blas.one_thread():
+            _ = 1 / 0
+        assert blas_threads() == {1}
+    assert blas_threads() == {2}
+
+
+@needs_threads_that_can_be_set
+@pytest.mark.parametrize("leaving", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+@pytest.mark.parametrize("main_is", [0, 1, 2, None])
+def test_the_last_of_overlapping_uses_lifts_the_limit(two, main_is, leaving):
+    # Users 0, 1, 2 come in this order and leave in any; one of them may be the main thread, which set the limit of two.
+    inside, seen = {}, []
+    with contextlib.ExitStack() as stack:
+        for i in range(3):
+            inside[i] = user = User() if i != main_is else UserHere()
+            stack.callback(user.leave)
+            user.enter()
+            seen.append(blas_threads())
+        for i in leaving:
+            inside[i].leave()
+            seen.append(blas_threads())
+    assert seen == [{1}] * 5 + [{2}]
+
+
+class UserHere:
+    """Holds the BLAS at one thread, from `enter` to `leave`, on the thread that calls."""
+
+    def enter(self):
+        self._use = contextlib.ExitStack()
+        self._use.enter_context(scipy_blas.one_thread())
+
+    def leave(self):
+        self._use.close()
+
+
+class User:
+    """Does so on a thread of its own."""
+
+    def __init__(self):
+        self._entered, self._may_leave = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        with scipy_blas.one_thread():
+            self._entered.set()
+            self._may_leave.wait()
+
+    def enter(self):
+        self._thread.start()
+        self._entered.wait()
+
+    def leave(self):
+        self._may_leave.set()
+        self._thread.join()
+
+
+@needs_threads_that_can_be_set
+def test_many_uses_at_once_leave_the_limit_as_it_was(two):
+    def use():
+        for _ in range(50):
+            with scipy_blas.one_thread():
+                if blas_threads() != {1}:
+                    wrong.append(blas_threads())
+
+    wrong: list[set[int]] = []
+    users = [threading.Thread(target=use) for _ in range(3)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert not wrong
+    assert blas_threads() == {2}
+
+
+def test_the_limit_is_on_the_blas_of_scipy_alone():
+    libraries = scipy_blas.controller.info()
+    assert len({library["filepath"] for library in libraries}) == len(libraries)
+    if any("scipy" in os.path.dirname(library["filepath"]) for library in libraries):
+        assert all("scipy" in os.path.dirname(library["filepath"]) for library in libraries)
+
+
+def test_importing_changes_no_threads():
+    code = """
+import scipy.linalg.cython_blas
+from threadpoolctl import ThreadpoolController
+before = ThreadpoolController().info()
+import crnn, crnn.trainer
+assert ThreadpoolController().info() == before
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

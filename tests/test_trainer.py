@@ -1,0 +1,366 @@
+"""Trainer: min-char-rnn's sweep, the same bits however a run is cut, what is left after a divergence or Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import threading
+
+import numpy as np
+import pytest
+from examples import Run, expected_run, memory, network, states, symbols
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import CharRNN, trainer
+from crnn.errors import DivergenceError
+from crnn.threads import scipy_blas
+
+V, H, T = 7, 5, 3
+
+
+def start(dtype="float64", *, B=1, chunks=7, V=V):
+    """Return what a run starts from: a layout, parameters, memory, a state and a text of some chunks."""
+    layout, params = network(V, H, dtype)
+    return layout, params, memory(layout), states(B, H, dtype), symbols(V, B * (chunks * T + 1) + 1)
+
+
+# ------------------------------------------------------------------------- the sweep
+
+
+def positions_of_min_char_rnn(length, seq_length, n_steps):
+    """Return the pointer p of each step, as the original moves it."""
+    p, out = 0, []
+    for _ in range(n_steps):
+        if p + seq_length + 1 >= length:
+            p = 0
+        out.append(p)
+        p += seq_length
+    return out
+
+
+@pytest.mark.parametrize("length", range(2, 5 * 5 + 1))
+def test_the_sweep_is_that_of_min_char_rnn(length):
+    T = 5
+    layout, params = network(V, H)
+    sum_, state, ids = memory(layout), states(1, H), symbols(V, length)
+    n_steps = 13
+    effective = min(T, length - 1)  # a text that is too short is one shorter chunk
+    run = Run(layout, params, sum_, state, ids, T=T, learning_rate=0.01).steps(*[1] * n_steps)
+    read = [position - effective for position in run.positions]
+    assert read == positions_of_min_char_rnn(length, effective, n_steps)
+    # The hidden state goes with the pointer: carried, or zeroed. The losses show it.
+    *_, h, expected = expected_run(layout, params, sum_, state, ids, n_steps, T=T, learning_rate=0.01)
+    np.testing.assert_allclose(run.losses, expected, rtol=1e-9)
+    np.testing.assert_allclose(run.state, h, rtol=1e-9)
+
+
+def test_each_stream_sweeps_its_part_of_the_text():
+    arguments = start(B=3, chunks=3)
+    run = Run(*arguments, T=T, learning_rate=0.01).steps(8)
+    params, sum_, h, losses = expected_run(*arguments, 8, T=T, learning_rate=0.01)
+    assert run.loss == pytest.approx(losses[-1], rel=1e-9)
+    np.testing.assert_allclose(run.params, params, rtol=1e-9)
+    np.testing.assert_allclose(run.sum, sum_, rtol=1e-9)
+    np.testing.assert_allclose(run.state, h, rtol=1e-9)
+
+
+def test_the_smoothed_loss_is_that_of_min_char_rnn():
+    seen = []
+    run = Run(*start(), T=T)
+    run.steps(11, every=1, look=lambda: seen.append((run.cursor.n_steps, run.loss, run.cursor.smooth_loss)))
+    expected = T * math.log(V)
+    for n, (n_steps, loss, smooth_loss) in enumerate(seen, start=1):
+        expected = expected * 0.999 + loss * 0.001
+        assert n_steps == n
+        assert smooth_loss == pytest.approx(expected, rel=1e-15)
+    assert len(seen) == 11
+
+
+def test_the_loss_of_a_short_text_is_scaled_to_a_whole_chunk():
+    layout, params = network(V, H)
+    run = Run(layout, params, layout.zeros(), states(1, H), symbols(V, 4), T=12).steps(1)
+    start = 12 * math.log(V)
+    assert run.cursor.smooth_loss == pytest.approx(0.999 * start + 0.001 * run.loss * 12 / 3, rel=1e-14)
+
+
+def test_a_row_whose_symbol_did_not_come_is_left_alone():
+    layout, params, sum_, state, ids = start(B=2)
+    ids[:] = np.where(np.isin(ids, [1, 4]), 0, ids)
+    sum_[:] = 0
+    run = Run(layout, params, sum_, state, ids, T=T, n_threads=2).steps(9)
+    before, after, remembered = (layout.tensors(flat).Wx for flat in (params, run.params, run.sum))
+    for v in range(V):
+        if v in (1, 4):
+            assert before[v].tobytes() == after[v].tobytes()
+            assert not remembered[v].any()
+        else:
+            assert (before[v] != after[v]).all()
+            assert (remembered[v] > 0).all()
+
+
+def test_a_row_is_left_alone_in_the_steps_without_its_symbol():
+    layout, params, sum_, state, _ = start()
+    ids = np.array([1] * (T + 1) + [0] * T + [1] * (2 * T), np.uint8)  # the second chunk reads 1, 0, 0
+    ids[T + 1 :] = [0] * (T - 1) + [2] * (len(ids) - 2 * T)
+    run = Run(layout, params, sum_, state, ids, T=T)
+    rows = [layout.tensors(params).Wx]
+    run.steps(3, every=1, look=lambda: rows.append(layout.tensors(run.params).Wx.copy()))
+    changed = [set(np.flatnonzero((a != b).any(axis=1)).tolist()) for a, b in itertools.pairwise(rows)]
+    chunks = [set(ids[p : p + T].tolist()) for p in (0, T, 2 * T)]
+    assert changed == chunks
+    assert len(set(map(tuple, chunks))) > 1
+
+
+# ------------------------------------------------------------------- the same bits
+
+N_STEPS = 23
+cuts = st.lists(st.integers(1, N_STEPS - 1), unique=True).map(lambda at: np.diff([0, *sorted(at), N_STEPS]).tolist())
+
+
+RUNS = [("float32", 1, 1), ("float64", 1, 1), ("float32", 5, 1), ("float64", 5, 3)]  # dtype, B, threads
+
+
+@pytest.fixture(scope="module", params=RUNS, ids=str)
+def whole(request):
+    """A run's arguments and options, and its bits when it is not cut."""
+    dtype, B, n_threads = request.param
+    arguments, options = start(dtype, B=B), {"T": T, "n_threads": n_threads}
+    return arguments, options, Run(*arguments, **options).steps(N_STEPS).bits()
+
+
+@settings(max_examples=50)
+@given(counts=cuts, every=st.integers(1, 2 * N_STEPS))
+def test_a_run_gives_the_same_bits_however_it_is_cut(whole, counts, every):
+    arguments, options, bits = whole
+    assert Run(*arguments, **options).steps(*counts, every=every).bits() == bits
+
+
+def test_a_run_gives_the_same_bits_however_often_it_is_looked_at(whole, monkeypatch):
+    arguments, options, bits = whole
+    for look, keep in [(0.0, 0.0), (0.0, 1.0), (1e-4, 0.0), (1.0, 1.0)]:
+        monkeypatch.setattr(trainer, "LOOK_SECONDS", look)
+        monkeypatch.setattr(trainer, "KEEP_SECONDS", keep)
+        assert Run(*arguments, **options).steps(N_STEPS).bits() == bits
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
+def test_the_same_number_of_threads_gives_the_same_bits(kernels, dtype, n_threads):
+    arguments = start(dtype, B=7)
+    runs = [Run(*arguments, T=T, n_threads=n_threads).steps(41) for _ in range(3)]
+    assert len(runs[0].trainer.shards) == n_threads
+    assert runs[0].bits() == runs[1].bits() == runs[2].bits()
+
+
+def test_any_number_of_threads_gives_the_same_numbers():
+    arguments = start(B=7)
+    one = Run(*arguments, T=T, n_threads=1).steps(3)
+    for n_threads in range(2, 8):
+        run = Run(*arguments, T=T, n_threads=n_threads).steps(3)
+        assert run.loss == pytest.approx(one.loss, rel=1e-12)
+        np.testing.assert_allclose(run.params, one.params, rtol=1e-10)
+        np.testing.assert_allclose(run.sum, one.sum, rtol=1e-10)
+        np.testing.assert_allclose(run.state, one.state, rtol=1e-10)
+
+
+def test_there_are_no_more_threads_than_streams():
+    assert len(Run(*start(B=2), T=T, n_threads=5).trainer.shards) == 2
+
+
+def test_the_threads_end_with_the_call():
+    before = threading.active_count()
+    during = []
+    Run(*start(B=3), T=T, n_threads=3).steps(5, look=lambda: during.append(threading.active_count()))
+    assert set(during) == {before + 2}
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("B", [1, 3])
+def test_training_puts_the_treatment_of_denormal_numbers_back(B):
+    tiny = np.full(3, np.finfo(np.float32).smallest_subnormal)
+    Run(*start("float32", B=B), T=T, n_threads=B).steps(3)
+    assert (tiny * np.float32(2) > tiny).all()
+
+
+# -------------------------------------------------------------------- looks and stops
+
+
+def test_looks_come_at_every_multiple_and_at_the_end():
+    run = Run(*start(), T=T)
+    seen = []
+    run.steps(17, every=5, look=lambda: seen.append((run.cursor.n_steps, run.trainer.epoch)))
+    steps = [n for n, _ in seen]
+    assert {5, 10, 15, 17} <= set(steps)
+    assert steps == sorted(set(steps))
+    assert all(epoch == n / run.streams.steps_per_sweep for n, epoch in seen)
+
+
+def test_the_state_is_stored_for_each_look():
+    run = Run(*start(B=3), T=T, n_threads=2)
+    after = {n: Run(*start(B=3), T=T, n_threads=2).steps(n).state for n in (2, 4)}
+    seen = {}
+    run.steps(4, every=2, look=lambda: seen.update({run.cursor.n_steps: run.state.copy()}))
+    for n, state in after.items():
+        np.testing.assert_array_equal(seen[n], state)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_exception_in_a_look_leaves_whole_steps(n_threads):
+    run = Run(*start(B=3), T=T, n_threads=n_threads)
+
+    def look():
+        if run.cursor.n_steps == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.steps(1000, every=6, look=look)
+    assert run.cursor.n_steps == 6
+    assert run.bits() == Run(*start(B=3), T=T, n_threads=n_threads).steps(6).bits()
+
+
+# ---------------------------------------------------------------------- divergence
+
+
+def poison(by):
+    """Make logits that are finite, and so is their loss, but for the last symbol, whose loss overflows."""
+    huge = 0.52 * float(np.finfo(by.dtype).max)
+    by[:-1], by[-1] = huge, -huge
+
+
+def diverging(dtype, step, *, B=1, n_threads=1):
+    """Return the arguments and options of a run whose loss is not finite in a step, counted from 0."""
+    layout, params, sum_, state, ids = start(dtype, B=B, chunks=step + 2)
+    poison(layout.tensors(params).by)
+    ids[ids == V - 1] = 0
+    ids[step * T + 2] = V - 1
+    return (layout, params, sum_, state, ids), {"T": T, "n_threads": n_threads}
+
+
+@pytest.mark.parametrize(("look", "keep"), [(0.0, 0.0), (0.0, 1e9), (1e9, 0.0), (1e9, 1e9)])
+@pytest.mark.parametrize(("B", "n_threads"), [(1, 1), (3, 1), (3, 2)])
+@pytest.mark.parametrize("step", [1, 2, 3, 13])
+def test_divergence_leaves_what_the_loss_was_last_finite_for(monkeypatch, dtype, step, B, n_threads, look, keep):
+    monkeypatch.setattr(trainer, "LOOK_SECONDS", look)
+    monkeypatch.setattr(trainer, "KEEP_SECONDS", keep)
+    arguments, options = diverging(dtype, step, B=B, n_threads=n_threads)
+    run = Run(*arguments, **options)
+    with pytest.raises(DivergenceError) as raised:
+        run.steps(1000)
+    assert raised.value.step == step
+    # The loss of the step before was finite: that of the parameters after step - 1 updates.
+    assert run.cursor.n_steps == step - 1
+    stopped = Run(*arguments, **options).steps(step - 1)
+    assert run.bits() == stopped.bits()
+    for array in (run.params, run.sum, run.state):
+        assert np.isfinite(array).all()
+    assert math.isfinite(run.cursor.smooth_loss)
+    one_more = Run(*arguments, **options).steps(step)
+    assert raised.value.last_loss == one_more.loss
+    assert math.isfinite(one_more.loss)
+    assert (one_more.params != run.params).any()
+
+
+@pytest.mark.parametrize(("B", "n_threads"), [(1, 1), (3, 3)])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_divergence_at_the_first_step_leaves_everything(B, n_threads, bad):
+    layout, params, sum_, state, ids = start(B=B)
+    layout.tensors(params).by[:2] = bad
+    run = Run(layout, params, sum_, state, ids, T=T, n_threads=n_threads)
+    before = run.params.tobytes(), run.sum.tobytes(), run.state.tobytes(), run.cursor.smooth_loss
+    with pytest.raises(DivergenceError, match="the loss of step 0 is not finite") as raised:
+        run.steps(5)
+    assert math.isnan(raised.value.last_loss)
+    assert before == (run.params.tobytes(), run.sum.tobytes(), run.state.tobytes(), run.cursor.smooth_loss)
+    assert run.cursor.n_steps == 0
+
+
+def test_the_kept_copy_is_renewed(monkeypatch):
+    # Going back must not mean going back to the start of a long run.
+    monkeypatch.setattr(trainer, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "KEEP_SECONDS", 0.0)
+    arguments, options = diverging("float64", 41)
+    run = Run(*arguments, **options)
+    advances = []
+    advance = run.trainer._advance
+    monkeypatch.setattr(run.trainer, "_advance", lambda n: (advances.append(n), advance(n))[1])
+    with pytest.raises(DivergenceError):
+        run.steps(1000)
+    assert 41 <= sum(advances) <= 41 + 3  # each step once, the one that failed, and at most two again
+
+
+def test_divergence_shows_through_the_public_class():
+    speech = "to be or not to be, that is the question " * 9
+    text = speech[:61] + "z" + speech[61:]  # z is the first target of step 20
+
+    def model(max_steps):
+        start = CharRNN(5, seq_length=3, random_state=0, max_steps=0).fit(text)
+        poison(start.params_["by"])
+        return start.set_params(max_steps=max_steps)
+
+    failed = model(None)
+    with pytest.raises(DivergenceError, match="the loss of step 20 is not finite") as raised:
+        failed.partial_fit(text)
+    assert failed.n_steps_ == 19
+    assert raised.value.last_loss == pytest.approx(3 * math.log(len(failed.vocabulary_) - 1), rel=1e-6)
+    stopped = model(19).partial_fit(text)
+    assert failed.smooth_loss_ == stopped.smooth_loss_
+    np.testing.assert_array_equal(failed.state_, stopped.state_)
+    for name, weights in failed.params_.items():
+        assert np.isfinite(weights).all()
+        np.testing.assert_array_equal(weights, stopped.params_[name])
+        np.testing.assert_array_equal(
+            failed.optimizer_state_["sum"][name], stopped.optimizer_state_["sum"][name]
+        )
+
+
+@pytest.mark.parametrize("fraction", [0.3, 1.0])
+def test_a_huge_learning_rate_diverges_and_leaves_finite_numbers(dtype, fraction):
+    rate = fraction * float(np.finfo(dtype).max)
+    model = CharRNN(5, seq_length=3, learning_rate=rate, dtype=dtype, random_state=0)
+    with pytest.raises(DivergenceError):
+        model.fit("to be or not to be, that is the question " * 9)
+    for views in (model.params_, model.optimizer_state_["sum"]):
+        assert all(np.isfinite(view).all() for view in views.values())
+    assert np.isfinite(model.state_).all()
+    assert math.isfinite(model.smooth_loss_)
+
+
+# ----------------------------------------------------------------------- scipy's BLAS
+
+
+def blas_threads():
+    return [library["num_threads"] for library in scipy_blas.controller.info()]
+
+
+needs_threads_that_can_be_set = pytest.mark.skipif(
+    not scipy_blas.controller.info(), reason="the threads of scipy's BLAS cannot be set"
+)
+
+
+@needs_threads_that_can_be_set
+@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_the_blas_is_held_at_one_thread_and_let_go(error, n_threads):
+    run = Run(*start(B=2), T=T, n_threads=n_threads)
+    during = []
+
+    def look():
+        during.extend(blas_threads())
+        if error:
+            raise error
+
+    with scipy_blas.controller.limit(limits=2):
+        with pytest.raises(error) if error else contextlib.nullcontext():
+            run.steps(3, look=look)
+        assert set(blas_threads()) == {2}
+    assert set(during) == {1}
+
+
+@needs_threads_that_can_be_set
+def test_the_blas_is_let_go_after_a_divergence():
+    arguments, options = diverging("float32", 5, B=3, n_threads=2)
+    with scipy_blas.controller.limit(limits=2):
+        with pytest.raises(DivergenceError):
+            Run(*arguments, **options).steps(1000)
+        assert set(blas_threads()) == {2}
