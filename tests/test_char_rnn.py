@@ -160,7 +160,7 @@ def test_generator_moves_on_from_fit_to_fit():
 def test_history():
     model = small(1000).fit(TEXT)
     steps = [record["step"] for record in model.history_]
-    assert steps == list(range(5, 1001, 5))
+    assert steps == list(range(50, 1001, 50))
     assert all(list(r) == ["step", "seconds", "epoch", "smooth_loss", "chars_per_second"] for r in model.history_)
     last = model.history_[-1]
     assert last["smooth_loss"] == model.smooth_loss_ / 5
@@ -168,7 +168,7 @@ def test_history():
     assert last["chars_per_second"] == pytest.approx(5000 / last["seconds"])
     assert [r["seconds"] for r in model.history_] == sorted(r["seconds"] for r in model.history_)
     model.set_params(max_steps=3).partial_fit(TEXT)
-    assert [r["step"] for r in model.history_[200:]] == [1001, 1002, 1003]
+    assert [r["step"] for r in model.history_[20:]] == [1001, 1002, 1003]
     assert len(model.fit(TEXT).history_) == 3
 
 
@@ -542,7 +542,7 @@ def test_divergence_goes_back_to_the_last_good_step(n_threads, keep_seconds, mon
     assert model.partial_fit(text).n_steps_ == 39 + len(range(0, (len(text) - 1) // model.batch_size - 5, 5))
 
 
-@pytest.mark.parametrize(("dtype", "rate"), [("float32", 1e300), ("float64", 1e308)])
+@pytest.mark.parametrize(("dtype", "rate"), [("float32", 1e300), ("float64", 1.7e308)])
 @pytest.mark.parametrize("max_steps", [1, 2, 500])
 def test_rate_that_overflows_leaves_finite_weights(dtype, rate, max_steps):
     model = small(max_steps, learning_rate=rate, dtype=dtype)

@@ -1,7 +1,4 @@
-"""Check built wheels: small, and no newer C library asked for than manylinux_2_28 has.
-
-    python tools/check_wheel.py dist/*.whl
-"""
+"""Check built wheels (``python tools/check_wheel.py dist/*.whl``): small, and for manylinux_2_28 or older."""
 
 import re
 import subprocess

@@ -105,6 +105,14 @@ class Helpers:
             self._done.put(error)
 
 
+def _set_threads(library: Any, n: int) -> None:
+    """Set the threads of a BLAS from whichever thread calls.
+
+    From 3.8 on threadpoolctl heeds only the first thread that sets an OpenBLAS and ignores all others without a word.
+    """
+    getattr(library, "_real_set_num_threads", library.set_num_threads)(n)
+
+
 class _SciPyBlas:
     """The thread count of the BLAS that the kernels call; nested and concurrent uses share one limit."""
 
@@ -112,14 +120,16 @@ class _SciPyBlas:
         self._lock = threading.Lock()
         self._users = 0
         self._controller: Any = None
-        self._limit: Any = None
+        self._found: list[tuple[Any, int]] = []
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:
         """Hold the BLAS at one thread; the last to leave restores what the first one found."""
         with self._lock:
             if self._users == 0:
-                self._limit = self.controller.limit(limits=1)
+                self._found = [(library, library.get_num_threads()) for library in self.controller.lib_controllers]
+                for library, _ in self._found:
+                    _set_threads(library, 1)
             self._users += 1
         try:
             yield
@@ -127,8 +137,8 @@ class _SciPyBlas:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    self._limit.restore_original_limits()
-                    self._limit = None
+                    for library, found in self._found:
+                        _set_threads(library, found)
 
     @property
     def controller(self) -> Any:

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 class Shard:
-    """A group of neighbouring streams: their gradient and the workspace of one chunk, (T + 1) B (2 H + V) in all."""
+    """A group of neighbouring streams: their gradient and the workspace of one chunk, about (T + 1) B (H + V)."""
 
     def __init__(self, layout: Layout, seq_length: int, streams: range) -> None:
         T, B, H, V = seq_length, len(streams), layout.hidden_size, layout.vocab_size
@@ -33,7 +33,9 @@ class Shard:
         self.x = aligned_zeros((T + 1, B), np.int32)  # symbols: inputs, and one row on, targets
         self.h = aligned_zeros((T + 1, B, H), layout.dtype)  # states; h[0] is carried from chunk to chunk
         self.y = aligned_zeros((T, B, V), layout.dtype)  # logits, then their gradient
-        self.dz = aligned_zeros((T, B, H), layout.dtype)  # gradient of what tanh is applied to
+        steps, scratch = core.workspace(T, B, H, V, layout.dtype.itemsize)
+        self.dz = aligned_zeros((steps, B, H), layout.dtype)  # gradient of what tanh is applied to, a few steps of it
+        self.scratch = aligned_zeros(scratch, layout.dtype)
         self.seen = np.zeros(V, np.int32)  # the step in which a symbol's row was last updated
         self.stamp = 0
 
@@ -93,13 +95,13 @@ class Trainer:
         self._steps_per_look = 1
         self._first_step = self._stored_step = n_steps
         self._helpers = Helpers(n_threads - 1, self._train_shard)
-        self._barrier = core.Barrier(n_threads)
         self._kept = self._copy()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(scipy_blas.one_thread())
             stack.enter_context(self._helpers)
+            self._barrier = core.Barrier(len(self.shards))
             self._stack = stack.pop_all()
         return self
 

@@ -123,7 +123,9 @@ class Vocabulary(Sequence[str | bytes]):
             for codes in _pieces(block):
                 seen[codes] = True
         if kind is None or not seen.any():
-            raise InvalidInputError("the text is empty: its length is 0, and training needs at least 2 characters")
+            raise InvalidInputError(
+                "the text is empty, too short to train on: its length is 0, and it needs at least 2 symbols"
+            )
         return cls(np.flatnonzero(seen), kind)
 
     @classmethod

@@ -5,13 +5,15 @@ Everything behind the doors is in the .pxd files: `network` (one chunk), `rnn` (
 (products), `softmax`, `optimizers`, `sampler`, `elementwise`.
 """
 from cython cimport floating
+from libc.limits cimport INT_MAX
 from libc.math cimport NAN, isfinite
 from libc.string cimport memcpy, memset
 import numpy as np
 from . cimport elementwise
-from .network cimport add_bias, add_input, loss_and_gradients, recur
+from .network cimport add_bias, add_input, block_steps, chunk_scratch, loss_and_gradients, recur
 from .optimizers cimport adagrad
-from .panels cimport STRIP_VECTORS, TILE_VECTORS, VECTOR_BYTES, multiply_panels, pack, pack_transposed
+from .panels cimport (STRIP_VECTORS, TILE_VECTORS, add_transposed_product, multiply_panels, pack, pack_transposed,
+                      packed_elements, transposed_scratch)
 from .rnn cimport rnn_forward
 from .sampler cimport draw
 from .softmax cimport log_softmax_at
@@ -67,8 +69,13 @@ cdef class Cursor:
 
 def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize) -> int:
     """Elements of a matrix (K, N) packed in panels, whose elements have `itemsize` bytes."""
-    cdef Py_ssize_t lanes = VECTOR_BYTES // itemsize
-    return K * ((N + lanes - 1) // lanes * lanes)
+    return packed_elements[float](NULL, K, N) if itemsize == sizeof(float) else packed_elements[double](NULL, K, N)
+
+
+def workspace(Py_ssize_t T, Py_ssize_t B, Py_ssize_t H, Py_ssize_t V, Py_ssize_t itemsize) -> tuple[int, int]:
+    """Steps that `train` wants dz to have, and elements that it wants scratch to have."""
+    return (block_steps(T, B) + 1,
+            chunk_scratch[float](NULL, H, V) if itemsize == sizeof(float) else chunk_scratch[double](NULL, H, V))
 
 
 def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floating[::1] panels):
@@ -86,13 +93,24 @@ def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floatin
 
 def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row, floating[:, ::1] c, int times=1):
     """c += a @ W for the W packed in `panels`; so many times, as a recurrence multiplies (for measuring)."""
-    cdef int i
+    cdef int _
     _same("rows of a", a.shape[0], c.shape[0])
     _same("panels", panels.shape[0], packed_size(a.shape[1], c.shape[1], sizeof(floating)))
     with nogil:
-        for i in range(times):
+        for _ in range(times):
             multiply_panels(a.shape[0], a.shape[1], c.shape[1], &a[0, 0], a.shape[1], &panels[0], widest(one_row),
                             &c[0, 0], c.shape[1])
+
+
+def transposed_product(const floating[:, ::1] a, const floating[:, ::1] b, floating[::1] scratch, floating[:, ::1] c):
+    """c += a.T @ b; scratch is as `workspace` says for a vocabulary of b's columns or fewer."""
+    _same("rows of b", b.shape[0], a.shape[0])
+    _same("rows of c", c.shape[0], a.shape[1])
+    _same("columns of c", c.shape[1], b.shape[1])
+    if scratch.shape[0] < transposed_scratch(&a[0, 0], c.shape[0], c.shape[1]):
+        raise ValueError(f"scratch: size {scratch.shape[0]} is too small")
+    with nogil:
+        add_transposed_product(a.shape[0], a.shape[1], b.shape[1], &a[0, 0], &b[0, 0], &scratch[0], &c[0, 0])
 
 
 def exp(floating[::1] x):
@@ -127,6 +145,21 @@ def rsqrt(floating[::1] x):
 def _same(str what, Py_ssize_t found, Py_ssize_t wanted):
     if found != wanted:
         raise ValueError(f"{what}: size {found}, but {wanted} is wanted")
+
+
+def _fits(Py_ssize_t Wx_columns, Py_ssize_t biases, Py_ssize_t H):
+    _same("columns of Wx", Wx_columns, H)
+    _same("hidden biases", biases, H)
+
+
+def _known(const int[:, ::1] x, Py_ssize_t V):
+    cdef Py_ssize_t t, b
+    cdef unsigned int largest = 0
+    for t in range(x.shape[0]):
+        for b in range(x.shape[1]):
+            largest = max(largest, <unsigned int>x[t, b])
+    if x.shape[0] * x.shape[1] and largest >= <size_t>V:
+        raise ValueError(f"a symbol's id is not below the vocabulary's size {V}")
 
 
 cdef inline int read_chunk(const unsigned char* ids, int width, Py_ssize_t V, Py_ssize_t stride, Py_ssize_t position,
@@ -249,6 +282,7 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
     cdef floating[:, :, ::1] y = own.y
     cdef floating[:, :, ::1] dz = own.dz
     cdef int[::1] seen = own.seen
+    cdef floating[::1] scratch = own.scratch
     weights = layout.tensors(np.asarray(params))
     cdef floating[:, ::1] Wx = weights.Wx
     cdef floating[::1] bh = weights.bh
@@ -264,12 +298,17 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
     _same("states", h.shape[0] * h.shape[1], (T + 1) * B)
     _same("symbols", x.shape[0] * x.shape[1], (T + 1) * B)
     _same("hidden units", dz.shape[2], H)
-    _same("steps of dz", dz.shape[0] * dz.shape[1], T * B)
+    _same("steps of dz", dz.shape[0], block_steps(T, B) + 1)
+    _same("streams of dz", dz.shape[1], B)
     _same("symbols seen", seen.shape[0], V)
     _same("rows of Wx", Wx.shape[0], V)
     _same("columns of Wx", Wx.shape[1], H)
     _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
     _same("packed Wh.T", WhT_panels.shape[0], packed_size(H, H, sizeof(floating)))
+    _same("scratch", scratch.shape[0], chunk_scratch(&scratch[0], H, V))
+    _same("losses", losses.shape[0], n_shards)
+    if T * B > INT_MAX:
+        raise ValueError(f"{T} steps of {B} streams: their product must be at most {INT_MAX}, as far as a BLAS counts")
     if ids.shape[0] < ((all_streams - 1) * stride + T + 1) * id_width:
         raise ValueError(f"{ids.shape[0] // id_width} symbols: too few for {all_streams} streams of {stride}")
 
@@ -290,7 +329,7 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
             if known:
                 losses[rank] = loss_and_gradients(
                     Wx, bh, Wy, by, &Wh_panels[0], &WhT_panels[0], most, x, <floating>1 / <floating>all_streams,
-                    h, y, dz, dWx, dWh, dbh, dWy, dby)
+                    h, y, dz, dWx, dWh, dbh, dWy, dby, &scratch[0])
             else:
                 losses[rank] = NAN
             met = spin_barrier_wait(&barrier.barrier)
@@ -330,6 +369,8 @@ def feed(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] 
     """Move the states h (k, H) on over symbols x (n, k); scratch is like h."""
     cdef Py_ssize_t t, B = h.shape[0], H = h.shape[1]
     _same("streams", x.shape[1], B)
+    _fits(Wx.shape[1], bh.shape[0], H)
+    _known(x, Wx.shape[0])
     _same("scratch", scratch.shape[0] * scratch.shape[1], B * H)
     _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
     with nogil:
@@ -347,7 +388,8 @@ cdef inline void advance(const floating[:, ::1] Wx, const floating[::1] bh, cons
 
 
 def sample(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels,
-           bint one_row, const floating[::1] Wy_panels, const floating[::1] by, const double[:, ::1] uniforms, double temperature,
+           bint one_row, const floating[::1] Wy_panels, const floating[::1] by,
+           const double[:, ::1] uniforms, double temperature,
            floating[:, ::1] h, floating[:, ::1] scratch, floating[:, ::1] y, int[:, ::1] out):
     """Draw out[t, b] with uniforms[t, b] from the state h[b], feeding each symbol back in; h is left after the last."""
     cdef Py_ssize_t t, b, B = h.shape[0], H = h.shape[1], V = y.shape[1]
@@ -355,6 +397,7 @@ def sample(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1
     _same("streams of logits", y.shape[0], B)
     _same("symbols", by.shape[0], V)
     _same("rows of Wx", Wx.shape[0], V)
+    _fits(Wx.shape[1], bh.shape[0], H)
     _same("scratch", scratch.shape[0] * scratch.shape[1], B * H)
     _same("output", out.shape[0] * out.shape[1], uniforms.shape[0] * B)
     _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
@@ -383,12 +426,14 @@ def log_probabilities(const floating[:, ::1] Wx, const floating[::1] bh, const f
     _same("output", out.shape[0] * out.shape[1], n * B)
     _same("symbols", by.shape[0], V)
     _same("rows of Wx", Wx.shape[0], V)
+    _fits(Wx.shape[1], bh.shape[0], H)
+    _known(x, V)
     _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
     _same("packed Wy", Wy_panels.shape[0], packed_size(H, V, sizeof(floating)))
     with nogil:
         while i < n:
             steps = min(T, n - i)
-            recur(Wx, bh, &Wh_panels[0], widest(one_row), x[i:], h, steps)
+            recur(Wx, bh, &Wh_panels[0], widest(one_row), x[i:], h, 0, steps)
             # y = h[:-1] @ Wy + by                     (TB, V) = (TB, H) (H, V)
             add_bias(by, steps * B, &y[0, 0, 0])
             multiply_panels(steps * B, H, V, &h[0, 0, 0], H, &Wy_panels[0], TILE_VECTORS, &y[0, 0, 0], V)

@@ -19,6 +19,13 @@ cdef extern from "register_tile.h" nogil:
                               Py_ssize_t columns, float* c, Py_ssize_t ldc) noexcept
     void multiply_panel_double(Py_ssize_t rows, Py_ssize_t K, const double* a, Py_ssize_t lda, const double* panel,
                                Py_ssize_t columns, double* c, Py_ssize_t ldc) noexcept
+    const int OUTER_BLOCK
+    void pack_slivers_float(Py_ssize_t K, Py_ssize_t rows, const float* a, Py_ssize_t lda, float* slivers) noexcept
+    void pack_slivers_double(Py_ssize_t K, Py_ssize_t rows, const double* a, Py_ssize_t lda, double* slivers) noexcept
+    void multiply_slivers_float(Py_ssize_t rows, Py_ssize_t K, const float* slivers, const float* panel,
+                                Py_ssize_t columns, float* c, Py_ssize_t ldc) noexcept
+    void multiply_slivers_double(Py_ssize_t rows, Py_ssize_t K, const double* slivers, const double* panel,
+                                 Py_ssize_t columns, double* c, Py_ssize_t ldc) noexcept
     void transpose_block_float(const float* a, Py_ssize_t lda, float* b, Py_ssize_t ldb) noexcept
     void transpose_block_double(const double* a, Py_ssize_t lda, double* b, Py_ssize_t ldb) noexcept
 
@@ -27,6 +34,11 @@ cdef inline Py_ssize_t vectors_across(const floating* w, Py_ssize_t N) noexcept 
     """Vectors that N columns fill, the last one perhaps in part; `w` only tells the dtype."""
     cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)
     return (N + lanes - 1) // lanes
+
+
+cdef inline Py_ssize_t packed_elements(const floating* w, Py_ssize_t K, Py_ssize_t N) noexcept nogil:
+    """Elements of a matrix (K, N) packed in panels."""
+    return K * vectors_across(w, N) * <Py_ssize_t>(VECTOR_BYTES // sizeof(floating))
 
 
 cdef inline Py_ssize_t panel_count(const floating* w, Py_ssize_t N, int most) noexcept nogil:
@@ -45,13 +57,13 @@ cdef inline void pack(const floating* W, Py_ssize_t K, Py_ssize_t N, int most, P
                       Py_ssize_t last, floating* panels) noexcept nogil:
     """Pack rows [first, last) of W (K, N)."""
     cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)
-    cdef Py_ssize_t j, k, n, start, columns, width
+    cdef Py_ssize_t j, k, n, start, columns, width, count = panel_count(W, N, most)
     cdef floating* row
-    for j in range(panel_count(W, N, most)):
-        start = panel_start(W, N, most, j)
-        columns = panel_start(W, N, most, j + 1) - start
-        width = vectors_across(W, columns) * lanes
-        for k in range(first, last):
+    for k in range(first, last):  # row by row: W is read as it lies, panels are few
+        for j in range(count):
+            start = panel_start(W, N, most, j)
+            columns = panel_start(W, N, most, j + 1) - start
+            width = vectors_across(W, columns) * lanes
             row = panels + K * start + k * width
             for n in range(columns):
                 row[n] = W[k * N + start + n]
@@ -66,8 +78,8 @@ cdef inline void pack_transposed(const floating* W, Py_ssize_t K, Py_ssize_t N, 
     Whole vectors of columns go through the registers, a square block at a time; the edges go one by one.
     """
     cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)
-    cdef Py_ssize_t j, k, n = first, start, stop, width, whole = K - K % lanes
-    cdef floating* out
+    cdef Py_ssize_t j, k, n = first, start = 0, stop, width = 0, whole = K - K % lanes
+    cdef floating* out = panels
     for j in range(panel_count(W, N, most)):
         start = panel_start(W, N, most, j)
         stop = min(panel_start(W, N, most, j + 1), last)
@@ -120,3 +132,35 @@ cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, co
     for j in range(panel_count(a, N, most)):
         start = panel_start(a, N, most, j)
         multiply_panel(rows, K, a, lda, panels + K * start, panel_start(a, N, most, j + 1) - start, c + start, ldc)
+
+
+cdef inline Py_ssize_t transposed_scratch(const floating* w, Py_ssize_t M, Py_ssize_t N) noexcept nogil:
+    """Elements of the scratch of `add_transposed_product`."""
+    return OUTER_BLOCK * M + packed_elements(w, OUTER_BLOCK, N)
+
+
+cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N, const floating* a, const floating* b,
+                                        floating* scratch, floating* c) noexcept nogil:
+    """c += a.T @ b                                    (M, N) += (K, M)' (K, N)
+
+    The gradient of weights: K, the time steps of all streams, is much longer than a cache, so both operands are packed
+    a block of rows at a time.
+    """
+    cdef Py_ssize_t k = 0, j, start, depth
+    cdef floating* panels = scratch + OUTER_BLOCK * M
+    while k < K:
+        depth = min(K - k, <Py_ssize_t>OUTER_BLOCK)
+        if floating is float:
+            pack_slivers_float(depth, M, a + k * M, M, scratch)
+        else:
+            pack_slivers_double(depth, M, a + k * M, M, scratch)
+        pack(b + k * N, depth, N, TILE_VECTORS, 0, depth, panels)
+        for j in range(panel_count(b, N, TILE_VECTORS)):
+            start = panel_start(b, N, TILE_VECTORS, j)
+            if floating is float:
+                multiply_slivers_float(M, depth, scratch, panels + depth * start,
+                                       panel_start(b, N, TILE_VECTORS, j + 1) - start, c + start, N)
+            else:
+                multiply_slivers_double(M, depth, scratch, panels + depth * start,
+                                        panel_start(b, N, TILE_VECTORS, j + 1) - start, c + start, N)
+        k += depth

@@ -106,6 +106,11 @@ DEFINE_ARRAY_VECTOR(double)
 /* Rows of a panel taken at a time: K_BLOCK rows stay in the first-level cache while all rows of a pass over them. */
 #define K_BLOCK 256
 
+/* Rows of a transposed product that are packed at a time: a panel and a few slivers of them fit the first-level cache. */
+#define OUTER_BLOCK 128
+
+#define ROW_BLOCKS(rows) (((rows) + TILE_ROWS - 1) / TILE_ROWS)
+
 #if defined(__GNUC__)
 #define UNROLL _Pragma("GCC unroll 16")
 #define NO_INLINE __attribute__((noinline))
@@ -114,10 +119,15 @@ DEFINE_ARRAY_VECTOR(double)
 #define NO_INLINE
 #endif
 
-/* One tile: R rows by NV vectors, c[R, NV * lanes] += a[R, K] @ panel[K, NV * lanes]. */
+/* One tile: R rows by NV vectors, c[R, NV * lanes] += a[R, K] @ panel[K, NV * lanes]. ELEMENT is where a's element
+ * (r, k) stands: rows of a matrix, or a sliver, R rows packed side by side for each k. */
 #define DEFINE_TILE(T, R, NV) \
-    NO_INLINE static void tile_##T##_##R##x##NV(ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, T *c, \
-                                                ptrdiff_t ldc) { \
+    DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k) \
+    DEFINE_TILE_OF(sliver_##T##_##R##x##NV, T, R, NV, k * R + r)
+#define DEFINE_STRIP(T, R, NV) DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k)
+#define DEFINE_TILE_OF(NAME, T, R, NV, ELEMENT) \
+    NO_INLINE static void NAME(ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, T *c, ptrdiff_t ldc) { \
+        (void)lda; \
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
         T##_vector sum[R][NV], row[NV]; \
         UNROLL for (int r = 0; r < R; r++) \
@@ -125,7 +135,7 @@ DEFINE_ARRAY_VECTOR(double)
         for (ptrdiff_t k = 0; k < K; k++) { \
             UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + (k * NV + v) * LANES); \
             UNROLL for (int r = 0; r < R; r++) { \
-                const T##_vector scalar = SPREAD_##T(a[r * lda + k]); \
+                const T##_vector scalar = SPREAD_##T(a[ELEMENT]); \
                 UNROLL for (int v = 0; v < NV; v++) sum[r][v] = MULTIPLY_ADD_##T(scalar, row[v], sum[r][v]); \
             } \
         } \
@@ -134,41 +144,84 @@ DEFINE_ARRAY_VECTOR(double)
     }
 
 #define TILE_NAME(T, R, NV) tile_##T##_##R##x##NV,
+#define SLIVER_NAME(T, R, NV) sliver_##T##_##R##x##NV,
 
 /* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * lanes, or STRIP_VECTORS * lanes for a
  * matrix packed for single rows. The rows are dealt into blocks of nearly equal height, so that no block is too low to
- * hide the latency of its own sums. Columns that do not fill their vectors go through a small copy of the tile. */
+ * hide the latency of its own sums. `slivers` says that a is packed: block by block, the rows side by side for each k.
+ * Columns that do not fill their vectors go through a small copy of the tile. */
 #define DEFINE_MULTIPLY_PANEL(T) \
-    EACH_STRIP(DEFINE_TILE, T) \
+    EACH_STRIP(DEFINE_STRIP, T) \
     EACH_TILE(DEFINE_TILE, T) \
+    DEFINE_TILE_OF(sliver_##T##_1x1, T, 1, 1, k) \
+    DEFINE_TILE_OF(sliver_##T##_1x2, T, 1, 2, k) \
+    DEFINE_TILE_OF(sliver_##T##_1x3, T, 1, 3, k) \
     typedef void (*T##_tile)(ptrdiff_t, const T *, ptrdiff_t, const T *, T *, ptrdiff_t); \
     static const T##_tile T##_strips[] = {EACH_STRIP(TILE_NAME, T)}; \
+    static const T##_tile T##_strip_slivers[] = {sliver_##T##_1x1, sliver_##T##_1x2, sliver_##T##_1x3}; \
     static const T##_tile T##_tiles[] = {EACH_TILE(TILE_NAME, T)}; \
+    static const T##_tile T##_slivers[] = {EACH_TILE(SLIVER_NAME, T)}; \
+    static void multiply_block_##T(int slivers, ptrdiff_t height, ptrdiff_t K, const T *a, ptrdiff_t lda, \
+                                   const T *panel, ptrdiff_t columns, T *c, ptrdiff_t ldc) { \
+        enum { LANES = VECTOR_BYTES / sizeof(T) }; \
+        const ptrdiff_t vectors = (columns + LANES - 1) / LANES, width = vectors * LANES; \
+        T edge[TILE_ROWS * TILE_VECTORS * LANES]; \
+        if (columns <= 0) \
+            return; \
+        const ptrdiff_t which = (vectors - 1) * (TILE_ROWS - 1) + height - 2; \
+        const T##_tile tile = height == 1 ? (slivers ? T##_strip_slivers : T##_strips)[vectors - 1] \
+                                          : (slivers ? T##_slivers : T##_tiles)[which]; \
+        if (columns == width) { \
+            tile(K, a, lda, panel, c, ldc); \
+            return; \
+        } \
+        for (ptrdiff_t r = 0; r < height; r++) { \
+            memcpy(edge + r * width, c + r * ldc, columns * sizeof(T)); \
+            memset(edge + r * width + columns, 0, (width - columns) * sizeof(T)); \
+        } \
+        tile(K, a, lda, panel, edge, width); \
+        for (ptrdiff_t r = 0; r < height; r++) memcpy(c + r * ldc, edge + r * width, columns * sizeof(T)); \
+    } \
     static void multiply_panel_##T(ptrdiff_t rows, ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, \
                                    ptrdiff_t columns, T *c, ptrdiff_t ldc) { \
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
-        const ptrdiff_t vectors = (columns + LANES - 1) / LANES, width = vectors * LANES; \
-        const ptrdiff_t most = vectors > TILE_VECTORS ? 1 : TILE_ROWS, blocks = (rows + most - 1) / most; \
-        T edge[TILE_ROWS * TILE_VECTORS * LANES]; \
+        const ptrdiff_t vectors = (columns + LANES - 1) / LANES; \
+        const ptrdiff_t blocks = vectors > TILE_VECTORS ? rows : ROW_BLOCKS(rows); \
         for (ptrdiff_t k = 0; k < K; k += K_BLOCK) { \
             const ptrdiff_t depth = K - k < K_BLOCK ? K - k : K_BLOCK; \
             for (ptrdiff_t i = 0, r = 0; i < blocks; i++) { \
                 const ptrdiff_t height = rows / blocks + (i < rows % blocks); \
-                const T##_tile tile = height == 1 ? T##_strips[vectors - 1] \
-                                                  : T##_tiles[(vectors - 1) * (TILE_ROWS - 1) + height - 2]; \
-                if (columns == width) { \
-                    tile(depth, a + r * lda + k, lda, panel + k * width, c + r * ldc, ldc); \
-                } else { \
-                    for (ptrdiff_t q = 0; q < height; q++) { \
-                        memcpy(edge + q * width, c + (r + q) * ldc, columns * sizeof(T)); \
-                        memset(edge + q * width + columns, 0, (width - columns) * sizeof(T)); \
-                    } \
-                    tile(depth, a + r * lda + k, lda, panel + k * width, edge, width); \
-                    for (ptrdiff_t q = 0; q < height; q++) \
-                        memcpy(c + (r + q) * ldc, edge + q * width, columns * sizeof(T)); \
-                } \
+                multiply_block_##T(0, height, depth, a + r * lda + k, lda, panel + k * vectors * LANES, columns, \
+                                   c + r * ldc, ldc); \
                 r += height; \
             } \
+        } \
+    } \
+    static void pack_slivers_##T(ptrdiff_t K, ptrdiff_t rows, const T *a, ptrdiff_t lda, T *slivers) { \
+        const ptrdiff_t blocks = ROW_BLOCKS(rows); \
+        /* a few rows of a at a time, so that both sides stay in the first-level cache */ \
+        for (ptrdiff_t from = 0; from < K; from += TILE_ROWS) { \
+            const ptrdiff_t to = from + TILE_ROWS < K ? from + TILE_ROWS : K; \
+            for (ptrdiff_t i = 0, r = 0; i < blocks; i++) { \
+                const ptrdiff_t height = rows / blocks + (i < rows % blocks); \
+                T *out = slivers + r * K; \
+                if (height == TILE_ROWS) \
+                    for (ptrdiff_t k = from; k < to; k++) \
+                        memcpy(out + k * TILE_ROWS, a + k * lda + r, TILE_ROWS * sizeof(T)); \
+                else \
+                    for (ptrdiff_t k = from; k < to; k++) \
+                        for (ptrdiff_t q = 0; q < height; q++) out[k * height + q] = a[k * lda + r + q]; \
+                r += height; \
+            } \
+        } \
+    } \
+    static void multiply_slivers_##T(ptrdiff_t rows, ptrdiff_t K, const T *slivers, const T *panel, \
+                                     ptrdiff_t columns, T *c, ptrdiff_t ldc) { \
+        const ptrdiff_t blocks = ROW_BLOCKS(rows); \
+        for (ptrdiff_t i = 0, r = 0; i < blocks; i++) { \
+            const ptrdiff_t height = rows / blocks + (i < rows % blocks); \
+            multiply_block_##T(1, height, K, slivers + r * K, 0, panel, columns, c + r * ldc, ldc); \
+            r += height; \
         } \
     }
 

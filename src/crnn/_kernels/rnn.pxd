@@ -35,4 +35,4 @@ cdef inline void rnn_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_nex
             hb = h + b * H + start
             db = dz + b * H + start
             for n in range(columns):
-                db[n] *= 1 - hb[n] * hb[n]
+                db[n] *= <floating>1 - hb[n] * hb[n]
