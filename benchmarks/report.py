@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import re
@@ -21,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.cases import Case
+from benchmarks.cases import VOCAB_SIZE, Case
 
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else None
 BEGIN, END = "<!-- benchmarks.report: begin -->", "<!-- benchmarks.report: end -->"
@@ -138,7 +139,7 @@ def online(repeats: int) -> list[str]:
         runs += contenders("train", ["numpy"], slower, [1]) + contenders("train", ["torch"], slower, [1, 2])
         runs += contenders("train", ["jax", "jax-by-hand"], arguments, [1])
         timed = race(runs, repeats)
-        check_losses(timed, {"numpy/1", "torch/1", "torch/2"})
+        check_losses(timed, 25)
         step = {name: t.median / int(t.arguments[5]) for name, t in timed.items()}
         torch = min((step[n] for n in ("torch/1", "torch/2") if n in step), default=None)
         for mine, label in (("crnn/1", "float32"), ("crnn-float64/1", "float64")):
@@ -150,10 +151,14 @@ def online(repeats: int) -> list[str]:
     return lines
 
 
-def check_losses(timed: dict[str, Timed], shorter: set[str]) -> None:
-    """Contenders that took the same first steps must have found the same loss, within what training's chaos allows."""
-    losses = {name: t.first for name, t in timed.items() if name not in shorter and not name.startswith("sgemm")}
-    assert max(losses.values()) < 1.05 * min(losses.values()), losses
+def check_losses(timed: dict[str, Timed], seq_length: int) -> None:
+    """Every contender must have learned: its loss is below that of guessing.
+
+    That they take the same steps is tested over a few of them (`benchmarks/test_training.py`); over hundreds, training
+    is chaotic and two right programs part.
+    """
+    losses = {name: t.first for name, t in timed.items() if not name.startswith("sgemm")}
+    assert all(0 < loss < seq_length * math.log(VOCAB_SIZE) for loss in losses.values()), losses
 
 
 def batched(repeats: int) -> list[str]:
@@ -170,7 +175,7 @@ def batched(repeats: int) -> list[str]:
         runs = contenders("train", names, arguments, [1, 2])
         runs += [Timed(f"sgemm/{n}", ("sgemm", str(n)), n) for n in (1, 2)]
         timed = race(runs, repeats)
-        check_losses(timed, set())
+        check_losses(timed, T)
         for n in (1, 2):
             mine = f"crnn/{n}"
             peak = 2 * 1024**3 / min(timed[f"sgemm/{n}"].seconds)

@@ -1,0 +1,31 @@
+"""What the benchmarks share: contenders that are not installed are skipped with a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks import peers
+
+TRAINERS = ("crnn", "numpy", "torch", "jax", "jax-by-hand")
+
+
+@pytest.fixture
+def timed(benchmark: BenchmarkFixture) -> Callable[..., Any]:
+    """Time a function over a few rounds, one round more to warm up; return its last result."""
+
+    def run(function: Callable[..., Any], *arguments: Any, group: str, rounds: int = 5) -> Any:
+        benchmark.group = group
+        return benchmark.pedantic(function, arguments, rounds=rounds, warmup_rounds=1)
+
+    return run
+
+
+def needs(contender: str) -> None:
+    """Skip unless the contender's framework is installed."""
+    framework = contender.partition("-")[0]
+    if framework != "crnn" and not peers.available(framework):
+        pytest.skip(peers.reason(framework))
