@@ -167,7 +167,7 @@ def batched(repeats: int) -> list[str]:
         "| batched step | threads | ms | PyTorch | JAX | JAX, gradient by hand | of sgemm 1024³ | 2 threads / 1 |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    sizes = ((128, 50, 50, 80), (256, 50, 50, 30), (512, 50, 50, 10), (512, 100, 100, 3), (1024, 100, 100, 1))
+    sizes = ((128, 50, 50, 100), (256, 50, 50, 40), (512, 50, 50, 20), (512, 100, 100, 10), (1024, 100, 100, 4))
     for H, T, B, K in sizes:
         case = Case(H, T, B, K)
         arguments = [str(v) for v in (H, T, B, K)]

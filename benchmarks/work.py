@@ -44,7 +44,7 @@ def recurrent_product(H: str, B: str, n_threads: str) -> Work:
     from crnn._kernels import core
 
     h, b, threads = int(H), int(B), int(n_threads)
-    times = max(1, 50_000_000 // (h * h * b))
+    times = max(1, 2_000_000_000 // (h * h * b))
     rng = np.random.default_rng(0)
     W = rng.standard_normal((h, h), np.float32) / np.float32(h)
     panels = np.zeros(core.packed_size(h, h, 4), np.float32)

@@ -11,7 +11,7 @@ from examples import network, states, symbols
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.inference import SCORE_STEPS, PackedNetwork
+from crnn.inference import SCORE_ROWS, PackedNetwork
 
 B = 19  # more than two blocks of rows of any register tile
 SIZES = [(5, 1), (7, 3), (13, 16), (31, 17), (67, 61), (101, 131)]  # V, H
@@ -58,7 +58,7 @@ def test_a_stream_is_the_same_bits_among_any_others(kernels, dtype, door, V, H):
             assert same_bits(some_after, np.ascontiguousarray(after[part]))
 
 
-LENGTH = 2 * SCORE_STEPS + 9
+LENGTH = 2 * SCORE_ROWS + 9
 
 
 @given(at=st.lists(st.integers(0, LENGTH), max_size=5).map(sorted))

@@ -481,7 +481,7 @@ class CharRNN(Estimator):
     def _packed(self, what: str, *, one_row: bool) -> PackedNetwork:
         if "vocabulary_" not in vars(self):
             raise NotFittedError.before(what, estimator=type(self).__name__)
-        return PackedNetwork.pack(self._layout, self._params, one_row=one_row)
+        return PackedNetwork.pack(self._layout, self._params, one_row=one_row, scoring=what == "score")
 
     def _encode_prime(self, prime: str | bytes) -> Array:
         if not prime and isinstance(prime, str | bytes):

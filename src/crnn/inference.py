@@ -16,7 +16,7 @@ from .parameters import Layout, aligned_zeros
 
 Array = NDArray[Any]
 
-SCORE_STEPS = 64  # symbols of a stream that are scored at a time: their logits are one product
+SCORE_ROWS = 512  # symbols that are scored at a time: their logits are one product, their states stay in the cache
 
 
 class PackedNetwork(NamedTuple):
@@ -25,15 +25,17 @@ class PackedNetwork(NamedTuple):
     Wx: Array  # (V, H)
     bh: Array  # (H,)
     Wh_panels: Array
-    one_row: bool  # Wh is packed for one stream, not for many
+    one_row: bool  # Wh is packed for products with one row, not with many
     Wy_panels: Array
+    Wy_one_row: bool
     by: Array  # (V,)
 
     @classmethod
-    def pack(cls, layout: Layout, params: Array, *, one_row: bool) -> PackedNetwork:
+    def pack(cls, layout: Layout, params: Array, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
         """Pack the parameters in the flat vector `params`, for one stream or for many: the same bits, not the speed.
 
-        What is packed is a copy, which later changes of `params` do not reach.
+        What is packed is a copy, which later changes of `params` do not reach. Scoring multiplies by Wy for many symbols
+        at once even of one stream.
         """
         part = layout.tensors(params.copy())
 
@@ -42,7 +44,9 @@ class PackedNetwork(NamedTuple):
             core.pack_panels(W, False, one_row, panels)
             return panels
 
-        return cls(part.Wx, part.bh, packed(part.Wh, one_row), one_row, packed(part.Wy, False), part.by)
+        Wy_one_row = one_row and not scoring
+        Wh_panels, Wy_panels = packed(part.Wh, one_row), packed(part.Wy, Wy_one_row)
+        return cls(part.Wx, part.bh, Wh_panels, one_row, Wy_panels, Wy_one_row, part.by)
 
     def zero_state(self, streams: int) -> Array:
         """Return the state that a text starts from: zeros, (streams, H)."""
@@ -63,7 +67,7 @@ class PackedNetwork(NamedTuple):
     def log_probabilities(self, x: NDArray[np.int32], h: Array) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given those before it; the states h (B, H) move on in place."""
         n, B = x.shape
-        T, H, V = min(n, SCORE_STEPS), len(self.bh), len(self.by)
+        T, H, V = min(n, max(1, SCORE_ROWS // B)), len(self.bh), len(self.by)
         states, y = np.empty((T + 1, B, H), h.dtype), np.empty((T, B, V), h.dtype)
         out = np.empty((n, B))
         states[0] = h

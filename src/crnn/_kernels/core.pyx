@@ -373,9 +373,12 @@ def feed(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] 
     _known(x, Wx.shape[0])
     _same("scratch", scratch.shape[0] * scratch.shape[1], B * H)
     _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
+    cdef float_mode mode
     with nogil:
+        mode = flush_denormals()
         for t in range(x.shape[0]):
             advance(Wx, bh, Wh_panels, widest(one_row), &x[t, 0], h, scratch)
+        restore_denormals(mode)
 
 
 cdef inline void advance(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels,
@@ -388,10 +391,13 @@ cdef inline void advance(const floating[:, ::1] Wx, const floating[::1] bh, cons
 
 
 def sample(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels,
-           bint one_row, const floating[::1] Wy_panels, const floating[::1] by,
+           bint one_row, const floating[::1] Wy_panels, bint Wy_one_row, const floating[::1] by,
            const double[:, ::1] uniforms, double temperature,
            floating[:, ::1] h, floating[:, ::1] scratch, floating[:, ::1] y, int[:, ::1] out):
-    """Draw out[t, b] with uniforms[t, b] from the state h[b], feeding each symbol back in; h is left after the last."""
+    """Draw out[t, b] with uniforms[t, b] from the state h[b], feeding each symbol back in; h is left after the last.
+
+    `one_row` and `Wy_one_row` say that Wh and Wy are packed for one stream.
+    """
     cdef Py_ssize_t t, b, B = h.shape[0], H = h.shape[1], V = y.shape[1]
     _same("streams of uniforms", uniforms.shape[1], B)
     _same("streams of logits", y.shape[0], B)
@@ -402,22 +408,27 @@ def sample(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1
     _same("output", out.shape[0] * out.shape[1], uniforms.shape[0] * B)
     _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
     _same("packed Wy", Wy_panels.shape[0], packed_size(H, V, sizeof(floating)))
+    cdef float_mode mode
     with nogil:
+        mode = flush_denormals()
         for t in range(uniforms.shape[0]):
             # y = h @ Wy + by                          (B, V) = (B, H) (H, V)
             add_bias(by, B, &y[0, 0])
-            multiply_panels(B, H, V, &h[0, 0], H, &Wy_panels[0], TILE_VECTORS, &y[0, 0], V)
+            multiply_panels(B, H, V, &h[0, 0], H, &Wy_panels[0], widest(Wy_one_row), &y[0, 0], V)
             for b in range(B):
                 out[t, b] = draw(&y[b, 0], V, uniforms[t, b], <floating>temperature)
             advance(Wx, bh, Wh_panels, widest(one_row), &out[t, 0], h, scratch)
+        restore_denormals(mode)
 
 
 def log_probabilities(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels,
-                      bint one_row, const floating[::1] Wy_panels, const floating[::1] by, const int[:, ::1] x,
+                      bint one_row, const floating[::1] Wy_panels, bint Wy_one_row, const floating[::1] by,
+                      const int[:, ::1] x,
                       floating[:, :, ::1] h, floating[:, :, ::1] y, double[:, ::1] out):
     """out[t, b] = log P(x[t, b] | h[0, b] and the symbols before); h[0] is left after the last symbol.
 
-    h (T + 1, B, H) and y (T, B, V) are the workspace for T symbols at a time.
+    h (T + 1, B, H) and y (T, B, V) are the workspace for T symbols at a time. `one_row` and `Wy_one_row` say that Wh
+    and Wy are packed for products with one row; Wh meets B rows at a time here, Wy T * B.
     """
     cdef Py_ssize_t T = y.shape[0], B = y.shape[1], V = y.shape[2], H = h.shape[2], n = x.shape[0]
     cdef Py_ssize_t t, i = 0, b, steps
@@ -430,15 +441,18 @@ def log_probabilities(const floating[:, ::1] Wx, const floating[::1] bh, const f
     _known(x, V)
     _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
     _same("packed Wy", Wy_panels.shape[0], packed_size(H, V, sizeof(floating)))
+    cdef float_mode mode
     with nogil:
+        mode = flush_denormals()
         while i < n:
             steps = min(T, n - i)
             recur(Wx, bh, &Wh_panels[0], widest(one_row), x[i:], h, 0, steps)
             # y = h[:-1] @ Wy + by                     (TB, V) = (TB, H) (H, V)
             add_bias(by, steps * B, &y[0, 0, 0])
-            multiply_panels(steps * B, H, V, &h[0, 0, 0], H, &Wy_panels[0], TILE_VECTORS, &y[0, 0, 0], V)
+            multiply_panels(steps * B, H, V, &h[0, 0, 0], H, &Wy_panels[0], widest(Wy_one_row), &y[0, 0, 0], V)
             for t in range(steps):
                 for b in range(B):
                     out[i + t, b] = log_softmax_at(&y[t, b, 0], V, x[i + t, b])
             memcpy(&h[0, 0, 0], &h[steps, 0, 0], B * H * sizeof(floating))
             i += steps
+        restore_denormals(mode)

@@ -4,87 +4,11 @@
  * one row after another, so that the loop over k streams it; a tile is up to TILE_ROWS rows of c by one panel.
  * Every row adds over k in the same order and with the same instructions however many rows stand beside it: results
  * do not depend on the batch, to the bit.
- *
- * The multiply-add is spelt out for each instruction set: left to themselves, compilers fuse it in some tiles and not in
- * others, and then a row's bits would depend on the rows beside it. Elsewhere the same code runs over small arrays.
  */
 #ifndef CRNN_REGISTER_TILE_H
 #define CRNN_REGISTER_TILE_H
 
-#include <stddef.h>
-#include <string.h>
-
-/* Registers: 32 of 64 bytes (AVX-512), 32 of 16 (AArch64), 16 of 32 (AVX2), 16 of 16 (SSE2). */
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#define VECTOR_BYTES 64
-typedef __m512 float_vector;
-typedef __m512d double_vector;
-#define LOAD_float(p) _mm512_loadu_ps(p)
-#define LOAD_double(p) _mm512_loadu_pd(p)
-#define STORE_float(p, v) _mm512_storeu_ps(p, v)
-#define STORE_double(p, v) _mm512_storeu_pd(p, v)
-#define SPREAD_float(x) _mm512_set1_ps(x)
-#define SPREAD_double(x) _mm512_set1_pd(x)
-#define MULTIPLY_ADD_float(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define MULTIPLY_ADD_double(a, b, c) _mm512_fmadd_pd(a, b, c)
-#elif defined(__AVX2__)
-#include <immintrin.h>
-#define VECTOR_BYTES 32
-typedef __m256 float_vector;
-typedef __m256d double_vector;
-#define LOAD_float(p) _mm256_loadu_ps(p)
-#define LOAD_double(p) _mm256_loadu_pd(p)
-#define STORE_float(p, v) _mm256_storeu_ps(p, v)
-#define STORE_double(p, v) _mm256_storeu_pd(p, v)
-#define SPREAD_float(x) _mm256_set1_ps(x)
-#define SPREAD_double(x) _mm256_set1_pd(x)
-#define MULTIPLY_ADD_float(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define MULTIPLY_ADD_double(a, b, c) _mm256_fmadd_pd(a, b, c)
-#elif defined(__SSE2__) || defined(_M_X64)
-#include <emmintrin.h>
-#define VECTOR_BYTES 16
-typedef __m128 float_vector;
-typedef __m128d double_vector;
-#define LOAD_float(p) _mm_loadu_ps(p)
-#define LOAD_double(p) _mm_loadu_pd(p)
-#define STORE_float(p, v) _mm_storeu_ps(p, v)
-#define STORE_double(p, v) _mm_storeu_pd(p, v)
-#define SPREAD_float(x) _mm_set1_ps(x)
-#define SPREAD_double(x) _mm_set1_pd(x)
-#define MULTIPLY_ADD_float(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
-#define MULTIPLY_ADD_double(a, b, c) _mm_add_pd(_mm_mul_pd(a, b), c)
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#define VECTOR_BYTES 16
-typedef float32x4_t float_vector;
-typedef float64x2_t double_vector;
-#define LOAD_float(p) vld1q_f32(p)
-#define LOAD_double(p) vld1q_f64(p)
-#define STORE_float(p, v) vst1q_f32(p, v)
-#define STORE_double(p, v) vst1q_f64(p, v)
-#define SPREAD_float(x) vdupq_n_f32(x)
-#define SPREAD_double(x) vdupq_n_f64(x)
-#define MULTIPLY_ADD_float(a, b, c) vfmaq_f32(c, a, b)
-#define MULTIPLY_ADD_double(a, b, c) vfmaq_f64(c, a, b)
-#else
-#define VECTOR_BYTES 16
-#define DEFINE_ARRAY_VECTOR(T) \
-    typedef struct { T lane[VECTOR_BYTES / sizeof(T)]; } T##_vector; \
-    static inline T##_vector LOAD_##T(const T *p) { T##_vector v; memcpy(&v, p, sizeof v); return v; } \
-    static inline void STORE_##T(T *p, T##_vector v) { memcpy(p, &v, sizeof v); } \
-    static inline T##_vector SPREAD_##T(T x) { \
-        T##_vector v; \
-        for (size_t l = 0; l < VECTOR_BYTES / sizeof(T); l++) v.lane[l] = x; \
-        return v; \
-    } \
-    static inline T##_vector MULTIPLY_ADD_##T(T##_vector a, T##_vector b, T##_vector c) { \
-        for (size_t l = 0; l < VECTOR_BYTES / sizeof(T); l++) c.lane[l] += a.lane[l] * b.lane[l]; \
-        return c; \
-    }
-DEFINE_ARRAY_VECTOR(float)
-DEFINE_ARRAY_VECTOR(double)
-#endif
+#include "vectors.h"
 
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define TILE_VECTORS 3
@@ -110,14 +34,6 @@ DEFINE_ARRAY_VECTOR(double)
 #define OUTER_BLOCK 128
 
 #define ROW_BLOCKS(rows) (((rows) + TILE_ROWS - 1) / TILE_ROWS)
-
-#if defined(__GNUC__)
-#define UNROLL _Pragma("GCC unroll 16")
-#define NO_INLINE __attribute__((noinline))
-#else
-#define UNROLL
-#define NO_INLINE
-#endif
 
 /* One tile: R rows by NV vectors, c[R, NV * lanes] += a[R, K] @ panel[K, NV * lanes]. ELEMENT is where a's element
  * (r, k) stands: rows of a matrix, or a sliver, R rows packed side by side for each k. */

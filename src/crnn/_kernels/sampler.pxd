@@ -1,31 +1,46 @@
 """Draw a symbol from logits; the uniform number is an argument, so the draw has no hidden state."""
 from cython cimport floating
 from .elementwise cimport exp_array
-from .softmax cimport shift_by_max
+from .softmax cimport row_sum, shift_by_max
+
+
+cdef enum:
+    BLOCK = 64  # probabilities that are passed over at a time in the search
 
 
 cdef inline int draw(floating* y, Py_ssize_t V, double u, floating temperature) noexcept nogil:
     """The symbol that u in [0, 1) picks from softmax(y / temperature) by inverse CDF; y (V,) is used up."""
-    cdef Py_ssize_t i, best = 0
-    cdef double total = 0
+    cdef Py_ssize_t i, first = 0, last, best = 0
+    cdef double total = 0, block
     if temperature == 0:
         for i in range(1, V):
             if y[i] > y[best]:
                 best = i
         return <int>best
     shift_by_max(y, V)
-    for i in range(V):
-        y[i] /= temperature
+    if temperature != 1:
+        for i in range(V):
+            y[i] /= temperature
     exp_array(y, V)
-    for i in range(V):
-        total += y[i]
+    while first < V:
+        total += row_sum(y + first, min(V - first, <Py_ssize_t>BLOCK))
+        first += BLOCK
     u *= total
+    # First the block, then the symbol in it: the blocks' sums are added in the same order as above.
     total = 0
-    for i in range(V):
+    first = 0
+    while first + BLOCK < V:
+        block = total + row_sum(y + first, BLOCK)
+        if u < block:
+            break
+        total = block
+        first += BLOCK
+    last = min(V, first + BLOCK)
+    for i in range(first, last):
         total += y[i]
         if u < total:
             return <int>i
-    for i in range(V - 1, 0, -1):  # rounding left u at the very end: the last symbol that has a probability
+    for i in range(last - 1, 0, -1):  # rounding left u at the end: the last that has a probability
         if y[i] > 0:
             return <int>i
     return 0

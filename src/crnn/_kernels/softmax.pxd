@@ -3,45 +3,27 @@ from cython cimport floating
 from libc.math cimport log
 from .elementwise cimport exp_array
 
-cdef enum:
-    LANES = 16  # partial results, so that the compiler may use vectors without being told to reorder sums
+cdef extern from "row_reductions.h" nogil:
+    float row_max_float(const float* y, Py_ssize_t n) noexcept
+    double row_max_double(const double* y, Py_ssize_t n) noexcept
+    float row_sum_float(const float* y, Py_ssize_t n) noexcept
+    double row_sum_double(const double* y, Py_ssize_t n) noexcept
 
 
 cdef inline floating row_max(const floating* y, Py_ssize_t n) noexcept nogil:
-    """max(y); a NaN may be passed over."""
-    cdef floating best[LANES]
-    cdef Py_ssize_t i, j
-    if n < LANES:
-        best[0] = y[0]
-        for i in range(1, n):
-            best[0] = max(best[0], y[i])
-        return best[0]
-    for j in range(LANES):
-        best[j] = y[j]
-    for i in range(1, n // LANES):
-        for j in range(LANES):
-            best[j] = best[j] if best[j] > y[i * LANES + j] else y[i * LANES + j]
-    for j in range(LANES):  # the last LANES once more: a maximum does not mind
-        best[j] = best[j] if best[j] > y[n - LANES + j] else y[n - LANES + j]
-    for j in range(1, LANES):
-        best[0] = max(best[0], best[j])
-    return best[0]
+    """max(y)"""
+    if floating is float:
+        return row_max_float(y, n)
+    else:
+        return row_max_double(y, n)
 
 
 cdef inline floating row_sum(const floating* y, Py_ssize_t n) noexcept nogil:
-    """sum(y), in LANES partial sums."""
-    cdef floating partial[LANES]
-    cdef Py_ssize_t i, j, blocks = n // LANES
-    for j in range(LANES):
-        partial[j] = 0
-    for i in range(blocks):
-        for j in range(LANES):
-            partial[j] += y[i * LANES + j]
-    for j in range(n - blocks * LANES):
-        partial[j] += y[blocks * LANES + j]
-    for j in range(1, LANES):
-        partial[0] += partial[j]
-    return partial[0]
+    """sum(y)"""
+    if floating is float:
+        return row_sum_float(y, n)
+    else:
+        return row_sum_double(y, n)
 
 
 cdef inline void shift_by_max(floating* y, Py_ssize_t n) noexcept nogil:
