@@ -16,6 +16,7 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -25,6 +26,7 @@ from benchmarks import peers
 from benchmarks.cases import VOCAB_SIZE, Case
 
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else None
+PAUSE_SECONDS = 0.1  # before a repeat: the threads of the BLAS or of OpenMP spin for a while after their work
 BEGIN, END = "<!-- benchmarks.report: begin -->", "<!-- benchmarks.report: end -->"
 
 
@@ -87,6 +89,7 @@ def race(contenders: Iterable[Timed], repeats: int) -> dict[str, Timed]:
         contender.start()
     for _ in range(repeats):
         for contender in running:
+            time.sleep(PAUSE_SECONDS)
             contender.repeat()
     for contender in running:
         contender.stop()
