@@ -172,7 +172,9 @@ def test_bad_number_of_threads_is_named(model, n_threads):
 @pytest.mark.parametrize("hidden_size", [1, 7, 16, 67])
 def test_log_probability_is_the_same_at_every_place_in_a_batch(kernels, dtype, hidden_size, batch):
     model = random_model(dtype, hidden_size=hidden_size)
-    one, many = (PackedNetwork.pack(model._layout, model._params, one_row=one_row, scoring=True) for one_row in (True, False))
+    one, many = (
+        PackedNetwork.pack(model._layout, model._params, one_row=one_row, scoring=True) for one_row in (True, False)
+    )
     ids = np.random.default_rng(0).integers(len(SYMBOLS), size=(70, 31), dtype=np.int32)
     alone = [one.log_probabilities(ids[:, [b]].copy(), one.zero_state(1))[:, 0] for b in range(31)]
     for start in (0, 31 - batch):

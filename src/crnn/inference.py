@@ -34,8 +34,8 @@ class PackedNetwork(NamedTuple):
     def pack(cls, layout: Layout, params: Array, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
         """Pack the parameters in the flat vector `params`, for one stream or for many: the same bits, not the speed.
 
-        What is packed is a copy, which later changes of `params` do not reach. Scoring multiplies by Wy for many symbols
-        at once even of one stream.
+        What is packed is a copy, which later changes of `params` do not reach. Scoring multiplies by Wy for many
+        symbols at once even of one stream.
         """
         part = layout.tensors(params.copy())
 
