@@ -14,6 +14,7 @@ from crnn import CharRNN
 
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
 LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable over thousands of steps
+ACCUMULATOR = 0.1  # Adagrad's memory at first: from zero its first steps are violent, and PyTorch's differ
 NAMES = {"Wxh": "Wxh_l0", "Whh": "Whh_l0", "bh": "bh_l0", "Why": "Why", "by": "by"}  # the peers' names -> params_
 
 
@@ -85,6 +86,7 @@ def crnn_model(case: Case, *, dtype: str = "float32", n_threads: int | None = 1)
     assert len(model.vocabulary_) == case.vocab_size
     for name, array in case.weights().items():
         model.params_[NAMES[name]][...] = array
+        model.optimizer_state_["sum"][NAMES[name]][...] = ACCUMULATOR
     return model.set_params(max_steps=case.steps)
 
 
@@ -111,7 +113,7 @@ def ready(contender: str, case: Case, n_threads: int) -> Callable[[], float]:
     name, _, gradient = contender.partition("-")
     options = {"gradient": "by_hand" if gradient else "autodiff"} if name == "jax" else {}
     threads = None if name == "jax" else n_threads
-    options |= {"learning_rate": LEARNING_RATE, "n_threads": threads}
+    options |= {"learning_rate": LEARNING_RATE, "n_threads": threads, "initial_accumulator": ACCUMULATOR}
     peer = peer_class(name)(case.weights(), case.batch_size, case.seq_length, **options)
     inputs, targets = case.chunks
     weight = 0.999 ** np.arange(case.steps)[::-1]
