@@ -92,11 +92,11 @@ def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
     """A text of n characters read as that many streams (crnn cuts it as it sees fit); returns nats per character."""
     case = Case(int(H), 25, 1, int(n) // 25)
     threads = int(n_threads)
-    model = crnn_model(case, n_threads=threads)
+    model, text = crnn_model(case, n_threads=threads), case.text
     if contender == "crnn":
-        return lambda: -model.score(case.text, exact=False)
+        return lambda: -model.score(text, exact=False)
     if contender == "crnn-exact":
-        return lambda: -model.score(case.text)
+        return lambda: -model.score(text)
     weights = {name: model.params_[NAMES[name]] for name in NAMES}
     peer = peer_class(contender)(weights, 1, 25, n_threads=None if contender == "jax" else threads)
     b = int(streams)
