@@ -1,7 +1,7 @@
 """Extensions, directives and compiler flags; all metadata and tool settings are in pyproject.toml.
 
 CRNN_DEBUG=1   bounds checks on every index, no optimisation that hides them
-CRNN_NATIVE=1  adds -march=native to the widest build: for measuring only, never for a wheel
+CRNN_NATIVE=1  adds -march=native to every build of core: for measuring only, never for a wheel
 CRNN_CFLAGS    flags added to all builds (sanitizers)
 """
 

@@ -63,18 +63,17 @@ def recurrent_product(H: str, B: str, n_threads: str) -> Work:
     return product
 
 
-def _samplable(contender: str, H: int, n_threads: int) -> tuple[object, str]:
+def _samplable(contender: str, H: int, n_threads: int) -> object:
     case = Case(H, 25, 1, 200)
     if contender == "crnn":
-        model = crnn_model(case, n_threads=n_threads)
-        return model.partial_fit(case.text), case.text
+        return crnn_model(case, n_threads=n_threads).partial_fit(case.text)
     threads = None if contender == "jax" else n_threads
-    return peer_class(contender)(case.weights(), 1, 25, n_threads=threads), case.text
+    return peer_class(contender)(case.weights(), 1, 25, n_threads=threads)
 
 
 def sample(contender: str, H: str, n: str, num_samples: str, n_threads: str) -> Work:
     """num_samples texts of n characters; returns the number of characters."""
-    model, _ = _samplable(contender, int(H), int(n_threads))
+    model = _samplable(contender, int(H), int(n_threads))
     length, k = int(n), int(num_samples)
 
     def draw() -> float:
@@ -92,7 +91,7 @@ def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
     """A text of n characters read as that many streams (crnn cuts it as it sees fit); returns nats per character."""
     case = Case(int(H), 25, 1, int(n) // 25)
     threads = int(n_threads)
-    model, text = crnn_model(case, n_threads=threads), case.text
+    model, text = crnn_model(case, n_threads=threads)
     if contender == "crnn":
         return lambda: -model.score(text, exact=False)
     if contender == "crnn-exact":

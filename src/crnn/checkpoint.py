@@ -83,7 +83,7 @@ def read(model: CharRNN, path: str | os.PathLike[str]) -> None:
 def _restore_training(model: CharRNN, settings: Settings, file: ModelFile, path: str | os.PathLike[str]) -> None:
     layout, training = model._layout, file.training or {}
     model._sum = layout.zeros()
-    model._rng = np.random.default_rng()
+    model._rng = _generator(training.get("random_state"), path)
     model.n_steps_ = training.get("n_steps", 0)
     model.smooth_loss_ = training.get("smooth_loss", settings.seq_length * float(np.log(layout.vocab_size)))
     model._loss_length = training.get("loss_length", settings.seq_length)
@@ -96,14 +96,12 @@ def _restore_training(model: CharRNN, settings: Settings, file: ModelFile, path:
             if f"optimizer.sum.{name}" not in file.training_tensors:
                 raise ModelFileError(f"{os.fspath(path)}: it has a training state without optimizer.sum.{name}")
             view[...] = file.training_tensors[f"optimizer.sum.{name}"]
-        model._rng = _generator(training["random_state"], path)
 
 
 def _generator(state: Any, path: str | os.PathLike[str]) -> np.random.Generator:
-    """Return the generator whose bit generator has this state."""
-    rng = np.random.default_rng()
+    """Return the generator whose bit generator has this state; a fresh one if there is none."""
     if state is None:
-        return rng
+        return np.random.default_rng()
     try:
         kind = {"PCG64": np.random.PCG64, "PCG64DXSM": np.random.PCG64DXSM, "Philox": np.random.Philox,
                 "SFC64": np.random.SFC64, "MT19937": np.random.MT19937}[state["bit_generator"]]  # fmt: skip

@@ -37,7 +37,7 @@ class PackedNetwork(NamedTuple):
         What is packed is a copy, which later changes of `params` do not reach. Scoring multiplies by Wy for many
         symbols at once even of one stream.
         """
-        part = layout.tensors(params.copy())
+        part = layout.tensors(params)
 
         def packed(W: Array, one_row: bool) -> Array:
             panels = aligned_zeros(core.packed_size(W.shape[0], W.shape[1], W.itemsize), W.dtype)
@@ -46,7 +46,7 @@ class PackedNetwork(NamedTuple):
 
         Wy_one_row = one_row and not scoring
         Wh_panels, Wy_panels = packed(part.Wh, one_row), packed(part.Wy, Wy_one_row)
-        return cls(part.Wx, part.bh, Wh_panels, one_row, Wy_panels, Wy_one_row, part.by)
+        return cls(part.Wx.copy(), part.bh.copy(), Wh_panels, one_row, Wy_panels, Wy_one_row, part.by.copy())
 
     def zero_state(self, streams: int) -> Array:
         """Return the state that a text starts from: zeros, (streams, H)."""

@@ -50,7 +50,7 @@ class Trainer:
     params, sum_ : (size,) arrays
         Parameters and Adagrad's memory: changed in place, always those of a whole number of steps.
     state : (1, B, H) array
-        The hidden state carried from chunk to chunk: changed in place when a call of `advance` ends.
+        The hidden state carried from chunk to chunk: changed in place whenever steps have been taken.
     streams : Streams
         The text.
     seq_length : int
@@ -143,7 +143,7 @@ class Trainer:
             self._take_back()  # from the weights that the last update made, whose loss nobody has seen
 
     def _advance(self, n_steps: int) -> None:
-        """Take steps in compiled code, the first shard on this thread and each other one on a thread of the pool."""
+        """Take steps in compiled code, the first shard on this thread and each other one on a helper thread."""
         self._helpers.start(n_steps)
         self._train_shard(0, n_steps)
         self._helpers.finish()
