@@ -91,7 +91,7 @@ def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
     """A text of n characters read as that many streams (crnn cuts it as it sees fit); returns nats per character."""
     case = Case(int(H), 25, 1, int(n) // 25)
     threads = int(n_threads)
-    model, text = crnn_model(case, n_threads=threads)
+    model, text = crnn_model(case, n_threads=threads), case.text
     if contender == "crnn":
         return lambda: -model.score(text, exact=False)
     if contender == "crnn-exact":
