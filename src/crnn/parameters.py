@@ -3,85 +3,108 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .cells import CELLS, Cell
+
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
 
 Array = NDArray[Any]
-
-TORCH_NAMES = {
-    "rnn.weight_ih_l0": "Wxh_l0",
-    "rnn.weight_hh_l0": "Whh_l0",
-    "rnn.bias_ih_l0": "bh_l0",
-    "decoder.weight": "Why",
-    "decoder.bias": "by",
-}
+Shape = tuple[int, ...]
 
 
-class Tensors(NamedTuple):
-    """The parts of a flat vector as the kernels see them: row-major, input x output.
+class LayerTensors(NamedTuple):
+    """One layer's part of a flat vector, row-major, input x output; G gates of H columns each."""
 
-    The same names serve parameters, gradients and optimiser memory, since all have the same layout.
+    Wx: Array  # (V, G H) for the first layer: row v is what symbol v adds; (H, G H) for the others
+    Wh: Array  # (H, G H)
+    bh: Array  # (G H,)
+    bn: Array | None  # (H,): a GRU's recurrent bias of the gate n
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """The parts of a flat vector as the kernels see them.
+
+    The same names serve parameters, gradients and optimiser memory, since all have the same layout. Iterating gives
+    every array in the order of the flat vector.
     """
 
-    Wx: Array  # (V, H): row v is what symbol v adds to the hidden units
-    Wh: Array  # (H, H)
-    bh: Array  # (H,)
+    layers: tuple[LayerTensors, ...]
     Wy: Array  # (H, V)
     by: Array  # (V,)
+
+    def __iter__(self) -> Iterator[Array]:
+        for layer in self.layers:
+            yield from (part for part in layer if part is not None)
+        yield self.Wy
+        yield self.by
 
 
 @dataclass(frozen=True)
 class Layout:
     """Shapes and places of a network's tensors in one flat, aligned vector.
 
-    The order is ``Wx | Wh | bh | Wy | by``; each part starts on a cache line. ``Wx`` comes first because an
-    update treats it apart: rows of symbols that a chunk did not hold have no gradient and are left alone, while
-    everything after it is one unbroken run.
+    The order is ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each part starts on a cache line. The first
+    layer's ``Wx`` comes first because an update may treat it apart: rows of symbols that a chunk did not hold have
+    no gradient.
 
     Parameters
     ----------
     vocab_size : int
         V, the number of symbols.
     hidden_size : int
-        H, the number of hidden units.
+        H, the number of hidden units of each layer.
     dtype : dtype
         float32 or float64.
+    cell : {"rnn", "gru", "lstm"}, default="rnn"
+    num_layers : int, default=1
+        L.
 
     Examples
     --------
-    >>> layout = Layout(vocab_size=5, hidden_size=3, dtype=np.dtype("float64"))
+    >>> layout = Layout(vocab_size=5, hidden_size=3, dtype=np.dtype("float64"), cell="lstm", num_layers=2)
     >>> flat = layout.zeros()
-    >>> layout.tensors(flat).Wh.shape
-    (3, 3)
+    >>> [layer.Wx.shape for layer in layout.tensors(flat).layers]
+    [(5, 12), (3, 12)]
     >>> layout.named(flat)["Wxh_l0"].shape  # min-char-rnn's shape: a view, not a copy
-    (3, 5)
+    (12, 5)
     """
 
     vocab_size: int
     hidden_size: int
     dtype: np.dtype[Any]
-    offsets: tuple[int, ...] = field(init=False)
-    size: int = field(init=False)
+    cell: str = "rnn"
+    num_layers: int = 1
+    shapes: tuple[Shape, ...] = field(init=False, repr=False)
+    offsets: tuple[int, ...] = field(init=False, repr=False)
+    size: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        V, H, G = self.vocab_size, self.hidden_size, self.kind.gates
+        shapes: list[Shape] = []
+        for layer in range(self.num_layers):
+            shapes += [(H if layer else V, G * H), (H, G * H), (G * H,)]
+            shapes += [(H,)] if self.kind.separate_bias else []
+        shapes += [(H, V), (V,)]
         step = ALIGNMENT // self.dtype.itemsize
         offsets, end = [], 0
-        for shape in self.shapes:
+        for shape in shapes:
             offsets.append(end)
             end += -(-math.prod(shape) // step) * step
+        object.__setattr__(self, "shapes", tuple(shapes))
         object.__setattr__(self, "offsets", tuple(offsets))
         object.__setattr__(self, "size", end)
 
     @property
-    def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes of ``Wx, Wh, bh, Wy, by``, in the order of the flat vector."""
-        V, H = self.vocab_size, self.hidden_size
-        return (V, H), (H, H), (H,), (H, V), (V,)
+    def kind(self) -> Cell:
+        """What the cell is like."""
+        return CELLS[self.cell]
 
     def zeros(self) -> Array:
         """Return a new flat vector of zeros, (size,)."""
@@ -89,25 +112,51 @@ class Layout:
 
     def tensors(self, flat: Array) -> Tensors:
         """Return the parts of `flat` as views, in the kernels' shapes."""
-        return Tensors(
-            *(
-                flat[start : start + math.prod(shape)].reshape(shape)
-                for start, shape in zip(self.offsets, self.shapes, strict=True)
-            )
+        parts = [
+            flat[start : start + math.prod(shape)].reshape(shape)
+            for start, shape in zip(self.offsets, self.shapes, strict=True)
+        ]
+        per_layer = 4 if self.kind.separate_bias else 3
+        layers = tuple(
+            LayerTensors(*parts[i : i + per_layer], *(() if self.kind.separate_bias else (None,)))
+            for i in range(0, per_layer * self.num_layers, per_layer)
         )
+        return Tensors(layers, *parts[-2:])
 
     def named(self, flat: Array) -> dict[str, Array]:
         """Return the parts of `flat` as writable views under min-char-rnn's names and in its shapes."""
         part = self.tensors(flat)
-        return {"Wxh_l0": part.Wx.T, "Whh_l0": part.Wh.T, "bh_l0": part.bh, "Why": part.Wy.T, "by": part.by}
+        named = {}
+        for k, layer in enumerate(part.layers):
+            named |= {f"Wxh_l{k}": layer.Wx.T, f"Whh_l{k}": layer.Wh.T, f"bh_l{k}": layer.bh}
+            if layer.bn is not None:
+                named[f"bhn_l{k}"] = layer.bn
+        return named | {"Why": part.Wy.T, "by": part.by}
 
     def torch_named(self, flat: Array) -> dict[str, Array]:
         """Return the parts of `flat` as writable views under PyTorch's names and in its shapes.
 
-        PyTorch adds a second bias, ``rnn.bias_hh_l0``, to the first; there is none here.
+        PyTorch adds a second bias, ``rnn.bias_hh_lk``, to the first; here there is one, but that a GRU's recurrent
+        bias of the gate n has a part of its own, under the name ``rnn.bias_hn_lk``.
         """
-        named = self.named(flat)
-        return {torch_name: named[name] for torch_name, name in TORCH_NAMES.items()}
+        return {_torch_name(name): array for name, array in self.named(flat).items()}
+
+
+def _torch_name(name: str) -> str:
+    """Return PyTorch's name of a parameter.
+
+    Examples
+    --------
+    >>> [_torch_name(name) for name in ("Wxh_l0", "bh_l12", "Why")]
+    ['rnn.weight_ih_l0', 'rnn.bias_ih_l12', 'decoder.weight']
+    """
+    if name in ("Why", "by"):
+        return {"Why": "decoder.weight", "by": "decoder.bias"}[name]
+    kind, layer = name.split("_")
+    return f"rnn.{_TORCH_KINDS[kind]}_{layer}"
+
+
+_TORCH_KINDS = {"Wxh": "weight_ih", "Whh": "weight_hh", "bh": "bias_ih", "bhn": "bias_hn"}
 
 
 def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:
@@ -126,13 +175,37 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:
     return aligned.reshape(shape)
 
 
-def initialise(layout: Layout, rng: np.random.Generator, scale: float) -> Array:
-    """Return a flat vector of new weights: N(0, scale^2), biases zero, as min-char-rnn draws them.
+def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) -> Array:
+    """Return a flat vector of new weights.
 
-    The draws are made in float64 whatever the layout's dtype, so that a seed means the same weights in both.
+    Parameters
+    ----------
+    layout : Layout
+    rng : numpy.random.Generator
+        The draws are made in float64 whatever the layout's dtype, so that a seed means the same weights in both.
+    scale : float or None
+        Weights from N(0, scale^2) and biases zero, as min-char-rnn draws them. None: so with 0.01 for one layer of the
+        cell "rnn"; for everything else weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch draws them, and
+        the bias of an LSTM's forget gate 1 (Jozefowicz et al. 2015).
+
+    Examples
+    --------
+    >>> layout = Layout(5, 4, np.dtype("float32"), cell="lstm")
+    >>> layout.tensors(initialise(layout, np.random.default_rng(0), None)).layers[0].bh[4:8].tolist()
+    [1.0, 1.0, 1.0, 1.0]
     """
     flat = layout.zeros()
     part = layout.tensors(flat)
-    for weights in (part.Wx, part.Wh, part.Wy):
-        weights[...] = scale * rng.standard_normal(weights.shape)
+    H = layout.hidden_size
+    if scale is None and (layout.cell != "rnn" or layout.num_layers > 1):
+        bound = 1 / math.sqrt(H)
+        for array in part:
+            array[...] = rng.uniform(-bound, bound, array.shape)
+    else:
+        for array in part:
+            if array.ndim == 2:
+                array[...] = (0.01 if scale is None else scale) * rng.standard_normal(array.shape)
+    if layout.cell == "lstm":
+        for layer in part.layers:
+            layer.bh[H : 2 * H] = 1
     return flat
