@@ -15,62 +15,77 @@ from ._kernels import core
 from .parameters import Layout, aligned_zeros
 
 Array = NDArray[Any]
+State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 
 SCORE_ROWS = 512  # symbols that are scored at a time: their logits are one product, their states stay in the cache
+FEED_ROWS = 64  # symbols that the state is led through at a time
 
 
 class PackedNetwork(NamedTuple):
-    """A network's weights, the two that are multiplied by packed in panels."""
+    """A network's weights, those that are multiplied by packed in panels."""
 
-    Wx: Array  # (V, H)
-    bh: Array  # (H,)
-    Wh_panels: Array
-    one_row: bool  # Wh is packed for products with one row, not with many
-    Wy_panels: Array
-    Wy_one_row: bool
-    by: Array  # (V,)
+    network: core.Network
+    layout: Layout
+    params: Array
+    panels: Array
 
     @classmethod
     def pack(cls, layout: Layout, params: Array, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
         """Pack the parameters in the flat vector `params`, for one stream or for many: the same bits, not the speed.
 
-        What is packed is a copy, which later changes of `params` do not reach. Scoring multiplies by Wy for many
-        symbols at once even of one stream.
+        What is packed is a copy, which later changes of `params` do not reach. Scoring multiplies by all but the
+        recurrent weights for many symbols at once even of one stream.
         """
-        part = layout.tensors(params)
+        one_row_products = one_row and not scoring
+        network = core.Network(layout, one_row=one_row, many=True, training=False, one_row_products=one_row_products)
+        params, panels = params.copy(), aligned_zeros(network.panels_size, layout.dtype)
+        core.pack_weights(network, params, panels)
+        return cls(network, layout, params, panels)
 
-        def packed(W: Array, one_row: bool) -> Array:
-            panels = aligned_zeros(core.packed_size(W.shape[0], W.shape[1], W.itemsize), W.dtype)
-            core.pack_panels(W, False, one_row, panels)
-            return panels
+    def zero_state(self, streams: int) -> State:
+        """Return the state that a text starts from: zeros."""
+        layout = self.layout
+        shape = (layout.num_layers, streams, layout.hidden_size)
+        return tuple(aligned_zeros(shape, layout.dtype) for _ in layout.kind.states)
 
-        Wy_one_row = one_row and not scoring
-        Wh_panels, Wy_panels = packed(part.Wh, one_row), packed(part.Wy, Wy_one_row)
-        return cls(part.Wx.copy(), part.bh.copy(), Wh_panels, one_row, Wy_panels, Wy_one_row, part.by.copy())
+    def feed(self, x: NDArray[np.int32], state: State) -> None:
+        """Move the states on over symbols x (n, B), in place."""
+        n, B = x.shape
+        work = self._workspace(min(n, max(1, FEED_ROWS // B)), state)
+        core.feed(self.network, self.params, self.panels, x, *work)
+        self._take(work, state)
 
-    def zero_state(self, streams: int) -> Array:
-        """Return the state that a text starts from: zeros, (streams, H)."""
-        return aligned_zeros((streams, len(self.bh)), self.bh.dtype)
-
-    def feed(self, x: NDArray[np.int32], h: Array) -> None:
-        """Move the states h (B, H) on over symbols x (n, B), in place."""
-        core.feed(self.Wx, self.bh, self.Wh_panels, self.one_row, x, h, np.empty_like(h))
-
-    def sample(self, uniforms: NDArray[np.float64], temperature: float, h: Array) -> NDArray[np.int32]:
-        """Draw one symbol for each of the uniforms (n, B), fed back in; the states h (B, H) move on in place."""
+    def sample(self, uniforms: NDArray[np.float64], temperature: float, state: State) -> NDArray[np.int32]:
+        """Draw one symbol for each of the uniforms (n, B), fed back in; the states move on in place."""
         n, B = uniforms.shape
         out = np.empty((n, B), np.int32)
-        y = np.empty((B, len(self.by)), self.by.dtype)
-        core.sample(*self, uniforms, temperature, h, np.empty_like(h), y, out)
+        y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
+        work = self._workspace(1, state)
+        core.sample(self.network, self.params, self.panels, uniforms, temperature, *work, y, out)
+        self._take(work, state)
         return out
 
-    def log_probabilities(self, x: NDArray[np.int32], h: Array) -> NDArray[np.float64]:
-        """Return log P of each of the symbols x (n, B) given those before it; the states h (B, H) move on in place."""
+    def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
+        """Return log P of each of the symbols x (n, B) given those before it; the states move on in place."""
         n, B = x.shape
-        T, H, V = min(n, max(1, SCORE_ROWS // B)), len(self.bh), len(self.by)
-        states, y = np.empty((T + 1, B, H), h.dtype), np.empty((T, B, V), h.dtype)
+        T = min(n, max(1, SCORE_ROWS // B))
+        y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
-        states[0] = h
-        core.log_probabilities(*self, x, states, y, out)
-        h[...] = states[0]
+        work = self._workspace(T, state)
+        core.log_probabilities(self.network, self.params, self.panels, x, *work, y, out)
+        self._take(work, state)
         return out
+
+    def _workspace(self, T: int, state: State) -> list[Array]:
+        """Return h, c and gates for T symbols at a time, starting from `state`."""
+        shapes = core.inference_workspace(self.network, T, state[0].shape[1])
+        work = [aligned_zeros(shape, self.layout.dtype) for shape in shapes.values()]
+        for array, start in zip(work, state, strict=False):
+            array[:, 0] = start
+        return work
+
+    @staticmethod
+    def _take(work: list[Array], state: State) -> None:
+        """Put the states that a workspace ends with in place of those it started from."""
+        for array, end in zip(work, state, strict=False):
+            end[...] = array[:, 0]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .inference import PackedNetwork
+from .inference import PackedNetwork, State
 from .settings import generator, real
 from .threads import cores, shares
 
@@ -61,11 +61,11 @@ class Uniforms:
         return np.ascontiguousarray(out.T)
 
 
-def primed_state(network: PackedNetwork, prime: Ids) -> Ids:
-    """Return the state after the symbols `prime` (n,), from zeros: (1, H)."""
-    h = network.zero_state(1)
-    network.feed(prime.astype(np.int32).reshape(-1, 1), h)
-    return h
+def primed_state(network: PackedNetwork, prime: Ids) -> State:
+    """Return the state of one stream after the symbols `prime` (n,), from zeros."""
+    state = network.zero_state(1)
+    network.feed(prime.astype(np.int32).reshape(-1, 1), state)
+    return state
 
 
 def sample(
@@ -79,12 +79,12 @@ def sample(
     n_threads: int | None,
 ) -> NDArray[np.int32]:
     """Draw `num_samples` continuations of `prime`, n symbols each: (num_samples, n)."""
-    h, bits = primed_state(network, prime), root(random_state)
+    primed, bits = primed_state(network, prime), root(random_state)
     out = np.empty((num_samples, n), np.int32)
     batches = shares(num_samples, -(-num_samples // BATCH))
 
     def draw(batch: range) -> None:
-        uniforms, states = Uniforms(bits, batch), np.repeat(h, len(batch), axis=0)
+        uniforms, states = Uniforms(bits, batch), tuple(np.repeat(part, len(batch), axis=1) for part in primed)
         for i in range(0, n, BLOCK):
             u = uniforms.draw(min(BLOCK, n - i))
             out[batch.start : batch.stop, i : i + BLOCK] = network.sample(u, temperature, states).T
@@ -103,9 +103,9 @@ def stream(
     network: PackedNetwork, prime: Ids, n: int | None, *, temperature: float, bits: np.random.PCG64
 ) -> Iterator[NDArray[np.int32]]:
     """Draw one continuation of `prime` without end, or of n symbols, in blocks that grow from one symbol."""
-    h, uniforms = primed_state(network, prime), Uniforms(bits, range(1))
+    state, uniforms = primed_state(network, prime), Uniforms(bits, range(1))
     drawn, block = 0, 1
     while n is None or drawn < n:
         count = block if n is None else min(block, n - drawn)
-        yield network.sample(uniforms.draw(count), temperature, h)[:, 0]
+        yield network.sample(uniforms.draw(count), temperature, state)[:, 0]
         drawn, block = drawn + count, min(2 * block, 64)

@@ -20,21 +20,3 @@ cdef inline void gemm(char* trans_b, char* trans_a, Py_ssize_t m, Py_ssize_t n, 
     else:
         dgemm(trans_b, trans_a, &columns, &rows, &depth, &alpha, <double*>b, &stride_b, <double*>a, &stride_a,
               &beta, c, &stride_c)
-
-
-cdef inline void gemm_nn(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* a, const floating* b,
-                         floating beta, floating* c) noexcept nogil:
-    """C = A B + beta C                                (m, n) = (m, k) (k, n)"""
-    gemm(b"n", b"n", m, n, k, a, k, b, n, beta, c, n)
-
-
-cdef inline void gemm_nt(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* a, const floating* b,
-                         floating beta, floating* c) noexcept nogil:
-    """C = A B' + beta C                               (m, n) = (m, k) (n, k)'"""
-    gemm(b"t", b"n", m, n, k, a, k, b, k, beta, c, n)
-
-
-cdef inline void gemm_tn(Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const floating* a, const floating* b,
-                         floating beta, floating* c) noexcept nogil:
-    """C = A' B + beta C                               (m, n) = (k, m)' (k, n)"""
-    gemm(b"n", b"t", m, n, k, a, m, b, n, beta, c, n)

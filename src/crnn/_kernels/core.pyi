@@ -4,6 +4,19 @@ from typing import Any
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+MANY_ROWS: int
+
+class Network:
+    panels_size: int
+    itemsize: int
+    def __init__(
+        self, layout: Any, *, one_row: bool, many: bool, training: bool, one_row_products: bool = False
+    ) -> None: ...
+
+class Optimizer:
+    def __init__(self, name: str, clip: float, clip_norm: float, weight_decay: float) -> None: ...
 
 class Barrier:
     def __init__(self, parties: int) -> None: ...
@@ -14,24 +27,37 @@ class Cursor:
     n_steps: int
     smooth_loss: float
     last_loss: float
+    optimizer_start: int
+    gradient_norm: float
     diverged: bool
-    def __init__(self, position: int, n_steps: int, smooth_loss: float, last_loss: float) -> None: ...
+    def __init__(
+        self,
+        position: int,
+        n_steps: int,
+        smooth_loss: float,
+        last_loss: float,
+        optimizer_start: int = 0,
+        gradient_norm: float = ...,
+    ) -> None: ...
 
 def packed_size(K: int, N: int, itemsize: int) -> int: ...
 def pack_panels(W: Array, transposed: bool, one_row: bool, panels: Array) -> None: ...
 def multiply(a: Array, panels: Array, one_row: bool, c: Array, times: int = 1) -> None: ...
-def workspace(T: int, B: int, H: int, V: int, itemsize: int) -> tuple[int, int]: ...
 def transposed_product(a: Array, b: Array, scratch: Array, c: Array) -> None: ...
+def transposed_scratch_size(M: int, N: int, itemsize: int) -> int: ...
+def pack_weights(network: Network, params: Array, panels: Array) -> None: ...
+def multiply_by_mask(a: Array, rate: float, seed: int, step: int, layer: int, first_stream: int) -> None: ...
+def workspace(network: Network, T: int, B: int, dropout: bool) -> dict[str, Shape]: ...
+def inference_workspace(network: Network, T: int, B: int) -> dict[str, Shape]: ...
 def exp(x: Array) -> None: ...
 def tanh(x: Array) -> None: ...
 def sigmoid(x: Array) -> None: ...
 def rsqrt(x: Array) -> None: ...
 def train(
+    network: Network,
     params: Array,
-    sum_: Array,
-    layout: Any,
-    Wh_panels: Array,
-    WhT_panels: Array,
+    memory: list[Array],
+    panels: Array,
     ids: Array,
     id_width: int,
     stride: int,
@@ -39,38 +65,35 @@ def train(
     rank: int,
     barrier: Barrier,
     losses: Array,
+    norms: Array,
     cursor: Cursor,
     loss_scale: float,
-    n_steps: int,
-    learning_rate: float,
-    clip: float,
+    rates: Array,
+    optimizer: Optimizer,
+    dropout: float,
+    dropout_seed: int,
 ) -> None: ...
-def feed(Wx: Array, bh: Array, Wh_panels: Array, one_row: bool, x: Array, h: Array, scratch: Array) -> None: ...
+def feed(network: Network, params: Array, panels: Array, x: Array, h: Array, c: Array, gates: Array) -> None: ...
 def sample(
-    Wx: Array,
-    bh: Array,
-    Wh_panels: Array,
-    one_row: bool,
-    Wy_panels: Array,
-    Wy_one_row: bool,
-    by: Array,
+    network: Network,
+    params: Array,
+    panels: Array,
     uniforms: Array,
     temperature: float,
     h: Array,
-    scratch: Array,
+    c: Array,
+    gates: Array,
     y: Array,
     out: Array,
 ) -> None: ...
 def log_probabilities(
-    Wx: Array,
-    bh: Array,
-    Wh_panels: Array,
-    one_row: bool,
-    Wy_panels: Array,
-    Wy_one_row: bool,
-    by: Array,
+    network: Network,
+    params: Array,
+    panels: Array,
     x: Array,
     h: Array,
+    c: Array,
+    gates: Array,
     y: Array,
     out: Array,
 ) -> None: ...

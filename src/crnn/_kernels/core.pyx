@@ -1,22 +1,30 @@
 """The doors to the kernels: what Python calls. Shapes are checked here, once; behind a door nothing holds the GIL.
 
 Built once for each instruction set from this one source (see setup.py); `crnn._kernels` picks the build.
-Everything behind the doors is in the .pxd files: `network` (one chunk), `rnn` (the cell), `panels` and `blas`
-(products), `softmax`, `optimizers`, `sampler`, `elementwise`.
+Everything behind the doors is in the .pxd files: `network` (where everything lies), `chunk` (one chunk forward and back),
+`rnn`, `gru`, `lstm` (the cells), `panels` and `blas` (products), `softmax`, `dropout`, `update` and `optimizers`,
+`sampler`, `elementwise`.
 """
 from cython cimport floating
 from libc.limits cimport INT_MAX
-from libc.math cimport NAN, isfinite
+from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
-import numpy as np
 from . cimport elementwise
-from .network cimport add_bias, add_input, block_steps, chunk_scratch, loss_and_gradients, recur
-from .optimizers cimport adagrad
+from .chunk cimport (Chunk, block_steps, chunk_of, chunk_scratch, layers_forward, loss_and_gradients, multiply_rows,
+                     set_rows)
+from .dropout cimport Dropout, drop_out, dropout_key
+from .network cimport GRU, LSTM, MAX_LAYERS, RNN, LayerPlaces, pack_network, place_panels
+from .network cimport Network as NetworkPlaces
+from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
 from .panels cimport (STRIP_VECTORS, TILE_VECTORS, add_transposed_product, multiply_panels, pack, pack_transposed,
                       packed_elements, transposed_scratch)
-from .rnn cimport rnn_forward
 from .sampler cimport draw
 from .softmax cimport log_softmax_at
+from .update cimport MAX_SHARDS, Pass, Team, update
+
+MANY_ROWS = 64
+"""From so many rows of a chunk on, packing a matrix for them pays."""
 
 cdef extern from "spin_barrier.h" nogil:
     ctypedef struct spin_barrier:
@@ -32,9 +40,56 @@ cdef extern from "denormals.h" nogil:
     float_mode flush_denormals()
     void restore_denormals(float_mode)
 
-cdef enum:
-    MAX_SHARDS = 256
-    BLOCK = 2048  # elements of a gradient that are summed over the shards and used while still in the cache
+
+cdef class Network:
+    """A network's layout as the kernels see it: offsets into the flat weights and into the packed ones.
+
+    `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights;
+    `one_row_products`: which are then packed for a single row as well. `training`: both orders are packed.
+    """
+    cdef NetworkPlaces net
+    cdef readonly Py_ssize_t itemsize
+
+    def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False):
+        cdef NetworkPlaces* net = &self.net
+        cdef Py_ssize_t l, per_layer
+        if layout.num_layers > MAX_LAYERS:
+            raise ValueError(f"{layout.num_layers} layers: at most {MAX_LAYERS}")
+        net.cell = {"rnn": RNN, "gru": GRU, "lstm": LSTM}[layout.cell]
+        net.L, net.H, net.V = layout.num_layers, layout.hidden_size, layout.vocab_size
+        net.G = {RNN: 1, GRU: 3, LSTM: 4}[net.cell]
+        net.Z = {RNN: 1, GRU: 4, LSTM: 5}[net.cell]
+        net.many, net.training = many, training
+        net.most, net.most_rows = widest(one_row), widest(one_row_products)
+        per_layer = 4 if net.cell == GRU else 3
+        for l in range(net.L):
+            places = layout.offsets[per_layer * l:]
+            net.layer[l].Wx, net.layer[l].Wh, net.layer[l].bh = places[0], places[1], places[2]
+            net.layer[l].bn = places[3] if net.cell == GRU else -1
+        net.Wy, net.by = layout.offsets[per_layer * net.L], layout.offsets[per_layer * net.L + 1]
+        net.end = layout.size
+        self.itemsize = layout.dtype.itemsize
+        if self.itemsize == sizeof(float):
+            place_panels[float](net, NULL)
+        else:
+            place_panels[double](net, NULL)
+
+    @property
+    def panels_size(self) -> int:
+        """Elements of the packed weights."""
+        return self.net.panels_end
+
+
+cdef class Optimizer:
+    """What an optimiser does, step after step: its name, and the limits on each element and on the norm of a gradient."""
+    cdef int kind
+    cdef double clip
+    cdef double clip_norm
+    cdef double weight_decay
+
+    def __init__(self, str name, double clip, double clip_norm, double weight_decay):
+        self.kind = {"adagrad": ADAGRAD, "rmsprop": RMSPROP, "adam": ADAM}[name]
+        self.clip, self.clip_norm, self.weight_decay = clip, clip_norm, weight_decay
 
 
 cdef class Barrier:
@@ -53,18 +108,27 @@ cdef class Barrier:
 
 
 cdef class Cursor:
-    """Where a sweep stands: the next chunk's position, steps done, the smoothed and the last loss, whether it broke."""
+    """Where a sweep stands: the next chunk's position, steps done, the smoothed and the last loss, whether it broke.
+
+    `optimizer_start` is how many steps had been done when the optimiser's memory was zero; `gradient_norm` that of the
+    last step of the last call, before clipping.
+    """
     cdef public Py_ssize_t position
     cdef public Py_ssize_t n_steps
     cdef public double smooth_loss
     cdef public double last_loss
+    cdef public Py_ssize_t optimizer_start
+    cdef public double gradient_norm
     cdef public bint diverged
 
-    def __init__(self, Py_ssize_t position, Py_ssize_t n_steps, double smooth_loss, double last_loss):
+    def __init__(self, Py_ssize_t position, Py_ssize_t n_steps, double smooth_loss, double last_loss,
+                 Py_ssize_t optimizer_start=0, double gradient_norm=NAN):
         self.position = position
         self.n_steps = n_steps
         self.smooth_loss = smooth_loss
         self.last_loss = last_loss
+        self.optimizer_start = optimizer_start
+        self.gradient_norm = gradient_norm
 
 
 def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize) -> int:
@@ -72,10 +136,21 @@ def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize) -> int:
     return packed_elements[float](NULL, K, N) if itemsize == sizeof(float) else packed_elements[double](NULL, K, N)
 
 
-def workspace(Py_ssize_t T, Py_ssize_t B, Py_ssize_t H, Py_ssize_t V, Py_ssize_t itemsize) -> tuple[int, int]:
-    """Steps that `train` wants dz to have, and elements that it wants scratch to have."""
-    return (block_steps(T, B) + 1,
-            chunk_scratch[float](NULL, H, V) if itemsize == sizeof(float) else chunk_scratch[double](NULL, H, V))
+def workspace(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays that `train` wants of a shard of B streams."""
+    cdef NetworkPlaces* net = &network.net
+    cdef Py_ssize_t L = net.L, H = net.H
+    return {
+        "h": (L, T + 1, B, H),
+        "c": (L, T + 1 if net.cell == LSTM else 0, B, H),
+        "gates": (L, block_steps(T, B) + 1 if net.cell == RNN else T, B, net.Z * H),
+        "dropped": (L, T if dropout else 0, B, H),
+        "y": (T, B, net.V),
+        "dh": (0 if net.cell == RNN else block_steps(T, B), B, H),
+        "carry": (L, B, H),
+        "scratch": (chunk_scratch[float](net, NULL) if network.itemsize == sizeof(float)
+                    else chunk_scratch[double](net, NULL),),
+    }
 
 
 def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floating[::1] panels):
@@ -88,7 +163,7 @@ def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floatin
         if transposed:
             pack_transposed(&W[0, 0], columns, rows, most, 0, rows, &panels[0])
         else:
-            pack(&W[0, 0], rows, columns, most, 0, rows, &panels[0])
+            pack(&W[0, 0], rows, columns, columns, most, 0, rows, &panels[0])
 
 
 def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row, floating[:, ::1] c, int times=1):
@@ -103,14 +178,37 @@ def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row,
 
 
 def transposed_product(const floating[:, ::1] a, const floating[:, ::1] b, floating[::1] scratch, floating[:, ::1] c):
-    """c += a.T @ b; scratch is as `workspace` says for a vocabulary of b's columns or fewer."""
+    """c += a.T @ b; scratch is as large as `transposed_scratch_size` says."""
     _same("rows of b", b.shape[0], a.shape[0])
     _same("rows of c", c.shape[0], a.shape[1])
     _same("columns of c", c.shape[1], b.shape[1])
     if scratch.shape[0] < transposed_scratch(&a[0, 0], c.shape[0], c.shape[1]):
         raise ValueError(f"scratch: size {scratch.shape[0]} is too small")
     with nogil:
-        add_transposed_product(a.shape[0], a.shape[1], b.shape[1], &a[0, 0], &b[0, 0], &scratch[0], &c[0, 0])
+        add_transposed_product(a.shape[0], a.shape[1], b.shape[1], &a[0, 0], &b[0, 0], b.shape[1], &scratch[0], &c[0, 0],
+                               c.shape[1])
+
+
+def transposed_scratch_size(Py_ssize_t M, Py_ssize_t N, Py_ssize_t itemsize) -> int:
+    """Elements of scratch that `transposed_product` wants for a result (M, N)."""
+    return transposed_scratch[float](NULL, M, N) if itemsize == sizeof(float) else transposed_scratch[double](NULL, M, N)
+
+
+def pack_weights(Network network, const floating[::1] params, floating[::1] panels):
+    """Pack all of a network's weights that are multiplied by in panels."""
+    _fits(network, params, panels)
+    with nogil:
+        pack_network(&network.net, &params[0], &panels[0])
+
+
+def multiply_by_mask(floating[:, :, ::1] a, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer,
+                     Py_ssize_t first_stream):
+    """a *= mask for the outputs a (T, B, H) of a layer in a training step; see `dropout`."""
+    cdef Dropout drop
+    drop.rate, drop.step_key, drop.first_stream = rate, dropout_key(seed, step), first_stream
+    if a.shape[0] * a.shape[1] * a.shape[2]:
+        with nogil:
+            drop_out(&drop, layer, 0, a.shape[0], a.shape[1], a.shape[2], &a[0, 0, 0])
 
 
 def exp(floating[::1] x):
@@ -147,11 +245,6 @@ def _same(str what, Py_ssize_t found, Py_ssize_t wanted):
         raise ValueError(f"{what}: size {found}, but {wanted} is wanted")
 
 
-def _fits(Py_ssize_t Wx_columns, Py_ssize_t biases, Py_ssize_t H):
-    _same("columns of Wx", Wx_columns, H)
-    _same("hidden biases", biases, H)
-
-
 def _known(const int[:, ::1] x, Py_ssize_t V):
     cdef Py_ssize_t t, b
     cdef unsigned int largest = 0
@@ -181,155 +274,108 @@ cdef inline int read_chunk(const unsigned char* ids, int width, Py_ssize_t V, Py
     return largest < <size_t>V
 
 
-cdef inline void update_run(floating* p, floating** d, int shards, floating* sum_, Py_ssize_t first, Py_ssize_t last,
-                            floating learning_rate, floating clip) noexcept nogil:
-    """Sum the gradients of the shards, in their order, and step, over elements [first, last)."""
-    cdef Py_ssize_t i = first, j, n
-    cdef int s
-    while i < last:
-        n = min(last - i, <Py_ssize_t>BLOCK)
-        for s in range(1, shards):
-            for j in range(n):
-                d[0][i + j] += d[s][i + j]
-        adagrad(p + i, d[0] + i, sum_ + i, n, learning_rate, clip)
-        i += n
+cdef inline floating* begin(floating[:, :, :, ::1] a) noexcept nogil:
+    """The first element of an array; NULL if it has none."""
+    return &a[0, 0, 0, 0] if a.shape[0] * a.shape[1] * a.shape[2] * a.shape[3] else NULL
 
 
-cdef inline Py_ssize_t share(Py_ssize_t n, int rank, int shards) noexcept nogil:
-    """Where the rank's share of n begins; that of rank `shards` is n."""
-    return n * rank // shards
+def _fits(Network network, const floating[::1] params, const floating[::1] panels):
+    if network.itemsize != sizeof(floating):
+        raise ValueError(f"weights of {sizeof(floating)} bytes: the network's have {network.itemsize}")
+    _same("parameters", params.shape[0], network.net.end)
+    _same("packed weights", panels.shape[0], network.net.panels_end)
 
 
-ctypedef struct Places:  # offsets in the flat vector
-    Py_ssize_t Wx
-    Py_ssize_t Wh
-    Py_ssize_t bh
-    Py_ssize_t end
+def _shaped(str what, array, tuple wanted):
+    if array.shape != wanted:
+        raise ValueError(f"{what}: shape {array.shape}, but size {wanted} is wanted")
 
 
-cdef inline void update(floating* p, floating** d, int** x, const Py_ssize_t* streams, int shards, int rank,
-                        floating* sum_, Places at, Py_ssize_t T, Py_ssize_t V, Py_ssize_t H, int[::1] seen, int now,
-                        floating* Wh_panels, floating* WhT_panels, int most, floating learning_rate,
-                        floating clip) noexcept nogil:
-    """The rank's share of the update: its symbols' rows of Wx, its rows of Wh (packed at once), its part of the rest.
-
-    A row of Wx whose symbol the chunk did not hold has no gradient: leaving it alone is exact.
-    """
-    cdef Py_ssize_t first = share(V, rank, shards), last = share(V, rank + 1, shards)
-    cdef Py_ssize_t i, row
-    cdef int s, v
-    for s in range(shards):
-        for i in range(T * streams[s]):
-            v = x[s][i]
-            if first <= v < last and seen[v] != now:
-                seen[v] = now
-                row = at.Wx + v * H
-                update_run(p, d, shards, sum_, row, row + H, learning_rate, clip)
-                clear_rows(d, shards, row, H)
-    first = share(H, rank, shards)
-    last = share(H, rank + 1, shards)
-    update_run(p, d, shards, sum_, at.Wh + first * H, at.Wh + last * H, learning_rate, clip)
-    pack(p + at.Wh, H, H, most, first, last, Wh_panels)
-    pack_transposed(p + at.Wh, H, H, most, first, last, WhT_panels)
-    i = at.end - at.bh
-    update_run(p, d, shards, sum_, at.bh + share(i, rank, shards), at.bh + share(i, rank + 1, shards),
-               learning_rate, clip)
-
-
-cdef inline void clear_rows(floating** d, int shards, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
-    cdef int s
-    for s in range(shards):
-        memset(d[s] + first, 0, n * sizeof(floating))
-
-
-def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_panels, floating[::1] WhT_panels,
-          const unsigned char[::1] ids, int id_width, Py_ssize_t stride, list shards, int rank, Barrier barrier,
-          double[::1] losses, Cursor cursor, double loss_scale, Py_ssize_t n_steps, double learning_rate, double clip):
-    """Train on `n_steps` chunks as thread `rank` of `len(shards)`; all threads call this with the same arguments.
+def train(Network network, floating[::1] params, list memory, floating[::1] panels, const unsigned char[::1] ids,
+          int id_width, Py_ssize_t stride, list shards, int rank, Barrier barrier, double[::1] losses,
+          double[::1] norms, Cursor cursor, double loss_scale, const double[::1] rates, Optimizer optimizer,
+          double dropout, uint64_t dropout_seed):
+    """Train on a chunk for each of the learning rates, as thread `rank` of `len(shards)`; all call this alike.
 
     Each shard is a group of neighbouring streams with its own gradient and workspace. In a step every thread
     back-propagates its shard, meets the others, updates its share of the parameters from the sum over all shards,
     and meets them again. Every thread sees the same numbers and so takes the same decisions; the first one moves
     the cursor at the end. When a loss is not finite its update is not made, and the cursor says `diverged`.
     """
+    cdef NetworkPlaces* net = &network.net
     cdef floating* d[MAX_SHARDS]
-    cdef int* x_of[MAX_SHARDS]
-    cdef Py_ssize_t streams[MAX_SHARDS]
+    cdef Team team
     cdef int n_shards = len(shards)
     if n_shards > MAX_SHARDS:
         raise ValueError(f"{n_shards} shards: at most {MAX_SHARDS}")
-    cdef Places at
-    at.Wx, at.Wh, at.bh = layout.offsets[:3]
-    at.end = layout.size
-    cdef floating[::1] flat
+    _fits(network, params, panels)
+    cdef floating[::1] flat, first_memory = memory[0], second_memory = memory[len(memory) - 1]
     cdef int[:, ::1] x
     cdef Py_ssize_t all_streams = 0
     cdef int s
-    _same("parameters", params.shape[0], at.end)
-    _same("optimiser memory", sum_.shape[0], at.end)
+    _same("optimiser memories", len(memory), 2 if optimizer.kind == ADAM else 1)
+    _same("optimiser memory", first_memory.shape[0], net.end)
+    _same("optimiser memory", second_memory.shape[0], net.end)
     for s in range(n_shards):
         flat = shards[s].gradient
-        _same("gradient", flat.shape[0], at.end)
+        _same("gradient", flat.shape[0], net.end)
         x = shards[s].x
         d[s] = &flat[0]
-        x_of[s] = &x[0, 0]
-        streams[s] = x.shape[1]
+        team.x[s] = &x[0, 0]
+        team.symbols[s] = (x.shape[0] - 1) * x.shape[1]
         all_streams += x.shape[1]
 
     own = shards[rank]
     x = own.x
-    cdef floating[:, :, ::1] h = own.h
-    cdef floating[:, :, ::1] y = own.y
-    cdef floating[:, :, ::1] dz = own.dz
-    cdef int[::1] seen = own.seen
+    cdef Py_ssize_t T = x.shape[0] - 1, B = x.shape[1]
+    for name, shape in workspace(network, T, B, dropout > 0).items():
+        _shaped(name, getattr(own, name), shape)
+    cdef floating[:, :, :, ::1] h = own.h, c = own.c, gates = own.gates, dropped = own.dropped
+    cdef floating[:, :, ::1] y = own.y, dh = own.dh, carry = own.carry
     cdef floating[::1] scratch = own.scratch
-    weights = layout.tensors(np.asarray(params))
-    cdef floating[:, ::1] Wx = weights.Wx
-    cdef floating[::1] bh = weights.bh
-    cdef floating[:, ::1] Wy = weights.Wy
-    cdef floating[::1] by = weights.by
-    gradients = layout.tensors(own.gradient)
-    cdef floating[:, ::1] dWx = gradients.Wx
-    cdef floating[:, ::1] dWh = gradients.Wh
-    cdef floating[::1] dbh = gradients.bh
-    cdef floating[:, ::1] dWy = gradients.Wy
-    cdef floating[::1] dby = gradients.by
-    cdef Py_ssize_t T = y.shape[0], B = y.shape[1], V = y.shape[2], H = h.shape[2]
-    _same("states", h.shape[0] * h.shape[1], (T + 1) * B)
-    _same("symbols", x.shape[0] * x.shape[1], (T + 1) * B)
-    _same("hidden units", dz.shape[2], H)
-    _same("steps of dz", dz.shape[0], block_steps(T, B) + 1)
-    _same("streams of dz", dz.shape[1], B)
-    _same("symbols seen", seen.shape[0], V)
-    _same("rows of Wx", Wx.shape[0], V)
-    _same("columns of Wx", Wx.shape[1], H)
-    _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
-    _same("packed Wh.T", WhT_panels.shape[0], packed_size(H, H, sizeof(floating)))
-    _same("scratch", scratch.shape[0], chunk_scratch(&scratch[0], H, V))
+    cdef int[::1] seen = own.seen
+    _same("symbols seen", seen.shape[0], net.V)
     _same("losses", losses.shape[0], n_shards)
-    if T * B > INT_MAX:
-        raise ValueError(f"{T} steps of {B} streams: their product must be at most {INT_MAX}, as far as a BLAS counts")
+    _same("norms", norms.shape[0], n_shards)
+    if T * B * net.Z * net.H > INT_MAX:
+        raise ValueError(f"{T} steps of {B} streams: their gates are more than {INT_MAX}, as far as a BLAS counts")
     if ids.shape[0] < ((all_streams - 1) * stride + T + 1) * id_width:
         raise ValueError(f"{ids.shape[0] // id_width} symbols: too few for {all_streams} streams of {stride}")
 
-    cdef int most = widest(all_streams == 1)
     cdef Py_ssize_t first_stream = own.first_stream
     cdef const unsigned char* own_ids = &ids[first_stream * stride * id_width]
-    cdef Py_ssize_t step, stamp = own.stamp, position = cursor.position, done = n_steps
-    cdef double loss = 0, last_loss = cursor.last_loss, smooth_loss = cursor.smooth_loss
-    cdef bint known = True, met = True
+    cdef Py_ssize_t step, n_steps = rates.shape[0], position = cursor.position, done = n_steps
+    cdef Py_ssize_t steps_before = cursor.n_steps, adam_steps = cursor.n_steps - cursor.optimizer_start
+    cdef double loss = 0, last_loss = cursor.last_loss, smooth_loss = cursor.smooth_loss, norm = NAN
+    cdef bint known = True, met = True, by_norm = optimizer.clip_norm < INFINITY
+    cdef Chunk chunk = chunk_of(net, T, B)
+    cdef Dropout drop
+    cdef Dropout* dropping = &drop if dropout > 0 else NULL
+    cdef Rule rule
+    cdef Pass measuring, stepping
     cdef float_mode mode
+    cdef floating* h0 = begin(h)
+    cdef floating* c0 = begin(c)
+    cdef floating* gates0 = begin(gates)
+    cdef floating* dropped0 = begin(dropped)
+    cdef floating* dh0 = &dh[0, 0, 0] if dh.shape[0] else NULL
+    team.shards, team.rank, team.seen, team.now = n_shards, rank, &seen[0], own.stamp
+    drop.rate, drop.first_stream = dropout, first_stream
+    rule.kind, rule.clip, rule.weight_decay, rule.scale = optimizer.kind, optimizer.clip, optimizer.weight_decay, 1
+    measuring.add_up, measuring.measure, measuring.step = True, True, False
+    stepping.add_up, stepping.step = not by_norm, True
     with nogil:
         mode = flush_denormals()
         for step in range(n_steps):
             if position + T + 1 >= stride + 1:  # min-char-rnn's rule; a stream has stride + 1 symbols
                 position = 0
-                memset(&h[0, 0, 0], 0, B * H * sizeof(floating))
-            known = read_chunk(own_ids, id_width, V, stride, position, x)
+                clear_states(net, chunk, h0, c0)
+            known = read_chunk(own_ids, id_width, net.V, stride, position, x)
             if known:
+                drop.step_key = dropout_key(dropout_seed, steps_before + step)
                 losses[rank] = loss_and_gradients(
-                    Wx, bh, Wy, by, &Wh_panels[0], &WhT_panels[0], most, x, <floating>1 / <floating>all_streams,
-                    h, y, dz, dWx, dWh, dbh, dWy, dby, &scratch[0])
+                    net, &params[0], &panels[0], chunk, &x[0, 0], <floating>1 / <floating>all_streams, dropping,
+                    h0, c0, gates0, dropped0, &y[0, 0, 0], dh0, &carry[0, 0, 0], d[rank], &scratch[0])
             else:
                 losses[rank] = NAN
             met = spin_barrier_wait(&barrier.barrier)
@@ -342,10 +388,24 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
             if not isfinite(loss):
                 done = step
                 break
-            stamp += 1
-            update(&params[0], d, x_of, streams, n_shards, rank, &sum_[0], at, T, V, H, seen, <int>stamp,
-                   &Wh_panels[0], &WhT_panels[0], most, <floating>learning_rate, <floating>clip)
-            memcpy(&h[0, 0, 0], &h[T, 0, 0], B * H * sizeof(floating))
+            if by_norm:
+                measuring.squares = 0
+                update(net, &rule, &team, &measuring, &params[0], d, &first_memory[0], &second_memory[0], &panels[0])
+                norms[rank] = measuring.squares
+                met = spin_barrier_wait(&barrier.barrier)
+                if not met:
+                    break
+                norm = total_norm(&norms[0], n_shards)
+                rule.scale = min(1.0, optimizer.clip_norm / (norm + 1e-6))
+            rule.learning_rate = rates[step]
+            rule.correction = 1 - pow(0.9, adam_steps + step + 1)
+            rule.root_correction = sqrt(1 - pow(0.999, adam_steps + step + 1))
+            stepping.measure = not by_norm and step + 1 == n_steps
+            stepping.squares = 0
+            update(net, &rule, &team, &stepping, &params[0], d, &first_memory[0], &second_memory[0], &panels[0])
+            if stepping.measure:
+                norms[rank] = stepping.squares
+            carry_states(net, chunk, T, h0, c0)
             last_loss = loss
             smooth_loss = smooth_loss * 0.999 + loss * loss_scale * 0.001
             position += T
@@ -359,100 +419,151 @@ def train(floating[::1] params, floating[::1] sum_, layout, floating[::1] Wh_pan
             cursor.smooth_loss = smooth_loss
             cursor.last_loss = last_loss
             cursor.diverged = done < n_steps
-    own.stamp = stamp
+            cursor.gradient_norm = norm if by_norm or done < n_steps else total_norm(&norms[0], n_shards)
+    own.stamp = team.now
     if not known:
-        raise ValueError(f"a symbol's id is not below the vocabulary's size {V}")
+        raise ValueError(f"a symbol's id is not below the vocabulary's size {net.V}")
 
 
-def feed(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels, bint one_row,
-         const int[:, ::1] x, floating[:, ::1] h, floating[:, ::1] scratch):
-    """Move the states h (k, H) on over symbols x (n, k); scratch is like h."""
-    cdef Py_ssize_t t, B = h.shape[0], H = h.shape[1]
-    _same("streams", x.shape[1], B)
-    _fits(Wx.shape[1], bh.shape[0], H)
-    _known(x, Wx.shape[0])
-    _same("scratch", scratch.shape[0] * scratch.shape[1], B * H)
-    _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
-    cdef float_mode mode
-    with nogil:
-        mode = flush_denormals()
-        for t in range(x.shape[0]):
-            advance(Wx, bh, Wh_panels, widest(one_row), &x[t, 0], h, scratch)
-        restore_denormals(mode)
+cdef inline double total_norm(const double* squares, int n) noexcept nogil:
+    cdef double total = 0
+    cdef int i
+    for i in range(n):
+        total += squares[i]
+    return sqrt(total)
 
 
-cdef inline void advance(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels,
-                         int most, const int* x, floating[:, ::1] h, floating[:, ::1] scratch) noexcept nogil:
-    """h = tanh(Wx[x] + bh + h @ Wh)"""
-    cdef Py_ssize_t B = h.shape[0], H = h.shape[1]
-    add_input(Wx, bh, x, B, &scratch[0, 0])
-    rnn_forward(B, H, &h[0, 0], &Wh_panels[0], most, &scratch[0, 0])
-    memcpy(&h[0, 0], &scratch[0, 0], B * H * sizeof(floating))
+cdef inline void clear_states(const NetworkPlaces* net, Chunk chunk, floating* h, floating* c) noexcept nogil:
+    """Zero the states that the next chunk starts from."""
+    cdef Py_ssize_t l, size = chunk.B * net.H * sizeof(floating)
+    for l in range(net.L):
+        memset(h + l * chunk.states, 0, size)
+        if net.cell == LSTM:
+            memset(c + l * chunk.states, 0, size)
 
 
-def sample(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels,
-           bint one_row, const floating[::1] Wy_panels, bint Wy_one_row, const floating[::1] by,
-           const double[:, ::1] uniforms, double temperature,
-           floating[:, ::1] h, floating[:, ::1] scratch, floating[:, ::1] y, int[:, ::1] out):
-    """Draw out[t, b] with uniforms[t, b] from the state h[b], feeding each symbol back in; h is left after the last.
-
-    `one_row` and `Wy_one_row` say that Wh and Wy are packed for one stream.
-    """
-    cdef Py_ssize_t t, b, B = h.shape[0], H = h.shape[1], V = y.shape[1]
-    _same("streams of uniforms", uniforms.shape[1], B)
-    _same("streams of logits", y.shape[0], B)
-    _same("symbols", by.shape[0], V)
-    _same("rows of Wx", Wx.shape[0], V)
-    _fits(Wx.shape[1], bh.shape[0], H)
-    _same("scratch", scratch.shape[0] * scratch.shape[1], B * H)
-    _same("output", out.shape[0] * out.shape[1], uniforms.shape[0] * B)
-    _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
-    _same("packed Wy", Wy_panels.shape[0], packed_size(H, V, sizeof(floating)))
-    cdef float_mode mode
-    with nogil:
-        mode = flush_denormals()
-        for t in range(uniforms.shape[0]):
-            # y = h @ Wy + by                          (B, V) = (B, H) (H, V)
-            add_bias(by, B, &y[0, 0])
-            multiply_panels(B, H, V, &h[0, 0], H, &Wy_panels[0], widest(Wy_one_row), &y[0, 0], V)
-            for b in range(B):
-                out[t, b] = draw(&y[b, 0], V, uniforms[t, b], <floating>temperature)
-            advance(Wx, bh, Wh_panels, widest(one_row), &out[t, 0], h, scratch)
-        restore_denormals(mode)
+cdef inline void carry_states(const NetworkPlaces* net, Chunk chunk, Py_ssize_t steps, floating* h,
+                              floating* c) noexcept nogil:
+    """Make the states after some steps those that the next ones start from."""
+    cdef Py_ssize_t l, BH = chunk.B * net.H, size = BH * sizeof(floating)
+    for l in range(net.L):
+        memcpy(h + l * chunk.states, h + l * chunk.states + steps * BH, size)
+        if net.cell == LSTM:
+            memcpy(c + l * chunk.states, c + l * chunk.states + steps * BH, size)
 
 
-def log_probabilities(const floating[:, ::1] Wx, const floating[::1] bh, const floating[::1] Wh_panels,
-                      bint one_row, const floating[::1] Wy_panels, bint Wy_one_row, const floating[::1] by,
-                      const int[:, ::1] x,
-                      floating[:, :, ::1] h, floating[:, :, ::1] y, double[:, ::1] out):
-    """out[t, b] = log P(x[t, b] | h[0, b] and the symbols before); h[0] is left after the last symbol.
+def inference_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays that inference wants for B streams, T symbols at a time; h[:, 0] and c[:, 0] are the states."""
+    cdef NetworkPlaces* net = &network.net
+    return {
+        "h": (net.L, T + 1, B, net.H),
+        "c": (net.L, T + 1 if net.cell == LSTM else 0, B, net.H),
+        "gates": (1, 0 if net.cell == RNN else T, B, net.Z * net.H),
+    }
 
-    h (T + 1, B, H) and y (T, B, V) are the workspace for T symbols at a time. `one_row` and `Wy_one_row` say that Wh
-    and Wy are packed for products with one row; Wh meets B rows at a time here, Wy T * B.
-    """
-    cdef Py_ssize_t T = y.shape[0], B = y.shape[1], V = y.shape[2], H = h.shape[2], n = x.shape[0]
-    cdef Py_ssize_t t, i = 0, b, steps
-    _same("states", h.shape[0] * h.shape[1], (T + 1) * B)
-    _same("streams", x.shape[1], B)
-    _same("output", out.shape[0] * out.shape[1], n * B)
-    _same("symbols", by.shape[0], V)
-    _same("rows of Wx", Wx.shape[0], V)
-    _fits(Wx.shape[1], bh.shape[0], H)
-    _known(x, V)
-    _same("packed Wh", Wh_panels.shape[0], packed_size(H, H, sizeof(floating)))
-    _same("packed Wy", Wy_panels.shape[0], packed_size(H, V, sizeof(floating)))
+
+cdef Chunk inference_chunk(Network network, Py_ssize_t T, Py_ssize_t B, h, c, gates) except *:
+    """The chunk of B streams and T symbols at a time, and the check that the workspace is one of it."""
+    cdef Chunk chunk = chunk_of(&network.net, T, B)
+    for array, (name, shape) in zip((h, c, gates), inference_workspace(network, T, B).items()):
+        _shaped(name, array, shape)
+    if not network.net.many:
+        raise ValueError("inference wants a network with all weights packed")
+    chunk.gates = 0  # one layer after the other uses the same
+    return chunk
+
+
+def feed(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x, h, c, gates):
+    """Move the states h[:, 0] (and c[:, 0]) on over symbols x (n, B); see `inference_workspace`."""
+    cdef NetworkPlaces* net = &network.net
+    cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
+    cdef Py_ssize_t i = 0, n = x.shape[0], B = x.shape[1], T = h_.shape[1] - 1, steps
+    cdef Chunk chunk = inference_chunk(network, T, B, h, c, gates)
+    _fits(network, params, panels)
+    _known(x, net.V)
+    cdef floating* h0 = begin(h_)
+    cdef floating* c0 = begin(c_)
+    cdef floating* gates0 = begin(gates_)
     cdef float_mode mode
     with nogil:
         mode = flush_denormals()
         while i < n:
             steps = min(T, n - i)
-            recur(Wx, bh, &Wh_panels[0], widest(one_row), x[i:], h, 0, steps)
+            layers_forward(net, &params[0], &panels[0], chunk, &x[i, 0], 0, steps, <const Dropout*>NULL, h0, c0, gates0,
+                           <floating*>NULL)
+            carry_states(net, chunk, steps, h0, c0)
+            i += steps
+        restore_denormals(mode)
+
+
+def sample(Network network, const floating[::1] params, const floating[::1] panels, const double[:, ::1] uniforms,
+           double temperature, h, c, gates, floating[:, ::1] y, int[:, ::1] out):
+    """Draw out[t, b] with uniforms[t, b] from the states, feeding each symbol back in; the states move on.
+
+    The workspace is one of one symbol at a time; y (B, V).
+    """
+    cdef NetworkPlaces* net = &network.net
+    cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
+    cdef Py_ssize_t t, b, n = uniforms.shape[0], B = uniforms.shape[1], H = net.H, V = net.V
+    cdef Chunk chunk = inference_chunk(network, 1, B, h, c, gates)
+    _fits(network, params, panels)
+    _same("streams of logits", y.shape[0], B)
+    _same("logits", y.shape[1], V)
+    _same("streams of output", out.shape[1], B)
+    _same("symbols of output", out.shape[0], n)
+    cdef floating* h0 = begin(h_)
+    cdef floating* c0 = begin(c_)
+    cdef floating* gates0 = begin(gates_)
+    cdef const floating* top = h0 + (net.L - 1) * chunk.states
+    cdef float_mode mode
+    with nogil:
+        mode = flush_denormals()
+        for t in range(n):
+            # y = h @ Wy + by                          (B, V) = (B, H) (H, V)
+            set_rows(&params[net.by], B, V, &y[0, 0], V)
+            multiply_panels(B, H, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0], V)
+            for b in range(B):
+                out[t, b] = draw(&y[b, 0], V, uniforms[t, b], <floating>temperature)
+            layers_forward(net, &params[0], &panels[0], chunk, &out[t, 0], 0, 1, <const Dropout*>NULL, h0, c0, gates0,
+                           <floating*>NULL)
+            carry_states(net, chunk, 1, h0, c0)
+        restore_denormals(mode)
+
+
+def log_probabilities(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x,
+                      h, c, gates, floating[:, :, ::1] y, double[:, ::1] out):
+    """out[t, b] = log P(x[t, b] | the states and the symbols before); the states move on over all of x (n, B).
+
+    The workspace and y (T, B, V) are for T symbols at a time.
+    """
+    cdef NetworkPlaces* net = &network.net
+    cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
+    cdef Py_ssize_t T = y.shape[0], B = x.shape[1], V = net.V, H = net.H, n = x.shape[0]
+    cdef Py_ssize_t t, i = 0, b, steps
+    cdef Chunk chunk = inference_chunk(network, T, B, h, c, gates)
+    _fits(network, params, panels)
+    _same("streams of logits", y.shape[1], B)
+    _same("logits", y.shape[2], V)
+    _same("streams of output", out.shape[1], B)
+    _same("symbols of output", out.shape[0], n)
+    _known(x, V)
+    cdef floating* h0 = begin(h_)
+    cdef floating* c0 = begin(c_)
+    cdef floating* gates0 = begin(gates_)
+    cdef const floating* top = h0 + (net.L - 1) * chunk.states
+    cdef float_mode mode
+    with nogil:
+        mode = flush_denormals()
+        while i < n:
+            steps = min(T, n - i)
+            layers_forward(net, &params[0], &panels[0], chunk, &x[i, 0], 0, steps, <const Dropout*>NULL, h0, c0, gates0,
+                           <floating*>NULL)
             # y = h[:-1] @ Wy + by                     (TB, V) = (TB, H) (H, V)
-            add_bias(by, steps * B, &y[0, 0, 0])
-            multiply_panels(steps * B, H, V, &h[0, 0, 0], H, &Wy_panels[0], widest(Wy_one_row), &y[0, 0, 0], V)
+            set_rows(&params[net.by], steps * B, V, &y[0, 0, 0], V)
+            multiply_panels(steps * B, H, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0, 0], V)
             for t in range(steps):
                 for b in range(B):
                     out[i + t, b] = log_softmax_at(&y[t, b, 0], V, x[i + t, b])
-            memcpy(&h[0, 0, 0], &h[steps, 0, 0], B * H * sizeof(floating))
+            carry_states(net, chunk, steps, h0, c0)
             i += steps
         restore_denormals(mode)

@@ -11,6 +11,9 @@ the width of the panels: inference built on this gives the same bits at every ba
 """
 from cython cimport floating
 
+cdef enum:
+    MOST_COLUMNS = 128  # of any panel: STRIP_VECTORS of the widest registers, in single precision
+
 cdef extern from "register_tile.h" nogil:
     const int TILE_VECTORS
     const int STRIP_VECTORS
@@ -53,9 +56,9 @@ cdef inline Py_ssize_t panel_start(const floating* w, Py_ssize_t N, int most, Py
     return min(start * <Py_ssize_t>(VECTOR_BYTES // sizeof(floating)), N)
 
 
-cdef inline void pack(const floating* W, Py_ssize_t K, Py_ssize_t N, int most, Py_ssize_t first,
+cdef inline void pack(const floating* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw, int most, Py_ssize_t first,
                       Py_ssize_t last, floating* panels) noexcept nogil:
-    """Pack rows [first, last) of W (K, N)."""
+    """Pack rows [first, last) of W (K, N), whose rows are ldw elements apart."""
     cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)
     cdef Py_ssize_t j, k, n, start, columns, width, count = panel_count(W, N, most)
     cdef floating* row
@@ -66,7 +69,7 @@ cdef inline void pack(const floating* W, Py_ssize_t K, Py_ssize_t N, int most, P
             width = vectors_across(W, columns) * lanes
             row = panels + K * start + k * width
             for n in range(columns):
-                row[n] = W[k * N + start + n]
+                row[n] = W[k * ldw + start + n]
             for n in range(columns, width):
                 row[n] = 0
 
@@ -140,8 +143,8 @@ cdef inline Py_ssize_t transposed_scratch(const floating* w, Py_ssize_t M, Py_ss
 
 
 cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N, const floating* a, const floating* b,
-                                        floating* scratch, floating* c) noexcept nogil:
-    """c += a.T @ b                                    (M, N) += (K, M)' (K, N)
+                                        Py_ssize_t ldb, floating* scratch, floating* c, Py_ssize_t ldc) noexcept nogil:
+    """c += a.T @ b                                    (M, N) += (K, M)' (K, N); rows of b and c are ldb and ldc apart
 
     The gradient of weights: K, the time steps of all streams, is much longer than a cache, so both operands are packed
     a block of rows at a time.
@@ -154,13 +157,13 @@ cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N
             pack_slivers_float(depth, M, a + k * M, M, scratch)
         else:
             pack_slivers_double(depth, M, a + k * M, M, scratch)
-        pack(b + k * N, depth, N, TILE_VECTORS, 0, depth, panels)
+        pack(b + k * ldb, depth, N, ldb, TILE_VECTORS, 0, depth, panels)
         for j in range(panel_count(b, N, TILE_VECTORS)):
             start = panel_start(b, N, TILE_VECTORS, j)
             if floating is float:
                 multiply_slivers_float(M, depth, scratch, panels + depth * start,
-                                       panel_start(b, N, TILE_VECTORS, j + 1) - start, c + start, N)
+                                       panel_start(b, N, TILE_VECTORS, j + 1) - start, c + start, ldc)
             else:
                 multiply_slivers_double(M, depth, scratch, panels + depth * start,
-                                        panel_start(b, N, TILE_VECTORS, j + 1) - start, c + start, N)
+                                        panel_start(b, N, TILE_VECTORS, j + 1) - start, c + start, ldc)
         k += depth

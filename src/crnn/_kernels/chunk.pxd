@@ -1,0 +1,367 @@
+"""One chunk through the network: rows of Wx, the cells over T steps, logits, loss, and the same backwards.
+
+Time-major arrays, a layer after the other: h (L, T + 1, B, H) with the carried states in h[:, 0], c like it for an
+LSTM; y (T, B, V) the logits and then dy; gates as the cell says, (L, T, B, Z H) for a GRU or an LSTM. The vanilla cell
+needs no gates: there the array holds dz, the gradient of what tanh is applied to, for a few time steps at a time, and
+one row more for the step after them.
+x (T + 1, B) holds the chunk's symbols and one more row: x[:-1] are the inputs, x[1:] the targets.
+
+A chunk is taken `block_steps` time steps at a time through all layers, so that what one stage leaves in the cache the
+next one finds there.
+"""
+from cython cimport floating
+from libc.string cimport memcpy, memset
+from .blas cimport gemm
+from .dropout cimport Dropout, drop_out
+from .gru cimport gru_backward, gru_forward
+from .lstm cimport lstm_backward, lstm_forward
+from .network cimport GRU, LSTM, RNN, Network, input_block
+from .panels cimport (add_transposed_product, multiply_panel, multiply_panels, pack, packed_elements, panel_count,
+                      panel_start, transposed_scratch)
+from .rnn cimport rnn_backward, rnn_forward
+from .softmax cimport softmax_loss
+
+cdef enum:
+    BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones are taken
+
+ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace a layer's part begins
+    Py_ssize_t T
+    Py_ssize_t B
+    Py_ssize_t block  # time steps taken at a time
+    Py_ssize_t states  # elements of a layer's h, and of its c
+    Py_ssize_t gates
+
+
+cdef inline Py_ssize_t block_steps(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
+    """Time steps of a chunk that are taken at a time."""
+    return min(T, max(1, BLOCK_ROWS // B))
+
+
+cdef inline Chunk chunk_of(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
+    cdef Chunk chunk
+    chunk.T = T
+    chunk.B = B
+    chunk.block = block_steps(T, B)
+    chunk.states = (T + 1) * B * net.H
+    chunk.gates = (chunk.block + 1 if net.cell == RNN else T) * B * net.Z * net.H
+    return chunk
+
+
+cdef inline Py_ssize_t chunk_scratch(const Network* net, const floating* w) noexcept nogil:
+    """Elements of the scratch of `loss_and_gradients`; `w` only tells the dtype."""
+    return transposed_scratch(w, net.H, max(net.G * net.H, net.V))
+
+
+# ------------------------------------------------------------------------- products over the rows of a chunk
+
+
+cdef inline void multiply_rows(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a,
+                               const floating* W, Py_ssize_t ldw, const floating* panels, int most,
+                               floating* c, Py_ssize_t ldc) noexcept nogil:
+    """c += a @ W                                      (rows, N) += (rows, K) (K, N)"""
+    if many:
+        multiply_panels(rows, K, N, a, K, panels, most, c, ldc)
+    else:
+        gemm(b"n", b"n", rows, N, K, a, K, W, ldw, <floating>1, c, ldc)
+
+
+cdef inline void multiply_rows_back(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a,
+                                    Py_ssize_t lda, const floating* W, Py_ssize_t ldw, const floating* panels,
+                                    int most, floating* c) noexcept nogil:
+    """c = a @ W.T                                     (rows, N) = (rows, K) (N, K)'"""
+    if many:
+        memset(c, 0, rows * N * sizeof(floating))
+        multiply_panels(rows, K, N, a, lda, panels, most, c, N)
+    else:
+        gemm(b"t", b"n", rows, N, K, a, lda, W, ldw, <floating>0, c, N)
+
+
+cdef inline void add_weight_gradient(bint many, Py_ssize_t rows, Py_ssize_t M, Py_ssize_t N, const floating* a,
+                                     const floating* d, Py_ssize_t ldd, floating* scratch, floating* dW,
+                                     Py_ssize_t ldw) noexcept nogil:
+    """dW += a.T @ d                                   (M, N) += (rows, M)' (rows, N)"""
+    if many:
+        add_transposed_product(rows, M, N, a, d, ldd, scratch, dW, ldw)
+    else:
+        gemm(b"n", b"t", M, N, rows, a, M, d, ldd, <floating>1, dW, ldw)
+
+
+cdef inline void set_rows(const floating* bias, Py_ssize_t rows, Py_ssize_t N, floating* y,
+                          Py_ssize_t ldy) noexcept nogil:
+    """y = bias                                        (rows, N): what a product is then added to"""
+    cdef Py_ssize_t r
+    for r in range(rows):
+        memcpy(y + r * ldy, bias, N * sizeof(floating))
+
+
+cdef inline void add_column_sums(const floating* a, Py_ssize_t rows, Py_ssize_t N, Py_ssize_t lda,
+                                 floating* out) noexcept nogil:
+    """out += a.sum(axis=0)"""
+    cdef Py_ssize_t r, j
+    for r in range(rows):
+        for j in range(N):
+            out[j] += a[r * lda + j]
+
+
+# -------------------------------------------------------------------------------------------- input of a layer
+
+
+cdef inline void look_up_input(const Network* net, const floating* p, const int* x, Py_ssize_t B,
+                               floating* z) noexcept nogil:
+    """z = Wx[x] + bh                                  (B, G H): the first layer's input, a row lookup for each stream"""
+    cdef Py_ssize_t b, j, g, H = net.H, N = net.G * H, together = 2 * H if net.cell == GRU else N
+    cdef const floating* bias = p + net.layer[0].bh
+    cdef const floating* row
+    cdef floating* out
+    for b in range(B):
+        row = p + net.layer[0].Wx + x[b] * N
+        out = z + b * net.Z * H
+        for j in range(together):
+            out[j] = row[j] + bias[j]
+        if net.cell == GRU:
+            out += H
+            for j in range(2 * H, N):
+                out[j] = row[j] + bias[j]
+    if net.cell == GRU:
+        set_rows(p + net.layer[0].bn, B, H, z + 2 * H, 4 * H)
+
+
+cdef inline void project_input(const Network* net, const floating* p, const floating* panels, Py_ssize_t l,
+                               Py_ssize_t rows, const floating* below, floating* z) noexcept nogil:
+    """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H): the input of a higher layer"""
+    cdef Py_ssize_t g, H = net.H, N = net.G * H
+    cdef floating* out
+    for g in range(net.G):
+        out = z + input_block(net, g) * H
+        set_rows(p + net.layer[l].bh + g * H, rows, H, out, net.Z * H)
+        multiply_rows(net.many, rows, H, H, below, p + net.layer[l].Wx + g * H, N,
+                      panels + net.layer[l].Wx_panels + g * packed_elements(p, H, H), net.most_rows, out, net.Z * H)
+    if net.cell == GRU:
+        set_rows(p + net.layer[l].bn, rows, H, z + 2 * H, 4 * H)
+
+
+cdef inline void add_lookup_gradient(const Network* net, const floating* dz, const int* x, Py_ssize_t B,
+                                     floating* d) noexcept nogil:
+    """dWx[x] += dz; dbh += dz.sum(axis=0)             the backward of `look_up_input`, while dz is in the cache"""
+    cdef Py_ssize_t b, j, H = net.H, N = net.G * H, together = 2 * H if net.cell == GRU else N
+    cdef floating* bias = d + net.layer[0].bh
+    cdef const floating* out
+    cdef floating* row
+    for b in range(B):
+        row = d + net.layer[0].Wx + x[b] * N
+        out = dz + b * net.Z * H
+        for j in range(together):
+            row[j] += out[j]
+            bias[j] += out[j]
+        if net.cell == GRU:
+            out += H
+            for j in range(2 * H, N):
+                row[j] += out[j]
+                bias[j] += out[j]
+
+
+cdef inline void project_input_back(const Network* net, const floating* p, const floating* panels, Py_ssize_t l,
+                                    Py_ssize_t rows, const floating* below, const floating* dz, floating* d,
+                                    floating* scratch, floating* dbelow) noexcept nogil:
+    """dWx += below.T @ dz; dbh += dz.sum(axis=0); dbelow = dz @ Wx.T          the backward of `project_input`"""
+    cdef Py_ssize_t H = net.H, N = net.G * H, ld = net.Z * H, together = 2 * H if net.cell == GRU else N
+    cdef const floating* WxT = panels + net.layer[l].WxT_panels
+    cdef const floating* Wx = p + net.layer[l].Wx
+    cdef floating* dWx = d + net.layer[l].Wx
+    add_weight_gradient(net.many, rows, H, together, below, dz, ld, scratch, dWx, N)
+    add_column_sums(dz, rows, together, ld, d + net.layer[l].bh)
+    if net.cell == GRU:
+        add_weight_gradient(net.many, rows, H, H, below, dz + 3 * H, ld, scratch, dWx + 2 * H, N)
+        add_column_sums(dz + 3 * H, rows, H, ld, d + net.layer[l].bh + 2 * H)
+        # dbelow = dz[r z] @ Wx[r z].T + dn @ Wx[n].T, so that the last block is added to the others
+        multiply_split_back(net, rows, dz, Wx, WxT, dbelow)
+    else:
+        multiply_rows_back(net.many, rows, N, H, dz, ld, Wx, N, WxT, net.most_rows, dbelow)
+
+
+cdef inline void multiply_split_back(const Network* net, Py_ssize_t rows, const floating* dz, const floating* Wx,
+                                     const floating* WxT, floating* dbelow) noexcept nogil:
+    """dbelow = [dr dz dn] @ Wx.T for a GRU's rows [dr dz dm dn]             (rows, H) = (rows, 3 H) (H, 3 H)'"""
+    cdef Py_ssize_t H = net.H, j, start, columns, width
+    cdef const floating* panel
+    if not net.many:
+        gemm(b"t", b"n", rows, H, 2 * H, dz, 4 * H, Wx, 3 * H, <floating>0, dbelow, H)
+        gemm(b"t", b"n", rows, H, H, dz + 3 * H, 4 * H, Wx + 2 * H, 3 * H, <floating>1, dbelow, H)
+        return
+    memset(dbelow, 0, rows * H * sizeof(floating))
+    for j in range(panel_count(dz, H, net.most_rows)):
+        start = panel_start(dz, H, net.most_rows, j)
+        columns = panel_start(dz, H, net.most_rows, j + 1) - start
+        width = packed_elements(dz, 1, columns)
+        panel = WxT + 3 * H * start
+        multiply_panel(rows, 2 * H, dz, 4 * H, panel, columns, dbelow + start, H)
+        multiply_panel(rows, H, dz + 3 * H, 4 * H, panel + 2 * H * width, columns, dbelow + start, H)
+
+
+# --------------------------------------------------------------------------------------------------- one layer
+
+
+cdef inline void recur(const Network* net, const floating* p, const floating* panels, Py_ssize_t l, Py_ssize_t B,
+                       const int* x, Py_ssize_t first, Py_ssize_t last, floating* h, floating* c,
+                       floating* gates) noexcept nogil:
+    """Layer l over time steps [first, last); the input part of a higher layer is already in its place.
+
+    h and c begin with the states before step 0, gates with those of step 0.
+    """
+    cdef Py_ssize_t t, BH = B * net.H, row = BH * net.Z
+    cdef const floating* Wh = panels + net.layer[l].Wh_panels
+    cdef floating* z
+    for t in range(first, last):
+        z = h + (t + 1) * BH if net.cell == RNN else gates + t * row
+        if l == 0:
+            look_up_input(net, p, x + t * B, B, z)
+        if net.cell == RNN:
+            rnn_forward(B, net.H, h + t * BH, Wh, net.most, z)
+        elif net.cell == GRU:
+            gru_forward(B, net.H, h + t * BH, Wh, net.most, z, h + (t + 1) * BH)
+        else:
+            lstm_forward(B, net.H, h + t * BH, c + t * BH, Wh, net.most, z, c + (t + 1) * BH, h + (t + 1) * BH)
+
+
+cdef inline void layers_forward(const Network* net, const floating* p, const floating* panels, Chunk chunk,
+                                const int* x, Py_ssize_t first, Py_ssize_t last, const Dropout* drop, floating* h,
+                                floating* c, floating* gates, floating* dropped) noexcept nogil:
+    """All layers over time steps [first, last). With dropout, `dropped` (L, T, B, H) is what each layer passes on."""
+    cdef Py_ssize_t l, BH = chunk.B * net.H, rows = (last - first) * chunk.B
+    cdef floating* out
+    cdef floating* z
+    cdef const floating* below = NULL
+    for l in range(net.L):
+        if l:
+            z = (h + l * chunk.states + (first + 1) * BH if net.cell == RNN
+                 else gates + l * chunk.gates + first * BH * net.Z)
+            project_input(net, p, panels, l, rows, below, z)
+        recur(net, p, panels, l, chunk.B, x, first, last, h + l * chunk.states, c + l * chunk.states,
+              gates + l * chunk.gates)
+        below = h + l * chunk.states + (first + 1) * BH
+        if drop != NULL:
+            out = dropped + (l * chunk.T + first) * BH
+            memcpy(out, below, rows * net.H * sizeof(floating))
+            drop_out(drop, l, first, last, chunk.B, net.H, out)
+            below = out
+
+
+cdef inline void recur_back(const Network* net, const floating* panels, Py_ssize_t l, Chunk chunk, const int* x,
+                            Py_ssize_t first, Py_ssize_t last, const floating* h, const floating* c,
+                            floating* gates, floating* dh, floating* carry, floating* d) noexcept nogil:
+    """Back through layer l from time step last - 1 to first; dh (last - first, B, H) is what reaches h from above.
+
+    `carry` (B, H) is what reaches the state before the block past its products. At the end gates hold dz.
+    """
+    cdef Py_ssize_t t, B = chunk.B, BH = B * net.H, row = BH * net.Z
+    cdef const floating* WhT = panels + net.layer[l].WhT_panels
+    cdef const floating* dz_next
+    cdef floating* dz
+    for t in range(last - 1, first - 1, -1):
+        if net.cell == RNN:
+            dz = gates + (t - first) * BH
+            dz_next = gates + (chunk.block if t + 1 == last else t + 1 - first) * BH
+        else:
+            dz = gates + t * row
+            dz_next = dz + row
+        if t + 1 == chunk.T:
+            dz_next = NULL
+        if net.cell == RNN:
+            rnn_backward(B, net.H, dz_next, WhT, net.most, h + (t + 1) * BH, dz)
+        elif net.cell == GRU:
+            gru_backward(B, net.H, dz_next, WhT, net.most, h + t * BH, dz, dh + (t - first) * BH, carry)
+        else:
+            lstm_backward(B, net.H, dz_next, WhT, net.most, c + t * BH, dz, dh + (t - first) * BH, carry)
+        if l == 0:
+            add_lookup_gradient(net, dz, x + t * B, B, d)
+
+
+cdef inline floating* gradient_from_above(const Network* net, Chunk chunk, Py_ssize_t l, floating* gates,
+                                          floating* dh) noexcept nogil:
+    """Where the gradient of layer l's outputs is to be put: the vanilla cell turns it into dz in its place."""
+    return gates + l * chunk.gates if net.cell == RNN else dh
+
+
+cdef inline void layers_backward(const Network* net, const floating* p, const floating* panels, Chunk chunk,
+                                 const int* x, Py_ssize_t first, Py_ssize_t last, const Dropout* drop,
+                                 const floating* h, const floating* c, floating* gates, const floating* dropped,
+                                 floating* dh, floating* carry, floating* d, floating* scratch) noexcept nogil:
+    """All layers back over time steps [first, last); the top one's gradient from above is in its place."""
+    cdef Py_ssize_t l, H = net.H, BH = chunk.B * H, rows = (last - first) * chunk.B, ld = net.Z * H
+    cdef const floating* h_l
+    cdef const floating* below
+    cdef floating* dz
+    cdef floating* gates_l
+    cdef floating* above
+    for l in range(net.L - 1, -1, -1):
+        h_l = h + l * chunk.states
+        gates_l = gates + l * chunk.gates
+        if drop != NULL:
+            drop_out(drop, l, first, last, chunk.B, H, gradient_from_above(net, chunk, l, gates, dh))
+        recur_back(net, panels, l, chunk, x, first, last, h_l, c + l * chunk.states, gates_l, dh, carry + l * BH, d)
+        dz = gates_l if net.cell == RNN else gates_l + first * BH * net.Z
+        # dWh += h[:-1].T @ dz                         (H, G H) = (TB, H)' (TB, G H)
+        add_weight_gradient(net.many, rows, H, net.G * H, h_l + first * BH, dz, ld, scratch,
+                            d + net.layer[l].Wh, net.G * H)
+        if net.cell == GRU:
+            add_column_sums(dz + 2 * H, rows, H, ld, d + net.layer[l].bn)
+        if l:
+            below = (dropped + ((l - 1) * chunk.T + first) * BH if drop != NULL
+                     else h + (l - 1) * chunk.states + (first + 1) * BH)
+            above = gradient_from_above(net, chunk, l - 1, gates, dh)
+            project_input_back(net, p, panels, l, rows, below, dz, d, scratch, above)
+        if net.cell == RNN:
+            memcpy(gates_l + chunk.block * BH, gates_l, BH * sizeof(floating))
+
+
+# --------------------------------------------------------------------------------------------------- one chunk
+
+
+cdef inline void clear_gradients(const Network* net, floating* d) noexcept nogil:
+    """d = 0, but for the rows of Wx, of which the update clears those that it has used."""
+    memset(d + net.layer[0].Wh, 0, (net.end - net.layer[0].Wh) * sizeof(floating))
+
+
+cdef inline double loss_and_gradients(const Network* net, const floating* p, const floating* panels, Chunk chunk,
+                                      const int* x, floating weight, const Dropout* drop, floating* h, floating* c,
+                                      floating* gates, floating* dropped, floating* y, floating* dh, floating* carry,
+                                      floating* d, floating* scratch) noexcept nogil:
+    """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
+
+    The rows of Wx in d must come in as zeros. For the few rows of an online chunk the products are single calls of the
+    BLAS; for many rows weights are packed.
+    """
+    cdef Py_ssize_t first, last, rows, H = net.H, V = net.V, B = chunk.B, BH = B * H, top = net.L - 1
+    cdef const floating* out
+    cdef double loss = 0
+    clear_gradients(net, d)
+    memset(carry, 0, net.L * BH * sizeof(floating))
+
+    first = 0
+    while first < chunk.T:
+        last = min(first + chunk.block, chunk.T)
+        rows = (last - first) * B
+        layers_forward(net, p, panels, chunk, x, first, last, drop, h, c, gates, dropped)
+        out = dropped + (top * chunk.T + first) * BH if drop != NULL else h + top * chunk.states + (first + 1) * BH
+        # y = h[1:] @ Wy + by                          (TB, V) = (TB, H) (H, V)
+        set_rows(p + net.by, rows, V, y + first * B * V, V)
+        multiply_rows(net.many, rows, H, V, out, p + net.Wy, V, panels + net.Wy_panels, net.most_rows,
+                      y + first * B * V, V)
+        loss += softmax_loss(y + first * B * V, x + (first + 1) * B, rows, V, weight)
+        first = last
+
+    # From here on y holds dy.
+    last = chunk.T
+    while last > 0:
+        first = max(last - chunk.block, 0)
+        rows = (last - first) * B
+        out = dropped + (top * chunk.T + first) * BH if drop != NULL else h + top * chunk.states + (first + 1) * BH
+        # dWy += h[1:].T @ dy                          (H, V) = (TB, H)' (TB, V)
+        add_weight_gradient(net.many, rows, H, V, out, y + first * B * V, V, scratch, d + net.Wy, V)
+        add_column_sums(y + first * B * V, rows, V, V, d + net.by)
+        # dh = dy @ Wy.T                               (TB, H) = (TB, V) (H, V)'
+        multiply_rows_back(net.many, rows, V, H, y + first * B * V, V, p + net.Wy, V, panels + net.WyT_panels,
+                           net.most_rows, gradient_from_above(net, chunk, top, gates, dh))
+        layers_backward(net, p, panels, chunk, x, first, last, drop, h, c, gates, dropped, dh, carry, d, scratch)
+        last = first
+    return loss

@@ -1,0 +1,45 @@
+"""Dropout: factors that are 0 or 1 / (1 - rate), made anew from where they belong whenever they are wanted.
+
+A factor is a hash of the seed, the training step, the layer, the time step, the stream and the unit: the backward pass
+finds the same ones as the forward pass and nothing is stored, and a stream's do not depend on how streams are dealt to
+threads. The hash is lowbias32 (Chris Wellons, "Prospecting for Hash Functions", 2018).
+"""
+from cython cimport floating
+from libc.stdint cimport uint32_t, uint64_t
+
+ctypedef struct Dropout:
+    double rate
+    uint32_t step_key  # of the seed and the training step
+    Py_ssize_t first_stream  # of the shard
+
+cdef enum:
+    UNIT_STEP = 0x9E3779B9
+
+
+cdef inline uint32_t mix(uint32_t x) noexcept nogil:
+    x ^= x >> 16
+    x *= <uint32_t>0x7FEB352D
+    x ^= x >> 15
+    x *= <uint32_t>0x846CA68B
+    x ^= x >> 16
+    return x
+
+
+cdef inline uint32_t dropout_key(uint64_t seed, uint64_t step) noexcept nogil:
+    """The key of all masks of a training step."""
+    return mix(mix(mix(<uint32_t>seed) ^ <uint32_t>(seed >> 32)) ^ <uint32_t>step)
+
+
+cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last,
+                          Py_ssize_t B, Py_ssize_t H, floating* a) noexcept nogil:
+    """a *= mask                                       (last - first, B, H): of a layer's outputs, for these time steps"""
+    cdef uint32_t bound = <uint32_t>(drop.rate * 16777216.0 + 0.5), key, row
+    cdef floating factor = <floating>(1 / (1 - drop.rate))
+    cdef Py_ssize_t t, b, j, i = 0
+    for t in range(first, last):
+        row = mix(drop.step_key ^ (<uint32_t>layer * <uint32_t>UNIT_STEP + <uint32_t>t))
+        for b in range(B):
+            key = mix(row ^ <uint32_t>(drop.first_stream + b))
+            for j in range(H):
+                a[i + j] *= factor if (mix(key + <uint32_t>j * <uint32_t>UNIT_STEP) >> 8) >= bound else <floating>0
+            i += H
