@@ -167,7 +167,12 @@ class Trainer:
         cursor = self.cursor
         return Copy(
             core.Cursor(
-                cursor.position, cursor.n_steps, cursor.smooth_loss, cursor.last_loss, cursor.optimizer_start
+                cursor.position,
+                cursor.n_steps,
+                cursor.smooth_loss,
+                cursor.last_loss,
+                cursor.optimizer_start,
+                cursor.gradient_norm,
             ),
             self.params.copy(),
             tuple(array.copy() for array in self.memory),
@@ -218,7 +223,7 @@ class Trainer:
 
     def _start_from_arrays(self) -> None:
         """Pack the weights and hand the states out; from then on the kernel packs what it updates."""
-        core.pack(self.network, self.params, self.panels)
+        core.pack_weights(self.network, self.params, self.panels)
         for shard in self.shards:
             for state, carried in zip(self.states, shard.carried, strict=True):
                 carried[...] = state[:, shard.streams.start : shard.streams.stop]
