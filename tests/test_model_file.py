@@ -730,9 +730,9 @@ def test_any_json_with_a_true_checksum(path, data, key, field, value, whole):
 @settings(free, max_examples=200)
 @given(
     name=st.sampled_from(
-        [*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training"]
-        + ["optimizer.", "optimizer.a.b", "optimizer.exp_avg.decoder.bias", "\0", "__metadata"]
-    ),
+        [*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training", "\0", "__metadata"]
+    )
+    | st.sampled_from(["optimizer.", "optimizer.a.b", "optimizer.exp_avg.decoder.bias"]),
     dtype=st.sampled_from(["F32", "F64", "U8", "BF16", "BOOL", "F8_E4M3", "F4", "X", ""]),
     shape=st.lists(st.integers(0, 3) | st.integers(0, 2**64), max_size=4),
     place=st.lists(st.integers(0, 200) | st.integers(0, 2**64), max_size=3),
