@@ -71,7 +71,9 @@ class Trainer:
         The chunk's length to which losses are scaled: that of `streams` unless its text was too short for it.
     n_steps, smooth_loss : int, float
         Where training stands.
-    optimizer : core.Optimizer
+    optimizer : {"adagrad", "rmsprop", "adam"}
+    clip, clip_norm, weight_decay : float
+        Infinity: not clipped.
     optimizer_start : int
         The step before which `memory` was zero.
     dropout : float, default=0.0
@@ -92,14 +94,18 @@ class Trainer:
         seq_length: int,
         n_steps: int,
         smooth_loss: float,
-        optimizer: core.Optimizer,
+        optimizer: str,
         optimizer_start: int,
+        clip: float = math.inf,
+        clip_norm: float = math.inf,
+        weight_decay: float = 0.0,
         dropout: float = 0.0,
         dropout_seed: int = 0,
         n_threads: int = 1,
     ) -> None:
         self.layout, self.params, self.memory, self.states = layout, params, tuple(memory), tuple(states)
-        self.streams, self.optimizer = streams, optimizer
+        self.streams = streams
+        self.optimizer = core.Optimizer(optimizer, clip, clip_norm, weight_decay)
         self.dropout, self.dropout_seed = dropout, dropout_seed
         T, B = streams.seq_length, streams.batch_size
         self.loss_scale = seq_length / T

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._kernels import core
 from .budget import Budget
 from .corpus import Streams
 from .learned import state_of, states
@@ -230,8 +229,11 @@ def _trainer(learned: dict[str, Any], settings: Settings, streams: Streams) -> T
         seq_length=settings.seq_length,
         n_steps=learned["n_steps_"],
         smooth_loss=learned["smooth_loss_"],
-        optimizer=core.Optimizer(settings.optimizer, settings.clip, settings.clip_norm, settings.weight_decay),
+        optimizer=settings.optimizer,
         optimizer_start=learned["_optimizer_start"],
+        clip=settings.clip,
+        clip_norm=settings.clip_norm,
+        weight_decay=settings.weight_decay,
         dropout=settings.dropout,
         dropout_seed=int(rng.integers(2**63)),
         n_threads=threads_for(learned["_layout"], streams, settings.n_threads),
