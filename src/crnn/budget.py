@@ -69,4 +69,4 @@ class Budget:
         steps = np.arange(n + 1)
         if self.seconds is not None:
             return (seconds + steps * seconds_per_step) / self.seconds
-        return (done + steps) / (self.n_steps or 1)
+        return (done + steps) / float(self.n_steps or 1)

@@ -311,7 +311,7 @@ class CharRNN(LanguageModel):
             attributes = learned.carried(self, settings)
         n_steps = settings.max_steps
         if settings.max_seconds is None:
-            n_steps = sweeps * streams.steps_per_sweep if n_steps is None else n_steps
+            n_steps = int(sweeps) * streams.steps_per_sweep if n_steps is None else n_steps
             n_steps = n_steps if most_sweeps is None else min(n_steps, most_sweeps * streams.steps_per_sweep)
         budget = Budget(n_steps, settings.max_seconds)
         Training(self, attributes, settings, streams, budget, validation_ids, start).run()

@@ -71,6 +71,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> model.sample(6, prime="a", temperature=0)
         'bababa'
@@ -122,6 +123,7 @@ class LanguageModel(Estimator):
         Examples
         --------
         >>> from itertools import islice
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> list(islice(model.stream(prime="a", temperature=0), 3))
         ['b', 'a', 'b']
@@ -169,6 +171,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.score("dcba"), 2)  # it has learned nothing: about -ln 4
         -1.39
@@ -188,6 +191,7 @@ class LanguageModel(Estimator):
 
         Examples
         --------
+        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.bits_per_char("dcba"), 2)
         2.0

@@ -15,6 +15,7 @@ from .schedule import SCHEDULES
 
 MOST = 2**31 - 1  # what a BLAS can count
 MOST_LAYERS = 1000
+MOST_STEPS = 2**63 - 1  # what the kernel counts
 
 
 class OptimizerKind(NamedTuple):
@@ -188,7 +189,7 @@ def _one_of(known: Iterable[str]) -> _Check:
 
 def _warmup(name: str, value: Any) -> int | float:
     try:
-        return whole(name, value, 0) if _is_whole(value) else real(name, value, least=0.0, below=1.0)
+        return whole(name, value, 0, MOST_STEPS) if _is_whole(value) else real(name, value, least=0.0, below=1.0)
     except InvalidInputError:
         raise InvalidInputError(
             f"{name} must be a whole number of steps of at least 0, or a share of the training as a float of at least "
@@ -198,7 +199,7 @@ def _warmup(name: str, value: Any) -> int | float:
 
 def _eval_every(name: str, value: Any) -> int | float:
     try:
-        return whole(name, value, 1) if _is_whole(value) else real(name, value, above=0.0)
+        return whole(name, value, 1, MOST_STEPS) if _is_whole(value) else real(name, value, above=0.0)
     except InvalidInputError:
         raise InvalidInputError(
             f"{name} must be None, a whole number of steps of at least 1, or a finite number of seconds above 0 as a "
@@ -250,8 +251,8 @@ _CHECKS: dict[str, _Check] = {
     "clip_norm": _or_none(_real(above=0.0), math.inf),
     "weight_decay": _real(least=0.0),
     "dropout": _real(least=0.0, below=1.0),
-    "epochs": _at_least(1),
-    "max_steps": _or_none(_at_least(0)),
+    "epochs": _at_least(1, MOST),
+    "max_steps": _or_none(_at_least(0, MOST_STEPS)),
     "max_seconds": _or_none(_real(above=0.0)),
     "validation_fraction": _real(least=0.0, below=1.0),
     "eval_every": _or_none(_eval_every),
