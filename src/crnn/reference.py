@@ -301,7 +301,7 @@ def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, 
     seed : int
         64 bits.
     step : int
-        The update that the chunk belongs to; its low 32 bits count.
+        The steps of training that were taken before this one; the low 32 bits count.
     layer, t, stream : int
         From 0; the stream is counted over the whole batch.
     H : int
