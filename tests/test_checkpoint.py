@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import expected_run
 
-from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError, checkpoint, model_file
+from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError, checkpoint, model_file, reference
+from crnn.corpus import Streams
+from crnn.parameters import Layout
+from crnn.vocabulary import Vocabulary
 
 TEXT = "to be or not to be, that is the question. " * 9
 FORMAT_1 = Path(__file__).parent / "data" / "format1.crnn"
@@ -33,13 +35,20 @@ unprivileged = pytest.mark.skipif(
 def bits(model):
     """Everything that training changes, in a form that == compares to the bit."""
     learned = {name: array.tobytes() for name, array in model.params_.items()}
-    learned |= {f"sum.{name}": array.tobytes() for name, array in model.optimizer_state_["sum"].items()}
+    for memory, flat in model._memory.items():
+        learned |= {f"{memory}.{name}": array.tobytes() for name, array in model._layout.named(flat).items()}
     return learned | {
-        "state": (model.state_.shape, model.state_.dtype, model.state_.tobytes()),
+        "state": [(a.shape, a.dtype, a.tobytes()) for a in state_of(model)],
+        "optimizer": (model._memory_of, model._optimizer_start),
         "vocabulary": (model.vocabulary_.kind, model.vocabulary_.codes.tolist()),
         "counters": (model.n_steps_, np.float64(model.smooth_loss_).tobytes()),
         "random": repr(model._rng.bit_generator.state),
     }
+
+
+def state_of(model):
+    """The state as `reference` has it: a tuple, of one array unless it is an LSTM's."""
+    return model.state_ if isinstance(model.state_, tuple) else (model.state_,)
 
 
 def small(max_steps=20, **parameters):
@@ -67,6 +76,9 @@ def reloaded(model, path, **keywords):
         {"batch_size": 3},
         {"batch_size": 16, "n_threads": 2, "dtype": np.float64},
         {"clip": None, "learning_rate": np.float32(0.05), "hidden_size": np.int64(5)},
+        {"cell": "lstm", "optimizer": "adam", "weight_decay": 0.01, "clip_norm": 5.0},
+        {"cell": "gru", "num_layers": 2, "dropout": 0.3, "batch_size": 3, "optimizer": "rmsprop"},
+        {"num_layers": 3, "dropout": 0.3, "optimizer": "adam", "dtype": "float64"},
         {"random_state": None},
         {"random_state": np.random.SeedSequence(3)},
         *({"random_state": kind(3)} for kind in (np.random.default_rng, np.random.PCG64)),
@@ -85,6 +97,25 @@ def test_loaded_model_goes_on_as_if_nothing_had_happened(path, parameters):
     assert again.n_steps_ > 20
     assert again._rng.random() == model._rng.random()
     assert bits(reloaded(again, path)) == bits(again)
+
+
+def test_optimiser_that_began_late_goes_on(path):
+    # Adam's bias corrections count from where it began, which is not where training did.
+    model = small().fit(TEXT)
+    model.set_params(optimizer="adam").partial_fit(TEXT)
+    again = reloaded(model, path)
+    assert bits(again) == bits(model)
+    assert again._optimizer_start == 20
+    assert bits(again.partial_fit(TEXT)) == bits(model.partial_fit(TEXT))
+
+
+def test_memory_is_that_of_the_optimiser_that_trained(path):
+    model = small(optimizer="adam").fit(TEXT).set_params(optimizer="rmsprop")
+    again = reloaded(model, path)
+    assert (again.optimizer, again._memory_of) == ("rmsprop", "adam")
+    assert bits(again) == bits(model)
+    assert bits(again.partial_fit(TEXT)) == bits(model.partial_fit(TEXT))
+    assert again._memory_of == "rmsprop"
 
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.encode(), "\ud800\0\ufeff🙂" * 9, bytes(range(256))])
@@ -113,6 +144,19 @@ def test_configuration_comes_back(path):
         "n_threads": 1,
         "random_state": 13,
         "verbose": 0,
+        "cell": "gru",
+        "num_layers": 2,
+        "schedule": "cosine",
+        "warmup": 0.25,
+        "clip_norm": 2.5,
+        "weight_decay": 0.0,
+        "dropout": 0.125,
+        "max_seconds": None,
+        "validation_fraction": 0.1,
+        "eval_every": 0.5,
+        "patience": 3,
+        "restore_best": False,
+        "callbacks": None,
     }
     assert given.keys() == CharRNN().get_params().keys()
     assert reloaded(CharRNN(**given).fit(TEXT), path).get_params() == given
@@ -152,7 +196,7 @@ def test_parameters_changed_after_training_are_saved_as_they_are(path):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("hidden_size", 0), ("clip", math.nan), ("n_threads", -1), ("dtype", "float16"), ("dtype", "no"),
-     ("epochs", object()), ("verbose", True), ("optimizer", "adam"), ("seq_length", 2.5)],
+     ("epochs", object()), ("verbose", True), ("optimizer", "lion"), ("seq_length", 2.5)],
 )  # fmt: skip
 def test_what_could_not_be_loaded_is_not_saved(path, name, value):
     model = small().fit(TEXT)
@@ -195,6 +239,159 @@ def test_second_bias_of_pytorch_is_added_to_the_first(path):
     file.tensors["rnn.bias_hh_l0"][:] = 0.25
     model_file.write(path, file)
     np.testing.assert_array_equal(CharRNN.load(path).params_["bh_l0"], model.params_["bh_l0"] + np.float32(0.25))
+
+
+# --- every network and optimiser: models filled by hand, so that nothing but the file is tested
+
+NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2)]
+MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
+networks = pytest.mark.parametrize(("cell", "L"), NETWORKS)
+
+
+def filled(cell="rnn", L=1, optimizer="adagrad", dtype="float64"):
+    """Return a model with another number in every place, as if it had been trained."""
+    model = CharRNN(hidden_size=5, seq_length=7, batch_size=3)
+    rng = np.random.default_rng(11)
+    layout = Layout(11, 5, np.dtype(dtype), cell, L)
+
+    def drawn():
+        flat = layout.zeros()
+        for part in layout.tensors(flat):
+            part[...] = rng.uniform(0.1, 0.9, part.shape)
+        return flat
+
+    state = tuple(rng.uniform(-0.9, 0.9, (L, 3, 5)).astype(dtype) for _ in layout.kind.states)
+    vars(model).update(
+        _layout=layout,
+        _params=drawn(),
+        _memory={memory: drawn() for memory in MEMORIES[optimizer]},
+        _memory_of=optimizer,
+        _optimizer_start=5,
+        _loss_length=7,
+        _rng=np.random.default_rng(3),
+        vocabulary_=Vocabulary.from_text("abcdefghijk"),
+        state_=state if cell == "lstm" else state[0],
+        n_steps_=17,
+        smooth_loss_=13.5,
+        history_=[{"step": 17, "smooth_loss": 2.5, "validation_loss": None}],
+    )
+    return model
+
+
+def read_again(model, path, *, training_state=True):
+    checkpoint.write(model, path, training_state=training_state)
+    again = CharRNN()
+    checkpoint.read(again, path)
+    return again
+
+
+@networks
+@pytest.mark.parametrize("optimizer", MEMORIES)
+def test_every_network_and_optimiser_comes_back(path, dtype, cell, L, optimizer):
+    model = filled(cell, L, optimizer, dtype)
+    again = read_again(model, path)
+    assert vars(again).keys() == vars(model).keys()
+    assert bits(again) == bits(model)
+    assert again._layout == model._layout
+    assert again.history_ == model.history_
+    assert again._loss_length == 7
+    assert isinstance(again.state_, tuple) == (cell == "lstm")
+    assert again._params.ctypes.data % 64 == 0
+    assert all(a.flags.writeable for a in (again._params, *again._memory.values(), *state_of(again)))
+
+
+@networks
+def test_weights_alone_come_back_with_zeros_for_the_rest(path, cell, L):
+    model = filled(cell, L, "adam")
+    again = read_again(model, path, training_state=False)
+    np.testing.assert_array_equal(again._params, model._params)
+    assert [a.shape for a in state_of(again)] == [(L, 3, 5)] * (1 + (cell == "lstm"))
+    assert not any(a.any() for a in (*state_of(again), *again._memory.values()))
+    assert again._memory_of == again.optimizer == "adagrad"  # its own is what the parameters say, and starts anew
+    assert list(again._memory) == ["sum"]
+    assert (again._optimizer_start, again.n_steps_, again.history_) == (0, 0, [])
+
+
+@networks
+def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L):
+    model, H = filled(cell, L), 5
+    checkpoint.write(model, path, training_state=False)
+    file = model_file.read(path)
+    for k in range(L):
+        second = file.tensors[f"rnn.bias_hh_l{k}"]
+        if cell == "gru":
+            np.testing.assert_array_equal(second[2 * H :], model.params_[f"bhn_l{k}"])
+            assert not second[: 2 * H].any()
+        else:
+            assert not second.any()
+        second += np.arange(1, len(second) + 1)
+    model_file.write(path, file)
+    again = CharRNN()
+    checkpoint.read(again, path)
+    for k in range(L):
+        added = again.params_[f"bh_l{k}"] - model.params_[f"bh_l{k}"]
+        expected = np.arange(1.0, len(added) + 1)
+        if cell == "gru":
+            np.testing.assert_allclose(
+                again.params_[f"bhn_l{k}"] - model.params_[f"bhn_l{k}"], expected[2 * H :], atol=1e-12
+            )
+            expected[2 * H :] = 0
+        np.testing.assert_allclose(added, expected, atol=1e-12)
+
+
+@networks
+def test_pytorch_predicts_the_same_from_the_file_and_back(path, cell, L):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell]
+    network = torch.nn.ModuleDict({"rnn": kind(11, 5, L), "decoder": torch.nn.Linear(5, 11)}).double()
+
+    def same_as(model):
+        ids = np.random.default_rng(0).integers(11, size=(7, 2))
+        state = tuple(np.zeros((L, 2, 5)) for _ in model._layout.kind.states)
+        _, mine = reference.forward(model._layout.tensors(model._params), cell, ids, state)
+        theirs = network["decoder"](network["rnn"](torch.nn.functional.one_hot(torch.from_numpy(ids), 11).double())[0])
+        np.testing.assert_allclose(mine, theirs.detach(), rtol=0, atol=1e-12)
+
+    model = filled(cell, L)
+    checkpoint.write(model, path, training_state=False)
+    with torch.no_grad():
+        for name, array in load_file(path).items():
+            network.get_parameter(name)[:] = array
+    same_as(model)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():  # both biases among them
+            parameter.uniform_(-1, 1)
+    file = model_file.read(path)
+    for name, parameter in network.named_parameters():
+        file.tensors[name][...] = parameter.detach()
+    model_file.write(path, file)
+    again = CharRNN()
+    checkpoint.read(again, path)
+    same_as(again)
+
+
+def test_a_parameter_that_a_file_lacks_keeps_its_default(path):
+    model = filled().set_params(epochs=3, clip=None)
+    checkpoint.write(model, path, training_state=True)
+    file = model_file.read(path)
+    del file.configuration["epochs"]
+    model_file.write(path, file)
+    again = CharRNN()
+    checkpoint.read(again, path)
+    assert (again.epochs, again.clip) == (CharRNN().epochs, None)
+    assert bits(again) == bits(model)
+
+
+def test_callbacks_are_not_written(path):
+    seen = []
+    model = small(callbacks=[lambda model, record: seen.append(record)]).fit(TEXT)
+    assert seen
+    again = reloaded(model, path)
+    assert again.callbacks is None
+    assert bits(again) == bits(model)
 
 
 # --- without the state of training
@@ -311,10 +508,10 @@ def test_training_state_without_its_memory(path):
 
 
 def test_newer_format_says_what_to_do(path, monkeypatch):
-    monkeypatch.setattr(model_file, "FORMAT", 2)
+    monkeypatch.setattr(model_file, "FORMAT", 3)
     small().fit(TEXT).save(path)
     monkeypatch.undo()
-    with pytest.raises(ModelFileError, match=r"format version 2, .* upgrade crnn"):
+    with pytest.raises(ModelFileError, match=r"format version 3, .* upgrade crnn"):
         CharRNN.load(path)
 
 
@@ -427,8 +624,11 @@ def test_format_1_loads(kernels):
         "seq_length": 7,
         "batch_size": 3,
         "max_steps": 500,
+        "init_scale": 0.01,
         "random_state": 0,
     }
+    assert (model._layout.cell, model._layout.num_layers) == ("rnn", 1)
+    assert (list(model._memory), model._memory_of, model._optimizer_start) == (["sum"], "adagrad", 0)
     assert model.n_steps_ == 500
     assert model.smooth_loss_ == pytest.approx(FORMAT_1_SMOOTH_LOSS, rel=1e-12)
     assert [record["step"] for record in model.history_] == [496, 498, 500]
@@ -440,19 +640,21 @@ def test_format_1_loads(kernels):
 
 def test_format_1_goes_on(kernels):
     model = CharRNN.load(FORMAT_1)
-    ids, state = model.vocabulary_.encode(FORMAT_1_TEXT), model.state_.copy()
-    assert np.abs(state).max() > 0.5
-    params, sum_, state, losses = expected_run(
-        model._layout, model._params, model._sum, state, ids, 3, T=model.seq_length
-    )
+    ids, layout, T = model.vocabulary_.encode(FORMAT_1_TEXT), model._layout, model.seq_length
+    params, sum_, state = model._params.copy(), model._memory["sum"].copy(), (model.state_.copy(),)
+    assert np.abs(state[0]).max() > 0.5
+    text, smooth = Streams(ids, 3, T).parts.astype(np.intp).T, FORMAT_1_SMOOTH_LOSS
+    for p in (0, T, 2 * T):
+        x, targets = text[p : p + T], text[p + 1 : p + T + 1]
+        loss, state = reference.train_step(
+            layout.tensors(params), "rnn", [layout.tensors(sum_)], x, targets, state, 0.1, 5.0
+        )
+        smooth = 0.999 * smooth + 0.001 * loss
     model.set_params(max_steps=3).partial_fit(FORMAT_1_TEXT)
     assert model.n_steps_ == 503
     np.testing.assert_allclose(model._params, params, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(model._sum, sum_, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(model.state_, state, rtol=1e-3, atol=1e-3)
-    smooth = FORMAT_1_SMOOTH_LOSS
-    for loss in losses:
-        smooth = 0.999 * smooth + 0.001 * loss
+    np.testing.assert_allclose(model._memory["sum"], sum_, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model.state_, state[0], rtol=1e-3, atol=1e-3)
     assert model.smooth_loss_ == pytest.approx(smooth, rel=1e-6)
 
 

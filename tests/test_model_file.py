@@ -7,6 +7,7 @@ import struct
 import sys
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,38 +21,58 @@ from crnn.model_file import Architecture, ModelFile, expected_tensors, read, wri
 from crnn.vocabulary import Vocabulary
 
 H, B = 2, 5
-TORCH_SHAPES = {
-    "rnn.weight_ih_l0": ("H", "V"),
-    "rnn.weight_hh_l0": ("H", "H"),
-    "rnn.bias_ih_l0": ("H",),
-    "rnn.bias_hh_l0": ("H",),
-    "decoder.weight": ("V", "H"),
-    "decoder.bias": ("V",),
-}
 TRAINING = {
     "n_steps": 7,
     "smooth_loss": 27.5,
     "random_state": {"state": {"state": 2**127 + 1, "inc": 2**128 - 1}, "has_uint32": 0},
-    "history": [{"step": 7, "smooth_loss": 1.1}],
+    "history": [{"step": 7, "smooth_loss": 1.1, "validation_loss": None}],
+    "optimizer": "adagrad",
+    "optimizer_start": 0,
 }
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
+NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2)]
+networks = pytest.mark.parametrize(("cell", "L"), NETWORKS)
 
 
-def make(vocabulary=None, dtype="float32", *, hidden_size=H, batch_size=B, training=None, configuration=None):
+def torch_shapes(cell, L, H, V):
+    """Names and shapes of PyTorch's recurrent layers and decoder, from their documentation."""
+    shapes = {}
+    for k in range(L):
+        shapes[f"rnn.weight_ih_l{k}"] = (GATES[cell] * H, V if k == 0 else H)
+        shapes[f"rnn.weight_hh_l{k}"] = (GATES[cell] * H, H)
+        shapes[f"rnn.bias_ih_l{k}"] = shapes[f"rnn.bias_hh_l{k}"] = (GATES[cell] * H,)
+    return shapes | {"decoder.weight": (V, H), "decoder.bias": (V,)}
+
+
+def make(
+    vocabulary=None,
+    dtype="float32",
+    *,
+    cell="rnn",
+    L=1,
+    hidden_size=H,
+    batch_size=B,
+    training=None,
+    configuration=None,
+):
     """Build a model file's contents with a different number in every place."""
     vocabulary = Vocabulary.from_text("abc") if vocabulary is None else vocabulary
-    sizes = {"H": hidden_size, "V": len(vocabulary)}
-    shapes = {name: tuple(sizes[letter] for letter in shape) for name, shape in TORCH_SHAPES.items()}
+    shapes = torch_shapes(cell, L, hidden_size, len(vocabulary))
     generator = np.random.default_rng(7)
     weights = {name: generator.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
     memory = {}
     if training is not None:
-        memory["state.h"] = generator.normal(size=(1, batch_size, hidden_size)).astype(dtype)
-        for name, shape in shapes.items():
-            if name != "rnn.bias_hh_l0":
-                memory[f"optimizer.sum.{name}"] = generator.random(shape).astype(dtype)
+        for state in ("state.h", "state.c")[: 1 + (cell == "lstm")]:
+            memory[state] = generator.normal(size=(L, batch_size, hidden_size)).astype(dtype)
+        learned = {name: shape for name, shape in shapes.items() if "bias_hh" not in name}
+        learned |= {f"rnn.bias_hn_l{k}": (hidden_size,) for k in range(L) if cell == "gru"}
+        for kind in MEMORIES[training["optimizer"]]:
+            for name, shape in learned.items():
+                memory[f"optimizer.{kind}.{name}"] = generator.random(shape).astype(dtype)
     return ModelFile(
         configuration={"hidden_size": hidden_size} if configuration is None else configuration,
-        architecture=Architecture("rnn", 1, hidden_size, len(vocabulary), dtype),
+        architecture=Architecture(cell, L, hidden_size, len(vocabulary), dtype),
         vocabulary=vocabulary,
         tensors=weights,
         training=training,
@@ -145,6 +166,16 @@ def test_round_trip(path, dtype, training, kind):
     assert all(tensor.flags.writeable for tensor in (back.tensors | back.training_tensors).values())
 
 
+@networks
+@pytest.mark.parametrize("optimizer", MEMORIES)
+def test_round_trip_of_every_network_and_optimiser(path, cell, L, optimizer):
+    model = make(cell=cell, L=L, training=TRAINING | {"optimizer": optimizer, "optimizer_start": 3})
+    write(path, model)
+    assert_same(read(path), model)
+    expected = 4 * L + 2 + len(model.training_tensors) + 1
+    assert len(safetensors.numpy.load_file(path)) == expected
+
+
 SYMBOLS = st.one_of(
     st.sets(
         st.integers(0, 0x10FFFF) | st.integers(0xD800, 0xDFFF) | st.sampled_from([0, 13, 0xFEFF]), min_size=1
@@ -174,15 +205,18 @@ free = settings(deadline=None, max_examples=60, suppress_health_check=[HealthChe
     configuration=st.dictionaries(st.text(max_size=5), JSON, max_size=3),
     extra=JSON,
     trains=st.booleans(),
+    network=st.sampled_from(NETWORKS),
 )
-@example(Vocabulary([0x61, 0xD800, 0xDFFF]), "float32", 2, 1, {"prime": "\udcff"}, "\ud800", True)
+@example(Vocabulary([0x61, 0xD800, 0xDFFF]), "float32", 2, 1, {"prime": "\udcff"}, "\ud800", True, ("rnn", 1))
 def test_round_trip_of_anything(
-    path, vocabulary, dtype, hidden_size, batch_size, configuration, extra, trains
+    path, vocabulary, dtype, hidden_size, batch_size, configuration, extra, trains, network
 ):
     training = TRAINING | {"extra": extra} if trains else None
     model = make(
         vocabulary,
         dtype,
+        cell=network[0],
+        L=network[1],
         hidden_size=hidden_size,
         batch_size=batch_size,
         configuration=configuration,
@@ -223,24 +257,24 @@ def test_views_of_any_order_are_written_by_value(path):
     assert_same(read(path), model)
 
 
-def test_without_training_the_file_is_what_pytorch_names(path):
-    model = make(dtype="float64")
+@networks
+def test_without_training_the_file_is_what_pytorch_names(path, cell, L):
+    model = make(dtype="float64", cell=cell, L=L)
     write(path, model)
     tensors = safetensors.numpy.load_file(path)
-    sizes = {"H": H, "V": 3}
-    assert {name: tensor.shape for name, tensor in tensors.items()} == {
-        name: tuple(sizes[letter] for letter in shape) for name, shape in TORCH_SHAPES.items()
-    }
+    assert {name: tensor.shape for name, tensor in tensors.items()} == torch_shapes(cell, L, H, 3)
     np.testing.assert_array_equal(tensors["decoder.weight"], model.tensors["decoder.weight"])
 
 
-def test_pytorch_takes_the_weights(path):
+@networks
+def test_pytorch_takes_the_weights(path, cell, L):
     torch = pytest.importorskip("torch")
-    model = make()
-    write(path, model)
-    network = torch.nn.ModuleDict({"rnn": torch.nn.RNN(3, H), "decoder": torch.nn.Linear(H, 3)})
-    tensors = {name: torch.from_numpy(tensor) for name, tensor in read(path).tensors.items()}
-    network.load_state_dict(tensors, strict=True)
+    from safetensors.torch import load_file
+
+    write(path, make(cell=cell, L=L))
+    kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell]
+    network = torch.nn.ModuleDict({"rnn": kind(3, H, L), "decoder": torch.nn.Linear(H, 3)})
+    network.load_state_dict(load_file(path), strict=True)
 
 
 def test_metadata_is_as_described(path):
@@ -256,15 +290,50 @@ def test_metadata_is_as_described(path):
         "checksum",
     }
     assert metadata["format"] == "crnn"
-    assert metadata["format_version"] == "1"
+    assert metadata["format_version"] == "2"
     assert json.loads(metadata["vocabulary"]) == {"kind": "characters", "codes": [97, 0xD800]}
 
 
-def test_expected_tensors_are_pytorchs():
-    sizes = {"H": 7, "V": 11}
-    assert expected_tensors(Architecture("rnn", 1, 7, 11, "float32")) == {
-        name: tuple(sizes[letter] for letter in shape) for name, shape in TORCH_SHAPES.items()
-    }
+@networks
+def test_expected_tensors_are_pytorchs(cell, L):
+    assert expected_tensors(Architecture(cell, L, 7, 11, "float32")) == torch_shapes(cell, L, 7, 11)
+
+
+# --- format 1
+
+
+def old(training=TRAINING):
+    """Return a state of training as format 1 had it."""
+    return {key: value for key, value in training.items() if not key.startswith("optimizer")}
+
+
+def test_format_1_did_not_name_the_optimiser(path, data):
+    text = json.dumps(old(), indent=None).encode()
+    assert "optimizer" in refused(path, with_training(data, text))
+    path.write_bytes(with_metadata(with_training(data, text), format_version="1"))
+    assert_same(read(path), make(training=TRAINING))
+    write(path, read(path))
+    assert split(path.read_bytes())[0]["__metadata__"]["format_version"] == "2"
+
+
+def test_format_1_without_training(path):
+    write(path, make())
+    path.write_bytes(with_metadata(path.read_bytes(), format_version="1"))
+    assert_same(read(path), make())
+
+
+def test_a_file_of_format_1():
+    model = read(Path(__file__).parent / "data" / "format1.crnn")
+    assert model.architecture == Architecture("rnn", 1, 11, 16, "float32")
+    assert (model.training["optimizer"], model.training["optimizer_start"]) == ("adagrad", 0)
+    assert model.training["n_steps"] == 500
+    assert model.training_tensors["state.h"].shape == (1, 3, 11)
+    assert model.training_tensors["optimizer.sum.rnn.weight_hh_l0"].all()
+
+
+@pytest.mark.parametrize("text", [b"[]", b"null", b'{"optimizer": 3}', b"{}"])
+def test_training_of_format_1_that_does_not_fit(path, data, text):
+    assert "training" in refused(path, with_metadata(with_training(data, text), format_version="1"))
 
 
 # --- damage
@@ -359,8 +428,11 @@ def test_lying_architecture_with_a_true_checksum(path, data, field, size):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("cell", "lstm", "newer crnn"),
-        ("num_layers", 2, "newer crnn"),
+        ("cell", "mamba", "newer crnn"),
+        ("cell", "lstm", "state.c"),
+        ("cell", "gru", "bias_hn"),
+        ("num_layers", 2, "l1"),
+        ("num_layers", 65, "1 to 64"),
         ("dtype", "float16", "float64"),
         ("dtype", "float64", "F32"),
         ("hidden_size", 3, "implies"),
@@ -410,6 +482,13 @@ def test_vocabulary_that_does_not_fit(path, data, vocabulary):
         {"random_state": 7},
         {"history": {}},
         {"history": [1]},
+        {"optimizer": "lion"},
+        {"optimizer": None},
+        {"optimizer": ["adagrad"]},
+        {"optimizer": "adam"},  # the tensors are Adagrad's
+        {"optimizer_start": -1},
+        {"optimizer_start": 8},  # of 7 steps
+        {"optimizer_start": 0.0},
     ],
 )
 def test_training_that_does_not_fit(path, data, change):
@@ -477,8 +556,8 @@ def test_safetensors_of_another_program(path, metadata):
 
 
 def test_missing_and_unknown_tensors(path):
-    for name in TORCH_SHAPES:
-        model = make()
+    for name in torch_shapes("gru", 2, H, 3):
+        model = make(cell="gru", L=2)
         del model.tensors[name]
         with pytest.raises(ModelFileError, match=name):
             write(path, model)
@@ -489,12 +568,52 @@ def test_missing_and_unknown_tensors(path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("name", ["state.h", "optimizer.sum.rnn.weight_hh_l0"])
-def test_incomplete_training(path, name):
-    model = make(training=TRAINING)
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ("rnn", "state.h"),
+        ("lstm", "state.c"),
+        ("rnn", "optimizer.exp_avg.rnn.weight_hh_l0"),
+        ("lstm", "optimizer.exp_avg_sq.rnn.weight_ih_l1"),
+        ("gru", "optimizer.exp_avg.rnn.bias_hn_l1"),
+    ],
+)
+def test_incomplete_training(path, cell, name):
+    model = make(cell=cell, L=2, training=TRAINING | {"optimizer": "adam"})
     del model.training_tensors[name]
     with pytest.raises(ModelFileError, match=name):
         write(path, model)
+
+
+@pytest.mark.parametrize("missing", MEMORIES["adam"])
+def test_half_of_an_optimisers_memory(path, missing):
+    model = make(training=TRAINING | {"optimizer": "adam"})
+    for name in [name for name in model.training_tensors if name.startswith(f"optimizer.{missing}.")]:
+        del model.training_tensors[name]
+    with pytest.raises(ModelFileError, match="remember"):
+        write(path, model)
+
+
+@pytest.mark.parametrize(("cell", "name"), [("rnn", "state.c"), ("lstm", "optimizer.sum.rnn.bias_hn_l0")])
+def test_what_the_cell_has_not(path, cell, name):
+    model = make(cell=cell, training=TRAINING)
+    model.training_tensors[name] = np.zeros_like(model.training_tensors["state.h"])
+    with pytest.raises(ModelFileError, match=f"{name}.*knows nothing"):
+        write(path, model)
+
+
+def test_memory_of_an_unknown_kind_is_unknown_before_it_is_counted(path):
+    # A header names as many kinds as it has bytes for; each must not be taken for one that all weights have.
+    model = make(L=64, training=TRAINING)
+    for i in range(3001):
+        model.training_tensors[f"optimizer.{i}"] = np.zeros(1, "float32")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match="knows nothing"):
+            write(path, model)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_optimiser_without_memory(path):
@@ -512,6 +631,10 @@ def test_training_tensors_need_training(path):
 
 @pytest.mark.parametrize("shape", [(1, B, H + 1), (2, B, H), (1, 0, H), (B, H), ()])
 def test_state_of_another_shape(path, shape):
+    model = make(cell="lstm", training=TRAINING)
+    model.training_tensors["state.c"] = np.zeros(shape, "float32")
+    with pytest.raises(ModelFileError, match=r"state\.c"):
+        write(path, model)
     model = make(training=TRAINING)
     model.training_tensors["state.h"] = np.zeros(shape, "float32")
     with pytest.raises(ModelFileError, match=r"state\.h"):
@@ -584,14 +707,16 @@ def test_random_files(path, content):
 @settings(free, max_examples=200)
 @given(
     key=st.sampled_from(["configuration", "architecture", "vocabulary", "training"]),
-    field=st.sampled_from(["cell", "dtype", "hidden_size", "kind", "codes", "n_steps", "history"]),
+    field=st.sampled_from(
+        ["cell", "num_layers", "dtype", "hidden_size", "kind", "codes", "n_steps", "history", "optimizer"]
+    ),
     value=JSON,
     whole=st.booleans(),
 )
 def test_any_json_with_a_true_checksum(path, data, key, field, value, whole):
     header, _ = split(data)
-    old = TRAINING if key == "training" else json.loads(header["__metadata__"][key])
-    text = json.dumps(value if whole else old | {field: value})
+    before = TRAINING if key == "training" else json.loads(header["__metadata__"][key])
+    text = json.dumps(value if whole else before | {field: value})
     changed = with_training(data, text.encode()) if key == "training" else with_metadata(data, **{key: text})
     path.write_bytes(changed)
     try:
@@ -605,8 +730,9 @@ def test_any_json_with_a_true_checksum(path, data, key, field, value, whole):
 @settings(free, max_examples=200)
 @given(
     name=st.sampled_from(
-        [*TORCH_SHAPES, "state.h", "training", "optimizer.", "optimizer.a.b", "\0", "__metadata"]
-    ),
+        [*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training", "\0", "__metadata"]
+    )
+    | st.sampled_from(["optimizer.", "optimizer.a.b", "optimizer.exp_avg.decoder.bias"]),
     dtype=st.sampled_from(["F32", "F64", "U8", "BF16", "BOOL", "F8_E4M3", "F4", "X", ""]),
     shape=st.lists(st.integers(0, 3) | st.integers(0, 2**64), max_size=4),
     place=st.lists(st.integers(0, 200) | st.integers(0, 2**64), max_size=3),
@@ -679,4 +805,4 @@ def test_loading_copies_no_tensor_twice(path):
     finally:
         tracemalloc.stop()
     assert size < peak < 1.5 * size
-    assert len(model.tensors) == len(TORCH_SHAPES)
+    assert len(model.tensors) == 6

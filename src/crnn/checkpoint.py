@@ -6,60 +6,78 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import model_file
 from .errors import InvalidInputError, ModelFileError
 from .model_file import Architecture, ModelFile
+from .model_file_checks import MEMORIES
 from .parameters import Layout
 from .settings import Settings
 
 if TYPE_CHECKING:
     from .char_rnn import CharRNN
 
-CELL, NUM_LAYERS = "rnn", 1
+Array = NDArray[Any]
 
 
 def write(model: CharRNN, path: str | os.PathLike[str], *, training_state: bool) -> None:
     """Write a fitted model to a file; InvalidInputError if a parameter has been set to what training would refuse."""
     Settings.check(model.get_params())  # a file that `read` would refuse is of no use
     layout = model._layout
-    weights = layout.torch_named(model._params)
-    # PyTorch's second bias, which is added to the first: zeros.
-    tensors = {**weights, "rnn.bias_hh_l0": np.zeros_like(weights["rnn.bias_ih_l0"])}
-    training: dict[str, Any] | None = None
-    training_tensors = {}
-    if training_state:
-        training = {
-            "n_steps": model.n_steps_,
-            "smooth_loss": model.smooth_loss_,
-            "loss_length": model._loss_length,
-            "random_state": model._rng.bit_generator.state,
-            "history": model.history_,
-        }
-        memory = layout.torch_named(model._sum)
-        training_tensors = {f"optimizer.sum.{name}": array for name, array in memory.items()}
-        training_tensors["state.h"] = model.state_
+    training, training_tensors = _training(model) if training_state else (None, {})
     model_file.write(
         path,
         ModelFile(
             configuration=_portable(model.get_params()),
             architecture=Architecture(
-                cell=CELL,
-                num_layers=NUM_LAYERS,
+                cell=layout.cell,
+                num_layers=layout.num_layers,
                 hidden_size=layout.hidden_size,
                 vocab_size=layout.vocab_size,
                 dtype=layout.dtype.name,
             ),
             vocabulary=model.vocabulary_,
-            tensors=tensors,
+            tensors=_with_second_biases(layout, model._params),
             training=training,
             training_tensors=training_tensors,
         ),
     )
 
 
+def _with_second_biases(layout: Layout, params: Array) -> dict[str, Array]:
+    """Return the weights as PyTorch has them, whose second bias is added to the first but in a GRU's gate n."""
+    tensors = layout.torch_named(params)
+    for k, layer in enumerate(layout.tensors(params).layers):
+        second = np.zeros_like(layer.bh)
+        if layer.bn is not None:
+            second[-len(layer.bn) :] = layer.bn
+            del tensors[f"rnn.bias_hn_l{k}"]
+        tensors[f"rnn.bias_hh_l{k}"] = second
+    return tensors
+
+
+def _training(model: CharRNN) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return what training needs to go on: the document and the tensors."""
+    layout = model._layout
+    document = {
+        "n_steps": model.n_steps_,
+        "smooth_loss": model.smooth_loss_,
+        "loss_length": model._loss_length,
+        "random_state": model._rng.bit_generator.state,
+        "history": model.history_,
+        "optimizer": model._memory_of,
+        "optimizer_start": model._optimizer_start,
+    }
+    state = model.state_ if isinstance(model.state_, tuple) else (model.state_,)
+    tensors = {f"state.{name}": array for name, array in zip(layout.kind.states, state, strict=True)}
+    for memory, flat in model._memory.items():
+        tensors |= {f"optimizer.{memory}.{name}": array for name, array in layout.torch_named(flat).items()}
+    return document, tensors
+
+
 def read(model: CharRNN, path: str | os.PathLike[str]) -> None:
-    """Fill a new model from a file."""
+    """Fill a new model from a file; a parameter that an older file does not hold keeps its default."""
     file = model_file.read(path)
     architecture = file.architecture
     try:
@@ -70,32 +88,56 @@ def read(model: CharRNN, path: str | os.PathLike[str]) -> None:
         settings = Settings.check(model.get_params())
     except InvalidInputError as error:
         raise ModelFileError(f"{os.fspath(path)}: its configuration is not usable: {error}") from error
-    layout = Layout(architecture.vocab_size, architecture.hidden_size, np.dtype(architecture.dtype))
+    layout = Layout(
+        architecture.vocab_size,
+        architecture.hidden_size,
+        np.dtype(architecture.dtype),
+        architecture.cell,
+        architecture.num_layers,
+    )
     model._layout = layout
     model.vocabulary_ = file.vocabulary
-    model._params = layout.zeros()
-    for name, view in layout.torch_named(model._params).items():
-        view[...] = file.tensors[name]
-    model.params_["bh_l0"][...] += file.tensors["rnn.bias_hh_l0"]
+    model._params = _without_second_biases(layout, file.tensors)
     _restore_training(model, settings, file, path)
+
+
+def _without_second_biases(layout: Layout, tensors: dict[str, Array]) -> Array:
+    """Return the flat vector of the weights that PyTorch's tensors stand for."""
+    params = layout.zeros()
+    for name, view in layout.torch_named(params).items():
+        if name in tensors:  # all but rnn.bias_hn
+            view[...] = tensors[name]
+    for k, layer in enumerate(layout.tensors(params).layers):
+        second = tensors[f"rnn.bias_hh_l{k}"]
+        if layer.bn is not None:
+            second, layer.bn[...] = np.split(second, [-len(layer.bn)])
+        layer.bh[: len(second)] += second
+    return params
 
 
 def _restore_training(model: CharRNN, settings: Settings, file: ModelFile, path: str | os.PathLike[str]) -> None:
     layout, training = model._layout, file.training or {}
-    model._sum = layout.zeros()
+    model._memory_of = training.get("optimizer", settings.optimizer)
+    model._memory = {memory: layout.zeros() for memory in MEMORIES[model._memory_of]}
+    model._optimizer_start = training.get("optimizer_start", 0)
     model._rng = _generator(training.get("random_state"), path)
     model.n_steps_ = training.get("n_steps", 0)
     model.smooth_loss_ = training.get("smooth_loss", settings.seq_length * float(np.log(layout.vocab_size)))
     model._loss_length = training.get("loss_length", settings.seq_length)
     model.history_ = training.get("history", [])
-    model.state_ = file.training_tensors.get(
-        "state.h", np.zeros((NUM_LAYERS, settings.batch_size, layout.hidden_size), layout.dtype)
+    shape = (layout.num_layers, settings.batch_size, layout.hidden_size)
+    state = tuple(
+        file.training_tensors[f"state.{name}"] if training else np.zeros(shape, layout.dtype)
+        for name in layout.kind.states
     )
+    model.state_ = state if len(state) > 1 else state[0]
     if training:
-        for name, view in layout.torch_named(model._sum).items():
-            if f"optimizer.sum.{name}" not in file.training_tensors:
-                raise ModelFileError(f"{os.fspath(path)}: it has a training state without optimizer.sum.{name}")
-            view[...] = file.training_tensors[f"optimizer.sum.{name}"]
+        for memory, flat in model._memory.items():
+            for name, view in layout.torch_named(flat).items():
+                tensor = f"optimizer.{memory}.{name}"
+                if tensor not in file.training_tensors:
+                    raise ModelFileError(f"{os.fspath(path)}: it has a training state without {tensor}")
+                view[...] = file.training_tensors[tensor]
 
 
 def _generator(state: Any, path: str | os.PathLike[str]) -> np.random.Generator:
@@ -113,9 +155,14 @@ def _generator(state: Any, path: str | os.PathLike[str]) -> np.random.Generator:
 
 
 def _portable(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters as JSON can hold them; a generator, which cannot be, is None (its state is kept apart)."""
+    """Return parameters as JSON can hold them.
+
+    What cannot be is None: a generator, whose state is kept apart, and callbacks, which are the caller's code.
+    """
     out = dict(parameters)
     out["dtype"] = np.dtype(out["dtype"]).name
     if not isinstance(out["random_state"], int | np.integer):
         out["random_state"] = None
+    if "callbacks" in out:
+        out["callbacks"] = None
     return out

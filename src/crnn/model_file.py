@@ -1,11 +1,11 @@
 """The model file: one safetensors file that holds all that a model has learned, and never a pickle.
 
-Format 1 is what the ``safetensors`` package writes, with PyTorch's names for the weights, so that
-``torch.nn.RNN`` and ``torch.nn.Linear`` can take them as they are. ``__metadata__`` holds
+The format is what the ``safetensors`` package writes, with PyTorch's names for the weights, so that
+``torch.nn.RNN``, ``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can take them as they are. ``__metadata__`` holds
 
 =================== ========================================================================
 ``format``          the word ``crnn``
-``format_version``  ``1``
+``format_version``  ``2``
 ``configuration``   JSON: the constructor's parameters
 ``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype; it implies every weight's shape
 ``vocabulary``      JSON: ``kind`` and the ``codes`` (code points or byte values) in id order
@@ -13,8 +13,13 @@ Format 1 is what the ``safetensors`` package writes, with PyTorch's names for th
 =================== ========================================================================
 
 A file that training can go on from holds besides ``state.<name>`` (L, B, H), the optimiser's memory as
-``optimizer.<name>.<weight>`` (of one bias per layer: crnn has no second), and ``training``, a JSON
-document as bytes. That one is a tensor because safetensors bounds its header and a history has no bound.
+``optimizer.<name>.<weight>`` (of one bias per layer, and of a GRU's recurrent one, ``rnn.bias_hn_l<k>``: crnn has no
+others), and ``training``, a JSON document as bytes. That one is a tensor because safetensors bounds its header and a
+history has no bound.
+
+Format 1, of the time when there was one layer, one cell and one optimiser, is the same but that ``training`` does not
+name the optimiser: ``read`` fills that in. ``write`` writes format 2 even where 1 could hold it, because the
+configuration has parameters that a program of that time refuses anyway, and "upgrade crnn" is the better message.
 
 The checksum is taken of the values, not of the file, because safetensors promises no order: the JSON list
 of the other metadata as sorted [key, value] pairs, then for every tensor in order of name the JSON list
@@ -31,7 +36,7 @@ import reprlib
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,56 +45,25 @@ from safetensors.numpy import save
 
 from .atomic_file import write_atomically
 from .errors import InvalidInputError, ModelFileError
+from .model_file_checks import (
+    DTYPES,
+    Architecture,
+    Declared,
+    architecture_fault,
+    expected_tensors,
+    tensor_fault,
+    training_fault,
+    value_fault,
+    vocabulary_fault,
+)
 from .vocabulary import Vocabulary
 
 __all__ = ["FORMAT", "Architecture", "ModelFile", "expected_tensors", "read", "write"]
 
-_Shape = tuple[int, ...]
-
-FORMAT = 1
+FORMAT = 2
 """The newest format version that this library reads, and the one that it writes."""
 
-
-class _Cell(NamedTuple):
-    gates: int  # blocks of H rows in every weight of the recurrence
-    states: tuple[str, ...]  # what is carried from chunk to chunk
-
-
-_CELLS = {"rnn": _Cell(gates=1, states=("h",))}
-_DTYPES = {"float32": "F32", "float64": "F64", "uint8": "U8"}
-_TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
-    "n_steps": (int,),
-    "smooth_loss": (float, int),
-    "random_state": (dict, type(None)),
-    "history": (list,),
-}
-_MAX_SIZE = 2**31 - 1  # as far as every BLAS can count
 _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What fixes the name, shape and dtype of every weight.
-
-    Parameters
-    ----------
-    cell : str
-        Kind of recurrent cell: ``"rnn"``.
-    num_layers : int
-        Number of layers L: 1.
-    hidden_size : int
-        Hidden units H.
-    vocab_size : int
-        Symbols V.
-    dtype : str
-        ``"float32"`` or ``"float64"``.
-    """
-
-    cell: str
-    num_layers: int
-    hidden_size: int
-    vocab_size: int
-    dtype: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +82,13 @@ class ModelFile:
         The weights, named and shaped as `expected_tensors` says.
     training : dict, optional
         What training needs to go on, as JSON can hold it: ``n_steps`` (int), ``smooth_loss`` (float, nats),
-        ``random_state`` (dict, the state of a bit generator, or None), ``history`` (list of records), and
-        whatever else the trainer keeps. By default None: a model that only samples and scores.
+        ``random_state`` (dict, the state of a bit generator, or None), ``history`` (list of records),
+        ``optimizer`` (str, the one whose memory this is), ``optimizer_start`` (int, the step since which it has been
+        at work), and whatever else the trainer keeps. By default None: a model that only samples and scores.
     training_tensors : dict of ndarray, optional
-        With `training` only: ``state.h`` (L, B, H), and the optimiser's ``optimizer.<name>.<weight>``, shaped
-        like the weight, for every weight but ``rnn.bias_hh_l0``. By default empty.
+        With `training` only: ``state.h`` (L, B, H), of an LSTM also ``state.c``, and the optimiser's
+        ``optimizer.<name>.<weight>``, shaped like the weight, under the names of `Layout.torch_named`. By default
+        empty.
     """
 
     configuration: dict[str, Any]
@@ -121,47 +97,6 @@ class ModelFile:
     tensors: dict[str, NDArray[Any]]
     training: dict[str, Any] | None = None
     training_tensors: dict[str, NDArray[Any]] = field(default_factory=dict)
-
-
-class _Declared(NamedTuple):
-    dtype: str  # safetensors' word for it
-    shape: _Shape
-
-
-def expected_tensors(architecture: Architecture) -> dict[str, _Shape]:
-    """Name every weight of an architecture, with its shape, as PyTorch does.
-
-    Parameters
-    ----------
-    architecture : Architecture
-        With H hidden units and V symbols.
-
-    Returns
-    -------
-    dict of str to tuple of int
-        Weights are (outputs, inputs). The recurrence has two biases that add up, as PyTorch has it.
-
-    Examples
-    --------
-    >>> for name, shape in expected_tensors(Architecture("rnn", 1, 100, 65, "float32")).items():
-    ...     print(name, shape)
-    rnn.weight_ih_l0 (100, 65)
-    rnn.weight_hh_l0 (100, 100)
-    rnn.bias_ih_l0 (100,)
-    rnn.bias_hh_l0 (100,)
-    decoder.weight (65, 100)
-    decoder.bias (65,)
-    """
-    H, V = architecture.hidden_size, architecture.vocab_size
-    rows = _CELLS[architecture.cell].gates * H
-    return {
-        "rnn.weight_ih_l0": (rows, V),
-        "rnn.weight_hh_l0": (rows, H),
-        "rnn.bias_ih_l0": (rows,),
-        "rnn.bias_hh_l0": (rows,),
-        "decoder.weight": (V, H),
-        "decoder.bias": (V,),
-    }
 
 
 def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
@@ -213,11 +148,11 @@ def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
     }
     declared = {key: _declare(tensor) for key, tensor in tensors.items()}
     fault = (
-        _architecture_fault(json.loads(metadata["architecture"]))
-        or _vocabulary_fault(json.loads(metadata["vocabulary"]), model_file.architecture)
-        or _tensor_fault(declared, model_file.architecture)
-        or (None if training is None else _training_fault(json.loads(training)))
-        or _value_fault(tensors)
+        architecture_fault(json.loads(metadata["architecture"]))
+        or vocabulary_fault(json.loads(metadata["vocabulary"]), model_file.architecture)
+        or tensor_fault(declared, model_file.architecture)
+        or (None if training is None else training_fault(json.loads(training), tensors))
+        or value_fault(tensors)
     )
     if fault:
         raise ModelFileError(f"model file {name!r} was not written: {fault}")
@@ -280,20 +215,20 @@ def read(path: str | os.PathLike[str]) -> ModelFile:
 def _parse(file: Any) -> ModelFile:
     """Check what an open safetensors file declares, then load and check what it holds."""
     metadata: dict[str, str] = file.metadata() or {}
-    _check_version(metadata)
+    version = _checked_version(metadata)
     documents = {key: _document(metadata, key) for key in ("architecture", "configuration", "vocabulary")}
-    _refuse(_architecture_fault(documents["architecture"]))
+    _refuse(architecture_fault(documents["architecture"]))
     architecture = Architecture(**documents["architecture"])
     if not isinstance(documents["configuration"], dict):
         _refuse("its configuration is not a JSON object")
-    _refuse(_vocabulary_fault(documents["vocabulary"], architecture))
+    _refuse(vocabulary_fault(documents["vocabulary"], architecture))
     try:
         vocabulary = Vocabulary(**documents["vocabulary"])
     except InvalidInputError as error:
         raise ModelFileError(f"its vocabulary is none ({error}); {_DAMAGED}") from error
     slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    declared = {name: _Declared(s.get_dtype(), tuple(s.get_shape())) for name, s in slices.items()}
-    _refuse(_tensor_fault(declared, architecture))
+    declared = {name: Declared(s.get_dtype(), tuple(s.get_shape())) for name, s in slices.items()}
+    _refuse(tensor_fault(declared, architecture))
 
     tensors: dict[str, NDArray[Any]] = {name: file.get_tensor(name) for name in declared}
     if metadata.get("checksum") != _checksum(metadata, tensors):
@@ -301,8 +236,10 @@ def _parse(file: Any) -> ModelFile:
     training = None
     if "training" in tensors:
         training = _document({"training": tensors.pop("training").tobytes()}, "training")
-        _refuse(_training_fault(training))
-    _refuse(_value_fault(tensors))
+        if version == 1 and isinstance(training, dict):
+            training = {"optimizer": "adagrad", "optimizer_start": 0} | training
+        _refuse(training_fault(training, tensors))
+    _refuse(value_fault(tensors))
     weights = {name: tensors.pop(name) for name in expected_tensors(architecture)}
     return ModelFile(
         configuration=documents["configuration"],
@@ -319,8 +256,8 @@ def _refuse(fault: str | None) -> None:
         raise ModelFileError(f"{fault}; {_DAMAGED}")
 
 
-def _check_version(metadata: Mapping[str, str]) -> None:
-    """Let only files of this program, and of a format that it knows, go on."""
+def _checked_version(metadata: Mapping[str, str]) -> int:
+    """Return the format's version; let only files of this program, and of a format that it knows, go on."""
     if metadata.get("format") != "crnn":
         raise ModelFileError("it is safetensors but no crnn model; give a file that CharRNN.save wrote")
     version = metadata.get("format_version", "")
@@ -330,6 +267,7 @@ def _check_version(metadata: Mapping[str, str]) -> None:
         raise ModelFileError(
             f"it has format version {version}, and this crnn reads versions up to {FORMAT}; upgrade crnn"
         )
+    return int(version)
 
 
 def _document(documents: Mapping[str, str | bytes], key: str) -> Any:
@@ -340,94 +278,6 @@ def _document(documents: Mapping[str, str | bytes], key: str) -> Any:
         return json.loads(documents[key])
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"its {key} is not readable JSON; {_DAMAGED}") from error
-
-
-def _architecture_fault(document: Any) -> str | None:
-    """Say what keeps a JSON document from being an architecture that this library has."""
-    types = {"cell": str, "num_layers": int, "hidden_size": int, "vocab_size": int, "dtype": str}
-    if not isinstance(document, dict) or {key: type(value) for key, value in document.items()} != types:
-        return f"its architecture is not an object with just {', '.join(types)}, each of its type"
-    if document["cell"] not in _CELLS or document["num_layers"] != 1:
-        return f"its cell is none of {', '.join(_CELLS)}, or has not 1 layer; a newer crnn may know it"
-    if not all(1 <= document[key] <= _MAX_SIZE for key in ("hidden_size", "vocab_size")):
-        return "its hidden_size or vocab_size is out of range"
-    if document["dtype"] not in ("float32", "float64"):
-        return "its dtype is neither float32 nor float64"
-    return None
-
-
-def _vocabulary_fault(document: Any, architecture: Architecture) -> str | None:
-    """Say what keeps a JSON document from being the arguments of a vocabulary of the right size."""
-    if not isinstance(document, dict) or document.keys() != {"kind", "codes"}:
-        return "its vocabulary is not an object with just kind and codes"
-    kind, codes = document["kind"], document["codes"]
-    if type(kind) is not str or type(codes) is not list or any(type(code) is not int for code in codes):
-        return "its vocabulary's codes are not a list of whole numbers, or their kind is not a word"
-    if len(codes) != architecture.vocab_size:
-        return f"its vocabulary has {len(codes)} symbols and its architecture {architecture.vocab_size}"
-    return None
-
-
-def _training_fault(document: Any) -> str | None:
-    """Say what keeps a JSON document from being a state of training."""
-    if not isinstance(document, dict):
-        return "its training is not an object"
-    for key, types in _TRAINING_FIELDS.items():
-        if key not in document or type(document[key]) not in types:
-            return f"its training has no {key}, or one of another type"
-    if document["n_steps"] < 0 or not all(isinstance(record, dict) for record in document["history"]):
-        return "its training has a negative n_steps, or a history of something else than records"
-    return None
-
-
-def _tensor_fault(declared: Mapping[str, _Declared], architecture: Architecture) -> str | None:
-    """Say what is wrong with the names, shapes and dtypes of a file's tensors, before any is loaded."""
-    expected = {
-        name: _Declared(_DTYPES[architecture.dtype], shape)
-        for name, shape in _expected_shapes(declared, architecture).items()
-    }
-    if "training" in declared:
-        expected["training"] = _Declared("U8", declared["training"].shape[:1] or (0,))
-    if missing := expected.keys() - declared.keys():
-        return f"it has no tensor {min(missing)!r}"
-    if unknown := declared.keys() - expected.keys():
-        return f"it has a tensor {reprlib.repr(min(unknown))} that its architecture knows nothing of"
-    for name, (dtype, shape) in declared.items():
-        if (dtype, shape) != expected[name]:
-            return (
-                f"its tensor {name!r} is {dtype} {shape} and its architecture implies "
-                f"{expected[name].dtype} {expected[name].shape}"
-            )
-    return None
-
-
-def _expected_shapes(declared: Mapping[str, _Declared], architecture: Architecture) -> dict[str, _Shape]:
-    """Add to the weights what a state of training brings, for the batch size and optimiser in the file."""
-    weights = expected_tensors(architecture)
-    expected = dict(weights)
-    if "training" not in declared:
-        return expected
-    memories = {name.split(".")[1] for name in declared if name.startswith("optimizer.")}
-    for memory in memories:
-        for name, shape in weights.items():
-            if not name.startswith("rnn.bias_hh"):
-                expected[f"optimizer.{memory}.{name}"] = shape
-    for state in _CELLS[architecture.cell].states:
-        name = f"state.{state}"
-        shape = declared[name].shape if name in declared else ()
-        B = shape[1] if len(shape) == 3 else 1
-        expected[name] = (architecture.num_layers, max(B, 1), architecture.hidden_size)
-    return expected
-
-
-def _value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
-    """Say which tensor holds numbers that no model can go on from."""
-    for name, tensor in tensors.items():
-        # An optimiser's memory may overflow to infinity, and the weight it belongs to then stands still.
-        bad = np.isnan(tensor).any() if name.startswith("optimizer.") else not np.isfinite(tensor).all()
-        if bad:
-            return f"its tensor {name!r} holds NaN or infinity (training diverged; lower learning_rate)"
-    return None
 
 
 def _json(document: Any) -> str:
@@ -441,8 +291,8 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a model file holds what JSON can, not {value!r} of type {type(value).__name__}")
 
 
-def _declare(array: NDArray[Any]) -> _Declared:
-    return _Declared(_DTYPES.get(array.dtype.name, array.dtype.name), array.shape)
+def _declare(array: NDArray[Any]) -> Declared:
+    return Declared(DTYPES.get(array.dtype.name, array.dtype.name), array.shape)
 
 
 def _portable(array: NDArray[Any]) -> NDArray[Any]:

@@ -1,113 +1,480 @@
 """NumPy twins of the kernels: the same names, shapes and results, written to be read.
 
 They are the oracle of the tests and the companion of ``docs/mathematics.md``; the library never falls back on
-them. Letters: T time steps, B streams, H hidden units, V symbols; matrices are (input, output), so ``y = x @ W``.
+them. Letters: T time steps, B streams, H hidden units, V symbols, L layers, G gates; matrices are (input, output), so
+``y = x @ W``. A state is the tuple of what a cell carries from one time step to the next, (L, B, H) each: ``(h,)``,
+and for an LSTM ``(h, c)``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .parameters import Tensors
+from .cells import CELLS
+from .parameters import LayerTensors, Tensors
 
 Array = NDArray[Any]
+State = tuple[Array, ...]
 
 ADAGRAD_EPSILON = 1e-8  # inside the square root, as in min-char-rnn
+RMSPROP_DECAY, RMSPROP_EPSILON = 0.99, 1e-8  # PyTorch's
+ADAM_DECAY, ADAM_SQUARE_DECAY, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba's
 
 
-def forward(p: Tensors, x: Array, h0: Array) -> tuple[Array, Array]:
+class Activations(NamedTuple):
+    """What one layer computed over a chunk, and its backward pass needs."""
+
+    x: Array  # its input: symbols (T, B), or what the layer below gives, dropout applied, (T, B, H)
+    h: Array  # (T + 1, B, H): h[0] is the state before the chunk
+    gates: Array  # (T, B, G H): after tanh or the sigmoid, in the order of `Cell.gates`
+    c: Array | None = None  # (T + 1, B, H): an LSTM's cell
+    hn: Array | None = None  # (T, B, H): a GRU's h' Wh_n + bn, which r multiplies
+
+
+# ------------------------------------------------------------------------ forward
+
+
+def sigmoid(z: Array) -> Array:
+    """Return 1 / (1 + exp(-z)) without a large exponential.
+
+    Examples
+    --------
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    e = np.exp(-np.abs(z))
+    return np.asarray(np.where(z < 0, e, 1) / (1 + e), z.dtype)
+
+
+def rnn_forward(layer: LayerTensors, x: Array, a: Array, h0: Array) -> Activations:
+    """Run one tanh layer over a chunk; `a` (T, B, H) is x Wx + bh, the part that waits for no state."""
+    h = _chunk_of(h0, len(a))
+    for t in range(len(a)):
+        h[t + 1] = np.tanh(a[t] + h[t] @ layer.Wh)
+    return Activations(x, h, gates=h[1:])
+
+
+def gru_forward(layer: LayerTensors, x: Array, a: Array, h0: Array) -> Activations:
+    """Run one GRU layer over a chunk; `a` (T, B, 3 H) is x Wx + bh."""
+    H = h0.shape[-1]
+    h, gates, hn = _chunk_of(h0, len(a)), np.empty_like(a), np.empty_like(a[..., :H])
+    for t in range(len(a)):
+        q = h[t] @ layer.Wh
+        r, z = np.split(sigmoid(a[t, ..., : 2 * H] + q[..., : 2 * H]), 2, axis=-1)
+        hn[t] = q[..., 2 * H :] + layer.bn
+        n = np.tanh(a[t, ..., 2 * H :] + r * hn[t])
+        h[t + 1] = (1 - z) * n + z * h[t]
+        gates[t] = np.concatenate([r, z, n], axis=-1)
+    return Activations(x, h, gates, hn=hn)
+
+
+def lstm_forward(layer: LayerTensors, x: Array, a: Array, h0: Array, c0: Array) -> Activations:
+    """Run one LSTM layer over a chunk; `a` (T, B, 4 H) is x Wx + bh."""
+    h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
+    for t in range(len(a)):
+        i, f, g, o = np.split(a[t] + h[t] @ layer.Wh, 4, axis=-1)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        c[t + 1] = f * c[t] + i * g
+        h[t + 1] = o * np.tanh(c[t + 1])
+        gates[t] = np.concatenate([i, f, g, o], axis=-1)
+    return Activations(x, h, gates, c=c)
+
+
+FORWARD: dict[str, Callable[..., Activations]] = {"rnn": rnn_forward, "gru": gru_forward, "lstm": lstm_forward}
+
+
+def forward(
+    p: Tensors, cell: str, x: Array, state: State, masks: Array | None = None
+) -> tuple[list[Activations], Array]:
     """Run the network over a chunk.
 
     Parameters
     ----------
     p : Tensors
         Parameters.
+    cell : {"rnn", "gru", "lstm"}
     x : (T, B) int array
         Symbols.
-    h0 : (B, H) array
-        Hidden state before the chunk.
+    state : tuple of (L, B, H) arrays
+        Before the chunk.
+    masks : (L, T, B, H) array, optional
+        Dropout: what the outputs of each layer are multiplied by on their way up, to the next layer or the decoder.
+        The way from one time step to the next is not masked.
 
     Returns
     -------
-    h : (T + 1, B, H) array
-        Hidden states; ``h[0]`` is `h0`.
+    layers : list of Activations
+        From the first layer to the last.
     y : (T, B, V) array
         Logits.
     """
-    h = np.empty((len(x) + 1, *h0.shape), h0.dtype)
-    h[0] = h0
-    for t in range(len(x)):
-        h[t + 1] = np.tanh(p.Wx[x[t]] + h[t] @ p.Wh + p.bh)
-    return h, h[1:] @ p.Wy + p.by
+    layers: list[Activations] = []
+    below = x
+    for k, layer in enumerate(p.layers):
+        a = (layer.Wx[below] if k == 0 else below @ layer.Wx) + layer.bh
+        layers.append(FORWARD[cell](layer, below, a, *(s[k] for s in state)))
+        below = _dropped(layers[k].h[1:], masks, k)
+    return layers, below @ p.Wy + p.by
+
+
+def state_after(layers: Sequence[Activations]) -> State:
+    """Return the state after the chunk: a copy."""
+    h = np.stack([layer.h[-1] for layer in layers])
+    c = [layer.c[-1] for layer in layers if layer.c is not None]
+    return (h, np.stack(c)) if c else (h,)
 
 
 def softmax_loss(y: Array, targets: Array) -> tuple[float, Array]:
     """Return the loss (sum over t, mean over b, in nats) and its gradient dy, (T, B, V)."""
     T, B, _ = y.shape
-    y = y - y.max(axis=2, keepdims=True)
-    log_p = y - np.log(np.exp(y).sum(axis=2, keepdims=True))
+    log_p = log_softmax(y)
     t, b = np.ogrid[:T, :B]
     dy = np.exp(log_p)
     dy[t, b, targets] -= 1
     return float(-log_p[t, b, targets].sum() / B), dy / B
 
 
-def backward(p: Tensors, x: Array, h: Array, dy: Array) -> Tensors:
-    """Back-propagate dy through the chunk: the gradients, in the shapes of the parameters."""
-    dz = dy @ p.Wy.T  # becomes dz step by step, from the last to the first
-    for t in reversed(range(len(x))):
-        if t + 1 < len(x):
-            dz[t] += dz[t + 1] @ p.Wh.T
-        dz[t] *= 1 - h[t + 1] ** 2
-    dWx = np.zeros_like(p.Wx)
-    np.add.at(dWx, x, dz)
-    return Tensors(
-        Wx=dWx,
-        Wh=np.einsum("tbi,tbj->ij", h[:-1], dz),
-        bh=dz.sum(axis=(0, 1)),
-        Wy=np.einsum("tbi,tbj->ij", h[1:], dy),
-        by=dy.sum(axis=(0, 1)),
-    )
+def log_softmax(y: Array) -> Array:
+    """Return the logarithms of the probabilities that the logits y (..., V) stand for.
+
+    Examples
+    --------
+    >>> log_softmax(np.array([-1e4, 1e4])).tolist()
+    [-20000.0, 0.0]
+    """
+    y = y - y.max(axis=-1, keepdims=True)
+    return np.asarray(y - np.log(np.exp(y).sum(axis=-1, keepdims=True)))
 
 
-def loss_and_gradients(p: Tensors, x: Array, targets: Array, h0: Array) -> tuple[float, Tensors, Array]:
-    """Return the chunk's loss, its gradients (not clipped) and the hidden state after it, (B, H)."""
-    h, y = forward(p, x, h0)
+def _chunk_of(before: Array, T: int) -> Array:
+    """Return room for what is carried through T steps, (T + 1, B, H), of which the first place is filled."""
+    chunk = np.empty((T + 1, *before.shape), before.dtype)
+    chunk[0] = before
+    return chunk
+
+
+def _dropped(a: Array, masks: Array | None, k: int) -> Array:
+    """Return `a` times the mask of layer k, in its own precision."""
+    return a if masks is None else a * masks[k].astype(a.dtype)
+
+
+# ----------------------------------------------------------------------- backward
+#
+# Each takes dh (T, B, H), what the logits or the layer above want of a layer's outputs, and returns two gradients,
+# (T, B, G H) each: da of a = x Wx + bh, and dq of the recurrent part q = h' Wh + bn, which differs in a GRU alone.
+
+
+def rnn_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
+    """Back-propagate through one tanh layer."""
+    da = np.empty_like(act.gates)
+    dh_later = np.zeros_like(dh[0])  # what the later steps want of h[t + 1]
+    for t in reversed(range(len(da))):
+        da[t] = (1 - act.h[t + 1] ** 2) * (dh[t] + dh_later)
+        dh_later = da[t] @ layer.Wh.T
+    return da, da
+
+
+def gru_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
+    """Back-propagate through one GRU layer."""
+    assert act.hn is not None
+    da, dq = np.empty_like(act.gates), np.empty_like(act.gates)
+    dh_later = np.zeros_like(dh[0])
+    for t in reversed(range(len(da))):
+        r, z, n = np.split(act.gates[t], 3, axis=-1)
+        dh_t = dh[t] + dh_later
+        da_n = (1 - n**2) * (1 - z) * dh_t
+        da_z = z * (1 - z) * (act.h[t] - n) * dh_t
+        da_r = r * (1 - r) * act.hn[t] * da_n
+        da[t] = np.concatenate([da_r, da_z, da_n], axis=-1)
+        dq[t] = np.concatenate([da_r, da_z, r * da_n], axis=-1)
+        dh_later = z * dh_t + dq[t] @ layer.Wh.T
+    return da, dq
+
+
+def lstm_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
+    """Back-propagate through one LSTM layer."""
+    assert act.c is not None
+    da = np.empty_like(act.gates)
+    dh_later, dc_later = np.zeros_like(dh[0]), np.zeros_like(dh[0])
+    for t in reversed(range(len(da))):
+        i, f, g, o = np.split(act.gates[t], 4, axis=-1)
+        tanh_c = np.tanh(act.c[t + 1])
+        dh_t = dh[t] + dh_later
+        dc = (1 - tanh_c**2) * o * dh_t + dc_later
+        da_i, da_f = i * (1 - i) * g * dc, f * (1 - f) * act.c[t] * dc
+        da_g, da_o = (1 - g**2) * i * dc, o * (1 - o) * tanh_c * dh_t
+        da[t] = np.concatenate([da_i, da_f, da_g, da_o], axis=-1)
+        dh_later, dc_later = da[t] @ layer.Wh.T, f * dc
+    return da, da
+
+
+BACKWARD = {"rnn": rnn_backward, "gru": gru_backward, "lstm": lstm_backward}
+
+
+def backward(
+    p: Tensors, cell: str, layers: Sequence[Activations], dy: Array, masks: Array | None = None
+) -> Tensors:
+    """Back-propagate dy (T, B, V) through the chunk: the gradients, in the shapes of the parameters."""
+    outputs = _dropped(layers[-1].h[1:], masks, -1)
+    dWy, dby = _over_rows(outputs, dy), dy.sum(axis=(0, 1))
+    gradients: list[LayerTensors] = []
+    dh = dy @ p.Wy.T
+    for k in reversed(range(len(layers))):
+        layer, act = p.layers[k], layers[k]
+        da, dq = BACKWARD[cell](layer, act, _dropped(dh, masks, k))
+        if k == 0:
+            dWx = np.zeros_like(layer.Wx)
+            np.add.at(dWx, act.x, da)
+        else:
+            dWx = _over_rows(act.x, da)
+            dh = da @ layer.Wx.T
+        H = act.h.shape[-1]
+        dbn = dq[..., -H:].sum(axis=(0, 1)) if CELLS[cell].separate_bias else None
+        gradients.insert(0, LayerTensors(dWx, _over_rows(act.h[:-1], dq), da.sum(axis=(0, 1)), dbn))
+    return Tensors(tuple(gradients), dWy, dby)
+
+
+def _over_rows(x: Array, dy: Array) -> Array:
+    """Return the gradient of W in y = x W: the sum of x' dy over time steps and streams."""
+    return np.asarray(np.einsum("tbi,tbj->ij", x, dy))
+
+
+def loss_and_gradients(
+    p: Tensors, cell: str, x: Array, targets: Array, state: State, masks: Array | None = None
+) -> tuple[float, Tensors, State]:
+    """Return the chunk's loss, its gradients (not clipped) and the state after it.
+
+    Parameters
+    ----------
+    p, cell, x, state, masks
+        As in `forward`.
+    targets : (T, B) int array
+        The symbol that follows each of x.
+
+    Examples
+    --------
+    >>> from crnn.parameters import Layout, initialise
+    >>> layout = Layout(5, 3, np.dtype("float64"), cell="gru", num_layers=2)
+    >>> p = layout.tensors(initialise(layout, np.random.default_rng(0), 0.01))
+    >>> x = np.array([[0], [1], [2], [3]])
+    >>> loss, gradients, (h,) = loss_and_gradients(p, "gru", x[:-1], x[1:], (np.zeros((2, 1, 3)),))
+    >>> round(loss / 3, 2), gradients.layers[1].Wx.shape, h.shape  # ln 5 a symbol
+    (1.61, (3, 9), (2, 1, 3))
+    """
+    layers, y = forward(p, cell, x, state, masks)
     loss, dy = softmax_loss(y, targets)
-    return loss, backward(p, x, h, dy), h[-1]
+    return loss, backward(p, cell, layers, dy, masks), state_after(layers)
 
 
-def adagrad(p: Sequence[Array], d: Sequence[Array], sum_: Sequence[Array], learning_rate: float, clip: float) -> None:
-    """Clip each element of the gradients to [-clip, clip] and take one Adagrad step, in place."""
+# ------------------------------------------------------------------------ dropout
+
+
+def mix(x: Array) -> Array:
+    """Return each of the numbers x (uint32) mixed, so that every bit of it depends on every bit of x.
+
+    The finaliser published as lowbias32: Chris Wellons 2018, "Prospecting for Hash Functions".
+
+    Examples
+    --------
+    >>> mix(np.array([0, 1, 2], np.uint32)).tolist()
+    [0, 1753845952, 3507691905]
+    """
+    x = x ^ (x >> np.uint32(16))
+    x = x * np.uint32(0x7FEB352D)
+    x = x ^ (x >> np.uint32(15))
+    x = x * np.uint32(0x846CA68B)
+    return np.asarray(x ^ (x >> np.uint32(16)))
+
+
+def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, rate: float) -> Array:
+    """Return the factors of one layer's H outputs for one stream at one time step: 0 or 1 / (1 - rate).
+
+    A factor is a function of these numbers alone, so that the threads and the order of the work do not matter.
+
+    Parameters
+    ----------
+    seed : int
+        64 bits.
+    step : int
+        The steps of training that were taken before this one; the low 32 bits count.
+    layer, t, stream : int
+        From 0; the stream is counted over the whole batch.
+    H : int
+        Hidden units.
+    rate : float
+        The probability that an output is dropped, at least 0 and below 1.
+
+    Returns
+    -------
+    (H,) float64 array
+
+    Examples
+    --------
+    >>> dropout_mask(seed=7, step=0, layer=0, t=0, stream=0, H=8, rate=0.5).tolist()
+    [2.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 0.0]
+    """
+    key = mix(_uint32(seed))
+    for number in (seed >> 32, step, layer * 0x9E3779B9 + t, stream):
+        key = mix(key ^ _uint32(number))
+    units = np.arange(H, dtype=np.uint32) * np.uint32(0x9E3779B9)
+    kept = mix(key + units) >> np.uint32(8) >= round(rate * 2**24)
+    return np.where(kept, 1 / (1 - rate), 0.0)
+
+
+def dropout_masks(seed: int, step: int, shape: tuple[int, int, int, int], rate: float) -> Array:
+    """Return the factors of a whole chunk, in the shape (L, T, B, H)."""
+    masks = np.empty(shape)
+    for k, t, b in np.ndindex(shape[:3]):
+        masks[k, t, b] = dropout_mask(seed, step, k, t, b, shape[3], rate)
+    return masks
+
+
+def _uint32(number: int) -> Array:
+    """Return the low 32 bits; an array of one, because arrays wrap silently where NumPy's scalars warn."""
+    return np.array([number & 0xFFFFFFFF], np.uint32)
+
+
+# ----------------------------------------------------------------------- training
+
+
+def clipped(d: Iterable[Array], clip: float, clip_norm: float) -> tuple[list[Array], float]:
+    """Return the gradients clipped, by their common norm and then element by element, and that norm before it.
+
+    Examples
+    --------
+    >>> (g,), norm = clipped([np.array([30.0, -40.0])], clip=3.5, clip_norm=5.0)
+    >>> g.round(3).tolist(), norm  # 3, -4 by the norm, and then -4 by its value
+    ([3.0, -3.5], 50.0)
+    """
+    d = list(d)
+    norm = math.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in d))
+    # The small number is PyTorch's, in clip_grad_norm_; without a limit there is nothing to divide.
+    factor = min(1.0, clip_norm / (norm + 1e-6)) if clip_norm < math.inf else 1.0
+    return [np.clip(g * factor, -clip, clip) for g in d], norm
+
+
+def adagrad(p: Iterable[Array], d: Iterable[Array], sum_: Iterable[Array], learning_rate: float) -> None:
+    """Take one Adagrad step, in place on `p` and `sum_`."""
     for param, grad, memory in zip(p, d, sum_, strict=True):
-        grad = np.clip(grad, -clip, clip)
         memory += grad * grad
         param -= learning_rate * grad / np.sqrt(memory + ADAGRAD_EPSILON)
 
 
-def train_step(
-    p: Tensors, sum_: Tensors, x: Array, targets: Array, h0: Array, learning_rate: float, clip: float
-) -> tuple[float, Array]:
-    """One step of training in place on `p` and `sum_`; returns the loss before it and the state after it."""
-    loss, d, h = loss_and_gradients(p, x, targets, h0)
-    adagrad(p, d, sum_, learning_rate, clip)
-    return loss, h
+def rmsprop(p: Iterable[Array], d: Iterable[Array], square_avg: Iterable[Array], learning_rate: float) -> None:
+    """Take one step of PyTorch's RMSprop, in place on `p` and `square_avg`."""
+    for param, grad, memory in zip(p, d, square_avg, strict=True):
+        memory *= RMSPROP_DECAY
+        memory += (1 - RMSPROP_DECAY) * grad * grad
+        param -= learning_rate * grad / (np.sqrt(memory) + RMSPROP_EPSILON)
 
 
-def log_probabilities(p: Tensors, ids: Array, h0: Array) -> tuple[Array, Array]:
-    """Return log P of each symbol given the state and the symbols before it, (N,), and the last state, (H,).
+def adam(
+    p: Iterable[Array],
+    d: Iterable[Array],
+    exp_avg: Iterable[Array],
+    exp_avg_sq: Iterable[Array],
+    learning_rate: float,
+    weight_decay: float,
+    step: int,
+) -> None:
+    """Take one step of Adam with decoupled weight decay (PyTorch's AdamW), in place; `step` counts from 1."""
+    mean_so_far, square_so_far = 1 - ADAM_DECAY**step, 1 - ADAM_SQUARE_DECAY**step  # the weights add up to these
+    for param, grad, mean, square in zip(p, d, exp_avg, exp_avg_sq, strict=True):
+        mean *= ADAM_DECAY
+        mean += (1 - ADAM_DECAY) * grad
+        square *= ADAM_SQUARE_DECAY
+        square += (1 - ADAM_SQUARE_DECAY) * grad * grad
+        param *= 1 - learning_rate * weight_decay
+        param -= learning_rate / mean_so_far * mean / (np.sqrt(square) / math.sqrt(square_so_far) + ADAM_EPSILON)
 
-    The first symbol is predicted from `h0` alone.
+
+def update(
+    optimizer: str,
+    p: Iterable[Array],
+    d: Iterable[Array],
+    memory: Sequence[Iterable[Array]],
+    learning_rate: float,
+    clip: float = math.inf,
+    clip_norm: float = math.inf,
+    weight_decay: float = 0.0,
+    step: int = 1,
+) -> float:
+    """Clip the gradients and take one step of an optimiser, in place on `p` and `memory`.
+
+    Parameters
+    ----------
+    optimizer : {"adagrad", "rmsprop", "adam"}
+    p, d : Tensors
+        Parameters and their gradients, which stay as they are.
+    memory : sequence of Tensors
+        What the optimiser remembers: ``[sum]``, ``[square_avg]`` or ``[exp_avg, exp_avg_sq]``.
+    learning_rate, clip, clip_norm : float
+        Clipping is by the norm of all gradients, then element by element.
+    weight_decay : float
+        Of all parameters; for the others than Adam it must be 0.
+    step : int
+        Adam's count of its steps, this one included.
+
+    Returns
+    -------
+    float
+        The norm of all gradients before they were clipped.
+
+    Examples
+    --------
+    >>> p, m, v = np.ones(2), np.zeros(2), np.zeros(2)
+    >>> update("adam", [p], [np.array([3.0, -4.0])], [[m], [v]], 0.1)
+    5.0
+    >>> p.round(6).tolist()  # Adam's first step is as long as the learning rate
+    [0.9, 1.1]
     """
-    h, _ = forward(p, ids[:, None], h0[None])
-    y = h[:-1, 0] @ p.Wy + p.by
-    y = y - y.max(axis=1, keepdims=True)
-    log_p = y - np.log(np.exp(y).sum(axis=1, keepdims=True))
-    return log_p[np.arange(len(ids)), ids], h[-1, 0]
+    d, norm = clipped(d, clip, clip_norm)
+    if optimizer == "adam":
+        adam(p, d, memory[0], memory[1], learning_rate, weight_decay, step)
+    else:
+        assert weight_decay == 0
+        {"adagrad": adagrad, "rmsprop": rmsprop}[optimizer](p, d, memory[0], learning_rate)
+    return norm
+
+
+def train_step(
+    p: Tensors,
+    cell: str,
+    memory: Sequence[Tensors],
+    x: Array,
+    targets: Array,
+    state: State,
+    learning_rate: float,
+    clip: float = math.inf,
+    *,
+    optimizer: str = "adagrad",
+    clip_norm: float = math.inf,
+    weight_decay: float = 0.0,
+    step: int = 1,
+    masks: Array | None = None,
+) -> tuple[float, State]:
+    """One step of training in place on `p` and `memory`; returns the loss before it and the state after it."""
+    loss, d, state = loss_and_gradients(p, cell, x, targets, state, masks)
+    update(optimizer, p, d, memory, learning_rate, clip, clip_norm, weight_decay, step)
+    return loss, state
+
+
+# --------------------------------------------------------------------- inference
+
+
+def log_probabilities(p: Tensors, cell: str, ids: Array, state: State) -> tuple[Array, State]:
+    """Return log P of each of the symbols ids (N, B) given the state and those before it, and the state after them.
+
+    The first symbol of each stream is predicted from `state` alone.
+    """
+    layers, _ = forward(p, cell, ids, state)
+    log_p = log_softmax(layers[-1].h[:-1] @ p.Wy + p.by)
+    return np.take_along_axis(log_p, ids[..., None].astype(np.intp), axis=-1)[..., 0], state_after(layers)
 
 
 def draw(y: Array, u: float, temperature: float) -> int:
@@ -118,10 +485,11 @@ def draw(y: Array, u: float, temperature: float) -> int:
     return int(min(np.searchsorted(cumulative, u * cumulative[-1], side="right"), len(y) - 1))
 
 
-def sample(p: Tensors, h: Array, uniforms: Array, temperature: float) -> tuple[Array, Array]:
-    """Draw one symbol for each uniform, each fed back in; returns the symbols and the last state, (H,)."""
-    out = np.empty(len(uniforms), np.intp)
-    for i, u in enumerate(uniforms):
-        out[i] = draw(h @ p.Wy + p.by, u, temperature)
-        h = np.tanh(p.Wx[out[i]] + h @ p.Wh + p.bh)
-    return out, h
+def sample(p: Tensors, cell: str, state: State, uniforms: Array, temperature: float) -> tuple[Array, State]:
+    """Draw one symbol for each of the uniforms (n, B), each fed back in; returns them and the last state."""
+    out = np.empty(uniforms.shape, np.intp)
+    for i, row in enumerate(uniforms):
+        y = state[0][-1] @ p.Wy + p.by
+        out[i] = [draw(y[b], u, temperature) for b, u in enumerate(row)]
+        state = state_after(forward(p, cell, out[i : i + 1], state)[0])
+    return out, state
