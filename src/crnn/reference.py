@@ -64,9 +64,9 @@ def gru_forward(layer: LayerTensors, x: Array, a: Array, h0: Array) -> Activatio
     H = h0.shape[-1]
     h, gates, hn = _chunk_of(h0, len(a)), np.empty_like(a), np.empty_like(a[..., :H])
     for t in range(len(a)):
-        recurrent = h[t] @ layer.Wh
-        r, z = np.split(sigmoid(a[t, ..., : 2 * H] + recurrent[..., : 2 * H]), 2, axis=-1)
-        hn[t] = recurrent[..., 2 * H :] + layer.bn
+        q = h[t] @ layer.Wh
+        r, z = np.split(sigmoid(a[t, ..., : 2 * H] + q[..., : 2 * H]), 2, axis=-1)
+        hn[t] = q[..., 2 * H :] + layer.bn
         n = np.tanh(a[t, ..., 2 * H :] + r * hn[t])
         h[t + 1] = (1 - z) * n + z * h[t]
         gates[t] = np.concatenate([r, z, n], axis=-1)
@@ -166,7 +166,7 @@ def _dropped(a: Array, masks: Array | None, k: int) -> Array:
 # ----------------------------------------------------------------------- backward
 #
 # Each takes dh (T, B, H), what the logits or the layer above want of a layer's outputs, and returns two gradients,
-# (T, B, G H) each: da of a = x Wx + bh, and dr of the recurrent part h' Wh + bn, which differs in a GRU alone.
+# (T, B, G H) each: da of a = x Wx + bh, and dq of the recurrent part q = h' Wh + bn, which differs in a GRU alone.
 
 
 def rnn_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
@@ -182,7 +182,7 @@ def rnn_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Arra
 def gru_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
     """Back-propagate through one GRU layer."""
     assert act.hn is not None
-    da, dr = np.empty_like(act.gates), np.empty_like(act.gates)
+    da, dq = np.empty_like(act.gates), np.empty_like(act.gates)
     dh_later = np.zeros_like(dh[0])
     for t in reversed(range(len(da))):
         r, z, n = np.split(act.gates[t], 3, axis=-1)
@@ -191,9 +191,9 @@ def gru_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Arra
         da_z = z * (1 - z) * (act.h[t] - n) * dh_t
         da_r = r * (1 - r) * act.hn[t] * da_n
         da[t] = np.concatenate([da_r, da_z, da_n], axis=-1)
-        dr[t] = np.concatenate([da_r, da_z, r * da_n], axis=-1)
-        dh_later = z * dh_t + dr[t] @ layer.Wh.T
-    return da, dr
+        dq[t] = np.concatenate([da_r, da_z, r * da_n], axis=-1)
+        dh_later = z * dh_t + dq[t] @ layer.Wh.T
+    return da, dq
 
 
 def lstm_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
@@ -226,7 +226,7 @@ def backward(
     dh = dy @ p.Wy.T
     for k in reversed(range(len(layers))):
         layer, act = p.layers[k], layers[k]
-        da, dr = BACKWARD[cell](layer, act, _dropped(dh, masks, k))
+        da, dq = BACKWARD[cell](layer, act, _dropped(dh, masks, k))
         if k == 0:
             dWx = np.zeros_like(layer.Wx)
             np.add.at(dWx, act.x, da)
@@ -234,8 +234,8 @@ def backward(
             dWx = _over_rows(act.x, da)
             dh = da @ layer.Wx.T
         H = act.h.shape[-1]
-        dbn = dr[..., -H:].sum(axis=(0, 1)) if CELLS[cell].separate_bias else None
-        gradients.insert(0, LayerTensors(dWx, _over_rows(act.h[:-1], dr), da.sum(axis=(0, 1)), dbn))
+        dbn = dq[..., -H:].sum(axis=(0, 1)) if CELLS[cell].separate_bias else None
+        gradients.insert(0, LayerTensors(dWx, _over_rows(act.h[:-1], dq), da.sum(axis=(0, 1)), dbn))
     return Tensors(tuple(gradients), dWy, dby)
 
 
@@ -301,7 +301,7 @@ def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, 
     seed : int
         64 bits.
     step : int
-        The update that the chunk belongs to; its low 32 bits count.
+        The steps of training that were taken before this one; the low 32 bits count.
     layer, t, stream : int
         From 0; the stream is counted over the whole batch.
     H : int

@@ -142,9 +142,8 @@ cdef inline void project_input(const Network* net, const floating* p, const floa
 
 cdef inline void add_lookup_gradient(const Network* net, const floating* dz, const int* x, Py_ssize_t B,
                                      floating* d) noexcept nogil:
-    """dWx[x] += dz; dbh += dz.sum(axis=0)             the backward of `look_up_input`, while dz is in the cache"""
+    """dWx[x] += dz                                    the backward of `look_up_input`, while dz is in the cache"""
     cdef Py_ssize_t b, j, H = net.H, N = net.G * H, together = 2 * H if net.cell == GRU else N
-    cdef floating* bias = d + net.layer[0].bh
     cdef const floating* out
     cdef floating* row
     for b in range(B):
@@ -152,12 +151,20 @@ cdef inline void add_lookup_gradient(const Network* net, const floating* dz, con
         out = dz + b * net.Z * H
         for j in range(together):
             row[j] += out[j]
-            bias[j] += out[j]
         if net.cell == GRU:
             out += H
             for j in range(2 * H, N):
                 row[j] += out[j]
-                bias[j] += out[j]
+
+
+cdef inline void add_lookup_bias_gradient(const Network* net, Chunk chunk, const int* x, int* seen, int now,
+                                          floating* d) noexcept nogil:
+    """dbh = dWx.sum(axis=0)                           every dz is in one row of dWx; rows of other symbols are zero"""
+    cdef Py_ssize_t i, N = net.G * net.H
+    for i in range(chunk.T * chunk.B):
+        if seen[x[i]] != now:
+            seen[x[i]] = now
+            add_column_sums(d + net.layer[0].Wx + x[i] * N, 1, N, N, d + net.layer[0].bh)
 
 
 cdef inline void project_input_back(const Network* net, const floating* p, const floating* panels, Py_ssize_t l,
@@ -325,10 +332,10 @@ cdef inline void clear_gradients(const Network* net, floating* d) noexcept nogil
 cdef inline double loss_and_gradients(const Network* net, const floating* p, const floating* panels, Chunk chunk,
                                       const int* x, floating weight, const Dropout* drop, floating* h, floating* c,
                                       floating* gates, floating* dropped, floating* y, floating* dh, floating* carry,
-                                      floating* d, floating* scratch) noexcept nogil:
+                                      floating* d, floating* scratch, int* seen, int now) noexcept nogil:
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
-    The rows of Wx in d must come in as zeros. For the few rows of an online chunk the products are single calls of the
+    The rows of Wx in d must come in as zeros; `seen` (V,) holds no `now`. For the few rows of an online chunk the products are single calls of the
     BLAS; for many rows weights are packed.
     """
     cdef Py_ssize_t first, last, rows, H = net.H, V = net.V, B = chunk.B, BH = B * H, top = net.L - 1
@@ -364,4 +371,5 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
                            net.most_rows, gradient_from_above(net, chunk, top, gates, dh))
         layers_backward(net, p, panels, chunk, x, first, last, drop, h, c, gates, dropped, dh, carry, d, scratch)
         last = first
+    add_lookup_bias_gradient(net, chunk, x, seen, now, d)
     return loss

@@ -372,10 +372,11 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
                 clear_states(net, chunk, h0, c0)
             known = read_chunk(own_ids, id_width, net.V, stride, position, x)
             if known:
+                team.now += 1
                 drop.step_key = dropout_key(dropout_seed, steps_before + step)
                 losses[rank] = loss_and_gradients(
                     net, &params[0], &panels[0], chunk, &x[0, 0], <floating>1 / <floating>all_streams, dropping,
-                    h0, c0, gates0, dropped0, &y[0, 0, 0], dh0, &carry[0, 0, 0], d[rank], &scratch[0])
+                    h0, c0, gates0, dropped0, &y[0, 0, 0], dh0, &carry[0, 0, 0], d[rank], &scratch[0], team.seen, team.now)
             else:
                 losses[rank] = NAN
             met = spin_barrier_wait(&barrier.barrier)

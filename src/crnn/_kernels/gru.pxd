@@ -6,7 +6,7 @@ non-linearities were applied to, and of m. So the first three blocks go with Wh,
 """
 from cython cimport floating
 from .elementwise cimport sigmoid_, tanh_
-from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count, panel_start
+from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count, panel_start, prefetch_blocks
 
 
 cdef inline void gru_forward(Py_ssize_t B, Py_ssize_t H, const floating* h_prev, const floating* Wh_panels, int most,
@@ -56,6 +56,7 @@ cdef inline void gru_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_nex
     for j in range(panel_count(dh, H, most)):
         start = panel_start(dh, H, most, j)
         columns = panel_start(dh, H, most, j + 1) - start
+        prefetch_blocks(B, 4, H, gates + start, columns)
         if dz_next != NULL:
             multiply_panel(B, 3 * H, dz_next, 4 * H, WhT_panels + 3 * H * start, columns, dh + start, H)
         for b in range(B):

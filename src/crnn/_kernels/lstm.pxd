@@ -5,7 +5,7 @@ gates, and after the backward step the gradients of what the non-linearities wer
 """
 from cython cimport floating
 from .elementwise cimport sigmoid_, tanh_
-from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count, panel_start
+from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count, panel_start, prefetch_blocks
 
 
 cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, const floating* h_prev, const floating* c_prev,
@@ -68,6 +68,7 @@ cdef inline void lstm_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_ne
     for j in range(panel_count(dh, H, most)):
         start = panel_start(dh, H, most, j)
         columns = panel_start(dh, H, most, j + 1) - start
+        prefetch_blocks(B, 5, H, gates + start, columns)
         if dz_next != NULL:
             multiply_panel(B, 4 * H, dz_next, 5 * H, WhT_panels + 4 * H * start, columns, dh + start, H)
         for b in range(B):

@@ -33,6 +33,23 @@ cdef extern from "register_tile.h" nogil:
     void transpose_block_double(const double* a, Py_ssize_t lda, double* b, Py_ssize_t ldb) noexcept
 
 
+cdef extern from "vectors.h" nogil:
+    void PREFETCH(const void*)
+
+
+cdef inline void prefetch_blocks(Py_ssize_t rows, Py_ssize_t blocks, Py_ssize_t H, const floating* a,
+                                 Py_ssize_t columns) noexcept nogil:
+    """Have these columns of each of the blocks of H in a row brought near, while a product is computed.
+
+    Short pieces far apart: the processor does not guess them.
+    """
+    cdef Py_ssize_t r, b, j, line = 64 // <Py_ssize_t>sizeof(floating)
+    for r in range(rows):
+        for b in range(blocks):
+            for j in range((columns + line - 1) // line):
+                PREFETCH(a + (r * blocks + b) * H + j * line)
+
+
 cdef inline Py_ssize_t vectors_across(const floating* w, Py_ssize_t N) noexcept nogil:
     """Vectors that N columns fill, the last one perhaps in part; `w` only tells the dtype."""
     cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)

@@ -9,6 +9,19 @@
 #include <stddef.h>
 #include <string.h>
 
+#if defined(__FMA__) || defined(__aarch64__)
+#define FUSES_MULTIPLY_ADD 1
+#else
+#define FUSES_MULTIPLY_ADD 0
+#endif
+
+/* Ask for the cache line at p, which will be read and written, to be brought to the second-level cache. */
+#if defined(__GNUC__)
+#define PREFETCH(p) __builtin_prefetch(p, 1, 2)
+#else
+#define PREFETCH(p) ((void)(p))
+#endif
+
 /* Registers: 32 of 64 bytes (AVX-512), 32 of 16 (AArch64), 16 of 32 (AVX2), 16 of 16 (SSE2). */
 #if defined(__AVX512F__)
 #include <immintrin.h>
