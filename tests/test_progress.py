@@ -139,7 +139,8 @@ def test_log_says_what_is_left(capsys, clock):
 
 @terminal_and_log
 def test_a_budget_of_seconds(kind, clock):
-    with redirect_stderr(kind()) as shown, Progress(train(0).set_params(verbose=1), Budget(seconds=40.0), 25) as display:
+    model = train(0).set_params(verbose=1)
+    with redirect_stderr(kind()) as shown, Progress(model, Budget(seconds=40.0), 25) as display:
         clock[0] = 10.0
         display.show(10, math.log(2))
     if kind is Terminal:

@@ -204,7 +204,7 @@ def duration(text: str) -> float:
     try:
         return real("time", float(number) * _UNITS[unit], above=0.0)
     except ValueError:
-        raise InvalidInputError(f"time must be a number above 0 with its unit, as 10s, 3m or 1h, not {text!r}") from None
+        raise InvalidInputError(f"time must be above 0 and have a unit, as 10s, 3m or 1h, not {text!r}") from None
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

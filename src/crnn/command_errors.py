@@ -44,8 +44,8 @@ def described(error: BaseException, files: Mapping[str, str | None] | None = Non
     elif isinstance(error, OSError) and error.filename is not None and error.strerror:
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     elif isinstance(error, UnicodeDecodeError):
-        text = f"{_undecodable(error, names)} is not UTF-8: {error}; convert it, or let crnn train --bytes make a model "
-        text += "of any bytes"
+        name = _undecodable(error, names)
+        text = f"{name} is not UTF-8: {error}; convert it, or let crnn train --bytes make a model of any bytes"
     else:
         text = str(error)
     if "X" in names:

@@ -51,7 +51,7 @@ def exponential(progress: Array, epochs: Array) -> Array:
     >>> exponential(np.zeros(3), np.array([9.9, 10.0, 11.5])).round(4).tolist()
     [1.0, 0.97, 0.9409]
     """
-    return DECAY ** np.maximum(np.floor(epochs) - (DECAY_AFTER - 1), 0)
+    return np.asarray(DECAY ** np.maximum(np.floor(epochs) - (DECAY_AFTER - 1), 0))
 
 
 SCHEDULES: dict[str, Callable[[Array, Array], Array]] = {

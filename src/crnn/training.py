@@ -205,7 +205,7 @@ class Training:
         n = min(left, self._steps_per_look)
         if self._budget.seconds is not None and left > 1:
             n = min(n, left // 2)  # halving what is left hits the end, though the speed is never quite as expected
-        for every in (self._every, self._validation and self._validation.every_steps):
+        for every in (self._every, self._validation.every_steps if self._validation else None):
             if every is not None:
                 n = min(n, every - done % every)
         return int(n)

@@ -133,8 +133,8 @@ def split(ids: Array, fraction: float, batch_size: int) -> tuple[Array, Array]:
     n, held_out = len(ids), round(len(ids) * fraction)
     if not held_out or n - held_out < batch_size + 1:
         raise InvalidInputError(
-            f"validation_fraction={fraction:g} of X's {n} symbols leaves {held_out} for validation and {n - held_out} "
-            f"for training, but at least 1 and {batch_size + 1} are needed; change validation_fraction or take a "
-            f"longer text"
+            f"validation_fraction={fraction:g} of a text of {n} symbols leaves {held_out} for validation and "
+            f"{n - held_out} for training, but at least 1 and {batch_size + 1} are needed; change "
+            f"validation_fraction or take a longer text"
         )
     return ids[: n - held_out], ids[n - held_out :]
