@@ -41,6 +41,8 @@ def everything(model):
     def seen(value):
         if isinstance(value, np.ndarray):
             return id(value), value.tobytes()
+        if isinstance(value, tuple):
+            return tuple(map(seen, value))
         if isinstance(value, dict):
             return {name: seen(part) for name, part in value.items()}
         return value.bit_generator.state if isinstance(value, np.random.Generator) else copy.deepcopy(value)

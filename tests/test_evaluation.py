@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import evaluation, reference
-from crnn.evaluation import evaluate, symbols_read
+from crnn.evaluation import evaluate, shape_of
 
 V, H = 7, 5
 
@@ -62,6 +62,8 @@ def test_weights_that_are_not_finite_have_no_loss():
 
 @settings(max_examples=100)
 @given(st.integers(1, 10**6))
-def test_symbols_read(n):
-    read = symbols_read(n)
-    assert n <= read <= n + evaluation.MOST_PARTS * (1 + evaluation.WARM_UP)
+def test_what_is_read(n):
+    steps, streams = shape_of(n)
+    assert 1 <= streams <= evaluation.MOST_PARTS
+    assert n <= steps * streams <= n + streams * (1 + evaluation.WARM_UP)
+    assert steps < n or streams == 1

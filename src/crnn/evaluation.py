@@ -48,13 +48,13 @@ def evaluate(layout: Layout, params: Array, ids: Array, n_threads: int | None) -
     return -parallel_log_likelihood(network, ids, n_threads, parts=MOST_PARTS, warm_up=WARM_UP) / len(ids)
 
 
-def symbols_read(n: int) -> int:
-    """Return how many symbols are read to evaluate a text of n symbols: the states of its parts cost some more.
+def shape_of(n: int) -> tuple[int, int]:
+    """Return in how many time steps of how many streams a text of n symbols is read.
 
     Examples
     --------
-    >>> symbols_read(100), symbols_read(5000)
-    (100, 6024)
+    >>> shape_of(100), shape_of(5000)
+    ((100, 1), (3012, 2))
     """
     parts = cuts(n, MOST_PARTS)
-    return n if len(parts) == 1 else len(parts) * (len(parts[-1]) + WARM_UP)
+    return (n, 1) if len(parts) == 1 else (len(parts[-1]) + WARM_UP, len(parts))

@@ -71,7 +71,7 @@ class Training:
             self._validation = Validation(
                 validation_ids,
                 budget,
-                self._chars_per_step,
+                (streams.seq_length, streams.batch_size),
                 every=settings.eval_every,
                 patience=settings.patience,
                 n_threads=settings.n_threads,

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from .budget import Budget
 from .errors import InvalidInputError
-from .evaluation import evaluate, symbols_read
+from .evaluation import evaluate, shape_of
 from .parameters import Layout
 
 EVALUATIONS = 20  # about so many in one call of training, where the user leaves it open,
 SHARE = 0.05  # as long as they take no more than this part of the time
 PASSES = 3  # training reads a symbol forwards, backwards and for the gradient; scoring forwards alone
+LEAST_ROWS = 8  # fewer streams take hardly less time than so many: the weights have to be read all the same
 
 Array = NDArray[Any]
 
@@ -24,7 +25,8 @@ class Validation:
     """The loss of one text during one call of training.
 
     In a training of so many steps, when the loss is measured depends on the numbers of symbols and steps alone, so
-    that the weights which turn out the best are the same each time; in a training of so many seconds, on the clock.
+    that the weights which turn out the best are the same each time; in a training of so many seconds, on the clock:
+    none is begun that would end after it, as far as the cost of the one before tells.
 
     Parameters
     ----------
@@ -32,8 +34,8 @@ class Validation:
         The text, of at least one symbol.
     budget : Budget
         Of the training.
-    symbols_per_step : int
-        T * B.
+    chunk : tuple of int
+        T and B of the training.
     every : int, float or None
         Steps or seconds between two evaluations; None: about 20 of them, fewer if they cost too much.
     patience : int or None
@@ -45,7 +47,7 @@ class Validation:
         self,
         ids: Array,
         budget: Budget,
-        symbols_per_step: int,
+        chunk: tuple[int, int],
         *,
         every: int | float | None,
         patience: int | None,
@@ -53,13 +55,13 @@ class Validation:
     ) -> None:
         self._ids, self._budget, self._n_threads = ids, budget, n_threads
         self._patience = math.inf if patience is None else patience
-        self._share_of_step = symbols_read(len(ids)) / PASSES / symbols_per_step  # steps that an evaluation costs
+        self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # reckoned, of training
         self._cost: float | None = None  # seconds of the last evaluation
         self._last_seconds, self._last_step = 0.0, -1
         self._every_seconds = every if isinstance(every, float) else None
         self.every_steps: int | None = every if isinstance(every, int) else None
         if every is None and budget.seconds is None and budget.n_steps:
-            affordable = int(SHARE * budget.n_steps / self._share_of_step)
+            affordable = int(SHARE * budget.n_steps / self._cost_in_steps)
             self.every_steps = -(-budget.n_steps // max(1, min(EVALUATIONS, affordable)))
         self.best_loss = math.inf
         self._since_best = 0
@@ -76,7 +78,7 @@ class Validation:
         seconds_per_step : float
             Of the training so far.
         """
-        cost = self._cost if self._cost is not None else self._share_of_step * seconds_per_step
+        cost = self._cost if self._cost is not None else self._cost_in_steps * seconds_per_step
         total = self._budget.seconds
         if total is not None and seconds + cost > total:
             return False  # there is one after the end
@@ -106,6 +108,11 @@ class Validation:
     def exhausted(self) -> bool:
         """Whether the last `patience` evaluations brought no new best."""
         return self._since_best >= self._patience
+
+
+def _rows(steps: int, streams: int) -> int:
+    """Return how many rows it is like to read so many time steps of so many streams."""
+    return steps * max(streams, LEAST_ROWS)
 
 
 def split(ids: Array, fraction: float, batch_size: int) -> tuple[Array, Array]:
