@@ -22,7 +22,11 @@ from .rnn cimport rnn_backward, rnn_forward
 from .softmax cimport softmax_loss
 
 cdef enum:
-    BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones are taken
+    # Streams times time steps that pass through all stages before the next ones are taken: as many as leave their gates
+    # in the second-level cache, but enough of them for the products.
+    MOST_BLOCK_ROWS = 512
+    LEAST_BLOCK_ROWS = 128
+    BLOCK_ELEMENTS = 1 << 18
 
 ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace a layer's part begins
     Py_ssize_t T
@@ -32,16 +36,17 @@ ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace
     Py_ssize_t gates
 
 
-cdef inline Py_ssize_t block_steps(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
+cdef inline Py_ssize_t block_steps(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
     """Time steps of a chunk that are taken at a time."""
-    return min(T, max(1, BLOCK_ROWS // B))
+    cdef Py_ssize_t rows = max(LEAST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, BLOCK_ELEMENTS // (net.Z * net.H)))
+    return min(T, max(1, rows // B))
 
 
 cdef inline Chunk chunk_of(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
     cdef Chunk chunk
     chunk.T = T
     chunk.B = B
-    chunk.block = block_steps(T, B)
+    chunk.block = block_steps(net, T, B)
     chunk.states = (T + 1) * B * net.H
     chunk.gates = (chunk.block + 1 if net.cell == RNN else T) * B * net.Z * net.H
     return chunk

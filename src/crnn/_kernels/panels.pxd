@@ -12,6 +12,7 @@ the width of the panels: inference built on this gives the same bits at every ba
 from cython cimport floating
 
 cdef enum:
+    PACKED_ROWS = 8  # of a matrix that are packed before the next ones
     MOST_COLUMNS = 128  # of any panel: STRIP_VECTORS of the widest registers, in single precision
 
 cdef extern from "register_tile.h" nogil:
@@ -77,18 +78,22 @@ cdef inline void pack(const floating* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t 
                       Py_ssize_t last, floating* panels) noexcept nogil:
     """Pack rows [first, last) of W (K, N), whose rows are ldw elements apart."""
     cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)
-    cdef Py_ssize_t j, k, n, start, columns, width, count = panel_count(W, N, most)
+    cdef Py_ssize_t j, k, n, start, columns, width, top, bottom = first, count = panel_count(W, N, most)
     cdef floating* row
-    for k in range(first, last):  # row by row: W is read as it lies, panels are few
+    # A few rows at a time: the panels lie at distances that fall on the same lines of a cache.
+    while bottom < last:
+        top = bottom
+        bottom = min(top + PACKED_ROWS, last)
         for j in range(count):
             start = panel_start(W, N, most, j)
             columns = panel_start(W, N, most, j + 1) - start
             width = vectors_across(W, columns) * lanes
-            row = panels + K * start + k * width
-            for n in range(columns):
-                row[n] = W[k * ldw + start + n]
-            for n in range(columns, width):
-                row[n] = 0
+            for k in range(top, bottom):
+                row = panels + K * start + k * width
+                for n in range(columns):
+                    row[n] = W[k * ldw + start + n]
+                for n in range(columns, width):
+                    row[n] = 0
 
 
 cdef inline void pack_transposed(const floating* W, Py_ssize_t K, Py_ssize_t N, int most, Py_ssize_t first,
