@@ -1,4 +1,4 @@
-"""Training: budgets of time by a clock that a test moves, schedules, records, validation, callbacks, restored weights."""
+"""Training: budgets of time by a clock that a test moves, schedules, records, validation, callbacks, the best weights."""
 
 from __future__ import annotations
 

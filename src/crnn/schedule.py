@@ -108,7 +108,7 @@ class Schedule:
         rates = self.learning_rate * SCHEDULES[self.name](progress[:-1], epochs)
         if isinstance(self.warmup, int):
             if done < self.warmup:
-                rates *= np.minimum(1.0, (done + 1.0 + np.arange(len(rates))) / self.warmup)
+                rates *= np.minimum(done + 1.0 + np.arange(len(rates)), self.warmup) / self.warmup
         elif self.warmup > 0:
-            rates *= np.minimum(1.0, progress[1:] / self.warmup)
+            rates *= np.minimum(progress[1:], self.warmup) / self.warmup
         return rates
