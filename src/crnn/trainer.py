@@ -222,10 +222,10 @@ class Trainer:
         """Store the states if a step was made: a step that was broken off may have left them changed."""
         if self.cursor.n_steps == self._stored_step:
             return
-        self._stored_step = self.cursor.n_steps
         for shard in self.shards:
             for state, carried in zip(self.states, shard.carried, strict=True):
                 state[:, shard.streams.start : shard.streams.stop] = carried
+        self._stored_step = self.cursor.n_steps  # at last: where Ctrl-C comes in between, it is all done once more
 
     def _start_from_arrays(self) -> None:
         """Pack the weights and hand the states out; from then on the kernel packs what it updates."""
