@@ -61,13 +61,13 @@ cdef inline Py_ssize_t chunk_scratch(const Network* net, const floating* w) noex
 
 
 cdef inline void multiply_rows(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a,
-                               const floating* W, Py_ssize_t ldw, const floating* panels, int most,
+                               Py_ssize_t lda, const floating* W, Py_ssize_t ldw, const floating* panels, int most,
                                floating* c, Py_ssize_t ldc) noexcept nogil:
     """c += a @ W                                      (rows, N) += (rows, K) (K, N)"""
     if many:
-        multiply_panels(rows, K, N, a, K, panels, most, c, ldc)
+        multiply_panels(rows, K, N, a, lda, panels, most, c, ldc)
     else:
-        gemm(b"n", b"n", rows, N, K, a, K, W, ldw, <floating>1, c, ldc)
+        gemm(b"n", b"n", rows, N, K, a, lda, W, ldw, <floating>1, c, ldc)
 
 
 cdef inline void multiply_rows_back(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a,
@@ -139,8 +139,8 @@ cdef inline void project_input(const Network* net, const floating* p, const floa
     for g in range(net.G):
         out = z + input_block(net, g) * H
         set_rows(p + net.layer[l].bh + g * H, rows, H, out, net.Z * H)
-        multiply_rows(net.many, rows, H, H, below, p + net.layer[l].Wx + g * H, N,
-                      panels + net.layer[l].Wx_panels + g * packed_elements(p, H, H), net.most_rows, out, net.Z * H)
+        multiply_rows(net.many, rows, net.units, H, below, H, p + net.layer[l].Wx + g * H, N,
+                      panels + net.layer[l].Wx_panels + g * packed_elements(p, net.units, H), net.most_rows, out, net.Z * H)
     if net.cell == GRU:
         set_rows(p + net.layer[l].bn, rows, H, z + 2 * H, 4 * H)
 
@@ -228,11 +228,11 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
         if l == 0:
             look_up_input(net, p, x + t * B, B, z)
         if net.cell == RNN:
-            rnn_forward(B, net.H, h + t * BH, Wh, net.most, z)
+            rnn_forward(B, net.H, net.units, h + t * BH, Wh, net.most, t & 1, z)
         elif net.cell == GRU:
-            gru_forward(B, net.H, h + t * BH, Wh, net.most, z, h + (t + 1) * BH)
+            gru_forward(B, net.H, net.units, h + t * BH, Wh, net.most, t & 1, z, h + (t + 1) * BH)
         else:
-            lstm_forward(B, net.H, h + t * BH, c + t * BH, Wh, net.most, z, c + (t + 1) * BH, h + (t + 1) * BH)
+            lstm_forward(B, net.H, net.units, h + t * BH, c + t * BH, Wh, net.most, t & 1, z, c + (t + 1) * BH, h + (t + 1) * BH)
 
 
 cdef inline void layers_forward(const Network* net, const floating* p, const floating* panels, Chunk chunk,
@@ -279,11 +279,11 @@ cdef inline void recur_back(const Network* net, const floating* panels, Py_ssize
         if t + 1 == chunk.T:
             dz_next = NULL
         if net.cell == RNN:
-            rnn_backward(B, net.H, dz_next, WhT, net.most, h + (t + 1) * BH, dz)
+            rnn_backward(B, net.H, dz_next, WhT, net.most, t & 1, h + (t + 1) * BH, dz)
         elif net.cell == GRU:
-            gru_backward(B, net.H, dz_next, WhT, net.most, h + t * BH, dz, dh + (t - first) * BH, carry)
+            gru_backward(B, net.H, dz_next, WhT, net.most, t & 1, h + t * BH, dz, dh + (t - first) * BH, carry)
         else:
-            lstm_backward(B, net.H, dz_next, WhT, net.most, c + t * BH, dz, dh + (t - first) * BH, carry)
+            lstm_backward(B, net.H, dz_next, WhT, net.most, t & 1, c + t * BH, dz, dh + (t - first) * BH, carry)
         if l == 0:
             add_lookup_gradient(net, dz, x + t * B, B, d)
 
@@ -357,7 +357,7 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
         out = dropped + (top * chunk.T + first) * BH if drop != NULL else h + top * chunk.states + (first + 1) * BH
         # y = h[1:] @ Wy + by                          (TB, V) = (TB, H) (H, V)
         set_rows(p + net.by, rows, V, y + first * B * V, V)
-        multiply_rows(net.many, rows, H, V, out, p + net.Wy, V, panels + net.Wy_panels, net.most_rows,
+        multiply_rows(net.many, rows, H, V, out, H, p + net.Wy, V, panels + net.Wy_panels, net.most_rows,
                       y + first * B * V, V)
         loss += softmax_loss(y + first * B * V, x + (first + 1) * B, rows, V, weight)
         first = last

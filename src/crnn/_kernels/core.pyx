@@ -44,19 +44,23 @@ cdef extern from "denormals.h" nogil:
 cdef class Network:
     """A network's layout as the kernels see it: offsets into the flat weights and into the packed ones.
 
+    `units` and `symbols`: those of the layout's that are not padding, by default all of them.
     `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights;
     `one_row_products`: which are then packed for a single row as well. `training`: both orders are packed.
     """
     cdef NetworkPlaces net
     cdef readonly Py_ssize_t itemsize
 
-    def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False):
+    def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
+                 units=None, symbols=None):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         if layout.num_layers > MAX_LAYERS:
             raise ValueError(f"{layout.num_layers} layers: at most {MAX_LAYERS}")
         net.cell = {"rnn": RNN, "gru": GRU, "lstm": LSTM}[layout.cell]
         net.L, net.H, net.V = layout.num_layers, layout.hidden_size, layout.vocab_size
+        net.units = net.H if units is None else units
+        net.symbols = net.V if symbols is None else symbols
         net.G = {RNN: 1, GRU: 3, LSTM: 4}[net.cell]
         net.Z = {RNN: 1, GRU: 4, LSTM: 5}[net.cell]
         net.many, net.training = many, training
@@ -481,7 +485,7 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
     cdef Py_ssize_t i = 0, n = x.shape[0], B = x.shape[1], T = h_.shape[1] - 1, steps
     cdef Chunk chunk = inference_chunk(network, T, B, h, c, gates)
     _fits(network, params, panels)
-    _known(x, net.V)
+    _known(x, net.symbols)
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
@@ -522,9 +526,9 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
         for t in range(n):
             # y = h @ Wy + by                          (B, V) = (B, H) (H, V)
             set_rows(&params[net.by], B, V, &y[0, 0], V)
-            multiply_panels(B, H, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0], V)
+            multiply_panels(B, net.units, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0], V)
             for b in range(B):
-                out[t, b] = draw(&y[b, 0], V, uniforms[t, b], <floating>temperature)
+                out[t, b] = draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature)
             layers_forward(net, &params[0], &panels[0], chunk, &out[t, 0], 0, 1, <const Dropout*>NULL, h0, c0, gates0,
                            <floating*>NULL)
             carry_states(net, chunk, 1, h0, c0)
@@ -547,7 +551,7 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
     _same("logits", y.shape[2], V)
     _same("streams of output", out.shape[1], B)
     _same("symbols of output", out.shape[0], n)
-    _known(x, V)
+    _known(x, net.symbols)
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
@@ -561,7 +565,7 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
                            <floating*>NULL)
             # y = h[:-1] @ Wy + by                     (TB, V) = (TB, H) (H, V)
             set_rows(&params[net.by], steps * B, V, &y[0, 0, 0], V)
-            multiply_panels(steps * B, H, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0, 0], V)
+            multiply_panels(steps * B, net.units, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0, 0], V)
             for t in range(steps):
                 for b in range(B):
                     out[i + t, b] = log_softmax_at(&y[t, b, 0], V, x[i + t, b])
