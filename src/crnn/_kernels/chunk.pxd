@@ -13,10 +13,11 @@ from cython cimport floating
 from libc.string cimport memcpy, memset
 from .blas cimport gemm
 from .dropout cimport Dropout, drop_out
-from .gru cimport gru_backward, gru_forward
-from .lstm cimport lstm_backward, lstm_forward
+from .elementwise cimport tanh_array
+from .gru cimport gru_backward, gru_forward, gru_units
+from .lstm cimport lstm_backward, lstm_forward, lstm_units
 from .network cimport GRU, LSTM, RNN, Network, input_block
-from .panels cimport (add_transposed_product, multiply_panel, multiply_panels, pack, packed_elements, panel_count,
+from .panels cimport (MOST_COLUMNS, add_transposed_product, multiply_panel, multiply_panels, pack, packed_elements, panel_count,
                       panel_start, transposed_scratch)
 from .rnn cimport rnn_backward, rnn_forward
 from .softmax cimport softmax_loss
@@ -213,6 +214,46 @@ cdef inline void multiply_split_back(const Network* net, Py_ssize_t rows, const 
 # --------------------------------------------------------------------------------------------------- one layer
 
 
+cdef inline void begin_step(const Network* net, const floating* p, const floating* panels, Py_ssize_t B,
+                            const floating* h_prev, bint back, floating* z) noexcept nogil:
+    """z = bh + h_prev @ Wh                            (B, G H): of the first layer's step, what needs no symbol"""
+    cdef Py_ssize_t g, H = net.H, ld = net.Z * H
+    cdef const floating* Wh = panels + net.layer[0].Wh_panels
+    for g in range(net.G):
+        set_rows(p + net.layer[0].bh + g * H, B, H, z + input_block(net, g) * H, ld)
+    if net.cell == GRU:
+        set_rows(p + net.layer[0].bn, B, H, z + 2 * H, ld)
+    for g in range(net.G):
+        multiply_panels(B, net.units, H, h_prev, H, Wh + g * packed_elements(p, net.units, H), net.most, z + g * H, ld,
+                        back)
+
+
+cdef inline void finish_step(const Network* net, const floating* p, const int* x, Py_ssize_t B,
+                             const floating* h_prev, const floating* c_prev, floating* z, floating* c,
+                             floating* h) noexcept nogil:
+    """z += Wx[x], then the cell                       for a vanilla cell z is h"""
+    cdef Py_ssize_t b, j, g, n, H = net.H
+    cdef const floating* row
+    cdef floating* out
+    for b in range(B):
+        for g in range(net.G):
+            row = p + net.layer[0].Wx + (x[b] * net.G + g) * H
+            out = z + (b * net.Z + input_block(net, g)) * H
+            for j in range(H):
+                out[j] += row[j]
+        if net.cell == RNN:
+            tanh_array(z + b * H, H)
+            continue
+        j = 0
+        while j < H:
+            n = min(H - j, <Py_ssize_t>MOST_COLUMNS)
+            if net.cell == GRU:
+                gru_units(n, H, h_prev + b * H + j, z + b * 4 * H + j, h + b * H + j)
+            else:
+                lstm_units(n, H, c_prev + b * H + j, z + b * 5 * H + j, c + b * H + j, h + b * H + j)
+            j += n
+
+
 cdef inline void recur(const Network* net, const floating* p, const floating* panels, Py_ssize_t l, Py_ssize_t B,
                        const int* x, Py_ssize_t first, Py_ssize_t last, floating* h, floating* c,
                        floating* gates) noexcept nogil:
@@ -225,6 +266,11 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
     cdef floating* z
     for t in range(first, last):
         z = h + (t + 1) * BH if net.cell == RNN else gates + t * row
+        if l == 0 and not net.training:
+            # As `sample` has to do it, which knows a step's symbols only when the step's product is done.
+            begin_step(net, p, panels, B, h + t * BH, t & 1, z)
+            finish_step(net, p, x + t * B, B, h + t * BH, c + t * BH, z, c + (t + 1) * BH, h + (t + 1) * BH)
+            continue
         if l == 0:
             look_up_input(net, p, x + t * B, B, z)
         if net.cell == RNN:
@@ -237,13 +283,16 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
 
 cdef inline void layers_forward(const Network* net, const floating* p, const floating* panels, Chunk chunk,
                                 const int* x, Py_ssize_t first, Py_ssize_t last, const Dropout* drop, floating* h,
-                                floating* c, floating* gates, floating* dropped) noexcept nogil:
-    """All layers over time steps [first, last). With dropout, `dropped` (L, T, B, H) is what each layer passes on."""
+                                floating* c, floating* gates, floating* dropped, Py_ssize_t lowest=0) noexcept nogil:
+    """The layers from the lowest one on over time steps [first, last).
+
+    With dropout, `dropped` (L, T, B, H) is what each layer passes on.
+    """
     cdef Py_ssize_t l, BH = chunk.B * net.H, rows = (last - first) * chunk.B
     cdef floating* out
     cdef floating* z
-    cdef const floating* below = NULL
-    for l in range(net.L):
+    cdef const floating* below = h + (lowest - 1) * chunk.states + (first + 1) * BH if lowest else NULL
+    for l in range(lowest, net.L):
         if l:
             z = (h + l * chunk.states + (first + 1) * BH if net.cell == RNN
                  else gates + l * chunk.gates + first * BH * net.Z)
