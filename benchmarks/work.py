@@ -42,15 +42,18 @@ def recurrent_product(H: str, B: str, n_threads: str) -> Work:
     Several threads each have B rows: the product of one time step is shared by streams, not within a row.
     """
     from crnn._kernels import core
+    from crnn.parameters import aligned_zeros
 
     h, b, threads = int(H), int(B), int(n_threads)
     times = max(1, 2_000_000_000 // (h * h * b))
     rng = np.random.default_rng(0)
     W = rng.standard_normal((h, h), np.float32) / np.float32(h)
-    panels = np.zeros(core.packed_size(h, h, 4), np.float32)
+    panels = aligned_zeros(core.packed_size(h, h, 4), np.float32)  # as a trainer's are
     core.pack_panels(W, False, False, panels)
-    a = [rng.standard_normal((b, h), np.float32) for _ in range(threads)]
-    c = [np.zeros_like(x) for x in a]
+    a = [aligned_zeros((b, h), np.float32) for _ in range(threads)]
+    c = [aligned_zeros((b, h), np.float32) for _ in range(threads)]
+    for x in a:
+        x[...] = rng.standard_normal((b, h), np.float32)
     pool = ThreadPoolExecutor(threads)
 
     def product() -> float:

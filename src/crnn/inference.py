@@ -25,7 +25,8 @@ class PackedNetwork(NamedTuple):
     """A network's weights, those that are multiplied by packed in panels."""
 
     network: core.Network
-    layout: Layout
+    layout: Layout  # of the network as it is kept: hidden units and symbols padded to whole vectors
+    hidden_size: int  # without the padding
     params: Array
     panels: Array
 
@@ -36,16 +37,24 @@ class PackedNetwork(NamedTuple):
         What is packed is a copy, which later changes of `params` do not reach. Scoring multiplies by all but the
         recurrent weights for many symbols at once even of one stream.
         """
-        one_row_products = one_row and not scoring
-        network = core.Network(layout, one_row=one_row, many=True, training=False, one_row_products=one_row_products)
-        params, panels = params.copy(), aligned_zeros(network.panels_size, layout.dtype)
+        wide = _padded(layout)
+        network = core.Network(
+            wide,
+            one_row=one_row,
+            many=True,
+            training=False,
+            one_row_products=one_row and not scoring,
+            units=layout.hidden_size,
+            symbols=layout.vocab_size,
+        )
+        params, panels = _embedded(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
         core.pack_weights(network, params, panels)
-        return cls(network, layout, params, panels)
+        return cls(network, wide, layout.hidden_size, params, panels)
 
     def zero_state(self, streams: int) -> State:
         """Return the state that a text starts from: zeros."""
         layout = self.layout
-        shape = (layout.num_layers, streams, layout.hidden_size)
+        shape = (layout.num_layers, streams, self.hidden_size)
         return tuple(aligned_zeros(shape, layout.dtype) for _ in layout.kind.states)
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
@@ -81,11 +90,38 @@ class PackedNetwork(NamedTuple):
         shapes = core.inference_workspace(self.network, T, state[0].shape[1])
         work = [aligned_zeros(shape, self.layout.dtype) for shape in shapes.values()]
         for array, start in zip(work, state, strict=False):
-            array[:, 0] = start
+            array[:, 0, :, : self.hidden_size] = start
         return work
 
-    @staticmethod
-    def _take(work: list[Array], state: State) -> None:
+    def _take(self, work: list[Array], state: State) -> None:
         """Put the states that a workspace ends with in place of those it started from."""
         for array, end in zip(work, state, strict=False):
-            end[...] = array[:, 0]
+            end[...] = array[:, 0, :, : self.hidden_size]
+
+
+def _padded(layout: Layout) -> Layout:
+    """Return the layout of a network whose units and symbols fill whole vectors."""
+    size = layout.dtype.itemsize
+    V, H = (core.packed_size(1, n, size) for n in (layout.vocab_size, layout.hidden_size))
+    return Layout(V, H, layout.dtype, layout.cell, layout.num_layers)
+
+
+def _embedded(layout: Layout, params: Array, wide: Layout) -> Array:
+    """Return parameters of the wide layout that make the same network.
+
+    The weights of the units that are added are zero, and so their states stay; the biases of the symbols that are
+    added are -inf, and so they have no probability.
+    """
+    flat, gates, H = wide.zeros(), layout.kind.gates, layout.hidden_size
+    part, out = layout.tensors(params), wide.tensors(flat)
+    for narrow, broad in zip(part.layers, out.layers, strict=True):
+        for a, b in zip(narrow, broad, strict=True):
+            if a is not None and b is not None:
+                blocks = a.size // H // (a.shape[0] if a.ndim == 2 else 1)  # of H columns: the gates, or one
+                b.reshape(*b.shape[:-1], blocks, -1)[: a.shape[0] if a.ndim == 2 else None, ..., :H] = a.reshape(
+                    *a.shape[:-1], blocks, H
+                )
+    out.by[:] = -np.inf
+    out.by[: layout.vocab_size] = part.by
+    out.Wy[:H, : layout.vocab_size] = part.Wy
+    return flat

@@ -13,10 +13,11 @@ from cython cimport floating
 from libc.string cimport memcpy, memset
 from .blas cimport gemm
 from .dropout cimport Dropout, drop_out
-from .gru cimport gru_backward, gru_forward
-from .lstm cimport lstm_backward, lstm_forward
+from .elementwise cimport tanh_array
+from .gru cimport gru_backward, gru_forward, gru_units
+from .lstm cimport lstm_backward, lstm_forward, lstm_units
 from .network cimport GRU, LSTM, RNN, Network, input_block
-from .panels cimport (add_transposed_product, multiply_panel, multiply_panels, pack, packed_elements, panel_count,
+from .panels cimport (MOST_COLUMNS, add_transposed_product, multiply_panel, multiply_panels, pack, packed_elements, panel_count,
                       panel_start, transposed_scratch)
 from .rnn cimport rnn_backward, rnn_forward
 from .softmax cimport softmax_loss
@@ -61,13 +62,13 @@ cdef inline Py_ssize_t chunk_scratch(const Network* net, const floating* w) noex
 
 
 cdef inline void multiply_rows(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a,
-                               const floating* W, Py_ssize_t ldw, const floating* panels, int most,
+                               Py_ssize_t lda, const floating* W, Py_ssize_t ldw, const floating* panels, int most,
                                floating* c, Py_ssize_t ldc) noexcept nogil:
     """c += a @ W                                      (rows, N) += (rows, K) (K, N)"""
     if many:
-        multiply_panels(rows, K, N, a, K, panels, most, c, ldc)
+        multiply_panels(rows, K, N, a, lda, panels, most, c, ldc)
     else:
-        gemm(b"n", b"n", rows, N, K, a, K, W, ldw, <floating>1, c, ldc)
+        gemm(b"n", b"n", rows, N, K, a, lda, W, ldw, <floating>1, c, ldc)
 
 
 cdef inline void multiply_rows_back(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a,
@@ -139,8 +140,8 @@ cdef inline void project_input(const Network* net, const floating* p, const floa
     for g in range(net.G):
         out = z + input_block(net, g) * H
         set_rows(p + net.layer[l].bh + g * H, rows, H, out, net.Z * H)
-        multiply_rows(net.many, rows, H, H, below, p + net.layer[l].Wx + g * H, N,
-                      panels + net.layer[l].Wx_panels + g * packed_elements(p, H, H), net.most_rows, out, net.Z * H)
+        multiply_rows(net.many, rows, net.units, H, below, H, p + net.layer[l].Wx + g * H, N,
+                      panels + net.layer[l].Wx_panels + g * packed_elements(p, net.units, H), net.most_rows, out, net.Z * H)
     if net.cell == GRU:
         set_rows(p + net.layer[l].bn, rows, H, z + 2 * H, 4 * H)
 
@@ -213,6 +214,46 @@ cdef inline void multiply_split_back(const Network* net, Py_ssize_t rows, const 
 # --------------------------------------------------------------------------------------------------- one layer
 
 
+cdef inline void begin_step(const Network* net, const floating* p, const floating* panels, Py_ssize_t B,
+                            const floating* h_prev, bint back, floating* z) noexcept nogil:
+    """z = bh + h_prev @ Wh                            (B, G H): of the first layer's step, what needs no symbol"""
+    cdef Py_ssize_t g, H = net.H, ld = net.Z * H
+    cdef const floating* Wh = panels + net.layer[0].Wh_panels
+    for g in range(net.G):
+        set_rows(p + net.layer[0].bh + g * H, B, H, z + input_block(net, g) * H, ld)
+    if net.cell == GRU:
+        set_rows(p + net.layer[0].bn, B, H, z + 2 * H, ld)
+    for g in range(net.G):
+        multiply_panels(B, net.units, H, h_prev, H, Wh + g * packed_elements(p, net.units, H), net.most, z + g * H, ld,
+                        back)
+
+
+cdef inline void finish_step(const Network* net, const floating* p, const int* x, Py_ssize_t B,
+                             const floating* h_prev, const floating* c_prev, floating* z, floating* c,
+                             floating* h) noexcept nogil:
+    """z += Wx[x], then the cell                       for a vanilla cell z is h"""
+    cdef Py_ssize_t b, j, g, n, H = net.H
+    cdef const floating* row
+    cdef floating* out
+    for b in range(B):
+        for g in range(net.G):
+            row = p + net.layer[0].Wx + (x[b] * net.G + g) * H
+            out = z + (b * net.Z + input_block(net, g)) * H
+            for j in range(H):
+                out[j] += row[j]
+        if net.cell == RNN:
+            tanh_array(z + b * H, H)
+            continue
+        j = 0
+        while j < H:
+            n = min(H - j, <Py_ssize_t>MOST_COLUMNS)
+            if net.cell == GRU:
+                gru_units(n, H, h_prev + b * H + j, z + b * 4 * H + j, h + b * H + j)
+            else:
+                lstm_units(n, H, c_prev + b * H + j, z + b * 5 * H + j, c + b * H + j, h + b * H + j)
+            j += n
+
+
 cdef inline void recur(const Network* net, const floating* p, const floating* panels, Py_ssize_t l, Py_ssize_t B,
                        const int* x, Py_ssize_t first, Py_ssize_t last, floating* h, floating* c,
                        floating* gates) noexcept nogil:
@@ -225,25 +266,33 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
     cdef floating* z
     for t in range(first, last):
         z = h + (t + 1) * BH if net.cell == RNN else gates + t * row
+        if l == 0 and not net.training:
+            # As `sample` has to do it, which knows a step's symbols only when the step's product is done.
+            begin_step(net, p, panels, B, h + t * BH, t & 1, z)
+            finish_step(net, p, x + t * B, B, h + t * BH, c + t * BH, z, c + (t + 1) * BH, h + (t + 1) * BH)
+            continue
         if l == 0:
             look_up_input(net, p, x + t * B, B, z)
         if net.cell == RNN:
-            rnn_forward(B, net.H, h + t * BH, Wh, net.most, z)
+            rnn_forward(B, net.H, net.units, h + t * BH, Wh, net.most, t & 1, z)
         elif net.cell == GRU:
-            gru_forward(B, net.H, h + t * BH, Wh, net.most, z, h + (t + 1) * BH)
+            gru_forward(B, net.H, net.units, h + t * BH, Wh, net.most, t & 1, z, h + (t + 1) * BH)
         else:
-            lstm_forward(B, net.H, h + t * BH, c + t * BH, Wh, net.most, z, c + (t + 1) * BH, h + (t + 1) * BH)
+            lstm_forward(B, net.H, net.units, h + t * BH, c + t * BH, Wh, net.most, t & 1, z, c + (t + 1) * BH, h + (t + 1) * BH)
 
 
 cdef inline void layers_forward(const Network* net, const floating* p, const floating* panels, Chunk chunk,
                                 const int* x, Py_ssize_t first, Py_ssize_t last, const Dropout* drop, floating* h,
-                                floating* c, floating* gates, floating* dropped) noexcept nogil:
-    """All layers over time steps [first, last). With dropout, `dropped` (L, T, B, H) is what each layer passes on."""
+                                floating* c, floating* gates, floating* dropped, Py_ssize_t lowest=0) noexcept nogil:
+    """The layers from the lowest one on over time steps [first, last).
+
+    With dropout, `dropped` (L, T, B, H) is what each layer passes on.
+    """
     cdef Py_ssize_t l, BH = chunk.B * net.H, rows = (last - first) * chunk.B
     cdef floating* out
     cdef floating* z
-    cdef const floating* below = NULL
-    for l in range(net.L):
+    cdef const floating* below = h + (lowest - 1) * chunk.states + (first + 1) * BH if lowest else NULL
+    for l in range(lowest, net.L):
         if l:
             z = (h + l * chunk.states + (first + 1) * BH if net.cell == RNN
                  else gates + l * chunk.gates + first * BH * net.Z)
@@ -279,11 +328,11 @@ cdef inline void recur_back(const Network* net, const floating* panels, Py_ssize
         if t + 1 == chunk.T:
             dz_next = NULL
         if net.cell == RNN:
-            rnn_backward(B, net.H, dz_next, WhT, net.most, h + (t + 1) * BH, dz)
+            rnn_backward(B, net.H, dz_next, WhT, net.most, t & 1, h + (t + 1) * BH, dz)
         elif net.cell == GRU:
-            gru_backward(B, net.H, dz_next, WhT, net.most, h + t * BH, dz, dh + (t - first) * BH, carry)
+            gru_backward(B, net.H, dz_next, WhT, net.most, t & 1, h + t * BH, dz, dh + (t - first) * BH, carry)
         else:
-            lstm_backward(B, net.H, dz_next, WhT, net.most, c + t * BH, dz, dh + (t - first) * BH, carry)
+            lstm_backward(B, net.H, dz_next, WhT, net.most, t & 1, c + t * BH, dz, dh + (t - first) * BH, carry)
         if l == 0:
             add_lookup_gradient(net, dz, x + t * B, B, d)
 
@@ -357,7 +406,7 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
         out = dropped + (top * chunk.T + first) * BH if drop != NULL else h + top * chunk.states + (first + 1) * BH
         # y = h[1:] @ Wy + by                          (TB, V) = (TB, H) (H, V)
         set_rows(p + net.by, rows, V, y + first * B * V, V)
-        multiply_rows(net.many, rows, H, V, out, p + net.Wy, V, panels + net.Wy_panels, net.most_rows,
+        multiply_rows(net.many, rows, H, V, out, H, p + net.Wy, V, panels + net.Wy_panels, net.most_rows,
                       y + first * B * V, V)
         loss += softmax_loss(y + first * B * V, x + (first + 1) * B, rows, V, weight)
         first = last

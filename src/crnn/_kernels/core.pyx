@@ -11,8 +11,8 @@ from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 from . cimport elementwise
-from .chunk cimport (Chunk, block_steps, chunk_of, chunk_scratch, layers_forward, loss_and_gradients, multiply_rows,
-                     set_rows)
+from .chunk cimport (Chunk, begin_step, block_steps, chunk_of, chunk_scratch, finish_step, layers_forward,
+                     loss_and_gradients, set_rows)
 from .dropout cimport Dropout, drop_out, dropout_key
 from .network cimport GRU, LSTM, MAX_LAYERS, RNN, LayerPlaces, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
@@ -44,19 +44,23 @@ cdef extern from "denormals.h" nogil:
 cdef class Network:
     """A network's layout as the kernels see it: offsets into the flat weights and into the packed ones.
 
+    `units` and `symbols`: those of the layout's that are not padding, by default all of them.
     `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights;
     `one_row_products`: which are then packed for a single row as well. `training`: both orders are packed.
     """
     cdef NetworkPlaces net
     cdef readonly Py_ssize_t itemsize
 
-    def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False):
+    def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
+                 units=None, symbols=None):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         if layout.num_layers > MAX_LAYERS:
             raise ValueError(f"{layout.num_layers} layers: at most {MAX_LAYERS}")
         net.cell = {"rnn": RNN, "gru": GRU, "lstm": LSTM}[layout.cell]
         net.L, net.H, net.V = layout.num_layers, layout.hidden_size, layout.vocab_size
+        net.units = net.H if units is None else units
+        net.symbols = net.V if symbols is None else symbols
         net.G = {RNN: 1, GRU: 3, LSTM: 4}[net.cell]
         net.Z = {RNN: 1, GRU: 4, LSTM: 5}[net.cell]
         net.many, net.training = many, training
@@ -168,13 +172,13 @@ def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floatin
 
 def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row, floating[:, ::1] c, int times=1):
     """c += a @ W for the W packed in `panels`; so many times, as a recurrence multiplies (for measuring)."""
-    cdef int _
+    cdef int i
     _same("rows of a", a.shape[0], c.shape[0])
     _same("panels", panels.shape[0], packed_size(a.shape[1], c.shape[1], sizeof(floating)))
     with nogil:
-        for _ in range(times):
+        for i in range(times):
             multiply_panels(a.shape[0], a.shape[1], c.shape[1], &a[0, 0], a.shape[1], &panels[0], widest(one_row),
-                            &c[0, 0], c.shape[1])
+                            &c[0, 0], c.shape[1], i & 1)
 
 
 def transposed_product(const floating[:, ::1] a, const floating[:, ::1] b, floating[::1] scratch, floating[:, ::1] c):
@@ -481,7 +485,7 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
     cdef Py_ssize_t i = 0, n = x.shape[0], B = x.shape[1], T = h_.shape[1] - 1, steps
     cdef Chunk chunk = inference_chunk(network, T, B, h, c, gates)
     _fits(network, params, panels)
-    _known(x, net.V)
+    _known(x, net.symbols)
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
@@ -516,17 +520,25 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
     cdef const floating* top = h0 + (net.L - 1) * chunk.states
+    cdef floating* z = h0 + B * H if net.cell == RNN else gates0
     cdef float_mode mode
     with nogil:
         mode = flush_denormals()
         for t in range(n):
             # y = h @ Wy + by                          (B, V) = (B, H) (H, V)
+            # z = h @ Wh + bh                          (B, G H) = (B, H) (H, G H), of the first layer
+            # Both before the draw, in turns: what was multiplied by last is still in the cache when it comes first.
+            if t & 1:
+                begin_step(net, &params[0], &panels[0], B, h0, True, z)
             set_rows(&params[net.by], B, V, &y[0, 0], V)
-            multiply_panels(B, H, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0], V)
+            multiply_panels(B, net.units, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0], V, t & 1)
+            if not t & 1:
+                begin_step(net, &params[0], &panels[0], B, h0, False, z)
             for b in range(B):
-                out[t, b] = draw(&y[b, 0], V, uniforms[t, b], <floating>temperature)
+                out[t, b] = draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature)
+            finish_step(net, &params[0], &out[t, 0], B, h0, c0, z, c0 + B * H, h0 + B * H)
             layers_forward(net, &params[0], &panels[0], chunk, &out[t, 0], 0, 1, <const Dropout*>NULL, h0, c0, gates0,
-                           <floating*>NULL)
+                           <floating*>NULL, 1)
             carry_states(net, chunk, 1, h0, c0)
         restore_denormals(mode)
 
@@ -547,7 +559,7 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
     _same("logits", y.shape[2], V)
     _same("streams of output", out.shape[1], B)
     _same("symbols of output", out.shape[0], n)
-    _known(x, V)
+    _known(x, net.symbols)
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
@@ -561,7 +573,7 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
                            <floating*>NULL)
             # y = h[:-1] @ Wy + by                     (TB, V) = (TB, H) (H, V)
             set_rows(&params[net.by], steps * B, V, &y[0, 0, 0], V)
-            multiply_panels(steps * B, H, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0, 0], V)
+            multiply_panels(steps * B, net.units, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0, 0], V)
             for t in range(steps):
                 for b in range(B):
                     out[i + t, b] = log_softmax_at(&y[t, b, 0], V, x[i + t, b])

@@ -6,18 +6,21 @@ non-linearities were applied to, and of m. So the first three blocks go with Wh,
 """
 from cython cimport floating
 from .elementwise cimport sigmoid_, tanh_
-from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count, panel_start, prefetch_blocks
+from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count, panel_start, prefetch_blocks, turn
 
 
-cdef inline void gru_forward(Py_ssize_t B, Py_ssize_t H, const floating* h_prev, const floating* Wh_panels, int most,
-                             floating* gates, floating* h) noexcept nogil:
+cdef inline void gru_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev,
+                             const floating* Wh_panels, int most, bint back, floating* gates, floating* h) noexcept nogil:
     """gates[:, :3 H] += h_prev @ Wh, then the cell     (B, 3 H) += (B, H) (H, 3 H), a panel's units at a time"""
-    cdef Py_ssize_t j, b, g, start, columns, gate = packed_elements(h_prev, H, H)
-    for j in range(panel_count(h_prev, H, most)):
+    cdef Py_ssize_t i, j, b, g, start, columns
+    cdef Py_ssize_t count = panel_count(h_prev, H, most), gate = packed_elements(h_prev, units, H)
+    for i in range(count):
+        j = turn(i, count, back)
         start = panel_start(h_prev, H, most, j)
         columns = panel_start(h_prev, H, most, j + 1) - start
         for g in range(3):
-            multiply_panel(B, H, h_prev, H, Wh_panels + g * gate + H * start, columns, gates + g * H + start, 4 * H)
+            multiply_panel(B, units, h_prev, H, Wh_panels + g * gate + units * start, columns, gates + g * H + start,
+                           4 * H)
         for b in range(B):
             gru_units(columns, H, h_prev + b * H + start, gates + b * 4 * H + start, h + b * H + start)
 
@@ -46,14 +49,15 @@ cdef inline void gru_units(Py_ssize_t n, Py_ssize_t H, const floating* h_prev, f
 
 
 cdef inline void gru_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_next, const floating* WhT_panels,
-                              int most, const floating* h_prev, floating* gates, floating* dh,
+                              int most, bint back, const floating* h_prev, floating* gates, floating* dh,
                               floating* direct) noexcept nogil:
     """dh += dz_next @ Wh.T + direct; gates = their gradients; direct = dh z     dz_next NULL at the last step
 
     dh comes in as that from above; `direct` is what reaches a state past the gates of the step after it.
     """
-    cdef Py_ssize_t j, b, start, columns
-    for j in range(panel_count(dh, H, most)):
+    cdef Py_ssize_t i, j, b, start, columns, count = panel_count(dh, H, most)
+    for i in range(count):
+        j = turn(i, count, back)
         start = panel_start(dh, H, most, j)
         columns = panel_start(dh, H, most, j + 1) - start
         prefetch_blocks(B, 4, H, gates + start, columns)

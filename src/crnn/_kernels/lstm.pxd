@@ -5,19 +5,22 @@ gates, and after the backward step the gradients of what the non-linearities wer
 """
 from cython cimport floating
 from .elementwise cimport sigmoid_, tanh_
-from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count, panel_start, prefetch_blocks
+from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count, panel_start, prefetch_blocks, turn
 
 
-cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, const floating* h_prev, const floating* c_prev,
-                              const floating* Wh_panels, int most, floating* gates, floating* c,
+cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev, const floating* c_prev,
+                              const floating* Wh_panels, int most, bint back, floating* gates, floating* c,
                               floating* h) noexcept nogil:
     """gates += h_prev @ Wh, then the cell              (B, 4 H) += (B, H) (H, 4 H), a panel's units at a time"""
-    cdef Py_ssize_t j, b, g, start, columns, gate = packed_elements(h_prev, H, H)
-    for j in range(panel_count(h_prev, H, most)):
+    cdef Py_ssize_t i, j, b, g, start, columns
+    cdef Py_ssize_t count = panel_count(h_prev, H, most), gate = packed_elements(h_prev, units, H)
+    for i in range(count):
+        j = turn(i, count, back)
         start = panel_start(h_prev, H, most, j)
         columns = panel_start(h_prev, H, most, j + 1) - start
         for g in range(4):
-            multiply_panel(B, H, h_prev, H, Wh_panels + g * gate + H * start, columns, gates + g * H + start, 5 * H)
+            multiply_panel(B, units, h_prev, H, Wh_panels + g * gate + units * start, columns, gates + g * H + start,
+                           5 * H)
         for b in range(B):
             lstm_units(columns, H, c_prev + b * H + start, gates + b * 5 * H + start, c + b * H + start,
                        h + b * H + start)
@@ -58,14 +61,15 @@ cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, 
 
 
 cdef inline void lstm_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_next, const floating* WhT_panels,
-                               int most, const floating* c_prev, floating* gates, floating* dh,
+                               int most, bint back, const floating* c_prev, floating* gates, floating* dh,
                                floating* dc) noexcept nogil:
     """dh += dz_next @ Wh.T; gates = their gradients; dc = that of c_prev     dz_next NULL at the last step
 
     dh comes in as that from above, dc as that of c from the step after.
     """
-    cdef Py_ssize_t j, b, start, columns
-    for j in range(panel_count(dh, H, most)):
+    cdef Py_ssize_t i, j, b, start, columns, count = panel_count(dh, H, most)
+    for i in range(count):
+        j = turn(i, count, back)
         start = panel_start(dh, H, most, j)
         columns = panel_start(dh, H, most, j + 1) - start
         prefetch_blocks(B, 5, H, gates + start, columns)

@@ -7,6 +7,9 @@ The weights of a recurrent layer are G gates side by side, (H, G H). Packed for 
 of its own, (H, H): the panels of all gates that belong to the same units can then be multiplied one after the other and
 the cell's arithmetic done on them while they are in the first-level cache. For the backward pass the transposed
 (G H, H) is packed as a whole.
+
+For inference H and V are padded to whole vectors, so that no loop has a remainder: with weights of zero, under which the
+states of such units stay zero, and with biases of -inf, under which such symbols have no probability.
 """
 from cython cimport floating
 from .panels cimport pack, pack_transposed, packed_elements
@@ -32,6 +35,8 @@ ctypedef struct Network:
     Py_ssize_t L
     Py_ssize_t H
     Py_ssize_t V
+    Py_ssize_t units  # of the H columns, and so rows of the matrices, those that are not padding
+    Py_ssize_t symbols  # of the V
     Py_ssize_t G  # gates: blocks of H columns in the weights
     Py_ssize_t Z  # blocks of H columns in a row of the array of gates
     bint many  # products over the rows of a chunk use packed weights, otherwise the BLAS
@@ -58,7 +63,7 @@ cdef inline Py_ssize_t input_block(const Network* net, Py_ssize_t gate) noexcept
 cdef inline void place_panels(Network* net, const floating* w) noexcept nogil:
     """Deal out the packed vector; `w` only tells the dtype."""
     cdef Py_ssize_t l, end = 0, H = net.H
-    cdef Py_ssize_t forward = net.G * packed_elements(w, H, H), backward = packed_elements(w, net.G * H, H)
+    cdef Py_ssize_t forward = net.G * packed_elements(w, net.units, H), backward = packed_elements(w, net.G * H, H)
     for l in range(net.L):
         net.layer[l].Wh_panels = end
         end += forward
@@ -71,7 +76,7 @@ cdef inline void place_panels(Network* net, const floating* w) noexcept nogil:
             end += backward if net.training else 0
     if net.many:
         net.Wy_panels = end
-        end += packed_elements(w, H, net.V)
+        end += packed_elements(w, net.units, net.V)
         net.WyT_panels = end
         end += packed_elements(w, net.V, H) if net.training else 0
     net.panels_end = end
@@ -82,7 +87,7 @@ cdef inline void pack_gates(const Network* net, const floating* W, int most, Py_
     """Pack rows [first, last) of the weights W (H, G H) of a layer, in both orders if they are for training."""
     cdef Py_ssize_t g, H = net.H, columns = net.G * net.H
     for g in range(net.G):
-        pack(W + g * H, H, H, columns, most, first, last, panels + g * packed_elements(W, H, H))
+        pack(W + g * H, net.units, H, columns, most, first, last, panels + g * packed_elements(W, net.units, H))
     if net.training:
         pack_transposed(W, columns, H, most, first, last, transposed)
 
@@ -104,7 +109,7 @@ cdef inline void pack_Wx(const Network* net, const floating* p, Py_ssize_t l, Py
 cdef inline void pack_Wy(const Network* net, const floating* p, Py_ssize_t first, Py_ssize_t last,
                          floating* panels) noexcept nogil:
     """Pack rows [first, last) of the decoder's weights (H, V)."""
-    pack(p + net.Wy, net.H, net.V, net.V, net.most_rows, first, last, panels + net.Wy_panels)
+    pack(p + net.Wy, net.units, net.V, net.V, net.most_rows, first, last, panels + net.Wy_panels)
     if net.training:
         pack_transposed(p + net.Wy, net.V, net.H, net.most_rows, first, last, panels + net.WyT_panels)
 
@@ -113,8 +118,8 @@ cdef inline void pack_network(const Network* net, const floating* p, floating* p
     """Pack all that the network multiplies by in panels."""
     cdef Py_ssize_t l
     for l in range(net.L):
-        pack_Wh(net, p, l, 0, net.H, panels)
+        pack_Wh(net, p, l, 0, net.units, panels)
         if l and net.many:
-            pack_Wx(net, p, l, 0, net.H, panels)
+            pack_Wx(net, p, l, 0, net.units, panels)
     if net.many:
-        pack_Wy(net, p, 0, net.H, panels)
+        pack_Wy(net, p, 0, net.units, panels)

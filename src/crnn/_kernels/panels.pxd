@@ -35,7 +35,7 @@ cdef extern from "register_tile.h" nogil:
 
 
 cdef extern from "vectors.h" nogil:
-    void PREFETCH(const void*)
+    void PREFETCH_TO_CHANGE(const void*)
 
 
 cdef inline void prefetch_blocks(Py_ssize_t rows, Py_ssize_t blocks, Py_ssize_t H, const floating* a,
@@ -48,7 +48,7 @@ cdef inline void prefetch_blocks(Py_ssize_t rows, Py_ssize_t blocks, Py_ssize_t 
     for r in range(rows):
         for b in range(blocks):
             for j in range((columns + line - 1) // line):
-                PREFETCH(a + (r * blocks + b) * H + j * line)
+                PREFETCH_TO_CHANGE(a + (r * blocks + b) * H + j * line)
 
 
 cdef inline Py_ssize_t vectors_across(const floating* w, Py_ssize_t N) noexcept nogil:
@@ -150,11 +150,22 @@ cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const floating* a
         multiply_panel_double(rows, K, a, lda, panel, columns, c, ldc)
 
 
+cdef inline Py_ssize_t turn(Py_ssize_t i, Py_ssize_t count, bint back) noexcept nogil:
+    """The i-th panel of `count` in its turn, from the first on or from the last one back.
+
+    Who multiplies by the same panels again and again, and they are more than a cache holds, goes to and fro: there is
+    half of a cache still full of what comes first. Always in one direction, everything is thrown out before its turn.
+    """
+    return count - 1 - i if back else i
+
+
 cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a, Py_ssize_t lda,
-                                 const floating* panels, int most, floating* c, Py_ssize_t ldc) noexcept nogil:
+                                 const floating* panels, int most, floating* c, Py_ssize_t ldc,
+                                 bint back=False) noexcept nogil:
     """c += a @ W                                      (rows, N) += (rows, K) (K, N)"""
-    cdef Py_ssize_t j, start
-    for j in range(panel_count(a, N, most)):
+    cdef Py_ssize_t i, j, start, count = panel_count(a, N, most)
+    for i in range(count):
+        j = turn(i, count, back)
         start = panel_start(a, N, most, j)
         multiply_panel(rows, K, a, lda, panels + K * start, panel_start(a, N, most, j + 1) - start, c + start, ldc)
 

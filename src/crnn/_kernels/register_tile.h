@@ -27,8 +27,14 @@
 #define STRIP_VECTORS 8
 #define EACH_STRIP(DO, T) DO(T, 1, 1) DO(T, 1, 2) DO(T, 1, 3) DO(T, 1, 4) DO(T, 1, 5) DO(T, 1, 6) DO(T, 1, 7) DO(T, 1, 8)
 
-/* Rows of a panel taken at a time: K_BLOCK rows stay in the first-level cache while all rows of a pass over them. */
-#define K_BLOCK 256
+/* Rows of a panel taken at a time: K_BLOCK rows stay in the second-level cache, near the first, while all rows of a pass
+ * over them. In smaller blocks the sums of c go to and from memory more often than that saves. */
+#define K_BLOCK 512
+
+/* How far ahead of a tile its panel is asked for. A panel that comes from the third-level cache is faster for it, one that
+ * comes from the second is not slower. The one row of a strip waits for the second-level cache as it is, and a transposed
+ * product's panel is in the first: nothing is asked for there. */
+#define AHEAD 2048
 
 /* Rows of a transposed product that are packed at a time: a panel and a few slivers of them fit the first-level cache. */
 #define OUTER_BLOCK 128
@@ -38,10 +44,10 @@
 /* One tile: R rows by NV vectors, c[R, NV * lanes] += a[R, K] @ panel[K, NV * lanes]. ELEMENT is where a's element
  * (r, k) stands: rows of a matrix, or a sliver, R rows packed side by side for each k. */
 #define DEFINE_TILE(T, R, NV) \
-    DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k) \
-    DEFINE_TILE_OF(sliver_##T##_##R##x##NV, T, R, NV, k * R + r)
-#define DEFINE_STRIP(T, R, NV) DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k)
-#define DEFINE_TILE_OF(NAME, T, R, NV, ELEMENT) \
+    DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, AHEAD) \
+    DEFINE_TILE_OF(sliver_##T##_##R##x##NV, T, R, NV, k * R + r, 0)
+#define DEFINE_STRIP(T, R, NV) DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, 0)
+#define DEFINE_TILE_OF(NAME, T, R, NV, ELEMENT, DISTANCE) \
     NO_INLINE static void NAME(ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, T *c, ptrdiff_t ldc) { \
         (void)lda; \
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
@@ -49,6 +55,9 @@
         UNROLL for (int r = 0; r < R; r++) \
             UNROLL for (int v = 0; v < NV; v++) sum[r][v] = LOAD_##T(c + r * ldc + v * LANES); \
         for (ptrdiff_t k = 0; k < K; k++) { \
+            if (DISTANCE > 0) \
+                UNROLL for (int i = 0; i < NV * VECTOR_BYTES; i += 64) \
+                    PREFETCH((const char *)panel + k * NV * VECTOR_BYTES + i + DISTANCE); \
             UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + (k * NV + v) * LANES); \
             UNROLL for (int r = 0; r < R; r++) { \
                 const T##_vector scalar = SPREAD_##T(a[ELEMENT]); \
@@ -69,9 +78,9 @@
 #define DEFINE_MULTIPLY_PANEL(T) \
     EACH_STRIP(DEFINE_STRIP, T) \
     EACH_TILE(DEFINE_TILE, T) \
-    DEFINE_TILE_OF(sliver_##T##_1x1, T, 1, 1, k) \
-    DEFINE_TILE_OF(sliver_##T##_1x2, T, 1, 2, k) \
-    DEFINE_TILE_OF(sliver_##T##_1x3, T, 1, 3, k) \
+    DEFINE_TILE_OF(sliver_##T##_1x1, T, 1, 1, k, 0) \
+    DEFINE_TILE_OF(sliver_##T##_1x2, T, 1, 2, k, 0) \
+    DEFINE_TILE_OF(sliver_##T##_1x3, T, 1, 3, k, 0) \
     typedef void (*T##_tile)(ptrdiff_t, const T *, ptrdiff_t, const T *, T *, ptrdiff_t); \
     static const T##_tile T##_strips[] = {EACH_STRIP(TILE_NAME, T)}; \
     static const T##_tile T##_strip_slivers[] = {sliver_##T##_1x1, sliver_##T##_1x2, sliver_##T##_1x3}; \

@@ -5,11 +5,14 @@ from .softmax cimport row_sum, shift_by_max
 
 
 cdef enum:
-    BLOCK = 64  # probabilities that are passed over at a time in the search
+    BLOCK = 16  # probabilities that are passed over at a time in the search
 
 
-cdef inline int draw(floating* y, Py_ssize_t V, double u, floating temperature) noexcept nogil:
-    """The symbol that u in [0, 1) picks from softmax(y / temperature) by inverse CDF; y (V,) is used up."""
+cdef inline int draw(floating* y, Py_ssize_t V, Py_ssize_t width, double u, floating temperature) noexcept nogil:
+    """The symbol that u in [0, 1) picks from softmax(y[:V] / temperature) by inverse CDF.
+
+    y is used up; y[V:width], which fills the last vector, is -inf.
+    """
     cdef Py_ssize_t i, first = 0, last, best = 0
     cdef double total = 0, block
     if temperature == 0:
@@ -17,13 +20,15 @@ cdef inline int draw(floating* y, Py_ssize_t V, double u, floating temperature) 
             if y[i] > y[best]:
                 best = i
         return <int>best
-    shift_by_max(y, V)
+    shift_by_max(y, width)
     if temperature != 1:
-        for i in range(V):
+        for i in range(width):
             y[i] /= temperature
-    exp_array(y, V)
-    while first < V:
-        total += row_sum(y + first, min(V - first, <Py_ssize_t>BLOCK))
+    exp_array(y, width)
+    for i in range(V, width):  # a temperature of infinity makes NaN of -inf
+        y[i] = 0
+    while first < width:
+        total += row_sum(y + first, min(width - first, <Py_ssize_t>BLOCK))
         first += BLOCK
     u *= total
     # First the block, then the symbol in it: the blocks' sums are added in the same order as above.
