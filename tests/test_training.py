@@ -1,4 +1,4 @@
-"""Training: budgets of time by a clock that a test moves, schedules, records, validation, callbacks, the best weights."""
+"""Training: every cell, schedules, budgets of time by a clock that a test moves, validation, callbacks."""
 
 from __future__ import annotations
 

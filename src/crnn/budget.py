@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .settings import Settings
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -30,6 +32,31 @@ class Budget:
 
     n_steps: int | None = None
     seconds: float | None = None
+
+    @classmethod
+    def of_call(cls, settings: Settings, steps_per_sweep: int, sweeps: int, most_sweeps: int | None = None) -> Budget:
+        """Return the budget of a call: `max_seconds`, `max_steps` or a number of sweeps.
+
+        Parameters
+        ----------
+        settings : Settings
+        steps_per_sweep : int
+            Of the text.
+        sweeps : int
+            To be made if neither is given.
+        most_sweeps : int, optional
+            To be made at most if there is no `max_seconds`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> Budget.of_call(Settings.check(CharRNN(max_steps=50).get_params()), 30, sweeps=1, most_sweeps=1)
+        Budget(n_steps=30, seconds=None)
+        """
+        if settings.max_seconds is not None:
+            return cls(settings.max_steps, settings.max_seconds)
+        n_steps = int(sweeps) * steps_per_sweep if settings.max_steps is None else settings.max_steps
+        return cls(n_steps if most_sweeps is None else min(n_steps, most_sweeps * steps_per_sweep))
 
     def steps_left(self, done: int, seconds: float, seconds_per_step: float) -> float:
         """Return how many steps may still be taken: a whole number, or infinity.

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from . import corpus, learned
 from .budget import Budget
 from .corpus import Source, Streams
-from .errors import InvalidInputError, NotFittedError
+from .errors import NotFittedError
 from .language_model import LanguageModel
 from .memory_need import check_memory
 from .parameters import Layout
 from .settings import OPTIMIZERS, Settings, generator
 from .trainer import threads_for
 from .training import Training
-from .validation import split
+from .validation import texts
 from .vocabulary import Vocabulary
 
 Array = NDArray[Any]
@@ -295,7 +295,7 @@ class CharRNN(LanguageModel):
         if not anew:
             learned.check_fits(self, settings)
         vocabulary = Vocabulary.from_blocks(corpus.blocks(X)) if anew else self.vocabulary_
-        ids, validation_ids = _texts(X, validation, vocabulary, settings)
+        ids, validation_ids = texts(X, validation, vocabulary, settings)
         streams = Streams(ids, settings.batch_size, settings.seq_length)
         layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
         check_memory(
@@ -309,11 +309,7 @@ class CharRNN(LanguageModel):
             attributes = learned.started(settings, layout, vocabulary, generator(settings.random_state))
         else:
             attributes = learned.carried(self, settings)
-        n_steps = settings.max_steps
-        if settings.max_seconds is None:
-            n_steps = int(sweeps) * streams.steps_per_sweep if n_steps is None else n_steps
-            n_steps = n_steps if most_sweeps is None else min(n_steps, most_sweeps * streams.steps_per_sweep)
-        budget = Budget(n_steps, settings.max_seconds)
+        budget = Budget.of_call(settings, streams.steps_per_sweep, sweeps, most_sweeps)
         Training(self, attributes, settings, streams, budget, validation_ids, start).run()
 
     # -------------------------------------------------------------- model file
@@ -395,28 +391,3 @@ class CharRNN(LanguageModel):
         """The optimiser's memory under PyTorch's names, each with writable views like `params_`."""
         state: dict[str, Any] = {name: self._layout.named(flat) for name, flat in self._memory.items()}
         return state | ({"step": self.n_steps_ - self._optimizer_start} if self._memory_of == "adam" else {})
-
-
-def _texts(
-    X: Source, validation: Source | None, vocabulary: Vocabulary, settings: Settings
-) -> tuple[Array, Array | None]:
-    """Return the ids to train on, and those to validate with if there are any."""
-    fraction = settings.validation_fraction
-    if validation is not None and fraction:
-        raise InvalidInputError(
-            f"validation is given, and validation_fraction={fraction:g} as well; set validation_fraction to 0"
-        )
-    if settings.patience is not None and validation is None and not fraction:
-        raise InvalidInputError(
-            f"patience={settings.patience} needs a validation text: set validation_fraction, give validation, or set "
-            f"patience to None"
-        )
-    ids = corpus.encode(X, vocabulary)
-    if fraction:
-        return split(ids, fraction, settings.batch_size)
-    if validation is None:
-        return ids, None
-    validation_ids = corpus.encode(validation, vocabulary, "validation")
-    if not len(validation_ids):
-        raise InvalidInputError("validation is empty; at least 1 symbol is needed to measure a loss")
-    return ids, validation_ids

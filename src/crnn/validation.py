@@ -8,10 +8,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from . import corpus
 from .budget import Budget
+from .corpus import Source
 from .errors import InvalidInputError
 from .evaluation import evaluate, shape_of
 from .parameters import Layout
+from .settings import Settings
+from .vocabulary import Vocabulary
 
 EVALUATIONS = 20  # about so many in one call of training, where the user leaves it open,
 SHARE = 0.05  # as long as they take no more than this part of the time
@@ -113,6 +117,51 @@ class Validation:
 def _rows(steps: int, streams: int) -> int:
     """Return how many rows it is like to read so many time steps of so many streams."""
     return steps * max(streams, LEAST_ROWS)
+
+
+def texts(
+    X: Source, validation: Source | None, vocabulary: Vocabulary, settings: Settings
+) -> tuple[Array, Array | None]:
+    """Return the ids to train on, and those to validate with if there are any.
+
+    Parameters
+    ----------
+    X, validation : str, bytes or os.PathLike
+        As for `CharRNN.fit`.
+    vocabulary : Vocabulary
+    settings : Settings
+
+    Raises
+    ------
+    InvalidInputError
+        If a symbol is not known, a part of the text is too short, or what is asked for does not go together.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> settings = Settings.check(CharRNN(validation_fraction=0.25).get_params())
+    >>> texts("abcdabca", None, Vocabulary.from_text("abcd"), settings)[1]
+    array([2, 0], dtype=uint8)
+    """
+    fraction = settings.validation_fraction
+    if validation is not None and fraction:
+        raise InvalidInputError(
+            f"validation is given, and validation_fraction={fraction:g} as well; set validation_fraction to 0"
+        )
+    if settings.patience is not None and validation is None and not fraction:
+        raise InvalidInputError(
+            f"patience={settings.patience} needs a validation text: set validation_fraction, give validation, or set "
+            f"patience to None"
+        )
+    ids = corpus.encode(X, vocabulary)
+    if fraction:
+        return split(ids, fraction, settings.batch_size)
+    if validation is None:
+        return ids, None
+    validation_ids = corpus.encode(validation, vocabulary, "validation")
+    if not len(validation_ids):
+        raise InvalidInputError("validation is empty; at least 1 symbol is needed to measure a loss")
+    return ids, validation_ids
 
 
 def split(ids: Array, fraction: float, batch_size: int) -> tuple[Array, Array]:
