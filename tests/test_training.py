@@ -180,6 +180,13 @@ def test_training_ends_on_time(clock, start, step):
     assert len(model.history_) <= 200
 
 
+@pytest.mark.parametrize("max_seconds", [0.3, 0.31, 0.32, 0.33])
+def test_training_ends_on_time_though_the_speed_changes_all_the_time(clock, max_seconds):
+    clock.step = lambda now: 1e-4 * (1 + 0.9 * math.sin(97 * now))
+    small(None, max_seconds=max_seconds).fit(TEXT)
+    assert clock.now - 100 == pytest.approx(max_seconds, rel=0.01)
+
+
 def test_training_ends_on_time_by_the_real_clock():
     start = time.perf_counter()
     small(None, max_seconds=0.5, **GATED).fit(TEXT)

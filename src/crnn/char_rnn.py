@@ -77,7 +77,8 @@ class CharRNN(LanguageModel):
         The part of the text, its end, that is not trained on, and whose loss is measured now and then.
     eval_every : int, float or None, default=None
         Steps (an int) or seconds (a float) between two measurements of the validation loss. None: about 20 of them,
-        fewer if they would cost more than 5 % of the time. It is always measured at the end.
+        fewer if they would cost more than 5 % of the time. It is always measured at the end. After seconds, which
+        weights are the best may differ from run to run.
     patience : int or None, default=None
         Training ends after so many measurements without a new lowest validation loss; None: never.
     restore_best : bool, default=True
