@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from benchmarks.cases import NAMES, Case, crnn_model, ready
+from benchmarks.cases import Case, crnn_model, ready
 from benchmarks.peers import peer_class
 
 Work = Callable[[], float]
@@ -18,6 +18,12 @@ SGEMM_SIZE = 1024
 def train(contender: str, H: str, T: str, B: str, K: str, n_threads: str) -> Work:
     """K training steps; returns the smoothed loss."""
     return ready(contender, Case(int(H), int(T), int(B), int(K)), int(n_threads))
+
+
+def train_stacked(contender: str, cell: str, L: str, H: str, T: str, B: str, K: str, n_threads: str) -> Work:
+    """K training steps of L layers of a cell; returns the smoothed loss."""
+    case = Case(int(H), int(T), int(B), int(K), cell=cell, num_layers=int(L))
+    return ready(contender, case, int(n_threads))
 
 
 def sgemm(n_threads: str) -> Work:
@@ -96,8 +102,7 @@ def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
         return lambda: -model.score(text, exact=False)
     if contender == "crnn-exact":
         return lambda: -model.score(text)
-    weights = {name: model.params_[NAMES[name]] for name in NAMES}
-    peer = peer_class(contender)(weights, 1, 25, n_threads=None if contender == "jax" else threads)
+    peer = peer_class(contender)(model.params_, 1, 25, n_threads=None if contender == "jax" else threads)
     b = int(streams)
     ids = case.ids[: len(case.ids) // b * b].reshape(b, -1).T.copy()
     return lambda: -peer.forward(ids)
@@ -105,6 +110,7 @@ def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
 
 KINDS: dict[str, Callable[..., Work]] = {
     "train": train,
+    "train_stacked": train_stacked,
     "sgemm": sgemm,
     "recurrent_product": recurrent_product,
     "sample": sample,
