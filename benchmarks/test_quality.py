@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import quality
+from benchmarks.conftest import needs
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,26 @@ def test_two_seconds_of_learning(tmp_path, text, contender):
     assert "2 s" in header
     assert f"{found['nats']:.4f}" in row
     assert found["description"] in described
+
+
+def test_the_tail_is_measured_exactly(monkeypatch):
+    """One symbol after another, and in pieces: PyTorch's state is carried through all of them."""
+    needs("torch")
+    import torch
+
+    from benchmarks.peers import torch_lstm_trainer as trainer
+
+    model = trainer._model(trainer.Recipe(5, num_layers=2, dropout=0.5), 3).eval()
+    ids = torch.tensor([0, 2, 1, 1, 0, 2, 2, 1, 0, 0, 2, 1, 2, 0, 1])
+    with torch.no_grad():
+        logits, state, total = model.decoder.bias, None, 0.0
+        for i in ids:
+            total -= float(logits.log_softmax(0)[i])
+            after, state = model(i.view(1, 1), state)
+            logits = after[0, 0]
+    for piece in (4, 7, 100):
+        monkeypatch.setattr(trainer, "PIECE", piece)
+        assert trainer._nats(model, ids) == pytest.approx(total / len(ids), rel=1e-5)
 
 
 def test_what_cannot_run_is_said():
