@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from crnn import reference
 from crnn.corpus import Streams
 from crnn.parameters import Layout
-from crnn.trainer import Trainer
+from crnn.settings import OPTIMIZERS
+from crnn.trainer import Trainer, threads_for
 
 
-def network(V, H, dtype=np.float64, *, seed=0, scale=0.5):
+def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=0, scale=0.5):
     """Return a layout and parameters in it, biases and all drawn from N(0, scale^2).
 
     Only Wh is smaller where H is large: the network must forget, or it would make rounding errors grow.
     """
-    layout = Layout(V, H, np.dtype(dtype))
+    layout = Layout(V, H, np.dtype(dtype), cell, num_layers)
     flat = layout.zeros()
     rng = np.random.default_rng(seed)
-    for part in layout.tensors(flat):
-        part[...] = scale * rng.standard_normal(part.shape)
-    layout.tensors(flat).Wh[:] *= min(1, 0.8 / (scale * np.sqrt(H)))
+    part = layout.tensors(flat)
+    for array in part:
+        array[...] = scale * rng.standard_normal(array.shape)
+    for layer in part.layers:
+        layer.Wh[:] *= min(1, 0.8 / (scale * np.sqrt(H)))
     return layout, flat
 
 
-def memory(layout, *, seed=1):
-    """Return Adagrad's memory of a network that has been trained for a while: 0.1 … 2."""
-    flat = layout.zeros()
+def memory(layout, optimizer="adagrad", *, seed=1):
+    """Return the memory of an optimiser after some training, a list: squares 0.1 … 2, Adam's mean -0.3 … 0.3."""
     rng = np.random.default_rng(seed)
-    for part in layout.tensors(flat):
-        part[...] = rng.uniform(0.1, 2, part.shape)
-    return flat
+    memories = []
+    for name in OPTIMIZERS[optimizer].memory:
+        flat = layout.zeros()
+        for part in layout.tensors(flat):
+            part[...] = rng.uniform(*((-0.3, 0.3) if name == "exp_avg" else (0.1, 2)), part.shape)
+        memories.append(flat)
+    return memories
 
 
-def states(B, H, dtype=np.float64, *, seed=2):
-    """Return a carried state, (1, B, H)."""
-    return np.random.default_rng(seed).uniform(-0.9, 0.9, (1, B, H)).astype(dtype)
+def states(B, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=2):
+    """Return what is carried from chunk to chunk, a tuple of (L, B, H)."""
+    rng = np.random.default_rng(seed)
+    n = 2 if cell == "lstm" else 1
+    return tuple(rng.uniform(-0.9, 0.9, (num_layers, B, H)).astype(dtype) for _ in range(n))
 
 
 def symbols(V, n, dtype=np.uint8, *, seed=3):
@@ -46,35 +56,73 @@ def symbols(V, n, dtype=np.uint8, *, seed=3):
 
 
 class Run:
-    """A network in training: everything the trainer changes, and the trainer, which trains once."""
+    """A network in training: everything the trainer changes, and the trainer, which trains once.
 
-    def __init__(self, layout, params, sum_, state, ids, *, T, n_threads=1, learning_rate=0.1, clip=5.0):
-        B = state.shape[1]
-        self.layout, self.params, self.sum, self.state = layout, params.copy(), sum_.copy(), state.copy()
-        self.streams = Streams(ids, B, T)
+    `learning_rate` may be a function of the step: then each step has its own.
+    """
+
+    def __init__(
+        self,
+        layout,
+        params,
+        memory,
+        state,
+        ids,
+        *,
+        T,
+        n_threads=1,
+        learning_rate=0.1,
+        clip=5.0,
+        clip_norm=math.inf,
+        weight_decay=0.0,
+        optimizer="adagrad",
+        n_steps=0,
+        optimizer_start=0,
+        dropout=0.0,
+        dropout_seed=0,
+    ):
+        self.layout, self.params = layout, params.copy()
+        self.memory = [flat.copy() for flat in memory]
+        self.state = tuple(array.copy() for array in state)
+        self.streams = Streams(ids, state[0].shape[1], T)
         self.losses, self.positions = [], []
+        self.rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
         self.trainer = Trainer(
             layout,
             self.params,
-            self.sum,
+            self.memory,
             self.state,
             self.streams,
             seq_length=T,
-            n_steps=0,
+            n_steps=n_steps,
             smooth_loss=T * float(np.log(layout.vocab_size)),
-            learning_rate=learning_rate,
+            optimizer=optimizer,
+            optimizer_start=optimizer_start,
             clip=clip,
-            n_threads=n_threads,
+            clip_norm=clip_norm,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            dropout_seed=dropout_seed,
+            n_threads=threads_for(layout, self.streams, n_threads),
         )
 
-    def steps(self, *counts, every=10**9, look=lambda: None):
-        """Take steps, in one call of `run` for each of the counts, and note where it ends; returns the run itself."""
+    def steps(self, *counts, look=lambda: None):
+        """Take steps, so many at a time, and note where they end; returns the run itself."""
         with self.trainer as trainer:
             for n in counts:
-                trainer.run(n, every, look)
+                first = self.cursor.n_steps
+                trainer.advance(np.array([self.rate(first + i) for i in range(n)], np.float64))
                 self.losses.append(self.loss)
                 self.positions.append(self.cursor.position)
+                look()
+            trainer.finish()
         return self
+
+    @property
+    def sum(self):
+        """Adagrad's memory."""
+        (sum_,) = self.memory
+        return sum_
 
     @property
     def cursor(self):
@@ -89,22 +137,41 @@ class Run:
         """Return all that training changes, as bytes."""
         c = self.cursor
         numbers = np.array([c.position, c.n_steps, c.smooth_loss, c.last_loss])
-        return b"".join(a.tobytes() for a in (self.params, self.sum, self.state, numbers))
+        return b"".join(a.tobytes() for a in (self.params, *self.memory, *self.state, numbers))
 
 
-def expected_run(layout, params, sum_, state, ids, n_steps, *, T, learning_rate=0.1, clip=5.0):
+def expected_run(
+    layout, params, memory, state, ids, n_steps, *, T, learning_rate=0.1, n_before=0, optimizer_start=0,
+    dropout=0.0, dropout_seed=0, **options,
+):  # fmt: skip
     """Return parameters, memory, state and losses after `n_steps` steps of min-char-rnn's loop over the twin."""
-    params, sum_, h = params.copy(), sum_.copy(), state[0].copy()
-    streams = Streams(ids, len(h), T)
+    params, memory = params.copy(), [flat.copy() for flat in memory]
+    parts = [layout.tensors(flat) for flat in memory]
+    B = state[0].shape[1]
+    streams = Streams(ids, B, T)
     text, T = streams.parts.astype(np.intp).T, streams.seq_length
+    rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
     losses, p = [], 0
-    for _ in range(n_steps):
+    for step in range(n_before, n_before + n_steps):
         if p + T + 1 >= len(text):
-            h, p = np.zeros_like(h), 0
-        x, targets = text[p : p + T], text[p + 1 : p + T + 1]
-        loss, h = reference.train_step(
-            layout.tensors(params), layout.tensors(sum_), x, targets, h, learning_rate, clip
+            state, p = tuple(np.zeros_like(array) for array in state), 0
+        masks = None
+        if dropout:
+            masks = reference.dropout_masks(
+                dropout_seed, step, (layout.num_layers, T, B, layout.hidden_size), dropout
+            )
+        loss, state = reference.train_step(
+            layout.tensors(params),
+            layout.cell,
+            parts,
+            text[p : p + T],
+            text[p + 1 : p + T + 1],
+            state,
+            rate(step),
+            step=step - optimizer_start + 1,
+            masks=masks,
+            **{"clip": 5.0, **options},
         )
         losses.append(loss)
         p += T
-    return params, sum_, h[None], losses
+    return params, memory, state, losses

@@ -14,7 +14,7 @@ from examples import expected_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn import CharRNN, DivergenceError, InvalidInputError, trainer
+from crnn import CharRNN, DivergenceError, InvalidInputError, trainer, training
 from crnn.progress import Progress
 from crnn.vocabulary import Vocabulary
 
@@ -24,9 +24,12 @@ TEXT = "to be or not to be, that is the question: whether 'tis nobler in the min
 def bits(model):
     """Everything that training changes, in a form that == compares to the bit."""
     learned = {name: array.tobytes() for name, array in model.params_.items()}
-    learned |= {f"sum.{name}": array.tobytes() for name, array in model.optimizer_state_["sum"].items()}
+    for memory, flat in model._memory.items():
+        learned |= {f"{memory}.{name}": array.tobytes() for name, array in model._layout.named(flat).items()}
+    states = model.state_ if isinstance(model.state_, tuple) else (model.state_,)
     return learned | {
-        "state": (model.state_.shape, model.state_.dtype, model.state_.tobytes()),
+        "state": [(array.shape, array.dtype, array.tobytes()) for array in states],
+        "optimizer": (model._memory_of, model._optimizer_start),
         "vocabulary": (model.vocabulary_.kind, model.vocabulary_.codes.tolist()),
         "counters": (model.n_steps_, np.float64(model.smooth_loss_).tobytes()),
     }
@@ -38,6 +41,10 @@ def everything(model):
     def seen(value):
         if isinstance(value, np.ndarray):
             return id(value), value.tobytes()
+        if isinstance(value, tuple):
+            return tuple(map(seen, value))
+        if isinstance(value, dict):
+            return {name: seen(part) for name, part in value.items()}
         return value.bit_generator.state if isinstance(value, np.random.Generator) else copy.deepcopy(value)
 
     return {name: seen(value) for name, value in vars(model).items()}
@@ -55,15 +62,16 @@ def small(max_steps=20, **parameters):
 def test_fit_is_its_twin(kernels, batch_size, clip):
     model = small(0, batch_size=batch_size, clip=clip, learning_rate=0.03, dtype="float64").fit(TEXT)
     layout, ids = model._layout, model.vocabulary_.encode(TEXT)
-    params, sum_, state, losses = expected_run(
-        layout, model._params, model._sum, model.state_, ids, 7, T=5, learning_rate=0.03, clip=clip or math.inf
-    )
+    params, (sum_,), (state,), losses = expected_run(
+        layout, model._params, [model._memory["sum"]], (model.state_,), ids, 7, T=5, learning_rate=0.03,
+        clip=clip or math.inf,
+    )  # fmt: skip
     model.set_params(max_steps=7).fit(TEXT)
     smooth = 5 * math.log(len(model.vocabulary_))
     for loss in losses:
         smooth = 0.999 * smooth + 0.001 * loss
     np.testing.assert_allclose(model._params, params, rtol=1e-7, atol=1e-10)
-    np.testing.assert_allclose(model._sum, sum_, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(model._memory["sum"], sum_, rtol=1e-7, atol=1e-12)
     np.testing.assert_allclose(model.state_, state, rtol=1e-7, atol=1e-10)
     assert model.smooth_loss_ == pytest.approx(smooth, rel=1e-9)
 
@@ -121,9 +129,9 @@ def test_max_steps_is_exact_over_sweeps(steps):
 
 def test_steps_do_not_depend_on_looks(monkeypatch):
     model = small(300).fit(TEXT)
-    monkeypatch.setattr(trainer, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
     assert bits(small(300).fit(TEXT)) == bits(model)
-    monkeypatch.setattr(trainer, "LOOK_SECONDS", 100.0)
+    monkeypatch.setattr(training, "LOOK_SECONDS", 100.0)
     assert bits(small(300).fit(TEXT)) == bits(model)
 
 
@@ -161,7 +169,10 @@ def test_history():
     model = small(1000).fit(TEXT)
     steps = [record["step"] for record in model.history_]
     assert steps == list(range(50, 1001, 50))
-    assert all(list(r) == ["step", "seconds", "epoch", "smooth_loss", "chars_per_second"] for r in model.history_)
+    names = "step seconds epoch smooth_loss train_loss validation_loss learning_rate gradient_norm chars_per_second"
+    assert all(list(record) == names.split() for record in model.history_)
+    assert all(record["learning_rate"] == 0.1 and record["gradient_norm"] > 0 for record in model.history_)
+    assert {record["validation_loss"] for record in model.history_} == {None}
     last = model.history_[-1]
     assert last["smooth_loss"] == model.smooth_loss_ / 5
     assert last["epoch"] == pytest.approx(1000 / math.ceil((len(TEXT) - 6) / 5))
@@ -176,7 +187,7 @@ def test_attributes_are_plain():
     model = small(7).fit(TEXT)
     assert type(model.n_steps_) is int
     assert type(model.smooth_loss_) is float
-    assert {type(value) for record in model.history_ for value in record.values()} == {int, float}
+    assert {type(value) for record in model.history_ for value in record.values()} == {int, float, type(None)}
 
 
 # --- going on
@@ -282,13 +293,14 @@ def test_what_is_written_into_views_is_trained_from():
     model, other = small(1).fit(TEXT), small(1).fit(TEXT)
     for array in (*model.params_.values(), *model.optimizer_state_["sum"].values(), model.state_):
         array[...] = np.random.default_rng(7).uniform(0.1, 0.9, array.shape)
-    params, sum_, state, _ = expected_run(
-        model._layout, model._params, model._sum, model.state_, model.vocabulary_.encode(TEXT[:7]), 1, T=5
-    )
+    params, (sum_,), (state,), _ = expected_run(
+        model._layout, model._params, [model._memory["sum"]], (model.state_,), model.vocabulary_.encode(TEXT[:7]), 1,
+        T=5,
+    )  # fmt: skip
     other.params_["by"][:] = 0
     model.partial_fit(TEXT[:7])
     np.testing.assert_allclose(model._params, params, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(model._sum, sum_, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model._memory["sum"], sum_, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(model.state_, state, rtol=1e-4, atol=1e-6)
 
 
@@ -525,7 +537,7 @@ def explosive(n_threads, text):
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_divergence_goes_back_to_the_last_good_step(n_threads, keep_seconds, monkeypatch):
     monkeypatch.setattr(trainer, "KEEP_SECONDS", keep_seconds)
-    monkeypatch.setattr(trainer, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
     half = TEXT[:340]
     text = half[:203] + "!" + half[204:] + half
     model = explosive(n_threads, text).set_params(max_steps=None)
@@ -606,13 +618,13 @@ def test_ctrl_c_keeps_every_complete_step(parameters):
 def test_exception_between_steps_keeps_them(parameters, error, monkeypatch):
     shown = []
 
-    def stop(self, steps_done, loss):
+    def stop(self, steps_done, loss, validation_loss):
         shown.append(steps_done)
         if steps_done >= 10:
             raise error
 
     monkeypatch.setattr(Progress, "show", stop)
-    monkeypatch.setattr(trainer, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
     model = small(10**9, **parameters)
     with pytest.raises(error):
         model.fit(TEXT)
@@ -633,7 +645,7 @@ def run(program, timeout):
 @pytest.mark.parametrize("sweeps", [1, 1.5])
 def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
     program = f"""
-        from crnn import CharRNN, trainer
+        from crnn import CharRNN, trainer, training
 
         def model(max_steps):
             return CharRNN(7, batch_size=16, n_threads=3, seq_length=5, max_steps=max_steps, random_state=0)
@@ -649,14 +661,13 @@ def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
                 if not come:
                     raise KeyboardInterrupt
 
-        trainer.LOOK_SECONDS = 0.0
-        from crnn import char_rnn
-        char_rnn.Trainer = Interrupted
+        training.LOOK_SECONDS = 0.0
+        training.Trainer = Interrupted
         interrupted = model(10**9)
         try:
             interrupted.fit({TEXT!r})
         except KeyboardInterrupt:
-            char_rnn.Trainer = trainer.Trainer
+            training.Trainer = trainer.Trainer
             print(learned(interrupted) == learned(model(interrupted.n_steps_).fit({TEXT!r})), interrupted.n_steps_)
     """
     steps_per_sweep = -(-((len(TEXT) - 1) // 16 - 5) // 5)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import crnn
-from crnn import CharRNN, DivergenceError, cli, command_files, commands, progress
+from crnn import CharRNN, DivergenceError, cli, command_files, commands, progress, training
 
 TEXT = "to be or not to be, " * 31
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and files")
@@ -164,8 +164,10 @@ def test_every_parameter_of_the_constructor_is_an_option(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
     out = capsys.readouterr().out
-    for name in inspect.signature(CharRNN).parameters:
-        assert f"\n  --{name.replace('_', '-')} " in out
+    for name in inspect.signature(CharRNN).parameters.keys() - {"callbacks"}:
+        assert re.search(rf"\n  --{name.replace('_', '-')}[ ,]", out)
+    assert "--no-restore-best" in out
+    assert "callbacks" not in out
 
 
 def test_version(capsys):
@@ -180,12 +182,16 @@ def test_version(capsys):
 
 def test_options_reach_the_model(folder):
     options = {
-        "hidden_size": 5, "seq_length": 3, "batch_size": 2, "optimizer": "adagrad", "learning_rate": 0.05, "clip": None,
-        "epochs": 2, "max_steps": 7, "init_scale": 0.1, "dtype": "float64", "n_threads": 1, "random_state": 4,
+        "hidden_size": 5, "num_layers": 2, "cell": "gru", "seq_length": 3, "batch_size": 2, "optimizer": "adam",
+        "learning_rate": 0.05, "schedule": "cosine", "warmup": 0.25, "clip": None, "clip_norm": 3, "weight_decay": 0.1,
+        "dropout": 0.5, "epochs": 2, "max_steps": 7, "max_seconds": 50.5, "validation_fraction": 0.25, "eval_every": 3,
+        "patience": 9, "init_scale": 0.1, "dtype": "float64", "n_threads": 1, "random_state": 4,
     }  # fmt: skip
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    assert cli.main(["train", "text.txt", "-o", "new.crnn", *words, "--verbose", "0"]) == 0
-    assert CharRNN.load("new.crnn").get_params() == {**options, "verbose": 0}
+    words += ["--no-restore-best", "--verbose", "0"]
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", *words]) == 0
+    expected = {**options, "restore_best": False, "callbacks": None, "verbose": 0}
+    assert CharRNN.load("new.crnn").get_params() == expected
 
 
 @pytest.mark.parametrize(("option", "loud"), [([], True), (["--verbose", "1"], True), (["-q"], False)])
@@ -215,6 +221,15 @@ def test_samples_while_training(folder, capsys, monkeypatch):
         (["--dtype", "float16"], "--dtype: dtype must be 'float32' or 'float64', not 'float16'"),
         (["--max-steps", "-1"], "--max-steps"),
         (["--seed", "-1"], "--random-state"),
+        (["--dropout", "1"], "--dropout: dropout must be a finite number of at least 0 and below 1, not 1"),
+        (["--cell", "grue"], "--cell"),
+        (["--warmup", "1.5"], "--warmup"),
+        (["--time", "soon"], "--time: time must be above 0 and have a unit, as 10s, 3m or 1h, not 'soon'"),
+        (["--time", "0s"], "--time"),
+        (["--time", "nan"], "--time"),
+        (["--time", ""], "--time"),
+        (["--time", "3m", "--max-seconds", "5"], "--time and --max-seconds are the same"),
+        (["--restore-best", "maybe"], "maybe"),
         (["--hidden", "5"], "--hidden"),  # no abbreviations: a later parameter could make them ambiguous
         (["--magic", "5"], "--magic"),
     ],
@@ -277,15 +292,23 @@ def test_more_streams_than_text(folder, capsys):
 
 
 def test_out_of_memory(folder, capsys):
-    assert "out of memory" in error(capsys, "train", "text.txt", "-o", "new.crnn", "--hidden-size", "20000000")
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--hidden-size", "20000000")
+    assert re.search(r"hidden_size=20000000 .* need about [\d,.]+ GB of memory, but [\d,.]+ GB are available", message)
+
+
+def test_settings_that_do_not_go_together(folder, capsys):
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--weight-decay", "0.1")
+    assert "weight_decay must be 0 with optimizer='adagrad'" in message
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--patience", "3")
+    assert "patience=3 needs a validation text" in message
 
 
 def stop_after(monkeypatch, looks, exception):
     """Let training be ended by an exception at one of its looks at the clock."""
-    monkeypatch.setattr(crnn.trainer, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(crnn.training, "LOOK_SECONDS", 0.0)
     left = iter(range(looks))
 
-    def show(self, steps_done, loss):
+    def show(self, steps_done, loss, validation_loss):
         if next(left, None) is None:
             raise exception
 
@@ -315,7 +338,7 @@ def test_second_ctrl_c_does_not_stop_the_saving(folder, capsys, monkeypatch):
 
 
 def test_interrupted_before_the_first_step(folder, capsys, monkeypatch):
-    def fit(self, X):
+    def fit(self, X, validation):
         raise KeyboardInterrupt
 
     before = (folder / "model.crnn").read_bytes()
@@ -378,12 +401,22 @@ def go_on(*options):
 def test_go_on_sweep_by_sweep(folder, options, sweeps):
     assert go_on(*options) == 0
     expected = CharRNN.load("model.crnn").set_params(max_steps=None)
-    for _ in range(sweeps):
+    for sweep in range(sweeps):
+        if sweep:
+            expected.state_[:] = 0  # as between the sweeps of `fit`
         expected.partial_fit(TEXT)
     model = CharRNN.load("more.crnn")
     assert model.n_steps_ == expected.n_steps_ > 50
     np.testing.assert_array_equal(model._params, expected._params)
     assert model.max_steps == 50  # a parameter of the model, as it was
+
+
+def test_a_schedule_runs_over_all_sweeps(folder):
+    assert go_on("--epochs", "4", "--schedule", "linear") == 0
+    model = CharRNN.load("more.crnn")
+    rates = [record["learning_rate"] for record in model.history_[-10:]]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(0.1 / (model.n_steps_ - 50))
 
 
 @pytest.mark.parametrize("steps", [0, 3, 1000])
@@ -395,15 +428,55 @@ def test_go_on_for_so_many_steps(folder, steps):
     assert model.history_[-1]["step"] == 50 + steps
 
 
-@pytest.mark.parametrize("short", [0.0, 60.0])
-def test_short_sweeps_share_one_display(folder, capsys, monkeypatch, short):
-    monkeypatch.setattr(commands, "SHORT_SWEEP", short)
+def test_sweeps_share_one_display(folder, capsys):
     assert go_on("--epochs", "7", "--verbose", "1") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "bits/char" in line]
-    assert len(lines) == (2 if short else 7)
-    assert all(line.startswith("100%") for line in lines)
-    if short:
-        assert len(CharRNN.load("more.crnn").history_) < 200
+    assert len(lines) == 1
+    assert lines[0].startswith("100%")
+    assert len(CharRNN.load("more.crnn").history_) < 200
+
+
+@pytest.mark.parametrize("origin", [[], ["--from", "model.crnn"]])
+@pytest.mark.parametrize(("time", "seconds"), [("90", 90.0), ("0.5m", 30.0), ("2h", 7200.0)])
+def test_time(folder, monkeypatch, time, seconds, origin):
+    seen = []
+    monkeypatch.setattr(training.Training, "run", lambda self: seen.append(self._budget))
+    monkeypatch.setattr(commands, "_learn", lambda arguments, model, learn: learn() and 0)
+    cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, *origin])
+    assert [(budget.n_steps, budget.seconds) for budget in seen] == [(None, seconds)]
+
+
+def test_a_time_that_the_model_was_given_is_no_wish_for_the_next_call(folder):
+    CharRNN(7, seq_length=5, max_seconds=1e-9, random_state=0).fit(TEXT).save("model.crnn")
+    assert go_on() == 0
+    model = CharRNN.load("more.crnn")
+    assert model.n_steps_ == 1 + -(-(len(TEXT) - 1 - 5) // 5)
+    assert model.max_seconds == 1e-9
+
+
+# --- validation
+
+
+@pytest.mark.parametrize("origin", [[], ["--from", "model.crnn"]])
+def test_validation(folder, origin):
+    (folder / "other.txt").write_text("not to be" * 5)
+    assert cli.main(["train", "text.txt", "--validation", "other.txt", "-o", "new.crnn", "-q", *origin]) == 0
+    model = CharRNN.load("new.crnn")
+    losses = [r["validation_loss"] for r in model.history_ if r["validation_loss"] is not None]
+    assert losses
+    assert -model.score("not to be" * 5) == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_bad_validation(folder, capsys):
+    train = ["train", "text.txt", "-o", "new.crnn", "--validation"]
+    assert "missing.txt: No such file" in error(capsys, *train, "missing.txt")
+    (folder / "odd.txt").write_text("to bé")
+    assert "odd.txt holds 'é' (U+00E9) at position 4" in error(capsys, *train, "odd.txt")
+    (folder / "odd.txt").write_bytes(b"to be\xff")
+    assert "odd.txt is not UTF-8" in error(capsys, *train, "odd.txt")
+    (folder / "odd.txt").write_bytes(b"")
+    assert "odd.txt is empty" in error(capsys, *train, "odd.txt")
+    assert "--validation cannot both be" in usage_error(capsys, "train", "-", "-o", "new.crnn", "--validation", "-")
 
 
 def test_go_on_with_a_new_symbol(folder, capsys):

@@ -15,6 +15,8 @@ class Oven:
         Degrees, at most 50 % off,
         of `Celsius`.
     mode : {"top", "bottom"}, default="top"
+    fan : bool, default=True
+        Blows.
     loaves_at_once : int or None, default=None
         How many.
 
@@ -26,11 +28,11 @@ class Oven:
         Not a parameter.
     """
 
-    def __init__(self, heat=180.0, mode="top", *, loaves_at_once=None, new=7):
+    def __init__(self, heat=180.0, mode="top", *, fan=True, loaves_at_once=None, new=7):
         pass
 
 
-def parser(check=lambda parameters: None, **rest):
+def parser(check=lambda name, value: None, **rest):
     made = argparse.ArgumentParser(prog="oven")
     add_options(made, Oven, check, **rest)
     return made
@@ -40,6 +42,7 @@ def test_documented():
     assert documented(Oven) == {
         "heat": Documented("float", "Degrees, at most 50 % off, of Celsius."),
         "mode": Documented('{"top", "bottom"}', ""),
+        "fan": Documented("bool", "Blows."),
         "loaves_at_once": Documented("int or None", "How many. None: as many as fit."),
     }
 
@@ -59,6 +62,7 @@ def test_help():
     text = " ".join(parser(defaults={"new": 8}).format_help().split())
     assert "--heat FLOAT Degrees, at most 50 % off, of Celsius. (default: 180.0)" in text
     assert "--mode {top,bottom} (default: top)" in text
+    assert "--fan, --no-fan Blows. (default: True)" in text
     assert "--loaves-at-once INT How many. None: as many as fit. (default: none)" in text
     assert "--new VALUE (default: 8)" in text
 
@@ -72,17 +76,30 @@ def test_aliases():
     assert parser(aliases={"heat": ("-t", "--temperature")}).parse_args(["-t", "2e2"]).heat == 200.0
 
 
-def test_check_sees_all_parameters(capsys):
+def test_true_and_false_are_two_options(capsys):
+    assert vars(parser().parse_args(["--fan"])) == {"fan": True}
+    assert vars(parser().parse_args(["--no-fan"])) == {"fan": False}
+    with pytest.raises(SystemExit):
+        parser().parse_args(["--fan=yes"])
+
+
+def test_without():
+    made = parser(without=("heat",))
+    assert "--heat" not in made.format_help()
+    assert "--mode" in made.format_help()
+
+
+def test_each_value_is_checked_by_itself(capsys):
     seen = []
 
-    def check(parameters):
-        seen.append(parameters)
-        if parameters["heat"] > 500:
+    def check(name, value):
+        seen.append((name, value))
+        if name == "heat" and value > 500:
             raise ValueError("heat: too much")
 
     made = parser(check)
-    made.parse_args(["--heat", "90"])
-    assert seen[-1] == {"heat": 90, "mode": "top", "loaves_at_once": None, "new": 7}
+    made.parse_args(["--heat", "90", "--loaves-at-once", "none"])
+    assert seen == [("heat", 90), ("loaves_at_once", None)]
     with pytest.raises(SystemExit) as caught:
         made.parse_args(["--heat", "900"])
     assert caught.value.code == 2

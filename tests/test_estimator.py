@@ -60,7 +60,7 @@ def test_set_params_returns_self_and_checks_nothing():
 
 def test_unknown_parameter_changes_nothing():
     model = CharRNN(7)
-    with pytest.raises(ValueError, match=r"CharRNN has no parameter 'hidden'; it has hidden_size, seq_length"):
+    with pytest.raises(ValueError, match=r"CharRNN has no parameter 'hidden'; it has hidden_size, num_layers"):
         model.set_params(seq_length=3, hidden=5)
     assert model.get_params() == CharRNN(7).get_params()
     with pytest.raises(ValueError, match="no parameter 'params_'"):

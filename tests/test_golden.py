@@ -151,11 +151,11 @@ def test_a_step_in_single_precision_is_near(kernels, golden, step):
 @pytest.mark.parametrize("step", STEPS)
 def test_the_twin_takes_the_same_step(golden, step):
     model, text = model_before(golden, step, "float64")
-    p, sum_ = (model._layout.tensors(flat) for flat in (model._params, model._sum))
+    p, sum_ = (model._layout.tensors(flat) for flat in (model._params, model._memory["sum"]))
     x = model.vocabulary_.encode(text).astype(np.intp)[:, None]
-    loss, h = reference.train_step(p, sum_, x[:T], x[1 : T + 1], model.state_[0], 0.1, 5.0)
+    loss, (h,) = reference.train_step(p, "rnn", [sum_], x[:T], x[1 : T + 1], (model.state_,), 0.1, 5.0)
     assert loss == pytest.approx(golden[f"{step}/loss"], rel=1e-12)
-    np.testing.assert_allclose(h[0], golden[f"{step}/after/h"], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(h[0, 0], golden[f"{step}/after/h"], rtol=1e-12, atol=1e-14)
     for there, here in NAMES.items():
         np.testing.assert_allclose(model.params_[here], golden[f"{step}/after/{there}"], rtol=1e-11, atol=1e-11)
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import CharRNN, progress, trainer
+from crnn import CharRNN, progress, training
+from crnn.budget import Budget
 from crnn.progress import Progress, printable
 
 TEXT = "to be or not to be, " * 30
@@ -111,7 +112,7 @@ def clock(monkeypatch):
 
 def test_samples_and_lines_come_every_so_often_and_then_ever_less(capsys, clock):
     model = train(0).set_params(verbose=2)
-    with Progress(model, 10_000, 25) as display:
+    with Progress(model, Budget(10_000), 25) as display:
         for done in range(1, 10_001):
             clock[0] = done / 10
             display.show(done, 1.0)
@@ -129,11 +130,38 @@ def test_samples_and_lines_come_every_so_often_and_then_ever_less(capsys, clock)
 
 def test_log_says_what_is_left(capsys, clock):
     model = train(0).set_params(verbose=1)
-    with Progress(model, 40, 25) as display:
+    with Progress(model, Budget(40), 25) as display:
         clock[0] = 10.0
         display.show(10, math.log(2))
     line = " 25%  250/1.00k [00:10, 00:30 left, 25.0char/s, loss 0.693 nats, 1.000 bits/char]\n"
     assert capsys.readouterr().err == line
+
+
+@terminal_and_log
+def test_a_budget_of_seconds(kind, clock):
+    model = train(0).set_params(verbose=1)
+    with redirect_stderr(kind()) as shown, Progress(model, Budget(seconds=40.0), 25) as display:
+        clock[0] = 10.0
+        display.show(10, math.log(2))
+    if kind is Terminal:
+        assert " 25%|" in shown.getvalue()
+        assert "25.0char/s, loss 0.693 nats, 1.000 bits/char" in shown.getvalue()
+    else:
+        assert shown.getvalue() == (
+            " 25%  250 [00:10, 00:30 left, 25.0char/s, loss 0.693 nats, 1.000 bits/char]\n"
+        )
+
+
+@terminal_and_log
+def test_the_validation_loss_stays_in_view(kind, monkeypatch):
+    monkeypatch.setattr(progress, "LINE_SECONDS", -1.0)
+    monkeypatch.setattr(progress, "GROWTH", 0.0)
+    with redirect_stderr(kind()) as shown, Progress(train(0).set_params(verbose=1), Budget(40), 25) as display:
+        display.show(10, 1.0)
+        assert "validation" not in shown.getvalue()
+        display.show(20, 1.0, 1.25)
+        display.show(30, 1.0)
+    assert shown.getvalue().replace("\r", "\n").splitlines()[-1].count("validation 1.250 nats") == 1
 
 
 # --- what it must not do
@@ -142,7 +170,7 @@ def test_log_says_what_is_left(capsys, clock):
 @terminal_and_log
 def test_showing_does_not_change_training(kind, monkeypatch):
     monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(trainer, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     silent = train(0)
     with redirect_stderr(kind()):
@@ -175,7 +203,7 @@ def closed():
 )
 def test_training_goes_on_where_nothing_can_be_shown(stream, monkeypatch):
     monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(trainer, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
     text = "naïve 🙂 " * 50
     with redirect_stderr(stream()):
         loud = train(2, text)
@@ -186,8 +214,8 @@ def test_training_goes_on_where_nothing_can_be_shown(stream, monkeypatch):
 def test_display_is_closed_when_training_is_interrupted(kind, monkeypatch):
     show = Progress.show
 
-    def stop(self, steps_done, loss):
-        show(self, steps_done, loss)
+    def stop(self, steps_done, loss, validation_loss):
+        show(self, steps_done, loss, validation_loss)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Progress, "show", stop)

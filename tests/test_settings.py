@@ -5,15 +5,17 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError
-from crnn.settings import Settings, generator, real, whole
+from crnn.settings import Settings, checked, generator, real, whole
 
 TEXT = "to be or not to be"
 LEAST = {
     "hidden_size": 1,
+    "num_layers": 1,
     "seq_length": 1,
     "batch_size": 1,
     "epochs": 1,
     "max_steps": 0,
+    "patience": 1,
     "n_threads": 1,
     "verbose": 0,
 }
@@ -32,14 +34,27 @@ def short(value):
     return "huge" if isinstance(value, int) and abs(value) > 10**30 else None
 
 
+ABOVE_ZERO = ["learning_rate", "clip", "clip_norm", "max_seconds"]
+FROM_ZERO = ["weight_decay", "dropout", "validation_fraction", "init_scale"]
+BELOW_ONE = ["dropout", "validation_fraction"]
+CHOICES = ["cell", "optimizer", "schedule"]
+MAY_BE_NONE = {
+    "learning_rate", "clip", "clip_norm", "max_steps", "max_seconds", "eval_every", "patience", "callbacks",
+    "init_scale", "n_threads", "random_state",
+}  # fmt: skip
+
 BAD = [
     *((name, value) for name, least in LEAST.items() for value in NO_WHOLE_NUMBERS + numbers_below(least)),
-    *((name, None) for name in LEAST.keys() - {"max_steps", "n_threads"}),
-    *((name, value) for name in ("learning_rate", "clip", "init_scale") for value in [*NO_REALS, -0.5]),
-    *((name, value) for name in ("learning_rate", "clip") for value in (0, 0.0, -0.0)),
-    ("init_scale", None),
+    *((name, value) for name in ABOVE_ZERO + FROM_ZERO for value in [*NO_REALS, -0.5]),
+    *((name, value) for name in ABOVE_ZERO for value in (0, 0.0, -0.0)),
+    *((name, value) for name in BELOW_ONE for value in (1, 1.0, 2.5)),
+    *((name, value) for name in CHOICES for value in ("magic", "Adagrad", "RNN", "", 1, ["adagrad"], {})),
+    *(("warmup", value) for value in [*NO_REALS, -1, -0.5, 1.0, 2.5]),
+    *(("eval_every", value) for value in [*NO_REALS, 0, -1, 0.0, -0.5]),
+    *(("restore_best", value) for value in (0, 1, "yes", 2.0)),
+    *(("callbacks", value) for value in (print, [3], "print", [print, None], 3)),
     *(("dtype", value) for value in NO_DTYPES),
-    *(("optimizer", value) for value in ("adam", "Adagrad", "", None, 1, ["adagrad"], {})),
+    *((name, None) for name in CharRNN().get_params().keys() - MAY_BE_NONE - {"dtype"}),
 ]
 
 
@@ -82,8 +97,41 @@ def test_every_parameter_is_checked():
 def test_defaults_are_those_of_min_char_rnn():
     settings = Settings.check(CharRNN().get_params())
     assert (settings.hidden_size, settings.seq_length, settings.batch_size) == (100, 25, 1)
-    assert (settings.learning_rate, settings.clip, settings.init_scale) == (0.1, 5.0, 0.01)
-    assert settings.max_steps is settings.n_threads is settings.random_state is None
+    assert (settings.cell, settings.num_layers, settings.optimizer) == ("rnn", 1, "adagrad")
+    assert (settings.learning_rate, settings.clip, settings.clip_norm) == (0.1, 5.0, math.inf)
+    assert (settings.schedule, settings.warmup, settings.weight_decay, settings.dropout) == ("constant", 0, 0.0, 0.0)
+    assert settings.max_steps is settings.max_seconds is settings.n_threads is settings.random_state is None
+    assert settings.init_scale is settings.eval_every is settings.patience is None
+    assert (settings.validation_fraction, settings.restore_best, settings.callbacks) == (0.0, True, ())
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("adagrad", 0.1), ("rmsprop", 0.002), ("adam", 0.002)])
+def test_each_optimiser_has_its_usual_rate(optimizer, rate):
+    assert Settings.check(CharRNN(optimizer=optimizer).get_params()).learning_rate == rate
+    assert Settings.check(CharRNN(optimizer=optimizer, learning_rate=0.5).get_params()).learning_rate == 0.5
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "rmsprop"])
+def test_weights_decay_with_adam_alone(optimizer):
+    assert Settings.check(CharRNN(optimizer="adam", weight_decay=0.1).get_params()).weight_decay == 0.1
+    message = rf"^weight_decay must be 0 with optimizer='{optimizer}', not 0\.1: only 'adam' decays weights$"
+    with pytest.raises(InvalidInputError, match=message):
+        CharRNN(optimizer=optimizer, weight_decay=0.1).fit(TEXT)
+
+
+def test_steps_are_whole_numbers_and_shares_and_seconds_are_floats():
+    for value in (3, np.int64(3), 0.25, np.float32(0.25), 0, 0.0):
+        warmup = Settings.check(CharRNN(warmup=value).get_params()).warmup
+        assert (warmup, type(warmup)) == (value, int if isinstance(value, int | np.integer) else float)
+    for value in (3, np.int64(3), 1.5, np.float32(1.5), 0.01):
+        every = Settings.check(CharRNN(eval_every=value).get_params()).eval_every
+        assert (every, type(every)) == (value, int if isinstance(value, int | np.integer) else float)
+
+
+def test_callbacks_of_every_kind():
+    for value in ([print], (print,), {print}):
+        assert Settings.check(CharRNN(callbacks=value).get_params()).callbacks == (print,)
+    assert Settings.check(CharRNN(callbacks=[]).get_params()).callbacks == ()
 
 
 @pytest.mark.parametrize("kind", [int, np.int8, np.uint64])
@@ -117,6 +165,13 @@ def test_least_values_train(parameter):
     model.fit(TEXT)
     assert model.n_steps_ == (0 if parameter == "max_steps" else 3)
     assert np.isfinite(model.score(TEXT))
+
+
+def test_one_value_is_checked_by_itself():
+    assert checked("weight_decay", 0.1) == 0.1
+    assert checked("clip_norm", None) == math.inf
+    with pytest.raises(InvalidInputError, match=r"^dropout must be a finite number of at least 0 and below 1, not 1$"):
+        checked("dropout", 1)
 
 
 def test_whole():

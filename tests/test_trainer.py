@@ -20,10 +20,20 @@ from crnn.threads import scipy_blas
 V, H, T = 7, 5, 3
 
 
-def start(dtype="float64", *, B=1, chunks=7, V=V):
+def start(dtype="float64", *, B=1, chunks=7, V=V, cell="rnn", num_layers=1, optimizer="adagrad"):
     """Return what a run starts from: a layout, parameters, memory, a state and a text of some chunks."""
-    layout, params = network(V, H, dtype)
-    return layout, params, memory(layout), states(B, H, dtype), symbols(V, B * (chunks * T + 1) + 1)
+    layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
+    state = states(B, H, dtype, cell=cell, num_layers=num_layers)
+    return layout, params, memory(layout, optimizer), state, symbols(V, B * (chunks * T + 1) + 1)
+
+
+def assert_is_twin(run, expected, rtol):
+    """Compare a run with what `expected_run` returns."""
+    params, memories, state, losses = expected
+    assert run.loss == pytest.approx(losses[-1], rel=rtol)
+    np.testing.assert_allclose(run.params, params, rtol=rtol, atol=rtol)
+    for mine, its in zip((*run.memory, *run.state), (*memories, *state), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=rtol, atol=rtol)
 
 
 # ------------------------------------------------------------------------- the sweep
@@ -59,17 +69,34 @@ def test_the_sweep_is_that_of_min_char_rnn(length):
 def test_each_stream_sweeps_its_part_of_the_text():
     arguments = start(B=3, chunks=3)
     run = Run(*arguments, T=T, learning_rate=0.01).steps(8)
-    params, sum_, h, losses = expected_run(*arguments, 8, T=T, learning_rate=0.01)
-    assert run.loss == pytest.approx(losses[-1], rel=1e-9)
-    np.testing.assert_allclose(run.params, params, rtol=1e-9)
-    np.testing.assert_allclose(run.sum, sum_, rtol=1e-9)
-    np.testing.assert_allclose(run.state, h, rtol=1e-9)
+    assert_is_twin(run, expected_run(*arguments, 8, T=T, learning_rate=0.01), 1e-9)
+
+
+OPTIONS = [
+    {},
+    {"optimizer": "adagrad", "clip": math.inf, "clip_norm": 0.7},
+    {"optimizer": "rmsprop", "learning_rate": 0.003, "clip": 0.02},
+    {"optimizer": "adam", "learning_rate": lambda step: 0.01 / (1 + step), "weight_decay": 0.1, "clip_norm": 0.5},
+    {"optimizer": "adam", "learning_rate": 0.003, "dropout": 0.3, "dropout_seed": 2**62 + 11},
+]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options.get("optimizer", "default"))
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_every_cell_and_optimiser_is_its_twin_over_sweeps(cell, options, n_threads):
+    arguments = start(B=3, chunks=3, cell=cell, num_layers=2, optimizer=options.get("optimizer", "adagrad"))
+    options = {"T": T, "learning_rate": 0.01, "optimizer_start": 4, **options}
+    run = Run(*arguments, n_threads=n_threads, n_steps=13, **options).steps(3, 5)
+    assert_is_twin(run, expected_run(*arguments, 8, n_before=13, **options), 1e-7)
+    assert run.cursor.n_steps == 21
+    assert run.cursor.gradient_norm > 0
 
 
 def test_the_smoothed_loss_is_that_of_min_char_rnn():
     seen = []
     run = Run(*start(), T=T)
-    run.steps(11, every=1, look=lambda: seen.append((run.cursor.n_steps, run.loss, run.cursor.smooth_loss)))
+    run.steps(*[1] * 11, look=lambda: seen.append((run.cursor.n_steps, run.loss, run.cursor.smooth_loss)))
     expected = T * math.log(V)
     for n, (n_steps, loss, smooth_loss) in enumerate(seen, start=1):
         expected = expected * 0.999 + loss * 0.001
@@ -80,7 +107,7 @@ def test_the_smoothed_loss_is_that_of_min_char_rnn():
 
 def test_the_loss_of_a_short_text_is_scaled_to_a_whole_chunk():
     layout, params = network(V, H)
-    run = Run(layout, params, layout.zeros(), states(1, H), symbols(V, 4), T=12).steps(1)
+    run = Run(layout, params, [layout.zeros()], states(1, H), symbols(V, 4), T=12).steps(1)
     start = 12 * math.log(V)
     assert run.cursor.smooth_loss == pytest.approx(0.999 * start + 0.001 * run.loss * 12 / 3, rel=1e-14)
 
@@ -88,9 +115,9 @@ def test_the_loss_of_a_short_text_is_scaled_to_a_whole_chunk():
 def test_a_row_whose_symbol_did_not_come_is_left_alone():
     layout, params, sum_, state, ids = start(B=2)
     ids[:] = np.where(np.isin(ids, [1, 4]), 0, ids)
-    sum_[:] = 0
+    sum_[0][:] = 0
     run = Run(layout, params, sum_, state, ids, T=T, n_threads=2).steps(9)
-    before, after, remembered = (layout.tensors(flat).Wx for flat in (params, run.params, run.sum))
+    before, after, remembered = (layout.tensors(flat).layers[0].Wx for flat in (params, run.params, run.sum))
     for v in range(V):
         if v in (1, 4):
             assert before[v].tobytes() == after[v].tobytes()
@@ -105,8 +132,8 @@ def test_a_row_is_left_alone_in_the_steps_without_its_symbol():
     ids = np.array([1] * (T + 1) + [0] * T + [1] * (2 * T), np.uint8)  # the second chunk reads 1, 0, 0
     ids[T + 1 :] = [0] * (T - 1) + [2] * (len(ids) - 2 * T)
     run = Run(layout, params, sum_, state, ids, T=T)
-    rows = [layout.tensors(params).Wx]
-    run.steps(3, every=1, look=lambda: rows.append(layout.tensors(run.params).Wx.copy()))
+    rows = [layout.tensors(params).layers[0].Wx]
+    run.steps(1, 1, 1, look=lambda: rows.append(layout.tensors(run.params).layers[0].Wx.copy()))
     changed = [set(np.flatnonzero((a != b).any(axis=1)).tolist()) for a, b in itertools.pairwise(rows)]
     chunks = [set(ids[p : p + T].tolist()) for p in (0, T, 2 * T)]
     assert changed == chunks
@@ -119,30 +146,30 @@ N_STEPS = 23
 cuts = st.lists(st.integers(1, N_STEPS - 1), unique=True).map(lambda at: np.diff([0, *sorted(at), N_STEPS]).tolist())
 
 
-RUNS = [("float32", 1, 1), ("float64", 1, 1), ("float32", 5, 1), ("float64", 5, 3)]  # dtype, B, threads
+RUNS = [  # dtype, B, threads, cell, layers, optimiser, dropout
+    ("float32", 1, 1, "rnn", 1, "adagrad", 0.0),
+    ("float64", 1, 1, "lstm", 1, "adagrad", 0.0),
+    ("float32", 5, 1, "gru", 2, "adam", 0.5),
+    ("float64", 5, 3, "lstm", 2, "rmsprop", 0.2),
+    ("float32", 5, 2, "rnn", 1, "adam", 0.0),
+]
 
 
-@pytest.fixture(scope="module", params=RUNS, ids=str)
+@pytest.fixture(scope="module", params=RUNS, ids=lambda run: "-".join(map(str, run)))
 def whole(request):
     """A run's arguments and options, and its bits when it is not cut."""
-    dtype, B, n_threads = request.param
-    arguments, options = start(dtype, B=B), {"T": T, "n_threads": n_threads}
+    dtype, B, n_threads, cell, num_layers, optimizer, dropout = request.param
+    arguments = start(dtype, B=B, cell=cell, num_layers=num_layers, optimizer=optimizer)
+    options = {"T": T, "n_threads": n_threads, "optimizer": optimizer, "dropout": dropout, "dropout_seed": 5}
+    options["learning_rate"] = lambda step: 0.1 / (7 + step)
     return arguments, options, Run(*arguments, **options).steps(N_STEPS).bits()
 
 
 @settings(max_examples=50)
-@given(counts=cuts, every=st.integers(1, 2 * N_STEPS))
-def test_a_run_gives_the_same_bits_however_it_is_cut(whole, counts, every):
+@given(counts=cuts)
+def test_a_run_gives_the_same_bits_however_it_is_cut(whole, counts):
     arguments, options, bits = whole
-    assert Run(*arguments, **options).steps(*counts, every=every).bits() == bits
-
-
-def test_a_run_gives_the_same_bits_however_often_it_is_looked_at(whole, monkeypatch):
-    arguments, options, bits = whole
-    for look, keep in [(0.0, 0.0), (0.0, 1.0), (1e-4, 0.0), (1.0, 1.0)]:
-        monkeypatch.setattr(trainer, "LOOK_SECONDS", look)
-        monkeypatch.setattr(trainer, "KEEP_SECONDS", keep)
-        assert Run(*arguments, **options).steps(N_STEPS).bits() == bits
+    assert Run(*arguments, **options).steps(*counts).bits() == bits
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
@@ -186,22 +213,19 @@ def test_training_puts_the_treatment_of_denormal_numbers_back(B):
 # -------------------------------------------------------------------- looks and stops
 
 
-def test_looks_come_at_every_multiple_and_at_the_end():
-    run = Run(*start(), T=T)
+def test_epochs_are_counted_from_the_start_of_the_call():
+    run = Run(*start(), T=T, n_steps=100)
     seen = []
-    run.steps(17, every=5, look=lambda: seen.append((run.cursor.n_steps, run.trainer.epoch)))
-    steps = [n for n, _ in seen]
-    assert {5, 10, 15, 17} <= set(steps)
-    assert steps == sorted(set(steps))
-    assert all(epoch == n / run.streams.steps_per_sweep for n, epoch in seen)
+    run.steps(5, 5, 7, look=lambda: seen.append((run.cursor.n_steps, run.trainer.epoch)))
+    assert seen == [(n, (n - 100) / run.streams.steps_per_sweep) for n in (105, 110, 117)]
 
 
 def test_the_state_is_stored_for_each_look():
     run = Run(*start(B=3), T=T, n_threads=2)
     after = {n: Run(*start(B=3), T=T, n_threads=2).steps(n).state for n in (2, 4)}
     seen = {}
-    run.steps(4, every=2, look=lambda: seen.update({run.cursor.n_steps: run.state.copy()}))
-    for n, state in after.items():
+    run.steps(2, 2, look=lambda: seen.update({run.cursor.n_steps: run.state[0].copy()}))
+    for n, (state,) in after.items():
         np.testing.assert_array_equal(seen[n], state)
 
 
@@ -214,7 +238,7 @@ def test_an_exception_in_a_look_leaves_whole_steps(n_threads):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run.steps(1000, every=6, look=look)
+        run.steps(*[2] * 500, look=look)
     assert run.cursor.n_steps == 6
     assert run.bits() == Run(*start(B=3), T=T, n_threads=n_threads).steps(6).bits()
 
@@ -228,31 +252,43 @@ def poison(by):
     by[:-1], by[-1] = huge, -huge
 
 
-def diverging(dtype, step, *, B=1, n_threads=1):
+def diverging(dtype, step, *, B=1, n_threads=1, **kind):
     """Return the arguments and options of a run whose loss is not finite in a step, counted from 0."""
-    layout, params, sum_, state, ids = start(dtype, B=B, chunks=step + 2)
+    layout, params, memories, state, ids = start(dtype, B=B, chunks=step + 2, **kind)
     poison(layout.tensors(params).by)
     ids[ids == V - 1] = 0
     ids[step * T + 2] = V - 1
-    return (layout, params, sum_, state, ids), {"T": T, "n_threads": n_threads}
+    return (layout, params, memories, state, ids), {"T": T, "n_threads": n_threads}
 
 
-@pytest.mark.parametrize(("look", "keep"), [(0.0, 0.0), (0.0, 1e9), (1e9, 0.0), (1e9, 1e9)])
+KINDS = [
+    ({}, {}),
+    (
+        {"cell": "lstm", "num_layers": 2, "optimizer": "adam"},
+        {"optimizer": "adam", "dropout": 0.4, "dropout_seed": 3, "learning_rate": lambda step: 0.1 / (3 + step)},
+    ),
+]
+
+
+@pytest.mark.parametrize(("at_a_time", "keep"), [(1, 0.0), (1, 1e9), (1000, 0.0), (1000, 1e9), (4, 0.0)])
 @pytest.mark.parametrize(("B", "n_threads"), [(1, 1), (3, 1), (3, 2)])
+@pytest.mark.parametrize("kind", KINDS, ids=["rnn", "lstm"])
 @pytest.mark.parametrize("step", [1, 2, 3, 13])
-def test_divergence_leaves_what_the_loss_was_last_finite_for(monkeypatch, dtype, step, B, n_threads, look, keep):
-    monkeypatch.setattr(trainer, "LOOK_SECONDS", look)
+def test_divergence_leaves_what_the_loss_was_last_finite_for(
+    monkeypatch, dtype, step, kind, B, n_threads, at_a_time, keep
+):
     monkeypatch.setattr(trainer, "KEEP_SECONDS", keep)
-    arguments, options = diverging(dtype, step, B=B, n_threads=n_threads)
+    arguments, options = diverging(dtype, step, B=B, n_threads=n_threads, **kind[0])
+    options |= kind[1]
     run = Run(*arguments, **options)
     with pytest.raises(DivergenceError) as raised:
-        run.steps(1000)
+        run.steps(*[at_a_time] * 1000)
     assert raised.value.step == step
     # The loss of the step before was finite: that of the parameters after step - 1 updates.
     assert run.cursor.n_steps == step - 1
     stopped = Run(*arguments, **options).steps(step - 1)
     assert run.bits() == stopped.bits()
-    for array in (run.params, run.sum, run.state):
+    for array in (run.params, *run.memory, *run.state):
         assert np.isfinite(array).all()
     assert math.isfinite(run.cursor.smooth_loss)
     one_more = Run(*arguments, **options).steps(step)
@@ -264,29 +300,37 @@ def test_divergence_leaves_what_the_loss_was_last_finite_for(monkeypatch, dtype,
 @pytest.mark.parametrize(("B", "n_threads"), [(1, 1), (3, 3)])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_divergence_at_the_first_step_leaves_everything(B, n_threads, bad):
-    layout, params, sum_, state, ids = start(B=B)
+    layout, params, memories, state, ids = start(B=B)
     layout.tensors(params).by[:2] = bad
-    run = Run(layout, params, sum_, state, ids, T=T, n_threads=n_threads)
-    before = run.params.tobytes(), run.sum.tobytes(), run.state.tobytes(), run.cursor.smooth_loss
+    run = Run(layout, params, memories, state, ids, T=T, n_threads=n_threads)
+    before = run.params.tobytes(), run.sum.tobytes(), run.state[0].tobytes(), run.cursor.smooth_loss
     with pytest.raises(DivergenceError, match="the loss of step 0 is not finite") as raised:
         run.steps(5)
     assert math.isnan(raised.value.last_loss)
-    assert before == (run.params.tobytes(), run.sum.tobytes(), run.state.tobytes(), run.cursor.smooth_loss)
+    assert before == (run.params.tobytes(), run.sum.tobytes(), run.state[0].tobytes(), run.cursor.smooth_loss)
     assert run.cursor.n_steps == 0
 
 
 def test_the_kept_copy_is_renewed(monkeypatch):
     # Going back must not mean going back to the start of a long run.
-    monkeypatch.setattr(trainer, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(trainer, "KEEP_SECONDS", 0.0)
     arguments, options = diverging("float64", 41)
     run = Run(*arguments, **options)
-    advances = []
-    advance = run.trainer._advance
-    monkeypatch.setattr(run.trainer, "_advance", lambda n: (advances.append(n), advance(n))[1])
+    taken = []
+    take_steps = run.trainer._take_steps
+    monkeypatch.setattr(run.trainer, "_take_steps", lambda rates: (taken.append(len(rates)), take_steps(rates))[1])
     with pytest.raises(DivergenceError):
-        run.steps(1000)
-    assert 41 <= sum(advances) <= 41 + 3  # each step once, the one that failed, and at most two again
+        run.steps(*[1] * 1000)
+    assert 41 <= sum(taken) <= 41 + 3  # each step once, the one that failed, and at most two again
+
+
+def test_an_update_that_is_not_finite_is_taken_back_at_the_end():
+    layout, params, memories, state, ids = start()
+    run = Run(layout, params, memories, state, ids, T=T, learning_rate=1.7e308)
+    with pytest.raises(DivergenceError):
+        run.steps(1)
+    assert run.params.tobytes() == params.tobytes()
+    assert run.cursor.n_steps == 0
 
 
 def test_divergence_shows_through_the_public_class():

@@ -1,34 +1,33 @@
-"""CharRNN: a character-level recurrent language model, from text to samples, scores and a file."""
+"""CharRNN: a character-level recurrent language model, from text to weights and to a file."""
 
 from __future__ import annotations
 
-import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import corpus, sampling, scoring
+from . import corpus, learned
+from .budget import Budget
 from .corpus import Source, Streams
-from .errors import InvalidInputError, NotFittedError
-from .estimator import Estimator
-from .inference import PackedNetwork
-from .parameters import Layout, initialise
-from .progress import Progress
-from .settings import Settings, generator, threads, whole
-from .trainer import Trainer
+from .errors import NotFittedError
+from .language_model import LanguageModel
+from .memory_need import check_memory
+from .parameters import Layout
+from .settings import OPTIMIZERS, Settings, generator
+from .trainer import threads_for
+from .training import Training
+from .validation import texts
 from .vocabulary import Vocabulary
 
 Array = NDArray[Any]
 
-HISTORY_LENGTH = 200  # most records of one call of fit or partial_fit; as a rule one for each 100 steps, at least 20
 
-
-class CharRNN(Estimator):
-    """A character-level recurrent language model: one tanh layer, truncated back-propagation, clipped Adagrad.
+class CharRNN(LanguageModel):
+    """A character-level recurrent language model: tanh, GRU or LSTM layers, truncated back-propagation.
 
     With the defaults this is min-char-rnn, number for number (in float64): the text is swept from left to right in
     chunks of `seq_length` characters, the hidden state is carried from chunk to chunk, every gradient is clipped
@@ -37,43 +36,80 @@ class CharRNN(Estimator):
     Parameters
     ----------
     hidden_size : int, default=100
-        H, the number of hidden units.
+        H, the number of hidden units of each layer.
+    num_layers : int, default=1
+        L. Each layer reads the states of the one below it.
+    cell : {"rnn", "gru", "lstm"}, default="rnn"
+        What a layer is made of; GRU and LSTM as PyTorch has them.
     seq_length : int, default=25
         T, the characters of a chunk: how far back in time gradients flow. A shorter text is one shorter chunk.
     batch_size : int, default=1
         B, the contiguous parts of the text that are swept side by side. The loss and the gradient are summed over
         time and averaged over these streams.
-    optimizer : {"adagrad"}, default="adagrad"
-    learning_rate : float, default=None
-        None means the optimiser's usual one: 0.1 for Adagrad.
-    clip : float, default=5.0
+    optimizer : {"adagrad", "rmsprop", "adam"}, default="adagrad"
+        If it is changed, `partial_fit` begins with a new memory.
+    learning_rate : float or None, default=None
+        None means the optimiser's usual one: 0.1 for Adagrad, 0.002 for RMSprop and Adam.
+    schedule : {"constant", "linear", "cosine", "exponential"}, default="constant"
+        How the learning rate goes on within a call of `fit` or `partial_fit`: linear and cosine fall to 0 at its end;
+        exponential is char-rnn's decay, 0.97 times as much in each sweep of the text after the 10th.
+    warmup : int or float, default=0
+        In the first so many steps (an int), or in the first part of the call (a float below 1), the learning rate
+        rises in a straight line from nearly 0 to what the schedule says.
+    clip : float or None, default=5.0
         Each element of each gradient is clipped to [-clip, clip]; None leaves them as they are.
+    clip_norm : float or None, default=None
+        Before that, a gradient whose Euclidean norm is larger is scaled down to it; None leaves it as it is.
+    weight_decay : float, default=0.0
+        Decoupled weight decay, for Adam only (then called AdamW).
+    dropout : float, default=0.0
+        Probability with which each output of each layer is dropped in training, at least 0 and below 1.
     epochs : int, default=10
-        Sweeps over the text that `fit` makes.
-    max_steps : int, default=None
-        If given, `fit` takes exactly this many steps (one chunk of each stream is a step) whatever `epochs` says, and
-        `partial_fit` at most so many. 0 only builds the vocabulary and the weights.
-    init_scale : float, default=0.01
-        Standard deviation of the normal distribution of the first weights; biases start at zero.
+        Sweeps over the text that `fit` makes; not used if `max_steps` or `max_seconds` is given.
+    max_steps : int or None, default=None
+        If given, `fit` takes exactly this many steps (one chunk of each stream is a step), and `partial_fit` at most
+        so many. 0 only builds the vocabulary and the weights.
+    max_seconds : float or None, default=None
+        If given, `fit` and `partial_fit` train for so many seconds, from the call on, and sweep the text as often as
+        that lasts; the schedule goes by the time. With `max_steps`, whichever comes first ends it. At least one step
+        is taken.
+    validation_fraction : float, default=0.0
+        The part of the text, its end, that is not trained on, and whose loss is measured now and then.
+    eval_every : int, float or None, default=None
+        Steps (an int) or seconds (a float) between two measurements of the validation loss. None: about 20 of them,
+        fewer if they would cost more than 5 % of the time. It is always measured at the end.
+    patience : int or None, default=None
+        Training ends after so many measurements without a new lowest validation loss; None: never.
+    restore_best : bool, default=True
+        With a validation text: in the end, however it comes, the model is as it was when the validation loss was
+        lowest.
+    callbacks : list of functions or None, default=None
+        Each is called with the model and the newest record of `history_`. Returning True ends the training.
+    init_scale : float or None, default=None
+        The first weights are from the normal distribution with this standard deviation, biases are zero. None: so
+        with 0.01 for one layer of "rnn"; for all others PyTorch's uniform distribution.
     dtype : {"float32", "float64"}, default="float32"
         Of the weights and of all arithmetic.
-    n_threads : int, default=None
+    n_threads : int or None, default=None
         Threads that the streams of training, the samples and the parts of a score are dealt to. None: as many as
         there are cores, while the work stays worth it. The same number gives the same bits.
     random_state : int, SeedSequence, Generator or None, default=None
-        Seeds the first weights. None: different ones each time.
+        Seeds the first weights and the dropout. None: different ones each time.
     verbose : int, default=0
         0: silent. 1: a progress bar on standard error. 2: also a sample every few seconds.
 
     Attributes
     ----------
     params_ : dict of str to ndarray
-        Writable views on the weights under min-char-rnn's names: ``Wxh_l0`` (H, V), ``Whh_l0`` (H, H), ``bh_l0`` (H,),
-        ``Why`` (V, H), ``by`` (V,).
+        Writable views on the weights under min-char-rnn's names: for layer k ``Wxh_lk`` (G H, V), but (G H, H) from
+        layer 1 on, ``Whh_lk`` (G H, H), ``bh_lk`` (G H,), for a GRU ``bhn_lk`` (H,); then ``Why`` (V, H), ``by`` (V,).
+        G is the number of gates: 1, GRU 3, LSTM 4.
     optimizer_state_ : dict of str to dict
-        The optimiser's memory by PyTorch's name, ``sum`` for Adagrad, each with views like those of `params_`.
+        The optimiser's memory under PyTorch's names, ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
+        ``exp_avg_sq`` for Adam, each with views like those of `params_`; for Adam also ``step``, an int.
     state_ : ndarray of shape (L, B, H)
-        The hidden state carried from the last chunk to the next; L is 1. May be written to.
+        The hidden state carried from the last chunk to the next, for an LSTM the tuple (h, c) of two. May be written
+        to.
     vocabulary_ : Vocabulary
         The symbols in id order: sorted code points, or byte values.
     n_steps_ : int
@@ -81,8 +117,10 @@ class CharRNN(Estimator):
     smooth_loss_ : float
         min-char-rnn's smoothed loss, in nats per chunk of `seq_length`: starts at T ln V, then 0.999 old + 0.001 new.
     history_ : list of dict
-        Records of training, evenly spaced: ``step``, ``seconds`` (of the call), ``epoch`` (of the call),
-        ``smooth_loss`` (nats per character) and ``chars_per_second``.
+        Records of training, evenly spaced, and one for each measured validation loss: ``step``; ``seconds`` and
+        ``epoch`` (of the call); ``smooth_loss``, ``train_loss`` (the mean since the record before, in which a later
+        step counts a little more) and ``validation_loss`` (None if not measured), in nats per character;
+        ``learning_rate`` and ``gradient_norm`` (before clipping) of the last step; ``chars_per_second`` (of the call).
 
     Examples
     --------
@@ -95,14 +133,13 @@ class CharRNN(Estimator):
     """
 
     # Set by fit, partial_fit and load; reading them earlier raises NotFittedError.
-    vocabulary_: Vocabulary
-    state_: Array
+    state_: learned.State
     n_steps_: int
     smooth_loss_: float
-    history_: list[dict[str, float]]
-    _layout: Layout
-    _params: Array
-    _sum: Array
+    history_: list[dict[str, Any]]
+    _memory: dict[str, Array]
+    _memory_of: str  # the optimiser's name
+    _optimizer_start: int  # n_steps_ when the memory was zero
     _rng: np.random.Generator
     _loss_length: int  # the characters of the chunk that smooth_loss_ speaks of
 
@@ -110,27 +147,53 @@ class CharRNN(Estimator):
         self,
         hidden_size: int = 100,
         *,
+        num_layers: int = 1,
+        cell: str = "rnn",
         seq_length: int = 25,
         batch_size: int = 1,
         optimizer: str = "adagrad",
         learning_rate: float | None = None,
+        schedule: str = "constant",
+        warmup: int | float = 0,
         clip: float | None = 5.0,
+        clip_norm: float | None = None,
+        weight_decay: float = 0.0,
+        dropout: float = 0.0,
         epochs: int = 10,
         max_steps: int | None = None,
-        init_scale: float = 0.01,
+        max_seconds: float | None = None,
+        validation_fraction: float = 0.0,
+        eval_every: int | float | None = None,
+        patience: int | None = None,
+        restore_best: bool = True,
+        callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
+        init_scale: float | None = None,
         dtype: Any = "float32",
         n_threads: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
         self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.cell = cell
         self.seq_length = seq_length
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
         self.clip = clip
+        self.clip_norm = clip_norm
+        self.weight_decay = weight_decay
+        self.dropout = dropout
         self.epochs = epochs
         self.max_steps = max_steps
+        self.max_seconds = max_seconds
+        self.validation_fraction = validation_fraction
+        self.eval_every = eval_every
+        self.patience = patience
+        self.restore_best = restore_best
+        self.callbacks = callbacks
         self.init_scale = init_scale
         self.dtype = dtype
         self.n_threads = n_threads
@@ -139,7 +202,7 @@ class CharRNN(Estimator):
 
     # ---------------------------------------------------------------- training
 
-    def fit(self, X: Source, y: None = None) -> Self:
+    def fit(self, X: Source, y: None = None, *, validation: Source | None = None) -> Self:
         """Train anew on a text.
 
         Parameters
@@ -148,6 +211,9 @@ class CharRNN(Estimator):
             The text itself; bytes for a model of bytes; or the path of a UTF-8 file, its newlines kept as they are.
         y : None
             Not used; there for the convention.
+        validation : str, bytes or os.PathLike, default=None
+            A text whose loss is measured now and then, in place of the end of `X` that `validation_fraction` names;
+            all its symbols must occur in `X`.
 
         Returns
         -------
@@ -157,35 +223,38 @@ class CharRNN(Estimator):
         Raises
         ------
         ValueError
-            If a parameter or the text is not usable: what is wrong, where, and the remedy. The model is unchanged.
+            If a parameter or a text is not usable: what is wrong, where, and the remedy. The model is unchanged.
         UnicodeDecodeError
             If a file is not UTF-8, with the offset.
         DivergenceError
-            If a loss is not finite. The model then holds the last good weights.
+            If a loss is not finite. The model then holds the last good weights, or those with the lowest validation
+            loss.
         KeyboardInterrupt
-            Ctrl-C: the model then holds the last complete update.
+            Ctrl-C: the model then holds the last complete update, or the weights with the lowest validation loss.
+
+        Notes
+        -----
+        The validation loss is the mean of -ln P over the whole validation text, from a zero state on; see
+        `crnn.evaluation.evaluate` for how it is measured. When `restore_best` puts the model back, weights, optimiser
+        memory, state, `n_steps_` and `smooth_loss_` are all those of that step, and `partial_fit` goes on from there;
+        only `history_` tells of the steps that are undone.
 
         Examples
         --------
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit("hello world " * 20).n_steps_
         9
         """
-        settings = Settings.check(self.get_params())
-        X = corpus.rereadable(X)
-        vocabulary = Vocabulary.from_blocks(corpus.blocks(X))
-        streams = Streams(corpus.encode(X, vocabulary), settings.batch_size, settings.seq_length)
-        rng = generator(settings.random_state)
-        n_steps = settings.epochs * streams.steps_per_sweep if settings.max_steps is None else settings.max_steps
-        self._train(settings, self._started(settings, vocabulary, rng), streams, n_steps)
+        self._learn(X, validation, anew=True, sweeps=self.epochs)
         return self
 
-    def partial_fit(self, X: Source, y: None = None) -> Self:
+    def partial_fit(self, X: Source, y: None = None, *, validation: Source | None = None) -> Self:
         """Go on training with a text: weights, optimiser memory and hidden state are those of the model.
 
-        The text is swept once, from its first character; at most `max_steps` steps are taken. A model that is not
-        fitted starts anew, with the vocabulary of this text. As in min-char-rnn the state is set to zero when the
-        next chunk would reach the last character, so a text of up to `seq_length` + 1 characters starts from zero.
-        If `batch_size` is not that of the carried state, the state starts from zero as well.
+        The text is swept once, from its first character; at most `max_steps` steps are taken. With `max_seconds` it is
+        swept as often as there is time. The schedule begins anew with each call. A model that is not fitted starts
+        anew, with the vocabulary of this text. As in min-char-rnn the state is set to zero when the next chunk would
+        reach the last character, so a text of up to `seq_length` + 1 characters starts from zero. If `batch_size` is
+        not that of the carried state, the state starts from zero as well.
 
         Parameters
         ----------
@@ -193,6 +262,8 @@ class CharRNN(Estimator):
             As in `fit`, of the model's symbols.
         y : None
             Not used.
+        validation : str, bytes or os.PathLike, default=None
+            As in `fit`, of the model's symbols. The lowest loss is the lowest of this call.
 
         Returns
         -------
@@ -211,282 +282,35 @@ class CharRNN(Estimator):
         >>> model.set_params(max_steps=3).partial_fit("hello world " * 20).n_steps_
         3
         """
-        settings = Settings.check(self.get_params())
-        X = corpus.rereadable(X)
-        fitted = "vocabulary_" in vars(self)
-        if fitted:
-            self._check_fits(settings)
-        vocabulary = self.vocabulary_ if fitted else Vocabulary.from_blocks(corpus.blocks(X))
-        streams = Streams(corpus.encode(X, vocabulary), settings.batch_size, settings.seq_length)
-        if fitted:
-            learned = self._carried(settings)
-        else:
-            learned = self._started(settings, vocabulary, generator(settings.random_state))
-        n_steps = streams.steps_per_sweep
-        n_steps = n_steps if settings.max_steps is None else min(n_steps, settings.max_steps)
-        self._train(settings, learned, streams, n_steps)
+        self._learn(X, validation, anew="vocabulary_" not in vars(self), sweeps=1, most_sweeps=1)
         return self
 
-    def _started(self, settings: Settings, vocabulary: Vocabulary, rng: np.random.Generator) -> dict[str, Any]:
-        """Return the attributes of a model that has seen no text yet."""
-        layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype)
-        return {
-            "_layout": layout,
-            "_params": initialise(layout, rng, settings.init_scale),
-            "_sum": layout.zeros(),
-            "_rng": rng,
-            "vocabulary_": vocabulary,
-            "state_": np.zeros((1, settings.batch_size, settings.hidden_size), settings.dtype),
-            "n_steps_": 0,
-            "smooth_loss_": settings.seq_length * math.log(len(vocabulary)),
-            "_loss_length": settings.seq_length,
-            "history_": [],
-        }
-
-    def _carried(self, settings: Settings) -> dict[str, Any]:
-        """Return the model's attributes, for settings under which they are carried on."""
-        learned = dict(vars(self))
-        if self.state_.shape[1] != settings.batch_size:
-            learned["state_"] = np.zeros((1, settings.batch_size, settings.hidden_size), settings.dtype)
-        learned["smooth_loss_"] *= settings.seq_length / self._loss_length
-        learned["_loss_length"] = settings.seq_length
-        return learned
-
-    def _train(self, settings: Settings, learned: dict[str, Any], streams: Streams, n_steps: int) -> None:
-        """Train what is in `learned`, which becomes the model's once everything is ready to start."""
-        first, start = learned["n_steps_"], time.perf_counter()
-        chars_per_step = streams.seq_length * streams.batch_size
-        trainer = Trainer(
-            learned["_layout"],
-            learned["_params"],
-            learned["_sum"],
-            learned["state_"],
+    def _learn(
+        self, X: Source, validation: Source | None, *, anew: bool, sweeps: int, most_sweeps: int | None = None
+    ) -> None:
+        """Train for `max_seconds`, `max_steps` or so many sweeps; `max_steps` may be bounded by a number of sweeps."""
+        start = time.perf_counter()
+        settings = Settings.check(self.get_params())
+        X = corpus.rereadable(X)
+        if not anew:
+            learned.check_fits(self, settings)
+        vocabulary = Vocabulary.from_blocks(corpus.blocks(X)) if anew else self.vocabulary_
+        ids, validation_ids = texts(X, validation, vocabulary, settings)
+        streams = Streams(ids, settings.batch_size, settings.seq_length)
+        layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
+        check_memory(
+            layout,
             streams,
-            seq_length=settings.seq_length,
-            n_steps=first,
-            smooth_loss=learned["smooth_loss_"],
-            learning_rate=settings.learning_rate,
-            clip=settings.clip,
-            n_threads=settings.n_threads,
+            len(OPTIMIZERS[settings.optimizer].memory),
+            threads_for(layout, streams, settings.n_threads),
+            keep_best=validation_ids is not None and settings.restore_best,
         )
-        vars(self).update(learned)
-        every = max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1)
-
-        def store() -> None:
-            self.n_steps_, self.smooth_loss_ = trainer.cursor.n_steps, trainer.cursor.smooth_loss
-
-        def look() -> None:
-            store()
-            done, seconds = self.n_steps_ - first, time.perf_counter() - start
-            loss = self.smooth_loss_ / settings.seq_length
-            progress.show(done, loss)
-            if done % every == 0 or done == n_steps:
-                self.history_.append(
-                    {
-                        "step": self.n_steps_,
-                        "seconds": seconds,
-                        "epoch": trainer.epoch,
-                        "smooth_loss": loss,
-                        "chars_per_second": done * chars_per_step / seconds,
-                    }
-                )
-
-        with Progress(self, n_steps, chars_per_step) as progress:
-            try:
-                with trainer:
-                    trainer.run(n_steps, every, look)
-            finally:
-                store()
-
-    def _check_fits(self, settings: Settings) -> None:
-        """Raise if a parameter was changed, or the state replaced, so that the weights no longer go with it."""
-        for name, was in (("hidden_size", self._layout.hidden_size), ("dtype", self._layout.dtype)):
-            if getattr(settings, name) != was:
-                raise InvalidInputError(
-                    f"{name} is now {getattr(settings, name)}, but the model was fitted with {was}; "
-                    f"set it back, or call fit to start anew"
-                )
-        state = self.state_
-        right = isinstance(state, np.ndarray) and state.dtype == settings.dtype and state.ndim == 3
-        if not right or state.shape[::2] != (1, settings.hidden_size) or not state.shape[1]:
-            raise InvalidInputError(
-                f"state_ has shape {np.shape(state)} and type {getattr(state, 'dtype', type(state).__name__)}, not "
-                f"(1, {settings.batch_size}, {settings.hidden_size}) and {settings.dtype}; write into it in place"
-            )
-
-    # ---------------------------------------------------------------- sampling
-
-    def sample(
-        self,
-        n: int = 200,
-        *,
-        prime: str | bytes = "",
-        temperature: float = 1.0,
-        num_samples: int = 1,
-        random_state: Any = None,
-    ) -> Any:
-        """Generate text.
-
-        Parameters
-        ----------
-        n : int, default=200
-            Characters to generate.
-        prime : str or bytes, default=""
-            Text that the state is led through first; not returned. Without one, the first character is drawn from
-            what the zero state predicts.
-        temperature : float, default=1.0
-            Divides the logits: below 1 the likely becomes likelier, 0 always takes the likeliest.
-        num_samples : int, default=1
-            Samples to draw side by side. Sample i depends on `random_state` and on i alone.
-        random_state : int, SeedSequence, Generator or None, default=None
-            The same seed gives the same text. None: a different one each time.
-
-        Returns
-        -------
-        str, bytes or list
-            The text without the prime, bytes from a model of bytes; a list of them if `num_samples` is not 1.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If an argument is out of range, or the prime holds a symbol that the model never saw.
-
-        Examples
-        --------
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
-        >>> model.sample(6, prime="a", temperature=0)
-        'bababa'
-        >>> model.sample(4, num_samples=2, temperature=0, prime="ab")
-        ['abab', 'abab']
-        """
-        n, k = whole("n", n, 0), whole("num_samples", num_samples, 1)
-        temperature = sampling.checked_temperature(temperature)
-        ids = sampling.sample(
-            self._packed("sample", one_row=k == 1),
-            self._encode_prime(prime),
-            n,
-            k,
-            temperature=temperature,
-            random_state=random_state,
-            n_threads=threads(self.n_threads),
-        )
-        texts = [self.vocabulary_.decode(row) for row in ids]
-        return texts[0] if k == 1 else texts
-
-    def stream(
-        self,
-        n: int | None = None,
-        *,
-        prime: str | bytes = "",
-        temperature: float = 1.0,
-        random_state: Any = None,
-    ) -> Iterator[Any]:
-        """Generate text character by character, without end unless `n` is given.
-
-        Parameters
-        ----------
-        n : int, default=None
-            Characters to generate; None: no end.
-        prime, temperature, random_state
-            As in `sample`; the same seed gives the same text as there.
-
-        Returns
-        -------
-        iterator of str or bytes
-            Characters, or bytes objects of length 1 from a model of bytes. They come from the weights as they were
-            when `stream` was called.
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            As `sample`, at the call.
-
-        Examples
-        --------
-        >>> from itertools import islice
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
-        >>> list(islice(model.stream(prime="a", temperature=0), 3))
-        ['b', 'a', 'b']
-        """
-        n = None if n is None else whole("n", n, 0)
-        temperature = sampling.checked_temperature(temperature)
-        blocks = sampling.stream(
-            self._packed("stream", one_row=True),
-            self._encode_prime(prime),
-            n,
-            temperature=temperature,
-            bits=sampling.root(random_state),
-        )
-        symbols = self.vocabulary_
-        return (symbols[int(i)] for block in blocks for i in block)
-
-    # ----------------------------------------------------------------- scoring
-
-    def score(self, X: Source, y: None = None, *, exact: bool = True) -> float:
-        """Return the mean log-likelihood per symbol, in nats: higher is better, 0 is certainty.
-
-        Every symbol counts, the first as predicted by the zero state.
-
-        Parameters
-        ----------
-        X : str, bytes or os.PathLike
-            As in `fit`, of the model's symbols.
-        y : None
-            Not used.
-        exact : bool, default=True
-            True: one state is carried through the whole text. False: a long text is cut in parts that are read side
-            by side on several threads; each part finds its state from the 128 symbols before it. The result then
-            differs by a little, and depends on the text alone, not on the threads.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            If the text is empty or holds a symbol that the model never saw.
-
-        Examples
-        --------
-        >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
-        >>> round(model.score("dcba"), 2)  # it has learned nothing: about -ln 4
-        -1.39
-        """
-        network = self._packed("score", one_row=exact)
-        ids = corpus.encode(X, self.vocabulary_)
-        if not len(ids):
-            raise InvalidInputError("X is empty; scoring needs at least 1 character")
-        if exact:
-            return scoring.log_likelihood(network, ids) / len(ids)
-        return scoring.parallel_log_likelihood(network, ids, threads(self.n_threads)) / len(ids)
-
-    def bits_per_char(self, X: Source, *, exact: bool = True) -> float:
-        """Return the mean of -log2 P per symbol: `score` in bits, lower is better.
-
-        Parameters, errors: as `score`.
-
-        Examples
-        --------
-        >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
-        >>> round(model.bits_per_char("dcba"), 2)
-        2.0
-        """
-        return -self.score(X, exact=exact) / math.log(2)
-
-    def _packed(self, what: str, *, one_row: bool) -> PackedNetwork:
-        if "vocabulary_" not in vars(self):
-            raise NotFittedError.before(what, estimator=type(self).__name__)
-        return PackedNetwork.pack(self._layout, self._params, one_row=one_row, scoring=what == "score")
-
-    def _encode_prime(self, prime: str | bytes) -> Array:
-        if not prime and isinstance(prime, str | bytes):
-            return np.zeros(0, np.int32)  # the default "" serves a model of bytes too
-        return self.vocabulary_.encode(prime, name="prime")
+        if anew:
+            attributes = learned.started(settings, layout, vocabulary, generator(settings.random_state))
+        else:
+            attributes = learned.carried(self, settings)
+        budget = Budget.of_call(settings, streams.steps_per_sweep, sweeps, most_sweeps)
+        Training(self, attributes, settings, streams, budget, validation_ids, start).run()
 
     # -------------------------------------------------------------- model file
 
@@ -563,6 +387,7 @@ class CharRNN(Estimator):
         return self._layout.named(self._params)
 
     @property
-    def optimizer_state_(self) -> dict[str, dict[str, Array]]:
+    def optimizer_state_(self) -> dict[str, Any]:
         """The optimiser's memory under PyTorch's names, each with writable views like `params_`."""
-        return {"sum": self._layout.named(self._sum)}
+        state: dict[str, Any] = {name: self._layout.named(flat) for name, flat in self._memory.items()}
+        return state | ({"step": self.n_steps_ - self._optimizer_start} if self._memory_of == "adam" else {})

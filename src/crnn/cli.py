@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import commands
@@ -18,8 +18,9 @@ from .char_rnn import CharRNN
 from .command_errors import described, say
 from .commands import ERROR, INTERRUPTED
 from .constructor_options import add_options, value_of
+from .errors import InvalidInputError
 from .sampling import checked_temperature
-from .settings import Settings, generator, real, whole
+from .settings import checked, generator, real, whole
 
 __all__ = ["main"]
 
@@ -60,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ERROR
     except (OSError, ValueError, ArithmeticError, MemoryError) as error:
         _discard_output()
-        say(f"crnn: error: {described(error, getattr(arguments, 'file', None))}")
+        files = {"X": getattr(arguments, "file", None), "validation": getattr(arguments, "validation", None)}
+        say(f"crnn: error: {described(error, files)}")
         return ERROR
 
 
@@ -117,6 +119,20 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="go on from a saved model: one more sweep over FILE, or --epochs sweeps, or --max-steps steps. Other "
         "options change what is in the model (default: a new model)",
     )
+    parser.add_argument(
+        "--time",
+        dest="seconds",
+        metavar="TIME",
+        type=_checked_text(duration),
+        help="how long to train, the reading of FILE included: 10s, 3m, 1h (the same as --max-seconds; default: "
+        "--epochs sweeps)",
+    )
+    parser.add_argument(
+        "--validation",
+        metavar="FILE",
+        help="a text whose loss is measured now and then; the model that is saved is the one with the lowest "
+        "(default: the end of FILE that --validation-fraction names)",
+    )
     parser.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
     parser.add_argument(
         "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
@@ -126,9 +142,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add_options(
         options,
         CharRNN,
-        _check_parameters,
+        _check_parameter,
         defaults={"verbose": commands.VERBOSE},
         aliases={"random_state": ("--seed",)},
+        without=("callbacks",),
     )
 
 
@@ -154,9 +171,10 @@ def _add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:
     parser.add_argument("-o", "--output", metavar="MODEL", **rest)
 
 
-def _check_parameters(parameters: Mapping[str, Any]) -> None:
-    Settings.check(parameters)
-    generator(parameters["random_state"])
+def _check_parameter(name: str, value: Any) -> None:
+    checked(name, value)
+    if name == "random_state":
+        generator(value)
 
 
 def _seed(value: Any) -> Any:
@@ -164,12 +182,43 @@ def _seed(value: Any) -> Any:
     return value
 
 
+def duration(text: str) -> float:
+    """Return a duration in seconds.
+
+    Parameters
+    ----------
+    text : str
+        A number with its unit, s, m or h; without a unit it is seconds.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is neither, or not above 0.
+
+    Examples
+    --------
+    >>> duration("90"), duration("1.5m"), duration("2h")
+    (90.0, 90.0, 7200.0)
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        return real("time", float(number) * _UNITS[unit], above=0.0)
+    except ValueError:
+        raise InvalidInputError(f"time must be above 0 and have a unit, as 10s, 3m or 1h, not {text!r}") from None
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
 def _checked(check: Callable[[Any], Any]) -> Callable[[str], Any]:
     """Return the type of an option whose value the library's own check must let through."""
+    return _checked_text(lambda text: check(value_of(text)))
 
+
+def _checked_text(check: Callable[[str], Any]) -> Callable[[str], Any]:
     def convert(text: str) -> Any:
         try:
-            return check(value_of(text))
+            return check(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 

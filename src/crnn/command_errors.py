@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Mapping
 
 __all__ = ["described", "say"]
 
@@ -16,15 +17,15 @@ def say(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-def described(error: BaseException, file: str | None = None) -> str:
+def described(error: BaseException, files: Mapping[str, str | None] | None = None) -> str:
     r"""Return an error as one line.
 
     Parameters
     ----------
     error : exception
         What a command raised.
-    file : str, optional
-        The text's file, which the library calls X.
+    files : dict of str to str, optional
+        The files of the texts by the names that the library has for them, X and validation.
 
     Returns
     -------
@@ -32,20 +33,29 @@ def described(error: BaseException, file: str | None = None) -> str:
 
     Examples
     --------
-    >>> described(ValueError("X is too short:\nits length is 1"), "book.txt")
+    >>> described(ValueError("X is too short:\nits length is 1"), {"X": "book.txt"})
     'book.txt is too short: its length is 1'
     >>> described(FileNotFoundError(2, "No such file or directory", "book.txt"))
     'book.txt: No such file or directory'
     """
-    name = "standard input" if file == "-" else file
+    names = {name: "standard input" if file == "-" else file for name, file in (files or {}).items() if file}
     if isinstance(error, MemoryError):
         text = f"out of memory{f' ({error})' if str(error) else ''}: a smaller model, batch or text needs less"
     elif isinstance(error, OSError) and error.filename is not None and error.strerror:
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     elif isinstance(error, UnicodeDecodeError):
+        name = _undecodable(error, names)
         text = f"{name} is not UTF-8: {error}; convert it, or let crnn train --bytes make a model of any bytes"
     else:
         text = str(error)
-    if name is not None:
-        text = re.sub(r"^X\b|^the text\b", lambda _: name, text)
+    if "X" in names:
+        text = re.sub(r"^the text\b", "X", text)
+    text = re.sub(r"^(X|validation)\b(?= (?:is|holds)\b)", lambda match: names.get(match[0], match[0]), text)
     return " ".join(text.split())
+
+
+def _undecodable(error: UnicodeDecodeError, names: Mapping[str, str]) -> str | None:
+    """Return the name of the file that an error is about; that of X, where the error has no note of it."""
+    notes = " ".join(getattr(error, "__notes__", ()))
+    validation = names.get("validation")
+    return validation if validation and repr(validation) in notes else names.get("X")

@@ -29,24 +29,31 @@ __all__ = ["ERROR", "INTERRUPTED", "VERBOSE", "demo", "info", "sample", "score",
 
 ERROR, INTERRUPTED = 1, 130  # exit codes
 VERBOSE = 2  # of `crnn train`, where the constructor is silent
-SHORT_SWEEP = 1.0  # seconds; such sweeps share one display
 BLOCK = 4096  # symbols of a sample that are written at a time
 
 
 def train(arguments: argparse.Namespace) -> int:
     """Train a model on a file and save it."""
     _check_output(arguments)
+    if arguments.file == arguments.validation == STANDARD:
+        arguments.parser.error("FILE and --validation cannot both be standard input")
     given = {name: value for name, value in vars(arguments).items() if name in CharRNN._defaults()}
     given.setdefault("verbose", VERBOSE)
+    if arguments.seconds is not None:
+        if given.get("max_seconds") is not None:
+            arguments.parser.error("--time and --max-seconds are the same: give one of them")
+        given["max_seconds"] = arguments.seconds
     if arguments.origin is None:
         model = CharRNN(**given)
-        text = read_text(arguments.file, as_bytes=arguments.bytes)
-        return _learn(arguments, model, lambda: model.fit(text))
-    model = _load(arguments.origin).set_params(**given)
-    text = read_text(arguments.file, as_bytes=arguments.bytes or model.vocabulary_.kind == "bytes")
-    return _learn(
-        arguments, model, lambda: _go_on(model, text, given.get("epochs", 1), given.get("max_steps"))
-    )
+        as_bytes = arguments.bytes
+    else:
+        model = _load(arguments.origin).set_params(**given)
+        as_bytes = arguments.bytes or model.vocabulary_.kind == "bytes"
+    text = read_text(arguments.file, as_bytes=as_bytes)
+    validation = arguments.validation and read_text(arguments.validation, as_bytes=as_bytes)
+    if arguments.origin is None:
+        return _learn(arguments, model, lambda: model.fit(text, validation=validation))
+    return _learn(arguments, model, lambda: _go_on(model, text, validation, given))
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -194,28 +201,12 @@ def _learn(arguments: argparse.Namespace, model: CharRNN, learn: Callable[[], ob
     return code
 
 
-def _go_on(model: CharRNN, text: Source, sweeps: int, max_steps: int | None) -> None:
-    """Sweep the text with a fitted model `sweeps` times, or as long as `max_steps` steps take."""
-    from .progress import Progress
-
-    saved = {"max_steps": model.max_steps, "verbose": model.verbose}
-    first, start = model.n_steps_, time.perf_counter()
+def _go_on(model: CharRNN, text: Source, validation: Source | None, given: Mapping[str, Any]) -> None:
+    """Go on as long as the command line says, one sweep if it says nothing, whatever the model was first given."""
+    saved = {name: getattr(model, name) for name in ("max_steps", "max_seconds")}
     try:
-        model.set_params(max_steps=max_steps).partial_fit(text)
-        per_sweep = model.n_steps_ - first
-        total = sweeps * per_sweep if max_steps is None else max_steps
-        if time.perf_counter() - start > SHORT_SWEEP:
-            display: Any = contextlib.nullcontext()
-        else:
-            display = Progress(model, total, model.seq_length * model.batch_size)
-            model.verbose = 0
-        with display as progress:
-            while (done := model.n_steps_ - first) < total:
-                records = len(model.history_)
-                model.set_params(max_steps=total - done).partial_fit(text)
-                if progress:
-                    progress.show(model.n_steps_ - first, model.smooth_loss_ / model.seq_length)
-                    del model.history_[records:-1]
+        model.set_params(**{name: given.get(name) for name in saved})
+        model._learn(text, validation, anew=False, sweeps=given.get("epochs", 1))
     finally:
         model.set_params(**saved)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 __all__ = ["Documented", "add_options", "documented", "value_of"]
@@ -21,12 +21,13 @@ class Documented(NamedTuple):
 def add_options(
     parser: argparse._ActionsContainer,
     constructor: Callable[..., Any],
-    check: Callable[[Mapping[str, Any]], object],
+    check: Callable[[str, Any], object],
     *,
     defaults: Mapping[str, Any] | None = None,
     aliases: Mapping[str, tuple[str, ...]] | None = None,
+    without: Collection[str] = (),
 ) -> None:
-    """Add one option for each parameter of a constructor, named like it.
+    """Add one option for each parameter of a constructor, named like it; for True or False also ``--no-...``.
 
     An option that is not given leaves nothing in the namespace, so that "not given" and "given the default" differ.
 
@@ -37,35 +38,41 @@ def add_options(
     constructor : class
         With a default for each parameter.
     check : callable
-        Takes all parameters by name, and raises a ValueError for a bad one: each value that is given is checked
-        beside the others' defaults, when it is parsed.
+        Takes a parameter's name and its value, and raises a ValueError for a bad one: called when it is parsed.
     defaults : dict, optional
         Defaults to be shown in place of the constructor's.
     aliases : dict, optional
         Further option strings of a parameter.
+    without : collection of str, optional
+        Parameters that no command line can give.
 
     Examples
     --------
     >>> from crnn import CharRNN
     >>> parser = argparse.ArgumentParser()
-    >>> add_options(parser, CharRNN, lambda parameters: None)
+    >>> add_options(parser, CharRNN, lambda name, value: None)
     >>> parser.parse_args(["--hidden-size", "64", "--learning-rate", "none"])
     Namespace(hidden_size=64, learning_rate=None)
     """
     docs = documented(constructor)
     standard = {name: p.default for name, p in inspect.signature(constructor).parameters.items()}
     for name, default in standard.items():
+        if name in without:
+            continue
         doc = docs.get(name, Documented("value", ""))
         shown = (defaults or {}).get(name, default)
         shown = "none" if shown is None else shown
+        if isinstance(default, bool):
+            kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+        else:
+            kind = {"metavar": _metavar(doc.type), "type": _converter(name, default, check)}
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             *(aliases or {}).get(name, ()),
             dest=name,
             default=argparse.SUPPRESS,
-            metavar=_metavar(doc.type),
-            type=_converter(name, standard, check),
             help=f"{doc.text} (default: {shown})".strip().replace("%", "%%"),
+            **kind,
         )
 
 
@@ -137,13 +144,11 @@ def _metavar(kind: str) -> str:
     return re.split(r"\W", kind)[0].upper()
 
 
-def _converter(
-    name: str, standard: Mapping[str, Any], check: Callable[[Mapping[str, Any]], object]
-) -> Callable[[str], Any]:
+def _converter(name: str, default: Any, check: Callable[[str, Any], object]) -> Callable[[str], Any]:
     def convert(text: str) -> Any:
-        value = value_of(text, standard[name])
+        value = value_of(text, default)
         try:
-            check({**standard, name: value})
+            check(name, value)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
         return value

@@ -13,6 +13,7 @@ from . import _kernels
 from .build_info import processor_name
 from .char_rnn import CharRNN
 from .errors import InvalidInputError
+from .learned import states
 from .progress import is_terminal, printable
 from .threads import cores
 
@@ -135,7 +136,8 @@ class _Lesson:
         if self._position + length > len(self.text):
             self._position = 0
         piece = self.text[self._position : self._position + length]
-        model.state_[...] = 0  # the pieces of the streams are new, and a sample starts from zero as well
+        for state in states(model.state_):
+            state[...] = 0  # the pieces of the streams are new, and a sample starts from zero as well
         records, n_steps, start = len(model.history_), model.n_steps_, time.perf_counter()
         model.set_params(max_steps=self._steps).partial_fit(piece)
         taken = (model.n_steps_ - n_steps) * T * B

@@ -126,7 +126,7 @@ class Layout:
     def named(self, flat: Array) -> dict[str, Array]:
         """Return the parts of `flat` as writable views under min-char-rnn's names and in its shapes."""
         part = self.tensors(flat)
-        named = {}
+        named: dict[str, Array] = {}
         for k, layer in enumerate(part.layers):
             named |= {f"Wxh_l{k}": layer.Wx.T, f"Whh_l{k}": layer.Wh.T, f"bh_l{k}": layer.bh}
             if layer.bn is not None:

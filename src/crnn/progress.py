@@ -10,6 +10,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
+from .budget import Budget
+
 if TYPE_CHECKING:
     from .char_rnn import CharRNN
 
@@ -29,22 +31,23 @@ class Progress:
     ----------
     model : CharRNN
         What is shown; it is read, never changed. Its `verbose`, when this is made, says what is shown.
-    n_steps : int
-        Steps of this call.
+    budget : Budget
+        How long the call lasts.
     chars_per_step : int
         T * B.
 
     Examples
     --------
     >>> from crnn import CharRNN
-    >>> with Progress(CharRNN(verbose=0), n_steps=10, chars_per_step=25) as progress:
+    >>> with Progress(CharRNN(verbose=0), Budget(n_steps=10), chars_per_step=25) as progress:
     ...     progress.show(10, 1.5)
     """
 
-    def __init__(self, model: CharRNN, n_steps: int, chars_per_step: int) -> None:
+    def __init__(self, model: CharRNN, budget: Budget, chars_per_step: int) -> None:
         self._model, self._verbose = model, model.verbose
-        self._n_steps, self._chars_per_step = n_steps, chars_per_step
+        self._budget, self._chars_per_step = budget, chars_per_step
         self._display: _Display | None = None
+        self._validation = ""
         self._start = self._last_sample = time.perf_counter()
 
     def __enter__(self) -> Self:
@@ -58,22 +61,27 @@ class Progress:
         if self._display is not None:
             self._guarded(self._display.close)
 
-    def show(self, steps_done: int, loss: float) -> None:
-        """Show that `steps_done` steps of this call are done, and the smoothed loss, in nats per character.
+    def show(self, steps_done: int, loss: float, validation_loss: float | None = None) -> None:
+        """Show how far training has come.
 
         Parameters
         ----------
         steps_done : int
             Of this call.
         loss : float
-            Nats per character.
+            The smoothed loss, in nats per character.
+        validation_loss : float, optional
+            In nats per character, if it has just been measured. The last one stays in view.
         """
         if self._display is None:
             return
         now = time.perf_counter()
         seconds = now - self._start
-        text = f"loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char"
-        self._guarded(self._display.update, steps_done * self._chars_per_step, seconds, text)
+        if validation_loss is not None:
+            self._validation = f", validation {validation_loss:.3f} nats"
+        text = f"loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
+        part = self._budget.part_done(steps_done, seconds)
+        self._guarded(self._display.update, part, steps_done * self._chars_per_step, seconds, text)
         due = max(SAMPLE_SECONDS, seconds * GROWTH)
         if self._verbose > 1 and self._display is not None and now - self._last_sample > due:
             self._last_sample = now
@@ -82,7 +90,8 @@ class Progress:
 
     def _open(self, stream: TextIO) -> None:
         display = _Bar if is_terminal(stream) else _Log
-        self._display = display(stream, self._n_steps * self._chars_per_step)
+        total = None if self._budget.seconds is not None else (self._budget.n_steps or 0) * self._chars_per_step
+        self._display = display(stream, total)
 
     def _guarded(self, action: Any, *arguments: Any) -> None:
         """Write something; give up showing anything once that fails (a closed stream is a ValueError)."""
@@ -112,7 +121,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 class _Display(Protocol):
-    def update(self, chars: int, seconds: float, text: str) -> None: ...
+    def update(self, part: float, chars: int, seconds: float, text: str) -> None: ...
     def write(self, text: str) -> None: ...
     def close(self) -> None: ...
 
@@ -120,24 +129,22 @@ class _Display(Protocol):
 class _Bar:
     """A tqdm bar, for a terminal."""
 
-    def __init__(self, stream: TextIO, total: int) -> None:
+    def __init__(self, stream: TextIO, total: int | None) -> None:
         from tqdm import tqdm
 
         self._stream = stream
         self._bar = tqdm(
-            total=total,
+            total=1.0,  # of the budget, be it steps or time
             file=stream,
-            unit="char",
-            unit_scale=True,
             dynamic_ncols=True,
-            miniters=1,  # steps come in bunches of about 50 ms; tqdm's own guess at them would skip some
+            miniters=0,  # looks come about every 50 ms; tqdm's own guess at them would skip some
             # Without the counts, so that all of it and a bar fit in 80 columns.
-            bar_format="{percentage:3.0f}%|{bar}| [{elapsed}<{remaining}, {rate_fmt}{postfix}]",
+            bar_format="{percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]",
         )
 
-    def update(self, chars: int, seconds: float, text: str) -> None:
-        self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(chars - self._bar.n)
+    def update(self, part: float, chars: int, seconds: float, text: str) -> None:
+        self._bar.set_postfix_str(f"{_rate(chars, seconds)}, {text}", refresh=False)
+        self._bar.update(part - self._bar.n)
 
     def write(self, text: str) -> None:
         self._bar.write(text, file=self._stream)
@@ -149,14 +156,15 @@ class _Bar:
 class _Log:
     """A line now and then, for a file or a pipe, in which a bar would be rubbish."""
 
-    def __init__(self, stream: TextIO, total: int) -> None:
+    def __init__(self, stream: TextIO, total: int | None) -> None:
         self._stream, self._total = stream, total
-        self._chars, self._seconds, self._text = 0, 0.0, ""
+        self._part, self._chars, self._seconds, self._text = 0.0, 0, 0.0, ""
         self._last = 0.0  # seconds of the last line
         self._shown = False
 
-    def update(self, chars: int, seconds: float, text: str) -> None:
-        self._chars, self._seconds, self._text, self._shown = chars, seconds, text, False
+    def update(self, part: float, chars: int, seconds: float, text: str) -> None:
+        self._part, self._chars, self._seconds, self._text = part, chars, seconds, text
+        self._shown = False
         if seconds - self._last > max(LINE_SECONDS, seconds * GROWTH):
             self._last = seconds
             self._line()
@@ -173,12 +181,17 @@ class _Log:
 
         self._shown = True
         size, interval = tqdm.format_sizeof, tqdm.format_interval
-        line = f"{self._chars / (self._total or 1):4.0%}  {size(self._chars)}/{size(self._total)}"
-        if self._chars:
-            rate = self._chars / self._seconds
-            left = interval((self._total - self._chars) / rate)
-            line += f" [{interval(self._seconds)}, {left} left, {size(rate)}char/s, {self._text}]"
+        line = f"{self._part:4.0%}  {size(self._chars)}{'' if self._total is None else f'/{size(self._total)}'}"
+        if self._chars and self._part:
+            left = interval(self._seconds * (1 / self._part - 1))
+            line += f" [{interval(self._seconds)}, {left} left, {_rate(self._chars, self._seconds)}, {self._text}]"
         self.write(line)
+
+
+def _rate(chars: int, seconds: float) -> str:
+    from tqdm import tqdm
+
+    return f"{tqdm.format_sizeof(chars / max(seconds, 1e-9))}char/s"
 
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .inference import PackedNetwork
-from .threads import cores, shares
+from .threads import Helpers, cores, shares
 
 BLOCK = 1 << 14  # symbols handed to the kernel at a time
 PART = 2048  # least symbols of a part when a text is cut, long against what is read again
 WARM_UP = 128  # symbols before its beginning that a part reads again to find its state
 MOST_PARTS = 512
 STREAMS = 64  # parts that are read side by side
+LEAST_STREAMS = 8  # that are worth a thread: they fill the register tile
 
 Ids = NDArray[Any]
 
@@ -31,31 +31,55 @@ def log_likelihood(network: PackedNetwork, ids: Ids) -> float:
     return math.fsum(sums)
 
 
-def parallel_log_likelihood(network: PackedNetwork, ids: Ids, n_threads: int | None) -> float:
+def parallel_log_likelihood(
+    network: PackedNetwork, ids: Ids, n_threads: int | None, *, parts: int | None = None, warm_up: int | None = None
+) -> float:
     """Return log P(ids) in nats, the text cut in parts that are read side by side.
 
-    Each part but the first finds its state by reading the `WARM_UP` symbols before it from zeros, which is all
-    that is not exact. The cuts depend on the text's length alone, so the result is the same for every `n_threads`.
+    Each part but the first finds its state by reading the `warm_up` symbols before it (`WARM_UP`) from zeros, which
+    is all that is not exact. There are at most `parts` (`MOST_PARTS`), of at least `PART` symbols. The cuts depend on
+    the text's length alone, and each part is summed by itself, so the result is the same for every `n_threads`.
     """
-    parts = shares(len(ids), max(1, min(MOST_PARTS, len(ids) // PART)))
-    if len(parts) == 1:
+    ranges = cuts(len(ids), MOST_PARTS if parts is None else parts)
+    if len(ranges) == 1:
         return log_likelihood(network, ids)
     # Parts differ in length by one at most. All are read over the same number of symbols, and of those only a part's
     # own are counted; the first part begins where the text does, and so is exact.
-    length = max(map(len, parts)) + WARM_UP
+    length = max(map(len, ranges)) + (WARM_UP if warm_up is None else warm_up)
+    n_threads = n_threads or cores()
 
-    def read(group: range) -> float:
-        first = np.array([parts[i].start for i in group])
-        last = np.array([parts[i].stop for i in group])
+    def read(group: range) -> list[float]:
+        first = np.array([ranges[i].start for i in group])
+        last = np.array([ranges[i].stop for i in group])
         begin = np.maximum(last - length, 0)
         h = network.zero_state(len(group))
-        sums = []
+        blocks = []
         for i in range(0, length, BLOCK // STREAMS):
             at = begin + np.arange(i, min(i + BLOCK // STREAMS, length))[:, None]
             log_p = network.log_probabilities(ids[at].astype(np.int32), h)
-            sums.append(float(log_p[(first <= at) & (at < last)].sum()))
-        return math.fsum(sums)
+            blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
+        return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]
 
-    groups = shares(len(parts), -(-len(parts) // STREAMS))
-    with ThreadPoolExecutor(min(len(groups), n_threads or cores())) as pool:
-        return math.fsum(pool.map(read, groups))
+    groups = shares(len(ranges), max(-(-len(ranges) // STREAMS), min(n_threads, len(ranges) // LEAST_STREAMS)))
+    workers, sums = min(len(groups), n_threads), [[0.0]] * len(groups)
+
+    def work(rank: int) -> None:
+        for i in range(rank, len(groups), workers):
+            sums[i] = read(groups[i])
+
+    with Helpers(workers - 1, work) as helpers:
+        helpers.start()
+        work(0)
+        helpers.finish()
+    return math.fsum(log_p for of_group in sums for log_p in of_group)
+
+
+def cuts(n: int, parts: int) -> list[range]:
+    """Cut n symbols in at most so many parts of at least `PART` symbols, and in no less than one.
+
+    Examples
+    --------
+    >>> cuts(5000, 32)
+    [range(0, 2500), range(2500, 5000)]
+    """
+    return shares(n, max(1, min(parts, n // PART)))

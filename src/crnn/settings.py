@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .cells import CELLS
 from .errors import InvalidInputError
+from .schedule import SCHEDULES
 
 MOST = 2**31 - 1  # what a BLAS can count
-OPTIMIZERS = {"adagrad": 0.1}  # and the learning rate that each is usually given
+MOST_LAYERS = 1000
+MOST_STEPS = 2**63 - 1  # what the kernel counts
+
+
+class OptimizerKind(NamedTuple):
+    """What training has to know of an optimiser; its arithmetic is in ``_kernels`` and ``reference``."""
+
+    learning_rate: float  # the one that it is usually given
+    memory: tuple[str, ...]  # PyTorch's names of what it remembers, each like the parameters
+
+
+OPTIMIZERS = {
+    "adagrad": OptimizerKind(0.1, ("sum",)),
+    "rmsprop": OptimizerKind(0.002, ("square_avg",)),
+    "adam": OptimizerKind(0.002, ("exp_avg", "exp_avg_sq")),
+}
 
 
 @dataclass(frozen=True)
@@ -20,14 +37,27 @@ class Settings:
     """What `CharRNN` trains with: every value checked, every None resolved that does not depend on the text."""
 
     hidden_size: int
+    num_layers: int
+    cell: str
     seq_length: int
     batch_size: int
     optimizer: str
     learning_rate: float
+    schedule: str
+    warmup: int | float  # steps, or a share of the budget
     clip: float
+    clip_norm: float
+    weight_decay: float
+    dropout: float
     epochs: int
     max_steps: int | None
-    init_scale: float
+    max_seconds: float | None
+    validation_fraction: float
+    eval_every: int | float | None  # steps, or seconds
+    patience: int | None
+    restore_best: bool
+    callbacks: tuple[Callable[[Any, dict[str, Any]], Any], ...]
+    init_scale: float | None
     dtype: np.dtype[Any]
     n_threads: int | None
     random_state: Any
@@ -43,49 +73,61 @@ class Settings:
         >>> Settings.check(CharRNN(hidden_size=0).get_params())
         Traceback (most recent call last):
         crnn.errors.InvalidInputError: hidden_size must be a whole number of at least 1, not 0
+        >>> Settings.check(CharRNN(optimizer="adam").get_params()).learning_rate
+        0.002
         """
-        p = parameters
-        if not isinstance(p["optimizer"], str) or p["optimizer"] not in OPTIMIZERS:
-            known = ", ".join(map(repr, OPTIMIZERS))
-            raise InvalidInputError(f"optimizer must be one of {known}, not {p['optimizer']!r}")
-        rate = p["learning_rate"]
-        return cls(
-            hidden_size=whole("hidden_size", p["hidden_size"], 1, MOST),
-            seq_length=whole("seq_length", p["seq_length"], 1, MOST),
-            batch_size=whole("batch_size", p["batch_size"], 1, MOST),
-            optimizer=p["optimizer"],
-            learning_rate=OPTIMIZERS[p["optimizer"]] if rate is None else real("learning_rate", rate, above=0.0),
-            clip=math.inf if p["clip"] is None else real("clip", p["clip"], above=0.0),
-            epochs=whole("epochs", p["epochs"], 1),
-            max_steps=None if p["max_steps"] is None else whole("max_steps", p["max_steps"], 0),
-            init_scale=real("init_scale", p["init_scale"], least=0.0),
-            dtype=_dtype(p["dtype"]),
-            n_threads=threads(p["n_threads"]),
-            random_state=p["random_state"],
-            verbose=whole("verbose", p["verbose"], 0),
-        )
+        values = {field.name: checked(field.name, parameters[field.name]) for field in fields(cls)}
+        if values["weight_decay"] and values["optimizer"] != "adam":
+            raise InvalidInputError(
+                f"weight_decay must be 0 with optimizer={values['optimizer']!r}, not {values['weight_decay']:g}: "
+                f"only 'adam' decays weights"
+            )
+        if values["learning_rate"] is None:
+            values["learning_rate"] = OPTIMIZERS[values["optimizer"]].learning_rate
+        return cls(**values)
+
+
+def checked(name: str, value: Any) -> Any:
+    """Return the value of one parameter as training takes it, or raise `InvalidInputError`.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    value : object
+        Its value, judged by itself.
+
+    Examples
+    --------
+    >>> checked("clip", None)
+    inf
+    """
+    return _CHECKS[name](name, value)
 
 
 def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
     """Return `value` as an int if it is a whole number of at least `least` and at most `most`."""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least:
+    if _is_whole(value) and value >= least:
         if most is None or value <= most:
             return int(value)
         raise InvalidInputError(f"{name} must be at most {most}, not {value}")
     raise InvalidInputError(f"{name} must be a whole number of at least {least}, not {value!r}")
 
 
-def real(name: str, value: Any, *, least: float | None = None, above: float | None = None) -> float:
-    """Return `value` as a float if it is finite and not below its bound."""
-    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+def real(
+    name: str, value: Any, *, least: float | None = None, above: float | None = None, below: float | None = None
+) -> float:
+    """Return `value` as a float if it is finite and within its bounds."""
+    if _is_whole(value) or isinstance(value, float | np.floating):
         try:
             number = float(value)
         except OverflowError:
             number = math.inf
         above_bound = number >= least if least is not None else above is not None and number > above
-        if math.isfinite(number) and above_bound:
+        if math.isfinite(number) and above_bound and (below is None or number < below):
             return number
     bound = f"of at least {least:g}" if least is not None else f"above {above:g}"
+    bound += "" if below is None else f" and below {below:g}"
     raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
 
 
@@ -115,11 +157,111 @@ def generator(random_state: Any) -> np.random.Generator:
         ) from error
 
 
-def _dtype(value: Any) -> np.dtype[Any]:
+# -------------------------------------------------------------------- checks
+
+_Check = Callable[[str, Any], Any]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _at_least(least: int, most: int | None = None) -> _Check:
+    return lambda name, value: whole(name, value, least, most)
+
+
+def _real(**bounds: float) -> _Check:
+    return lambda name, value: real(name, value, **bounds)
+
+
+def _or_none(check: _Check, none: Any = None) -> _Check:
+    return lambda name, value: none if value is None else check(name, value)
+
+
+def _one_of(known: Iterable[str]) -> _Check:
+    def check(name: str, value: Any) -> str:
+        if isinstance(value, str) and value in known:
+            return value
+        raise InvalidInputError(f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}")
+
+    return check
+
+
+def _warmup(name: str, value: Any) -> int | float:
+    try:
+        return whole(name, value, 0, MOST_STEPS) if _is_whole(value) else real(name, value, least=0.0, below=1.0)
+    except InvalidInputError:
+        raise InvalidInputError(
+            f"{name} must be a whole number of steps of at least 0, or a share of the training as a float of at least "
+            f"0 and below 1, not {value!r}"
+        ) from None
+
+
+def _eval_every(name: str, value: Any) -> int | float:
+    try:
+        return whole(name, value, 1, MOST_STEPS) if _is_whole(value) else real(name, value, above=0.0)
+    except InvalidInputError:
+        raise InvalidInputError(
+            f"{name} must be None, a whole number of steps of at least 1, or a finite number of seconds above 0 as a "
+            f"float, not {value!r}"
+        ) from None
+
+
+def _true_or_false(name: str, value: Any) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise InvalidInputError(f"{name} must be True or False, not {value!r}")
+
+
+def _callables(name: str, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        functions = tuple(value)
+        if all(map(callable, functions)):
+            return functions
+    raise InvalidInputError(
+        f"{name} must be None or a list of functions, each called with the model and a record, not {value!r}"
+    )
+
+
+def _dtype(name: str, value: Any) -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] | None = None if value is None else np.dtype(value)
     except TypeError:
         dtype = None
     if dtype is None or dtype not in (np.float32, np.float64):
-        raise InvalidInputError(f"dtype must be 'float32' or 'float64', not {value!r}")
+        raise InvalidInputError(f"{name} must be 'float32' or 'float64', not {value!r}")
     return dtype
+
+
+def _anything(name: str, value: Any) -> Any:
+    return value
+
+
+_CHECKS: dict[str, _Check] = {
+    "hidden_size": _at_least(1, MOST),
+    "num_layers": _at_least(1, MOST_LAYERS),
+    "cell": _one_of(CELLS),
+    "seq_length": _at_least(1, MOST),
+    "batch_size": _at_least(1, MOST),
+    "optimizer": _one_of(OPTIMIZERS),
+    "learning_rate": _or_none(_real(above=0.0)),
+    "schedule": _one_of(SCHEDULES),
+    "warmup": _warmup,
+    "clip": _or_none(_real(above=0.0), math.inf),
+    "clip_norm": _or_none(_real(above=0.0), math.inf),
+    "weight_decay": _real(least=0.0),
+    "dropout": _real(least=0.0, below=1.0),
+    "epochs": _at_least(1, MOST),
+    "max_steps": _or_none(_at_least(0, MOST_STEPS)),
+    "max_seconds": _or_none(_real(above=0.0)),
+    "validation_fraction": _real(least=0.0, below=1.0),
+    "eval_every": _or_none(_eval_every),
+    "patience": _or_none(_at_least(1)),
+    "restore_best": _true_or_false,
+    "callbacks": _or_none(_callables, ()),
+    "init_scale": _or_none(_real(least=0.0)),
+    "dtype": _dtype,
+    "n_threads": _or_none(_at_least(1)),
+    "random_state": _anything,  # `generator` checks it, since making one may move another on
+    "verbose": _at_least(0),
+}

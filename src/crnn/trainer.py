@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,28 +17,41 @@ from .errors import DivergenceError
 from .parameters import Layout, aligned_zeros
 from .threads import Helpers, resolve, scipy_blas, shares
 
-LOOK_SECONDS = 0.05  # between two looks at the clock, for progress, Ctrl-C and stopping
 KEEP_SECONDS = 1.0  # between two copies of the model, from which a diverged run is taken back
 
 Array = NDArray[Any]
 
 
-class Shard:
-    """A group of neighbouring streams: their gradient and the workspace of one chunk, about (T + 1) B (H + V)."""
+class Copy(NamedTuple):
+    """A network in training as it was at one moment."""
 
-    def __init__(self, layout: Layout, seq_length: int, streams: range) -> None:
-        T, B, H, V = seq_length, len(streams), layout.hidden_size, layout.vocab_size
+    cursor: core.Cursor
+    params: Array
+    memory: tuple[Array, ...]
+    states: tuple[Array, ...]
+
+
+class Shard:
+    """A group of neighbouring streams: their gradient, and the kernel's workspace for one chunk of them."""
+
+    h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
+    c: Array  # the same of an LSTM's cells; empty for other cells
+
+    def __init__(self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool) -> None:
+        T, B = seq_length, len(streams)
         self.streams = streams
         self.first_stream = streams.start
         self.gradient = layout.zeros()
         self.x = aligned_zeros((T + 1, B), np.int32)  # symbols: inputs, and one row on, targets
-        self.h = aligned_zeros((T + 1, B, H), layout.dtype)  # states; h[0] is carried from chunk to chunk
-        self.y = aligned_zeros((T, B, V), layout.dtype)  # logits, then their gradient
-        steps, scratch = core.workspace(T, B, H, V, layout.dtype.itemsize)
-        self.dz = aligned_zeros((steps, B, H), layout.dtype)  # gradient of what tanh is applied to, a few steps of it
-        self.scratch = aligned_zeros(scratch, layout.dtype)
-        self.seen = np.zeros(V, np.int32)  # the step in which a symbol's row was last updated
+        for name, shape in core.workspace(network, T, B, dropout).items():
+            setattr(self, name, aligned_zeros(shape, layout.dtype))
+        self.seen = np.zeros(layout.vocab_size, np.int32)  # the step in which a symbol's row was last updated
         self.stamp = 0
+
+    @property
+    def carried(self) -> tuple[Array, ...]:
+        """What is carried from chunk to chunk, (L, B, H) each."""
+        return tuple(array[:, 0] for array in (self.h, self.c) if array.size)
 
 
 class Trainer:
@@ -46,56 +60,68 @@ class Trainer:
     Parameters
     ----------
     layout : Layout
-        Of `params` and `sum_`.
-    params, sum_ : (size,) arrays
-        Parameters and Adagrad's memory: changed in place, always those of a whole number of steps.
-    state : (1, B, H) array
-        The hidden state carried from chunk to chunk: changed in place whenever steps have been taken.
+        Of `params` and of each array of `memory`.
+    params, memory : (size,) array, sequence of such
+        Parameters and what the optimiser remembers: changed in place, always those of a whole number of steps.
+    states : sequence of (L, B, H) arrays
+        What is carried from chunk to chunk: changed in place whenever steps have been taken.
     streams : Streams
         The text.
     seq_length : int
         The chunk's length to which losses are scaled: that of `streams` unless its text was too short for it.
     n_steps, smooth_loss : int, float
         Where training stands.
-    learning_rate, clip : float
-    n_threads : int or None
-        None: as many as are worth it.
+    optimizer : {"adagrad", "rmsprop", "adam"}
+    clip, clip_norm, weight_decay : float
+        Infinity: not clipped.
+    optimizer_start : int
+        The step before which `memory` was zero.
+    dropout : float, default=0.0
+    dropout_seed : int, default=0
+        With the number of the step this decides which units are dropped.
+    n_threads : int, default=1
+        Among which the streams are dealt out.
     """
 
     def __init__(
         self,
         layout: Layout,
         params: Array,
-        sum_: Array,
-        state: Array,
+        memory: Sequence[Array],
+        states: Sequence[Array],
         streams: Streams,
         *,
         seq_length: int,
         n_steps: int,
         smooth_loss: float,
-        learning_rate: float,
-        clip: float,
-        n_threads: int | None,
+        optimizer: str,
+        optimizer_start: int,
+        clip: float = math.inf,
+        clip_norm: float = math.inf,
+        weight_decay: float = 0.0,
+        dropout: float = 0.0,
+        dropout_seed: int = 0,
+        n_threads: int = 1,
     ) -> None:
-        self.layout, self.params, self.sum, self.state = layout, params, sum_, state
+        self.layout, self.params, self.memory, self.states = layout, params, tuple(memory), tuple(states)
         self.streams = streams
-        self.learning_rate, self.clip = learning_rate, clip
-        T, B, H, V = streams.seq_length, streams.batch_size, layout.hidden_size, layout.vocab_size
+        self.optimizer = core.Optimizer(optimizer, clip, clip_norm, weight_decay)
+        self.dropout, self.dropout_seed = dropout, dropout_seed
+        T, B = streams.seq_length, streams.batch_size
         self.loss_scale = seq_length / T
-        n_threads = resolve(n_threads, B, T * B * H * (H + V))
-        self.shards = [Shard(layout, T, part) for part in shares(B, n_threads)]
-        for shard in self.shards:
-            shard.h[0] = state[0, shard.streams.start : shard.streams.stop]
-        self.cursor = core.Cursor(0, n_steps, smooth_loss, float("nan"))
-        size = core.packed_size(H, H, layout.dtype.itemsize)
-        self.Wh_panels, self.WhT_panels = aligned_zeros(size, layout.dtype), aligned_zeros(size, layout.dtype)
-        self._pack()
+        many = T * (B // n_threads) >= core.MANY_ROWS
+        self.network = core.Network(layout, one_row=B == 1, many=many, training=True)
+        self.shards = [Shard(self.network, layout, T, part, dropout > 0) for part in shares(B, n_threads)]
+        self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
+        self.cursor = core.Cursor(0, n_steps, smooth_loss, math.nan, optimizer_start)
+        self._start_from_arrays()
         self._ids = streams.ids.view(np.uint8)
-        self._losses = np.zeros(n_threads)
-        self._steps_per_look = 1
+        self._losses, self._norms = np.zeros(n_threads), np.zeros(n_threads)
         self._first_step = self._stored_step = n_steps
         self._helpers = Helpers(n_threads - 1, self._train_shard)
-        self._kept = self._copy()
+        self._kept = self.copy()
+        self._rates: list[NDArray[np.float64]] = []  # those of the steps since then
+        self._keep_at = time.perf_counter() + KEEP_SECONDS
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -108,55 +134,71 @@ class Trainer:
     def __exit__(self, *exception: object) -> None:
         self._barrier.break_()
         self._stack.close()
-        self._store_state()
+        self._store_states()
 
     @property
     def epoch(self) -> float:
         """Sweeps of the text so far, as a fraction."""
         return (self.cursor.n_steps - self._first_step) / self.streams.steps_per_sweep
 
-    def run(self, n_steps: int, every: int, look: Callable[[], None]) -> None:
-        """Take `n_steps` steps, calling `look` about every 50 ms and after each `every` steps.
+    def advance(self, rates: NDArray[np.float64]) -> None:
+        """Take a step at each of these learning rates.
 
         Raises
         ------
         DivergenceError
-            If a loss is not finite. Parameters, memory, state and counters are then those of the last step
+            If a loss is not finite. Parameters, memory, states and counters are then those of the last step
             whose loss was finite, before its update.
         """
-        last = self.cursor.n_steps + n_steps
-        keep_at = time.perf_counter() + KEEP_SECONDS
-        while self.cursor.n_steps < last:
-            start = time.perf_counter()
-            before = self.cursor.n_steps
-            # A copy is worth keeping once its loss has been seen to be finite, which the next step shows.
-            copy = self._copy() if start > keep_at else None
-            self._advance(min(self._steps_per_look, last - before, every - (before - self._first_step) % every))
-            if self.cursor.diverged:
-                self._take_back()
-            if copy:
-                self._kept, keep_at = copy, start + KEEP_SECONDS
-            spent = time.perf_counter() - start
-            self._steps_per_look = max(1, round((self.cursor.n_steps - before) / spent * LOOK_SECONDS))
-            look()
-        if not (np.isfinite(self.params) | ~np.isfinite(self._kept[1])).all():
-            self._take_back()  # from the weights that the last update made, whose loss nobody has seen
+        start = time.perf_counter()
+        # A copy is worth keeping once its loss has been seen to be finite, which the next step shows.
+        copy = self.copy() if start > self._keep_at else None
+        self._rates.append(rates)
+        self._take_steps(rates)
+        if self.cursor.diverged:
+            self._take_back()
+        if copy:
+            self._kept, self._rates, self._keep_at = copy, [rates], start + KEEP_SECONDS
 
-    def _advance(self, n_steps: int) -> None:
+    def finish(self) -> None:
+        """Raise DivergenceError, as `advance` does, if the last update made weights that are not finite.
+
+        Nobody has seen their loss yet. Weights that were not finite when training began are not its fault.
+        """
+        if not (np.isfinite(self.params) | ~np.isfinite(self._kept.params)).all():
+            self._take_back()
+
+    def copy(self) -> Copy:
+        """Return a copy of all that training changes."""
+        cursor = self.cursor
+        return Copy(
+            core.Cursor(
+                cursor.position,
+                cursor.n_steps,
+                cursor.smooth_loss,
+                cursor.last_loss,
+                cursor.optimizer_start,
+                cursor.gradient_norm,
+            ),
+            self.params.copy(),
+            tuple(array.copy() for array in self.memory),
+            tuple(array.copy() for array in self.states),
+        )
+
+    def _take_steps(self, rates: NDArray[np.float64]) -> None:
         """Take steps in compiled code, the first shard on this thread and each other one on a helper thread."""
-        self._helpers.start(n_steps)
-        self._train_shard(0, n_steps)
+        self._helpers.start(rates)
+        self._train_shard(0, rates)
         self._helpers.finish()
-        self._store_state()
+        self._store_states()
 
-    def _train_shard(self, rank: int, n_steps: int) -> None:
+    def _train_shard(self, rank: int, rates: NDArray[np.float64]) -> None:
         try:
             core.train(
+                self.network,
                 self.params,
-                self.sum,
-                self.layout,
-                self.Wh_panels,
-                self.WhT_panels,
+                list(self.memory),
+                self.panels,
                 self._ids,
                 self.streams.ids.itemsize,
                 self.streams.stream_length - 1,
@@ -164,38 +206,33 @@ class Trainer:
                 rank,
                 self._barrier,
                 self._losses,
+                self._norms,
                 self.cursor,
                 self.loss_scale,
-                n_steps,
-                self.learning_rate,
-                self.clip,
+                rates,
+                self.optimizer,
+                self.dropout,
+                self.dropout_seed,
             )
         except BaseException:
             self._barrier.break_()  # the others would wait for this one for ever
             raise
 
-    def _store_state(self) -> None:
-        """Store the state if a step was made: a step that was broken off may have left it changed."""
+    def _store_states(self) -> None:
+        """Store the states if a step was made: a step that was broken off may have left them changed."""
         if self.cursor.n_steps == self._stored_step:
             return
-        self._stored_step = self.cursor.n_steps
         for shard in self.shards:
-            self.state[0, shard.streams.start : shard.streams.stop] = shard.h[0]
+            for state, carried in zip(self.states, shard.carried, strict=True):
+                state[:, shard.streams.start : shard.streams.stop] = carried
+        self._stored_step = self.cursor.n_steps  # at last: where Ctrl-C comes in between, it is all done once more
 
-    def _pack(self) -> None:
-        """Pack Wh in both orders; from then on the kernel packs what it updates."""
-        Wh, one_row = self.layout.tensors(self.params).Wh, self.streams.batch_size == 1
-        core.pack_panels(Wh, False, one_row, self.Wh_panels)
-        core.pack_panels(Wh, True, one_row, self.WhT_panels)
-
-    def _copy(self) -> tuple[core.Cursor, Array, Array, Array]:
-        cursor = self.cursor
-        return (
-            core.Cursor(cursor.position, cursor.n_steps, cursor.smooth_loss, cursor.last_loss),
-            self.params.copy(),
-            self.sum.copy(),
-            self.state.copy(),
-        )
+    def _start_from_arrays(self) -> None:
+        """Pack the weights and hand the states out; from then on the kernel packs what it updates."""
+        core.pack_weights(self.network, self.params, self.panels)
+        for shard in self.shards:
+            for state, carried in zip(self.states, shard.carried, strict=True):
+                carried[...] = state[:, shard.streams.start : shard.streams.stop]
 
     def _take_back(self) -> None:
         """Return to the last good model and say that training diverged.
@@ -204,12 +241,37 @@ class Trainer:
         loss was still finite, those before the last update that was made.
         """
         bad_step, last_loss = self.cursor.n_steps, self.cursor.last_loss
-        self.cursor, self.params[:], self.sum[:], self.state[:] = self._kept
+        self.cursor = self._kept.cursor
+        for array, kept in zip(
+            (self.params, *self.memory, *self.states),
+            (self._kept.params, *self._kept.memory, *self._kept.states),
+            strict=True,
+        ):
+            array[...] = kept
         for shard in self.shards:
-            shard.h[0] = self.state[0, shard.streams.start : shard.streams.stop]
-            self.layout.tensors(shard.gradient).Wx[:] = 0
-        self._pack()
+            shard.gradient[:] = 0
+        self._start_from_arrays()
         self._stored_step = self.cursor.n_steps
         if bad_step - 1 > self.cursor.n_steps:
-            self._advance(bad_step - 1 - self.cursor.n_steps)
+            self._take_steps(np.concatenate(self._rates)[: bad_step - 1 - self.cursor.n_steps])
         raise DivergenceError(bad_step, last_loss)
+
+
+def threads_for(layout: Layout, streams: Streams, n_threads: int | None) -> int:
+    """Return the number of threads to train on.
+
+    Parameters
+    ----------
+    layout : Layout
+    streams : Streams
+    n_threads : int or None
+        What the user asked for; None: as many as are worth it.
+
+    Examples
+    --------
+    >>> threads_for(Layout(5, 3, np.dtype("float32")), Streams(np.zeros(90, np.uint8), 4, 5), 3)
+    3
+    """
+    # The first layer's input is a row of its weights, no product.
+    products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
+    return resolve(n_threads, streams.batch_size, streams.seq_length * streams.batch_size * sum(products))

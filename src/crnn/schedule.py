@@ -1,0 +1,114 @@
+"""Schedule: the learning rate as a function of how far training has come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+DECAY = 0.97  # char-rnn's decay for each sweep of the text
+DECAY_AFTER = 10  # char-rnn's sweeps at the full rate
+
+
+def constant(progress: Array, epochs: Array) -> Array:
+    """Return 1."""
+    return np.ones_like(progress)
+
+
+def linear(progress: Array, epochs: Array) -> Array:
+    """Return what falls in a straight line from 1 at the start to 0 at the end.
+
+    Examples
+    --------
+    >>> linear(np.array([0.0, 0.25, 1.0]), np.zeros(3)).tolist()
+    [1.0, 0.75, 0.0]
+    """
+    return 1 - progress
+
+
+def cosine(progress: Array, epochs: Array) -> Array:
+    """Return half a wave of the cosine, from 1 at the start to 0 at the end.
+
+    Examples
+    --------
+    >>> cosine(np.array([0.0, 0.5, 1.0]), np.zeros(3)).round(3).tolist()
+    [1.0, 0.5, 0.0]
+    """
+    return 0.5 * (1 + np.cos(math.pi * progress))
+
+
+def exponential(progress: Array, epochs: Array) -> Array:
+    """Return char-rnn's decay: 1 in the first ten sweeps of the text, and in each sweep after them 0.97 times as much.
+
+    Examples
+    --------
+    >>> exponential(np.zeros(3), np.array([9.9, 10.0, 11.5])).round(4).tolist()
+    [1.0, 0.97, 0.9409]
+    """
+    return np.asarray(DECAY ** np.maximum(np.floor(epochs) - (DECAY_AFTER - 1), 0))
+
+
+SCHEDULES: dict[str, Callable[[Array, Array], Array]] = {
+    "constant": constant,
+    "linear": linear,
+    "cosine": cosine,
+    "exponential": exponential,
+}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate of each step of one call of training: a schedule's factor, and that of the warm-up.
+
+    Parameters
+    ----------
+    name : {"constant", "linear", "cosine", "exponential"}
+    learning_rate : float
+        The rate that both factors multiply.
+    warmup : int or float, default=0
+        In the first so many steps (an int), or in the first part of the training (a float below 1), the rate rises in
+        a straight line up to what the schedule says. 0: at once.
+
+    Examples
+    --------
+    >>> schedule = Schedule("linear", learning_rate=0.8, warmup=2)
+    >>> schedule.rates(0, np.array([0, 0.25, 0.5, 0.75, 1.0]), np.zeros(4)).round(3).tolist()
+    [0.4, 0.6, 0.4, 0.2]
+    """
+
+    name: str
+    learning_rate: float
+    warmup: int | float = 0
+
+    def rates(self, done: int, progress: NDArray[Any], epochs: NDArray[Any]) -> Array:
+        """Return the learning rates of the next n steps.
+
+        Parameters
+        ----------
+        done : int
+            Steps that this call has taken already.
+        progress : array of shape (n + 1,)
+            Before each step and after the last one, which part of the training is over: 0 … 1; beyond 1 counts as 1.
+        epochs : array of shape (n,)
+            Before each step, the sweeps of the text that are over.
+
+        Returns
+        -------
+        array of float64, shape (n,)
+            A decay looks at the step's beginning, so that no step is wasted on the rate 0 at the end of it all, and a
+            warm-up at the step's end, so that none is at the rate 0 in the beginning.
+        """
+        progress = np.clip(progress, 0.0, 1.0)
+        rates = self.learning_rate * SCHEDULES[self.name](progress[:-1], epochs)
+        if isinstance(self.warmup, int):
+            if done < self.warmup:
+                rates *= np.minimum(done + 1.0 + np.arange(len(rates)), self.warmup) / self.warmup
+        elif self.warmup > 0:
+            rates *= np.minimum(progress[1:], self.warmup) / self.warmup
+        return rates
