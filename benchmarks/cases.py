@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.peers import Arrays, peer_class
+from benchmarks.peers import GATES, Arrays, Peer, peer_class
 from crnn import CharRNN
+from crnn.corpus import Source
 
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
 LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable over thousands of steps
 ACCUMULATOR = 0.1  # Adagrad's memory at first: from zero its first steps are violent, and PyTorch's differ
-NAMES = {"Wxh": "Wxh_l0", "Whh": "Whh_l0", "bh": "bh_l0", "Why": "Why", "by": "by"}  # the peers' names -> params_
+CELLS = "cell" in inspect.signature(CharRNN).parameters  # whether this crnn has more than one tanh layer
+NO_CELLS = "this crnn trains one tanh layer only: CharRNN has no parameter `cell`"
 
 
 @dataclass(frozen=True)
@@ -30,17 +34,28 @@ class Case:
     batch_size: int
     steps: int
     vocab_size: int = VOCAB_SIZE
+    cell: str = "rnn"
+    num_layers: int = 1
+
+    @property
+    def plain(self) -> bool:
+        """Whether the model is one tanh layer, which min-char-rnn and every crnn know."""
+        return self.cell == "rnn" and self.num_layers == 1
 
     @property
     def name(self) -> str:
         """Short and unique."""
-        return f"H{self.hidden_size}-T{self.seq_length}-B{self.batch_size}"
+        cell = "" if self.cell == "rnn" else f"{self.cell}-"
+        layers = "" if self.num_layers == 1 else f"{self.num_layers}x"
+        vocabulary = "" if self.vocab_size == VOCAB_SIZE else f"-V{self.vocab_size}"
+        return f"{cell}{layers}H{self.hidden_size}-T{self.seq_length}-B{self.batch_size}{vocabulary}"
 
     @property
     def flops(self) -> int:
-        """Of the products of one step: each of Wh and Wy is multiplied by three times (the input is a lookup)."""
+        """Of the products of one step: every matrix is multiplied by three times, but Wx below all, a lookup."""
         H, V = self.hidden_size, self.vocab_size
-        return 2 * self.seq_length * self.batch_size * 3 * (H * H + H * V)
+        matrices = GATES[self.cell] * (2 * self.num_layers - 1) * H * H + H * V
+        return 2 * self.seq_length * self.batch_size * 3 * matrices
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
@@ -57,6 +72,11 @@ class Case:
         return "".join(map(chr, (self.ids + 0x100).tolist()))
 
     @property
+    def alphabet(self) -> str:
+        """Every character once: a short text need not hold all of a large vocabulary."""
+        return "".join(map(chr, range(0x100, 0x100 + self.vocab_size)))
+
+    @property
     def chunks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Inputs and targets of the K steps, each (K, T, B), as min-char-rnn's rule cuts them from the streams."""
         K, T, B = self.steps, self.seq_length, self.batch_size
@@ -65,15 +85,31 @@ class Case:
         return streams[:-1].reshape(K, T, B), streams[1:].reshape(K, T, B)
 
     def weights(self) -> Arrays:
-        """First weights, in min-char-rnn's shapes: N(0, 0.01^2) and zero biases."""
-        rng, H, V = np.random.default_rng(1), self.hidden_size, self.vocab_size
-        shapes = {"Wxh": (H, V), "Whh": (H, H), "Why": (V, H)}
-        drawn = {name: 0.01 * rng.standard_normal(shape) for name, shape in shapes.items()}
-        return drawn | {"bh": np.zeros(H), "by": np.zeros(V)}
+        """First weights, by the names of `CharRNN.params_`.
+
+        Of one tanh layer min-char-rnn's, N(0, 0.01^2) and zero biases. Gates and layers would hand on next to nothing
+        with those: theirs are PyTorch's, uniform within 1 / sqrt(H).
+        """
+        rng, H, V, G = np.random.default_rng(1), self.hidden_size, self.vocab_size, GATES[self.cell]
+        if self.plain:
+            shapes: dict[str, tuple[int, ...]] = {"Wxh_l0": (H, V), "Whh_l0": (H, H), "Why": (V, H)}
+            drawn = {name: 0.01 * rng.standard_normal(shape) for name, shape in shapes.items()}
+            return drawn | {"bh_l0": np.zeros(H), "by": np.zeros(V)}
+        shapes = {}
+        for k in range(self.num_layers):
+            shapes |= {f"Wxh_l{k}": (G * H, H if k else V), f"Whh_l{k}": (G * H, H), f"bh_l{k}": (G * H,)}
+            if self.cell == "gru":
+                shapes[f"bhn_l{k}"] = (H,)
+        shapes |= {"Why": (V, H), "by": (V,)}
+        return {name: rng.uniform(-(H**-0.5), H**-0.5, shape) for name, shape in shapes.items()}
 
 
-def crnn_model(case: Case, *, dtype: str = "float32", n_threads: int | None = 1) -> CharRNN:
-    """Return a model of the case with the case's weights, not yet trained."""
+def crnn_model(case: Case, *, dtype: str = "float32", n_threads: int | None = 1, text: Source | None = None) -> CharRNN:
+    """Return a model of the case with the case's weights, not yet trained.
+
+    `text`, if given, is what the vocabulary is taken from instead of the case's own alphabet.
+    """
+    stacked = {} if case.plain else {"cell": case.cell, "num_layers": case.num_layers}
     model = CharRNN(
         case.hidden_size,
         seq_length=case.seq_length,
@@ -82,12 +118,37 @@ def crnn_model(case: Case, *, dtype: str = "float32", n_threads: int | None = 1)
         learning_rate=LEARNING_RATE,
         dtype=dtype,
         n_threads=n_threads,
-    ).fit(case.text)
+        **stacked,
+    ).fit(case.alphabet + case.text if text is None else text)
     assert len(model.vocabulary_) == case.vocab_size
-    for name, array in case.weights().items():
-        model.params_[NAMES[name]][...] = array
-        model.optimizer_state_["sum"][NAMES[name]][...] = ACCUMULATOR
+    weights = case.weights()
+    assert model.params_.keys() == weights.keys()
+    for name, array in weights.items():
+        model.params_[name][...] = array
+        model.optimizer_state_["sum"][name][...] = ACCUMULATOR
     return model.set_params(max_steps=case.steps)
+
+
+def peer_of(contender: str, case: Case, n_threads: int) -> Peer:
+    """Return a peer with the case's weights, not yet trained."""
+    name, _, gradient = contender.partition("-")
+    options: dict[str, Any] = {"gradient": "by_hand" if gradient else "autodiff"} if name == "jax" else {}
+    threads = None if name == "jax" else n_threads  # JAX has as many as its process has cores
+    options |= {"learning_rate": LEARNING_RATE, "n_threads": threads, "initial_accumulator": ACCUMULATOR}
+    return peer_class(name)(case.weights(), case.batch_size, case.seq_length, cell=case.cell, **options)
+
+
+def smoothed(losses: NDArray[np.float64]) -> float:
+    """Return the mean of losses, weighted as min-char-rnn's smooth loss weights them."""
+    weight = 0.999 ** np.arange(len(losses))[::-1]
+    return float(weight @ losses / weight.sum())
+
+
+def crnn_sweep(model: CharRNN, text: Source) -> float:
+    """Let a model take its `max_steps` once more; return their loss as `smoothed` does."""
+    model.smooth_loss_ = 0.0
+    model.partial_fit(text)
+    return model.smooth_loss_ / (1 - 0.999**model.max_steps)
 
 
 def ready(contender: str, case: Case, n_threads: int) -> Callable[[], float]:
@@ -102,24 +163,7 @@ def ready(contender: str, case: Case, n_threads: int) -> Callable[[], float]:
     """
     if contender.startswith("crnn"):
         model = crnn_model(case, dtype="float64" if "float64" in contender else "float32", n_threads=n_threads)
-        text = case.text
-
-        def sweep() -> float:
-            model.smooth_loss_ = 0.0
-            model.partial_fit(text)
-            return model.smooth_loss_ / (1 - 0.999**case.steps)
-
-        return sweep
-    name, _, gradient = contender.partition("-")
-    options = {"gradient": "by_hand" if gradient else "autodiff"} if name == "jax" else {}
-    threads = None if name == "jax" else n_threads
-    options |= {"learning_rate": LEARNING_RATE, "n_threads": threads, "initial_accumulator": ACCUMULATOR}
-    peer = peer_class(name)(case.weights(), case.batch_size, case.seq_length, **options)
+        return partial(crnn_sweep, model, case.text)
+    peer = peer_of(contender, case, n_threads)
     inputs, targets = case.chunks
-    weight = 0.999 ** np.arange(case.steps)[::-1]
-
-    def sweep_peer() -> float:
-        losses = peer.train(inputs, targets)
-        return float(weight @ losses / weight.sum())
-
-    return sweep_peer
+    return lambda: smoothed(peer.train(inputs, targets))

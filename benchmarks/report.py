@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.cases import VOCAB_SIZE, Case
+from benchmarks.cases import CELLS, NO_CELLS, VOCAB_SIZE, Case
 
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else None
 PAUSE_SECONDS = 0.1  # before a repeat: the threads of the BLAS or of OpenMP spin for a while after their work
@@ -172,24 +172,54 @@ def batched(repeats: int) -> list[str]:
     ]
     sizes = ((128, 50, 50, 100), (256, 50, 50, 40), (512, 50, 50, 20), (512, 100, 100, 10), (1024, 100, 100, 4))
     for H, T, B, K in sizes:
-        case = Case(H, T, B, K)
         arguments = [str(v) for v in (H, T, B, K)]
         names = ["crnn", "torch", "jax", "jax-by-hand"] if B == 50 or H == 512 else ["crnn"]
         runs = contenders("train", names, arguments, [1, 2])
-        runs += [Timed(f"sgemm/{n}", ("sgemm", str(n)), n) for n in (1, 2)]
-        timed = race(runs, repeats)
-        check_losses(timed, T)
-        for n in (1, 2):
-            mine = f"crnn/{n}"
-            peak = 2 * 1024**3 / min(timed[f"sgemm/{n}"].seconds)
-            share = case.flops * K / timed[mine].median / peak
-            cells = [best_ratio(timed, name, n, mine) for name in ("torch", "jax", "jax-by-hand")]
-            gain = "" if n == 1 else ratio(timed, "crnn/1", mine)
-            lines.append(
-                f"| H = {H}, T = {T}, B = {B} | {n} | {timed[mine].median / K * 1e3:.2f} | "
-                f"{' | '.join(cells)} | {share:.0%} | {gain} |"
-            )
+        others = ("torch", "jax", "jax-by-hand")
+        lines += step_rows(f"H = {H}, T = {T}, B = {B}", Case(H, T, B, K), runs, others, repeats)
     return lines
+
+
+def gated(repeats: int) -> list[str]:
+    """The like of `batched` for LSTMs and a GRU."""
+    if not CELLS:
+        print(NO_CELLS, file=sys.stderr)
+        return []
+    lines = [
+        "| gated batched step | threads | ms | PyTorch | JAX | of sgemm 1024³ | 2 threads / 1 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    sizes = (
+        ("lstm", 1, 128, 50, 50, 40),
+        ("lstm", 1, 256, 50, 50, 15),
+        ("lstm", 1, 384, 64, 32, 10),
+        ("lstm", 1, 512, 50, 50, 5),
+        ("lstm", 2, 128, 50, 50, 20),
+        ("gru", 1, 256, 50, 50, 20),
+    )
+    for cell, L, H, T, B, K in sizes:
+        arguments = [cell, *(str(v) for v in (L, H, T, B, K))]
+        runs = contenders("train_stacked", ["crnn", "torch", "jax"], arguments, [1, 2])
+        layers = "" if L == 1 else f"{L} layers, "
+        label = f"{cell.upper()}, {layers}H = {H}, T = {T}, B = {B}"
+        lines += step_rows(label, Case(H, T, B, K, cell=cell, num_layers=L), runs, ("torch", "jax"), repeats)
+    return lines
+
+
+def step_rows(label: str, case: Case, runs: list[Timed], others: Sequence[str], repeats: int) -> list[str]:
+    """Race one size on one and two threads, beside sgemm; return its two rows."""
+    timed = race(runs + [Timed(f"sgemm/{n}", ("sgemm", str(n)), n) for n in (1, 2)], repeats)
+    check_losses(timed, case.seq_length)
+    rows = []
+    for n in (1, 2):
+        mine = f"crnn/{n}"
+        peak = 2 * 1024**3 / min(timed[f"sgemm/{n}"].seconds)
+        share = case.flops * case.steps / timed[mine].median / peak
+        cells = [best_ratio(timed, name, n, mine) for name in others]
+        gain = "" if n == 1 else ratio(timed, "crnn/1", mine)
+        ms = timed[mine].median / case.steps * 1e3
+        rows.append(f"| {label} | {n} | {ms:.2f} | {' | '.join(cells)} | {share:.0%} | {gain} |")
+    return rows
 
 
 def product(repeats: int) -> list[str]:
@@ -270,7 +300,14 @@ def machine() -> list[str]:
     ]
 
 
-SECTIONS = {"online": online, "batched": batched, "product": product, "sampling": sampling, "scoring": scoring}
+SECTIONS = {
+    "online": online,
+    "batched": batched,
+    "gated": gated,
+    "product": product,
+    "sampling": sampling,
+    "scoring": scoring,
+}
 
 
 def main() -> None:
@@ -283,7 +320,10 @@ def main() -> None:
     lines = machine()
     print("\n".join(lines), flush=True)
     for name in options.only or SECTIONS:
-        section = ["", *SECTIONS[name](options.repeats)]
+        section = SECTIONS[name](options.repeats)
+        if not section:
+            continue
+        section = ["", *section]
         print("\n".join(section), flush=True)
         lines += section
     if options.update:

@@ -21,7 +21,7 @@ def build(name: str, *args: object, **options: object) -> peers.Peer:
 
 
 def weights(rng: np.random.Generator) -> Arrays:
-    shapes = {"Wxh": (H, V), "Whh": (H, H), "Why": (V, H), "bh": (H,), "by": (V,)}
+    shapes = {"Wxh_l0": (H, V), "Whh_l0": (H, H), "Why": (V, H), "bh_l0": (H,), "by": (V,)}
     return {k: rng.normal(0, 0.3, shape) for k, shape in shapes.items()}
 
 
@@ -41,7 +41,7 @@ def mean_of_streams(p: Arrays, state: NDArray, inputs: NDArray, targets: NDArray
         losses.append(np.mean([loss for loss, _ in found]))
         state = np.concatenate([s.state() for s in streams])
         for k in p:
-            d = np.mean([g[k] for _, g in found], axis=0).reshape(p[k].shape).clip(-0.05, 0.05)
+            d = np.mean([g[k.removesuffix("_l0")] for _, g in found], axis=0).reshape(p[k].shape).clip(-0.05, 0.05)
             memory[k] = memory[k] + d * d
             p = p | {k: p[k] - TRAINING["learning_rate"] * d / np.sqrt(memory[k] + 1e-8)}
     return losses, p, state
@@ -78,6 +78,43 @@ def test_training_steps_agree(name: str, options: dict, dtype: str, batch_size: 
         assert found[k].shape == p[k].shape
         assert np.abs(after[k] - p[k]).max() > 1e-3  # the steps went somewhere
         np.testing.assert_allclose(found[k], after[k], rtol=1e-3, atol=1e-5)
+
+
+def stacked_weights(rng: np.random.Generator, cell: str, num_layers: int) -> Arrays:
+    shapes: dict[str, tuple[int, ...]] = {"Why": (V, H), "by": (V,)}
+    G = peers.GATES[cell]
+    for k in range(num_layers):
+        shapes |= {f"Wxh_l{k}": (G * H, H if k else V), f"Whh_l{k}": (G * H, H), f"bh_l{k}": (G * H,)}
+        if cell == "gru":
+            shapes[f"bhn_l{k}"] = (H,)
+    return {k: rng.normal(0, 0.3, shape) for k, shape in shapes.items()}
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("cell", peers.GATES)
+def test_stacked_cells_agree(cell: str, num_layers: int) -> None:
+    """PyTorch's modules say what a cell is; three steps and a score then hold JAX's gradients to them."""
+    rng = np.random.default_rng(6)
+    p, state, (inputs, targets) = stacked_weights(rng, cell, num_layers), rng.normal(0, 0.5, (3, H)), chunks(rng, 3)
+    found = {}
+    for name, options in (("torch", {}), ("jax", {"gradient": "autodiff"})):
+        peer = build(name, p, 3, T, dtype="float64", state=state, cell=cell, **TRAINING, **options)
+        losses = peer.train(inputs, targets)
+        found[name] = peer.parameters() | {"losses": losses, "h": peer.state(), "score": peer.forward(inputs[0])}
+    assert found["torch"].keys() == found["jax"].keys() == p.keys() | {"losses", "h", "score"}
+    for k in found["torch"]:
+        np.testing.assert_allclose(found["jax"][k], found["torch"][k], rtol=1e-5, atol=1e-7, err_msg=k)
+        assert k not in p or np.abs(found["torch"][k] - p[k]).max() > 1e-3  # the steps went somewhere
+
+
+def test_what_only_one_tanh_layer_offers_is_refused() -> None:
+    p = stacked_weights(np.random.default_rng(0), "lstm", 1)
+    with pytest.raises(ValueError, match="one tanh layer"):
+        build("numpy", p, cell="lstm")
+    with pytest.raises(ValueError, match="by hand"):
+        build("jax", p, 1, T, cell="lstm")
+    with pytest.raises(ValueError, match="sampled"):
+        build("torch", p, 1, T, cell="lstm").sample(3)
 
 
 @pytest.mark.parametrize("name", ["torch", "jax"])

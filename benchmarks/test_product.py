@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks import work
+from benchmarks.conftest import needs
 
 
 @pytest.mark.parametrize("n_threads", ["1", "2"])
@@ -10,6 +11,16 @@ from benchmarks import work
 @pytest.mark.parametrize("H", ["128", "256", "512", "1024"])
 def test_recurrent_product(timed, H, B, n_threads):
     assert timed(work.recurrent_product(H, B, n_threads), group=f"recurrent product, {n_threads} threads") > 0
+
+
+@pytest.mark.parametrize("contender", ["numpy", "torch"])
+@pytest.mark.parametrize("n_threads", ["1", "2"])
+@pytest.mark.parametrize("B", ["16", "50", "100"])
+@pytest.mark.parametrize("H", ["128", "256", "512", "1024"])
+def test_peer_product(timed, H, B, n_threads, contender):
+    needs(contender)
+    product = work.peer_product(contender, H, B, n_threads)
+    assert timed(product, group=f"recurrent product, {n_threads} threads") > 0
 
 
 @pytest.mark.parametrize("n_threads", ["1", "2"])

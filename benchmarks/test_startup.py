@@ -3,35 +3,80 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from benchmarks.cases import Case, crnn_model
+from benchmarks.cases import ACCUMULATOR, Case, crnn_model
+from benchmarks.conftest import needs
 from crnn import CharRNN
 
 PROBE = """
 import time, numpy, scipy.linalg
 start = time.perf_counter()
-import crnn
+import {}
 print(time.perf_counter() - start)
 """
 
 
-def test_import(timed):
-    def seconds() -> float:
-        return float(subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True).stdout)
+@pytest.mark.parametrize("contender", ["crnn", "torch", "jax"])
+def test_import(timed, contender):
+    needs(contender)
+    command = [sys.executable, "-c", PROBE.format(contender)]
 
-    found = timed(seconds, group="import, in a process of its own")
-    print(f"import crnn: {found:.3f} s beyond numpy and scipy.linalg")
+    def seconds() -> float:
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    found = timed(seconds, group="import, in a process of its own", rounds=3)
+    print(f"import {contender}: {found:.3f} s beyond numpy and scipy.linalg")
     assert found > 0
 
 
+def file_by_numpy(tensors, path):
+    np.savez(path, **tensors)
+    with np.load(path) as found:
+        return dict(found)
+
+
+def file_by_torch(tensors, path):
+    import torch
+
+    torch.save(tensors, path)
+    return torch.load(path)
+
+
+def file_by_safetensors(tensors, path):
+    from safetensors.torch import load_file, save_file
+
+    save_file(tensors, path)
+    return load_file(path)
+
+
+FILES = {"numpy": file_by_numpy, "torch": file_by_torch, "torch-safetensors": file_by_safetensors}
+
+
+@pytest.mark.parametrize("contender", ["crnn", *FILES])
 @pytest.mark.parametrize("H", [100, 512])
-def test_file(timed, H, tmp_path):
-    model = crnn_model(Case(H, 25, 1, 200))
+def test_file(timed, H, contender, tmp_path):
+    """Weights and Adagrad's memory, and back. crnn's file has a checksum and is on the disk when save returns."""
+    needs(contender)
+    case = Case(H, 25, 1, 200)
+    group = f"save and load, H = {H}"
+    if contender == "crnn":
+        model = crnn_model(case)
 
-    def save_and_load() -> CharRNN:
-        model.save(tmp_path / "model")
-        return CharRNN.load(tmp_path / "model")
+        def save_and_load() -> CharRNN:
+            model.save(tmp_path / "model")
+            return CharRNN.load(tmp_path / "model")
 
-    again = timed(save_and_load, group="save and load")
-    assert (again.params_["Whh_l0"] == model.params_["Whh_l0"]).all()
+        again = timed(save_and_load, group=group)
+        assert (again.params_["Whh_l0"] == model.params_["Whh_l0"]).all()
+        return
+    tensors = {name: array.astype(np.float32) for name, array in case.weights().items()}
+    tensors |= {f"sum.{name}": np.full_like(array, ACCUMULATOR) for name, array in tensors.items()}
+    if contender.startswith("torch"):
+        import torch
+
+        tensors = {name: torch.from_numpy(array) for name, array in tensors.items()}
+    again = timed(FILES[contender], tensors, tmp_path / "model.npz", group=group)
+    assert again.keys() == tensors.keys()
+    assert all((again[name] == tensors[name]).all() for name in tensors)

@@ -4,11 +4,16 @@ from functools import cache
 
 import pytest
 
-from benchmarks.cases import Case, ready
+from benchmarks.cases import CELLS, NO_CELLS, Case, ready
 from benchmarks.conftest import TRAINERS, needs
 
 ONLINE = [Case(H, 25, 1, K) for H, K in ((64, 200), (100, 200), (256, 60), (512, 30))]
 BATCHED = [Case(H, 50, 50, K) for H, K in ((128, 6), (256, 3), (512, 2))] + [Case(512, 100, 100, 1)]
+GATED = [Case(H, 50, 50, K, cell="lstm") for H, K in ((128, 4), (256, 2), (512, 2))] + [
+    Case(384, 64, 32, 2, cell="lstm"),
+    Case(128, 50, 50, 3, cell="lstm", num_layers=2),
+    Case(256, 50, 50, 2, cell="gru"),
+]
 
 
 @cache
@@ -39,6 +44,26 @@ def test_batched_step(timed, case, contender, n_threads):
         pytest.skip("JAX takes every core of its process: benchmarks.report runs it on one")
     sweep = checked(contender, case, n_threads)
     assert timed(sweep, group=f"batched {case.name}, {case.steps} steps", rounds=3) > 0
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("contender", ["crnn", "torch", "jax"])
+@pytest.mark.parametrize("case", GATED, ids=lambda case: case.name)
+def test_gated_step(timed, case, contender, n_threads):
+    needs(contender)
+    if not CELLS:
+        pytest.skip(NO_CELLS)
+    if contender == "jax" and n_threads == 1:
+        pytest.skip("JAX takes every core of its process: benchmarks.report runs it on one")
+    sweep = checked(contender, case, n_threads)
+    assert timed(sweep, group=f"gated {case.name}, {case.steps} steps", rounds=3) > 0
+
+
+@pytest.mark.parametrize("case", [Case(13, 7, 3, 40, cell="lstm", num_layers=2), *GATED], ids=lambda case: case.name)
+def test_gated_peers_agree(case):
+    needs("torch")
+    needs("jax")
+    assert ready("torch", case, 2)() == pytest.approx(ready("jax", case, 2)(), rel=1e-3)
 
 
 @pytest.mark.parametrize("contender", [name for name in TRAINERS if name not in ("numpy", "crnn")])

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.cases import NAMES, Case, crnn_model, ready
+from benchmarks.cases import Case, crnn_model, ready
 from benchmarks.peers import peer_class
 
 Work = Callable[[], float]
+Matrix = NDArray[np.float32]
 
 SGEMM_SIZE = 1024
 
@@ -18,6 +20,12 @@ SGEMM_SIZE = 1024
 def train(contender: str, H: str, T: str, B: str, K: str, n_threads: str) -> Work:
     """K training steps; returns the smoothed loss."""
     return ready(contender, Case(int(H), int(T), int(B), int(K)), int(n_threads))
+
+
+def train_stacked(contender: str, cell: str, L: str, H: str, T: str, B: str, K: str, n_threads: str) -> Work:
+    """K training steps of L layers of a cell; returns the smoothed loss."""
+    case = Case(int(H), int(T), int(B), int(K), cell=cell, num_layers=int(L))
+    return ready(contender, case, int(n_threads))
 
 
 def sgemm(n_threads: str) -> Work:
@@ -45,15 +53,14 @@ def recurrent_product(H: str, B: str, n_threads: str) -> Work:
     from crnn.parameters import aligned_zeros
 
     h, b, threads = int(H), int(B), int(n_threads)
-    times = max(1, 2_000_000_000 // (h * h * b))
-    rng = np.random.default_rng(0)
-    W = rng.standard_normal((h, h), np.float32) / np.float32(h)
+    times = _repetitions(h, b)
+    W, rows = _factors(h, b * threads)
     panels = aligned_zeros(core.packed_size(h, h, 4), np.float32)  # as a trainer's are
     core.pack_panels(W, False, False, panels)
     a = [aligned_zeros((b, h), np.float32) for _ in range(threads)]
     c = [aligned_zeros((b, h), np.float32) for _ in range(threads)]
-    for x in a:
-        x[...] = rng.standard_normal((b, h), np.float32)
+    for x, part in zip(a, np.split(rows, threads), strict=True):
+        x[...] = part
     pool = ThreadPoolExecutor(threads)
 
     def product() -> float:
@@ -61,8 +68,53 @@ def recurrent_product(H: str, B: str, n_threads: str) -> Work:
         return 2.0 * h * h * b * times * threads
 
     core.multiply(a[0], panels, False, c[0])
-    expected = a[0].astype(np.float64) @ W
-    assert np.abs(c[0] - expected).max() < 1e-5 * np.abs(expected).max()
+    _check_product(c[0], a[0], W)
+    return product
+
+
+def _repetitions(h: int, b: int) -> int:
+    """Products that take long enough together to be timed."""
+    return max(1, 2_000_000_000 // (h * h * b))
+
+
+def _factors(h: int, rows: int) -> tuple[Matrix, Matrix]:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((h, h), np.float32) / np.float32(h), rng.standard_normal((rows, h), np.float32)
+
+
+def _check_product(c: Matrix, a: Matrix, W: Matrix) -> None:
+    expected = a.astype(np.float64) @ W
+    assert np.abs(c - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def peer_product(contender: str, H: str, B: str, n_threads: str) -> Work:
+    """The rows and weights of `recurrent_product` by NumPy or PyTorch: one product whose rows threads may share.
+
+    Not by JAX: its compiler takes a product that does not change out of the loop, and calls from Python cost more.
+    """
+    h, b, threads = int(H), int(B), int(n_threads)
+    times = _repetitions(h, b)
+    W, a = _factors(h, b * threads)
+    c = np.zeros_like(a)
+    if contender == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+        multiply: Callable[..., object] = torch.mm
+        factors, out = (torch.from_numpy(a), torch.from_numpy(W)), torch.from_numpy(c)
+    else:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads)
+        multiply, factors, out = np.matmul, (a, W), c
+
+    def product() -> float:
+        for _ in range(times):
+            multiply(*factors, out=out)
+        return 2.0 * h * h * b * times * threads
+
+    multiply(*factors, out=out)
+    _check_product(c, a, W)
     return product
 
 
@@ -99,8 +151,7 @@ def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
         return lambda: -model.score(text, exact=False)
     if contender == "crnn-exact":
         return lambda: -model.score(text)
-    weights = {name: model.params_[NAMES[name]] for name in NAMES}
-    peer = peer_class(contender)(weights, 1, 25, n_threads=None if contender == "jax" else threads)
+    peer = peer_class(contender)(model.params_, 1, 25, n_threads=None if contender == "jax" else threads)
     b = int(streams)
     ids = case.ids[: len(case.ids) // b * b].reshape(b, -1).T.copy()
     return lambda: -peer.forward(ids)
@@ -108,8 +159,10 @@ def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
 
 KINDS: dict[str, Callable[..., Work]] = {
     "train": train,
+    "train_stacked": train_stacked,
     "sgemm": sgemm,
     "recurrent_product": recurrent_product,
+    "peer_product": peer_product,
     "sample": sample,
     "score": score,
 }

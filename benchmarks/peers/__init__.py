@@ -1,8 +1,9 @@
 """The programs that crnn is timed against, behind one small interface.
 
-Every peer trains, scores and samples the same model (one tanh layer, clipped Adagrad) from the same weights,
-so that a benchmark can time it *and* check that what it computed is right. A framework is imported when its
-peer is built, never with this package: ask `available` first.
+Every peer trains and scores the same model (clipped Adagrad; a tanh, GRU or LSTM cell, one layer or more) from
+the same weights, so that a benchmark can time it *and* check that what it computed is right. One tanh layer is
+sampled from as well, and is all that NumPy's peer knows. A framework is imported when its peer is built, never
+with this package: ask `available` first.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Arrays = dict[str, NDArray[np.floating]]
 
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}  # blocks of H rows in the weights of a cell
 SCORING_ROWS = 1024  # symbols a peer scores at a time: their logits stay in cache, a long text in memory
 
 _MODULES = {  # name -> (module, class, what it needs)
@@ -33,8 +35,10 @@ class Peer(Protocol):
     Parameters of a peer
     --------------------
     parameters : mapping of str to array
-        Weights to start from, in min-char-rnn's shapes: ``Wxh`` (H, V), ``Whh`` (H, H), ``Why`` (V, H) and
-        ``bh`` (H,), ``by`` (V,); they are copied.
+        Weights to start from, under the names of `CharRNN.params_`. For each layer k ``Wxh_l{k}`` (G H, V), or
+        (G H, H) above the first, ``Whh_l{k}`` (G H, H) and ``bh_l{k}`` (G H,), G the gates of the cell in PyTorch's
+        order; for a GRU also ``bhn_l{k}`` (H,), the bias inside the new gate's product with the reset gate. Then
+        ``Why`` (V, H) and ``by`` (V,). They are copied.
     batch_size, seq_length : int
         B streams side by side, T symbols in a chunk.
     learning_rate, clip : float, default 0.1 and 5.0
@@ -46,7 +50,9 @@ class Peer(Protocol):
     initial_accumulator : float, default 0.0
         What every element of Adagrad's memory starts from.
     state : array (B, H), optional
-        Hidden state before the first chunk; zero by default.
+        Hidden state of the last layer before the first chunk; zero by default, as that of all others is.
+    cell : str, default "rnn"
+        A key of `GATES`.
     """
 
     name: str
@@ -63,6 +69,7 @@ class Peer(Protocol):
         n_threads: int | None = None,
         initial_accumulator: float = 0.0,
         state: ArrayLike | None = None,
+        cell: str = "rnn",
     ) -> None: ...
 
     def train(self, inputs: NDArray[np.integer], targets: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -77,7 +84,10 @@ class Peer(Protocol):
         ...
 
     def sample(self, n: int, num_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
-        """Draw num_samples texts of n ids each, (num_samples, n), from a zero state and symbol 0."""
+        """Draw num_samples texts of n ids each, (num_samples, n), from a zero state and symbol 0.
+
+        Of one tanh layer only.
+        """
         ...
 
     def parameters(self) -> Arrays:
@@ -85,8 +95,13 @@ class Peer(Protocol):
         ...
 
     def state(self) -> NDArray[np.floating]:
-        """A copy of the carried hidden state, (B, H)."""
+        """A copy of the carried hidden state of the last layer, (B, H)."""
         ...
+
+
+def layers(parameters: Mapping[str, ArrayLike]) -> int:
+    """How many layers the parameters of a peer are of."""
+    return sum(name.startswith("Whh_l") for name in parameters)
 
 
 def available(name: str) -> bool:

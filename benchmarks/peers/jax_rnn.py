@@ -5,7 +5,7 @@ good program would do: dWhh is one product over all T·B rows after the backward
 is what most people write: differentiating the scan adds T small products to a carried matrix. Tried and
 found slower or no faster: one-hot products instead of row lookups, unrolled scans, vectors instead of
 one-row matrices, one flat vector of parameters, a jitted step per chunk (``loop=False``: it pays a dispatch
-of 30 us, and no more).
+of 30 us, and no more). A gated cell, or more than one layer, has the gradient by autodiff only.
 
 Threads: XLA's CPU client sizes its pool once, when JAX is first used, by the cores that the process may then
 run on. To time one thread, call ``os.sched_setaffinity(0, {core})`` (or ``taskset -c``) in a fresh process
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from benchmarks.peers import SCORING_ROWS, Arrays
+from benchmarks.peers import SCORING_ROWS, Arrays, layers
 
 
 def cores() -> int:
@@ -34,28 +34,58 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _states(carry: Any, pre: Any, Wh: Any) -> Any:
-    """Hidden states (T, B, H) from pre-activations (T, B, H) and the state before them."""
+def _states(cell: str, w: Any, state: Any, pre: Any) -> Any:
+    """The state after T steps and hidden states (T, B, H), from pre-activations (T, B, G H) and a state.
+
+    A state is a tuple of (B, H): h, and for an LSTM c.
+    """
     import jax
+    from jax import numpy as jnp
+    from jax.nn import sigmoid
 
-    def advance(h: Any, z: Any) -> Any:
-        h = jax.numpy.tanh(z + h @ Wh)
-        return h, h
+    def rnn(state: Any, z: Any) -> Any:
+        h = jnp.tanh(z + state[0] @ w["Wh"])
+        return (h,), h
 
-    return jax.lax.scan(advance, carry, pre)[1]
+    def gru(state: Any, z: Any) -> Any:
+        (h,) = state
+        zr, zz, zn = jnp.split(z, 3, axis=1)
+        ar, az, an = jnp.split(h @ w["Wh"], 3, axis=1)
+        update = sigmoid(zz + az)
+        new = jnp.tanh(zn + sigmoid(zr + ar) * (an + w["bhn"]))
+        h = new + update * (h - new)
+        return (h,), h
+
+    def lstm(state: Any, z: Any) -> Any:
+        h, c = state
+        i, f, g, o = jnp.split(z + h @ w["Wh"], 4, axis=1)
+        c = sigmoid(f) * c + sigmoid(i) * jnp.tanh(g)
+        h = sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    return jax.lax.scan({"rnn": rnn, "gru": gru, "lstm": lstm}[cell], state, pre)
 
 
-def _hidden_autodiff(w: Any, h0: Any, x: Any) -> Any:
-    return _states(h0, (w["Wx"] + w["bh"])[x], w["Wh"])
+def _hidden_autodiff(cell: str, stack: Any, states: Any, x: Any) -> Any:
+    """Hidden states (T, B, H) of the last layer, and the states of all layers after the chunk x (T, B)."""
+    hs, after = None, []
+    for w, state in zip(stack, states, strict=True):
+        pre = (w["Wx"] + w["bh"])[x] if hs is None else hs @ w["Wx"] + w["bh"]
+        state, hs = _states(cell, w, state, pre)
+        after.append(state)
+    return hs, after
 
 
 def _by_hand() -> Callable[[Any, Any, Any], Any]:
-    """`_hidden_autodiff` with its backward pass written out."""
+    """`_hidden_autodiff` of one tanh layer with its backward pass written out."""
     import jax
     from jax import numpy as jnp
 
+    def plain(w: Any, h0: Any, x: Any) -> Any:
+        return _hidden_autodiff("rnn", [w], [(h0,)], x)[0]
+
     def forward(w: Any, h0: Any, x: Any) -> Any:
-        hs = _hidden_autodiff(w, h0, x)
+        hs = plain(w, h0, x)
         return hs, (w, h0, x, hs)
 
     def backward(saved: Any, dhs: Any) -> Any:
@@ -77,9 +107,21 @@ def _by_hand() -> Callable[[Any, Any, Any], Any]:
         }
         return grads, dh0, None
 
-    hidden = jax.custom_vjp(_hidden_autodiff)
-    hidden.defvjp(forward, backward)
+    of_one_layer = jax.custom_vjp(plain)
+    of_one_layer.defvjp(forward, backward)
+
+    def hidden(stack: Any, states: Any, x: Any) -> Any:
+        hs = of_one_layer(stack[0], states[0][0], x)
+        return hs, [(hs[-1],)]
+
     return hidden
+
+
+def _zero_states(cell: str, stack: Any, batch_size: int) -> Any:
+    from jax import numpy as jnp
+
+    zero = [jnp.zeros((batch_size, len(w["Wh"])), w["Wh"].dtype) for w in stack]
+    return [(h, h) if cell == "lstm" else (h,) for h in zero]
 
 
 def _logits(w: Any, hs: Any) -> Any:
@@ -99,30 +141,29 @@ def _training_step(hidden: Any, learning_rate: float, clip: float, carry: Any, c
     import jax
     from jax import numpy as jnp
 
-    def loss(w: Any, h: Any, x: Any, y: Any) -> Any:
-        hs = hidden({k: w[k] for k in ("Wx", "Wh", "bh")}, h, x)
-        return -_log_likelihood(_logits(w, hs), y).sum() / x.shape[1], hs[-1]
+    def loss(w: Any, states: Any, x: Any, y: Any) -> Any:
+        hs, states = hidden(w["layers"], states, x)
+        return -_log_likelihood(_logits(w, hs), y).sum() / x.shape[1], states
 
-    w, memory, h = carry
-    (value, h), grads = jax.value_and_grad(loss, has_aux=True)(w, h, *chunk)
+    w, memory, states = carry
+    (value, states), grads = jax.value_and_grad(loss, has_aux=True)(w, states, *chunk)
     grads = jax.tree.map(lambda d: jnp.clip(d, -clip, clip), grads)
     memory = jax.tree.map(lambda m, d: m + d * d, memory, grads)
     w = jax.tree.map(lambda p, d, m: p - learning_rate * d / jnp.sqrt(m + 1e-8), w, grads, memory)
-    return (w, memory, h), value
+    return (w, memory, states), value
 
 
-def _score(w: Any, pieces: Any, targets: Any, counted: Any) -> Any:
+def _score(cell: str, w: Any, pieces: Any, targets: Any, counted: Any) -> Any:
     """Sum of log-likelihoods over pieces (P, T, B) swept one after another, where counted (P, T) is 1."""
     import jax
-    from jax import numpy as jnp
 
-    def piece(h: Any, chunk: Any) -> Any:
+    def piece(states: Any, chunk: Any) -> Any:
         x, y, weight = chunk
-        hs = _hidden_autodiff(w, h, x)
-        return hs[-1], (_log_likelihood(_logits(w, hs), y).reshape(x.shape).sum(1) * weight).sum()
+        hs, states = _hidden_autodiff(cell, w["layers"], states, x)
+        return states, (_log_likelihood(_logits(w, hs), y).reshape(x.shape).sum(1) * weight).sum()
 
-    h = jnp.zeros((pieces.shape[2], w["Wh"].shape[0]), w["Wh"].dtype)
-    return jax.lax.scan(piece, h, (pieces, targets, counted))[1].sum()
+    states = _zero_states(cell, w["layers"], pieces.shape[2])
+    return jax.lax.scan(piece, states, (pieces, targets, counted))[1].sum()
 
 
 def _sample(n: int, num_samples: int, w: Any, key: Any) -> Any:
@@ -133,7 +174,8 @@ def _sample(n: int, num_samples: int, w: Any, key: Any) -> Any:
     import jax
     from jax import numpy as jnp
 
-    rows, dtype = w["Wx"] + w["bh"], w["Wh"].dtype
+    (layer,) = w["layers"]
+    rows, Wh, dtype = layer["Wx"] + layer["bh"], layer["Wh"], layer["Wh"].dtype
 
     def highest(y: Any, gumbel: Any) -> Any:
         return jnp.argmax(y + gumbel, axis=1).astype(jnp.int32)
@@ -146,7 +188,7 @@ def _sample(n: int, num_samples: int, w: Any, key: Any) -> Any:
 
     def draw(carry: Any, noise: Any) -> Any:
         h, i = carry
-        h = jnp.tanh(rows[i] + h @ w["Wh"])
+        h = jnp.tanh(rows[i] + h @ Wh)
         i = choose(h @ w["Wy"] + w["by"], noise)
         return (h, i), i
 
@@ -154,7 +196,7 @@ def _sample(n: int, num_samples: int, w: Any, key: Any) -> Any:
         noise = jax.random.gumbel(key, (n, 1, len(w["by"])), dtype)
     else:
         noise = jax.random.uniform(key, (n, num_samples), dtype)
-    start = jnp.zeros((num_samples, w["Wh"].shape[0]), dtype), jnp.zeros(num_samples, jnp.int32)
+    start = jnp.zeros((num_samples, len(Wh)), dtype), jnp.zeros(num_samples, jnp.int32)
     return jax.lax.scan(draw, start, noise)[1]
 
 
@@ -179,6 +221,7 @@ class JaxPeer:
         n_threads: int | None = None,
         initial_accumulator: float = 0.0,
         state: ArrayLike | None = None,
+        cell: str = "rnn",
         gradient: str = "by_hand",
         loop: bool = True,
     ) -> None:
@@ -186,22 +229,31 @@ class JaxPeer:
 
         if n_threads not in (None, cores()):
             raise ValueError(f"n_threads={n_threads}, but XLA takes all {cores()} cores of this process")
+        self.one_tanh_layer = cell == "rnn" and layers(parameters) == 1
+        if gradient == "by_hand" and not self.one_tanh_layer:
+            raise ValueError(f"no gradient by hand of cell={cell!r} in {layers(parameters)} layers; use 'autodiff'")
         self.jax, self.loop = jax, loop
         self.batch_size, self.seq_length = batch_size, seq_length
         self.dtype = np.dtype(dtype)
-        hidden = {"by_hand": _by_hand(), "autodiff": _hidden_autodiff}[gradient]
+        hidden = {"by_hand": _by_hand(), "autodiff": partial(_hidden_autodiff, cell)}[gradient]
         step = partial(_training_step, hidden, learning_rate, clip)
         self._one = jax.jit(step, donate_argnums=0)
         self._many = jax.jit(lambda carry, chunks: jax.lax.scan(step, carry, chunks), donate_argnums=0)
-        self._score = jax.jit(_score)
+        self._score = jax.jit(partial(_score, cell))
         self._sample = jax.jit(_sample, static_argnums=(0, 1))
         p = {k: np.asarray(v, self.dtype) for k, v in parameters.items()}
-        w = {"Wx": p["Wxh"].T, "Wh": p["Whh"].T, "Wy": p["Why"].T} | {k: p[k].ravel() for k in ("bh", "by")}
-        h = np.zeros((batch_size, len(p["Whh"]))) if state is None else np.asarray(state)
+        stack = []
+        for k in range(layers(p)):
+            layer = {"Wx": p[f"Wxh_l{k}"].T, "Wh": p[f"Whh_l{k}"].T, "bh": p[f"bh_l{k}"]}
+            stack.append(layer | ({"bhn": p[f"bhn_l{k}"]} if cell == "gru" else {}))
+        w = {"layers": stack, "Wy": p["Why"].T, "by": p["by"]}
         with self._precision():
-            memory = {k: np.full_like(v, initial_accumulator) for k, v in w.items()}
-            # copies, because donated buffers must not be the caller's
-            self._carry = jax.tree.map(lambda a: jax.numpy.array(a, self.dtype, copy=True), (w, memory, h))
+            memory = jax.tree.map(lambda a: np.full_like(a, initial_accumulator), w)
+            states = _zero_states(cell, stack, batch_size)
+            if state is not None:
+                states[-1] = (np.asarray(state), *states[-1][1:])
+            # copies, because donated buffers must not be the caller's, nor one buffer be two states
+            self._carry = jax.tree.map(lambda a: jax.numpy.array(a, self.dtype, copy=True), (w, memory, states))
 
     def _precision(self) -> AbstractContextManager[Any]:
         """float64 only where this peer asks for it: JAX's own default is a global switch."""
@@ -214,12 +266,17 @@ class JaxPeer:
 
     def parameters(self) -> Arrays:
         """See `Peer.parameters`."""
-        w = {k: np.array(v) for k, v in self._carry[0].items()}
-        return {"Wxh": w["Wx"].T, "Whh": w["Wh"].T, "Why": w["Wy"].T, "bh": w["bh"], "by": w["by"]}
+        w = self.jax.tree.map(np.array, self._carry[0])
+        found = {"Why": w["Wy"].T, "by": w["by"]}
+        for k, layer in enumerate(w["layers"]):
+            found |= {f"Wxh_l{k}": layer["Wx"].T, f"Whh_l{k}": layer["Wh"].T, f"bh_l{k}": layer["bh"]}
+            if "bhn" in layer:
+                found[f"bhn_l{k}"] = layer["bhn"]
+        return found
 
     def state(self) -> NDArray[np.floating]:
         """See `Peer.state`."""
-        return np.array(self._carry[2])
+        return np.array(self._carry[2][-1][0])
 
     def train(self, inputs: NDArray[np.integer], targets: NDArray[np.integer]) -> NDArray[np.float64]:
         """See `Peer.train`."""
@@ -248,5 +305,7 @@ class JaxPeer:
 
     def sample(self, n: int, num_samples: int = 1, *, seed: int = 0) -> NDArray[np.integer]:
         """See `Peer.sample`; one jitted scan over all samples together."""
+        if not self.one_tanh_layer:
+            raise ValueError("only one tanh layer is sampled")
         with self._precision():
             return np.asarray(self._sample(n, num_samples, self._carry[0], self.jax.random.key(seed))).T

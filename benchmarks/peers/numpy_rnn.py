@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from benchmarks.peers import Arrays
+from benchmarks.peers import Arrays, layers
 
 
 class NumpyPeer:
@@ -35,7 +35,10 @@ class NumpyPeer:
         n_threads: int | None = None,
         initial_accumulator: float = 0.0,
         state: ArrayLike | None = None,
+        cell: str = "rnn",
     ) -> None:
+        if cell != "rnn" or layers(parameters) != 1:
+            raise ValueError(f"min-char-rnn is one tanh layer; got cell={cell!r} and {layers(parameters)} layers")
         if batch_size != 1:
             raise ValueError(f"min-char-rnn has one stream; got batch_size={batch_size}")
         if n_threads not in (None, 1):
@@ -43,7 +46,8 @@ class NumpyPeer:
         self.dtype = np.dtype(dtype)
         self.seq_length = seq_length
         self.learning_rate, self.clip = learning_rate, clip
-        self.weights = {name: np.array(value, self.dtype) for name, value in parameters.items()}
+        # within, the names of the original
+        self.weights = {k.removesuffix("_l0"): np.array(v, self.dtype) for k, v in parameters.items()}
         for name in ("bh", "by"):
             self.weights[name] = self.weights[name].reshape(-1, 1)
         self.memory = {k: np.full_like(v, initial_accumulator) for k, v in self.weights.items()}
@@ -53,7 +57,8 @@ class NumpyPeer:
 
     def parameters(self) -> Arrays:
         """See `Peer.parameters`."""
-        return {k: v.ravel().copy() if k in ("bh", "by") else v.copy() for k, v in self.weights.items()}
+        found = {k: v.ravel().copy() if k in ("bh", "by") else v.copy() for k, v in self.weights.items()}
+        return {k if k in ("Why", "by") else f"{k}_l0": v for k, v in found.items()}
 
     def state(self) -> NDArray[np.floating]:
         """See `Peer.state`."""

@@ -49,7 +49,7 @@ cdef inline Chunk chunk_of(const Network* net, Py_ssize_t T, Py_ssize_t B) noexc
     chunk.B = B
     chunk.block = block_steps(net, T, B)
     chunk.states = (T + 1) * B * net.H
-    chunk.gates = (chunk.block + 1 if net.cell == RNN else T) * B * net.Z * net.H
+    chunk.gates = (chunk.block + 1 if net.cell == RNN else T) * B * net.ldg
     return chunk
 
 
@@ -121,7 +121,7 @@ cdef inline void look_up_input(const Network* net, const floating* p, const int*
     cdef floating* out
     for b in range(B):
         row = p + net.layer[0].Wx + x[b] * N
-        out = z + b * net.Z * H
+        out = z + b * net.ldg
         for j in range(together):
             out[j] = row[j] + bias[j]
         if net.cell == GRU:
@@ -129,7 +129,7 @@ cdef inline void look_up_input(const Network* net, const floating* p, const int*
             for j in range(2 * H, N):
                 out[j] = row[j] + bias[j]
     if net.cell == GRU:
-        set_rows(p + net.layer[0].bn, B, H, z + 2 * H, 4 * H)
+        set_rows(p + net.layer[0].bn, B, H, z + 2 * H, net.ldg)
 
 
 cdef inline void project_input(const Network* net, const floating* p, const floating* panels, Py_ssize_t l,
@@ -139,11 +139,11 @@ cdef inline void project_input(const Network* net, const floating* p, const floa
     cdef floating* out
     for g in range(net.G):
         out = z + input_block(net, g) * H
-        set_rows(p + net.layer[l].bh + g * H, rows, H, out, net.Z * H)
+        set_rows(p + net.layer[l].bh + g * H, rows, H, out, net.ldg)
         multiply_rows(net.many, rows, net.units, H, below, H, p + net.layer[l].Wx + g * H, N,
-                      panels + net.layer[l].Wx_panels + g * packed_elements(p, net.units, H), net.most_rows, out, net.Z * H)
+                      panels + net.layer[l].Wx_panels + g * packed_elements(p, net.units, H), net.most_rows, out, net.ldg)
     if net.cell == GRU:
-        set_rows(p + net.layer[l].bn, rows, H, z + 2 * H, 4 * H)
+        set_rows(p + net.layer[l].bn, rows, H, z + 2 * H, net.ldg)
 
 
 cdef inline void add_lookup_gradient(const Network* net, const floating* dz, const int* x, Py_ssize_t B,
@@ -154,7 +154,7 @@ cdef inline void add_lookup_gradient(const Network* net, const floating* dz, con
     cdef floating* row
     for b in range(B):
         row = d + net.layer[0].Wx + x[b] * N
-        out = dz + b * net.Z * H
+        out = dz + b * net.ldg
         for j in range(together):
             row[j] += out[j]
         if net.cell == GRU:
@@ -177,7 +177,7 @@ cdef inline void project_input_back(const Network* net, const floating* p, const
                                     Py_ssize_t rows, const floating* below, const floating* dz, floating* d,
                                     floating* scratch, floating* dbelow) noexcept nogil:
     """dWx += below.T @ dz; dbh += dz.sum(axis=0); dbelow = dz @ Wx.T          the backward of `project_input`"""
-    cdef Py_ssize_t H = net.H, N = net.G * H, ld = net.Z * H, together = 2 * H if net.cell == GRU else N
+    cdef Py_ssize_t H = net.H, N = net.G * H, ld = net.ldg, together = 2 * H if net.cell == GRU else N
     cdef const floating* WxT = panels + net.layer[l].WxT_panels
     cdef const floating* Wx = p + net.layer[l].Wx
     cdef floating* dWx = d + net.layer[l].Wx
@@ -198,8 +198,8 @@ cdef inline void multiply_split_back(const Network* net, Py_ssize_t rows, const 
     cdef Py_ssize_t H = net.H, j, start, columns, width
     cdef const floating* panel
     if not net.many:
-        gemm(b"t", b"n", rows, H, 2 * H, dz, 4 * H, Wx, 3 * H, <floating>0, dbelow, H)
-        gemm(b"t", b"n", rows, H, H, dz + 3 * H, 4 * H, Wx + 2 * H, 3 * H, <floating>1, dbelow, H)
+        gemm(b"t", b"n", rows, H, 2 * H, dz, net.ldg, Wx, 3 * H, <floating>0, dbelow, H)
+        gemm(b"t", b"n", rows, H, H, dz + 3 * H, net.ldg, Wx + 2 * H, 3 * H, <floating>1, dbelow, H)
         return
     memset(dbelow, 0, rows * H * sizeof(floating))
     for j in range(panel_count(dz, H, net.most_rows)):
@@ -207,8 +207,8 @@ cdef inline void multiply_split_back(const Network* net, Py_ssize_t rows, const 
         columns = panel_start(dz, H, net.most_rows, j + 1) - start
         width = packed_elements(dz, 1, columns)
         panel = WxT + 3 * H * start
-        multiply_panel(rows, 2 * H, dz, 4 * H, panel, columns, dbelow + start, H)
-        multiply_panel(rows, H, dz + 3 * H, 4 * H, panel + 2 * H * width, columns, dbelow + start, H)
+        multiply_panel(rows, 2 * H, dz, net.ldg, panel, columns, dbelow + start, H)
+        multiply_panel(rows, H, dz + 3 * H, net.ldg, panel + 2 * H * width, columns, dbelow + start, H)
 
 
 # --------------------------------------------------------------------------------------------------- one layer
@@ -217,7 +217,7 @@ cdef inline void multiply_split_back(const Network* net, Py_ssize_t rows, const 
 cdef inline void begin_step(const Network* net, const floating* p, const floating* panels, Py_ssize_t B,
                             const floating* h_prev, bint back, floating* z) noexcept nogil:
     """z = bh + h_prev @ Wh                            (B, G H): of the first layer's step, what needs no symbol"""
-    cdef Py_ssize_t g, H = net.H, ld = net.Z * H
+    cdef Py_ssize_t g, H = net.H, ld = net.ldg
     cdef const floating* Wh = panels + net.layer[0].Wh_panels
     for g in range(net.G):
         set_rows(p + net.layer[0].bh + g * H, B, H, z + input_block(net, g) * H, ld)
@@ -238,7 +238,7 @@ cdef inline void finish_step(const Network* net, const floating* p, const int* x
     for b in range(B):
         for g in range(net.G):
             row = p + net.layer[0].Wx + (x[b] * net.G + g) * H
-            out = z + (b * net.Z + input_block(net, g)) * H
+            out = z + b * net.ldg + input_block(net, g) * H
             for j in range(H):
                 out[j] += row[j]
         if net.cell == RNN:
@@ -248,9 +248,9 @@ cdef inline void finish_step(const Network* net, const floating* p, const int* x
         while j < H:
             n = min(H - j, <Py_ssize_t>MOST_COLUMNS)
             if net.cell == GRU:
-                gru_units(n, H, h_prev + b * H + j, z + b * 4 * H + j, h + b * H + j)
+                gru_units(n, H, h_prev + b * H + j, z + b * net.ldg + j, h + b * H + j)
             else:
-                lstm_units(n, H, c_prev + b * H + j, z + b * 5 * H + j, c + b * H + j, h + b * H + j)
+                lstm_units(n, H, c_prev + b * H + j, z + b * net.ldg + j, c + b * H + j, h + b * H + j)
             j += n
 
 
@@ -261,7 +261,7 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
 
     h and c begin with the states before step 0, gates with those of step 0.
     """
-    cdef Py_ssize_t t, BH = B * net.H, row = BH * net.Z
+    cdef Py_ssize_t t, BH = B * net.H, row = B * net.ldg
     cdef const floating* Wh = panels + net.layer[l].Wh_panels
     cdef floating* z
     for t in range(first, last):
@@ -276,9 +276,9 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
         if net.cell == RNN:
             rnn_forward(B, net.H, net.units, h + t * BH, Wh, net.most, t & 1, z)
         elif net.cell == GRU:
-            gru_forward(B, net.H, net.units, h + t * BH, Wh, net.most, t & 1, z, h + (t + 1) * BH)
+            gru_forward(B, net.H, net.units, h + t * BH, Wh, net.most, t & 1, z, net.ldg, h + (t + 1) * BH)
         else:
-            lstm_forward(B, net.H, net.units, h + t * BH, c + t * BH, Wh, net.most, t & 1, z, c + (t + 1) * BH, h + (t + 1) * BH)
+            lstm_forward(B, net.H, net.units, h + t * BH, c + t * BH, Wh, net.most, t & 1, z, net.ldg, c + (t + 1) * BH, h + (t + 1) * BH)
 
 
 cdef inline void layers_forward(const Network* net, const floating* p, const floating* panels, Chunk chunk,
@@ -295,7 +295,7 @@ cdef inline void layers_forward(const Network* net, const floating* p, const flo
     for l in range(lowest, net.L):
         if l:
             z = (h + l * chunk.states + (first + 1) * BH if net.cell == RNN
-                 else gates + l * chunk.gates + first * BH * net.Z)
+                 else gates + l * chunk.gates + first * chunk.B * net.ldg)
             project_input(net, p, panels, l, rows, below, z)
         recur(net, p, panels, l, chunk.B, x, first, last, h + l * chunk.states, c + l * chunk.states,
               gates + l * chunk.gates)
@@ -314,7 +314,7 @@ cdef inline void recur_back(const Network* net, const floating* panels, Py_ssize
 
     `carry` (B, H) is what reaches the state before the block past its products. At the end gates hold dz.
     """
-    cdef Py_ssize_t t, B = chunk.B, BH = B * net.H, row = BH * net.Z
+    cdef Py_ssize_t t, B = chunk.B, BH = B * net.H, row = B * net.ldg
     cdef const floating* WhT = panels + net.layer[l].WhT_panels
     cdef const floating* dz_next
     cdef floating* dz
@@ -330,9 +330,9 @@ cdef inline void recur_back(const Network* net, const floating* panels, Py_ssize
         if net.cell == RNN:
             rnn_backward(B, net.H, dz_next, WhT, net.most, t & 1, h + (t + 1) * BH, dz)
         elif net.cell == GRU:
-            gru_backward(B, net.H, dz_next, WhT, net.most, t & 1, h + t * BH, dz, dh + (t - first) * BH, carry)
+            gru_backward(B, net.H, dz_next, WhT, net.most, t & 1, h + t * BH, dz, net.ldg, dh + (t - first) * BH, carry)
         else:
-            lstm_backward(B, net.H, dz_next, WhT, net.most, t & 1, c + t * BH, dz, dh + (t - first) * BH, carry)
+            lstm_backward(B, net.H, dz_next, WhT, net.most, t & 1, c + t * BH, dz, net.ldg, dh + (t - first) * BH, carry)
         if l == 0:
             add_lookup_gradient(net, dz, x + t * B, B, d)
 
@@ -348,7 +348,7 @@ cdef inline void layers_backward(const Network* net, const floating* p, const fl
                                  const floating* h, const floating* c, floating* gates, const floating* dropped,
                                  floating* dh, floating* carry, floating* d, floating* scratch) noexcept nogil:
     """All layers back over time steps [first, last); the top one's gradient from above is in its place."""
-    cdef Py_ssize_t l, H = net.H, BH = chunk.B * H, rows = (last - first) * chunk.B, ld = net.Z * H
+    cdef Py_ssize_t l, H = net.H, BH = chunk.B * H, rows = (last - first) * chunk.B, ld = net.ldg
     cdef const floating* h_l
     cdef const floating* below
     cdef floating* dz
@@ -360,7 +360,7 @@ cdef inline void layers_backward(const Network* net, const floating* p, const fl
         if drop != NULL:
             drop_out(drop, l, first, last, chunk.B, H, gradient_from_above(net, chunk, l, gates, dh))
         recur_back(net, panels, l, chunk, x, first, last, h_l, c + l * chunk.states, gates_l, dh, carry + l * BH, d)
-        dz = gates_l if net.cell == RNN else gates_l + first * BH * net.Z
+        dz = gates_l if net.cell == RNN else gates_l + first * chunk.B * net.ldg
         # dWh += h[:-1].T @ dz                         (H, G H) = (TB, H)' (TB, G H)
         add_weight_gradient(net.many, rows, H, net.G * H, h_l + first * BH, dz, ld, scratch,
                             d + net.layer[l].Wh, net.G * H)

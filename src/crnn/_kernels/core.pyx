@@ -147,7 +147,7 @@ def workspace(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict
     return {
         "h": (L, T + 1, B, H),
         "c": (L, T + 1 if net.cell == LSTM else 0, B, H),
-        "gates": (L, block_steps(net, T, B) + 1 if net.cell == RNN else T, B, net.Z * H),
+        "gates": (L, block_steps(net, T, B) + 1 if net.cell == RNN else T, B, net.ldg),
         "dropped": (L, T if dropout else 0, B, H),
         "y": (T, B, net.V),
         "dh": (0 if net.cell == RNN else block_steps(net, T, B), B, H),
@@ -341,7 +341,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     _same("symbols seen", seen.shape[0], net.V)
     _same("losses", losses.shape[0], n_shards)
     _same("norms", norms.shape[0], n_shards)
-    if T * B * net.Z * net.H > INT_MAX:
+    if T * B * net.ldg > INT_MAX:
         raise ValueError(f"{T} steps of {B} streams: their gates are more than {INT_MAX}, as far as a BLAS counts")
     if ids.shape[0] < ((all_streams - 1) * stride + T + 1) * id_width:
         raise ValueError(f"{ids.shape[0] // id_width} symbols: too few for {all_streams} streams of {stride}")
@@ -463,7 +463,7 @@ def inference_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str
     return {
         "h": (net.L, T + 1, B, net.H),
         "c": (net.L, T + 1 if net.cell == LSTM else 0, B, net.H),
-        "gates": (1, 0 if net.cell == RNN else T, B, net.Z * net.H),
+        "gates": (1, 0 if net.cell == RNN else T, B, net.ldg),
     }
 
 

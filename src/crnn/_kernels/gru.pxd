@@ -10,7 +10,7 @@ from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count,
 
 
 cdef inline void gru_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev,
-                             const floating* Wh_panels, int most, bint back, floating* gates, floating* h) noexcept nogil:
+                             const floating* Wh_panels, int most, bint back, floating* gates, Py_ssize_t ldg, floating* h) noexcept nogil:
     """gates[:, :3 H] += h_prev @ Wh, then the cell     (B, 3 H) += (B, H) (H, 3 H), a panel's units at a time"""
     cdef Py_ssize_t i, j, b, g, start, columns
     cdef Py_ssize_t count = panel_count(h_prev, H, most), gate = packed_elements(h_prev, units, H)
@@ -20,9 +20,9 @@ cdef inline void gru_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const
         columns = panel_start(h_prev, H, most, j + 1) - start
         for g in range(3):
             multiply_panel(B, units, h_prev, H, Wh_panels + g * gate + units * start, columns, gates + g * H + start,
-                           4 * H)
+                           ldg)
         for b in range(B):
-            gru_units(columns, H, h_prev + b * H + start, gates + b * 4 * H + start, h + b * H + start)
+            gru_units(columns, H, h_prev + b * H + start, gates + b * ldg + start, h + b * H + start)
 
 
 cdef inline void gru_units(Py_ssize_t n, Py_ssize_t H, const floating* h_prev, floating* gates,
@@ -49,7 +49,7 @@ cdef inline void gru_units(Py_ssize_t n, Py_ssize_t H, const floating* h_prev, f
 
 
 cdef inline void gru_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_next, const floating* WhT_panels,
-                              int most, bint back, const floating* h_prev, floating* gates, floating* dh,
+                              int most, bint back, const floating* h_prev, floating* gates, Py_ssize_t ldg, floating* dh,
                               floating* direct) noexcept nogil:
     """dh += dz_next @ Wh.T + direct; gates = their gradients; direct = dh z     dz_next NULL at the last step
 
@@ -60,11 +60,11 @@ cdef inline void gru_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_nex
         j = turn(i, count, back)
         start = panel_start(dh, H, most, j)
         columns = panel_start(dh, H, most, j + 1) - start
-        prefetch_blocks(B, 4, H, gates + start, columns)
+        prefetch_blocks(B, 4, H, gates + start, ldg, columns)
         if dz_next != NULL:
-            multiply_panel(B, 3 * H, dz_next, 4 * H, WhT_panels + 3 * H * start, columns, dh + start, H)
+            multiply_panel(B, 3 * H, dz_next, ldg, WhT_panels + 3 * H * start, columns, dh + start, H)
         for b in range(B):
-            gru_units_backward(columns, H, h_prev + b * H + start, dh + b * H + start, gates + b * 4 * H + start,
+            gru_units_backward(columns, H, h_prev + b * H + start, dh + b * H + start, gates + b * ldg + start,
                                direct + b * H + start)
 
 

@@ -9,7 +9,7 @@ from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count,
 
 
 cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev, const floating* c_prev,
-                              const floating* Wh_panels, int most, bint back, floating* gates, floating* c,
+                              const floating* Wh_panels, int most, bint back, floating* gates, Py_ssize_t ldg, floating* c,
                               floating* h) noexcept nogil:
     """gates += h_prev @ Wh, then the cell              (B, 4 H) += (B, H) (H, 4 H), a panel's units at a time"""
     cdef Py_ssize_t i, j, b, g, start, columns
@@ -20,9 +20,9 @@ cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, cons
         columns = panel_start(h_prev, H, most, j + 1) - start
         for g in range(4):
             multiply_panel(B, units, h_prev, H, Wh_panels + g * gate + units * start, columns, gates + g * H + start,
-                           5 * H)
+                           ldg)
         for b in range(B):
-            lstm_units(columns, H, c_prev + b * H + start, gates + b * 5 * H + start, c + b * H + start,
+            lstm_units(columns, H, c_prev + b * H + start, gates + b * ldg + start, c + b * H + start,
                        h + b * H + start)
 
 
@@ -61,7 +61,7 @@ cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, 
 
 
 cdef inline void lstm_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_next, const floating* WhT_panels,
-                               int most, bint back, const floating* c_prev, floating* gates, floating* dh,
+                               int most, bint back, const floating* c_prev, floating* gates, Py_ssize_t ldg, floating* dh,
                                floating* dc) noexcept nogil:
     """dh += dz_next @ Wh.T; gates = their gradients; dc = that of c_prev     dz_next NULL at the last step
 
@@ -72,11 +72,11 @@ cdef inline void lstm_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_ne
         j = turn(i, count, back)
         start = panel_start(dh, H, most, j)
         columns = panel_start(dh, H, most, j + 1) - start
-        prefetch_blocks(B, 5, H, gates + start, columns)
+        prefetch_blocks(B, 5, H, gates + start, ldg, columns)
         if dz_next != NULL:
-            multiply_panel(B, 4 * H, dz_next, 5 * H, WhT_panels + 4 * H * start, columns, dh + start, H)
+            multiply_panel(B, 4 * H, dz_next, ldg, WhT_panels + 4 * H * start, columns, dh + start, H)
         for b in range(B):
-            lstm_units_backward(columns, H, c_prev + b * H + start, dh + b * H + start, gates + b * 5 * H + start,
+            lstm_units_backward(columns, H, c_prev + b * H + start, dh + b * H + start, gates + b * ldg + start,
                                 dc + b * H + start)
 
 

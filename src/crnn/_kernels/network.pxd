@@ -39,6 +39,7 @@ ctypedef struct Network:
     Py_ssize_t symbols  # of the V
     Py_ssize_t G  # gates: blocks of H columns in the weights
     Py_ssize_t Z  # blocks of H columns in a row of the array of gates
+    Py_ssize_t ldg  # elements from one such row to the next
     bint many  # products over the rows of a chunk use packed weights, otherwise the BLAS
     bint training  # the transposed matrices are packed too
     int most  # vectors in a panel of the recurrence
@@ -60,10 +61,18 @@ cdef inline Py_ssize_t input_block(const Network* net, Py_ssize_t gate) noexcept
     return 3 if net.cell == GRU and gate == 2 else gate
 
 
+cdef inline Py_ssize_t gates_row(const Network* net, const floating* w) noexcept nogil:
+    """Elements of a row of the gates' array: an odd number of cache lines, or a unit's gates in all streams would fall
+    on the same few lines of the first-level cache. A vanilla cell's rows are those of h."""
+    cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(floating), lines = (net.Z * net.H + line - 1) // line
+    return net.H if net.cell == RNN else (lines | 1) * line
+
+
 cdef inline void place_panels(Network* net, const floating* w) noexcept nogil:
     """Deal out the packed vector; `w` only tells the dtype."""
     cdef Py_ssize_t l, end = 0, H = net.H
     cdef Py_ssize_t forward = net.G * packed_elements(w, net.units, H), backward = packed_elements(w, net.G * H, H)
+    net.ldg = gates_row(net, w)
     for l in range(net.L):
         net.layer[l].Wh_panels = end
         end += forward

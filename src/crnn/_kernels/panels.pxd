@@ -24,6 +24,8 @@ cdef extern from "register_tile.h" nogil:
     void multiply_panel_double(Py_ssize_t rows, Py_ssize_t K, const double* a, Py_ssize_t lda, const double* panel,
                                Py_ssize_t columns, double* c, Py_ssize_t ldc) noexcept
     const int OUTER_BLOCK
+    void pack_panel_float(Py_ssize_t rows, Py_ssize_t columns, const float* w, Py_ssize_t ldw, float* panel) noexcept
+    void pack_panel_double(Py_ssize_t rows, Py_ssize_t columns, const double* w, Py_ssize_t ldw, double* panel) noexcept
     void pack_slivers_float(Py_ssize_t K, Py_ssize_t rows, const float* a, Py_ssize_t lda, float* slivers) noexcept
     void pack_slivers_double(Py_ssize_t K, Py_ssize_t rows, const double* a, Py_ssize_t lda, double* slivers) noexcept
     void multiply_slivers_float(Py_ssize_t rows, Py_ssize_t K, const float* slivers, const float* panel,
@@ -39,7 +41,7 @@ cdef extern from "vectors.h" nogil:
 
 
 cdef inline void prefetch_blocks(Py_ssize_t rows, Py_ssize_t blocks, Py_ssize_t H, const floating* a,
-                                 Py_ssize_t columns) noexcept nogil:
+                                 Py_ssize_t lda, Py_ssize_t columns) noexcept nogil:
     """Have these columns of each of the blocks of H in a row brought near, while a product is computed.
 
     Short pieces far apart: the processor does not guess them.
@@ -48,7 +50,7 @@ cdef inline void prefetch_blocks(Py_ssize_t rows, Py_ssize_t blocks, Py_ssize_t 
     for r in range(rows):
         for b in range(blocks):
             for j in range((columns + line - 1) // line):
-                PREFETCH_TO_CHANGE(a + (r * blocks + b) * H + j * line)
+                PREFETCH_TO_CHANGE(a + r * lda + b * H + j * line)
 
 
 cdef inline Py_ssize_t vectors_across(const floating* w, Py_ssize_t N) noexcept nogil:
@@ -74,12 +76,20 @@ cdef inline Py_ssize_t panel_start(const floating* w, Py_ssize_t N, int most, Py
     return min(start * <Py_ssize_t>(VECTOR_BYTES // sizeof(floating)), N)
 
 
+cdef inline void pack_panel(Py_ssize_t rows, Py_ssize_t columns, const floating* W, Py_ssize_t ldw,
+                            floating* panel) noexcept nogil:
+    """Copy rows of some columns of W to a panel, padded with zeros to whole vectors."""
+    if floating is float:
+        pack_panel_float(rows, columns, W, ldw, panel)
+    else:
+        pack_panel_double(rows, columns, W, ldw, panel)
+
+
 cdef inline void pack(const floating* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw, int most, Py_ssize_t first,
                       Py_ssize_t last, floating* panels) noexcept nogil:
     """Pack rows [first, last) of W (K, N), whose rows are ldw elements apart."""
     cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)
-    cdef Py_ssize_t j, k, n, start, columns, width, top, bottom = first, count = panel_count(W, N, most)
-    cdef floating* row
+    cdef Py_ssize_t j, start, columns, width, top, bottom = first, count = panel_count(W, N, most)
     # A few rows at a time: the panels lie at distances that fall on the same lines of a cache.
     while bottom < last:
         top = bottom
@@ -88,12 +98,7 @@ cdef inline void pack(const floating* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t 
             start = panel_start(W, N, most, j)
             columns = panel_start(W, N, most, j + 1) - start
             width = vectors_across(W, columns) * lanes
-            for k in range(top, bottom):
-                row = panels + K * start + k * width
-                for n in range(columns):
-                    row[n] = W[k * ldw + start + n]
-                for n in range(columns, width):
-                    row[n] = 0
+            pack_panel(bottom - top, columns, W + top * ldw + start, ldw, panels + K * start + top * width)
 
 
 cdef inline void pack_transposed(const floating* W, Py_ssize_t K, Py_ssize_t N, int most, Py_ssize_t first,

@@ -122,6 +122,18 @@
             } \
         } \
     } \
+    static void pack_panel_##T(ptrdiff_t rows, ptrdiff_t columns, const T *w, ptrdiff_t ldw, T *panel) { \
+        enum { LANES = VECTOR_BYTES / sizeof(T), FULL = TILE_VECTORS * LANES }; \
+        const ptrdiff_t width = (columns + LANES - 1) / LANES * LANES; \
+        if (columns == FULL) { /* a copy of known size takes no call */ \
+            for (ptrdiff_t k = 0; k < rows; k++) memcpy(panel + k * FULL, w + k * ldw, FULL * sizeof(T)); \
+            return; \
+        } \
+        for (ptrdiff_t k = 0; k < rows; k++) { \
+            memcpy(panel + k * width, w + k * ldw, columns * sizeof(T)); \
+            memset(panel + k * width + columns, 0, (width - columns) * sizeof(T)); \
+        } \
+    } \
     static void pack_slivers_##T(ptrdiff_t K, ptrdiff_t rows, const T *a, ptrdiff_t lda, T *slivers) { \
         const ptrdiff_t blocks = ROW_BLOCKS(rows); \
         /* a few rows of a at a time, so that both sides stay in the first-level cache */ \

@@ -1,0 +1,151 @@
+"""Which program makes the better model of a text in so many seconds? `python -m benchmarks.quality TEXT_FILE`.
+
+The first nine tenths of the text are trained on; what is measured is nats per character over the rest, exactly: one
+state is carried through all of it. Every run is a process of its own, one after another. The budget is of training
+with all that it makes ready, from the text in memory; imports and the measurement are not in it. Nothing else may run
+at the time: threads that wait for one another at every product lose most of a loaded machine.
+
+Contenders: "crnn" trains what `CharRNN.recommended` recommends, and "crnn-rnn", "crnn-gru" or "crnn-lstm" what it
+recommends of that cell; "torch" is `benchmarks.peers.torch_lstm_trainer`. A number after a name is a factor of the
+seconds: "torch-1.5" has half as much time again. "torch-bf16" multiplies in bfloat16, which some processors do faster
+than float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks import peers
+from benchmarks.peers import GATES
+from crnn import CharRNN
+
+SECONDS = "15,60,180,600"
+CONTENDERS = "crnn,torch,torch-1.5,crnn-rnn"
+RECOMMENDS = hasattr(CharRNN, "recommended")
+NO_RECOMMENDED = "this crnn cannot be told seconds instead of settings: it has no CharRNN.recommended"
+
+
+def split(text: str) -> tuple[str, str]:
+    """Return the part to train on and the part to measure, the symbols of which must all be in the first."""
+    cut = len(text) * 9 // 10
+    head, tail = text[:cut], text[cut:]
+    new = sorted(set(tail) - set(head))
+    if new:
+        raise SystemExit(f"the last tenth of the text holds characters that the rest does not: {new}")
+    return head, tail
+
+
+def reason(contender: str) -> str | None:
+    """Why a contender cannot run, or None if it can."""
+    name, *options = contender.split("-")
+    known = {"crnn": {*GATES}, "torch": {"bf16"}}
+    if name not in known or not all(option in known[name] or _is_number(option) for option in options):
+        return f"there is no contender {contender!r}"
+    if name == "crnn":
+        return None if RECOMMENDS else NO_RECOMMENDED
+    return None if peers.available(name) else peers.reason(name)
+
+
+def _is_number(option: str) -> bool:
+    return option.replace(".", "", 1).isdecimal()
+
+
+def measure(contender: str, text: str, seconds: float, threads: int, seed: int) -> dict[str, Any]:
+    """Let a contender train in this process and measure what it has learned."""
+    name, *options = contender.split("-")
+    head, tail = split(text)
+    for factor in filter(_is_number, options):
+        seconds *= float(factor)
+    if name == "torch":
+        from benchmarks.peers import torch_lstm_trainer as trainer
+
+        recipe = replace(trainer.recipe_for(seconds), bfloat16="bf16" in options)
+        nats, characters, description = trainer.train(text, seconds, threads, seed, recipe)
+        return {"nats": nats, "characters": characters, "description": description}
+    cells = [option for option in options if option in GATES]
+    start = time.perf_counter()
+    model = CharRNN.recommended(head, seconds, **({"cell": cells[0]} if cells else {}))  # type: ignore[attr-defined]
+    model.set_params(n_threads=threads, random_state=seed).fit(head)
+    spent = time.perf_counter() - start
+    steps = max([model.n_steps_, *(record["step"] for record in model.history_)])  # the best weights may be older
+    fresh = CharRNN().get_params()
+    ignored = ("n_threads", "random_state", "verbose")
+    changed = {k: v for k, v in model.get_params().items() if k not in ignored and v != fresh[k]}
+    return {
+        "nats": -model.score(tail),
+        "characters": steps * model.seq_length * model.batch_size,
+        "description": ", ".join(f"{k}={v}" for k, v in changed.items()) + f"; {spent:.1f} s",
+    }
+
+
+def run(contender: str, path: Path, seconds: float, threads: int, seed: int) -> dict[str, Any]:
+    """Do `measure` in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.quality", str(path), "--alone", "--contenders", contender]
+    command += ["--seconds", str(seconds), "--threads", str(threads), "--seed", str(seed)]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    found: dict[str, Any] = json.loads(answer.splitlines()[-1])
+    return found
+
+
+def table(results: Sequence[dict[str, Any]]) -> Iterable[str]:
+    """Nats by contender and seconds, with the millions of characters that were read for them; then the recipes."""
+    budgets = sorted({r["seconds"] for r in results})
+    yield f"| nats per character (millions read) | {' | '.join(f'{s:g} s' for s in budgets)} |"
+    yield "|---" * (len(budgets) + 1) + "|"
+    for contender in dict.fromkeys(r["contender"] for r in results):
+        mine = {r["seconds"]: r for r in results if r["contender"] == contender}
+        cells = [f"{mine[s]['nats']:.4f} ({mine[s]['characters'] / 1e6:.2f})" if s in mine else "–" for s in budgets]
+        yield f"| {contender} | {' | '.join(cells)} |"
+    yield ""
+    yield from (f"- {r['contender']}, {r['seconds']:g} s: {r['description']}" for r in results)
+
+
+def main() -> None:
+    """Run every contender with every budget; print the table."""
+    parser = argparse.ArgumentParser(description="Compare models of a text by the seconds they were trained.")
+    parser.add_argument("text", type=Path, help="a UTF-8 file")
+    parser.add_argument("--seconds", default=SECONDS, help=f"budgets (default: {SECONDS})")
+    parser.add_argument("--contenders", default=CONTENDERS, help=f"see above (default: {CONTENDERS})")
+    parser.add_argument("--threads", type=int, default=2, help="of every contender (default: 2)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights and of dropout (default: 0)")
+    parser.add_argument("--output", type=Path, help="append a line of JSON for each run to this file")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # this is the process of one run
+    options = parser.parse_args()
+    names, budgets = options.contenders.split(","), [float(s) for s in options.seconds.split(",")]
+    text = options.text.read_bytes().decode("utf-8")  # newlines as they are
+    if options.alone:
+        print(json.dumps(measure(names[0], text, budgets[0], options.threads, options.seed)))
+        return
+    split(text)
+    for name in names:
+        if why := reason(name):
+            print(why, file=sys.stderr)
+    from benchmarks.report import machine
+
+    lines = [*machine(), f"{options.threads} threads, seed {options.seed}, {len(text)} characters.", ""]
+    print("\n".join(lines), flush=True)
+    results = []
+    for seconds in budgets:
+        for name in names:
+            if reason(name):
+                continue
+            run_of = {"contender": name, "seconds": seconds, "threads": options.threads, "seed": options.seed}
+            results.append(run_of | run(name, options.text, seconds, options.threads, options.seed))
+            line = json.dumps(results[-1] | {"machine": lines[:2]})
+            print(json.dumps(results[-1]), file=sys.stderr, flush=True)
+            if options.output:
+                with options.output.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+    print("\n".join(table(results)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Do the contenders of `benchmarks.quality` learn? What they reach in a given time is that command's to say."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from benchmarks import quality
+from benchmarks.conftest import needs
+
+
+@pytest.fixture(scope="module")
+def text():
+    """100 kB of words, the frequent ones short, in no order."""
+    rng = np.random.default_rng(0)
+    words = ["".join(map(chr, rng.integers(97, 123, 2 + i // 20))) for i in range(200)]
+    share = 1 / np.arange(1, 201)
+    return " ".join(rng.choice(words, 25_000, p=share / share.sum()))[:100_000]
+
+
+def unigram_nats(text):
+    head, tail = quality.split(text)
+    counts = Counter(head)
+    return -np.mean([np.log(counts[c] / len(head)) for c in tail])
+
+
+@pytest.mark.parametrize("contender", quality.CONTENDERS.split(","))
+def test_two_seconds_of_learning(tmp_path, text, contender):
+    if why := quality.reason(contender):
+        pytest.skip(why)
+    (tmp_path / "text").write_text(text, encoding="utf-8")
+    # one thread, which a machine that does something else as well slows down least
+    found = quality.run(contender, tmp_path / "text", seconds=2, threads=1, seed=0)
+    assert found["nats"] < unigram_nats(text)
+    assert found["characters"] > 0
+    (header, _, row, _, described) = quality.table([{"contender": contender, "seconds": 2.0} | found])
+    assert "2 s" in header
+    assert f"{found['nats']:.4f}" in row
+    assert found["description"] in described
+
+
+def test_the_tail_is_measured_exactly(monkeypatch):
+    """One symbol after another, and in pieces: PyTorch's state is carried through all of them."""
+    needs("torch")
+    import torch
+
+    from benchmarks.peers import torch_lstm_trainer as trainer
+
+    model = trainer._model(trainer.Recipe(5, num_layers=2, dropout=0.5), 3).eval()
+    ids = torch.tensor([0, 2, 1, 1, 0, 2, 2, 1, 0, 0, 2, 1, 2, 0, 1])
+    with torch.no_grad():
+        logits, state, total = model.decoder.bias, None, 0.0
+        for i in ids:
+            total -= float(logits.log_softmax(0)[i])
+            after, state = model(i.view(1, 1), state)
+            logits = after[0, 0]
+    for piece in (4, 7, 100):
+        monkeypatch.setattr(trainer, "PIECE", piece)
+        assert trainer._nats(model, ids) == pytest.approx(total / len(ids), rel=1e-5)
+
+
+def test_what_cannot_run_is_said():
+    assert quality.reason("torch-fast") == "there is no contender 'torch-fast'"
+    with pytest.raises(SystemExit, match="holds characters that the rest does not"):
+        quality.split("a" * 9 + "b")
