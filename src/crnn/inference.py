@@ -61,7 +61,8 @@ class PackedNetwork(NamedTuple):
         """Move the states on over symbols x (n, B), in place."""
         n, B = x.shape
         work = self._workspace(min(n, max(1, FEED_ROWS // B)), state)
-        core.feed(self.network, self.params, self.panels, x, *work)
+        h, c, gates = work
+        core.feed(self.network, self.params, self.panels, x, h, c, gates)
         self._take(work, state)
 
     def sample(self, uniforms: NDArray[np.float64], temperature: float, state: State) -> NDArray[np.int32]:
@@ -70,7 +71,8 @@ class PackedNetwork(NamedTuple):
         out = np.empty((n, B), np.int32)
         y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
         work = self._workspace(1, state)
-        core.sample(self.network, self.params, self.panels, uniforms, temperature, *work, y, out)
+        h, c, gates = work
+        core.sample(self.network, self.params, self.panels, uniforms, temperature, h, c, gates, y, out)
         self._take(work, state)
         return out
 
@@ -81,7 +83,8 @@ class PackedNetwork(NamedTuple):
         y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
         work = self._workspace(T, state)
-        core.log_probabilities(self.network, self.params, self.panels, x, *work, y, out)
+        h, c, gates = work
+        core.log_probabilities(self.network, self.params, self.panels, x, h, c, gates, y, out)
         self._take(work, state)
         return out
 
