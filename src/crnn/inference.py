@@ -115,15 +115,14 @@ def _embedded(layout: Layout, params: Array, wide: Layout) -> Array:
     The weights of the units that are added are zero, and so their states stay; the biases of the symbols that are
     added are -inf, and so they have no probability.
     """
-    flat, gates, H = wide.zeros(), layout.kind.gates, layout.hidden_size
+    flat, H = wide.zeros(), layout.hidden_size
     part, out = layout.tensors(params), wide.tensors(flat)
     for narrow, broad in zip(part.layers, out.layers, strict=True):
         for a, b in zip(narrow, broad, strict=True):
             if a is not None and b is not None:
-                blocks = a.size // H // (a.shape[0] if a.ndim == 2 else 1)  # of H columns: the gates, or one
-                b.reshape(*b.shape[:-1], blocks, -1)[: a.shape[0] if a.ndim == 2 else None, ..., :H] = a.reshape(
-                    *a.shape[:-1], blocks, H
-                )
+                # Gate by gate: (rows, gates, units), or without rows for a bias.
+                a, b = (w.reshape(*w.shape[:-1], -1, units) for w, units in ((a, H), (b, wide.hidden_size)))
+                b[tuple(slice(n) for n in a.shape)] = a
     out.by[:] = -np.inf
     out.by[: layout.vocab_size] = part.by
     out.Wy[:H, : layout.vocab_size] = part.Wy
