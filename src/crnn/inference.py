@@ -112,7 +112,7 @@ def _embedded(layout: Layout, params: Array, wide: Layout) -> Array:
     The weights of the units that are added are zero, and so their states stay; the biases of the symbols that are
     added are -inf, and so they have no probability.
     """
-    flat, gates, H = wide.zeros(), layout.kind.gates, layout.hidden_size
+    flat, H = wide.zeros(), layout.hidden_size
     part, out = layout.tensors(params), wide.tensors(flat)
     for narrow, broad in zip(part.layers, out.layers, strict=True):
         for a, b in zip(narrow, broad, strict=True):
