@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
-from crnn import reference
+from crnn import CharRNN, reference
 from crnn.corpus import Streams
 from crnn.parameters import Layout
 from crnn.settings import OPTIMIZERS
 from crnn.trainer import Trainer, threads_for
+from crnn.vocabulary import Vocabulary
 
 
 def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=0, scale=0.5):
@@ -157,9 +158,7 @@ def expected_run(
             state, p = tuple(np.zeros_like(array) for array in state), 0
         masks = None
         if dropout:
-            masks = reference.dropout_masks(
-                dropout_seed, step, (layout.num_layers, T, B, layout.hidden_size), dropout
-            )
+            masks = reference.dropout_masks(dropout_seed, step, (layout.num_layers, T, B, layout.hidden_size), dropout)
         loss, state = reference.train_step(
             layout.tensors(params),
             layout.cell,
@@ -175,3 +174,33 @@ def expected_run(
         losses.append(loss)
         p += T
     return params, memory, state, losses
+
+
+def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
+    """Return a model of these symbols with random weights and biases, none of them learned."""
+    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, **{"dtype": "float64", "random_state": 0, **parameters})
+    model.fit(symbols)
+    rng = np.random.default_rng(1)
+    for name, array in model.params_.items():
+        if name.startswith("b"):
+            array[:] = scale * rng.standard_normal(len(array))
+    return model
+
+
+class BoundedVocabulary(Vocabulary):
+    """A vocabulary whose last symbol is the boundary between documents."""
+
+    boundary = property(lambda self: len(self) - 1)
+
+
+def bounded(model):
+    """Return the model as one of documents: its last symbol becomes the boundary."""
+    model.vocabulary_ = BoundedVocabulary(model.vocabulary_.codes, model.vocabulary_.kind)
+    return model
+
+
+def twin_of(model):
+    """Return the parameters of a model as its NumPy twin takes them, in float64, and the zero state of one stream."""
+    part = model._layout.tensors(model._params.astype(np.float64))
+    shape = (model.num_layers, 1, model.hidden_size)
+    return part, tuple(np.zeros(shape) for _ in model._layout.kind.states)

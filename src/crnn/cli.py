@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     how = score.add_mutually_exclusive_group()
     how.add_argument("--exact", action="store_true", help="carry one state through the whole text (the default)")
     how.add_argument("--fast", action="store_true", help="cut a long text in parts that are read side by side")
+    how.add_argument(
+        "--lines", action="store_true", help="take every line by itself; for each, write a line: its log-probability"
+    )
+    score.add_argument("--normalize", choices=["char"], help="with --lines: the mean per character (default: the sum)")
+    score.add_argument("--bits", action="store_true", help="with --lines: logarithms to base 2 (default: natural ones)")
     info = command("info", commands.info, "Say what a model file holds, or what this crnn is.")
     info.add_argument("model", metavar="MODEL", nargs="?", help="a model file, or - for standard input")
     info.add_argument(

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from .char_rnn import CharRNN
 from .command_errors import described, say
-from .command_files import STANDARD, check_writable, model_path, read_text, save
+from .command_files import STANDARD, check_writable, model_path, read_lines, read_text, save
 from .corpus import blocks
 from .errors import DivergenceError
+from .string_scores import TextBlock
 
 if TYPE_CHECKING:
     from .corpus import Source
@@ -109,8 +110,12 @@ def score(arguments: argparse.Namespace) -> int:
     """Say how well a model predicts a file."""
     if arguments.model == arguments.file == STANDARD:
         arguments.parser.error("MODEL and FILE cannot both be standard input")
+    if not arguments.lines and (arguments.normalize or arguments.bits):
+        arguments.parser.error("--normalize and --bits are for --lines")
     model = _load(arguments.model)
     as_bytes = model.vocabulary_.kind == "bytes"
+    if arguments.lines:
+        return _score_lines(arguments, model, as_bytes)
     text = read_text(arguments.file, as_bytes=as_bytes)
     nats = -model.score(text, exact=not arguments.fast)
     unit = "byte" if as_bytes else "character"
@@ -120,6 +125,19 @@ def score(arguments: argparse.Namespace) -> int:
         f"bits per {unit}": f"{nats / math.log(2):.6f}",
         "perplexity": f"{math.exp(nats):.6f}" if nats < 700 else "inf",
     })  # fmt: skip
+    return 0
+
+
+def _score_lines(arguments: argparse.Namespace, model: CharRNN, as_bytes: bool) -> int:
+    """Write the log-probability of each line as soon as lines have come."""
+    unit = math.log(2) if arguments.bits else 1.0
+    network = model._packed("score", one_row=False, scoring=True)
+    first = 1
+    for lines in read_lines(arguments.file, as_bytes=as_bytes):
+        for scores in model._score_blocks(network, [TextBlock(first, lines)], arguments.normalize, "line {}"):
+            _write("".join(f"{score:.6f}\n" for score in (scores / unit).tolist()))
+        sys.stdout.flush()
+        first += len(lines)
     return 0
 
 

@@ -6,6 +6,7 @@ bit at every batch size, at every position in the batch and for every number of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 
 SCORE_ROWS = 512  # symbols that are scored at a time: their logits are one product, their states stay in the cache
 FEED_ROWS = 64  # symbols that the state is led through at a time
+CALL_SYMBOLS = 1 << 15  # symbols of many strings that are scored in one call: few enough for Ctrl-C
 
 
 class PackedNetwork(NamedTuple):
@@ -29,6 +31,9 @@ class PackedNetwork(NamedTuple):
     hidden_size: int  # without the padding
     params: Array
     panels: Array
+    symbols: int  # without the padding
+    one_row: bool  # what it was packed for
+    scoring: bool
 
     @classmethod
     def pack(cls, layout: Layout, params: Array, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
@@ -49,13 +54,34 @@ class PackedNetwork(NamedTuple):
         )
         params, panels = _embedded(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
         core.pack_weights(network, params, panels)
-        return cls(network, wide, layout.hidden_size, params, panels)
+        return cls(network, wide, layout.hidden_size, params, panels, layout.vocab_size, one_row, scoring)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As the model has them: how wide they are padded depends on the machine.
+        layout = Layout(self.symbols, self.hidden_size, self.layout.dtype, self.layout.cell, self.layout.num_layers)
+        params = layout.zeros()
+        for narrow, inner in _same_weights(layout, params, self.layout, self.params):
+            narrow[...] = inner
+        return _packed, (layout, params, self.one_row, self.scoring)
 
     def zero_state(self, streams: int) -> State:
         """Return the state that a text starts from: zeros."""
         layout = self.layout
         shape = (layout.num_layers, streams, self.hidden_size)
         return tuple(aligned_zeros(shape, layout.dtype) for _ in layout.kind.states)
+
+    def start(self, boundary: int | None) -> State:
+        """Return the state that a string starts from: zeros, and of a model of documents what follows the boundary.
+
+        Parameters
+        ----------
+        boundary : int or None
+            The id of the symbol that stands between documents; None: the model has none, its texts have no end.
+        """
+        state = self.zero_state(1)
+        if boundary is not None:
+            self.feed(np.full((1, 1), boundary, np.int32), state)
+        return state
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Move the states on over symbols x (n, B), in place."""
@@ -85,15 +111,57 @@ class PackedNetwork(NamedTuple):
         self._take(work, state)
         return out
 
-    def _workspace(self, T: int, state: State) -> list[Array]:
+    def string_log_likelihoods(
+        self, ids: NDArray[np.int32], starts: NDArray[np.intp], lengths: NDArray[np.intp], start: State
+    ) -> NDArray[np.float64]:
+        """Return log P of each of the strings ids[starts : starts + lengths], which all start from the same state.
+
+        The longest come first. A string's terms are added up from its first symbol to its last, as if it were alone.
+        """
+        B, out = len(lengths), np.zeros(len(lengths))
+        T = max(1, SCORE_ROWS // B)
+        work = self._workspace(T, tuple(np.repeat(part, B, axis=1) for part in start))
+        x, y = np.empty(T * B, np.int32), np.empty((T * B, self.layout.vocab_size), self.layout.dtype)
+        steps = max(1, CALL_SYMBOLS // B)
+        for i in range(0, int(lengths[0]), steps):
+            core.log_likelihoods(
+                self.network, self.params, self.panels, ids, starts, lengths, i, i + steps, *work, x, y, out
+            )
+        return out
+
+    def hidden(self, x: NDArray[np.int32], state: State) -> Array:
+        """Return the units' activations after each of the symbols x (n,), (n, L, H); the state moves on in place.
+
+        All are held in a workspace at once, so n should be no more than some `SCORE_ROWS`.
+        """
+        work = self._workspace(len(x), state)
+        core.feed(self.network, self.params, self.panels, x.reshape(-1, 1), *work)
+        self._take(work, state)
+        return work[0][:, 1:, 0, : self.hidden_size].swapaxes(0, 1)
+
+    def logits(self, top: Array) -> Array:
+        """Return the logits (n, V) that follow from activations (n, H) of the last layer."""
+        wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
+        wide[:, : self.hidden_size] = top
+        y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
+        core.logits(self.network, self.params, self.panels, wide, y)
+        return y[:, : self.symbols]
+
+    def probabilities(self, top: Array) -> NDArray[np.float64]:
+        """Return the probabilities (n, V) that follow from activations (n, H) of the last layer; rows sum to 1."""
+        y = self.logits(top).astype(np.float64)
+        p = np.exp(y - y.max(axis=1, keepdims=True))
+        return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+    def _workspace(self, T: int, state: State) -> tuple[Array, Array, Array]:
         """Return h, c and gates for T symbols at a time, starting from `state`."""
         shapes = core.inference_workspace(self.network, T, state[0].shape[1])
-        work = [aligned_zeros(shape, self.layout.dtype) for shape in shapes.values()]
-        for array, start in zip(work, state, strict=False):
+        h, c, gates = (aligned_zeros(shape, self.layout.dtype) for shape in shapes.values())
+        for array, start in zip((h, c), state, strict=False):
             array[:, 0, :, : self.hidden_size] = start
-        return work
+        return h, c, gates
 
-    def _take(self, work: list[Array], state: State) -> None:
+    def _take(self, work: tuple[Array, ...], state: State) -> None:
         """Put the states that a workspace ends with in place of those it started from."""
         for array, end in zip(work, state, strict=False):
             end[...] = array[:, 0, :, : self.hidden_size]
@@ -112,16 +180,26 @@ def _embedded(layout: Layout, params: Array, wide: Layout) -> Array:
     The weights of the units that are added are zero, and so their states stay; the biases of the symbols that are
     added are -inf, and so they have no probability.
     """
-    flat, gates, H = wide.zeros(), layout.kind.gates, layout.hidden_size
+    flat = wide.zeros()
+    wide.tensors(flat).by[:] = -np.inf
+    for narrow, inner in _same_weights(layout, params, wide, flat):
+        inner[...] = narrow
+    return flat
+
+
+def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> Iterator[tuple[Array, Array]]:
+    """Give the views of parameters, and the views of the same ones among those of the wide layout."""
+    H, V = layout.hidden_size, layout.vocab_size
     part, out = layout.tensors(params), wide.tensors(flat)
     for narrow, broad in zip(part.layers, out.layers, strict=True):
         for a, b in zip(narrow, broad, strict=True):
             if a is not None and b is not None:
                 blocks = a.size // H // (a.shape[0] if a.ndim == 2 else 1)  # of H columns: the gates, or one
-                b.reshape(*b.shape[:-1], blocks, -1)[: a.shape[0] if a.ndim == 2 else None, ..., :H] = a.reshape(
-                    *a.shape[:-1], blocks, H
-                )
-    out.by[:] = -np.inf
-    out.by[: layout.vocab_size] = part.by
-    out.Wy[:H, : layout.vocab_size] = part.Wy
-    return flat
+                inner = b.reshape(*b.shape[:-1], blocks, -1)[: a.shape[0] if a.ndim == 2 else None, ..., :H]
+                yield a.reshape(*a.shape[:-1], blocks, H), inner
+    yield part.by, out.by[:V]
+    yield part.Wy, out.Wy[:H, :V]
+
+
+def _packed(layout: Layout, params: Array, one_row: bool, scoring: bool) -> PackedNetwork:
+    return PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring)

@@ -6,29 +6,17 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from . import corpus, sampling, scoring
 from .corpus import Source
-from .errors import InvalidInputError, NotFittedError
-from .estimator import Estimator
-from .inference import PackedNetwork
-from .parameters import Layout
+from .errors import InvalidInputError
 from .settings import threads, whole
-from .vocabulary import Vocabulary
+from .string_probabilities import StringProbabilities
 
-Array = NDArray[Any]
+LARGEST_EXPONENT = 709  # of a number below 1.8e308
 
 
-class LanguageModel(Estimator):
+class LanguageModel(StringProbabilities):
     """An estimator that has weights and a vocabulary once it is fitted: it samples and scores."""
-
-    # Reading them earlier raises NotFittedError.
-    vocabulary_: Vocabulary
-    _layout: Layout
-    _params: Array
-    n_threads: int | None
 
     # ---------------------------------------------------------------- sampling
 
@@ -176,7 +164,7 @@ class LanguageModel(Estimator):
         >>> round(model.score("dcba"), 2)  # it has learned nothing: about -ln 4
         -1.39
         """
-        network = self._packed("score", one_row=exact)
+        network = self._packed("score", one_row=exact, scoring=True)
         ids = corpus.encode(X, self.vocabulary_)
         if not len(ids):
             raise InvalidInputError("X is empty; scoring needs at least 1 character")
@@ -198,12 +186,17 @@ class LanguageModel(Estimator):
         """
         return -self.score(X, exact=exact) / math.log(2)
 
-    def _packed(self, what: str, *, one_row: bool) -> PackedNetwork:
-        if "vocabulary_" not in vars(self):
-            raise NotFittedError.before(what, estimator=type(self).__name__)
-        return PackedNetwork.pack(self._layout, self._params, one_row=one_row, scoring=what == "score")
+    def perplexity(self, X: Source, *, exact: bool = True) -> float:
+        """Return exp(-`score`): among how many equally probable symbols the model is as uncertain as it is here.
 
-    def _encode_prime(self, prime: str | bytes) -> Array:
-        if not prime and isinstance(prime, str | bytes):
-            return np.zeros(0, np.int32)  # the default "" serves a model of bytes too
-        return self.vocabulary_.encode(prime, name="prime")
+        Parameters, errors: as `score`. Infinite if it is beyond float64.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
+        >>> round(model.perplexity("dcba"), 1)
+        4.0
+        """
+        nats = -self.score(X, exact=exact)
+        return math.exp(nats) if nats < LARGEST_EXPONENT else math.inf

@@ -1,4 +1,4 @@
-"""Scoring: the log-probability of a text, symbol by symbol, summed without holding it all."""
+"""Scoring: the log-probability of a text, symbol by symbol, summed without holding it all; what is most probable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .inference import PackedNetwork
+from .inference import SCORE_ROWS, PackedNetwork, State
 from .threads import Helpers, cores, shares
 
 BLOCK = 1 << 14  # symbols handed to the kernel at a time
@@ -72,6 +72,35 @@ def parallel_log_likelihood(
         work(0)
         helpers.finish()
     return math.fsum(log_p for of_group in sums for log_p in of_group)
+
+
+def surprisal(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
+    """Return -log P of each symbol (n,), in nats; the state moves on in place."""
+    out = np.empty(len(ids))
+    for i in range(0, len(ids), BLOCK):
+        x = ids[i : i + BLOCK].astype(np.int32).reshape(-1, 1)
+        np.negative(network.log_probabilities(x, state)[:, 0], out=out[i : i + BLOCK])
+    return out
+
+
+def ranks(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
+    """Return the place of each symbol among all, the most probable first; 1 more than there were likelier ones."""
+    out = np.empty(len(ids), np.intp)
+    for i in range(0, len(ids), SCORE_ROWS):
+        x = ids[i : i + SCORE_ROWS].astype(np.int32)
+        before = state[0][-1].copy()
+        after = network.hidden(x, state)[:-1, -1]
+        y = network.logits(np.concatenate([before, after]))
+        out[i : i + SCORE_ROWS] = 1 + (y > np.take_along_axis(y, x[:, None], axis=1)).sum(axis=1)
+    return out
+
+
+def hidden_states(network: PackedNetwork, ids: Ids, state: State) -> NDArray[Any]:
+    """Return the activations after each symbol, (n, L, H); the state moves on in place."""
+    out = np.empty((len(ids), *state[0].shape[::2]), state[0].dtype)
+    for i in range(0, len(ids), SCORE_ROWS):
+        out[i : i + SCORE_ROWS] = network.hidden(ids[i : i + SCORE_ROWS].astype(np.int32), state)
+    return out
 
 
 def cuts(n: int, parts: int) -> list[range]:

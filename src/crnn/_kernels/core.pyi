@@ -12,7 +12,15 @@ class Network:
     panels_size: int
     itemsize: int
     def __init__(
-        self, layout: Any, *, one_row: bool, many: bool, training: bool, one_row_products: bool = False
+        self,
+        layout: Any,
+        *,
+        one_row: bool,
+        many: bool,
+        training: bool,
+        one_row_products: bool = False,
+        units: int | None = None,
+        symbols: int | None = None,
     ) -> None: ...
 
 class Optimizer:
@@ -94,6 +102,23 @@ def log_probabilities(
     h: Array,
     c: Array,
     gates: Array,
+    y: Array,
+    out: Array,
+) -> None: ...
+def logits(network: Network, params: Array, panels: Array, top: Array, y: Array) -> None: ...
+def log_likelihoods(
+    network: Network,
+    params: Array,
+    panels: Array,
+    ids: Array,
+    starts: Array,
+    lengths: Array,
+    first: int,
+    last: int,
+    h: Array,
+    c: Array,
+    gates: Array,
+    x: Array,
     y: Array,
     out: Array,
 ) -> None: ...

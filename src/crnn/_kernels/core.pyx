@@ -478,6 +478,13 @@ cdef Chunk inference_chunk(Network network, Py_ssize_t T, Py_ssize_t B, h, c, ga
     return chunk
 
 
+cdef inline void logit_rows(const NetworkPlaces* net, const floating* p, const floating* panels, Py_ssize_t rows,
+                            const floating* top, floating* y) noexcept nogil:
+    """y = top @ Wy + by                               (rows, V) = (rows, H) (H, V)"""
+    set_rows(p + net.by, rows, net.V, y, net.V)
+    multiply_panels(rows, net.units, net.V, top, net.H, panels + net.Wy_panels, net.most_rows, y, net.V)
+
+
 def feed(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x, h, c, gates):
     """Move the states h[:, 0] (and c[:, 0]) on over symbols x (n, B); see `inference_workspace`."""
     cdef NetworkPlaces* net = &network.net
@@ -551,7 +558,7 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
     """
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
-    cdef Py_ssize_t T = y.shape[0], B = x.shape[1], V = net.V, H = net.H, n = x.shape[0]
+    cdef Py_ssize_t T = y.shape[0], B = x.shape[1], V = net.V, n = x.shape[0]
     cdef Py_ssize_t t, i = 0, b, steps
     cdef Chunk chunk = inference_chunk(network, T, B, h, c, gates)
     _fits(network, params, panels)
@@ -571,12 +578,122 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
             steps = min(T, n - i)
             layers_forward(net, &params[0], &panels[0], chunk, &x[i, 0], 0, steps, <const Dropout*>NULL, h0, c0, gates0,
                            <floating*>NULL)
-            # y = h[:-1] @ Wy + by                     (TB, V) = (TB, H) (H, V)
-            set_rows(&params[net.by], steps * B, V, &y[0, 0, 0], V)
-            multiply_panels(steps * B, net.units, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0, 0], V)
+            logit_rows(net, &params[0], &panels[0], steps * B, top, &y[0, 0, 0])  # of h[:-1]
             for t in range(steps):
                 for b in range(B):
                     out[i + t, b] = log_softmax_at(&y[t, b, 0], V, x[i + t, b])
             carry_states(net, chunk, steps, h0, c0)
             i += steps
         restore_denormals(mode)
+
+
+def logits(Network network, const floating[::1] params, const floating[::1] panels, const floating[:, ::1] top,
+           floating[:, ::1] y):
+    """y = top @ Wy + by for states `top` (rows, H) of the last layer."""
+    cdef Py_ssize_t rows = top.shape[0]
+    _fits(network, params, panels)
+    _same("units", top.shape[1], network.net.H)
+    _same("rows of logits", y.shape[0], rows)
+    _same("logits", y.shape[1], network.net.V)
+    if rows:
+        with nogil:
+            logit_rows(&network.net, &params[0], &panels[0], rows, &top[0, 0], &y[0, 0])
+
+
+cdef inline bint gather(const int* ids, const Py_ssize_t* starts, Py_ssize_t V, Py_ssize_t t, Py_ssize_t steps,
+                        Py_ssize_t B, int* x) noexcept nogil:
+    """x[s, b] = ids[starts[b] + t + s]; False if one of them is not below V."""
+    cdef Py_ssize_t s, b
+    cdef unsigned int largest = 0
+    for s in range(steps):
+        for b in range(B):
+            x[s * B + b] = ids[starts[b] + t + s]
+            largest = max(largest, <unsigned int>x[s * B + b])
+    return largest < <size_t>V
+
+
+cdef inline void add_log_softmax(Py_ssize_t steps, Py_ssize_t B, Py_ssize_t V, const int* x, floating* y,
+                                 double* out) noexcept nogil:
+    """out += log softmax(y)[x] summed over the steps in their order, as if each string were alone."""
+    cdef Py_ssize_t s, b
+    for s in range(steps):
+        for b in range(B):
+            out[b] += log_softmax_at(y + (s * B + b) * V, V, x[s * B + b])
+
+
+cdef inline bint read_strings(const NetworkPlaces* net, const floating* p, const floating* panels, Chunk chunk,
+                              const int* ids, const Py_ssize_t* starts, const Py_ssize_t* lengths, Py_ssize_t first,
+                              Py_ssize_t last, floating* h, floating* c, floating* gates, int* x, floating* y,
+                              double* out) noexcept nogil:
+    """What `log_likelihoods` is for, with a chunk of all strings; False if a symbol is not below V.
+
+    The rows of strings that go on come first, and there a smaller batch has its states: to shrink is to count fewer.
+    """
+    cdef const floating* top = h + (net.L - 1) * chunk.states
+    cdef const Dropout* no_dropout = NULL
+    cdef floating* nothing = NULL
+    cdef Py_ssize_t rows = chunk.T * chunk.B, B = chunk.B, t = first, steps
+    cdef bint some_end
+    while B and lengths[B - 1] <= t:
+        B -= 1
+    while B and t < last:
+        some_end = lengths[B - 1] == t + 1
+        steps = 1 if some_end else min(min(rows // B, lengths[B - 1] - 1 - t), last - t)
+        if not gather(ids, starts, net.symbols, t, steps, B, x):
+            return False
+        if some_end:  # they take no step from their last symbol
+            logit_rows(net, p, panels, B, top, y)
+            add_log_softmax(1, B, net.V, x, y, out)
+            while B and lengths[B - 1] == t + 1:
+                B -= 1
+            if not B:
+                break
+        chunk.B = B
+        layers_forward(net, p, panels, chunk, x, 0, steps, no_dropout, h, c, gates, nothing)
+        if not some_end:
+            logit_rows(net, p, panels, steps * B, top, y)  # of h[:-1]
+            add_log_softmax(steps, B, net.V, x, y, out)
+        carry_states(net, chunk, steps, h, c)
+        t += steps
+    return True
+
+
+def log_likelihoods(Network network, const floating[::1] params, const floating[::1] panels, const int[::1] ids,
+                    const Py_ssize_t[::1] starts, const Py_ssize_t[::1] lengths, Py_ssize_t first, Py_ssize_t last,
+                    h, c, gates, int[::1] x, floating[:, ::1] y, double[::1] out):
+    """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
+
+    The longest come first, and the batch shrinks as strings end. The states in the workspace are those before symbol
+    `first`; they move on to `last`, those of strings that have ended are lost. x (T B,) and y (T B, V) are scratch.
+    """
+    cdef NetworkPlaces* net = &network.net
+    cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
+    cdef Py_ssize_t B = lengths.shape[0], T = h_.shape[1] - 1, b
+    cdef Chunk chunk = inference_chunk(network, T, B, h, c, gates)
+    _fits(network, params, panels)
+    _same("starts", starts.shape[0], B)
+    _same("sums", out.shape[0], B)
+    _same("scratch of symbols", x.shape[0], T * B)
+    _same("rows of logits", y.shape[0], T * B)
+    _same("logits", y.shape[1], net.V)
+    for b in range(B):
+        if starts[b] < 0 or lengths[b] < 0 or starts[b] + lengths[b] > ids.shape[0]:
+            raise ValueError(f"string {b} does not lie within the {ids.shape[0]} symbols")
+        if b and lengths[b] > lengths[b - 1]:
+            raise ValueError("the longest strings must come first")
+    if first < 0:
+        raise ValueError(f"first: {first} is no symbol of a string")
+    if B == 0 or lengths[0] <= first:
+        return
+    cdef floating* h0 = begin(h_)
+    cdef floating* c0 = begin(c_)
+    cdef floating* gates0 = begin(gates_)
+    cdef bint known
+    cdef float_mode mode
+    with nogil:
+        mode = flush_denormals()
+        known = read_strings(net, &params[0], &panels[0], chunk, &ids[0], &starts[0], &lengths[0], first, last, h0, c0,
+                             gates0, &x[0], &y[0, 0], &out[0])
+        restore_denormals(mode)
+    if not known:
+        raise ValueError(f"a symbol's id is not below the vocabulary's size {net.symbols}")
