@@ -80,6 +80,7 @@ class Run:
         optimizer_start=0,
         dropout=0.0,
         dropout_seed=0,
+        boundary=None,
     ):
         self.layout, self.params = layout, params.copy()
         self.memory = [flat.copy() for flat in memory]
@@ -104,6 +105,7 @@ class Run:
             dropout=dropout,
             dropout_seed=dropout_seed,
             n_threads=threads_for(layout, self.streams, n_threads),
+            boundary=boundary,
         )
 
     def steps(self, *counts, look=lambda: None):

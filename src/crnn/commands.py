@@ -21,6 +21,7 @@ from .command_errors import described, say
 from .command_files import STANDARD, check_writable, model_path, read_text, save
 from .corpus import blocks
 from .errors import DivergenceError
+from .special import Special
 
 if TYPE_CHECKING:
     from .corpus import Source
@@ -137,7 +138,7 @@ def info(arguments: argparse.Namespace) -> int:
         model = CharRNN.load(path)
     cell = file.architecture
     symbols = model.vocabulary_
-    shown = repr(symbols.decode(range(len(symbols))))
+    shown = repr(symbols.decode(range(len(symbols.codes))))
     loss = model.smooth_loss_ / model.seq_length
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
     trained = file.training is not None
@@ -145,7 +146,8 @@ def info(arguments: argparse.Namespace) -> int:
         "file": f"{arguments.model}, {size:,} bytes",
         "architecture": f"{cell.cell}, layers: {cell.num_layers}, hidden units: {cell.hidden_size}, {cell.dtype}",
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
-        "vocabulary": f"{len(symbols)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
+        "vocabulary": f"{len(symbols.codes)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
+        "other symbols": ", ".join(x.value for x in symbols if isinstance(x, Special)) or "none",
         "trained": steps if trained else "not known: the file holds the weights alone",
         "loss": f"{loss:.4f} nats, {loss / math.log(2):.4f} bits per symbol (smoothed)" if trained else "not known",
         "can go on": "yes: crnn train FILE --from MODEL -o MODEL" if trained else "only with a new optimiser memory",

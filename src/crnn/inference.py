@@ -31,11 +31,14 @@ class PackedNetwork(NamedTuple):
     panels: Array
 
     @classmethod
-    def pack(cls, layout: Layout, params: Array, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
+    def pack(
+        cls, layout: Layout, params: Array, *, one_row: bool, scoring: bool = False, boundary: int | None = None
+    ) -> PackedNetwork:
         """Pack the parameters in the flat vector `params`, for one stream or for many: the same bits, not the speed.
 
         What is packed is a copy, which later changes of `params` do not reach. Scoring multiplies by all but the
-        recurrent weights for many symbols at once even of one stream.
+        recurrent weights for many symbols at once even of one stream. A stream that reads the `boundary` does so from
+        a state of zeros.
         """
         wide = _padded(layout)
         network = core.Network(
@@ -46,6 +49,7 @@ class PackedNetwork(NamedTuple):
             one_row_products=one_row and not scoring,
             units=layout.hidden_size,
             symbols=layout.vocab_size,
+            boundary=boundary,
         )
         params, panels = _embedded(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
         core.pack_weights(network, params, panels)

@@ -145,12 +145,14 @@ class LanguageModel(Estimator):
     def score(self, X: Source, y: None = None, *, exact: bool = True) -> float:
         """Return the mean log-likelihood per symbol, in nats: higher is better, 0 is certainty.
 
-        Every symbol counts, the first as predicted by the zero state.
+        Every symbol counts, the first as predicted by the zero state. Of a document its end counts as well, as one
+        symbol more.
 
         Parameters
         ----------
-        X : str, bytes or os.PathLike
-            As in `fit`, of the model's symbols.
+        X : str, bytes, os.PathLike or iterable of str or bytes
+            As in `fit`, of the model's symbols. Documents only for a model that was fitted on documents, for which a
+            text is one document.
         y : None
             Not used.
         exact : bool, default=True
@@ -175,14 +177,20 @@ class LanguageModel(Estimator):
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.score("dcba"), 2)  # it has learned nothing: about -ln 4
         -1.39
+        >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit(["abcd", "dcba"])
+        >>> round(model.score(["a", ""]), 2)  # a, its end, and an end: about -ln 5
+        -1.61
         """
         network = self._packed("score", one_row=exact)
         ids = corpus.encode(X, self.vocabulary_)
+        given = 0 if self.vocabulary_.boundary is None else 1  # the start of the first document
         if not len(ids):
             raise InvalidInputError("X is empty; scoring needs at least 1 character")
         if exact:
-            return scoring.log_likelihood(network, ids) / len(ids)
-        return scoring.parallel_log_likelihood(network, ids, threads(self.n_threads)) / len(ids)
+            log_p = scoring.log_likelihood(network, ids, given)
+        else:
+            log_p = scoring.parallel_log_likelihood(network, ids, threads(self.n_threads), given=given)
+        return log_p / (len(ids) - given)
 
     def bits_per_char(self, X: Source, *, exact: bool = True) -> float:
         """Return the mean of -log2 P per symbol: `score` in bits, lower is better.
@@ -201,7 +209,13 @@ class LanguageModel(Estimator):
     def _packed(self, what: str, *, one_row: bool) -> PackedNetwork:
         if "vocabulary_" not in vars(self):
             raise NotFittedError.before(what, estimator=type(self).__name__)
-        return PackedNetwork.pack(self._layout, self._params, one_row=one_row, scoring=what == "score")
+        return PackedNetwork.pack(
+            self._layout,
+            self._params,
+            one_row=one_row,
+            scoring=what == "score",
+            boundary=self.vocabulary_.boundary,
+        )
 
     def _encode_prime(self, prime: str | bytes) -> Array:
         if not prime and isinstance(prime, str | bytes):

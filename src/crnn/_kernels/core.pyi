@@ -12,7 +12,16 @@ class Network:
     panels_size: int
     itemsize: int
     def __init__(
-        self, layout: Any, *, one_row: bool, many: bool, training: bool, one_row_products: bool = False
+        self,
+        layout: Any,
+        *,
+        one_row: bool,
+        many: bool,
+        training: bool,
+        one_row_products: bool = False,
+        units: int | None = None,
+        symbols: int | None = None,
+        boundary: int | None = None,
     ) -> None: ...
 
 class Optimizer:

@@ -12,7 +12,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 from . cimport elementwise
 from .chunk cimport (Chunk, begin_step, block_steps, chunk_of, chunk_scratch, finish_step, layers_forward,
-                     loss_and_gradients, set_rows)
+                     loss_and_gradients, set_rows, start_anew)
 from .dropout cimport Dropout, drop_out, dropout_key
 from .network cimport GRU, LSTM, MAX_LAYERS, RNN, LayerPlaces, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
@@ -47,12 +47,13 @@ cdef class Network:
     `units` and `symbols`: those of the layout's that are not padding, by default all of them.
     `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights;
     `one_row_products`: which are then packed for a single row as well. `training`: both orders are packed.
+    `boundary`: the symbol at which a stream starts from zeros, if there is one.
     """
     cdef NetworkPlaces net
     cdef readonly Py_ssize_t itemsize
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
-                 units=None, symbols=None):
+                 units=None, symbols=None, boundary=None):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         if layout.num_layers > MAX_LAYERS:
@@ -61,6 +62,7 @@ cdef class Network:
         net.L, net.H, net.V = layout.num_layers, layout.hidden_size, layout.vocab_size
         net.units = net.H if units is None else units
         net.symbols = net.V if symbols is None else symbols
+        net.boundary = -1 if boundary is None else boundary
         net.G = {RNN: 1, GRU: 3, LSTM: 4}[net.cell]
         net.Z = {RNN: 1, GRU: 4, LSTM: 5}[net.cell]
         net.many, net.training = many, training
@@ -152,6 +154,7 @@ def workspace(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict
         "y": (T, B, net.V),
         "dh": (0 if net.cell == RNN else block_steps(net, T, B), B, H),
         "carry": (L, B, H),
+        "cut": (2 if net.boundary >= 0 else 0, B, net.ldg),
         "scratch": (chunk_scratch[float](net, NULL) if network.itemsize == sizeof(float)
                     else chunk_scratch[double](net, NULL),),
     }
@@ -335,7 +338,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     for name, shape in workspace(network, T, B, dropout > 0).items():
         _shaped(name, getattr(own, name), shape)
     cdef floating[:, :, :, ::1] h = own.h, c = own.c, gates = own.gates, dropped = own.dropped
-    cdef floating[:, :, ::1] y = own.y, dh = own.dh, carry = own.carry
+    cdef floating[:, :, ::1] y = own.y, dh = own.dh, carry = own.carry, cut = own.cut
     cdef floating[::1] scratch = own.scratch
     cdef int[::1] seen = own.seen
     _same("symbols seen", seen.shape[0], net.V)
@@ -363,6 +366,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     cdef floating* gates0 = begin(gates)
     cdef floating* dropped0 = begin(dropped)
     cdef floating* dh0 = &dh[0, 0, 0] if dh.shape[0] else NULL
+    chunk.cut = &cut[0, 0, 0] if cut.shape[0] else NULL
     team.shards, team.rank, team.seen, team.now = n_shards, rank, &seen[0], own.stamp
     drop.rate, drop.first_stream = dropout, first_stream
     rule.kind, rule.clip, rule.weight_decay, rule.scale = optimizer.kind, optimizer.clip, optimizer.weight_decay, 1
@@ -458,12 +462,15 @@ cdef inline void carry_states(const NetworkPlaces* net, Chunk chunk, Py_ssize_t 
 
 
 def inference_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
-    """Shapes of the arrays that inference wants for B streams, T symbols at a time; h[:, 0] and c[:, 0] are the states."""
+    """Shapes of the arrays that inference wants for B streams, T symbols at a time; h[:, 0] and c[:, 0] are the states.
+
+    With a boundary the gates have one row more, the room for states that `chunk.cut` is.
+    """
     cdef NetworkPlaces* net = &network.net
     return {
         "h": (net.L, T + 1, B, net.H),
         "c": (net.L, T + 1 if net.cell == LSTM else 0, B, net.H),
-        "gates": (1, 0 if net.cell == RNN else T, B, net.ldg),
+        "gates": (1, (0 if net.cell == RNN else T) + (net.boundary >= 0), B, net.ldg),
     }
 
 
@@ -478,6 +485,11 @@ cdef Chunk inference_chunk(Network network, Py_ssize_t T, Py_ssize_t B, h, c, ga
     return chunk
 
 
+cdef inline floating* after_gates(const NetworkPlaces* net, Chunk chunk, floating* gates) noexcept nogil:
+    """The last row of the gates of inference (see `inference_workspace`)."""
+    return gates if net.cell == RNN else gates + chunk.T * chunk.B * net.ldg
+
+
 def feed(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x, h, c, gates):
     """Move the states h[:, 0] (and c[:, 0]) on over symbols x (n, B); see `inference_workspace`."""
     cdef NetworkPlaces* net = &network.net
@@ -489,6 +501,7 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
+    chunk.cut = after_gates(net, chunk, gates0)
     cdef float_mode mode
     with nogil:
         mode = flush_denormals()
@@ -519,6 +532,7 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
+    chunk.cut = after_gates(net, chunk, gates0)
     cdef const floating* top = h0 + (net.L - 1) * chunk.states
     cdef floating* z = h0 + B * H if net.cell == RNN else gates0
     cdef float_mode mode
@@ -536,6 +550,7 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
                 begin_step(net, &params[0], &panels[0], B, h0, False, z)
             for b in range(B):
                 out[t, b] = draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature)
+            start_anew(net, &params[0], chunk, &out[t, 0], z, c0, h0)
             finish_step(net, &params[0], &out[t, 0], B, h0, c0, z, c0 + B * H, h0 + B * H)
             layers_forward(net, &params[0], &panels[0], chunk, &out[t, 0], 0, 1, <const Dropout*>NULL, h0, c0, gates0,
                            <floating*>NULL, 1)
@@ -563,6 +578,7 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
+    chunk.cut = after_gates(net, chunk, gates0)
     cdef const floating* top = h0 + (net.L - 1) * chunk.states
     cdef float_mode mode
     with nogil:
