@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from .documents import Documents, joined, pack
 from .errors import InvalidInputError
 from .vocabulary import Ids, Text, Vocabulary
 
-__all__ = ["Documents", "Source", "Streams", "blocks", "encode", "rereadable", "vocabulary_of"]
+__all__ = ["Documents", "Source", "Streams", "blocks", "encode", "length", "rereadable", "vocabulary_of"]
 
 _BLOCK_SIZE = 1 << 20
 
@@ -81,11 +81,35 @@ def rereadable(X: Source | Documents, name: str = "X") -> Source | Documents:
     A pipe or a device can be read only once, and training reads a text twice: for its symbols and for their ids. A
     collection of documents is read here, and only here: it may be a generator.
     """
-    if isinstance(X, Iterable) and not isinstance(X, str | bytes | bytearray | memoryview | os.PathLike | Documents):
+    if _is_collection(X):
         return joined(X, name)
     if isinstance(X, os.PathLike) and os.path.exists(X) and not os.path.isfile(X) and not os.path.isdir(X):
         return "".join(_file_blocks(X, _BLOCK_SIZE))
     return X
+
+
+def length(X: Source | Documents) -> int:
+    """Return the length of a text, or of documents, in symbols; of a file in bytes, which is no less.
+
+    Raises
+    ------
+    InvalidInputError
+        If `X` is no text.
+    OSError
+        If a file is not there.
+
+    Examples
+    --------
+    >>> length("to be"), length(["to", "be"])  # of documents also the boundaries count
+    (5, 7)
+    """
+    if isinstance(X, os.PathLike):
+        return os.stat(X).st_size
+    if _is_collection(X):
+        X = joined(X)
+    if isinstance(X, Documents):
+        return len(X.text) + len(X.lengths) + 1
+    return sum(map(len, blocks(X)))
 
 
 def vocabulary_of(X: Source | Documents, min_count: int = 1) -> Vocabulary:
@@ -159,6 +183,13 @@ def encode(X: Source | Documents, vocabulary: Vocabulary, name: str = "X") -> Id
         return ids
     lengths = X.lengths if isinstance(X, Documents) else np.array([len(ids)])
     return pack(ids, lengths, vocabulary.boundary)
+
+
+def _is_collection(X: object) -> TypeGuard[Iterable[Text]]:
+    """Say whether this holds texts, and is none."""
+    return isinstance(X, Iterable) and not isinstance(
+        X, str | bytes | bytearray | memoryview | os.PathLike | Documents
+    )
 
 
 def _text_blocks(text: str, block_size: int) -> Iterator[str]:

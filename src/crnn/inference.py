@@ -65,7 +65,8 @@ class PackedNetwork(NamedTuple):
         """Move the states on over symbols x (n, B), in place."""
         n, B = x.shape
         work = self._workspace(min(n, max(1, FEED_ROWS // B)), state)
-        core.feed(self.network, self.params, self.panels, x, *work)
+        h, c, gates = work
+        core.feed(self.network, self.params, self.panels, x, h, c, gates)
         self._take(work, state)
 
     def sample(self, uniforms: NDArray[np.float64], temperature: float, state: State) -> NDArray[np.int32]:
@@ -74,7 +75,8 @@ class PackedNetwork(NamedTuple):
         out = np.empty((n, B), np.int32)
         y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
         work = self._workspace(1, state)
-        core.sample(self.network, self.params, self.panels, uniforms, temperature, *work, y, out)
+        h, c, gates = work
+        core.sample(self.network, self.params, self.panels, uniforms, temperature, h, c, gates, y, out)
         self._take(work, state)
         return out
 
@@ -85,7 +87,8 @@ class PackedNetwork(NamedTuple):
         y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
         work = self._workspace(T, state)
-        core.log_probabilities(self.network, self.params, self.panels, x, *work, y, out)
+        h, c, gates = work
+        core.log_probabilities(self.network, self.params, self.panels, x, h, c, gates, y, out)
         self._take(work, state)
         return out
 
@@ -116,15 +119,14 @@ def _embedded(layout: Layout, params: Array, wide: Layout) -> Array:
     The weights of the units that are added are zero, and so their states stay; the biases of the symbols that are
     added are -inf, and so they have no probability.
     """
-    flat, gates, H = wide.zeros(), layout.kind.gates, layout.hidden_size
+    flat, H = wide.zeros(), layout.hidden_size
     part, out = layout.tensors(params), wide.tensors(flat)
     for narrow, broad in zip(part.layers, out.layers, strict=True):
         for a, b in zip(narrow, broad, strict=True):
             if a is not None and b is not None:
-                blocks = a.size // H // (a.shape[0] if a.ndim == 2 else 1)  # of H columns: the gates, or one
-                b.reshape(*b.shape[:-1], blocks, -1)[: a.shape[0] if a.ndim == 2 else None, ..., :H] = a.reshape(
-                    *a.shape[:-1], blocks, H
-                )
+                # Gate by gate: (rows, gates, units), or without rows for a bias.
+                a, b = (w.reshape(*w.shape[:-1], -1, units) for w, units in ((a, H), (b, wide.hidden_size)))
+                b[tuple(slice(n) for n in a.shape)] = a
     out.by[:] = -np.inf
     out.by[: layout.vocab_size] = part.by
     out.Wy[:H, : layout.vocab_size] = part.Wy
