@@ -189,7 +189,7 @@ def test_one_long_document_and_many_short_ones_are_dealt_in_little_time():
 def test_little_is_enough(documents, B):
     streams = DocumentStreams(packed_of(documents), 9, B, 25, rng=np.random.default_rng(0))
     transitions = sum(map(len, documents)) + len(documents)
-    assert streams.seq_length == max(1, transitions // B)
+    assert streams.seq_length == max(transitions // B, max(map(len, documents)) + 1)  # no document needs more
     assert streams.steps_per_sweep == -(-transitions // (B * streams.seq_length))
     read = swept(streams, 7)
     for row in read:

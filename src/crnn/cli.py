@@ -133,6 +133,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="a text whose loss is measured now and then; the model that is saved is the one with the lowest "
         "(default: the end of FILE that --validation-fraction names)",
     )
+    parser.add_argument(
+        "--lines",
+        action="store_true",
+        help="each line is a document of its own (a name, a molecule), without its line end: the model learns where one "
+        "starts and ends; so too in the validation file",
+    )
     parser.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
     parser.add_argument(
         "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .char_rnn import CharRNN
 from .command_errors import described, say
-from .command_files import STANDARD, check_writable, model_path, read_text, save
+from .command_files import STANDARD, check_writable, model_path, read_documents, read_text, save
 from .corpus import blocks
 from .errors import DivergenceError
 from .special import Special
@@ -46,11 +46,12 @@ def train(arguments: argparse.Namespace) -> int:
         given["max_seconds"] = arguments.seconds
     model = CharRNN(**given) if arguments.origin is None else _load(arguments.origin).set_params(**given)
     as_bytes = arguments.bytes or (arguments.origin is not None and model.vocabulary_.kind == "bytes")
-    text = read_text(arguments.file, as_bytes=as_bytes)
+    read: Callable[..., Source] = read_documents if arguments.lines else read_text
+    text = read(arguments.file, as_bytes=as_bytes)
     if arguments.origin is None and arguments.seconds is not None:
         choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
         model = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"]).set_params(**given)
-    validation = arguments.validation and read_text(arguments.validation, as_bytes=as_bytes)
+    validation = read(arguments.validation, as_bytes=as_bytes) if arguments.validation else None
     if arguments.origin is None:
         return _learn(arguments, model, lambda: model.fit(text, validation=validation))
     return _learn(arguments, model, lambda: _go_on(model, text, validation, given))

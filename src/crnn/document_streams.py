@@ -62,7 +62,8 @@ class DocumentStreams:
     batch_size : int, default=1
         The number of streams, B.
     seq_length : int, default=25
-        The number of transitions in a chunk, T. Where there are fewer in a stream's part of the epoch, it is those.
+        The number of transitions in a chunk, T. It is less where a stream's part of the epoch has less, and every
+        document as well.
     rng : numpy.random.Generator
         Shuffles.
 
@@ -97,10 +98,10 @@ class DocumentStreams:
     ) -> None:
         B, transitions = int(batch_size), len(packed) - 1
         self.batch_size = B
-        self.seq_length = T = max(1, min(int(seq_length), transitions // B))
-        self.steps_per_sweep = -(-transitions // (B * T))
         self._packed, self._boundary, self._rng = packed, boundary, rng
         at = starts(packed, boundary)
+        self.seq_length = T = min(int(seq_length), max(transitions // B, int(np.diff(at).max())))
+        self.steps_per_sweep = -(-transitions // (B * T))
         self._first, self._length = _parts(at[:-1], np.diff(at), max(LEAST_PART, -(-transitions // B)))
         self._epochs = -(-max(DEAL, 4 * B * T) // transitions)  # that are dealt at a time
         nothing = np.zeros(0, np.int64)
