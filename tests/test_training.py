@@ -36,7 +36,8 @@ class Clock:
         def timed_advance(trainer, rates):
             advance(trainer, rates)
             self.steps.append(len(rates))
-            self.now += len(rates) * (self.step(self.now) if callable(self.step) else self.step)
+            for _ in rates:
+                self.now += self.step(self.now) if callable(self.step) else self.step
 
         def timed_evaluate(*arguments):
             self.now += self.evaluation
@@ -178,6 +179,13 @@ def test_training_ends_on_time(clock, start, step):
     assert model.n_steps_ == sum(clock.steps)
     assert model.history_[-1]["step"] == model.n_steps_
     assert len(model.history_) <= 200
+
+
+@pytest.mark.parametrize("max_seconds", [0.3, 0.31, 0.32, 0.33])
+def test_training_ends_on_time_though_the_speed_changes_all_the_time(clock, max_seconds):
+    clock.step = lambda now: 1e-4 * (1 + 0.5 * math.sin(97 * now))
+    small(None, max_seconds=max_seconds).fit(TEXT)
+    assert clock.now - 100 == pytest.approx(max_seconds, rel=0.01)
 
 
 def test_training_ends_on_time_by_the_real_clock():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -13,11 +14,11 @@ from numpy.typing import NDArray
 from . import corpus, learned
 from .budget import Budget
 from .corpus import Source, Streams
-from .errors import NotFittedError
+from .errors import InvalidInputError, NotFittedError
 from .language_model import LanguageModel
 from .memory_need import check_memory
 from .parameters import Layout
-from .settings import OPTIMIZERS, Settings, generator
+from .settings import OPTIMIZERS, Settings, generator, real, threads
 from .trainer import threads_for
 from .training import Training
 from .validation import texts
@@ -77,7 +78,8 @@ class CharRNN(LanguageModel):
         The part of the text, its end, that is not trained on, and whose loss is measured now and then.
     eval_every : int, float or None, default=None
         Steps (an int) or seconds (a float) between two measurements of the validation loss. None: about 20 of them,
-        fewer if they would cost more than 5 % of the time. It is always measured at the end.
+        fewer if they would cost more than 5 % of the time. It is always measured at the end. After seconds, which
+        weights are the best may differ from run to run.
     patience : int or None, default=None
         Training ends after so many measurements without a new lowest validation loss; None: never.
     restore_best : bool, default=True
@@ -311,6 +313,55 @@ class CharRNN(LanguageModel):
             attributes = learned.carried(self, settings)
         budget = Budget.of_call(settings, streams.steps_per_sweep, sweeps, most_sweeps)
         Training(self, attributes, settings, streams, budget, validation_ids, start).run()
+
+    @classmethod
+    def recommended(
+        cls, X: Source, seconds: float, *, cell: str = "lstm", n_threads: int | None = None, verbose: int = 1
+    ) -> Self:
+        """Return a model that is not fitted, with parameters that make the most of a text in a given time.
+
+        The choice follows measurements recorded in ``docs/recipes.md``, the length of the text, and half a second of
+        training that shows how fast this machine is now. It is printed on standard error in one line, and is the
+        returned model's parameters.
+
+        Parameters
+        ----------
+        X : str, bytes or os.PathLike
+            The text that the model will be fitted to.
+        seconds : float
+            That `fit` may take.
+        cell : {"lstm", "gru", "rnn"}, default="lstm"
+        n_threads : int or None, default=None
+            As for the constructor.
+        verbose : int, default=1
+            0: nothing is printed.
+
+        Returns
+        -------
+        CharRNN
+            Change its parameters at will, then call `fit`.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not usable.
+
+        Examples
+        --------
+        >>> model = CharRNN.recommended("to be or not to be, " * 500, seconds=2.0, verbose=0)
+        >>> model.cell, model.schedule, model.max_seconds
+        ('lstm', 'cosine', 2.0)
+        """
+        from . import recommended
+
+        seconds = real("seconds", seconds, above=0.0)
+        if cell not in recommended.RECIPES:
+            raise InvalidInputError(f"cell must be one of {', '.join(map(repr, recommended.RECIPES))}, not {cell!r}")
+        length, speed = corpus.length(X), recommended.measured_speed(threads(n_threads))
+        parameters = recommended.recommend(length, seconds, speed=speed, cell=cell)
+        if verbose:
+            print(recommended.described(parameters, speed), file=sys.stderr)
+        return cls(**parameters, n_threads=n_threads)
 
     # -------------------------------------------------------------- model file
 

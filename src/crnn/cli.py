@@ -130,8 +130,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         dest="seconds",
         metavar="TIME",
         type=_checked_text(duration),
-        help="how long to train, the reading of FILE included: 10s, 3m, 1h (the same as --max-seconds; default: "
-        "--epochs sweeps)",
+        help="how long to train, the reading of FILE included: 10s, 3m, 1h. A new model then gets the parameters that "
+        "make the most of FILE in this time, but for those given here (default: --epochs sweeps)",
     )
     parser.add_argument(
         "--validation",

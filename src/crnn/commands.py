@@ -44,13 +44,12 @@ def train(arguments: argparse.Namespace) -> int:
         if given.get("max_seconds") is not None:
             arguments.parser.error("--time and --max-seconds are the same: give one of them")
         given["max_seconds"] = arguments.seconds
-    if arguments.origin is None:
-        model = CharRNN(**given)
-        as_bytes = arguments.bytes
-    else:
-        model = _load(arguments.origin).set_params(**given)
-        as_bytes = arguments.bytes or model.vocabulary_.kind == "bytes"
+    model = CharRNN(**given) if arguments.origin is None else _load(arguments.origin).set_params(**given)
+    as_bytes = arguments.bytes or (arguments.origin is not None and model.vocabulary_.kind == "bytes")
     text = read_text(arguments.file, as_bytes=as_bytes)
+    if arguments.origin is None and arguments.seconds is not None:
+        choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
+        model = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"]).set_params(**given)
     validation = arguments.validation and read_text(arguments.validation, as_bytes=as_bytes)
     if arguments.origin is None:
         return _learn(arguments, model, lambda: model.fit(text, validation=validation))

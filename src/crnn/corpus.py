@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .errors import InvalidInputError
 from .vocabulary import Ids, Text, Vocabulary, byte_view
 
-__all__ = ["Source", "Streams", "blocks", "encode", "rereadable"]
+__all__ = ["Source", "Streams", "blocks", "encode", "length", "rereadable"]
 
 _BLOCK_SIZE = 1 << 20
 
@@ -77,6 +77,29 @@ def rereadable(X: Source) -> Source:
     if isinstance(X, os.PathLike) and os.path.exists(X) and not os.path.isfile(X) and not os.path.isdir(X):
         return "".join(_file_blocks(X, _BLOCK_SIZE))
     return X
+
+
+def length(X: Source) -> int:
+    """Return the length of a text in symbols; of a file in bytes, which is no less.
+
+    Raises
+    ------
+    InvalidInputError
+        If `X` is no text.
+    OSError
+        If a file is not there.
+
+    Examples
+    --------
+    >>> length("to be")
+    5
+    """
+    if isinstance(X, os.PathLike):
+        return os.stat(X).st_size
+    if isinstance(X, str):
+        return len(X)
+    blocks(X)  # raises what is to be raised
+    return memoryview(X).nbytes
 
 
 def encode(X: Source, vocabulary: Vocabulary, name: str = "X") -> Ids:

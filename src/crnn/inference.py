@@ -62,7 +62,8 @@ class PackedNetwork(NamedTuple):
         """Move the states on over symbols x (n, B), in place."""
         n, B = x.shape
         work = self._workspace(min(n, max(1, FEED_ROWS // B)), state)
-        core.feed(self.network, self.params, self.panels, x, *work)
+        h, c, gates = work
+        core.feed(self.network, self.params, self.panels, x, h, c, gates)
         self._take(work, state)
 
     def sample(
@@ -88,13 +89,13 @@ class PackedNetwork(NamedTuple):
         n, B = uniforms.shape
         out = np.empty((n, B), np.int32)
         y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
-        work = h, c, gates = self._workspace(1, state)
+        work = self._workspace(1, state)
+        h, c, gates = work
         numbers, bias, order = None, None, None
         if controls is not None:
             (numbers, bias), order = self._control(controls), np.empty(y.shape[1], np.int32)
-        core.sample(
-            self.network, self.params, self.panels, uniforms, temperature, h, c, gates, y, out, numbers, bias, seen, order
-        )
+        packed = self.network, self.params, self.panels
+        core.sample(*packed, uniforms, temperature, h, c, gates, y, out, numbers, bias, seen, order)
         self._take(work, state)
         return out
 
@@ -117,7 +118,8 @@ class PackedNetwork(NamedTuple):
         y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
         work = self._workspace(T, state)
-        core.log_probabilities(self.network, self.params, self.panels, x, *work, y, out)
+        h, c, gates = work
+        core.log_probabilities(self.network, self.params, self.panels, x, h, c, gates, y, out)
         self._take(work, state)
         return out
 
@@ -159,15 +161,14 @@ def _embedded(layout: Layout, params: Array, wide: Layout) -> Array:
     The weights of the units that are added are zero, and so their states stay; the biases of the symbols that are
     added are -inf, and so they have no probability.
     """
-    flat, gates, H = wide.zeros(), layout.kind.gates, layout.hidden_size
+    flat, H = wide.zeros(), layout.hidden_size
     part, out = layout.tensors(params), wide.tensors(flat)
     for narrow, broad in zip(part.layers, out.layers, strict=True):
         for a, b in zip(narrow, broad, strict=True):
             if a is not None and b is not None:
-                blocks = a.size // H // (a.shape[0] if a.ndim == 2 else 1)  # of H columns: the gates, or one
-                b.reshape(*b.shape[:-1], blocks, -1)[: a.shape[0] if a.ndim == 2 else None, ..., :H] = a.reshape(
-                    *a.shape[:-1], blocks, H
-                )
+                # Gate by gate: (rows, gates, units), or without rows for a bias.
+                a, b = (w.reshape(*w.shape[:-1], -1, units) for w, units in ((a, H), (b, wide.hidden_size)))
+                b[tuple(slice(n) for n in a.shape)] = a
     out.by[:] = -np.inf
     out.by[: layout.vocab_size] = part.by
     out.Wy[:H, : layout.vocab_size] = part.Wy

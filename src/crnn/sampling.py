@@ -167,6 +167,4 @@ def _drawn(
     controls: SamplingControls,
 ) -> NDArray[np.int32]:
     """Draw one symbol for each of the uniforms (n, B), by the shorter way if there is nothing to control."""
-    return network.sample(
-        uniforms, controls.temperature, states, None if controls.only_temperature else controls, seen
-    )
+    return network.sample(uniforms, controls.temperature, states, None if controls.only_temperature else controls, seen)

@@ -17,8 +17,8 @@ from .elementwise cimport tanh_array
 from .gru cimport gru_backward, gru_forward, gru_units
 from .lstm cimport lstm_backward, lstm_forward, lstm_units
 from .network cimport GRU, LSTM, RNN, Network, input_block
-from .panels cimport (MOST_COLUMNS, add_transposed_product, multiply_panel, multiply_panels, pack, packed_elements, panel_count,
-                      panel_start, transposed_scratch)
+from .panels cimport (MOST_COLUMNS, add_transposed_product, multiply_panel, multiply_panels, packed_elements,
+                      panel_count, panel_start, transposed_scratch)
 from .rnn cimport rnn_backward, rnn_forward
 from .softmax cimport softmax_loss
 
@@ -114,8 +114,8 @@ cdef inline void add_column_sums(const floating* a, Py_ssize_t rows, Py_ssize_t 
 
 cdef inline void look_up_input(const Network* net, const floating* p, const int* x, Py_ssize_t B,
                                floating* z) noexcept nogil:
-    """z = Wx[x] + bh                                  (B, G H): the first layer's input, a row lookup for each stream"""
-    cdef Py_ssize_t b, j, g, H = net.H, N = net.G * H, together = 2 * H if net.cell == GRU else N
+    """z = Wx[x] + bh                                  (B, G H): the first layer's input, a row for each stream"""
+    cdef Py_ssize_t b, j, H = net.H, N = net.G * H, together = 2 * H if net.cell == GRU else N
     cdef const floating* bias = p + net.layer[0].bh
     cdef const floating* row
     cdef floating* out
@@ -141,7 +141,8 @@ cdef inline void project_input(const Network* net, const floating* p, const floa
         out = z + input_block(net, g) * H
         set_rows(p + net.layer[l].bh + g * H, rows, H, out, net.ldg)
         multiply_rows(net.many, rows, net.units, H, below, H, p + net.layer[l].Wx + g * H, N,
-                      panels + net.layer[l].Wx_panels + g * packed_elements(p, net.units, H), net.most_rows, out, net.ldg)
+                      panels + net.layer[l].Wx_panels + g * packed_elements(p, net.units, H), net.most_rows, out,
+                      net.ldg)
     if net.cell == GRU:
         set_rows(p + net.layer[l].bn, rows, H, z + 2 * H, net.ldg)
 
@@ -278,7 +279,8 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
         elif net.cell == GRU:
             gru_forward(B, net.H, net.units, h + t * BH, Wh, net.most, t & 1, z, net.ldg, h + (t + 1) * BH)
         else:
-            lstm_forward(B, net.H, net.units, h + t * BH, c + t * BH, Wh, net.most, t & 1, z, net.ldg, c + (t + 1) * BH, h + (t + 1) * BH)
+            lstm_forward(B, net.H, net.units, h + t * BH, c + t * BH, Wh, net.most, t & 1, z, net.ldg,
+                         c + (t + 1) * BH, h + (t + 1) * BH)
 
 
 cdef inline void layers_forward(const Network* net, const floating* p, const floating* panels, Chunk chunk,
@@ -332,7 +334,8 @@ cdef inline void recur_back(const Network* net, const floating* panels, Py_ssize
         elif net.cell == GRU:
             gru_backward(B, net.H, dz_next, WhT, net.most, t & 1, h + t * BH, dz, net.ldg, dh + (t - first) * BH, carry)
         else:
-            lstm_backward(B, net.H, dz_next, WhT, net.most, t & 1, c + t * BH, dz, net.ldg, dh + (t - first) * BH, carry)
+            lstm_backward(B, net.H, dz_next, WhT, net.most, t & 1, c + t * BH, dz, net.ldg, dh + (t - first) * BH,
+                          carry)
         if l == 0:
             add_lookup_gradient(net, dz, x + t * B, B, d)
 
@@ -389,8 +392,8 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
                                       floating* d, floating* scratch, int* seen, int now) noexcept nogil:
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
-    The rows of Wx in d must come in as zeros; `seen` (V,) holds no `now`. For the few rows of an online chunk the products are single calls of the
-    BLAS; for many rows weights are packed.
+    The rows of Wx in d must come in as zeros; `seen` (V,) holds no `now`. For the few rows of an online chunk the
+    products are single calls of the BLAS; for many rows weights are packed.
     """
     cdef Py_ssize_t first, last, rows, H = net.H, V = net.V, B = chunk.B, BH = B * H, top = net.L - 1
     cdef const floating* out

@@ -12,7 +12,15 @@ class Network:
     panels_size: int
     itemsize: int
     def __init__(
-        self, layout: Any, *, one_row: bool, many: bool, training: bool, one_row_products: bool = False
+        self,
+        layout: Any,
+        *,
+        one_row: bool,
+        many: bool,
+        training: bool,
+        one_row_products: bool = False,
+        units: int | None = None,
+        symbols: int | None = None,
     ) -> None: ...
 
 class Optimizer:

@@ -1,9 +1,9 @@
 """The doors to the kernels: what Python calls. Shapes are checked here, once; behind a door nothing holds the GIL.
 
 Built once for each instruction set from this one source (see setup.py); `crnn._kernels` picks the build.
-Everything behind the doors is in the .pxd files: `network` (where everything lies), `chunk` (one chunk forward and back),
-`rnn`, `gru`, `lstm` (the cells), `panels` and `blas` (products), `softmax`, `dropout`, `update` and `optimizers`,
-`sampler`, `elementwise`.
+Everything behind the doors is in the .pxd files: `network` (where everything lies), `chunk` (one chunk forward and
+back), `rnn`, `gru`, `lstm` (the cells), `panels` and `blas` (products), `softmax`, `dropout`, `update` and
+`optimizers`, `sampler`, `elementwise`.
 """
 from cython cimport floating
 from libc.limits cimport INT_MAX
@@ -14,7 +14,7 @@ from . cimport elementwise
 from .chunk cimport (Chunk, begin_step, block_steps, chunk_of, chunk_scratch, finish_step, layers_forward,
                      loss_and_gradients, set_rows)
 from .dropout cimport Dropout, drop_out, dropout_key
-from .network cimport GRU, LSTM, MAX_LAYERS, RNN, LayerPlaces, pack_network, place_panels
+from .network cimport GRU, LSTM, MAX_LAYERS, RNN, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
 from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
 from .panels cimport (STRIP_VECTORS, TILE_VECTORS, add_transposed_product, multiply_panels, pack, pack_transposed,
@@ -87,7 +87,7 @@ cdef class Network:
 
 
 cdef class Optimizer:
-    """What an optimiser does, step after step: its name, and the limits on each element and on the norm of a gradient."""
+    """What an optimiser does, step after step: its name, and the limits on a gradient's elements and on its norm."""
     cdef int kind
     cdef double clip
     cdef double clip_norm
@@ -200,13 +200,14 @@ def transposed_product(const floating[:, ::1] a, const floating[:, ::1] b, float
     if scratch.shape[0] < transposed_scratch(&a[0, 0], c.shape[0], c.shape[1]):
         raise ValueError(f"scratch: size {scratch.shape[0]} is too small")
     with nogil:
-        add_transposed_product(a.shape[0], a.shape[1], b.shape[1], &a[0, 0], &b[0, 0], b.shape[1], &scratch[0], &c[0, 0],
-                               c.shape[1])
+        add_transposed_product(a.shape[0], a.shape[1], b.shape[1], &a[0, 0], &b[0, 0], b.shape[1], &scratch[0],
+                               &c[0, 0], c.shape[1])
 
 
 def transposed_scratch_size(Py_ssize_t M, Py_ssize_t N, Py_ssize_t itemsize) -> int:
     """Elements of scratch that `transposed_product` wants for a result (M, N)."""
-    return transposed_scratch[float](NULL, M, N) if itemsize == sizeof(float) else transposed_scratch[double](NULL, M, N)
+    return (transposed_scratch[float](NULL, M, N) if itemsize == sizeof(float)
+            else transposed_scratch[double](NULL, M, N))
 
 
 def pack_weights(Network network, const floating[::1] params, floating[::1] panels):
@@ -391,7 +392,8 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
                 drop.step_key = dropout_key(dropout_seed, steps_before + step)
                 losses[rank] = loss_and_gradients(
                     net, &params[0], &panels[0], chunk, &x[0, 0], <floating>1 / <floating>all_streams, dropping,
-                    h0, c0, gates0, dropped0, &y[0, 0, 0], dh0, &carry[0, 0, 0], d[rank], &scratch[0], team.seen, team.now)
+                    h0, c0, gates0, dropped0, &y[0, 0, 0], dh0, &carry[0, 0, 0], d[rank], &scratch[0], team.seen,
+                    team.now)
             else:
                 losses[rank] = NAN
             met = spin_barrier_wait(&barrier.barrier)
@@ -469,7 +471,10 @@ cdef inline void carry_states(const NetworkPlaces* net, Chunk chunk, Py_ssize_t 
 
 
 def inference_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
-    """Shapes of the arrays that inference wants for B streams, T symbols at a time; h[:, 0] and c[:, 0] are the states."""
+    """Shapes of the arrays that inference wants for B streams, T symbols at a time.
+
+    h[:, 0] and c[:, 0] are the states.
+    """
     cdef NetworkPlaces* net = &network.net
     return {
         "h": (net.L, T + 1, B, net.H),

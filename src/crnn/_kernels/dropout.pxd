@@ -32,7 +32,7 @@ cdef inline uint32_t dropout_key(uint64_t seed, uint64_t step) noexcept nogil:
 
 cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last,
                           Py_ssize_t B, Py_ssize_t H, floating* a) noexcept nogil:
-    """a *= mask                                       (last - first, B, H): of a layer's outputs, for these time steps"""
+    """a *= mask                                       (last - first, B, H): a layer's outputs in these time steps"""
     cdef uint32_t bound = <uint32_t>(drop.rate * 16777216.0 + 0.5), key, row
     cdef floating factor = <floating>(1 / (1 - drop.rate))
     cdef Py_ssize_t t, b, j, i = 0

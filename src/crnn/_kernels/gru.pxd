@@ -10,7 +10,8 @@ from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count,
 
 
 cdef inline void gru_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev,
-                             const floating* Wh_panels, int most, bint back, floating* gates, Py_ssize_t ldg, floating* h) noexcept nogil:
+                             const floating* Wh_panels, int most, bint back, floating* gates,
+                             Py_ssize_t ldg, floating* h) noexcept nogil:
     """gates[:, :3 H] += h_prev @ Wh, then the cell     (B, 3 H) += (B, H) (H, 3 H), a panel's units at a time"""
     cdef Py_ssize_t i, j, b, g, start, columns
     cdef Py_ssize_t count = panel_count(h_prev, H, most), gate = packed_elements(h_prev, units, H)
@@ -49,8 +50,8 @@ cdef inline void gru_units(Py_ssize_t n, Py_ssize_t H, const floating* h_prev, f
 
 
 cdef inline void gru_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_next, const floating* WhT_panels,
-                              int most, bint back, const floating* h_prev, floating* gates, Py_ssize_t ldg, floating* dh,
-                              floating* direct) noexcept nogil:
+                              int most, bint back, const floating* h_prev, floating* gates, Py_ssize_t ldg,
+                              floating* dh, floating* direct) noexcept nogil:
     """dh += dz_next @ Wh.T + direct; gates = their gradients; direct = dh z     dz_next NULL at the last step
 
     dh comes in as that from above; `direct` is what reaches a state past the gates of the step after it.

@@ -8,9 +8,9 @@ from .elementwise cimport sigmoid_, tanh_
 from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count, panel_start, prefetch_blocks, turn
 
 
-cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev, const floating* c_prev,
-                              const floating* Wh_panels, int most, bint back, floating* gates, Py_ssize_t ldg, floating* c,
-                              floating* h) noexcept nogil:
+cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev,
+                              const floating* c_prev, const floating* Wh_panels, int most, bint back, floating* gates,
+                              Py_ssize_t ldg, floating* c, floating* h) noexcept nogil:
     """gates += h_prev @ Wh, then the cell              (B, 4 H) += (B, H) (H, 4 H), a panel's units at a time"""
     cdef Py_ssize_t i, j, b, g, start, columns
     cdef Py_ssize_t count = panel_count(h_prev, H, most), gate = packed_elements(h_prev, units, H)
@@ -28,8 +28,10 @@ cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, cons
 
 cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, floating* gates, floating* c,
                             floating* h) noexcept nogil:
-    """The cell's arithmetic for n units of one stream. Results go through arrays of its own, with which, as the compiler
-    can see, nothing else overlaps."""
+    """The cell's arithmetic for n units of one stream.
+
+    Results go through arrays of its own, with which, as the compiler can see, nothing else overlaps.
+    """
     cdef floating i[MOST_COLUMNS]
     cdef floating f[MOST_COLUMNS]
     cdef floating g[MOST_COLUMNS]
@@ -61,8 +63,8 @@ cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, 
 
 
 cdef inline void lstm_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_next, const floating* WhT_panels,
-                               int most, bint back, const floating* c_prev, floating* gates, Py_ssize_t ldg, floating* dh,
-                               floating* dc) noexcept nogil:
+                               int most, bint back, const floating* c_prev, floating* gates, Py_ssize_t ldg,
+                               floating* dh, floating* dc) noexcept nogil:
     """dh += dz_next @ Wh.T; gates = their gradients; dc = that of c_prev     dz_next NULL at the last step
 
     dh comes in as that from above, dc as that of c from the step after.

@@ -8,8 +8,8 @@ of its own, (H, H): the panels of all gates that belong to the same units can th
 the cell's arithmetic done on them while they are in the first-level cache. For the backward pass the transposed
 (G H, H) is packed as a whole.
 
-For inference H and V are padded to whole vectors, so that no loop has a remainder: with weights of zero, under which the
-states of such units stay zero, and with biases of -inf, under which such symbols have no probability.
+For inference H and V are padded to whole vectors, so that no loop has a remainder: with weights of zero, under which
+the states of such units stay zero, and with biases of -inf, under which such symbols have no probability.
 """
 from cython cimport floating
 from .panels cimport pack, pack_transposed, packed_elements

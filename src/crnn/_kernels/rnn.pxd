@@ -8,8 +8,8 @@ from .elementwise cimport tanh_array
 from .panels cimport multiply_panel, panel_count, panel_start, turn
 
 
-cdef inline void rnn_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev, const floating* Wh_panels,
-                             int most, bint back, floating* h) noexcept nogil:
+cdef inline void rnn_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev,
+                             const floating* Wh_panels, int most, bint back, floating* h) noexcept nogil:
     """h = tanh(h + h_prev @ Wh)                       (B, H) = (B, H) + (B, H) (H, H); h comes in as z"""
     cdef Py_ssize_t i, j, b, start, columns, count = panel_count(h_prev, H, most)
     for i in range(count):
