@@ -30,6 +30,7 @@ __all__ = ["ERROR", "INTERRUPTED", "VERBOSE", "demo", "info", "sample", "score",
 
 ERROR, INTERRUPTED = 1, 130  # exit codes
 VERBOSE = 2  # of `crnn train`, where the constructor is silent
+CONTROLS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 BLOCK = 4096  # symbols of a sample that are written at a time
 
 
@@ -87,9 +88,17 @@ def sample(arguments: argparse.Namespace) -> int:
     """Write generated text."""
     model = _load(arguments.model)
     as_bytes = model.vocabulary_.kind == "bytes"
-    options = {
-        "prime": os.fsencode(arguments.prime) if as_bytes else arguments.prime,
-        "temperature": arguments.temperature,
+
+    def text(given: str) -> Any:
+        return os.fsencode(given) if as_bytes else given
+
+    forbidden = text(arguments.forbid)
+    characters = [forbidden[i : i + 1] for i in range(len(forbidden))]
+    options = {name: getattr(arguments, name) for name in CONTROLS} | {
+        "prime": text(arguments.prime),
+        "stop": arguments.stop and [text(stop) for stop in arguments.stop],
+        # What the model does not have it does not draw either.
+        "logit_bias": {symbol: -math.inf for symbol in characters if symbol in model.vocabulary_},
         "random_state": arguments.seed,
     }
     if arguments.num_samples > 1:

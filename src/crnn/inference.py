@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ._kernels import core
 from .parameters import Layout, aligned_zeros
+from .sampling_controls import SamplingControls
 
 Array = NDArray[Any]
 State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
@@ -69,16 +70,50 @@ class PackedNetwork(NamedTuple):
         core.feed(self.network, self.params, self.panels, x, h, c, gates)
         self._take(work, state)
 
-    def sample(self, uniforms: NDArray[np.float64], temperature: float, state: State) -> NDArray[np.int32]:
-        """Draw one symbol for each of the uniforms (n, B), fed back in; the states move on in place."""
+    def sample(
+        self,
+        uniforms: NDArray[np.float64],
+        temperature: float,
+        state: State,
+        controls: SamplingControls | None = None,
+        seen: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.int32]:
+        """Draw one symbol for each of the uniforms (n, B), fed back in; the states move on in place.
+
+        Parameters
+        ----------
+        uniforms : (n, B) array
+        temperature : float
+        state : tuple of (L, B, H) arrays
+        controls : SamplingControls, optional
+            What else is done to the logits.
+        seen : array as `unseen` makes it, optional
+            The symbols that the repetition penalty is for; those that are drawn are added.
+        """
         n, B = uniforms.shape
         out = np.empty((n, B), np.int32)
         y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
         work = self._workspace(1, state)
         h, c, gates = work
-        core.sample(self.network, self.params, self.panels, uniforms, temperature, h, c, gates, y, out)
+        numbers, bias, order = None, None, None
+        if controls is not None:
+            (numbers, bias), order = self._control(controls), np.empty(y.shape[1], np.int32)
+        packed = self.network, self.params, self.panels
+        core.sample(*packed, uniforms, temperature, h, c, gates, y, out, numbers, bias, seen, order)
         self._take(work, state)
         return out
+
+    def unseen(self, streams: int) -> NDArray[np.uint8]:
+        """Return what says of each stream that no symbol was seen, (B, V): 1 for one that was."""
+        return np.zeros((streams, self.layout.vocab_size), np.uint8)
+
+    def logits(self, top: Array) -> Array:
+        """Return the logits (n, V) that follow from activations (n, H) of the last layer; padding is -inf."""
+        wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
+        wide[:, : self.hidden_size] = top
+        y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
+        core.logits(self.network, self.params, self.panels, wide, y)
+        return y
 
     def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given those before it; the states move on in place."""
@@ -91,6 +126,17 @@ class PackedNetwork(NamedTuple):
         core.log_probabilities(self.network, self.params, self.panels, x, h, c, gates, y, out)
         self._take(work, state)
         return out
+
+    def _control(self, controls: SamplingControls) -> tuple[core.Controls, Array | None]:
+        """Return the controls as the kernel takes them: numbers, and a bias for each symbol, padding included."""
+        numbers = core.Controls(
+            penalty=controls.repetition_penalty, top_k=controls.top_k, top_p=controls.top_p, min_p=controls.min_p
+        )
+        if controls.bias is None:
+            return numbers, None
+        bias = np.zeros(self.layout.vocab_size, self.layout.dtype)
+        bias[: len(controls.bias)] = controls.bias
+        return numbers, bias
 
     def _workspace(self, T: int, state: State) -> list[Array]:
         """Return h, c and gates for T symbols at a time, starting from `state`."""

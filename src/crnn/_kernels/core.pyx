@@ -19,7 +19,9 @@ from .network cimport Network as NetworkPlaces
 from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
 from .panels cimport (STRIP_VECTORS, TILE_VECTORS, add_transposed_product, multiply_panels, pack, pack_transposed,
                       packed_elements, transposed_scratch)
-from .sampler cimport draw
+from .sampler cimport Controls as ControlNumbers
+from .sampler cimport controlled_draw, draw
+from .sampler cimport filter_logits as filter_row
 from .softmax cimport log_softmax_at
 from .update cimport MAX_SHARDS, Pass, Team, update
 
@@ -81,6 +83,11 @@ cdef class Network:
             place_panels[double](net, NULL)
 
     @property
+    def boundary(self):
+        """The symbol at which a stream starts from zeros, an int; None if there is none."""
+        return self.net.boundary if self.net.boundary >= 0 else None
+
+    @property
     def panels_size(self) -> int:
         """Elements of the packed weights."""
         return self.net.panels_end
@@ -96,6 +103,15 @@ cdef class Optimizer:
     def __init__(self, str name, double clip, double clip_norm, double weight_decay):
         self.kind = {"adagrad": ADAGRAD, "rmsprop": RMSPROP, "adam": ADAM}[name]
         self.clip, self.clip_norm, self.weight_decay = clip, clip_norm, weight_decay
+
+
+cdef class Controls:
+    """What is done to logits before a draw, beside the temperature; see `sampler` for the numbers."""
+    cdef ControlNumbers numbers
+
+    def __init__(self, *, double penalty, Py_ssize_t top_k, double top_p, double min_p):
+        self.numbers.penalty, self.numbers.top_k = penalty, top_k
+        self.numbers.top_p, self.numbers.min_p = top_p, min_p
 
 
 cdef class Barrier:
@@ -518,10 +534,12 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
 
 
 def sample(Network network, const floating[::1] params, const floating[::1] panels, const double[:, ::1] uniforms,
-           double temperature, h, c, gates, floating[:, ::1] y, int[:, ::1] out):
+           double temperature, h, c, gates, floating[:, ::1] y, int[:, ::1] out, Controls controls=None,
+           const floating[::1] bias=None, unsigned char[:, ::1] seen=None, int[::1] order=None):
     """Draw out[t, b] with uniforms[t, b] from the states, feeding each symbol back in; the states move on.
 
-    The workspace is one of one symbol at a time; y (B, V).
+    The workspace is one of one symbol at a time; y (B, V). With controls, `bias` (V,) is added to all logits, `seen`
+    (B, V) marks the symbols that are penalised, and then those that are drawn; `order` (V,) is scratch.
     """
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
@@ -532,6 +550,15 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
     _same("logits", y.shape[1], V)
     _same("streams of output", out.shape[1], B)
     _same("symbols of output", out.shape[0], n)
+    cdef const ControlNumbers* control = NULL
+    cdef const floating* bias0 = NULL
+    cdef unsigned char* seen0 = NULL
+    cdef int* order0 = NULL
+    if controls is not None:
+        _control_arrays(bias, seen, order, B, V)
+        control, order0 = &controls.numbers, &order[0]
+        bias0 = &bias[0] if bias is not None else NULL
+        seen0 = &seen[0, 0] if seen is not None and B else NULL
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
@@ -551,14 +578,58 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
             multiply_panels(B, net.units, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0], V, t & 1)
             if not t & 1:
                 begin_step(net, &params[0], &panels[0], B, h0, False, z)
-            for b in range(B):
-                out[t, b] = draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature)
+            if control == NULL:
+                for b in range(B):
+                    out[t, b] = draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature)
+            else:
+                for b in range(B):
+                    out[t, b] = controlled_draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature,
+                                                control, bias0, seen0 + b * V if seen0 != NULL else NULL, order0)
             start_anew(net, &params[0], chunk, &out[t, 0], z, c0, h0)
             finish_step(net, &params[0], &out[t, 0], B, h0, c0, z, c0 + B * H, h0 + B * H)
             layers_forward(net, &params[0], &panels[0], chunk, &out[t, 0], 0, 1, <const Dropout*>NULL, h0, c0, gates0,
                            <floating*>NULL, 1)
             carry_states(net, chunk, 1, h0, c0)
         restore_denormals(mode)
+
+
+def _control_arrays(bias, seen, order, Py_ssize_t B, Py_ssize_t V):
+    if order is None:
+        raise ValueError("controls want scratch for an order")
+    _same("order", order.shape[0], V)
+    if bias is not None:
+        _same("biases", bias.shape[0], V)
+    if seen is not None:
+        _same("streams of symbols seen", seen.shape[0], B)
+        _same("symbols seen", seen.shape[1], V)
+
+
+def filter_logits(floating[:, ::1] y, double temperature, Controls controls, const floating[::1] bias,
+                  unsigned char[:, ::1] seen, int[::1] order):
+    """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; as in `sample` (for tests)."""
+    cdef Py_ssize_t b, B = y.shape[0], V = y.shape[1]
+    _control_arrays(bias, seen, order, B, V)
+    cdef float_mode mode = flush_denormals()
+    for b in range(B):
+        filter_row(&y[b, 0], V, V, <floating>temperature, &controls.numbers, &bias[0] if bias is not None else NULL,
+                   &seen[b, 0] if seen is not None else NULL, &order[0])
+    restore_denormals(mode)
+
+
+def logits(Network network, const floating[::1] params, const floating[::1] panels, const floating[:, ::1] top,
+           floating[:, ::1] y):
+    """y = top @ Wy + by for states `top` (rows, H) of the last layer."""
+    cdef NetworkPlaces* net = &network.net
+    cdef Py_ssize_t rows = top.shape[0]
+    _fits(network, params, panels)
+    _same("units", top.shape[1], net.H)
+    _same("rows of logits", y.shape[0], rows)
+    _same("logits", y.shape[1], net.V)
+    if rows:
+        with nogil:
+            set_rows(&params[net.by], rows, net.V, &y[0, 0], net.V)
+            multiply_panels(rows, net.units, net.V, &top[0, 0], net.H, &panels[net.Wy_panels], net.most_rows, &y[0, 0],
+                            net.V)
 
 
 def log_probabilities(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x,
