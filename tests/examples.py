@@ -81,6 +81,7 @@ class Run:
         optimizer_start=0,
         dropout=0.0,
         dropout_seed=0,
+        boundary=None,
     ):
         self.layout, self.params = layout, params.copy()
         self.memory = [flat.copy() for flat in memory]
@@ -105,6 +106,7 @@ class Run:
             dropout=dropout,
             dropout_seed=dropout_seed,
             n_threads=threads_for(layout, self.streams, n_threads),
+            boundary=boundary,
         )
 
     def steps(self, *counts, look=lambda: None):
@@ -187,15 +189,9 @@ def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
     return model
 
 
-class BoundedVocabulary(Vocabulary):
-    """A vocabulary whose last symbol is the boundary between documents."""
-
-    boundary = property(lambda self: len(self) - 1)
-
-
 def bounded(model):
     """Return the model as one of documents: its last symbol becomes the boundary."""
-    model.vocabulary_ = BoundedVocabulary(model.vocabulary_.codes, model.vocabulary_.kind)
+    model.vocabulary_ = Vocabulary(model.vocabulary_.codes[:-1], model.vocabulary_.kind, boundary=True)
     return model
 
 

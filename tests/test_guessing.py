@@ -73,7 +73,7 @@ def test_samples_are_drawn_as_the_model_says(ending):
     network = ending._packed("guess_number", one_row=False)
     from crnn.sampling import root
 
-    start = network.start(3)
+    start = network.start()
     log_p = guessing.drawn_log_likelihoods(network, start, 5000, end=3, length=10**6, bits=root(0), n_threads=2)
     # The mean of 1 / P over the samples with at most 2 symbols is how many such strings there are: 13.
     texts = ["".join(t) for k in range(3) for t in itertools.product("abc", repeat=k)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -315,3 +316,29 @@ def test_the_door_adds_to_what_is_there(model):
     before = scores.copy()
     door(model, out=scores)
     np.testing.assert_allclose(scores, 2 * before, rtol=1e-15)
+
+
+# --- models fitted on documents
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_documents_are_what_score_says_of_them(dtype, cell, kernels):
+    names = ["anna", "bob", "", "eve", "otto", "a", "hannah"] * 30
+    model = CharRNN(9, cell=cell, num_layers=2, max_steps=30, batch_size=3, dtype=dtype, random_state=0).fit(names)
+    scores = model.score_samples(names)
+    symbols = sum(map(len, names)) + len(names)
+    assert scores.sum() / symbols == pytest.approx(model.score(names), rel=1e-12 if dtype == "float64" else 1e-5)
+    assert scores[2] == model.start().end().log_prob
+    state = pickle.loads(pickle.dumps(model.start("an")))
+    assert state.feed("na").end().feed("bob").end().log_prob == pytest.approx(
+        scores[0] - model.start().feed("an").log_prob + scores[1], rel=1e-12 if dtype == "float64" else 1e-5
+    )
+
+
+def test_unknown_symbols_are_scored_as_the_unknown_one():
+    model = CharRNN(5, max_steps=0, min_count=2, random_state=0).fit(["aab", "aac", "bb"])
+    scores = model.score_samples(["ac", "az", "a🙂"])
+    assert len(set(scores.tolist())) == 1
+    assert scores[0] == pytest.approx(np.log(1 / 4) * 3, rel=0.1)
+    assert model.rank("ac").shape == (2,)
+    assert set(model.start().sample(50, random_state=0)) <= {"a", "b"}

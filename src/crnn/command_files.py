@@ -17,7 +17,7 @@ from .errors import InvalidInputError, ModelFileError
 if TYPE_CHECKING:
     from .char_rnn import CharRNN
 
-__all__ = ["STANDARD", "check_writable", "model_path", "read_lines", "read_text", "save"]
+__all__ = ["STANDARD", "check_writable", "model_path", "read_documents", "read_lines", "read_text", "save"]
 
 STANDARD = "-"  # standard input or output, in place of a path
 LINES_SIZE = 1 << 18  # bytes of lines that are held at a time
@@ -58,6 +58,43 @@ def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
     else:
         data = Path(path).read_bytes()
     return data if as_bytes else data.decode("utf-8")
+
+
+def read_documents(path: str, *, as_bytes: bool) -> list[str] | list[bytes]:
+    r"""Return the lines of a text as `CharRNN.fit` takes documents.
+
+    Parameters
+    ----------
+    path, as_bytes
+        As for `read_text`.
+
+    Returns
+    -------
+    list of str or of bytes
+        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "names")
+    ...     _ = Path(path).write_bytes(b"Anna\r\nBob\n\nEve")
+    ...     read_documents(path, as_bytes=False)
+    ['Anna', 'Bob', '', 'Eve']
+    """
+    data = sys.stdin.buffer.read() if path == STANDARD else Path(path).read_bytes()
+    lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
+    if as_bytes:
+        return lines
+    try:
+        return [line.decode("utf-8") for line in lines]
+    except UnicodeDecodeError:
+        data.decode("utf-8")  # raises the same, but with the place in the file
+        raise
 
 
 def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any]]:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from .char_rnn import CharRNN
 from .command_errors import described, say
-from .command_files import STANDARD, check_writable, model_path, read_lines, read_text, save
+from .command_files import STANDARD, check_writable, model_path, read_documents, read_lines, read_text, save
 from .corpus import blocks
 from .errors import DivergenceError
+from .special import Special
 from .string_scores import TextBlock
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = ["ERROR", "INTERRUPTED", "VERBOSE", "demo", "info", "sample", "score",
 
 ERROR, INTERRUPTED = 1, 130  # exit codes
 VERBOSE = 2  # of `crnn train`, where the constructor is silent
+CONTROLS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 BLOCK = 4096  # symbols of a sample that are written at a time
 
 
@@ -46,11 +48,12 @@ def train(arguments: argparse.Namespace) -> int:
         given["max_seconds"] = arguments.seconds
     model = CharRNN(**given) if arguments.origin is None else _load(arguments.origin).set_params(**given)
     as_bytes = arguments.bytes or (arguments.origin is not None and model.vocabulary_.kind == "bytes")
-    text = read_text(arguments.file, as_bytes=as_bytes)
+    read: Callable[..., Source] = read_documents if arguments.lines else read_text
+    text = read(arguments.file, as_bytes=as_bytes)
     if arguments.origin is None and arguments.seconds is not None:
         choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
         model = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"]).set_params(**given)
-    validation = arguments.validation and read_text(arguments.validation, as_bytes=as_bytes)
+    validation = read(arguments.validation, as_bytes=as_bytes) if arguments.validation else None
     if arguments.origin is None:
         return _learn(arguments, model, lambda: model.fit(text, validation=validation))
     return _learn(arguments, model, lambda: _go_on(model, text, validation, given))
@@ -86,9 +89,17 @@ def sample(arguments: argparse.Namespace) -> int:
     """Write generated text."""
     model = _load(arguments.model)
     as_bytes = model.vocabulary_.kind == "bytes"
-    options = {
-        "prime": os.fsencode(arguments.prime) if as_bytes else arguments.prime,
-        "temperature": arguments.temperature,
+
+    def text(given: str) -> Any:
+        return os.fsencode(given) if as_bytes else given
+
+    forbidden = text(arguments.forbid)
+    characters = [forbidden[i : i + 1] for i in range(len(forbidden))]
+    options = {name: getattr(arguments, name) for name in CONTROLS} | {
+        "prime": text(arguments.prime),
+        "stop": arguments.stop and [text(stop) for stop in arguments.stop],
+        # What the model does not have it does not draw either.
+        "logit_bias": {symbol: -math.inf for symbol in characters if symbol in model.vocabulary_},
         "random_state": arguments.seed,
     }
     if arguments.num_samples > 1:
@@ -154,7 +165,7 @@ def info(arguments: argparse.Namespace) -> int:
         model = CharRNN.load(path)
     cell = file.architecture
     symbols = model.vocabulary_
-    shown = repr(symbols.decode(range(len(symbols))))
+    shown = repr(symbols.decode(range(len(symbols.codes))))
     loss = model.smooth_loss_ / model.seq_length
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
     trained = file.training is not None
@@ -162,7 +173,8 @@ def info(arguments: argparse.Namespace) -> int:
         "file": f"{arguments.model}, {size:,} bytes",
         "architecture": f"{cell.cell}, layers: {cell.num_layers}, hidden units: {cell.hidden_size}, {cell.dtype}",
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
-        "vocabulary": f"{len(symbols)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
+        "vocabulary": f"{len(symbols.codes)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
+        "other symbols": ", ".join(x.value for x in symbols if isinstance(x, Special)) or "none",
         "trained": steps if trained else "not known: the file holds the weights alone",
         "loss": f"{loss:.4f} nats, {loss / math.log(2):.4f} bits per symbol (smoothed)" if trained else "not known",
         "can go on": "yes: crnn train FILE --from MODEL -o MODEL" if trained else "only with a new optimiser memory",

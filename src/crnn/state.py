@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from . import sampling, scoring
 from .errors import InvalidInputError
 from .inference import PackedNetwork, State
+from .sampling_controls import SamplingControls
 from .settings import whole
-from .string_scores import boundary_of
 from .vocabulary import Text, Vocabulary
 
 Ids = NDArray[Any]
@@ -42,7 +43,7 @@ class TextState:
     ) -> None:
         self._network = network
         self._vocabulary = vocabulary
-        self._arrays = network.start(boundary_of(vocabulary)) if arrays is None else arrays
+        self._arrays = network.start() if arrays is None else arrays
         self._log_prob = log_prob
 
     @property
@@ -80,7 +81,7 @@ class TextState:
 
         Only of a model of documents; the texts of others have no end, and it raises.
         """
-        boundary = boundary_of(self._vocabulary)
+        boundary = self._vocabulary.boundary
         if boundary is None:
             raise InvalidInputError("a text of this model has no end: only a model fitted on documents knows of ends")
         return self._advance(np.array([boundary]))
@@ -98,7 +99,17 @@ class TextState:
         (p,) = self._network.probabilities(self._arrays[0][-1])
         return np.asarray(p)
 
-    def sample(self, n: int = 1, *, temperature: float = 1.0, random_state: Any = None) -> str | bytes:
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        logit_bias: Mapping[Any, float] | None = None,
+        random_state: Any = None,
+    ) -> str | bytes:
         """Draw the next characters and read them.
 
         Parameters
@@ -106,7 +117,7 @@ class TextState:
         n : int, default=1
             Characters to draw. A document may end sooner: its end counts in `log_prob`, and the state is that of a
             new document's beginning.
-        temperature, random_state
+        temperature, top_k, top_p, min_p, logit_bias, random_state
             As of `CharRNN.sample`. With the same seed, n characters are the same in one call of either.
 
         Returns
@@ -118,23 +129,38 @@ class TextState:
         >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> state = model.start("ab")
-        >>> state.sample(2, temperature=0), state.sample(3, temperature=0)
+        >>> state.sample(2, temperature=0), state.sample(3, top_k=1)
         ('ab', 'aba')
         """
-        n, temperature = whole("n", n, 0), sampling.checked_temperature(temperature)
-        uniforms = sampling.Uniforms(sampling.root(random_state), range(1))
-        boundary = boundary_of(self._vocabulary)
-        arrays, drawn, block = self._copied(), [np.zeros(0, np.int32)], 1
-        ended = False
-        while n and not ended:
-            ids = self._network.sample(uniforms.draw(min(block, n)), temperature, arrays)[:, 0]
-            ends = np.flatnonzero(ids == boundary) if boundary is not None else ids[:0]
-            ended = len(ends) > 0
-            drawn.append(ids[: ends[0] + 1] if ended else ids)
-            n, block = n - len(ids), min(2 * block, sampling.BLOCK)
-        ids = np.concatenate(drawn)
+        vocabulary, n = self._vocabulary, whole("n", n, 0)
+        controls = SamplingControls.check(
+            vocabulary,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            logit_bias=logit_bias,
+            forbidden=[] if vocabulary.unknown is None else [vocabulary.unknown],
+        )
+        ids = self._drawn(n, controls, sampling.Uniforms(sampling.root(random_state), range(1)))
         self._advance(ids)  # what was drawn past an end is drawn in vain; this also says how probable it was
-        return self._vocabulary.decode(ids[:-1] if ended else ids)
+        return vocabulary.decode(ids[:-1] if len(ids) and ids[-1] == vocabulary.boundary else ids)
+
+    def _drawn(self, n: int, controls: SamplingControls, uniforms: sampling.Uniforms) -> Ids:
+        """Return n symbols, or those up to the first end."""
+        arrays, drawn, block = self._copied(), [np.zeros(0, np.int32)], 1
+        others = None if controls.only_temperature else controls
+        end = -1 if self._vocabulary.boundary is None else self._vocabulary.boundary
+        while n:
+            u = uniforms.draw(min(block, n))
+            ids = self._network.sample(u, controls.temperature, arrays, others)[:, 0]
+            ends = np.flatnonzero(ids == end)
+            if len(ends):
+                drawn.append(ids[: ends[0] + 1])
+                break
+            drawn.append(ids)
+            n, block = n - len(ids), min(2 * block, sampling.BLOCK)
+        return np.concatenate(drawn)
 
     def copy(self) -> TextState:
         """Return a state that goes its own way from here.
@@ -171,6 +197,6 @@ class TextState:
 
 def started(network: PackedNetwork, vocabulary: Vocabulary, prime: Ids) -> TextState:
     """Return the state after a prime, which does not count in `log_prob`."""
-    arrays = network.start(boundary_of(vocabulary))
+    arrays = network.start()
     network.feed(prime.astype(np.int32).reshape(-1, 1), arrays)
     return TextState(network, vocabulary, arrays)

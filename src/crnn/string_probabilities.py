@@ -16,7 +16,7 @@ from .inference import PackedNetwork, State
 from .parameters import Layout
 from .settings import threads, whole
 from .state import TextState, started
-from .string_scores import TextBlock, boundary_of, text_blocks
+from .string_scores import TextBlock, text_blocks
 from .threads import cores
 from .vocabulary import Text, Vocabulary
 
@@ -140,10 +140,10 @@ class StringProbabilities(Estimator):
         >>> bool(found.estimate[0] < found.estimate[1])
         True
         """
-        network, end = self._packed("guess_number", one_row=False, scoring=True), boundary_of(self.vocabulary_)
+        network, end = self._packed("guess_number", one_row=False, scoring=True), self.vocabulary_.boundary
         n, most = whole("n", n, 2), guessing.checked_length(length, end)
         blocks, log_p = text_blocks(strings, self.vocabulary_, name="strings"), [np.empty(0)]
-        n_threads, start = threads(self.n_threads) or cores(), network.start(end)
+        n_threads, start = threads(self.n_threads) or cores(), network.start()
         for block in blocks:
             guessing.check_lengths(block, length)
             encoded = string_scores.Strings.encode(block, self.vocabulary_, name="strings[{}]", ended=True)
@@ -266,12 +266,16 @@ class StringProbabilities(Estimator):
 
     def _one(self, what: str, text: Text) -> tuple[PackedNetwork, Array, State]:
         network = self._packed(what, one_row=True, scoring=True)
-        return network, self.vocabulary_.encode(text, name="text"), network.start(boundary_of(self.vocabulary_))
+        return network, self.vocabulary_.encode(text, name="text"), network.start()
 
     def _packed(self, what: str, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
+        boundary = self._fitted_vocabulary(what).boundary
+        return PackedNetwork.pack(self._layout, self._params, one_row=one_row, scoring=scoring, boundary=boundary)
+
+    def _fitted_vocabulary(self, what: str) -> Vocabulary:
         if "vocabulary_" not in vars(self):
             raise NotFittedError.before(what, estimator=type(self).__name__)
-        return PackedNetwork.pack(self._layout, self._params, one_row=one_row, scoring=scoring)
+        return self.vocabulary_
 
     def _encode_prime(self, prime: Text) -> Array:
         if not prime and isinstance(prime, str | bytes):

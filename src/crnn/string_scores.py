@@ -57,7 +57,7 @@ class Strings(NamedTuple):
             for i, text in enumerate(block.texts, block.first):  # which of them it is
                 vocabulary.encode(text, name=name.format(i))
             raise
-        boundary = boundary_of(vocabulary)
+        boundary = vocabulary.boundary
         if boundary is None or not ended:
             return cls(ids, lengths)
         return cls(np.insert(ids, np.cumsum(lengths), boundary), lengths + 1)
@@ -74,12 +74,6 @@ class TextBlock(NamedTuple):
 
     first: int  # the index of the first one
     texts: list[Any]
-
-
-def boundary_of(vocabulary: Vocabulary) -> int | None:
-    """Return the id of the symbol that stands between documents; None if the model is one of a running text."""
-    boundary: int | None = getattr(vocabulary, "boundary", None)
-    return boundary
 
 
 def text_blocks(texts: Iterable[Text], vocabulary: Vocabulary, *, name: str) -> Iterator[TextBlock]:
@@ -145,7 +139,7 @@ def score_blocks(
     name: str = "texts[{}]",
 ) -> Iterator[NDArray[np.float64]]:
     """Give the log-probabilities of texts block by block; `per_symbol`: their means, and 0 for what has no symbols."""
-    start = network.start(boundary_of(vocabulary))
+    start = network.start()
     for block in blocks:
         strings = Strings.encode(block, vocabulary, name=name, ended=True)
         log_p = log_likelihoods(network, strings, start, n_threads or cores())
@@ -156,7 +150,7 @@ def next_probabilities(
     network: PackedNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
 ) -> NDArray[np.float64]:
     """Return the probabilities of what follows each prefix, (n, V); the same to the bit whatever they stand beside."""
-    start, found = network.start(boundary_of(vocabulary)), []
+    start, found = network.start(), []
     for block in text_blocks(prefixes, vocabulary, name="prefixes"):
         strings = Strings.encode(block, vocabulary, name="prefixes[{}]", ended=False)
         p = np.empty((len(strings.lengths), len(vocabulary)))
