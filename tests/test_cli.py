@@ -716,4 +716,4 @@ def test_faults_of_lines(folder, capsys):
     (folder / "empty").write_bytes(b"")
     assert "empty" in error(capsys, "train", "empty", "--lines", "-o", "new.crnn", "-q")
     (folder / "bad").write_bytes(b"abc\nd\xff\n")
-    assert "byte 5" in error(capsys, "train", "bad", "--lines", "-o", "new.crnn", "-q")
+    assert "position 5" in error(capsys, "train", "bad", "--lines", "-o", "new.crnn", "-q")
