@@ -15,12 +15,13 @@ SYMBOLS = "abcdefghijk"
 H = 7
 
 
-def random_model(dtype="float64", symbols=SYMBOLS, hidden_size=H, scale=0.7):
+def random_model(dtype="float64", symbols=SYMBOLS, hidden_size=H, scale=0.7, **kind):
     """A model that has learned nothing but is sure of itself, differently after every symbol."""
-    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, dtype=dtype, random_state=0).fit(symbols)
+    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, dtype=dtype, random_state=0, **kind).fit(symbols)
     rng = np.random.default_rng(1)
-    for name in ("bh_l0", "by"):
-        model.params_[name][:] = scale * rng.standard_normal(len(model.params_[name]))
+    for weights in model.params_.values():
+        if weights.ndim == 1:
+            weights[:] = scale * rng.standard_normal(len(weights))
     return model
 
 
@@ -28,12 +29,20 @@ def twin(model):
     return model._layout.tensors(model._params)
 
 
+def twin_state(model, prime=""):
+    """Return the state of one stream after some symbols, from zeros."""
+    layout = model._layout
+    state = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
+    if not prime:
+        return state
+    layers, _ = reference.forward(twin(model), layout.cell, model.vocabulary_.encode(prime)[:, None], state)
+    return reference.state_after(layers)
+
+
 def twin_sample(model, n, prime, temperature, seed, i=0):
-    h = np.zeros(model.hidden_size)
-    if prime:
-        h = reference.forward(twin(model), model.vocabulary_.encode(prime)[:, None], h[None])[0][-1, 0]
-    uniforms = Uniforms(root(seed), range(i, i + 1)).draw(n)[:, 0]
-    return model.vocabulary_.decode(reference.sample(twin(model), h, uniforms, temperature)[0])
+    uniforms = Uniforms(root(seed), range(i, i + 1)).draw(n)
+    ids, _ = reference.sample(twin(model), model.cell, twin_state(model, prime), uniforms, temperature)
+    return model.vocabulary_.decode(ids[:, 0])
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +70,20 @@ def test_likeliest_text_in_float32_is_its_twins():
     assert text == twin_sample(random_model("float64"), 30, "", 0, seed=0)
 
 
+KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "num_layers": 2}]
+
+
+@pytest.mark.parametrize("prime", ["", "kab" * 67])
+@pytest.mark.parametrize("temperature", [0, 0.7])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
+def test_samples_of_other_networks_are_their_twins(kernels, kind, temperature, prime):
+    model = random_model(**kind)
+    text = model.sample(200, prime=prime, temperature=temperature, random_state=5)
+    assert text == twin_sample(model, 200, prime, temperature, seed=5)
+    texts = model.sample(50, prime=prime, temperature=temperature, num_samples=3, random_state=5)
+    assert texts == [twin_sample(model, 50, prime, temperature, seed=5, i=i) for i in range(3)]
+
+
 # --- the distribution
 
 
@@ -73,7 +96,8 @@ def test_draws_follow_the_softmax(dtype, temperature):
     counts = np.zeros((5, 5))
     np.add.at(counts, (ids[:-1], ids[1:]), 1)
     part = twin(model)
-    y = np.tanh(part.Wx + part.bh) @ part.Wy + part.by
+    (layer,) = part.layers
+    y = np.tanh(layer.Wx + layer.bh) @ part.Wy + part.by
     p = np.exp(y.astype(np.float64) / temperature)
     p /= p.sum(axis=1, keepdims=True)
     for row, expected in zip(counts, p, strict=True):
@@ -90,11 +114,10 @@ def test_first_symbols_of_many_samples_follow_the_softmax(model):
 
 
 def test_temperature_zero_takes_the_likeliest(model):
-    h, expected = np.zeros(H), ""
+    expected = ""
     for _ in range(20):
-        expected += model.vocabulary_[int(np.argmax(h @ twin(model).Wy + twin(model).by))]
-        x = model.vocabulary_.encode(expected)[:, None]
-        h = reference.forward(twin(model), x, np.zeros((1, H)))[0][-1, 0]
+        (h,) = twin_state(model, expected)
+        expected += model.vocabulary_[int(np.argmax(h[0, 0] @ twin(model).Wy + twin(model).by))]
     assert len(set(expected)) > 1
     for seed in (0, 1):
         assert model.sample(20, temperature=0, random_state=seed) == expected
@@ -184,6 +207,22 @@ def test_place_in_a_large_batch_does_not_matter(kernels, dtype, hidden_size):
     for k in (2, 7, 257):
         assert texts[:k] == model.sample(97, num_samples=k, random_state=0)
     assert texts[0] == model.sample(97, random_state=0)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
+def test_samples_of_other_networks_do_not_depend_on_their_company(kernels, dtype, kind, monkeypatch):
+    model = random_model(dtype, hidden_size=17, scale=1.5, **kind)
+    texts = model.sample(41, prime="ab", num_samples=67, random_state=0)
+    assert len(set(texts)) > 60
+    for k in (2, 7, 31):
+        assert texts[:k] == model.sample(41, prime="ab", num_samples=k, random_state=0)
+    assert texts[0] == model.sample(41, prime="ab", random_state=0)
+    assert texts[0] == "".join(model.stream(41, prime="ab", random_state=0))
+    monkeypatch.setattr(sampling, "BATCH", 5)
+    monkeypatch.setattr(sampling, "BLOCK", 7)
+    for n_threads in (1, 2, 3):
+        model.set_params(n_threads=n_threads)
+        assert texts == model.sample(41, prime="ab", num_samples=67, random_state=0)
 
 
 # --- random_state

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import math
 
@@ -13,11 +14,12 @@ SYMBOLS = "abcdefghijk"
 H = 7
 
 
-def random_model(dtype="float64", hidden_size=H, symbols=SYMBOLS, scale=0.7):
-    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, dtype=dtype, random_state=0).fit(symbols)
+def random_model(dtype="float64", hidden_size=H, symbols=SYMBOLS, scale=0.7, **kind):
+    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, dtype=dtype, random_state=0, **kind).fit(symbols)
     rng = np.random.default_rng(1)
-    for name in ("bh_l0", "by"):
-        model.params_[name][:] = scale * rng.standard_normal(len(model.params_[name]))
+    for weights in model.params_.values():
+        if weights.ndim == 1:
+            weights[:] = scale * rng.standard_normal(len(weights))
     return model
 
 
@@ -26,9 +28,13 @@ def random_text(n, seed=0, symbols=SYMBOLS):
 
 
 def twin_score(model, text):
-    part = model._layout.tensors(model._params)
-    part = type(part)(*(array.astype(np.float64) for array in part))
-    return reference.log_probabilities(part, model.vocabulary_.encode(text), np.zeros(H))[0].mean()
+    layout = dataclasses.replace(model._layout, dtype=np.dtype("float64"))
+    params = layout.zeros()
+    for a, b in zip(layout.tensors(params), model._layout.tensors(model._params), strict=True):
+        a[...] = b
+    state = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
+    ids = model.vocabulary_.encode(text)[:, None]
+    return reference.log_probabilities(layout.tensors(params), layout.cell, ids, state)[0].mean()
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +49,28 @@ def model():
 def test_score_is_its_twins(kernels, dtype, n):
     model, text = random_model(dtype), random_text(n)
     assert model.score(text) == pytest.approx(twin_score(model, text), rel=1e-13 if dtype == "float64" else 1e-6)
+
+
+KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "num_layers": 2}]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
+@pytest.mark.parametrize("n", [1, 64, 1000])
+def test_score_of_other_networks_is_their_twins(kernels, dtype, kind, n):
+    model, text = random_model(dtype, **kind), random_text(n)
+    assert model.score(text) == pytest.approx(twin_score(model, text), rel=1e-13 if dtype == "float64" else 1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
+def test_score_of_other_networks_is_the_same_for_every_number_of_threads(monkeypatch, dtype, kind):
+    # Parts so short that there are several groups of them, and of the last one not a whole one.
+    monkeypatch.setattr(scoring, "PART", 37)
+    model, text = random_model(dtype, **kind), random_text(5003)
+    exact = model.score(text)
+    scores = {model.set_params(n_threads=n).score(text, exact=False) for n in (1, 2, 3, 7)}
+    assert len(scores) == 1
+    assert scores.pop() == pytest.approx(exact, abs=1e-3)
+    assert {model.set_params(n_threads=n).score(text) for n in (1, 2)} == {exact}
 
 
 def test_score_of_one_character_is_what_the_zero_state_predicts(model):
@@ -170,8 +198,9 @@ def test_bad_number_of_threads_is_named(model, n_threads):
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 8, 9, 31])
 @pytest.mark.parametrize("hidden_size", [1, 7, 16, 67])
-def test_log_probability_is_the_same_at_every_place_in_a_batch(kernels, dtype, hidden_size, batch):
-    model = random_model(dtype, hidden_size=hidden_size)
+@pytest.mark.parametrize("kind", [{}, KINDS[2]], ids=["rnn", "lstm"])
+def test_log_probability_is_the_same_at_every_place_in_a_batch(kernels, dtype, kind, hidden_size, batch):
+    model = random_model(dtype, hidden_size=hidden_size, **kind)
     one, many = (
         PackedNetwork.pack(model._layout, model._params, one_row=one_row, scoring=True) for one_row in (True, False)
     )

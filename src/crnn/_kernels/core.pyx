@@ -483,9 +483,12 @@ def inference_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str
     }
 
 
-cdef Chunk inference_chunk(Network network, Py_ssize_t T, Py_ssize_t B, h, c, gates) except *:
-    """The chunk of B streams and T symbols at a time, and the check that the workspace is one of it."""
-    cdef Chunk chunk = chunk_of(&network.net, T, B)
+cdef Chunk inference_chunk(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize_t B, h, c, gates) except *:
+    """The chunk of B streams and T of n symbols at a time, and the check that the workspace is one of it."""
+    cdef Chunk chunk
+    if B < 1 or T < 1 and n:
+        raise ValueError(f"a workspace of size {T} x {B}: no symbol fits in")
+    chunk = chunk_of(&network.net, T, B)
     for array, (name, shape) in zip((h, c, gates), inference_workspace(network, T, B).items()):
         _shaped(name, array, shape)
     if not network.net.many:
@@ -499,7 +502,7 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
     cdef Py_ssize_t i = 0, n = x.shape[0], B = x.shape[1], T = h_.shape[1] - 1, steps
-    cdef Chunk chunk = inference_chunk(network, T, B, h, c, gates)
+    cdef Chunk chunk = inference_chunk(network, n, T, B, h, c, gates)
     _fits(network, params, panels)
     _known(x, net.symbols)
     cdef floating* h0 = begin(h_)
@@ -528,7 +531,7 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
     cdef Py_ssize_t t, b, n = uniforms.shape[0], B = uniforms.shape[1], H = net.H, V = net.V
-    cdef Chunk chunk = inference_chunk(network, 1, B, h, c, gates)
+    cdef Chunk chunk = inference_chunk(network, n, 1, B, h, c, gates)
     _fits(network, params, panels)
     _same("streams of logits", y.shape[0], B)
     _same("logits", y.shape[1], V)
@@ -624,7 +627,7 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
     cdef Py_ssize_t T = y.shape[0], B = x.shape[1], V = net.V, H = net.H, n = x.shape[0]
     cdef Py_ssize_t t, i = 0, b, steps
-    cdef Chunk chunk = inference_chunk(network, T, B, h, c, gates)
+    cdef Chunk chunk = inference_chunk(network, n, T, B, h, c, gates)
     _fits(network, params, panels)
     _same("streams of logits", y.shape[1], B)
     _same("logits", y.shape[2], V)

@@ -1,0 +1,71 @@
+"""The same random_state, dtype and number of threads give the same bits, for every cell and optimiser."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN
+
+TEXT = "to be, or not to be, that is the question: " * 31
+DTYPES = ["float32", "float64"]
+
+
+def trained(n_steps, cell, optimizer, dtype, n_threads, *, random_state=7, **options):
+    return CharRNN(
+        13,
+        num_layers=2,
+        cell=cell,
+        optimizer=optimizer,
+        dtype=dtype,
+        n_threads=n_threads,
+        batch_size=3,
+        seq_length=7,
+        dropout=0.2,
+        clip_norm=3.0,
+        max_steps=n_steps,
+        random_state=random_state,
+        **options,
+    ).fit(TEXT)
+
+
+def bits(model):
+    """Return everything that training changes, as bytes."""
+    states = model.state_ if isinstance(model.state_, tuple) else (model.state_,)
+    memories = [array for of_name in model.optimizer_state_.values() if isinstance(of_name, dict)
+                for array in of_name.values()]  # fmt: skip
+    arrays = [*model.params_.values(), *memories, *states, np.array([model.n_steps_, model.smooth_loss_])]
+    assert all(np.isfinite(array).all() for array in arrays)
+    return b"".join(array.tobytes() for array in arrays)
+
+
+# The dtypes take turns and there is one thread or two, so that each meets every cell and every optimiser.
+RUNS = [
+    (cell, optimizer, DTYPES[i % 2], 1 + i % 2)
+    for i, (cell, optimizer) in enumerate(itertools.product(["rnn", "gru", "lstm"], ["adagrad", "rmsprop", "adam"]))
+]
+
+
+@pytest.mark.parametrize(("cell", "optimizer", "dtype", "n_threads"), RUNS)
+def test_a_run_gives_the_same_bits_again(cell, optimizer, dtype, n_threads):
+    models = [trained(200, cell, optimizer, dtype, n_threads) for _ in range(2)]
+    assert bits(models[0]) == bits(models[1])
+    assert models[0].sample(67, random_state=1) == models[1].sample(67, random_state=1)
+    assert models[0].score(TEXT) == models[1].score(TEXT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("cell", "optimizer"), [run[:2] for run in RUNS])
+def test_a_thousand_steps_give_the_same_bits_again(cell, optimizer, dtype, n_threads):
+    first, *others = (bits(trained(1000, cell, optimizer, dtype, n_threads)) for _ in range(3))
+    assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_another_seed_gives_another_run(cell):
+    one, other = (trained(3, cell, "adam", "float32", 1, random_state=seed) for seed in (1, 2))
+    assert bits(one) != bits(other)
