@@ -256,8 +256,9 @@ class LanguageModel(Estimator):
         --------
         >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
-        >>> [text for text, log_prob in model.beam_search(3, prime="a", beams=2)]
-        ['bab', 'baa']
+        >>> (best, log_prob), *others = model.beam_search(3, prime="a", beams=4)
+        >>> best, len(others)
+        ('bab', 3)
         """
         n, beams = whole("n", n, 0), whole("beams", beams, 1)
         network = self._packed("beam_search", one_row=beams == 1)
