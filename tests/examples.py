@@ -160,7 +160,9 @@ def expected_run(
             state, p = tuple(np.zeros_like(array) for array in state), 0
         masks = None
         if dropout:
-            masks = reference.dropout_masks(dropout_seed, step, (layout.num_layers, T, B, layout.hidden_size), dropout)
+            masks = reference.dropout_masks(
+                dropout_seed, step, (layout.num_layers, T, B, layout.hidden_size), dropout
+            )
         loss, state = reference.train_step(
             layout.tensors(params),
             layout.cell,

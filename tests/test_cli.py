@@ -186,7 +186,8 @@ def test_options_reach_the_model(folder):
         "hidden_size": 5, "num_layers": 2, "cell": "gru", "seq_length": 3, "batch_size": 2, "optimizer": "adam",
         "learning_rate": 0.05, "schedule": "cosine", "warmup": 0.25, "clip": None, "clip_norm": 3, "weight_decay": 0.1,
         "dropout": 0.5, "epochs": 2, "max_steps": 7, "max_seconds": 50.5, "validation_fraction": 0.25, "eval_every": 3,
-        "patience": 9, "init_scale": 0.1, "dtype": "float64", "n_threads": 1, "random_state": 4,
+        "patience": 9, "init_scale": 0.1, "min_count": 2, "dtype": "float64", "n_threads": 1,
+        "random_state": 4,
     }  # fmt: skip
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     words += ["--no-restore-best", "--verbose", "0"]
@@ -741,3 +742,48 @@ def test_import_leaves_the_command_line_alone():
     program = "import sys, crnn; print([name for name in ('tqdm', 'crnn.cli') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+# --- documents
+
+
+def test_lines_are_documents_from_training_to_samples(folder, capsysbinary):
+    names = ["anna", "bob", "eve", "otto", ""]
+    (folder / "names.txt").write_bytes(b"anna\r\nbob\neve\notto\n\n")
+    (folder / "exclude.txt").write_text("bob\notto\n\n", encoding="utf-8")
+    options = ["--optimizer", "adam", "--max-steps", "400", "--seed", "3", "-q"]
+    assert cli.main(["train", "names.txt", "--lines", "-o", "names.crnn", "--validation", "exclude.txt", *options]) == 0
+    model = CharRNN.load("names.crnn")
+    expected = CharRNN(optimizer="adam", max_steps=400, random_state=3).fit(names, validation=["bob", "otto", ""])
+    np.testing.assert_array_equal(model._params, expected._params)
+
+    def written(*arguments):
+        assert cli.main(["sample", "names.crnn", *arguments, "--seed", "1"]) == 0
+        return capsysbinary.readouterr().out.decode()
+
+    assert written() == model.sample(random_state=1) + "\n"
+    several = written("--num-samples", "9", "--prime", "o")
+    assert several == "".join(text + "\n" for text in model.sample(num_samples=9, prime="o", random_state=1))
+    assert all(line.startswith("o") for line in several.splitlines())
+    few = written("--num-samples", "2", "--unique", "--exclude", "exclude.txt")
+    expected = model.sample(num_samples=2, unique=True, exclude=["bob", "otto", ""], random_state=1)
+    assert few.splitlines() == expected
+    assert cli.main(["info", "names.crnn"]) == 0
+    table = rows(capsysbinary.readouterr().out.decode())
+    assert table["vocabulary"] == "7 characters: 'abenotv'"
+    assert table["other symbols"] == "boundary"
+    assert cli.main(["train", "exclude.txt", "--lines", "--from", "names.crnn", "-o", "more.crnn", "-q"]) == 0
+    assert CharRNN.load("more.crnn").n_steps_ > 400
+
+
+def test_lines_of_bytes(folder):
+    (folder / "lines").write_bytes(b"a\xff\nb")
+    assert cli.main(["train", "lines", "--lines", "--bytes", "-o", "new.crnn", "--max-steps", "3", "-q"]) == 0
+    assert list(CharRNN.load("new.crnn").vocabulary_) == [b"a", b"b", b"\xff", crnn.BOUNDARY]
+
+
+def test_faults_of_lines(folder, capsys):
+    (folder / "empty").write_bytes(b"")
+    assert "empty" in error(capsys, "train", "empty", "--lines", "-o", "new.crnn", "-q")
+    (folder / "bad").write_bytes(b"abc\nd\xff\n")
+    assert "position 5" in error(capsys, "train", "bad", "--lines", "-o", "new.crnn", "-q")

@@ -112,7 +112,7 @@ def test_other_types_are_refused_at_once(X):
     # No block is asked for: a wrong argument shall not wait until a loop begins.
     with pytest.raises(InvalidInputError, match=f"^text must be a str .* not {type(X).__name__}$"):
         blocks(X, name="text")
-    with pytest.raises(InvalidInputError, match=r"^text must be a str"):
+    with pytest.raises(InvalidInputError, match=r"^text must be a str|^text is a list of docu|^text\[0\] must be str"):
         encode(X, Vocabulary.from_text("a"), name="text")
 
 
@@ -295,7 +295,9 @@ def test_a_text_without_a_transition_is_too_short(N):
 
 
 def test_a_text_shorter_than_its_streams_is_too_short():
-    with pytest.raises(InvalidInputError, match=r"batch_size=7: its length is 7, but at least 8 .* batch_size"):
+    with pytest.raises(
+        InvalidInputError, match=r"batch_size=7: its length is 7, but at least 8 .* batch_size"
+    ):
         Streams(np.zeros(7, np.uint8), batch_size=7)
     assert Streams(np.zeros(8, np.uint8), batch_size=7).stream_length == 2
 
@@ -303,7 +305,9 @@ def test_a_text_shorter_than_its_streams_is_too_short():
 @pytest.mark.parametrize("argument", ["batch_size", "seq_length"])
 @pytest.mark.parametrize("value", [0, -3, 2.0, "2", None])
 def test_sizes_are_positive_integers(argument, value):
-    with pytest.raises(InvalidInputError, match=f"{argument} must be an integer of at least 1, not {value!r}"):
+    with pytest.raises(
+        InvalidInputError, match=f"{argument} must be an integer of at least 1, not {value!r}"
+    ):
         Streams(np.zeros(11, np.uint8), **{argument: value})
 
 

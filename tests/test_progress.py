@@ -147,7 +147,9 @@ def test_a_budget_of_seconds(kind, clock):
         assert " 25%|" in shown.getvalue()
         assert "25.0char/s, loss 0.693 nats, 1.000 bits/char" in shown.getvalue()
     else:
-        assert shown.getvalue() == (" 25%  250 [00:10, 00:30 left, 25.0char/s, loss 0.693 nats, 1.000 bits/char]\n")
+        assert shown.getvalue() == (
+            " 25%  250 [00:10, 00:30 left, 25.0char/s, loss 0.693 nats, 1.000 bits/char]\n"
+        )
 
 
 @terminal_and_log

@@ -352,9 +352,9 @@ def test_every_optimiser_learns_a_chunk_by_heart(chunk, name):
     layout, flat, x, targets, state = chunk
     p, memory = layout.tensors(flat.copy()), [layout.tensors(layout.zeros()) for _ in MEMORIES[name]]
     losses = [
-        reference.train_step(p, layout.cell, memory, x, targets, state, 0.03, optimizer=name, clip_norm=5.0, step=step)[
-            0
-        ]
+        reference.train_step(
+            p, layout.cell, memory, x, targets, state, 0.03, optimizer=name, clip_norm=5.0, step=step
+        )[0]
         for step in range(1, 151)
     ]
     # Where both streams see the same symbols the loss cannot reach zero, but far below where it began.

@@ -259,7 +259,7 @@ class CharRNN(LanguageModel):
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit("hello world " * 20).n_steps_
         9
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit(["Anna", "Bob", "Eve"]).vocabulary_
-        Vocabulary(8 characters: 'ABEabnov', crnn.BOUNDARY)
+        Vocabulary(9 characters: 'ABEabenov', crnn.BOUNDARY)
         """
         self._learn(X, validation, anew=True, sweeps=self.epochs)
         return self

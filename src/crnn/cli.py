@@ -147,8 +147,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lines",
         action="store_true",
-        help="each line is a document of its own (a name, a molecule), without its line end: the model learns where one "
-        "starts and ends; so too in the validation file",
+        help="each line is a document of its own (a name, a molecule), without its line end: the model learns where "
+        "one starts and ends; so too in the validation file",
     )
     parser.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
     parser.add_argument(
@@ -173,9 +173,10 @@ def _add_sample(parser: argparse.ArgumentParser) -> None:
         shown = rest["default"] if rest["default"] not in ("", None) else "none"
         parser.add_argument(*names, help=f"{rest.pop('text')} (default: {shown})", **rest)
 
-    option("-n", metavar="N", type=_checked(lambda value: whole("n", value, 0)), default=200,
-           text="characters to generate")  # fmt: skip
-    option("--prime", metavar="TEXT", default="", text="text to go on from; it is not written")
+    option("-n", metavar="N", type=_checked(lambda value: whole("n", value, 0)), default=None,
+           text="characters to generate; none: 200, but as many as it has of a document, up to 1000")  # fmt: skip
+    option("--prime", metavar="TEXT", default="",
+           text="text to go on from; it is not written, but at the head of a document")  # fmt: skip
     option("--temperature", metavar="X", type=_checked(checked_temperature), default=1.0,
            text="below 1 the likely becomes likelier, 0 always takes the likeliest")  # fmt: skip
     option("--top-k", metavar="K", type=_given(checked_top_k), default=None,
@@ -192,7 +193,10 @@ def _add_sample(parser: argparse.ArgumentParser) -> None:
     option("--seed", metavar="SEED", type=_checked(_seed), default=None,
            text="a whole number; the same seed gives the same text")  # fmt: skip
     option("--num-samples", metavar="K", type=_checked(lambda k: whole("num_samples", k, 1)), default=1,
-           text="samples to draw; more than one are parted by lines ----")  # fmt: skip
+           text="samples to draw; more than one are parted by lines ----, documents by line ends alone")  # fmt: skip
+    parser.add_argument("--unique", action="store_true", help="draw until all samples differ")
+    parser.add_argument("--exclude", metavar="FILE", help="write none of the lines of this file, such as those of the "
+                        "training")  # fmt: skip
 
 
 def _add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:

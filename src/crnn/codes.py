@@ -49,7 +49,7 @@ def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[
     >>> collect(["to be", " or not"], None, 2)
     (array([ 32, 111, 116]), 'characters', False)
     """
-    counts = np.zeros(0, np.int64)
+    counts: NDArray[Any] = np.zeros(0, np.bool_)  # 1,114,112 of them: for 1 a bit more than a megabyte is enough
     for block in blocks:
         found = kind_of(block, "the text")
         if kind is None:
@@ -57,10 +57,10 @@ def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[
         elif found != kind:
             raise InvalidInputError("the blocks of one text must be all str or all bytes, not a mixture")
         if not len(counts):
-            counts = np.zeros(MAX_CODE[kind] + 1, np.int64)
+            counts = np.zeros(MAX_CODE[kind] + 1, np.bool_ if min_count == 1 else np.int64)
         for codes in pieces(block):
             if min_count == 1:
-                counts[codes] = 1
+                counts[codes] = True
             else:
                 of_piece = np.bincount(codes)
                 counts[: len(of_piece)] += of_piece

@@ -102,10 +102,13 @@ def sample(arguments: argparse.Namespace) -> int:
         "logit_bias": {symbol: -math.inf for symbol in characters if symbol in model.vocabulary_},
         "random_state": arguments.seed,
     }
-    if arguments.num_samples > 1:
-        samples = model.sample(arguments.n, num_samples=arguments.num_samples, **options)
-        for i, sample in enumerate(samples):
-            _write("----\n" if i else "")
+    documents = model.vocabulary_.boundary is not None
+    excluded = read_documents(arguments.exclude, as_bytes=as_bytes) if arguments.exclude else []
+    if documents or arguments.num_samples > 1 or arguments.unique or excluded:
+        k, which = arguments.num_samples, {"unique": arguments.unique, "exclude": excluded}
+        samples = model.sample(arguments.n, num_samples=k, **which, **options)
+        for i, sample in enumerate(samples if k > 1 else [samples]):
+            _write("----\n" if i and not documents else "")
             _write(sample)
             _write("\n")
         return 0

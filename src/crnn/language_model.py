@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from . import beam_search, corpus, sampling, scoring
 from .corpus import Source
@@ -12,8 +15,13 @@ from .errors import InvalidInputError
 from .sampling_controls import SamplingControls
 from .settings import threads, whole
 from .string_probabilities import StringProbabilities
+from .vocabulary import Vocabulary
+
+Array = NDArray[Any]
 
 LARGEST_EXPONENT = 709  # of a number below 1.8e308
+LENGTH = 200  # symbols of a sample, where nothing else is said
+MAX_LENGTH = 1000  # of a document
 
 
 class LanguageModel(StringProbabilities):
@@ -23,7 +31,7 @@ class LanguageModel(StringProbabilities):
 
     def sample(
         self,
-        n: int = 200,
+        n: int | None = None,
         *,
         prime: str | bytes = "",
         temperature: float = 1.0,
@@ -34,21 +42,24 @@ class LanguageModel(StringProbabilities):
         stop: Any = None,
         num_samples: int = 1,
         logit_bias: Mapping[Any, float] | None = None,
+        max_length: int | None = None,
+        unique: bool = False,
+        exclude: Iterable[Any] = (),
         random_state: Any = None,
     ) -> Any:
-        """Generate text.
+        """Generate text; from a model of documents, whole documents that end by themselves.
 
         The controls are applied in this order, each to what the one before it leaves: `logit_bias`,
         `repetition_penalty`, `temperature`, `top_k`, `top_p`, `min_p`. Among symbols that are equally probable, the
-        first one of the vocabulary counts as the more probable.
+        first one of the vocabulary counts as the more probable. A symbol for unknown characters is never drawn.
 
         Parameters
         ----------
-        n : int, default=200
-            Characters to generate, at most if there is a `stop`.
+        n : int or None, default=None
+            Characters to generate, at most if there is a `stop`. None: 200; of a document as many as it has.
         prime : str or bytes, default=""
-            Text that the state is led through first; not returned. Without one, the first character is drawn from
-            what the zero state predicts.
+            Text that the state is led through first; not returned, but at the head of a document, which begins with
+            it. Without one, the first character is drawn from what the zero state predicts.
         temperature : float, default=1.0
             Divides the logits: below 1 the likely becomes likelier, 0 always takes the likeliest.
         top_k : int, default=None
@@ -68,21 +79,29 @@ class LanguageModel(StringProbabilities):
             Samples to draw side by side. Sample i depends on `random_state` and on i alone.
         logit_bias : dict, default=None
             Numbers that are added to the logits of some characters; -inf forbids one.
+        max_length : int or None, default=None
+            For a model of documents: a document that has so many characters, the prime included, ends there. None:
+            1000.
+        unique : bool, default=False
+            Whether all samples must differ: of those that are equal the first one counts, and others are drawn.
+        exclude : iterable of str or bytes, default=()
+            Texts that are not to be returned, such as the documents of the training.
         random_state : int, SeedSequence, Generator or None, default=None
             The same seed gives the same text. None: a different one each time.
 
         Returns
         -------
         str, bytes or list
-            The text without the prime, bytes from a model of bytes; a list of them if `num_samples` is not 1.
+            The text without the prime, or the document with it; bytes from a model of bytes; a list of them if
+            `num_samples` is not 1.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If an argument is out of range, the prime or `logit_bias` holds a symbol that the model never saw, or all
-            symbols are forbidden.
+            If an argument is out of range, the prime or `logit_bias` holds a symbol that the model never saw, all
+            symbols are forbidden, or `unique` and `exclude` leave too few texts.
 
         Examples
         --------
@@ -96,10 +115,13 @@ class LanguageModel(StringProbabilities):
         'b'
         >>> model.sample(6, logit_bias={"a": float("-inf")})
         'bbbbbb'
+        >>> names = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Bob", "Eve"])
+        >>> sorted(names.sample(num_samples=2, temperature=0.3, unique=True, exclude=["Bob"], random_state=0))
+        ['Anna', 'Eve']
         """
-        n, k = whole("n", n, 0), whole("num_samples", num_samples, 1)
+        vocabulary, k = self._fitted_vocabulary("sample"), whole("num_samples", num_samples, 1)
         controls = SamplingControls.check(
-            self._fitted_vocabulary("sample"),
+            vocabulary,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,
@@ -107,17 +129,23 @@ class LanguageModel(StringProbabilities):
             repetition_penalty=repetition_penalty,
             stop=stop,
             logit_bias=logit_bias,
+            **_specials(vocabulary),
         )
-        ids = sampling.sample(
-            self._packed("sample", one_row=k == 1),
-            self._encode_prime(prime),
-            n,
-            k,
-            controls=controls,
-            random_state=random_state,
-            n_threads=threads(self.n_threads),
-        )
-        texts = [self.vocabulary_.decode(row) for row in ids]
+        ids = self._encode_prime(prime)
+        head = ids[:0] if vocabulary.boundary is None else ids[1:]
+
+        def text_of(drawn: Array) -> Any:
+            return vocabulary.decode(np.concatenate([head, drawn]))
+
+        options = {"controls": controls, "random_state": random_state, "n_threads": threads(self.n_threads)}
+        network, n = self._packed("sample", one_row=k == 1), _length(vocabulary, n, max_length, len(head))
+        excluded = _texts("exclude", exclude)
+        if unique or excluded:
+            texts = sampling.distinct(
+                network, ids, n, k, text_of=text_of, unique=bool(unique), exclude=excluded, **options
+            )
+        else:
+            texts = [text_of(drawn) for drawn in sampling.sample(network, ids, n, k, **options)]
         return texts[0] if k == 1 else texts
 
     def stream(
@@ -135,6 +163,8 @@ class LanguageModel(StringProbabilities):
         random_state: Any = None,
     ) -> Iterator[Any]:
         """Generate text character by character, without end unless `n` is given or a `stop` is met.
+
+        A model of documents writes one document, from its start or after the prime to its end.
 
         Parameters
         ----------
@@ -175,6 +205,7 @@ class LanguageModel(StringProbabilities):
             repetition_penalty=repetition_penalty,
             stop=stop,
             logit_bias=logit_bias,
+            **_specials(self.vocabulary_),
         )
         blocks = sampling.stream(
             self._packed("stream", one_row=True),
@@ -195,7 +226,7 @@ class LanguageModel(StringProbabilities):
         Parameters
         ----------
         n : int, default=20
-            Characters of a continuation.
+            Characters of a continuation; at most, in a model of documents, whose documents end.
         prime : str or bytes, default=""
             The text that is continued; not returned.
         beams : int, default=8
@@ -205,7 +236,8 @@ class LanguageModel(StringProbabilities):
         Returns
         -------
         list of (str or bytes, float)
-            Continuations and log P of each, given the prime, in nats; the most probable first.
+            Continuations and log P of each, given the prime, in nats; the most probable first. That of a document
+            counts its end, if it has come to it.
 
         Raises
         ------
@@ -216,12 +248,14 @@ class LanguageModel(StringProbabilities):
         --------
         >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
-        >>> [text for text, log_prob in model.beam_search(3, prime="a", beams=2)]
-        ['bab', 'baa']
+        >>> (best, log_prob), *others = model.beam_search(3, prime="a", beams=4)
+        >>> best, len(others)
+        ('bab', 3)
         """
         n, beams = whole("n", n, 0), whole("beams", beams, 1)
         network = self._packed("beam_search", one_row=beams == 1)
-        found = beam_search.beam_search(network, self._encode_prime(prime), n, beams)
+        specials = _specials(self.vocabulary_)
+        found = beam_search.beam_search(network, self._encode_prime(prime), n, beams, **specials)
         return [(self.vocabulary_.decode(ids), log_prob) for ids, log_prob in found]
 
     # ----------------------------------------------------------------- scoring
@@ -304,3 +338,26 @@ class LanguageModel(StringProbabilities):
         """
         nats = -self.score(X, exact=exact)
         return math.exp(nats) if nats < LARGEST_EXPONENT else math.inf
+
+
+def _specials(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return what a draw does with the symbols that are no characters: one ends a text, one is no text."""
+    return {"end": vocabulary.boundary, "forbidden": () if vocabulary.unknown is None else (vocabulary.unknown,)}
+
+
+def _length(vocabulary: Vocabulary, n: Any, max_length: Any, primed: int) -> int:
+    """Return how many symbols are drawn at most."""
+    if vocabulary.boundary is None and max_length is not None:
+        raise InvalidInputError("max_length is for a model of documents, and this model was fitted on one text: give n")
+    most = whole("max_length", max_length, 0) if max_length is not None else MAX_LENGTH
+    if n is not None:
+        wanted = whole("n", n, 0)
+        return wanted if max_length is None else min(wanted, max(0, most - primed))
+    return LENGTH if vocabulary.boundary is None else max(0, most - primed)
+
+
+def _texts(name: str, texts: Any) -> frozenset[Any]:
+    """Return a collection of texts as a set."""
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise InvalidInputError(f"{name} must be a list or a set of texts, not {type(texts).__name__}")
+    return frozenset(texts)

@@ -36,6 +36,7 @@ def check_memory(layout: Layout, streams: AnyStreams, memories: int, n_threads: 
     Examples
     --------
     >>> import numpy as np
+    >>> from crnn.corpus import Streams
     >>> streams = Streams(np.zeros(9, np.uint8))
     >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, 1, keep_best=False)
     """
@@ -55,6 +56,7 @@ def training_bytes(layout: Layout, streams: AnyStreams, memories: int, n_threads
     Examples
     --------
     >>> import numpy as np
+    >>> from crnn.corpus import Streams
     >>> streams = Streams(np.zeros(99, np.uint8), 2, 7)
     >>> training_bytes(Layout(5, 1000, np.dtype("float32")), streams, 1, 1, keep_best=False) > 7 * 4 * 1000**2
     True

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InvalidInputError
 from .inference import PackedNetwork, State
 from .sampling_controls import SamplingControls
 from .settings import generator
@@ -16,6 +17,9 @@ from .threads import cores, shares
 
 BLOCK = 1024  # symbols drawn in one call of the kernel: enough to hide the call, few enough for Ctrl-C
 STOP_BLOCK = 64  # the same of samples that may stop: what is drawn after a stop is lost
+FIRST_BLOCK = 8  # the first of these; from one to the next it grows twofold
+TRIES = 100  # samples that are drawn for one that is wanted, where not every one will do
+LEAST_TRIES = 16  # of them at a time
 BATCH = 256  # samples drawn side by side: enough rows for the register tile, states that stay in the cache
 
 GOLDEN = 0x9E3779B97F4A7C15F39CC0605CEDC835  # 2**128 over the golden ratio, as NumPy's `PCG64.jumped` uses: far apart
@@ -80,8 +84,57 @@ def sample(
     n_threads: int | None,
 ) -> list[NDArray[np.int32]]:
     """Draw `num_samples` continuations of `prime`, each of n symbols or of those before its stop."""
-    primed, bits = primed_state(network, prime), root(random_state)
-    batches = shares(num_samples, -(-num_samples // BATCH))
+    return _sample(network, prime, n, range(num_samples), controls, root(random_state), n_threads)
+
+
+def distinct(
+    network: PackedNetwork,
+    prime: Ids,
+    n: int,
+    num_samples: int,
+    *,
+    text_of: Callable[[Ids], Any],
+    unique: bool,
+    exclude: Collection[Any],
+    controls: SamplingControls,
+    random_state: Any,
+    n_threads: int | None,
+) -> list[Any]:
+    """Draw as `sample` does, until there are `num_samples` texts that are not excluded and, if `unique`, all differ.
+
+    These are the first of the samples with this seed that are such; at most `TRIES` are drawn for each.
+    """
+    texts: list[Any] = []
+    seen, bits, drawn, most = set(exclude), root(random_state), 0, TRIES * num_samples
+    while len(texts) < num_samples:
+        if drawn >= most:
+            raise InvalidInputError(
+                f"only {len(texts)} of {num_samples} samples were found in {drawn:,} that were drawn: the others are "
+                f"excluded{' or not unique' if unique else ''}; ask for fewer, or raise the temperature"
+            )
+        count = min(max(num_samples - len(texts), LEAST_TRIES), most - drawn)
+        for ids in _sample(network, prime, n, range(drawn, drawn + count), controls, bits, n_threads):
+            text = text_of(ids)
+            if text not in seen and len(texts) < num_samples:
+                texts.append(text)
+                if unique:
+                    seen.add(text)
+        drawn += count
+    return texts
+
+
+def _sample(
+    network: PackedNetwork,
+    prime: Ids,
+    n: int,
+    samples: range,
+    controls: SamplingControls,
+    bits: np.random.PCG64,
+    n_threads: int | None,
+) -> list[NDArray[np.int32]]:
+    """Draw the samples with these numbers."""
+    primed = primed_state(network, prime)
+    batches = [samples[part.start : part.stop] for part in shares(len(samples), -(-len(samples) // BATCH))]
 
     def draw(batch: range) -> list[NDArray[np.int32]]:
         states = tuple(np.repeat(part, len(batch), axis=1) for part in primed)
@@ -131,13 +184,15 @@ def _draw(
     """Draw one batch of samples; one that has met its stop leaves the batch."""
     out = np.empty((states[0].shape[1], n), np.int32)
     lengths, going = [n] * len(out), list(range(len(out)))
-    block = STOP_BLOCK if controls.stops else BLOCK
-    for i in range(0, n, block):
+    i, block = 0, FIRST_BLOCK if controls.stops else BLOCK
+    while i < n:
         count = min(block, n - i)
         out[going, i : i + count] = _drawn(network, uniforms.draw(count), states, seen, controls).T
+        i += count
         if not controls.stops:
             continue
-        stopped = {b: controls.stops.first(out[b, : i + count], new=count) for b in going}
+        block = min(2 * block, STOP_BLOCK)
+        stopped = {b: controls.stops.first(out[b, :i], new=count) for b in going}
         kept = [row for row, b in enumerate(going) if stopped[b] is None]
         if len(kept) < len(going):
             lengths = [n if stop is None else stop for stop in (stopped.get(b, lengths[b]) for b in range(len(out)))]
@@ -155,7 +210,7 @@ def _seen(network: PackedNetwork, prime: Ids, streams: int, controls: SamplingCo
     if controls.repetition_penalty == 1:
         return None
     seen = network.unseen(streams)
-    seen[:, prime] = 1
+    seen[:, prime[prime != network.network.boundary]] = 1  # the start of a document says nothing of its end
     return seen
 
 

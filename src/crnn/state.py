@@ -193,10 +193,3 @@ class TextState:
         log_prob = float(np.subtract.accumulate(np.concatenate([[self._log_prob], surprisal]))[-1])
         self._arrays, self._log_prob = arrays, log_prob
         return self
-
-
-def started(network: PackedNetwork, vocabulary: Vocabulary, prime: Ids) -> TextState:
-    """Return the state after a prime, which does not count in `log_prob`."""
-    arrays = network.start()
-    network.feed(prime.astype(np.int32).reshape(-1, 1), arrays)
-    return TextState(network, vocabulary, arrays)

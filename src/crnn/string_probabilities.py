@@ -15,7 +15,7 @@ from .guessing import GuessNumbers
 from .inference import PackedNetwork, State
 from .parameters import Layout
 from .settings import threads, whole
-from .state import TextState, started
+from .state import TextState
 from .string_scores import TextBlock, text_blocks
 from .threads import cores
 from .vocabulary import Text, Vocabulary
@@ -221,7 +221,7 @@ class StringProbabilities(Estimator):
         network, ids, state = self._one("hidden_states", text)
         return scoring.hidden_states(network, ids, state)
 
-    def start(self, prime: Text = "") -> TextState:
+    def start(self, prime: str | bytes = "") -> TextState:
         """Return a state that reads, predicts and draws text step by step.
 
         Parameters
@@ -249,7 +249,7 @@ class StringProbabilities(Estimator):
         ('a', 'ba')
         """
         network = self._packed("start", one_row=True)
-        return started(network, self.vocabulary_, self._encode_prime(prime))
+        return TextState(network, self.vocabulary_, sampling.primed_state(network, self._encode_prime(prime)))
 
     # ----------------------------------------------------------------- helpers
 
@@ -277,7 +277,9 @@ class StringProbabilities(Estimator):
             raise NotFittedError.before(what, estimator=type(self).__name__)
         return self.vocabulary_
 
-    def _encode_prime(self, prime: Text) -> Array:
-        if not prime and isinstance(prime, str | bytes):
-            return np.zeros(0, np.int32)  # the default "" serves a model of bytes too
-        return self.vocabulary_.encode(prime, name="prime")
+    def _encode_prime(self, prime: str | bytes) -> Array:
+        boundary = self.vocabulary_.boundary
+        ids: Array = np.zeros(0, np.int32)
+        if prime or not isinstance(prime, str | bytes):  # the default "" serves a model of bytes too
+            ids = self.vocabulary_.encode(prime, name="prime")
+        return ids if boundary is None else np.append(np.int32(boundary), ids)

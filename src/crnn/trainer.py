@@ -291,6 +291,7 @@ def threads_for(layout: Layout, streams: AnyStreams, n_threads: int | None) -> i
 
     Examples
     --------
+    >>> from crnn.corpus import Streams
     >>> threads_for(Layout(5, 3, np.dtype("float32")), Streams(np.zeros(90, np.uint8), 4, 5), 3)
     3
     """
