@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
-from crnn import reference
+from crnn import CharRNN, reference
 from crnn.corpus import Streams
 from crnn.parameters import Layout
 from crnn.settings import OPTIMIZERS
 from crnn.trainer import Trainer, threads_for
+from crnn.vocabulary import Vocabulary
 
 
 def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=0, scale=0.5):
@@ -80,6 +81,7 @@ class Run:
         optimizer_start=0,
         dropout=0.0,
         dropout_seed=0,
+        boundary=None,
     ):
         self.layout, self.params = layout, params.copy()
         self.memory = [flat.copy() for flat in memory]
@@ -104,6 +106,7 @@ class Run:
             dropout=dropout,
             dropout_seed=dropout_seed,
             n_threads=threads_for(layout, self.streams, n_threads),
+            boundary=boundary,
         )
 
     def steps(self, *counts, look=lambda: None):
@@ -175,3 +178,27 @@ def expected_run(
         losses.append(loss)
         p += T
     return params, memory, state, losses
+
+
+def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
+    """Return a model of these symbols with random weights and biases, none of them learned."""
+    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, **{"dtype": "float64", "random_state": 0, **parameters})
+    model.fit(symbols)
+    rng = np.random.default_rng(1)
+    for name, array in model.params_.items():
+        if name.startswith("b"):
+            array[:] = scale * rng.standard_normal(len(array))
+    return model
+
+
+def bounded(model):
+    """Return the model as one of documents: its last symbol becomes the boundary."""
+    model.vocabulary_ = Vocabulary(model.vocabulary_.codes[:-1], model.vocabulary_.kind, boundary=True)
+    return model
+
+
+def twin_of(model):
+    """Return the parameters of a model as its NumPy twin takes them, in float64, and the zero state of one stream."""
+    part = model._layout.tensors(model._params.astype(np.float64))
+    shape = (model.num_layers, 1, model.hidden_size)
+    return part, tuple(np.zeros(shape) for _ in model._layout.kind.states)

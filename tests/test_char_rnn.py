@@ -459,8 +459,10 @@ FAILURES = {
     "one character": ("t", InvalidInputError, "length is 1"),
     "number": (3, InvalidInputError, "X must be a str .* not int"),
     "None": (None, InvalidInputError, "X must be a str .* not NoneType"),
-    "list": (["to be"], InvalidInputError, "X must be a str .* not list"),
-    "array": (np.arange(3), InvalidInputError, "X must be a str .* not ndarray"),
+    "list": (["to be"], InvalidInputError, "X is a list of documents, but the model was fitted on one text"),
+    "list of anything": (["to be", 3], InvalidInputError, r"X\[1\] must be str or bytes, not int"),
+    "empty list": ([], InvalidInputError, "X is an empty list"),
+    "array": (np.arange(3), InvalidInputError, r"X\[0\] must be str or bytes, not int"),
     "wide memoryview": (memoryview(np.arange(3)), InvalidInputError, "memoryview|is bytes"),
 }
 
@@ -468,7 +470,7 @@ FAILURES = {
 @pytest.mark.parametrize(
     ("start", "failure"),
     [("partial_fit", failure) for failure in FAILURES]
-    + [("fit", failure) for failure in FAILURES if failure not in ("unseen in file", "unseen", "bytes")],
+    + [("fit", failure) for failure in FAILURES if failure not in ("unseen in file", "unseen", "bytes", "list")],
 )
 def test_failed_training_leaves_the_model_as_it_was(start, failure, folder):
     X, error, message = FAILURES[failure]

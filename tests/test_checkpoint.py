@@ -140,6 +140,7 @@ def test_configuration_comes_back(path):
         "epochs": 11,
         "max_steps": 2,
         "init_scale": 0.5,
+        "min_count": 2,
         "dtype": "float64",
         "n_threads": 1,
         "random_state": 13,

@@ -1,4 +1,5 @@
 import inspect
+import io
 import os
 import re
 import signal
@@ -185,7 +186,8 @@ def test_options_reach_the_model(folder):
         "hidden_size": 5, "num_layers": 2, "cell": "gru", "seq_length": 3, "batch_size": 2, "optimizer": "adam",
         "learning_rate": 0.05, "schedule": "cosine", "warmup": 0.25, "clip": None, "clip_norm": 3, "weight_decay": 0.1,
         "dropout": 0.5, "epochs": 2, "max_steps": 7, "max_seconds": 50.5, "validation_fraction": 0.25, "eval_every": 3,
-        "patience": 9, "init_scale": 0.1, "dtype": "float64", "n_threads": 1, "random_state": 4,
+        "patience": 9, "init_scale": 0.1, "min_count": 2, "dtype": "float64", "n_threads": 1,
+        "random_state": 4,
     }  # fmt: skip
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     words += ["--no-restore-best", "--verbose", "0"]
@@ -607,6 +609,75 @@ def test_score_that_no_number_holds(folder, capsys, monkeypatch):
     assert rows(capsys.readouterr().out)["perplexity"] == "inf"
 
 
+def feed_standard_input(monkeypatch, data):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(data))))
+
+
+LINES = ["to be", "", "or not", "to be, " * 20, "not"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("last", [b"", b"\n"])
+@pytest.mark.parametrize("size", [1, 7, 1 << 18])
+def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
+    monkeypatch.setattr(command_files, "LINES_SIZE", size)
+    data = end.join(line.encode() for line in LINES) + last
+    model = CharRNN.load("model.crnn")
+    (folder / "lines.txt").write_bytes(data)
+    for options, expected in {
+        (): model.score_samples(LINES),
+        ("--bits",): model.score_samples(LINES) / np.log(2),
+        ("--normalize", "char"): model.score_samples(LINES, normalize="char"),
+    }.items():
+        for path in ("lines.txt", "-"):
+            feed_standard_input(monkeypatch, data)
+            assert cli.main(["score", "model.crnn", "--lines", path, *options]) == 0
+            out, err = capsys.readouterr()
+            assert out == "".join(f"{score:.6f}\n" for score in expected)
+            assert err == ""
+
+
+def test_score_of_lines_of_bytes(folder, capsys):
+    CharRNN(3, max_steps=0, random_state=0).fit(b"\xff\x00\r\n").save("bytes.crnn")
+    (folder / "lines").write_bytes(b"\xff\n\x00\xff\x00\n\n")
+    assert cli.main(["score", "bytes.crnn", "--lines", "lines"]) == 0
+    scores = CharRNN.load("bytes.crnn").score_samples([b"\xff", b"\x00\xff\x00", b""])
+    assert capsys.readouterr().out == "".join(f"{score:.6f}\n" for score in scores)
+
+
+def test_no_lines_have_no_scores(folder, capsys):
+    (folder / "empty").write_bytes(b"")
+    assert cli.main(["score", "model.crnn", "--lines", "empty"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_lines_are_answered_as_they_come(folder):
+    command = [sys.executable, "-m", "crnn", "score", "model.crnn", "--lines", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for line in ("to be", "or not"):
+            process.stdin.write(line.encode() + b"\n")
+            process.stdin.flush()
+            assert float(process.stdout.readline()) == pytest.approx(
+                CharRNN.load("model.crnn").score_samples([line])[0], abs=1e-6
+            )
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def test_score_of_bad_lines(folder, capsys, monkeypatch):
+    monkeypatch.setattr(command_files, "LINES_SIZE", 1)  # every line comes by itself
+    (folder / "lines").write_bytes(b"to be\nor\nZ\n")
+    assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
+    assert capsys.readouterr().err.startswith("crnn: error: line 3 holds 'Z' (U+005A) at position 0, ")
+    (folder / "lines").write_bytes(b"to be\nor\n\xff\n")
+    assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
+    assert "line 3 is not UTF-8: convert the lines" in capsys.readouterr().err
+    assert "no such" in error(capsys, "score", "model.crnn", "--lines", "missing").lower()
+    for option in (["--bits"], ["--normalize", "char"]):
+        assert "are for --lines" in usage_error(capsys, "score", "model.crnn", "text.txt", *option)
+    assert "not allowed with" in usage_error(capsys, "score", "model.crnn", "lines", "--lines", "--fast")
+
+
 def test_score_of_bad_texts(folder, capsys):
     assert "missing.txt: No such file" in error(capsys, "score", "model.crnn", "missing.txt")
     (folder / "odd.txt").write_text("to bé")
@@ -671,3 +742,48 @@ def test_import_leaves_the_command_line_alone():
     program = "import sys, crnn; print([name for name in ('tqdm', 'crnn.cli') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+# --- documents
+
+
+def test_lines_are_documents_from_training_to_samples(folder, capsysbinary):
+    names = ["anna", "bob", "eve", "otto", ""]
+    (folder / "names.txt").write_bytes(b"anna\r\nbob\neve\notto\n\n")
+    (folder / "exclude.txt").write_text("bob\notto\n\n", encoding="utf-8")
+    options = ["--optimizer", "adam", "--max-steps", "400", "--seed", "3", "-q"]
+    assert cli.main(["train", "names.txt", "--lines", "-o", "names.crnn", "--validation", "exclude.txt", *options]) == 0
+    model = CharRNN.load("names.crnn")
+    expected = CharRNN(optimizer="adam", max_steps=400, random_state=3).fit(names, validation=["bob", "otto", ""])
+    np.testing.assert_array_equal(model._params, expected._params)
+
+    def written(*arguments):
+        assert cli.main(["sample", "names.crnn", *arguments, "--seed", "1"]) == 0
+        return capsysbinary.readouterr().out.decode()
+
+    assert written() == model.sample(random_state=1) + "\n"
+    several = written("--num-samples", "9", "--prime", "o")
+    assert several == "".join(text + "\n" for text in model.sample(num_samples=9, prime="o", random_state=1))
+    assert all(line.startswith("o") for line in several.splitlines())
+    few = written("--num-samples", "2", "--unique", "--exclude", "exclude.txt")
+    expected = model.sample(num_samples=2, unique=True, exclude=["bob", "otto", ""], random_state=1)
+    assert few.splitlines() == expected
+    assert cli.main(["info", "names.crnn"]) == 0
+    table = rows(capsysbinary.readouterr().out.decode())
+    assert table["vocabulary"] == "7 characters: 'abenotv'"
+    assert table["other symbols"] == "boundary"
+    assert cli.main(["train", "exclude.txt", "--lines", "--from", "names.crnn", "-o", "more.crnn", "-q"]) == 0
+    assert CharRNN.load("more.crnn").n_steps_ > 400
+
+
+def test_lines_of_bytes(folder):
+    (folder / "lines").write_bytes(b"a\xff\nb")
+    assert cli.main(["train", "lines", "--lines", "--bytes", "-o", "new.crnn", "--max-steps", "3", "-q"]) == 0
+    assert list(CharRNN.load("new.crnn").vocabulary_) == [b"a", b"b", b"\xff", crnn.BOUNDARY]
+
+
+def test_faults_of_lines(folder, capsys):
+    (folder / "empty").write_bytes(b"")
+    assert "empty" in error(capsys, "train", "empty", "--lines", "-o", "new.crnn", "-q")
+    (folder / "bad").write_bytes(b"abc\nd\xff\n")
+    assert "position 5" in error(capsys, "train", "bad", "--lines", "-o", "new.crnn", "-q")

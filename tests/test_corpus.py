@@ -112,7 +112,7 @@ def test_other_types_are_refused_at_once(X):
     # No block is asked for: a wrong argument shall not wait until a loop begins.
     with pytest.raises(InvalidInputError, match=f"^text must be a str .* not {type(X).__name__}$"):
         blocks(X, name="text")
-    with pytest.raises(InvalidInputError, match=r"^text must be a str"):
+    with pytest.raises(InvalidInputError, match=r"^text must be a str|^text is a list of docu|^text\[0\] must be str"):
         encode(X, Vocabulary.from_text("a"), name="text")
 
 

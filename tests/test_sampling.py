@@ -443,8 +443,3 @@ def test_streams_of_one_seed_are_independent(seed):
         assert stats.kstest(draw, "uniform").pvalue > 1e-4
         assert stats.chisquare(np.bincount(pair.astype(int), minlength=49)).pvalue > 1e-4
     assert abs(np.corrcoef(numbers)[np.triu_indices(3, 1)]).max() < 0.06
-
-
-def test_checked_temperature():
-    assert sampling.checked_temperature(np.float32(0.5)) == 0.5
-    assert type(sampling.checked_temperature(0)) is float

@@ -13,6 +13,7 @@ LEAST = {
     "num_layers": 1,
     "seq_length": 1,
     "batch_size": 1,
+    "min_count": 1,
     "epochs": 1,
     "max_steps": 0,
     "patience": 1,

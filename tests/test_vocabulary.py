@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import vocabulary as vocabulary_module
+from crnn import codes as codes_module
 from crnn.errors import InvalidInputError
 from crnn.vocabulary import Vocabulary
 
@@ -34,7 +34,7 @@ HARD_TEXTS = {
 @pytest.fixture
 def small_pieces(monkeypatch):
     """Lets texts of a few symbols span several pieces."""
-    monkeypatch.setattr(vocabulary_module, "_PIECE", 3)
+    monkeypatch.setattr(codes_module, "_PIECE", 3)
 
 
 def split(text, cuts):
@@ -158,7 +158,7 @@ def test_memory_is_the_ids_and_one_block(ids_from):
         tracemalloc.stop()
     assert len(ids) == len(text)
     # A piece of 2^16 symbols: UTF-32, NumPy's index (8 bytes), the look-up (4) and the ids, 17 bytes each.
-    assert peak <= bound + 20 * vocabulary_module._PIECE
+    assert peak <= bound + 20 * codes_module._PIECE
 
 
 # ---------------------------------------------------------------- what cannot be encoded

@@ -4,8 +4,11 @@ from ._version import __version__
 from .build_info import show_config
 from .char_rnn import CharRNN
 from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+from .special import BOUNDARY, UNKNOWN
 
 __all__ = [
+    "BOUNDARY",
+    "UNKNOWN",
     "CharRNN",
     "DivergenceError",
     "InvalidInputError",

@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 
 from . import corpus, learned
 from .budget import Budget
-from .corpus import Source, Streams
+from .corpus import Source
 from .errors import InvalidInputError, NotFittedError
 from .language_model import LanguageModel
 from .memory_need import check_memory
 from .parameters import Layout
 from .settings import OPTIMIZERS, Settings, generator, real, threads
 from .trainer import threads_for
-from .training import Training
+from .training import Training, streams_for
 from .validation import texts
-from .vocabulary import Vocabulary
 
 Array = NDArray[Any]
 
@@ -90,13 +89,16 @@ class CharRNN(LanguageModel):
     init_scale : float or None, default=None
         The first weights are from the normal distribution with this standard deviation, biases are zero. None: so
         with 0.01 for one layer of "rnn"; for all others PyTorch's uniform distribution.
+    min_count : int, default=1
+        Characters that `fit` sees less often become one unknown symbol. With 2 or more the model then takes any text:
+        whatever it does not know is that symbol. With 1 a character that it never saw is an error.
     dtype : {"float32", "float64"}, default="float32"
         Of the weights and of all arithmetic.
     n_threads : int or None, default=None
         Threads that the streams of training, the samples and the parts of a score are dealt to. None: as many as
         there are cores, while the work stays worth it. The same number gives the same bits.
     random_state : int, SeedSequence, Generator or None, default=None
-        Seeds the first weights and the dropout. None: different ones each time.
+        Seeds the first weights, the dropout and the order of documents. None: different ones each time.
     verbose : int, default=0
         0: silent. 1: a progress bar on standard error. 2: also a sample every few seconds.
 
@@ -170,6 +172,7 @@ class CharRNN(LanguageModel):
         restore_best: bool = True,
         callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
         init_scale: float | None = None,
+        min_count: int = 1,
         dtype: Any = "float32",
         n_threads: int | None = None,
         random_state: Any = None,
@@ -197,6 +200,7 @@ class CharRNN(LanguageModel):
         self.restore_best = restore_best
         self.callbacks = callbacks
         self.init_scale = init_scale
+        self.min_count = min_count
         self.dtype = dtype
         self.n_threads = n_threads
         self.random_state = random_state
@@ -205,17 +209,20 @@ class CharRNN(LanguageModel):
     # ---------------------------------------------------------------- training
 
     def fit(self, X: Source, y: None = None, *, validation: Source | None = None) -> Self:
-        """Train anew on a text.
+        """Train anew on a text, or on many short ones.
 
         Parameters
         ----------
-        X : str, bytes or os.PathLike
+        X : str, bytes, os.PathLike or iterable of str or bytes
             The text itself; bytes for a model of bytes; or the path of a UTF-8 file, its newlines kept as they are.
+            A list, or anything else that is no text and gives texts when it is run through once, holds documents:
+            names, lines, molecules. Each starts and ends by itself, and the model learns where.
         y : None
             Not used; there for the convention.
-        validation : str, bytes or os.PathLike, default=None
-            A text whose loss is measured now and then, in place of the end of `X` that `validation_fraction` names;
-            all its symbols must occur in `X`.
+        validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
+            A text whose loss is measured now and then, in place of the end of `X` that `validation_fraction` names,
+            or of its last documents; all its symbols must occur in `X`, unless `min_count` is 2 or more. With
+            documents in `X` a text is one document.
 
         Returns
         -------
@@ -241,10 +248,18 @@ class CharRNN(LanguageModel):
         memory, state, `n_steps_` and `smooth_loss_` are all those of that step, and `partial_fit` goes on from there;
         only `history_` tells of the steps that are undone.
 
+        Documents come in a new order in each epoch, shuffled by `random_state`, one after another in `batch_size`
+        streams, parted by a boundary symbol (`crnn.BOUNDARY` in `vocabulary_`). The hidden state is zero where a
+        document starts, and no gradient goes back beyond it, so that none is padded, and each is learned as if it were
+        alone. Its end counts as a symbol in every loss and score. The states go on from epoch to epoch. A document
+        longer than an epoch of a stream, and than 65,536 characters, is learned in parts.
+
         Examples
         --------
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit("hello world " * 20).n_steps_
         9
+        >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit(["Anna", "Bob", "Eve"]).vocabulary_
+        Vocabulary(9 characters: 'ABEabenov', crnn.BOUNDARY)
         """
         self._learn(X, validation, anew=True, sweeps=self.epochs)
         return self
@@ -260,11 +275,12 @@ class CharRNN(LanguageModel):
 
         Parameters
         ----------
-        X : str, bytes or os.PathLike
-            As in `fit`, of the model's symbols.
+        X : str, bytes, os.PathLike or iterable of str or bytes
+            As in `fit`, of the model's symbols; documents only for a model that was fitted on documents, for which a
+            text is one document.
         y : None
             Not used.
-        validation : str, bytes or os.PathLike, default=None
+        validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
             As in `fit`, of the model's symbols. The lowest loss is the lowest of this call.
 
         Returns
@@ -293,12 +309,13 @@ class CharRNN(LanguageModel):
         """Train for `max_seconds`, `max_steps` or so many sweeps; `max_steps` may be bounded by a number of sweeps."""
         start = time.perf_counter()
         settings = Settings.check(self.get_params())
-        X = corpus.rereadable(X)
+        text = corpus.rereadable(X)
         if not anew:
             learned.check_fits(self, settings)
-        vocabulary = Vocabulary.from_blocks(corpus.blocks(X)) if anew else self.vocabulary_
-        ids, validation_ids = texts(X, validation, vocabulary, settings)
-        streams = Streams(ids, settings.batch_size, settings.seq_length)
+        vocabulary = corpus.vocabulary_of(text, settings.min_count) if anew else self.vocabulary_
+        ids, validation_ids = texts(text, validation, vocabulary, settings)
+        rng = generator(settings.random_state) if anew else self._rng
+        streams = streams_for(ids, vocabulary, settings, rng, 0 if anew else self.n_steps_)
         layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
         check_memory(
             layout,
@@ -307,10 +324,7 @@ class CharRNN(LanguageModel):
             threads_for(layout, streams, settings.n_threads),
             keep_best=validation_ids is not None and settings.restore_best,
         )
-        if anew:
-            attributes = learned.started(settings, layout, vocabulary, generator(settings.random_state))
-        else:
-            attributes = learned.carried(self, settings)
+        attributes = learned.started(settings, layout, vocabulary, rng) if anew else learned.carried(self, settings)
         budget = Budget.of_call(settings, streams.steps_per_sweep, sweeps, most_sweeps)
         Training(self, attributes, settings, streams, budget, validation_ids, start).run()
 

@@ -19,7 +19,13 @@ from .command_errors import described, say
 from .commands import ERROR, INTERRUPTED
 from .constructor_options import add_options, value_of
 from .errors import InvalidInputError
-from .sampling import checked_temperature
+from .sampling_controls import (
+    checked_min_p,
+    checked_repetition_penalty,
+    checked_temperature,
+    checked_top_k,
+    checked_top_p,
+)
 from .settings import checked, generator, real, whole
 
 __all__ = ["main"]
@@ -92,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
     how = score.add_mutually_exclusive_group()
     how.add_argument("--exact", action="store_true", help="carry one state through the whole text (the default)")
     how.add_argument("--fast", action="store_true", help="cut a long text in parts that are read side by side")
+    how.add_argument(
+        "--lines", action="store_true", help="take every line by itself; for each, write a line: its log-probability"
+    )
+    score.add_argument("--normalize", choices=["char"], help="with --lines: the mean per character (default: the sum)")
+    score.add_argument("--bits", action="store_true", help="with --lines: logarithms to base 2 (default: natural ones)")
     info = command("info", commands.info, "Say what a model file holds, or what this crnn is.")
     info.add_argument("model", metavar="MODEL", nargs="?", help="a model file, or - for standard input")
     info.add_argument(
@@ -133,6 +144,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="a text whose loss is measured now and then; the model that is saved is the one with the lowest "
         "(default: the end of FILE that --validation-fraction names)",
     )
+    parser.add_argument(
+        "--lines",
+        action="store_true",
+        help="each line is a document of its own (a name, a molecule), without its line end: the model learns where "
+        "one starts and ends; so too in the validation file",
+    )
     parser.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
     parser.add_argument(
         "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
@@ -156,15 +173,30 @@ def _add_sample(parser: argparse.ArgumentParser) -> None:
         shown = rest["default"] if rest["default"] not in ("", None) else "none"
         parser.add_argument(*names, help=f"{rest.pop('text')} (default: {shown})", **rest)
 
-    option("-n", metavar="N", type=_checked(lambda value: whole("n", value, 0)), default=200,
-           text="characters to generate")  # fmt: skip
-    option("--prime", metavar="TEXT", default="", text="text to go on from; it is not written")
+    option("-n", metavar="N", type=_checked(lambda value: whole("n", value, 0)), default=None,
+           text="characters to generate; none: 200, but as many as it has of a document, up to 1000")  # fmt: skip
+    option("--prime", metavar="TEXT", default="",
+           text="text to go on from; it is not written, but at the head of a document")  # fmt: skip
     option("--temperature", metavar="X", type=_checked(checked_temperature), default=1.0,
            text="below 1 the likely becomes likelier, 0 always takes the likeliest")  # fmt: skip
+    option("--top-k", metavar="K", type=_given(checked_top_k), default=None,
+           text="draw among the K most probable characters only")  # fmt: skip
+    option("--top-p", metavar="P", type=_given(checked_top_p), default=None,
+           text="draw among the fewest most probable characters that have probability P together")  # fmt: skip
+    option("--min-p", metavar="P", type=_given(checked_min_p), default=None,
+           text="draw no character whose probability is below P times the largest")  # fmt: skip
+    option("--repetition-penalty", metavar="X", type=_checked(checked_repetition_penalty), default=1.0,
+           text="above 1 what the prime and the sample hold becomes less likely, below 1 likelier")  # fmt: skip
+    option("--stop", metavar="TEXT", action="append", default=None,
+           text="end the sample before this text; may be given several times")  # fmt: skip
+    option("--forbid", metavar="CHARACTERS", default="", text="characters that are never drawn")
     option("--seed", metavar="SEED", type=_checked(_seed), default=None,
            text="a whole number; the same seed gives the same text")  # fmt: skip
     option("--num-samples", metavar="K", type=_checked(lambda k: whole("num_samples", k, 1)), default=1,
-           text="samples to draw; more than one are parted by lines ----")  # fmt: skip
+           text="samples to draw; more than one are parted by lines ----, documents by line ends alone")  # fmt: skip
+    parser.add_argument("--unique", action="store_true", help="draw until all samples differ")
+    parser.add_argument("--exclude", metavar="FILE", help="write none of the lines of this file, such as those of the "
+                        "training")  # fmt: skip
 
 
 def _add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:
@@ -213,6 +245,16 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 def _checked(check: Callable[[Any], Any]) -> Callable[[str], Any]:
     """Return the type of an option whose value the library's own check must let through."""
     return _checked_text(lambda text: check(value_of(text)))
+
+
+def _given(check: Callable[[Any], Any]) -> Callable[[str], Any]:
+    """Return the type of an option that the library takes as it is given, since its check makes numbers of None."""
+
+    def convert(value: Any) -> Any:
+        check(value)
+        return value
+
+    return _checked(convert)
 
 
 def _checked_text(check: Callable[[str], Any]) -> Callable[[str], Any]:

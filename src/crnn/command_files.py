@@ -10,16 +10,17 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .errors import ModelFileError
+from .errors import InvalidInputError, ModelFileError
 
 if TYPE_CHECKING:
     from .char_rnn import CharRNN
 
-__all__ = ["STANDARD", "check_writable", "model_path", "read_text", "save"]
+__all__ = ["STANDARD", "check_writable", "model_path", "read_documents", "read_lines", "read_text", "save"]
 
 STANDARD = "-"  # standard input or output, in place of a path
+LINES_SIZE = 1 << 18  # bytes of lines that are held at a time
 
 
 def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
@@ -57,6 +58,94 @@ def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
     else:
         data = Path(path).read_bytes()
     return data if as_bytes else data.decode("utf-8")
+
+
+def read_documents(path: str, *, as_bytes: bool) -> list[str] | list[bytes]:
+    r"""Return the lines of a text as `CharRNN.fit` takes documents.
+
+    Parameters
+    ----------
+    path, as_bytes
+        As for `read_text`.
+
+    Returns
+    -------
+    list of str or of bytes
+        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "names")
+    ...     _ = Path(path).write_bytes(b"Anna\r\nBob\n\nEve")
+    ...     read_documents(path, as_bytes=False)
+    ['Anna', 'Bob', '', 'Eve']
+    """
+    data = sys.stdin.buffer.read() if path == STANDARD else Path(path).read_bytes()
+    lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
+    if as_bytes:
+        return lines
+    try:
+        return [line.decode("utf-8") for line in lines]
+    except UnicodeDecodeError:
+        data.decode("utf-8")  # raises the same, but with the place in the file
+        raise
+
+
+def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any]]:
+    r"""Give the lines of a text, as many at a time as have come: whoever writes lines to a pipe gets answers.
+
+    Parameters
+    ----------
+    path, as_bytes
+        As of `read_text`.
+
+    Returns
+    -------
+    iterator of lists of str or of bytes
+        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none.
+
+    Raises
+    ------
+    OSError, InvalidInputError
+        On the way, if it cannot be read or is not UTF-8.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "text")
+    ...     _ = Path(path).write_text("to be\nor not", encoding="utf-8")
+    ...     list(read_lines(path, as_bytes=False))
+    [['to be'], ['or not']]
+    """
+    stdin: Any = sys.stdin.buffer
+    with contextlib.nullcontext(stdin) if path == STANDARD else open(path, "rb") as file:
+        pieces, count = list[bytes](), 0  # of a line that has not ended
+        while data := file.read1(LINES_SIZE):
+            *whole, rest = data.split(b"\n")
+            if whole:
+                whole[0] = b"".join([*pieces, whole[0]])
+                yield _lines(whole, count, as_bytes)
+                pieces, count = [], count + len(whole)
+            pieces.append(rest)
+        if last := b"".join(pieces):
+            yield _lines([last], count, as_bytes)
+
+
+def _lines(lines: list[bytes], first: int, as_bytes: bool) -> list[Any]:
+    lines = [line.removesuffix(b"\r") for line in lines]
+    if as_bytes:
+        return lines
+    try:
+        return b"\n".join(lines).decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        i = first + error.object.count(b"\n", 0, error.start)
+        raise InvalidInputError(f"line {i + 1} is not UTF-8: convert the lines, or train a model of bytes") from None
 
 
 @contextlib.contextmanager

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from .char_rnn import CharRNN
 from .command_errors import described, say
-from .command_files import STANDARD, check_writable, model_path, read_text, save
+from .command_files import STANDARD, check_writable, model_path, read_documents, read_lines, read_text, save
 from .corpus import blocks
 from .errors import DivergenceError
+from .special import Special
+from .string_scores import TextBlock
 
 if TYPE_CHECKING:
     from .corpus import Source
@@ -29,6 +31,7 @@ __all__ = ["ERROR", "INTERRUPTED", "VERBOSE", "demo", "info", "sample", "score",
 
 ERROR, INTERRUPTED = 1, 130  # exit codes
 VERBOSE = 2  # of `crnn train`, where the constructor is silent
+CONTROLS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 BLOCK = 4096  # symbols of a sample that are written at a time
 
 
@@ -45,11 +48,12 @@ def train(arguments: argparse.Namespace) -> int:
         given["max_seconds"] = arguments.seconds
     model = CharRNN(**given) if arguments.origin is None else _load(arguments.origin).set_params(**given)
     as_bytes = arguments.bytes or (arguments.origin is not None and model.vocabulary_.kind == "bytes")
-    text = read_text(arguments.file, as_bytes=as_bytes)
+    read: Callable[..., Source] = read_documents if arguments.lines else read_text
+    text = read(arguments.file, as_bytes=as_bytes)
     if arguments.origin is None and arguments.seconds is not None:
         choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
         model = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"]).set_params(**given)
-    validation = arguments.validation and read_text(arguments.validation, as_bytes=as_bytes)
+    validation = read(arguments.validation, as_bytes=as_bytes) if arguments.validation else None
     if arguments.origin is None:
         return _learn(arguments, model, lambda: model.fit(text, validation=validation))
     return _learn(arguments, model, lambda: _go_on(model, text, validation, given))
@@ -85,15 +89,26 @@ def sample(arguments: argparse.Namespace) -> int:
     """Write generated text."""
     model = _load(arguments.model)
     as_bytes = model.vocabulary_.kind == "bytes"
-    options = {
-        "prime": os.fsencode(arguments.prime) if as_bytes else arguments.prime,
-        "temperature": arguments.temperature,
+
+    def text(given: str) -> Any:
+        return os.fsencode(given) if as_bytes else given
+
+    forbidden = text(arguments.forbid)
+    characters = [forbidden[i : i + 1] for i in range(len(forbidden))]
+    options = {name: getattr(arguments, name) for name in CONTROLS} | {
+        "prime": text(arguments.prime),
+        "stop": arguments.stop and [text(stop) for stop in arguments.stop],
+        # What the model does not have it does not draw either.
+        "logit_bias": {symbol: -math.inf for symbol in characters if symbol in model.vocabulary_},
         "random_state": arguments.seed,
     }
-    if arguments.num_samples > 1:
-        samples = model.sample(arguments.n, num_samples=arguments.num_samples, **options)
-        for i, sample in enumerate(samples):
-            _write("----\n" if i else "")
+    documents = model.vocabulary_.boundary is not None
+    excluded = read_documents(arguments.exclude, as_bytes=as_bytes) if arguments.exclude else []
+    if documents or arguments.num_samples > 1 or arguments.unique or excluded:
+        k, which = arguments.num_samples, {"unique": arguments.unique, "exclude": excluded}
+        samples = model.sample(arguments.n, num_samples=k, **which, **options)
+        for i, sample in enumerate(samples if k > 1 else [samples]):
+            _write("----\n" if i and not documents else "")
             _write(sample)
             _write("\n")
         return 0
@@ -108,8 +123,12 @@ def score(arguments: argparse.Namespace) -> int:
     """Say how well a model predicts a file."""
     if arguments.model == arguments.file == STANDARD:
         arguments.parser.error("MODEL and FILE cannot both be standard input")
+    if not arguments.lines and (arguments.normalize or arguments.bits):
+        arguments.parser.error("--normalize and --bits are for --lines")
     model = _load(arguments.model)
     as_bytes = model.vocabulary_.kind == "bytes"
+    if arguments.lines:
+        return _score_lines(arguments, model, as_bytes)
     text = read_text(arguments.file, as_bytes=as_bytes)
     nats = -model.score(text, exact=not arguments.fast)
     unit = "byte" if as_bytes else "character"
@@ -119,6 +138,19 @@ def score(arguments: argparse.Namespace) -> int:
         f"bits per {unit}": f"{nats / math.log(2):.6f}",
         "perplexity": f"{math.exp(nats):.6f}" if nats < 700 else "inf",
     })  # fmt: skip
+    return 0
+
+
+def _score_lines(arguments: argparse.Namespace, model: CharRNN, as_bytes: bool) -> int:
+    """Write the log-probability of each line as soon as lines have come."""
+    unit = math.log(2) if arguments.bits else 1.0
+    network = model._packed("score", one_row=False, scoring=True)
+    first = 1
+    for lines in read_lines(arguments.file, as_bytes=as_bytes):
+        for scores in model._score_blocks(network, [TextBlock(first, lines)], arguments.normalize, "line {}"):
+            _write("".join(f"{score:.6f}\n" for score in (scores / unit).tolist()))
+        sys.stdout.flush()
+        first += len(lines)
     return 0
 
 
@@ -136,7 +168,7 @@ def info(arguments: argparse.Namespace) -> int:
         model = CharRNN.load(path)
     cell = file.architecture
     symbols = model.vocabulary_
-    shown = repr(symbols.decode(range(len(symbols))))
+    shown = repr(symbols.decode(range(len(symbols.codes))))
     loss = model.smooth_loss_ / model.seq_length
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
     trained = file.training is not None
@@ -144,7 +176,8 @@ def info(arguments: argparse.Namespace) -> int:
         "file": f"{arguments.model}, {size:,} bytes",
         "architecture": f"{cell.cell}, layers: {cell.num_layers}, hidden units: {cell.hidden_size}, {cell.dtype}",
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
-        "vocabulary": f"{len(symbols)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
+        "vocabulary": f"{len(symbols.codes)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
+        "other symbols": ", ".join(x.value for x in symbols if isinstance(x, Special)) or "none",
         "trained": steps if trained else "not known: the file holds the weights alone",
         "loss": f"{loss:.4f} nats, {loss / math.log(2):.4f} bits per symbol (smoothed)" if trained else "not known",
         "can go on": "yes: crnn train FILE --from MODEL -o MODEL" if trained else "only with a new optimiser memory",

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .codes import byte_view
+from .documents import Documents, joined, pack
 from .errors import InvalidInputError
-from .vocabulary import Ids, Text, Vocabulary, byte_view
+from .vocabulary import Ids, Text, Vocabulary
 
-__all__ = ["Source", "Streams", "blocks", "encode", "length", "rereadable"]
+__all__ = ["Documents", "Source", "Streams", "blocks", "encode", "length", "rereadable", "vocabulary_of"]
 
 _BLOCK_SIZE = 1 << 20
 
-Source = Text | os.PathLike[str] | os.PathLike[bytes]
+Source = Text | os.PathLike[str] | os.PathLike[bytes] | Iterable[Text]
 
 
-def blocks(X: Source, *, name: str = "X", block_size: int = _BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
+def blocks(X: Source | Documents, *, name: str = "X", block_size: int = _BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
     """Give a text block by block.
 
     Parameters
     ----------
     X : str, bytes-like or os.PathLike
         A `str` is the text itself, never a file name. Bytes are a text whose symbols are bytes. A path is
-        a file of UTF-8 text, read anew by every call; line ends and a byte order mark stay as they are.
+        a file of UTF-8 text, read anew by every call; line ends and a byte order mark stay as they are. Documents
+        that have been read are taken one after another.
     name : str, default="X"
         What error messages call the text.
     block_size : int, default=1048576
@@ -58,6 +61,8 @@ def blocks(X: Source, *, name: str = "X", block_size: int = _BLOCK_SIZE) -> Iter
     """
     if block_size < 1:
         raise InvalidInputError(f"block_size must be at least 1, not {block_size}")
+    if isinstance(X, Documents):
+        X = X.text
     if isinstance(X, str):
         return _text_blocks(X, block_size)
     if isinstance(X, (bytes, bytearray, memoryview)):
@@ -65,22 +70,26 @@ def blocks(X: Source, *, name: str = "X", block_size: int = _BLOCK_SIZE) -> Iter
     if isinstance(X, os.PathLike):
         return _file_blocks(X, block_size)
     raise InvalidInputError(
-        f"{name} must be a str (the text), bytes or a path object (a UTF-8 file), not {type(X).__name__}"
+        f"{name} must be a str (the text), bytes, a path object (a UTF-8 file) or a list of str or bytes (documents), "
+        f"not {type(X).__name__}"
     )
 
 
-def rereadable(X: Source) -> Source:
+def rereadable(X: Source | Documents, name: str = "X") -> Source | Documents:
     """Return what gives the same text at every reading: `X`, but the text itself for a path that is not a file's.
 
-    A pipe or a device can be read only once, and training reads a text twice: for its symbols and for their ids.
+    A pipe or a device can be read only once, and training reads a text twice: for its symbols and for their ids. A
+    collection of documents is read here, and only here: it may be a generator.
     """
+    if _is_collection(X):
+        return joined(X, name)
     if isinstance(X, os.PathLike) and os.path.exists(X) and not os.path.isfile(X) and not os.path.isdir(X):
         return "".join(_file_blocks(X, _BLOCK_SIZE))
     return X
 
 
-def length(X: Source) -> int:
-    """Return the length of a text in symbols; of a file in bytes, which is no less.
+def length(X: Source | Documents) -> int:
+    """Return the length of a text, or of documents, in symbols; of a file in bytes, which is no less.
 
     Raises
     ------
@@ -91,26 +100,47 @@ def length(X: Source) -> int:
 
     Examples
     --------
-    >>> length("to be")
-    5
+    >>> length("to be"), length(["to", "be"])  # of documents also the boundaries count
+    (5, 7)
     """
     if isinstance(X, os.PathLike):
         return os.stat(X).st_size
-    if isinstance(X, str):
-        return len(X)
-    blocks(X)  # raises what is to be raised
-    return memoryview(X).nbytes
+    if _is_collection(X):
+        X = joined(X)
+    if isinstance(X, Documents):
+        return len(X.text) + len(X.lengths) + 1
+    return sum(map(len, blocks(X)))
 
 
-def encode(X: Source, vocabulary: Vocabulary, name: str = "X") -> Ids:
-    """Turn a text, bytes or a file into ids.
+def vocabulary_of(X: Source | Documents, min_count: int = 1) -> Vocabulary:
+    """Collect the symbols of a text, or of documents, which also have a boundary.
+
+    Parameters
+    ----------
+    X : str, bytes-like, os.PathLike or Documents
+        What `rereadable` returns.
+    min_count : int, default=1
+        See `Vocabulary.from_blocks`.
+
+    Examples
+    --------
+    >>> vocabulary_of(rereadable(["to", "be"]))
+    Vocabulary(4 characters: 'beot', crnn.BOUNDARY)
+    """
+    if isinstance(X, Documents):
+        return Vocabulary.from_blocks(blocks(X), min_count=min_count, boundary=True, kind=X.kind)
+    return Vocabulary.from_blocks(blocks(X), min_count=min_count)
+
+
+def encode(X: Source | Documents, vocabulary: Vocabulary, name: str = "X") -> Ids:
+    """Turn a text, bytes, a file or documents into ids; for a vocabulary with a boundary, with all the boundaries.
 
     Beside the ids no more than one block of the text and its temporaries is held.
 
     Parameters
     ----------
-    X : str, bytes-like or os.PathLike
-        A text of N symbols, as for `blocks`.
+    X : str, bytes-like, os.PathLike, Documents or iterable of str or bytes
+        A text of N symbols, as for `blocks`. A text is one document for a vocabulary with a boundary.
     vocabulary : Vocabulary
         The symbols in id order.
     name : str, default="X"
@@ -124,7 +154,8 @@ def encode(X: Source, vocabulary: Vocabulary, name: str = "X") -> Ids:
     Raises
     ------
     InvalidInputError
-        If `X` is of the wrong type or holds a symbol that is not in the vocabulary.
+        If `X` is of the wrong type or holds a symbol that is not in the vocabulary, or is a collection and the
+        vocabulary has no boundary.
     UnicodeDecodeError, OSError
         As by `blocks`.
 
@@ -134,10 +165,31 @@ def encode(X: Source, vocabulary: Vocabulary, name: str = "X") -> Ids:
     >>> from crnn.vocabulary import Vocabulary
     >>> encode("cab", Vocabulary.from_text("abc"))
     array([2, 0, 1], dtype=uint8)
+    >>> encode(["cab", "a"], Vocabulary([97, 98, 99], boundary=True))
+    array([3, 2, 0, 1, 3, 0, 3], dtype=uint8)
     """
-    if isinstance(X, (str, bytes, bytearray, memoryview)):
-        return vocabulary.encode(X, name=name)
-    return vocabulary.encode_blocks(blocks(X, name=name), name=name)
+    X = rereadable(X, name)
+    if isinstance(X, Documents) and vocabulary.boundary is None:
+        raise InvalidInputError(
+            f"{name} is a list of documents, but the model was fitted on one text and knows no end of a document: fit "
+            f"on a list, or pass one str"
+        )
+    text = X.text if isinstance(X, Documents) else X
+    if isinstance(text, (str, bytes, bytearray, memoryview)):
+        ids = vocabulary.encode(text, name=name)
+    else:
+        ids = vocabulary.encode_blocks(blocks(text, name=name), name=name)
+    if vocabulary.boundary is None:
+        return ids
+    lengths = X.lengths if isinstance(X, Documents) else np.array([len(ids)])
+    return pack(ids, lengths, vocabulary.boundary)
+
+
+def _is_collection(X: object) -> TypeGuard[Iterable[Text]]:
+    """Say whether this holds texts, and is none."""
+    return isinstance(X, Iterable) and not isinstance(
+        X, str | bytes | bytearray | memoryview | os.PathLike | Documents
+    )
 
 
 def _text_blocks(text: str, block_size: int) -> Iterator[str]:

@@ -6,6 +6,7 @@ bit at every batch size, at every position in the batch and for every number of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from ._kernels import core
 from .parameters import Layout, aligned_zeros
+from .sampling_controls import SamplingControls
 
 Array = NDArray[Any]
 State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 
 SCORE_ROWS = 512  # symbols that are scored at a time: their logits are one product, their states stay in the cache
 FEED_ROWS = 64  # symbols that the state is led through at a time
+CALL_SYMBOLS = 1 << 15  # symbols of many strings that are scored in one call: few enough for Ctrl-C
 
 
 class PackedNetwork(NamedTuple):
@@ -29,13 +32,20 @@ class PackedNetwork(NamedTuple):
     hidden_size: int  # without the padding
     params: Array
     panels: Array
+    symbols: int  # without the padding
+    one_row: bool  # what it was packed for
+    scoring: bool
+    boundary: int | None
 
     @classmethod
-    def pack(cls, layout: Layout, params: Array, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
+    def pack(
+        cls, layout: Layout, params: Array, *, one_row: bool, scoring: bool = False, boundary: int | None = None
+    ) -> PackedNetwork:
         """Pack the parameters in the flat vector `params`, for one stream or for many: the same bits, not the speed.
 
         What is packed is a copy, which later changes of `params` do not reach. Scoring multiplies by all but the
-        recurrent weights for many symbols at once even of one stream.
+        recurrent weights for many symbols at once even of one stream. A stream that reads the `boundary` does so from
+        a state of zeros.
         """
         wide = _padded(layout)
         network = core.Network(
@@ -46,10 +56,20 @@ class PackedNetwork(NamedTuple):
             one_row_products=one_row and not scoring,
             units=layout.hidden_size,
             symbols=layout.vocab_size,
+            boundary=boundary,
         )
         params, panels = _embedded(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
         core.pack_weights(network, params, panels)
-        return cls(network, wide, layout.hidden_size, params, panels)
+        symbols = layout.vocab_size
+        return cls(network, wide, layout.hidden_size, params, panels, symbols, one_row, scoring, boundary)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As the model has them: how wide they are padded depends on the machine.
+        layout = Layout(self.symbols, self.hidden_size, self.layout.dtype, self.layout.cell, self.layout.num_layers)
+        params = layout.zeros()
+        for narrow, inner in _same_weights(layout, params, self.layout, self.params):
+            narrow[...] = inner
+        return _packed, (layout, params, self.one_row, self.scoring, self.boundary)
 
     def zero_state(self, streams: int) -> State:
         """Return the state that a text starts from: zeros."""
@@ -57,24 +77,63 @@ class PackedNetwork(NamedTuple):
         shape = (layout.num_layers, streams, self.hidden_size)
         return tuple(aligned_zeros(shape, layout.dtype) for _ in layout.kind.states)
 
+    def start(self) -> State:
+        """Return the state that a string starts from: zeros, and of a model of documents what follows the boundary."""
+        state = self.zero_state(1)
+        if self.boundary is not None:
+            self.feed(np.full((1, 1), self.boundary, np.int32), state)
+        return state
+
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Move the states on over symbols x (n, B), in place."""
         n, B = x.shape
         work = self._workspace(min(n, max(1, FEED_ROWS // B)), state)
-        h, c, gates = work
-        core.feed(self.network, self.params, self.panels, x, h, c, gates)
+        core.feed(self.network, self.params, self.panels, x, *work)
         self._take(work, state)
 
-    def sample(self, uniforms: NDArray[np.float64], temperature: float, state: State) -> NDArray[np.int32]:
-        """Draw one symbol for each of the uniforms (n, B), fed back in; the states move on in place."""
+    def sample(
+        self,
+        uniforms: NDArray[np.float64],
+        temperature: float,
+        state: State,
+        controls: SamplingControls | None = None,
+        seen: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.int32]:
+        """Draw one symbol for each of the uniforms (n, B), fed back in; the states move on in place.
+
+        Parameters
+        ----------
+        uniforms : (n, B) array
+        temperature : float
+        state : tuple of (L, B, H) arrays
+        controls : SamplingControls, optional
+            What else is done to the logits.
+        seen : array as `unseen` makes it, optional
+            The symbols that the repetition penalty is for; those that are drawn are added.
+        """
         n, B = uniforms.shape
         out = np.empty((n, B), np.int32)
         y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
         work = self._workspace(1, state)
-        h, c, gates = work
-        core.sample(self.network, self.params, self.panels, uniforms, temperature, h, c, gates, y, out)
+        numbers, bias, order = None, None, None
+        if controls is not None:
+            (numbers, bias), order = self._control(controls), np.empty(y.shape[1], np.int32)
+        packed = self.network, self.params, self.panels
+        core.sample(*packed, uniforms, temperature, *work, y, out, numbers, bias, seen, order)
         self._take(work, state)
         return out
+
+    def unseen(self, streams: int) -> NDArray[np.uint8]:
+        """Return what says of each stream that no symbol was seen, (B, V): 1 for one that was."""
+        return np.zeros((streams, self.layout.vocab_size), np.uint8)
+
+    def logits(self, top: Array) -> Array:
+        """Return the logits (n, V) that follow from activations (n, H) of the last layer; padding is -inf."""
+        wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
+        wide[:, : self.hidden_size] = top
+        y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
+        core.logits(self.network, self.params, self.panels, wide, y)
+        return y
 
     def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given those before it; the states move on in place."""
@@ -83,20 +142,64 @@ class PackedNetwork(NamedTuple):
         y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
         work = self._workspace(T, state)
-        h, c, gates = work
-        core.log_probabilities(self.network, self.params, self.panels, x, h, c, gates, y, out)
+        core.log_probabilities(self.network, self.params, self.panels, x, *work, y, out)
         self._take(work, state)
         return out
 
-    def _workspace(self, T: int, state: State) -> list[Array]:
+    def string_log_likelihoods(
+        self, ids: NDArray[np.int32], starts: NDArray[np.intp], lengths: NDArray[np.intp], start: State
+    ) -> NDArray[np.float64]:
+        """Return log P of each of the strings ids[starts : starts + lengths], which all start from the same state.
+
+        The longest come first. A string's terms are added up from its first symbol to its last, as if it were alone.
+        """
+        B, out = len(lengths), np.zeros(len(lengths))
+        T = max(1, SCORE_ROWS // B)
+        work = self._workspace(T, tuple(np.repeat(part, B, axis=1) for part in start))
+        x, y = np.empty(T * B, np.int32), np.empty((T * B, self.layout.vocab_size), self.layout.dtype)
+        steps = max(1, CALL_SYMBOLS // B)
+        for i in range(0, int(lengths[0]), steps):
+            core.log_likelihoods(
+                self.network, self.params, self.panels, ids, starts, lengths, i, i + steps, *work, x, y, out
+            )
+        return out
+
+    def hidden(self, x: NDArray[np.int32], state: State) -> Array:
+        """Return the units' activations after each of the symbols x (n,), (n, L, H); the state moves on in place.
+
+        All are held in a workspace at once, so n should be no more than some `SCORE_ROWS`.
+        """
+        work = self._workspace(len(x), state)
+        core.feed(self.network, self.params, self.panels, x.reshape(-1, 1), *work)
+        self._take(work, state)
+        return work[0][:, 1:, 0, : self.hidden_size].swapaxes(0, 1)
+
+    def probabilities(self, top: Array) -> NDArray[np.float64]:
+        """Return the probabilities (n, V) that follow from activations (n, H) of the last layer; rows sum to 1."""
+        y = self.logits(top)[:, : self.symbols].astype(np.float64)
+        p = np.exp(y - y.max(axis=1, keepdims=True))
+        return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+    def _control(self, controls: SamplingControls) -> tuple[core.Controls, Array | None]:
+        """Return the controls as the kernel takes them: numbers, and a bias for each symbol, padding included."""
+        numbers = core.Controls(
+            penalty=controls.repetition_penalty, top_k=controls.top_k, top_p=controls.top_p, min_p=controls.min_p
+        )
+        if controls.bias is None:
+            return numbers, None
+        bias = np.zeros(self.layout.vocab_size, self.layout.dtype)
+        bias[: len(controls.bias)] = controls.bias
+        return numbers, bias
+
+    def _workspace(self, T: int, state: State) -> tuple[Array, Array, Array]:
         """Return h, c and gates for T symbols at a time, starting from `state`."""
         shapes = core.inference_workspace(self.network, T, state[0].shape[1])
-        work = [aligned_zeros(shape, self.layout.dtype) for shape in shapes.values()]
-        for array, start in zip(work, state, strict=False):
+        h, c, gates = (aligned_zeros(shape, self.layout.dtype) for shape in shapes.values())
+        for array, start in zip((h, c), state, strict=False):
             array[:, 0, :, : self.hidden_size] = start
-        return work
+        return h, c, gates
 
-    def _take(self, work: list[Array], state: State) -> None:
+    def _take(self, work: tuple[Array, ...], state: State) -> None:
         """Put the states that a workspace ends with in place of those it started from."""
         for array, end in zip(work, state, strict=False):
             end[...] = array[:, 0, :, : self.hidden_size]
@@ -115,15 +218,26 @@ def _embedded(layout: Layout, params: Array, wide: Layout) -> Array:
     The weights of the units that are added are zero, and so their states stay; the biases of the symbols that are
     added are -inf, and so they have no probability.
     """
-    flat, H = wide.zeros(), layout.hidden_size
+    flat = wide.zeros()
+    wide.tensors(flat).by[:] = -np.inf
+    for narrow, inner in _same_weights(layout, params, wide, flat):
+        inner[...] = narrow
+    return flat
+
+
+def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> Iterator[tuple[Array, Array]]:
+    """Give the views of parameters, and the views of the same ones among those of the wide layout."""
+    H, V = layout.hidden_size, layout.vocab_size
     part, out = layout.tensors(params), wide.tensors(flat)
     for narrow, broad in zip(part.layers, out.layers, strict=True):
         for a, b in zip(narrow, broad, strict=True):
             if a is not None and b is not None:
                 # Gate by gate: (rows, gates, units), or without rows for a bias.
                 a, b = (w.reshape(*w.shape[:-1], -1, units) for w, units in ((a, H), (b, wide.hidden_size)))
-                b[tuple(slice(n) for n in a.shape)] = a
-    out.by[:] = -np.inf
-    out.by[: layout.vocab_size] = part.by
-    out.Wy[:H, : layout.vocab_size] = part.Wy
-    return flat
+                yield a, b[tuple(slice(n) for n in a.shape)]
+    yield part.by, out.by[:V]
+    yield part.Wy, out.Wy[:H, :V]
+
+
+def _packed(layout: Layout, params: Array, one_row: bool, scoring: bool, boundary: int | None) -> PackedNetwork:
+    return PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring, boundary=boundary)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from .corpus import Streams
+from .document_streams import AnyStreams
 from .errors import InvalidInputError
 from .parameters import Layout
 
 GB = 1e9
 
 
-def check_memory(layout: Layout, streams: Streams, memories: int, n_threads: int, *, keep_best: bool) -> None:
+def check_memory(layout: Layout, streams: AnyStreams, memories: int, n_threads: int, *, keep_best: bool) -> None:
     """Raise if training needs more memory than there is.
 
     Parameters
     ----------
     layout : Layout
         Of the network.
-    streams : Streams
+    streams : Streams or DocumentStreams
         The text.
     memories : int
         Vectors like the parameters that the optimiser keeps.
@@ -36,6 +36,7 @@ def check_memory(layout: Layout, streams: Streams, memories: int, n_threads: int
     Examples
     --------
     >>> import numpy as np
+    >>> from crnn.corpus import Streams
     >>> streams = Streams(np.zeros(9, np.uint8))
     >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, 1, keep_best=False)
     """
@@ -49,12 +50,13 @@ def check_memory(layout: Layout, streams: Streams, memories: int, n_threads: int
         )
 
 
-def training_bytes(layout: Layout, streams: Streams, memories: int, n_threads: int, *, keep_best: bool) -> int:
+def training_bytes(layout: Layout, streams: AnyStreams, memories: int, n_threads: int, *, keep_best: bool) -> int:
     """Return about how many bytes training takes beside the text; arguments as for `check_memory`.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from crnn.corpus import Streams
     >>> streams = Streams(np.zeros(99, np.uint8), 2, 7)
     >>> training_bytes(Layout(5, 1000, np.dtype("float32")), streams, 1, 1, keep_best=False) > 7 * 4 * 1000**2
     True

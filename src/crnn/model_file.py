@@ -8,7 +8,8 @@ The format is what the ``safetensors`` package writes, with PyTorch's names for 
 ``format_version``  ``2``
 ``configuration``   JSON: the constructor's parameters
 ``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype; it implies every weight's shape
-``vocabulary``      JSON: ``kind`` and the ``codes`` (code points or byte values) in id order
+``vocabulary``      JSON: ``kind`` and the ``codes`` (code points or byte values) in id order; where there are
+                    such symbols, after the codes, also ``unknown`` and ``boundary``, each ``true``
 ``checksum``        SHA-256, in hexadecimal, of everything else (see below)
 =================== ========================================================================
 
@@ -138,7 +139,9 @@ def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
     training = None if model_file.training is None else _json(model_file.training).encode()
     if training is not None:
         tensors["training"] = np.frombuffer(training, np.uint8)
-    vocabulary = {"kind": model_file.vocabulary.kind, "codes": model_file.vocabulary.codes}
+    symbols = model_file.vocabulary
+    vocabulary: dict[str, Any] = {"kind": symbols.kind, "codes": symbols.codes}
+    vocabulary |= {key: True for key in ("unknown", "boundary") if getattr(symbols, key) is not None}
     metadata = {
         "format": "crnn",
         "format_version": str(FORMAT),

@@ -119,13 +119,17 @@ def architecture_fault(document: Any) -> str | None:
 
 def vocabulary_fault(document: Any, architecture: Architecture) -> str | None:
     """Say what keeps a JSON document from being the arguments of a vocabulary of the right size."""
-    if not isinstance(document, dict) or document.keys() != {"kind", "codes"}:
-        return "its vocabulary is not an object with just kind and codes"
+    if not isinstance(document, dict) or document.keys() - {"unknown", "boundary"} != {"kind", "codes"}:
+        return "its vocabulary is not an object with just kind and codes, and perhaps unknown and boundary"
     kind, codes = document["kind"], document["codes"]
     if type(kind) is not str or type(codes) is not list or any(type(code) is not int for code in codes):
         return "its vocabulary's codes are not a list of whole numbers, or their kind is not a word"
-    if len(codes) != architecture.vocab_size:
-        return f"its vocabulary has {len(codes)} symbols and its architecture {architecture.vocab_size}"
+    special = [document[key] for key in ("unknown", "boundary") if key in document]
+    if any(there is not True for there in special):
+        return "its vocabulary has an unknown or a boundary that is not true"
+    size = len(codes) + len(special)
+    if size != architecture.vocab_size:
+        return f"its vocabulary has {size} symbols and its architecture {architecture.vocab_size}"
     return None
 
 

@@ -3,7 +3,8 @@
 They are the oracle of the tests and the companion of ``docs/mathematics.md``; the library never falls back on
 them. Letters: T time steps, B streams, H hidden units, V symbols, L layers, G gates; matrices are (input, output), so
 ``y = x @ W``. A state is the tuple of what a cell carries from one time step to the next, (L, B, H) each: ``(h,)``,
-and for an LSTM ``(h, c)``.
+and for an LSTM ``(h, c)``. A boundary is a symbol that a stream reads with zeros for its state: what comes before it
+has no part in what comes after it, forward or backward.
 """
 
 from __future__ import annotations
@@ -34,6 +35,15 @@ class Activations(NamedTuple):
     gates: Array  # (T, B, G H): after tanh or the sigmoid, in the order of `Cell.gates`
     c: Array | None = None  # (T + 1, B, H): an LSTM's cell
     hn: Array | None = None  # (T, B, H): a GRU's h' Wh_n + bn, which r multiplies
+    kept: Array | None = None  # (T, B, 1): 0 where a stream reads the boundary, else 1; None: it does not
+
+    def before(self, state: Array, t: int | slice) -> Array:
+        """Return the states h or c (T + 1, B, H) as the steps t read them."""
+        return state[t] if self.kept is None else state[t] * self.kept[t]
+
+    def passed(self, gradient: Array, t: int) -> Array:
+        """Return what step t passes on of a gradient (B, H) of the state that it read."""
+        return gradient if self.kept is None else gradient * self.kept[t]
 
 
 # ------------------------------------------------------------------------ forward
@@ -51,45 +61,51 @@ def sigmoid(z: Array) -> Array:
     return np.asarray(np.where(z < 0, e, 1) / (1 + e), z.dtype)
 
 
-def rnn_forward(layer: LayerTensors, x: Array, a: Array, h0: Array) -> Activations:
+def rnn_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array) -> Activations:
     """Run one tanh layer over a chunk; `a` (T, B, H) is x Wx + bh, the part that waits for no state."""
     h = _chunk_of(h0, len(a))
+    act = Activations(x, h, gates=h[1:], kept=kept)
     for t in range(len(a)):
-        h[t + 1] = np.tanh(a[t] + h[t] @ layer.Wh)
-    return Activations(x, h, gates=h[1:])
+        h[t + 1] = np.tanh(a[t] + act.before(h, t) @ layer.Wh)
+    return act
 
 
-def gru_forward(layer: LayerTensors, x: Array, a: Array, h0: Array) -> Activations:
+def gru_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array) -> Activations:
     """Run one GRU layer over a chunk; `a` (T, B, 3 H) is x Wx + bh."""
     H = h0.shape[-1]
     h, gates, hn = _chunk_of(h0, len(a)), np.empty_like(a), np.empty_like(a[..., :H])
+    act = Activations(x, h, gates, hn=hn, kept=kept)
     for t in range(len(a)):
-        q = h[t] @ layer.Wh
+        h_prev = act.before(h, t)
+        q = h_prev @ layer.Wh
         r, z = np.split(sigmoid(a[t, ..., : 2 * H] + q[..., : 2 * H]), 2, axis=-1)
         hn[t] = q[..., 2 * H :] + layer.bn
         n = np.tanh(a[t, ..., 2 * H :] + r * hn[t])
-        h[t + 1] = (1 - z) * n + z * h[t]
+        h[t + 1] = (1 - z) * n + z * h_prev
         gates[t] = np.concatenate([r, z, n], axis=-1)
-    return Activations(x, h, gates, hn=hn)
+    return act
 
 
-def lstm_forward(layer: LayerTensors, x: Array, a: Array, h0: Array, c0: Array) -> Activations:
+def lstm_forward(
+    layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array, c0: Array
+) -> Activations:
     """Run one LSTM layer over a chunk; `a` (T, B, 4 H) is x Wx + bh."""
     h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
+    act = Activations(x, h, gates, c=c, kept=kept)
     for t in range(len(a)):
-        i, f, g, o = np.split(a[t] + h[t] @ layer.Wh, 4, axis=-1)
+        i, f, g, o = np.split(a[t] + act.before(h, t) @ layer.Wh, 4, axis=-1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
-        c[t + 1] = f * c[t] + i * g
+        c[t + 1] = f * act.before(c, t) + i * g
         h[t + 1] = o * np.tanh(c[t + 1])
         gates[t] = np.concatenate([i, f, g, o], axis=-1)
-    return Activations(x, h, gates, c=c)
+    return act
 
 
 FORWARD: dict[str, Callable[..., Activations]] = {"rnn": rnn_forward, "gru": gru_forward, "lstm": lstm_forward}
 
 
 def forward(
-    p: Tensors, cell: str, x: Array, state: State, masks: Array | None = None
+    p: Tensors, cell: str, x: Array, state: State, masks: Array | None = None, boundary: int | None = None
 ) -> tuple[list[Activations], Array]:
     """Run the network over a chunk.
 
@@ -105,6 +121,8 @@ def forward(
     masks : (L, T, B, H) array, optional
         Dropout: what the outputs of each layer are multiplied by on their way up, to the next layer or the decoder.
         The way from one time step to the next is not masked.
+    boundary : int, optional
+        The symbol that is read with a state of zeros.
 
     Returns
     -------
@@ -115,9 +133,10 @@ def forward(
     """
     layers: list[Activations] = []
     below = x
+    kept = None if boundary is None else (x != boundary)[..., None].astype(p.Wy.dtype)
     for k, layer in enumerate(p.layers):
         a = (layer.Wx[below] if k == 0 else below @ layer.Wx) + layer.bh
-        layers.append(FORWARD[cell](layer, below, a, *(s[k] for s in state)))
+        layers.append(FORWARD[cell](layer, below, a, kept, *(s[k] for s in state)))
         below = _dropped(layers[k].h[1:], masks, k)
     return layers, below @ p.Wy + p.by
 
@@ -175,7 +194,7 @@ def rnn_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Arra
     dh_later = np.zeros_like(dh[0])  # what the later steps want of h[t + 1]
     for t in reversed(range(len(da))):
         da[t] = (1 - act.h[t + 1] ** 2) * (dh[t] + dh_later)
-        dh_later = da[t] @ layer.Wh.T
+        dh_later = act.passed(da[t] @ layer.Wh.T, t)
     return da, da
 
 
@@ -188,11 +207,11 @@ def gru_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Arra
         r, z, n = np.split(act.gates[t], 3, axis=-1)
         dh_t = dh[t] + dh_later
         da_n = (1 - n**2) * (1 - z) * dh_t
-        da_z = z * (1 - z) * (act.h[t] - n) * dh_t
+        da_z = z * (1 - z) * (act.before(act.h, t) - n) * dh_t
         da_r = r * (1 - r) * act.hn[t] * da_n
         da[t] = np.concatenate([da_r, da_z, da_n], axis=-1)
         dq[t] = np.concatenate([da_r, da_z, r * da_n], axis=-1)
-        dh_later = z * dh_t + dq[t] @ layer.Wh.T
+        dh_later = act.passed(z * dh_t + dq[t] @ layer.Wh.T, t)
     return da, dq
 
 
@@ -206,10 +225,10 @@ def lstm_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Arr
         tanh_c = np.tanh(act.c[t + 1])
         dh_t = dh[t] + dh_later
         dc = (1 - tanh_c**2) * o * dh_t + dc_later
-        da_i, da_f = i * (1 - i) * g * dc, f * (1 - f) * act.c[t] * dc
+        da_i, da_f = i * (1 - i) * g * dc, f * (1 - f) * act.before(act.c, t) * dc
         da_g, da_o = (1 - g**2) * i * dc, o * (1 - o) * tanh_c * dh_t
         da[t] = np.concatenate([da_i, da_f, da_g, da_o], axis=-1)
-        dh_later, dc_later = da[t] @ layer.Wh.T, f * dc
+        dh_later, dc_later = act.passed(da[t] @ layer.Wh.T, t), act.passed(f * dc, t)
     return da, da
 
 
@@ -235,7 +254,8 @@ def backward(
             dh = da @ layer.Wx.T
         H = act.h.shape[-1]
         dbn = dq[..., -H:].sum(axis=(0, 1)) if CELLS[cell].separate_bias else None
-        gradients.insert(0, LayerTensors(dWx, _over_rows(act.h[:-1], dq), da.sum(axis=(0, 1)), dbn))
+        dWh = _over_rows(act.before(act.h[:-1], slice(None)), dq)
+        gradients.insert(0, LayerTensors(dWx, dWh, da.sum(axis=(0, 1)), dbn))
     return Tensors(tuple(gradients), dWy, dby)
 
 
@@ -245,13 +265,19 @@ def _over_rows(x: Array, dy: Array) -> Array:
 
 
 def loss_and_gradients(
-    p: Tensors, cell: str, x: Array, targets: Array, state: State, masks: Array | None = None
+    p: Tensors,
+    cell: str,
+    x: Array,
+    targets: Array,
+    state: State,
+    masks: Array | None = None,
+    boundary: int | None = None,
 ) -> tuple[float, Tensors, State]:
     """Return the chunk's loss, its gradients (not clipped) and the state after it.
 
     Parameters
     ----------
-    p, cell, x, state, masks
+    p, cell, x, state, masks, boundary
         As in `forward`.
     targets : (T, B) int array
         The symbol that follows each of x.
@@ -266,7 +292,7 @@ def loss_and_gradients(
     >>> round(loss / 3, 2), gradients.layers[1].Wx.shape, h.shape  # ln 5 a symbol
     (1.61, (3, 9), (2, 1, 3))
     """
-    layers, y = forward(p, cell, x, state, masks)
+    layers, y = forward(p, cell, x, state, masks, boundary)
     loss, dy = softmax_loss(y, targets)
     return loss, backward(p, cell, layers, dy, masks), state_after(layers)
 
@@ -457,9 +483,10 @@ def train_step(
     weight_decay: float = 0.0,
     step: int = 1,
     masks: Array | None = None,
+    boundary: int | None = None,
 ) -> tuple[float, State]:
     """One step of training in place on `p` and `memory`; returns the loss before it and the state after it."""
-    loss, d, state = loss_and_gradients(p, cell, x, targets, state, masks)
+    loss, d, state = loss_and_gradients(p, cell, x, targets, state, masks, boundary)
     update(optimizer, p, d, memory, learning_rate, clip, clip_norm, weight_decay, step)
     return loss, state
 
@@ -467,12 +494,14 @@ def train_step(
 # --------------------------------------------------------------------- inference
 
 
-def log_probabilities(p: Tensors, cell: str, ids: Array, state: State) -> tuple[Array, State]:
+def log_probabilities(
+    p: Tensors, cell: str, ids: Array, state: State, boundary: int | None = None
+) -> tuple[Array, State]:
     """Return log P of each of the symbols ids (N, B) given the state and those before it, and the state after them.
 
     The first symbol of each stream is predicted from `state` alone.
     """
-    layers, _ = forward(p, cell, ids, state)
+    layers, _ = forward(p, cell, ids, state, boundary=boundary)
     log_p = log_softmax(layers[-1].h[:-1] @ p.Wy + p.by)
     return np.take_along_axis(log_p, ids[..., None].astype(np.intp), axis=-1)[..., 0], state_after(layers)
 
@@ -485,11 +514,13 @@ def draw(y: Array, u: float, temperature: float) -> int:
     return int(min(np.searchsorted(cumulative, u * cumulative[-1], side="right"), len(y) - 1))
 
 
-def sample(p: Tensors, cell: str, state: State, uniforms: Array, temperature: float) -> tuple[Array, State]:
+def sample(
+    p: Tensors, cell: str, state: State, uniforms: Array, temperature: float, boundary: int | None = None
+) -> tuple[Array, State]:
     """Draw one symbol for each of the uniforms (n, B), each fed back in; returns them and the last state."""
     out = np.empty(uniforms.shape, np.intp)
     for i, row in enumerate(uniforms):
         y = state[0][-1] @ p.Wy + p.by
         out[i] = [draw(y[b], u, temperature) for b, u in enumerate(row)]
-        state = state_after(forward(p, cell, out[i : i + 1], state)[0])
+        state = state_after(forward(p, cell, out[i : i + 1], state, boundary=boundary)[0])
     return out, state

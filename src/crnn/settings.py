@@ -58,6 +58,7 @@ class Settings:
     restore_best: bool
     callbacks: tuple[Callable[[Any, dict[str, Any]], Any], ...]
     init_scale: float | None
+    min_count: int
     dtype: np.dtype[Any]
     n_threads: int | None
     random_state: Any
@@ -260,6 +261,7 @@ _CHECKS: dict[str, _Check] = {
     "restore_best": _true_or_false,
     "callbacks": _or_none(_callables, ()),
     "init_scale": _or_none(_real(least=0.0)),
+    "min_count": _at_least(1),
     "dtype": _dtype,
     "n_threads": _or_none(_at_least(1)),
     "random_state": _anything,  # `generator` checks it, since making one may move another on

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
 
 # A shard should fill the register tile (8 rows) a few times over, and a step should be long against the two
 # meetings of the threads in it (about a microsecond each). Reckoned from that, not searched for.
@@ -56,6 +59,36 @@ def shares(n: int, parts: int) -> list[range]:
     [range(0, 2), range(2, 5)]
     """
     return [range(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
+
+
+def deal_out(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -> None:
+    """Call ``work(task)`` for all tasks on so many threads, the next task to whichever is free.
+
+    Examples
+    --------
+    >>> done = []
+    >>> deal_out(range(5), done.append, n_threads=2)
+    >>> sorted(done)
+    [0, 1, 2, 3, 4]
+    """
+    left = deque(tasks)
+
+    def drain(rank: int) -> None:
+        try:
+            while True:
+                try:
+                    task = left.popleft()
+                except IndexError:
+                    return
+                work(task)
+        except BaseException:
+            left.clear()  # the others need not finish what nobody will see
+            raise
+
+    with Helpers(min(n_threads, len(left)) - 1, drain) as helpers:
+        helpers.start()
+        drain(0)
+        helpers.finish()
 
 
 class Helpers:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._kernels import core
-from .corpus import Streams
+from .document_streams import AnyStreams, DocumentStreams, Place
 from .errors import DivergenceError
 from .parameters import Layout, aligned_zeros
 from .threads import Helpers, resolve, scipy_blas, shares
@@ -29,6 +29,7 @@ class Copy(NamedTuple):
     params: Array
     memory: tuple[Array, ...]
     states: tuple[Array, ...]
+    place: Place | None  # of documents
 
 
 class Shard:
@@ -65,8 +66,8 @@ class Trainer:
         Parameters and what the optimiser remembers: changed in place, always those of a whole number of steps.
     states : sequence of (L, B, H) arrays
         What is carried from chunk to chunk: changed in place whenever steps have been taken.
-    streams : Streams
-        The text.
+    streams : Streams or DocumentStreams
+        The text, or documents: then the states are carried from sweep to sweep as well.
     seq_length : int
         The chunk's length to which losses are scaled: that of `streams` unless its text was too short for it.
     n_steps, smooth_loss : int, float
@@ -81,6 +82,8 @@ class Trainer:
         With the number of the step this decides which units are dropped.
     n_threads : int, default=1
         Among which the streams are dealt out.
+    boundary : int, optional
+        The symbol at which a stream's states become zero.
     """
 
     def __init__(
@@ -89,7 +92,7 @@ class Trainer:
         params: Array,
         memory: Sequence[Array],
         states: Sequence[Array],
-        streams: Streams,
+        streams: AnyStreams,
         *,
         seq_length: int,
         n_steps: int,
@@ -102,6 +105,7 @@ class Trainer:
         dropout: float = 0.0,
         dropout_seed: int = 0,
         n_threads: int = 1,
+        boundary: int | None = None,
     ) -> None:
         self.layout, self.params, self.memory, self.states = layout, params, tuple(memory), tuple(states)
         self.streams = streams
@@ -110,12 +114,11 @@ class Trainer:
         T, B = streams.seq_length, streams.batch_size
         self.loss_scale = seq_length / T
         many = T * (B // n_threads) >= core.MANY_ROWS
-        self.network = core.Network(layout, one_row=B == 1, many=many, training=True)
+        self.network = core.Network(layout, one_row=B == 1, many=many, training=True, boundary=boundary)
         self.shards = [Shard(self.network, layout, T, part, dropout > 0) for part in shares(B, n_threads)]
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, n_steps, smooth_loss, math.nan, optimizer_start)
         self._start_from_arrays()
-        self._ids = streams.ids.view(np.uint8)
         self._losses, self._norms = np.zeros(n_threads), np.zeros(n_threads)
         self._first_step = self._stored_step = n_steps
         self._helpers = Helpers(n_threads - 1, self._train_shard)
@@ -183,14 +186,31 @@ class Trainer:
             self.params.copy(),
             tuple(array.copy() for array in self.memory),
             tuple(array.copy() for array in self.states),
+            self.streams.place if isinstance(self.streams, DocumentStreams) else None,
         )
 
     def _take_steps(self, rates: NDArray[np.float64]) -> None:
         """Take steps in compiled code, the first shard on this thread and each other one on a helper thread."""
-        self._helpers.start(rates)
-        self._train_shard(0, rates)
-        self._helpers.finish()
+        while len(rates):
+            n = self._steps_at_hand(len(rates))
+            self._helpers.start(rates[:n])
+            self._train_shard(0, rates[:n])
+            self._helpers.finish()
+            if self.cursor.diverged:
+                break
+            rates = rates[n:]
         self._store_states()
+
+    def _steps_at_hand(self, n: int) -> int:
+        """Return how many of n steps the sweep has, a new sweep of documents if the last one is over."""
+        streams = self.streams
+        if not isinstance(streams, DocumentStreams):
+            return n  # the kernel goes back to the beginning of the text
+        done = self.cursor.position // streams.seq_length
+        if done == streams.steps_of_sweep:
+            streams.next_sweep()
+            done = self.cursor.position = 0
+        return min(n, streams.steps_of_sweep - done)
 
     def _train_shard(self, rank: int, rates: NDArray[np.float64]) -> None:
         try:
@@ -199,7 +219,7 @@ class Trainer:
                 self.params,
                 list(self.memory),
                 self.panels,
-                self._ids,
+                self.streams.ids.view(np.uint8),
                 self.streams.ids.itemsize,
                 self.streams.stream_length - 1,
                 self.shards,
@@ -242,6 +262,8 @@ class Trainer:
         """
         bad_step, last_loss = self.cursor.n_steps, self.cursor.last_loss
         self.cursor = self._kept.cursor
+        if isinstance(self.streams, DocumentStreams) and self._kept.place:
+            self.streams.place = self._kept.place
         for array, kept in zip(
             (self.params, *self.memory, *self.states),
             (self._kept.params, *self._kept.memory, *self._kept.states),
@@ -257,18 +279,19 @@ class Trainer:
         raise DivergenceError(bad_step, last_loss)
 
 
-def threads_for(layout: Layout, streams: Streams, n_threads: int | None) -> int:
+def threads_for(layout: Layout, streams: AnyStreams, n_threads: int | None) -> int:
     """Return the number of threads to train on.
 
     Parameters
     ----------
     layout : Layout
-    streams : Streams
+    streams : Streams or DocumentStreams
     n_threads : int or None
         What the user asked for; None: as many as are worth it.
 
     Examples
     --------
+    >>> from crnn.corpus import Streams
     >>> threads_for(Layout(5, 3, np.dtype("float32")), Streams(np.zeros(90, np.uint8), 4, 5), 3)
     3
     """

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from .budget import Budget
 from .corpus import Streams
+from .document_streams import AnyStreams, DocumentStreams
 from .learned import state_of, states
 from .progress import Progress
 from .schedule import Schedule
 from .settings import Settings
 from .trainer import Trainer, threads_for
 from .validation import Validation
+from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from .char_rnn import CharRNN
@@ -39,8 +41,8 @@ class Training:
     learned : dict
         Attributes of the model, as `learned` makes them.
     settings : Settings
-    streams : Streams
-        The text.
+    streams : Streams or DocumentStreams
+        The text, or the documents.
     budget : Budget
         How long.
     validation_ids : array or None
@@ -54,7 +56,7 @@ class Training:
         model: CharRNN,
         learned: dict[str, Any],
         settings: Settings,
-        streams: Streams,
+        streams: AnyStreams,
         budget: Budget,
         validation_ids: NDArray[Any] | None,
         start: float,
@@ -75,6 +77,7 @@ class Training:
                 every=settings.eval_every,
                 patience=settings.patience,
                 n_threads=settings.n_threads,
+                boundary=learned["vocabulary_"].boundary,
             )
         self._best: dict[str, Any] = {}  # attributes of the model at its best, where it has become worse since
         self._every: int | None = None  # steps between two records
@@ -217,7 +220,30 @@ class Training:
         return self._schedule.rates(done, progress, (done + np.arange(n)) / self._per_sweep)
 
 
-def _trainer(learned: dict[str, Any], settings: Settings, streams: Streams) -> Trainer:
+def streams_for(
+    ids: NDArray[Any], vocabulary: Vocabulary, settings: Settings, rng: np.random.Generator, n_steps: int
+) -> AnyStreams:
+    """Return a text, or documents, as the streams that training sweeps.
+
+    Parameters
+    ----------
+    ids : array of unsigned integers, shape (N,)
+    vocabulary : Vocabulary
+        With a boundary the ids are those of documents.
+    settings : Settings
+    rng : numpy.random.Generator
+        The model's: it stays where it is.
+    n_steps : int
+        Steps that have been taken before: the order of the documents goes on from there.
+    """
+    if vocabulary.boundary is None:
+        return Streams(ids, settings.batch_size, settings.seq_length)
+    seed = int(copy.deepcopy(rng).integers(2**63))
+    order = np.random.default_rng([seed, n_steps])
+    return DocumentStreams(ids, vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order)
+
+
+def _trainer(learned: dict[str, Any], settings: Settings, streams: AnyStreams) -> Trainer:
     # The seed of the dropout comes from a copy of the generator: a run that is cut in two goes on with the same one.
     rng = copy.deepcopy(learned["_rng"])
     return Trainer(
@@ -237,4 +263,5 @@ def _trainer(learned: dict[str, Any], settings: Settings, streams: Streams) -> T
         dropout=settings.dropout,
         dropout_seed=int(rng.integers(2**63)),
         n_threads=threads_for(learned["_layout"], streams, settings.n_threads),
+        boundary=learned["vocabulary_"].boundary,
     )

@@ -8,9 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from . import corpus
+from . import corpus, documents
 from .budget import Budget
 from .corpus import Source
+from .documents import Documents
 from .errors import InvalidInputError
 from .evaluation import evaluate, shape_of
 from .parameters import Layout
@@ -45,6 +46,8 @@ class Validation:
     patience : int or None
         Evaluations without a new best after which `exhausted` is true.
     n_threads : int or None
+    boundary : int, optional
+        The symbol that parts documents.
     """
 
     def __init__(
@@ -56,8 +59,9 @@ class Validation:
         every: int | float | None,
         patience: int | None,
         n_threads: int | None,
+        boundary: int | None = None,
     ) -> None:
-        self._ids, self._budget, self._n_threads = ids, budget, n_threads
+        self._ids, self._budget, self._n_threads, self._boundary = ids, budget, n_threads, boundary
         self._patience = math.inf if patience is None else patience
         self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # reckoned, of training
         self._cost: float | None = None  # seconds of the last evaluation
@@ -100,7 +104,7 @@ class Validation:
     def measure(self, layout: Layout, params: Array, done: int, seconds: float) -> tuple[float, bool]:
         """Return the loss, in nats per symbol, and whether it is the best so far."""
         start = time.perf_counter()
-        loss = evaluate(layout, params, self._ids, self._n_threads)
+        loss = evaluate(layout, params, self._ids, self._n_threads, self._boundary)
         self._cost = time.perf_counter() - start
         self._last_seconds, self._last_step = seconds + self._cost, done
         improved = loss < self.best_loss
@@ -120,14 +124,14 @@ def _rows(steps: int, streams: int) -> int:
 
 
 def texts(
-    X: Source, validation: Source | None, vocabulary: Vocabulary, settings: Settings
+    X: Source | Documents, validation: Source | Documents | None, vocabulary: Vocabulary, settings: Settings
 ) -> tuple[Array, Array | None]:
     """Return the ids to train on, and those to validate with if there are any.
 
     Parameters
     ----------
-    X, validation : str, bytes or os.PathLike
-        As for `CharRNN.fit`.
+    X, validation : str, bytes, os.PathLike or Documents
+        As for `CharRNN.fit`; a collection that has been read.
     vocabulary : Vocabulary
     settings : Settings
 
@@ -154,6 +158,8 @@ def texts(
             f"patience to None"
         )
     ids = corpus.encode(X, vocabulary)
+    if fraction and vocabulary.boundary is not None:
+        return documents.split(ids, vocabulary.boundary, fraction)
     if fraction:
         return split(ids, fraction, settings.batch_size)
     if validation is None:

@@ -4,55 +4,61 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, SupportsIndex, overload
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .codes import MAX_CODE, UTF32, Kind, Text, checked_codes, collect, integers, kind_of, pieces
 from .errors import InvalidInputError
+from .special import BOUNDARY, UNKNOWN, Special
 
-__all__ = ["Bytes", "Ids", "Kind", "Text", "Vocabulary", "byte_view"]
+__all__ = ["Ids", "Kind", "Text", "Vocabulary"]
 
-Kind = Literal["characters", "bytes"]
-Bytes = bytes | bytearray | memoryview
-Text = str | Bytes
 Ids = NDArray[np.unsignedinteger[Any]]
 
-_MAX_CODE: dict[Kind, int] = {"characters": 0x10FFFF, "bytes": 0xFF}
-_UTF32 = "utf-32-le"
-# Symbols looked up at once: the temporaries (13 bytes a symbol and the index NumPy makes of them) stay in L2.
-_PIECE = 1 << 16
 # Symbols that `repr` shows.
 _SHOWN = 32
+# What an unknown symbol is in a text: Unicode's replacement character, and what `str.encode` puts in its place.
+_REPLACEMENT = {"characters": 0xFFFD, "bytes": ord("?")}
 
 
-class Vocabulary(Sequence[str | bytes]):
+class Vocabulary(Sequence[str | bytes | Special]):
     r"""The symbols of a model in id order, and the way from text to ids and back.
 
     Symbols are characters (Unicode code points, lone surrogates included) or bytes. Ids follow the sorted
     code points or byte values. A vocabulary is an immutable sequence of its symbols, each a `str` of one
     character or, for bytes, a `bytes` of length one; `in` for bytes takes an `int` as well.
 
+    After them there may be two symbols that are no characters: `crnn.UNKNOWN`, which stands for every character that
+    is not one of the others, and, last of all, `crnn.BOUNDARY`, the start and the end of a document.
+
     Parameters
     ----------
     codes : array-like of int, shape (V,)
-        Code points (0 to 0x10FFFF) or byte values (0 to 255), strictly increasing, at least one.
+        Code points (0 to 0x10FFFF) or byte values (0 to 255), strictly increasing; at least one, but for a boundary.
     kind : {"characters", "bytes"}, default="characters"
         What the codes are.
+    unknown : bool, default=False
+        Whether there is a symbol for all other characters.
+    boundary : bool, default=False
+        Whether there is a symbol for the start and the end of a document.
 
     Attributes
     ----------
     kind : {"characters", "bytes"}
-    codes : ndarray of uint32, shape (V,)
-        Read-only.
+    codes : ndarray of uint32
+        Of the characters alone. Read-only.
+    unknown, boundary : int or None
+        The ids of these symbols, None where there is none.
     id_dtype : numpy.dtype
         The smallest unsigned type that holds every id: 1, 2 or 4 bytes.
 
     Raises
     ------
     InvalidInputError
-        If `codes` is empty, not one-dimensional, not integers, out of range or not strictly increasing, or
-        `kind` is neither of the two.
+        If there would be no symbol, `codes` is not one-dimensional, not integers, out of range or not strictly
+        increasing, or `kind` is neither of the two.
 
     Examples
     --------
@@ -67,34 +73,55 @@ class Vocabulary(Sequence[str | bytes]):
     'hole'
     >>> Vocabulary([10, 255], kind="bytes")[1]
     b'\xff'
+    >>> documents = Vocabulary([97, 98], unknown=True, boundary=True)
+    >>> documents.encode("abc"), documents.boundary
+    (array([0, 1, 2], dtype=uint8), 3)
     """
 
-    __slots__ = ("_codes", "_id_dtype", "_kind", "_table")
+    __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_table", "_unknown")
+
+    _unknown: int | None
+    _boundary: int | None
 
     _codes: NDArray[np.uint32]
     _id_dtype: np.dtype[np.unsignedinteger[Any]]
     _kind: Kind
     _table: NDArray[np.int32]
 
-    def __init__(self, codes: ArrayLike, kind: Kind = "characters") -> None:
-        if kind not in _MAX_CODE:
+    def __init__(
+        self, codes: ArrayLike, kind: Kind = "characters", *, unknown: bool = False, boundary: bool = False
+    ) -> None:
+        if kind not in MAX_CODE:
             raise InvalidInputError(f'kind must be "characters" or "bytes", not {kind!r}')
         self._kind = kind
-        self._codes = _checked_codes(codes, _MAX_CODE[kind])
-        size = len(self._codes)
-        self._id_dtype = np.min_scalar_type(size - 1)
+        self._codes = checked_codes(codes, MAX_CODE[kind])
+        characters = len(self._codes)
+        if not characters and not boundary:
+            raise InvalidInputError("codes is empty: a vocabulary needs at least one symbol")
+        self._unknown = characters if unknown else None
+        self._boundary = characters + unknown if boundary else None
+        self._id_dtype = np.min_scalar_type(len(self) - 1)
         # One entry more than the largest code: whatever lies beyond is clipped to it, and is unknown.
-        self._table = np.full(int(self._codes[-1]) + 2, -1, np.int32)
-        self._table[self._codes] = np.arange(size, dtype=np.int32)
+        self._table = np.full(int(self._codes[-1]) + 2 if characters else 1, -1, np.int32)
+        self._table[self._codes] = np.arange(characters, dtype=np.int32)
 
     @classmethod
-    def from_blocks(cls, blocks: Iterable[Text]) -> Vocabulary:
+    def from_blocks(
+        cls, blocks: Iterable[Text], *, min_count: int = 1, boundary: bool = False, kind: Kind | None = None
+    ) -> Vocabulary:
         """Collect the distinct symbols of a text that comes in blocks.
 
         Parameters
         ----------
         blocks : iterable of str, or of bytes-like
             The text, in any partition. One block at a time is held.
+        min_count : int, default=1
+            Symbols that occur less often are left out. If this is above 1, there is an unknown symbol for them, and
+            for all that do not occur.
+        boundary : bool, default=False
+            Whether there is a boundary; the text may then be empty.
+        kind : {"characters", "bytes"}, optional
+            What the blocks are; by default the first one tells.
 
         Returns
         -------
@@ -104,29 +131,25 @@ class Vocabulary(Sequence[str | bytes]):
         Raises
         ------
         InvalidInputError
-            If the text is empty, or a block is of a type other than the first one's.
+            If the text is empty, a block is of a type other than the first one's, or no symbol occurs `min_count`
+            times.
 
         Examples
         --------
         >>> from crnn.vocabulary import Vocabulary
         >>> Vocabulary.from_blocks(["to be", " or not"])
         Vocabulary(7 characters: ' benort')
+        >>> Vocabulary.from_blocks(["to be", " or not"], min_count=2)
+        Vocabulary(3 characters: ' ot', crnn.UNKNOWN)
         """
-        kind: Kind | None = None
-        seen = np.zeros(0, np.bool_)
-        for block in blocks:
-            if kind is None:
-                kind = _kind_of(block, "the text")
-                seen = np.zeros(_MAX_CODE[kind] + 1, np.bool_)
-            elif _kind_of(block, "the text") != kind:
-                raise InvalidInputError("the blocks of one text must be all str or all bytes, not a mixture")
-            for codes in _pieces(block):
-                seen[codes] = True
-        if kind is None or not seen.any():
+        codes, kind, empty = collect(blocks, kind, min_count)
+        if kind is None or (empty and not boundary):
             raise InvalidInputError(
                 "the text is empty, too short to train on: its length is 0, and it needs at least 2 symbols"
             )
-        return cls(np.flatnonzero(seen), kind)
+        if not len(codes) and not empty:
+            raise InvalidInputError(f"min_count={min_count} leaves no symbol: none occurs so often; lower min_count")
+        return cls(codes, kind, unknown=min_count > 1, boundary=boundary)
 
     @classmethod
     def from_text(cls, text: Text) -> Vocabulary:
@@ -162,8 +185,18 @@ class Vocabulary(Sequence[str | bytes]):
 
     @property
     def codes(self) -> NDArray[np.uint32]:
-        """Code points or byte values in id order, shape (V,), read-only."""
+        """Code points or byte values in id order, of the characters alone, read-only."""
         return self._codes
+
+    @property
+    def unknown(self) -> int | None:
+        """The id of the symbol for characters that are not in the vocabulary, if there is one."""
+        return self._unknown
+
+    @property
+    def boundary(self) -> int | None:
+        """The id of the symbol that starts and ends a document, if there is one."""
+        return self._boundary
 
     @property
     def id_dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
@@ -190,7 +223,7 @@ class Vocabulary(Sequence[str | bytes]):
         Raises
         ------
         InvalidInputError
-            If `text` is of the wrong type or holds a symbol that is not in the vocabulary.
+            If `text` is of the wrong type, or holds a symbol that is not in a vocabulary without an unknown symbol.
 
         Examples
         --------
@@ -201,7 +234,7 @@ class Vocabulary(Sequence[str | bytes]):
         self._check_kind(text, name)
         ids = np.empty(len(text) if isinstance(text, str) else memoryview(text).nbytes, self._id_dtype)
         start = 0
-        for codes in _pieces(text):
+        for codes in pieces(text):
             ids[start : start + len(codes)] = self._look_up(codes, start, name)
             start += len(codes)
         return ids
@@ -242,7 +275,7 @@ class Vocabulary(Sequence[str | bytes]):
         start = 0
         for block in blocks:
             self._check_kind(block, name)
-            for codes in _pieces(block):
+            for codes in pieces(block):
                 buffer += self._look_up(codes, start, name).data
                 start += len(codes)
         return np.frombuffer(buffer, self._id_dtype)
@@ -253,17 +286,18 @@ class Vocabulary(Sequence[str | bytes]):
         Parameters
         ----------
         ids : array-like of int, shape (N,)
-            Ids from 0 to V - 1.
+            Ids from 0 to V - 1, none of them the boundary.
 
         Returns
         -------
         str or bytes
-            The text of N symbols; bytes for a vocabulary of bytes.
+            The text of N symbols; bytes for a vocabulary of bytes. The unknown symbol is U+FFFD there, in bytes a
+            question mark.
 
         Raises
         ------
         InvalidInputError
-            If `ids` is not one-dimensional, not integers, or holds a number that is no id.
+            If `ids` is not one-dimensional, not integers, or holds a number that is no id, or the boundary.
 
         Examples
         --------
@@ -271,19 +305,49 @@ class Vocabulary(Sequence[str | bytes]):
         >>> Vocabulary.from_text("abc").decode([2, 0, 1])
         'cab'
         """
-        numbers = _integers(ids, "ids")
+        numbers = integers(ids, "ids")
         if numbers.size and (numbers.min() < 0 or numbers.max() >= len(self)):
             i = int(np.flatnonzero((numbers < 0) | (numbers >= len(self)))[0])
             raise InvalidInputError(
                 f"ids[{i}] is {numbers[i]}, but the ids of this vocabulary run from 0 to {len(self) - 1}"
             )
-        codes = self._codes.take(numbers.astype(np.intp, copy=False))
+        if self._boundary is not None and (numbers == self._boundary).any():
+            i = int(np.argmax(numbers == self._boundary))
+            raise InvalidInputError(f"ids[{i}] is the boundary, which is no character: use decode_documents")
+        codes = self._codes
+        if self._unknown is not None:
+            codes = np.append(codes, np.uint32(_REPLACEMENT[self._kind]))
+        codes = codes.take(numbers.astype(np.intp, copy=False)) if len(codes) else codes
         if self._kind == "bytes":
             return codes.astype(np.uint8).tobytes()
-        return codes.astype("<u4", copy=False).tobytes().decode(_UTF32, "surrogatepass")
+        return codes.astype("<u4", copy=False).tobytes().decode(UTF32, "surrogatepass")
+
+    def decode_documents(self, ids: ArrayLike) -> list[str | bytes]:
+        """Turn ids into the texts between the boundaries.
+
+        Parameters
+        ----------
+        ids : array-like of int, shape (N,)
+            Ids from 0 to V - 1.
+
+        Returns
+        -------
+        list of str or bytes
+            One text more than there are boundaries, the first before the first boundary; each as from `decode`.
+
+        Examples
+        --------
+        >>> from crnn.vocabulary import Vocabulary
+        >>> Vocabulary([97, 98], boundary=True).decode_documents([2, 0, 1, 2, 2, 0])
+        ['', 'ab', '', 'a']
+        """
+        numbers = integers(ids, "ids")
+        ends = np.flatnonzero(numbers == (-1 if self._boundary is None else self._boundary))
+        parts = np.split(numbers, ends)
+        return [self.decode(part[1:] if i else part) for i, part in enumerate(parts)]
 
     def _check_kind(self, text: object, name: str) -> None:
-        if _kind_of(text, name) == self._kind:
+        if kind_of(text, name) == self._kind:
             return
         if self._kind == "bytes":
             raise InvalidInputError(
@@ -297,35 +361,42 @@ class Vocabulary(Sequence[str | bytes]):
     def _look_up(self, codes: NDArray[Any], start: int, name: str) -> Ids:
         """Ids of the symbols from position `start` on."""
         ids = self._table.take(codes, mode="clip")
-        if ids.min() < 0:
+        if self._unknown is not None:
+            ids[ids < 0] = self._unknown
+        elif ids.min() < 0:
             i = int(np.argmax(ids < 0))
             code = int(codes[i])
             point = f"U+{code:04X}" if self._kind == "characters" else f"byte 0x{code:02X}"
             raise InvalidInputError(
                 f"{name} holds {self._symbol(code)!r} ({point}) at position {start + i}, which is not one "
-                f"of the {len(self)} symbols of the model: remove or replace it, or fit on text that has it"
+                f"of the {len(self._codes)} symbols of the model: remove or replace it, or fit on text that has it, "
+                f"or with min_count=2 or more"
             )
         return ids.astype(self._id_dtype)
 
     def __len__(self) -> int:
-        return len(self._codes)
+        return len(self._codes) + (self._unknown is not None) + (self._boundary is not None)
 
     @overload
-    def __getitem__(self, index: SupportsIndex) -> str | bytes: ...
+    def __getitem__(self, index: SupportsIndex) -> str | bytes | Special: ...
     @overload
-    def __getitem__(self, index: slice) -> list[str | bytes]: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> str | bytes | list[str | bytes]:
+    def __getitem__(self, index: slice) -> list[str | bytes | Special]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> str | bytes | Special | list[str | bytes | Special]:
         if isinstance(index, slice):
-            return [self._symbol(code) for code in self._codes[index].tolist()]
+            return [self[i] for i in range(*index.indices(len(self)))]
         i = operator.index(index)
         if not -len(self) <= i < len(self):
             raise IndexError(f"index {i} is out of range for a vocabulary of {len(self)} symbols")
-        return self._symbol(int(self._codes[i]))
+        i %= len(self)
+        return self._symbol(int(self._codes[i])) if i < len(self._codes) else self._specials[i - len(self)]
 
-    def __iter__(self) -> Iterator[str | bytes]:
-        return map(self._symbol, self._codes.tolist())
+    def __iter__(self) -> Iterator[str | bytes | Special]:
+        yield from map(self._symbol, self._codes.tolist())
+        yield from self._specials
 
     def __contains__(self, symbol: object) -> bool:
+        if isinstance(symbol, Special):
+            return symbol in self._specials
         code = -1
         if self._kind == "characters":
             if isinstance(symbol, str) and len(symbol) == 1:
@@ -339,83 +410,34 @@ class Vocabulary(Sequence[str | bytes]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vocabulary):
             return NotImplemented
-        return self._kind == other._kind and np.array_equal(self._codes, other._codes)
+        return (
+            self._kind == other._kind
+            and self._specials == other._specials
+            and np.array_equal(self._codes, other._codes)
+        )
 
     def __hash__(self) -> int:
-        return hash((self._kind, self._codes.tobytes()))
+        return hash((self._kind, self._specials, self._codes.tobytes()))
 
     def __repr__(self) -> str:
-        shown = self.decode(np.arange(min(len(self), _SHOWN)))
-        more = ", ..." if len(self) > _SHOWN else ""
-        return f"Vocabulary({len(self)} {self._kind}: {shown!r}{more})"
+        characters = len(self._codes)
+        shown = self.decode(np.arange(min(characters, _SHOWN)))
+        more = ", ..." if characters > _SHOWN else ""
+        more += "".join(f", {special!r}" for special in self._specials)
+        return f"Vocabulary({characters} {self._kind}: {shown!r}{more})"
 
-    def __reduce__(self) -> tuple[type[Vocabulary], tuple[NDArray[np.uint32], Kind]]:
-        # Two values rebuild all of it; the table need not travel.
-        return type(self), (self._codes, self._kind)
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        # These values rebuild all of it; the table need not travel.
+        return _rebuilt, (self._codes, self._kind, self._unknown is not None, self._boundary is not None)
+
+    @property
+    def _specials(self) -> tuple[Special, ...]:
+        there = ((UNKNOWN, self._unknown), (BOUNDARY, self._boundary))
+        return tuple(special for special, i in there if i is not None)
 
     def _symbol(self, code: int) -> str | bytes:
         return chr(code) if self._kind == "characters" else bytes([code])
 
 
-def byte_view(data: Bytes, name: str = "X") -> memoryview:
-    """See bytes-like data as one flat row of unsigned bytes; only what is not contiguous is copied."""
-    view = memoryview(data)
-    if view.itemsize != 1:
-        raise InvalidInputError(
-            f'{name} is a memoryview of {view.itemsize}-byte items (format "{view.format}"), not of bytes: '
-            'use its cast("B") if its bytes are meant'
-        )
-    return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
-
-
-def _kind_of(text: object, name: str) -> Kind:
-    if isinstance(text, str):
-        return "characters"
-    if isinstance(text, (bytes, bytearray, memoryview)):
-        return "bytes"
-    raise InvalidInputError(f"{name} must be str or bytes, not {type(text).__name__}")
-
-
-def _pieces(text: Text) -> Iterator[NDArray[Any]]:
-    """Code points or byte values of a text, at most `_PIECE` at once and never none."""
-    if isinstance(text, str):
-        for start in range(0, len(text), _PIECE):
-            piece = text[start : start + _PIECE]
-            yield np.frombuffer(piece.encode(_UTF32, "surrogatepass"), "<u4")
-    else:
-        values = np.frombuffer(byte_view(text), np.uint8)
-        for start in range(0, len(values), _PIECE):
-            yield values[start : start + _PIECE]
-
-
-def _integers(values: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
-    """One-dimensional integers; an empty list, which NumPy takes for floats, is none."""
-    numbers = np.asarray(values)
-    if numbers.ndim != 1:
-        raise InvalidInputError(f"{name} must be one-dimensional, not of shape {numbers.shape}")
-    if numbers.size == 0:
-        return numbers.astype(np.intp)
-    if numbers.dtype.kind not in "iu":
-        raise InvalidInputError(f"{name} must be integers, not {numbers.dtype}")
-    return numbers
-
-
-def _checked_codes(codes: ArrayLike, max_code: int) -> NDArray[np.uint32]:
-    """Give codes as a read-only array of the vocabulary's own, or say what is wrong with them."""
-    numbers = _integers(codes, "codes")
-    if numbers.size == 0:
-        raise InvalidInputError("codes is empty: a vocabulary needs at least one symbol")
-    if numbers.min() < 0 or numbers.max() > max_code:
-        raise InvalidInputError(
-            f"codes must lie between 0 and {max_code}, but run from {numbers.min()} to {numbers.max()}"
-        )
-    # A copy in any case: the caller's array may change later.
-    own = np.array(numbers, np.uint32)
-    falls = np.flatnonzero(own[1:] <= own[:-1])
-    if falls.size:
-        i = int(falls[0])
-        raise InvalidInputError(
-            f"codes must be strictly increasing, but codes[{i + 1}] is {own[i + 1]}, after {own[i]}"
-        )
-    own.flags.writeable = False
-    return own
+def _rebuilt(codes: ArrayLike, kind: Kind, unknown: bool, boundary: bool) -> Vocabulary:
+    return Vocabulary(codes, kind, unknown=unknown, boundary=boundary)

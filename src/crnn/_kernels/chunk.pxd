@@ -12,6 +12,7 @@ next one finds there.
 from cython cimport floating
 from libc.string cimport memcpy, memset
 from .blas cimport gemm
+from .boundary cimport clear_starting, without_past
 from .dropout cimport Dropout, drop_out
 from .elementwise cimport tanh_array
 from .gru cimport gru_backward, gru_forward, gru_units
@@ -35,6 +36,7 @@ ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace
     Py_ssize_t block  # time steps taken at a time
     Py_ssize_t states  # elements of a layer's h, and of its c
     Py_ssize_t gates
+    void* cut  # with a boundary: room for one step's states, and for training also for one step's dz
 
 
 cdef inline Py_ssize_t block_steps(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
@@ -50,6 +52,7 @@ cdef inline Chunk chunk_of(const Network* net, Py_ssize_t T, Py_ssize_t B) noexc
     chunk.block = block_steps(net, T, B)
     chunk.states = (T + 1) * B * net.H
     chunk.gates = (chunk.block + 1 if net.cell == RNN else T) * B * net.ldg
+    chunk.cut = NULL
     return chunk
 
 
@@ -215,18 +218,37 @@ cdef inline void multiply_split_back(const Network* net, Py_ssize_t rows, const 
 # --------------------------------------------------------------------------------------------------- one layer
 
 
+cdef inline void set_biases(const Network* net, const floating* p, Py_ssize_t B, floating* z) noexcept nogil:
+    """z = bh                                          (B, G H): of the first layer"""
+    cdef Py_ssize_t g, H = net.H
+    for g in range(net.G):
+        set_rows(p + net.layer[0].bh + g * H, B, H, z + input_block(net, g) * H, net.ldg)
+    if net.cell == GRU:
+        set_rows(p + net.layer[0].bn, B, H, z + 2 * H, net.ldg)
+
+
 cdef inline void begin_step(const Network* net, const floating* p, const floating* panels, Py_ssize_t B,
                             const floating* h_prev, bint back, floating* z) noexcept nogil:
     """z = bh + h_prev @ Wh                            (B, G H): of the first layer's step, what needs no symbol"""
     cdef Py_ssize_t g, H = net.H, ld = net.ldg
     cdef const floating* Wh = panels + net.layer[0].Wh_panels
-    for g in range(net.G):
-        set_rows(p + net.layer[0].bh + g * H, B, H, z + input_block(net, g) * H, ld)
-    if net.cell == GRU:
-        set_rows(p + net.layer[0].bn, B, H, z + 2 * H, ld)
+    set_biases(net, p, B, z)
     for g in range(net.G):
         multiply_panels(B, net.units, H, h_prev, H, Wh + g * packed_elements(p, net.units, H), net.most, z + g * H, ld,
                         back)
+
+
+cdef inline void start_anew(const Network* net, const floating* p, Chunk chunk, const int* x, floating* z, floating* c,
+                            floating* h) noexcept nogil:
+    """After `begin_step`, of the streams that turn out to read the boundary: states of zeros, and z as from those."""
+    cdef Py_ssize_t b, l, H = net.H
+    for b in range(chunk.B):
+        if x[b] == net.boundary:
+            set_biases(net, p, 1, z + b * net.ldg)
+            for l in range(net.L):
+                memset(h + l * chunk.states + b * H, 0, H * sizeof(floating))
+                if net.cell == LSTM:
+                    memset(c + l * chunk.states + b * H, 0, H * sizeof(floating))
 
 
 cdef inline void finish_step(const Network* net, const floating* p, const int* x, Py_ssize_t B,
@@ -255,32 +277,37 @@ cdef inline void finish_step(const Network* net, const floating* p, const int* x
             j += n
 
 
-cdef inline void recur(const Network* net, const floating* p, const floating* panels, Py_ssize_t l, Py_ssize_t B,
+cdef inline void recur(const Network* net, const floating* p, const floating* panels, Py_ssize_t l, Chunk chunk,
                        const int* x, Py_ssize_t first, Py_ssize_t last, floating* h, floating* c,
                        floating* gates) noexcept nogil:
     """Layer l over time steps [first, last); the input part of a higher layer is already in its place.
 
     h and c begin with the states before step 0, gates with those of step 0.
     """
-    cdef Py_ssize_t t, BH = B * net.H, row = B * net.ldg
+    cdef Py_ssize_t t, B = chunk.B, H = net.H, BH = B * H, row = B * net.ldg
     cdef const floating* Wh = panels + net.layer[l].Wh_panels
+    cdef const floating* h_prev
+    cdef const floating* c_prev
+    cdef floating* cut = <floating*>chunk.cut
     cdef floating* z
     for t in range(first, last):
+        h_prev = without_past(net, x + t * B, B, H, h + t * BH, H, cut)
+        c_prev = without_past(net, x + t * B, B, H, c + t * BH, H, cut + BH) if net.cell == LSTM else NULL
         z = h + (t + 1) * BH if net.cell == RNN else gates + t * row
         if l == 0 and not net.training:
             # As `sample` has to do it, which knows a step's symbols only when the step's product is done.
-            begin_step(net, p, panels, B, h + t * BH, t & 1, z)
-            finish_step(net, p, x + t * B, B, h + t * BH, c + t * BH, z, c + (t + 1) * BH, h + (t + 1) * BH)
+            begin_step(net, p, panels, B, h_prev, t & 1, z)
+            finish_step(net, p, x + t * B, B, h_prev, c_prev, z, c + (t + 1) * BH, h + (t + 1) * BH)
             continue
         if l == 0:
             look_up_input(net, p, x + t * B, B, z)
         if net.cell == RNN:
-            rnn_forward(B, net.H, net.units, h + t * BH, Wh, net.most, t & 1, z)
+            rnn_forward(B, H, net.units, h_prev, Wh, net.most, t & 1, z)
         elif net.cell == GRU:
-            gru_forward(B, net.H, net.units, h + t * BH, Wh, net.most, t & 1, z, net.ldg, h + (t + 1) * BH)
+            gru_forward(B, H, net.units, h_prev, Wh, net.most, t & 1, z, net.ldg, h + (t + 1) * BH)
         else:
-            lstm_forward(B, net.H, net.units, h + t * BH, c + t * BH, Wh, net.most, t & 1, z, net.ldg,
-                         c + (t + 1) * BH, h + (t + 1) * BH)
+            lstm_forward(B, H, net.units, h_prev, c_prev, Wh, net.most, t & 1, z, net.ldg, c + (t + 1) * BH,
+                         h + (t + 1) * BH)
 
 
 cdef inline void layers_forward(const Network* net, const floating* p, const floating* panels, Chunk chunk,
@@ -299,7 +326,7 @@ cdef inline void layers_forward(const Network* net, const floating* p, const flo
             z = (h + l * chunk.states + (first + 1) * BH if net.cell == RNN
                  else gates + l * chunk.gates + first * chunk.B * net.ldg)
             project_input(net, p, panels, l, rows, below, z)
-        recur(net, p, panels, l, chunk.B, x, first, last, h + l * chunk.states, c + l * chunk.states,
+        recur(net, p, panels, l, chunk, x, first, last, h + l * chunk.states, c + l * chunk.states,
               gates + l * chunk.gates)
         below = h + l * chunk.states + (first + 1) * BH
         if drop != NULL:
@@ -316,9 +343,11 @@ cdef inline void recur_back(const Network* net, const floating* panels, Py_ssize
 
     `carry` (B, H) is what reaches the state before the block past its products. At the end gates hold dz.
     """
-    cdef Py_ssize_t t, B = chunk.B, BH = B * net.H, row = B * net.ldg
+    cdef Py_ssize_t t, B = chunk.B, H = net.H, BH = B * H, row = B * net.ldg
     cdef const floating* WhT = panels + net.layer[l].WhT_panels
     cdef const floating* dz_next
+    cdef const floating* before
+    cdef floating* cut = <floating*>chunk.cut
     cdef floating* dz
     for t in range(last - 1, first - 1, -1):
         if net.cell == RNN:
@@ -329,13 +358,17 @@ cdef inline void recur_back(const Network* net, const floating* panels, Py_ssize
             dz_next = dz + row
         if t + 1 == chunk.T:
             dz_next = NULL
-        if net.cell == RNN:
-            rnn_backward(B, net.H, dz_next, WhT, net.most, t & 1, h + (t + 1) * BH, dz)
-        elif net.cell == GRU:
-            gru_backward(B, net.H, dz_next, WhT, net.most, t & 1, h + t * BH, dz, net.ldg, dh + (t - first) * BH, carry)
         else:
-            lstm_backward(B, net.H, dz_next, WhT, net.most, t & 1, c + t * BH, dz, net.ldg, dh + (t - first) * BH,
-                          carry)
+            dz_next = without_past(net, x + (t + 1) * B, B, net.G * H, dz_next, net.ldg, cut + row)
+        if net.cell == RNN:
+            rnn_backward(B, H, dz_next, WhT, net.most, t & 1, h + (t + 1) * BH, dz)
+        elif net.cell == GRU:
+            before = without_past(net, x + t * B, B, H, h + t * BH, H, cut)
+            gru_backward(B, H, dz_next, WhT, net.most, t & 1, before, dz, net.ldg, dh + (t - first) * BH, carry)
+        else:
+            before = without_past(net, x + t * B, B, H, c + t * BH, H, cut)
+            lstm_backward(B, H, dz_next, WhT, net.most, t & 1, before, dz, net.ldg, dh + (t - first) * BH, carry)
+        clear_starting(net, x + t * B, B, H, carry, H)
         if l == 0:
             add_lookup_gradient(net, dz, x + t * B, B, d)
 
@@ -364,9 +397,6 @@ cdef inline void layers_backward(const Network* net, const floating* p, const fl
             drop_out(drop, l, first, last, chunk.B, H, gradient_from_above(net, chunk, l, gates, dh))
         recur_back(net, panels, l, chunk, x, first, last, h_l, c + l * chunk.states, gates_l, dh, carry + l * BH, d)
         dz = gates_l if net.cell == RNN else gates_l + first * chunk.B * net.ldg
-        # dWh += h[:-1].T @ dz                         (H, G H) = (TB, H)' (TB, G H)
-        add_weight_gradient(net.many, rows, H, net.G * H, h_l + first * BH, dz, ld, scratch,
-                            d + net.layer[l].Wh, net.G * H)
         if net.cell == GRU:
             add_column_sums(dz + 2 * H, rows, H, ld, d + net.layer[l].bn)
         if l:
@@ -374,6 +404,11 @@ cdef inline void layers_backward(const Network* net, const floating* p, const fl
                      else h + (l - 1) * chunk.states + (first + 1) * BH)
             above = gradient_from_above(net, chunk, l - 1, gates, dh)
             project_input_back(net, p, panels, l, rows, below, dz, d, scratch, above)
+        # What a stream read at a boundary was multiplied by Wx, but Wh had nothing to do with it: from here on without.
+        clear_starting(net, x + first * chunk.B, rows, net.G * H, dz, ld)
+        # dWh += h[:-1].T @ dz                         (H, G H) = (TB, H)' (TB, G H)
+        add_weight_gradient(net.many, rows, H, net.G * H, h_l + first * BH, dz, ld, scratch,
+                            d + net.layer[l].Wh, net.G * H)
         if net.cell == RNN:
             memcpy(gates_l + chunk.block * BH, gates_l, BH * sizeof(floating))
 

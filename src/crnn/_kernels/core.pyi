@@ -10,6 +10,7 @@ MANY_ROWS: int
 
 class Network:
     panels_size: int
+    boundary: int | None
     itemsize: int
     def __init__(
         self,
@@ -21,10 +22,14 @@ class Network:
         one_row_products: bool = False,
         units: int | None = None,
         symbols: int | None = None,
+        boundary: int | None = None,
     ) -> None: ...
 
 class Optimizer:
     def __init__(self, name: str, clip: float, clip_norm: float, weight_decay: float) -> None: ...
+
+class Controls:
+    def __init__(self, *, penalty: float, top_k: int, top_p: float, min_p: float) -> None: ...
 
 class Barrier:
     def __init__(self, parties: int) -> None: ...
@@ -93,7 +98,15 @@ def sample(
     gates: Array,
     y: Array,
     out: Array,
+    controls: Controls | None = None,
+    bias: Array | None = None,
+    seen: Array | None = None,
+    order: Array | None = None,
 ) -> None: ...
+def filter_logits(
+    y: Array, temperature: float, controls: Controls, bias: Array | None, seen: Array | None, order: Array
+) -> None: ...
+def logits(network: Network, params: Array, panels: Array, top: Array, y: Array) -> None: ...
 def log_probabilities(
     network: Network,
     params: Array,
@@ -102,6 +115,22 @@ def log_probabilities(
     h: Array,
     c: Array,
     gates: Array,
+    y: Array,
+    out: Array,
+) -> None: ...
+def log_likelihoods(
+    network: Network,
+    params: Array,
+    panels: Array,
+    ids: Array,
+    starts: Array,
+    lengths: Array,
+    first: int,
+    last: int,
+    h: Array,
+    c: Array,
+    gates: Array,
+    x: Array,
     y: Array,
     out: Array,
 ) -> None: ...

@@ -12,14 +12,16 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 from . cimport elementwise
 from .chunk cimport (Chunk, begin_step, block_steps, chunk_of, chunk_scratch, finish_step, layers_forward,
-                     loss_and_gradients, set_rows)
+                     loss_and_gradients, set_rows, start_anew)
 from .dropout cimport Dropout, drop_out, dropout_key
 from .network cimport GRU, LSTM, MAX_LAYERS, RNN, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
 from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
 from .panels cimport (STRIP_VECTORS, TILE_VECTORS, add_transposed_product, multiply_panels, pack, pack_transposed,
                       packed_elements, transposed_scratch)
-from .sampler cimport draw
+from .sampler cimport Controls as ControlNumbers
+from .sampler cimport controlled_draw, draw
+from .sampler cimport filter_logits as filter_row
 from .softmax cimport log_softmax_at
 from .update cimport MAX_SHARDS, Pass, Team, update
 
@@ -47,12 +49,13 @@ cdef class Network:
     `units` and `symbols`: those of the layout's that are not padding, by default all of them.
     `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights;
     `one_row_products`: which are then packed for a single row as well. `training`: both orders are packed.
+    `boundary`: the symbol at which a stream starts from zeros, if there is one.
     """
     cdef NetworkPlaces net
     cdef readonly Py_ssize_t itemsize
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
-                 units=None, symbols=None):
+                 units=None, symbols=None, boundary=None):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         if layout.num_layers > MAX_LAYERS:
@@ -61,6 +64,7 @@ cdef class Network:
         net.L, net.H, net.V = layout.num_layers, layout.hidden_size, layout.vocab_size
         net.units = net.H if units is None else units
         net.symbols = net.V if symbols is None else symbols
+        net.boundary = -1 if boundary is None else boundary
         net.G = {RNN: 1, GRU: 3, LSTM: 4}[net.cell]
         net.Z = {RNN: 1, GRU: 4, LSTM: 5}[net.cell]
         net.many, net.training = many, training
@@ -79,6 +83,11 @@ cdef class Network:
             place_panels[double](net, NULL)
 
     @property
+    def boundary(self):
+        """The symbol at which a stream starts from zeros, an int; None if there is none."""
+        return self.net.boundary if self.net.boundary >= 0 else None
+
+    @property
     def panels_size(self) -> int:
         """Elements of the packed weights."""
         return self.net.panels_end
@@ -94,6 +103,15 @@ cdef class Optimizer:
     def __init__(self, str name, double clip, double clip_norm, double weight_decay):
         self.kind = {"adagrad": ADAGRAD, "rmsprop": RMSPROP, "adam": ADAM}[name]
         self.clip, self.clip_norm, self.weight_decay = clip, clip_norm, weight_decay
+
+
+cdef class Controls:
+    """What is done to logits before a draw, beside the temperature; see `sampler` for the numbers."""
+    cdef ControlNumbers numbers
+
+    def __init__(self, *, double penalty, Py_ssize_t top_k, double top_p, double min_p):
+        self.numbers.penalty, self.numbers.top_k = penalty, top_k
+        self.numbers.top_p, self.numbers.min_p = top_p, min_p
 
 
 cdef class Barrier:
@@ -152,6 +170,7 @@ def workspace(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict
         "y": (T, B, net.V),
         "dh": (0 if net.cell == RNN else block_steps(net, T, B), B, H),
         "carry": (L, B, H),
+        "cut": (2 if net.boundary >= 0 else 0, B, net.ldg),
         "scratch": (chunk_scratch[float](net, NULL) if network.itemsize == sizeof(float)
                     else chunk_scratch[double](net, NULL),),
     }
@@ -336,7 +355,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     for name, shape in workspace(network, T, B, dropout > 0).items():
         _shaped(name, getattr(own, name), shape)
     cdef floating[:, :, :, ::1] h = own.h, c = own.c, gates = own.gates, dropped = own.dropped
-    cdef floating[:, :, ::1] y = own.y, dh = own.dh, carry = own.carry
+    cdef floating[:, :, ::1] y = own.y, dh = own.dh, carry = own.carry, cut = own.cut
     cdef floating[::1] scratch = own.scratch
     cdef int[::1] seen = own.seen
     _same("symbols seen", seen.shape[0], net.V)
@@ -364,6 +383,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     cdef floating* gates0 = begin(gates)
     cdef floating* dropped0 = begin(dropped)
     cdef floating* dh0 = &dh[0, 0, 0] if dh.shape[0] else NULL
+    chunk.cut = &cut[0, 0, 0] if cut.shape[0] else NULL
     team.shards, team.rank, team.seen, team.now = n_shards, rank, &seen[0], own.stamp
     drop.rate, drop.first_stream = dropout, first_stream
     rule.kind, rule.clip, rule.weight_decay, rule.scale = optimizer.kind, optimizer.clip, optimizer.weight_decay, 1
@@ -462,13 +482,14 @@ cdef inline void carry_states(const NetworkPlaces* net, Chunk chunk, Py_ssize_t 
 def inference_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays that inference wants for B streams, T symbols at a time.
 
-    h[:, 0] and c[:, 0] are the states.
+    h[:, 0] and c[:, 0] are the states. With a boundary the gates have one row more, the room for states that
+    `chunk.cut` is.
     """
     cdef NetworkPlaces* net = &network.net
     return {
         "h": (net.L, T + 1, B, net.H),
         "c": (net.L, T + 1 if net.cell == LSTM else 0, B, net.H),
-        "gates": (1, 0 if net.cell == RNN else T, B, net.ldg),
+        "gates": (1, (0 if net.cell == RNN else T) + (net.boundary >= 0), B, net.ldg),
     }
 
 
@@ -486,6 +507,18 @@ cdef Chunk inference_chunk(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize
     return chunk
 
 
+cdef inline void logit_rows(const NetworkPlaces* net, const floating* p, const floating* panels, Py_ssize_t rows,
+                            const floating* top, floating* y) noexcept nogil:
+    """y = top @ Wy + by                               (rows, V) = (rows, H) (H, V)"""
+    set_rows(p + net.by, rows, net.V, y, net.V)
+    multiply_panels(rows, net.units, net.V, top, net.H, panels + net.Wy_panels, net.most_rows, y, net.V)
+
+
+cdef inline floating* after_gates(const NetworkPlaces* net, Chunk chunk, floating* gates) noexcept nogil:
+    """The last row of the gates of inference (see `inference_workspace`)."""
+    return gates if net.cell == RNN else gates + chunk.T * chunk.B * net.ldg
+
+
 def feed(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x, h, c, gates):
     """Move the states h[:, 0] (and c[:, 0]) on over symbols x (n, B); see `inference_workspace`."""
     cdef NetworkPlaces* net = &network.net
@@ -497,6 +530,7 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
+    chunk.cut = after_gates(net, chunk, gates0)
     cdef float_mode mode
     with nogil:
         mode = flush_denormals()
@@ -510,10 +544,12 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
 
 
 def sample(Network network, const floating[::1] params, const floating[::1] panels, const double[:, ::1] uniforms,
-           double temperature, h, c, gates, floating[:, ::1] y, int[:, ::1] out):
+           double temperature, h, c, gates, floating[:, ::1] y, int[:, ::1] out, Controls controls=None,
+           const floating[::1] bias=None, unsigned char[:, ::1] seen=None, int[::1] order=None):
     """Draw out[t, b] with uniforms[t, b] from the states, feeding each symbol back in; the states move on.
 
-    The workspace is one of one symbol at a time; y (B, V).
+    The workspace is one of one symbol at a time; y (B, V). With controls, `bias` (V,) is added to all logits, `seen`
+    (B, V) marks the symbols that are penalised, and then those that are drawn; `order` (V,) is scratch.
     """
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
@@ -524,9 +560,19 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
     _same("logits", y.shape[1], V)
     _same("streams of output", out.shape[1], B)
     _same("symbols of output", out.shape[0], n)
+    cdef const ControlNumbers* control = NULL
+    cdef const floating* bias0 = NULL
+    cdef unsigned char* seen0 = NULL
+    cdef int* order0 = NULL
+    if controls is not None:
+        _control_arrays(bias, seen, order, B, V)
+        control, order0 = &controls.numbers, &order[0]
+        bias0 = &bias[0] if bias is not None else NULL
+        seen0 = &seen[0, 0] if seen is not None and B else NULL
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
+    chunk.cut = after_gates(net, chunk, gates0)
     cdef const floating* top = h0 + (net.L - 1) * chunk.states
     cdef floating* z = h0 + B * H if net.cell == RNN else gates0
     cdef float_mode mode
@@ -542,13 +588,56 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
             multiply_panels(B, net.units, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0], V, t & 1)
             if not t & 1:
                 begin_step(net, &params[0], &panels[0], B, h0, False, z)
-            for b in range(B):
-                out[t, b] = draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature)
+            if control == NULL:
+                for b in range(B):
+                    out[t, b] = draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature)
+            else:
+                for b in range(B):
+                    out[t, b] = controlled_draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature,
+                                                control, bias0, seen0 + b * V if seen0 != NULL else NULL, order0)
+            start_anew(net, &params[0], chunk, &out[t, 0], z, c0, h0)
             finish_step(net, &params[0], &out[t, 0], B, h0, c0, z, c0 + B * H, h0 + B * H)
             layers_forward(net, &params[0], &panels[0], chunk, &out[t, 0], 0, 1, <const Dropout*>NULL, h0, c0, gates0,
                            <floating*>NULL, 1)
             carry_states(net, chunk, 1, h0, c0)
         restore_denormals(mode)
+
+
+def _control_arrays(bias, seen, order, Py_ssize_t B, Py_ssize_t V):
+    if order is None:
+        raise ValueError("controls want scratch for an order")
+    _same("order", order.shape[0], V)
+    if bias is not None:
+        _same("biases", bias.shape[0], V)
+    if seen is not None:
+        _same("streams of symbols seen", seen.shape[0], B)
+        _same("symbols seen", seen.shape[1], V)
+
+
+def filter_logits(floating[:, ::1] y, double temperature, Controls controls, const floating[::1] bias,
+                  unsigned char[:, ::1] seen, int[::1] order):
+    """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; as in `sample` (for tests)."""
+    cdef Py_ssize_t b, B = y.shape[0], V = y.shape[1]
+    _control_arrays(bias, seen, order, B, V)
+    cdef float_mode mode = flush_denormals()
+    for b in range(B):
+        filter_row(&y[b, 0], V, V, <floating>temperature, &controls.numbers, &bias[0] if bias is not None else NULL,
+                   &seen[b, 0] if seen is not None else NULL, &order[0])
+    restore_denormals(mode)
+
+
+def logits(Network network, const floating[::1] params, const floating[::1] panels, const floating[:, ::1] top,
+           floating[:, ::1] y):
+    """y = top @ Wy + by for states `top` (rows, H) of the last layer."""
+    cdef NetworkPlaces* net = &network.net
+    cdef Py_ssize_t rows = top.shape[0]
+    _fits(network, params, panels)
+    _same("units", top.shape[1], net.H)
+    _same("rows of logits", y.shape[0], rows)
+    _same("logits", y.shape[1], net.V)
+    if rows:
+        with nogil:
+            logit_rows(net, &params[0], &panels[0], rows, &top[0, 0], &y[0, 0])
 
 
 def log_probabilities(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x,
@@ -559,7 +648,7 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
     """
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
-    cdef Py_ssize_t T = y.shape[0], B = x.shape[1], V = net.V, H = net.H, n = x.shape[0]
+    cdef Py_ssize_t T = y.shape[0], B = x.shape[1], V = net.V, n = x.shape[0]
     cdef Py_ssize_t t, i = 0, b, steps
     cdef Chunk chunk = inference_chunk(network, n, T, B, h, c, gates)
     _fits(network, params, panels)
@@ -571,6 +660,7 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
+    chunk.cut = after_gates(net, chunk, gates0)
     cdef const floating* top = h0 + (net.L - 1) * chunk.states
     cdef float_mode mode
     with nogil:
@@ -579,12 +669,110 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
             steps = min(T, n - i)
             layers_forward(net, &params[0], &panels[0], chunk, &x[i, 0], 0, steps, <const Dropout*>NULL, h0, c0, gates0,
                            <floating*>NULL)
-            # y = h[:-1] @ Wy + by                     (TB, V) = (TB, H) (H, V)
-            set_rows(&params[net.by], steps * B, V, &y[0, 0, 0], V)
-            multiply_panels(steps * B, net.units, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0, 0], V)
+            logit_rows(net, &params[0], &panels[0], steps * B, top, &y[0, 0, 0])  # of h[:-1]
             for t in range(steps):
                 for b in range(B):
                     out[i + t, b] = log_softmax_at(&y[t, b, 0], V, x[i + t, b])
             carry_states(net, chunk, steps, h0, c0)
             i += steps
         restore_denormals(mode)
+
+
+cdef inline bint gather(const int* ids, const Py_ssize_t* starts, Py_ssize_t V, Py_ssize_t t, Py_ssize_t steps,
+                        Py_ssize_t B, int* x) noexcept nogil:
+    """x[s, b] = ids[starts[b] + t + s]; False if one of them is not below V."""
+    cdef Py_ssize_t s, b
+    cdef unsigned int largest = 0
+    for s in range(steps):
+        for b in range(B):
+            x[s * B + b] = ids[starts[b] + t + s]
+            largest = max(largest, <unsigned int>x[s * B + b])
+    return largest < <size_t>V
+
+
+cdef inline void add_log_softmax(Py_ssize_t steps, Py_ssize_t B, Py_ssize_t V, const int* x, floating* y,
+                                 double* out) noexcept nogil:
+    """out += log softmax(y)[x] summed over the steps in their order, as if each string were alone."""
+    cdef Py_ssize_t s, b
+    for s in range(steps):
+        for b in range(B):
+            out[b] += log_softmax_at(y + (s * B + b) * V, V, x[s * B + b])
+
+
+cdef inline bint read_strings(const NetworkPlaces* net, const floating* p, const floating* panels, Chunk chunk,
+                              const int* ids, const Py_ssize_t* starts, const Py_ssize_t* lengths, Py_ssize_t first,
+                              Py_ssize_t last, floating* h, floating* c, floating* gates, int* x, floating* y,
+                              double* out) noexcept nogil:
+    """What `log_likelihoods` is for, with a chunk of all strings; False if a symbol is not below V.
+
+    The rows of strings that go on come first, and there a smaller batch has its states: to shrink is to count fewer.
+    """
+    cdef const floating* top = h + (net.L - 1) * chunk.states
+    cdef const Dropout* no_dropout = NULL
+    cdef floating* nothing = NULL
+    cdef Py_ssize_t rows = chunk.T * chunk.B, B = chunk.B, t = first, steps
+    cdef bint some_end
+    while B and lengths[B - 1] <= t:
+        B -= 1
+    while B and t < last:
+        some_end = lengths[B - 1] == t + 1
+        steps = 1 if some_end else min(min(rows // B, lengths[B - 1] - 1 - t), last - t)
+        if not gather(ids, starts, net.symbols, t, steps, B, x):
+            return False
+        if some_end:  # they take no step from their last symbol
+            logit_rows(net, p, panels, B, top, y)
+            add_log_softmax(1, B, net.V, x, y, out)
+            while B and lengths[B - 1] == t + 1:
+                B -= 1
+            if not B:
+                break
+        chunk.B = B
+        layers_forward(net, p, panels, chunk, x, 0, steps, no_dropout, h, c, gates, nothing)
+        if not some_end:
+            logit_rows(net, p, panels, steps * B, top, y)  # of h[:-1]
+            add_log_softmax(steps, B, net.V, x, y, out)
+        carry_states(net, chunk, steps, h, c)
+        t += steps
+    return True
+
+
+def log_likelihoods(Network network, const floating[::1] params, const floating[::1] panels, const int[::1] ids,
+                    const Py_ssize_t[::1] starts, const Py_ssize_t[::1] lengths, Py_ssize_t first, Py_ssize_t last,
+                    h, c, gates, int[::1] x, floating[:, ::1] y, double[::1] out):
+    """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
+
+    The longest come first, and the batch shrinks as strings end. The states in the workspace are those before symbol
+    `first`; they move on to `last`, those of strings that have ended are lost. x (T B,) and y (T B, V) are scratch.
+    """
+    cdef NetworkPlaces* net = &network.net
+    cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
+    cdef Py_ssize_t B = lengths.shape[0], T = h_.shape[1] - 1, b
+    cdef Chunk chunk = inference_chunk(network, last - first, T, B, h, c, gates)
+    _fits(network, params, panels)
+    _same("starts", starts.shape[0], B)
+    _same("sums", out.shape[0], B)
+    _same("scratch of symbols", x.shape[0], T * B)
+    _same("rows of logits", y.shape[0], T * B)
+    _same("logits", y.shape[1], net.V)
+    for b in range(B):
+        if starts[b] < 0 or lengths[b] < 0 or starts[b] + lengths[b] > ids.shape[0]:
+            raise ValueError(f"string {b} does not lie within the {ids.shape[0]} symbols")
+        if b and lengths[b] > lengths[b - 1]:
+            raise ValueError("the longest strings must come first")
+    if first < 0:
+        raise ValueError(f"first: {first} is no symbol of a string")
+    if B == 0 or lengths[0] <= first:
+        return
+    cdef floating* h0 = begin(h_)
+    cdef floating* c0 = begin(c_)
+    cdef floating* gates0 = begin(gates_)
+    chunk.cut = after_gates(net, chunk, gates0)
+    cdef bint known
+    cdef float_mode mode
+    with nogil:
+        mode = flush_denormals()
+        known = read_strings(net, &params[0], &panels[0], chunk, &ids[0], &starts[0], &lengths[0], first, last, h0, c0,
+                             gates0, &x[0], &y[0, 0], &out[0])
+        restore_denormals(mode)
+    if not known:
+        raise ValueError(f"a symbol's id is not below the vocabulary's size {net.symbols}")

@@ -1,5 +1,9 @@
-"""Draw a symbol from logits; the uniform number is an argument, so the draw has no hidden state."""
+"""Draw a symbol from logits; the uniform number is an argument, so the draw has no hidden state.
+
+`draw` is without controls, `controlled_draw` with them: they are stated in `crnn.reference_sampling`.
+"""
 from cython cimport floating
+from libc.math cimport INFINITY
 from .elementwise cimport exp_array
 from .softmax cimport row_sum, shift_by_max
 
@@ -7,19 +11,21 @@ from .softmax cimport row_sum, shift_by_max
 cdef enum:
     BLOCK = 16  # probabilities that are passed over at a time in the search
 
+ctypedef struct Controls:  # what is done to the logits beside the temperature
+    double penalty  # of symbols that were seen; 1: none
+    Py_ssize_t top_k  # how many of the most probable are left; 0: all
+    double top_p  # what probability of the most probable is left; 1: all
+    double min_p  # the least that is left, as a share of the largest; 0: all
+
 
 cdef inline int draw(floating* y, Py_ssize_t V, Py_ssize_t width, double u, floating temperature) noexcept nogil:
     """The symbol that u in [0, 1) picks from softmax(y[:V] / temperature) by inverse CDF.
 
     y is used up; y[V:width], which fills the last vector, is -inf.
     """
-    cdef Py_ssize_t i, first = 0, last, best = 0
-    cdef double total = 0, block
+    cdef Py_ssize_t i
     if temperature == 0:
-        for i in range(1, V):
-            if y[i] > y[best]:
-                best = i
-        return <int>best
+        return likeliest(y, V)
     shift_by_max(y, width)
     if temperature != 1:
         for i in range(width):
@@ -27,6 +33,25 @@ cdef inline int draw(floating* y, Py_ssize_t V, Py_ssize_t width, double u, floa
     exp_array(y, width)
     for i in range(V, width):  # a temperature of infinity makes NaN of -inf
         y[i] = 0
+    return picked(y, V, width, u)
+
+
+cdef inline int likeliest(const floating* y, Py_ssize_t V) noexcept nogil:
+    """argmax(y), the first among equals"""
+    cdef Py_ssize_t i, best = 0
+    for i in range(1, V):
+        if y[i] > y[best]:
+            best = i
+    return <int>best
+
+
+cdef inline int picked(const floating* y, Py_ssize_t V, Py_ssize_t width, double u) noexcept nogil:
+    """The symbol that u in [0, 1) picks by inverse CDF, of probabilities y[:V] not yet divided by their sum.
+
+    y[V:width], which fills the last vector, is 0.
+    """
+    cdef Py_ssize_t i, first = 0, last
+    cdef double total = 0, block
     while first < width:
         total += row_sum(y + first, min(width - first, <Py_ssize_t>BLOCK))
         first += BLOCK
@@ -49,3 +74,126 @@ cdef inline int draw(floating* y, Py_ssize_t V, Py_ssize_t width, double u, floa
         if y[i] > 0:
             return <int>i
     return 0
+
+
+# ------------------------------------------------------------------------------------------------- controls
+
+
+cdef inline int controlled_draw(floating* y, Py_ssize_t V, Py_ssize_t width, double u, floating temperature,
+                                const Controls* controls, const floating* bias, unsigned char* seen,
+                                int* order) noexcept nogil:
+    """`draw` after the controls; what was drawn is marked in `seen`, if that is not NULL. See `filter_logits`."""
+    cdef int symbol
+    filter_logits(y, V, width, temperature, controls, bias, seen, order)
+    symbol = picked(y, V, width, u)
+    if seen != NULL:
+        seen[symbol] = 1
+    return symbol
+
+
+cdef inline void filter_logits(floating* y, Py_ssize_t V, Py_ssize_t width, floating temperature,
+                               const Controls* controls, const floating* bias, const unsigned char* seen,
+                               int* order) noexcept nogil:
+    """Turn logits into probabilities, up to a factor: 0 for the symbols that the controls take away.
+
+    `bias` (width,) is added first, -inf for a symbol that is forbidden; `seen` (V,) marks those that the penalty is
+    for. Either may be NULL. `order` (V,) is scratch. y[V:width], which fills the last vector, is -inf.
+    """
+    cdef Py_ssize_t i
+    cdef int best
+    cdef floating least = <floating>controls.min_p
+    if bias != NULL:
+        for i in range(width):
+            y[i] += bias[i]
+    if seen != NULL:
+        penalise(y, V, seen, controls.penalty)
+    if temperature == 0:
+        best = likeliest(y, V)
+        for i in range(width):
+            y[i] = i == best
+        return
+    shift_by_max(y, width)
+    if temperature != 1:
+        for i in range(width):  # a temperature of infinity would make NaN of -inf
+            y[i] = y[i] / temperature if y[i] > -INFINITY else y[i]
+    exp_array(y, width)
+    if 0 < controls.top_k < V or controls.top_p < 1:
+        keep_most_probable(y, V, controls.top_k, controls.top_p, order)
+    if least > 0:
+        for i in range(width):  # the largest is exp(0) = 1
+            y[i] = y[i] if y[i] >= least else 0
+
+
+cdef inline void penalise(floating* y, Py_ssize_t V, const unsigned char* seen, double penalty) noexcept nogil:
+    """Divide the logits of symbols that were seen by the penalty; multiply those that are not positive."""
+    cdef Py_ssize_t i
+    cdef double value, most = 1e30  # far from what a float cannot hold, so that no penalty makes an infinity
+    for i in range(V):
+        if seen[i] and y[i] > -INFINITY:
+            value = y[i] / penalty if y[i] > 0 else y[i] * penalty
+            y[i] = <floating>min(max(value, -most), most)
+
+
+cdef inline void keep_most_probable(floating* y, Py_ssize_t V, Py_ssize_t top_k, double top_p,
+                                    int* heap) noexcept nogil:
+    """Make 0 of all but the `top_k` most probable, and of those all but the fewest that have `top_p` of their sum.
+
+    A heap gives them from the most probable on, among equals from the smaller id on, and no more are taken from it
+    than are needed. One that is taken goes where the heap ended: the most probable is at last heap[n - 1].
+    """
+    cdef Py_ssize_t i, n = 0, taken = 0, kept = 0, most
+    cdef double total = 0, sum_of_kept = 0, wanted = INFINITY
+    for i in range(V):
+        if y[i] > 0:
+            heap[n] = <int>i
+            n += 1
+    for i in range(n // 2 - 1, -1, -1):
+        sift_down(y, heap, n, i)
+    most = min(top_k, n) if top_k > 0 else n
+    if top_p < 1:
+        if most < n:
+            while taken < most:
+                take_first(y, heap, n - taken)
+                taken += 1
+                total += y[heap[n - taken]]
+        else:
+            for i in range(V):
+                total += y[i]
+        wanted = top_p * total
+    while kept < most and (kept == 0 or sum_of_kept < wanted):
+        if kept == taken:
+            take_first(y, heap, n - taken)
+            taken += 1
+        kept += 1
+        sum_of_kept += y[heap[n - kept]]
+    for i in range(n - kept):
+        y[heap[i]] = 0
+
+
+cdef inline void take_first(const floating* y, int* heap, Py_ssize_t n) noexcept nogil:
+    """Move the first of the n in the heap to its end, and make a heap of the n - 1 others."""
+    cdef int first = heap[0]
+    heap[0] = heap[n - 1]
+    heap[n - 1] = first
+    sift_down(y, heap, n - 1, 0)
+
+
+cdef inline void sift_down(const floating* y, int* heap, Py_ssize_t n, Py_ssize_t at) noexcept nogil:
+    """Move what is at `at` down to where none of the two below it comes before it."""
+    cdef int moving = heap[at]
+    cdef Py_ssize_t child = 2 * at + 1
+    while child < n:
+        if child + 1 < n and comes_before(y, heap[child + 1], heap[child]):
+            child += 1
+        if not comes_before(y, heap[child], moving):
+            break
+        heap[at] = heap[child]
+        at = child
+        child = 2 * at + 1
+    if at < n:
+        heap[at] = moving
+
+
+cdef inline bint comes_before(const floating* y, int a, int b) noexcept nogil:
+    """Whether symbol a is more probable than b, or as probable and has the smaller id."""
+    return y[a] > y[b] or (y[a] == y[b] and a < b)

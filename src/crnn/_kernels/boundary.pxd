@@ -1,0 +1,38 @@
+"""The boundary symbol: a stream that reads it starts from zeros, whatever it read before, and no gradient goes further.
+
+So documents can follow one another in a stream, and each is read as if it were alone. The states themselves are kept as
+they are, since they also are outputs of the step before: what reads them as a past reads a copy.
+"""
+from cython cimport floating
+from libc.string cimport memcpy, memset
+from .network cimport Network
+
+
+cdef inline bint any_starts(const Network* net, const int* x, Py_ssize_t B) noexcept nogil:
+    """Whether any of the streams reads the boundary."""
+    cdef Py_ssize_t b
+    if net.boundary >= 0:
+        for b in range(B):
+            if x[b] == net.boundary:
+                return True
+    return False
+
+
+cdef inline void clear_starting(const Network* net, const int* x, Py_ssize_t rows, Py_ssize_t n, floating* a,
+                                Py_ssize_t lda) noexcept nogil:
+    """a[x == boundary, :n] = 0"""
+    cdef Py_ssize_t r
+    if net.boundary >= 0:
+        for r in range(rows):
+            if x[r] == net.boundary:
+                memset(a + r * lda, 0, n * sizeof(floating))
+
+
+cdef inline const floating* without_past(const Network* net, const int* x, Py_ssize_t B, Py_ssize_t n,
+                                         const floating* a, Py_ssize_t lda, floating* cut) noexcept nogil:
+    """Return a (B, n), or a copy of it in `cut` where a stream reads the boundary: its row is zero there."""
+    if not any_starts(net, x, B):
+        return a
+    memcpy(cut, a, B * lda * sizeof(floating))
+    clear_starting(net, x, B, n, cut, lda)
+    return cut

@@ -1,0 +1,314 @@
+"""Models of documents: from a list of texts to weights, scores and a file; rare characters; what is refused."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import crnn
+from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError, ModelFileError, evaluation, model_file, reference
+from crnn.vocabulary import Vocabulary
+
+NAMES = ["anna", "bob", "eve", "otto", "maria", "", "li\nly"] * 9
+
+
+def small(max_steps=20, **parameters):
+    return CharRNN(**{"hidden_size": 7, "random_state": 0, "max_steps": max_steps, "dtype": "float64"} | parameters)
+
+
+def log_p_alone(model, document):
+    """Return the log-probability of a document and its end, by the twin, from the zero state."""
+    p, V = model._layout.tensors(model._params), model.vocabulary_
+    ids = np.array([V.boundary, *V.encode(document), V.boundary], np.intp)[:, None]
+    layout = model._layout
+    zero = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
+    return reference.log_probabilities(p, layout.cell, ids, zero)[0][1:].sum()
+
+
+# ------------------------------------------------------------------------- the vocabulary
+
+
+def test_ids_are_characters_then_unknown_then_boundary():
+    vocabulary = Vocabulary.from_blocks(["banana", "c"], min_count=2, boundary=True)
+    assert list(vocabulary) == ["a", "n", UNKNOWN, BOUNDARY]
+    assert (len(vocabulary), vocabulary.unknown, vocabulary.boundary) == (4, 2, 3)
+    assert vocabulary[-1] is BOUNDARY is vocabulary[3]
+    assert vocabulary[1:] == ["n", UNKNOWN, BOUNDARY]
+    assert BOUNDARY in vocabulary
+    assert UNKNOWN in vocabulary
+    assert "b" not in vocabulary
+    assert vocabulary.index(UNKNOWN) == 2
+    assert repr(vocabulary) == "Vocabulary(2 characters: 'an', crnn.UNKNOWN, crnn.BOUNDARY)"
+    assert vocabulary.encode("bnc\U0001f600").tolist() == [2, 1, 2, 2]
+    with pytest.raises(IndexError):
+        vocabulary[4]
+
+
+def test_without_them_the_ids_are_none():
+    vocabulary = Vocabulary.from_text("abc")
+    assert vocabulary.unknown is vocabulary.boundary is None
+    assert BOUNDARY not in vocabulary
+    assert vocabulary != Vocabulary.from_blocks(["abc"], boundary=True)
+    assert vocabulary != Vocabulary([97, 98, 99], unknown=True) != Vocabulary([97, 98, 99], boundary=True)
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+@pytest.mark.parametrize("boundary", [False, True])
+@pytest.mark.parametrize("kind", ["characters", "bytes"])
+def test_copies_are_equal(kind, unknown, boundary):
+    vocabulary = Vocabulary([3, 200], kind, unknown=unknown, boundary=boundary)
+    for again in (copy.deepcopy(vocabulary), pickle.loads(pickle.dumps(vocabulary))):
+        assert again == vocabulary
+        assert hash(again) == hash(vocabulary)
+        assert list(again) == list(vocabulary)
+
+
+def test_sentinels_equal_no_text_and_survive_pickling():
+    for special in (BOUNDARY, UNKNOWN):
+        assert special not in ("", "boundary", "unknown", "\0", b"", None, 0)
+        assert pickle.loads(pickle.dumps(special)) is special
+        assert repr(special) == f"crnn.{special.name}"
+    assert crnn.BOUNDARY is not crnn.UNKNOWN
+
+
+def test_decoding_shows_the_unknown_and_splits_at_boundaries():
+    vocabulary = Vocabulary([97, 98], unknown=True, boundary=True)
+    assert vocabulary.decode([0, 2, 1]) == "a\ufffdb"
+    with pytest.raises(InvalidInputError, match=r"ids\[1\] is the boundary, which is no character: use decode_doc"):
+        vocabulary.decode([0, 3])
+    assert vocabulary.decode_documents([3, 0, 2, 3, 3, 1]) == ["", "a\ufffd", "", "b"]
+    assert vocabulary.decode_documents([]) == [""]
+    assert Vocabulary([97, 98], "bytes", unknown=True).decode([0, 2]) == b"a?"
+
+
+def test_min_count_that_leaves_nothing_is_refused():
+    with pytest.raises(InvalidInputError, match="min_count=3 leaves no symbol: none occurs so often"):
+        Vocabulary.from_blocks(["abab"], min_count=3)
+
+
+# -------------------------------------------------------------------------------- training
+
+
+def test_a_list_is_documents():
+    model = small().fit(NAMES)
+    assert list(model.vocabulary_) == [*"\nabeilmnortvy", BOUNDARY]
+    assert model.n_steps_ == 20
+    for X in (tuple(NAMES), iter(NAMES), (name for name in NAMES), np.array(NAMES), dict.fromkeys(NAMES[:7])):
+        again = small().fit(X)
+        assert again.vocabulary_ == model.vocabulary_
+        if not isinstance(X, dict):
+            np.testing.assert_array_equal(again._params, model._params)
+
+
+def test_bytes_are_documents_of_bytes():
+    model = small().fit([name.encode() for name in NAMES])
+    assert model.vocabulary_.kind == "bytes"
+    assert model.vocabulary_[-1] is BOUNDARY
+    np.testing.assert_array_equal(model._params, small().fit(NAMES)._params)
+    assert model.score([b"anna"]) == small().fit(NAMES).score(["anna"])
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([], "X is an empty list"),
+        (iter(()), "X is an empty list"),
+        (["a", 5], r"X\[1\] must be str or bytes, not int"),
+        (["a", b"b"], r"X\[1\] is bytes, but X\[0\] is str"),
+        (3, "X must be a str .*, bytes, a path object .* or a list of str or bytes .*, not int"),
+        (None, "not NoneType"),
+    ],
+)
+def test_what_is_no_text_and_no_documents_is_refused(X, message):
+    model = small()
+    with pytest.raises(InvalidInputError, match=message):
+        model.fit(X)
+    assert "vocabulary_" not in vars(model)
+
+
+def test_one_empty_document_teaches_the_boundary_alone():
+    model = small(200, learning_rate=0.5).fit([""])
+    assert list(model.vocabulary_) == [BOUNDARY]
+    assert model.score([""]) == model.score("") == 0
+    assert small(unknown := 3, min_count=2).fit([""]).vocabulary_.unknown == 0 != unknown
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_it_learns_where_documents_end(cell, batch_size):
+    model = CharRNN(16, cell=cell, batch_size=batch_size, optimizer="adam", learning_rate=0.01, max_steps=600,
+                    random_state=0).fit(["ab", "cde"] * 20)  # fmt: skip
+    assert model.score(["ab"]) == pytest.approx(math.log(0.5) / 3, abs=0.02)
+    assert model.score(["ab", "cde"]) == pytest.approx(2 * math.log(0.5) / 7, abs=0.02)
+    assert model.score("a") < -2
+    assert model.score("abcde") < -1
+
+
+def test_the_order_is_that_of_the_seed_and_goes_on():
+    first, again, other = (small(40, random_state=seed, init_scale=0.1).fit(NAMES) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first._params, again._params)
+    assert (first._params != other._params).any()
+
+
+def test_epochs_count_the_symbols_with_their_boundaries():
+    symbols = sum(map(len, NAMES)) + len(NAMES)
+    model = small(None, epochs=3, batch_size=4, seq_length=5).fit(NAMES)
+    assert model.n_steps_ == 3 * -(-symbols // 20)
+    assert small(None, batch_size=4, seq_length=5).fit(NAMES).partial_fit(NAMES).n_steps_ == 11 * -(-symbols // 20)
+
+
+def test_threads_change_rounding_alone():
+    one, two = (small(n_threads=n, batch_size=4).fit(NAMES) for n in (1, 2))
+    np.testing.assert_allclose(two._params, one._params, rtol=1e-9, atol=1e-9)
+
+
+def test_partial_fit_goes_on_and_takes_a_text_as_one_document():
+    model = small().fit(NAMES)
+    before = model._params.copy()
+    model.partial_fit(["eve", "bob"]).partial_fit("anna")
+    assert model.n_steps_ > 20
+    assert (model._params != before).any()
+    with pytest.raises(InvalidInputError, match=r"X holds 'z' \(U\+007A\) at position 3"):
+        model.partial_fit(["bob", "z"])
+
+
+def test_a_diverging_run_over_documents_goes_back():
+    model = small(None, learning_rate=1.7e308, batch_size=2)
+    with pytest.raises(crnn.DivergenceError):
+        model.fit(NAMES)
+    assert np.isfinite(model._params).all()
+
+
+# -------------------------------------------------------------------------- scores
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(("cell", "num_layers"), [("rnn", 1), ("gru", 2), ("lstm", 1)])
+def test_a_score_is_that_of_each_document_alone(cell, num_layers, exact):
+    model = small(50, cell=cell, num_layers=num_layers).fit(NAMES)
+    documents = ["anna", "", "ottobob", "\n"]
+    expected = sum(log_p_alone(model, document) for document in documents)
+    assert model.score(documents, exact=exact) == pytest.approx(expected / (12 + 4), rel=1e-9)
+    assert model.score(iter(documents), exact=exact) == model.score(documents, exact=exact)
+    assert model.score("eve", exact=exact) == pytest.approx(log_p_alone(model, "eve") / 4, rel=1e-9)
+    assert model.score("", exact=exact) == pytest.approx(log_p_alone(model, ""), rel=1e-9)
+    assert model.bits_per_char(documents) == pytest.approx(-expected / 16 / math.log(2), rel=1e-9)
+
+
+def test_many_documents_are_scored_in_parts_exactly():
+    model = small(50).fit(NAMES)
+    documents = NAMES * 30
+    assert evaluation.shape_of(sum(map(len, documents)))[1] > 1
+    assert model.score(documents, exact=False) == pytest.approx(model.score(documents), rel=1e-9)
+    expected = sum(log_p_alone(model, name) for name in set(NAMES)) * 270
+    assert model.score(documents) == pytest.approx(expected / (sum(map(len, documents)) + len(documents)), rel=1e-9)
+
+
+def test_a_model_of_a_text_takes_no_documents():
+    model = small().fit("to be or not")
+    for call in (model.score, model.bits_per_char, model.partial_fit):
+        with pytest.raises(InvalidInputError, match="X is a list of documents, but the model was fitted on one text"):
+            call(["to be"])
+    with pytest.raises(InvalidInputError, match="validation is a list of documents, but"):
+        model.partial_fit("to be", validation=["to be"])
+
+
+# ----------------------------------------------------------------------- validation
+
+
+def test_the_last_documents_are_for_validation():
+    model = small(validation_fraction=0.25).fit(NAMES)
+    held_out = NAMES[-round(0.25 * len(NAMES)) :]
+    assert model.history_[-1]["validation_loss"] == pytest.approx(-model.score(held_out), rel=1e-9)
+    given = small().fit(NAMES[: -len(held_out)], validation=iter(held_out))
+    np.testing.assert_array_equal(given._params, model._params)
+    assert [record["validation_loss"] for record in given.history_] == [
+        record["validation_loss"] for record in model.history_
+    ]
+
+
+def test_a_fraction_that_leaves_no_document_is_refused():
+    with pytest.raises(InvalidInputError, match=r"validation_fraction=0\.2 of 2 documents leaves 0 for validation"):
+        small(validation_fraction=0.2).fit(["a", "b"])
+
+
+def test_a_text_is_one_document_for_validation():
+    model = small().fit(NAMES, validation="anna")
+    assert model.history_[-1]["validation_loss"] == pytest.approx(-model.score("anna"), rel=1e-9)
+
+
+# ------------------------------------------------------------------------ rare characters
+
+
+@pytest.mark.parametrize("X", ["banana bananb c", ["banana", "bananb", "c"]])
+def test_rare_characters_are_one_symbol(X):
+    model = small(min_count=2).fit(X)
+    assert UNKNOWN in model.vocabulary_
+    assert "c" not in model.vocabulary_
+    text = "any text at all \U0001f600"
+    assert model.score(text) < 0
+    assert model.score("zn") == model.score("qn")
+    model.partial_fit("never seen" if isinstance(X, str) else ["never", "seen"])
+    texts = model.sample(5, prime="never seen", num_samples=50, random_state=0)
+    assert all(isinstance(text, str) for text in texts)
+    if isinstance(X, str):
+        assert not any("\ufffd" in text for text in texts)
+    else:
+        assert all(text.startswith("n\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffdn") for text in texts)
+        assert not any("\ufffd" in text[10:] for text in texts)
+
+
+def test_with_min_count_a_model_takes_any_text_even_if_nothing_was_rare():
+    model = small(min_count=2).fit("abab")
+    assert list(model.vocabulary_) == ["a", "b", UNKNOWN]
+    assert model.score("xyz") < 0
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, "2", None, True])
+def test_min_count_is_checked(bad):
+    with pytest.raises(InvalidInputError, match="min_count must be a whole number of at least 1"):
+        small(min_count=bad).fit("abab")
+
+
+# -------------------------------------------------------------------------- the file
+
+
+@pytest.mark.parametrize("min_count", [1, 2])
+@pytest.mark.parametrize("X", ["to be or not to be ", NAMES, [name.encode() for name in NAMES]], ids=["text", "", "b"])
+def test_a_saved_model_is_the_same_and_goes_on(tmp_path, X, min_count):
+    model = small(min_count=min_count, batch_size=2).fit(X)
+    model.save(tmp_path / "model.crnn")
+    again = CharRNN.load(tmp_path / "model.crnn")
+    assert again.vocabulary_ == model.vocabulary_
+    assert again.min_count == min_count
+    assert again.score(X) == model.score(X)
+    np.testing.assert_array_equal(again.partial_fit(X)._params, model.partial_fit(X)._params)
+
+
+def test_a_file_without_them_holds_no_word_of_them(tmp_path):
+    small().fit("to be").save(tmp_path / "model.crnn")
+    assert b"boundary" not in (tmp_path / "model.crnn").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "message"),
+    [
+        ({"kind": "characters", "codes": [97, 98], "boundary": False}, "an unknown or a boundary that is not true"),
+        ({"kind": "characters", "codes": [97, 98], "boundary": 1}, "an unknown or a boundary that is not true"),
+        ({"kind": "characters", "codes": [97, 98, 99], "boundary": True}, "has 4 symbols and its architecture 3"),
+        ({"kind": "characters", "codes": [97], "boundary": True}, "has 2 symbols and its architecture 3"),
+        ({"kind": "characters", "codes": [97, 98], "end": True}, "just kind and codes, and perhaps unknown and"),
+    ],
+)
+def test_a_vocabulary_that_is_none_is_a_fault(vocabulary, message):
+    from crnn.model_file_checks import vocabulary_fault
+
+    architecture = model_file.Architecture("rnn", 1, 2, 3, "float32")
+    assert message in vocabulary_fault(vocabulary, architecture)
+    good = {"kind": "characters", "codes": [97, 98], "boundary": True}
+    assert vocabulary_fault(good, architecture) is None
+    assert issubclass(ModelFileError, ValueError)
