@@ -677,7 +677,7 @@ def log_likelihoods(Network network, const floating[::1] params, const floating[
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
     cdef Py_ssize_t B = lengths.shape[0], T = h_.shape[1] - 1, b
-    cdef Chunk chunk = inference_chunk(network, T, B, h, c, gates)
+    cdef Chunk chunk = inference_chunk(network, last - first, T, B, h, c, gates)
     _fits(network, params, panels)
     _same("starts", starts.shape[0], B)
     _same("sums", out.shape[0], B)
