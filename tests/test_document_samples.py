@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from crnn import CharRNN, InvalidInputError, reference, sampling
+from crnn import BOUNDARY, CharRNN, InvalidInputError, reference, sampling
 
 NAMES = ["anna", "bob", "eve", "otto"]
 
@@ -140,6 +140,13 @@ def test_the_boundary_is_not_penalised_for_the_start(model):
     unpenalised = CharRNN(3, max_steps=0, init_scale=0).fit(NAMES)
     unpenalised.params_["by"][vocabulary.boundary] = 40
     assert unpenalised.sample(num_samples=3, repetition_penalty=40, random_state=0) == [""] * 3
+
+
+def test_the_end_can_be_made_likelier_or_forbidden(model):
+    assert model.sample(num_samples=5, logit_bias={BOUNDARY: 1e30}) == [""] * 5
+    assert set(map(len, model.sample(7, num_samples=5, logit_bias={BOUNDARY: -math.inf}))) == {7}
+    with pytest.raises(InvalidInputError, match="a symbol in logit_bias must be str or bytes, not Special"):
+        CharRNN(3, max_steps=0).fit("ab").sample(logit_bias={BOUNDARY: 1})
 
 
 def test_beam_search_finds_whole_documents(model):

@@ -226,7 +226,7 @@ def test_display_is_closed_when_training_is_interrupted(kind, monkeypatch):
 
 
 def test_error_of_the_model_is_no_error_of_the_display(monkeypatch):
-    def fail(self, *arguments):
+    def fail(self, *arguments, **rest):
         raise ZeroDivisionError
 
     monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)

@@ -315,12 +315,15 @@ def test_what_has_stopped_is_no_longer_drawn(model, monkeypatch):
     draw = Uniforms.draw
     monkeypatch.setattr(Uniforms, "draw", lambda self, n: drawn.append((len(self._generators), n)) or draw(self, n))
     assert model.sample(10**9, stop=list(SYMBOLS), random_state=0, num_samples=1) == ""
-    assert drawn == [(1, sampling.STOP_BLOCK)]
+    assert drawn == [(1, sampling.FIRST_BLOCK)]
     drawn.clear()
     texts = model.sample(5000, stop="ab", num_samples=50, random_state=0)
     streams = [streams for streams, _ in drawn]
     assert streams == sorted(streams, reverse=True)
-    going = [sum(len(text) + 2 > sampling.STOP_BLOCK * i for text in texts) for i in range(len(drawn))]
+    blocks = [n for _, n in drawn]
+    assert blocks[0] == sampling.FIRST_BLOCK
+    assert max(blocks) <= sampling.STOP_BLOCK
+    going = [sum(len(text) + 2 > sum(blocks[:i]) for text in texts) for i in range(len(drawn))]
     assert streams == going
 
 

@@ -19,6 +19,7 @@ from .command_errors import described, say
 from .commands import ERROR, INTERRUPTED
 from .constructor_options import add_options, value_of
 from .errors import InvalidInputError
+from .language_model import LENGTH, MAX_LENGTH
 from .sampling_controls import (
     checked_min_p,
     checked_repetition_penalty,
@@ -173,8 +174,12 @@ def _add_sample(parser: argparse.ArgumentParser) -> None:
         shown = rest["default"] if rest["default"] not in ("", None) else "none"
         parser.add_argument(*names, help=f"{rest.pop('text')} (default: {shown})", **rest)
 
-    option("-n", metavar="N", type=_checked(lambda value: whole("n", value, 0)), default=None,
-           text="characters to generate; none: 200, but as many as it has of a document, up to 1000")  # fmt: skip
+    parser.add_argument(
+        "-n",
+        metavar="N",
+        type=_checked(lambda value: whole("n", value, 0)),
+        help=f"characters to generate (default: {LENGTH}); of a document at most so many (default: {MAX_LENGTH})",
+    )
     option("--prime", metavar="TEXT", default="",
            text="text to go on from; it is not written, but at the head of a document")  # fmt: skip
     option("--temperature", metavar="X", type=_checked(checked_temperature), default=1.0,

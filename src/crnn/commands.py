@@ -21,6 +21,7 @@ from .command_errors import described, say
 from .command_files import STANDARD, check_writable, model_path, read_documents, read_lines, read_text, save
 from .corpus import blocks
 from .errors import DivergenceError
+from .language_model import LENGTH
 from .special import Special
 from .string_scores import TextBlock
 
@@ -112,7 +113,7 @@ def sample(arguments: argparse.Namespace) -> int:
             _write(sample)
             _write("\n")
         return 0
-    symbols = model.stream(arguments.n, **options)
+    symbols = model.stream(LENGTH if arguments.n is None else arguments.n, **options)
     while block := list(islice(symbols, BLOCK)):
         _write(b"".join(block) if as_bytes else "".join(block))
     _write("" if as_bytes else "\n")  # bytes may be anything, and nothing is added to them

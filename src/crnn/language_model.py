@@ -78,7 +78,8 @@ class LanguageModel(StringProbabilities):
         num_samples : int, default=1
             Samples to draw side by side. Sample i depends on `random_state` and on i alone.
         logit_bias : dict, default=None
-            Numbers that are added to the logits of some characters; -inf forbids one.
+            Numbers that are added to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document;
+            -inf forbids one.
         max_length : int or None, default=None
             For a model of documents: a document that has so many characters, the prime included, ends there. None:
             1000.

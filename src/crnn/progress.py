@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .char_rnn import CharRNN
 
 LINE_SECONDS = 5.0  # between two lines of a log, at first
+SAMPLES = 5  # documents that are shown at a time
 SAMPLE_SECONDS = 5.0  # between two samples, at first
 GROWTH = 1 / 20  # later, this part of the time gone by: a long run fills no disk with its log
 SAMPLE_LENGTH = 200
@@ -85,8 +86,10 @@ class Progress:
         due = max(SAMPLE_SECONDS, seconds * GROWTH)
         if self._verbose > 1 and self._display is not None and now - self._last_sample > due:
             self._last_sample = now
-            sample = printable(self._model.sample(SAMPLE_LENGTH))
-            self._guarded(self._display.write, f"----\n{sample}\n----")
+            whole = self._model.vocabulary_.boundary is None
+            samples = self._model.sample(SAMPLE_LENGTH, num_samples=1 if whole else SAMPLES)
+            shown = "\n".join(map(printable, [samples] if whole else samples))
+            self._guarded(self._display.write, f"----\n{shown}\n----")
 
     def _open(self, stream: TextIO) -> None:
         display = _Bar if is_terminal(stream) else _Log

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .errors import InvalidInputError
 from .settings import real, whole
+from .special import Special
 from .stopping import Stops
 from .vocabulary import Vocabulary
 
@@ -188,6 +189,9 @@ def _biases(logit_bias: Any, vocabulary: Vocabulary, forbidden: Collection[int])
         )
     bias = np.zeros(len(vocabulary))
     for symbol, value in (logit_bias or {}).items():
+        if isinstance(symbol, Special) and symbol in vocabulary:  # the end of a document sooner or later
+            bias[vocabulary.index(symbol)] = _bias(symbol, value)
+            continue
         if isinstance(symbol, str | bytes) and len(symbol) != 1:
             raise InvalidInputError(f"logit_bias holds {symbol!r}, which is not one symbol: give each symbol its bias")
         bias[vocabulary.encode(symbol, name="a symbol in logit_bias")] = _bias(symbol, value)
@@ -199,7 +203,7 @@ def _biases(logit_bias: Any, vocabulary: Vocabulary, forbidden: Collection[int])
     return bias if bias.any() else None
 
 
-def _bias(symbol: str | bytes, value: Any) -> float:
+def _bias(symbol: str | bytes | Special, value: Any) -> float:
     if isinstance(value, float | np.floating) and value == -math.inf:
         return -math.inf
     complaint = (
