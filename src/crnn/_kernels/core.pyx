@@ -504,12 +504,11 @@ cdef Chunk inference_chunk(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize
     if not network.net.many:
         raise ValueError("inference wants a network with all weights packed")
     chunk.gates = 0  # one layer after the other uses the same
+    cdef size_t address = gates.ctypes.data
+    cdef Py_ssize_t steps = gates.shape[1]
+    if network.net.boundary >= 0:
+        chunk.cut = <void*>(address + (steps - 1) * B * network.net.ldg * network.itemsize)
     return chunk
-
-
-cdef inline floating* after_gates(const NetworkPlaces* net, Chunk chunk, floating* gates) noexcept nogil:
-    """The last row of the gates of inference (see `inference_workspace`)."""
-    return gates if net.cell == RNN else gates + chunk.T * chunk.B * net.ldg
 
 
 def feed(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x, h, c, gates):
@@ -523,7 +522,6 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
-    chunk.cut = after_gates(net, chunk, gates0)
     cdef float_mode mode
     with nogil:
         mode = flush_denormals()
@@ -565,7 +563,6 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
-    chunk.cut = after_gates(net, chunk, gates0)
     cdef const floating* top = h0 + (net.L - 1) * chunk.states
     cdef floating* z = h0 + B * H if net.cell == RNN else gates0
     cdef float_mode mode
@@ -655,7 +652,6 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
-    chunk.cut = after_gates(net, chunk, gates0)
     cdef const floating* top = h0 + (net.L - 1) * chunk.states
     cdef float_mode mode
     with nogil:
