@@ -38,8 +38,7 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Recipe(0.8e12, 192, 16, 32, 0.02, 0.0),
         Recipe(2e12, 256, 16, 32, 0.025, 0.0),
         Recipe(8e12, 384, 16, 32, 0.01, 0.1),
-        Recipe(30e12, 384, 16, 32, 0.008, 0.3),
-        Recipe(100e12, 512, 16, 32, 0.006, 0.4),
+        Recipe(30e12, 512, 16, 32, 0.006, 0.4),
     ),
     "gru": (
         Recipe(0, 128, 16, 32, 0.01, 0.0),
@@ -48,9 +47,9 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Recipe(30e12, 512, 16, 32, 0.004, 0.3),
     ),
     "rnn": (
-        Recipe(0, 128, 16, 32, 0.003, 0.0),
-        Recipe(2e12, 256, 16, 32, 0.002, 0.0),
-        Recipe(8e12, 512, 16, 32, 0.001, 0.1),
+        Recipe(0, 128, 16, 32, 0.004, 0.0),
+        Recipe(2e12, 256, 16, 32, 0.003, 0.0),
+        Recipe(8e12, 512, 16, 32, 0.002, 0.1),
     ),
 }
 
@@ -149,8 +148,8 @@ def described(parameters: dict[str, Any], speed: float) -> str:
 
     Examples
     --------
-    >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))  # doctest: +ELLIPSIS
-    lstm of 128 units, 16 streams of 32 characters a step, adam at 0.02, dropout 0, for 15 s at 200 GFLOP/s
+    >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
+    lstm of 256 units, 16 streams of 32 characters a step, adam at 0.025, dropout 0, for 15 s at 200 GFLOP/s
     """
     return (
         "{cell} of {hidden_size} units, {batch_size} streams of {seq_length} characters a step, {optimizer} at "
