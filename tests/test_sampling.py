@@ -369,9 +369,8 @@ def test_bad_number_of_samples(model, k):
         model.sample(3, num_samples=k)
 
 
-def test_sample_before_its_length_is_none(model):
-    with pytest.raises(InvalidInputError, match=r"^n must be a whole number of at least 0, not None$"):
-        model.sample(None)
+def test_sample_without_a_length_has_two_hundred_characters(model):
+    assert len(model.sample(None)) == len(model.sample()) == 200
 
 
 def test_legacy_generator_samples_or_is_refused_by_name(model):
