@@ -41,10 +41,10 @@ class Recipe:
 
 
 RECIPES = {  # seconds that a recipe suits: on a faster machine more of them are worth the next one
-    15: Recipe(128, seq_length=32, batch_size=32, rate=0.012),
-    60: Recipe(256, rate=0.01),
-    180: Recipe(384, dropout=0.1, rate=0.012),
-    600: Recipe(512, dropout=0.3, rate=0.006),
+    15: Recipe(256, seq_length=32, batch_size=16, rate=0.02),
+    60: Recipe(384, dropout=0.1, seq_length=32, batch_size=16, rate=0.01),
+    180: Recipe(512, dropout=0.3, seq_length=32, batch_size=16, rate=0.006),
+    600: Recipe(512, dropout=0.4, seq_length=32, batch_size=16, rate=0.006),
 }
 
 
