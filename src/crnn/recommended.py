@@ -138,6 +138,7 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "warmup": 0.02,
         "clip": None,
         "clip_norm": 1.0,
+        "beta_2": 0.99,
         "dropout": recipe.dropout,
         "max_seconds": seconds,
     }
