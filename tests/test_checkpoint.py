@@ -151,6 +151,8 @@ def test_configuration_comes_back(path):
         "warmup": 0.25,
         "clip_norm": 2.5,
         "weight_decay": 0.0,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
         "dropout": 0.125,
         "max_seconds": None,
         "validation_fraction": 0.1,

@@ -408,3 +408,16 @@ def test_the_blas_is_let_go_after_a_divergence():
         with pytest.raises(DivergenceError):
             Run(*arguments, **options).steps(1000)
         assert set(blas_threads()) == {2}
+
+
+def test_adam_keeps_as_much_of_its_moments_as_it_is_told():
+    # After one step from nothing the moments are (1 - beta) times the gradient and its square; the step is the same.
+    models = [
+        CharRNN(5, cell="gru", optimizer="adam", max_steps=1, dtype="float64", random_state=0, **betas).fit("hello " * 9)
+        for betas in ({}, {"beta_1": 0.7, "beta_2": 0.96})
+    ]
+    usual, other = (model.optimizer_state_ for model in models)
+    for name in models[0].params_:
+        np.testing.assert_allclose(other["exp_avg"][name], usual["exp_avg"][name] * 0.3 / 0.1, rtol=1e-12)
+        np.testing.assert_allclose(other["exp_avg_sq"][name], usual["exp_avg_sq"][name] * 0.04 / 0.001, rtol=1e-12)
+        np.testing.assert_allclose(models[1].params_[name], models[0].params_[name], rtol=1e-9)

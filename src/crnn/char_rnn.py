@@ -62,6 +62,10 @@ class CharRNN(LanguageModel):
         Before that, a gradient whose Euclidean norm is larger is scaled down to it; None leaves it as it is.
     weight_decay : float, default=0.0
         Decoupled weight decay, for Adam only (then called AdamW).
+    beta_1 : float, default=0.9
+        How much of its first moment Adam keeps from step to step.
+    beta_2 : float, default=0.999
+        The same of the second moment; a shorter memory, 0.99, suits short runs.
     dropout : float, default=0.0
         Probability with which each output of each layer is dropped in training, at least 0 and below 1.
     epochs : int, default=10
@@ -162,6 +166,8 @@ class CharRNN(LanguageModel):
         clip: float | None = 5.0,
         clip_norm: float | None = None,
         weight_decay: float = 0.0,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
         dropout: float = 0.0,
         epochs: int = 10,
         max_steps: int | None = None,
@@ -190,6 +196,8 @@ class CharRNN(LanguageModel):
         self.clip = clip
         self.clip_norm = clip_norm
         self.weight_decay = weight_decay
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
         self.dropout = dropout
         self.epochs = epochs
         self.max_steps = max_steps

@@ -36,7 +36,7 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "lstm": (
         Recipe(0, 128, 16, 32, 0.02, 0.0),
         Recipe(0.8e12, 192, 16, 32, 0.02, 0.0),
-        Recipe(2e12, 256, 16, 32, 0.025, 0.0),
+        Recipe(2e12, 256, 16, 32, 0.02, 0.0),
         Recipe(8e12, 384, 16, 32, 0.01, 0.1),
         Recipe(30e12, 512, 16, 32, 0.006, 0.4),
     ),
@@ -138,6 +138,8 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "warmup": 0.02,
         "clip": None,
         "clip_norm": 1.0,
+        "beta_2": 0.99,
+        "weight_decay": 0.01,
         "dropout": recipe.dropout,
         "max_seconds": seconds,
     }
@@ -149,7 +151,7 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     Examples
     --------
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
-    lstm of 256 units, 16 streams of 32 characters a step, adam at 0.025, dropout 0, for 15 s at 200 GFLOP/s
+    lstm of 256 units, 16 streams of 32 characters a step, adam at 0.02, dropout 0, for 15 s at 200 GFLOP/s
     """
     return (
         "{cell} of {hidden_size} units, {batch_size} streams of {seq_length} characters a step, {optimizer} at "

@@ -48,6 +48,8 @@ class Settings:
     clip: float
     clip_norm: float
     weight_decay: float
+    beta_1: float
+    beta_2: float
     dropout: float
     epochs: int
     max_steps: int | None
@@ -251,6 +253,8 @@ _CHECKS: dict[str, _Check] = {
     "clip": _or_none(_real(above=0.0), math.inf),
     "clip_norm": _or_none(_real(above=0.0), math.inf),
     "weight_decay": _real(least=0.0),
+    "beta_1": _real(least=0.0, below=1.0),
+    "beta_2": _real(least=0.0, below=1.0),
     "dropout": _real(least=0.0, below=1.0),
     "epochs": _at_least(1, MOST),
     "max_steps": _or_none(_at_least(0, MOST_STEPS)),

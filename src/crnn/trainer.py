@@ -73,7 +73,7 @@ class Trainer:
     n_steps, smooth_loss : int, float
         Where training stands.
     optimizer : {"adagrad", "rmsprop", "adam"}
-    clip, clip_norm, weight_decay : float
+    clip, clip_norm, weight_decay, beta_1, beta_2 : float
         Infinity: not clipped.
     optimizer_start : int
         The step before which `memory` was zero.
@@ -102,6 +102,8 @@ class Trainer:
         clip: float = math.inf,
         clip_norm: float = math.inf,
         weight_decay: float = 0.0,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
         dropout: float = 0.0,
         dropout_seed: int = 0,
         n_threads: int = 1,
@@ -109,7 +111,7 @@ class Trainer:
     ) -> None:
         self.layout, self.params, self.memory, self.states = layout, params, tuple(memory), tuple(states)
         self.streams = streams
-        self.optimizer = core.Optimizer(optimizer, clip, clip_norm, weight_decay)
+        self.optimizer = core.Optimizer(optimizer, clip, clip_norm, weight_decay, beta_1, beta_2)
         self.dropout, self.dropout_seed = dropout, dropout_seed
         T, B = streams.seq_length, streams.batch_size
         self.loss_scale = seq_length / T

@@ -260,6 +260,8 @@ def _trainer(learned: dict[str, Any], settings: Settings, streams: AnyStreams) -
         clip=settings.clip,
         clip_norm=settings.clip_norm,
         weight_decay=settings.weight_decay,
+        beta_1=settings.beta_1,
+        beta_2=settings.beta_2,
         dropout=settings.dropout,
         dropout_seed=int(rng.integers(2**63)),
         n_threads=threads_for(learned["_layout"], streams, settings.n_threads),

@@ -26,7 +26,15 @@ class Network:
     ) -> None: ...
 
 class Optimizer:
-    def __init__(self, name: str, clip: float, clip_norm: float, weight_decay: float) -> None: ...
+    def __init__(
+        self,
+        name: str,
+        clip: float,
+        clip_norm: float,
+        weight_decay: float,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+    ) -> None: ...
 
 class Controls:
     def __init__(self, *, penalty: float, top_k: int, top_p: float, min_p: float) -> None: ...

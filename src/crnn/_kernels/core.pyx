@@ -99,10 +99,14 @@ cdef class Optimizer:
     cdef double clip
     cdef double clip_norm
     cdef double weight_decay
+    cdef double beta_1
+    cdef double beta_2
 
-    def __init__(self, str name, double clip, double clip_norm, double weight_decay):
+    def __init__(self, str name, double clip, double clip_norm, double weight_decay, double beta_1=0.9,
+                 double beta_2=0.999):
         self.kind = {"adagrad": ADAGRAD, "rmsprop": RMSPROP, "adam": ADAM}[name]
         self.clip, self.clip_norm, self.weight_decay = clip, clip_norm, weight_decay
+        self.beta_1, self.beta_2 = beta_1, beta_2
 
 
 cdef class Controls:
@@ -387,6 +391,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     team.shards, team.rank, team.seen, team.now = n_shards, rank, &seen[0], own.stamp
     drop.rate, drop.first_stream = dropout, first_stream
     rule.kind, rule.clip, rule.weight_decay, rule.scale = optimizer.kind, optimizer.clip, optimizer.weight_decay, 1
+    rule.beta_1, rule.beta_2 = optimizer.beta_1, optimizer.beta_2
     measuring.add_up, measuring.measure, measuring.step = True, True, False
     stepping.add_up, stepping.step = not by_norm, True
     with nogil:
@@ -425,8 +430,8 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
                 norm = total_norm(&norms[0], n_shards)
                 rule.scale = min(1.0, optimizer.clip_norm / (norm + 1e-6))
             rule.learning_rate = rates[step]
-            rule.correction = 1 - pow(0.9, adam_steps + step + 1)
-            rule.root_correction = sqrt(1 - pow(0.999, adam_steps + step + 1))
+            rule.correction = 1 - pow(rule.beta_1, adam_steps + step + 1)
+            rule.root_correction = sqrt(1 - pow(rule.beta_2, adam_steps + step + 1))
             stepping.measure = not by_norm and step + 1 == n_steps
             stepping.squares = 0
             update(net, &rule, &team, &stepping, &params[0], d, &first_memory[0], &second_memory[0], &panels[0])

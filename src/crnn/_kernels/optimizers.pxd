@@ -17,6 +17,8 @@ ctypedef struct Rule:  # what an optimiser does in one step
     double scale  # of the gradient: below 1 if its norm is clipped
     double clip
     double weight_decay
+    double beta_1  # how much of Adam's moments is kept
+    double beta_2
     double correction  # Adam's bias corrections, of the first and of the square root of the second moment
     double root_correction
 
@@ -59,12 +61,12 @@ cdef inline void rmsprop(const Rule* rule, floating* p, const floating* d, float
 
 cdef inline void adam(const Rule* rule, floating* p, const floating* d, floating* exp_avg, floating* exp_avg_sq,
                       Py_ssize_t n) noexcept nogil:
-    """d = clip(d); exp_avg += 0.1 (d - exp_avg); exp_avg_sq = 0.999 exp_avg_sq + 0.001 d * d;
+    """d = clip(d); exp_avg += (1 - beta_1) (d - exp_avg); exp_avg_sq = beta_2 exp_avg_sq + (1 - beta_2) d * d;
     p = (1 - learning_rate weight_decay) p - learning_rate / correction * exp_avg
         / (sqrt(exp_avg_sq) / root_correction + 1e-8)"""
     cdef Py_ssize_t i
-    cdef floating g, slow = <floating>0.999, rest = <floating>(1 - 0.999), epsilon = <floating>1e-8
-    cdef floating fast_rest = <floating>(1 - 0.9), scale = <floating>rule.scale, clip = <floating>rule.clip
+    cdef floating g, slow = <floating>rule.beta_2, rest = <floating>(1 - rule.beta_2), epsilon = <floating>1e-8
+    cdef floating fast_rest = <floating>(1 - rule.beta_1), scale = <floating>rule.scale, clip = <floating>rule.clip
     cdef floating step = <floating>(rule.learning_rate / rule.correction), widen = <floating>(1 / rule.root_correction)
     cdef floating keep = <floating>(1 - rule.learning_rate * rule.weight_decay)
     for i in range(n):
