@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+MOST_LAYERS = 64  # as the kernels; far more than can be trained
+
+
 class Cell(NamedTuple):
     """What the shapes of a network depend on; the arithmetic is in ``_kernels`` and ``reference``."""
 

@@ -163,6 +163,5 @@ def _portable(parameters: dict[str, Any]) -> dict[str, Any]:
     out["dtype"] = np.dtype(out["dtype"]).name
     if not isinstance(out["random_state"], int | np.integer):
         out["random_state"] = None
-    if "callbacks" in out:
-        out["callbacks"] = None
+    out["callbacks"] = None
     return out

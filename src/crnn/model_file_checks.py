@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import CELLS
+from .cells import CELLS, MOST_LAYERS
+from .settings import OPTIMIZERS
 
 Shape = tuple[int, ...]
 
 DTYPES = {"float32": "F32", "float64": "F64", "uint8": "U8"}
-MEMORIES = {"adagrad": ("sum",), "rmsprop": ("square_avg",), "adam": ("exp_avg", "exp_avg_sq")}
+MEMORIES = {name: kind.memory for name, kind in OPTIMIZERS.items()}
 """What each optimiser remembers of a weight, as PyTorch names it."""
 
 _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
@@ -30,7 +31,6 @@ _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
     "optimizer_start": (int,),
 }
 _MAX_SIZE = 2**31 - 1  # as far as every BLAS can count
-_MAX_LAYERS = 64  # far more than can be trained; a claim of more would cost memory before it is found out
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ def architecture_fault(document: Any) -> str | None:
         return f"its architecture is not an object with just {', '.join(types)}, each of its type"
     if document["cell"] not in CELLS:
         return f"its cell is none of {', '.join(CELLS)}; a newer crnn may know it"
-    if not 1 <= document["num_layers"] <= _MAX_LAYERS:
-        return f"its num_layers is not 1 to {_MAX_LAYERS}"
+    if not 1 <= document["num_layers"] <= MOST_LAYERS:  # a claim of more would cost memory before it is found out
+        return f"its num_layers is not 1 to {MOST_LAYERS}"
     if not all(1 <= document[key] <= _MAX_SIZE for key in ("hidden_size", "vocab_size")):
         return "its hidden_size or vocab_size is out of range"
     if document["dtype"] not in ("float32", "float64"):
