@@ -413,8 +413,8 @@ def test_the_blas_is_let_go_after_a_divergence():
 def test_adam_keeps_as_much_of_its_moments_as_it_is_told():
     # After one step from nothing the moments are (1 - beta) times the gradient and its square; the step is the same.
     models = [
-        CharRNN(5, cell="gru", optimizer="adam", max_steps=1, dtype="float64", random_state=0, **betas).fit("hello " * 9)
-        for betas in ({}, {"beta_1": 0.7, "beta_2": 0.96})
+        CharRNN(5, cell="gru", optimizer="adam", max_steps=1, dtype="float64", random_state=0, **b).fit("hello " * 9)
+        for b in ({}, {"beta_1": 0.7, "beta_2": 0.96})
     ]
     usual, other = (model.optimizer_state_ for model in models)
     for name in models[0].params_:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from . import corpus, learned
+from . import corpus, extension, learned
 from .budget import Budget
 from .corpus import Source
 from .errors import InvalidInputError, NotFittedError
@@ -272,7 +272,9 @@ class CharRNN(LanguageModel):
         self._learn(X, validation, anew=True, sweeps=self.epochs)
         return self
 
-    def partial_fit(self, X: Source, y: None = None, *, validation: Source | None = None) -> Self:
+    def partial_fit(
+        self, X: Source, y: None = None, *, validation: Source | None = None, extend_vocabulary: bool = False
+    ) -> Self:
         """Go on training with a text: weights, optimiser memory and hidden state are those of the model.
 
         The text is swept once, from its first character; at most `max_steps` steps are taken. With `max_seconds` it is
@@ -290,6 +292,10 @@ class CharRNN(LanguageModel):
             Not used.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
             As in `fit`, of the model's symbols. The lowest loss is the lowest of this call.
+        extend_vocabulary : bool, default=False
+            Whether characters of `X` that the model does not know become symbols of it. What it has learned it keeps:
+            the probabilities of the old symbols stay in proportion, and the new ones are at first as improbable as the
+            most improbable old one. False: they are an error.
 
         Returns
         -------
@@ -308,11 +314,19 @@ class CharRNN(LanguageModel):
         >>> model.set_params(max_steps=3).partial_fit("hello world " * 20).n_steps_
         3
         """
-        self._learn(X, validation, anew="vocabulary_" not in vars(self), sweeps=1, most_sweeps=1)
+        anew = "vocabulary_" not in vars(self)
+        self._learn(X, validation, anew=anew, sweeps=1, most_sweeps=1, extend=extend_vocabulary)
         return self
 
     def _learn(
-        self, X: Source, validation: Source | None, *, anew: bool, sweeps: int, most_sweeps: int | None = None
+        self,
+        X: Source,
+        validation: Source | None,
+        *,
+        anew: bool,
+        sweeps: int,
+        most_sweeps: int | None = None,
+        extend: bool = False,
     ) -> None:
         """Train for `max_seconds`, `max_steps` or so many sweeps; `max_steps` may be bounded by a number of sweeps."""
         start = time.perf_counter()
@@ -321,6 +335,8 @@ class CharRNN(LanguageModel):
         if not anew:
             learned.check_fits(self, settings)
         vocabulary = corpus.vocabulary_of(text, settings.min_count) if anew else self.vocabulary_
+        if extend and not anew:
+            vocabulary = extension.extended(vocabulary, corpus.vocabulary_of(text))
         ids, validation_ids = texts(text, validation, vocabulary, settings)
         rng = generator(settings.random_state) if anew else self._rng
         streams = streams_for(ids, vocabulary, settings, rng, 0 if anew else self.n_steps_)
@@ -333,6 +349,8 @@ class CharRNN(LanguageModel):
             keep_best=validation_ids is not None and settings.restore_best,
         )
         attributes = learned.started(settings, layout, vocabulary, rng) if anew else learned.carried(self, settings)
+        if vocabulary is not attributes["vocabulary_"]:
+            attributes = extension.widened(attributes, vocabulary, layout)
         budget = Budget.of_call(settings, streams.steps_per_sweep, sweeps, most_sweeps)
         Training(self, attributes, settings, streams, budget, validation_ids, start).run()
 

@@ -1,0 +1,77 @@
+"""A vocabulary that grows: what was learned stays, and the new symbols can be learned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN
+from crnn.errors import InvalidInputError
+
+OLD, NEW = "the cat sat on the mat. " * 9, "Zoë's cat? "
+
+
+def trained(text=OLD, **options):
+    options = {"hidden_size": 11, "max_steps": 50, "random_state": 0, "dtype": "float64"} | options
+    return CharRNN(**options).fit(text)
+
+
+@pytest.mark.parametrize("options", [{}, {"cell": "gru", "num_layers": 2}, {"cell": "lstm", "optimizer": "adam"}])
+def test_old_symbols_keep_their_proportions(options):
+    model, grown = trained(**options), trained(**options)
+    grown.set_params(max_steps=0).partial_fit(NEW, extend_vocabulary=True)
+    assert list(grown.vocabulary_) == sorted(set(OLD + NEW))
+    old = [list(grown.vocabulary_).index(symbol) for symbol in model.vocabulary_]
+    prefixes = ["", "the", OLD]
+    before, after = model.predict_proba(prefixes), grown.predict_proba(prefixes)[:, old]
+    np.testing.assert_allclose(after / after.sum(axis=1, keepdims=True), before, rtol=1e-6)
+    for name, memory in model.optimizer_state_.items():
+        if name != "step":
+            np.testing.assert_array_equal(grown.optimizer_state_[name]["Why"][old], memory["Why"])
+            assert np.count_nonzero(grown.optimizer_state_[name]["by"]) == np.count_nonzero(memory["by"])
+
+
+def test_new_symbols_are_learned():
+    model = trained(optimizer="adam", learning_rate=0.02)
+    text = NEW * 20
+    model.set_params(max_steps=0).partial_fit(text, extend_vocabulary=True)
+    before = model.score(text)
+    model.set_params(max_steps=None)
+    for _ in range(20):
+        model.partial_fit(text, extend_vocabulary=True)
+    assert model.score(text) > before / 2
+
+
+def test_documents_and_unknown_symbols_keep_their_specials():
+    model = trained(["anna", "bob", "eve"], min_count=2)
+    model.partial_fit(["zoë"], extend_vocabulary=True)
+    vocabulary = model.vocabulary_
+    assert (vocabulary.unknown, vocabulary.boundary) == (len(vocabulary) - 2, len(vocabulary) - 1)
+    assert "ë" in vocabulary
+    assert np.isfinite(model.score_samples(["zoë", "xyz"])).all()
+
+
+def test_nothing_new_changes_nothing():
+    model = trained().set_params(max_steps=0)
+    vocabulary, layout = model.vocabulary_, model._layout
+    model.partial_fit("tac", extend_vocabulary=True)
+    assert model.vocabulary_ is vocabulary
+    assert model._layout is layout
+
+
+def test_a_new_symbol_is_an_error_unless_asked_for():
+    model = trained()
+    before = model.score("cat")
+    with pytest.raises(InvalidInputError, match="Z"):
+        model.partial_fit(NEW)
+    with pytest.raises(InvalidInputError):
+        model.partial_fit(b"cat", extend_vocabulary=True)
+    assert model.score("cat") == before
+
+
+def test_a_grown_model_is_saved(tmp_path):
+    model = trained(cell="gru", optimizer="rmsprop").partial_fit(NEW, extend_vocabulary=True)
+    model.save(tmp_path / "grown.crnn")
+    again = CharRNN.load(tmp_path / "grown.crnn")
+    assert again.score(NEW) == model.score(NEW)
+    assert again.partial_fit(NEW).n_steps_ == model.n_steps_ + 1
