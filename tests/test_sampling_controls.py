@@ -313,7 +313,7 @@ def test_stop_that_is_never_met(model):
 def test_what_has_stopped_is_no_longer_drawn(model, monkeypatch):
     drawn = []
     draw = Uniforms.draw
-    monkeypatch.setattr(Uniforms, "draw", lambda self, n: drawn.append((len(self._generators), n)) or draw(self, n))
+    monkeypatch.setattr(Uniforms, "draw", lambda self, n: drawn.append((len(self._samples), n)) or draw(self, n))
     assert model.sample(10**9, stop=list(SYMBOLS), random_state=0, num_samples=1) == ""
     assert drawn == [(1, sampling.FIRST_BLOCK)]
     drawn.clear()

@@ -146,7 +146,7 @@ class LanguageModel(StringProbabilities):
                 network, ids, n, k, text_of=text_of, unique=bool(unique), exclude=excluded, **options
             )
         else:
-            texts = [text_of(drawn) for drawn in sampling.sample(network, ids, n, k, **options)]
+            texts = _decoded(vocabulary, head, sampling.sample(network, ids, n, k, **options))
         return texts[0] if k == 1 else texts
 
     def stream(
@@ -362,3 +362,10 @@ def _texts(name: str, texts: Any) -> frozenset[Any]:
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise InvalidInputError(f"{name} must be a list or a set of texts, not {type(texts).__name__}")
     return frozenset(texts)
+
+
+def _decoded(vocabulary: Vocabulary, head: Array, samples: list[Array]) -> list[Any]:
+    """Return the texts of samples, each with the head before it; decoded together, since a call takes a while."""
+    together = vocabulary.decode(np.concatenate([part for drawn in samples for part in (head, drawn)]))
+    ends = np.cumsum([len(head) + len(drawn) for drawn in samples]).tolist()
+    return [together[first:last] for first, last in zip([0, *ends], ends, strict=False)]

@@ -48,22 +48,26 @@ class Uniforms:
     """
 
     def __init__(self, root: np.random.PCG64, samples: range) -> None:
-        self._generators = []
-        for i in samples:
-            bits = np.random.PCG64(0)
-            bits.state = root.state
-            self._generators.append(np.random.Generator(bits.advance(i * GOLDEN % 2**128)))
+        # One generator that is moved from stream to stream: making one for each takes longer than drawing a name.
+        self._bits = np.random.PCG64(0)
+        self._bits.state = root.state
+        self._generator, self._place = np.random.Generator(self._bits), 0  # in draws from `root` on
+        self._samples, self._drawn = list(samples), 0
 
     def draw(self, n: int) -> NDArray[np.float64]:
         """Return the next n numbers of every stream, (n, samples)."""
-        out = np.empty((len(self._generators), n))
-        for row, stream in zip(out, self._generators, strict=True):
-            stream.random(out=row)
+        out = np.empty((len(self._samples), n))
+        for row, i in zip(out, self._samples, strict=True):
+            begin = i * GOLDEN + self._drawn
+            self._bits.advance((begin - self._place) % 2**128)
+            self._generator.random(out=row)
+            self._place = begin + n
+        self._drawn += n
         return np.ascontiguousarray(out.T)
 
     def keep(self, kept: list[int]) -> None:
         """Leave out all streams but these, which are counted among those that are left."""
-        self._generators = [self._generators[i] for i in kept]
+        self._samples = [self._samples[i] for i in kept]
 
 
 def primed_state(network: PackedNetwork, prime: Ids) -> State:
@@ -192,7 +196,7 @@ def _draw(
         if not controls.stops:
             continue
         block = min(2 * block, STOP_BLOCK)
-        stopped = {b: controls.stops.first(out[b, :i], new=count) for b in going}
+        stopped = dict(zip(going, controls.stops.first_of_each(out[going, :i], new=count), strict=True))
         kept = [row for row, b in enumerate(going) if stopped[b] is None]
         if len(kept) < len(going):
             lengths = [n if stop is None else stop for stop in (stopped.get(b, lengths[b]) for b in range(len(out)))]
