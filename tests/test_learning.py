@@ -82,8 +82,9 @@ def test_a_text_without_surprises_is_learned_by_heart(dtype, B):
     by_heart = 0
     for seed in range(3):
         model = CharRNN(64, batch_size=B, max_steps=1500, dtype=dtype, random_state=seed).fit(text)
-        assert model.bits_per_char(text) < 0.3
-        by_heart += model.sample(45, prime="the quick brown fox ", temperature=0) in text
+        by_heart += (
+            model.bits_per_char(text) < 0.1 and model.sample(45, prime="the quick brown fox ", temperature=0) in text
+        )
     assert by_heart >= 2
 
 
