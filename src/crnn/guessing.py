@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidInputError
-from .inference import PackedNetwork, State
+from .inference import PackedNetwork, State, repeated
 from .sampling import Uniforms
 from .settings import whole
 from .string_scores import Strings, TextBlock, log_likelihoods
@@ -99,9 +99,9 @@ def drawn_log_likelihoods(
         rows, uniforms = batches[i], Uniforms(bits, range(i, i + 1))
         if end is None:
             u = uniforms.draw(length * len(rows)).reshape(length, len(rows))
-            strings = Strings.join(network.sample(u, 1.0, _repeated(start, len(rows))).T)
+            strings = Strings.join(network.sample(u, 1.0, repeated(start, len(rows))).T)
         else:
-            strings = _drawn_to_the_end(network, _repeated(start, len(rows)), end, length, uniforms)
+            strings = _drawn_to_the_end(network, repeated(start, len(rows)), end, length, uniforms)
         out[rows.start : rows.stop] = log_likelihoods(network, strings, start, 1)
 
     deal_out(range(len(batches)), draw, n_threads)
@@ -127,10 +127,6 @@ def _drawn_to_the_end(network: PackedNetwork, state: State, end: int, most: int,
         on = ends > STEP
         going, state, drawn = going[on], tuple(part[:, on] for part in state), drawn + STEP
     return Strings.join(np.concatenate(pieces) for pieces in parts)
-
-
-def _repeated(state: State, B: int) -> State:
-    return tuple(np.repeat(part, B, axis=1) for part in state)
 
 
 def checked_length(length: int | None, end: int | None) -> int:

@@ -155,7 +155,7 @@ class PackedNetwork(NamedTuple):
         """
         B, out = len(lengths), np.zeros(len(lengths))
         T = max(1, SCORE_ROWS // B)
-        work = self._workspace(T, tuple(np.repeat(part, B, axis=1) for part in start))
+        work = self._workspace(T, repeated(start, B))
         x, y = np.empty(T * B, np.int32), np.empty((T * B, self.layout.vocab_size), self.layout.dtype)
         steps = max(1, CALL_SYMBOLS // B)
         for i in range(0, int(lengths[0]), steps):
@@ -203,6 +203,11 @@ class PackedNetwork(NamedTuple):
         """Put the states that a workspace ends with in place of those it started from."""
         for array, end in zip(work, state, strict=False):
             end[...] = array[:, 0, :, : self.hidden_size]
+
+
+def repeated(state: State, streams: int) -> State:
+    """Return a state of one stream as that of so many."""
+    return tuple(np.repeat(part, streams, axis=1) for part in state)
 
 
 def _padded(layout: Layout) -> Layout:

@@ -135,18 +135,21 @@ class LanguageModel(StringProbabilities):
         ids = self._encode_prime(prime)
         head = ids[:0] if vocabulary.boundary is None else ids[1:]
 
-        def text_of(drawn: Array) -> Any:
-            return vocabulary.decode(np.concatenate([head, drawn]))
+        def texts_of(samples: list[Array]) -> list[Any]:
+            """Decoded together, since a call takes a while, each with the head before it."""
+            together = vocabulary.decode(np.concatenate([part for drawn in samples for part in (head, drawn)]))
+            ends = np.cumsum([len(head) + len(drawn) for drawn in samples]).tolist()
+            return [together[first:last] for first, last in zip([0, *ends], ends, strict=False)]
 
         options = {"controls": controls, "random_state": random_state, "n_threads": threads(self.n_threads)}
         network, n = self._packed("sample", one_row=k == 1), _length(vocabulary, n, max_length, len(head))
         excluded = _texts("exclude", exclude)
         if unique or excluded:
             texts = sampling.distinct(
-                network, ids, n, k, text_of=text_of, unique=bool(unique), exclude=excluded, **options
+                network, ids, n, k, texts_of=texts_of, unique=bool(unique), exclude=excluded, **options
             )
         else:
-            texts = _decoded(vocabulary, head, sampling.sample(network, ids, n, k, **options))
+            texts = texts_of(sampling.sample(network, ids, n, k, **options))
         return texts[0] if k == 1 else texts
 
     def stream(
@@ -362,10 +365,3 @@ def _texts(name: str, texts: Any) -> frozenset[Any]:
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise InvalidInputError(f"{name} must be a list or a set of texts, not {type(texts).__name__}")
     return frozenset(texts)
-
-
-def _decoded(vocabulary: Vocabulary, head: Array, samples: list[Array]) -> list[Any]:
-    """Return the texts of samples, each with the head before it; decoded together, since a call takes a while."""
-    together = vocabulary.decode(np.concatenate([part for drawn in samples for part in (head, drawn)]))
-    ends = np.cumsum([len(head) + len(drawn) for drawn in samples]).tolist()
-    return [together[first:last] for first, last in zip([0, *ends], ends, strict=False)]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidInputError
-from .inference import PackedNetwork, State
+from .inference import PackedNetwork, State, repeated
 from .sampling_controls import SamplingControls
 from .settings import generator
-from .threads import cores, shares
+from .threads import cores, deal_out, shares
 
 BLOCK = 1024  # symbols drawn in one call of the kernel: enough to hide the call, few enough for Ctrl-C
 STOP_BLOCK = 64  # the same of samples that may stop: what is drawn after a stop is lost
@@ -97,7 +96,7 @@ def distinct(
     n: int,
     num_samples: int,
     *,
-    text_of: Callable[[Ids], Any],
+    texts_of: Callable[[list[Ids]], list[Any]],
     unique: bool,
     exclude: Collection[Any],
     controls: SamplingControls,
@@ -117,8 +116,7 @@ def distinct(
                 f"excluded{' or not unique' if unique else ''}; ask for fewer, or raise the temperature"
             )
         count = min(max(num_samples - len(texts), LEAST_TRIES), most - drawn)
-        for ids in _sample(network, prime, n, range(drawn, drawn + count), controls, bits, n_threads):
-            text = text_of(ids)
+        for text in texts_of(_sample(network, prime, n, range(drawn, drawn + count), controls, bits, n_threads)):
             if text not in seen and len(texts) < num_samples:
                 texts.append(text)
                 if unique:
@@ -140,15 +138,15 @@ def _sample(
     primed = primed_state(network, prime)
     batches = [samples[part.start : part.stop] for part in shares(len(samples), -(-len(samples) // BATCH))]
 
-    def draw(batch: range) -> list[NDArray[np.int32]]:
-        states = tuple(np.repeat(part, len(batch), axis=1) for part in primed)
-        return _draw(network, states, Uniforms(bits, batch), _seen(network, prime, len(batch), controls), n, controls)
+    drawn: list[list[NDArray[np.int32]]] = [[] for _ in batches]
 
-    threads = min(len(batches), n_threads or cores())
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            return [text for texts in pool.map(draw, batches) for text in texts]
-    return [text for batch in batches for text in draw(batch)]
+    def draw(i: int) -> None:
+        batch = batches[i]
+        states, seen = repeated(primed, len(batch)), _seen(network, prime, len(batch), controls)
+        drawn[i] = _draw(network, states, Uniforms(bits, batch), seen, n, controls)
+
+    deal_out(range(len(batches)), draw, n_threads or cores())
+    return [ids for of_batch in drawn for ids in of_batch]
 
 
 def stream(

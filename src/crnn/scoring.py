@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .inference import SCORE_ROWS, PackedNetwork, State
-from .threads import Helpers, cores, shares
+from .threads import cores, deal_out, shares
 
 BLOCK = 1 << 14  # symbols handed to the kernel at a time
 PART = 2048  # least symbols of a part when a text is cut, long against what is read again
@@ -71,17 +71,9 @@ def parallel_log_likelihood(
         return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]
 
     groups = shares(len(ranges), max(-(-len(ranges) // STREAMS), min(n_threads, len(ranges) // LEAST_STREAMS)))
-    workers, sums = min(len(groups), n_threads), [[0.0]] * len(groups)
-
-    def work(rank: int) -> None:
-        for i in range(rank, len(groups), workers):
-            sums[i] = read(groups[i])
-
-    with Helpers(workers - 1, work) as helpers:
-        helpers.start()
-        work(0)
-        helpers.finish()
-    return math.fsum(log_p for of_group in sums for log_p in of_group)
+    sums: list[float] = []
+    deal_out(groups, lambda group: sums.extend(read(group)), n_threads)
+    return math.fsum(sums)  # exact, and so the same in whatever order they came
 
 
 def surprisal(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.float64]:

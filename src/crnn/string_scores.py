@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidInputError
-from .inference import PackedNetwork, State
+from .inference import PackedNetwork, State, repeated
 from .threads import cores, deal_out
 from .vocabulary import Text, Vocabulary
 
@@ -170,7 +170,7 @@ def _after(
     """Give the last layer's activations after the strings of a group, the shortest ones first."""
     starts, lengths = strings.starts[group], strings.lengths[group]
     B, t = len(group), 0
-    state = tuple(np.repeat(part, B, axis=1) for part in start)
+    state = repeated(start, B)
     while B:
         while t < lengths[B - 1]:
             steps = min(int(lengths[B - 1]) - t, max(1, BLOCK_SYMBOLS // (64 * B)))
