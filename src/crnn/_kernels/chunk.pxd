@@ -115,21 +115,29 @@ cdef inline void add_column_sums(const floating* a, Py_ssize_t rows, Py_ssize_t 
 # -------------------------------------------------------------------------------------------- input of a layer
 
 
+cdef inline void set_biases(const Network* net, const floating* p, Py_ssize_t l, Py_ssize_t rows,
+                            floating* z) noexcept nogil:
+    """z = bh                                          (rows, G H): what a layer's products are then added to"""
+    cdef Py_ssize_t g, H = net.H
+    for g in range(net.G):
+        set_rows(p + net.layer[l].bh + g * H, rows, H, z + input_block(net, g) * H, net.ldg)
+    if net.cell == GRU:
+        set_rows(p + net.layer[l].bn, rows, H, z + 2 * H, net.ldg)
+
+
 cdef inline void look_up_input(const Network* net, const floating* p, const int* x, Py_ssize_t B,
                                floating* z) noexcept nogil:
     """z = Wx[x] + bh                                  (B, G H): the first layer's input, a row for each stream"""
-    cdef Py_ssize_t b, j, H = net.H, N = net.G * H, together = 2 * H if net.cell == GRU else N
-    cdef const floating* bias = p + net.layer[0].bh
+    cdef Py_ssize_t b, j, g, H = net.H
+    cdef const floating* bias
     cdef const floating* row
     cdef floating* out
     for b in range(B):
-        row = p + net.layer[0].Wx + x[b] * N
-        out = z + b * net.ldg
-        for j in range(together):
-            out[j] = row[j] + bias[j]
-        if net.cell == GRU:
-            out += H
-            for j in range(2 * H, N):
+        for g in range(net.G):
+            bias = p + net.layer[0].bh + g * H
+            row = p + net.layer[0].Wx + (x[b] * net.G + g) * H
+            out = z + b * net.ldg + input_block(net, g) * H
+            for j in range(H):
                 out[j] = row[j] + bias[j]
     if net.cell == GRU:
         set_rows(p + net.layer[0].bn, B, H, z + 2 * H, net.ldg)
@@ -139,31 +147,24 @@ cdef inline void project_input(const Network* net, const floating* p, const floa
                                Py_ssize_t rows, const floating* below, floating* z) noexcept nogil:
     """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H): the input of a higher layer"""
     cdef Py_ssize_t g, H = net.H, N = net.G * H
-    cdef floating* out
+    set_biases(net, p, l, rows, z)
     for g in range(net.G):
-        out = z + input_block(net, g) * H
-        set_rows(p + net.layer[l].bh + g * H, rows, H, out, net.ldg)
         multiply_rows(net.many, rows, net.units, H, below, H, p + net.layer[l].Wx + g * H, N,
-                      panels + net.layer[l].Wx_panels + g * packed_elements(p, net.units, H), net.most_rows, out,
-                      net.ldg)
-    if net.cell == GRU:
-        set_rows(p + net.layer[l].bn, rows, H, z + 2 * H, net.ldg)
+                      panels + net.layer[l].Wx_panels + g * packed_elements(p, net.units, H), net.most_rows,
+                      z + input_block(net, g) * H, net.ldg)
 
 
 cdef inline void add_lookup_gradient(const Network* net, const floating* dz, const int* x, Py_ssize_t B,
                                      floating* d) noexcept nogil:
     """dWx[x] += dz                                    the backward of `look_up_input`, while dz is in the cache"""
-    cdef Py_ssize_t b, j, H = net.H, N = net.G * H, together = 2 * H if net.cell == GRU else N
+    cdef Py_ssize_t b, j, g, H = net.H
     cdef const floating* out
     cdef floating* row
     for b in range(B):
-        row = d + net.layer[0].Wx + x[b] * N
-        out = dz + b * net.ldg
-        for j in range(together):
-            row[j] += out[j]
-        if net.cell == GRU:
-            out += H
-            for j in range(2 * H, N):
+        for g in range(net.G):
+            row = d + net.layer[0].Wx + (x[b] * net.G + g) * H
+            out = dz + b * net.ldg + input_block(net, g) * H
+            for j in range(H):
                 row[j] += out[j]
 
 
@@ -218,21 +219,12 @@ cdef inline void multiply_split_back(const Network* net, Py_ssize_t rows, const 
 # --------------------------------------------------------------------------------------------------- one layer
 
 
-cdef inline void set_biases(const Network* net, const floating* p, Py_ssize_t B, floating* z) noexcept nogil:
-    """z = bh                                          (B, G H): of the first layer"""
-    cdef Py_ssize_t g, H = net.H
-    for g in range(net.G):
-        set_rows(p + net.layer[0].bh + g * H, B, H, z + input_block(net, g) * H, net.ldg)
-    if net.cell == GRU:
-        set_rows(p + net.layer[0].bn, B, H, z + 2 * H, net.ldg)
-
-
 cdef inline void begin_step(const Network* net, const floating* p, const floating* panels, Py_ssize_t B,
                             const floating* h_prev, bint back, floating* z) noexcept nogil:
     """z = bh + h_prev @ Wh                            (B, G H): of the first layer's step, what needs no symbol"""
     cdef Py_ssize_t g, H = net.H, ld = net.ldg
     cdef const floating* Wh = panels + net.layer[0].Wh_panels
-    set_biases(net, p, B, z)
+    set_biases(net, p, 0, B, z)
     for g in range(net.G):
         multiply_panels(B, net.units, H, h_prev, H, Wh + g * packed_elements(p, net.units, H), net.most, z + g * H, ld,
                         back)
@@ -244,7 +236,7 @@ cdef inline void start_anew(const Network* net, const floating* p, Chunk chunk, 
     cdef Py_ssize_t b, l, H = net.H
     for b in range(chunk.B):
         if x[b] == net.boundary:
-            set_biases(net, p, 1, z + b * net.ldg)
+            set_biases(net, p, 0, 1, z + b * net.ldg)
             for l in range(net.L):
                 memset(h + l * chunk.states + b * H, 0, H * sizeof(floating))
                 if net.cell == LSTM:

@@ -3,7 +3,7 @@
 Built once for each instruction set from this one source (see setup.py); `crnn._kernels` picks the build.
 Everything behind the doors is in the .pxd files: `network` (where everything lies), `chunk` (one chunk forward and
 back), `rnn`, `gru`, `lstm` (the cells), `panels` and `blas` (products), `softmax`, `dropout`, `update` and
-`optimizers`, `sampler`, `elementwise`.
+`optimizers`, `boundary`, `sampler`, `elementwise`.
 """
 from cython cimport floating
 from libc.limits cimport INT_MAX
@@ -65,15 +65,15 @@ cdef class Network:
         net.units = net.H if units is None else units
         net.symbols = net.V if symbols is None else symbols
         net.boundary = -1 if boundary is None else boundary
-        net.G = {RNN: 1, GRU: 3, LSTM: 4}[net.cell]
+        net.G = layout.kind.gates
         net.Z = {RNN: 1, GRU: 4, LSTM: 5}[net.cell]
         net.many, net.training = many, training
         net.most, net.most_rows = widest(one_row), widest(one_row_products)
-        per_layer = 4 if net.cell == GRU else 3
+        per_layer = 4 if layout.kind.separate_bias else 3
         for l in range(net.L):
             places = layout.offsets[per_layer * l:]
             net.layer[l].Wx, net.layer[l].Wh, net.layer[l].bh = places[0], places[1], places[2]
-            net.layer[l].bn = places[3] if net.cell == GRU else -1
+            net.layer[l].bn = places[3] if layout.kind.separate_bias else -1
         net.Wy, net.by = layout.offsets[per_layer * net.L], layout.offsets[per_layer * net.L + 1]
         net.end = layout.size
         self.itemsize = layout.dtype.itemsize
@@ -509,19 +509,18 @@ cdef Chunk inference_chunk(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize
     if not network.net.many:
         raise ValueError("inference wants a network with all weights packed")
     chunk.gates = 0  # one layer after the other uses the same
+    cdef size_t address = gates.ctypes.data
+    cdef Py_ssize_t rows = gates.shape[1]
+    if network.net.boundary >= 0:  # the last row of the gates
+        chunk.cut = <void*>(address + (rows - 1) * B * network.net.ldg * network.itemsize)
     return chunk
 
 
 cdef inline void logit_rows(const NetworkPlaces* net, const floating* p, const floating* panels, Py_ssize_t rows,
-                            const floating* top, floating* y) noexcept nogil:
+                            const floating* top, floating* y, bint back=False) noexcept nogil:
     """y = top @ Wy + by                               (rows, V) = (rows, H) (H, V)"""
     set_rows(p + net.by, rows, net.V, y, net.V)
-    multiply_panels(rows, net.units, net.V, top, net.H, panels + net.Wy_panels, net.most_rows, y, net.V)
-
-
-cdef inline floating* after_gates(const NetworkPlaces* net, Chunk chunk, floating* gates) noexcept nogil:
-    """The last row of the gates of inference (see `inference_workspace`)."""
-    return gates if net.cell == RNN else gates + chunk.T * chunk.B * net.ldg
+    multiply_panels(rows, net.units, net.V, top, net.H, panels + net.Wy_panels, net.most_rows, y, net.V, back)
 
 
 def feed(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x, h, c, gates):
@@ -535,7 +534,6 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
-    chunk.cut = after_gates(net, chunk, gates0)
     cdef float_mode mode
     with nogil:
         mode = flush_denormals()
@@ -577,7 +575,6 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
-    chunk.cut = after_gates(net, chunk, gates0)
     cdef const floating* top = h0 + (net.L - 1) * chunk.states
     cdef floating* z = h0 + B * H if net.cell == RNN else gates0
     cdef float_mode mode
@@ -589,8 +586,7 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
             # Both before the draw, in turns: what was multiplied by last is still in the cache when it comes first.
             if t & 1:
                 begin_step(net, &params[0], &panels[0], B, h0, True, z)
-            set_rows(&params[net.by], B, V, &y[0, 0], V)
-            multiply_panels(B, net.units, V, top, H, &panels[net.Wy_panels], net.most_rows, &y[0, 0], V, t & 1)
+            logit_rows(net, &params[0], &panels[0], B, top, &y[0, 0], t & 1)
             if not t & 1:
                 begin_step(net, &params[0], &panels[0], B, h0, False, z)
             if control == NULL:
@@ -665,7 +661,6 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
-    chunk.cut = after_gates(net, chunk, gates0)
     cdef const floating* top = h0 + (net.L - 1) * chunk.states
     cdef float_mode mode
     with nogil:
@@ -771,7 +766,6 @@ def log_likelihoods(Network network, const floating[::1] params, const floating[
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
-    chunk.cut = after_gates(net, chunk, gates0)
     cdef bint known
     cdef float_mode mode
     with nogil:
