@@ -65,8 +65,8 @@ def filtered(
     if top_k:
         p[order[top_k:]] = 0
     if top_p < 1:
-        reached = np.cumsum(p[order]) >= top_p * p.sum()
-        p[order[np.argmax(reached) + 1 :]] = 0
+        short = np.cumsum(p[order]) < top_p * p.sum()  # of all, if rounding keeps the last from reaching it
+        p[order[np.count_nonzero(short) + 1 :]] = 0
     p[p < min_p * p.max()] = 0
     return np.asarray(p / p.sum())
 
