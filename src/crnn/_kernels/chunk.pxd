@@ -27,7 +27,7 @@ cdef enum:
     # Streams times time steps that pass through all stages before the next ones are taken: as many as leave their gates
     # in the second-level cache, but enough of them for the products.
     MOST_BLOCK_ROWS = 512
-    LEAST_BLOCK_ROWS = 128
+    LEAST_BLOCK_ROWS = 512
     BLOCK_ELEMENTS = 1 << 18
 
 ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace a layer's part begins

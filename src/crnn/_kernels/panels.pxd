@@ -20,9 +20,9 @@ cdef extern from "register_tile.h" nogil:
     const int STRIP_VECTORS
     const int VECTOR_BYTES
     void multiply_panel_float(Py_ssize_t rows, Py_ssize_t K, const float* a, Py_ssize_t lda, const float* panel,
-                              Py_ssize_t columns, float* c, Py_ssize_t ldc) noexcept
+                              Py_ssize_t columns, const float* after, float* c, Py_ssize_t ldc) noexcept
     void multiply_panel_double(Py_ssize_t rows, Py_ssize_t K, const double* a, Py_ssize_t lda, const double* panel,
-                               Py_ssize_t columns, double* c, Py_ssize_t ldc) noexcept
+                               Py_ssize_t columns, const double* after, double* c, Py_ssize_t ldc) noexcept
     const int OUTER_BLOCK
     void pack_panel_float(Py_ssize_t rows, Py_ssize_t columns, const float* w, Py_ssize_t ldw, float* panel) noexcept
     void pack_panel_double(Py_ssize_t rows, Py_ssize_t columns, const double* w, Py_ssize_t ldw, double* panel) noexcept
@@ -147,12 +147,13 @@ cdef inline void transpose_block(const floating* a, Py_ssize_t lda, floating* b,
 
 
 cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const floating* a, Py_ssize_t lda,
-                                const floating* panel, Py_ssize_t columns, floating* c, Py_ssize_t ldc) noexcept nogil:
+                                const floating* panel, Py_ssize_t columns, floating* c, Py_ssize_t ldc,
+                                const floating* after=NULL) noexcept nogil:
     """c += a @ panel                                  (rows, columns) += (rows, K) (K, columns)"""
     if floating is float:
-        multiply_panel_float(rows, K, a, lda, panel, columns, c, ldc)
+        multiply_panel_float(rows, K, a, lda, panel, columns, after, c, ldc)
     else:
-        multiply_panel_double(rows, K, a, lda, panel, columns, c, ldc)
+        multiply_panel_double(rows, K, a, lda, panel, columns, after, c, ldc)
 
 
 cdef inline Py_ssize_t turn(Py_ssize_t i, Py_ssize_t count, bint back) noexcept nogil:
@@ -169,15 +170,18 @@ cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, co
                                  bint back=False) noexcept nogil:
     """c += a @ W                                      (rows, N) += (rows, K) (K, N)"""
     cdef Py_ssize_t i, j, start, count = panel_count(a, N, most)
+    cdef const floating* after
     for i in range(count):
         j = turn(i, count, back)
         start = panel_start(a, N, most, j)
-        multiply_panel(rows, K, a, lda, panels + K * start, panel_start(a, N, most, j + 1) - start, c + start, ldc)
+        after = panels + K * panel_start(a, N, most, turn(i + 1, count, back)) if i + 1 < count else NULL
+        multiply_panel(rows, K, a, lda, panels + K * start, panel_start(a, N, most, j + 1) - start, c + start, ldc,
+                       after)
 
 
 cdef inline Py_ssize_t transposed_scratch(const floating* w, Py_ssize_t M, Py_ssize_t N) noexcept nogil:
     """Elements of the scratch of `add_transposed_product`."""
-    return OUTER_BLOCK * M + packed_elements(w, OUTER_BLOCK, N)
+    return OUTER_BLOCK * M + packed_elements(w, OUTER_BLOCK, min(N, <Py_ssize_t>MOST_COLUMNS))
 
 
 cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N, const floating* a, const floating* b,
@@ -187,21 +191,20 @@ cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N
     The gradient of weights: K, the time steps of all streams, is much longer than a cache, so both operands are packed
     a block of rows at a time.
     """
-    cdef Py_ssize_t k = 0, j, start, depth
-    cdef floating* panels = scratch + OUTER_BLOCK * M
-    while k < K:
-        depth = min(K - k, <Py_ssize_t>OUTER_BLOCK)
+    cdef Py_ssize_t i, k, j, start, columns, depth, blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
+    cdef floating* panel = scratch + OUTER_BLOCK * M
+    for i in range(blocks):
+        k = i * K // blocks
+        depth = (i + 1) * K // blocks - k
         if floating is float:
             pack_slivers_float(depth, M, a + k * M, M, scratch)
         else:
             pack_slivers_double(depth, M, a + k * M, M, scratch)
-        pack(b + k * ldb, depth, N, ldb, TILE_VECTORS, 0, depth, panels)
         for j in range(panel_count(b, N, TILE_VECTORS)):
             start = panel_start(b, N, TILE_VECTORS, j)
+            columns = panel_start(b, N, TILE_VECTORS, j + 1) - start
+            pack_panel(depth, columns, b + k * ldb + start, ldb, panel)
             if floating is float:
-                multiply_slivers_float(M, depth, scratch, panels + depth * start,
-                                       panel_start(b, N, TILE_VECTORS, j + 1) - start, c + start, ldc)
+                multiply_slivers_float(M, depth, scratch, panel, columns, c + start, ldc)
             else:
-                multiply_slivers_double(M, depth, scratch, panels + depth * start,
-                                        panel_start(b, N, TILE_VECTORS, j + 1) - start, c + start, ldc)
-        k += depth
+                multiply_slivers_double(M, depth, scratch, panel, columns, c + start, ldc)

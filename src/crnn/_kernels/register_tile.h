@@ -37,7 +37,18 @@
 #define AHEAD 2048
 
 /* Rows of a transposed product that are packed at a time: a panel and a few slivers of them fit the first-level cache. */
-#define OUTER_BLOCK 128
+#ifndef OUTER_BLOCK
+#define OUTER_BLOCK 512
+#endif
+#ifndef OWN
+#define OWN 1
+#endif
+#ifndef PFC
+#define PFC 1
+#endif
+#ifndef PFS
+#define PFS 1
+#endif
 
 #define ROW_BLOCKS(rows) (((rows) + TILE_ROWS - 1) / TILE_ROWS)
 
@@ -48,20 +59,30 @@
     DEFINE_TILE_OF(sliver_##T##_##R##x##NV, T, R, NV, k * R + r, 0)
 #define DEFINE_STRIP(T, R, NV) DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, 0)
 #define DEFINE_TILE_OF(NAME, T, R, NV, ELEMENT, DISTANCE) \
-    NO_INLINE static void NAME(ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, T *c, ptrdiff_t ldc) { \
-        (void)lda; \
+    NO_INLINE static void NAME(ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, const char *next, \
+                               ptrdiff_t rows_after, T *c, ptrdiff_t ldc) { \
+        (void)lda, (void)next; \
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
         T##_vector sum[R][NV], row[NV]; \
         UNROLL for (int r = 0; r < R; r++) \
             UNROLL for (int v = 0; v < NV; v++) sum[r][v] = LOAD_##T(c + r * ldc + v * LANES); \
-        for (ptrdiff_t k = 0; k < K; k++) { \
-            if (DISTANCE > 0) \
-                UNROLL for (int i = 0; i < NV * VECTOR_BYTES; i += 64) \
-                    PREFETCH((const char *)panel + k * NV * VECTOR_BYTES + i + DISTANCE); \
-            UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + (k * NV + v) * LANES); \
-            UNROLL for (int r = 0; r < R; r++) { \
-                const T##_vector scalar = SPREAD_##T(a[ELEMENT]); \
-                UNROLL for (int v = 0; v < NV; v++) sum[r][v] = MULTIPLY_ADD_##T(scalar, row[v], sum[r][v]); \
+        const ptrdiff_t part = rows_after ? K / R : K; \
+        for (ptrdiff_t k = 0, stop = 0, after = 0; k < K; after++) { \
+            stop = after < rows_after ? k + part : K; \
+            if (after < rows_after) UNROLL for (int i = 0; i < NV * VECTOR_BYTES; i += 64) \
+                PREFETCH((const char *)(c + (R + after) * ldc) + i); \
+            for (; k < stop; k++) { \
+                if (DISTANCE > 0) { \
+                    PREFETCH_FAR(next + k * 128); \
+                    PREFETCH_FAR(next + k * 128 + 64); \
+                    if (OWN) UNROLL for (int i = 0; i < NV * VECTOR_BYTES; i += 64) \
+                        PREFETCH((const char *)panel + k * NV * VECTOR_BYTES + i + DISTANCE); \
+                } \
+                UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + (k * NV + v) * LANES); \
+                UNROLL for (int r = 0; r < R; r++) { \
+                    const T##_vector scalar = SPREAD_##T(a[ELEMENT]); \
+                    UNROLL for (int v = 0; v < NV; v++) sum[r][v] = MULTIPLY_ADD_##T(scalar, row[v], sum[r][v]); \
+                } \
             } \
         } \
         UNROLL for (int r = 0; r < R; r++) \
@@ -81,13 +102,14 @@
     DEFINE_TILE_OF(sliver_##T##_1x1, T, 1, 1, k, 0) \
     DEFINE_TILE_OF(sliver_##T##_1x2, T, 1, 2, k, 0) \
     DEFINE_TILE_OF(sliver_##T##_1x3, T, 1, 3, k, 0) \
-    typedef void (*T##_tile)(ptrdiff_t, const T *, ptrdiff_t, const T *, T *, ptrdiff_t); \
+    typedef void (*T##_tile)(ptrdiff_t, const T *, ptrdiff_t, const T *, const char *, ptrdiff_t, T *, ptrdiff_t); \
     static const T##_tile T##_strips[] = {EACH_STRIP(TILE_NAME, T)}; \
     static const T##_tile T##_strip_slivers[] = {sliver_##T##_1x1, sliver_##T##_1x2, sliver_##T##_1x3}; \
     static const T##_tile T##_tiles[] = {EACH_TILE(TILE_NAME, T)}; \
     static const T##_tile T##_slivers[] = {EACH_TILE(SLIVER_NAME, T)}; \
     static void multiply_block_##T(int slivers, ptrdiff_t height, ptrdiff_t K, const T *a, ptrdiff_t lda, \
-                                   const T *panel, ptrdiff_t columns, T *c, ptrdiff_t ldc) { \
+                                   const T *panel, ptrdiff_t columns, const char *next, ptrdiff_t rows_after, T *c, \
+                                   ptrdiff_t ldc) { \
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
         const ptrdiff_t vectors = (columns + LANES - 1) / LANES, width = vectors * LANES; \
         T edge[TILE_ROWS * TILE_VECTORS * LANES]; \
@@ -97,18 +119,18 @@
         const T##_tile tile = height == 1 ? (slivers ? T##_strip_slivers : T##_strips)[vectors - 1] \
                                           : (slivers ? T##_slivers : T##_tiles)[which]; \
         if (columns == width) { \
-            tile(K, a, lda, panel, c, ldc); \
+            tile(K, a, lda, panel, next, rows_after, c, ldc); \
             return; \
         } \
         for (ptrdiff_t r = 0; r < height; r++) { \
             memcpy(edge + r * width, c + r * ldc, columns * sizeof(T)); \
             memset(edge + r * width + columns, 0, (width - columns) * sizeof(T)); \
         } \
-        tile(K, a, lda, panel, edge, width); \
+        tile(K, a, lda, panel, next, 0, edge, width); \
         for (ptrdiff_t r = 0; r < height; r++) memcpy(c + r * ldc, edge + r * width, columns * sizeof(T)); \
     } \
     static void multiply_panel_##T(ptrdiff_t rows, ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, \
-                                   ptrdiff_t columns, T *c, ptrdiff_t ldc) { \
+                                   ptrdiff_t columns, const T *after, T *c, ptrdiff_t ldc) { \
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
         const ptrdiff_t vectors = (columns + LANES - 1) / LANES; \
         const ptrdiff_t blocks = vectors > TILE_VECTORS ? rows : ROW_BLOCKS(rows); \
@@ -116,8 +138,10 @@
             const ptrdiff_t depth = K - k < K_BLOCK ? K - k : K_BLOCK; \
             for (ptrdiff_t i = 0, r = 0; i < blocks; i++) { \
                 const ptrdiff_t height = rows / blocks + (i < rows % blocks); \
+                const T *next = k + depth < K ? panel + (k + depth) * vectors * LANES : after; \
+                const char *ahead = next && 2 * i < vectors ? (const char *)next + i * depth * 128 : (const char *)(panel); \
                 multiply_block_##T(0, height, depth, a + r * lda + k, lda, panel + k * vectors * LANES, columns, \
-                                   c + r * ldc, ldc); \
+                                   ahead, PFC && i + 1 < blocks ? height : 0, c + r * ldc, ldc); \
                 r += height; \
             } \
         } \
@@ -157,7 +181,8 @@
         const ptrdiff_t blocks = ROW_BLOCKS(rows); \
         for (ptrdiff_t i = 0, r = 0; i < blocks; i++) { \
             const ptrdiff_t height = rows / blocks + (i < rows % blocks); \
-            multiply_block_##T(1, height, K, slivers + r * K, 0, panel, columns, c + r * ldc, ldc); \
+            multiply_block_##T(1, height, K, slivers + r * K, 0, panel, columns, (const char *)panel, \
+                               PFS && i + 1 < blocks ? height : 0, c + r * ldc, ldc); \
             r += height; \
         } \
     }

@@ -20,6 +20,7 @@
 #if defined(__GNUC__)
 #define PREFETCH(p) __builtin_prefetch(p)
 #define PREFETCH_TO_CHANGE(p) __builtin_prefetch(p, 1, 2)
+#define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
 #elif defined(_M_X64)
 #include <xmmintrin.h>
 #define PREFETCH(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
