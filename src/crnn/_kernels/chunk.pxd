@@ -18,17 +18,13 @@ from .elementwise cimport tanh_array
 from .gru cimport gru_backward, gru_forward, gru_units
 from .lstm cimport lstm_backward, lstm_forward, lstm_units
 from .network cimport GRU, LSTM, RNN, Network, input_block
-from .panels cimport (MOST_COLUMNS, add_transposed_product, multiply_panel, multiply_panels, packed_elements,
-                      panel_count, panel_start, transposed_scratch)
+from .panels cimport (MOST_COLUMNS, Panel, add_transposed_product, multiply_panel, multiply_panels, packed_elements,
+                      panel_count, panel_in_turn, transposed_scratch)
 from .rnn cimport rnn_backward, rnn_forward
 from .softmax cimport softmax_loss
 
 cdef enum:
-    # Streams times time steps that pass through all stages before the next ones are taken: as many as leave their gates
-    # in the second-level cache, but enough of them for the products.
-    MOST_BLOCK_ROWS = 512
-    LEAST_BLOCK_ROWS = 512
-    BLOCK_ELEMENTS = 1 << 18
+    BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones are taken
 
 ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace a layer's part begins
     Py_ssize_t T
@@ -39,17 +35,16 @@ ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace
     void* cut  # with a boundary: room for one step's states, and for training also for one step's dz
 
 
-cdef inline Py_ssize_t block_steps(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
+cdef inline Py_ssize_t block_steps(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
     """Time steps of a chunk that are taken at a time."""
-    cdef Py_ssize_t rows = max(LEAST_BLOCK_ROWS, min(MOST_BLOCK_ROWS, BLOCK_ELEMENTS // (net.Z * net.H)))
-    return min(T, max(1, rows // B))
+    return min(T, max(1, <Py_ssize_t>BLOCK_ROWS // B))
 
 
 cdef inline Chunk chunk_of(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
     cdef Chunk chunk
     chunk.T = T
     chunk.B = B
-    chunk.block = block_steps(net, T, B)
+    chunk.block = block_steps(T, B)
     chunk.states = (T + 1) * B * net.H
     chunk.gates = (chunk.block + 1 if net.cell == RNN else T) * B * net.ldg
     chunk.cut = NULL
@@ -200,20 +195,21 @@ cdef inline void project_input_back(const Network* net, const floating* p, const
 cdef inline void multiply_split_back(const Network* net, Py_ssize_t rows, const floating* dz, const floating* Wx,
                                      const floating* WxT, floating* dbelow) noexcept nogil:
     """dbelow = [dr dz dn] @ Wx.T for a GRU's rows [dr dz dm dn]             (rows, H) = (rows, 3 H) (H, 3 H)'"""
-    cdef Py_ssize_t H = net.H, j, start, columns, width
+    cdef Py_ssize_t H = net.H, j, width
     cdef const floating* panel
+    cdef Panel part
     if not net.many:
         gemm(b"t", b"n", rows, H, 2 * H, dz, net.ldg, Wx, 3 * H, <floating>0, dbelow, H)
         gemm(b"t", b"n", rows, H, H, dz + 3 * H, net.ldg, Wx + 2 * H, 3 * H, <floating>1, dbelow, H)
         return
     memset(dbelow, 0, rows * H * sizeof(floating))
     for j in range(panel_count(dz, H, net.most_rows)):
-        start = panel_start(dz, H, net.most_rows, j)
-        columns = panel_start(dz, H, net.most_rows, j + 1) - start
-        width = packed_elements(dz, 1, columns)
-        panel = WxT + 3 * H * start
-        multiply_panel(rows, 2 * H, dz, net.ldg, panel, columns, dbelow + start, H)
-        multiply_panel(rows, H, dz + 3 * H, net.ldg, panel + 2 * H * width, columns, dbelow + start, H)
+        part = panel_in_turn(dz, H, net.most_rows, j, False)
+        width = packed_elements(dz, 1, part.columns)
+        panel = WxT + 3 * H * part.start
+        multiply_panel(rows, 2 * H, dz, net.ldg, panel, part.columns, panel + 2 * H * width, dbelow + part.start, H)
+        multiply_panel(rows, H, dz + 3 * H, net.ldg, panel + 2 * H * width, part.columns, WxT + 3 * H * part.next,
+                       dbelow + part.start, H)
 
 
 # --------------------------------------------------------------------------------------------------- one layer

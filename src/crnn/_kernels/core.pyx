@@ -169,10 +169,10 @@ def workspace(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict
     return {
         "h": (L, T + 1, B, H),
         "c": (L, T + 1 if net.cell == LSTM else 0, B, H),
-        "gates": (L, block_steps(net, T, B) + 1 if net.cell == RNN else T, B, net.ldg),
+        "gates": (L, block_steps(T, B) + 1 if net.cell == RNN else T, B, net.ldg),
         "dropped": (L, T if dropout else 0, B, H),
         "y": (T, B, net.V),
-        "dh": (0 if net.cell == RNN else block_steps(net, T, B), B, H),
+        "dh": (0 if net.cell == RNN else block_steps(T, B), B, H),
         "carry": (L, B, H),
         "cut": (2 if net.boundary >= 0 else 0, B, net.ldg),
         "scratch": (chunk_scratch[float](net, NULL) if network.itemsize == sizeof(float)

@@ -6,29 +6,45 @@ non-linearities were applied to, and of m. So the first three blocks go with Wh,
 """
 from cython cimport floating
 from .elementwise cimport sigmoid_, tanh_
-from .panels cimport MOST_COLUMNS, multiply_panel, packed_elements, panel_count, panel_start, prefetch_blocks, turn
+from .panels cimport (MOST_COLUMNS, Panel, ask_for, multiply_panel, narrow_panel, packed_elements, panel_count,
+                      panel_in_turn, whole_panel)
 
 
 cdef inline void gru_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev,
                              const floating* Wh_panels, int most, bint back, floating* gates,
                              Py_ssize_t ldg, floating* h) noexcept nogil:
     """gates[:, :3 H] += h_prev @ Wh, then the cell     (B, 3 H) += (B, H) (H, 3 H), a panel's units at a time"""
-    cdef Py_ssize_t i, j, b, g, start, columns
-    cdef Py_ssize_t count = panel_count(h_prev, H, most), gate = packed_elements(h_prev, units, H)
-    for i in range(count):
-        j = turn(i, count, back)
-        start = panel_start(h_prev, H, most, j)
-        columns = panel_start(h_prev, H, most, j + 1) - start
+    cdef Py_ssize_t i, b, g, gate = packed_elements(h_prev, units, H)
+    cdef const floating* Wh
+    cdef floating* row
+    cdef Panel panel
+    for i in range(panel_count(h_prev, H, most)):
+        panel = panel_in_turn(h_prev, H, most, i, back)
         for g in range(3):
-            multiply_panel(B, units, h_prev, H, Wh_panels + g * gate + units * start, columns, gates + g * H + start,
-                           ldg)
+            Wh = Wh_panels + g * gate + units * panel.start
+            multiply_panel(B, units, h_prev, H, Wh, panel.columns,
+                           Wh + gate if g < 2 else Wh_panels + units * panel.next, gates + g * H + panel.start, ldg)
         for b in range(B):
-            gru_units(columns, H, h_prev + b * H + start, gates + b * ldg + start, h + b * H + start)
+            row = gates + b * ldg + panel.start
+            ask_for(4, H, row + B * ldg, panel.columns)  # of the next time step
+            ask_for(1, H, h + (B + b) * H + panel.start, panel.columns)
+            gru_units(panel.columns, H, h_prev + b * H + panel.start, row, h + b * H + panel.start)
 
 
 cdef inline void gru_units(Py_ssize_t n, Py_ssize_t H, const floating* h_prev, floating* gates,
                            floating* h) noexcept nogil:
-    """The cell's arithmetic for n units of one stream, through arrays of its own (see lstm_units)."""
+    """The cell's arithmetic for n units of one stream; with loops of known length for a panel's."""
+    if n == whole_panel(gates):
+        gru_some_units(whole_panel(gates), H, h_prev, gates, h)
+    elif n == narrow_panel(gates):
+        gru_some_units(narrow_panel(gates), H, h_prev, gates, h)
+    else:
+        gru_some_units(n, H, h_prev, gates, h)
+
+
+cdef inline void gru_some_units(Py_ssize_t n, Py_ssize_t H, const floating* h_prev, floating* gates,
+                                floating* h) noexcept nogil:
+    """The cell's arithmetic for n units of one stream, through arrays of its own (see lstm_some_units)."""
     cdef floating r[MOST_COLUMNS]
     cdef floating z[MOST_COLUMNS]
     cdef floating new[MOST_COLUMNS]
@@ -56,22 +72,37 @@ cdef inline void gru_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_nex
 
     dh comes in as that from above; `direct` is what reaches a state past the gates of the step after it.
     """
-    cdef Py_ssize_t i, j, b, start, columns, count = panel_count(dh, H, most)
-    for i in range(count):
-        j = turn(i, count, back)
-        start = panel_start(dh, H, most, j)
-        columns = panel_start(dh, H, most, j + 1) - start
-        prefetch_blocks(B, 4, H, gates + start, ldg, columns)
+    cdef Py_ssize_t i, b
+    cdef floating* row
+    cdef Panel panel
+    for i in range(panel_count(dh, H, most)):
+        panel = panel_in_turn(dh, H, most, i, back)
         if dz_next != NULL:
-            multiply_panel(B, 3 * H, dz_next, ldg, WhT_panels + 3 * H * start, columns, dh + start, H)
+            multiply_panel(B, 3 * H, dz_next, ldg, WhT_panels + 3 * H * panel.start, panel.columns,
+                           WhT_panels + 3 * H * panel.next, dh + panel.start, H)
         for b in range(B):
-            gru_units_backward(columns, H, h_prev + b * H + start, dh + b * H + start, gates + b * ldg + start,
-                               direct + b * H + start)
+            row = gates + b * ldg + panel.start
+            ask_for(4, H, row - B * ldg, panel.columns)  # of the time step before
+            ask_for(1, H, h_prev + (b - B) * H + panel.start, panel.columns)
+            ask_for(1, H, dh + (b - B) * H + panel.start, panel.columns)
+            gru_units_backward(panel.columns, H, h_prev + b * H + panel.start, dh + b * H + panel.start, row,
+                               direct + b * H + panel.start)
 
 
 cdef inline void gru_units_backward(Py_ssize_t n, Py_ssize_t H, const floating* h_prev, const floating* dh,
                                     floating* gates, floating* direct) noexcept nogil:
     """The backward of `gru_units`."""
+    if n == whole_panel(gates):
+        gru_some_units_backward(whole_panel(gates), H, h_prev, dh, gates, direct)
+    elif n == narrow_panel(gates):
+        gru_some_units_backward(narrow_panel(gates), H, h_prev, dh, gates, direct)
+    else:
+        gru_some_units_backward(n, H, h_prev, dh, gates, direct)
+
+
+cdef inline void gru_some_units_backward(Py_ssize_t n, Py_ssize_t H, const floating* h_prev, const floating* dh,
+                                         floating* gates, floating* direct) noexcept nogil:
+    """The backward of `gru_some_units`."""
     cdef floating dr[MOST_COLUMNS]
     cdef floating dz[MOST_COLUMNS]
     cdef floating dm[MOST_COLUMNS]

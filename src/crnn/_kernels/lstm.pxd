@@ -5,42 +5,40 @@ gates, and after the backward step the gradients of what the non-linearities wer
 """
 from cython cimport floating
 from .elementwise cimport sigmoid_, tanh_
-from .panels cimport MOST_COLUMNS, TILE_VECTORS, VECTOR_BYTES, multiply_panel, packed_elements, panel_count, panel_start, prefetch_blocks, turn
+from .panels cimport (MOST_COLUMNS, Panel, ask_for, multiply_panel, narrow_panel, packed_elements, panel_count,
+                      panel_in_turn, whole_panel)
 
 
 cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev,
                               const floating* c_prev, const floating* Wh_panels, int most, bint back, floating* gates,
                               Py_ssize_t ldg, floating* c, floating* h) noexcept nogil:
     """gates += h_prev @ Wh, then the cell              (B, 4 H) += (B, H) (H, 4 H), a panel's units at a time"""
-    cdef Py_ssize_t i, j, b, g, start, columns, next_start
-    cdef const floating* after
-    cdef Py_ssize_t count = panel_count(h_prev, H, most), gate = packed_elements(h_prev, units, H)
-    for i in range(count):
-        j = turn(i, count, back)
-        start = panel_start(h_prev, H, most, j)
-        columns = panel_start(h_prev, H, most, j + 1) - start
-        next_start = panel_start(h_prev, H, most, turn(i + 1, count, back))
+    cdef Py_ssize_t i, b, g, gate = packed_elements(h_prev, units, H)
+    cdef const floating* Wh
+    cdef floating* row
+    cdef Panel panel
+    for i in range(panel_count(h_prev, H, most)):
+        panel = panel_in_turn(h_prev, H, most, i, back)
         for g in range(4):
-            after = (Wh_panels + (g + 1) * gate + units * start if g < 3 else
-                     Wh_panels + units * next_start if i + 1 < count else NULL)
-            multiply_panel(B, units, h_prev, H, Wh_panels + g * gate + units * start, columns, gates + g * H + start,
-                           ldg, after)
+            Wh = Wh_panels + g * gate + units * panel.start
+            multiply_panel(B, units, h_prev, H, Wh, panel.columns,
+                           Wh + gate if g < 3 else Wh_panels + units * panel.next, gates + g * H + panel.start, ldg)
         for b in range(B):
-            prefetch_blocks(1, 5, H, gates + (B + b) * ldg + start, ldg, columns)
-            prefetch_blocks(1, 1, H, c + (B + b) * H + start, H, columns)
-            prefetch_blocks(1, 1, H, h + (B + b) * H + start, H, columns)
-            lstm_units(columns, H, c_prev + b * H + start, gates + b * ldg + start, c + b * H + start,
-                       h + b * H + start)
+            row = gates + b * ldg + panel.start
+            ask_for(5, H, row + B * ldg, panel.columns)  # of the next time step
+            ask_for(1, H, c + (B + b) * H + panel.start, panel.columns)
+            ask_for(1, H, h + (B + b) * H + panel.start, panel.columns)
+            lstm_units(panel.columns, H, c_prev + b * H + panel.start, row, c + b * H + panel.start,
+                       h + b * H + panel.start)
 
 
 cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, floating* gates, floating* c,
                             floating* h) noexcept nogil:
-    """The cell's arithmetic for n units of one stream: compiled apart for whole panels, whose loops have no remainder."""
-    cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)
-    if n == TILE_VECTORS * lanes:
-        lstm_some_units(TILE_VECTORS * lanes, H, c_prev, gates, c, h)
-    elif n == (TILE_VECTORS - 1) * lanes:
-        lstm_some_units((TILE_VECTORS - 1) * lanes, H, c_prev, gates, c, h)
+    """The cell's arithmetic for n units of one stream; with loops of known length for a panel's."""
+    if n == whole_panel(gates):
+        lstm_some_units(whole_panel(gates), H, c_prev, gates, c, h)
+    elif n == narrow_panel(gates):
+        lstm_some_units(narrow_panel(gates), H, c_prev, gates, c, h)
     else:
         lstm_some_units(n, H, c_prev, gates, c, h)
 
@@ -88,37 +86,37 @@ cdef inline void lstm_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_ne
 
     dh comes in as that from above, dc as that of c from the step after.
     """
-    cdef Py_ssize_t i, j, b, start, columns, count = panel_count(dh, H, most)
-    cdef const floating* after
-    for i in range(count):
-        j = turn(i, count, back)
-        start = panel_start(dh, H, most, j)
-        columns = panel_start(dh, H, most, j + 1) - start
+    cdef Py_ssize_t i, b
+    cdef floating* row
+    cdef Panel panel
+    for i in range(panel_count(dh, H, most)):
+        panel = panel_in_turn(dh, H, most, i, back)
         if dz_next != NULL:
-            after = WhT_panels + 4 * H * panel_start(dh, H, most, turn(i + 1, count, back)) if i + 1 < count else NULL
-            multiply_panel(B, 4 * H, dz_next, ldg, WhT_panels + 4 * H * start, columns, dh + start, H, after)
+            multiply_panel(B, 4 * H, dz_next, ldg, WhT_panels + 4 * H * panel.start, panel.columns,
+                           WhT_panels + 4 * H * panel.next, dh + panel.start, H)
         for b in range(B):
-            prefetch_blocks(1, 5, H, gates + (b - B) * ldg + start, ldg, columns)
-            prefetch_blocks(1, 1, H, c_prev + (b - B) * H + start, H, columns)
-            prefetch_blocks(1, 1, H, dh + (b - B) * H + start, H, columns)
-            lstm_units_backward(columns, H, c_prev + b * H + start, dh + b * H + start, gates + b * ldg + start,
-                                dc + b * H + start)
+            row = gates + b * ldg + panel.start
+            ask_for(5, H, row - B * ldg, panel.columns)  # of the time step before
+            ask_for(1, H, c_prev + (b - B) * H + panel.start, panel.columns)
+            ask_for(1, H, dh + (b - B) * H + panel.start, panel.columns)
+            lstm_units_backward(panel.columns, H, c_prev + b * H + panel.start, dh + b * H + panel.start, row,
+                                dc + b * H + panel.start)
 
 
 cdef inline void lstm_units_backward(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, const floating* dh,
                                      floating* gates, floating* dc) noexcept nogil:
-    cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating)
-    if n == TILE_VECTORS * lanes:
-        lstm_some_units_backward(TILE_VECTORS * lanes, H, c_prev, dh, gates, dc)
-    elif n == (TILE_VECTORS - 1) * lanes:
-        lstm_some_units_backward((TILE_VECTORS - 1) * lanes, H, c_prev, dh, gates, dc)
+    """The backward of `lstm_units`."""
+    if n == whole_panel(gates):
+        lstm_some_units_backward(whole_panel(gates), H, c_prev, dh, gates, dc)
+    elif n == narrow_panel(gates):
+        lstm_some_units_backward(narrow_panel(gates), H, c_prev, dh, gates, dc)
     else:
         lstm_some_units_backward(n, H, c_prev, dh, gates, dc)
 
 
 cdef inline void lstm_some_units_backward(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, const floating* dh,
-                                     floating* gates, floating* dc) noexcept nogil:
-    """The backward of `lstm_units`."""
+                                          floating* gates, floating* dc) noexcept nogil:
+    """The backward of `lstm_some_units`."""
     cdef floating di[MOST_COLUMNS]
     cdef floating df[MOST_COLUMNS]
     cdef floating dg[MOST_COLUMNS]

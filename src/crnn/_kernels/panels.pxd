@@ -15,6 +15,11 @@ cdef enum:
     PACKED_ROWS = 8  # of a matrix that are packed before the next ones
     MOST_COLUMNS = 128  # of any panel: STRIP_VECTORS of the widest registers, in single precision
 
+ctypedef struct Panel:
+    Py_ssize_t start  # its first column
+    Py_ssize_t columns
+    Py_ssize_t next  # the first column of the one that is multiplied by after it; of itself if it is the last
+
 cdef extern from "register_tile.h" nogil:
     const int TILE_VECTORS
     const int STRIP_VECTORS
@@ -37,20 +42,16 @@ cdef extern from "register_tile.h" nogil:
 
 
 cdef extern from "vectors.h" nogil:
-    void PREFETCH_TO_CHANGE(const void*)
+    void PREFETCH_FAR(const void*)
 
 
-cdef inline void prefetch_blocks(Py_ssize_t rows, Py_ssize_t blocks, Py_ssize_t H, const floating* a,
-                                 Py_ssize_t lda, Py_ssize_t columns) noexcept nogil:
-    """Have these columns of each of the blocks of H in a row brought near, while a product is computed.
-
-    Short pieces far apart: the processor does not guess them.
-    """
-    cdef Py_ssize_t r, b, j, line = 64 // <Py_ssize_t>sizeof(floating)
-    for r in range(rows):
-        for b in range(blocks):
-            for j in range((columns + line - 1) // line):
-                PREFETCH_TO_CHANGE(a + r * lda + b * H + j * line)
+cdef inline void ask_for(Py_ssize_t blocks, Py_ssize_t H, const floating* row, Py_ssize_t columns) noexcept nogil:
+    """Have these columns of each of the blocks of H in a row brought near: short pieces far apart, which the processor
+    does not guess. It may be any address."""
+    cdef Py_ssize_t b, j, line = 64 // <Py_ssize_t>sizeof(floating)
+    for b in range(blocks):
+        for j in range((columns + line - 1) // line):
+            PREFETCH_FAR(row + b * H + j * line)
 
 
 cdef inline Py_ssize_t vectors_across(const floating* w, Py_ssize_t N) noexcept nogil:
@@ -74,6 +75,30 @@ cdef inline Py_ssize_t panel_start(const floating* w, Py_ssize_t N, int most, Py
     cdef Py_ssize_t vectors = vectors_across(w, N), panels = panel_count(w, N, most)
     cdef Py_ssize_t start = j * (vectors // panels) + min(j, vectors % panels)
     return min(start * <Py_ssize_t>(VECTOR_BYTES // sizeof(floating)), N)
+
+
+cdef inline Panel panel_in_turn(const floating* w, Py_ssize_t N, int most, Py_ssize_t i, bint back) noexcept nogil:
+    """The i-th panel in its turn, from the first on or from the last one back.
+
+    Who multiplies by the same panels again and again, and they are more than a cache holds, goes to and fro: there is
+    half of a cache still full of what comes first. Always in one direction, everything is thrown out before its turn.
+    """
+    cdef Py_ssize_t last = panel_count(w, N, most) - 1, j = last - i if back else i
+    cdef Panel panel
+    panel.start = panel_start(w, N, most, j)
+    panel.columns = panel_start(w, N, most, j + 1) - panel.start
+    panel.next = panel_start(w, N, most, max(j - 1, 0) if back else min(j + 1, last))
+    return panel
+
+
+cdef inline Py_ssize_t whole_panel(const floating* w) noexcept nogil:
+    """Columns of a panel of as many vectors as a tile has."""
+    return TILE_VECTORS * (VECTOR_BYTES // <Py_ssize_t>sizeof(floating))
+
+
+cdef inline Py_ssize_t narrow_panel(const floating* w) noexcept nogil:
+    """Columns of a panel of one vector less, into which some columns are dealt."""
+    return (TILE_VECTORS - 1) * (VECTOR_BYTES // <Py_ssize_t>sizeof(floating))
 
 
 cdef inline void pack_panel(Py_ssize_t rows, Py_ssize_t columns, const floating* W, Py_ssize_t ldw,
@@ -147,49 +172,41 @@ cdef inline void transpose_block(const floating* a, Py_ssize_t lda, floating* b,
 
 
 cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const floating* a, Py_ssize_t lda,
-                                const floating* panel, Py_ssize_t columns, floating* c, Py_ssize_t ldc,
-                                const floating* after=NULL) noexcept nogil:
-    """c += a @ panel                                  (rows, columns) += (rows, K) (K, columns)"""
+                                const floating* panel, Py_ssize_t columns, const floating* after, floating* c,
+                                Py_ssize_t ldc) noexcept nogil:
+    """c += a @ panel                                  (rows, columns) += (rows, K) (K, columns)
+
+    Meanwhile what comes after it, another panel, is fetched from wherever it is.
+    """
     if floating is float:
         multiply_panel_float(rows, K, a, lda, panel, columns, after, c, ldc)
     else:
         multiply_panel_double(rows, K, a, lda, panel, columns, after, c, ldc)
 
 
-cdef inline Py_ssize_t turn(Py_ssize_t i, Py_ssize_t count, bint back) noexcept nogil:
-    """The i-th panel of `count` in its turn, from the first on or from the last one back.
-
-    Who multiplies by the same panels again and again, and they are more than a cache holds, goes to and fro: there is
-    half of a cache still full of what comes first. Always in one direction, everything is thrown out before its turn.
-    """
-    return count - 1 - i if back else i
-
-
 cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a, Py_ssize_t lda,
                                  const floating* panels, int most, floating* c, Py_ssize_t ldc,
                                  bint back=False) noexcept nogil:
     """c += a @ W                                      (rows, N) += (rows, K) (K, N)"""
-    cdef Py_ssize_t i, j, start, count = panel_count(a, N, most)
-    cdef const floating* after
-    for i in range(count):
-        j = turn(i, count, back)
-        start = panel_start(a, N, most, j)
-        after = panels + K * panel_start(a, N, most, turn(i + 1, count, back)) if i + 1 < count else NULL
-        multiply_panel(rows, K, a, lda, panels + K * start, panel_start(a, N, most, j + 1) - start, c + start, ldc,
-                       after)
+    cdef Py_ssize_t i
+    cdef Panel panel
+    for i in range(panel_count(a, N, most)):
+        panel = panel_in_turn(a, N, most, i, back)
+        multiply_panel(rows, K, a, lda, panels + K * panel.start, panel.columns, panels + K * panel.next,
+                       c + panel.start, ldc)
 
 
 cdef inline Py_ssize_t transposed_scratch(const floating* w, Py_ssize_t M, Py_ssize_t N) noexcept nogil:
-    """Elements of the scratch of `add_transposed_product`."""
-    return OUTER_BLOCK * M + packed_elements(w, OUTER_BLOCK, min(N, <Py_ssize_t>MOST_COLUMNS))
+    """Elements of the scratch of `add_transposed_product`: slivers of a, and one panel of b."""
+    return OUTER_BLOCK * (M + whole_panel(w))
 
 
 cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N, const floating* a, const floating* b,
                                         Py_ssize_t ldb, floating* scratch, floating* c, Py_ssize_t ldc) noexcept nogil:
     """c += a.T @ b                                    (M, N) += (K, M)' (K, N); rows of b and c are ldb and ldc apart
 
-    The gradient of weights: K, the time steps of all streams, is much longer than a cache, so both operands are packed
-    a block of rows at a time.
+    The gradient of weights: K, the time steps of all streams, may be much longer than a cache, so both operands are
+    packed, blocks of rows of equal height at a time; of b a panel, which is multiplied by at once.
     """
     cdef Py_ssize_t i, k, j, start, columns, depth, blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
     cdef floating* panel = scratch + OUTER_BLOCK * M

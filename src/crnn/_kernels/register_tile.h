@@ -31,58 +31,44 @@
  * over them. In smaller blocks the sums of c go to and from memory more often than that saves. */
 #define K_BLOCK 512
 
-/* How far ahead of a tile its panel is asked for. A panel that comes from the third-level cache is faster for it, one that
- * comes from the second is not slower. The one row of a strip waits for the second-level cache as it is, and a transposed
- * product's panel is in the first: nothing is asked for there. */
+/* What a tile asks for while it multiplies. Of its own panel, what is so many bytes ahead. Of what is multiplied by next, a
+ * line for each k, so that it comes in evenly from wherever it is while all rows pass over this one: asked for all at once,
+ * it comes no faster than the third-level cache gives it. A strip waits for the second-level cache as it is, and slivers'
+ * panels are there. */
 #define AHEAD 2048
+#define NEXT_BYTES 64
 
-/* Rows of a transposed product that are packed at a time: a panel and a few slivers of them fit the first-level cache. */
-#ifndef OUTER_BLOCK
+/* Rows of a transposed product that are packed at a time: c is read and written once for all of them, and they still fit
+ * the second-level cache. */
 #define OUTER_BLOCK 512
-#endif
-#ifndef OWN
-#define OWN 1
-#endif
-#ifndef PFC
-#define PFC 1
-#endif
-#ifndef PFS
-#define PFS 1
-#endif
 
 #define ROW_BLOCKS(rows) (((rows) + TILE_ROWS - 1) / TILE_ROWS)
 
 /* One tile: R rows by NV vectors, c[R, NV * lanes] += a[R, K] @ panel[K, NV * lanes]. ELEMENT is where a's element
- * (r, k) stands: rows of a matrix, or a sliver, R rows packed side by side for each k. */
+ * (r, k) stands: rows of a matrix, or a sliver, R rows packed side by side for each k. `next` is the part of the next
+ * panel that is asked for meanwhile. */
 #define DEFINE_TILE(T, R, NV) \
-    DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, AHEAD) \
+    DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, 1) \
     DEFINE_TILE_OF(sliver_##T##_##R##x##NV, T, R, NV, k * R + r, 0)
 #define DEFINE_STRIP(T, R, NV) DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, 0)
-#define DEFINE_TILE_OF(NAME, T, R, NV, ELEMENT, DISTANCE) \
-    NO_INLINE static void NAME(ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, const char *next, \
-                               ptrdiff_t rows_after, T *c, ptrdiff_t ldc) { \
+#define DEFINE_TILE_OF(NAME, T, R, NV, ELEMENT, ASKS) \
+    NO_INLINE static void NAME(ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, const T *next, T *c, \
+                               ptrdiff_t ldc) { \
         (void)lda, (void)next; \
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
         T##_vector sum[R][NV], row[NV]; \
         UNROLL for (int r = 0; r < R; r++) \
             UNROLL for (int v = 0; v < NV; v++) sum[r][v] = LOAD_##T(c + r * ldc + v * LANES); \
-        const ptrdiff_t part = rows_after ? K / R : K; \
-        for (ptrdiff_t k = 0, stop = 0, after = 0; k < K; after++) { \
-            stop = after < rows_after ? k + part : K; \
-            if (after < rows_after) UNROLL for (int i = 0; i < NV * VECTOR_BYTES; i += 64) \
-                PREFETCH((const char *)(c + (R + after) * ldc) + i); \
-            for (; k < stop; k++) { \
-                if (DISTANCE > 0) { \
-                    PREFETCH_FAR(next + k * 128); \
-                    PREFETCH_FAR(next + k * 128 + 64); \
-                    if (OWN) UNROLL for (int i = 0; i < NV * VECTOR_BYTES; i += 64) \
-                        PREFETCH((const char *)panel + k * NV * VECTOR_BYTES + i + DISTANCE); \
-                } \
-                UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + (k * NV + v) * LANES); \
-                UNROLL for (int r = 0; r < R; r++) { \
-                    const T##_vector scalar = SPREAD_##T(a[ELEMENT]); \
-                    UNROLL for (int v = 0; v < NV; v++) sum[r][v] = MULTIPLY_ADD_##T(scalar, row[v], sum[r][v]); \
-                } \
+        for (ptrdiff_t k = 0; k < K; k++) { \
+            if (ASKS) { \
+                PREFETCH_FAR((const char *)next + k * NEXT_BYTES); \
+                UNROLL for (int i = 0; i < NV * VECTOR_BYTES; i += 64) \
+                    PREFETCH((const char *)panel + k * NV * VECTOR_BYTES + i + AHEAD); \
+            } \
+            UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + (k * NV + v) * LANES); \
+            UNROLL for (int r = 0; r < R; r++) { \
+                const T##_vector scalar = SPREAD_##T(a[ELEMENT]); \
+                UNROLL for (int v = 0; v < NV; v++) sum[r][v] = MULTIPLY_ADD_##T(scalar, row[v], sum[r][v]); \
             } \
         } \
         UNROLL for (int r = 0; r < R; r++) \
@@ -102,14 +88,13 @@
     DEFINE_TILE_OF(sliver_##T##_1x1, T, 1, 1, k, 0) \
     DEFINE_TILE_OF(sliver_##T##_1x2, T, 1, 2, k, 0) \
     DEFINE_TILE_OF(sliver_##T##_1x3, T, 1, 3, k, 0) \
-    typedef void (*T##_tile)(ptrdiff_t, const T *, ptrdiff_t, const T *, const char *, ptrdiff_t, T *, ptrdiff_t); \
+    typedef void (*T##_tile)(ptrdiff_t, const T *, ptrdiff_t, const T *, const T *, T *, ptrdiff_t); \
     static const T##_tile T##_strips[] = {EACH_STRIP(TILE_NAME, T)}; \
     static const T##_tile T##_strip_slivers[] = {sliver_##T##_1x1, sliver_##T##_1x2, sliver_##T##_1x3}; \
     static const T##_tile T##_tiles[] = {EACH_TILE(TILE_NAME, T)}; \
     static const T##_tile T##_slivers[] = {EACH_TILE(SLIVER_NAME, T)}; \
     static void multiply_block_##T(int slivers, ptrdiff_t height, ptrdiff_t K, const T *a, ptrdiff_t lda, \
-                                   const T *panel, ptrdiff_t columns, const char *next, ptrdiff_t rows_after, T *c, \
-                                   ptrdiff_t ldc) { \
+                                   const T *panel, ptrdiff_t columns, const T *next, T *c, ptrdiff_t ldc) { \
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
         const ptrdiff_t vectors = (columns + LANES - 1) / LANES, width = vectors * LANES; \
         T edge[TILE_ROWS * TILE_VECTORS * LANES]; \
@@ -119,14 +104,14 @@
         const T##_tile tile = height == 1 ? (slivers ? T##_strip_slivers : T##_strips)[vectors - 1] \
                                           : (slivers ? T##_slivers : T##_tiles)[which]; \
         if (columns == width) { \
-            tile(K, a, lda, panel, next, rows_after, c, ldc); \
+            tile(K, a, lda, panel, next, c, ldc); \
             return; \
         } \
         for (ptrdiff_t r = 0; r < height; r++) { \
             memcpy(edge + r * width, c + r * ldc, columns * sizeof(T)); \
             memset(edge + r * width + columns, 0, (width - columns) * sizeof(T)); \
         } \
-        tile(K, a, lda, panel, next, 0, edge, width); \
+        tile(K, a, lda, panel, next, edge, width); \
         for (ptrdiff_t r = 0; r < height; r++) memcpy(c + r * ldc, edge + r * width, columns * sizeof(T)); \
     } \
     static void multiply_panel_##T(ptrdiff_t rows, ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, \
@@ -139,9 +124,10 @@
             for (ptrdiff_t i = 0, r = 0; i < blocks; i++) { \
                 const ptrdiff_t height = rows / blocks + (i < rows % blocks); \
                 const T *next = k + depth < K ? panel + (k + depth) * vectors * LANES : after; \
-                const char *ahead = next && 2 * i < vectors ? (const char *)next + i * depth * 128 : (const char *)(panel); \
+                /* its part for these rows; what all of it was asked for already asks for what it has */ \
+                const ptrdiff_t part = i * depth * NEXT_BYTES / (ptrdiff_t)sizeof(T); \
                 multiply_block_##T(0, height, depth, a + r * lda + k, lda, panel + k * vectors * LANES, columns, \
-                                   ahead, PFC && i + 1 < blocks ? height : 0, c + r * ldc, ldc); \
+                                   part < depth * vectors * LANES ? next + part : panel, c + r * ldc, ldc); \
                 r += height; \
             } \
         } \
@@ -181,8 +167,7 @@
         const ptrdiff_t blocks = ROW_BLOCKS(rows); \
         for (ptrdiff_t i = 0, r = 0; i < blocks; i++) { \
             const ptrdiff_t height = rows / blocks + (i < rows % blocks); \
-            multiply_block_##T(1, height, K, slivers + r * K, 0, panel, columns, (const char *)panel, \
-                               PFS && i + 1 < blocks ? height : 0, c + r * ldc, ldc); \
+            multiply_block_##T(1, height, K, slivers + r * K, 0, panel, columns, panel, c + r * ldc, ldc); \
             r += height; \
         } \
     }

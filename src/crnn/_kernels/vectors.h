@@ -15,19 +15,18 @@
 #define FUSES_MULTIPLY_ADD 0
 #endif
 
-/* Ask for the cache line that holds p, which need not be an address of anything: to be read soon; or to be read and then
- * written, and until then in the second-level cache. */
+/* Ask for the cache line that holds p, which need not be an address of anything: into the first-level cache, to be read
+ * soon, or only into the second. */
 #if defined(__GNUC__)
 #define PREFETCH(p) __builtin_prefetch(p)
-#define PREFETCH_TO_CHANGE(p) __builtin_prefetch(p, 1, 2)
 #define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
 #elif defined(_M_X64)
 #include <xmmintrin.h>
 #define PREFETCH(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
-#define PREFETCH_TO_CHANGE(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
+#define PREFETCH_FAR(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
 #else
 #define PREFETCH(p) ((void)(p))
-#define PREFETCH_TO_CHANGE(p) ((void)(p))
+#define PREFETCH_FAR(p) ((void)(p))
 #endif
 
 /* Registers: 32 of 64 bytes (AVX-512), 32 of 16 (AArch64), 16 of 32 (AVX2), 16 of 16 (SSE2). */
