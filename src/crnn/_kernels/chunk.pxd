@@ -51,9 +51,9 @@ cdef inline Chunk chunk_of(const Network* net, Py_ssize_t T, Py_ssize_t B) noexc
     return chunk
 
 
-cdef inline Py_ssize_t chunk_scratch(const Network* net, const floating* w) noexcept nogil:
+cdef inline Py_ssize_t chunk_scratch(const Network* net, Py_ssize_t T, Py_ssize_t B, const floating* w) noexcept nogil:
     """Elements of the scratch of `loss_and_gradients`; `w` only tells the dtype."""
-    return transposed_scratch(w, net.H, max(net.G * net.H, net.V))
+    return transposed_scratch(w, block_steps(T, B) * B, net.H)
 
 
 # ------------------------------------------------------------------------- products over the rows of a chunk

@@ -17,8 +17,7 @@ from .dropout cimport Dropout, drop_out, dropout_key
 from .network cimport GRU, LSTM, MAX_LAYERS, RNN, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
 from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
-from .panels cimport (STRIP_VECTORS, TILE_VECTORS, add_transposed_product, multiply_panels, pack, pack_transposed,
-                      packed_elements, transposed_scratch)
+from .panels cimport STRIP_VECTORS, TILE_VECTORS, multiply_panels, pack, pack_transposed, packed_elements
 from .sampler cimport Controls as ControlNumbers
 from .sampler cimport controlled_draw, draw
 from .sampler cimport filter_logits as filter_row
@@ -175,8 +174,8 @@ def workspace(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict
         "dh": (0 if net.cell == RNN else block_steps(T, B), B, H),
         "carry": (L, B, H),
         "cut": (2 if net.boundary >= 0 else 0, B, net.ldg),
-        "scratch": (chunk_scratch[float](net, NULL) if network.itemsize == sizeof(float)
-                    else chunk_scratch[double](net, NULL),),
+        "scratch": (chunk_scratch[float](net, T, B, NULL) if network.itemsize == sizeof(float)
+                    else chunk_scratch[double](net, T, B, NULL),),
     }
 
 
@@ -202,24 +201,6 @@ def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row,
         for i in range(times):
             multiply_panels(a.shape[0], a.shape[1], c.shape[1], &a[0, 0], a.shape[1], &panels[0], widest(one_row),
                             &c[0, 0], c.shape[1], i & 1)
-
-
-def transposed_product(const floating[:, ::1] a, const floating[:, ::1] b, floating[::1] scratch, floating[:, ::1] c):
-    """c += a.T @ b; scratch is as large as `transposed_scratch_size` says."""
-    _same("rows of b", b.shape[0], a.shape[0])
-    _same("rows of c", c.shape[0], a.shape[1])
-    _same("columns of c", c.shape[1], b.shape[1])
-    if scratch.shape[0] < transposed_scratch(&a[0, 0], c.shape[0], c.shape[1]):
-        raise ValueError(f"scratch: size {scratch.shape[0]} is too small")
-    with nogil:
-        add_transposed_product(a.shape[0], a.shape[1], b.shape[1], &a[0, 0], &b[0, 0], b.shape[1], &scratch[0],
-                               &c[0, 0], c.shape[1])
-
-
-def transposed_scratch_size(Py_ssize_t M, Py_ssize_t N, Py_ssize_t itemsize) -> int:
-    """Elements of scratch that `transposed_product` wants for a result (M, N)."""
-    return (transposed_scratch[float](NULL, M, N) if itemsize == sizeof(float)
-            else transposed_scratch[double](NULL, M, N))
 
 
 def pack_weights(Network network, const floating[::1] params, floating[::1] panels):

@@ -52,7 +52,9 @@ cdef inline void gru_some_units(Py_ssize_t n, Py_ssize_t H, const floating* h_pr
     cdef Py_ssize_t j
     for j in range(n):
         r[j] = sigmoid_(gates[j])
+    for j in range(n):
         z[j] = sigmoid_(gates[H + j])
+    for j in range(n):
         new[j] = tanh_(gates[3 * H + j] + r[j] * gates[2 * H + j])
         out[j] = new[j] + z[j] * (h_prev[j] - new[j])
     for j in range(n):

@@ -47,7 +47,8 @@ cdef inline void lstm_some_units(Py_ssize_t n, Py_ssize_t H, const floating* c_p
                                  floating* h) noexcept nogil:
     """The cell's arithmetic for n units of one stream.
 
-    Results go through arrays of its own, with which, as the compiler can see, nothing else overlaps.
+    Results go through arrays of its own, with which, as the compiler can see, nothing else overlaps. A loop for each
+    gate leaves its constants in the registers.
     """
     cdef floating i[MOST_COLUMNS]
     cdef floating f[MOST_COLUMNS]
@@ -58,11 +59,15 @@ cdef inline void lstm_some_units(Py_ssize_t n, Py_ssize_t H, const floating* c_p
     cdef Py_ssize_t j
     for j in range(n):
         i[j] = sigmoid_(gates[j])
+    for j in range(n):
         f[j] = sigmoid_(gates[H + j])
+    for j in range(n):
         g[j] = tanh_(gates[2 * H + j])
-        o[j] = sigmoid_(gates[3 * H + j])
+    for j in range(n):
         cell[j] = f[j] * c_prev[j] + i[j] * g[j]
         top[j] = tanh_(cell[j])
+    for j in range(n):
+        o[j] = sigmoid_(gates[3 * H + j])
     for j in range(n):
         gates[j] = i[j]
     for j in range(n):

@@ -196,9 +196,9 @@ cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, co
                        c + panel.start, ldc)
 
 
-cdef inline Py_ssize_t transposed_scratch(const floating* w, Py_ssize_t M, Py_ssize_t N) noexcept nogil:
-    """Elements of the scratch of `add_transposed_product`: slivers of a, and one panel of b."""
-    return OUTER_BLOCK * (M + whole_panel(w))
+cdef inline Py_ssize_t transposed_scratch(const floating* w, Py_ssize_t K, Py_ssize_t M) noexcept nogil:
+    """Elements of the scratch of `add_transposed_product`: one panel of b, and slivers of a."""
+    return min(K, <Py_ssize_t>OUTER_BLOCK) * (whole_panel(w) + M)
 
 
 cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N, const floating* a, const floating* b,
@@ -208,20 +208,20 @@ cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N
     The gradient of weights: K, the time steps of all streams, may be much longer than a cache, so both operands are
     packed, blocks of rows of equal height at a time; of b a panel, which is multiplied by at once.
     """
-    cdef Py_ssize_t i, k, j, start, columns, depth, blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
-    cdef floating* panel = scratch + OUTER_BLOCK * M
+    cdef Py_ssize_t i, j, k, depth, blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
+    cdef floating* slivers = scratch + min(K, <Py_ssize_t>OUTER_BLOCK) * whole_panel(b)
+    cdef Panel panel
     for i in range(blocks):
         k = i * K // blocks
         depth = (i + 1) * K // blocks - k
         if floating is float:
-            pack_slivers_float(depth, M, a + k * M, M, scratch)
+            pack_slivers_float(depth, M, a + k * M, M, slivers)
         else:
-            pack_slivers_double(depth, M, a + k * M, M, scratch)
+            pack_slivers_double(depth, M, a + k * M, M, slivers)
         for j in range(panel_count(b, N, TILE_VECTORS)):
-            start = panel_start(b, N, TILE_VECTORS, j)
-            columns = panel_start(b, N, TILE_VECTORS, j + 1) - start
-            pack_panel(depth, columns, b + k * ldb + start, ldb, panel)
+            panel = panel_in_turn(b, N, TILE_VECTORS, j, False)
+            pack_panel(depth, panel.columns, b + k * ldb + panel.start, ldb, scratch)
             if floating is float:
-                multiply_slivers_float(M, depth, scratch, panel, columns, c + start, ldc)
+                multiply_slivers_float(M, depth, slivers, scratch, panel.columns, c + panel.start, ldc)
             else:
-                multiply_slivers_double(M, depth, scratch, panel, columns, c + start, ldc)
+                multiply_slivers_double(M, depth, slivers, scratch, panel.columns, c + panel.start, ldc)
