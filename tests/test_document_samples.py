@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from crnn import BOUNDARY, CharRNN, InvalidInputError, reference, sampling
+from crnn import BOUNDARY, CharRNN, InvalidInputError, reference
+from crnn.uniforms import Uniforms, root
 
 NAMES = ["anna", "bob", "eve", "otto"]
 
@@ -27,7 +28,7 @@ def untaught():
 def by_the_twin(model, k, n, seed, prime=""):
     """Return the samples, drawn by the twin, and how they end."""
     p, vocabulary, layout = model._layout.tensors(model._params), model.vocabulary_, model._layout
-    uniforms = sampling.Uniforms(sampling.root(seed), range(k)).draw(n)
+    uniforms = Uniforms(root(seed), range(k)).draw(n)
     texts = []
     for i in range(k):
         zero = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from crnn import CharRNN, InvalidInputError, reference, sampling
-from crnn.sampling import Uniforms, root
+from crnn import CharRNN, InvalidInputError, inference, reference, sampling
+from crnn.uniforms import Uniforms, root
 
 SYMBOLS = "abcdefghijk"
 H = 7
@@ -192,8 +192,9 @@ def test_sample_i_depends_on_the_seed_and_on_i_alone(model, seed, monkeypatch):
     assert len(texts) == len(set(texts)) == 31
     assert drawn(1) == texts[0]
     assert [drawn(k) for k in (2, 13)] == [texts[:2], texts[:13]]
-    monkeypatch.setattr(sampling, "BATCH", 3)
-    monkeypatch.setattr(sampling, "BLOCK", 5)
+    monkeypatch.setattr(sampling, "ROWS", 3)
+    monkeypatch.setattr(sampling, "SHARE", 5)
+    monkeypatch.setattr(inference, "CALL_WEIGHTS", 1)
     assert drawn(31) == texts
     for n_threads in (1, 2, 3, 7):
         monkeypatch.setattr(model, "n_threads", n_threads)
@@ -218,8 +219,8 @@ def test_samples_of_other_networks_do_not_depend_on_their_company(kernels, dtype
         assert texts[:k] == model.sample(41, prime="ab", num_samples=k, random_state=0)
     assert texts[0] == model.sample(41, prime="ab", random_state=0)
     assert texts[0] == "".join(model.stream(41, prime="ab", random_state=0))
-    monkeypatch.setattr(sampling, "BATCH", 5)
-    monkeypatch.setattr(sampling, "BLOCK", 7)
+    monkeypatch.setattr(sampling, "ROWS", 5)
+    monkeypatch.setattr(sampling, "SHARE", 11)
     for n_threads in (1, 2, 3):
         model.set_params(n_threads=n_threads)
         assert texts == model.sample(41, prime="ab", num_samples=67, random_state=0)
@@ -386,7 +387,7 @@ def test_legacy_generator_samples_or_is_refused_by_name(model):
 def test_bad_number_of_threads_is_named(n_threads):
     model = random_model().set_params(n_threads=n_threads)
     with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
-        model.sample(3, num_samples=2 * sampling.BATCH)
+        model.sample(3, num_samples=2 * sampling.ROWS)
 
 
 # --- bytes

@@ -9,12 +9,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from crnn import CharRNN, InvalidInputError, NotFittedError, _kernels, cli, reference, reference_sampling, sampling
+from crnn import (
+    CharRNN,
+    InvalidInputError,
+    NotFittedError,
+    _kernels,
+    cli,
+    inference,
+    reference,
+    reference_sampling,
+    sampling,
+)
 from crnn.beam_search import beam_search
 from crnn.inference import PackedNetwork
-from crnn.sampling import Uniforms, root
 from crnn.sampling_controls import SamplingControls, checked_temperature
 from crnn.stopping import Stops
+from crnn.uniforms import Uniforms, root
 
 SYMBOLS = "abcdefghijk"
 INF = math.inf
@@ -228,9 +238,10 @@ def test_sample_i_is_the_same_whatever_is_beside_it(kernels, dtype, monkeypatch,
     texts = model.sample(97, num_samples=61, random_state=0, **given)
     assert texts[0] == model.sample(97, random_state=0, **given)
     assert model.sample(97, num_samples=13, random_state=0, **given) == texts[:13]
-    monkeypatch.setattr(sampling, "BATCH", 7)
-    monkeypatch.setattr(sampling, "BLOCK", 5)
-    monkeypatch.setattr(sampling, "STOP_BLOCK", 3)
+    monkeypatch.setattr(sampling, "ROWS", 5)
+    monkeypatch.setattr(sampling, "SHARE", 17)
+    monkeypatch.setattr(inference, "CALL_WEIGHTS", 1)
+    monkeypatch.setattr(inference, "TEXT_ROOM", 3)
     for n_threads in (1, 3):
         monkeypatch.setattr(model, "n_threads", n_threads)
         assert model.sample(97, num_samples=61, random_state=0, **given) == texts
@@ -282,17 +293,18 @@ def cut(text, stops):
     return text[: min(found)[1]] if found else text
 
 
-@pytest.mark.parametrize("block", [1, 2, 7, 64])
+@pytest.mark.parametrize("room", [1, 2, 7, 64])
 @given(
     stops=st.lists(st.text("ab", min_size=1, max_size=6), min_size=1, max_size=3),
     n=st.integers(0, 150),
     seed=st.integers(0, 5),
 )
 @settings(max_examples=40, deadline=None)
-def test_text_ends_before_the_first_stop(block, stops, n, seed):
+def test_text_ends_before_the_first_stop(room, stops, n, seed):
     model = TWO_SYMBOLS
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sampling, "STOP_BLOCK", block)
+        patch.setattr(inference, "TEXT_ROOM", room)
+        patch.setattr(sampling, "ROWS", 2)
         whole = model.sample(n, prime="ab", num_samples=3, random_state=seed)
         expected = [cut(text, stops) for text in whole]
         assert model.sample(n, prime="ab", num_samples=3, random_state=seed, stop=stops) == expected
@@ -311,21 +323,29 @@ def test_stop_that_is_never_met(model):
         assert "".join(model.stream(300, random_state=0, stop=stop)) == text
 
 
-def test_what_has_stopped_is_no_longer_drawn(model, monkeypatch):
-    drawn = []
-    draw = Uniforms.draw
-    monkeypatch.setattr(Uniforms, "draw", lambda self, n: drawn.append((len(self._samples), n)) or draw(self, n))
-    assert model.sample(10**9, stop=list(SYMBOLS), random_state=0, num_samples=1) == ""
-    assert drawn == [(1, sampling.FIRST_BLOCK)]
-    drawn.clear()
-    texts = model.sample(5000, stop="ab", num_samples=50, random_state=0)
-    streams = [streams for streams, _ in drawn]
-    assert streams == sorted(streams, reverse=True)
-    blocks = [n for _, n in drawn]
-    assert blocks[0] == sampling.FIRST_BLOCK
-    assert max(blocks) <= sampling.STOP_BLOCK
-    going = [sum(len(text) + 2 > sum(blocks[:i]) for text in texts) for i in range(len(drawn))]
-    assert streams == going
+@pytest.mark.parametrize("stops", [["ab"], ["a"], ["abc", "d"], ["zz"]], ids=str)
+@pytest.mark.parametrize("count", [1, 31])
+def test_nothing_is_drawn_after_a_stop(kernels, model, count, stops):
+    network = PackedNetwork.pack(model._layout, model._params, one_row=count == 1)
+    uniforms, n = Uniforms(root(3), range(count)), 53
+    controls = controls_of(model, stop=stops)
+    start = sampling.primed_state(network, model.vocabulary_.encode("ab"))
+    _, lengths = network.sample_texts(start, n, uniforms, 1.0, controls.stops, rows=5)
+    texts = [model.sample(n, prime="ab", num_samples=count, random_state=3)] if count == 1 else model.sample(
+        n, prime="ab", num_samples=count, random_state=3
+    )  # fmt: skip
+    for i, text in enumerate(texts):
+        shorter = cut(text, stops)
+        met = next((stop for stop in stops if text.startswith(shorter + stop)), "")
+        assert lengths[i] == len(shorter)
+        alone = Uniforms(root(3), range(i, i + 1))
+        alone.draw(len(shorter + met))
+        np.testing.assert_array_equal(alone.states[0], uniforms.states[i])
+
+
+def test_a_text_that_may_stop_late_takes_no_room_ahead(model):
+    assert model.sample(10**9, stop=list(SYMBOLS), random_state=0) == ""
+    assert set(model.sample(10**9, stop=list(SYMBOLS), random_state=0, num_samples=300)) == {""}
 
 
 def test_stream_holds_back_no_more_than_may_be_a_stop(model):
@@ -359,7 +379,8 @@ def test_symbol_that_ends_a_text(model, num_samples):
     keywords = {"random_state": 3, "n_threads": 2}
 
     def draw(**given):
-        return sampling.sample(network, prime, 400, num_samples, controls=controls_of(model, **given), **keywords)
+        drawn = sampling.sample(network, prime, 400, num_samples, controls=controls_of(model, **given), **keywords)
+        return np.split(drawn.ids, drawn.starts[1:])
 
     whole, ended = draw(), draw(end=end)
     for full, part in zip(whole, ended, strict=True):

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from .errors import InvalidInputError
 from .inference import PackedNetwork, State, repeated
-from .sampling import Uniforms
 from .settings import whole
 from .string_scores import Strings, TextBlock, log_likelihoods
 from .threads import deal_out, shares
+from .uniforms import Uniforms
 
 BATCH = 256  # strings drawn side by side
 STEP = 32  # symbols drawn of each before those that have ended are put aside

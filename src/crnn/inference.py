@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ._kernels import core
 from .parameters import Layout, aligned_zeros
 from .sampling_controls import SamplingControls
+from .stopping import Stops
+from .uniforms import Uniforms
 
 Array = NDArray[Any]
 State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
@@ -22,6 +24,8 @@ State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 SCORE_ROWS = 512  # symbols that are scored at a time: their logits are one product, their states stay in the cache
 FEED_ROWS = 64  # symbols that the state is led through at a time
 CALL_SYMBOLS = 1 << 15  # symbols of many strings that are scored in one call: few enough for Ctrl-C
+CALL_WEIGHTS = 1 << 29  # weights that one call multiplies by to draw texts: a tenth of a second, for Ctrl-C
+TEXT_ROOM = 64  # symbols that there is room for at first in a text that may stop
 
 
 class PackedNetwork(NamedTuple):
@@ -115,13 +119,66 @@ class PackedNetwork(NamedTuple):
         out = np.empty((n, B), np.int32)
         y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
         work = self._workspace(1, state)
-        numbers, bias, order = None, None, None
-        if controls is not None:
-            (numbers, bias), order = self._control(controls), np.empty(y.shape[1], np.int32)
-        packed = self.network, self.params, self.panels
-        core.sample(*packed, uniforms, temperature, *work, y, out, numbers, bias, seen, order)
+        core.sample(*self._packed, uniforms, temperature, *work, y, out, **self._controls(controls, seen))
         self._take(work, state)
         return out
+
+    def sample_texts(
+        self,
+        start: State,
+        n: int,
+        uniforms: Uniforms,
+        temperature: float,
+        stops: Stops,
+        controls: SamplingControls | None = None,
+        seen: NDArray[np.uint8] | None = None,
+        *,
+        rows: int,
+    ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+        """Draw a text with each of the streams of `uniforms`, of n symbols or up to a stop.
+
+        Parameters
+        ----------
+        start : tuple of (L, 1, H) arrays
+            The state that all of them start from.
+        n : int
+            At least 1.
+        uniforms : Uniforms
+            They move on.
+        temperature : float
+        stops : Stops
+        controls, seen
+            As in `sample`; `seen` has a row for each text.
+        rows : int
+            How many are drawn side by side: the same texts, not the speed.
+
+        Returns
+        -------
+        ids : (N,) int32 array
+            The texts, one after another, without their stops.
+        lengths : array of int
+            The symbols of each.
+        """
+        count, V = len(uniforms.states), self.layout.vocab_size
+        B = min(count, rows)
+        work = self._workspace(1, repeated(start, B))
+        wide = [array[:, 0, :1].copy() for array in work[: len(start)]]
+        y = np.empty((B, V), self.layout.dtype)
+        x, batch = np.empty(B, np.int32), core.Batch(np.empty(B, np.intp))
+        symbols = np.empty((count, min(n, TEXT_ROOM) if stops else n), np.int32)
+        lengths = np.zeros(count, np.intp)
+        steps = max(1, CALL_WEIGHTS // (B * self.layout.size))
+        packed_stops, named = stops.packed(), self._controls(controls, seen)
+        start_y = self.logits(start[0][-1])[0]
+        while batch.begun < count or batch.going:
+            if batch.going and lengths.max() == symbols.shape[1]:  # one that goes on has no room left
+                more = min(symbols.shape[1], n - symbols.shape[1])
+                symbols = np.concatenate([symbols, np.empty((count, more), np.int32)], axis=1)
+            core.sample_texts(
+                *self._packed, wide, start_y, temperature, batch, symbols, lengths, n, steps, uniforms.states,
+                uniforms.increment, *packed_stops, *work, y, x, **named
+            )  # fmt: skip
+        return symbols[np.arange(symbols.shape[1]) < lengths[:, None]] if stops else symbols.ravel(), lengths
 
     def unseen(self, streams: int) -> NDArray[np.uint8]:
         """Return what says of each stream that no symbol was seen, (B, V): 1 for one that was."""
@@ -180,16 +237,24 @@ class PackedNetwork(NamedTuple):
         p = np.exp(y - y.max(axis=1, keepdims=True))
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
-    def _control(self, controls: SamplingControls) -> tuple[core.Controls, Array | None]:
-        """Return the controls as the kernel takes them: numbers, and a bias for each symbol, padding included."""
+    @property
+    def _packed(self) -> tuple[core.Network, Array, Array]:
+        return self.network, self.params, self.panels
+
+    def _controls(
+        self, controls: SamplingControls | None, seen: NDArray[np.uint8] | None
+    ) -> dict[str, Any]:
+        """Return the controls as the kernel takes them: numbers, a bias for each symbol, what was seen, and scratch."""
+        if controls is None:
+            return {}
+        V, bias = self.layout.vocab_size, None
+        if controls.bias is not None:  # that of the padding is 0
+            bias = np.zeros(V, self.layout.dtype)
+            bias[: len(controls.bias)] = controls.bias
         numbers = core.Controls(
             penalty=controls.repetition_penalty, top_k=controls.top_k, top_p=controls.top_p, min_p=controls.min_p
         )
-        if controls.bias is None:
-            return numbers, None
-        bias = np.zeros(self.layout.vocab_size, self.layout.dtype)
-        bias[: len(controls.bias)] = controls.bias
-        return numbers, bias
+        return {"controls": numbers, "bias": bias, "seen": seen, "order": np.empty(V, np.int32)}
 
     def _workspace(self, T: int, state: State) -> tuple[Array, Array, Array]:
         """Return h, c and gates for T symbols at a time, starting from `state`."""

@@ -15,6 +15,8 @@ from .errors import InvalidInputError
 from .sampling_controls import SamplingControls
 from .settings import threads, whole
 from .string_probabilities import StringProbabilities
+from .string_scores import Strings
+from .uniforms import root
 from .vocabulary import Vocabulary
 
 Array = NDArray[Any]
@@ -133,13 +135,12 @@ class LanguageModel(StringProbabilities):
             **_specials(vocabulary),
         )
         ids = self._encode_prime(prime)
-        head = ids[:0] if vocabulary.boundary is None else ids[1:]
+        head: Any = vocabulary.decode(ids[:0] if vocabulary.boundary is None else ids[1:])
 
-        def texts_of(samples: list[Array]) -> list[Any]:
+        def texts_of(samples: Strings) -> list[Any]:
             """Decoded together, since a call takes a while, each with the head before it."""
-            together = vocabulary.decode(np.concatenate([part for drawn in samples for part in (head, drawn)]))
-            ends = np.cumsum([len(head) + len(drawn) for drawn in samples]).tolist()
-            return [together[first:last] for first, last in zip([0, *ends], ends, strict=False)]
+            together, ends = vocabulary.decode(samples.ids), np.cumsum(samples.lengths).tolist()
+            return [head + together[first:last] for first, last in zip([0, *ends], ends, strict=False)]
 
         options = {"controls": controls, "random_state": random_state, "n_threads": threads(self.n_threads)}
         network, n = self._packed("sample", one_row=k == 1), _length(vocabulary, n, max_length, len(head))
@@ -216,7 +217,7 @@ class LanguageModel(StringProbabilities):
             self._encode_prime(prime),
             n,
             controls=controls,
-            bits=sampling.root(random_state),
+            bits=root(random_state),
         )
         symbols = self.vocabulary_
         return (symbols[int(i)] for block in blocks for i in block)

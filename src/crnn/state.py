@@ -13,6 +13,7 @@ from .errors import InvalidInputError
 from .inference import PackedNetwork, State
 from .sampling_controls import SamplingControls
 from .settings import whole
+from .uniforms import Uniforms, root
 from .vocabulary import Text, Vocabulary
 
 Ids = NDArray[Any]
@@ -142,11 +143,11 @@ class TextState:
             logit_bias=logit_bias,
             forbidden=[] if vocabulary.unknown is None else [vocabulary.unknown],
         )
-        ids = self._drawn(n, controls, sampling.Uniforms(sampling.root(random_state), range(1)))
+        ids = self._drawn(n, controls, Uniforms(root(random_state), range(1)))
         self._advance(ids)  # what was drawn past an end is drawn in vain; this also says how probable it was
         return vocabulary.decode(ids[:-1] if len(ids) and ids[-1] == vocabulary.boundary else ids)
 
-    def _drawn(self, n: int, controls: SamplingControls, uniforms: sampling.Uniforms) -> Ids:
+    def _drawn(self, n: int, controls: SamplingControls, uniforms: Uniforms) -> Ids:
         """Return n symbols, or those up to the first end."""
         arrays, drawn, block = self._copied(), [np.zeros(0, np.int32)], 1
         others = None if controls.only_temperature else controls

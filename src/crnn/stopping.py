@@ -39,10 +39,21 @@ class Stops:
         if end is not None:
             self._texts.append(_as_text(np.array([end])))
         self._longest = max(map(len, self._texts), default=0)
-        self._symbols = [ord(text) for text in self._texts if len(text) == 1]
 
     def __bool__(self) -> bool:
         return bool(self._texts)
+
+    def packed(self) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+        """Return the symbols of all of them, the longer stops first, and where each ends.
+
+        Examples
+        --------
+        >>> Stops([np.array([3]), np.array([1, 2])]).packed()
+        (array([1, 2, 3], dtype=int32), array([2, 3]))
+        """
+        texts = sorted(self._texts, key=len, reverse=True)
+        symbols = np.array([*map(ord, "".join(texts))], np.int32)
+        return symbols, np.cumsum([*map(len, texts)], dtype=np.intp)
 
     def first(self, ids: Ids, new: int) -> int | None:
         """Return where the first stop in `ids` begins, or None.
@@ -58,22 +69,6 @@ class Stops:
         text = _as_text(ids[skipped:])
         found = [(at + len(stop), at) for stop in self._texts if (at := text.find(stop)) >= 0]
         return skipped + min(found)[1] if found else None
-
-    def first_of_each(self, rows: Ids, new: int) -> list[int | None]:
-        """Return `first` of each of the rows (k, N).
-
-        Examples
-        --------
-        >>> Stops([], end=2).first_of_each(np.array([[0, 1, 2], [0, 1, 1]]), new=2)
-        [2, None]
-        """
-        if self._longest > 1:
-            return [self.first(row, new) for row in rows]
-        met: NDArray[np.bool_] = np.isin(rows[:, rows.shape[1] - new :], self._symbols)
-        places = met.argmax(axis=1)
-        return [
-            int(place) + rows.shape[1] - new if row[place] else None for place, row in zip(places, met, strict=True)
-        ]
 
     def begun(self, ids: Ids) -> int:
         """Return how many of the last symbols may be the beginning of a stop: what follows decides."""

@@ -18,6 +18,7 @@ from .settings import threads, whole
 from .state import TextState
 from .string_scores import TextBlock, text_blocks
 from .threads import cores
+from .uniforms import root
 from .vocabulary import Text, Vocabulary
 
 Array = NDArray[Any]
@@ -149,7 +150,7 @@ class StringProbabilities(Estimator):
             encoded = string_scores.Strings.encode(block, self.vocabulary_, name="strings[{}]", ended=True)
             log_p.append(string_scores.log_likelihoods(network, encoded, start, n_threads))
         sampled = guessing.drawn_log_likelihoods(
-            network, start, n, end=end, length=most, bits=sampling.root(random_state), n_threads=n_threads
+            network, start, n, end=end, length=most, bits=root(random_state), n_threads=n_threads
         )
         return guessing.guess_numbers(np.concatenate(log_p), sampled)
 

@@ -14,7 +14,7 @@ from libc.string cimport memcpy, memset
 from .blas cimport gemm
 from .boundary cimport clear_starting, without_past
 from .dropout cimport Dropout, drop_out
-from .elementwise cimport tanh_array
+from .elementwise cimport tanh_
 from .gru cimport gru_backward, gru_forward, gru_units
 from .lstm cimport lstm_backward, lstm_forward, lstm_units
 from .network cimport GRU, LSTM, RNN, Network, input_block
@@ -31,6 +31,7 @@ ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace
     Py_ssize_t B
     Py_ssize_t block  # time steps taken at a time
     Py_ssize_t states  # elements of a layer's h, and of its c
+    Py_ssize_t following  # elements from the states of a time step, of all streams, to those of the one after it
     Py_ssize_t gates
     void* cut  # with a boundary: room for one step's states, and for training also for one step's dz
 
@@ -46,6 +47,7 @@ cdef inline Chunk chunk_of(const Network* net, Py_ssize_t T, Py_ssize_t B) noexc
     chunk.B = B
     chunk.block = block_steps(T, B)
     chunk.states = (T + 1) * B * net.H
+    chunk.following = B * net.H
     chunk.gates = (chunk.block + 1 if net.cell == RNN else T) * B * net.ldg
     chunk.cut = NULL
     return chunk
@@ -247,14 +249,17 @@ cdef inline void finish_step(const Network* net, const floating* p, const int* x
     cdef const floating* row
     cdef floating* out
     for b in range(B):
+        if net.cell == RNN:
+            row = p + net.layer[0].Wx + x[b] * H
+            out = z + b * H
+            for j in range(H):
+                out[j] = tanh_(out[j] + row[j])
+            continue
         for g in range(net.G):
             row = p + net.layer[0].Wx + (x[b] * net.G + g) * H
             out = z + b * net.ldg + input_block(net, g) * H
             for j in range(H):
                 out[j] += row[j]
-        if net.cell == RNN:
-            tanh_array(z + b * H, H)
-            continue
         j = 0
         while j < H:
             n = min(H - j, <Py_ssize_t>MOST_COLUMNS)
@@ -272,30 +277,30 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
 
     h and c begin with the states before step 0, gates with those of step 0.
     """
-    cdef Py_ssize_t t, B = chunk.B, H = net.H, BH = B * H, row = B * net.ldg
+    cdef Py_ssize_t t, B = chunk.B, H = net.H, row = B * net.ldg, step = chunk.following
     cdef const floating* Wh = panels + net.layer[l].Wh_panels
     cdef const floating* h_prev
     cdef const floating* c_prev
     cdef floating* cut = <floating*>chunk.cut
     cdef floating* z
     for t in range(first, last):
-        h_prev = without_past(net, x + t * B, B, H, h + t * BH, H, cut)
-        c_prev = without_past(net, x + t * B, B, H, c + t * BH, H, cut + BH) if net.cell == LSTM else NULL
-        z = h + (t + 1) * BH if net.cell == RNN else gates + t * row
+        h_prev = without_past(net, x + t * B, B, H, h + t * step, H, cut)
+        c_prev = without_past(net, x + t * B, B, H, c + t * step, H, cut + B * H) if net.cell == LSTM else NULL
+        z = h + (t + 1) * step if net.cell == RNN else gates + t * row
         if l == 0 and not net.training:
             # As `sample` has to do it, which knows a step's symbols only when the step's product is done.
             begin_step(net, p, panels, B, h_prev, t & 1, z)
-            finish_step(net, p, x + t * B, B, h_prev, c_prev, z, c + (t + 1) * BH, h + (t + 1) * BH)
+            finish_step(net, p, x + t * B, B, h_prev, c_prev, z, c + (t + 1) * step, h + (t + 1) * step)
             continue
         if l == 0:
             look_up_input(net, p, x + t * B, B, z)
         if net.cell == RNN:
             rnn_forward(B, H, net.units, h_prev, Wh, net.most, t & 1, z)
         elif net.cell == GRU:
-            gru_forward(B, H, net.units, h_prev, Wh, net.most, t & 1, z, net.ldg, h + (t + 1) * BH)
+            gru_forward(B, H, net.units, h_prev, Wh, net.most, t & 1, z, net.ldg, h + (t + 1) * step)
         else:
-            lstm_forward(B, H, net.units, h_prev, c_prev, Wh, net.most, t & 1, z, net.ldg, c + (t + 1) * BH,
-                         h + (t + 1) * BH)
+            lstm_forward(B, H, net.units, h_prev, c_prev, Wh, net.most, t & 1, z, net.ldg, c + (t + 1) * step,
+                         h + (t + 1) * step)
 
 
 cdef inline void layers_forward(const Network* net, const floating* p, const floating* panels, Chunk chunk,
@@ -305,20 +310,20 @@ cdef inline void layers_forward(const Network* net, const floating* p, const flo
 
     With dropout, `dropped` (L, T, B, H) is what each layer passes on.
     """
-    cdef Py_ssize_t l, BH = chunk.B * net.H, rows = (last - first) * chunk.B
+    cdef Py_ssize_t l, step = chunk.following, rows = (last - first) * chunk.B
     cdef floating* out
     cdef floating* z
-    cdef const floating* below = h + (lowest - 1) * chunk.states + (first + 1) * BH if lowest else NULL
+    cdef const floating* below = h + (lowest - 1) * chunk.states + (first + 1) * step if lowest else NULL
     for l in range(lowest, net.L):
         if l:
-            z = (h + l * chunk.states + (first + 1) * BH if net.cell == RNN
+            z = (h + l * chunk.states + (first + 1) * step if net.cell == RNN
                  else gates + l * chunk.gates + first * chunk.B * net.ldg)
             project_input(net, p, panels, l, rows, below, z)
         recur(net, p, panels, l, chunk, x, first, last, h + l * chunk.states, c + l * chunk.states,
               gates + l * chunk.gates)
-        below = h + l * chunk.states + (first + 1) * BH
+        below = h + l * chunk.states + (first + 1) * step
         if drop != NULL:
-            out = dropped + (l * chunk.T + first) * BH
+            out = dropped + (l * chunk.T + first) * step
             memcpy(out, below, rows * net.H * sizeof(floating))
             drop_out(drop, l, first, last, chunk.B, net.H, out)
             below = out

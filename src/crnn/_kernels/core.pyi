@@ -61,6 +61,11 @@ class Cursor:
         gradient_norm: float = ...,
     ) -> None: ...
 
+class Batch:
+    begun: int
+    going: int
+    def __init__(self, texts: Array) -> None: ...
+
 def packed_size(K: int, N: int, itemsize: int) -> int: ...
 def pack_panels(W: Array, transposed: bool, one_row: bool, panels: Array) -> None: ...
 def multiply(a: Array, panels: Array, one_row: bool, c: Array, times: int = 1) -> None: ...
@@ -68,6 +73,8 @@ def pack_weights(network: Network, params: Array, panels: Array) -> None: ...
 def multiply_by_mask(a: Array, rate: float, seed: int, step: int, layer: int, first_stream: int) -> None: ...
 def workspace(network: Network, T: int, B: int, dropout: bool) -> dict[str, Shape]: ...
 def inference_workspace(network: Network, T: int, B: int) -> dict[str, Shape]: ...
+def space_streams(states: Array, multiplier: Array, plus: Array) -> None: ...
+def uniforms(states: Array, increment: Array, out: Array) -> None: ...
 def exp(x: Array) -> None: ...
 def tanh(x: Array) -> None: ...
 def sigmoid(x: Array) -> None: ...
@@ -104,6 +111,32 @@ def sample(
     gates: Array,
     y: Array,
     out: Array,
+    controls: Controls | None = None,
+    bias: Array | None = None,
+    seen: Array | None = None,
+    order: Array | None = None,
+) -> None: ...
+def sample_texts(
+    network: Network,
+    params: Array,
+    panels: Array,
+    start: list[Array],
+    start_y: Array,
+    temperature: float,
+    batch: Batch,
+    symbols: Array,
+    lengths: Array,
+    most: int,
+    steps: int,
+    streams: Array,
+    increment: Array,
+    stops: Array,
+    stop_ends: Array,
+    h: Array,
+    c: Array,
+    gates: Array,
+    y: Array,
+    x: Array,
     controls: Controls | None = None,
     bias: Array | None = None,
     seen: Array | None = None,

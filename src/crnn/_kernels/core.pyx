@@ -3,7 +3,7 @@
 Built once for each instruction set from this one source (see setup.py); `crnn._kernels` picks the build.
 Everything behind the doors is in the .pxd files: `network` (where everything lies), `chunk` (one chunk forward and
 back), `rnn`, `gru`, `lstm` (the cells), `panels` and `blas` (products), `softmax`, `dropout`, `update` and
-`optimizers`, `boundary`, `sampler`, `elementwise`.
+`optimizers`, `boundary`, `sampler`, `texts`, `pcg64`, `elementwise`.
 """
 from cython cimport floating
 from libc.limits cimport INT_MAX
@@ -18,10 +18,12 @@ from .network cimport GRU, LSTM, MAX_LAYERS, RNN, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
 from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
 from .panels cimport STRIP_VECTORS, TILE_VECTORS, multiply_panels, pack, pack_transposed, packed_elements
+from .pcg64 cimport Wide, multiplied, next_uniform, wide
 from .sampler cimport Controls as ControlNumbers
 from .sampler cimport controlled_draw, draw
 from .sampler cimport filter_logits as filter_row
 from .softmax cimport log_softmax_at
+from .texts cimport Texts, goes_on, next_number
 from .update cimport MAX_SHARDS, Pass, Team, update
 
 MANY_ROWS = 64
@@ -218,6 +220,31 @@ def multiply_by_mask(floating[:, :, ::1] a, double rate, uint64_t seed, uint64_t
     if a.shape[0] * a.shape[1] * a.shape[2]:
         with nogil:
             drop_out(&drop, layer, 0, a.shape[0], a.shape[1], a.shape[2], &a[0, 0, 0])
+
+
+def space_streams(uint64_t[:, ::1] states, const uint64_t[::1] multiplier, const uint64_t[::1] plus):
+    """states[i + 1] = states[i] * multiplier + plus, for generators' states as in `pcg64`."""
+    cdef Py_ssize_t i
+    cdef Wide state
+    _same("halves of a state", states.shape[1], 2)
+    _same("halves of a multiplier", multiplier.shape[0], 2)
+    _same("halves of what is added", plus.shape[0], 2)
+    with nogil:
+        for i in range(1, states.shape[0]):
+            state = multiplied(wide(&states[i - 1, 0]), wide(&multiplier[0]), wide(&plus[0]))
+            states[i, 0], states[i, 1] = state.high, state.low
+
+
+def uniforms(uint64_t[:, ::1] states, const uint64_t[::1] increment, double[:, ::1] out):
+    """out[t, i] = the next number in [0, 1) of stream i, whose state moves on; see `pcg64`."""
+    cdef Py_ssize_t t, i
+    _same("halves of a state", states.shape[1], 2)
+    _same("halves of an increment", increment.shape[0], 2)
+    _same("streams of output", out.shape[1], states.shape[0])
+    with nogil:
+        for i in range(states.shape[0]):
+            for t in range(out.shape[0]):
+                out[t, i] = next_uniform(&states[i, 0], wide(&increment[0]))
 
 
 def exp(floating[::1] x):
@@ -458,11 +485,11 @@ cdef inline void clear_states(const NetworkPlaces* net, Chunk chunk, floating* h
 cdef inline void carry_states(const NetworkPlaces* net, Chunk chunk, Py_ssize_t steps, floating* h,
                               floating* c) noexcept nogil:
     """Make the states after some steps those that the next ones start from."""
-    cdef Py_ssize_t l, BH = chunk.B * net.H, size = BH * sizeof(floating)
+    cdef Py_ssize_t l, away = steps * chunk.following, size = chunk.B * net.H * sizeof(floating)
     for l in range(net.L):
-        memcpy(h + l * chunk.states, h + l * chunk.states + steps * BH, size)
+        memcpy(h + l * chunk.states, h + l * chunk.states + away, size)
         if net.cell == LSTM:
-            memcpy(c + l * chunk.states, c + l * chunk.states + steps * BH, size)
+            memcpy(c + l * chunk.states, c + l * chunk.states + away, size)
 
 
 def inference_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
@@ -527,6 +554,54 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
         restore_denormals(mode)
 
 
+cdef inline floating* input_of(const NetworkPlaces* net, Chunk chunk, floating* h, floating* gates) noexcept nogil:
+    """Where z of the first layer's next step is: in a vanilla cell where its state will be."""
+    return h + chunk.following if net.cell == RNN else gates
+
+
+cdef inline void multiply_before_draw(const NetworkPlaces* net, const floating* p, const floating* panels, Chunk chunk,
+                                      bint ahead, bint back, floating* h, floating* gates, floating* y) noexcept nogil:
+    """y = h @ Wy + by of the top layer; `ahead` of the symbols also z = h @ Wh + bh of the first layer.
+
+    One stream does both, in turns: what was multiplied by last is still in the cache when it comes first.
+    """
+    if ahead and back:
+        begin_step(net, p, panels, chunk.B, h, True, input_of(net, chunk, h, gates))
+    logit_rows(net, p, panels, chunk.B, h + (net.L - 1) * chunk.states, y, back)
+    if ahead and not back:
+        begin_step(net, p, panels, chunk.B, h, False, input_of(net, chunk, h, gates))
+
+
+cdef inline void move_on(const NetworkPlaces* net, const floating* p, const floating* panels, Chunk chunk, bint ahead,
+                         bint back, const int* x, floating* h, floating* c, floating* gates) noexcept nogil:
+    """The states of the time step after those in h and c, once the symbols x (B,) are drawn."""
+    cdef const Dropout* no_dropout = NULL
+    cdef floating* nothing = NULL
+    cdef floating* z = input_of(net, chunk, h, gates)
+    if not ahead:
+        begin_step(net, p, panels, chunk.B, h, back, z)
+    start_anew(net, p, chunk, x, z, c, h)
+    finish_step(net, p, x, chunk.B, h, c, z, c + chunk.following, h + chunk.following)
+    layers_forward(net, p, panels, chunk, x, 0, 1, no_dropout, h, c, gates, nothing, 1)
+
+
+cdef inline void put_back(const NetworkPlaces* net, Chunk chunk, floating* h, floating* c) noexcept nogil:
+    """Of a draw's two places for states, which take turns: those in the second one, where h and c are, to the first."""
+    cdef floating* first_h = h + chunk.following
+    cdef floating* first_c = c + chunk.following
+    chunk.following = -chunk.following
+    carry_states(net, chunk, 1, first_h, first_c)
+
+
+cdef inline int drawn(const NetworkPlaces* net, floating* y, double u, double temperature,
+                      const ControlNumbers* control, const floating* bias, unsigned char* seen,
+                      int* order) noexcept nogil:
+    """The symbol that u picks from the logits y (V,), which are used up."""
+    if control == NULL:
+        return draw(y, net.symbols, net.V, u, <floating>temperature)
+    return controlled_draw(y, net.symbols, net.V, u, <floating>temperature, control, bias, seen, order)
+
+
 def sample(Network network, const floating[::1] params, const floating[::1] panels, const double[:, ::1] uniforms,
            double temperature, h, c, gates, floating[:, ::1] y, int[:, ::1] out, Controls controls=None,
            const floating[::1] bias=None, unsigned char[:, ::1] seen=None, int[::1] order=None):
@@ -537,7 +612,7 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
     """
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
-    cdef Py_ssize_t t, b, n = uniforms.shape[0], B = uniforms.shape[1], H = net.H, V = net.V
+    cdef Py_ssize_t t, b, n = uniforms.shape[0], B = uniforms.shape[1], V = net.V
     cdef Chunk chunk = inference_chunk(network, n, 1, B, h, c, gates)
     _fits(network, params, panels)
     _same("streams of logits", y.shape[0], B)
@@ -552,37 +627,170 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
         _control_arrays(bias, seen, order, B, V)
         control, order0 = &controls.numbers, &order[0]
         bias0 = &bias[0] if bias is not None else NULL
-        seen0 = &seen[0, 0] if seen is not None and B else NULL
+        seen0 = &seen[0, 0] if seen is not None else NULL
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
-    cdef const floating* top = h0 + (net.L - 1) * chunk.states
-    cdef floating* z = h0 + B * H if net.cell == RNN else gates0
     cdef float_mode mode
     with nogil:
         mode = flush_denormals()
         for t in range(n):
-            # y = h @ Wy + by                          (B, V) = (B, H) (H, V)
-            # z = h @ Wh + bh                          (B, G H) = (B, H) (H, G H), of the first layer
-            # Both before the draw, in turns: what was multiplied by last is still in the cache when it comes first.
-            if t & 1:
-                begin_step(net, &params[0], &panels[0], B, h0, True, z)
-            logit_rows(net, &params[0], &panels[0], B, top, &y[0, 0], t & 1)
-            if not t & 1:
-                begin_step(net, &params[0], &panels[0], B, h0, False, z)
-            if control == NULL:
-                for b in range(B):
-                    out[t, b] = draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature)
-            else:
-                for b in range(B):
-                    out[t, b] = controlled_draw(&y[b, 0], net.symbols, V, uniforms[t, b], <floating>temperature,
-                                                control, bias0, seen0 + b * V if seen0 != NULL else NULL, order0)
-            start_anew(net, &params[0], chunk, &out[t, 0], z, c0, h0)
-            finish_step(net, &params[0], &out[t, 0], B, h0, c0, z, c0 + B * H, h0 + B * H)
-            layers_forward(net, &params[0], &panels[0], chunk, &out[t, 0], 0, 1, <const Dropout*>NULL, h0, c0, gates0,
-                           <floating*>NULL, 1)
-            carry_states(net, chunk, 1, h0, c0)
+            multiply_before_draw(net, &params[0], &panels[0], chunk, True, t & 1, h0, gates0, &y[0, 0])
+            for b in range(B):
+                out[t, b] = drawn(net, &y[b, 0], uniforms[t, b], temperature, control, bias0,
+                                  seen0 + b * V if seen0 != NULL else NULL, order0)
+            move_on(net, &params[0], &panels[0], chunk, True, t & 1, &out[t, 0], h0, c0, gates0)
+            h0, c0, chunk.following = h0 + chunk.following, c0 + chunk.following, -chunk.following
+        if n & 1:
+            put_back(net, chunk, h0, c0)
         restore_denormals(mode)
+
+
+cdef class Batch:
+    """Which texts `sample_texts` is at: those that were `begun`, and of them those that are `going` on.
+
+    Row b draws text texts[b], for all b < `going`; the other rows have none.
+    """
+    cdef readonly Py_ssize_t begun
+    cdef readonly Py_ssize_t going
+    cdef Py_ssize_t[::1] texts
+
+    def __init__(self, Py_ssize_t[::1] texts):
+        self.texts = texts
+
+
+cdef inline void copy_state(const NetworkPlaces* net, const floating* source, Py_ssize_t source_layer, floating* out,
+                            Py_ssize_t layer) noexcept nogil:
+    """out = source                                    (L, H), whose layers are so many elements apart"""
+    cdef Py_ssize_t l
+    for l in range(net.L):
+        memcpy(out + l * layer, source + l * source_layer, net.H * sizeof(floating))
+
+
+cdef inline void begin_text(const NetworkPlaces* net, Chunk chunk, Texts* texts, Py_ssize_t b, const floating* start_h,
+                            const floating* start_c, floating* h, floating* c) noexcept nogil:
+    """Give row b to the next text."""
+    texts.rows[b] = texts.begun
+    texts.begun += 1
+    copy_state(net, start_h, net.H, h + b * net.H, chunk.states)
+    if net.cell == LSTM:
+        copy_state(net, start_c, net.H, c + b * net.H, chunk.states)
+
+
+cdef inline void end_row(const NetworkPlaces* net, Chunk chunk, Texts* texts, Py_ssize_t b, int* x, floating* h,
+                         floating* c) noexcept nogil:
+    """Put the last row in the place of row b."""
+    cdef Py_ssize_t last = texts.going - 1
+    texts.going = last
+    if b == last:
+        return
+    texts.rows[b] = texts.rows[last]
+    x[b] = x[last]
+    copy_state(net, h + last * net.H, chunk.states, h + b * net.H, chunk.states)
+    if net.cell == LSTM:
+        copy_state(net, c + last * net.H, chunk.states, c + b * net.H, chunk.states)
+
+
+cdef inline void draw_texts(const NetworkPlaces* net, const floating* p, const floating* panels, Chunk chunk,
+                            Texts* texts, Py_ssize_t steps, const floating* start_h, const floating* start_c,
+                            const floating* start_y, double temperature, const ControlNumbers* control,
+                            const floating* bias, unsigned char* seen, int* order, floating* h, floating* c,
+                            floating* gates, floating* y, int* x) noexcept nogil:
+    """What `sample_texts` is for, with a chunk of all rows."""
+    cdef Py_ssize_t step = 0, b, V = net.V
+    cdef bint ahead = texts.count == 1
+    while texts.going < chunk.B and texts.begun < texts.count:
+        begin_text(net, chunk, texts, texts.going, start_h, start_c, h, c)
+        texts.going += 1
+    while texts.going and step < steps and texts.longest < texts.width:
+        chunk.B = texts.going
+        multiply_before_draw(net, p, panels, chunk, ahead, step & 1, h, gates, y)
+        for b in range(chunk.B - 1, -1, -1):  # so that the last row has drawn when it comes in the place of another
+            x[b] = drawn(net, y + b * V, next_number(texts, texts.rows[b]), temperature, control, bias,
+                         seen + texts.rows[b] * V if seen != NULL else NULL, order)
+            while not goes_on(texts, texts.rows[b], x[b]):
+                if texts.begun == texts.count:
+                    end_row(net, chunk, texts, b, x, h, c)
+                    break
+                begin_text(net, chunk, texts, b, start_h, start_c, h, c)
+                memcpy(y + b * V, start_y, V * sizeof(floating))
+                x[b] = drawn(net, y + b * V, next_number(texts, texts.rows[b]), temperature, control, bias,
+                             seen + texts.rows[b] * V if seen != NULL else NULL, order)
+        chunk.B = texts.going
+        move_on(net, p, panels, chunk, ahead, step & 1, x, h, c, gates)
+        h, c, chunk.following = h + chunk.following, c + chunk.following, -chunk.following
+        step += 1
+    if step & 1:
+        put_back(net, chunk, h, c)
+
+
+def sample_texts(Network network, const floating[::1] params, const floating[::1] panels, list start,
+                 const floating[::1] start_y, double temperature, Batch batch, int[:, ::1] symbols,
+                 Py_ssize_t[::1] lengths, Py_ssize_t most, Py_ssize_t steps, uint64_t[:, ::1] streams,
+                 const uint64_t[::1] increment, const int[::1] stops, const Py_ssize_t[::1] stop_ends, h, c, gates,
+                 floating[:, ::1] y, int[::1] x, Controls controls=None, const floating[::1] bias=None,
+                 unsigned char[:, ::1] seen=None, int[::1] order=None):
+    """Draw texts side by side until all have ended, but at most for so many steps; see `texts` for when one ends.
+
+    All start from the states `start`, each (L, 1, H), and the logits (V,) that follow from them. What was drawn of text
+    i is symbols[i, :lengths[i]]; it is drawn with the numbers of streams[i]. A text that ends makes room for the next
+    one, and where there is none for the last row: nothing is drawn in vain. The call also ends when a text that goes on
+    has no room left in `symbols`.
+
+    The workspace is one of one symbol at a time for B rows; y (B, V) and x (B,) are scratch. The controls are those of
+    `sample`, but that `seen` has a row for each text.
+    """
+    cdef NetworkPlaces* net = &network.net
+    cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
+    cdef const floating[:, :, ::1] start_h = start[0], start_c = start[len(start) - 1]
+    cdef Py_ssize_t B = y.shape[0], V = net.V, i
+    cdef Chunk chunk = inference_chunk(network, steps, 1, B, h, c, gates)
+    cdef Texts texts
+    _fits(network, params, panels)
+    _same("states at the start", len(start), 2 if net.cell == LSTM else 1)
+    for part in start:
+        _shaped("states at the start", part, (net.L, 1, net.H))
+    _same("logits at the start", start_y.shape[0], V)
+    _same("logits", y.shape[1], V)
+    _same("rows of symbols", x.shape[0], B)
+    _same("rows of the batch", batch.texts.shape[0], B)
+    texts.count, texts.most, texts.width, texts.longest = symbols.shape[0], most, symbols.shape[1], 0
+    if texts.count < 1 or texts.width < 1 or most < 1:
+        raise ValueError(f"{texts.count} texts of {most} symbols, room for {texts.width}: nothing to draw")
+    _same("lengths", lengths.shape[0], texts.count)
+    _same("streams of numbers", streams.shape[0], texts.count)
+    _same("halves of a state", streams.shape[1], 2)
+    _same("halves of an increment", increment.shape[0], 2)
+    for i in range(stop_ends.shape[0]):
+        if not (stop_ends[i - 1] if i else 0) < stop_ends[i] <= stops.shape[0]:
+            raise ValueError(f"stop {i} is empty, or does not lie within the {stops.shape[0]} symbols of all stops")
+    cdef const ControlNumbers* control = NULL
+    cdef const floating* bias0 = NULL
+    cdef unsigned char* seen0 = NULL
+    cdef int* order0 = NULL
+    if controls is not None:
+        _control_arrays(bias, seen, order, texts.count, V)
+        control, order0 = &controls.numbers, &order[0]
+        bias0 = &bias[0] if bias is not None else NULL
+        seen0 = &seen[0, 0] if seen is not None else NULL
+    texts.symbols, texts.lengths, texts.streams = &symbols[0, 0], &lengths[0], &streams[0, 0]
+    texts.increment = wide(&increment[0])
+    texts.stop_count = stop_ends.shape[0]
+    texts.stops = &stops[0] if texts.stop_count else NULL
+    texts.stop_ends = &stop_ends[0] if texts.stop_count else NULL
+    texts.rows, texts.begun, texts.going = &batch.texts[0], batch.begun, batch.going
+    for i in range(batch.going):
+        texts.longest = max(texts.longest, lengths[batch.texts[i]])
+    cdef floating* h0 = begin(h_)
+    cdef floating* c0 = begin(c_)
+    cdef floating* gates0 = begin(gates_)
+    cdef float_mode mode
+    with nogil:
+        mode = flush_denormals()
+        draw_texts(net, &params[0], &panels[0], chunk, &texts, steps, &start_h[0, 0, 0], &start_c[0, 0, 0], &start_y[0],
+                   temperature, control, bias0, seen0, order0, h0, c0, gates0, &y[0, 0], &x[0])
+        restore_denormals(mode)
+    batch.begun, batch.going = texts.begun, texts.going
 
 
 def _control_arrays(bias, seen, order, Py_ssize_t B, Py_ssize_t V):
@@ -708,6 +916,7 @@ cdef inline bint read_strings(const NetworkPlaces* net, const floating* p, const
             if not B:
                 break
         chunk.B = B
+        chunk.following = B * net.H
         layers_forward(net, p, panels, chunk, x, 0, steps, no_dropout, h, c, gates, nothing)
         if not some_end:
             logit_rows(net, p, panels, steps * B, top, y)  # of h[:-1]

@@ -1,0 +1,41 @@
+"""NumPy's PCG64: the numbers that `Generator.random` draws, to the bit, of many streams side by side.
+
+NumPy moves from one stream to another in microseconds, as long as drawing a name takes. A stream's state is an argument
+that comes and goes as an array: two halves of a number of 128 bits, the upper one first, in Python-free arithmetic that
+needs no type of that width.
+"""
+from libc.stdint cimport uint64_t
+
+ctypedef struct Wide:  # an unsigned number of 128 bits
+    uint64_t high
+    uint64_t low
+
+
+cdef inline Wide wide(const uint64_t* halves) noexcept nogil:
+    cdef Wide a
+    a.high, a.low = halves[0], halves[1]
+    return a
+
+
+cdef inline Wide multiplied(Wide a, Wide b, Wide plus) noexcept nogil:
+    """a * b + plus, modulo 2**128"""
+    cdef uint64_t a0 = <unsigned int>a.low, a1 = a.low >> 32, b0 = <unsigned int>b.low, b1 = b.low >> 32
+    cdef uint64_t first = a0 * b0, middle = a1 * b0 + (first >> 32), other = a0 * b1 + <unsigned int>middle
+    cdef Wide out
+    out.low = a.low * b.low + plus.low
+    out.high = (a1 * b1 + (middle >> 32) + (other >> 32) + a.high * b.low + a.low * b.high + plus.high
+                + (out.low < plus.low))
+    return out
+
+
+cdef inline double next_uniform(uint64_t* state, Wide increment) noexcept nogil:
+    """Move a stream on by one; return its number in [0, 1)."""
+    cdef Wide multiplier, now
+    cdef uint64_t folded
+    cdef int turn
+    multiplier.high, multiplier.low = 0x2360ED051FC65DA4u, 0x4385DF649FCCF645u
+    now = multiplied(wide(state), multiplier, increment)
+    state[0], state[1] = now.high, now.low
+    folded, turn = now.high ^ now.low, <int>(now.high >> 58)
+    folded = (folded >> turn) | (folded << (-turn & 63))
+    return (folded >> 11) * (1.0 / 9007199254740992.0)  # 2**-53
