@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from crnn import _kernels, inference, trainer
+from crnn import _kernels, inference, trainer, uniforms
 
 # A machine with fewer cores than threads makes single examples slow; that is no failure.
 settings.register_profile("crnn", deadline=None)
@@ -17,7 +17,7 @@ settings.load_profile("crnn")
 def kernels(request, monkeypatch):
     """The kernels of one instruction set after the other, which the library uses as long as the test runs."""
     core = _kernels.load(request.param)
-    for user in (inference, trainer):
+    for user in (inference, trainer, uniforms):
         monkeypatch.setattr(user, "core", core)
     return core
 

@@ -23,6 +23,9 @@ from hypothesis import strategies as st
 from crnn import _kernels, reference
 from crnn.inference import PackedNetwork
 from crnn.parameters import Layout, aligned_zeros
+from crnn.sampling_controls import SamplingControls
+from crnn.stopping import Stops
+from crnn.uniforms import Uniforms, root
 
 BUILDS = [_kernels.load(name) for name in _kernels.available()]
 K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces
@@ -686,10 +689,10 @@ def doors(core, cell):
         return {name: aligned_zeros(s, "float64") for name, s in core.inference_workspace(packed.network, T, B).items()}
 
     x, y = np.zeros((n, B), np.int32), np.zeros((n, B, wide))
-    uniforms = {"uniforms": np.zeros((n, B)), "temperature": 1.0}
+    uniforms, sums = {"uniforms": np.zeros((n, B)), "temperature": 1.0}, np.zeros(core.sums_size(wide))
     return {
         "feed": {**weights, "x": x, **work(n)},
-        "sample": {**weights, **uniforms, **work(1), "y": y[0], "out": x.copy()},
+        "sample": {**weights, **uniforms, **work(1), "y": y[0], "sums": sums, "out": x.copy()},
         "log_probabilities": {**weights, "x": x, **work(n), "y": y, "out": np.zeros((n, B))},
     }
 
@@ -716,7 +719,7 @@ def test_inference_refuses_shapes_that_do_not_fit(kernels, cell, door, change):
 def test_inference_refuses_another_dtype_or_order(kernels, cell, door):
     arguments = doors(kernels, cell)[door]
     for name, value in arguments.items():
-        if isinstance(value, np.ndarray) and value.size:
+        if isinstance(value, np.ndarray) and value.size > 1:
             for wrong in (value.astype(np.float32), np.repeat(value, 2, axis=-1)[..., ::2]):
                 with pytest.raises((ValueError, TypeError)):
                     getattr(kernels, door)(*{**arguments, name: wrong}.values())
@@ -753,6 +756,107 @@ def test_inference_refuses_a_network_without_all_weights_packed(kernels, door):
     net = kernels.Network(wide, one_row=False, many=False, training=False)
     with pytest.raises(ValueError, match=r"packed|shape"):
         getattr(kernels, door)(*{**arguments, "network": net}.values())
+
+
+def texts_door(core, cell):
+    """Return the arguments of `sample_texts`: 5 texts of up to 7 symbols, 2 at a time, with two stops and controls."""
+    layout, params = network(V, H, cell=cell, num_layers=2)
+    packed = pack(layout, params)
+    wide = packed.layout.vocab_size
+    work = {name: aligned_zeros(s, "float64") for name, s in core.inference_workspace(packed.network, 1, 2).items()}
+    return {
+        "network": packed.network,
+        "params": packed.params,
+        "panels": packed.panels,
+        "start": [np.zeros((2, 1, packed.layout.hidden_size)) for _ in layout.kind.states],
+        "start_y": np.zeros(wide),
+        "temperature": 1.0,
+        "batch": core.Batch(np.zeros(2, np.intp)),
+        "symbols": np.zeros((5, 7), np.int32),
+        "lengths": np.zeros(5, np.intp),
+        "most": 7,
+        "steps": 3,
+        "streams": np.arange(10, dtype=np.uint64).reshape(5, 2),
+        "increment": np.ones(2, np.uint64),
+        "stops": np.array([1, 2, 3], np.int32),
+        "stop_ends": np.array([2, 3], np.intp),
+        **work,
+        "y": np.zeros((3, wide)),
+        "sums": np.zeros(core.sums_size(wide)),
+        "x": np.zeros(2, np.int32),
+        "controls": core.Controls(penalty=1.3, top_k=0, top_p=1.0, min_p=0.0),
+        "bias": np.zeros(wide),
+        "seen": np.zeros((5, wide), np.uint8),
+        "order": np.zeros(wide, np.int32),
+    }
+
+
+@pytest.mark.parametrize("change", [grown, shrunk])
+@pytest.mark.parametrize("cell", CELLS)
+def test_texts_are_refused_with_shapes_that_do_not_fit(kernels, cell, change):
+    arguments = texts_door(kernels, cell)
+    kernels.sample_texts(*arguments.values())
+    assert arguments["batch"].begun >= arguments["batch"].going == 2
+    for name, value in arguments.items():
+        if not isinstance(value, np.ndarray):
+            continue
+        for axis in range(value.ndim):
+            if name in ("stops", "stop_ends") or (name, axis) == ("symbols", 1) or not value.size:
+                continue  # as many as there are
+            wrong = {**arguments, "batch": kernels.Batch(np.zeros(2, np.intp)), name: change(value, axis)}
+            with pytest.raises(ValueError, match=r"size|shape"):
+                kernels.sample_texts(*wrong.values())
+    start = arguments["start"]
+    for wrong in (start[1:], [*start, start[0]], [change(start[0], 2), *start[1:]], [change(start[0], 0), *start[1:]]):
+        with pytest.raises(ValueError, match=r"size|shape"):
+            kernels.sample_texts(*{**arguments, "start": wrong}.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("stop_ends", np.array([2, 4], np.intp), "stop 1 is empty, or does not lie within the 3 symbols"),
+        ("stop_ends", np.array([2, 2], np.intp), "stop 1 is empty"),
+        ("stop_ends", np.array([0, 2], np.intp), "stop 0 is empty"),
+        ("most", 0, "5 texts of 0 symbols, room for 7: nothing to draw"),
+        ("symbols", np.zeros((5, 0), np.int32), "room for 0: nothing to draw"),
+        ("order", None, "controls want scratch"),
+    ],
+)
+def test_texts_are_refused_by_name(kernels, name, value, message):
+    arguments = texts_door(kernels, "rnn") | {name: value}
+    with pytest.raises(ValueError, match=message):
+        kernels.sample_texts(*arguments.values())
+
+
+def test_a_batch_of_other_texts_is_refused(kernels):
+    arguments = texts_door(kernels, "gru")
+    kernels.sample_texts(*arguments.values())
+    for name, rows in [("symbols", 1), ("lengths", 1), ("streams", 1), ("seen", 1)]:
+        arguments[name] = arguments[name][:rows]
+    with pytest.raises(ValueError, match="the batch is one of other texts"):
+        kernels.sample_texts(*arguments.values())
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.7])
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("end", [None, 3])
+def test_texts_are_what_their_numbers_draw_one_by_one(kernels, dtype, cell, end, temperature, penalty):
+    layout, params = network(V, H, dtype, cell=cell, num_layers=2)
+    network_, count, n = pack(layout, params), 23, 31
+    start = states(1, H, dtype, cell=cell, num_layers=2)
+    controls = None if penalty == 1 else SamplingControls(repetition_penalty=penalty)
+    stops = Stops([np.array([1, 2]), np.array([5, 5, 1]), np.array([7])], end)
+    seen = network_.unseen(count)
+    uniforms = Uniforms(root(3), range(count))
+    ids, lengths = network_.sample_texts(start, n, uniforms, temperature, stops, controls, seen, rows=7)
+    texts = np.split(ids, np.cumsum(lengths)[:-1])
+    for i, text in enumerate(texts):
+        u = Uniforms(root(3), range(i, i + 1)).draw(n)
+        alone = network_.sample(u, temperature, copied(start), controls, network_.unseen(1))[:, 0]
+        np.testing.assert_array_equal(text, alone[: stops.first(alone, new=n)])
+    assert temperature == 0 or len({len(text) for text in texts}) > 3
 
 
 def test_panels_refuse_shapes_that_do_not_fit(kernels, dtype):

@@ -4,8 +4,6 @@ import types
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 
 from crnn import CharRNN, InvalidInputError, inference, reference, sampling
@@ -415,31 +413,3 @@ def test_byte_that_the_model_never_saw():
     model = CharRNN(5, max_steps=0).fit(b"ab")
     with pytest.raises(InvalidInputError, match=r"^prime holds b'\\xff' \(byte 0xFF\) at position 1"):
         model.sample(3, prime=b"a\xff")
-
-
-# --- the parts
-
-
-@given(st.integers(0, 2**200), st.integers(0, 2**63), st.integers(1, 7), st.integers(0, 5))
-@settings(max_examples=50, deadline=None)
-def test_uniforms(seed, i, n, more):
-    numbers = Uniforms(root(seed), range(i, i + 1)).draw(n + more)[:, 0]
-    group = Uniforms(root(seed), range(max(i - 1, 0), i + 2))
-    parts = np.concatenate([group.draw(n), group.draw(more)])
-    np.testing.assert_array_equal(parts[:, min(i, 1)], numbers)
-    assert ((numbers >= 0) & (numbers < 1)).all()
-
-
-def test_streams_of_one_seed_differ():
-    numbers = Uniforms(root(3), range(31)).draw(50)
-    assert len(np.unique(numbers)) == numbers.size
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_streams_of_one_seed_are_independent(seed):
-    numbers = Uniforms(root(seed), range(5000)).draw(3)
-    pairs = np.floor(7 * numbers[:, :-1]) * 7 + np.floor(7 * numbers[:, 1:])  # of neighbouring streams
-    for draw, pair in zip(numbers, pairs, strict=True):
-        assert stats.kstest(draw, "uniform").pvalue > 1e-4
-        assert stats.chisquare(np.bincount(pair.astype(int), minlength=49)).pvalue > 1e-4
-    assert abs(np.corrcoef(numbers)[np.triu_indices(3, 1)]).max() < 0.06

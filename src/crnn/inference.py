@@ -23,7 +23,7 @@ State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 
 SCORE_ROWS = 512  # symbols that are scored at a time: their logits are one product, their states stay in the cache
 FEED_ROWS = 64  # symbols that the state is led through at a time
-CALL_SYMBOLS = 1 << 15  # symbols of many strings that are scored in one call: few enough for Ctrl-C
+CALL_SYMBOLS = 1 << 15  # symbols that are scored of many strings, or drawn of many texts, in one call: few for Ctrl-C
 CALL_WEIGHTS = 1 << 29  # weights that one call multiplies by to draw texts: a tenth of a second, for Ctrl-C
 TEXT_ROOM = 64  # symbols that there is room for at first in a text that may stop
 
@@ -119,7 +119,8 @@ class PackedNetwork(NamedTuple):
         out = np.empty((n, B), np.int32)
         y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
         work = self._workspace(1, state)
-        core.sample(*self._packed, uniforms, temperature, *work, y, out, **self._controls(controls, seen))
+        sums = np.empty(core.sums_size(y.shape[1]))
+        core.sample(*self._packed, uniforms, temperature, *work, y, sums, out, **self._controls(controls, seen))
         self._take(work, state)
         return out
 
@@ -163,11 +164,11 @@ class PackedNetwork(NamedTuple):
         B = min(count, rows)
         work = self._workspace(1, repeated(start, B))
         wide = [array[:, 0, :1].copy() for array in work[: len(start)]]
-        y = np.empty((B, V), self.layout.dtype)
+        y, sums = np.empty((B + 1, V), self.layout.dtype), np.empty(core.sums_size(V))
         x, batch = np.empty(B, np.int32), core.Batch(np.empty(B, np.intp))
         symbols = np.empty((count, min(n, TEXT_ROOM) if stops else n), np.int32)
         lengths = np.zeros(count, np.intp)
-        steps = max(1, CALL_WEIGHTS // (B * self.layout.size))
+        steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // self.layout.size) // B)
         packed_stops, named = stops.packed(), self._controls(controls, seen)
         start_y = self.logits(start[0][-1])[0]
         while batch.begun < count or batch.going:
@@ -176,7 +177,7 @@ class PackedNetwork(NamedTuple):
                 symbols = np.concatenate([symbols, np.empty((count, more), np.int32)], axis=1)
             core.sample_texts(
                 *self._packed, wide, start_y, temperature, batch, symbols, lengths, n, steps, uniforms.states,
-                uniforms.increment, *packed_stops, *work, y, x, **named
+                uniforms.increment, *packed_stops, *work, y, sums, x, **named
             )  # fmt: skip
         return symbols[np.arange(symbols.shape[1]) < lengths[:, None]] if stops else symbols.ravel(), lengths
 

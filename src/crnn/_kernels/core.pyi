@@ -72,6 +72,7 @@ def multiply(a: Array, panels: Array, one_row: bool, c: Array, times: int = 1) -
 def pack_weights(network: Network, params: Array, panels: Array) -> None: ...
 def multiply_by_mask(a: Array, rate: float, seed: int, step: int, layer: int, first_stream: int) -> None: ...
 def workspace(network: Network, T: int, B: int, dropout: bool) -> dict[str, Shape]: ...
+def sums_size(V: int) -> int: ...
 def inference_workspace(network: Network, T: int, B: int) -> dict[str, Shape]: ...
 def space_streams(states: Array, multiplier: Array, plus: Array) -> None: ...
 def uniforms(states: Array, increment: Array, out: Array) -> None: ...
@@ -110,6 +111,7 @@ def sample(
     c: Array,
     gates: Array,
     y: Array,
+    sums: Array,
     out: Array,
     controls: Controls | None = None,
     bias: Array | None = None,
@@ -136,6 +138,7 @@ def sample_texts(
     c: Array,
     gates: Array,
     y: Array,
+    sums: Array,
     x: Array,
     controls: Controls | None = None,
     bias: Array | None = None,

@@ -20,7 +20,7 @@ from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
 from .panels cimport STRIP_VECTORS, TILE_VECTORS, multiply_panels, pack, pack_transposed, packed_elements
 from .pcg64 cimport Wide, multiplied, next_uniform, wide
 from .sampler cimport Controls as ControlNumbers
-from .sampler cimport controlled_draw, draw
+from .sampler cimport block_count, likeliest, pick, weigh
 from .sampler cimport filter_logits as filter_row
 from .softmax cimport log_softmax_at
 from .texts cimport Texts, goes_on, next_number
@@ -492,6 +492,11 @@ cdef inline void carry_states(const NetworkPlaces* net, Chunk chunk, Py_ssize_t 
             memcpy(c + l * chunk.states, c + l * chunk.states + away, size)
 
 
+def sums_size(Py_ssize_t V) -> int:
+    """Elements of the scratch `sums` of a draw from V symbols."""
+    return block_count(V)
+
+
 def inference_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays that inference wants for B streams, T symbols at a time.
 
@@ -593,41 +598,78 @@ cdef inline void put_back(const NetworkPlaces* net, Chunk chunk, floating* h, fl
     carry_states(net, chunk, 1, first_h, first_c)
 
 
-cdef inline int drawn(const NetworkPlaces* net, floating* y, double u, double temperature,
-                      const ControlNumbers* control, const floating* bias, unsigned char* seen,
-                      int* order) noexcept nogil:
-    """The symbol that u picks from the logits y (V,), which are used up."""
-    if control == NULL:
-        return draw(y, net.symbols, net.V, u, <floating>temperature)
-    return controlled_draw(y, net.symbols, net.V, u, <floating>temperature, control, bias, seen, order)
+ctypedef struct Steering:  # what is done to logits before a draw, and room for it
+    double temperature
+    const ControlNumbers* control  # NULL: nothing else
+    const void* bias  # (V,) of the weights' type; NULL: none
+    unsigned char* seen  # (texts, V), the symbols that are penalised; NULL: none
+    int* order  # (V,)
+    double* sums  # for `pick`
+
+
+cdef inline void weigh_rows(const NetworkPlaces* net, const Steering* steering, Py_ssize_t B, const Py_ssize_t* texts,
+                            floating* y) noexcept nogil:
+    """Make probabilities, up to a factor, of logits y (B, V); row b has seen what text texts[b] has, or text b."""
+    cdef Py_ssize_t b, V = net.V
+    cdef unsigned char* seen = NULL
+    if steering.control == NULL:
+        weigh(y, B, net.symbols, V, <floating>steering.temperature)
+        return
+    for b in range(B):
+        if steering.seen != NULL:
+            seen = steering.seen + (texts[b] if texts != NULL else b) * V
+        filter_row(y + b * V, net.symbols, V, <floating>steering.temperature, steering.control,
+                   <const floating*>steering.bias, seen, steering.order)
+
+
+cdef inline int draw(const NetworkPlaces* net, const Steering* steering, Py_ssize_t text, double u,
+                     const floating* y) noexcept nogil:
+    """The symbol of a text that u picks from what `weigh_rows` made of its logits."""
+    cdef int symbol
+    if steering.control == NULL and <floating>steering.temperature == 0:
+        return likeliest(y, net.symbols)
+    symbol = pick(y, net.symbols, net.V, u, steering.sums)
+    if steering.seen != NULL:
+        steering.seen[text * net.V + symbol] = 1
+    return symbol
+
+
+cdef Steering steering_of(double temperature, Controls controls, const floating[::1] bias, unsigned char[:, ::1] seen,
+                          int[::1] order, double[::1] sums, Py_ssize_t texts, Py_ssize_t V) except *:
+    """The controls of a draw, after the check that their arrays fit so many texts and V symbols."""
+    cdef Steering steering
+    _same("sums", sums.shape[0], block_count(V))
+    steering.temperature, steering.sums = temperature, &sums[0]
+    steering.control, steering.bias, steering.seen, steering.order = NULL, NULL, NULL, NULL
+    if controls is not None:
+        _control_arrays(bias, seen, order, texts, V)
+        steering.control, steering.order = &controls.numbers, &order[0]
+        steering.bias = <const void*>&bias[0] if bias is not None else NULL
+        steering.seen = &seen[0, 0] if seen is not None else NULL
+    return steering
 
 
 def sample(Network network, const floating[::1] params, const floating[::1] panels, const double[:, ::1] uniforms,
-           double temperature, h, c, gates, floating[:, ::1] y, int[:, ::1] out, Controls controls=None,
-           const floating[::1] bias=None, unsigned char[:, ::1] seen=None, int[::1] order=None):
+           double temperature, h, c, gates, floating[:, ::1] y, double[::1] sums, int[:, ::1] out,
+           Controls controls=None, const floating[::1] bias=None, unsigned char[:, ::1] seen=None,
+           int[::1] order=None):
     """Draw out[t, b] with uniforms[t, b] from the states, feeding each symbol back in; the states move on.
 
-    The workspace is one of one symbol at a time; y (B, V). With controls, `bias` (V,) is added to all logits, `seen`
-    (B, V) marks the symbols that are penalised, and then those that are drawn; `order` (V,) is scratch.
+    The workspace is one of one symbol at a time; y (B, V) and `sums`, see `sums_size`, are scratch. With controls,
+    `bias` (V,) is added to all logits, `seen` (B, V) marks the symbols that are penalised, and then those that are
+    drawn; `order` (V,) is scratch.
     """
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
-    cdef Py_ssize_t t, b, n = uniforms.shape[0], B = uniforms.shape[1], V = net.V
+    cdef Py_ssize_t t, b, n = uniforms.shape[0], B = uniforms.shape[1]
     cdef Chunk chunk = inference_chunk(network, n, 1, B, h, c, gates)
     _fits(network, params, panels)
     _same("streams of logits", y.shape[0], B)
-    _same("logits", y.shape[1], V)
+    _same("logits", y.shape[1], net.V)
     _same("streams of output", out.shape[1], B)
     _same("symbols of output", out.shape[0], n)
-    cdef const ControlNumbers* control = NULL
-    cdef const floating* bias0 = NULL
-    cdef unsigned char* seen0 = NULL
-    cdef int* order0 = NULL
-    if controls is not None:
-        _control_arrays(bias, seen, order, B, V)
-        control, order0 = &controls.numbers, &order[0]
-        bias0 = &bias[0] if bias is not None else NULL
-        seen0 = &seen[0, 0] if seen is not None else NULL
+    cdef Steering steering = steering_of(temperature, controls, bias, seen, order, sums, B, net.V)
+    cdef const Py_ssize_t* in_order = NULL
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
     cdef floating* gates0 = begin(gates_)
@@ -636,9 +678,9 @@ def sample(Network network, const floating[::1] params, const floating[::1] pane
         mode = flush_denormals()
         for t in range(n):
             multiply_before_draw(net, &params[0], &panels[0], chunk, True, t & 1, h0, gates0, &y[0, 0])
+            weigh_rows(net, &steering, B, in_order, &y[0, 0])
             for b in range(B):
-                out[t, b] = drawn(net, &y[b, 0], uniforms[t, b], temperature, control, bias0,
-                                  seen0 + b * V if seen0 != NULL else NULL, order0)
+                out[t, b] = draw(net, &steering, b, uniforms[t, b], &y[b, 0])
             move_on(net, &params[0], &panels[0], chunk, True, t & 1, &out[t, 0], h0, c0, gates0)
             h0, c0, chunk.following = h0 + chunk.following, c0 + chunk.following, -chunk.following
         if n & 1:
@@ -671,6 +713,7 @@ cdef inline void begin_text(const NetworkPlaces* net, Chunk chunk, Texts* texts,
                             const floating* start_c, floating* h, floating* c) noexcept nogil:
     """Give row b to the next text."""
     texts.rows[b] = texts.begun
+    texts.lengths[texts.begun] = 0
     texts.begun += 1
     copy_state(net, start_h, net.H, h + b * net.H, chunk.states)
     if net.cell == LSTM:
@@ -692,30 +735,29 @@ cdef inline void end_row(const NetworkPlaces* net, Chunk chunk, Texts* texts, Py
 
 
 cdef inline void draw_texts(const NetworkPlaces* net, const floating* p, const floating* panels, Chunk chunk,
-                            Texts* texts, Py_ssize_t steps, const floating* start_h, const floating* start_c,
-                            const floating* start_y, double temperature, const ControlNumbers* control,
-                            const floating* bias, unsigned char* seen, int* order, floating* h, floating* c,
-                            floating* gates, floating* y, int* x) noexcept nogil:
+                            Texts* texts, Py_ssize_t steps, const Steering* steering, const floating* start_h,
+                            const floating* start_c, floating* start_y, floating* h, floating* c, floating* gates,
+                            floating* y, int* x) noexcept nogil:
     """What `sample_texts` is for, with a chunk of all rows."""
-    cdef Py_ssize_t step = 0, b, V = net.V
+    cdef Py_ssize_t step = 0, b
     cdef bint ahead = texts.count == 1
+    if texts.begun < texts.count:  # no text has begun of which the next one could have seen a symbol
+        weigh_rows(net, steering, 1, &texts.begun, start_y)
     while texts.going < chunk.B and texts.begun < texts.count:
         begin_text(net, chunk, texts, texts.going, start_h, start_c, h, c)
         texts.going += 1
     while texts.going and step < steps and texts.longest < texts.width:
         chunk.B = texts.going
         multiply_before_draw(net, p, panels, chunk, ahead, step & 1, h, gates, y)
+        weigh_rows(net, steering, chunk.B, texts.rows, y)
         for b in range(chunk.B - 1, -1, -1):  # so that the last row has drawn when it comes in the place of another
-            x[b] = drawn(net, y + b * V, next_number(texts, texts.rows[b]), temperature, control, bias,
-                         seen + texts.rows[b] * V if seen != NULL else NULL, order)
+            x[b] = draw(net, steering, texts.rows[b], next_number(texts, texts.rows[b]), y + b * net.V)
             while not goes_on(texts, texts.rows[b], x[b]):
                 if texts.begun == texts.count:
                     end_row(net, chunk, texts, b, x, h, c)
                     break
                 begin_text(net, chunk, texts, b, start_h, start_c, h, c)
-                memcpy(y + b * V, start_y, V * sizeof(floating))
-                x[b] = drawn(net, y + b * V, next_number(texts, texts.rows[b]), temperature, control, bias,
-                             seen + texts.rows[b] * V if seen != NULL else NULL, order)
+                x[b] = draw(net, steering, texts.rows[b], next_number(texts, texts.rows[b]), start_y)
         chunk.B = texts.going
         move_on(net, p, panels, chunk, ahead, step & 1, x, h, c, gates)
         h, c, chunk.following = h + chunk.following, c + chunk.following, -chunk.following
@@ -728,8 +770,8 @@ def sample_texts(Network network, const floating[::1] params, const floating[::1
                  const floating[::1] start_y, double temperature, Batch batch, int[:, ::1] symbols,
                  Py_ssize_t[::1] lengths, Py_ssize_t most, Py_ssize_t steps, uint64_t[:, ::1] streams,
                  const uint64_t[::1] increment, const int[::1] stops, const Py_ssize_t[::1] stop_ends, h, c, gates,
-                 floating[:, ::1] y, int[::1] x, Controls controls=None, const floating[::1] bias=None,
-                 unsigned char[:, ::1] seen=None, int[::1] order=None):
+                 floating[:, ::1] y, double[::1] sums, int[::1] x, Controls controls=None,
+                 const floating[::1] bias=None, unsigned char[:, ::1] seen=None, int[::1] order=None):
     """Draw texts side by side until all have ended, but at most for so many steps; see `texts` for when one ends.
 
     All start from the states `start`, each (L, 1, H), and the logits (V,) that follow from them. What was drawn of text
@@ -737,22 +779,23 @@ def sample_texts(Network network, const floating[::1] params, const floating[::1
     one, and where there is none for the last row: nothing is drawn in vain. The call also ends when a text that goes on
     has no room left in `symbols`.
 
-    The workspace is one of one symbol at a time for B rows; y (B, V) and x (B,) are scratch. The controls are those of
-    `sample`, but that `seen` has a row for each text.
+    The workspace is one of one symbol at a time for B rows; y (B + 1, V), x (B,) and `sums` are scratch. The controls
+    are those of `sample`, but that `seen` has a row for each text; those of texts that have not begun must be alike.
     """
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
-    cdef const floating[:, :, ::1] start_h = start[0], start_c = start[len(start) - 1]
-    cdef Py_ssize_t B = y.shape[0], V = net.V, i
+    cdef const floating[:, :, ::1] start_h, start_c
+    cdef Py_ssize_t B = x.shape[0], V = net.V, i
     cdef Chunk chunk = inference_chunk(network, steps, 1, B, h, c, gates)
     cdef Texts texts
     _fits(network, params, panels)
     _same("states at the start", len(start), 2 if net.cell == LSTM else 1)
     for part in start:
         _shaped("states at the start", part, (net.L, 1, net.H))
+    start_h, start_c = start[0], start[len(start) - 1]
     _same("logits at the start", start_y.shape[0], V)
     _same("logits", y.shape[1], V)
-    _same("rows of symbols", x.shape[0], B)
+    _same("rows of logits", y.shape[0], B + 1)
     _same("rows of the batch", batch.texts.shape[0], B)
     texts.count, texts.most, texts.width, texts.longest = symbols.shape[0], most, symbols.shape[1], 0
     if texts.count < 1 or texts.width < 1 or most < 1:
@@ -764,15 +807,7 @@ def sample_texts(Network network, const floating[::1] params, const floating[::1
     for i in range(stop_ends.shape[0]):
         if not (stop_ends[i - 1] if i else 0) < stop_ends[i] <= stops.shape[0]:
             raise ValueError(f"stop {i} is empty, or does not lie within the {stops.shape[0]} symbols of all stops")
-    cdef const ControlNumbers* control = NULL
-    cdef const floating* bias0 = NULL
-    cdef unsigned char* seen0 = NULL
-    cdef int* order0 = NULL
-    if controls is not None:
-        _control_arrays(bias, seen, order, texts.count, V)
-        control, order0 = &controls.numbers, &order[0]
-        bias0 = &bias[0] if bias is not None else NULL
-        seen0 = &seen[0, 0] if seen is not None else NULL
+    cdef Steering steering = steering_of(temperature, controls, bias, seen, order, sums, texts.count, V)
     texts.symbols, texts.lengths, texts.streams = &symbols[0, 0], &lengths[0], &streams[0, 0]
     texts.increment = wide(&increment[0])
     texts.stop_count = stop_ends.shape[0]
@@ -780,6 +815,9 @@ def sample_texts(Network network, const floating[::1] params, const floating[::1
     texts.stop_ends = &stop_ends[0] if texts.stop_count else NULL
     texts.rows, texts.begun, texts.going = &batch.texts[0], batch.begun, batch.going
     for i in range(batch.going):
+        if not (batch.begun <= texts.count and 0 <= batch.texts[i] < batch.begun
+                and 0 <= lengths[batch.texts[i]] <= texts.width):
+            raise ValueError("the batch is one of other texts")
         texts.longest = max(texts.longest, lengths[batch.texts[i]])
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)
@@ -787,8 +825,9 @@ def sample_texts(Network network, const floating[::1] params, const floating[::1
     cdef float_mode mode
     with nogil:
         mode = flush_denormals()
-        draw_texts(net, &params[0], &panels[0], chunk, &texts, steps, &start_h[0, 0, 0], &start_c[0, 0, 0], &start_y[0],
-                   temperature, control, bias0, seen0, order0, h0, c0, gates0, &y[0, 0], &x[0])
+        memcpy(&y[B, 0], &start_y[0], V * sizeof(floating))
+        draw_texts(net, &params[0], &panels[0], chunk, &texts, steps, &steering, &start_h[0, 0, 0], &start_c[0, 0, 0],
+                   &y[B, 0], h0, c0, gates0, &y[0, 0], &x[0])
         restore_denormals(mode)
     batch.begun, batch.going = texts.begun, texts.going
 

@@ -1,6 +1,8 @@
-"""Draw a symbol from logits; the uniform number is an argument, so the draw has no hidden state.
+"""Draw symbols from logits; the uniform numbers are arguments, so a draw has no hidden state.
 
-`draw` is without controls, `controlled_draw` with them: they are stated in `crnn.reference_sampling`.
+First the logits become probabilities, up to a factor: by `weigh` of many rows, or with controls by `filter_logits` of
+one, which is stated in `crnn.reference_sampling`. Then `pick` takes a symbol. Two stages, since what `pick` finds is
+not foreseen by the processor: it would begin the next row's exponentials anew.
 """
 from cython cimport floating
 from libc.math cimport INFINITY
@@ -18,22 +20,29 @@ ctypedef struct Controls:  # what is done to the logits beside the temperature
     double min_p  # the least that is left, as a share of the largest; 0: all
 
 
-cdef inline int draw(floating* y, Py_ssize_t V, Py_ssize_t width, double u, floating temperature) noexcept nogil:
-    """The symbol that u in [0, 1) picks from softmax(y[:V] / temperature) by inverse CDF.
+cdef inline Py_ssize_t block_count(Py_ssize_t width) noexcept nogil:
+    """Sums of blocks that `pick` has to remember."""
+    return (width + BLOCK - 1) // BLOCK
 
-    y is used up; y[V:width], which fills the last vector, is -inf.
+
+cdef inline void weigh(floating* y, Py_ssize_t rows, Py_ssize_t V, Py_ssize_t width,
+                       floating temperature) noexcept nogil:
+    """y (rows, width) = exp(y / temperature), each row divided by its largest; at 0 they stay logits.
+
+    y[:, V:], which fills the last vector, is -inf, and becomes 0.
     """
-    cdef Py_ssize_t i
+    cdef Py_ssize_t r, i
     if temperature == 0:
-        return likeliest(y, V)
-    shift_by_max(y, width)
+        return
+    for r in range(rows):
+        shift_by_max(y + r * width, width)
     if temperature != 1:
-        for i in range(width):
+        for i in range(rows * width):
             y[i] /= temperature
-    exp_array(y, width)
-    for i in range(V, width):  # a temperature of infinity makes NaN of -inf
-        y[i] = 0
-    return picked(y, V, width, u)
+    exp_array(y, rows * width)
+    for r in range(rows):
+        for i in range(V, width):  # a temperature of infinity makes NaN of -inf
+            y[r * width + i] = 0
 
 
 cdef inline int likeliest(const floating* y, Py_ssize_t V) noexcept nogil:
@@ -45,26 +54,22 @@ cdef inline int likeliest(const floating* y, Py_ssize_t V) noexcept nogil:
     return <int>best
 
 
-cdef inline int picked(const floating* y, Py_ssize_t V, Py_ssize_t width, double u) noexcept nogil:
+cdef inline int pick(const floating* y, Py_ssize_t V, Py_ssize_t width, double u, double* sums) noexcept nogil:
     """The symbol that u in [0, 1) picks by inverse CDF, of probabilities y[:V] not yet divided by their sum.
 
-    y[V:width], which fills the last vector, is 0.
+    y[V:width], which fills the last vector, is 0. `sums` (block_count,) is scratch.
     """
-    cdef Py_ssize_t i, first = 0, last
-    cdef double total = 0, block
-    while first < width:
-        total += row_sum(y + first, min(width - first, <Py_ssize_t>BLOCK))
-        first += BLOCK
+    cdef Py_ssize_t i, first, last, block = 0, blocks = block_count(width)
+    cdef double total = 0
+    for i in range(blocks):
+        total += row_sum(y + i * BLOCK, min(width - i * BLOCK, <Py_ssize_t>BLOCK))
+        sums[i] = total
     u *= total
-    # First the block, then the symbol in it: the blocks' sums are added in the same order as above.
-    total = 0
-    first = 0
-    while first + BLOCK < V:
-        block = total + row_sum(y + first, BLOCK)
-        if u < block:
-            break
-        total = block
-        first += BLOCK
+    # First the block, then the symbol in it. Where the block is found cannot be foreseen: counting is no jump.
+    for i in range(blocks - 1):
+        block += u >= sums[i]
+    total = sums[block - 1] if block else 0
+    first = block * BLOCK
     last = min(V, first + BLOCK)
     for i in range(first, last):
         total += y[i]
@@ -77,18 +82,6 @@ cdef inline int picked(const floating* y, Py_ssize_t V, Py_ssize_t width, double
 
 
 # ------------------------------------------------------------------------------------------------- controls
-
-
-cdef inline int controlled_draw(floating* y, Py_ssize_t V, Py_ssize_t width, double u, floating temperature,
-                                const Controls* controls, const floating* bias, unsigned char* seen,
-                                int* order) noexcept nogil:
-    """`draw` after the controls; what was drawn is marked in `seen`, if that is not NULL. See `filter_logits`."""
-    cdef int symbol
-    filter_logits(y, V, width, temperature, controls, bias, seen, order)
-    symbol = picked(y, V, width, u)
-    if seen != NULL:
-        seen[symbol] = 1
-    return symbol
 
 
 cdef inline void filter_logits(floating* y, Py_ssize_t V, Py_ssize_t width, floating temperature,
