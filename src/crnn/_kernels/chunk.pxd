@@ -11,16 +11,17 @@ next one finds there.
 """
 from cython cimport floating
 from libc.string cimport memcpy, memset
-from .blas cimport gemm
 from .boundary cimport clear_starting, without_past
 from .dropout cimport Dropout, drop_out
 from .elementwise cimport tanh_
 from .gru cimport gru_backward, gru_forward, gru_units
+from .layer_input cimport (add_lookup_bias_gradient, add_lookup_gradient, look_up_input, project_input,
+                           project_input_back, set_biases)
 from .lstm cimport lstm_backward, lstm_forward, lstm_units
 from .network cimport GRU, LSTM, RNN, Network, input_block
-from .panels cimport (MOST_COLUMNS, Panel, add_transposed_product, multiply_panel, multiply_panels, packed_elements,
-                      panel_count, panel_in_turn, transposed_scratch)
+from .panels cimport MOST_COLUMNS, multiply_panels, packed_elements, transposed_scratch
 from .rnn cimport rnn_backward, rnn_forward
+from .row_products cimport add_column_sums, add_weight_gradient, multiply_rows, multiply_rows_back, set_rows
 from .softmax cimport softmax_loss
 
 cdef enum:
@@ -56,162 +57,6 @@ cdef inline Chunk chunk_of(const Network* net, Py_ssize_t T, Py_ssize_t B) noexc
 cdef inline Py_ssize_t chunk_scratch(const Network* net, Py_ssize_t T, Py_ssize_t B, const floating* w) noexcept nogil:
     """Elements of the scratch of `loss_and_gradients`; `w` only tells the dtype."""
     return transposed_scratch(w, block_steps(T, B) * B, net.H)
-
-
-# ------------------------------------------------------------------------- products over the rows of a chunk
-
-
-cdef inline void multiply_rows(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a,
-                               Py_ssize_t lda, const floating* W, Py_ssize_t ldw, const floating* panels, int most,
-                               floating* c, Py_ssize_t ldc) noexcept nogil:
-    """c += a @ W                                      (rows, N) += (rows, K) (K, N)"""
-    if many:
-        multiply_panels(rows, K, N, a, lda, panels, most, c, ldc)
-    else:
-        gemm(b"n", b"n", rows, N, K, a, lda, W, ldw, <floating>1, c, ldc)
-
-
-cdef inline void multiply_rows_back(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a,
-                                    Py_ssize_t lda, const floating* W, Py_ssize_t ldw, const floating* panels,
-                                    int most, floating* c) noexcept nogil:
-    """c = a @ W.T                                     (rows, N) = (rows, K) (N, K)'"""
-    if many:
-        memset(c, 0, rows * N * sizeof(floating))
-        multiply_panels(rows, K, N, a, lda, panels, most, c, N)
-    else:
-        gemm(b"t", b"n", rows, N, K, a, lda, W, ldw, <floating>0, c, N)
-
-
-cdef inline void add_weight_gradient(bint many, Py_ssize_t rows, Py_ssize_t M, Py_ssize_t N, const floating* a,
-                                     const floating* d, Py_ssize_t ldd, floating* scratch, floating* dW,
-                                     Py_ssize_t ldw) noexcept nogil:
-    """dW += a.T @ d                                   (M, N) += (rows, M)' (rows, N)"""
-    if many:
-        add_transposed_product(rows, M, N, a, d, ldd, scratch, dW, ldw)
-    else:
-        gemm(b"n", b"t", M, N, rows, a, M, d, ldd, <floating>1, dW, ldw)
-
-
-cdef inline void set_rows(const floating* bias, Py_ssize_t rows, Py_ssize_t N, floating* y,
-                          Py_ssize_t ldy) noexcept nogil:
-    """y = bias                                        (rows, N): what a product is then added to"""
-    cdef Py_ssize_t r
-    for r in range(rows):
-        memcpy(y + r * ldy, bias, N * sizeof(floating))
-
-
-cdef inline void add_column_sums(const floating* a, Py_ssize_t rows, Py_ssize_t N, Py_ssize_t lda,
-                                 floating* out) noexcept nogil:
-    """out += a.sum(axis=0)"""
-    cdef Py_ssize_t r, j
-    for r in range(rows):
-        for j in range(N):
-            out[j] += a[r * lda + j]
-
-
-# -------------------------------------------------------------------------------------------- input of a layer
-
-
-cdef inline void set_biases(const Network* net, const floating* p, Py_ssize_t l, Py_ssize_t rows,
-                            floating* z) noexcept nogil:
-    """z = bh                                          (rows, G H): what a layer's products are then added to"""
-    cdef Py_ssize_t g, H = net.H
-    for g in range(net.G):
-        set_rows(p + net.layer[l].bh + g * H, rows, H, z + input_block(net, g) * H, net.ldg)
-    if net.cell == GRU:
-        set_rows(p + net.layer[l].bn, rows, H, z + 2 * H, net.ldg)
-
-
-cdef inline void look_up_input(const Network* net, const floating* p, const int* x, Py_ssize_t B,
-                               floating* z) noexcept nogil:
-    """z = Wx[x] + bh                                  (B, G H): the first layer's input, a row for each stream"""
-    cdef Py_ssize_t b, j, g, H = net.H
-    cdef const floating* bias
-    cdef const floating* row
-    cdef floating* out
-    for b in range(B):
-        for g in range(net.G):
-            bias = p + net.layer[0].bh + g * H
-            row = p + net.layer[0].Wx + (x[b] * net.G + g) * H
-            out = z + b * net.ldg + input_block(net, g) * H
-            for j in range(H):
-                out[j] = row[j] + bias[j]
-    if net.cell == GRU:
-        set_rows(p + net.layer[0].bn, B, H, z + 2 * H, net.ldg)
-
-
-cdef inline void project_input(const Network* net, const floating* p, const floating* panels, Py_ssize_t l,
-                               Py_ssize_t rows, const floating* below, floating* z) noexcept nogil:
-    """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H): the input of a higher layer"""
-    cdef Py_ssize_t g, H = net.H, N = net.G * H
-    set_biases(net, p, l, rows, z)
-    for g in range(net.G):
-        multiply_rows(net.many, rows, net.units, H, below, H, p + net.layer[l].Wx + g * H, N,
-                      panels + net.layer[l].Wx_panels + g * packed_elements(p, net.units, H), net.most_rows,
-                      z + input_block(net, g) * H, net.ldg)
-
-
-cdef inline void add_lookup_gradient(const Network* net, const floating* dz, const int* x, Py_ssize_t B,
-                                     floating* d) noexcept nogil:
-    """dWx[x] += dz                                    the backward of `look_up_input`, while dz is in the cache"""
-    cdef Py_ssize_t b, j, g, H = net.H
-    cdef const floating* out
-    cdef floating* row
-    for b in range(B):
-        for g in range(net.G):
-            row = d + net.layer[0].Wx + (x[b] * net.G + g) * H
-            out = dz + b * net.ldg + input_block(net, g) * H
-            for j in range(H):
-                row[j] += out[j]
-
-
-cdef inline void add_lookup_bias_gradient(const Network* net, Chunk chunk, const int* x, int* seen, int now,
-                                          floating* d) noexcept nogil:
-    """dbh = dWx.sum(axis=0)                           every dz is in one row of dWx; rows of other symbols are zero"""
-    cdef Py_ssize_t i, N = net.G * net.H
-    for i in range(chunk.T * chunk.B):
-        if seen[x[i]] != now:
-            seen[x[i]] = now
-            add_column_sums(d + net.layer[0].Wx + x[i] * N, 1, N, N, d + net.layer[0].bh)
-
-
-cdef inline void project_input_back(const Network* net, const floating* p, const floating* panels, Py_ssize_t l,
-                                    Py_ssize_t rows, const floating* below, const floating* dz, floating* d,
-                                    floating* scratch, floating* dbelow) noexcept nogil:
-    """dWx += below.T @ dz; dbh += dz.sum(axis=0); dbelow = dz @ Wx.T          the backward of `project_input`"""
-    cdef Py_ssize_t H = net.H, N = net.G * H, ld = net.ldg, together = 2 * H if net.cell == GRU else N
-    cdef const floating* WxT = panels + net.layer[l].WxT_panels
-    cdef const floating* Wx = p + net.layer[l].Wx
-    cdef floating* dWx = d + net.layer[l].Wx
-    add_weight_gradient(net.many, rows, H, together, below, dz, ld, scratch, dWx, N)
-    add_column_sums(dz, rows, together, ld, d + net.layer[l].bh)
-    if net.cell == GRU:
-        add_weight_gradient(net.many, rows, H, H, below, dz + 3 * H, ld, scratch, dWx + 2 * H, N)
-        add_column_sums(dz + 3 * H, rows, H, ld, d + net.layer[l].bh + 2 * H)
-        # dbelow = dz[r z] @ Wx[r z].T + dn @ Wx[n].T, so that the last block is added to the others
-        multiply_split_back(net, rows, dz, Wx, WxT, dbelow)
-    else:
-        multiply_rows_back(net.many, rows, N, H, dz, ld, Wx, N, WxT, net.most_rows, dbelow)
-
-
-cdef inline void multiply_split_back(const Network* net, Py_ssize_t rows, const floating* dz, const floating* Wx,
-                                     const floating* WxT, floating* dbelow) noexcept nogil:
-    """dbelow = [dr dz dn] @ Wx.T for a GRU's rows [dr dz dm dn]             (rows, H) = (rows, 3 H) (H, 3 H)'"""
-    cdef Py_ssize_t H = net.H, j, width
-    cdef const floating* panel
-    cdef Panel part
-    if not net.many:
-        gemm(b"t", b"n", rows, H, 2 * H, dz, net.ldg, Wx, 3 * H, <floating>0, dbelow, H)
-        gemm(b"t", b"n", rows, H, H, dz + 3 * H, net.ldg, Wx + 2 * H, 3 * H, <floating>1, dbelow, H)
-        return
-    memset(dbelow, 0, rows * H * sizeof(floating))
-    for j in range(panel_count(dz, H, net.most_rows)):
-        part = panel_in_turn(dz, H, net.most_rows, j, False)
-        width = packed_elements(dz, 1, part.columns)
-        panel = WxT + 3 * H * part.start
-        multiply_panel(rows, 2 * H, dz, net.ldg, panel, part.columns, panel + 2 * H * width, dbelow + part.start, H)
-        multiply_panel(rows, H, dz + 3 * H, net.ldg, panel + 2 * H * width, part.columns, WxT + 3 * H * part.next,
-                       dbelow + part.start, H)
 
 
 # --------------------------------------------------------------------------------------------------- one layer
@@ -456,5 +301,27 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
                            net.most_rows, gradient_from_above(net, chunk, top, gates, dh))
         layers_backward(net, p, panels, chunk, x, first, last, drop, h, c, gates, dropped, dh, carry, d, scratch)
         last = first
-    add_lookup_bias_gradient(net, chunk, x, seen, now, d)
+    add_lookup_bias_gradient(net, chunk.T * B, x, seen, now, d)
     return loss
+
+
+# ------------------------------------------------------------------------------------------ between chunks
+
+
+cdef inline void clear_states(const Network* net, Chunk chunk, floating* h, floating* c) noexcept nogil:
+    """Zero the states that the next chunk starts from."""
+    cdef Py_ssize_t l, size = chunk.B * net.H * sizeof(floating)
+    for l in range(net.L):
+        memset(h + l * chunk.states, 0, size)
+        if net.cell == LSTM:
+            memset(c + l * chunk.states, 0, size)
+
+
+cdef inline void carry_states(const Network* net, Chunk chunk, Py_ssize_t steps, floating* h,
+                              floating* c) noexcept nogil:
+    """Make the states after some steps those that the next ones start from."""
+    cdef Py_ssize_t l, away = steps * chunk.following, size = chunk.B * net.H * sizeof(floating)
+    for l in range(net.L):
+        memcpy(h + l * chunk.states, h + l * chunk.states + away, size)
+        if net.cell == LSTM:
+            memcpy(c + l * chunk.states, c + l * chunk.states + away, size)

@@ -2,28 +2,32 @@
 
 Built once for each instruction set from this one source (see setup.py); `crnn._kernels` picks the build.
 Everything behind the doors is in the .pxd files: `network` (where everything lies), `chunk` (one chunk forward and
-back), `rnn`, `gru`, `lstm` (the cells), `panels` and `blas` (products), `softmax`, `dropout`, `update` and
-`optimizers`, `boundary`, `sampler`, `texts`, `pcg64`, `elementwise`.
+back), `layer_input`, `rnn`, `gru`, `lstm` (the cells), `row_products`, `panels` and `blas` (products), `softmax`,
+`dropout`, `boundary`, `elementwise`; for training `update` and `optimizers`; for inference `inference_step`, `sampler`
+and `draws`, `texts` and `pcg64`, `strings`.
 """
 from cython cimport floating
 from libc.limits cimport INT_MAX
 from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from . cimport elementwise
-from .chunk cimport (Chunk, begin_step, block_steps, chunk_of, chunk_scratch, finish_step, layers_forward,
-                     loss_and_gradients, set_rows, start_anew)
+from .chunk cimport (Chunk, block_steps, carry_states, chunk_of, chunk_scratch, clear_states, layers_forward,
+                     loss_and_gradients)
+from .draws cimport Steering, draw, weigh_rows
 from .dropout cimport Dropout, drop_out, dropout_key
+from .inference_step cimport logit_rows, move_on, multiply_before_draw, put_back
 from .network cimport GRU, LSTM, MAX_LAYERS, RNN, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
 from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
 from .panels cimport STRIP_VECTORS, TILE_VECTORS, multiply_panels, pack, pack_transposed, packed_elements
 from .pcg64 cimport Wide, multiplied, next_uniform, wide
 from .sampler cimport Controls as ControlNumbers
-from .sampler cimport block_count, likeliest, pick, weigh
+from .sampler cimport block_count
 from .sampler cimport filter_logits as filter_row
 from .softmax cimport log_softmax_at
-from .texts cimport Texts, goes_on, next_number
+from .strings cimport read_strings
+from .texts cimport Texts, draw_texts
 from .update cimport MAX_SHARDS, Pass, Team, update
 
 MANY_ROWS = 64
@@ -473,25 +477,6 @@ cdef inline double total_norm(const double* squares, int n) noexcept nogil:
     return sqrt(total)
 
 
-cdef inline void clear_states(const NetworkPlaces* net, Chunk chunk, floating* h, floating* c) noexcept nogil:
-    """Zero the states that the next chunk starts from."""
-    cdef Py_ssize_t l, size = chunk.B * net.H * sizeof(floating)
-    for l in range(net.L):
-        memset(h + l * chunk.states, 0, size)
-        if net.cell == LSTM:
-            memset(c + l * chunk.states, 0, size)
-
-
-cdef inline void carry_states(const NetworkPlaces* net, Chunk chunk, Py_ssize_t steps, floating* h,
-                              floating* c) noexcept nogil:
-    """Make the states after some steps those that the next ones start from."""
-    cdef Py_ssize_t l, away = steps * chunk.following, size = chunk.B * net.H * sizeof(floating)
-    for l in range(net.L):
-        memcpy(h + l * chunk.states, h + l * chunk.states + away, size)
-        if net.cell == LSTM:
-            memcpy(c + l * chunk.states, c + l * chunk.states + away, size)
-
-
 def sums_size(Py_ssize_t V) -> int:
     """Elements of the scratch `sums` of a draw from V symbols."""
     return block_count(V)
@@ -529,13 +514,6 @@ cdef Chunk inference_chunk(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize
     return chunk
 
 
-cdef inline void logit_rows(const NetworkPlaces* net, const floating* p, const floating* panels, Py_ssize_t rows,
-                            const floating* top, floating* y, bint back=False) noexcept nogil:
-    """y = top @ Wy + by                               (rows, V) = (rows, H) (H, V)"""
-    set_rows(p + net.by, rows, net.V, y, net.V)
-    multiply_panels(rows, net.units, net.V, top, net.H, panels + net.Wy_panels, net.most_rows, y, net.V, back)
-
-
 def feed(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x, h, c, gates):
     """Move the states h[:, 0] (and c[:, 0]) on over symbols x (n, B); see `inference_workspace`."""
     cdef NetworkPlaces* net = &network.net
@@ -557,81 +535,6 @@ def feed(Network network, const floating[::1] params, const floating[::1] panels
             carry_states(net, chunk, steps, h0, c0)
             i += steps
         restore_denormals(mode)
-
-
-cdef inline floating* input_of(const NetworkPlaces* net, Chunk chunk, floating* h, floating* gates) noexcept nogil:
-    """Where z of the first layer's next step is: in a vanilla cell where its state will be."""
-    return h + chunk.following if net.cell == RNN else gates
-
-
-cdef inline void multiply_before_draw(const NetworkPlaces* net, const floating* p, const floating* panels, Chunk chunk,
-                                      bint ahead, bint back, floating* h, floating* gates, floating* y) noexcept nogil:
-    """y = h @ Wy + by of the top layer; `ahead` of the symbols also z = h @ Wh + bh of the first layer.
-
-    One stream does both, in turns: what was multiplied by last is still in the cache when it comes first.
-    """
-    if ahead and back:
-        begin_step(net, p, panels, chunk.B, h, True, input_of(net, chunk, h, gates))
-    logit_rows(net, p, panels, chunk.B, h + (net.L - 1) * chunk.states, y, back)
-    if ahead and not back:
-        begin_step(net, p, panels, chunk.B, h, False, input_of(net, chunk, h, gates))
-
-
-cdef inline void move_on(const NetworkPlaces* net, const floating* p, const floating* panels, Chunk chunk, bint ahead,
-                         bint back, const int* x, floating* h, floating* c, floating* gates) noexcept nogil:
-    """The states of the time step after those in h and c, once the symbols x (B,) are drawn."""
-    cdef const Dropout* no_dropout = NULL
-    cdef floating* nothing = NULL
-    cdef floating* z = input_of(net, chunk, h, gates)
-    if not ahead:
-        begin_step(net, p, panels, chunk.B, h, back, z)
-    start_anew(net, p, chunk, x, z, c, h)
-    finish_step(net, p, x, chunk.B, h, c, z, c + chunk.following, h + chunk.following)
-    layers_forward(net, p, panels, chunk, x, 0, 1, no_dropout, h, c, gates, nothing, 1)
-
-
-cdef inline void put_back(const NetworkPlaces* net, Chunk chunk, floating* h, floating* c) noexcept nogil:
-    """Of a draw's two places for states, which take turns: those in the second one, where h and c are, to the first."""
-    cdef floating* first_h = h + chunk.following
-    cdef floating* first_c = c + chunk.following
-    chunk.following = -chunk.following
-    carry_states(net, chunk, 1, first_h, first_c)
-
-
-ctypedef struct Steering:  # what is done to logits before a draw, and room for it
-    double temperature
-    const ControlNumbers* control  # NULL: nothing else
-    const void* bias  # (V,) of the weights' type; NULL: none
-    unsigned char* seen  # (texts, V), the symbols that are penalised; NULL: none
-    int* order  # (V,)
-    double* sums  # for `pick`
-
-
-cdef inline void weigh_rows(const NetworkPlaces* net, const Steering* steering, Py_ssize_t B, const Py_ssize_t* texts,
-                            floating* y) noexcept nogil:
-    """Make probabilities, up to a factor, of logits y (B, V); row b has seen what text texts[b] has, or text b."""
-    cdef Py_ssize_t b, V = net.V
-    cdef unsigned char* seen = NULL
-    if steering.control == NULL:
-        weigh(y, B, net.symbols, V, <floating>steering.temperature)
-        return
-    for b in range(B):
-        if steering.seen != NULL:
-            seen = steering.seen + (texts[b] if texts != NULL else b) * V
-        filter_row(y + b * V, net.symbols, V, <floating>steering.temperature, steering.control,
-                   <const floating*>steering.bias, seen, steering.order)
-
-
-cdef inline int draw(const NetworkPlaces* net, const Steering* steering, Py_ssize_t text, double u,
-                     const floating* y) noexcept nogil:
-    """The symbol of a text that u picks from what `weigh_rows` made of its logits."""
-    cdef int symbol
-    if steering.control == NULL and <floating>steering.temperature == 0:
-        return likeliest(y, net.symbols)
-    symbol = pick(y, net.symbols, net.V, u, steering.sums)
-    if steering.seen != NULL:
-        steering.seen[text * net.V + symbol] = 1
-    return symbol
 
 
 cdef Steering steering_of(double temperature, Controls controls, const floating[::1] bias, unsigned char[:, ::1] seen,
@@ -699,71 +602,6 @@ cdef class Batch:
 
     def __init__(self, Py_ssize_t[::1] texts):
         self.texts = texts
-
-
-cdef inline void copy_state(const NetworkPlaces* net, const floating* source, Py_ssize_t source_layer, floating* out,
-                            Py_ssize_t layer) noexcept nogil:
-    """out = source                                    (L, H), whose layers are so many elements apart"""
-    cdef Py_ssize_t l
-    for l in range(net.L):
-        memcpy(out + l * layer, source + l * source_layer, net.H * sizeof(floating))
-
-
-cdef inline void begin_text(const NetworkPlaces* net, Chunk chunk, Texts* texts, Py_ssize_t b, const floating* start_h,
-                            const floating* start_c, floating* h, floating* c) noexcept nogil:
-    """Give row b to the next text."""
-    texts.rows[b] = texts.begun
-    texts.lengths[texts.begun] = 0
-    texts.begun += 1
-    copy_state(net, start_h, net.H, h + b * net.H, chunk.states)
-    if net.cell == LSTM:
-        copy_state(net, start_c, net.H, c + b * net.H, chunk.states)
-
-
-cdef inline void end_row(const NetworkPlaces* net, Chunk chunk, Texts* texts, Py_ssize_t b, int* x, floating* h,
-                         floating* c) noexcept nogil:
-    """Put the last row in the place of row b."""
-    cdef Py_ssize_t last = texts.going - 1
-    texts.going = last
-    if b == last:
-        return
-    texts.rows[b] = texts.rows[last]
-    x[b] = x[last]
-    copy_state(net, h + last * net.H, chunk.states, h + b * net.H, chunk.states)
-    if net.cell == LSTM:
-        copy_state(net, c + last * net.H, chunk.states, c + b * net.H, chunk.states)
-
-
-cdef inline void draw_texts(const NetworkPlaces* net, const floating* p, const floating* panels, Chunk chunk,
-                            Texts* texts, Py_ssize_t steps, const Steering* steering, const floating* start_h,
-                            const floating* start_c, floating* start_y, floating* h, floating* c, floating* gates,
-                            floating* y, int* x) noexcept nogil:
-    """What `sample_texts` is for, with a chunk of all rows."""
-    cdef Py_ssize_t step = 0, b
-    cdef bint ahead = texts.count == 1
-    if texts.begun < texts.count:  # no text has begun of which the next one could have seen a symbol
-        weigh_rows(net, steering, 1, &texts.begun, start_y)
-    while texts.going < chunk.B and texts.begun < texts.count:
-        begin_text(net, chunk, texts, texts.going, start_h, start_c, h, c)
-        texts.going += 1
-    while texts.going and step < steps and texts.longest < texts.width:
-        chunk.B = texts.going
-        multiply_before_draw(net, p, panels, chunk, ahead, step & 1, h, gates, y)
-        weigh_rows(net, steering, chunk.B, texts.rows, y)
-        for b in range(chunk.B - 1, -1, -1):  # so that the last row has drawn when it comes in the place of another
-            x[b] = draw(net, steering, texts.rows[b], next_number(texts, texts.rows[b]), y + b * net.V)
-            while not goes_on(texts, texts.rows[b], x[b]):
-                if texts.begun == texts.count:
-                    end_row(net, chunk, texts, b, x, h, c)
-                    break
-                begin_text(net, chunk, texts, b, start_h, start_c, h, c)
-                x[b] = draw(net, steering, texts.rows[b], next_number(texts, texts.rows[b]), start_y)
-        chunk.B = texts.going
-        move_on(net, p, panels, chunk, ahead, step & 1, x, h, c, gates)
-        h, c, chunk.following = h + chunk.following, c + chunk.following, -chunk.following
-        step += 1
-    if step & 1:
-        put_back(net, chunk, h, c)
 
 
 def sample_texts(Network network, const floating[::1] params, const floating[::1] panels, list start,
@@ -904,65 +742,6 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
             carry_states(net, chunk, steps, h0, c0)
             i += steps
         restore_denormals(mode)
-
-
-cdef inline bint gather(const int* ids, const Py_ssize_t* starts, Py_ssize_t V, Py_ssize_t t, Py_ssize_t steps,
-                        Py_ssize_t B, int* x) noexcept nogil:
-    """x[s, b] = ids[starts[b] + t + s]; False if one of them is not below V."""
-    cdef Py_ssize_t s, b
-    cdef unsigned int largest = 0
-    for s in range(steps):
-        for b in range(B):
-            x[s * B + b] = ids[starts[b] + t + s]
-            largest = max(largest, <unsigned int>x[s * B + b])
-    return largest < <size_t>V
-
-
-cdef inline void add_log_softmax(Py_ssize_t steps, Py_ssize_t B, Py_ssize_t V, const int* x, floating* y,
-                                 double* out) noexcept nogil:
-    """out += log softmax(y)[x] summed over the steps in their order, as if each string were alone."""
-    cdef Py_ssize_t s, b
-    for s in range(steps):
-        for b in range(B):
-            out[b] += log_softmax_at(y + (s * B + b) * V, V, x[s * B + b])
-
-
-cdef inline bint read_strings(const NetworkPlaces* net, const floating* p, const floating* panels, Chunk chunk,
-                              const int* ids, const Py_ssize_t* starts, const Py_ssize_t* lengths, Py_ssize_t first,
-                              Py_ssize_t last, floating* h, floating* c, floating* gates, int* x, floating* y,
-                              double* out) noexcept nogil:
-    """What `log_likelihoods` is for, with a chunk of all strings; False if a symbol is not below V.
-
-    The rows of strings that go on come first, and there a smaller batch has its states: to shrink is to count fewer.
-    """
-    cdef const floating* top = h + (net.L - 1) * chunk.states
-    cdef const Dropout* no_dropout = NULL
-    cdef floating* nothing = NULL
-    cdef Py_ssize_t rows = chunk.T * chunk.B, B = chunk.B, t = first, steps
-    cdef bint some_end
-    while B and lengths[B - 1] <= t:
-        B -= 1
-    while B and t < last:
-        some_end = lengths[B - 1] == t + 1
-        steps = 1 if some_end else min(min(rows // B, lengths[B - 1] - 1 - t), last - t)
-        if not gather(ids, starts, net.symbols, t, steps, B, x):
-            return False
-        if some_end:  # they take no step from their last symbol
-            logit_rows(net, p, panels, B, top, y)
-            add_log_softmax(1, B, net.V, x, y, out)
-            while B and lengths[B - 1] == t + 1:
-                B -= 1
-            if not B:
-                break
-        chunk.B = B
-        chunk.following = B * net.H
-        layers_forward(net, p, panels, chunk, x, 0, steps, no_dropout, h, c, gates, nothing)
-        if not some_end:
-            logit_rows(net, p, panels, steps * B, top, y)  # of h[:-1]
-            add_log_softmax(steps, B, net.V, x, y, out)
-        carry_states(net, chunk, steps, h, c)
-        t += steps
-    return True
 
 
 def log_likelihoods(Network network, const floating[::1] params, const floating[::1] panels, const int[::1] ids,

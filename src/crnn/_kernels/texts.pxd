@@ -1,6 +1,11 @@
 """Texts that are drawn side by side, each until it has met a stop or is as long as it may be."""
+from cython cimport floating
 from libc.stdint cimport uint64_t
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy
+from .chunk cimport Chunk
+from .draws cimport Steering, draw, weigh_rows
+from .inference_step cimport move_on, multiply_before_draw, put_back
+from .network cimport LSTM, Network
 from .pcg64 cimport Wide, next_uniform
 
 ctypedef struct Texts:
@@ -48,3 +53,68 @@ cdef inline Py_ssize_t stop_length(const Texts* texts, const int* text, Py_ssize
             return size
         start += size
     return 0
+
+
+cdef inline void copy_state(const Network* net, const floating* source, Py_ssize_t source_layer, floating* out,
+                            Py_ssize_t layer) noexcept nogil:
+    """out = source                                    (L, H), whose layers are so many elements apart"""
+    cdef Py_ssize_t l
+    for l in range(net.L):
+        memcpy(out + l * layer, source + l * source_layer, net.H * sizeof(floating))
+
+
+cdef inline void begin_text(const Network* net, Chunk chunk, Texts* texts, Py_ssize_t b, const floating* start_h,
+                            const floating* start_c, floating* h, floating* c) noexcept nogil:
+    """Give row b to the next text."""
+    texts.rows[b] = texts.begun
+    texts.lengths[texts.begun] = 0
+    texts.begun += 1
+    copy_state(net, start_h, net.H, h + b * net.H, chunk.states)
+    if net.cell == LSTM:
+        copy_state(net, start_c, net.H, c + b * net.H, chunk.states)
+
+
+cdef inline void end_row(const Network* net, Chunk chunk, Texts* texts, Py_ssize_t b, int* x, floating* h,
+                         floating* c) noexcept nogil:
+    """Put the last row in the place of row b."""
+    cdef Py_ssize_t last = texts.going - 1
+    texts.going = last
+    if b == last:
+        return
+    texts.rows[b] = texts.rows[last]
+    x[b] = x[last]
+    copy_state(net, h + last * net.H, chunk.states, h + b * net.H, chunk.states)
+    if net.cell == LSTM:
+        copy_state(net, c + last * net.H, chunk.states, c + b * net.H, chunk.states)
+
+
+cdef inline void draw_texts(const Network* net, const floating* p, const floating* panels, Chunk chunk,
+                            Texts* texts, Py_ssize_t steps, const Steering* steering, const floating* start_h,
+                            const floating* start_c, floating* start_y, floating* h, floating* c, floating* gates,
+                            floating* y, int* x) noexcept nogil:
+    """What `sample_texts` is for, with a chunk of all rows."""
+    cdef Py_ssize_t step = 0, b
+    cdef bint ahead = texts.count == 1
+    if texts.begun < texts.count:  # no text has begun of which the next one could have seen a symbol
+        weigh_rows(net, steering, 1, &texts.begun, start_y)
+    while texts.going < chunk.B and texts.begun < texts.count:
+        begin_text(net, chunk, texts, texts.going, start_h, start_c, h, c)
+        texts.going += 1
+    while texts.going and step < steps and texts.longest < texts.width:
+        chunk.B = texts.going
+        multiply_before_draw(net, p, panels, chunk, ahead, step & 1, h, gates, y)
+        weigh_rows(net, steering, chunk.B, texts.rows, y)
+        for b in range(chunk.B - 1, -1, -1):  # so that the last row has drawn when it comes in the place of another
+            x[b] = draw(net, steering, texts.rows[b], next_number(texts, texts.rows[b]), y + b * net.V)
+            while not goes_on(texts, texts.rows[b], x[b]):
+                if texts.begun == texts.count:
+                    end_row(net, chunk, texts, b, x, h, c)
+                    break
+                begin_text(net, chunk, texts, b, start_h, start_c, h, c)
+                x[b] = draw(net, steering, texts.rows[b], next_number(texts, texts.rows[b]), start_y)
+        chunk.B = texts.going
+        move_on(net, p, panels, chunk, ahead, step & 1, x, h, c, gates)
+        h, c, chunk.following = h + chunk.following, c + chunk.following, -chunk.following
+        step += 1
+    if step & 1:
+        put_back(net, chunk, h, c)

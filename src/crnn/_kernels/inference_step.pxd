@@ -1,0 +1,52 @@
+"""One time step of inference, cut where a symbol is drawn: what can be multiplied before it is known, and the rest."""
+from cython cimport floating
+from .chunk cimport Chunk, begin_step, carry_states, finish_step, layers_forward, set_rows, start_anew
+from .dropout cimport Dropout
+from .network cimport RNN, Network
+from .panels cimport multiply_panels
+
+
+cdef inline void logit_rows(const Network* net, const floating* p, const floating* panels, Py_ssize_t rows,
+                            const floating* top, floating* y, bint back=False) noexcept nogil:
+    """y = top @ Wy + by                               (rows, V) = (rows, H) (H, V)"""
+    set_rows(p + net.by, rows, net.V, y, net.V)
+    multiply_panels(rows, net.units, net.V, top, net.H, panels + net.Wy_panels, net.most_rows, y, net.V, back)
+
+
+cdef inline floating* input_of(const Network* net, Chunk chunk, floating* h, floating* gates) noexcept nogil:
+    """Where z of the first layer's next step is: in a vanilla cell where its state will be."""
+    return h + chunk.following if net.cell == RNN else gates
+
+
+cdef inline void multiply_before_draw(const Network* net, const floating* p, const floating* panels, Chunk chunk,
+                                      bint ahead, bint back, floating* h, floating* gates, floating* y) noexcept nogil:
+    """y = h @ Wy + by of the top layer; `ahead` of the symbols also z = h @ Wh + bh of the first layer.
+
+    One stream does both, in turns: what was multiplied by last is still in the cache when it comes first.
+    """
+    if ahead and back:
+        begin_step(net, p, panels, chunk.B, h, True, input_of(net, chunk, h, gates))
+    logit_rows(net, p, panels, chunk.B, h + (net.L - 1) * chunk.states, y, back)
+    if ahead and not back:
+        begin_step(net, p, panels, chunk.B, h, False, input_of(net, chunk, h, gates))
+
+
+cdef inline void move_on(const Network* net, const floating* p, const floating* panels, Chunk chunk, bint ahead,
+                         bint back, const int* x, floating* h, floating* c, floating* gates) noexcept nogil:
+    """The states of the time step after those in h and c, once the symbols x (B,) are drawn."""
+    cdef const Dropout* no_dropout = NULL
+    cdef floating* nothing = NULL
+    cdef floating* z = input_of(net, chunk, h, gates)
+    if not ahead:
+        begin_step(net, p, panels, chunk.B, h, back, z)
+    start_anew(net, p, chunk, x, z, c, h)
+    finish_step(net, p, x, chunk.B, h, c, z, c + chunk.following, h + chunk.following)
+    layers_forward(net, p, panels, chunk, x, 0, 1, no_dropout, h, c, gates, nothing, 1)
+
+
+cdef inline void put_back(const Network* net, Chunk chunk, floating* h, floating* c) noexcept nogil:
+    """Of a draw's two places for states, which take turns: those in the second one, where h and c are, to the first."""
+    cdef floating* first_h = h + chunk.following
+    cdef floating* first_c = c + chunk.following
+    chunk.following = -chunk.following
+    carry_states(net, chunk, 1, first_h, first_c)
