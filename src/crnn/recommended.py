@@ -1,23 +1,33 @@
 """Recommended: which model, and how trained, makes the most of a text in a given time.
 
 The choices are measurements, recorded in ``docs/recipes.md``: what decides is how many operations the time buys, and
-how often they go over the text.
+how often they go over the text. That says how much dropout is needed, and bounds the model's size and the training: a
+short text is soon learned by heart.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .cells import CELLS
 from .corpus import Streams
 from .parameters import Layout, aligned_zeros, initialise
 from .trainer import Trainer, threads_for
 
 PROBE_SECONDS = 0.5
 PROBE_HIDDEN_SIZE, PROBE_STEPS = 128, 8
+TYPICAL_SYMBOLS = 64  # of a vocabulary
 CHUNKS_PER_SWEEP = 8  # at least, of each stream
+
+# By how often training goes over the text; between these in proportion to the logarithm.
+SWEEPS = (3.0, 5.0, 8.0, 20.0, 50.0)
+DROPOUTS = (0.0, 0.1, 0.4, 0.5, 0.6)
+LEAST_STEPS = 1000  # however short the text
+WEIGHTS_PER_SYMBOL = 5.0  # of a text, at most: with more it is learned by heart
 
 
 class Recipe(NamedTuple):
@@ -25,33 +35,35 @@ class Recipe(NamedTuple):
 
     operations: float  # from so many on, of training steps: multiplications and additions
     hidden_size: int
-    batch_size: int
-    seq_length: int
     learning_rate: float
-    dropout: float
+    num_layers: int = 1
 
 
-# By cell, from the shortest time to the longest.
+# By cell, from the shortest time to the longest; 16 streams of 32 characters a step.
+BATCH_SIZE, SEQ_LENGTH = 16, 32
 RECIPES: dict[str, tuple[Recipe, ...]] = {
     "lstm": (
-        Recipe(0, 128, 16, 32, 0.02, 0.0),
-        Recipe(0.8e12, 192, 16, 32, 0.02, 0.0),
-        Recipe(2e12, 256, 16, 32, 0.02, 0.0),
-        Recipe(8e12, 384, 16, 32, 0.01, 0.1),
-        Recipe(30e12, 512, 16, 32, 0.006, 0.4),
+        Recipe(0, 128, 0.02),
+        Recipe(0.8e12, 192, 0.02),
+        Recipe(2e12, 256, 0.02),
+        Recipe(8e12, 384, 0.01),
+        Recipe(30e12, 512, 0.006),
+        Recipe(100e12, 512, 0.005),
     ),
     "gru": (
-        Recipe(0, 128, 16, 32, 0.01, 0.0),
-        Recipe(2e12, 256, 16, 32, 0.01, 0.0),
-        Recipe(8e12, 384, 16, 32, 0.006, 0.1),
-        Recipe(30e12, 512, 16, 32, 0.004, 0.3),
+        Recipe(0, 128, 0.01),
+        Recipe(2e12, 256, 0.01),
+        Recipe(8e12, 384, 0.006),
+        Recipe(30e12, 512, 0.004),
     ),
     "rnn": (
-        Recipe(0, 128, 16, 32, 0.004, 0.0),
-        Recipe(2e12, 256, 16, 32, 0.003, 0.0),
-        Recipe(8e12, 512, 16, 32, 0.002, 0.1),
+        Recipe(0, 128, 0.004),
+        Recipe(1.5e12, 256, 0.003, 2),
+        Recipe(6e12, 256, 0.002, 3),
+        Recipe(20e12, 384, 0.0015, 3),
     ),
 }
+DROPOUT_SHARE = {"lstm": 1.0, "gru": 1.0, "rnn": 0.25}  # a vanilla cell, in three layers, bears less of it
 
 
 def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECONDS) -> float:
@@ -69,7 +81,7 @@ def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECON
     float
         Multiplications and additions of the products of an LSTM of 128 units, 16 streams of 32 characters.
     """
-    T, B, H, V = 32, 16, PROBE_HIDDEN_SIZE, 64
+    T, B, H, V = SEQ_LENGTH, BATCH_SIZE, PROBE_HIDDEN_SIZE, TYPICAL_SYMBOLS
     layout = Layout(V, H, np.dtype(np.float32), "lstm")
     rng = np.random.default_rng(0)
     streams = Streams(rng.integers(V, size=8 * T * B + B + 1).astype(np.uint8), B, T)
@@ -123,14 +135,20 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     >>> recommend(1_000_000, 15.0, speed=2e11)["cell"]
     'lstm'
     """
-    operations = seconds * speed
-    recipe = [recipe for recipe in RECIPES[cell] if operations >= recipe.operations][-1]
+    gates = CELLS[cell].gates
+    recipes = [r for r in RECIPES[cell] if seconds * speed >= r.operations]
+    small = [r for r in recipes if _weights(r, gates) <= WEIGHTS_PER_SYMBOL * n_symbols]
+    recipe = (small or recipes[:1])[-1]
     # Each stream of a short text should still be swept in a good many chunks.
-    batch_size = max(1, min(recipe.batch_size, n_symbols // (CHUNKS_PER_SWEEP * recipe.seq_length)))
+    batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_SWEEP * SEQ_LENGTH)))
+    steps_per_sweep = n_symbols / (batch_size * SEQ_LENGTH)
+    sweeps = seconds * speed / (6 * _weights(recipe, gates) * n_symbols)
+    most = max(_most_sweeps(_weights(recipe, gates) / n_symbols), LEAST_STEPS / steps_per_sweep)
     return {
         "hidden_size": recipe.hidden_size,
         "cell": cell,
-        "seq_length": recipe.seq_length,
+        "num_layers": recipe.num_layers,
+        "seq_length": SEQ_LENGTH,
         "batch_size": batch_size,
         "optimizer": "adam",
         "learning_rate": recipe.learning_rate,
@@ -140,9 +158,25 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "clip_norm": 1.0,
         "beta_2": 0.99,
         "weight_decay": 0.01,
-        "dropout": recipe.dropout,
+        "dropout": round(DROPOUT_SHARE[cell] * _dropout(min(sweeps, most)), 2),
+        "max_steps": None if sweeps <= most else round(most * steps_per_sweep),
         "max_seconds": seconds,
     }
+
+
+def _weights(recipe: Recipe, gates: int) -> int:
+    """Return about how many weights a symbol is multiplied by."""
+    return gates * recipe.hidden_size**2 * (2 * recipe.num_layers - 1) + recipe.hidden_size * TYPICAL_SYMBOLS
+
+
+def _dropout(sweeps: float) -> float:
+    """Return how much of it so many sweeps over a text want."""
+    return float(np.interp(math.log(sweeps), np.log(SWEEPS), DROPOUTS))
+
+
+def _most_sweeps(weights_per_symbol: float) -> float:
+    """Return how often a model may go over a text before it gets worse for it, whatever the dropout."""
+    return 60 / (1 + weights_per_symbol)
 
 
 def described(parameters: dict[str, Any], speed: float) -> str:
@@ -152,8 +186,12 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     --------
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
     lstm of 256 units, 16 streams of 32 characters a step, adam at 0.02, dropout 0, for 15 s at 200 GFLOP/s
+    >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
+    0.6, for 600 s or 1000 steps (more: by heart) at 200 GFLOP/s
     """
+    layers, steps = parameters["num_layers"], parameters["max_steps"]
     return (
-        "{cell} of {hidden_size} units, {batch_size} streams of {seq_length} characters a step, {optimizer} at "
-        "{learning_rate:g}, dropout {dropout:g}, for {max_seconds:g} s at {gflops:.0f} GFLOP/s"
+        f"{{cell}} of {f'{layers} layers of ' if layers > 1 else ''}{{hidden_size}} units, {{batch_size}} streams of "
+        "{seq_length} characters a step, {optimizer} at {learning_rate:g}, dropout {dropout:g}, for {max_seconds:g} s "
+        f"{f'or {steps} steps (more: by heart) ' if steps else ''}at {{gflops:.0f}} GFLOP/s"
     ).format(**parameters, gflops=speed / 1e9)

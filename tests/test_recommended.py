@@ -1,0 +1,78 @@
+"""Recommended: what the time buys decides, and how often it goes over the text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn import CharRNN, InvalidInputError
+from crnn.recommended import DROPOUTS, RECIPES, described, measured_speed, recommend
+
+TEXT = "to be or not to be, that is the question. " * 50
+
+
+@given(
+    n_symbols=st.integers(1, 10**9), seconds=st.floats(1e-3, 1e6), speed=st.floats(1e8, 1e13),
+    cell=st.sampled_from([*RECIPES]),
+)  # fmt: skip
+def test_every_recommendation_is_a_model(n_symbols, seconds, speed, cell):
+    parameters = recommend(n_symbols, seconds, speed=speed, cell=cell)
+    model = CharRNN(**parameters)
+    assert model.cell == cell
+    assert 0 <= model.dropout <= max(DROPOUTS)
+    assert 1 <= model.batch_size <= 16
+    assert model.max_seconds == seconds
+    assert model.max_steps is None or model.max_steps > 0
+    assert f"{model.hidden_size} units" in described(parameters, speed)
+
+
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_more_time_buys_a_larger_model_at_a_lower_rate(cell):
+    found = [recommend(10**8, seconds, speed=1e11, cell=cell) for seconds in (1, 10, 100, 1000, 10_000)]
+    sizes = [parameters["hidden_size"] * parameters["num_layers"] for parameters in found]
+    rates = [parameters["learning_rate"] for parameters in found]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    assert rates == sorted(rates, reverse=True)
+    assert all(parameters["dropout"] == 0 for parameters in found[:4])  # less than one sweep
+
+
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
+    found = [recommend(n, 60, speed=2e11, cell=cell)["dropout"] for n in (10**8, 10**6, 3 * 10**5)]
+    assert found == sorted(found)
+    assert found[0] == 0
+    assert found[-1] > 0
+
+
+def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time():
+    parameters = recommend(80_000, 600, speed=2e11)
+    assert parameters["hidden_size"] <= 256
+    sweeps = parameters["max_steps"] * 16 * 32 / 80_000
+    assert 10 < sweeps < 20
+    assert "by heart" in described(parameters, 2e11)
+
+
+def test_a_text_of_few_symbols_has_fewer_streams():
+    assert recommend(1000, 10, speed=2e11)["batch_size"] == 3
+    assert recommend(5, 10, speed=2e11)["batch_size"] == 1
+
+
+def test_the_speed_is_that_of_some_training():
+    assert 1e8 < measured_speed(1, seconds=0.01) < 1e14
+
+
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_what_is_recommended_can_be_fitted(cell, capsys):
+    model = CharRNN.recommended(TEXT, 0.2, cell=cell, n_threads=1)
+    assert cell in capsys.readouterr().err
+    assert model.set_params(random_state=0).fit(TEXT).n_steps_ > 0
+    assert CharRNN.recommended(TEXT, 0.2, cell=cell, verbose=0).cell == cell
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("seconds", "cell"), [(0, "lstm"), (-1.0, "lstm"), ("1m", "lstm"), (1.0, "transformer")])
+def test_what_cannot_be_recommended(seconds, cell):
+    with pytest.raises(InvalidInputError, match=r"seconds|cell"):
+        CharRNN.recommended(TEXT, seconds, cell=cell)
