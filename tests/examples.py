@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from crnn import CharRNN, reference
+from crnn import CharRNN, reference, reference_dropout
 from crnn.corpus import Streams
 from crnn.parameters import Layout
 from crnn.settings import OPTIMIZERS
@@ -160,7 +160,7 @@ def expected_run(
             state, p = tuple(np.zeros_like(array) for array in state), 0
         masks = None
         if dropout:
-            masks = reference.dropout_masks(
+            masks = reference_dropout.dropout_masks(
                 dropout_seed, step, (layout.num_layers, T, B, layout.hidden_size), dropout
             )
         loss, state = reference.train_step(

@@ -20,7 +20,7 @@ from examples import Run, expected_run, memory, network, states, symbols
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import _kernels, reference
+from crnn import _kernels, reference, reference_dropout, reference_optimizers
 from crnn.inference import PackedNetwork
 from crnn.parameters import Layout, aligned_zeros
 from crnn.sampling_controls import SamplingControls
@@ -293,7 +293,7 @@ def test_the_norm_of_the_gradient_is_that_of_the_last_step(kernels, dtype, cell,
     _, gradients, _ = reference.loss_and_gradients(
         wide.tensors(params), cell, text[:T].astype(np.intp), text[1 : T + 1].astype(np.intp), before.state
     )
-    _, norm = reference.clipped(gradients, math.inf, math.inf)
+    _, norm = reference_optimizers.clipped(gradients, math.inf, math.inf)
     assert run.cursor.gradient_norm == pytest.approx(norm, rel=tolerance(dtype))
 
 
@@ -418,7 +418,7 @@ def test_dropout_masks_are_their_twins(kernels, dtype, rate, seed, step, layer, 
     T, B, H = 3, 2, 131
     factors = masks_of(kernels, (T, B, H), dtype, rate, seed, step, layer, first_stream)
     for t, b in np.ndindex(T, B):
-        expected = reference.dropout_mask(seed, step, layer, t, first_stream + b, H, rate)
+        expected = reference_dropout.dropout_mask(seed, step, layer, t, first_stream + b, H, rate)
         assert factors[t, b].tobytes() == expected.astype(dtype).tobytes()
 
 

@@ -11,12 +11,13 @@ import math
 import numpy as np
 import pytest
 
-from crnn import reference
+from crnn import reference, reference_dropout, reference_optimizers
 from crnn.cells import CELLS
 from crnn.parameters import Layout, Tensors
 
 V, H, T, B = 7, 5, 3, 2
 NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2)]
+MEMORIES = {"adagrad": ("sum",), "rmsprop": ("square_avg",), "adam": ("exp_avg", "exp_avg_sq")}
 
 
 def network(cell="rnn", L=1, *, vocab_size=V, hidden_size=H, seed=0):
@@ -134,7 +135,7 @@ def test_sigmoid_is_exact_at_both_ends():
 
 
 def masks_for(layout, steps=T, streams=B):
-    return reference.dropout_masks(11, 5, (layout.num_layers, steps, streams, layout.hidden_size), 0.4)
+    return reference_dropout.dropout_masks(11, 5, (layout.num_layers, steps, streams, layout.hidden_size), 0.4)
 
 
 @pytest.mark.parametrize("dropout", [False, True])
@@ -228,111 +229,11 @@ def test_single_precision_stays_single(chunk):
     assert all(s.dtype == np.float32 for s in after32)
     for name, states in MEMORIES.items():
         memory = [single.tensors(single.zeros()) for _ in states]
-        reference.update(name, p32, d32, memory, 0.1, 0.5, 0.25)
+        reference_optimizers.update(name, p32, d32, memory, 0.1, 0.5, 0.25)
         assert all(a.dtype == np.float32 for part in (p32, *memory) for a in part)
 
 
-# ------------------------------------------------------------------------ dropout
-
-
-def mixed(x):
-    """lowbias32 in Python's own numbers."""
-    x ^= x >> 16
-    x = x * 0x7FEB352D % 2**32
-    x ^= x >> 15
-    x = x * 0x846CA68B % 2**32
-    return x ^ x >> 16
-
-
-@pytest.mark.parametrize("seed", [0, 7, 2**32 + 7, 2**64 - 1])
-@pytest.mark.parametrize("step", [1, 2**32 + 1])
-@pytest.mark.parametrize(("layer", "t", "stream"), [(0, 0, 0), (1, 2, 3), (3, 2**31 - 1, 2**31 - 1)])
-def test_a_mask_is_a_function_of_its_place(seed, step, layer, t, stream):
-    key = mixed(seed % 2**32)
-    key = mixed(key ^ seed // 2**32)
-    key = mixed(key ^ step % 2**32)
-    key = mixed(key ^ (layer * 0x9E3779B9 + t) % 2**32)
-    key = mixed(key ^ stream)
-    u = [mixed((key + j * 0x9E3779B9) % 2**32) // 256 for j in range(37)]
-    expected = [4 / 3 if number >= 2**22 else 0 for number in u]
-    np.testing.assert_array_equal(reference.dropout_mask(seed, step, layer, t, stream, 37, 0.25), expected)
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
-def test_masks_drop_as_many_as_they_should_and_keep_the_mean(rate):
-    shape = (2, 3, 5, 2003)
-    masks = reference.dropout_masks(3, 17, shape, rate)
-    n = masks.size
-    assert masks.shape == shape
-    assert set(np.unique(masks)) <= {0.0, 1 / (1 - rate)}
-    assert abs((masks == 0).mean() - rate) <= 5 * math.sqrt(rate * (1 - rate) / n)
-    assert abs(masks.mean() - 1) <= 5 * math.sqrt(rate / (1 - rate) / n)
-
-
-def test_masks_of_different_places_are_unrelated():
-    base = {"seed": 1, "step": 1, "layer": 0, "t": 0, "stream": 0}
-    masks = [reference.dropout_mask(**base, H=4001, rate=0.5)]
-    for name in base:
-        masks += [reference.dropout_mask(**base | {name: value}, H=4001, rate=0.5) for value in (2, 3)]
-    masks.append(reference.dropout_mask(**base | {"seed": 1 + 2**32}, H=4001, rate=0.5))
-    agreement = (np.array(masks)[:, None] == np.array(masks)[None]).mean(axis=2)
-    assert abs(agreement - np.eye(len(masks)) * 0.5 - 0.5).max() < 5 * 0.5 / math.sqrt(4001)
-
-
-# ---------------------------------------------------------------------- optimisers
-
-MEMORIES = {"adagrad": ("sum",), "rmsprop": ("square_avg",), "adam": ("exp_avg", "exp_avg_sq")}
-
-
-def test_adagrad_worked_by_hand():
-    p, d, memory = np.array([1.0, 1.0, 1.0]), np.array([3.0, -7.0, 0.0]), np.array([16.0, 0.0, 0.0])
-    norm = reference.update("adagrad", [p], [d], [[memory]], learning_rate=0.1, clip=5.0)
-    # 3: memory 16 + 9 = 25, step 0.1 * 3 / 5.  -7 is clipped to -5: memory 25, step -0.1.  0: nothing at all.
-    np.testing.assert_array_equal(memory, [25, 25, 0])
-    np.testing.assert_allclose(p, [1 - 0.06, 1 + 0.1, 1], atol=1e-9)
-    np.testing.assert_array_equal(d, [3, -7, 0])
-    assert norm == pytest.approx(math.sqrt(58))
-
-
-def test_rmsprop_worked_by_hand():
-    p, d, memory = np.array([1.0, 1.0, 1.0]), np.array([3.0, -7.0, 0.0]), np.array([16 - 9 / 99, 0.0, 1.0])
-    reference.update("rmsprop", [p], [d], [[memory]], learning_rate=0.1, clip=5.0)
-    # 3: 0.99 memory + 0.01 * 9 = 15.84; -5: 0.01 * 25 = 0.5²; 0: the memory fades, the weight stays.
-    np.testing.assert_allclose(memory, [15.84, 0.25, 0.99], rtol=1e-14)
-    np.testing.assert_allclose(p, [1 - 0.3 / math.sqrt(15.84), 2, 1], rtol=1e-7)
-
-
-def test_adam_worked_by_hand():
-    p, d = np.array([1.0, 1.0]), np.array([3.0, 0.0])
-    mean, square = np.zeros(2), np.zeros(2)
-    reference.update("adam", [p], [d], [[mean], [square]], 0.1, weight_decay=0.5, step=1)
-    np.testing.assert_allclose(mean, [0.3, 0])
-    np.testing.assert_allclose(square, [0.009, 0])
-    np.testing.assert_allclose(p, [0.95 - 0.1, 0.95], rtol=1e-8)  # the decay is not divided by anything
-    # The second gradient is zero: m = 0.27, of 0.19 of the weights; v = 0.008991, of 0.001999.
-    reference.update("adam", [p], [np.zeros(2)], [[mean], [square]], 0.1, step=2)
-    np.testing.assert_allclose(p[0], 0.85 - 0.1 * (0.27 / 0.19) / math.sqrt(0.008991 / 0.001999), rtol=1e-7)
-
-
-def test_clipping_is_by_the_norm_and_then_by_value():
-    d = [np.array([3.0, 0.0]), np.array([[-4.0]])]
-    for limits, expected, rtol in [
-        ((math.inf, math.inf), [3, -4], 0),
-        ((math.inf, 6.0), [3, -4], 0),
-        ((math.inf, 2.5), [1.5, -2], 1e-6),
-        ((1.6, 2.5), [1.5, -1.6], 1e-6),
-        ((3.5, math.inf), [3, -3.5], 0),
-    ]:
-        (first, second), norm = reference.clipped(d, *limits)
-        assert norm == 5
-        np.testing.assert_allclose([first[0], second.item()], expected, rtol=rtol)
-    assert reference.clipped([np.zeros(3)], 5.0, 1.0)[1] == 0
-
-
-def test_weight_decay_is_adams_alone():
-    for name in ("adagrad", "rmsprop"):
-        with pytest.raises(AssertionError):
-            reference.update(name, [np.ones(1)], [np.ones(1)], [[np.ones(1)]], 0.1, weight_decay=0.1)
+# ----------------------------------------------------------------------- training
 
 
 def test_train_step_changes_parameters_and_memory_in_place(chunk):
@@ -487,7 +388,7 @@ def test_updates_are_pytorchs(torch, name, clip_norm):
     memory = [[np.full_like(a, float(name == "adagrad")) for a in p] for _ in MEMORIES[name]]
     for step in range(1, 6):
         d = [rng.normal(size=a.shape) for a in p]
-        norm = reference.update(name, p, d, memory, 0.01, clip_norm=clip_norm, weight_decay=decay, step=step)
+        norm = reference_optimizers.update(name, p, d, memory, 0.01, clip_norm=clip_norm, weight_decay=decay, step=step)
         for parameter, g in zip(parameters, d, strict=True):
             parameter.grad = torch.from_numpy(g.copy())
         assert torch.nn.utils.clip_grad_norm_(parameters, clip_norm).item() == pytest.approx(norm, rel=1e-14)

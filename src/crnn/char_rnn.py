@@ -464,6 +464,18 @@ class CharRNN(LanguageModel):
             If the file is damaged, of another kind, or of a newer format.
         OSError
             If it cannot be read.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(Path(folder) / "abc.crnn")
+        ...     again = CharRNN.load(Path(folder) / "abc.crnn")
+        >>> again.score("abcabc") == model.score("abcabc")
+        True
         """
         from . import checkpoint
 
@@ -475,11 +487,27 @@ class CharRNN(LanguageModel):
 
     @property
     def params_(self) -> dict[str, Array]:
-        """Writable views on the weights, in min-char-rnn's shapes."""
+        """Writable views on the weights, in min-char-rnn's shapes.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> {name: array.shape for name, array in model.params_.items()}
+        {'Wxh_l0': (8, 3), 'Whh_l0': (8, 8), 'bh_l0': (8,), 'Why': (3, 8), 'by': (3,)}
+        """
         return self._layout.named(self._params)
 
     @property
     def optimizer_state_(self) -> dict[str, Any]:
-        """The optimiser's memory under PyTorch's names, each with writable views like `params_`."""
+        """The optimiser's memory under PyTorch's names, each with writable views like `params_`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, optimizer="adam", max_steps=100, random_state=0).fit("abc" * 100)
+        >>> sorted(model.optimizer_state_), model.optimizer_state_["exp_avg"]["Whh_l0"].shape
+        (['exp_avg', 'exp_avg_sq', 'step'], (8, 8))
+        """
         state: dict[str, Any] = {name: self._layout.named(flat) for name, flat in self._memory.items()}
         return state | ({"step": self.n_steps_ - self._optimizer_start} if self._memory_of == "adam" else {})

@@ -26,6 +26,7 @@ CHUNKS_PER_SWEEP = 8  # at least, of each stream
 # By how often training goes over the text; between these in proportion to the logarithm.
 SWEEPS = (3.0, 5.0, 8.0, 20.0, 50.0)
 DROPOUTS = (0.0, 0.1, 0.4, 0.5, 0.6)
+MOST_SWEEPS = 12.0  # with more, models get worse whatever the dropout
 LEAST_STEPS = 1000  # however short the text
 WEIGHTS_PER_SYMBOL = 5.0  # of a text, at most: with more it is learned by heart
 
@@ -48,7 +49,7 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Recipe(2e12, 256, 0.02),
         Recipe(8e12, 384, 0.01),
         Recipe(30e12, 512, 0.006),
-        Recipe(100e12, 512, 0.005),
+        Recipe(100e12, 768, 0.004),
     ),
     "gru": (
         Recipe(0, 128, 0.01),
@@ -143,7 +144,7 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_SWEEP * SEQ_LENGTH)))
     steps_per_sweep = n_symbols / (batch_size * SEQ_LENGTH)
     sweeps = seconds * speed / (6 * _weights(recipe, gates) * n_symbols)
-    most = max(_most_sweeps(_weights(recipe, gates) / n_symbols), LEAST_STEPS / steps_per_sweep)
+    most = max(MOST_SWEEPS, LEAST_STEPS / steps_per_sweep)
     return {
         "hidden_size": recipe.hidden_size,
         "cell": cell,
@@ -172,11 +173,6 @@ def _weights(recipe: Recipe, gates: int) -> int:
 def _dropout(sweeps: float) -> float:
     """Return how much of it so many sweeps over a text want."""
     return float(np.interp(math.log(sweeps), np.log(SWEEPS), DROPOUTS))
-
-
-def _most_sweeps(weights_per_symbol: float) -> float:
-    """Return how often a model may go over a text before it gets worse for it, whatever the dropout."""
-    return 60 / (1 + weights_per_symbol)
 
 
 def described(parameters: dict[str, Any], speed: float) -> str:

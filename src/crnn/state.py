@@ -52,6 +52,13 @@ class TextState:
         """The log-probability, in nats, of all that was fed and drawn since the start, given the prime.
 
         Of a text fed whole or in pieces it is what `CharRNN.score_samples` says, to the bit.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> bool(model.start().feed("ab").feed("ca").log_prob == model.score_samples(["abca"])[0])
+        True
         """
         return self._log_prob
 
@@ -81,6 +88,13 @@ class TextState:
         """End the document: its end counts in `log_prob`, and the state is that of a new document's beginning.
 
         Only of a model of documents; the texts of others have no end, and it raises.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit(["abc", "ab"] * 50)
+        >>> bool(model.start().feed("abc").end().log_prob == model.score_samples(["abc"])[0])
+        True
         """
         boundary = self._vocabulary.boundary
         if boundary is None:

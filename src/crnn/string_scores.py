@@ -13,7 +13,7 @@ from .inference import PackedNetwork, State, repeated
 from .threads import cores, deal_out
 from .vocabulary import Text, Vocabulary
 
-BLOCK_STRINGS = 1 << 14  # strings held at a time, as ids and as numbers
+BLOCK_STRINGS = 1 << 15  # strings held at a time, as ids and as numbers
 BLOCK_SYMBOLS = 1 << 22  # and no more symbols than these, unless one string has more
 ROWS = 128  # strings read side by side: they fill the register tile many times, their states stay in the cache
 LEAST_ROWS = 16  # that are worth a thread

@@ -1,0 +1,75 @@
+"""NumPy twin of the dropout kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def mix(x: Array) -> Array:
+    """Return each of the numbers x (uint32) mixed, so that every bit of it depends on every bit of x.
+
+    The finaliser published as lowbias32: Chris Wellons 2018, "Prospecting for Hash Functions".
+
+    Examples
+    --------
+    >>> mix(np.array([0, 1, 2], np.uint32)).tolist()
+    [0, 1753845952, 3507691905]
+    """
+    x = x ^ (x >> np.uint32(16))
+    x = x * np.uint32(0x7FEB352D)
+    x = x ^ (x >> np.uint32(15))
+    x = x * np.uint32(0x846CA68B)
+    return np.asarray(x ^ (x >> np.uint32(16)))
+
+
+def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, rate: float) -> Array:
+    """Return the factors of one layer's H outputs for one stream at one time step: 0 or 1 / (1 - rate).
+
+    A factor is a function of these numbers alone, so that the threads and the order of the work do not matter.
+
+    Parameters
+    ----------
+    seed : int
+        64 bits.
+    step : int
+        The steps of training that were taken before this one; the low 32 bits count.
+    layer, t, stream : int
+        From 0; the stream is counted over the whole batch.
+    H : int
+        Hidden units.
+    rate : float
+        The probability that an output is dropped, at least 0 and below 1.
+
+    Returns
+    -------
+    (H,) float64 array
+
+    Examples
+    --------
+    >>> dropout_mask(seed=7, step=0, layer=0, t=0, stream=0, H=8, rate=0.5).tolist()
+    [2.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 0.0]
+    """
+    key = mix(_uint32(seed))
+    for number in (seed >> 32, step, layer * 0x9E3779B9 + t, stream):
+        key = mix(key ^ _uint32(number))
+    units = np.arange(H, dtype=np.uint32) * np.uint32(0x9E3779B9)
+    kept = mix(key + units) >> np.uint32(8) >= round(rate * 2**24)
+    return np.where(kept, 1 / (1 - rate), 0.0)
+
+
+def dropout_masks(seed: int, step: int, shape: tuple[int, int, int, int], rate: float) -> Array:
+    """Return the factors of a whole chunk, in the shape (L, T, B, H)."""
+    masks = np.empty(shape)
+    for k, t, b in np.ndindex(shape[:3]):
+        masks[k, t, b] = dropout_mask(seed, step, k, t, b, shape[3], rate)
+    return masks
+
+
+def _uint32(number: int) -> Array:
+    """Return the low 32 bits; an array of one, because arrays wrap silently where NumPy's scalars warn."""
+    return np.array([number & 0xFFFFFFFF], np.uint32)
