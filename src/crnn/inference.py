@@ -172,7 +172,7 @@ class PackedNetwork(NamedTuple):
         packed_stops, named = stops.packed(), self._controls(controls, seen)
         start_y = self.logits(start[0][-1])[0]
         while batch.begun < count or batch.going:
-            if batch.going and lengths.max() == symbols.shape[1]:  # one that goes on has no room left
+            if symbols.shape[1] < n and lengths.max() == symbols.shape[1]:  # one that goes on has no room left
                 more = min(symbols.shape[1], n - symbols.shape[1])
                 symbols = np.concatenate([symbols, np.empty((count, more), np.int32)], axis=1)
             core.sample_texts(
@@ -242,11 +242,12 @@ class PackedNetwork(NamedTuple):
     def _packed(self) -> tuple[core.Network, Array, Array]:
         return self.network, self.params, self.panels
 
-    def _controls(
-        self, controls: SamplingControls | None, seen: NDArray[np.uint8] | None
-    ) -> dict[str, Any]:
-        """Return the controls as the kernel takes them: numbers, a bias for each symbol, what was seen, and scratch."""
-        if controls is None:
+    def _controls(self, controls: SamplingControls | None, seen: NDArray[np.uint8] | None) -> dict[str, Any]:
+        """Return the controls as the kernel takes them: numbers, a bias for each symbol, what was seen, and scratch.
+
+        It takes none where there is nothing to control: that is the shorter way.
+        """
+        if controls is None or controls.only_temperature:
             return {}
         V, bias = self.layout.vocab_size, None
         if controls.bias is not None:  # that of the padding is 0

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from . import beam_search, corpus, sampling, scoring
@@ -139,8 +138,9 @@ class LanguageModel(StringProbabilities):
 
         def texts_of(samples: Strings) -> list[Any]:
             """Decoded together, since a call takes a while, each with the head before it."""
-            together, ends = vocabulary.decode(samples.ids), np.cumsum(samples.lengths).tolist()
-            return [head + together[first:last] for first, last in zip([0, *ends], ends, strict=False)]
+            together = vocabulary.decode(samples.ids)
+            places = zip(samples.starts.tolist(), samples.lengths.tolist(), strict=True)
+            return [head + together[start : start + length] for start, length in places]
 
         options = {"controls": controls, "random_state": random_state, "n_threads": threads(self.n_threads)}
         network, n = self._packed("sample", one_row=k == 1), _length(vocabulary, n, max_length, len(head))

@@ -21,6 +21,7 @@ from .trainer import Trainer, threads_for
 PROBE_SECONDS = 0.5
 PROBE_HIDDEN_SIZE, PROBE_STEPS = 128, 8
 TYPICAL_SYMBOLS = 64  # of a vocabulary
+OPERATIONS = 6  # for a symbol and a weight: a multiplication and an addition forward, and two of each back
 CHUNKS_PER_SWEEP = 8  # at least, of each stream
 
 # By how often training goes over the text; between these in proportion to the logarithm.
@@ -110,7 +111,7 @@ def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECON
             start = time.perf_counter()
             trainer.advance(rates)
             spent.append(time.perf_counter() - start)
-    return PROBE_STEPS * 6 * T * B * (layout.kind.gates * H * H + H * V) / float(np.median(spent))
+    return PROBE_STEPS * T * B * OPERATIONS * _weights(layout.kind.gates, H) / float(np.median(spent))
 
 
 def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm") -> dict[str, Any]:
@@ -138,12 +139,13 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     """
     gates = CELLS[cell].gates
     recipes = [r for r in RECIPES[cell] if seconds * speed >= r.operations]
-    small = [r for r in recipes if _weights(r, gates) <= WEIGHTS_PER_SYMBOL * n_symbols]
+    small = [r for r in recipes if _weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
     recipe = (small or recipes[:1])[-1]
     # Each stream of a short text should still be swept in a good many chunks.
     batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_SWEEP * SEQ_LENGTH)))
     steps_per_sweep = n_symbols / (batch_size * SEQ_LENGTH)
-    sweeps = seconds * speed / (6 * _weights(recipe, gates) * n_symbols)
+    weights = _weights(gates, recipe.hidden_size, recipe.num_layers)
+    sweeps = seconds * speed / (OPERATIONS * weights * n_symbols)
     most = max(MOST_SWEEPS, LEAST_STEPS / steps_per_sweep)
     return {
         "hidden_size": recipe.hidden_size,
@@ -165,9 +167,9 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     }
 
 
-def _weights(recipe: Recipe, gates: int) -> int:
+def _weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
     """Return about how many weights a symbol is multiplied by."""
-    return gates * recipe.hidden_size**2 * (2 * recipe.num_layers - 1) + recipe.hidden_size * TYPICAL_SYMBOLS
+    return gates * hidden_size**2 * (2 * num_layers - 1) + hidden_size * TYPICAL_SYMBOLS
 
 
 def _dropout(sweeps: float) -> float:

@@ -106,7 +106,7 @@ def _sample(
                 Uniforms(bits, part),
                 controls.temperature,
                 controls.stops,
-                None if controls.only_temperature else controls,
+                controls,
                 _seen(network, prime, len(part), controls),
                 rows=ROWS,
             )
@@ -125,12 +125,11 @@ def stream(
     Symbols that may be the beginning of a stop are held back until what follows decides.
     """
     state, uniforms, seen = primed_state(network, prime), Uniforms(bits, range(1)), _seen(network, prime, 1, controls)
-    others = None if controls.only_temperature else controls
     drawn, block = 0, 1
     held = np.empty(0, np.int32)
     while n is None or drawn < n:
         count = block if n is None else min(block, n - drawn)
-        new = network.sample(uniforms.draw(count), controls.temperature, state, others, seen)[:, 0]
+        new = network.sample(uniforms.draw(count), controls.temperature, state, controls, seen)[:, 0]
         drawn, block = drawn + count, min(2 * block, 64)
         if controls.stops:
             held = np.concatenate([held, new])

@@ -164,11 +164,10 @@ class TextState:
     def _drawn(self, n: int, controls: SamplingControls, uniforms: Uniforms) -> Ids:
         """Return n symbols, or those up to the first end."""
         arrays, drawn, block = self._copied(), [np.zeros(0, np.int32)], 1
-        others = None if controls.only_temperature else controls
         end = -1 if self._vocabulary.boundary is None else self._vocabulary.boundary
         while n:
             u = uniforms.draw(min(block, n))
-            ids = self._network.sample(u, controls.temperature, arrays, others)[:, 0]
+            ids = self._network.sample(u, controls.temperature, arrays, controls)[:, 0]
             ends = np.flatnonzero(ids == end)
             if len(ends):
                 drawn.append(ids[: ends[0] + 1])

@@ -5,6 +5,7 @@ part with the bias, and m holds bn; after it the gates; after the backward step 
 non-linearities were applied to, and of m. So the first three blocks go with Wh, and r, z, n with Wx.
 """
 from cython cimport floating
+from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_
 from .panels cimport (MOST_COLUMNS, Panel, ask_for, multiply_panel, narrow_panel, packed_elements, panel_count,
                       panel_in_turn, whole_panel)
@@ -49,7 +50,7 @@ cdef inline void gru_some_units(Py_ssize_t n, Py_ssize_t H, const floating* h_pr
     cdef floating z[MOST_COLUMNS]
     cdef floating new[MOST_COLUMNS]
     cdef floating out[MOST_COLUMNS]
-    cdef Py_ssize_t j
+    cdef Py_ssize_t j, size = n * sizeof(floating)
     for j in range(n):
         r[j] = sigmoid_(gates[j])
     for j in range(n):
@@ -57,14 +58,10 @@ cdef inline void gru_some_units(Py_ssize_t n, Py_ssize_t H, const floating* h_pr
     for j in range(n):
         new[j] = tanh_(gates[3 * H + j] + r[j] * gates[2 * H + j])
         out[j] = new[j] + z[j] * (h_prev[j] - new[j])
-    for j in range(n):
-        gates[j] = r[j]
-    for j in range(n):
-        gates[H + j] = z[j]
-    for j in range(n):
-        gates[3 * H + j] = new[j]
-    for j in range(n):
-        h[j] = out[j]
+    memcpy(gates, r, size)
+    memcpy(gates + H, z, size)
+    memcpy(gates + 3 * H, new, size)
+    memcpy(h, out, size)
 
 
 cdef inline void gru_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_next, const floating* WhT_panels,
@@ -111,7 +108,7 @@ cdef inline void gru_some_units_backward(Py_ssize_t n, Py_ssize_t H, const float
     cdef floating dn[MOST_COLUMNS]
     cdef floating past[MOST_COLUMNS]
     cdef floating r, z, m, new, d
-    cdef Py_ssize_t j
+    cdef Py_ssize_t j, size = n * sizeof(floating)
     for j in range(n):
         r = gates[j]
         z = gates[H + j]
@@ -123,13 +120,8 @@ cdef inline void gru_some_units_backward(Py_ssize_t n, Py_ssize_t H, const float
         dr[j] = dn[j] * m * r * (1 - r)
         dm[j] = dn[j] * r
         past[j] = d * z
-    for j in range(n):
-        gates[j] = dr[j]
-    for j in range(n):
-        gates[H + j] = dz[j]
-    for j in range(n):
-        gates[2 * H + j] = dm[j]
-    for j in range(n):
-        gates[3 * H + j] = dn[j]
-    for j in range(n):
-        direct[j] = past[j]
+    memcpy(gates, dr, size)
+    memcpy(gates + H, dz, size)
+    memcpy(gates + 2 * H, dm, size)
+    memcpy(gates + 3 * H, dn, size)
+    memcpy(direct, past, size)

@@ -4,6 +4,7 @@ A row of the gates' array is [i f g o tanh(c)], H columns each: before the step 
 gates, and after the backward step the gradients of what the non-linearities were applied to.
 """
 from cython cimport floating
+from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_
 from .panels cimport (MOST_COLUMNS, Panel, ask_for, multiply_panel, narrow_panel, packed_elements, panel_count,
                       panel_in_turn, whole_panel)
@@ -56,7 +57,7 @@ cdef inline void lstm_some_units(Py_ssize_t n, Py_ssize_t H, const floating* c_p
     cdef floating o[MOST_COLUMNS]
     cdef floating cell[MOST_COLUMNS]
     cdef floating top[MOST_COLUMNS]
-    cdef Py_ssize_t j
+    cdef Py_ssize_t j, size = n * sizeof(floating)
     for j in range(n):
         i[j] = sigmoid_(gates[j])
     for j in range(n):
@@ -68,18 +69,12 @@ cdef inline void lstm_some_units(Py_ssize_t n, Py_ssize_t H, const floating* c_p
         top[j] = tanh_(cell[j])
     for j in range(n):
         o[j] = sigmoid_(gates[3 * H + j])
-    for j in range(n):
-        gates[j] = i[j]
-    for j in range(n):
-        gates[H + j] = f[j]
-    for j in range(n):
-        gates[2 * H + j] = g[j]
-    for j in range(n):
-        gates[3 * H + j] = o[j]
-    for j in range(n):
-        gates[4 * H + j] = top[j]
-    for j in range(n):
-        c[j] = cell[j]
+    memcpy(gates, i, size)
+    memcpy(gates + H, f, size)
+    memcpy(gates + 2 * H, g, size)
+    memcpy(gates + 3 * H, o, size)
+    memcpy(gates + 4 * H, top, size)
+    memcpy(c, cell, size)
     for j in range(n):
         h[j] = o[j] * top[j]
 
@@ -128,7 +123,7 @@ cdef inline void lstm_some_units_backward(Py_ssize_t n, Py_ssize_t H, const floa
     cdef floating do_[MOST_COLUMNS]
     cdef floating dc_prev[MOST_COLUMNS]
     cdef floating i, f, g, o, top, d
-    cdef Py_ssize_t j
+    cdef Py_ssize_t j, size = n * sizeof(floating)
     for j in range(n):
         i = gates[j]
         f = gates[H + j]
@@ -141,13 +136,8 @@ cdef inline void lstm_some_units_backward(Py_ssize_t n, Py_ssize_t H, const floa
         dg[j] = d * i * (1 - g * g)
         do_[j] = dh[j] * top * o * (1 - o)
         dc_prev[j] = d * f
-    for j in range(n):
-        gates[j] = di[j]
-    for j in range(n):
-        gates[H + j] = df[j]
-    for j in range(n):
-        gates[2 * H + j] = dg[j]
-    for j in range(n):
-        gates[3 * H + j] = do_[j]
-    for j in range(n):
-        dc[j] = dc_prev[j]
+    memcpy(gates, di, size)
+    memcpy(gates + H, df, size)
+    memcpy(gates + 2 * H, dg, size)
+    memcpy(gates + 3 * H, do_, size)
+    memcpy(dc, dc_prev, size)

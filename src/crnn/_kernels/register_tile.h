@@ -124,7 +124,7 @@
             for (ptrdiff_t i = 0, r = 0; i < blocks; i++) { \
                 const ptrdiff_t height = rows / blocks + (i < rows % blocks); \
                 const T *next = k + depth < K ? panel + (k + depth) * vectors * LANES : after; \
-                /* its part for these rows; what all of it was asked for already asks for what it has */ \
+                /* a part of it for each block of rows; once all was asked for, what is there already */ \
                 const ptrdiff_t part = i * depth * NEXT_BYTES / (ptrdiff_t)sizeof(T); \
                 multiply_block_##T(0, height, depth, a + r * lda + k, lda, panel + k * vectors * LANES, columns, \
                                    part < depth * vectors * LANES ? next + part : panel, c + r * ldc, ldc); \
