@@ -76,3 +76,9 @@ def test_what_is_recommended_can_be_fitted(cell, capsys):
 def test_what_cannot_be_recommended(seconds, cell):
     with pytest.raises(InvalidInputError, match=r"seconds|cell"):
         CharRNN.recommended(TEXT, seconds, cell=cell)
+
+
+@pytest.mark.parametrize("text", ["", b"", "a"])
+def test_nothing_is_recommended_for_a_text_that_cannot_be_trained_on(text):
+    with pytest.raises(InvalidInputError, match=f"^X is too short: its length is {len(text)}, but at least 2 symbols"):
+        CharRNN.recommended(text, 1.0)

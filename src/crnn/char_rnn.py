@@ -398,7 +398,10 @@ class CharRNN(LanguageModel):
         seconds = real("seconds", seconds, above=0.0)
         if cell not in recommended.RECIPES:
             raise InvalidInputError(f"cell must be one of {', '.join(map(repr, recommended.RECIPES))}, not {cell!r}")
-        length, speed = corpus.length(X), recommended.measured_speed(threads(n_threads))
+        length = corpus.length(X)
+        if length < 2:
+            raise InvalidInputError(f"X is too short: its length is {length}, but at least 2 symbols are needed")
+        speed = recommended.measured_speed(threads(n_threads))
         parameters = recommended.recommend(length, seconds, speed=speed, cell=cell)
         if verbose:
             print(recommended.described(parameters, speed), file=sys.stderr)
