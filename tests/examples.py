@@ -72,6 +72,7 @@ class Run:
         *,
         T,
         n_threads=1,
+        crew=None,
         learning_rate=0.1,
         clip=5.0,
         clip_norm=math.inf,
@@ -106,6 +107,7 @@ class Run:
             dropout=dropout,
             dropout_seed=dropout_seed,
             n_threads=threads_for(layout, self.streams, n_threads),
+            crew=crew,
             boundary=boundary,
         )
 

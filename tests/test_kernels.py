@@ -563,7 +563,8 @@ def shrunk(a, axis):
 
 
 OWN = ["params", "memory", "panels", "_losses", "_norms"]
-OF_A_SHARD = ["gradient", "x", "h", "c", "gates", "dropped", "y", "dh", "carry", "scratch", "seen"]
+OF_A_SHARD = ["gradient", "h", "c", "gates", "dropped", "y", "dh", "carry"]
+OF_A_MEMBER = ["x", "scratch", "seen"]
 
 
 class Refusal:
@@ -579,6 +580,7 @@ class Refusal:
         trainer, shard = self.run.trainer, self.run.trainer.shards[1]
         own = {name: getattr(trainer, name) for name in OWN if name != "memory"}
         own |= {f"memory {i}": array for i, array in enumerate(trainer.memory)}
+        own |= {f"member {name}": getattr(shard.crew[0], name) for name in OF_A_MEMBER}
         return own | {f"shard {name}": getattr(shard, name) for name in OF_A_SHARD}
 
     def check(self, name, array):
@@ -588,6 +590,8 @@ class Refusal:
             trainer.memory = tuple(array if i == int(rest[0]) else a for i, a in enumerate(trainer.memory))
         elif kind == "shard":
             setattr(trainer.shards[1], rest[0], array)
+        elif kind == "member":
+            setattr(trainer.shards[1].crew[0], rest[0], array)
         else:
             setattr(trainer, name, array)
         with pytest.raises((ValueError, TypeError)), trainer:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import threads
-from crnn.threads import cores, resolve, scipy_blas, shares
+from crnn.threads import cores, crew_size, resolve, scipy_blas, shares
 
 
 @given(st.integers(0, 1000), st.integers(1, 67))
@@ -44,21 +44,37 @@ def test_cores_without_affinity(monkeypatch):
     assert cores() == 1
 
 
-@given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 10**12))
-def test_what_was_asked_for_is_used_as_far_as_there_are_streams(n_threads, streams, work):
-    assert resolve(n_threads, streams, work) == min(n_threads, streams)
+@given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 10**12), st.integers(0, 10**9))
+def test_what_was_asked_for_is_used_as_far_as_there_are_streams(n_threads, streams, work, weights):
+    assert resolve(n_threads, streams, work, weights) == min(n_threads, streams)
 
 
-@given(st.integers(1, 1000), st.integers(0, 10**12))
-def test_none_means_no_more_than_cores_and_streams(streams, work):
-    assert 1 <= resolve(None, streams, work) <= min(cores(), streams)
+@given(st.integers(1, 1000), st.integers(0, 10**12), st.integers(0, 10**9))
+def test_none_means_no_more_than_cores_and_streams(streams, work, weights):
+    assert 1 <= resolve(None, streams, work, weights) <= min(cores(), streams)
 
 
 def test_none_means_one_thread_for_one_stream_or_little_work(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 5)
-    assert resolve(None, streams=1, work=10**12) == 1
-    assert resolve(None, streams=1000, work=1000) == 1
-    assert resolve(None, streams=1000, work=10**12) == 5
+    assert resolve(None, streams=1, work=10**12, weights=10**9) == 1
+    assert resolve(None, streams=1000, work=1000, weights=10**9) == 1
+    assert resolve(None, streams=1000, work=10**12, weights=0) == 5
+
+
+def test_large_weights_are_worth_threads_that_few_streams_are_not(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 5)
+    assert resolve(None, streams=4, work=10**12, weights=1000) == 1
+    assert resolve(None, streams=4, work=10**12, weights=2 * threads.CACHED_BYTES) == 3
+    assert resolve(None, streams=4, work=10**12, weights=99 * threads.CACHED_BYTES) == 4
+
+
+@given(st.integers(0, 10**9), st.integers(1, 100), st.integers(1, 256))
+def test_a_crew_is_a_divisor_of_the_threads(weights, streams, n_threads):
+    size = crew_size(weights, streams, n_threads)
+    assert n_threads % size == 0
+    if size > 1:
+        assert weights > (size - 1) * threads.CACHED_BYTES or n_threads % (size - 1)
+        assert streams < n_threads * threads.STREAMS_FOR_ITSELF
 
 
 # ---------------------------------------------------------------- scipy's BLAS

@@ -15,8 +15,10 @@ T = TypeVar("T")
 # A shard should fill the register tile (8 rows) a few times over, and a step should be long against the two
 # meetings of the threads in it (about a microsecond each). Reckoned from that, not searched for.
 STREAMS_WORTH_A_THREAD = 8
+STREAMS_FOR_ITSELF = 12  # that a thread should have before weights from beyond its cache cost it nothing; measured
 WORK_WORTH_A_THREAD = 500_000  # multiplications in a training step
 MOST_THREADS = 256  # as the training kernel
+CACHED_BYTES = 1_500_000  # of weights that a core's second-level cache is sure to keep from one time step to the next
 
 
 def cores() -> int:
@@ -26,8 +28,8 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def resolve(n_threads: int | None, streams: int, work: int) -> int:
-    """Return how many threads to deal `streams` to.
+def resolve(n_threads: int | None, streams: int, work: int, weights: int) -> int:
+    """Return how many threads to deal `streams` to, or in crews to share them.
 
     Parameters
     ----------
@@ -37,17 +39,47 @@ def resolve(n_threads: int | None, streams: int, work: int) -> int:
         Streams that can be dealt out; never more threads than these.
     work : int
         Multiplications of one step over all streams.
+    weights : int
+        Bytes of those that a layer multiplies by at a time step.
 
     Examples
     --------
-    >>> resolve(3, streams=2, work=0)
+    >>> resolve(3, streams=2, work=0, weights=0)
     2
-    >>> resolve(None, streams=1, work=10**9)
+    >>> resolve(None, streams=1, work=10**9, weights=10**7)
     1
     """
     if n_threads is not None:
         return min(n_threads, streams, MOST_THREADS)
-    return max(1, min(cores(), MOST_THREADS, streams // STREAMS_WORTH_A_THREAD, work // WORK_WORTH_A_THREAD))
+    worth = max(streams // STREAMS_WORTH_A_THREAD, min(streams, weights // CACHED_BYTES + 1))
+    return max(1, min(cores(), MOST_THREADS, worth, work // WORK_WORTH_A_THREAD))
+
+
+def crew_size(weights: int, streams: int, n_threads: int) -> int:
+    """Return how many threads should share the same streams, each with units of its own: a divisor of their number.
+
+    With few streams a thread multiplies by a weight not much faster than the third-level cache gives it. Where a part of
+    the weights stays in a cache that all of them do not fit, a crew is faster than threads with streams of their own.
+
+    Parameters
+    ----------
+    weights : int
+        Bytes of those that a layer multiplies by at a time step.
+    streams : int
+        That all threads have together.
+    n_threads : int
+
+    Examples
+    --------
+    >>> crew_size(10_000, 16, 4), crew_size(2_000_000, 16, 4), crew_size(20_000_000, 16, 4)
+    (1, 2, 4)
+    >>> crew_size(20_000_000, 100, 4)
+    1
+    """
+    if streams >= n_threads * STREAMS_FOR_ITSELF:
+        return 1
+    divisors = (n for n in range(1, n_threads) if n_threads % n == 0)
+    return next((n for n in divisors if weights <= n * CACHED_BYTES), n_threads)
 
 
 def shares(n: int, parts: int) -> list[range]:

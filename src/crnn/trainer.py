@@ -15,7 +15,7 @@ from ._kernels import core
 from .document_streams import AnyStreams, DocumentStreams, Place
 from .errors import DivergenceError
 from .parameters import Layout, aligned_zeros
-from .threads import Helpers, resolve, scipy_blas, shares
+from .threads import Helpers, cores, crew_size, resolve, scipy_blas, shares
 
 KEEP_SECONDS = 1.0  # between two copies of the model, from which a diverged run is taken back
 
@@ -32,22 +32,34 @@ class Copy(NamedTuple):
     place: Place | None  # of documents
 
 
+class Member:
+    """A thread that works on a shard, alone or in a crew: what it has for itself."""
+
+    def __init__(self, network: core.Network, layout: Layout, seq_length: int, batch_size: int) -> None:
+        self.x = aligned_zeros((seq_length + 1, batch_size), np.int32)  # symbols: inputs, and one row on, targets
+        for name, shape in core.own_workspace(network, seq_length, batch_size).items():
+            setattr(self, name, aligned_zeros(shape, layout.dtype))
+        self.seen = np.zeros(layout.vocab_size, np.int32)  # the step in which a symbol's row was last updated
+        self.stamp = 0
+
+
 class Shard:
-    """A group of neighbouring streams: their gradient, and the kernel's workspace for one chunk of them."""
+    """A group of neighbouring streams: their gradient, the kernel's workspace for one chunk of them, and their crew."""
 
     h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
     c: Array  # the same of an LSTM's cells; empty for other cells
 
-    def __init__(self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool) -> None:
+    def __init__(
+        self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool, members: int = 1
+    ) -> None:
         T, B = seq_length, len(streams)
         self.streams = streams
         self.first_stream = streams.start
         self.gradient = layout.zeros()
-        self.x = aligned_zeros((T + 1, B), np.int32)  # symbols: inputs, and one row on, targets
         for name, shape in core.workspace(network, T, B, dropout).items():
             setattr(self, name, aligned_zeros(shape, layout.dtype))
-        self.seen = np.zeros(layout.vocab_size, np.int32)  # the step in which a symbol's row was last updated
-        self.stamp = 0
+        self.crew = [Member(network, layout, T, B) for _ in range(members)]
+        self.barrier: core.Barrier  # where they meet; as long as training goes on
 
     @property
     def carried(self) -> tuple[Array, ...]:
@@ -82,6 +94,9 @@ class Trainer:
         With the number of the step this decides which units are dropped.
     n_threads : int, default=1
         Among which the streams are dealt out.
+    crew : int, optional
+        Threads that get the same streams, and of the units each its own; a divisor of `n_threads`. By default one, or
+        more where the weights are too many for the cache of a single core: see `threads.crew_size`.
     boundary : int, optional
         The symbol at which a stream's states become zero.
     """
@@ -107,6 +122,7 @@ class Trainer:
         dropout: float = 0.0,
         dropout_seed: int = 0,
         n_threads: int = 1,
+        crew: int | None = None,
         boundary: int | None = None,
     ) -> None:
         self.layout, self.params, self.memory, self.states = layout, params, tuple(memory), tuple(states)
@@ -115,9 +131,12 @@ class Trainer:
         self.dropout, self.dropout_seed = dropout, dropout_seed
         T, B = streams.seq_length, streams.batch_size
         self.loss_scale = seq_length / T
-        many = T * (B // n_threads) >= core.MANY_ROWS
-        self.network = core.Network(layout, one_row=B == 1, many=many, training=True, boundary=boundary)
-        self.shards = [Shard(self.network, layout, T, part, dropout > 0) for part in shares(B, n_threads)]
+        crew = crew or crew_size(_recurrent_bytes(layout), B, n_threads)
+        many = T * (B * crew // n_threads) >= core.MANY_ROWS
+        crew = crew if many else 1
+        self.network = core.Network(layout, one_row=B == 1, many=many, training=True, boundary=boundary, members=crew)
+        parts = shares(B, n_threads // crew)
+        self.shards = [Shard(self.network, layout, T, part, dropout > 0, crew) for part in parts]
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, n_steps, smooth_loss, math.nan, optimizer_start)
         self._start_from_arrays()
@@ -132,12 +151,15 @@ class Trainer:
         with ExitStack() as stack:
             stack.enter_context(scipy_blas.one_thread())
             stack.enter_context(self._helpers)
-            self._barrier = core.Barrier(len(self.shards))
+            crowded = len(self._losses) > cores()
+            self._barrier = core.Barrier(len(self._losses), crowded)
+            for shard in self.shards:
+                shard.barrier = core.Barrier(len(shard.crew), crowded)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._barrier.break_()
+        self._break_barriers()
         self._stack.close()
         self._store_states()
 
@@ -237,8 +259,12 @@ class Trainer:
                 self.dropout_seed,
             )
         except BaseException:
-            self._barrier.break_()  # the others would wait for this one for ever
+            self._break_barriers()  # the others would wait for this one for ever
             raise
+
+    def _break_barriers(self) -> None:
+        for barrier in (self._barrier, *(shard.barrier for shard in self.shards)):
+            barrier.break_()
 
     def _store_states(self) -> None:
         """Store the states if a step was made: a step that was broken off may have left them changed."""
@@ -299,4 +325,10 @@ def threads_for(layout: Layout, streams: AnyStreams, n_threads: int | None) -> i
     """
     # The first layer's input is a row of its weights, no product.
     products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
-    return resolve(n_threads, streams.batch_size, streams.seq_length * streams.batch_size * sum(products))
+    work = streams.seq_length * streams.batch_size * sum(products)
+    return resolve(n_threads, streams.batch_size, work, _recurrent_bytes(layout))
+
+
+def _recurrent_bytes(layout: Layout) -> int:
+    """Return the size of the weights that a layer multiplies by at a time step."""
+    return layout.kind.gates * layout.hidden_size**2 * layout.dtype.itemsize

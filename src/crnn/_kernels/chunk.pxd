@@ -8,10 +8,14 @@ x (T + 1, B) holds the chunk's symbols and one more row: x[:-1] are the inputs, 
 
 A chunk is taken `block_steps` time steps at a time through all layers, so that what one stage leaves in the cache the
 next one finds there.
+
+Everything here may be done by a crew: each member calls the same functions with the same arrays, writes what belongs to
+its own units (of logits: to its own rows), and meets the others before it reads what they have written.
 """
 from cython cimport floating
 from libc.string cimport memcpy, memset
 from .boundary cimport clear_starting, without_past
+from .crew cimport Crew, alone, meet, own_columns, share
 from .dropout cimport Dropout, drop_out
 from .elementwise cimport tanh_
 from .gru cimport gru_backward, gru_forward, gru_units
@@ -19,7 +23,7 @@ from .layer_input cimport (add_lookup_bias_gradient, add_lookup_gradient, look_u
                            project_input_back, set_biases)
 from .lstm cimport lstm_backward, lstm_forward, lstm_units
 from .network cimport GRU, LSTM, RNN, Network, input_block
-from .panels cimport MOST_COLUMNS, multiply_panels, packed_elements, transposed_scratch
+from .panels cimport MOST_COLUMNS, Columns, multiply_panels, packed_elements, transposed_scratch
 from .rnn cimport rnn_backward, rnn_forward
 from .row_products cimport add_column_sums, add_weight_gradient, multiply_rows, multiply_rows_back, set_rows
 from .softmax cimport softmax_loss
@@ -34,7 +38,8 @@ ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace
     Py_ssize_t states  # elements of a layer's h, and of its c
     Py_ssize_t following  # elements from the states of a time step, of all streams, to those of the one after it
     Py_ssize_t gates
-    void* cut  # with a boundary: room for one step's states, and for training also for one step's dz
+    void* cut  # with a boundary: room for one step's states, and for training also for one step's dz; a member's own
+    Crew crew
 
 
 cdef inline Py_ssize_t block_steps(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
@@ -51,6 +56,7 @@ cdef inline Chunk chunk_of(const Network* net, Py_ssize_t T, Py_ssize_t B) noexc
     chunk.following = B * net.H
     chunk.gates = (chunk.block + 1 if net.cell == RNN else T) * B * net.ldg
     chunk.cut = NULL
+    chunk.crew = alone()
     return chunk
 
 
@@ -67,7 +73,7 @@ cdef inline void begin_step(const Network* net, const floating* p, const floatin
     """z = bh + h_prev @ Wh                            (B, G H): of the first layer's step, what needs no symbol"""
     cdef Py_ssize_t g, H = net.H, ld = net.ldg
     cdef const floating* Wh = panels + net.layer[0].Wh_panels
-    set_biases(net, p, 0, B, z)
+    set_biases(net, p, 0, Columns(0, H), B, z)
     for g in range(net.G):
         multiply_panels(B, net.units, H, h_prev, H, Wh + g * packed_elements(p, net.units, H), net.most, z + g * H, ld,
                         back)
@@ -79,7 +85,7 @@ cdef inline void start_anew(const Network* net, const floating* p, Chunk chunk, 
     cdef Py_ssize_t b, l, H = net.H
     for b in range(chunk.B):
         if x[b] == net.boundary:
-            set_biases(net, p, 0, 1, z + b * net.ldg)
+            set_biases(net, p, 0, Columns(0, H), 1, z + b * net.ldg)
             for l in range(net.L):
                 memset(h + l * chunk.states + b * H, 0, H * sizeof(floating))
                 if net.cell == LSTM:
@@ -123,6 +129,7 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
     h and c begin with the states before step 0, gates with those of step 0.
     """
     cdef Py_ssize_t t, B = chunk.B, H = net.H, row = B * net.ldg, step = chunk.following
+    cdef Columns own = own_columns(&chunk.crew, p, H)
     cdef const floating* Wh = panels + net.layer[l].Wh_panels
     cdef const floating* h_prev
     cdef const floating* c_prev
@@ -138,14 +145,15 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
             finish_step(net, p, x + t * B, B, h_prev, c_prev, z, c + (t + 1) * step, h + (t + 1) * step)
             continue
         if l == 0:
-            look_up_input(net, p, x + t * B, B, z)
+            look_up_input(net, p, x + t * B, own, B, z)
         if net.cell == RNN:
-            rnn_forward(B, H, net.units, h_prev, Wh, net.most, t & 1, z)
+            rnn_forward(B, H, net.units, own, h_prev, Wh, net.most, t & 1, z)
         elif net.cell == GRU:
-            gru_forward(B, H, net.units, h_prev, Wh, net.most, t & 1, z, net.ldg, h + (t + 1) * step)
+            gru_forward(B, H, net.units, own, h_prev, Wh, net.most, t & 1, z, net.ldg, h + (t + 1) * step)
         else:
-            lstm_forward(B, H, net.units, h_prev, c_prev, Wh, net.most, t & 1, z, net.ldg, c + (t + 1) * step,
+            lstm_forward(B, H, net.units, own, h_prev, c_prev, Wh, net.most, t & 1, z, net.ldg, c + (t + 1) * step,
                          h + (t + 1) * step)
+        meet(&chunk.crew)
 
 
 cdef inline void layers_forward(const Network* net, const floating* p, const floating* panels, Chunk chunk,
@@ -155,7 +163,8 @@ cdef inline void layers_forward(const Network* net, const floating* p, const flo
 
     With dropout, `dropped` (L, T, B, H) is what each layer passes on.
     """
-    cdef Py_ssize_t l, step = chunk.following, rows = (last - first) * chunk.B
+    cdef Py_ssize_t l, r, step = chunk.following, rows = (last - first) * chunk.B
+    cdef Columns own = own_columns(&chunk.crew, p, net.H)
     cdef floating* out
     cdef floating* z
     cdef const floating* below = h + (lowest - 1) * chunk.states + (first + 1) * step if lowest else NULL
@@ -163,14 +172,16 @@ cdef inline void layers_forward(const Network* net, const floating* p, const flo
         if l:
             z = (h + l * chunk.states + (first + 1) * step if net.cell == RNN
                  else gates + l * chunk.gates + first * chunk.B * net.ldg)
-            project_input(net, p, panels, l, rows, below, z)
+            project_input(net, p, panels, l, own, rows, below, z)
         recur(net, p, panels, l, chunk, x, first, last, h + l * chunk.states, c + l * chunk.states,
               gates + l * chunk.gates)
         below = h + l * chunk.states + (first + 1) * step
         if drop != NULL:
             out = dropped + (l * chunk.T + first) * step
-            memcpy(out, below, rows * net.H * sizeof(floating))
-            drop_out(drop, l, first, last, chunk.B, net.H, out)
+            for r in range(rows):
+                memcpy(out + r * net.H + own.first, below + r * net.H + own.first, own.count * sizeof(floating))
+            drop_out(drop, l, first, last, chunk.B, net.H, own, out)
+            meet(&chunk.crew)
             below = out
 
 
@@ -182,6 +193,7 @@ cdef inline void recur_back(const Network* net, const floating* panels, Py_ssize
     `carry` (B, H) is what reaches the state before the block past its products. At the end gates hold dz.
     """
     cdef Py_ssize_t t, B = chunk.B, H = net.H, BH = B * H, row = B * net.ldg
+    cdef Columns own = own_columns(&chunk.crew, h, H)
     cdef const floating* WhT = panels + net.layer[l].WhT_panels
     cdef const floating* dz_next
     cdef const floating* before
@@ -199,16 +211,17 @@ cdef inline void recur_back(const Network* net, const floating* panels, Py_ssize
         else:
             dz_next = without_past(net, x + (t + 1) * B, B, net.G * H, dz_next, net.ldg, cut + row)
         if net.cell == RNN:
-            rnn_backward(B, H, dz_next, WhT, net.most, t & 1, h + (t + 1) * BH, dz)
+            rnn_backward(B, H, own, dz_next, WhT, net.most, t & 1, h + (t + 1) * BH, dz)
         elif net.cell == GRU:
             before = without_past(net, x + t * B, B, H, h + t * BH, H, cut)
-            gru_backward(B, H, dz_next, WhT, net.most, t & 1, before, dz, net.ldg, dh + (t - first) * BH, carry)
+            gru_backward(B, H, own, dz_next, WhT, net.most, t & 1, before, dz, net.ldg, dh + (t - first) * BH, carry)
         else:
             before = without_past(net, x + t * B, B, H, c + t * BH, H, cut)
-            lstm_backward(B, H, dz_next, WhT, net.most, t & 1, before, dz, net.ldg, dh + (t - first) * BH, carry)
-        clear_starting(net, x + t * B, B, H, carry, H)
+            lstm_backward(B, H, own, dz_next, WhT, net.most, t & 1, before, dz, net.ldg, dh + (t - first) * BH, carry)
+        clear_starting(net, x + t * B, B, own.count, carry + own.first, H)
         if l == 0:
-            add_lookup_gradient(net, dz, x + t * B, B, d)
+            add_lookup_gradient(net, dz, x + t * B, own, B, d)
+        meet(&chunk.crew)
 
 
 cdef inline floating* gradient_from_above(const Network* net, Chunk chunk, Py_ssize_t l, floating* gates,
@@ -222,7 +235,8 @@ cdef inline void layers_backward(const Network* net, const floating* p, const fl
                                  const floating* h, const floating* c, floating* gates, const floating* dropped,
                                  floating* dh, floating* carry, floating* d, floating* scratch) noexcept nogil:
     """All layers back over time steps [first, last); the top one's gradient from above is in its place."""
-    cdef Py_ssize_t l, H = net.H, BH = chunk.B * H, rows = (last - first) * chunk.B, ld = net.ldg
+    cdef Py_ssize_t l, b, H = net.H, BH = chunk.B * H, rows = (last - first) * chunk.B, ld = net.ldg
+    cdef Columns own = own_columns(&chunk.crew, p, H), part = own_columns(&chunk.crew, p, net.G * H)
     cdef const floating* h_l
     cdef const floating* below
     cdef floating* dz
@@ -232,31 +246,36 @@ cdef inline void layers_backward(const Network* net, const floating* p, const fl
         h_l = h + l * chunk.states
         gates_l = gates + l * chunk.gates
         if drop != NULL:
-            drop_out(drop, l, first, last, chunk.B, H, gradient_from_above(net, chunk, l, gates, dh))
+            drop_out(drop, l, first, last, chunk.B, H, own, gradient_from_above(net, chunk, l, gates, dh))
         recur_back(net, panels, l, chunk, x, first, last, h_l, c + l * chunk.states, gates_l, dh, carry + l * BH, d)
         dz = gates_l if net.cell == RNN else gates_l + first * chunk.B * net.ldg
         if net.cell == GRU:
-            add_column_sums(dz + 2 * H, rows, H, ld, d + net.layer[l].bn)
+            add_column_sums(dz + 2 * H + own.first, rows, own.count, ld, d + net.layer[l].bn + own.first)
         if l:
             below = (dropped + ((l - 1) * chunk.T + first) * BH if drop != NULL
                      else h + (l - 1) * chunk.states + (first + 1) * BH)
             above = gradient_from_above(net, chunk, l - 1, gates, dh)
-            project_input_back(net, p, panels, l, rows, below, dz, d, scratch, above)
+            project_input_back(net, p, panels, l, &chunk.crew, rows, below, dz, d, scratch, above)
+        meet(&chunk.crew)
         # What a stream read at a boundary was multiplied by Wx, but Wh had nothing to do with it: from here on without.
-        clear_starting(net, x + first * chunk.B, rows, net.G * H, dz, ld)
+        clear_starting(net, x + first * chunk.B, rows, part.count, dz + part.first, ld)
         # dWh += h[:-1].T @ dz                         (H, G H) = (TB, H)' (TB, G H)
-        add_weight_gradient(net.many, rows, H, net.G * H, h_l + first * BH, dz, ld, scratch,
-                            d + net.layer[l].Wh, net.G * H)
+        add_weight_gradient(net.many, rows, H, part.count, h_l + first * BH, H, dz + part.first, ld, scratch,
+                            d + net.layer[l].Wh + part.first, net.G * H)
         if net.cell == RNN:
-            memcpy(gates_l + chunk.block * BH, gates_l, BH * sizeof(floating))
+            for b in range(chunk.B):
+                memcpy(gates_l + chunk.block * BH + b * H + own.first, gates_l + b * H + own.first,
+                       own.count * sizeof(floating))
+    meet(&chunk.crew)
 
 
 # --------------------------------------------------------------------------------------------------- one chunk
 
 
-cdef inline void clear_gradients(const Network* net, floating* d) noexcept nogil:
-    """d = 0, but for the rows of Wx, of which the update clears those that it has used."""
-    memset(d + net.layer[0].Wh, 0, (net.end - net.layer[0].Wh) * sizeof(floating))
+cdef inline void clear_share(const Crew* crew, floating* a, Py_ssize_t n) noexcept nogil:
+    """a = 0                                           the member's share of n elements"""
+    cdef Py_ssize_t start = share(n, crew.rank, crew.members), stop = share(n, crew.rank + 1, crew.members)
+    memset(a + start, 0, (stop - start) * sizeof(floating))
 
 
 cdef inline double loss_and_gradients(const Network* net, const floating* p, const floating* panels, Chunk chunk,
@@ -266,13 +285,17 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
     The rows of Wx in d must come in as zeros; `seen` (V,) holds no `now`. For the few rows of an online chunk the
-    products are single calls of the BLAS; for many rows weights are packed.
+    products are single calls of the BLAS; for many rows weights are packed. A member of a crew returns the losses of
+    its own rows.
     """
-    cdef Py_ssize_t first, last, rows, H = net.H, V = net.V, B = chunk.B, BH = B * H, top = net.L - 1
+    cdef Py_ssize_t first, last, rows, start, own_rows, H = net.H, V = net.V, B = chunk.B, BH = B * H, top = net.L - 1
+    cdef Columns own = own_columns(&chunk.crew, p, H), symbols = own_columns(&chunk.crew, p, V)
     cdef const floating* out
+    cdef floating* logits
     cdef double loss = 0
-    clear_gradients(net, d)
-    memset(carry, 0, net.L * BH * sizeof(floating))
+    # Not the rows of the first layer's Wx, of which the update clears those that it has used.
+    clear_share(&chunk.crew, d + net.layer[0].Wh, net.end - net.layer[0].Wh)
+    clear_share(&chunk.crew, carry, net.L * BH)
 
     first = 0
     while first < chunk.T:
@@ -280,12 +303,16 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
         rows = (last - first) * B
         layers_forward(net, p, panels, chunk, x, first, last, drop, h, c, gates, dropped)
         out = dropped + (top * chunk.T + first) * BH if drop != NULL else h + top * chunk.states + (first + 1) * BH
+        start = share(rows, chunk.crew.rank, chunk.crew.members)
+        own_rows = share(rows, chunk.crew.rank + 1, chunk.crew.members) - start
+        logits = y + (first * B + start) * V
         # y = h[1:] @ Wy + by                          (TB, V) = (TB, H) (H, V)
-        set_rows(p + net.by, rows, V, y + first * B * V, V)
-        multiply_rows(net.many, rows, H, V, out, H, p + net.Wy, V, panels + net.Wy_panels, net.most_rows,
-                      y + first * B * V, V)
-        loss += softmax_loss(y + first * B * V, x + (first + 1) * B, rows, V, weight)
+        set_rows(p + net.by, own_rows, V, logits, V)
+        multiply_rows(net.many, own_rows, H, V, out + start * H, H, p + net.Wy, V, panels + net.Wy_panels,
+                      net.most_rows, logits, V)
+        loss += softmax_loss(logits, x + (first + 1) * B + start, own_rows, V, weight)
         first = last
+    meet(&chunk.crew)
 
     # From here on y holds dy.
     last = chunk.T
@@ -294,14 +321,16 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
         rows = (last - first) * B
         out = dropped + (top * chunk.T + first) * BH if drop != NULL else h + top * chunk.states + (first + 1) * BH
         # dWy += h[1:].T @ dy                          (H, V) = (TB, H)' (TB, V)
-        add_weight_gradient(net.many, rows, H, V, out, y + first * B * V, V, scratch, d + net.Wy, V)
-        add_column_sums(y + first * B * V, rows, V, V, d + net.by)
+        add_weight_gradient(net.many, rows, own.count, V, out + own.first, H, y + first * B * V, V, scratch,
+                            d + net.Wy + own.first * V, V)
+        add_column_sums(y + first * B * V + symbols.first, rows, symbols.count, V, d + net.by + symbols.first)
         # dh = dy @ Wy.T                               (TB, H) = (TB, V) (H, V)'
-        multiply_rows_back(net.many, rows, V, H, y + first * B * V, V, p + net.Wy, V, panels + net.WyT_panels,
-                           net.most_rows, gradient_from_above(net, chunk, top, gates, dh))
+        multiply_rows_back(net.many, rows, V, own.count, y + first * B * V, V, p + net.Wy + own.first * V, V,
+                           panels + net.WyT_panels + V * own.first, net.most_rows,
+                           gradient_from_above(net, chunk, top, gates, dh) + own.first, H)
         layers_backward(net, p, panels, chunk, x, first, last, drop, h, c, gates, dropped, dh, carry, d, scratch)
         last = first
-    add_lookup_bias_gradient(net, chunk.T * B, x, seen, now, d)
+    add_lookup_bias_gradient(net, own, chunk.T * B, x, seen, now, d)
     return loss
 
 
@@ -310,18 +339,22 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
 
 cdef inline void clear_states(const Network* net, Chunk chunk, floating* h, floating* c) noexcept nogil:
     """Zero the states that the next chunk starts from."""
-    cdef Py_ssize_t l, size = chunk.B * net.H * sizeof(floating)
+    cdef Py_ssize_t l
     for l in range(net.L):
-        memset(h + l * chunk.states, 0, size)
+        clear_share(&chunk.crew, h + l * chunk.states, chunk.B * net.H)
         if net.cell == LSTM:
-            memset(c + l * chunk.states, 0, size)
+            clear_share(&chunk.crew, c + l * chunk.states, chunk.B * net.H)
+    meet(&chunk.crew)
 
 
 cdef inline void carry_states(const Network* net, Chunk chunk, Py_ssize_t steps, floating* h,
                               floating* c) noexcept nogil:
     """Make the states after some steps those that the next ones start from."""
-    cdef Py_ssize_t l, away = steps * chunk.following, size = chunk.B * net.H * sizeof(floating)
+    cdef Py_ssize_t l, at, away = steps * chunk.following, n = chunk.B * net.H, size
+    cdef Py_ssize_t start = share(n, chunk.crew.rank, chunk.crew.members)
+    size = (share(n, chunk.crew.rank + 1, chunk.crew.members) - start) * sizeof(floating)
     for l in range(net.L):
-        memcpy(h + l * chunk.states, h + l * chunk.states + away, size)
+        at = l * chunk.states + start
+        memcpy(h + at, h + at + away, size)
         if net.cell == LSTM:
-            memcpy(c + l * chunk.states, c + l * chunk.states + away, size)
+            memcpy(c + at, c + at + away, size)

@@ -3,8 +3,8 @@
 Built once for each instruction set from this one source (see setup.py); `crnn._kernels` picks the build.
 Everything behind the doors is in the .pxd files: `network` (where everything lies), `chunk` (one chunk forward and
 back), `layer_input`, `rnn`, `gru`, `lstm` (the cells), `row_products`, `panels` and `blas` (products), `softmax`,
-`dropout`, `boundary`, `elementwise`; for training `update` and `optimizers`; for inference `inference_step`, `sampler`
-and `draws`, `texts` and `pcg64`, `strings`.
+`dropout`, `boundary`, `elementwise`; for training `crew`, `update` and `optimizers`; for inference `inference_step`,
+`sampler` and `draws`, `texts` and `pcg64`, `strings`.
 """
 from cython cimport floating
 from libc.limits cimport INT_MAX
@@ -14,13 +14,14 @@ from libc.string cimport memcpy
 from . cimport elementwise
 from .chunk cimport (Chunk, block_steps, carry_states, chunk_of, chunk_scratch, clear_states, layers_forward,
                      loss_and_gradients)
+from .crew cimport spin_barrier, spin_barrier_break, spin_barrier_wait
 from .draws cimport Steering, draw, weigh_rows
 from .dropout cimport Dropout, drop_out, dropout_key
 from .inference_step cimport logit_rows, move_on, multiply_before_draw, put_back
 from .network cimport GRU, LSTM, MAX_LAYERS, RNN, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
 from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
-from .panels cimport STRIP_VECTORS, TILE_VECTORS, multiply_panels, pack, pack_transposed, packed_elements
+from .panels cimport STRIP_VECTORS, TILE_VECTORS, Columns, multiply_panels, pack, pack_transposed, packed_elements
 from .pcg64 cimport Wide, multiplied, next_uniform, wide
 from .sampler cimport Controls as ControlNumbers
 from .sampler cimport block_count
@@ -32,15 +33,6 @@ from .update cimport MAX_SHARDS, Pass, Team, update
 
 MANY_ROWS = 64
 """From so many rows of a chunk on, packing a matrix for them pays."""
-
-cdef extern from "spin_barrier.h" nogil:
-    ctypedef struct spin_barrier:
-        long parties
-        long arrived
-        long generation
-        long broken
-    void spin_barrier_break(spin_barrier*)
-    bint spin_barrier_wait(spin_barrier*)
 
 cdef extern from "denormals.h" nogil:
     ctypedef unsigned long long float_mode
@@ -54,17 +46,19 @@ cdef class Network:
     `units` and `symbols`: those of the layout's that are not padding, by default all of them.
     `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights;
     `one_row_products`: which are then packed for a single row as well. `training`: both orders are packed.
-    `boundary`: the symbol at which a stream starts from zeros, if there is one.
+    `boundary`: the symbol at which a stream starts from zeros, if there is one. `members`: of a crew that trains it.
     """
     cdef NetworkPlaces net
     cdef readonly Py_ssize_t itemsize
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
-                 units=None, symbols=None, boundary=None):
+                 units=None, symbols=None, boundary=None, int members=1):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         if layout.num_layers > MAX_LAYERS:
             raise ValueError(f"{layout.num_layers} layers: at most {MAX_LAYERS}")
+        if members < 1 or members > 1 and not many:
+            raise ValueError(f"a crew of {members}: one thread at least, and with few rows only one")
         net.cell = {"rnn": RNN, "gru": GRU, "lstm": LSTM}[layout.cell]
         net.L, net.H, net.V = layout.num_layers, layout.hidden_size, layout.vocab_size
         net.units = net.H if units is None else units
@@ -72,7 +66,7 @@ cdef class Network:
         net.boundary = -1 if boundary is None else boundary
         net.G = layout.kind.gates
         net.Z = {RNN: 1, GRU: 4, LSTM: 5}[net.cell]
-        net.many, net.training = many, training
+        net.many, net.training, net.members = many, training, members
         net.most, net.most_rows = widest(one_row), widest(one_row_products)
         per_layer = 4 if layout.kind.separate_bias else 3
         for l in range(net.L):
@@ -124,14 +118,18 @@ cdef class Controls:
 
 
 cdef class Barrier:
-    """Where the threads of one training call meet; `parties` of them."""
+    """Where the threads of one training call, or of one crew in it, meet; `parties` of them.
+
+    `crowded`: there are more threads than cores, and who waits should make room for another one.
+    """
     cdef spin_barrier barrier
 
-    def __cinit__(self, long parties):
+    def __cinit__(self, long parties, bint crowded=False):
         self.barrier.parties = parties
         self.barrier.arrived = 0
         self.barrier.generation = 0
         self.barrier.broken = 0
+        self.barrier.crowded = crowded
 
     def break_(self):
         """Let those who wait go: someone will not come. Their call of `train` ends without another update."""
@@ -167,6 +165,16 @@ def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize) -> int:
     return packed_elements[float](NULL, K, N) if itemsize == sizeof(float) else packed_elements[double](NULL, K, N)
 
 
+def own_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays that `train` wants of each member of a crew for itself."""
+    cdef NetworkPlaces* net = &network.net
+    return {
+        "cut": (2 if net.boundary >= 0 else 0, B, net.ldg),
+        "scratch": (chunk_scratch[float](net, T, B, NULL) if network.itemsize == sizeof(float)
+                    else chunk_scratch[double](net, T, B, NULL),),
+    }
+
+
 def workspace(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays that `train` wants of a shard of B streams."""
     cdef NetworkPlaces* net = &network.net
@@ -179,9 +187,6 @@ def workspace(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict
         "y": (T, B, net.V),
         "dh": (0 if net.cell == RNN else block_steps(T, B), B, H),
         "carry": (L, B, H),
-        "cut": (2 if net.boundary >= 0 else 0, B, net.ldg),
-        "scratch": (chunk_scratch[float](net, T, B, NULL) if network.itemsize == sizeof(float)
-                    else chunk_scratch[double](net, T, B, NULL),),
     }
 
 
@@ -223,7 +228,7 @@ def multiply_by_mask(floating[:, :, ::1] a, double rate, uint64_t seed, uint64_t
     drop.rate, drop.step_key, drop.first_stream = rate, dropout_key(seed, step), first_stream
     if a.shape[0] * a.shape[1] * a.shape[2]:
         with nogil:
-            drop_out(&drop, layer, 0, a.shape[0], a.shape[1], a.shape[2], &a[0, 0, 0])
+            drop_out(&drop, layer, 0, a.shape[0], a.shape[1], a.shape[2], Columns(0, a.shape[2]), &a[0, 0, 0])
 
 
 def space_streams(uint64_t[:, ::1] states, const uint64_t[::1] multiplier, const uint64_t[::1] plus):
@@ -335,17 +340,18 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
           int id_width, Py_ssize_t stride, list shards, int rank, Barrier barrier, double[::1] losses,
           double[::1] norms, Cursor cursor, double loss_scale, const double[::1] rates, Optimizer optimizer,
           double dropout, uint64_t dropout_seed):
-    """Train on a chunk for each of the learning rates, as thread `rank` of `len(shards)`; all call this alike.
+    """Train on a chunk for each of the learning rates, as thread `rank` of those of all shards; all call this alike.
 
-    Each shard is a group of neighbouring streams with its own gradient and workspace. In a step every thread
-    back-propagates its shard, meets the others, updates its share of the parameters from the sum over all shards,
-    and meets them again. Every thread sees the same numbers and so takes the same decisions; the first one moves
-    the cursor at the end. When a loss is not finite its update is not made, and the cursor says `diverged`.
+    Each shard is a group of neighbouring streams with its own gradient and workspace, and the crew that works on it. In
+    a step every thread back-propagates its shard, or its share of that, meets the others, updates its share of the
+    parameters from the sum over all shards, and meets them again. Every thread sees the same numbers and so takes the
+    same decisions; the first one moves the cursor at the end. When a loss is not finite its update is not made, and
+    the cursor says `diverged`.
     """
     cdef NetworkPlaces* net = &network.net
     cdef floating* d[MAX_SHARDS]
     cdef Team team
-    cdef int n_shards = len(shards)
+    cdef int n_shards = len(shards), members = net.members, n_threads = n_shards * members
     if n_shards > MAX_SHARDS:
         raise ValueError(f"{n_shards} shards: at most {MAX_SHARDS}")
     _fits(network, params, panels)
@@ -359,30 +365,38 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     for s in range(n_shards):
         flat = shards[s].gradient
         _same("gradient", flat.shape[0], net.end)
-        x = shards[s].x
+        _same("members of a crew", len(shards[s].crew), members)
+        x = shards[s].crew[0].x
         d[s] = &flat[0]
         team.x[s] = &x[0, 0]
         team.symbols[s] = (x.shape[0] - 1) * x.shape[1]
         all_streams += x.shape[1]
 
-    own = shards[rank]
+    shard = shards[rank // members]
+    own = shard.crew[rank % members]
     x = own.x
     cdef Py_ssize_t T = x.shape[0] - 1, B = x.shape[1]
+    _shaped("symbols", shard.crew[0].x, (T + 1, B))
     for name, shape in workspace(network, T, B, dropout > 0).items():
+        _shaped(name, getattr(shard, name), shape)
+    for name, shape in own_workspace(network, T, B).items():
         _shaped(name, getattr(own, name), shape)
-    cdef floating[:, :, :, ::1] h = own.h, c = own.c, gates = own.gates, dropped = own.dropped
-    cdef floating[:, :, ::1] y = own.y, dh = own.dh, carry = own.carry, cut = own.cut
+    cdef floating[:, :, :, ::1] h = shard.h, c = shard.c, gates = shard.gates, dropped = shard.dropped
+    cdef floating[:, :, ::1] y = shard.y, dh = shard.dh, carry = shard.carry, cut = own.cut
     cdef floating[::1] scratch = own.scratch
     cdef int[::1] seen = own.seen
+    cdef Barrier crew_barrier = shard.barrier
     _same("symbols seen", seen.shape[0], net.V)
-    _same("losses", losses.shape[0], n_shards)
-    _same("norms", norms.shape[0], n_shards)
+    _same("losses", losses.shape[0], n_threads)
+    _same("norms", norms.shape[0], n_threads)
+    _same("those who meet", barrier.barrier.parties, n_threads)
+    _same("members who meet", crew_barrier.barrier.parties, members)
     if T * B * net.ldg > INT_MAX:
         raise ValueError(f"{T} steps of {B} streams: their gates are more than {INT_MAX}, as far as a BLAS counts")
     if ids.shape[0] < ((all_streams - 1) * stride + T + 1) * id_width:
         raise ValueError(f"{ids.shape[0] // id_width} symbols: too few for {all_streams} streams of {stride}")
 
-    cdef Py_ssize_t first_stream = own.first_stream
+    cdef Py_ssize_t first_stream = shard.first_stream
     cdef const unsigned char* own_ids = &ids[first_stream * stride * id_width]
     cdef Py_ssize_t step, n_steps = rates.shape[0], position = cursor.position, done = n_steps
     cdef Py_ssize_t steps_before = cursor.n_steps, adam_steps = cursor.n_steps - cursor.optimizer_start
@@ -400,7 +414,8 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     cdef floating* dropped0 = begin(dropped)
     cdef floating* dh0 = &dh[0, 0, 0] if dh.shape[0] else NULL
     chunk.cut = &cut[0, 0, 0] if cut.shape[0] else NULL
-    team.shards, team.rank, team.seen, team.now = n_shards, rank, &seen[0], own.stamp
+    chunk.crew.members, chunk.crew.rank, chunk.crew.barrier = members, rank % members, &crew_barrier.barrier
+    team.shards, team.threads, team.rank, team.seen, team.now = n_shards, n_threads, rank, &seen[0], own.stamp
     drop.rate, drop.first_stream = dropout, first_stream
     rule.kind, rule.clip, rule.weight_decay, rule.scale = optimizer.kind, optimizer.clip, optimizer.weight_decay, 1
     rule.beta_1, rule.beta_2 = optimizer.beta_1, optimizer.beta_2
@@ -418,15 +433,15 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
                 drop.step_key = dropout_key(dropout_seed, steps_before + step)
                 losses[rank] = loss_and_gradients(
                     net, &params[0], &panels[0], chunk, &x[0, 0], <floating>1 / <floating>all_streams, dropping,
-                    h0, c0, gates0, dropped0, &y[0, 0, 0], dh0, &carry[0, 0, 0], d[rank], &scratch[0], team.seen,
-                    team.now)
+                    h0, c0, gates0, dropped0, &y[0, 0, 0], dh0, &carry[0, 0, 0], d[rank // members], &scratch[0],
+                    team.seen, team.now)
             else:
                 losses[rank] = NAN
             met = spin_barrier_wait(&barrier.barrier)
             if not met:
                 break
             loss = 0
-            for s in range(n_shards):
+            for s in range(n_threads):
                 loss += losses[s]
             loss /= all_streams
             if not isfinite(loss):
@@ -439,7 +454,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
                 met = spin_barrier_wait(&barrier.barrier)
                 if not met:
                     break
-                norm = total_norm(&norms[0], n_shards)
+                norm = total_norm(&norms[0], n_threads)
                 rule.scale = min(1.0, optimizer.clip_norm / (norm + 1e-6))
             rule.learning_rate = rates[step]
             rule.correction = 1 - pow(rule.beta_1, adam_steps + step + 1)
@@ -463,7 +478,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
             cursor.smooth_loss = smooth_loss
             cursor.last_loss = last_loss
             cursor.diverged = done < n_steps
-            cursor.gradient_norm = norm if by_norm or done < n_steps else total_norm(&norms[0], n_shards)
+            cursor.gradient_norm = norm if by_norm or done < n_steps else total_norm(&norms[0], n_threads)
     own.stamp = team.now
     if not known:
         raise ValueError(f"a symbol's id is not below the vocabulary's size {net.V}")

@@ -6,6 +6,7 @@ threads. The hash is lowbias32 (Chris Wellons, "Prospecting for Hash Functions",
 """
 from cython cimport floating
 from libc.stdint cimport uint32_t, uint64_t
+from .panels cimport Columns
 
 ctypedef struct Dropout:
     double rate
@@ -30,9 +31,12 @@ cdef inline uint32_t dropout_key(uint64_t seed, uint64_t step) noexcept nogil:
     return mix(mix(mix(<uint32_t>seed) ^ <uint32_t>(seed >> 32)) ^ <uint32_t>step)
 
 
-cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last,
-                          Py_ssize_t B, Py_ssize_t H, floating* a) noexcept nogil:
-    """a *= mask                                       (last - first, B, H): a layer's outputs in these time steps"""
+cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last, Py_ssize_t B,
+                          Py_ssize_t H, Columns own, floating* a) noexcept nogil:
+    """a *= mask                                       (last - first, B, H): a layer's outputs in these time steps
+
+    Of the units that are `own`.
+    """
     cdef uint32_t bound = <uint32_t>(drop.rate * 16777216.0 + 0.5), key, row
     cdef floating factor = <floating>(1 / (1 - drop.rate))
     cdef Py_ssize_t t, b, j, i = 0
@@ -40,6 +44,6 @@ cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t firs
         row = mix(drop.step_key ^ (<uint32_t>layer * <uint32_t>UNIT_STEP + <uint32_t>t))
         for b in range(B):
             key = mix(row ^ <uint32_t>(drop.first_stream + b))
-            for j in range(H):
+            for j in range(own.first, own.first + own.count):
                 a[i + j] *= factor if (mix(key + <uint32_t>j * <uint32_t>UNIT_STEP) >> 8) >= bound else <floating>0
             i += H

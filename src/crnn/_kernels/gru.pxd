@@ -7,20 +7,23 @@ non-linearities were applied to, and of m. So the first three blocks go with Wh,
 from cython cimport floating
 from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_
-from .panels cimport (MOST_COLUMNS, Panel, ask_for, multiply_panel, narrow_panel, packed_elements, panel_count,
-                      panel_in_turn, whole_panel)
+from .panels cimport (MOST_COLUMNS, Columns, Panel, ask_for, multiply_panel, narrow_panel, packed_elements, panel_among,
+                      panel_count, whole_panel)
 
 
-cdef inline void gru_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev,
+cdef inline void gru_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, Columns own, const floating* h_prev,
                              const floating* Wh_panels, int most, bint back, floating* gates,
                              Py_ssize_t ldg, floating* h) noexcept nogil:
-    """gates[:, :3 H] += h_prev @ Wh, then the cell     (B, 3 H) += (B, H) (H, 3 H), a panel's units at a time"""
+    """gates[:, :3 H] += h_prev @ Wh, then the cell     (B, 3 H) += (B, H) (H, 3 H), a panel's units at a time
+
+    All this and the backward step only of the units that are `own`.
+    """
     cdef Py_ssize_t i, b, g, gate = packed_elements(h_prev, units, H)
     cdef const floating* Wh
     cdef floating* row
     cdef Panel panel
-    for i in range(panel_count(h_prev, H, most)):
-        panel = panel_in_turn(h_prev, H, most, i, back)
+    for i in range(panel_count(h_prev, own.count, most)):
+        panel = panel_among(h_prev, own, most, i, back)
         for g in range(3):
             Wh = Wh_panels + g * gate + units * panel.start
             multiply_panel(B, units, h_prev, H, Wh, panel.columns,
@@ -64,9 +67,9 @@ cdef inline void gru_some_units(Py_ssize_t n, Py_ssize_t H, const floating* h_pr
     memcpy(h, out, size)
 
 
-cdef inline void gru_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_next, const floating* WhT_panels,
-                              int most, bint back, const floating* h_prev, floating* gates, Py_ssize_t ldg,
-                              floating* dh, floating* direct) noexcept nogil:
+cdef inline void gru_backward(Py_ssize_t B, Py_ssize_t H, Columns own, const floating* dz_next,
+                              const floating* WhT_panels, int most, bint back, const floating* h_prev,
+                              floating* gates, Py_ssize_t ldg, floating* dh, floating* direct) noexcept nogil:
     """dh += dz_next @ Wh.T + direct; gates = their gradients; direct = dh z     dz_next NULL at the last step
 
     dh comes in as that from above; `direct` is what reaches a state past the gates of the step after it.
@@ -74,8 +77,8 @@ cdef inline void gru_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_nex
     cdef Py_ssize_t i, b
     cdef floating* row
     cdef Panel panel
-    for i in range(panel_count(dh, H, most)):
-        panel = panel_in_turn(dh, H, most, i, back)
+    for i in range(panel_count(dh, own.count, most)):
+        panel = panel_among(dh, own, most, i, back)
         if dz_next != NULL:
             multiply_panel(B, 3 * H, dz_next, ldg, WhT_panels + 3 * H * panel.start, panel.columns,
                            WhT_panels + 3 * H * panel.next, dh + panel.start, H)

@@ -6,20 +6,23 @@ gates, and after the backward step the gradients of what the non-linearities wer
 from cython cimport floating
 from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_
-from .panels cimport (MOST_COLUMNS, Panel, ask_for, multiply_panel, narrow_panel, packed_elements, panel_count,
-                      panel_in_turn, whole_panel)
+from .panels cimport (MOST_COLUMNS, Columns, Panel, ask_for, multiply_panel, narrow_panel, packed_elements, panel_among,
+                      panel_count, whole_panel)
 
 
-cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, const floating* h_prev,
+cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, Columns own, const floating* h_prev,
                               const floating* c_prev, const floating* Wh_panels, int most, bint back, floating* gates,
                               Py_ssize_t ldg, floating* c, floating* h) noexcept nogil:
-    """gates += h_prev @ Wh, then the cell              (B, 4 H) += (B, H) (H, 4 H), a panel's units at a time"""
+    """gates += h_prev @ Wh, then the cell              (B, 4 H) += (B, H) (H, 4 H), a panel's units at a time
+
+    All this and the backward step only of the units that are `own`.
+    """
     cdef Py_ssize_t i, b, g, gate = packed_elements(h_prev, units, H)
     cdef const floating* Wh
     cdef floating* row
     cdef Panel panel
-    for i in range(panel_count(h_prev, H, most)):
-        panel = panel_in_turn(h_prev, H, most, i, back)
+    for i in range(panel_count(h_prev, own.count, most)):
+        panel = panel_among(h_prev, own, most, i, back)
         for g in range(4):
             Wh = Wh_panels + g * gate + units * panel.start
             multiply_panel(B, units, h_prev, H, Wh, panel.columns,
@@ -79,9 +82,9 @@ cdef inline void lstm_some_units(Py_ssize_t n, Py_ssize_t H, const floating* c_p
         h[j] = o[j] * top[j]
 
 
-cdef inline void lstm_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_next, const floating* WhT_panels,
-                               int most, bint back, const floating* c_prev, floating* gates, Py_ssize_t ldg,
-                               floating* dh, floating* dc) noexcept nogil:
+cdef inline void lstm_backward(Py_ssize_t B, Py_ssize_t H, Columns own, const floating* dz_next,
+                               const floating* WhT_panels, int most, bint back, const floating* c_prev,
+                               floating* gates, Py_ssize_t ldg, floating* dh, floating* dc) noexcept nogil:
     """dh += dz_next @ Wh.T; gates = their gradients; dc = that of c_prev     dz_next NULL at the last step
 
     dh comes in as that from above, dc as that of c from the step after.
@@ -89,8 +92,8 @@ cdef inline void lstm_backward(Py_ssize_t B, Py_ssize_t H, const floating* dz_ne
     cdef Py_ssize_t i, b
     cdef floating* row
     cdef Panel panel
-    for i in range(panel_count(dh, H, most)):
-        panel = panel_in_turn(dh, H, most, i, back)
+    for i in range(panel_count(dh, own.count, most)):
+        panel = panel_among(dh, own, most, i, back)
         if dz_next != NULL:
             multiply_panel(B, 4 * H, dz_next, ldg, WhT_panels + 4 * H * panel.start, panel.columns,
                            WhT_panels + 4 * H * panel.next, dh + panel.start, H)

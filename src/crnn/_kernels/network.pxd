@@ -6,13 +6,14 @@ pointers beside it: p (weights), d (gradients, of the same layout), panels (pack
 The weights of a recurrent layer are G gates side by side, (H, G H). Packed for the forward pass each gate is a matrix
 of its own, (H, H): the panels of all gates that belong to the same units can then be multiplied one after the other and
 the cell's arithmetic done on them while they are in the first-level cache. For the backward pass the transposed
-(G H, H) is packed as a whole.
+(G H, H) is packed as a whole. Where several threads share the units (see `crew`), the columns of each are packed for
+themselves, one thread's after the other's.
 
 For inference H and V are padded to whole vectors, so that no loop has a remainder: with weights of zero, under which
 the states of such units stay zero, and with biases of -inf, under which such symbols have no probability.
 """
 from cython cimport floating
-from .panels cimport pack, pack_transposed, packed_elements
+from .panels cimport columns_before, pack, pack_transposed, packed_elements
 
 cdef enum:
     MAX_LAYERS = 64
@@ -43,6 +44,7 @@ ctypedef struct Network:
     Py_ssize_t ldg  # elements from one such row to the next
     bint many  # products over the rows of a chunk use packed weights, otherwise the BLAS
     bint training  # the transposed matrices are packed too
+    int members  # threads that share the units
     int most  # vectors in a panel of the recurrence
     int most_rows  # vectors in a panel of the products over the rows of a chunk
     LayerPlaces layer[MAX_LAYERS]
@@ -95,11 +97,27 @@ cdef inline void place_panels(Network* net, const floating* w) noexcept nogil:
 cdef inline void pack_gates(const Network* net, const floating* W, int most, Py_ssize_t first, Py_ssize_t last,
                             floating* panels, floating* transposed) noexcept nogil:
     """Pack rows [first, last) of the weights W (H, G H) of a layer, in both orders if they are for training."""
-    cdef Py_ssize_t g, H = net.H, columns = net.G * net.H
-    for g in range(net.G):
-        pack(W + g * H, net.units, H, columns, most, first, last, panels + g * packed_elements(W, net.units, H))
+    cdef Py_ssize_t g, start, stop, H = net.H, columns = net.G * net.H
+    cdef int m
+    for m in range(net.members):
+        start, stop = columns_before(W, H, m, net.members), columns_before(W, H, m + 1, net.members)
+        for g in range(net.G):
+            pack(W + g * H + start, net.units, stop - start, columns, most, first, last,
+                 panels + g * packed_elements(W, net.units, H) + net.units * start)
     if net.training:
-        pack_transposed(W, columns, H, most, first, last, transposed)
+        pack_back(net, W, columns, most, first, last, transposed)
+
+
+cdef inline void pack_back(const Network* net, const floating* W, Py_ssize_t K, int most, Py_ssize_t first,
+                           Py_ssize_t last, floating* panels) noexcept nogil:
+    """Pack columns [first, last) of W.T (K, H), which lead back to the units, for weights W (H, K)."""
+    cdef Py_ssize_t start, stop
+    cdef int m
+    for m in range(net.members):
+        start, stop = columns_before(W, net.H, m, net.members), columns_before(W, net.H, m + 1, net.members)
+        if start < last and first < stop:
+            pack_transposed(W + start * K, K, stop - start, most, max(first - start, <Py_ssize_t>0),
+                            min(last, stop) - start, panels + K * start)
 
 
 cdef inline void pack_Wh(const Network* net, const floating* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
@@ -121,7 +139,7 @@ cdef inline void pack_Wy(const Network* net, const floating* p, Py_ssize_t first
     """Pack rows [first, last) of the decoder's weights (H, V)."""
     pack(p + net.Wy, net.units, net.V, net.V, net.most_rows, first, last, panels + net.Wy_panels)
     if net.training:
-        pack_transposed(p + net.Wy, net.V, net.H, net.most_rows, first, last, panels + net.WyT_panels)
+        pack_back(net, p + net.Wy, net.V, net.most_rows, first, last, panels + net.WyT_panels)
 
 
 cdef inline void pack_network(const Network* net, const floating* p, floating* panels) noexcept nogil:

@@ -20,6 +20,10 @@ ctypedef struct Panel:
     Py_ssize_t columns
     Py_ssize_t next  # the first column of the one that is multiplied by after it; of itself if it is the last
 
+ctypedef struct Columns:  # neighbouring ones
+    Py_ssize_t first
+    Py_ssize_t count
+
 cdef extern from "register_tile.h" nogil:
     const int TILE_VECTORS
     const int STRIP_VECTORS
@@ -89,6 +93,19 @@ cdef inline Panel panel_in_turn(const floating* w, Py_ssize_t N, int most, Py_ss
     panel.columns = panel_start(w, N, most, j + 1) - panel.start
     panel.next = panel_start(w, N, most, max(j - 1, 0) if back else min(j + 1, last))
     return panel
+
+
+cdef inline Panel panel_among(const floating* w, Columns own, int most, Py_ssize_t i, bint back) noexcept nogil:
+    """The i-th panel of some columns that are packed for themselves, where all others are packed so too."""
+    cdef Panel panel = panel_in_turn(w, own.count, most, i, back)
+    panel.start += own.first
+    panel.next += own.first
+    return panel
+
+
+cdef inline Py_ssize_t columns_before(const floating* w, Py_ssize_t N, int rank, int parts) noexcept nogil:
+    """Where part `rank` begins when N columns are dealt out: in whole vectors, since a panel is in one part."""
+    return min(vectors_across(w, N) * rank // parts * <Py_ssize_t>(VECTOR_BYTES // sizeof(floating)), N)
 
 
 cdef inline Py_ssize_t whole_panel(const floating* w) noexcept nogil:
@@ -201,9 +218,10 @@ cdef inline Py_ssize_t transposed_scratch(const floating* w, Py_ssize_t K, Py_ss
     return min(K, <Py_ssize_t>OUTER_BLOCK) * (whole_panel(w) + M)
 
 
-cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N, const floating* a, const floating* b,
-                                        Py_ssize_t ldb, floating* scratch, floating* c, Py_ssize_t ldc) noexcept nogil:
-    """c += a.T @ b                                    (M, N) += (K, M)' (K, N); rows of b and c are ldb and ldc apart
+cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N, const floating* a,
+                                        Py_ssize_t lda, const floating* b, Py_ssize_t ldb, floating* scratch,
+                                        floating* c, Py_ssize_t ldc) noexcept nogil:
+    """c += a.T @ b                                    (M, N) += (K, M)' (K, N)
 
     The gradient of weights: K, the time steps of all streams, may be much longer than a cache, so both operands are
     packed, blocks of rows of equal height at a time; of b a panel, which is multiplied by at once.
@@ -215,9 +233,9 @@ cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N
         k = i * K // blocks
         depth = (i + 1) * K // blocks - k
         if floating is float:
-            pack_slivers_float(depth, M, a + k * M, M, slivers)
+            pack_slivers_float(depth, M, a + k * lda, lda, slivers)
         else:
-            pack_slivers_double(depth, M, a + k * M, M, slivers)
+            pack_slivers_double(depth, M, a + k * lda, lda, slivers)
         for j in range(panel_count(b, N, TILE_VECTORS)):
             panel = panel_in_turn(b, N, TILE_VECTORS, j, False)
             pack_panel(depth, panel.columns, b + k * ldb + panel.start, ldb, scratch)

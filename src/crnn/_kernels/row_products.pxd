@@ -17,23 +17,23 @@ cdef inline void multiply_rows(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssiz
 
 cdef inline void multiply_rows_back(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a,
                                     Py_ssize_t lda, const floating* W, Py_ssize_t ldw, const floating* panels,
-                                    int most, floating* c) noexcept nogil:
+                                    int most, floating* c, Py_ssize_t ldc) noexcept nogil:
     """c = a @ W.T                                     (rows, N) = (rows, K) (N, K)'"""
     if many:
-        memset(c, 0, rows * N * sizeof(floating))
-        multiply_panels(rows, K, N, a, lda, panels, most, c, N)
+        clear_rows(rows, N, c, ldc)
+        multiply_panels(rows, K, N, a, lda, panels, most, c, ldc)
     else:
-        gemm(b"t", b"n", rows, N, K, a, lda, W, ldw, <floating>0, c, N)
+        gemm(b"t", b"n", rows, N, K, a, lda, W, ldw, <floating>0, c, ldc)
 
 
 cdef inline void add_weight_gradient(bint many, Py_ssize_t rows, Py_ssize_t M, Py_ssize_t N, const floating* a,
-                                     const floating* d, Py_ssize_t ldd, floating* scratch, floating* dW,
-                                     Py_ssize_t ldw) noexcept nogil:
+                                     Py_ssize_t lda, const floating* d, Py_ssize_t ldd, floating* scratch,
+                                     floating* dW, Py_ssize_t ldw) noexcept nogil:
     """dW += a.T @ d                                   (M, N) += (rows, M)' (rows, N)"""
     if many:
-        add_transposed_product(rows, M, N, a, d, ldd, scratch, dW, ldw)
+        add_transposed_product(rows, M, N, a, lda, d, ldd, scratch, dW, ldw)
     else:
-        gemm(b"n", b"t", M, N, rows, a, M, d, ldd, <floating>1, dW, ldw)
+        gemm(b"n", b"t", M, N, rows, a, lda, d, ldd, <floating>1, dW, ldw)
 
 
 cdef inline void set_rows(const floating* bias, Py_ssize_t rows, Py_ssize_t N, floating* y,
@@ -42,6 +42,13 @@ cdef inline void set_rows(const floating* bias, Py_ssize_t rows, Py_ssize_t N, f
     cdef Py_ssize_t r
     for r in range(rows):
         memcpy(y + r * ldy, bias, N * sizeof(floating))
+
+
+cdef inline void clear_rows(Py_ssize_t rows, Py_ssize_t N, floating* c, Py_ssize_t ldc) noexcept nogil:
+    """c = 0                                           (rows, N)"""
+    cdef Py_ssize_t r
+    for r in range(rows):
+        memset(c + r * ldc, 0, N * sizeof(floating))
 
 
 cdef inline void add_column_sums(const floating* a, Py_ssize_t rows, Py_ssize_t N, Py_ssize_t lda,

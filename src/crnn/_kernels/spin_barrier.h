@@ -1,8 +1,10 @@
 /* A barrier for a few threads that meet several times a millisecond.
  *
- * Waiting is a short spin, then giving the processor away: a sleep and a wake through the kernel would cost as much
- * as a small training step. Reusable at once: each meeting is a new generation. A thread that cannot come breaks the
- * barrier, so that the others do not wait for it for ever.
+ * Waiting is spinning, and after a long time giving the processor away: a sleep and a wake through the kernel would
+ * cost as much as a small training step. Who gives it away to another program gets it back some milliseconds later, and
+ * then the others wait: that pays only where the threads are more than the cores, and soon. Reusable at once: each
+ * meeting is a new generation. A thread that cannot come breaks the barrier, so that the others do not wait for it for
+ * ever.
  */
 #ifndef CRNN_SPIN_BARRIER_H
 #define CRNN_SPIN_BARRIER_H
@@ -34,26 +36,30 @@
 #define PAUSE() ((void)0)
 #endif
 
-#define SPINS 4000
+#define SPINS 500000 /* some ten milliseconds */
+#define SPINS_IF_CROWDED 4000
 
 typedef struct {
-    long parties, arrived, generation, broken;
+    long parties, arrived, generation, broken, crowded;
 } spin_barrier;
 
 static inline void spin_barrier_break(spin_barrier *barrier) { ATOMIC_STORE(&barrier->broken, 1); }
 
 /* Returns 1 when all have come, 0 when the barrier is broken. */
 static inline int spin_barrier_wait(spin_barrier *barrier) {
+    if (ATOMIC_LOAD(&barrier->broken))
+        return 0;
     const long generation = ATOMIC_LOAD(&barrier->generation);
     if (ATOMIC_INCREMENT(&barrier->arrived) == barrier->parties) {
         ATOMIC_STORE(&barrier->arrived, 0);
         ATOMIC_STORE(&barrier->generation, generation + 1);
         return 1;
     }
+    const int patience = barrier->crowded ? SPINS_IF_CROWDED : SPINS;
     for (int spins = 0; ATOMIC_LOAD(&barrier->generation) == generation; spins++) {
         if (ATOMIC_LOAD(&barrier->broken))
             return 0;
-        if (spins < SPINS)
+        if (spins < patience)
             PAUSE();
         else
             YIELD();

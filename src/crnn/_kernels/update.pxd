@@ -1,9 +1,11 @@
 """The update: gradients of the shards summed, the optimiser's step, and the new weights packed, each thread its share.
 
 A share is rows of every matrix, which the thread that has updated them packs at once, and a part of every bias.
+Each shard of the streams has a gradient; a crew that works on it has one together.
 """
 from cython cimport floating
 from libc.string cimport memset
+from .crew cimport share
 from .network cimport Network, pack_Wh, pack_Wx, pack_Wy
 from .optimizers cimport ADAGRAD, Rule, step_run
 
@@ -11,8 +13,9 @@ cdef enum:
     MAX_SHARDS = 256
     BLOCK = 2048  # elements of a gradient that are summed over the shards and used while still in the cache
 
-ctypedef struct Team:  # the shards and this thread's place among them
+ctypedef struct Team:  # the shards, and this thread's place among all threads
     int shards
+    int threads
     int rank
     const int* x[MAX_SHARDS]  # the symbols of each shard's chunk
     Py_ssize_t symbols[MAX_SHARDS]  # and how many there are
@@ -24,11 +27,6 @@ ctypedef struct Pass:  # what is done with each run of elements
     bint measure  # add to `squares`
     bint step  # update the parameters
     double squares  # of the summed gradient
-
-
-cdef inline Py_ssize_t share(Py_ssize_t n, int rank, int shards) noexcept nogil:
-    """Where the rank's share of n begins; that of rank `shards` is n."""
-    return n * rank // shards
 
 
 cdef inline double sum_of_squares(const floating* d, Py_ssize_t n) noexcept nogil:
@@ -78,7 +76,7 @@ cdef inline void update_lookup(const Network* net, const Rule* rule, Team* team,
 
     Without momentum leaving the others alone is exact. The rows' gradients are cleared once they have been used.
     """
-    cdef Py_ssize_t start = share(net.V, team.rank, team.shards), stop = share(net.V, team.rank + 1, team.shards)
+    cdef Py_ssize_t start = share(net.V, team.rank, team.threads), stop = share(net.V, team.rank + 1, team.threads)
     cdef Py_ssize_t i, row, N = net.G * net.H, base = net.layer[0].Wx
     cdef int s, v
     if rule.kind != ADAGRAD:
@@ -101,15 +99,15 @@ cdef inline void update_lookup(const Network* net, const Rule* rule, Team* team,
 cdef inline void update_part(const Rule* rule, const Team* team, Pass* todo, floating* p, floating** d,
                              floating* first, floating* second, Py_ssize_t base, Py_ssize_t n) noexcept nogil:
     """The rank's share of n elements from `base` on."""
-    update_run(rule, team, todo, p, d, first, second, base + share(n, team.rank, team.shards),
-               base + share(n, team.rank + 1, team.shards))
+    update_run(rule, team, todo, p, d, first, second, base + share(n, team.rank, team.threads),
+               base + share(n, team.rank + 1, team.threads))
 
 
 cdef inline void update(const Network* net, const Rule* rule, Team* team, Pass* todo, floating* p, floating** d,
                         floating* first, floating* second, floating* panels) noexcept nogil:
     """One pass over the rank's share of everything."""
     cdef Py_ssize_t l, H = net.H, N = net.G * H
-    cdef Py_ssize_t start = share(H, team.rank, team.shards), stop = share(H, team.rank + 1, team.shards)
+    cdef Py_ssize_t start = share(H, team.rank, team.threads), stop = share(H, team.rank + 1, team.threads)
     update_lookup(net, rule, team, todo, p, d, first, second)
     for l in range(net.L):
         if l:
