@@ -58,8 +58,8 @@ def resolve(n_threads: int | None, streams: int, work: int, weights: int) -> int
 def crew_size(weights: int, streams: int, n_threads: int) -> int:
     """Return how many threads should share the same streams, each with units of its own: a divisor of their number.
 
-    With few streams a thread multiplies by a weight not much faster than the third-level cache gives it. Where a part of
-    the weights stays in a cache that all of them do not fit, a crew is faster than threads with streams of their own.
+    With few streams a thread multiplies by a weight not much faster than the third-level cache gives it. Where a part
+    of the weights stays in a cache that all of them do not fit, a crew is faster than threads with their own streams.
 
     Parameters
     ----------

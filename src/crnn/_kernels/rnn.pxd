@@ -1,7 +1,7 @@
 """The vanilla cell: h = tanh(z + h_prev Wh), z the input part with the bias.
 
-The interface of a cell: one step forward and one step backward over B streams, of those of the units that are `own`, the
-input part already there, weights packed in panels, the non-linearity applied to a panel's columns while they are in the
+The interface of a cell: one step forward and one step backward over B streams, of the units that are `own`, the input
+part already there, weights packed in panels, the non-linearity applied to a panel's columns while they are in the
 first-level cache.
 """
 from cython cimport floating
