@@ -32,11 +32,11 @@
 #define K_BLOCK 512
 
 /* What a tile asks for while it multiplies. Of its own panel, what is so many bytes ahead. Of what is multiplied by next, a
- * line for each k, so that it comes in evenly from wherever it is while all rows pass over this one: asked for all at once,
- * it comes no faster than the third-level cache gives it. A strip waits for the second-level cache as it is, and slivers'
- * panels are there. */
+ * third of a panel's row for each k, a half of a narrow one's, so that it comes in evenly from wherever it is while all rows
+ * pass over this one: asked for all at once, it comes no faster than the third-level cache gives it. A strip waits for the
+ * second-level cache as it is, and slivers' panels are there. */
 #define AHEAD 2048
-#define NEXT_BYTES 64
+#define NEXT_BYTES (TILE_VECTORS == 3 ? 64 : VECTOR_BYTES)
 
 /* Rows of a transposed product that are packed at a time: c is read and written once for all of them, and they still fit
  * the second-level cache. */
