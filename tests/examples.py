@@ -81,6 +81,7 @@ class Run:
         n_steps=0,
         optimizer_start=0,
         dropout=0.0,
+        weight_dropout=0.0,
         dropout_seed=0,
         boundary=None,
     ):
@@ -105,6 +106,7 @@ class Run:
             clip_norm=clip_norm,
             weight_decay=weight_decay,
             dropout=dropout,
+            weight_dropout=weight_dropout,
             dropout_seed=dropout_seed,
             n_threads=threads_for(layout, self.streams, n_threads),
             crew=crew,
@@ -147,7 +149,7 @@ class Run:
 
 def expected_run(
     layout, params, memory, state, ids, n_steps, *, T, learning_rate=0.1, n_before=0, optimizer_start=0,
-    dropout=0.0, dropout_seed=0, **options,
+    dropout=0.0, weight_dropout=0.0, dropout_seed=0, **options,
 ):  # fmt: skip
     """Return parameters, memory, state and losses after `n_steps` steps of min-char-rnn's loop over the twin."""
     params, memory = params.copy(), [flat.copy() for flat in memory]
@@ -165,6 +167,13 @@ def expected_run(
             masks = reference_dropout.dropout_masks(
                 dropout_seed, step, (layout.num_layers, T, B, layout.hidden_size), dropout
             )
+        weight_masks = None
+        if weight_dropout:
+            H, G = layout.hidden_size, layout.kind.gates
+            weight_masks = [
+                reference_dropout.weight_mask(dropout_seed, step, layer, (H, G * H), weight_dropout)
+                for layer in range(layout.num_layers)
+            ]
         loss, state = reference.train_step(
             layout.tensors(params),
             layout.cell,
@@ -175,6 +184,7 @@ def expected_run(
             rate(step),
             step=step - optimizer_start + 1,
             masks=masks,
+            weight_masks=weight_masks,
             **{"clip": 5.0, **options},
         )
         losses.append(loss)

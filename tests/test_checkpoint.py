@@ -154,6 +154,7 @@ def test_configuration_comes_back(path):
         "beta_1": 0.9,
         "beta_2": 0.999,
         "dropout": 0.125,
+        "weight_dropout": 0.25,
         "max_seconds": None,
         "validation_fraction": 0.1,
         "eval_every": 0.5,

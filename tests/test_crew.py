@@ -33,6 +33,7 @@ def everything(run):
 def test_a_crew_gives_the_bits_of_one_thread(kernels, dtype, cell, num_layers, dropout, boundary, B, T):
     arguments = start(dtype, B, T, cell=cell, num_layers=num_layers)
     options = {"T": T, "dropout": dropout, "dropout_seed": 3, "boundary": boundary, "learning_rate": 0.01}
+    options["weight_dropout"] = dropout / 2
     for n_threads, crew in CREWS:
         alone = Run(*arguments, n_threads=n_threads // crew, crew=1, **options).steps(3)
         shared = Run(*arguments, n_threads=n_threads, crew=crew, **options).steps(3)

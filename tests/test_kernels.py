@@ -140,6 +140,8 @@ OPTIONS = [
     {"clip": math.inf, "clip_norm": 0.3},
     {"dropout": 0.3, "dropout_seed": 2**61 + 7},
     {"clip": 0.05, "clip_norm": 0.7, "dropout": 0.6, "dropout_seed": 5},
+    {"weight_dropout": 0.4, "dropout_seed": 5},
+    {"clip_norm": 0.7, "dropout": 0.3, "weight_dropout": 0.4, "dropout_seed": 2**61 + 7},
 ]
 
 
@@ -218,7 +220,7 @@ def test_training_is_its_twin(kernels, dtype, i):
 @functools.cache
 def a_shape(name, cell, B, T):
     arguments = start(name, B, T, cell=cell, num_layers=2)
-    options = {"T": T, "learning_rate": 0.01, "dropout": 0.2, "dropout_seed": 3}
+    options = {"T": T, "learning_rate": 0.01, "dropout": 0.2, "weight_dropout": 0.1, "dropout_seed": 3}
     return arguments, options, twin_of(arguments, 2, **options)
 
 
@@ -316,13 +318,15 @@ class Losses:
 
 
 @pytest.mark.parametrize(
-    ("B", "T", "dropout"), [(2, 3, 0.0), (3, 5, 0.4), (7, 11, 0.4)], ids=["few", "dropout", "many"]
+    ("B", "T", "dropout", "weight_dropout"),
+    [(2, 3, 0.0, 0.0), (3, 5, 0.4, 0.0), (7, 11, 0.4, 0.0), (2, 3, 0.0, 0.5)],
+    ids=["few", "dropout", "many", "weights"],
 )
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_are_those_of_central_differences(kernels, cell, B, T, dropout):
+def test_gradients_are_those_of_central_differences(kernels, cell, B, T, dropout, weight_dropout):
     layout, params = network(5, 3, cell=cell, num_layers=2)
     ids, state = symbols(5, B * (T + 1) + 1), states(B, 3, cell=cell, num_layers=2)
-    options = {"T": T, "clip": math.inf, "dropout": dropout, "dropout_seed": 11}
+    options = {"T": T, "clip": math.inf, "dropout": dropout, "weight_dropout": weight_dropout, "dropout_seed": 11}
     # From no memory, and without a clip, the memory after a step is the square of the gradient.
     after = Run(layout, params, [layout.zeros()], state, ids, **options).steps(1)
     gradient = np.sqrt(after.sum) * np.sign(params - after.params)
@@ -420,6 +424,20 @@ def test_dropout_masks_are_their_twins(kernels, dtype, rate, seed, step, layer, 
     for t, b in np.ndindex(T, B):
         expected = reference_dropout.dropout_mask(seed, step, layer, t, first_stream + b, H, rate)
         assert factors[t, b].tobytes() == expected.astype(dtype).tobytes()
+
+
+@pytest.mark.parametrize("rate", [0.0, 2**-24, 0.1, 0.5, 0.97, 1 - 2**-24])
+@pytest.mark.parametrize(
+    ("seed", "step", "layer"), [(0, 0, 0), (7, 1, 1), (2**32 + 7, 1, 1), (2**64 - 1, 2**32 - 1, 2), (2**63, 2**33, 63)]
+)
+def test_masks_of_weights_are_their_twins(kernels, dtype, rate, seed, step, layer):
+    shape = 37, 4 * 37
+    expected = reference_dropout.weight_mask(seed, step, layer, shape, rate).astype(dtype).ravel()
+    for first in (0, 1, 3001):
+        w = np.ones(expected.size - first, dtype)
+        kernels.multiply_by_weight_mask(w, rate, seed, step, layer, first)
+        assert w.tobytes() == expected[first:].tobytes()
+    kernels.multiply_by_weight_mask(np.empty(0, dtype), rate, seed, step, layer)
 
 
 def test_dropout_masks_do_not_depend_on_how_streams_are_dealt_out(kernels, dtype):

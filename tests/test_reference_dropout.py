@@ -33,6 +33,25 @@ def test_a_mask_is_a_function_of_its_place(seed, step, layer, t, stream):
     np.testing.assert_array_equal(reference_dropout.dropout_mask(seed, step, layer, t, stream, 37, 0.25), expected)
 
 
+@pytest.mark.parametrize("seed", [0, 7, 2**32 + 7, 2**64 - 1])
+@pytest.mark.parametrize(("step", "layer"), [(1, 0), (2**32 + 1, 3)])
+def test_a_mask_of_weights_is_a_function_of_its_place(seed, step, layer):
+    key = mixed(seed % 2**32)
+    key = mixed(key ^ seed // 2**32)
+    key = mixed(key ^ step % 2**32)
+    key = mixed((2**32 - 1 - key) ^ layer * 0x9E3779B9 % 2**32)
+    u = [mixed((key + i * 0x9E3779B9) % 2**32) // 256 for i in range(5 * 15)]
+    expected = np.reshape([4 / 3 if number >= 2**22 else 0 for number in u], (5, 15))
+    np.testing.assert_array_equal(reference_dropout.weight_mask(seed, step, layer, (5, 15), 0.25), expected)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_masks_of_weights_drop_as_many_as_they_should(rate):
+    mask = reference_dropout.weight_mask(3, 17, 1, (151, 604), rate)
+    assert set(np.unique(mask)) <= {0.0, 1 / (1 - rate)}
+    assert abs((mask == 0).mean() - rate) <= 5 * math.sqrt(rate * (1 - rate) / mask.size)
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
 def test_masks_drop_as_many_as_they_should_and_keep_the_mean(rate):
     shape = (2, 3, 5, 2003)

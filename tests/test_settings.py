@@ -36,8 +36,8 @@ def short(value):
 
 
 ABOVE_ZERO = ["learning_rate", "clip", "clip_norm", "max_seconds"]
-FROM_ZERO = ["weight_decay", "beta_1", "beta_2", "dropout", "validation_fraction", "init_scale"]
-BELOW_ONE = ["beta_1", "beta_2", "dropout", "validation_fraction"]
+FROM_ZERO = ["weight_decay", "beta_1", "beta_2", "dropout", "weight_dropout", "validation_fraction", "init_scale"]
+BELOW_ONE = ["beta_1", "beta_2", "dropout", "weight_dropout", "validation_fraction"]
 CHOICES = ["cell", "optimizer", "schedule"]
 MAY_BE_NONE = {
     "learning_rate", "clip", "clip_norm", "max_steps", "max_seconds", "eval_every", "patience", "callbacks",

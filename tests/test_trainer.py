@@ -78,6 +78,8 @@ OPTIONS = [
     {"optimizer": "rmsprop", "learning_rate": 0.003, "clip": 0.02},
     {"optimizer": "adam", "learning_rate": lambda step: 0.01 / (1 + step), "weight_decay": 0.1, "clip_norm": 0.5},
     {"optimizer": "adam", "learning_rate": 0.003, "dropout": 0.3, "dropout_seed": 2**62 + 11},
+    {"optimizer": "adam", "learning_rate": 0.003, "weight_dropout": 0.3, "dropout_seed": 7, "clip_norm": 0.5},
+    {"optimizer": "adagrad", "dropout": 0.1, "weight_dropout": 0.5, "dropout_seed": 2**62 + 11},
 ]
 
 
@@ -146,22 +148,22 @@ N_STEPS = 23
 cuts = st.lists(st.integers(1, N_STEPS - 1), unique=True).map(lambda at: np.diff([0, *sorted(at), N_STEPS]).tolist())
 
 
-RUNS = [  # dtype, B, threads, cell, layers, optimiser, dropout
-    ("float32", 1, 1, "rnn", 1, "adagrad", 0.0),
-    ("float64", 1, 1, "lstm", 1, "adagrad", 0.0),
-    ("float32", 5, 1, "gru", 2, "adam", 0.5),
-    ("float64", 5, 3, "lstm", 2, "rmsprop", 0.2),
-    ("float32", 5, 2, "rnn", 1, "adam", 0.0),
+RUNS = [  # dtype, B, threads, cell, layers, optimiser, dropout, weight dropout
+    ("float32", 1, 1, "rnn", 1, "adagrad", 0.0, 0.0),
+    ("float64", 1, 1, "lstm", 1, "adagrad", 0.0, 0.3),
+    ("float32", 5, 1, "gru", 2, "adam", 0.5, 0.0),
+    ("float64", 5, 3, "lstm", 2, "rmsprop", 0.2, 0.2),
+    ("float32", 5, 2, "rnn", 1, "adam", 0.0, 0.0),
 ]
 
 
 @pytest.fixture(scope="module", params=RUNS, ids=lambda run: "-".join(map(str, run)))
 def whole(request):
     """A run's arguments and options, and its bits when it is not cut."""
-    dtype, B, n_threads, cell, num_layers, optimizer, dropout = request.param
+    dtype, B, n_threads, cell, num_layers, optimizer, dropout, weight_dropout = request.param
     arguments = start(dtype, B=B, cell=cell, num_layers=num_layers, optimizer=optimizer)
     options = {"T": T, "n_threads": n_threads, "optimizer": optimizer, "dropout": dropout, "dropout_seed": 5}
-    options["learning_rate"] = lambda step: 0.1 / (7 + step)
+    options |= {"weight_dropout": weight_dropout, "learning_rate": lambda step: 0.1 / (7 + step)}
     return arguments, options, Run(*arguments, **options).steps(N_STEPS).bits()
 
 

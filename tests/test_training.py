@@ -129,9 +129,12 @@ def test_steps_one_by_one_are_one_pass_with_the_same_dropout():
 
 
 def test_dropout_does_something_and_only_in_training():
-    plain, dropped = (small(9, cell="gru", dropout=rate).fit(TEXT) for rate in (0.0, 0.5))
-    assert (plain._params != dropped._params).any()
-    assert dropped.score(TEXT) == dropped.score(TEXT)
+    plain = small(9, cell="gru").fit(TEXT)
+    for kind in ("dropout", "weight_dropout"):
+        dropped = small(9, cell="gru", **{kind: 0.5}).fit(TEXT)
+        assert (plain._params != dropped._params).any()
+        untrained = small(0, cell="gru", **{kind: 0.5}).fit(TEXT)
+        assert untrained.score(TEXT) == small(0, cell="gru").fit(TEXT).score(TEXT)
 
 
 # ------------------------------------------------------------------- schedules

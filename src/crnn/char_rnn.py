@@ -68,6 +68,10 @@ class CharRNN(LanguageModel):
         The same of the second moment; a shorter memory, 0.99, suits short runs.
     dropout : float, default=0.0
         Probability with which each output of each layer is dropped in training, at least 0 and below 1.
+    weight_dropout : float, default=0.0
+        Probability with which each recurrent weight is dropped in a training step, at least 0 and below 1 (DropConnect,
+        as in the AWD-LSTM of Merity, Keskar and Socher 2018). Where a text is swept many times it helps more than
+        `dropout` does; both may be given.
     epochs : int, default=10
         Sweeps over the text that `fit` makes; not used if `max_steps` or `max_seconds` is given.
     max_steps : int or None, default=None
@@ -169,6 +173,7 @@ class CharRNN(LanguageModel):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         epochs: int = 10,
         max_steps: int | None = None,
         max_seconds: float | None = None,
@@ -199,6 +204,7 @@ class CharRNN(LanguageModel):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.dropout = dropout
+        self.weight_dropout = weight_dropout
         self.epochs = epochs
         self.max_steps = max_steps
         self.max_seconds = max_seconds

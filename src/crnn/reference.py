@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -312,12 +313,28 @@ def train_step(
     weight_decay: float = 0.0,
     step: int = 1,
     masks: Array | None = None,
+    weight_masks: Sequence[Array] | None = None,
     boundary: int | None = None,
 ) -> tuple[float, State]:
-    """One step of training in place on `p` and `memory`; returns the loss before it and the state after it."""
-    loss, d, state = loss_and_gradients(p, cell, x, targets, state, masks, boundary)
+    """One step of training in place on `p` and `memory`; returns the loss before it and the state after it.
+
+    With `weight_masks`, (H, G H) for each layer, the loss and its gradient are those of recurrent weights that are
+    multiplied by them.
+    """
+    seen = p if weight_masks is None else _with_dropped_weights(p, weight_masks)
+    loss, d, state = loss_and_gradients(seen, cell, x, targets, state, masks, boundary)
+    if weight_masks is not None:  # of Wh * mask the derivative by Wh is the mask
+        d = _with_dropped_weights(d, weight_masks)
     update(optimizer, p, d, memory, learning_rate, clip, clip_norm, weight_decay, step)
     return loss, state
+
+
+def _with_dropped_weights(p: Tensors, masks: Sequence[Array]) -> Tensors:
+    """Return the tensors with each layer's Wh, or its gradient, multiplied by a mask."""
+    layers = (
+        layer._replace(Wh=layer.Wh * mask.astype(layer.Wh.dtype)) for layer, mask in zip(p.layers, masks, strict=True)
+    )
+    return replace(p, layers=tuple(layers))
 
 
 # --------------------------------------------------------------------- inference

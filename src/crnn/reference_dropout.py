@@ -1,4 +1,4 @@
-"""NumPy twin of the dropout kernel."""
+"""NumPy twin of the dropout kernels, of units and of weights."""
 
 from __future__ import annotations
 
@@ -68,6 +68,35 @@ def dropout_masks(seed: int, step: int, shape: tuple[int, int, int, int], rate: 
     for k, t, b in np.ndindex(shape[:3]):
         masks[k, t, b] = dropout_mask(seed, step, k, t, b, shape[3], rate)
     return masks
+
+
+def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: float) -> Array:
+    """Return the factors of a layer's recurrent weights in one training step: 0 or 1 / (1 - rate).
+
+    Parameters
+    ----------
+    seed, step, layer : int
+        As for `dropout_mask`.
+    shape : (int, int)
+        That of the weights, (H, G H).
+    rate : float
+        The probability that a weight is dropped, at least 0 and below 1.
+
+    Returns
+    -------
+    array of float64 of that shape
+
+    Examples
+    --------
+    >>> weight_mask(seed=7, step=0, layer=0, shape=(2, 3), rate=0.5).tolist()
+    [[2.0, 0.0, 0.0], [0.0, 2.0, 2.0]]
+    """
+    key = mix(_uint32(seed))
+    for number in (seed >> 32, step):
+        key = mix(key ^ _uint32(number))
+    places = np.arange(shape[0] * shape[1], dtype=np.uint32) * np.uint32(0x9E3779B9)
+    kept = mix(mix(~key ^ _uint32(layer * 0x9E3779B9)) + places) >> np.uint32(8) >= round(rate * 2**24)
+    return np.where(kept, 1 / (1 - rate), 0.0).reshape(shape)
 
 
 def _uint32(number: int) -> Array:

@@ -50,6 +50,7 @@ class Settings:
     beta_1: float
     beta_2: float
     dropout: float
+    weight_dropout: float
     epochs: int
     max_steps: int | None
     max_seconds: float | None
@@ -255,6 +256,7 @@ _CHECKS: dict[str, _Check] = {
     "beta_1": _real(least=0.0, below=1.0),
     "beta_2": _real(least=0.0, below=1.0),
     "dropout": _real(least=0.0, below=1.0),
+    "weight_dropout": _real(least=0.0, below=1.0),
     "epochs": _at_least(1, MOST),
     "max_steps": _or_none(_at_least(0, MOST_STEPS)),
     "max_seconds": _or_none(_real(above=0.0)),

@@ -89,9 +89,9 @@ class Trainer:
         Infinity: not clipped.
     optimizer_start : int
         The step before which `memory` was zero.
-    dropout : float, default=0.0
+    dropout, weight_dropout : float, default=0.0
     dropout_seed : int, default=0
-        With the number of the step this decides which units are dropped.
+        With the number of the step this decides which units and which weights are dropped.
     n_threads : int, default=1
         Among which the streams are dealt out.
     crew : int, optional
@@ -120,6 +120,7 @@ class Trainer:
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         dropout_seed: int = 0,
         n_threads: int = 1,
         crew: int | None = None,
@@ -128,7 +129,7 @@ class Trainer:
         self.layout, self.params, self.memory, self.states = layout, params, tuple(memory), tuple(states)
         self.streams = streams
         self.optimizer = core.Optimizer(optimizer, clip, clip_norm, weight_decay, beta_1, beta_2)
-        self.dropout, self.dropout_seed = dropout, dropout_seed
+        self.dropout, self.weight_dropout, self.dropout_seed = dropout, weight_dropout, dropout_seed
         T, B = streams.seq_length, streams.batch_size
         self.loss_scale = seq_length / T
         crew = crew or crew_size(_recurrent_bytes(layout), B, n_threads)
@@ -256,6 +257,7 @@ class Trainer:
                 rates,
                 self.optimizer,
                 self.dropout,
+                self.weight_dropout,
                 self.dropout_seed,
             )
         except BaseException:

@@ -263,6 +263,7 @@ def _trainer(learned: dict[str, Any], settings: Settings, streams: AnyStreams) -
         beta_1=settings.beta_1,
         beta_2=settings.beta_2,
         dropout=settings.dropout,
+        weight_dropout=settings.weight_dropout,
         dropout_seed=int(rng.integers(2**63)),
         n_threads=threads_for(learned["_layout"], streams, settings.n_threads),
         boundary=learned["vocabulary_"].boundary,

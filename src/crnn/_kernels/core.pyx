@@ -14,9 +14,9 @@ from libc.string cimport memcpy
 from . cimport elementwise
 from .chunk cimport (Chunk, block_steps, carry_states, chunk_of, chunk_scratch, clear_states, layers_forward,
                      loss_and_gradients)
-from .crew cimport spin_barrier, spin_barrier_break, spin_barrier_wait
+from .crew cimport share, spin_barrier, spin_barrier_break, spin_barrier_wait
 from .draws cimport Steering, draw, weigh_rows
-from .dropout cimport Dropout, drop_out, dropout_key
+from .dropout cimport Dropout, drop_out, drop_weights, dropout_key, weights_key
 from .inference_step cimport logit_rows, move_on, multiply_before_draw, put_back
 from .network cimport GRU, LSTM, MAX_LAYERS, RNN, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
@@ -29,7 +29,7 @@ from .sampler cimport filter_logits as filter_row
 from .softmax cimport log_softmax_at
 from .strings cimport read_strings
 from .texts cimport Texts, draw_texts
-from .update cimport MAX_SHARDS, Pass, Team, update
+from .update cimport MAX_SHARDS, Pass, Team, pack_dropped, update
 
 MANY_ROWS = 64
 """From so many rows of a chunk on, packing a matrix for them pays."""
@@ -231,6 +231,13 @@ def multiply_by_mask(floating[:, :, ::1] a, double rate, uint64_t seed, uint64_t
             drop_out(&drop, layer, 0, a.shape[0], a.shape[1], a.shape[2], Columns(0, a.shape[2]), &a[0, 0, 0])
 
 
+def multiply_by_weight_mask(floating[::1] w, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer,
+                            Py_ssize_t first=0):
+    """w *= mask for a layer's recurrent weights from number `first` on in a training step; see `dropout`."""
+    if w.shape[0]:
+        drop_weights(rate, weights_key(dropout_key(seed, step), layer), first, w.shape[0], &w[0])
+
+
 def space_streams(uint64_t[:, ::1] states, const uint64_t[::1] multiplier, const uint64_t[::1] plus):
     """states[i + 1] = states[i] * multiplier + plus, for generators' states as in `pcg64`."""
     cdef Py_ssize_t i
@@ -339,14 +346,15 @@ def _shaped(str what, array, tuple wanted):
 def train(Network network, floating[::1] params, list memory, floating[::1] panels, const unsigned char[::1] ids,
           int id_width, Py_ssize_t stride, list shards, int rank, Barrier barrier, double[::1] losses,
           double[::1] norms, Cursor cursor, double loss_scale, const double[::1] rates, Optimizer optimizer,
-          double dropout, uint64_t dropout_seed):
+          double dropout, double weight_dropout, uint64_t dropout_seed):
     """Train on a chunk for each of the learning rates, as thread `rank` of those of all shards; all call this alike.
 
     Each shard is a group of neighbouring streams with its own gradient and workspace, and the crew that works on it. In
     a step every thread back-propagates its shard, or its share of that, meets the others, updates its share of the
     parameters from the sum over all shards, and meets them again. Every thread sees the same numbers and so takes the
     same decisions; the first one moves the cursor at the end. When a loss is not finite its update is not made, and
-    the cursor says `diverged`.
+    the cursor says `diverged`. With weight dropout the packed weights are at the end those that the next step would
+    have.
     """
     cdef NetworkPlaces* net = &network.net
     cdef floating* d[MAX_SHARDS]
@@ -398,7 +406,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
 
     cdef Py_ssize_t first_stream = shard.first_stream
     cdef const unsigned char* own_ids = &ids[first_stream * stride * id_width]
-    cdef Py_ssize_t step, n_steps = rates.shape[0], position = cursor.position, done = n_steps
+    cdef Py_ssize_t l, step, n_steps = rates.shape[0], position = cursor.position, done = n_steps
     cdef Py_ssize_t steps_before = cursor.n_steps, adam_steps = cursor.n_steps - cursor.optimizer_start
     cdef double loss = 0, last_loss = cursor.last_loss, smooth_loss = cursor.smooth_loss, norm = NAN
     cdef bint known = True, met = True, by_norm = optimizer.clip_norm < INFINITY
@@ -417,13 +425,19 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     chunk.crew.members, chunk.crew.rank, chunk.crew.barrier = members, rank % members, &crew_barrier.barrier
     team.shards, team.threads, team.rank, team.seen, team.now = n_shards, n_threads, rank, &seen[0], own.stamp
     drop.rate, drop.first_stream = dropout, first_stream
+    team.weight_dropout, team.next_key = weight_dropout, dropout_key(dropout_seed, steps_before)
     rule.kind, rule.clip, rule.weight_decay, rule.scale = optimizer.kind, optimizer.clip, optimizer.weight_decay, 1
     rule.beta_1, rule.beta_2 = optimizer.beta_1, optimizer.beta_2
     measuring.add_up, measuring.measure, measuring.step = True, True, False
     stepping.add_up, stepping.step = not by_norm, True
     with nogil:
         mode = flush_denormals()
-        for step in range(n_steps):
+        if weight_dropout > 0:
+            for l in range(net.L):
+                pack_dropped(net, &team, &params[0], d[0], l, share(net.H, rank, n_threads),
+                             share(net.H, rank + 1, n_threads), &panels[0])
+            met = spin_barrier_wait(&barrier.barrier)
+        for step in range(n_steps if met else 0):
             if position + T + 1 >= stride + 1:  # min-char-rnn's rule; a stream has stride + 1 symbols
                 position = 0
                 clear_states(net, chunk, h0, c0)
@@ -431,6 +445,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
             if known:
                 team.now += 1
                 drop.step_key = dropout_key(dropout_seed, steps_before + step)
+                team.step_key, team.next_key = drop.step_key, dropout_key(dropout_seed, steps_before + step + 1)
                 losses[rank] = loss_and_gradients(
                     net, &params[0], &panels[0], chunk, &x[0, 0], <floating>1 / <floating>all_streams, dropping,
                     h0, c0, gates0, dropped0, &y[0, 0, 0], dh0, &carry[0, 0, 0], d[rank // members], &scratch[0],

@@ -2,7 +2,8 @@
 
 A factor is a hash of the seed, the training step, the layer, the time step, the stream and the unit: the backward pass
 finds the same ones as the forward pass and nothing is stored, and a stream's do not depend on how streams are dealt to
-threads. The hash is lowbias32 (Chris Wellons, "Prospecting for Hash Functions", 2018).
+threads. The hash is lowbias32 (Chris Wellons, "Prospecting for Hash Functions", 2018). Recurrent weights are dropped
+for a whole training step: there the place is the layer and the weight's index.
 """
 from cython cimport floating
 from libc.stdint cimport uint32_t, uint64_t
@@ -29,6 +30,20 @@ cdef inline uint32_t mix(uint32_t x) noexcept nogil:
 cdef inline uint32_t dropout_key(uint64_t seed, uint64_t step) noexcept nogil:
     """The key of all masks of a training step."""
     return mix(mix(mix(<uint32_t>seed) ^ <uint32_t>(seed >> 32)) ^ <uint32_t>step)
+
+
+cdef inline uint32_t weights_key(uint32_t step_key, Py_ssize_t layer) noexcept nogil:
+    """The key of the mask of a layer's recurrent weights."""
+    return mix(~step_key ^ <uint32_t>layer * <uint32_t>UNIT_STEP)
+
+
+cdef inline void drop_weights(double rate, uint32_t key, Py_ssize_t first, Py_ssize_t n, floating* w) noexcept nogil:
+    """w *= mask                                       of n weights from number `first` on"""
+    cdef uint32_t bound = <uint32_t>(rate * 16777216.0 + 0.5), place = key + <uint32_t>first * <uint32_t>UNIT_STEP
+    cdef floating factor = <floating>(1 / (1 - rate))
+    cdef Py_ssize_t i
+    for i in range(n):
+        w[i] *= factor if (mix(place + <uint32_t>i * <uint32_t>UNIT_STEP) >> 8) >= bound else <floating>0
 
 
 cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last, Py_ssize_t B,

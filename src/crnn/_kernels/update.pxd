@@ -4,8 +4,10 @@ A share is rows of every matrix, which the thread that has updated them packs at
 Each shard of the streams has a gradient; a crew that works on it has one together.
 """
 from cython cimport floating
-from libc.string cimport memset
+from libc.stdint cimport uint32_t
+from libc.string cimport memcpy, memset
 from .crew cimport share
+from .dropout cimport drop_weights, weights_key
 from .network cimport Network, pack_Wh, pack_Wx, pack_Wy
 from .optimizers cimport ADAGRAD, Rule, step_run
 
@@ -21,6 +23,14 @@ ctypedef struct Team:  # the shards, and this thread's place among all threads
     Py_ssize_t symbols[MAX_SHARDS]  # and how many there are
     int* seen  # (V,): when a symbol's row was last visited
     int now
+    double weight_dropout
+    uint32_t step_key  # of the masks of this step
+    uint32_t next_key  # and of those of the next one
+
+ctypedef struct Masked:  # recurrent weights, some of which this step was without
+    double rate
+    uint32_t key
+    Py_ssize_t base  # where the first of them is
 
 ctypedef struct Pass:  # what is done with each run of elements
     bint add_up  # sum the shards' gradients in that of the first one
@@ -47,7 +57,8 @@ cdef inline double sum_of_squares(const floating* d, Py_ssize_t n) noexcept nogi
 
 
 cdef inline void update_run(const Rule* rule, const Team* team, Pass* todo, floating* p, floating** d, floating* first,
-                            floating* second, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+                            floating* second, Py_ssize_t start, Py_ssize_t stop,
+                            const Masked* masked=NULL) noexcept nogil:
     """Do what is to be done with elements [start, stop), while they are in the cache."""
     cdef Py_ssize_t i = start, j, n
     cdef int s
@@ -57,6 +68,8 @@ cdef inline void update_run(const Rule* rule, const Team* team, Pass* todo, floa
             for s in range(1, team.shards):
                 for j in range(n):
                     d[0][i + j] += d[s][i + j]
+            if masked != NULL:
+                drop_weights(masked.rate, masked.key, i - masked.base, n, d[0] + i)
         if todo.measure:
             todo.squares += sum_of_squares(d[0] + i, n)
         if todo.step:
@@ -96,6 +109,15 @@ cdef inline void update_lookup(const Network* net, const Rule* rule, Team* team,
                     clear_rows(team, d, row, N)
 
 
+cdef inline void pack_dropped(const Network* net, const Team* team, const floating* p, floating* d, Py_ssize_t l,
+                              Py_ssize_t start, Py_ssize_t stop, floating* panels) noexcept nogil:
+    """Pack rows of a layer's recurrent weights as the next step has them; the gradient's place is free meanwhile."""
+    cdef Py_ssize_t N = net.G * net.H, at = net.layer[l].Wh + start * N, n = (stop - start) * N
+    memcpy(d + at, p + at, n * sizeof(floating))
+    drop_weights(team.weight_dropout, weights_key(team.next_key, l), start * N, n, d + at)
+    pack_Wh(net, d, l, start, stop, panels)
+
+
 cdef inline void update_part(const Rule* rule, const Team* team, Pass* todo, floating* p, floating** d,
                              floating* first, floating* second, Py_ssize_t base, Py_ssize_t n) noexcept nogil:
     """The rank's share of n elements from `base` on."""
@@ -108,14 +130,21 @@ cdef inline void update(const Network* net, const Rule* rule, Team* team, Pass* 
     """One pass over the rank's share of everything."""
     cdef Py_ssize_t l, H = net.H, N = net.G * H
     cdef Py_ssize_t start = share(H, team.rank, team.threads), stop = share(H, team.rank + 1, team.threads)
+    cdef bint dropping = team.weight_dropout > 0
+    cdef Masked masked
+    masked.rate = team.weight_dropout
     update_lookup(net, rule, team, todo, p, d, first, second)
     for l in range(net.L):
         if l:
             update_run(rule, team, todo, p, d, first, second, net.layer[l].Wx + start * N, net.layer[l].Wx + stop * N)
             if todo.step and net.many:
                 pack_Wx(net, p, l, start, stop, panels)
-        update_run(rule, team, todo, p, d, first, second, net.layer[l].Wh + start * N, net.layer[l].Wh + stop * N)
-        if todo.step:
+        masked.key, masked.base = weights_key(team.step_key, l), net.layer[l].Wh
+        update_run(rule, team, todo, p, d, first, second, net.layer[l].Wh + start * N, net.layer[l].Wh + stop * N,
+                   &masked if dropping else NULL)
+        if todo.step and dropping:
+            pack_dropped(net, team, p, d[0], l, start, stop, panels)
+        elif todo.step:
             pack_Wh(net, p, l, start, stop, panels)
         update_part(rule, team, todo, p, d, first, second, net.layer[l].bh, N)
         if net.layer[l].bn >= 0:
