@@ -62,14 +62,14 @@ def test_members_may_be_more_than_there_are_vectors_of_units():
 def test_few_streams_and_large_weights_get_a_crew(monkeypatch):
     arguments = start("float32", 5, 13, cell="lstm")
     assert len(Run(*arguments, T=13, n_threads=2).trainer.shards) == 2
-    monkeypatch.setattr(threads, "CACHED_BYTES", 30_000)
+    monkeypatch.setattr(threads, "CACHED_BYTES", 10_000)
     assert [len(shard.crew) for shard in Run(*arguments, T=13, n_threads=2).trainer.shards] == [2]
     monkeypatch.setattr(threads, "STREAMS_FOR_ITSELF", 2)
     assert len(Run(*arguments, T=13, n_threads=2).trainer.shards) == 2
 
 
 def test_few_rows_are_for_one_thread_each(monkeypatch):
-    monkeypatch.setattr(threads, "CACHED_BYTES", 0)
+    monkeypatch.setattr(threads, "CACHED_BYTES", 1)
     arguments = start("float32", 2, 3, cell="rnn")
     assert [len(shard.crew) for shard in Run(*arguments, T=3, n_threads=2).trainer.shards] == [1, 1]
 
@@ -77,7 +77,7 @@ def test_few_rows_are_for_one_thread_each(monkeypatch):
 def test_a_model_trained_by_a_crew_is_the_same_model(monkeypatch):
     options = {"cell": "gru", "seq_length": 13, "batch_size": 5, "max_steps": 20, "dropout": 0.2, "random_state": 1}
     one = CharRNN(53, n_threads=1, **options).fit("to be or not to be " * 40)
-    monkeypatch.setattr(threads, "CACHED_BYTES", 0)
+    monkeypatch.setattr(threads, "CACHED_BYTES", 1)
     two = CharRNN(53, n_threads=2, **options).fit("to be or not to be " * 40)
     for name, tensor in one.params_.items():
         assert np.array_equal(two.params_[name], tensor), name

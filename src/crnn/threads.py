@@ -15,10 +15,12 @@ T = TypeVar("T")
 # A shard should fill the register tile (8 rows) a few times over, and a step should be long against the two
 # meetings of the threads in it (about a microsecond each). Reckoned from that, not searched for.
 STREAMS_WORTH_A_THREAD = 8
-STREAMS_FOR_ITSELF = 12  # that a thread should have before weights from beyond its cache cost it nothing; measured
 WORK_WORTH_A_THREAD = 500_000  # multiplications in a training step
 MOST_THREADS = 256  # as the training kernel
-CACHED_BYTES = 1_500_000  # of weights that a core's second-level cache is sure to keep from one time step to the next
+# Measured on cores with second-level caches of 2 MB (docs/performance.md).
+CACHED_BYTES = 1_000_000  # of weights that such a cache is sure to keep from one time step to the next
+STREAMS_A_CACHEFUL = 4  # that a thread should have for each time as many weights more, or a crew is faster
+STREAMS_FOR_ITSELF = 12  # and from so many on it never is
 
 
 def cores() -> int:
@@ -71,12 +73,13 @@ def crew_size(weights: int, streams: int, n_threads: int) -> int:
 
     Examples
     --------
-    >>> crew_size(10_000, 16, 4), crew_size(2_000_000, 16, 4), crew_size(20_000_000, 16, 4)
+    >>> crew_size(10_000, 8, 4), crew_size(2_000_000, 8, 4), crew_size(20_000_000, 8, 4)
     (1, 2, 4)
     >>> crew_size(20_000_000, 100, 4)
     1
     """
-    if streams >= n_threads * STREAMS_FOR_ITSELF:
+    enough = min(STREAMS_FOR_ITSELF, STREAMS_A_CACHEFUL * (weights / CACHED_BYTES - 1))
+    if streams >= n_threads * enough:
         return 1
     divisors = (n for n in range(1, n_threads) if n_threads % n == 0)
     return next((n for n in divisors if weights <= n * CACHED_BYTES), n_threads)
