@@ -89,7 +89,7 @@ def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: 
     Examples
     --------
     >>> weight_mask(seed=7, step=0, layer=0, shape=(2, 3), rate=0.5).tolist()
-    [[2.0, 0.0, 0.0], [0.0, 2.0, 2.0]]
+    [[2.0, 2.0, 2.0], [2.0, 0.0, 0.0]]
     """
     key = mix(_uint32(seed))
     for number in (seed >> 32, step):
