@@ -16,8 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = {
-    "thread": ("test_kernels.py", "test_trainer.py", "test_inference.py", "test_elementwise.py"),
-    "address": ("test_kernels.py", "test_trainer.py", "test_inference.py", "test_elementwise.py"),
+    "thread": ("test_kernels.py", "test_trainer.py", "test_crew.py", "test_inference.py", "test_elementwise.py"),
+    "address": ("test_kernels.py", "test_trainer.py", "test_crew.py", "test_inference.py", "test_elementwise.py"),
     "valgrind": ("test_golden.py",),  # fifty times slower: steps of training through every kernel
 }
 FLAGS = {
