@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError
-from crnn.recommended import DROPOUTS, RECIPES, described, measured_speed, recommend
+from crnn.recommended import DROPOUTS, MOST_SWEEPS, RECIPES, WEIGHT_DROPOUTS, described, measured_speed, recommend
 
 TEXT = "to be or not to be, that is the question. " * 50
 
@@ -21,6 +21,7 @@ def test_every_recommendation_is_a_model(n_symbols, seconds, speed, cell):
     model = CharRNN(**parameters)
     assert model.cell == cell
     assert 0 <= model.dropout <= max(DROPOUTS)
+    assert 0 <= model.weight_dropout <= max(WEIGHT_DROPOUTS)
     assert 1 <= model.batch_size <= 16
     assert model.max_seconds == seconds
     assert model.max_steps is None or model.max_steps > 0
@@ -35,23 +36,32 @@ def test_more_time_buys_a_larger_model_at_a_lower_rate(cell):
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1]
     assert rates == sorted(rates, reverse=True)
-    assert all(parameters["dropout"] == 0 for parameters in found[:4])  # less than one sweep
+    for parameters in found[:4]:  # less than one sweep
+        assert parameters["dropout"] == parameters["weight_dropout"] == 0
 
 
 @pytest.mark.parametrize("cell", [*RECIPES])
 def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
-    found = [recommend(n, 60, speed=2e11, cell=cell)["dropout"] for n in (10**8, 10**6, 3 * 10**5)]
-    assert found == sorted(found)
-    assert found[0] == 0
-    assert found[-1] > 0
+    for kind in ("dropout", "weight_dropout"):
+        found = [recommend(n, 60, speed=2e11, cell=cell)[kind] for n in (10**8, 10**6, 3 * 10**5)]
+        assert found == sorted(found)
+        assert found[0] == 0
+        assert found[-1] > 0 or (cell, kind) == ("rnn", "weight_dropout")
 
 
-def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time():
-    parameters = recommend(80_000, 600, speed=2e11)
-    assert parameters["hidden_size"] <= 256
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
+    parameters = recommend(80_000, 6000, speed=2e11, cell=cell)
+    assert parameters["hidden_size"] <= 384
     sweeps = parameters["max_steps"] * 16 * 32 / 80_000
-    assert sweeps == pytest.approx(12, rel=0.01)
+    assert sweeps == pytest.approx(MOST_SWEEPS[cell], rel=0.01)
     assert "by heart" in described(parameters, 2e11)
+
+
+def test_a_model_that_is_trained_for_longer_than_is_usual_for_it_has_a_lower_rate():
+    usual, longer = recommend(10**6, 15, speed=2e11), recommend(40_000, 300, speed=2e11)
+    assert usual["hidden_size"] == longer["hidden_size"] == 256
+    assert longer["learning_rate"] == usual["learning_rate"] / 2
 
 
 def test_a_text_of_few_symbols_has_fewer_streams():

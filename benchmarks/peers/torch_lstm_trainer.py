@@ -44,7 +44,7 @@ RECIPES = {  # seconds that a recipe suits: on a faster machine more of them are
     15: Recipe(256, seq_length=32, batch_size=16, rate=0.02),
     60: Recipe(384, dropout=0.1, seq_length=32, batch_size=16, rate=0.01),
     180: Recipe(512, dropout=0.3, seq_length=32, batch_size=16, rate=0.006),
-    600: Recipe(512, dropout=0.4, seq_length=32, batch_size=16, rate=0.006),
+    600: Recipe(768, dropout=0.5, seq_length=32, batch_size=16, rate=0.004),
 }
 
 

@@ -1,8 +1,8 @@
 """Recommended: which model, and how trained, makes the most of a text in a given time.
 
 The choices are measurements, recorded in ``docs/recipes.md``: what decides is how many operations the time buys, and
-how often they go over the text. That says how much dropout is needed, and bounds the model's size and the training: a
-short text is soon learned by heart.
+how often they go over the text. That says how much dropout is needed, of units and of recurrent weights, and bounds the
+model's size and the training: a short text is at last learned by heart.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ OPERATIONS = 6  # for a symbol and a weight: a multiplication and an addition fo
 CHUNKS_PER_SWEEP = 8  # at least, of each stream
 
 # By how often training goes over the text; between these in proportion to the logarithm.
-SWEEPS = (3.0, 5.0, 8.0, 20.0, 50.0)
-DROPOUTS = (0.0, 0.1, 0.4, 0.5, 0.6)
-MOST_SWEEPS = 12.0  # with more, models get worse whatever the dropout
+SWEEPS = (3.0, 5.0, 8.0, 25.0, 50.0)
+DROPOUTS = (0.0, 0.1, 0.2, 0.4, 0.5)
+WEIGHT_DROPOUTS = (0.0, 0.0, 0.2, 0.4, 0.5)
 LEAST_STEPS = 1000  # however short the text
-WEIGHTS_PER_SYMBOL = 5.0  # of a text, at most: with more it is learned by heart
+WEIGHTS_PER_SYMBOL = 8.0  # of a text, at most
+LONG_RUN_RATE = 0.5  # the share of its rate with which a model is trained for longer than its recipe is good for
 
 
 class Recipe(NamedTuple):
@@ -65,7 +66,10 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Recipe(20e12, 384, 0.0015, 3),
     ),
 }
-DROPOUT_SHARE = {"lstm": 1.0, "gru": 1.0, "rnn": 0.25}  # a vanilla cell, in three layers, bears less of it
+# A vanilla cell, in three layers, bears little dropout, and gets worse when it sweeps a text more often than this.
+DROPOUT_SHARE = {"lstm": 1.0, "gru": 1.0, "rnn": 0.4}
+WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "gru": 1.0, "rnn": 0.0}
+MOST_SWEEPS = {"lstm": 50.0, "gru": 50.0, "rnn": 12.0}
 
 
 def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECONDS) -> float:
@@ -141,12 +145,14 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     recipes = [r for r in RECIPES[cell] if seconds * speed >= r.operations]
     small = [r for r in recipes if _weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
     recipe = (small or recipes[:1])[-1]
+    rate = recipe.learning_rate if recipe is recipes[-1] else LONG_RUN_RATE * recipe.learning_rate
     # Each stream of a short text should still be swept in a good many chunks.
     batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_SWEEP * SEQ_LENGTH)))
     steps_per_sweep = n_symbols / (batch_size * SEQ_LENGTH)
     weights = _weights(gates, recipe.hidden_size, recipe.num_layers)
     sweeps = seconds * speed / (OPERATIONS * weights * n_symbols)
-    most = max(MOST_SWEEPS, LEAST_STEPS / steps_per_sweep)
+    most = max(MOST_SWEEPS[cell], LEAST_STEPS / steps_per_sweep)
+    wanted = min(sweeps, most)
     return {
         "hidden_size": recipe.hidden_size,
         "cell": cell,
@@ -154,14 +160,15 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "seq_length": SEQ_LENGTH,
         "batch_size": batch_size,
         "optimizer": "adam",
-        "learning_rate": recipe.learning_rate,
+        "learning_rate": rate,
         "schedule": "cosine",
         "warmup": 0.02,
         "clip": None,
         "clip_norm": 1.0,
         "beta_2": 0.99,
         "weight_decay": 0.01,
-        "dropout": round(DROPOUT_SHARE[cell] * _dropout(min(sweeps, most)), 2),
+        "dropout": round(DROPOUT_SHARE[cell] * _by_sweeps(wanted, DROPOUTS), 2),
+        "weight_dropout": round(WEIGHT_DROPOUT_SHARE[cell] * _by_sweeps(wanted, WEIGHT_DROPOUTS), 2),
         "max_steps": None if sweeps <= most else round(most * steps_per_sweep),
         "max_seconds": seconds,
     }
@@ -172,9 +179,9 @@ def _weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
     return gates * hidden_size**2 * (2 * num_layers - 1) + hidden_size * TYPICAL_SYMBOLS
 
 
-def _dropout(sweeps: float) -> float:
-    """Return how much of it so many sweeps over a text want."""
-    return float(np.interp(math.log(sweeps), np.log(SWEEPS), DROPOUTS))
+def _by_sweeps(sweeps: float, rates: tuple[float, ...]) -> float:
+    """Return the rate that so many sweeps over a text want, of the rates that `SWEEPS` want."""
+    return float(np.interp(math.log(sweeps), np.log(SWEEPS), rates))
 
 
 def described(parameters: dict[str, Any], speed: float) -> str:
@@ -185,11 +192,12 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
     lstm of 256 units, 16 streams of 32 characters a step, adam at 0.02, dropout 0, for 15 s at 200 GFLOP/s
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
-    0.6, for 600 s or 1000 steps (more: by heart) at 200 GFLOP/s
+    0.5, weight dropout 0.5, for 600 s or 1000 steps (more: by heart) at 200 GFLOP/s
     """
     layers, steps = parameters["num_layers"], parameters["max_steps"]
     return (
         f"{{cell}} of {f'{layers} layers of ' if layers > 1 else ''}{{hidden_size}} units, {{batch_size}} streams of "
-        "{seq_length} characters a step, {optimizer} at {learning_rate:g}, dropout {dropout:g}, for {max_seconds:g} s "
+        "{seq_length} characters a step, {optimizer} at {learning_rate:g}, dropout {dropout:g}"
+        f"{', weight dropout {weight_dropout:g}' if parameters['weight_dropout'] else ''}, for {{max_seconds:g}} s "
         f"{f'or {steps} steps (more: by heart) ' if steps else ''}at {{gflops:.0f}} GFLOP/s"
     ).format(**parameters, gflops=speed / 1e9)
