@@ -26,8 +26,8 @@ CHUNKS_PER_SWEEP = 8  # at least, of each stream
 
 # By how often training goes over the text; between these in proportion to the logarithm.
 SWEEPS = (3.0, 5.0, 8.0, 25.0, 50.0)
-DROPOUTS = (0.0, 0.1, 0.2, 0.4, 0.5)
-WEIGHT_DROPOUTS = (0.0, 0.0, 0.2, 0.4, 0.5)
+DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5)
+WEIGHT_DROPOUTS = (0.0, 0.0, 0.2, 0.3, 0.5)
 LEAST_STEPS = 1000  # however short the text
 WEIGHTS_PER_SYMBOL = 8.0  # of a text, at most
 LONG_RUN_RATE = 0.5  # the share of its rate with which a model is trained for longer than its recipe is good for
@@ -51,7 +51,7 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Recipe(2e12, 256, 0.02),
         Recipe(8e12, 384, 0.01),
         Recipe(30e12, 512, 0.006),
-        Recipe(100e12, 768, 0.004),
+        Recipe(250e12, 768, 0.004),
     ),
     "gru": (
         Recipe(0, 128, 0.01),
