@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError
-from crnn.recommended import DROPOUTS, MOST_SWEEPS, RECIPES, WEIGHT_DROPOUTS, described, measured_speed, recommend
+from crnn.recommended import DROPOUTS, LONG_RUN_RATE, MOST_SWEEPS, RECIPES, WEIGHT_DROPOUTS, described, measured_speed, recommend
 
 TEXT = "to be or not to be, that is the question. " * 50
 
@@ -61,7 +61,7 @@ def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
 def test_a_model_that_is_trained_for_longer_than_is_usual_for_it_has_a_lower_rate():
     usual, longer = recommend(10**6, 15, speed=2e11), recommend(40_000, 300, speed=2e11)
     assert usual["hidden_size"] == longer["hidden_size"] == 256
-    assert longer["learning_rate"] == usual["learning_rate"] / 2
+    assert longer["learning_rate"] == usual["learning_rate"] * LONG_RUN_RATE
 
 
 def test_a_text_of_few_symbols_has_fewer_streams():

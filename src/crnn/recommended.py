@@ -27,10 +27,10 @@ CHUNKS_PER_SWEEP = 8  # at least, of each stream
 # By how often training goes over the text; between these in proportion to the logarithm.
 SWEEPS = (3.0, 5.0, 8.0, 25.0, 50.0)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5)
-WEIGHT_DROPOUTS = (0.0, 0.0, 0.2, 0.3, 0.5)
+WEIGHT_DROPOUTS = (0.0, 0.05, 0.15, 0.3, 0.5)
 LEAST_STEPS = 1000  # however short the text
 WEIGHTS_PER_SYMBOL = 8.0  # of a text, at most
-LONG_RUN_RATE = 0.5  # the share of its rate with which a model is trained for longer than its recipe is good for
+LONG_RUN_RATE = 0.3  # the share of its rate with which a model is trained for longer than its recipe is good for
 
 
 class Recipe(NamedTuple):
@@ -46,12 +46,12 @@ class Recipe(NamedTuple):
 BATCH_SIZE, SEQ_LENGTH = 16, 32
 RECIPES: dict[str, tuple[Recipe, ...]] = {
     "lstm": (
-        Recipe(0, 128, 0.02),
-        Recipe(0.8e12, 192, 0.02),
-        Recipe(2e12, 256, 0.02),
-        Recipe(8e12, 384, 0.01),
-        Recipe(30e12, 512, 0.006),
-        Recipe(250e12, 768, 0.004),
+        Recipe(0, 128, 0.04),
+        Recipe(0.8e12, 192, 0.04),
+        Recipe(2e12, 256, 0.035),
+        Recipe(8e12, 384, 0.02),
+        Recipe(30e12, 512, 0.011),
+        Recipe(250e12, 768, 0.007),
     ),
     "gru": (
         Recipe(0, 128, 0.01),
@@ -190,7 +190,7 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     Examples
     --------
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
-    lstm of 256 units, 16 streams of 32 characters a step, adam at 0.02, dropout 0, for 15 s at 200 GFLOP/s
+    lstm of 256 units, 16 streams of 32 characters a step, adam at 0.035, dropout 0, for 15 s at 200 GFLOP/s
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
     0.5, weight dropout 0.5, for 600 s or 1000 steps (more: by heart) at 200 GFLOP/s
     """
