@@ -25,14 +25,14 @@ class Recipe:
     hidden_size: int
     num_layers: int = 1
     dropout: float = 0.0
-    seq_length: int = 64
-    batch_size: int = 32
+    seq_length: int = 32
+    batch_size: int = 16
     rate: float = 0.01
     warmup: float = 0.03
     last_rate: float = 0.01
     weight_decay: float = 0.01
     beta2: float = 0.99
-    clip_norm: float = 1.0
+    clip_norm: float = 0.03  # of the gradient of the mean over time: so every step is clipped
     bfloat16: bool = False  # autocast: faster where the processor multiplies bfloat16, but not the others' arithmetic
 
     def __str__(self) -> str:
@@ -41,10 +41,10 @@ class Recipe:
 
 
 RECIPES = {  # seconds that a recipe suits: on a faster machine more of them are worth the next one
-    15: Recipe(256, seq_length=32, batch_size=16, rate=0.02),
-    60: Recipe(384, dropout=0.1, seq_length=32, batch_size=16, rate=0.01),
-    180: Recipe(512, dropout=0.3, seq_length=32, batch_size=16, rate=0.006),
-    600: Recipe(768, dropout=0.5, seq_length=32, batch_size=16, rate=0.004),
+    15: Recipe(256, rate=0.035),
+    60: Recipe(384, dropout=0.1, rate=0.02),
+    180: Recipe(512, dropout=0.4, rate=0.011),
+    600: Recipe(768, dropout=0.5, rate=0.007),
 }
 
 
