@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError
-from crnn.recommended import DROPOUTS, LONG_RUN_RATE, MOST_SWEEPS, RECIPES, WEIGHT_DROPOUTS, described, measured_speed, recommend
+from crnn.recommended import (
+    DROPOUTS,
+    LONG_RUN_RATE,
+    MOST_SWEEPS,
+    RECIPES,
+    WEIGHT_DROPOUTS,
+    described,
+    measured_speed,
+    recommend,
+)
 
 TEXT = "to be or not to be, that is the question. " * 50
 
