@@ -269,12 +269,13 @@ KINDS = [
         {"cell": "lstm", "num_layers": 2, "optimizer": "adam"},
         {"optimizer": "adam", "dropout": 0.4, "dropout_seed": 3, "learning_rate": lambda step: 0.1 / (3 + step)},
     ),
+    ({"cell": "gru", "optimizer": "rmsprop"}, {"optimizer": "rmsprop", "weight_dropout": 0.4, "learning_rate": 0.01}),
 ]
 
 
 @pytest.mark.parametrize(("at_a_time", "keep"), [(1, 0.0), (1, 1e9), (1000, 0.0), (1000, 1e9), (4, 0.0)])
 @pytest.mark.parametrize(("B", "n_threads"), [(1, 1), (3, 1), (3, 2)])
-@pytest.mark.parametrize("kind", KINDS, ids=["rnn", "lstm"])
+@pytest.mark.parametrize("kind", KINDS, ids=["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("step", [1, 2, 3, 13])
 def test_divergence_leaves_what_the_loss_was_last_finite_for(
     monkeypatch, dtype, step, kind, B, n_threads, at_a_time, keep
