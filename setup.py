@@ -34,6 +34,7 @@ DIRECTIVES = {
     "initializedcheck": DEBUG,
     "cdivision": True,
     "embedsignature": False,
+    "auto_pickle": False,
     "binding": True,
     "freethreading_compatible": False,
 }
