@@ -133,6 +133,7 @@ def test_dropout_does_something_and_only_in_training():
     for kind in ("dropout", "weight_dropout"):
         dropped = small(9, cell="gru", **{kind: 0.5}).fit(TEXT)
         assert (plain._params != dropped._params).any()
+        assert dropped.score(TEXT) == dropped.score(TEXT)
         untrained = small(0, cell="gru", **{kind: 0.5}).fit(TEXT)
         assert untrained.score(TEXT) == small(0, cell="gru").fit(TEXT).score(TEXT)
 

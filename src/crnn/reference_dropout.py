@@ -54,12 +54,7 @@ def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, 
     >>> dropout_mask(seed=7, step=0, layer=0, t=0, stream=0, H=8, rate=0.5).tolist()
     [2.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 0.0]
     """
-    key = mix(_uint32(seed))
-    for number in (seed >> 32, step, layer * 0x9E3779B9 + t, stream):
-        key = mix(key ^ _uint32(number))
-    units = np.arange(H, dtype=np.uint32) * np.uint32(0x9E3779B9)
-    kept = mix(key + units) >> np.uint32(8) >= round(rate * 2**24)
-    return np.where(kept, 1 / (1 - rate), 0.0)
+    return _factors(_key(seed, step, layer * 0x9E3779B9 + t, stream), H, rate)
 
 
 def dropout_masks(seed: int, step: int, shape: tuple[int, int, int, int], rate: float) -> Array:
@@ -91,12 +86,22 @@ def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: 
     >>> weight_mask(seed=7, step=0, layer=0, shape=(2, 3), rate=0.5).tolist()
     [[2.0, 2.0, 2.0], [2.0, 0.0, 0.0]]
     """
+    key = mix(~_key(seed, step) ^ _uint32(layer * 0x9E3779B9))
+    return _factors(key, shape[0] * shape[1], rate).reshape(shape)
+
+
+def _key(seed: int, *numbers: int) -> Array:
+    """Return a hash of the seed's halves and the numbers, one after the other."""
     key = mix(_uint32(seed))
-    for number in (seed >> 32, step):
+    for number in (seed >> 32, *numbers):
         key = mix(key ^ _uint32(number))
-    places = np.arange(shape[0] * shape[1], dtype=np.uint32) * np.uint32(0x9E3779B9)
-    kept = mix(mix(~key ^ _uint32(layer * 0x9E3779B9)) + places) >> np.uint32(8) >= round(rate * 2**24)
-    return np.where(kept, 1 / (1 - rate), 0.0).reshape(shape)
+    return key
+
+
+def _factors(key: Array, n: int, rate: float) -> Array:
+    """Return n factors of a mask, in their order."""
+    kept = mix(key + np.arange(n, dtype=np.uint32) * np.uint32(0x9E3779B9)) >> np.uint32(8) >= round(rate * 2**24)
+    return np.where(kept, 1 / (1 - rate), 0.0)
 
 
 def _uint32(number: int) -> Array:

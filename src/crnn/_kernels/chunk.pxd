@@ -15,7 +15,7 @@ its own units (of logits: to its own rows), and meets the others before it reads
 from cython cimport floating
 from libc.string cimport memcpy, memset
 from .boundary cimport clear_starting, without_past
-from .crew cimport Crew, alone, meet, own_columns, share
+from .crew cimport Crew, alone, meet, own_columns, own_share
 from .dropout cimport Dropout, drop_out
 from .elementwise cimport tanh_
 from .gru cimport gru_backward, gru_forward, gru_units
@@ -274,8 +274,8 @@ cdef inline void layers_backward(const Network* net, const floating* p, const fl
 
 cdef inline void clear_share(const Crew* crew, floating* a, Py_ssize_t n) noexcept nogil:
     """a = 0                                           the member's share of n elements"""
-    cdef Py_ssize_t start = share(n, crew.rank, crew.members), stop = share(n, crew.rank + 1, crew.members)
-    memset(a + start, 0, (stop - start) * sizeof(floating))
+    cdef Columns own = own_share(crew, n)
+    memset(a + own.first, 0, own.count * sizeof(floating))
 
 
 cdef inline double loss_and_gradients(const Network* net, const floating* p, const floating* panels, Chunk chunk,
@@ -288,8 +288,8 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
     products are single calls of the BLAS; for many rows weights are packed. A member of a crew returns the losses of
     its own rows.
     """
-    cdef Py_ssize_t first, last, rows, start, own_rows, H = net.H, V = net.V, B = chunk.B, BH = B * H, top = net.L - 1
-    cdef Columns own = own_columns(&chunk.crew, p, H), symbols = own_columns(&chunk.crew, p, V)
+    cdef Py_ssize_t first, last, rows, H = net.H, V = net.V, B = chunk.B, BH = B * H, top = net.L - 1
+    cdef Columns part, own = own_columns(&chunk.crew, p, H), symbols = own_columns(&chunk.crew, p, V)
     cdef const floating* out
     cdef floating* logits
     cdef double loss = 0
@@ -303,14 +303,13 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
         rows = (last - first) * B
         layers_forward(net, p, panels, chunk, x, first, last, drop, h, c, gates, dropped)
         out = dropped + (top * chunk.T + first) * BH if drop != NULL else h + top * chunk.states + (first + 1) * BH
-        start = share(rows, chunk.crew.rank, chunk.crew.members)
-        own_rows = share(rows, chunk.crew.rank + 1, chunk.crew.members) - start
-        logits = y + (first * B + start) * V
+        part = own_share(&chunk.crew, rows)
+        logits = y + (first * B + part.first) * V
         # y = h[1:] @ Wy + by                          (TB, V) = (TB, H) (H, V)
-        set_rows(p + net.by, own_rows, V, logits, V)
-        multiply_rows(net.many, own_rows, H, V, out + start * H, H, p + net.Wy, V, panels + net.Wy_panels,
+        set_rows(p + net.by, part.count, V, logits, V)
+        multiply_rows(net.many, part.count, H, V, out + part.first * H, H, p + net.Wy, V, panels + net.Wy_panels,
                       net.most_rows, logits, V)
-        loss += softmax_loss(logits, x + (first + 1) * B + start, own_rows, V, weight)
+        loss += softmax_loss(logits, x + (first + 1) * B + part.first, part.count, V, weight)
         first = last
     meet(&chunk.crew)
 
@@ -350,11 +349,11 @@ cdef inline void clear_states(const Network* net, Chunk chunk, floating* h, floa
 cdef inline void carry_states(const Network* net, Chunk chunk, Py_ssize_t steps, floating* h,
                               floating* c) noexcept nogil:
     """Make the states after some steps those that the next ones start from."""
-    cdef Py_ssize_t l, at, away = steps * chunk.following, n = chunk.B * net.H, size
-    cdef Py_ssize_t start = share(n, chunk.crew.rank, chunk.crew.members)
-    size = (share(n, chunk.crew.rank + 1, chunk.crew.members) - start) * sizeof(floating)
+    cdef Py_ssize_t l, at, away = steps * chunk.following, size
+    cdef Columns own = own_share(&chunk.crew, chunk.B * net.H)
+    size = own.count * sizeof(floating)
     for l in range(net.L):
-        at = l * chunk.states + start
+        at = l * chunk.states + own.first
         memcpy(h + at, h + at + away, size)
         if net.cell == LSTM:
             memcpy(c + at, c + at + away, size)

@@ -14,9 +14,9 @@ from libc.string cimport memcpy
 from . cimport elementwise
 from .chunk cimport (Chunk, block_steps, carry_states, chunk_of, chunk_scratch, clear_states, layers_forward,
                      loss_and_gradients)
-from .crew cimport share, spin_barrier, spin_barrier_break, spin_barrier_wait
+from .crew cimport spin_barrier, spin_barrier_break, spin_barrier_wait
 from .draws cimport Steering, draw, weigh_rows
-from .dropout cimport Dropout, drop_out, drop_weights, dropout_key, weights_key
+from .dropout cimport Dropout, drop_out, drop_run, dropout_key, weights_key
 from .inference_step cimport logit_rows, move_on, multiply_before_draw, put_back
 from .network cimport GRU, LSTM, MAX_LAYERS, RNN, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
@@ -29,7 +29,7 @@ from .sampler cimport filter_logits as filter_row
 from .softmax cimport log_softmax_at
 from .strings cimport read_strings
 from .texts cimport Texts, draw_texts
-from .update cimport MAX_SHARDS, Pass, Team, pack_dropped, update
+from .update cimport MAX_SHARDS, Pass, Team, pack_first_dropped, update
 
 MANY_ROWS = 64
 """From so many rows of a chunk on, packing a matrix for them pays."""
@@ -235,7 +235,7 @@ def multiply_by_weight_mask(floating[::1] w, double rate, uint64_t seed, uint64_
                             Py_ssize_t first=0):
     """w *= mask for a layer's recurrent weights from number `first` on in a training step; see `dropout`."""
     if w.shape[0]:
-        drop_weights(rate, weights_key(dropout_key(seed, step), layer), first, w.shape[0], &w[0])
+        drop_run(rate, weights_key(dropout_key(seed, step), layer), first, w.shape[0], &w[0])
 
 
 def space_streams(uint64_t[:, ::1] states, const uint64_t[::1] multiplier, const uint64_t[::1] plus):
@@ -406,7 +406,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
 
     cdef Py_ssize_t first_stream = shard.first_stream
     cdef const unsigned char* own_ids = &ids[first_stream * stride * id_width]
-    cdef Py_ssize_t l, step, n_steps = rates.shape[0], position = cursor.position, done = n_steps
+    cdef Py_ssize_t step, n_steps = rates.shape[0], position = cursor.position, done = n_steps
     cdef Py_ssize_t steps_before = cursor.n_steps, adam_steps = cursor.n_steps - cursor.optimizer_start
     cdef double loss = 0, last_loss = cursor.last_loss, smooth_loss = cursor.smooth_loss, norm = NAN
     cdef bint known = True, met = True, by_norm = optimizer.clip_norm < INFINITY
@@ -433,9 +433,7 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     with nogil:
         mode = flush_denormals()
         if weight_dropout > 0:
-            for l in range(net.L):
-                pack_dropped(net, &team, &params[0], d[0], l, share(net.H, rank, n_threads),
-                             share(net.H, rank + 1, n_threads), &panels[0])
+            pack_first_dropped(net, &team, &params[0], d[0], &panels[0])
             met = spin_barrier_wait(&barrier.barrier)
         for step in range(n_steps if met else 0):
             if position + T + 1 >= stride + 1:  # min-char-rnn's rule; a stream has stride + 1 symbols
@@ -444,8 +442,8 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
             known = read_chunk(own_ids, id_width, net.V, stride, position, x)
             if known:
                 team.now += 1
-                drop.step_key = dropout_key(dropout_seed, steps_before + step)
-                team.step_key, team.next_key = drop.step_key, dropout_key(dropout_seed, steps_before + step + 1)
+                team.step_key, team.next_key = team.next_key, dropout_key(dropout_seed, steps_before + step + 1)
+                drop.step_key = team.step_key
                 losses[rank] = loss_and_gradients(
                     net, &params[0], &panels[0], chunk, &x[0, 0], <floating>1 / <floating>all_streams, dropping,
                     h0, c0, gates0, dropped0, &y[0, 0, 0], dh0, &carry[0, 0, 0], d[rank // members], &scratch[0],

@@ -6,7 +6,7 @@ its members meet whenever one is about to read what another has written: after e
 adds up over all streams, in the order in which one thread alone would do it.
 """
 from cython cimport floating
-from .panels cimport Columns, columns_before
+from .panels cimport Columns, columns_of
 
 cdef extern from "spin_barrier.h" nogil:
     ctypedef struct spin_barrier:
@@ -43,10 +43,10 @@ cdef inline Py_ssize_t share(Py_ssize_t n, int rank, int parts) noexcept nogil:
 
 cdef inline Columns own_columns(const Crew* crew, const floating* w, Py_ssize_t N) noexcept nogil:
     """The member's share of N columns; `w` only tells the dtype."""
-    cdef Columns own
-    if crew.members == 1:
-        own.first, own.count = 0, N
-        return own
-    own.first = columns_before(w, N, crew.rank, crew.members)
-    own.count = columns_before(w, N, crew.rank + 1, crew.members) - own.first
-    return own
+    return Columns(0, N) if crew.members == 1 else columns_of(w, N, crew.rank, crew.members)
+
+
+cdef inline Columns own_share(const Crew* crew, Py_ssize_t n) noexcept nogil:
+    """The member's share of n rows or elements."""
+    cdef Py_ssize_t start = share(n, crew.rank, crew.members)
+    return Columns(start, share(n, crew.rank + 1, crew.members) - start)

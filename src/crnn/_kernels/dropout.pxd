@@ -37,13 +37,13 @@ cdef inline uint32_t weights_key(uint32_t step_key, Py_ssize_t layer) noexcept n
     return mix(~step_key ^ <uint32_t>layer * <uint32_t>UNIT_STEP)
 
 
-cdef inline void drop_weights(double rate, uint32_t key, Py_ssize_t first, Py_ssize_t n, floating* w) noexcept nogil:
-    """w *= mask                                       of n weights from number `first` on"""
+cdef inline void drop_run(double rate, uint32_t key, Py_ssize_t first, Py_ssize_t n, floating* a) noexcept nogil:
+    """a *= mask                                       (n,): units of a stream, or weights, from number `first` on"""
     cdef uint32_t bound = <uint32_t>(rate * 16777216.0 + 0.5), place = key + <uint32_t>first * <uint32_t>UNIT_STEP
     cdef floating factor = <floating>(1 / (1 - rate))
     cdef Py_ssize_t i
     for i in range(n):
-        w[i] *= factor if (mix(place + <uint32_t>i * <uint32_t>UNIT_STEP) >> 8) >= bound else <floating>0
+        a[i] *= factor if (mix(place + <uint32_t>i * <uint32_t>UNIT_STEP) >> 8) >= bound else <floating>0
 
 
 cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last, Py_ssize_t B,
@@ -52,13 +52,10 @@ cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t firs
 
     Of the units that are `own`.
     """
-    cdef uint32_t bound = <uint32_t>(drop.rate * 16777216.0 + 0.5), key, row
-    cdef floating factor = <floating>(1 / (1 - drop.rate))
-    cdef Py_ssize_t t, b, j, i = 0
+    cdef uint32_t row
+    cdef Py_ssize_t t, b
     for t in range(first, last):
         row = mix(drop.step_key ^ (<uint32_t>layer * <uint32_t>UNIT_STEP + <uint32_t>t))
         for b in range(B):
-            key = mix(row ^ <uint32_t>(drop.first_stream + b))
-            for j in range(own.first, own.first + own.count):
-                a[i + j] *= factor if (mix(key + <uint32_t>j * <uint32_t>UNIT_STEP) >> 8) >= bound else <floating>0
-            i += H
+            drop_run(drop.rate, mix(row ^ <uint32_t>(drop.first_stream + b)), own.first, own.count, a + own.first)
+            a += H

@@ -13,7 +13,7 @@ For inference H and V are padded to whole vectors, so that no loop has a remaind
 the states of such units stay zero, and with biases of -inf, under which such symbols have no probability.
 """
 from cython cimport floating
-from .panels cimport columns_before, pack, pack_transposed, packed_elements
+from .panels cimport Columns, columns_of, pack, pack_transposed, packed_elements
 
 cdef enum:
     MAX_LAYERS = 64
@@ -97,13 +97,14 @@ cdef inline void place_panels(Network* net, const floating* w) noexcept nogil:
 cdef inline void pack_gates(const Network* net, const floating* W, int most, Py_ssize_t first, Py_ssize_t last,
                             floating* panels, floating* transposed) noexcept nogil:
     """Pack rows [first, last) of the weights W (H, G H) of a layer, in both orders if they are for training."""
-    cdef Py_ssize_t g, start, stop, H = net.H, columns = net.G * net.H
+    cdef Py_ssize_t g, H = net.H, columns = net.G * net.H
+    cdef Columns part
     cdef int m
     for m in range(net.members):
-        start, stop = columns_before(W, H, m, net.members), columns_before(W, H, m + 1, net.members)
+        part = columns_of(W, H, m, net.members)
         for g in range(net.G):
-            pack(W + g * H + start, net.units, stop - start, columns, most, first, last,
-                 panels + g * packed_elements(W, net.units, H) + net.units * start)
+            pack(W + g * H + part.first, net.units, part.count, columns, most, first, last,
+                 panels + g * packed_elements(W, net.units, H) + net.units * part.first)
     if net.training:
         pack_back(net, W, columns, most, first, last, transposed)
 
@@ -111,13 +112,13 @@ cdef inline void pack_gates(const Network* net, const floating* W, int most, Py_
 cdef inline void pack_back(const Network* net, const floating* W, Py_ssize_t K, int most, Py_ssize_t first,
                            Py_ssize_t last, floating* panels) noexcept nogil:
     """Pack columns [first, last) of W.T (K, H), which lead back to the units, for weights W (H, K)."""
-    cdef Py_ssize_t start, stop
+    cdef Columns part
     cdef int m
     for m in range(net.members):
-        start, stop = columns_before(W, net.H, m, net.members), columns_before(W, net.H, m + 1, net.members)
-        if start < last and first < stop:
-            pack_transposed(W + start * K, K, stop - start, most, max(first - start, <Py_ssize_t>0),
-                            min(last, stop) - start, panels + K * start)
+        part = columns_of(W, net.H, m, net.members)
+        if part.first < last and first < part.first + part.count:
+            pack_transposed(W + part.first * K, K, part.count, most, max(first - part.first, <Py_ssize_t>0),
+                            min(last - part.first, part.count), panels + K * part.first)
 
 
 cdef inline void pack_Wh(const Network* net, const floating* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,

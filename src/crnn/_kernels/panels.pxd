@@ -20,7 +20,7 @@ ctypedef struct Panel:
     Py_ssize_t columns
     Py_ssize_t next  # the first column of the one that is multiplied by after it; of itself if it is the last
 
-ctypedef struct Columns:  # neighbouring ones
+ctypedef struct Columns:  # neighbouring ones; also of rows and elements the share of a thread
     Py_ssize_t first
     Py_ssize_t count
 
@@ -103,9 +103,13 @@ cdef inline Panel panel_among(const floating* w, Columns own, int most, Py_ssize
     return panel
 
 
-cdef inline Py_ssize_t columns_before(const floating* w, Py_ssize_t N, int rank, int parts) noexcept nogil:
-    """Where part `rank` begins when N columns are dealt out: in whole vectors, since a panel is in one part."""
-    return min(vectors_across(w, N) * rank // parts * <Py_ssize_t>(VECTOR_BYTES // sizeof(floating)), N)
+cdef inline Columns columns_of(const floating* w, Py_ssize_t N, int rank, int parts) noexcept nogil:
+    """Part `rank` when N columns are dealt out: in whole vectors, since a panel is in one part."""
+    cdef Py_ssize_t lanes = VECTOR_BYTES // sizeof(floating), vectors = vectors_across(w, N)
+    cdef Columns part
+    part.first = min(vectors * rank // parts * lanes, N)
+    part.count = min(vectors * (rank + 1) // parts * lanes, N) - part.first
+    return part
 
 
 cdef inline Py_ssize_t whole_panel(const floating* w) noexcept nogil:

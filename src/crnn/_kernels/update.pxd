@@ -7,7 +7,7 @@ from cython cimport floating
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
 from .crew cimport share
-from .dropout cimport drop_weights, weights_key
+from .dropout cimport drop_run, weights_key
 from .network cimport Network, pack_Wh, pack_Wx, pack_Wy
 from .optimizers cimport ADAGRAD, Rule, step_run
 
@@ -28,7 +28,6 @@ ctypedef struct Team:  # the shards, and this thread's place among all threads
     uint32_t next_key  # and of those of the next one
 
 ctypedef struct Masked:  # recurrent weights, some of which this step was without
-    double rate
     uint32_t key
     Py_ssize_t base  # where the first of them is
 
@@ -69,7 +68,7 @@ cdef inline void update_run(const Rule* rule, const Team* team, Pass* todo, floa
                 for j in range(n):
                     d[0][i + j] += d[s][i + j]
             if masked != NULL:
-                drop_weights(masked.rate, masked.key, i - masked.base, n, d[0] + i)
+                drop_run(team.weight_dropout, masked.key, i - masked.base, n, d[0] + i)
         if todo.measure:
             todo.squares += sum_of_squares(d[0] + i, n)
         if todo.step:
@@ -114,8 +113,17 @@ cdef inline void pack_dropped(const Network* net, const Team* team, const floati
     """Pack rows of a layer's recurrent weights as the next step has them; the gradient's place is free meanwhile."""
     cdef Py_ssize_t N = net.G * net.H, at = net.layer[l].Wh + start * N, n = (stop - start) * N
     memcpy(d + at, p + at, n * sizeof(floating))
-    drop_weights(team.weight_dropout, weights_key(team.next_key, l), start * N, n, d + at)
+    drop_run(team.weight_dropout, weights_key(team.next_key, l), start * N, n, d + at)
     pack_Wh(net, d, l, start, stop, panels)
+
+
+cdef inline void pack_first_dropped(const Network* net, const Team* team, const floating* p, floating* d,
+                                    floating* panels) noexcept nogil:
+    """The rank's share of `pack_dropped` before the first step, of which no update has been made."""
+    cdef Py_ssize_t l
+    for l in range(net.L):
+        pack_dropped(net, team, p, d, l, share(net.H, team.rank, team.threads),
+                     share(net.H, team.rank + 1, team.threads), panels)
 
 
 cdef inline void update_part(const Rule* rule, const Team* team, Pass* todo, floating* p, floating** d,
@@ -132,7 +140,6 @@ cdef inline void update(const Network* net, const Rule* rule, Team* team, Pass* 
     cdef Py_ssize_t start = share(H, team.rank, team.threads), stop = share(H, team.rank + 1, team.threads)
     cdef bint dropping = team.weight_dropout > 0
     cdef Masked masked
-    masked.rate = team.weight_dropout
     update_lookup(net, rule, team, todo, p, d, first, second)
     for l in range(net.L):
         if l:
