@@ -147,7 +147,7 @@ cdef inline void recur(const Network* net, const floating* p, const floating* pa
         if l == 0:
             look_up_input(net, p, x + t * B, own, B, z)
         if net.cell == RNN:
-            rnn_forward(B, H, net.units, own, h_prev, Wh, net.most, t & 1, z)
+            rnn_forward(B, H, net.units, own, h_prev, Wh, net.most, t & 1, net.training & t, z)
         elif net.cell == GRU:
             gru_forward(B, H, net.units, own, h_prev, Wh, net.most, t & 1, z, net.ldg, h + (t + 1) * step)
         else:

@@ -29,9 +29,11 @@ cdef extern from "register_tile.h" nogil:
     const int STRIP_VECTORS
     const int VECTOR_BYTES
     void multiply_panel_float(Py_ssize_t rows, Py_ssize_t K, const float* a, Py_ssize_t lda, const float* panel,
-                              Py_ssize_t columns, const float* after, float* c, Py_ssize_t ldc) noexcept
+                              Py_ssize_t columns, bint descending, const float* after, float* c,
+                              Py_ssize_t ldc) noexcept
     void multiply_panel_double(Py_ssize_t rows, Py_ssize_t K, const double* a, Py_ssize_t lda, const double* panel,
-                               Py_ssize_t columns, const double* after, double* c, Py_ssize_t ldc) noexcept
+                               Py_ssize_t columns, bint descending, const double* after, double* c,
+                               Py_ssize_t ldc) noexcept
     const int OUTER_BLOCK
     void pack_panel_float(Py_ssize_t rows, Py_ssize_t columns, const float* w, Py_ssize_t ldw, float* panel) noexcept
     void pack_panel_double(Py_ssize_t rows, Py_ssize_t columns, const double* w, Py_ssize_t ldw, double* panel) noexcept
@@ -194,15 +196,17 @@ cdef inline void transpose_block(const floating* a, Py_ssize_t lda, floating* b,
 
 cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const floating* a, Py_ssize_t lda,
                                 const floating* panel, Py_ssize_t columns, const floating* after, floating* c,
-                                Py_ssize_t ldc) noexcept nogil:
+                                Py_ssize_t ldc, bint descending=False) noexcept nogil:
     """c += a @ panel                                  (rows, columns) += (rows, K) (K, columns)
 
-    Meanwhile what comes after it, another panel, is fetched from wherever it is.
+    Meanwhile what comes after it, another panel, is fetched from wherever it is. A single row may be added up over k
+    `descending`: the panel's end is still in the first-level cache after a product in the usual order. Not for
+    inference, which adds up in one order always.
     """
     if floating is float:
-        multiply_panel_float(rows, K, a, lda, panel, columns, after, c, ldc)
+        multiply_panel_float(rows, K, a, lda, panel, columns, descending, after, c, ldc)
     else:
-        multiply_panel_double(rows, K, a, lda, panel, columns, after, c, ldc)
+        multiply_panel_double(rows, K, a, lda, panel, columns, descending, after, c, ldc)
 
 
 cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a, Py_ssize_t lda,

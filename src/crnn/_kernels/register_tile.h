@@ -45,13 +45,14 @@
 #define ROW_BLOCKS(rows) (((rows) + TILE_ROWS - 1) / TILE_ROWS)
 
 /* One tile: R rows by NV vectors, c[R, NV * lanes] += a[R, K] @ panel[K, NV * lanes]. ELEMENT is where a's element
- * (r, k) stands: rows of a matrix, or a sliver, R rows packed side by side for each k. `next` is the part of the next
+ * (r, k) stands: rows of a matrix, or a sliver, R rows packed side by side for each k. ROW is the panel's row for k: of a
+ * strip, which has one row of a and so no use for lda, it is 1 or -1, the way through k. `next` is the part of the next
  * panel that is asked for meanwhile. */
 #define DEFINE_TILE(T, R, NV) \
-    DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, 1) \
-    DEFINE_TILE_OF(sliver_##T##_##R##x##NV, T, R, NV, k * R + r, 0)
-#define DEFINE_STRIP(T, R, NV) DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, 0)
-#define DEFINE_TILE_OF(NAME, T, R, NV, ELEMENT, ASKS) \
+    DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, k, 1) \
+    DEFINE_TILE_OF(sliver_##T##_##R##x##NV, T, R, NV, k * R + r, k, 0)
+#define DEFINE_STRIP(T, R, NV) DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, k * lda, k * lda, 0)
+#define DEFINE_TILE_OF(NAME, T, R, NV, ELEMENT, ROW, ASKS) \
     NO_INLINE static void NAME(ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, const T *next, T *c, \
                                ptrdiff_t ldc) { \
         (void)lda, (void)next; \
@@ -65,7 +66,7 @@
                 UNROLL for (int i = 0; i < NV * VECTOR_BYTES; i += 64) \
                     PREFETCH((const char *)panel + k * NV * VECTOR_BYTES + i + AHEAD); \
             } \
-            UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + (k * NV + v) * LANES); \
+            UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + ((ROW) * NV + v) * LANES); \
             UNROLL for (int r = 0; r < R; r++) { \
                 const T##_vector scalar = SPREAD_##T(a[ELEMENT]); \
                 UNROLL for (int v = 0; v < NV; v++) sum[r][v] = MULTIPLY_ADD_##T(scalar, row[v], sum[r][v]); \
@@ -79,15 +80,16 @@
 #define SLIVER_NAME(T, R, NV) sliver_##T##_##R##x##NV,
 
 /* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * lanes, or STRIP_VECTORS * lanes for a
- * matrix packed for single rows. The rows are dealt into blocks of nearly equal height, so that no block is too low to
+ * matrix packed for single rows. `descending` is for these alone: k from the last to the first, for who multiplies by the
+ * same panel again and again and finds in the first-level cache what came last. The rows are dealt into blocks of nearly equal height, so that no block is too low to
  * hide the latency of its own sums. `slivers` says that a is packed: block by block, the rows side by side for each k.
  * Columns that do not fill their vectors go through a small copy of the tile. */
 #define DEFINE_MULTIPLY_PANEL(T) \
     EACH_STRIP(DEFINE_STRIP, T) \
     EACH_TILE(DEFINE_TILE, T) \
-    DEFINE_TILE_OF(sliver_##T##_1x1, T, 1, 1, k, 0) \
-    DEFINE_TILE_OF(sliver_##T##_1x2, T, 1, 2, k, 0) \
-    DEFINE_TILE_OF(sliver_##T##_1x3, T, 1, 3, k, 0) \
+    DEFINE_TILE_OF(sliver_##T##_1x1, T, 1, 1, k, k, 0) \
+    DEFINE_TILE_OF(sliver_##T##_1x2, T, 1, 2, k, k, 0) \
+    DEFINE_TILE_OF(sliver_##T##_1x3, T, 1, 3, k, k, 0) \
     typedef void (*T##_tile)(ptrdiff_t, const T *, ptrdiff_t, const T *, const T *, T *, ptrdiff_t); \
     static const T##_tile T##_strips[] = {EACH_STRIP(TILE_NAME, T)}; \
     static const T##_tile T##_strip_slivers[] = {sliver_##T##_1x1, sliver_##T##_1x2, sliver_##T##_1x3}; \
@@ -115,10 +117,17 @@
         for (ptrdiff_t r = 0; r < height; r++) memcpy(c + r * ldc, edge + r * width, columns * sizeof(T)); \
     } \
     static void multiply_panel_##T(ptrdiff_t rows, ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, \
-                                   ptrdiff_t columns, const T *after, T *c, ptrdiff_t ldc) { \
+                                   ptrdiff_t columns, int descending, const T *after, T *c, ptrdiff_t ldc) { \
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
         const ptrdiff_t vectors = (columns + LANES - 1) / LANES; \
-        const ptrdiff_t blocks = vectors > TILE_VECTORS ? rows : ROW_BLOCKS(rows); \
+        const ptrdiff_t blocks = ROW_BLOCKS(rows); \
+        if (rows == 1 || vectors > TILE_VECTORS) { \
+            const ptrdiff_t start = descending ? K - 1 : 0; \
+            for (ptrdiff_t r = 0; r < rows; r++) \
+                multiply_block_##T(0, 1, K, a + r * lda + start, descending ? -1 : 1, panel + start * vectors * LANES, \
+                                   columns, panel, c + r * ldc, ldc); \
+            return; \
+        } \
         for (ptrdiff_t k = 0; k < K; k += K_BLOCK) { \
             const ptrdiff_t depth = K - k < K_BLOCK ? K - k : K_BLOCK; \
             for (ptrdiff_t i = 0, r = 0; i < blocks; i++) { \

@@ -10,14 +10,15 @@ from .panels cimport Columns, Panel, ask_for, multiply_panel, panel_among, panel
 
 
 cdef inline void rnn_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, Columns own, const floating* h_prev,
-                             const floating* Wh_panels, int most, bint back, floating* h) noexcept nogil:
+                             const floating* Wh_panels, int most, bint back, bint descending,
+                             floating* h) noexcept nogil:
     """h = tanh(h + h_prev @ Wh)                       (B, H) = (B, H) + (B, H) (H, H); h comes in as z"""
     cdef Py_ssize_t i, b
     cdef Panel panel
     for i in range(panel_count(h_prev, own.count, most)):
         panel = panel_among(h_prev, own, most, i, back)
         multiply_panel(B, units, h_prev, H, Wh_panels + units * panel.start, panel.columns,
-                       Wh_panels + units * panel.next, h + panel.start, H)
+                       Wh_panels + units * panel.next, h + panel.start, H, descending)
         for b in range(B):
             ask_for(1, H, h + (B + b) * H + panel.start, panel.columns)  # of the next time step
             tanh_array(h + b * H + panel.start, panel.columns)
@@ -35,7 +36,7 @@ cdef inline void rnn_backward(Py_ssize_t B, Py_ssize_t H, Columns own, const flo
         panel = panel_among(h, own, most, i, back)
         if dz_next != NULL:
             multiply_panel(B, H, dz_next, H, WhT_panels + H * panel.start, panel.columns, WhT_panels + H * panel.next,
-                           dz + panel.start, H)
+                           dz + panel.start, H, back)
         for b in range(B):
             hb = h + b * H + panel.start
             db = dz + b * H + panel.start
