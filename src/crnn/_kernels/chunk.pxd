@@ -29,7 +29,7 @@ from .row_products cimport add_column_sums, add_weight_gradient, multiply_rows, 
 from .softmax cimport softmax_loss
 
 cdef enum:
-    BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones are taken
+    BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones are taken; more than are few
 
 ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace a layer's part begins
     Py_ssize_t T
@@ -278,6 +278,23 @@ cdef inline void clear_share(const Crew* crew, floating* a, Py_ssize_t n) noexce
     memset(a + own.first, 0, own.count * sizeof(floating))
 
 
+cdef inline void clear_gradients(const Network* net, const Crew* crew, floating* d) noexcept nogil:
+    """d = 0                                           where gradients are added up, the member's share of it
+
+    Not the rows of the first layer's Wx, of which the update clears those that it has used. Few rows are a chunk: the
+    gradients of matrices are then products that nothing is added to.
+    """
+    cdef Py_ssize_t l
+    if net.many:
+        clear_share(crew, d + net.layer[0].Wh, net.end - net.layer[0].Wh)
+        return
+    for l in range(net.L):
+        clear_share(crew, d + net.layer[l].bh, net.G * net.H)
+        if net.layer[l].bn >= 0:
+            clear_share(crew, d + net.layer[l].bn, net.H)
+    clear_share(crew, d + net.by, net.V)
+
+
 cdef inline double loss_and_gradients(const Network* net, const floating* p, const floating* panels, Chunk chunk,
                                       const int* x, floating weight, const Dropout* drop, floating* h, floating* c,
                                       floating* gates, floating* dropped, floating* y, floating* dh, floating* carry,
@@ -293,8 +310,7 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
     cdef const floating* out
     cdef floating* logits
     cdef double loss = 0
-    # Not the rows of the first layer's Wx, of which the update clears those that it has used.
-    clear_share(&chunk.crew, d + net.layer[0].Wh, net.end - net.layer[0].Wh)
+    clear_gradients(net, &chunk.crew, d)
     clear_share(&chunk.crew, carry, net.L * BH)
 
     first = 0
@@ -324,9 +340,8 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
                             d + net.Wy + own.first * V, V)
         add_column_sums(y + first * B * V + symbols.first, rows, symbols.count, V, d + net.by + symbols.first)
         # dh = dy @ Wy.T                               (TB, H) = (TB, V) (H, V)'
-        multiply_rows_back(net.many, rows, V, own.count, y + first * B * V, V, p + net.Wy + own.first * V, V,
-                           panels + net.WyT_panels + V * own.first, net.most_rows,
-                           gradient_from_above(net, chunk, top, gates, dh) + own.first, H)
+        multiply_rows_back(rows, V, own.count, y + first * B * V, V, panels + net.WyT_panels + V * own.first,
+                           net.most_rows, gradient_from_above(net, chunk, top, gates, dh) + own.first, H)
         layers_backward(net, p, panels, chunk, x, first, last, drop, h, c, gates, dropped, dh, carry, d, scratch)
         last = first
     add_lookup_bias_gradient(net, own, chunk.T * B, x, seen, now, d)

@@ -3,7 +3,6 @@
 Each function does the part of a member of a crew: that of the units which are `own`.
 """
 from cython cimport floating
-from .blas cimport gemm
 from .crew cimport Crew, own_columns
 from .network cimport GRU, Network, input_block
 from .panels cimport Columns, Panel, multiply_panel, packed_elements, panel_among, panel_count
@@ -84,7 +83,6 @@ cdef inline void project_input_back(const Network* net, const floating* p, const
     cdef Py_ssize_t H = net.H, N = net.G * H, ld = net.ldg
     cdef Columns own = own_columns(crew, p, H), part = own_columns(crew, p, 2 * H if net.cell == GRU else N)
     cdef const floating* WxT = panels + net.layer[l].WxT_panels
-    cdef const floating* Wx = p + net.layer[l].Wx
     cdef floating* dWx = d + net.layer[l].Wx
     cdef floating* dbh = d + net.layer[l].bh
     add_weight_gradient(net.many, rows, H, part.count, below, H, dz + part.first, ld, scratch, dWx + part.first, N)
@@ -94,22 +92,17 @@ cdef inline void project_input_back(const Network* net, const floating* p, const
                             dWx + 2 * H + own.first, N)
         add_column_sums(dz + 3 * H + own.first, rows, own.count, ld, dbh + 2 * H + own.first)
         # dbelow = dz[r z] @ Wx[r z].T + dn @ Wx[n].T, so that the last block is added to the others
-        multiply_split_back(net, own, rows, dz, Wx, WxT, dbelow)
+        multiply_split_back(net, own, rows, dz, WxT, dbelow)
     else:
-        multiply_rows_back(net.many, rows, N, own.count, dz, ld, Wx + own.first * N, N, WxT + N * own.first,
-                           net.most_rows, dbelow + own.first, H)
+        multiply_rows_back(rows, N, own.count, dz, ld, WxT + N * own.first, net.most_rows, dbelow + own.first, H)
 
 
 cdef inline void multiply_split_back(const Network* net, Columns own, Py_ssize_t rows, const floating* dz,
-                                     const floating* Wx, const floating* WxT, floating* dbelow) noexcept nogil:
+                                     const floating* WxT, floating* dbelow) noexcept nogil:
     """dbelow = [dr dz dn] @ Wx.T for a GRU's rows [dr dz dm dn]             (rows, H) = (rows, 3 H) (H, 3 H)'"""
     cdef Py_ssize_t H = net.H, j, width
     cdef const floating* panel
     cdef Panel part
-    if not net.many:
-        gemm(b"t", b"n", rows, H, 2 * H, dz, net.ldg, Wx, 3 * H, <floating>0, dbelow, H)
-        gemm(b"t", b"n", rows, H, H, dz + 3 * H, net.ldg, Wx + 2 * H, 3 * H, <floating>1, dbelow, H)
-        return
     clear_rows(rows, own.count, dbelow + own.first, H)
     for j in range(panel_count(dz, own.count, net.most_rows)):
         part = panel_among(dz, own, net.most_rows, j, False)

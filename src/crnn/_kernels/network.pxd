@@ -27,7 +27,7 @@ ctypedef struct LayerPlaces:
     Py_ssize_t bh
     Py_ssize_t bn
     Py_ssize_t Wx_panels  # of the layers above the first, if the network packs for many rows
-    Py_ssize_t WxT_panels
+    Py_ssize_t WxT_panels  # of these for any number of rows
     Py_ssize_t Wh_panels
     Py_ssize_t WhT_panels
 
@@ -42,7 +42,7 @@ ctypedef struct Network:
     Py_ssize_t G  # gates: blocks of H columns in the weights
     Py_ssize_t Z  # blocks of H columns in a row of the array of gates
     Py_ssize_t ldg  # elements from one such row to the next
-    bint many  # products over the rows of a chunk use packed weights, otherwise the BLAS
+    bint many  # products over the rows of a chunk on the way forward use packed weights, otherwise the BLAS
     bint training  # the transposed matrices are packed too
     int members  # threads that share the units
     int most  # vectors in a panel of the recurrence
@@ -81,26 +81,26 @@ cdef inline void place_panels(Network* net, const floating* w) noexcept nogil:
         end += forward
         net.layer[l].WhT_panels = end
         end += backward if net.training else 0
-        if l and net.many:
+        if l:
             net.layer[l].Wx_panels = end
-            end += forward
+            end += forward if net.many else 0
             net.layer[l].WxT_panels = end
             end += backward if net.training else 0
-    if net.many:
-        net.Wy_panels = end
-        end += packed_elements(w, net.units, net.V)
-        net.WyT_panels = end
-        end += packed_elements(w, net.V, H) if net.training else 0
+    net.Wy_panels = end
+    end += packed_elements(w, net.units, net.V) if net.many else 0
+    net.WyT_panels = end
+    end += packed_elements(w, net.V, H) if net.training else 0
     net.panels_end = end
 
 
-cdef inline void pack_gates(const Network* net, const floating* W, int most, Py_ssize_t first, Py_ssize_t last,
-                            floating* panels, floating* transposed) noexcept nogil:
-    """Pack rows [first, last) of the weights W (H, G H) of a layer, in both orders if they are for training."""
+cdef inline void pack_gates(const Network* net, const floating* W, int most, bint ahead, Py_ssize_t first,
+                            Py_ssize_t last, floating* panels, floating* transposed) noexcept nogil:
+    """Pack rows [first, last) of the weights W (H, G H) of a layer for the way `ahead`, and if the network is for
+    training also for the way back."""
     cdef Py_ssize_t g, H = net.H, columns = net.G * net.H
     cdef Columns part
     cdef int m
-    for m in range(net.members):
+    for m in range(net.members if ahead else 0):
         part = columns_of(W, H, m, net.members)
         for g in range(net.G):
             pack(W + g * H + part.first, net.units, part.count, columns, most, first, last,
@@ -124,21 +124,22 @@ cdef inline void pack_back(const Network* net, const floating* W, Py_ssize_t K, 
 cdef inline void pack_Wh(const Network* net, const floating* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
                          floating* panels) noexcept nogil:
     """Pack rows [first, last) of a layer's recurrent weights."""
-    pack_gates(net, p + net.layer[l].Wh, net.most, first, last, panels + net.layer[l].Wh_panels,
+    pack_gates(net, p + net.layer[l].Wh, net.most, True, first, last, panels + net.layer[l].Wh_panels,
                panels + net.layer[l].WhT_panels)
 
 
 cdef inline void pack_Wx(const Network* net, const floating* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
                          floating* panels) noexcept nogil:
     """Pack rows [first, last) of the input weights of a layer above the first."""
-    pack_gates(net, p + net.layer[l].Wx, net.most_rows, first, last, panels + net.layer[l].Wx_panels,
+    pack_gates(net, p + net.layer[l].Wx, net.most_rows, net.many, first, last, panels + net.layer[l].Wx_panels,
                panels + net.layer[l].WxT_panels)
 
 
 cdef inline void pack_Wy(const Network* net, const floating* p, Py_ssize_t first, Py_ssize_t last,
                          floating* panels) noexcept nogil:
     """Pack rows [first, last) of the decoder's weights (H, V)."""
-    pack(p + net.Wy, net.units, net.V, net.V, net.most_rows, first, last, panels + net.Wy_panels)
+    if net.many:
+        pack(p + net.Wy, net.units, net.V, net.V, net.most_rows, first, last, panels + net.Wy_panels)
     if net.training:
         pack_back(net, p + net.Wy, net.V, net.most_rows, first, last, panels + net.WyT_panels)
 
@@ -148,7 +149,6 @@ cdef inline void pack_network(const Network* net, const floating* p, floating* p
     cdef Py_ssize_t l
     for l in range(net.L):
         pack_Wh(net, p, l, 0, net.units, panels)
-        if l and net.many:
+        if l:
             pack_Wx(net, p, l, 0, net.units, panels)
-    if net.many:
-        pack_Wy(net, p, 0, net.units, panels)
+    pack_Wy(net, p, 0, net.units, panels)

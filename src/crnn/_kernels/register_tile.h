@@ -181,29 +181,44 @@
         } \
     }
 
-/* b = a.T for one block of lanes by lanes. Each stage swaps the two off-diagonal quarters of every 2s by 2s square. */
+/* b = a.T for one block of lanes by lanes. Registers are made of pieces of 16 bytes, from rows so far apart as a piece has
+ * elements; what is left is to transpose each piece with those at its place in the registers beside it: rows half of them
+ * apart interleaved, as often as halving them leads to one. */
+#if defined(__AVX512F__)
+#define PIECE_AT(p) _mm_loadu_ps((const float *)(p))
+#define SET_PIECES(T, row, p, step) \
+    row = (T##_register)_mm512_insertf32x4(_mm512_insertf32x4(_mm512_insertf32x4(_mm512_castps128_ps512( \
+        PIECE_AT(p)), PIECE_AT((p) + (step)), 1), PIECE_AT((p) + 2 * (step)), 2), PIECE_AT((p) + 3 * (step)), 3)
+#elif defined(__AVX2__)
+#define PIECE_AT(p) _mm_loadu_ps((const float *)(p))
+#define SET_PIECES(T, row, p, step) \
+    row = (T##_register)_mm256_insertf128_ps(_mm256_castps128_ps256(PIECE_AT(p)), PIECE_AT((p) + (step)), 1)
+#else
+#define SET_PIECES(T, row, p, step) memcpy(&row, p, VECTOR_BYTES)
+#endif
 #if defined(__GNUC__) && !defined(__clang__)
 #define DEFINE_TRANSPOSE_BLOCK(T, INT) \
     typedef INT T##_mask __attribute__((vector_size(VECTOR_BYTES))); \
     typedef T T##_register __attribute__((vector_size(VECTOR_BYTES))); \
     static inline void transpose_block_##T(const T *a, ptrdiff_t lda, T *b, ptrdiff_t ldb) { \
-        enum { LANES = VECTOR_BYTES / sizeof(T) }; \
-        T##_register row[LANES]; \
-        UNROLL for (int i = 0; i < LANES; i++) memcpy(&row[i], a + i * lda, VECTOR_BYTES); \
-        UNROLL for (int s = 1; s < LANES; s *= 2) { \
-            T##_mask upper, lower; \
-            UNROLL for (int l = 0; l < LANES; l++) { \
-                upper[l] = l & s ? LANES + l - s : l; \
-                lower[l] = l & s ? LANES + l : l + s; \
-            } \
-            UNROLL for (int i = 0; i < LANES; i++) \
-                if (!(i & s)) { \
-                    const T##_register first = row[i], second = row[i + s]; \
-                    row[i] = __builtin_shuffle(first, second, upper); \
-                    row[i + s] = __builtin_shuffle(first, second, lower); \
-                } \
+        enum { LANES = VECTOR_BYTES / sizeof(T), PIECE = 16 / sizeof(T) }; \
+        T##_mask lower, upper; \
+        UNROLL for (int l = 0; l < LANES; l++) { \
+            lower[l] = l / PIECE * PIECE + l % PIECE / 2 + (l % 2 ? LANES : 0); \
+            upper[l] = lower[l] + PIECE / 2; \
         } \
-        UNROLL for (int i = 0; i < LANES; i++) memcpy(b + i * ldb, &row[i], VECTOR_BYTES); \
+        UNROLL for (int j = 0; j < LANES; j += PIECE) { \
+            T##_register row[PIECE], mixed[PIECE]; \
+            UNROLL for (int i = 0; i < PIECE; i++) SET_PIECES(T, row[i], a + i * lda + j, PIECE * lda); \
+            UNROLL for (int s = 1; s < PIECE; s *= 2) { \
+                UNROLL for (int i = 0; i < PIECE / 2; i++) { \
+                    mixed[2 * i] = __builtin_shuffle(row[i], row[i + PIECE / 2], lower); \
+                    mixed[2 * i + 1] = __builtin_shuffle(row[i], row[i + PIECE / 2], upper); \
+                } \
+                UNROLL for (int i = 0; i < PIECE; i++) row[i] = mixed[i]; \
+            } \
+            UNROLL for (int i = 0; i < PIECE; i++) memcpy(b + (j + i) * ldb, &row[i], VECTOR_BYTES); \
+        } \
     }
 #else
 #define DEFINE_TRANSPOSE_BLOCK(T, INT) \

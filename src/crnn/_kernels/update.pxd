@@ -144,7 +144,7 @@ cdef inline void update(const Network* net, const Rule* rule, Team* team, Pass* 
     for l in range(net.L):
         if l:
             update_run(rule, team, todo, p, d, first, second, net.layer[l].Wx + start * N, net.layer[l].Wx + stop * N)
-            if todo.step and net.many:
+            if todo.step:
                 pack_Wx(net, p, l, start, stop, panels)
         masked.key, masked.base = weights_key(team.step_key, l), net.layer[l].Wh
         update_run(rule, team, todo, p, d, first, second, net.layer[l].Wh + start * N, net.layer[l].Wh + stop * N,
@@ -157,6 +157,6 @@ cdef inline void update(const Network* net, const Rule* rule, Team* team, Pass* 
         if net.layer[l].bn >= 0:
             update_part(rule, team, todo, p, d, first, second, net.layer[l].bn, H)
     update_run(rule, team, todo, p, d, first, second, net.Wy + start * net.V, net.Wy + stop * net.V)
-    if todo.step and net.many:
+    if todo.step:
         pack_Wy(net, p, start, stop, panels)
     update_part(rule, team, todo, p, d, first, second, net.by, net.V)
