@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import math
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -203,6 +205,18 @@ def test_the_threads_end_with_the_call():
     Run(*start(B=3), T=T, n_threads=3).steps(5, look=lambda: during.append(threading.active_count()))
     assert set(during) == {before + 2}
     assert threading.active_count() == before
+
+
+def test_the_workspace_is_free_at_once():
+    run = Run(*start(B=3), T=T, n_threads=3)
+    run.steps(5)
+    shard = weakref.ref(run.trainer.shards[0])
+    gc.disable()
+    try:
+        del run
+        assert shard() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("B", [1, 3])

@@ -143,7 +143,6 @@ class Trainer:
         self._start_from_arrays()
         self._losses, self._norms = np.zeros(n_threads), np.zeros(n_threads)
         self._first_step = self._stored_step = n_steps
-        self._helpers = Helpers(n_threads - 1, self._train_shard)
         self._kept = self.copy()
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since then
         self._keep_at = time.perf_counter() + KEEP_SECONDS
@@ -151,7 +150,7 @@ class Trainer:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(scipy_blas.one_thread())
-            stack.enter_context(self._helpers)
+            self._helpers = stack.enter_context(Helpers(len(self._losses) - 1, self._train_shard))
             crowded = len(self._losses) > cores()
             self._barrier = core.Barrier(len(self._losses), crowded)
             for shard in self.shards:
@@ -162,6 +161,7 @@ class Trainer:
     def __exit__(self, *exception: object) -> None:
         self._break_barriers()
         self._stack.close()
+        del self._helpers  # they know this trainer: without the circle its workspace is free as soon as nobody wants it
         self._store_states()
 
     @property
