@@ -628,6 +628,14 @@ def test_training_refuses_an_array_of_another_size(name, axis, change):
     refusal.check(name, change(refusal.arrays()[name], axis))
 
 
+@pytest.mark.parametrize("rank", [-1, 2])
+def test_training_refuses_a_thread_too_many(rank):
+    refusal = Refusal()
+    with pytest.raises(ValueError, match=f"thread {rank} of 2"), refusal.run.trainer as trainer:
+        trainer._train_shard(rank, np.full(2, 0.1))
+    assert refusal.run.bits() == refusal.before
+
+
 def test_training_refuses_a_text_that_is_too_short():
     refusal = Refusal()
     streams = refusal.run.streams

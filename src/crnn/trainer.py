@@ -132,6 +132,7 @@ class Trainer:
         self.dropout, self.weight_dropout, self.dropout_seed = dropout, weight_dropout, dropout_seed
         T, B = streams.seq_length, streams.batch_size
         self.loss_scale = seq_length / T
+        self.n_threads = n_threads
         crew = crew or crew_size(_recurrent_bytes(layout), B, n_threads)
         many = T * (B * crew // n_threads) >= core.MANY_ROWS
         crew = crew if many else 1
@@ -150,9 +151,9 @@ class Trainer:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(scipy_blas.one_thread())
-            self._helpers = stack.enter_context(Helpers(len(self._losses) - 1, self._train_shard))
-            crowded = len(self._losses) > cores()
-            self._barrier = core.Barrier(len(self._losses), crowded)
+            self._helpers = stack.enter_context(Helpers(self.n_threads - 1, self._train_shard))
+            crowded = self.n_threads > cores()
+            self._barrier = core.Barrier(self.n_threads, crowded)
             for shard in self.shards:
                 shard.barrier = core.Barrier(len(shard.crew), crowded)
             self._stack = stack.pop_all()

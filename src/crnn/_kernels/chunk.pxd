@@ -29,7 +29,7 @@ from .row_products cimport add_column_sums, add_weight_gradient, multiply_rows, 
 from .softmax cimport softmax_loss
 
 cdef enum:
-    BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones are taken; more than are few
+    BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones are taken
 
 ctypedef struct Chunk:  # a shard's chunk: its sizes, and where in the workspace a layer's part begins
     Py_ssize_t T

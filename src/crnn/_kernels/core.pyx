@@ -362,6 +362,8 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     cdef int n_shards = len(shards), members = net.members, n_threads = n_shards * members
     if n_shards > MAX_SHARDS:
         raise ValueError(f"{n_shards} shards: at most {MAX_SHARDS}")
+    if not 0 <= rank < n_threads:
+        raise ValueError(f"thread {rank} of {n_threads}")
     _fits(network, params, panels)
     cdef floating[::1] flat, first_memory = memory[0], second_memory = memory[len(memory) - 1]
     cdef int[:, ::1] x
