@@ -12,6 +12,7 @@ from crnn.recommended import (
     LONG_RUN_RATE,
     MOST_SWEEPS,
     RECIPES,
+    SEQ_LENGTH,
     WEIGHT_DROPOUTS,
     described,
     measured_speed,
@@ -62,7 +63,7 @@ def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
 def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
     parameters = recommend(80_000, 6000, speed=2e11, cell=cell)
     assert parameters["hidden_size"] <= 384
-    sweeps = parameters["max_steps"] * 16 * 32 / 80_000
+    sweeps = parameters["max_steps"] * 16 * SEQ_LENGTH / 80_000
     assert sweeps == pytest.approx(MOST_SWEEPS[cell], rel=0.01)
     assert "by heart" in described(parameters, 2e11)
 
@@ -74,7 +75,7 @@ def test_a_model_that_is_trained_for_longer_than_is_usual_for_it_has_a_lower_rat
 
 
 def test_a_text_of_few_symbols_has_fewer_streams():
-    assert recommend(1000, 10, speed=2e11)["batch_size"] == 3
+    assert recommend(1000, 10, speed=2e11)["batch_size"] == 5
     assert recommend(5, 10, speed=2e11)["batch_size"] == 1
 
 

@@ -32,6 +32,7 @@ class Recipe:
     last_rate: float = 0.01
     weight_decay: float = 0.01
     beta2: float = 0.99
+    init_std: float = 0.1  # of the first weights; PyTorch's own are smaller and start more slowly
     clip_norm: float = 0.03  # of the gradient of the mean over time: so every step is clipped
     bfloat16: bool = False  # autocast: faster where the processor multiplies bfloat16, but not the others' arithmetic
 
@@ -95,6 +96,11 @@ def _model(recipe: Recipe, vocab_size: int) -> Any:
             self.lstm = nn.LSTM(vocab_size, H, L, dropout=recipe.dropout if L > 1 else 0.0)
             self.dropout = nn.Dropout(recipe.dropout)
             self.decoder = nn.Linear(H, vocab_size)
+            for parameter in self.parameters():
+                if parameter.ndim > 1:
+                    nn.init.normal_(parameter, std=recipe.init_std)
+                else:
+                    nn.init.zeros_(parameter)
             with torch.no_grad():
                 for k in range(L):  # forget little at first
                     getattr(self.lstm, f"bias_ih_l{k}")[H : 2 * H] = 1.0

@@ -67,7 +67,7 @@ def training_bytes(layout: Layout, streams: AnyStreams, memories: int, n_threads
     vectors += n_threads  # gradients
     vectors += 2  # weights packed for products with them and with their transpose
     states = L * (T + 1) * B * H * len(layout.kind.states)
-    gates = L * T * B * H * (0 if layout.cell == "rnn" else layout.kind.gates)  # an rnn's are its states
+    gates = L * T * B * H * (0 if layout.cell == "rnn" else layout.kind.gates + 1)  # an rnn's are its states
     logits = T * B * (V + 2 * H)  # the gradient of the states, and the states packed for the weights' gradients
     return layout.dtype.itemsize * (vectors * layout.size + states + gates + logits)
 
