@@ -71,7 +71,17 @@ def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
 def test_a_model_that_is_trained_for_longer_than_is_usual_for_it_has_a_lower_rate():
     usual, longer = recommend(10**6, 15, speed=2e11), recommend(40_000, 300, speed=2e11)
     assert usual["hidden_size"] == longer["hidden_size"] == 256
-    assert longer["learning_rate"] == usual["learning_rate"] * LONG_RUN_RATE
+    recipe = next(r for r in RECIPES["lstm"] if r.hidden_size == 256)
+    assert longer["learning_rate"] == recipe.learning_rate * LONG_RUN_RATE < usual["learning_rate"]
+
+
+def test_a_size_that_is_nearly_the_next_one_has_nearly_its_rate():
+    here, there = RECIPES["lstm"][2:4]
+    rates = [recommend(10**8, f * here.operations, speed=1.0)["learning_rate"] for f in (1, 2, 3.99, 4)]
+    assert rates[0] == here.learning_rate
+    assert rates == sorted(rates, reverse=True)
+    assert rates[2] == pytest.approx(there.learning_rate, rel=0.01)
+    assert rates[3] == there.learning_rate
 
 
 def test_a_text_of_few_symbols_has_fewer_streams():

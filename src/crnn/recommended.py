@@ -147,7 +147,7 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     recipes = [r for r in RECIPES[cell] if seconds * speed >= r.operations]
     small = [r for r in recipes if _weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
     recipe = (small or recipes[:1])[-1]
-    rate = recipe.learning_rate if recipe is recipes[-1] else LONG_RUN_RATE * recipe.learning_rate
+    rate = _rate(cell, recipe, seconds * speed) if recipe is recipes[-1] else LONG_RUN_RATE * recipe.learning_rate
     # Each stream of a short text should still be swept in a good many chunks.
     batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_SWEEP * SEQ_LENGTH)))
     steps_per_sweep = n_symbols / (batch_size * SEQ_LENGTH)
@@ -163,7 +163,7 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "batch_size": batch_size,
         "init_scale": recipe.init_scale,
         "optimizer": "adam",
-        "learning_rate": rate,
+        "learning_rate": float(f"{rate:.3g}"),
         "schedule": "cosine",
         "warmup": 0.02,
         "clip": None,
@@ -175,6 +175,16 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "max_steps": None if sweeps <= most else round(most * steps_per_sweep),
         "max_seconds": seconds,
     }
+
+
+def _rate(cell: str, recipe: Recipe, operations: float) -> float:
+    """Return the rate for so many operations: on the way to the next recipe it falls to that one's."""
+    following = RECIPES[cell][RECIPES[cell].index(recipe) + 1 :]
+    if not recipe.operations or not following:
+        return recipe.learning_rate
+    ends = np.log([recipe.operations, following[0].operations])
+    rates = np.log([recipe.learning_rate, following[0].learning_rate])
+    return math.exp(np.interp(math.log(operations), ends, rates))
 
 
 def _weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
@@ -193,7 +203,7 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     Examples
     --------
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
-    lstm of 256 units, 16 streams of 24 characters a step, adam at 0.035, dropout 0, for 15 s at 200 GFLOP/s
+    lstm of 256 units, 16 streams of 24 characters a step, adam at 0.0297, dropout 0, for 15 s at 200 GFLOP/s
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
     0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
     """
