@@ -77,7 +77,8 @@ def test_a_model_that_is_trained_for_longer_than_is_usual_for_it_has_a_lower_rat
 
 def test_a_size_that_is_nearly_the_next_one_has_nearly_its_rate():
     here, there = RECIPES["lstm"][2:4]
-    rates = [recommend(10**8, f * here.operations, speed=1.0)["learning_rate"] for f in (1, 2, 3.99, 4)]
+    operations = (here.operations, 2 * here.operations, 0.999 * there.operations, there.operations)
+    rates = [recommend(10**8, n, speed=1.0)["learning_rate"] for n in operations]
     assert rates[0] == here.learning_rate
     assert rates == sorted(rates, reverse=True)
     assert rates[2] == pytest.approx(there.learning_rate, rel=0.01)

@@ -51,7 +51,7 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Recipe(0, 128, 0.04, weight_decay=0.02),
         Recipe(0.8e12, 192, 0.04, weight_decay=0.02),
         Recipe(2e12, 256, 0.035, weight_decay=0.02),
-        Recipe(8e12, 384, 0.02),
+        Recipe(14e12, 384, 0.02),
         Recipe(30e12, 512, 0.011),
         Recipe(250e12, 768, 0.007),
     ),
@@ -203,7 +203,7 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     Examples
     --------
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
-    lstm of 256 units, 16 streams of 24 characters a step, adam at 0.0297, dropout 0, for 15 s at 200 GFLOP/s
+    lstm of 256 units, 16 streams of 24 characters a step, adam at 0.0311, dropout 0, for 15 s at 200 GFLOP/s
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
     0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
     """

@@ -32,7 +32,7 @@ from .texts cimport Texts, draw_texts
 from .update cimport MAX_SHARDS, Pass, Team, pack_first_dropped, update
 
 MANY_ROWS = 64
-"""From so many rows of a chunk on, packing a matrix for them pays."""
+"""From so many rows of a chunk on, packing a matrix for them pays; for the way back it always does."""
 
 cdef extern from "denormals.h" nogil:
     ctypedef unsigned long long float_mode
@@ -44,8 +44,9 @@ cdef class Network:
     """A network's layout as the kernels see it: offsets into the flat weights and into the packed ones.
 
     `units` and `symbols`: those of the layout's that are not padding, by default all of them.
-    `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights;
-    `one_row_products`: which are then packed for a single row as well. `training`: both orders are packed.
+    `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights, not
+    only on the way back; `one_row_products`: which are then packed for a single row as well. `training`: both orders
+    are packed.
     `boundary`: the symbol at which a stream starts from zeros, if there is one. `members`: of a crew that trains it.
     """
     cdef NetworkPlaces net
