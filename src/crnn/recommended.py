@@ -52,7 +52,7 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Recipe(0.8e12, 192, 0.04, weight_decay=0.02),
         Recipe(2e12, 256, 0.035, weight_decay=0.02),
         Recipe(14e12, 384, 0.02),
-        Recipe(30e12, 512, 0.011),
+        Recipe(36e12, 512, 0.011),
         Recipe(250e12, 768, 0.007),
     ),
     "gru": (
