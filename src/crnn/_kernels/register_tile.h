@@ -81,9 +81,9 @@
 
 /* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * lanes, or STRIP_VECTORS * lanes for a
  * matrix packed for single rows. `descending` is for these alone: k from the last to the first, for who multiplies by the
- * same panel again and again and finds in the first-level cache what came last. The rows are dealt into blocks of nearly equal height, so that no block is too low to
- * hide the latency of its own sums. `slivers` says that a is packed: block by block, the rows side by side for each k.
- * Columns that do not fill their vectors go through a small copy of the tile. */
+ * same panel again and again and finds in the first-level cache what came last. The rows are dealt into blocks of nearly
+ * equal height, so that no block is too low to hide the latency of its own sums. `slivers` says that a is packed: block by
+ * block, the rows side by side for each k. Columns that do not fill their vectors go through a small copy of the tile. */
 #define DEFINE_MULTIPLY_PANEL(T) \
     EACH_STRIP(DEFINE_STRIP, T) \
     EACH_TILE(DEFINE_TILE, T) \
