@@ -179,12 +179,10 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
 
 def _rate(cell: str, recipe: Recipe, operations: float) -> float:
     """Return the rate for so many operations: on the way to the next recipe it falls to that one's."""
-    following = RECIPES[cell][RECIPES[cell].index(recipe) + 1 :]
-    if not recipe.operations or not following:
+    if not recipe.operations:
         return recipe.learning_rate
-    ends = np.log([recipe.operations, following[0].operations])
-    rates = np.log([recipe.learning_rate, following[0].learning_rate])
-    return math.exp(np.interp(math.log(operations), ends, rates))
+    operations_of, rates = np.log([(r.operations, r.learning_rate) for r in RECIPES[cell][1:]]).T
+    return math.exp(np.interp(math.log(operations), operations_of, rates))
 
 
 def _weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
