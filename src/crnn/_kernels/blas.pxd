@@ -7,16 +7,16 @@ from cython cimport floating
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 
-cdef inline void gemm(char* trans_b, char* trans_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+cdef inline void gemm(char* trans_a, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
                       const floating* a, Py_ssize_t lda, const floating* b, Py_ssize_t ldb,
                       floating beta, floating* c, Py_ssize_t ldc) noexcept nogil:
-    """C = op(A) op(B) + beta C                        (m, n) = (m, k) (k, n)"""
+    """C = op(A) B + beta C                            (m, n) = (m, k) (k, n)"""
     cdef int rows = <int>m, columns = <int>n, depth = <int>k
     cdef int stride_a = <int>lda, stride_b = <int>ldb, stride_c = <int>ldc
     cdef floating alpha = 1
     if floating is float:
-        sgemm(trans_b, trans_a, &columns, &rows, &depth, &alpha, <float*>b, &stride_b, <float*>a, &stride_a,
+        sgemm(b"n", trans_a, &columns, &rows, &depth, &alpha, <float*>b, &stride_b, <float*>a, &stride_a,
               &beta, c, &stride_c)
     else:
-        dgemm(trans_b, trans_a, &columns, &rows, &depth, &alpha, <double*>b, &stride_b, <double*>a, &stride_a,
+        dgemm(b"n", trans_a, &columns, &rows, &depth, &alpha, <double*>b, &stride_b, <double*>a, &stride_a,
               &beta, c, &stride_c)

@@ -12,7 +12,7 @@ cdef inline void multiply_rows(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssiz
     if many:
         multiply_panels(rows, K, N, a, lda, panels, most, c, ldc)
     else:
-        gemm(b"n", b"n", rows, N, K, a, lda, W, ldw, <floating>1, c, ldc)
+        gemm(b"n", rows, N, K, a, lda, W, ldw, <floating>1, c, ldc)
 
 
 cdef inline void multiply_rows_back(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a, Py_ssize_t lda,
@@ -32,7 +32,7 @@ cdef inline void add_weight_gradient(bint many, Py_ssize_t rows, Py_ssize_t M, P
     if many:
         add_transposed_product(rows, M, N, a, lda, d, ldd, scratch, dW, ldw)
     else:
-        gemm(b"n", b"t", M, N, rows, a, lda, d, ldd, <floating>0, dW, ldw)
+        gemm(b"t", M, N, rows, a, lda, d, ldd, <floating>0, dW, ldw)
 
 
 cdef inline void set_rows(const floating* bias, Py_ssize_t rows, Py_ssize_t N, floating* y,
