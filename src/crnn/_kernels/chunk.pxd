@@ -16,6 +16,7 @@ from cython cimport floating
 from libc.string cimport memcpy, memset
 from .boundary cimport clear_starting, without_past
 from .crew cimport Crew, alone, meet, own_columns, own_share
+from .decoder cimport decode, decode_back
 from .dropout cimport Dropout, drop_out
 from .elementwise cimport tanh_
 from .gru cimport gru_backward, gru_forward, gru_units
@@ -25,7 +26,7 @@ from .lstm cimport lstm_backward, lstm_forward, lstm_units
 from .network cimport GRU, LSTM, RNN, Network, input_block
 from .panels cimport MOST_COLUMNS, Columns, multiply_panels, packed_elements, transposed_scratch
 from .rnn cimport rnn_backward, rnn_forward
-from .row_products cimport add_column_sums, add_weight_gradient, multiply_rows, multiply_rows_back, set_rows
+from .row_products cimport add_column_sums, add_weight_gradient
 from .softmax cimport softmax_loss
 
 cdef enum:
@@ -306,7 +307,7 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
     its own rows.
     """
     cdef Py_ssize_t first, last, rows, H = net.H, V = net.V, B = chunk.B, BH = B * H, top = net.L - 1
-    cdef Columns part, own = own_columns(&chunk.crew, p, H), symbols = own_columns(&chunk.crew, p, V)
+    cdef Columns part, own = own_columns(&chunk.crew, p, H)
     cdef const floating* out
     cdef floating* logits
     cdef double loss = 0
@@ -321,10 +322,7 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
         out = dropped + (top * chunk.T + first) * BH if drop != NULL else h + top * chunk.states + (first + 1) * BH
         part = own_share(&chunk.crew, rows)
         logits = y + (first * B + part.first) * V
-        # y = h[1:] @ Wy + by                          (TB, V) = (TB, H) (H, V)
-        set_rows(p + net.by, part.count, V, logits, V)
-        multiply_rows(net.many, part.count, H, V, out + part.first * H, H, p + net.Wy, V, panels + net.Wy_panels,
-                      net.most_rows, logits, V)
+        decode(net, p, panels, part.count, out + part.first * H, logits)
         loss += softmax_loss(logits, x + (first + 1) * B + part.first, part.count, V, weight)
         first = last
     meet(&chunk.crew)
@@ -335,13 +333,8 @@ cdef inline double loss_and_gradients(const Network* net, const floating* p, con
         first = max(last - chunk.block, 0)
         rows = (last - first) * B
         out = dropped + (top * chunk.T + first) * BH if drop != NULL else h + top * chunk.states + (first + 1) * BH
-        # dWy += h[1:].T @ dy                          (H, V) = (TB, H)' (TB, V)
-        add_weight_gradient(net.many, rows, own.count, V, out + own.first, H, y + first * B * V, V, scratch,
-                            d + net.Wy + own.first * V, V)
-        add_column_sums(y + first * B * V + symbols.first, rows, symbols.count, V, d + net.by + symbols.first)
-        # dh = dy @ Wy.T                               (TB, H) = (TB, V) (H, V)'
-        multiply_rows_back(rows, V, own.count, y + first * B * V, V, panels + net.WyT_panels + V * own.first,
-                           net.most_rows, gradient_from_above(net, chunk, top, gates, dh) + own.first, H)
+        decode_back(net, panels, &chunk.crew, rows, out, y + first * B * V, d, scratch,
+                    gradient_from_above(net, chunk, top, gates, dh))
         layers_backward(net, p, panels, chunk, x, first, last, drop, h, c, gates, dropped, dh, carry, d, scratch)
         last = first
     add_lookup_bias_gradient(net, own, chunk.T * B, x, seen, now, d)

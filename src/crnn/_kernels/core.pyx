@@ -2,9 +2,9 @@
 
 Built once for each instruction set from this one source (see setup.py); `crnn._kernels` picks the build.
 Everything behind the doors is in the .pxd files: `network` (where everything lies), `chunk` (one chunk forward and
-back), `layer_input`, `rnn`, `gru`, `lstm` (the cells), `row_products`, `panels` and `blas` (products), `softmax`,
-`dropout`, `boundary`, `elementwise`; for training `crew`, `update` and `optimizers`; for inference `inference_step`,
-`sampler` and `draws`, `texts` and `pcg64`, `strings`.
+back), `layer_input`, `rnn`, `gru`, `lstm` (the cells), `decoder`, `row_products`, `panels`, `edges` and `blas`
+(products), `softmax`, `dropout`, `boundary`, `elementwise`; for training `crew`, `update` and `optimizers`; for
+inference `inference_step`, `sampler` and `draws`, `texts` and `pcg64`, `strings`.
 """
 from cython cimport floating
 from libc.limits cimport INT_MAX
@@ -15,9 +15,10 @@ from . cimport elementwise
 from .chunk cimport (Chunk, block_steps, carry_states, chunk_of, chunk_scratch, clear_states, layers_forward,
                      loss_and_gradients)
 from .crew cimport spin_barrier, spin_barrier_break, spin_barrier_wait
+from .decoder cimport decode
 from .draws cimport Steering, draw, weigh_rows
 from .dropout cimport Dropout, drop_out, drop_run, dropout_key, weights_key
-from .inference_step cimport logit_rows, move_on, multiply_before_draw, put_back
+from .inference_step cimport move_on, multiply_before_draw, put_back
 from .network cimport GRU, LSTM, MAX_LAYERS, RNN, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
 from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
@@ -735,7 +736,7 @@ def logits(Network network, const floating[::1] params, const floating[::1] pane
     _same("logits", y.shape[1], net.V)
     if rows:
         with nogil:
-            logit_rows(net, &params[0], &panels[0], rows, &top[0, 0], &y[0, 0])
+            decode(net, &params[0], &panels[0], rows, &top[0, 0], &y[0, 0])
 
 
 def log_probabilities(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x,
@@ -766,7 +767,7 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
             steps = min(T, n - i)
             layers_forward(net, &params[0], &panels[0], chunk, &x[i, 0], 0, steps, <const Dropout*>NULL, h0, c0, gates0,
                            <floating*>NULL)
-            logit_rows(net, &params[0], &panels[0], steps * B, top, &y[0, 0, 0])  # of h[:-1]
+            decode(net, &params[0], &panels[0], steps * B, top, &y[0, 0, 0])  # of h[:-1]
             for t in range(steps):
                 for b in range(B):
                     out[i + t, b] = log_softmax_at(&y[t, b, 0], V, x[i + t, b])

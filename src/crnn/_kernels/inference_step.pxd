@@ -1,16 +1,9 @@
 """One time step of inference, cut where a symbol is drawn: what can be multiplied before it is known, and the rest."""
 from cython cimport floating
-from .chunk cimport Chunk, begin_step, carry_states, finish_step, layers_forward, set_rows, start_anew
+from .chunk cimport Chunk, begin_step, carry_states, finish_step, layers_forward, start_anew
+from .decoder cimport decode
 from .dropout cimport Dropout
 from .network cimport RNN, Network
-from .panels cimport multiply_panels
-
-
-cdef inline void logit_rows(const Network* net, const floating* p, const floating* panels, Py_ssize_t rows,
-                            const floating* top, floating* y, bint back=False) noexcept nogil:
-    """y = top @ Wy + by                               (rows, V) = (rows, H) (H, V)"""
-    set_rows(p + net.by, rows, net.V, y, net.V)
-    multiply_panels(rows, net.units, net.V, top, net.H, panels + net.Wy_panels, net.most_rows, y, net.V, back)
 
 
 cdef inline floating* input_of(const Network* net, Chunk chunk, floating* h, floating* gates) noexcept nogil:
@@ -26,7 +19,7 @@ cdef inline void multiply_before_draw(const Network* net, const floating* p, con
     """
     if ahead and back:
         begin_step(net, p, panels, chunk.B, h, True, input_of(net, chunk, h, gates))
-    logit_rows(net, p, panels, chunk.B, h + (net.L - 1) * chunk.states, y, back)
+    decode(net, p, panels, chunk.B, h + (net.L - 1) * chunk.states, y, back)
     if ahead and not back:
         begin_step(net, p, panels, chunk.B, h, False, input_of(net, chunk, h, gates))
 

@@ -2,7 +2,7 @@
 from cython cimport floating
 from .chunk cimport Chunk, carry_states, layers_forward
 from .dropout cimport Dropout
-from .inference_step cimport logit_rows
+from .decoder cimport decode
 from .network cimport Network
 from .softmax cimport log_softmax_at
 
@@ -49,7 +49,7 @@ cdef inline bint read_strings(const Network* net, const floating* p, const float
         if not gather(ids, starts, net.symbols, t, steps, B, x):
             return False
         if some_end:  # they take no step from their last symbol
-            logit_rows(net, p, panels, B, top, y)
+            decode(net, p, panels, B, top, y)
             add_log_softmax(1, B, net.V, x, y, out)
             while B and lengths[B - 1] == t + 1:
                 B -= 1
@@ -59,7 +59,7 @@ cdef inline bint read_strings(const Network* net, const floating* p, const float
         chunk.following = B * net.H
         layers_forward(net, p, panels, chunk, x, 0, steps, no_dropout, h, c, gates, nothing)
         if not some_end:
-            logit_rows(net, p, panels, steps * B, top, y)  # of h[:-1]
+            decode(net, p, panels, steps * B, top, y)  # of h[:-1]
             add_log_softmax(steps, B, net.V, x, y, out)
         carry_states(net, chunk, steps, h, c)
         t += steps
