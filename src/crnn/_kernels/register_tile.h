@@ -25,7 +25,7 @@
 
 /* A single row (online training, one sample) has no other rows to hide the latency of its sums: its panels are wider. */
 #define STRIP_VECTORS 8
-#define EACH_STRIP(DO, T) DO(T, 1, 1) DO(T, 1, 2) DO(T, 1, 3) DO(T, 1, 4) DO(T, 1, 5) DO(T, 1, 6) DO(T, 1, 7) DO(T, 1, 8)
+#define EACH_STRIP(DO, T) DO(T, 1) DO(T, 2) DO(T, 3) DO(T, 4) DO(T, 5) DO(T, 6) DO(T, 7) DO(T, 8)
 
 /* Rows of a panel taken at a time: K_BLOCK rows stay in the second-level cache, near the first, while all rows of a pass
  * over them. In smaller blocks the sums of c go to and from memory more often than that saves. */
@@ -45,14 +45,12 @@
 #define ROW_BLOCKS(rows) (((rows) + TILE_ROWS - 1) / TILE_ROWS)
 
 /* One tile: R rows by NV vectors, c[R, NV * lanes] += a[R, K] @ panel[K, NV * lanes]. ELEMENT is where a's element
- * (r, k) stands: rows of a matrix, or a sliver, R rows packed side by side for each k. ROW is the panel's row for k: of a
- * strip, which has one row of a and so no use for lda, it is 1 or -1, the way through k. `next` is the part of the next
+ * (r, k) stands: rows of a matrix, or a sliver, R rows packed side by side for each k. `next` is the part of the next
  * panel that is asked for meanwhile. */
 #define DEFINE_TILE(T, R, NV) \
-    DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, k, 1) \
-    DEFINE_TILE_OF(sliver_##T##_##R##x##NV, T, R, NV, k * R + r, k, 0)
-#define DEFINE_STRIP(T, R, NV) DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, k * lda, k * lda, 0)
-#define DEFINE_TILE_OF(NAME, T, R, NV, ELEMENT, ROW, ASKS) \
+    DEFINE_TILE_OF(tile_##T##_##R##x##NV, T, R, NV, r * lda + k, 1) \
+    DEFINE_TILE_OF(sliver_##T##_##R##x##NV, T, R, NV, k * R + r, 0)
+#define DEFINE_TILE_OF(NAME, T, R, NV, ELEMENT, ASKS) \
     NO_INLINE static void NAME(ptrdiff_t K, const T *a, ptrdiff_t lda, const T *panel, const T *next, T *c, \
                                ptrdiff_t ldc) { \
         (void)lda, (void)next; \
@@ -66,7 +64,7 @@
                 UNROLL for (int i = 0; i < NV * VECTOR_BYTES; i += 64) \
                     PREFETCH((const char *)panel + k * NV * VECTOR_BYTES + i + AHEAD); \
             } \
-            UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + ((ROW) * NV + v) * LANES); \
+            UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD_##T(panel + (k * NV + v) * LANES); \
             UNROLL for (int r = 0; r < R; r++) { \
                 const T##_vector scalar = SPREAD_##T(a[ELEMENT]); \
                 UNROLL for (int v = 0; v < NV; v++) sum[r][v] = MULTIPLY_ADD_##T(scalar, row[v], sum[r][v]); \
@@ -76,6 +74,24 @@
             UNROLL for (int v = 0; v < NV; v++) STORE_##T(c + r * ldc + v * LANES, sum[r][v]); \
     }
 
+/* A single row, c[NV * lanes] += a[K] @ panel[K, NV * lanes], of whose last vector only some elements may be c's. `way` is 1
+ * or -1: from a's and the panel's first row on, or back from their last one. */
+#define DEFINE_STRIP(T, NV) \
+    NO_INLINE static void strip_##T##_##NV(ptrdiff_t K, const T *a, const T *panel, ptrdiff_t way, T *c, ptrdiff_t last) { \
+        enum { LANES = VECTOR_BYTES / sizeof(T) }; \
+        T##_vector sum[NV]; \
+        UNROLL for (int v = 0; v < NV - 1; v++) sum[v] = LOAD_##T(c + v * LANES); \
+        sum[NV - 1] = LOAD_PART_##T(c + (NV - 1) * LANES, last); \
+        for (ptrdiff_t k = 0; k < K; k++) { \
+            const T##_vector scalar = SPREAD_##T(a[k * way]); \
+            UNROLL for (int v = 0; v < NV; v++) \
+                sum[v] = MULTIPLY_ADD_##T(scalar, LOAD_##T(panel + (k * way * NV + v) * LANES), sum[v]); \
+        } \
+        UNROLL for (int v = 0; v < NV - 1; v++) STORE_##T(c + v * LANES, sum[v]); \
+        STORE_PART_##T(c + (NV - 1) * LANES, last, sum[NV - 1]); \
+    }
+
+#define STRIP_NAME(T, NV) strip_##T##_##NV,
 #define TILE_NAME(T, R, NV) tile_##T##_##R##x##NV,
 #define SLIVER_NAME(T, R, NV) sliver_##T##_##R##x##NV,
 
@@ -87,11 +103,12 @@
 #define DEFINE_MULTIPLY_PANEL(T) \
     EACH_STRIP(DEFINE_STRIP, T) \
     EACH_TILE(DEFINE_TILE, T) \
-    DEFINE_TILE_OF(sliver_##T##_1x1, T, 1, 1, k, k, 0) \
-    DEFINE_TILE_OF(sliver_##T##_1x2, T, 1, 2, k, k, 0) \
-    DEFINE_TILE_OF(sliver_##T##_1x3, T, 1, 3, k, k, 0) \
+    DEFINE_TILE_OF(sliver_##T##_1x1, T, 1, 1, k, 0) \
+    DEFINE_TILE_OF(sliver_##T##_1x2, T, 1, 2, k, 0) \
+    DEFINE_TILE_OF(sliver_##T##_1x3, T, 1, 3, k, 0) \
     typedef void (*T##_tile)(ptrdiff_t, const T *, ptrdiff_t, const T *, const T *, T *, ptrdiff_t); \
-    static const T##_tile T##_strips[] = {EACH_STRIP(TILE_NAME, T)}; \
+    typedef void (*T##_strip)(ptrdiff_t, const T *, const T *, ptrdiff_t, T *, ptrdiff_t); \
+    static const T##_strip T##_strips[] = {EACH_STRIP(STRIP_NAME, T)}; \
     static const T##_tile T##_strip_slivers[] = {sliver_##T##_1x1, sliver_##T##_1x2, sliver_##T##_1x3}; \
     static const T##_tile T##_tiles[] = {EACH_TILE(TILE_NAME, T)}; \
     static const T##_tile T##_slivers[] = {EACH_TILE(SLIVER_NAME, T)}; \
@@ -103,8 +120,7 @@
         if (columns <= 0) \
             return; \
         const ptrdiff_t which = (vectors - 1) * (TILE_ROWS - 1) + height - 2; \
-        const T##_tile tile = height == 1 ? (slivers ? T##_strip_slivers : T##_strips)[vectors - 1] \
-                                          : (slivers ? T##_slivers : T##_tiles)[which]; \
+        const T##_tile tile = height == 1 ? T##_strip_slivers[vectors - 1] : (slivers ? T##_slivers : T##_tiles)[which]; \
         if (columns == width) { \
             tile(K, a, lda, panel, next, c, ldc); \
             return; \
@@ -122,10 +138,10 @@
         const ptrdiff_t vectors = (columns + LANES - 1) / LANES; \
         const ptrdiff_t blocks = ROW_BLOCKS(rows); \
         if (rows == 1 || vectors > TILE_VECTORS) { \
-            const ptrdiff_t start = descending ? K - 1 : 0; \
-            for (ptrdiff_t r = 0; r < rows; r++) \
-                multiply_block_##T(0, 1, K, a + r * lda + start, descending ? -1 : 1, panel + start * vectors * LANES, \
-                                   columns, panel, c + r * ldc, ldc); \
+            const ptrdiff_t start = descending ? K - 1 : 0, last = columns - (vectors - 1) * LANES; \
+            for (ptrdiff_t r = 0; r < rows && columns > 0; r++) \
+                T##_strips[vectors - 1](K, a + r * lda + start, panel + start * vectors * LANES, descending ? -1 : 1, \
+                                        c + r * ldc, last); \
             return; \
         } \
         for (ptrdiff_t k = 0; k < K; k += K_BLOCK) { \

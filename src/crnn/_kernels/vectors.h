@@ -125,6 +125,28 @@ DEFINE_ARRAY_VECTOR(float)
 DEFINE_ARRAY_VECTOR(double)
 #endif
 
+/* The first n elements of a vector: loaded, the others zeros; stored. */
+#if defined(__AVX512F__)
+static inline __m512 LOAD_PART_float(const float *p, ptrdiff_t n) { return _mm512_maskz_loadu_ps((1u << n) - 1, p); }
+static inline __m512d LOAD_PART_double(const double *p, ptrdiff_t n) { return _mm512_maskz_loadu_pd((1u << n) - 1, p); }
+static inline void STORE_PART_float(float *p, ptrdiff_t n, __m512 v) { _mm512_mask_storeu_ps(p, (1u << n) - 1, v); }
+static inline void STORE_PART_double(double *p, ptrdiff_t n, __m512d v) { _mm512_mask_storeu_pd(p, (1u << n) - 1, v); }
+#else
+#define DEFINE_PARTS(T) \
+    static inline T##_vector LOAD_PART_##T(const T *p, ptrdiff_t n) { \
+        T part[VECTOR_BYTES / sizeof(T)] = {0}; \
+        memcpy(part, p, n * sizeof(T)); \
+        return LOAD_##T(part); \
+    } \
+    static inline void STORE_PART_##T(T *p, ptrdiff_t n, T##_vector v) { \
+        T part[VECTOR_BYTES / sizeof(T)]; \
+        STORE_##T(part, v); \
+        memcpy(p, part, n * sizeof(T)); \
+    }
+DEFINE_PARTS(float)
+DEFINE_PARTS(double)
+#endif
+
 #if defined(__GNUC__)
 #define UNROLL _Pragma("GCC unroll 16")
 #define NO_INLINE __attribute__((noinline))
