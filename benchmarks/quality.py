@@ -14,6 +14,7 @@ than float32.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from benchmarks import peers
@@ -89,23 +91,34 @@ def measure(contender: str, text: str, seconds: float, threads: int, seed: int) 
 def run(contender: str, path: Path, seconds: float, threads: int, seed: int) -> dict[str, Any]:
     """Do `measure` in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.quality", str(path), "--alone", "--contenders", contender]
-    command += ["--seconds", str(seconds), "--threads", str(threads), "--seed", str(seed)]
+    command += ["--seconds", str(seconds), "--threads", str(threads), "--seeds", str(seed)]
     answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     found: dict[str, Any] = json.loads(answer.splitlines()[-1])
     return found
 
 
 def table(results: Sequence[dict[str, Any]]) -> Iterable[str]:
-    """Nats by contender and seconds, with the millions of characters that were read for them; then the recipes."""
+    """Nats by contender and seconds, with the millions of characters that were read for them; then the recipes.
+
+    Of several seeds the means, and the least and the most nats.
+    """
     budgets = sorted({r["seconds"] for r in results})
     yield f"| nats per character (millions read) | {' | '.join(f'{s:g} s' for s in budgets)} |"
     yield "|---" * (len(budgets) + 1) + "|"
     for contender in dict.fromkeys(r["contender"] for r in results):
-        mine = {r["seconds"]: r for r in results if r["contender"] == contender}
-        cells = [f"{mine[s]['nats']:.4f} ({mine[s]['characters'] / 1e6:.2f})" if s in mine else "–" for s in budgets]
-        yield f"| {contender} | {' | '.join(cells)} |"
+        mine = [r for r in results if r["contender"] == contender]
+        yield f"| {contender} | {' | '.join(_cell([r for r in mine if r['seconds'] == s]) for s in budgets)} |"
     yield ""
-    yield from (f"- {r['contender']}, {r['seconds']:g} s: {r['description']}" for r in results)
+    yield from (f"- {r['contender']}, {r['seconds']:g} s, seed {r['seed']}: {r['description']}" for r in results)
+
+
+def _cell(runs: Sequence[dict[str, Any]]) -> str:
+    """What the table says of runs that differ in their seeds."""
+    if not runs:
+        return "–"
+    nats, characters = [r["nats"] for r in runs], mean(r["characters"] for r in runs)
+    spread = f" {min(nats):.4f} to {max(nats):.4f}" if len(runs) > 1 else ""
+    return f"{mean(nats):.4f}{spread} ({characters / 1e6:.2f})"
 
 
 def main() -> None:
@@ -115,14 +128,15 @@ def main() -> None:
     parser.add_argument("--seconds", default=SECONDS, help=f"budgets (default: {SECONDS})")
     parser.add_argument("--contenders", default=CONTENDERS, help=f"see above (default: {CONTENDERS})")
     parser.add_argument("--threads", type=int, default=2, help="of every contender (default: 2)")
-    parser.add_argument("--seed", type=int, default=0, help="of the first weights and of dropout (default: 0)")
+    parser.add_argument("--seeds", default="0", help="of the first weights and of dropout, a run each (default: 0)")
     parser.add_argument("--output", type=Path, help="append a line of JSON for each run to this file")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # this is the process of one run
     options = parser.parse_args()
     names, budgets = options.contenders.split(","), [float(s) for s in options.seconds.split(",")]
+    seeds = [int(seed) for seed in options.seeds.split(",")]
     text = options.text.read_bytes().decode("utf-8")  # newlines as they are
     if options.alone:
-        print(json.dumps(measure(names[0], text, budgets[0], options.threads, options.seed)))
+        print(json.dumps(measure(names[0], text, budgets[0], options.threads, seeds[0])))
         return
     split(text)
     for name in names:
@@ -130,20 +144,18 @@ def main() -> None:
             print(why, file=sys.stderr)
     from benchmarks.report import machine
 
-    lines = [*machine(), f"{options.threads} threads, seed {options.seed}, {len(text)} characters.", ""]
+    lines = [*machine(), f"{options.threads} threads, seeds {options.seeds}, {len(text)} characters.", ""]
     print("\n".join(lines), flush=True)
     results = []
-    for seconds in budgets:
-        for name in names:
-            if reason(name):
-                continue
-            run_of = {"contender": name, "seconds": seconds, "threads": options.threads, "seed": options.seed}
-            results.append(run_of | run(name, options.text, seconds, options.threads, options.seed))
-            line = json.dumps(results[-1] | {"machine": lines[:2]})
-            print(json.dumps(results[-1]), file=sys.stderr, flush=True)
-            if options.output:
-                with options.output.open("a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+    able = [name for name in names if not reason(name)]
+    for seconds, seed, name in itertools.product(budgets, seeds, able):
+        run_of = {"contender": name, "seconds": seconds, "threads": options.threads, "seed": seed}
+        results.append(run_of | run(name, options.text, seconds, options.threads, seed))
+        line = json.dumps(results[-1] | {"machine": lines[:2]})
+        print(json.dumps(results[-1]), file=sys.stderr, flush=True)
+        if options.output:
+            with options.output.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
     print("\n".join(table(results)))
 
 

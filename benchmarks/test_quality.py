@@ -33,7 +33,7 @@ def test_two_seconds_of_learning(tmp_path, text, contender):
     found = quality.run(contender, tmp_path / "text", seconds=2, threads=1, seed=0)
     assert found["nats"] < unigram_nats(text)
     assert found["characters"] > 0
-    (header, _, row, _, described) = quality.table([{"contender": contender, "seconds": 2.0} | found])
+    (header, _, row, _, described) = quality.table([{"contender": contender, "seconds": 2.0, "seed": 0} | found])
     assert "2 s" in header
     assert f"{found['nats']:.4f}" in row
     assert found["description"] in described
@@ -57,6 +57,14 @@ def test_the_tail_is_measured_exactly(monkeypatch):
     for piece in (4, 7, 100):
         monkeypatch.setattr(trainer, "PIECE", piece)
         assert trainer._nats(model, ids) == pytest.approx(total / len(ids), rel=1e-5)
+
+
+def test_runs_of_several_seeds_are_one_cell():
+    runs = [(15.0, 0, 1.5, 2_000_000), (15.0, 1, 1.75, 3_000_000), (60.0, 0, 1.25, 9_000_000)]
+    keys = ("seconds", "seed", "nats", "characters")
+    results = [{"contender": "crnn", "description": "d", **dict(zip(keys, run, strict=True))} for run in runs]
+    row = list(quality.table(results))[2]
+    assert row == "| crnn | 1.6250 1.5000 to 1.7500 (2.50) | 1.2500 (9.00) |"
 
 
 def test_what_cannot_run_is_said():

@@ -69,7 +69,7 @@ def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
 
 
 def test_a_model_that_is_trained_for_longer_than_is_usual_for_it_has_a_lower_rate():
-    usual, longer = recommend(10**6, 15, speed=2e11), recommend(40_000, 300, speed=2e11)
+    usual, longer = recommend(10**6, 30, speed=2e11), recommend(40_000, 300, speed=2e11)
     assert usual["hidden_size"] == longer["hidden_size"] == 256
     recipe = next(r for r in RECIPES["lstm"] if r.hidden_size == 256)
     assert longer["learning_rate"] == recipe.learning_rate * LONG_RUN_RATE < usual["learning_rate"]

@@ -42,9 +42,9 @@ class Recipe:
 
 
 RECIPES = {  # seconds that a recipe suits: on a faster machine more of them are worth the next one
-    15: Recipe(256, rate=0.035),
-    60: Recipe(384, dropout=0.1, rate=0.02),
-    180: Recipe(512, dropout=0.4, rate=0.011),
+    15: Recipe(192, rate=0.04, init_std=0.15),
+    60: Recipe(256, dropout=0.1, rate=0.025),
+    180: Recipe(384, dropout=0.2, rate=0.016),
     600: Recipe(768, dropout=0.5, rate=0.007),
 }
 

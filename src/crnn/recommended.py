@@ -1,8 +1,8 @@
 """Recommended: which model, and how trained, makes the most of a text in a given time.
 
 The choices are measurements, recorded in ``docs/recipes.md``: what decides is how many operations the time buys, and
-how often they go over the text. That says how much dropout is needed, of units and of recurrent weights, and bounds the
-model's size and the training: a short text is at last learned by heart.
+how often they go over the text. That and the model's size beside the text's say how much dropout is needed, of units and
+of recurrent weights, and bound the size and the training: a short text is at last learned by heart.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ TYPICAL_SYMBOLS = 64  # of a vocabulary
 OPERATIONS = 6  # for a symbol and a weight: a multiplication and an addition forward, and two of each back
 CHUNKS_PER_SWEEP = 8  # at least, of each stream
 
-# By how often training goes over the text; between these in proportion to the logarithm.
-SWEEPS = (3.0, 5.0, 8.0, 25.0, 50.0)
+# By how often training goes over the text, for a model of so many weights a symbol; between these in proportion to the
+# logarithm. A larger model learns by heart sooner: the sweeps count by the square root of its weights.
+USUAL_WEIGHTS_PER_SYMBOL = 0.8
+SWEEPS = (2.0, 4.5, 8.0, 25.0, 50.0)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5)
 WEIGHT_DROPOUTS = (0.0, 0.05, 0.15, 0.3, 0.5)
 LEAST_STEPS = 1000  # however short the text
@@ -48,10 +50,10 @@ class Recipe(NamedTuple):
 BATCH_SIZE, SEQ_LENGTH = 16, 24
 RECIPES: dict[str, tuple[Recipe, ...]] = {
     "lstm": (
-        Recipe(0, 128, 0.04, weight_decay=0.02),
-        Recipe(0.8e12, 192, 0.04, weight_decay=0.02),
-        Recipe(2e12, 256, 0.035, weight_decay=0.02),
-        Recipe(14e12, 384, 0.02),
+        Recipe(0, 128, 0.04, init_scale=0.15, weight_decay=0.02),
+        Recipe(0.8e12, 192, 0.04, init_scale=0.15, weight_decay=0.02),
+        Recipe(4e12, 256, 0.033, weight_decay=0.02),
+        Recipe(20e12, 384, 0.016),
         Recipe(36e12, 512, 0.011),
         Recipe(250e12, 768, 0.007),
     ),
@@ -154,7 +156,7 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     weights = _weights(gates, recipe.hidden_size, recipe.num_layers)
     sweeps = seconds * speed / (OPERATIONS * weights * n_symbols)
     most = max(MOST_SWEEPS[cell], LEAST_STEPS / steps_per_sweep)
-    wanted = min(sweeps, most)
+    counted = min(sweeps, most) * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
     return {
         "hidden_size": recipe.hidden_size,
         "cell": cell,
@@ -170,8 +172,8 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "clip_norm": 1.0,
         "beta_2": 0.99,
         "weight_decay": recipe.weight_decay,
-        "dropout": round(DROPOUT_SHARE[cell] * _by_sweeps(wanted, DROPOUTS), 2),
-        "weight_dropout": round(WEIGHT_DROPOUT_SHARE[cell] * _by_sweeps(wanted, WEIGHT_DROPOUTS), 2),
+        "dropout": round(DROPOUT_SHARE[cell] * _by_sweeps(counted, DROPOUTS), 2),
+        "weight_dropout": round(WEIGHT_DROPOUT_SHARE[cell] * _by_sweeps(counted, WEIGHT_DROPOUTS), 2),
         "max_steps": None if sweeps <= most else round(most * steps_per_sweep),
         "max_seconds": seconds,
     }
