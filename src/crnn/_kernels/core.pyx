@@ -41,6 +41,11 @@ cdef extern from "denormals.h" nogil:
     void restore_denormals(float_mode)
 
 
+cdef inline int widest(bint one_row) noexcept nogil:
+    """The most vectors in a panel of a matrix that is packed for products with one row, or with many."""
+    return STRIP_VECTORS if one_row else TILE_VECTORS
+
+
 cdef class Network:
     """A network's layout as the kernels see it: offsets into the flat weights and into the packed ones.
 
@@ -281,11 +286,6 @@ def sigmoid(floating[::1] x):
     """x = 1 / (1 + exp(-x))"""
     if x.shape[0]:
         elementwise.sigmoid_array(&x[0], x.shape[0])
-
-
-cdef inline int widest(bint one_row) noexcept nogil:
-    """The most vectors in a panel of a matrix that is packed for products with one row, or with many."""
-    return STRIP_VECTORS if one_row else TILE_VECTORS
 
 
 def rsqrt(floating[::1] x):
