@@ -20,16 +20,13 @@
         if (count == 0) \
             return; \
         for (ptrdiff_t r = 0; r < rows; r++) { \
-            T rest[LANES] = {0}; \
-            if (whole < K) \
-                memcpy(rest, a + r * lda + whole, (K - whole) * sizeof(T)); \
             for (ptrdiff_t j = 0; j < count; j++) { \
                 const T *column = edge + j * length; \
                 T##_vector sum = SPREAD_##T(0); \
                 for (ptrdiff_t k = 0; k < whole; k += LANES) \
                     sum = MULTIPLY_ADD_##T(LOAD_##T(a + r * lda + k), LOAD_##T(column + k), sum); \
                 if (whole < K) \
-                    sum = MULTIPLY_ADD_##T(LOAD_##T(rest), LOAD_##T(column + whole), sum); \
+                    sum = MULTIPLY_ADD_##T(LOAD_PART_##T(a + r * lda + whole, K - whole), LOAD_##T(column + whole), sum); \
                 c[r * ldc + j] += SUM_OF_LANES_##T(sum); \
             } \
         } \

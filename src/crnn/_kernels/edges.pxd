@@ -1,6 +1,6 @@
 """Columns of a matrix that are left over from whole vectors; where they are few, a packed matrix has them apart."""
 from cython cimport floating
-from .panels cimport VECTOR_BYTES, packed_elements, vectors_across
+from .panels cimport VECTOR_BYTES, vectors_across
 
 cdef extern from "edge_columns.h" nogil:
     void multiply_edge_float(Py_ssize_t rows, Py_ssize_t K, const float* a, Py_ssize_t lda, const float* edge,
@@ -22,12 +22,6 @@ cdef inline Py_ssize_t edge_columns(const floating* w, Py_ssize_t N) noexcept no
 cdef inline Py_ssize_t edge_length(const floating* w, Py_ssize_t K) noexcept nogil:
     """Elements of a packed column."""
     return vectors_across(w, K) * <Py_ssize_t>(VECTOR_BYTES // sizeof(floating))
-
-
-cdef inline Py_ssize_t packed_with_edge(const floating* w, Py_ssize_t K, Py_ssize_t N) noexcept nogil:
-    """Elements of a matrix (K, N) packed in panels, and after them the columns of its edge."""
-    cdef Py_ssize_t edge = edge_columns(w, N)
-    return packed_elements(w, K, N - edge) + edge * edge_length(w, K)
 
 
 cdef inline void pack_edge(const floating* W, Py_ssize_t K, Py_ssize_t count, Py_ssize_t ldw, Py_ssize_t first,

@@ -13,7 +13,7 @@ For inference H and V are padded to whole vectors, so that no loop has a remaind
 the states of such units stay zero, and with biases of -inf, under which such symbols have no probability.
 """
 from cython cimport floating
-from .edges cimport edge_columns, pack_edge, packed_with_edge
+from .edges cimport edge_columns, edge_length, pack_edge
 from .panels cimport Columns, columns_of, pack, pack_transposed, packed_elements
 
 cdef enum:
@@ -52,7 +52,10 @@ ctypedef struct Network:
     Py_ssize_t Wy
     Py_ssize_t by
     Py_ssize_t end
-    Py_ssize_t Wy_panels
+    Py_ssize_t Wy_panels  # of as many columns as are in_panels
+    Py_ssize_t in_panels  # all, those of the padding too, unless there is an edge
+    Py_ssize_t Wy_edge  # the columns after those
+    Py_ssize_t edge  # how many they are; none if the network does not pack for many rows
     Py_ssize_t WyT_panels
     Py_ssize_t panels_end
 
@@ -72,11 +75,6 @@ cdef inline Py_ssize_t gates_row(const Network* net, const floating* w) noexcept
     return net.H if net.cell == RNN else (lines | 1) * line
 
 
-cdef inline Py_ssize_t packed_symbols(const Network* net, const floating* w) noexcept nogil:
-    """Columns of Wy that are packed: those of the padding too, unless it would be in the way of an edge."""
-    return net.symbols if edge_columns(w, net.symbols) else net.V
-
-
 cdef inline void place_panels(Network* net, const floating* w) noexcept nogil:
     """Deal out the packed vector; `w` only tells the dtype."""
     cdef Py_ssize_t l, end = 0, H = net.H
@@ -93,7 +91,11 @@ cdef inline void place_panels(Network* net, const floating* w) noexcept nogil:
             net.layer[l].WxT_panels = end
             end += backward if net.training else 0
     net.Wy_panels = end
-    end += packed_with_edge(w, net.units, packed_symbols(net, w)) if net.many else 0
+    net.edge = edge_columns(w, net.symbols) if net.many else 0
+    net.in_panels = net.symbols - net.edge if net.edge else net.V
+    end += packed_elements(w, net.units, net.in_panels) if net.many else 0
+    net.Wy_edge = end
+    end += net.edge * edge_length(w, net.units)
     net.WyT_panels = end
     end += packed_elements(w, net.V, H) if net.training else 0
     net.panels_end = end
@@ -144,11 +146,9 @@ cdef inline void pack_Wx(const Network* net, const floating* p, Py_ssize_t l, Py
 cdef inline void pack_Wy(const Network* net, const floating* p, Py_ssize_t first, Py_ssize_t last,
                          floating* panels) noexcept nogil:
     """Pack rows [first, last) of the decoder's weights (H, V)."""
-    cdef Py_ssize_t edge = edge_columns(p, packed_symbols(net, p)), whole = packed_symbols(net, p) - edge
     if net.many:
-        pack(p + net.Wy, net.units, whole, net.V, net.most_rows, first, last, panels + net.Wy_panels)
-        pack_edge(p + net.Wy + whole, net.units, edge, net.V, first, last,
-                  panels + net.Wy_panels + packed_elements(p, net.units, whole))
+        pack(p + net.Wy, net.units, net.in_panels, net.V, net.most_rows, first, last, panels + net.Wy_panels)
+        pack_edge(p + net.Wy + net.in_panels, net.units, net.edge, net.V, first, last, panels + net.Wy_edge)
     if net.training:
         pack_back(net, p + net.Wy, net.V, net.most_rows, first, last, panels + net.WyT_panels)
 

@@ -137,9 +137,11 @@
         enum { LANES = VECTOR_BYTES / sizeof(T) }; \
         const ptrdiff_t vectors = (columns + LANES - 1) / LANES; \
         const ptrdiff_t blocks = ROW_BLOCKS(rows); \
+        if (columns <= 0) \
+            return; \
         if (rows == 1 || vectors > TILE_VECTORS) { \
             const ptrdiff_t start = descending ? K - 1 : 0, last = columns - (vectors - 1) * LANES; \
-            for (ptrdiff_t r = 0; r < rows && columns > 0; r++) \
+            for (ptrdiff_t r = 0; r < rows; r++) \
                 T##_strips[vectors - 1](K, a + r * lda + start, panel + start * vectors * LANES, descending ? -1 : 1, \
                                         c + r * ldc, last); \
             return; \

@@ -7,10 +7,10 @@ from .panels cimport add_transposed_product, multiply_panels
 
 cdef inline void multiply_rows(bint many, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const floating* a,
                                Py_ssize_t lda, const floating* W, Py_ssize_t ldw, const floating* panels, int most,
-                               floating* c, Py_ssize_t ldc) noexcept nogil:
+                               floating* c, Py_ssize_t ldc, bint back=False) noexcept nogil:
     """c += a @ W                                      (rows, N) += (rows, K) (K, N)"""
     if many:
-        multiply_panels(rows, K, N, a, lda, panels, most, c, ldc)
+        multiply_panels(rows, K, N, a, lda, panels, most, c, ldc, back)
     else:
         gemm(b"n", rows, N, K, a, lda, W, ldw, <floating>1, c, ldc)
 

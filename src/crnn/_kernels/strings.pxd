@@ -1,8 +1,8 @@
 """Log-probabilities of strings of different lengths, read side by side."""
 from cython cimport floating
 from .chunk cimport Chunk, carry_states, layers_forward
-from .dropout cimport Dropout
 from .decoder cimport decode
+from .dropout cimport Dropout
 from .network cimport Network
 from .softmax cimport log_softmax_at
 
