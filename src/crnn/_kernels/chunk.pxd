@@ -18,6 +18,7 @@ from .boundary cimport clear_starting, without_past
 from .crew cimport Crew, alone, meet, own_columns, own_share
 from .decoder cimport decode, decode_back
 from .dropout cimport Dropout, drop_out
+from .edges cimport edge_length, multiply_edge
 from .elementwise cimport tanh_
 from .gru cimport gru_backward, gru_forward, gru_units
 from .layer_input cimport (add_lookup_bias_gradient, add_lookup_gradient, look_up_input, project_input,
@@ -72,12 +73,16 @@ cdef inline Py_ssize_t chunk_scratch(const Network* net, Py_ssize_t T, Py_ssize_
 cdef inline void begin_step(const Network* net, const floating* p, const floating* panels, Py_ssize_t B,
                             const floating* h_prev, bint back, floating* z) noexcept nogil:
     """z = bh + h_prev @ Wh                            (B, G H): of the first layer's step, what needs no symbol"""
-    cdef Py_ssize_t g, H = net.H, ld = net.ldg
+    cdef Py_ssize_t g, H = net.H, ld = net.ldg, whole = net.units_in_panels
     cdef const floating* Wh = panels + net.layer[0].Wh_panels
+    cdef const floating* edge = panels + net.Wh_edge
     set_biases(net, p, 0, Columns(0, H), B, z)
     for g in range(net.G):
-        multiply_panels(B, net.units, H, h_prev, H, Wh + g * packed_elements(p, net.units, H), net.most, z + g * H, ld,
-                        back)
+        multiply_panels(B, net.units, whole, h_prev, H, Wh + g * packed_elements(p, net.units, H), net.most, z + g * H,
+                        ld, back)
+        # Padding of the units, where there is any, is zeros in h_prev and in the packed columns.
+        multiply_edge(B, H, h_prev, H, edge + g * net.units_edge * edge_length(p, H), net.units_edge,
+                      z + g * H + whole, ld)
 
 
 cdef inline void start_anew(const Network* net, const floating* p, Chunk chunk, const int* x, floating* z, floating* c,

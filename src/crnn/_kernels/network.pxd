@@ -57,6 +57,10 @@ ctypedef struct Network:
     Py_ssize_t Wy_edge  # the columns after those
     Py_ssize_t edge  # how many they are; none if the network does not pack for many rows
     Py_ssize_t WyT_panels
+    # The same of each gate of the first layer's Wh, for inference.
+    Py_ssize_t units_in_panels
+    Py_ssize_t Wh_edge
+    Py_ssize_t units_edge
     Py_ssize_t panels_end
 
 
@@ -98,18 +102,22 @@ cdef inline void place_panels(Network* net, const floating* w) noexcept nogil:
     end += net.edge * edge_length(w, net.units)
     net.WyT_panels = end
     end += packed_elements(w, net.V, H) if net.training else 0
+    net.units_edge = 0 if net.training else edge_columns(w, net.units)
+    net.units_in_panels = net.units - net.units_edge if net.units_edge else H
+    net.Wh_edge = end
+    end += net.G * net.units_edge * edge_length(w, net.units)
     net.panels_end = end
 
 
-cdef inline void pack_gates(const Network* net, const floating* W, int most, bint ahead, Py_ssize_t first,
-                            Py_ssize_t last, floating* panels, floating* transposed) noexcept nogil:
-    """Pack rows [first, last) of the weights W (H, G H) of a layer for the way `ahead`, and if the network is for
-    training also for the way back."""
+cdef inline void pack_gates(const Network* net, const floating* W, Py_ssize_t N, int most, bint ahead,
+                            Py_ssize_t first, Py_ssize_t last, floating* panels, floating* transposed) noexcept nogil:
+    """Pack rows [first, last) of the weights W (H, G H) of a layer for the way `ahead`, of each gate's columns the
+    first N, and if the network is for training also for the way back."""
     cdef Py_ssize_t g, H = net.H, columns = net.G * net.H
     cdef Columns part
     cdef int m
     for m in range(net.members if ahead else 0):
-        part = columns_of(W, H, m, net.members)
+        part = columns_of(W, N, m, net.members)
         for g in range(net.G):
             pack(W + g * H + part.first, net.units, part.count, columns, most, first, last,
                  panels + g * packed_elements(W, net.units, H) + net.units * part.first)
@@ -132,14 +140,19 @@ cdef inline void pack_back(const Network* net, const floating* W, Py_ssize_t K, 
 cdef inline void pack_Wh(const Network* net, const floating* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
                          floating* panels) noexcept nogil:
     """Pack rows [first, last) of a layer's recurrent weights."""
-    pack_gates(net, p + net.layer[l].Wh, net.most, True, first, last, panels + net.layer[l].Wh_panels,
-               panels + net.layer[l].WhT_panels)
+    cdef Py_ssize_t g
+    cdef const floating* W = p + net.layer[l].Wh
+    pack_gates(net, W, net.H if l else net.units_in_panels, net.most, True, first, last,
+               panels + net.layer[l].Wh_panels, panels + net.layer[l].WhT_panels)
+    for g in range(0 if l else net.G):
+        pack_edge(W + g * net.H + net.units_in_panels, net.units, net.units_edge, net.G * net.H, first, last,
+                  panels + net.Wh_edge + g * net.units_edge * edge_length(p, net.units))
 
 
 cdef inline void pack_Wx(const Network* net, const floating* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
                          floating* panels) noexcept nogil:
     """Pack rows [first, last) of the input weights of a layer above the first."""
-    pack_gates(net, p + net.layer[l].Wx, net.most_rows, net.many, first, last, panels + net.layer[l].Wx_panels,
+    pack_gates(net, p + net.layer[l].Wx, net.H, net.most_rows, net.many, first, last, panels + net.layer[l].Wx_panels,
                panels + net.layer[l].WxT_panels)
 
 
