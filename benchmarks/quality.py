@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import subprocess
 import sys
 import time
@@ -121,19 +122,34 @@ def _cell(runs: Sequence[dict[str, Any]]) -> str:
     return f"{mean(nats):.4f}{spread} ({characters / 1e6:.2f})"
 
 
+def list_of_seconds(listed: str) -> list[float]:
+    budgets = [float(seconds) for seconds in listed.split(",")]
+    if not all(0 < seconds < math.inf for seconds in budgets):
+        raise ValueError("a time is more than nothing, and ends")
+    return budgets
+
+
+def list_of_seeds(listed: str) -> list[int]:
+    seeds = [int(seed) for seed in listed.split(",")]
+    if min(seeds) < 0:
+        raise ValueError("a seed is 0 or more")
+    return seeds
+
+
 def main() -> None:
     """Run every contender with every budget; print the table."""
     parser = argparse.ArgumentParser(description="Compare models of a text by the seconds they were trained.")
     parser.add_argument("text", type=Path, help="a UTF-8 file")
-    parser.add_argument("--seconds", default=SECONDS, help=f"budgets (default: {SECONDS})")
+    parser.add_argument("--seconds", type=list_of_seconds, default=SECONDS, help=f"budgets (default: {SECONDS})")
     parser.add_argument("--contenders", default=CONTENDERS, help=f"see above (default: {CONTENDERS})")
     parser.add_argument("--threads", type=int, default=2, help="of every contender (default: 2)")
-    parser.add_argument("--seeds", default="0", help="of the first weights and of dropout, a run each (default: 0)")
+    parser.add_argument(
+        "--seeds", type=list_of_seeds, default="0", help="of the first weights and of dropout, a run each (default: 0)"
+    )
     parser.add_argument("--output", type=Path, help="append a line of JSON for each run to this file")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # this is the process of one run
     options = parser.parse_args()
-    names, budgets = options.contenders.split(","), [float(s) for s in options.seconds.split(",")]
-    seeds = [int(seed) for seed in options.seeds.split(",")]
+    names, budgets, seeds = options.contenders.split(","), options.seconds, options.seeds
     text = options.text.read_bytes().decode("utf-8")  # newlines as they are
     if options.alone:
         print(json.dumps(measure(names[0], text, budgets[0], options.threads, seeds[0])))
@@ -144,7 +160,8 @@ def main() -> None:
             print(why, file=sys.stderr)
     from benchmarks.report import machine
 
-    lines = [*machine(), f"{options.threads} threads, seeds {options.seeds}, {len(text)} characters.", ""]
+    of_seeds = ", ".join(map(str, seeds))
+    lines = [*machine(), f"{options.threads} threads, seeds {of_seeds}, {len(text)} characters.", ""]
     print("\n".join(lines), flush=True)
     results = []
     able = [name for name in names if not reason(name)]
