@@ -50,8 +50,8 @@ class Recipe(NamedTuple):
 BATCH_SIZE, SEQ_LENGTH = 16, 24
 RECIPES: dict[str, tuple[Recipe, ...]] = {
     "lstm": (
-        Recipe(0, 128, 0.04, init_scale=0.15, weight_decay=0.02),
-        Recipe(0.8e12, 192, 0.04, init_scale=0.15, weight_decay=0.02),
+        Recipe(0, 128, 0.04, init_scale=0.2, weight_decay=0.02),
+        Recipe(1.8e12, 192, 0.04, init_scale=0.15, weight_decay=0.02),
         Recipe(4e12, 256, 0.033, weight_decay=0.02),
         Recipe(20e12, 384, 0.016),
         Recipe(36e12, 512, 0.011),
@@ -203,7 +203,7 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     Examples
     --------
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
-    lstm of 192 units, 16 streams of 24 characters a step, adam at 0.0342, dropout 0, for 15 s at 200 GFLOP/s
+    lstm of 192 units, 16 streams of 24 characters a step, adam at 0.0354, dropout 0, for 15 s at 200 GFLOP/s
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
     0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
     """
