@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from crnn import _kernels, inference, trainer, uniforms
+from crnn import _kernels, inference, threads, trainer, uniforms
 
 # A machine with fewer cores than threads makes single examples slow; that is no failure.
 settings.register_profile("crnn", deadline=None)
@@ -27,6 +27,14 @@ def kernels(request, monkeypatch):
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request):
     return np.dtype(request.param)
+
+
+@pytest.fixture(scope="module")
+def seven_cores():
+    """Scoring and sampling use no more threads than there are cores: as many as a test asks for are there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "cores", lambda: 7)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from crnn import evaluation, reference
 from crnn.evaluation import evaluate, shape_of
 
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
 V, H = 7, 5
 
 

@@ -11,6 +11,8 @@ from examples import bounded, random_language_model
 
 from crnn import InvalidInputError, guessing
 
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
 LENGTH = 6
 ALL = ["".join(t) for t in itertools.product("abcd", repeat=LENGTH)]
 

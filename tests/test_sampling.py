@@ -9,6 +9,8 @@ from scipy import stats
 from crnn import CharRNN, InvalidInputError, inference, reference, sampling
 from crnn.uniforms import Uniforms, root
 
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
 SYMBOLS = "abcdefghijk"
 H = 7
 

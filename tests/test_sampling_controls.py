@@ -26,6 +26,8 @@ from crnn.sampling_controls import SamplingControls, checked_temperature
 from crnn.stopping import Stops
 from crnn.uniforms import Uniforms, root
 
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
 SYMBOLS = "abcdefghijk"
 INF = math.inf
 DTYPES = ["float32", "float64"]

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from crnn import CharRNN, InvalidInputError, NotFittedError, inference, reference, string_scores
 from crnn.inference import PackedNetwork
 
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
 SYMBOLS = "abcdefghijk"
 CELLS = ["rnn", "gru", "lstm"]
 strings = st.lists(st.text(SYMBOLS, max_size=40), max_size=40)

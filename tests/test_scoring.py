@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from crnn import CharRNN, InvalidInputError, reference, scoring
 from crnn.inference import PackedNetwork
 
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
 SYMBOLS = "abcdefghijk"
 H = 7
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError, NotFittedError, reference, string_scores
 
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
 SYMBOLS = "abcdefghijk"
 CELLS = ["rnn", "gru", "lstm"]
 

@@ -9,11 +9,12 @@ import sys
 import threading
 
 import pytest
+from examples import random_language_model
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import threads
-from crnn.threads import cores, crew_size, resolve, scipy_blas, shares
+from crnn.threads import cores, crew_size, readers, resolve, scipy_blas, shares
 
 
 @given(st.integers(0, 1000), st.integers(1, 67))
@@ -66,6 +67,30 @@ def test_large_weights_are_worth_threads_that_few_streams_are_not(monkeypatch):
     assert resolve(None, streams=4, work=10**12, weights=1000) == 1
     assert resolve(None, streams=4, work=10**12, weights=2 * threads.CACHED_BYTES) == 3
     assert resolve(None, streams=4, work=10**12, weights=99 * threads.CACHED_BYTES) == 4
+
+
+def test_readers_are_no_more_than_cores(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 5)
+    assert [readers(n) for n in (1, 4, 5, 6, 1000, None)] == [1, 4, 5, 5, 5, 5]
+
+
+def test_a_model_from_a_larger_machine_reads_and_draws_with_no_more_threads_than_cores(monkeypatch):
+    """A thousand threads on two cores took a hundred times as long."""
+    helpers, made = threads.Helpers, []
+    monkeypatch.setattr(threads, "Helpers", lambda count, work: made.append(count) or helpers(count, work))
+    monkeypatch.setattr(threads, "cores", lambda: 3)
+    model = random_language_model("abcd", n_threads=1000)
+    texts = ["abcd" * 3, "dcba"] * 500
+    for call in (
+        lambda: model.score_samples(texts),
+        lambda: model.predict_proba(texts),
+        lambda: model.score("".join(texts) * 20, exact=False),
+        lambda: model.sample(3, num_samples=1000, random_state=0),
+        lambda: model.guess_number(["abc"], n=1000, length=3, random_state=0),
+    ):
+        made.clear()
+        call()
+        assert max(made) == 2  # beside the one that calls
 
 
 @given(st.integers(0, 10**9), st.integers(1, 100), st.integers(1, 256))

@@ -104,7 +104,8 @@ class CharRNN(LanguageModel):
         Of the weights and of all arithmetic.
     n_threads : int or None, default=None
         Threads that the streams of training, the samples and the parts of a score are dealt to. None: as many as
-        there are cores, while the work stays worth it. The same number gives the same bits.
+        there are cores, while the work stays worth it; more than that are used for training only. The same number
+        gives the same bits.
     random_state : int, SeedSequence, Generator or None, default=None
         Seeds the first weights, the dropout and the order of documents. None: different ones each time.
     verbose : int, default=0

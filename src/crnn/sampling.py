@@ -12,7 +12,7 @@ from .errors import InvalidInputError
 from .inference import PackedNetwork, State
 from .sampling_controls import SamplingControls
 from .string_scores import Strings
-from .threads import cores, deal_out, shares
+from .threads import deal_out, readers, shares
 from .uniforms import Uniforms, root
 
 BLOCK = 1024  # symbols of one text drawn in one call of the kernel: enough to hide the call, few enough for Ctrl-C
@@ -92,7 +92,7 @@ def _sample(
     """Draw the samples with these numbers."""
     if n == 0:
         return Strings(np.empty(0, np.int32), np.zeros(len(samples), np.intp))
-    primed, threads = primed_state(network, prime), n_threads or cores()
+    primed, threads = primed_state(network, prime), readers(n_threads)
     threads = max(1, min(threads, len(samples) // ROWS))
     parts = shares(len(samples), threads * -(-len(samples) // (threads * SHARE)))
     drawn: dict[int, Strings] = {}

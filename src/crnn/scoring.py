@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .inference import SCORE_ROWS, PackedNetwork, State
-from .threads import cores, deal_out, shares
+from .threads import deal_out, readers, shares
 
 BLOCK = 1 << 14  # symbols handed to the kernel at a time
 PART = 2048  # least symbols of a part when a text is cut, long against what is read again
@@ -56,7 +56,7 @@ def parallel_log_likelihood(
     # Parts differ in length by one at most. All are read over the same number of symbols, and of those only a part's
     # own are counted; the first part begins where the text does, and so is exact.
     length = max(map(len, ranges)) + (WARM_UP if warm_up is None else warm_up)
-    n_threads = n_threads or cores()
+    n_threads = readers(n_threads)
 
     def read(group: range) -> list[float]:
         first = np.array([max(ranges[i].start, given) for i in group])

@@ -17,7 +17,7 @@ from .parameters import Layout
 from .settings import threads, whole
 from .state import TextState
 from .string_scores import TextBlock, text_blocks
-from .threads import cores
+from .threads import readers
 from .uniforms import root
 from .vocabulary import Text, Vocabulary
 
@@ -144,7 +144,7 @@ class StringProbabilities(Estimator):
         network, end = self._packed("guess_number", one_row=False, scoring=True), self.vocabulary_.boundary
         n, most = whole("n", n, 2), guessing.checked_length(length, end)
         blocks, log_p = text_blocks(strings, self.vocabulary_, name="strings"), [np.empty(0)]
-        n_threads, start = threads(self.n_threads) or cores(), network.start()
+        n_threads, start = readers(threads(self.n_threads)), network.start()
         for block in blocks:
             guessing.check_lengths(block, length)
             encoded = string_scores.Strings.encode(block, self.vocabulary_, name="strings[{}]", ended=True)

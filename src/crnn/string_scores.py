@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .errors import InvalidInputError
 from .inference import PackedNetwork, State, repeated
-from .threads import cores, deal_out
+from .threads import deal_out, readers
 from .vocabulary import Text, Vocabulary
 
 BLOCK_STRINGS = 1 << 15  # strings held at a time, as ids and as numbers
@@ -142,7 +142,7 @@ def score_blocks(
     start = network.start()
     for block in blocks:
         strings = Strings.encode(block, vocabulary, name=name, ended=True)
-        log_p = log_likelihoods(network, strings, start, n_threads or cores())
+        log_p = log_likelihoods(network, strings, start, readers(n_threads))
         yield log_p / np.maximum(strings.lengths, 1) if per_symbol else log_p
 
 
@@ -150,7 +150,7 @@ def next_probabilities(
     network: PackedNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
 ) -> NDArray[np.float64]:
     """Return the probabilities of what follows each prefix, (n, V); the same to the bit whatever they stand beside."""
-    start, found = network.start(), []
+    start, found, n_threads = network.start(), [], readers(n_threads)
     for block in text_blocks(prefixes, vocabulary, name="prefixes"):
         strings = Strings.encode(block, vocabulary, name="prefixes[{}]", ended=False)
         p = np.empty((len(strings.lengths), len(vocabulary)))
@@ -159,7 +159,7 @@ def next_probabilities(
             for rows, top in _after(network, strings, group, start):
                 p[rows] = network.probabilities(top)
 
-        deal_out(strings.groups(n_threads or cores()), read, n_threads or cores())
+        deal_out(strings.groups(n_threads), read, n_threads)
         found.append(p)
     return np.concatenate(found) if found else np.empty((0, len(vocabulary)))
 

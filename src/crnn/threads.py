@@ -57,6 +57,25 @@ def resolve(n_threads: int | None, streams: int, work: int, weights: int) -> int
     return max(1, min(cores(), MOST_THREADS, worth, work // WORK_WORTH_A_THREAD))
 
 
+def readers(n_threads: int | None) -> int:
+    """Return how many threads scoring and sampling use, whose results do not depend on it.
+
+    Not more than there are cores, though more were asked for: a model may come from a larger machine, and threads that
+    have no core each are slower than fewer.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        What the user asked for; None means as many as there are cores.
+
+    Examples
+    --------
+    >>> readers(1), readers(10**6) == readers(None) == cores()
+    (1, True)
+    """
+    return min(n_threads or cores(), cores())
+
+
 def crew_size(weights: int, streams: int, n_threads: int) -> int:
     """Return how many threads should share the same streams, each with units of its own: a divisor of their number.
 
