@@ -197,3 +197,11 @@ def test_missing_folder(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomically(str(tmp_path / "missing" / "model"), NEW)
     assert os.listdir(tmp_path) == []
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    for path in (str(tmp_path / "no" / "such"), ""):
+        with pytest.raises(FileNotFoundError) as raised:
+            write_atomically(path, b"new")
+        assert (raised.value.filename, raised.value.filename2) == (path, None)
+        assert ".tmp" not in str(raised.value)

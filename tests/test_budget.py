@@ -65,3 +65,8 @@ def test_the_progress_of_seconds_is_predicted_by_the_speed():
 def test_no_part_is_more_than_all():
     assert Budget(seconds=8.0).part_done(3, 9.0) == 1.0
     assert Budget(0).part_done(0, 1.0) == 0.0
+
+
+def test_a_time_beyond_all_counting():
+    assert Budget(seconds=1e300).steps_left(done=3, seconds=1.0, seconds_per_step=0.0) >= 10**18
+    assert Budget(5, 1e300).steps_left(done=3, seconds=1.0, seconds_per_step=0.0) == 2

@@ -108,6 +108,33 @@ def test_too_few_texts_are_said_to_be(model):
         model.sample(temperature=0, exclude=NAMES)
 
 
+def test_a_document_begins_with_the_prime_as_it_was_given():
+    for kind in (str, str.encode):
+        names = CharRNN(16, max_steps=30, min_count=2, random_state=0).fit([kind(name) for name in NAMES * 2])
+        for prime in (kind("Qn"), kind("")):
+            assert names.sample(prime=prime, random_state=0).startswith(prime)
+        once = names.sample(prime=kind("Qn"), temperature=0)
+        with pytest.raises(InvalidInputError, match="excluded"):
+            names.sample(prime=kind("Qn"), temperature=0, exclude=[once])
+
+
+@pytest.mark.parametrize("wrong", [b"anna", 1, ["anna"], None])
+def test_what_is_excluded_is_of_the_kind_that_the_model_writes(model, wrong):
+    with pytest.raises(InvalidInputError, match=r"^exclude\[1\] must be str, which is what the model writes, not "):
+        model.sample(temperature=0, exclude=["bob", wrong])
+    of_bytes = CharRNN(16, max_steps=3, random_state=0).fit([b"anna", b"bob"])
+    with pytest.raises(InvalidInputError, match=r"^exclude\[0\] must be bytes, .* not str: encode it"):
+        of_bytes.sample(exclude=["anna"])
+    assert of_bytes.sample(5, exclude=[bytearray(b"anna"), memoryview(b"bob")]) not in (b"anna", b"bob")
+
+
+@pytest.mark.parametrize("name", ["n", "max_length", "num_samples"])
+def test_more_than_can_be_counted_is_refused(model, name):
+    with pytest.raises(InvalidInputError, match=f"^{name} must be at most 2147483647, not "):
+        model.sample(**{name: 10**30})
+    assert model.sample(random_state=0, top_k=10**30) == model.sample(random_state=0)
+
+
 @pytest.mark.parametrize("exclude", ["anna", b"anna", None, 3])
 def test_exclude_is_a_collection(model, exclude):
     with pytest.raises(InvalidInputError, match="exclude must be a list or a set of texts, not"):

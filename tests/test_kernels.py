@@ -312,7 +312,7 @@ class Losses:
         for array, start in zip(trainer.states, self.state, strict=True):
             array[...] = start
         cursor.position = cursor.n_steps = 0  # the same chunk, and the same units dropped
-        trainer._start_from_arrays()
+        trainer.start_from_arrays()
         trainer._take_steps(np.zeros(1))
         return cursor.last_loss
 
@@ -394,7 +394,7 @@ def test_packed_weights_follow_the_update(kernels, dtype, cell, H, B, T, n_threa
     run = Run(*start(dtype, B, T, H=H, cell=cell, num_layers=2), T=T, n_threads=n_threads)
     trainer = run.trainer
     trainer.panels[:] = np.nan  # what packing leaves out shows
-    trainer._start_from_arrays()
+    trainer.start_from_arrays()
     before = trainer.panels.tobytes()
     run.steps(2)
     fresh = np.full_like(trainer.panels, np.nan)

@@ -135,6 +135,16 @@ def test_callbacks_of_every_kind():
     assert Settings.check(CharRNN(callbacks=[]).get_params()).callbacks == ()
 
 
+def test_callbacks_that_would_serve_only_once_are_refused():
+    with pytest.raises(InvalidInputError, match=r"^callbacks must be None or a list of functions"):
+        Settings.check(CharRNN(callbacks=iter([print])).get_params())
+
+
+def test_a_scale_that_no_weight_can_have_is_refused():
+    with pytest.raises(InvalidInputError, match=r"^init_scale must be a finite number of at least 0 and below 1e"):
+        Settings.check(CharRNN(init_scale=1e300).get_params())
+
+
 @pytest.mark.parametrize("kind", [int, np.int8, np.uint64])
 def test_whole_numbers_of_every_kind(kind):
     settings = Settings.check(CharRNN().get_params() | {name: kind(3) for name in LEAST})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import signal
+import threading
 import time
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from examples import expected_run
 from test_char_rnn import TEXT, bits, everything, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError, reference, training, validation
+from crnn.learned import states
 from crnn.schedule import Schedule
 from crnn.trainer import Trainer
 
@@ -522,6 +524,96 @@ def test_an_exception_of_a_callback_passes_and_leaves_the_model_intact(error, va
     assert bits(model) == bits(small(model.n_steps_, learning_rate=0.05).fit(TEXT))
     model.set_params(callbacks=None, max_steps=3)
     assert model.partial_fit(TEXT).n_steps_ > 3
+
+
+@pytest.mark.parametrize("kind", [
+    {}, {"cell": "lstm", "optimizer": "adam", "weight_dropout": 0.3, "dropout": 0.2, "num_layers": 2},
+    {"cell": "gru", "batch_size": 3, "dtype": "float64"}, {"batch_size": 16, "seq_length": 7, "n_threads": 2},
+])  # fmt: skip
+def test_a_callback_that_only_looks_changes_nothing(kind):
+    kind = {"learning_rate": 0.01, **kind}
+    looking = small(50, callbacks=[lambda model, record: None], **kind).fit(TEXT)
+    assert bits(looking) == bits(small(50, **kind).fit(TEXT))
+
+
+@pytest.mark.parametrize("kind", [
+    {"optimizer": "adam"}, {"cell": "lstm", "num_layers": 2}, {"cell": "gru", "batch_size": 16, "n_threads": 2},
+])  # fmt: skip
+def test_what_a_callback_writes_counts_from_the_next_step_on(kind):
+    kind = {"learning_rate": 0.01, "dtype": "float64", "seq_length": 5, **kind}
+
+    def write(model, record=None):
+        if model.n_steps_ == 3:
+            for weights in model.params_.values():
+                weights *= 1.5
+            for state in states(model.state_):
+                state[:] = -0.25
+
+    B, stride = kind.get("batch_size", 1), 4 * 5 + 1  # streams share the symbol at which one ends and the next begins
+    text = TEXT[: B * stride + 1]
+    at_once = small(4, callbacks=[write], **kind).fit(text)
+    in_two = small(3, **kind).fit(text)
+    write(in_two)
+    rest = "".join(text[b * stride + 3 * 5 : (b + 1) * stride] for b in range(B))
+    in_two.set_params(max_steps=1).partial_fit(rest + text[-1])
+    assert at_once.n_steps_ == in_two.n_steps_ == 4
+    for here, there in zip(at_once.params_.values(), in_two.params_.values(), strict=True):
+        np.testing.assert_allclose(here, there, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_callback_cannot_train_the_model(method):
+    def train(model, record):
+        if record["step"] == 10:
+            with pytest.raises(InvalidInputError, match=r"^this model is being trained by another call"):
+                getattr(model, method)("abc" * 30)
+            refused.append(record["step"])
+            small(3).fit("abc" * 30)  # another one it can
+
+    refused = []
+    model = small(30, callbacks=[train]).fit(TEXT)
+    assert refused == [10]
+    assert bits(model) == bits(small(30).fit(TEXT))
+    assert getattr(model.set_params(callbacks=None), method)(TEXT).n_steps_ >= 30  # it is free again
+
+
+def test_a_second_thread_cannot_train_the_model_meanwhile():
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold(model, record):
+        inside.set()
+        assert leave.wait(60)
+        return True
+
+    model = small(30, callbacks=[hold])
+    thread = threading.Thread(target=model.fit, args=(TEXT,))
+    thread.start()
+    assert inside.wait(60)
+    before = bits(model)
+    with pytest.raises(InvalidInputError, match=r"^this model is being trained by another call"):
+        model.fit("abc" * 30)
+    assert bits(model) == before
+    leave.set()
+    thread.join()
+    assert model.set_params(callbacks=None).fit(TEXT).n_steps_ == 30
+
+
+def test_a_call_that_fails_lets_the_next_one_train():
+    def fail(model, record):
+        raise RuntimeError
+
+    model = small(30, callbacks=[fail])
+    with pytest.raises(RuntimeError):
+        model.fit(TEXT)
+    with pytest.raises(InvalidInputError, match=r"^hidden_size"):
+        model.set_params(hidden_size=0, callbacks=None).fit(TEXT)
+    assert model.set_params(hidden_size=7).fit(TEXT).n_steps_ == 30
+
+
+def test_a_callback_may_clear_the_history_and_stop():
+    model = small(200, validation_fraction=0.1, callbacks=[lambda model, record: (model.history_.clear(), True)[1]])
+    assert model.fit(TEXT).history_ == []
+    assert model.n_steps_ > 0
 
 
 # ---------------------------------------------------- going on with other settings

@@ -39,6 +39,8 @@ def write_atomically(path: str, data: bytes) -> None:
     ...     os.listdir(folder)
     ['new']
     """
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     mode = None
     with contextlib.suppress(FileNotFoundError):
         mode = os.stat(path).st_mode
@@ -62,9 +64,11 @@ def write_atomically(path: str, data: bytes) -> None:
         if mode is not None:
             os.chmod(temporary, stat.S_IMODE(mode))
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename == temporary:  # say it of the file that was asked for
+            raise OSError(error.errno, error.strerror, path) from None
         raise
     _sync_folder(folder)
 

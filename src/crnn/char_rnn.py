@@ -20,7 +20,7 @@ from .memory_need import check_memory
 from .parameters import Layout
 from .settings import OPTIMIZERS, Settings, generator, real, threads
 from .trainer import threads_for
-from .training import Training, streams_for
+from .training import Training, streams_for, training_alone
 from .validation import texts
 
 Array = NDArray[Any]
@@ -93,7 +93,8 @@ class CharRNN(LanguageModel):
         With a validation text: in the end, however it comes, the model is as it was when the validation loss was
         lowest.
     callbacks : list of functions or None, default=None
-        Each is called with the model and the newest record of `history_`. Returning True ends the training.
+        Each is called with the model and the newest record of `history_`. Returning True ends the training. It may
+        write to `params_` and `state_`, but not train the model.
     init_scale : float or None, default=None
         The first weights are from the normal distribution with this standard deviation, biases are zero. None: so
         with 0.01 for one layer of "rnn"; for all others PyTorch's uniform distribution.
@@ -247,7 +248,8 @@ class CharRNN(LanguageModel):
         Raises
         ------
         ValueError
-            If a parameter or a text is not usable: what is wrong, where, and the remedy. The model is unchanged.
+            If a parameter or a text is not usable, or another call is training the model: what is wrong, where, and
+            the remedy. The model is unchanged.
         UnicodeDecodeError
             If a file is not UTF-8, with the offset.
         DivergenceError
@@ -276,7 +278,8 @@ class CharRNN(LanguageModel):
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit(["Anna", "Bob", "Eve"]).vocabulary_
         Vocabulary(9 characters: 'ABEabenov', crnn.BOUNDARY)
         """
-        self._learn(X, validation, anew=True, sweeps=self.epochs)
+        with training_alone(self):
+            self._learn(X, validation, anew=True, sweeps=self.epochs)
         return self
 
     def partial_fit(
@@ -321,8 +324,9 @@ class CharRNN(LanguageModel):
         >>> model.set_params(max_steps=3).partial_fit("hello world " * 20).n_steps_
         3
         """
-        anew = "vocabulary_" not in vars(self)
-        self._learn(X, validation, anew=anew, sweeps=1, most_sweeps=1, extend=extend_vocabulary)
+        with training_alone(self):
+            anew = "vocabulary_" not in vars(self)
+            self._learn(X, validation, anew=anew, sweeps=1, most_sweeps=1, extend=extend_vocabulary)
         return self
 
     def _learn(

@@ -12,7 +12,7 @@ from . import beam_search, corpus, sampling, scoring
 from .corpus import Source
 from .errors import InvalidInputError
 from .sampling_controls import SamplingControls
-from .settings import threads, whole
+from .settings import MOST, threads, whole
 from .string_probabilities import StringProbabilities
 from .string_scores import Strings
 from .uniforms import root
@@ -121,7 +121,7 @@ class LanguageModel(StringProbabilities):
         >>> sorted(names.sample(num_samples=2, temperature=0.3, unique=True, exclude=["Bob"], random_state=0))
         ['Anna', 'Eve']
         """
-        vocabulary, k = self._fitted_vocabulary("sample"), whole("num_samples", num_samples, 1)
+        vocabulary, k = self._fitted_vocabulary("sample"), whole("num_samples", num_samples, 1, MOST)
         controls = SamplingControls.check(
             vocabulary,
             temperature=temperature,
@@ -134,7 +134,9 @@ class LanguageModel(StringProbabilities):
             **_specials(vocabulary),
         )
         ids = self._encode_prime(prime)
-        head: Any = vocabulary.decode(ids[:0] if vocabulary.boundary is None else ids[1:])
+        head: Any = vocabulary.decode(ids[:0])
+        if vocabulary.boundary is not None and len(prime):
+            head = prime if isinstance(prime, str) else bytes(prime)  # as it was given: the ids may be of the unknown
 
         def texts_of(samples: Strings) -> list[Any]:
             """Decoded together, since a call takes a while, each with the head before it."""
@@ -144,7 +146,7 @@ class LanguageModel(StringProbabilities):
 
         options = {"controls": controls, "random_state": random_state, "n_threads": threads(self.n_threads)}
         network, n = self._packed("sample", one_row=k == 1), _length(vocabulary, n, max_length, len(head))
-        excluded = _texts("exclude", exclude)
+        excluded = _texts("exclude", exclude, type(head))
         if unique or excluded:
             texts = sampling.distinct(
                 network, ids, n, k, texts_of=texts_of, unique=bool(unique), exclude=excluded, **options
@@ -354,15 +356,23 @@ def _length(vocabulary: Vocabulary, n: Any, max_length: Any, primed: int) -> int
     """Return how many symbols are drawn at most."""
     if vocabulary.boundary is None and max_length is not None:
         raise InvalidInputError("max_length is for a model of documents, and this model was fitted on one text: give n")
-    most = whole("max_length", max_length, 0) if max_length is not None else MAX_LENGTH
+    most = whole("max_length", max_length, 0, MOST) if max_length is not None else MAX_LENGTH
     if n is not None:
-        wanted = whole("n", n, 0)
+        wanted = whole("n", n, 0, MOST)
         return wanted if max_length is None else min(wanted, max(0, most - primed))
     return LENGTH if vocabulary.boundary is None else max(0, most - primed)
 
 
-def _texts(name: str, texts: Any) -> frozenset[Any]:
-    """Return a collection of texts as a set."""
+def _texts(name: str, texts: Any, kind: type) -> frozenset[Any]:
+    """Return a collection of texts, all of the kind that the model writes, as a set."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise InvalidInputError(f"{name} must be a list or a set of texts, not {type(texts).__name__}")
-    return frozenset(texts)
+    found = set()
+    for i, text in enumerate(texts):
+        if not isinstance(text, str if kind is str else bytes | bytearray | memoryview):
+            raise InvalidInputError(
+                f"{name}[{i}] must be {kind.__name__}, which is what the model writes, not {type(text).__name__}: "
+                f"{'decode it' if kind is str else 'encode it'}, or leave it out"
+            )
+        found.add(kind(text))
+    return frozenset(found)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidInputError
-from .settings import real, whole
+from .settings import MOST, real, whole
 from .special import Special
 from .stopping import Stops
 from .vocabulary import Vocabulary
@@ -120,7 +120,7 @@ def checked_top_k(value: Any) -> int:
     if value is None:
         return 0
     return _or_say(
-        lambda: whole("top_k", value, 1),
+        lambda: min(whole("top_k", value, 1), MOST),  # more than any vocabulary has
         f"top_k must be a whole number of at least 1, or None for all symbols, not {value!r}",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from .schedule import SCHEDULES
 
 MOST = 2**31 - 1  # what a BLAS can count
 MOST_STEPS = 2**63 - 1  # what the kernel counts
+LARGEST_SCALE = 1e30  # of weights: some way below what a float cannot hold
 
 
 class OptimizerKind(NamedTuple):
@@ -217,7 +218,7 @@ def _true_or_false(name: str, value: Any) -> bool:
 
 
 def _callables(name: str, value: Any) -> tuple[Any, ...]:
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Iterator):  # which would serve only once
         functions = tuple(value)
         if all(map(callable, functions)):
             return functions
@@ -265,7 +266,7 @@ _CHECKS: dict[str, _Check] = {
     "patience": _or_none(_at_least(1)),
     "restore_best": _true_or_false,
     "callbacks": _or_none(_callables, ()),
-    "init_scale": _or_none(_real(least=0.0)),
+    "init_scale": _or_none(_real(least=0.0, below=LARGEST_SCALE)),
     "min_count": _at_least(1),
     "dtype": _dtype,
     "n_threads": _or_none(_at_least(1)),

@@ -141,7 +141,7 @@ class Trainer:
         self.shards = [Shard(self.network, layout, T, part, dropout > 0, crew) for part in parts]
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, n_steps, smooth_loss, math.nan, optimizer_start)
-        self._start_from_arrays()
+        self.start_from_arrays()
         self._losses, self._norms = np.zeros(n_threads), np.zeros(n_threads)
         self._first_step = self._stored_step = n_steps
         self._kept = self.copy()
@@ -278,7 +278,7 @@ class Trainer:
                 state[:, shard.streams.start : shard.streams.stop] = carried
         self._stored_step = self.cursor.n_steps  # at last: where Ctrl-C comes in between, it is all done once more
 
-    def _start_from_arrays(self) -> None:
+    def start_from_arrays(self) -> None:
         """Pack the weights and hand the states out; from then on the kernel packs what it updates."""
         core.pack_weights(self.network, self.params, self.panels)
         for shard in self.shards:
@@ -303,7 +303,7 @@ class Trainer:
             array[...] = kept
         for shard in self.shards:
             shard.gradient[:] = 0
-        self._start_from_arrays()
+        self.start_from_arrays()
         self._stored_step = self.cursor.n_steps
         if bad_step - 1 > self.cursor.n_steps:
             self._take_steps(np.concatenate(self._rates)[: bad_step - 1 - self.cursor.n_steps])

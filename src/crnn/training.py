@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from .budget import Budget
 from .corpus import Streams
 from .document_streams import AnyStreams, DocumentStreams
+from .errors import InvalidInputError
 from .learned import state_of, states
 from .progress import Progress
 from .schedule import Schedule
@@ -27,6 +30,8 @@ LOOK_SECONDS = 0.05  # between two looks at the clock, for progress, Ctrl-C, rec
 GROWTH = 10  # from one look to the next the steps between them grow at most so many times: the first are slow and few
 HISTORY_LENGTH = 200  # most records of one call of so many steps; as a rule one for each 100 steps, at least 20
 HISTORY_PART = 1 / 100  # of the time, between two records of a call of so many seconds
+
+_training: dict[int, object] = {}  # the call that is training a model, by the model's id
 
 
 class Training:
@@ -117,7 +122,7 @@ class Training:
             self._look()
         self._trainer.finish()
         if self._validation and self._done and not self._validation.measured(self._done):  # a callback has stopped it
-            self._model.history_[-1]["validation_loss"] = self._validate(self._validation, over=True)
+            self._last_record["validation_loss"] = self._validate(self._validation, over=True)
 
     # ------------------------------------------------------------------ a look
 
@@ -139,6 +144,8 @@ class Training:
             for callback in self._settings.callbacks:
                 answer = callback(self._model, record)
                 self._stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
+            if self._settings.callbacks:
+                self._trainer.start_from_arrays()  # it may have written to weights or states
 
     def _validate(self, validation: Validation, *, over: bool) -> float:
         """Return the validation loss, and keep the weights if they are the best."""
@@ -176,6 +183,7 @@ class Training:
             "chars_per_second": self._done * self._chars_per_step / max(seconds, 1e-9),
         }
         model.history_.append(record)
+        self._last_record = record
         return record
 
     def _record_due(self, done: int, seconds: float) -> bool:
@@ -218,6 +226,34 @@ class Training:
         done = self._done
         progress = self._budget.progress(done, n, self._seconds, self._seconds_per_step)
         return self._schedule.rates(done, progress, (done + np.arange(n)) / self._per_sweep)
+
+
+@contextmanager
+def training_alone(model: CharRNN) -> Iterator[None]:
+    """Hold that a model is being trained, which it can be by one call at a time.
+
+    Raises
+    ------
+    InvalidInputError
+        If another call, of a callback or of another thread, is training it.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(hidden_size=4)
+    >>> with training_alone(model):
+    ...     model.fit("abab")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: this model is being trained by another call: wait for its end, or train a copy
+    """
+    call = object()
+    try:  # from here on, since Ctrl-C may come between any two steps
+        if _training.setdefault(id(model), call) is not call:
+            raise InvalidInputError("this model is being trained by another call: wait for its end, or train a copy")
+        yield
+    finally:
+        if _training.get(id(model)) is call:
+            del _training[id(model)]
 
 
 def streams_for(
