@@ -7,19 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError
+from crnn.cells import CELLS
 from crnn.recommended import (
     DROPOUTS,
-    LONG_RUN_RATE,
     MOST_SWEEPS,
+    OPERATIONS,
     RECIPES,
     SEQ_LENGTH,
     WEIGHT_DROPOUTS,
+    _weights,
     described,
     measured_speed,
     recommend,
 )
 
 TEXT = "to be or not to be, that is the question. " * 50
+
+
+def weights_of(parameters):
+    gates = CELLS[parameters["cell"]].gates
+    return _weights(gates, parameters["hidden_size"], parameters["num_layers"])
 
 
 @given(
@@ -68,11 +75,14 @@ def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
     assert "by heart" in described(parameters, 2e11)
 
 
-def test_a_model_that_is_trained_for_longer_than_is_usual_for_it_has_a_lower_rate():
-    usual, longer = recommend(10**6, 30, speed=2e11), recommend(40_000, 300, speed=2e11)
-    assert usual["hidden_size"] == longer["hidden_size"] == 256
-    recipe = next(r for r in RECIPES["lstm"] if r.hidden_size == 256)
-    assert longer["learning_rate"] == recipe.learning_rate * LONG_RUN_RATE < usual["learning_rate"]
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_time_that_a_short_text_does_not_use_does_not_lower_the_rate(cell):
+    found = [recommend(90_000, seconds, speed=2e11, cell=cell) for seconds in (600, 6000)]
+    assert found[0]["max_steps"] == found[1]["max_steps"]
+    assert found[0]["learning_rate"] == found[1]["learning_rate"]
+    operations = 90_000 * MOST_SWEEPS[cell] * OPERATIONS * weights_of(found[0])
+    long_text = recommend(10**9, operations, speed=1.0, cell=cell)
+    assert found[0]["learning_rate"] == pytest.approx(long_text["learning_rate"], rel=0.03)
 
 
 def test_a_size_that_is_nearly_the_next_one_has_nearly_its_rate():

@@ -32,7 +32,6 @@ DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5)
 WEIGHT_DROPOUTS = (0.0, 0.05, 0.15, 0.3, 0.5)
 LEAST_STEPS = 1000  # however short the text
 WEIGHTS_PER_SYMBOL = 8.0  # of a text, at most
-LONG_RUN_RATE = 0.3  # the share of its rate with which a model is trained for longer than its recipe is good for
 
 
 class Recipe(NamedTuple):
@@ -149,14 +148,15 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     recipes = [r for r in RECIPES[cell] if seconds * speed >= r.operations]
     small = [r for r in recipes if _weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
     recipe = (small or recipes[:1])[-1]
-    rate = _rate(cell, recipe, seconds * speed) if recipe is recipes[-1] else LONG_RUN_RATE * recipe.learning_rate
     # Each stream of a short text should still be swept in a good many chunks.
     batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_SWEEP * SEQ_LENGTH)))
     steps_per_sweep = n_symbols / (batch_size * SEQ_LENGTH)
     weights = _weights(gates, recipe.hidden_size, recipe.num_layers)
-    sweeps = seconds * speed / (OPERATIONS * weights * n_symbols)
+    in_time = seconds * speed / (OPERATIONS * weights * n_symbols)
     most = max(MOST_SWEEPS[cell], LEAST_STEPS / steps_per_sweep)
-    counted = min(sweeps, most) * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
+    sweeps = min(in_time, most)
+    rate = _rate(cell, recipe, seconds * speed * sweeps / in_time)
+    counted = sweeps * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
     return {
         "hidden_size": recipe.hidden_size,
         "cell": cell,
@@ -174,13 +174,16 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "weight_decay": recipe.weight_decay,
         "dropout": round(DROPOUT_SHARE[cell] * _by_sweeps(counted, DROPOUTS), 2),
         "weight_dropout": round(WEIGHT_DROPOUT_SHARE[cell] * _by_sweeps(counted, WEIGHT_DROPOUTS), 2),
-        "max_steps": None if sweeps <= most else round(most * steps_per_sweep),
+        "max_steps": None if in_time <= most else round(most * steps_per_sweep),
         "max_seconds": seconds,
     }
 
 
 def _rate(cell: str, recipe: Recipe, operations: float) -> float:
-    """Return the rate for so many operations: on the way to the next recipe it falls to that one's."""
+    """Return the rate for so many operations: on the way to the next recipe it falls to that one's.
+
+    A text that is too short for larger models, and for all of the time, does not change that.
+    """
     if not recipe.operations:
         return recipe.learning_rate
     operations_of, rates = np.log([(r.operations, r.learning_rate) for r in RECIPES[cell][1:]]).T
