@@ -34,6 +34,12 @@ def run(*arguments, **rest):
     return subprocess.run([sys.executable, "-m", "crnn", *arguments], **rest)
 
 
+def run_with_closed(closed, *arguments, **rest):
+    """Run ``python -m crnn`` without some of its standard streams, such as ``2>&-``."""
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "crnn", *arguments]
+    return subprocess.run(command, **{"capture_output": True, "timeout": 120, **rest})
+
+
 def usage_error(capsys, *arguments):
     """Return what is said of wrong usage."""
     with pytest.raises(SystemExit) as caught:
@@ -131,6 +137,85 @@ def test_terminal_that_knows_ascii_alone(folder):
     sampled = run("sample", "emoji.crnn", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert sampled.returncode == 0
     assert b"\\U0001f642" in sampled.stdout
+
+
+# --- closed standard streams
+
+
+@POSIX
+@pytest.mark.parametrize("option", [["--max-steps", "2"], ["--time", "0.1s"], ["--max-steps", "2", "--verbose", "1"]])
+def test_closed_standard_error_leaves_the_model_alone(folder, option):
+    trained = run_with_closed("2>&-", "train", "text.txt", "-o", "-", *option)
+    assert trained.returncode == 0
+    (folder / "new.crnn").write_bytes(trained.stdout)
+    assert CharRNN.load("new.crnn").n_steps_ > 0
+
+
+@POSIX
+@pytest.mark.parametrize(("arguments", "code"), [(["info", "missing.crnn"], 1), (["dance"], 2), (["info"], 2)])
+def test_closed_standard_error_means_silence(folder, arguments, code):
+    failed = run_with_closed("2>&-", *arguments)
+    assert (failed.returncode, failed.stdout) == (code, b"")
+
+
+def test_standard_error_is_left_as_it_was(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert cli.main(["info", "missing.crnn"]) == 1
+    assert sys.stderr is None
+    assert capsys.readouterr() == ("", "")
+
+
+@POSIX
+def test_training_needs_no_standard_stream(folder):
+    trained = run_with_closed("<&- >&- 2>&-", "train", "text.txt", "-o", "new.crnn", "--max-steps", "2")
+    assert (trained.returncode, trained.stdout, trained.stderr) == (0, b"", b"")
+    assert CharRNN.load("new.crnn").n_steps_ == 2
+    failed = run_with_closed(">&-", "train", "missing.txt", "-o", "new.crnn")
+    assert (failed.returncode, failed.stderr) == (1, b"crnn: error: missing.txt: No such file or directory\n")
+
+
+@POSIX
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "text.txt", "-o", "-", "--epochs", "1000000"],
+        ["sample", "model.crnn"],
+        ["sample", "model.crnn", "-n", "0"],
+        ["score", "model.crnn", "text.txt"],
+        ["score", "model.crnn", "text.txt", "--lines"],
+        ["info", "model.crnn"],
+        ["info", "--build"],
+        ["demo"],
+    ],
+)
+def test_closed_standard_output(folder, arguments):
+    failed = run_with_closed(">&-", *arguments)
+    assert failed.returncode == 1
+    assert failed.stderr == b"crnn: error: standard output is closed: send it to a file or a program\n"
+    assert sorted(os.listdir()) == ["model.crnn", "text.txt"]
+
+
+@POSIX
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "-", "-o", "new.crnn"],
+        ["train", "-", "-o", "new.crnn", "--lines"],
+        ["sample", "-"],
+        ["sample", "model.crnn", "--exclude", "-"],
+        ["score", "model.crnn", "-", "--lines"],
+    ],
+)
+def test_closed_standard_input(folder, arguments):
+    failed = run_with_closed("<&-", *arguments)
+    assert (failed.returncode, failed.stdout) == (1, b"")
+    assert failed.stderr == b"crnn: error: standard input is closed: name a file in place of -\n"
+
+
+@pytest.mark.parametrize("option", [[], ["--lines"]])
+def test_score_of_a_file_needs_no_standard_input(folder, capsys, monkeypatch, option):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert cli.main(["score", "model.crnn", "text.txt", *option]) == 0
 
 
 # --- help
@@ -251,6 +336,18 @@ def test_output_is_needed(folder, capsys):
 def test_text_is_not_overwritten(folder, capsys):
     assert "-o/--output" in usage_error(capsys, "train", "text.txt", "-o", os.path.join("..", folder.name, "text.txt"))
     assert (folder / "text.txt").read_text() == TEXT
+
+
+@pytest.mark.parametrize("output", ["other.txt", pytest.param("link", marks=POSIX)])
+@pytest.mark.parametrize("file", ["text.txt", "-"])
+@pytest.mark.parametrize("origin", [[], ["--from", "model.crnn"]])
+def test_validation_text_is_not_overwritten(folder, capsys, output, file, origin):
+    (folder / "other.txt").write_text(TEXT)
+    if output == "link":
+        (folder / "link").symlink_to("other.txt")
+    message = usage_error(capsys, "train", file, "--validation", "other.txt", "-o", output, *origin)
+    assert message.endswith("this is the FILE of --validation, and the model would take the place of the text")
+    assert (folder / "other.txt").read_text() == TEXT
 
 
 def test_model_is_not_shown_on_a_terminal(folder, capsys, monkeypatch):
@@ -482,7 +579,6 @@ def test_bad_validation(folder, capsys):
     assert "odd.txt is not UTF-8" in error(capsys, *train, "odd.txt")
     (folder / "odd.txt").write_bytes(b"")
     assert "odd.txt is empty" in error(capsys, *train, "odd.txt")
-    assert "--validation cannot both be" in usage_error(capsys, "train", "-", "-o", "new.crnn", "--validation", "-")
 
 
 def test_go_on_with_a_new_symbol(folder, capsys):
@@ -688,7 +784,6 @@ def test_score_of_bad_texts(folder, capsys):
     assert "odd.txt holds 'é' (U+00E9) at position 4" in error(capsys, "score", "model.crnn", "odd.txt")
     (folder / "odd.txt").write_bytes(b"to be\xff")
     assert "odd.txt is not UTF-8" in error(capsys, "score", "model.crnn", "odd.txt")
-    assert "MODEL and FILE" in usage_error(capsys, "score", "-", "-")
 
 
 # --- info
@@ -735,6 +830,24 @@ def test_info_of_one_thing_at_a_time(folder, capsys, arguments):
 
 
 # --- the rest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "inputs"),
+    [
+        (["train", "-", "-o", "new.crnn", "--validation", "-"], "FILE and --validation"),
+        (["train", "-", "-o", "new.crnn", "--from", "-"], "FILE and --from"),
+        (["train", "text.txt", "-o", "new.crnn", "--from", "-", "--validation", "-"], "--validation and --from"),
+        (["train", "-", "-o", "new.crnn", "--from", "-", "--validation", "-"], "FILE and --validation"),
+        (["sample", "-", "--exclude", "-"], "MODEL and --exclude"),
+        (["score", "-", "-"], "MODEL and FILE"),
+        (["score", "-", "-", "--lines"], "MODEL and FILE"),
+    ],
+)
+def test_standard_input_is_read_once(folder, capsys, monkeypatch, arguments, inputs):
+    feed_standard_input(monkeypatch, (folder / "model.crnn").read_bytes())
+    assert usage_error(capsys, *arguments).endswith(f": error: {inputs} cannot both be standard input")
+    assert not os.path.exists("new.crnn")
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["sample"], ["score", "model.crnn"]])

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from crnn import CharRNN, ModelFileError, command_files
-from crnn.command_files import check_writable, model_path, read_text, save
+from crnn.command_files import check_writable, model_path, read_documents, read_lines, read_text, save
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 
@@ -75,6 +75,20 @@ def test_bad_model_on_standard_input(standard):
     standard(b"no model at all")
     with pytest.raises(ModelFileError, match=r"^model file on standard input: it is not"), model_path("-") as path:
         CharRNN.load(path)
+
+
+def test_closed_standard_streams(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(sys, "stdout", None)
+    for read in (read_text, read_documents, lambda path, as_bytes: list(read_lines(path, as_bytes=as_bytes))):
+        with pytest.raises(OSError, match=r"^standard input is closed: name a file in place of -$"):
+            read("-", as_bytes=False)
+    with pytest.raises(OSError, match=r"^standard input is closed"), model_path("-"):
+        pass
+    with pytest.raises(OSError, match=r"^standard output is closed: send it to a file or a program$"):
+        check_writable("-")
+    (tmp_path / "text").write_bytes(b"to be\n")
+    assert list(read_lines(str(tmp_path / "text"), as_bytes=False)) == [["to be"]]
 
 
 def test_model_to_standard_output(standard, model, tmp_path):

@@ -9,13 +9,14 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from . import commands
 from ._version import __version__
 from .char_rnn import CharRNN
 from .command_errors import described, say
+from .command_files import STANDARD, check_writable
 from .commands import ERROR, INTERRUPTED
 from .constructor_options import add_options, value_of
 from .errors import InvalidInputError
@@ -52,25 +53,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     crnn ...
     0
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # what the terminal cannot show is escaped, and is no crash
-            stream.reconfigure(errors="backslashreplace")
-    arguments = _parser().parse_args(argv)
-    try:
-        code: int = arguments.run(arguments)
-        sys.stdout.flush()
-        return code
-    except KeyboardInterrupt:
-        say("crnn: stopped by Ctrl-C")
-        return INTERRUPTED
-    except BrokenPipeError:  # whoever read the output has seen enough
-        _discard_output()
-        return ERROR
-    except (OSError, ValueError, ArithmeticError, MemoryError) as error:
-        _discard_output()
-        files = {"X": getattr(arguments, "file", None), "validation": getattr(arguments, "validation", None)}
-        say(f"crnn: error: {described(error, files)}")
-        return ERROR
+    with _standard_error():
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # what the terminal cannot show is escaped, and is no crash
+                stream.reconfigure(errors="backslashreplace")
+        arguments = _parser().parse_args(argv)
+        try:
+            if arguments.run is not commands.train:  # all others write to standard output
+                check_writable(STANDARD)
+            code: int = arguments.run(arguments)
+            _flush_output()
+            return code
+        except KeyboardInterrupt:
+            say("crnn: stopped by Ctrl-C")
+            return INTERRUPTED
+        except BrokenPipeError:  # whoever read the output has seen enough
+            _discard_output()
+            return ERROR
+        except (OSError, ValueError, ArithmeticError, MemoryError) as error:
+            _discard_output()
+            files = {"X": getattr(arguments, "file", None), "validation": getattr(arguments, "validation", None)}
+            say(f"crnn: error: {described(error, files)}")
+            return ERROR
 
 
 # -------------------------------------------------------------------- parser
@@ -272,10 +276,25 @@ def _checked_text(check: Callable[[str], Any]) -> Callable[[str], Any]:
     return convert
 
 
+@contextlib.contextmanager
+def _standard_error() -> Iterator[None]:
+    """Send messages nowhere where standard error is closed; print and argparse would send them to standard output."""
+    if sys.stderr is not None:
+        yield
+        return
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
+        yield
+
+
+def _flush_output() -> None:
+    if sys.stdout is not None:  # it is None where it is closed, which is no harm to a training
+        sys.stdout.flush()
+
+
 def _discard_output() -> None:
     """Let the interpreter find nothing to flush at its end if standard output cannot be written."""
     try:
-        sys.stdout.flush()
+        _flush_output()
     except (OSError, ValueError):
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,11 +10,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .errors import InvalidInputError, ModelFileError
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from .char_rnn import CharRNN
 
 __all__ = ["STANDARD", "check_writable", "model_path", "read_documents", "read_lines", "read_text", "save"]
@@ -52,7 +54,7 @@ def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
     b'to be'
     """
     if path == STANDARD:
-        data = sys.stdin.buffer.read()
+        data = _standard_input().read()
     elif not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
         return Path(path)
     else:
@@ -86,7 +88,7 @@ def read_documents(path: str, *, as_bytes: bool) -> list[str] | list[bytes]:
     ...     read_documents(path, as_bytes=False)
     ['Anna', 'Bob', '', 'Eve']
     """
-    data = sys.stdin.buffer.read() if path == STANDARD else Path(path).read_bytes()
+    data = _standard_input().read() if path == STANDARD else Path(path).read_bytes()
     lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
     if as_bytes:
         return lines
@@ -123,8 +125,7 @@ def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any]]:
     ...     list(read_lines(path, as_bytes=False))
     [['to be'], ['or not']]
     """
-    stdin: Any = sys.stdin.buffer
-    with contextlib.nullcontext(stdin) if path == STANDARD else open(path, "rb") as file:
+    with contextlib.nullcontext(_standard_input()) if path == STANDARD else open(path, "rb") as file:
         pieces, count = list[bytes](), 0  # of a line that has not ended
         while data := file.read1(LINES_SIZE):
             *whole, rest = data.split(b"\n")
@@ -163,20 +164,26 @@ def model_path(path: str) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="crnn-") as folder:
         copy = os.path.join(folder, "model.crnn")
-        Path(copy).write_bytes(sys.stdin.buffer.read())
+        Path(copy).write_bytes(_standard_input().read())
         try:
             yield copy
         except ModelFileError as error:
             raise ModelFileError(str(error).replace(repr(copy), "on standard input")) from None
 
 
+def _standard_input() -> BufferedReader:
+    if sys.stdin is None:
+        raise OSError("standard input is closed: name a file in place of -")
+    return cast("BufferedReader", sys.stdin.buffer)
+
+
 def check_writable(path: str) -> None:
-    """Raise an OSError now if a model could not be written there later, after an hour of training.
+    """Raise an OSError now if nothing could be written there later, after an hour of training.
 
     Parameters
     ----------
     path : str
-        Where `save` shall write.
+        A file, or ``-`` for standard output.
 
     Examples
     --------
@@ -185,6 +192,8 @@ def check_writable(path: str) -> None:
     FileNotFoundError: [Errno 2] No such file or directory: 'no-such-folder/book.crnn'
     """
     if path == STANDARD:
+        if sys.stdout is None:
+            raise OSError("standard output is closed: send it to a file or a program")
         return
     mode = None
     with contextlib.suppress(FileNotFoundError):

@@ -39,8 +39,7 @@ BLOCK = 4096  # symbols of a sample that are written at a time
 def train(arguments: argparse.Namespace) -> int:
     """Train a model on a file and save it."""
     _check_output(arguments)
-    if arguments.file == arguments.validation == STANDARD:
-        arguments.parser.error("FILE and --validation cannot both be standard input")
+    _check_inputs(arguments, file="FILE", validation="--validation", origin="--from")
     given = {name: value for name, value in vars(arguments).items() if name in CharRNN._defaults()}
     given.setdefault("verbose", VERBOSE)
     if arguments.seconds is not None:
@@ -88,6 +87,7 @@ YOUR.txt is any UTF-8 text; a megabyte is a good start. In Python:
 
 def sample(arguments: argparse.Namespace) -> int:
     """Write generated text."""
+    _check_inputs(arguments, model="MODEL", exclude="--exclude")
     model = _load(arguments.model)
     as_bytes = model.vocabulary_.kind == "bytes"
 
@@ -122,8 +122,7 @@ def sample(arguments: argparse.Namespace) -> int:
 
 def score(arguments: argparse.Namespace) -> int:
     """Say how well a model predicts a file."""
-    if arguments.model == arguments.file == STANDARD:
-        arguments.parser.error("MODEL and FILE cannot both be standard input")
+    _check_inputs(arguments, model="MODEL", file="FILE")
     if not arguments.lines and (arguments.normalize or arguments.bits):
         arguments.parser.error("--normalize and --bits are for --lines")
     model = _load(arguments.model)
@@ -193,13 +192,16 @@ def info(arguments: argparse.Namespace) -> int:
 def _check_output(arguments: argparse.Namespace) -> None:
     """Refuse, before any work, an output that cannot be written or should not be."""
     path = arguments.output
+    check_writable(path)
     if path == STANDARD and sys.stdout.isatty():
         arguments.parser.error("argument -o/--output: a model is no text; send standard output to a file or a program")
-    check_writable(path)
-    source = getattr(arguments, "file", STANDARD)
-    with contextlib.suppress(OSError):
-        if STANDARD not in (path, source) and os.path.samefile(path, source):
-            arguments.parser.error("argument -o/--output: this is FILE, and the model would take the place of the text")
+    for name, shown in (("file", "FILE"), ("validation", "the FILE of --validation")):
+        text = getattr(arguments, name, None) or STANDARD
+        with contextlib.suppress(OSError):
+            if STANDARD not in (path, text) and os.path.samefile(path, text):
+                arguments.parser.error(
+                    f"argument -o/--output: this is {shown}, and the model would take the place of the text"
+                )
 
 
 def _learn(arguments: argparse.Namespace, model: CharRNN, learn: Callable[[], object]) -> int:
@@ -258,6 +260,13 @@ def _uninterrupted() -> Iterator[None]:
 
 
 # -------------------------------------------------------------- input, output
+
+
+def _check_inputs(arguments: argparse.Namespace, **shown: str) -> None:
+    """Refuse to take two inputs from standard input: the first that is read leaves nothing for the second."""
+    standard = [shown[name] for name in shown if getattr(arguments, name) == STANDARD]
+    if len(standard) > 1:
+        arguments.parser.error(f"{' and '.join(standard[:2])} cannot both be standard input")
 
 
 def _load(path: str) -> CharRNN:
