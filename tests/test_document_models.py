@@ -258,7 +258,7 @@ def test_rare_characters_are_one_symbol(X):
     if isinstance(X, str):
         assert not any("\ufffd" in text for text in texts)
     else:
-        assert all(text.startswith("n\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffdn") for text in texts)
+        assert all(text.startswith("never seen") for text in texts)  # as it was given
         assert not any("\ufffd" in text[10:] for text in texts)
 
 

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from crnn import CharRNN, InvalidInputError
 from crnn.cells import CELLS
 from crnn.recommended import (
-    DROPOUTS,
+    MOST_DROPOUT,
     MOST_SWEEPS,
     OPERATIONS,
     RECIPES,
     SEQ_LENGTH,
-    WEIGHT_DROPOUTS,
     _weights,
     described,
     measured_speed,
@@ -37,8 +36,8 @@ def test_every_recommendation_is_a_model(n_symbols, seconds, speed, cell):
     parameters = recommend(n_symbols, seconds, speed=speed, cell=cell)
     model = CharRNN(**parameters)
     assert model.cell == cell
-    assert 0 <= model.dropout <= max(DROPOUTS)
-    assert 0 <= model.weight_dropout <= max(WEIGHT_DROPOUTS)
+    assert 0 <= model.dropout <= MOST_DROPOUT
+    assert 0 <= model.weight_dropout <= MOST_DROPOUT
     assert 1 <= model.batch_size <= 16
     assert model.max_seconds == seconds
     assert model.max_steps is None or model.max_steps > 0
@@ -64,6 +63,20 @@ def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
         assert found == sorted(found)
         assert found[0] == 0
         assert found[-1] > 0 or (cell, kind) == ("rnn", "weight_dropout")
+
+
+def test_a_narrower_model_gets_less_dropout_for_the_same_sweeps_and_weights_a_symbol():
+    # 192 and 384 units, each so often over a text that has as many symbols as the model weights
+    narrow, wide = (
+        recommend(weights, operations, speed=1.0)
+        for weights, operations in ((160_000, 3e12), (614_000, 30e12))
+    )
+    assert (narrow["hidden_size"], wide["hidden_size"]) == (192, 384)
+    sweeps = [operations / (OPERATIONS * weights_of(p) * n) for p, n, operations in
+              ((narrow, 160_000, 3e12), (wide, 614_000, 30e12))]  # fmt: skip
+    assert sweeps[0] > sweeps[1]
+    for kind in ("dropout", "weight_dropout"):
+        assert 0 < narrow[kind] < wide[kind] * sweeps[0] / sweeps[1]
 
 
 @pytest.mark.parametrize("cell", [*RECIPES])

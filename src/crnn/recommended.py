@@ -25,11 +25,13 @@ OPERATIONS = 6  # for a symbol and a weight: a multiplication and an addition fo
 CHUNKS_PER_SWEEP = 8  # at least, of each stream
 
 # By how often training goes over the text, for a model of so many weights a symbol; between these in proportion to the
-# logarithm. A larger model learns by heart sooner: the sweeps count by the square root of its weights.
-USUAL_WEIGHTS_PER_SYMBOL = 0.8
-SWEEPS = (2.0, 4.5, 8.0, 25.0, 50.0)
-DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5)
-WEIGHT_DROPOUTS = (0.0, 0.05, 0.15, 0.3, 0.5)
+# logarithm. A larger model learns by heart sooner: the sweeps count by the square root of its weights. A narrower one
+# bears less dropout, by the square root of its units.
+USUAL_WEIGHTS_PER_SYMBOL, USUAL_HIDDEN_SIZE = 0.8, 512
+SWEEPS = (2.0, 4.5, 8.0, 25.0, 50.0, 125.0)
+DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
+WEIGHT_DROPOUTS = (0.0, 0.05, 0.15, 0.3, 0.5, 1.0)
+MOST_DROPOUT = 0.5
 LEAST_STEPS = 1000  # however short the text
 WEIGHTS_PER_SYMBOL = 8.0  # of a text, at most
 
@@ -172,8 +174,10 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "clip_norm": 1.0,
         "beta_2": 0.99,
         "weight_decay": recipe.weight_decay,
-        "dropout": round(DROPOUT_SHARE[cell] * _by_sweeps(counted, DROPOUTS), 2),
-        "weight_dropout": round(WEIGHT_DROPOUT_SHARE[cell] * _by_sweeps(counted, WEIGHT_DROPOUTS), 2),
+        "dropout": round(DROPOUT_SHARE[cell] * _by_sweeps(counted, recipe.hidden_size, DROPOUTS), 2),
+        "weight_dropout": round(
+            WEIGHT_DROPOUT_SHARE[cell] * _by_sweeps(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
+        ),
         "max_steps": None if in_time <= most else round(most * steps_per_sweep),
         "max_seconds": seconds,
     }
@@ -195,9 +199,10 @@ def _weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
     return gates * hidden_size**2 * (2 * num_layers - 1) + hidden_size * TYPICAL_SYMBOLS
 
 
-def _by_sweeps(sweeps: float, rates: tuple[float, ...]) -> float:
-    """Return the rate that so many sweeps over a text want, of the rates that `SWEEPS` want."""
-    return float(np.interp(math.log(sweeps), np.log(SWEEPS), rates))
+def _by_sweeps(sweeps: float, hidden_size: int, rates: tuple[float, ...]) -> float:
+    """Return the dropout that so many sweeps over a text want, of the rates that `SWEEPS` want."""
+    share = min(1.0, math.sqrt(hidden_size / USUAL_HIDDEN_SIZE))
+    return min(MOST_DROPOUT, share * float(np.interp(math.log(sweeps), np.log(SWEEPS), rates)))
 
 
 def described(parameters: dict[str, Any], speed: float) -> str:
