@@ -146,7 +146,7 @@ class LanguageModel(StringProbabilities):
 
         options = {"controls": controls, "random_state": random_state, "n_threads": threads(self.n_threads)}
         network, n = self._packed("sample", one_row=k == 1), _length(vocabulary, n, max_length, len(head))
-        excluded = _texts("exclude", exclude, type(head))
+        excluded = _texts("exclude", exclude, vocabulary)
         if unique or excluded:
             texts = sampling.distinct(
                 network, ids, n, k, texts_of=texts_of, unique=bool(unique), exclude=excluded, **options
@@ -363,16 +363,12 @@ def _length(vocabulary: Vocabulary, n: Any, max_length: Any, primed: int) -> int
     return LENGTH if vocabulary.boundary is None else max(0, most - primed)
 
 
-def _texts(name: str, texts: Any, kind: type) -> frozenset[Any]:
+def _texts(name: str, texts: Any, vocabulary: Vocabulary) -> frozenset[Any]:
     """Return a collection of texts, all of the kind that the model writes, as a set."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise InvalidInputError(f"{name} must be a list or a set of texts, not {type(texts).__name__}")
     found = set()
     for i, text in enumerate(texts):
-        if not isinstance(text, str if kind is str else bytes | bytearray | memoryview):
-            raise InvalidInputError(
-                f"{name}[{i}] must be {kind.__name__}, which is what the model writes, not {type(text).__name__}: "
-                f"{'decode it' if kind is str else 'encode it'}, or leave it out"
-            )
-        found.add(kind(text))
+        vocabulary.check_kind(text, f"{name}[{i}]")
+        found.add(text if isinstance(text, str) else bytes(text))
     return frozenset(found)

@@ -154,10 +154,11 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_SWEEP * SEQ_LENGTH)))
     steps_per_sweep = n_symbols / (batch_size * SEQ_LENGTH)
     weights = _weights(gates, recipe.hidden_size, recipe.num_layers)
-    in_time = seconds * speed / (OPERATIONS * weights * n_symbols)
+    operations_per_sweep = OPERATIONS * weights * n_symbols
+    in_time = seconds * speed / operations_per_sweep
     most = max(MOST_SWEEPS[cell], LEAST_STEPS / steps_per_sweep)
     sweeps = min(in_time, most)
-    rate = _rate(cell, recipe, seconds * speed * sweeps / in_time)
+    rate = _rate(cell, recipe, sweeps * operations_per_sweep)
     counted = sweeps * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
     return {
         "hidden_size": recipe.hidden_size,

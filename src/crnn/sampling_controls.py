@@ -172,8 +172,7 @@ def _encoded_stops(stop: Any, vocabulary: Vocabulary) -> list[Array]:
         raise InvalidInputError(f"stop must be None, a text or a list of texts, not {type(stop).__name__}")
     encoded = []
     for name, text in stops.items():
-        known = isinstance(text, str | bytes | bytearray | memoryview)
-        vocabulary.encode(text[:0] if known else text, name=name)  # raises if it is not of the right type
+        vocabulary.check_kind(text, name)
         if not len(text):
             raise InvalidInputError(f"{name} is empty: give the text that ends a sample, or None for no such text")
         if all(symbol in vocabulary for symbol in text):

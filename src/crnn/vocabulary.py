@@ -231,7 +231,7 @@ class Vocabulary(Sequence[str | bytes | Special]):
         >>> Vocabulary.from_text("abc").encode("cab")
         array([2, 0, 1], dtype=uint8)
         """
-        self._check_kind(text, name)
+        self.check_kind(text, name)
         ids = np.empty(len(text) if isinstance(text, str) else memoryview(text).nbytes, self._id_dtype)
         start = 0
         for codes in pieces(text):
@@ -274,7 +274,7 @@ class Vocabulary(Sequence[str | bytes | Special]):
         buffer = bytearray()
         start = 0
         for block in blocks:
-            self._check_kind(block, name)
+            self.check_kind(block, name)
             for codes in pieces(block):
                 buffer += self._look_up(codes, start, name).data
                 start += len(codes)
@@ -346,7 +346,26 @@ class Vocabulary(Sequence[str | bytes | Special]):
         parts = np.split(numbers, ends)
         return [self.decode(part[1:] if i else part) for i, part in enumerate(parts)]
 
-    def _check_kind(self, text: object, name: str) -> None:
+    def check_kind(self, text: object, name: str) -> None:
+        """Raise an error if this is no text of the vocabulary's kind, whatever its symbols.
+
+        Parameters
+        ----------
+        text : object
+            What should be `str` for a vocabulary of characters, bytes-like for one of bytes.
+        name : str
+            What the error calls it.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is not.
+
+        Examples
+        --------
+        >>> from crnn.vocabulary import Vocabulary
+        >>> Vocabulary.from_text("abc").check_kind("no symbol of it", "X")
+        """
         if kind_of(text, name) == self._kind:
             return
         if self._kind == "bytes":

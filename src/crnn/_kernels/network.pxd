@@ -52,10 +52,10 @@ ctypedef struct Network:
     Py_ssize_t Wy
     Py_ssize_t by
     Py_ssize_t end
-    Py_ssize_t Wy_panels  # of as many columns as are in_panels
-    Py_ssize_t in_panels  # all, those of the padding too, unless there is an edge
+    Py_ssize_t Wy_panels  # of as many columns as are symbols_in_panels
+    Py_ssize_t symbols_in_panels  # all, those of the padding too, unless there is an edge
     Py_ssize_t Wy_edge  # the columns after those
-    Py_ssize_t edge  # how many they are; none if the network does not pack for many rows
+    Py_ssize_t symbols_edge  # how many they are; none if the network does not pack for many rows
     Py_ssize_t WyT_panels
     # The same of each gate of the first layer's Wh, for inference.
     Py_ssize_t units_in_panels
@@ -95,11 +95,11 @@ cdef inline void place_panels(Network* net, const floating* w) noexcept nogil:
             net.layer[l].WxT_panels = end
             end += backward if net.training else 0
     net.Wy_panels = end
-    net.edge = edge_columns(w, net.symbols) if net.many else 0
-    net.in_panels = net.symbols - net.edge if net.edge else net.V
-    end += packed_elements(w, net.units, net.in_panels) if net.many else 0
+    net.symbols_edge = edge_columns(w, net.symbols) if net.many else 0
+    net.symbols_in_panels = net.symbols - net.symbols_edge if net.symbols_edge else net.V
+    end += packed_elements(w, net.units, net.symbols_in_panels) if net.many else 0
     net.Wy_edge = end
-    end += net.edge * edge_length(w, net.units)
+    end += net.symbols_edge * edge_length(w, net.units)
     net.WyT_panels = end
     end += packed_elements(w, net.V, H) if net.training else 0
     net.units_edge = 0 if net.training else edge_columns(w, net.units)
@@ -160,8 +160,9 @@ cdef inline void pack_Wy(const Network* net, const floating* p, Py_ssize_t first
                          floating* panels) noexcept nogil:
     """Pack rows [first, last) of the decoder's weights (H, V)."""
     if net.many:
-        pack(p + net.Wy, net.units, net.in_panels, net.V, net.most_rows, first, last, panels + net.Wy_panels)
-        pack_edge(p + net.Wy + net.in_panels, net.units, net.edge, net.V, first, last, panels + net.Wy_edge)
+        pack(p + net.Wy, net.units, net.symbols_in_panels, net.V, net.most_rows, first, last, panels + net.Wy_panels)
+        pack_edge(p + net.Wy + net.symbols_in_panels, net.units, net.symbols_edge, net.V, first, last,
+                  panels + net.Wy_edge)
     if net.training:
         pack_back(net, p + net.Wy, net.V, net.most_rows, first, last, panels + net.WyT_panels)
 
