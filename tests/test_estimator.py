@@ -102,6 +102,11 @@ def test_repr_shows_what_is_not_the_default():
     assert repr(CharRNN(7, max_steps=0).fit("ab")) == "CharRNN(hidden_size=7, max_steps=0)"
 
 
+def test_repr_shows_a_parameter_of_any_kind():
+    several = np.array([len, max])
+    assert repr(CharRNN(callbacks=several)) == f"CharRNN(callbacks={several!r})"
+
+
 # --- before fit
 
 

@@ -55,11 +55,9 @@ class Estimator:
         return self
 
     def __repr__(self) -> str:
-        changed = [
-            f"{name}={getattr(self, name)!r}"
-            for name, default in self._defaults().items()
-            if getattr(self, name) is not default and getattr(self, name) != default
-        ]
+        shown = {name: repr(getattr(self, name)) for name in self._defaults()}
+        # what is shown is compared: a parameter may be anything, an array too, until it is checked
+        changed = [f"{name}={shown[name]}" for name, default in self._defaults().items() if shown[name] != repr(default)]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __getattr__(self, name: str) -> Any:
