@@ -246,7 +246,7 @@ def sampling(repeats: int) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for H in (100, 512):
-        n = 160000 if H == 100 else 12000  # of crnn a tenth of a second: its turn is no shorter than that of a slow peer
+        n = 160000 if H == 100 else 12000  # of crnn a tenth of a second: no shorter a turn than that of a slow peer
         runs = contenders("sample", ["crnn"], [str(H), str(n), "1"], [1])
         runs += contenders("sample", ["numpy", "torch"], [str(H), str(n // 16), "1"], [1])
         runs += contenders("sample", ["jax"], [str(H), str(n), "1"], [1])

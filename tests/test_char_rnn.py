@@ -656,10 +656,10 @@ def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
             return [array.tobytes() for array in (*model.params_.values(), model.state_)] + [model.smooth_loss_]
 
         class Interrupted(trainer.Trainer):
-            def _train_shard(self, rank, *rest):
+            def _train(self, rank, *rest):
                 come = rank or self.cursor.n_steps < {sweeps} * self.streams.steps_per_sweep
                 if come or {where!r} == "after":
-                    super()._train_shard(rank, *rest)
+                    super()._train(rank, *rest)
                 if not come:
                     raise KeyboardInterrupt
 

@@ -419,6 +419,14 @@ def test_file_without_training_state_goes_on_from_zero_memory(path, dtype):
         np.testing.assert_array_equal(again.params_[name], expected.params_[name])
 
 
+def test_file_without_training_state_is_seeded_by_its_parameter(path):
+    names = ["anna", "bob", "eve"] * 9
+    model = small(random_state=3, dropout=0.3).fit(names)
+    again = [reloaded(model, path, training_state=False).partial_fit(names) for _ in range(2)]
+    for name in model.params_:
+        np.testing.assert_array_equal(again[0].params_[name], again[1].params_[name])
+
+
 def test_file_without_training_state_is_smaller(tmp_path):
     model = small().fit(TEXT)
     model.save(tmp_path / "all")

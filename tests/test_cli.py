@@ -549,6 +549,16 @@ def test_time(folder, monkeypatch, time, seconds, origin):
     assert [budget.n_steps for budget in seen] == [None if origin else LEAST_STEPS]  # for so short a text
 
 
+def test_what_is_given_beside_a_time_replaces_what_is_recommended(folder, capsys):
+    command = ["train", "text.txt", "-o", "new.crnn", "--time", "0.05s", "--optimizer", "adagrad", "--hidden-size", "7"]
+    assert cli.main([*command, "--batch-size", "1"]) == 0
+    model = CharRNN.load("new.crnn")
+    assert (model.optimizer, model.hidden_size, model.batch_size) == ("adagrad", 7, 1)
+    assert (model.learning_rate, model.weight_decay) == (None, 0.0)  # those that were recommended are Adam's
+    said = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("as given: "))
+    assert {"hidden_size=7", "optimizer=adagrad"} <= set(said.removeprefix("as given: ").split(", "))
+
+
 def test_a_time_that_the_model_was_given_is_no_wish_for_the_next_call(folder):
     CharRNN(7, seq_length=5, max_seconds=1e-9, random_state=0).fit(TEXT).save("model.crnn")
     assert go_on() == 0

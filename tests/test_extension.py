@@ -31,6 +31,28 @@ def test_old_symbols_keep_their_proportions(options):
             assert np.count_nonzero(grown.optimizer_state_[name]["by"]) == np.count_nonzero(memory["by"])
 
 
+@pytest.mark.parametrize("documents", [False, True])
+def test_new_symbols_are_as_probable_as_the_rarest_old_one(documents):
+    old = OLD + "q"  # once
+    model = trained([old] * 3 if documents else old, cell="lstm", optimizer="adam", learning_rate=0.02, max_steps=300)
+    model.set_params(max_steps=0).partial_fit(NEW, extend_vocabulary=True)
+    symbols = list(model.vocabulary_)[: model.vocabulary_.boundary]
+    new = [symbols.index(symbol) for symbol in set(NEW) - set(OLD)]
+    rarest = min((i for i in range(len(symbols)) if i not in new), key=lambda i: model.params_["by"][i])
+    p = model.predict_proba(["", "the", OLD])
+    np.testing.assert_array_equal(p[:, new], np.repeat(p[:, [rarest]], len(new), axis=1))
+    assert (p[:, new] < 0.05).all()
+
+
+def test_a_document_may_be_empty():
+    model = trained(["ab", "b"])
+    model.partial_fit("", extend_vocabulary=True)
+    model.partial_fit([""], extend_vocabulary=True)
+    assert list(model.vocabulary_)[:2] == ["a", "b"]
+    fresh = trained([""]).partial_fit("ab", extend_vocabulary=True)
+    assert list(fresh.vocabulary_)[:2] == ["a", "b"]
+
+
 def test_new_symbols_are_learned():
     model = trained(optimizer="adam", learning_rate=0.02)
     text = NEW * 20

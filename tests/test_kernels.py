@@ -13,6 +13,7 @@ import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -632,7 +633,7 @@ def test_training_refuses_an_array_of_another_size(name, axis, change):
 def test_training_refuses_a_thread_too_many(rank):
     refusal = Refusal()
     with pytest.raises(ValueError, match=f"thread {rank} of 2"), refusal.run.trainer as trainer:
-        trainer._train_shard(rank, np.full(2, 0.1))
+        trainer._train(rank, np.full(2, 0.1))
     assert refusal.run.bits() == refusal.before
 
 
@@ -644,6 +645,59 @@ def test_training_refuses_a_text_that_is_too_short():
     with pytest.raises(ValueError, match="too few"), refusal.run.trainer as trainer:
         trainer._take_steps(np.full(2, 0.1))
     assert refusal.run.bits() == refusal.before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda trainer: setattr(trainer.shards[1], "first_stream", 3), "not within"),
+        (lambda trainer: setattr(trainer.shards[1], "first_stream", -1), "not within"),
+        (lambda trainer: setattr(trainer.cursor, "position", -1), "not within"),
+        (lambda trainer: setattr(trainer, "memory", ()), "memories"),
+        (lambda trainer: setattr(trainer, "network", None), "network"),
+        (lambda trainer: setattr(trainer, "cursor", None), "cursor|NoneType"),
+    ],
+)
+def test_training_refuses_what_is_no_place_in_a_text(spoil, message):
+    refusal = Refusal()
+    with refusal.run.trainer as trainer:
+        before = dict(vars(trainer)), dict(vars(trainer.shards[1])), trainer.cursor.position
+        spoil(trainer)
+        with pytest.raises((ValueError, TypeError, AttributeError), match=message):
+            trainer._train(1, np.full(2, 0.1))
+        vars(trainer).update(before[0])
+        vars(trainer.shards[1]).update(before[1])
+        trainer.cursor.position = before[2]
+    assert refusal.run.bits() == refusal.before
+
+
+def test_training_refuses_ids_of_another_width(monkeypatch):
+    refusal = Refusal()
+    with refusal.run.trainer as trainer:
+        streams = trainer.streams
+        trainer.streams = SimpleNamespace(
+            ids=np.zeros(3 * len(streams.ids), "V3"), stream_length=streams.stream_length, seq_length=streams.seq_length
+        )
+        with pytest.raises(ValueError, match="ids of 3 bytes"):
+            trainer._train(0, np.full(2, 0.1))
+    assert refusal.run.bits() == refusal.before
+
+
+def test_many_rows_want_a_network_for_many(kernels):
+    layout, params = network(V, H)
+    run = Run(layout, params, *start("float64", 7, 83)[2:], T=83)
+    run.trainer.network = kernels.Network(layout, one_row=False, many=False, training=True)
+    run.trainer.panels = np.zeros(run.trainer.network.panels_size)
+    with pytest.raises(ValueError, match="is one for few"), run.trainer as trainer:
+        trainer._train(0, np.full(1, 0.1))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"units": H + 1}, {"units": 0}, {"symbols": V + 1}, {"boundary": V}, {"boundary": -2}]
+)
+def test_a_network_has_no_more_units_than_its_layout(kernels, wrong):
+    with pytest.raises(ValueError, match="do not fit"):
+        kernels.Network(network(V, H)[0], one_row=False, many=True, training=False, **wrong)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru"])

@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import json
+import math
 import os
 import pickle
 import struct
@@ -479,6 +480,11 @@ def test_vocabulary_that_does_not_fit(path, data, vocabulary):
         {"n_steps": True},
         {"smooth_loss": "27"},
         {"smooth_loss": None},
+        {"smooth_loss": math.nan},
+        {"smooth_loss": math.inf},
+        {"n_steps": 10**30},
+        {"loss_length": 0},
+        {"loss_length": "25"},
         {"random_state": 7},
         {"history": {}},
         {"history": [1]},

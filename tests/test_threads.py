@@ -219,6 +219,38 @@ def test_the_limit_is_on_the_blas_of_scipy_alone():
         assert all("scipy" in os.path.dirname(library["filepath"]) for library in libraries)
 
 
+def test_the_limit_is_lifted_when_setting_it_fails(two, monkeypatch):
+    set_threads, calls = threads._set_threads, []
+
+    def fail_once(library, n):
+        calls.append(n)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        set_threads(library, n)
+
+    monkeypatch.setattr(threads, "_set_threads", fail_once)
+    with pytest.raises(KeyboardInterrupt), threads.scipy_blas.one_thread():
+        pass
+    assert threads.scipy_blas._users == 0
+    assert calls == [1, *(found for _, found in threads.scipy_blas._found)]
+
+
+def test_helpers_that_cannot_all_start_leave_none_behind(monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def start_two(thread):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(RuntimeError, match="can't start"), threads.Helpers(5, print):
+        pass
+    assert len(started) == 2
+    assert not any(thread.is_alive() for thread in started)
+
+
 def test_importing_changes_no_threads():
     code = """
 import scipy.linalg.cython_blas

@@ -453,6 +453,36 @@ def test_divergence_restores_the_best():
     assert bits(model) == bits(small(model.n_steps_, learning_rate=0.05).fit(TEXT))
 
 
+def test_divergence_keeps_what_a_callback_wrote():
+    seen = {}
+
+    def write(model, record):
+        step = record["step"]
+        model.params_["by"][0] += 10 if step < 300 else np.nan
+        seen[step] = model.params_["by"][0]
+
+    model = small(8000, callbacks=[write])
+    with pytest.raises(DivergenceError):
+        model.fit(TEXT)
+    assert sorted(seen) == [100, 200, 300]
+    assert model.n_steps_ == 299
+    assert model.params_["by"][0] > seen[200] - 5  # less what 99 steps have learned
+    assert np.isfinite(model._params).all()
+
+
+def test_divergence_keeps_an_older_model_than_a_callback_spoiled():
+    def spoil(model, record):
+        if record["step"] >= 100:
+            model.params_["by"][0] = np.nan
+
+    model, plain = small(4000, callbacks=[spoil]), small(4000)
+    with pytest.raises(DivergenceError):
+        model.fit(TEXT)
+    plain.set_params(max_steps=model.n_steps_)
+    assert model.n_steps_ > 0
+    assert bits(model) == bits(plain.fit(TEXT))
+
+
 def test_divergence_before_any_evaluation_keeps_the_last_good_weights():
     model = small(300, learning_rate=1e300, validation_fraction=0.2)
     with pytest.raises(DivergenceError):

@@ -108,7 +108,8 @@ class CharRNN(LanguageModel):
         there are cores, while the work stays worth it; more than that are used for training only. The same number
         gives the same bits.
     random_state : int, SeedSequence, Generator or None, default=None
-        Seeds the first weights, the dropout and the order of documents. None: different ones each time.
+        Seeds the first weights, the dropout and the order of documents. None: different ones each time. `partial_fit`
+        goes on with what `fit` began.
     verbose : int, default=0
         0: silent. 1: a progress bar on standard error. 2: also a sample every few seconds.
 
@@ -304,8 +305,8 @@ class CharRNN(LanguageModel):
             As in `fit`, of the model's symbols. The lowest loss is the lowest of this call.
         extend_vocabulary : bool, default=False
             Whether characters of `X` that the model does not know become symbols of it. What it has learned it keeps:
-            the probabilities of the old symbols stay in proportion, and the new ones are at first as improbable as the
-            most improbable old one. False: they are an error.
+            the probabilities of the old symbols stay in proportion, and each new one is at first as probable as the
+            old one of the lowest bias, as a rule the rarest. False: they are an error.
 
         Returns
         -------
@@ -347,9 +348,11 @@ class CharRNN(LanguageModel):
             learned.check_fits(self, settings)
         vocabulary = corpus.vocabulary_of(text, settings.min_count) if anew else self.vocabulary_
         if extend and not anew:
-            vocabulary = extension.extended(vocabulary, corpus.vocabulary_of(text))
+            found = corpus.vocabulary_of(text, boundary=vocabulary.boundary is not None)
+            vocabulary = extension.extended(vocabulary, found)
         ids, validation_ids = texts(text, validation, vocabulary, settings)
-        rng = generator(settings.random_state) if anew else self._rng
+        rng = generator(settings.random_state)  # which is checked, even where it is not used
+        rng = rng if anew else self._rng
         streams = streams_for(ids, vocabulary, settings, rng, 0 if anew else self.n_steps_)
         layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
         check_memory(

@@ -13,7 +13,7 @@ from .errors import InvalidInputError, ModelFileError
 from .model_file import Architecture, ModelFile
 from .model_file_checks import MEMORIES
 from .parameters import Layout
-from .settings import Settings
+from .settings import Settings, generator
 
 if TYPE_CHECKING:
     from .char_rnn import CharRNN
@@ -120,7 +120,8 @@ def _restore_training(model: CharRNN, settings: Settings, file: ModelFile, path:
     model._memory_of = training.get("optimizer", settings.optimizer)
     model._memory = {memory: layout.zeros() for memory in MEMORIES[model._memory_of]}
     model._optimizer_start = training.get("optimizer_start", 0)
-    model._rng = _generator(training.get("random_state"), path)
+    stored = training.get("random_state")
+    model._rng = generator(settings.random_state) if stored is None else _generator(stored, path)
     model.n_steps_ = training.get("n_steps", 0)
     model.smooth_loss_ = training.get("smooth_loss", settings.seq_length * float(np.log(layout.vocab_size)))
     model._loss_length = training.get("loss_length", settings.seq_length)
@@ -141,9 +142,7 @@ def _restore_training(model: CharRNN, settings: Settings, file: ModelFile, path:
 
 
 def _generator(state: Any, path: str | os.PathLike[str]) -> np.random.Generator:
-    """Return the generator whose bit generator has this state; a fresh one if there is none."""
-    if state is None:
-        return np.random.default_rng()
+    """Return the generator whose bit generator has this state."""
     try:
         kind = {"PCG64": np.random.PCG64, "PCG64DXSM": np.random.PCG64DXSM, "Philox": np.random.Philox,
                 "SFC64": np.random.SFC64, "MT19937": np.random.MT19937}[state["bit_generator"]]  # fmt: skip

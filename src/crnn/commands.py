@@ -52,11 +52,23 @@ def train(arguments: argparse.Namespace) -> int:
     text = read(arguments.file, as_bytes=as_bytes)
     if arguments.origin is None and arguments.seconds is not None:
         choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
-        model = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"]).set_params(**given)
+        model = _changed(CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"]), given)
     validation = read(arguments.validation, as_bytes=as_bytes) if arguments.validation else None
     if arguments.origin is None:
         return _learn(arguments, model, lambda: model.fit(text, validation=validation))
     return _learn(arguments, model, lambda: _go_on(model, text, validation, given))
+
+
+def _changed(model: CharRNN, given: dict[str, Any]) -> CharRNN:
+    """Return a recommended model with the parameters that were given instead of its own, and say which."""
+    chosen = model.get_params()
+    other = {name: value for name, value in given.items() if name != "verbose" and value != chosen[name]}
+    if "optimizer" in other:  # a rate that suits another optimiser is no rate for this one
+        defaults = CharRNN._defaults()
+        model.set_params(**{name: defaults[name] for name in ("learning_rate", "weight_decay", "beta_1", "beta_2")})
+    if other and given["verbose"]:
+        say(f"as given: {', '.join(f'{name}={value}' for name, value in other.items())}")
+    return model.set_params(**given)
 
 
 def demo(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from .codes import byte_view
+from .codes import Kind, byte_view
 from .documents import Documents, joined, pack
 from .errors import InvalidInputError
 from .vocabulary import Ids, Text, Vocabulary
@@ -112,7 +112,7 @@ def length(X: Source | Documents) -> int:
     return sum(map(len, blocks(X)))
 
 
-def vocabulary_of(X: Source | Documents, min_count: int = 1) -> Vocabulary:
+def vocabulary_of(X: Source | Documents, min_count: int = 1, *, boundary: bool = False) -> Vocabulary:
     """Collect the symbols of a text, or of documents, which also have a boundary.
 
     Parameters
@@ -121,6 +121,8 @@ def vocabulary_of(X: Source | Documents, min_count: int = 1) -> Vocabulary:
         What `rereadable` returns.
     min_count : int, default=1
         See `Vocabulary.from_blocks`.
+    boundary : bool, default=False
+        Whether a text is one document, which may be empty.
 
     Examples
     --------
@@ -129,6 +131,9 @@ def vocabulary_of(X: Source | Documents, min_count: int = 1) -> Vocabulary:
     """
     if isinstance(X, Documents):
         return Vocabulary.from_blocks(blocks(X), min_count=min_count, boundary=True, kind=X.kind)
+    if boundary:
+        kind: Kind = "bytes" if isinstance(X, bytes | bytearray | memoryview) else "characters"
+        return Vocabulary.from_blocks(blocks(X), min_count=min_count, boundary=True, kind=kind)
     return Vocabulary.from_blocks(blocks(X), min_count=min_count)
 
 

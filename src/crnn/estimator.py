@@ -55,9 +55,9 @@ class Estimator:
         return self
 
     def __repr__(self) -> str:
-        shown = {name: repr(getattr(self, name)) for name in self._defaults()}
-        # what is shown is compared: a parameter may be anything, an array too, until it is checked
-        changed = [f"{name}={shown[name]}" for name, default in self._defaults().items() if shown[name] != repr(default)]
+        # What is shown is compared: a parameter may be anything, an array too, until it is checked.
+        shown = {name: (repr(getattr(self, name)), repr(default)) for name, default in self._defaults().items()}
+        changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __getattr__(self, name: str) -> Any:

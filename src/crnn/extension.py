@@ -33,19 +33,20 @@ def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
 def widened(attributes: dict[str, Any], vocabulary: Vocabulary, layout: Layout) -> dict[str, Any]:
     """Return the attributes of a model for a larger vocabulary and its layout.
 
-    New symbols add nothing to the hidden units, get no weight from them, and are as improbable as the least probable
-    of the old ones is by its bias: among the old symbols all probabilities stay in proportion. The optimiser has no
-    memory of them.
+    New symbols add nothing to the hidden units. Their bias and what they get from the units are those of the old symbol
+    whose bias is lowest, as a rule the rarest: each is as probable as that one, whatever has been read. Among the old
+    symbols all probabilities stay in proportion. The optimiser has no memory of the new ones.
     """
     old_vocabulary, old_layout = attributes["vocabulary_"], attributes["_layout"]
     places = _places(old_vocabulary, vocabulary)
-    lowest = float(old_layout.tensors(attributes["_params"]).by.min())
+    # If there is another symbol, not the end of a document: where that is likely they would be as well.
+    rarest = int(old_layout.tensors(attributes["_params"]).by[: old_vocabulary.boundary or None].argmin())
     return attributes | {
         "vocabulary_": vocabulary,
         "_layout": layout,
-        "_params": _widened(attributes["_params"], old_layout, layout, places, lowest),
+        "_params": _widened(attributes["_params"], old_layout, layout, places, rarest),
         "_memory": {
-            name: _widened(flat, old_layout, layout, places, 0.0) for name, flat in attributes["_memory"].items()
+            name: _widened(flat, old_layout, layout, places, None) for name, flat in attributes["_memory"].items()
         },
     }
 
@@ -58,10 +59,13 @@ def _places(old: Vocabulary, new: Vocabulary) -> NDArray[np.intp]:
     return np.concatenate([np.searchsorted(new.codes, old.codes), np.array(specials, np.intp)])
 
 
-def _widened(flat: Array, old: Layout, new: Layout, places: NDArray[np.intp], bias: float) -> Array:
+def _widened(flat: Array, old: Layout, new: Layout, places: NDArray[np.intp], pattern: int | None) -> Array:
+    """Return a flat vector of the larger layout; the new symbols get what `pattern` has, or zeros."""
     out = new.zeros()
     before, after = old.tensors(flat), new.tensors(out)
-    after.by[:] = bias
+    if pattern is not None:
+        after.by[:] = before.by[pattern]
+        after.Wy[...] = before.Wy[:, pattern, None]
     after.by[places] = before.by
     after.Wy[:, places] = before.Wy
     after.layers[0].Wx[places] = before.layers[0].Wx

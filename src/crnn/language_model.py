@@ -83,7 +83,7 @@ class LanguageModel(StringProbabilities):
             -inf forbids one.
         max_length : int or None, default=None
             For a model of documents: a document that has so many characters, the prime included, ends there. None:
-            1000.
+            1000 if `n` is not given either.
         unique : bool, default=False
             Whether all samples must differ: of those that are equal the first one counts, and others are drawn.
         exclude : iterable of str or bytes, default=()

@@ -5,6 +5,7 @@ Each check returns the fault in words, or None.
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cells import CELLS, MOST_LAYERS
-from .settings import OPTIMIZERS
+from .settings import MOST_STEPS, OPTIMIZERS
 
 Shape = tuple[int, ...]
 
@@ -140,8 +141,13 @@ def training_fault(document: Any, tensors: Collection[str]) -> str | None:
     for key, types in _TRAINING_FIELDS.items():
         if key not in document or type(document[key]) not in types:
             return f"its training has no {key}, or one of another type"
-    if document["n_steps"] < 0 or not all(isinstance(record, dict) for record in document["history"]):
-        return "its training has a negative n_steps, or a history of something else than records"
+    if not 0 <= document["n_steps"] <= MOST_STEPS:
+        return "its training has an n_steps that none can have"
+    if not all(isinstance(record, dict) for record in document["history"]):
+        return "its training has a history of something else than records"
+    length = document.get("loss_length", 1)  # which files of before do not have
+    if type(length) is not int or length < 1 or not math.isfinite(document["smooth_loss"]):
+        return "its training has a smooth_loss that is not finite, or a loss_length that no chunk has"
     if not 0 <= document["optimizer_start"] <= document["n_steps"]:
         return "its training has an optimizer_start that is none of its steps"
     if document["optimizer"] not in MEMORIES:

@@ -216,10 +216,15 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
     0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
     """
-    layers, steps = parameters["num_layers"], parameters["max_steps"]
+    layers, streams, steps = (parameters[name] for name in ("num_layers", "batch_size", "max_steps"))
     return (
-        f"{{cell}} of {f'{layers} layers of ' if layers > 1 else ''}{{hidden_size}} units, {{batch_size}} streams of "
-        "{seq_length} characters a step, {optimizer} at {learning_rate:g}, dropout {dropout:g}"
-        f"{', weight dropout {weight_dropout:g}' if parameters['weight_dropout'] else ''}, for {{max_seconds:g}} s "
-        f"{f'or {steps} steps (more: by heart) ' if steps else ''}at {{gflops:.0f}} GFLOP/s"
+        "{cell} of "
+        + (f"{layers} layers of " if layers > 1 else "")
+        + "{hidden_size} units, {batch_size} "
+        + ("streams" if streams > 1 else "stream")
+        + " of {seq_length} characters a step, {optimizer} at {learning_rate:g}, dropout {dropout:g}"
+        + (", weight dropout {weight_dropout:g}" if parameters["weight_dropout"] else "")
+        + ", for {max_seconds:g} s"
+        + (f" or {steps} steps (more: by heart)" if steps else "")
+        + " at {gflops:.0f} GFLOP/s"
     ).format(**parameters, gflops=speed / 1e9)

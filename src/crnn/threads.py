@@ -160,15 +160,20 @@ class Helpers:
 
     def __enter__(self) -> Self:
         self._threads = [threading.Thread(target=self._serve, args=(t,), daemon=True) for t in self._tasks]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
         for tasks in self._tasks:
             tasks.put(None)
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:  # one that the system had no room for was never started
+                thread.join()
 
     def start(self, *arguments: Any) -> None:
         """Have thread i of 1 … count call ``work(i, *arguments)``."""
@@ -212,17 +217,19 @@ class _SciPyBlas:
     @contextmanager
     def one_thread(self) -> Iterator[None]:
         """Hold the BLAS at one thread; the last to leave restores what the first one found."""
-        with self._lock:
-            if self._users == 0:
-                self._found = [(library, library.get_num_threads()) for library in self.controller.lib_controllers]
-                for library, _ in self._found:
+        libraries = self.controller.lib_controllers
+        entered = False
+        try:  # from here on, since Ctrl-C may come between any two steps
+            with self._lock:
+                if self._users == 0:
+                    self._found = [(library, library.get_num_threads()) for library in libraries]
+                self._users, entered = self._users + 1, True
+                for library in libraries if self._users == 1 else ():
                     _set_threads(library, 1)
-            self._users += 1
-        try:
             yield
         finally:
             with self._lock:
-                self._users -= 1
+                self._users -= entered
                 if self._users == 0:
                     for library, found in self._found:
                         _set_threads(library, found)

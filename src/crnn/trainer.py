@@ -39,7 +39,7 @@ class Member:
         self.x = aligned_zeros((seq_length + 1, batch_size), np.int32)  # symbols: inputs, and one row on, targets
         for name, shape in core.own_workspace(network, seq_length, batch_size).items():
             setattr(self, name, aligned_zeros(shape, layout.dtype))
-        self.seen = np.zeros(layout.vocab_size, np.int32)  # the step in which a symbol's row was last updated
+        self.seen = np.zeros(layout.vocab_size, np.intp)  # the step in which a symbol's row was last updated
         self.stamp = 0
 
 
@@ -147,11 +147,12 @@ class Trainer:
         self._kept = self.copy()
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since then
         self._keep_at = time.perf_counter() + KEEP_SECONDS
+        self._rewritten: Copy | None = None  # as somebody else left the model, no step of which was taken yet
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(scipy_blas.one_thread())
-            self._helpers = stack.enter_context(Helpers(self.n_threads - 1, self._train_shard))
+            self._helpers = stack.enter_context(Helpers(self.n_threads - 1, self._train))
             crowded = self.n_threads > cores()
             self._barrier = core.Barrier(self.n_threads, crowded)
             for shard in self.shards:
@@ -160,8 +161,10 @@ class Trainer:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._break_barriers()
-        self._stack.close()
+        try:
+            self._break_barriers()
+        finally:
+            self._stack.close()
         del self._helpers  # they know this trainer: without the circle its workspace is free as soon as nobody wants it
         self._store_states()
 
@@ -181,13 +184,18 @@ class Trainer:
         """
         start = time.perf_counter()
         # A copy is worth keeping once its loss has been seen to be finite, which the next step shows.
-        copy = self.copy() if start > self._keep_at else None
+        copy, self._rewritten = self._rewritten or (self.copy() if start > self._keep_at else None), None
         self._rates.append(rates)
         self._take_steps(rates)
+        if copy and self.cursor.n_steps > copy.cursor.n_steps:
+            self._kept, self._rates, self._keep_at = copy, [rates], start + KEEP_SECONDS
         if self.cursor.diverged:
             self._take_back()
-        if copy:
-            self._kept, self._rates, self._keep_at = copy, [rates], start + KEEP_SECONDS
+
+    def go_on_from_arrays(self) -> None:
+        """Go on from parameters, memory and states that somebody else may have written to."""
+        self.start_from_arrays()
+        self._rewritten = self.copy()  # no replay of earlier steps leads to them
 
     def finish(self) -> None:
         """Raise DivergenceError, as `advance` does, if the last update made weights that are not finite.
@@ -199,16 +207,8 @@ class Trainer:
 
     def copy(self) -> Copy:
         """Return a copy of all that training changes."""
-        cursor = self.cursor
         return Copy(
-            core.Cursor(
-                cursor.position,
-                cursor.n_steps,
-                cursor.smooth_loss,
-                cursor.last_loss,
-                cursor.optimizer_start,
-                cursor.gradient_norm,
-            ),
+            self.cursor.copy(),
             self.params.copy(),
             tuple(array.copy() for array in self.memory),
             tuple(array.copy() for array in self.states),
@@ -216,11 +216,11 @@ class Trainer:
         )
 
     def _take_steps(self, rates: NDArray[np.float64]) -> None:
-        """Take steps in compiled code, the first shard on this thread and each other one on a helper thread."""
+        """Take steps in compiled code, as the first thread on this one and as each other on a helper thread."""
         while len(rates):
             n = self._steps_at_hand(len(rates))
             self._helpers.start(rates[:n])
-            self._train_shard(0, rates[:n])
+            self._train(0, rates[:n])
             self._helpers.finish()
             if self.cursor.diverged:
                 break
@@ -238,7 +238,7 @@ class Trainer:
             done = self.cursor.position = 0
         return min(n, streams.steps_of_sweep - done)
 
-    def _train_shard(self, rank: int, rates: NDArray[np.float64]) -> None:
+    def _train(self, rank: int, rates: NDArray[np.float64]) -> None:
         try:
             core.train(
                 self.network,

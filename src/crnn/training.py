@@ -145,7 +145,7 @@ class Training:
                 answer = callback(self._model, record)
                 self._stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
             if self._settings.callbacks:
-                self._trainer.start_from_arrays()  # it may have written to weights or states
+                self._trainer.go_on_from_arrays()  # it may have written to weights or states
 
     def _validate(self, validation: Validation, *, over: bool) -> float:
         """Return the validation loss, and keep the weights if they are the best."""

@@ -304,7 +304,7 @@ cdef inline void clear_gradients(const Network* net, const Crew* crew, floating*
 cdef inline double loss_and_gradients(const Network* net, const floating* p, const floating* panels, Chunk chunk,
                                       const int* x, floating weight, const Dropout* drop, floating* h, floating* c,
                                       floating* gates, floating* dropped, floating* y, floating* dh, floating* carry,
-                                      floating* d, floating* scratch, int* seen, int now) noexcept nogil:
+                                      floating* d, floating* scratch, Py_ssize_t* seen, Py_ssize_t now) noexcept nogil:
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
     The rows of Wx in d must come in as zeros; `seen` (V,) holds no `now`. For the few rows of an online chunk the

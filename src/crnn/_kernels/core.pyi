@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -9,9 +8,12 @@ Shape = tuple[int, ...]
 MANY_ROWS: int
 
 class Network:
-    panels_size: int
-    boundary: int | None
-    itemsize: int
+    @property
+    def panels_size(self) -> int: ...
+    @property
+    def boundary(self) -> int | None: ...
+    @property
+    def itemsize(self) -> int: ...
     def __init__(
         self,
         layout: Any,
@@ -61,10 +63,13 @@ class Cursor:
         optimizer_start: int = 0,
         gradient_norm: float = ...,
     ) -> None: ...
+    def copy(self) -> Cursor: ...
 
 class Batch:
-    begun: int
-    going: int
+    @property
+    def begun(self) -> int: ...
+    @property
+    def going(self) -> int: ...
     def __init__(self, texts: Array) -> None: ...
 
 def packed_size(K: int, N: int, itemsize: int) -> int: ...
@@ -91,7 +96,7 @@ def train(
     ids: Array,
     id_width: int,
     stride: int,
-    shards: Sequence[Any],
+    shards: list[Any],
     rank: int,
     barrier: Barrier,
     losses: Array,

@@ -71,6 +71,8 @@ cdef class Network:
         net.units = net.H if units is None else units
         net.symbols = net.V if symbols is None else symbols
         net.boundary = -1 if boundary is None else boundary
+        if not (1 <= net.units <= net.H and 1 <= net.symbols <= net.V and -1 <= net.boundary < net.symbols):
+            raise ValueError(f"{units} of {net.H} units, {symbols} of {net.V} symbols, boundary {boundary}: do not fit")
         net.G = layout.kind.gates
         net.Z = {RNN: 1, GRU: 4, LSTM: 5}[net.cell]
         net.many, net.training, net.members = many, training, members
@@ -166,13 +168,20 @@ cdef class Cursor:
         self.optimizer_start = optimizer_start
         self.gradient_norm = gradient_norm
 
+    def copy(self):
+        """Where it stands now."""
+        cdef Cursor other = Cursor(self.position, self.n_steps, self.smooth_loss, self.last_loss, self.optimizer_start,
+                                   self.gradient_norm)
+        other.diverged = self.diverged
+        return other
+
 
 def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize) -> int:
     """Elements of a matrix (K, N) packed in panels, whose elements have `itemsize` bytes."""
     return packed_elements[float](NULL, K, N) if itemsize == sizeof(float) else packed_elements[double](NULL, K, N)
 
 
-def own_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
+def own_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays that `train` wants of each member of a crew for itself."""
     cdef NetworkPlaces* net = &network.net
     return {
@@ -182,7 +191,7 @@ def own_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str, tupl
     }
 
 
-def workspace(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict[str, tuple[int, ...]]:
+def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays that `train` wants of a shard of B streams."""
     cdef NetworkPlaces* net = &network.net
     cdef Py_ssize_t L = net.L, H = net.H
@@ -197,7 +206,7 @@ def workspace(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict
     }
 
 
-def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floating[::1] panels):
+def pack_panels(const floating[:, ::1] W not None, bint transposed, bint one_row, floating[::1] panels not None):
     """Pack W, or its transpose, for products with one row or with many."""
     cdef Py_ssize_t rows = W.shape[0], columns = W.shape[1]
     cdef int most = widest(one_row)
@@ -210,7 +219,8 @@ def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floatin
             pack(&W[0, 0], rows, columns, columns, most, 0, rows, &panels[0])
 
 
-def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row, floating[:, ::1] c, int times=1):
+def multiply(const floating[:, ::1] a not None, const floating[::1] panels not None, bint one_row,
+             floating[:, ::1] c not None, int times=1):
     """c += a @ W for the W packed in `panels`; so many times, as a recurrence multiplies (for measuring)."""
     cdef int i
     _same("rows of a", a.shape[0], c.shape[0])
@@ -221,14 +231,14 @@ def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row,
                             &c[0, 0], c.shape[1], i & 1)
 
 
-def pack_weights(Network network, const floating[::1] params, floating[::1] panels):
+def pack_weights(Network network not None, const floating[::1] params not None, floating[::1] panels not None):
     """Pack all of a network's weights that are multiplied by in panels."""
     _fits(network, params, panels)
     with nogil:
         pack_network(&network.net, &params[0], &panels[0])
 
 
-def multiply_by_mask(floating[:, :, ::1] a, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer,
+def multiply_by_mask(floating[:, :, ::1] a not None, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer,
                      Py_ssize_t first_stream):
     """a *= mask for the outputs a (T, B, H) of a layer in a training step; see `dropout`."""
     cdef Dropout drop
@@ -238,14 +248,15 @@ def multiply_by_mask(floating[:, :, ::1] a, double rate, uint64_t seed, uint64_t
             drop_out(&drop, layer, 0, a.shape[0], a.shape[1], a.shape[2], Columns(0, a.shape[2]), &a[0, 0, 0])
 
 
-def multiply_by_weight_mask(floating[::1] w, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer,
+def multiply_by_weight_mask(floating[::1] w not None, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer,
                             Py_ssize_t first=0):
     """w *= mask for a layer's recurrent weights from number `first` on in a training step; see `dropout`."""
     if w.shape[0]:
         drop_run(rate, weights_key(dropout_key(seed, step), layer), first, w.shape[0], &w[0])
 
 
-def space_streams(uint64_t[:, ::1] states, const uint64_t[::1] multiplier, const uint64_t[::1] plus):
+def space_streams(uint64_t[:, ::1] states not None, const uint64_t[::1] multiplier not None,
+                  const uint64_t[::1] plus not None):
     """states[i + 1] = states[i] * multiplier + plus, for generators' states as in `pcg64`."""
     cdef Py_ssize_t i
     cdef Wide state
@@ -258,7 +269,7 @@ def space_streams(uint64_t[:, ::1] states, const uint64_t[::1] multiplier, const
             states[i, 0], states[i, 1] = state.high, state.low
 
 
-def uniforms(uint64_t[:, ::1] states, const uint64_t[::1] increment, double[:, ::1] out):
+def uniforms(uint64_t[:, ::1] states not None, const uint64_t[::1] increment not None, double[:, ::1] out not None):
     """out[t, i] = the next number in [0, 1) of stream i, whose state moves on; see `pcg64`."""
     cdef Py_ssize_t t, i
     _same("halves of a state", states.shape[1], 2)
@@ -270,25 +281,25 @@ def uniforms(uint64_t[:, ::1] states, const uint64_t[::1] increment, double[:, :
                 out[t, i] = next_uniform(&states[i, 0], wide(&increment[0]))
 
 
-def exp(floating[::1] x):
+def exp(floating[::1] x not None):
     """x = exp(x)"""
     if x.shape[0]:
         elementwise.exp_array(&x[0], x.shape[0])
 
 
-def tanh(floating[::1] x):
+def tanh(floating[::1] x not None):
     """x = tanh(x)"""
     if x.shape[0]:
         elementwise.tanh_array(&x[0], x.shape[0])
 
 
-def sigmoid(floating[::1] x):
+def sigmoid(floating[::1] x not None):
     """x = 1 / (1 + exp(-x))"""
     if x.shape[0]:
         elementwise.sigmoid_array(&x[0], x.shape[0])
 
 
-def rsqrt(floating[::1] x):
+def rsqrt(floating[::1] x not None):
     """x = 1 / sqrt(x)"""
     if x.shape[0]:
         elementwise.rsqrt_array(&x[0], x.shape[0])
@@ -345,10 +356,11 @@ def _shaped(str what, array, tuple wanted):
         raise ValueError(f"{what}: shape {array.shape}, but size {wanted} is wanted")
 
 
-def train(Network network, floating[::1] params, list memory, floating[::1] panels, const unsigned char[::1] ids,
-          int id_width, Py_ssize_t stride, list shards, int rank, Barrier barrier, double[::1] losses,
-          double[::1] norms, Cursor cursor, double loss_scale, const double[::1] rates, Optimizer optimizer,
-          double dropout, double weight_dropout, uint64_t dropout_seed):
+def train(Network network not None, floating[::1] params not None, list memory not None, floating[::1] panels not None,
+          const unsigned char[::1] ids not None, int id_width, Py_ssize_t stride, list shards not None, int rank,
+          Barrier barrier not None, double[::1] losses not None, double[::1] norms not None, Cursor cursor not None,
+          double loss_scale, const double[::1] rates not None, Optimizer optimizer not None, double dropout,
+          double weight_dropout, uint64_t dropout_seed):
     """Train on a chunk for each of the learning rates, as thread `rank` of those of all shards; all call this alike.
 
     Each shard is a group of neighbouring streams with its own gradient and workspace, and the crew that works on it. In
@@ -367,11 +379,11 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     if not 0 <= rank < n_threads:
         raise ValueError(f"thread {rank} of {n_threads}")
     _fits(network, params, panels)
+    _same("optimiser memories", len(memory), 2 if optimizer.kind == ADAM else 1)
     cdef floating[::1] flat, first_memory = memory[0], second_memory = memory[len(memory) - 1]
     cdef int[:, ::1] x
     cdef Py_ssize_t all_streams = 0
     cdef int s
-    _same("optimiser memories", len(memory), 2 if optimizer.kind == ADAM else 1)
     _same("optimiser memory", first_memory.shape[0], net.end)
     _same("optimiser memory", second_memory.shape[0], net.end)
     for s in range(n_shards):
@@ -396,8 +408,10 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     cdef floating[:, :, :, ::1] h = shard.h, c = shard.c, gates = shard.gates, dropped = shard.dropped
     cdef floating[:, :, ::1] y = shard.y, dh = shard.dh, carry = shard.carry, cut = own.cut
     cdef floating[::1] scratch = own.scratch
-    cdef int[::1] seen = own.seen
+    cdef Py_ssize_t[::1] seen = own.seen
     cdef Barrier crew_barrier = shard.barrier
+    if crew_barrier is None:
+        raise ValueError("a shard's members have no barrier to meet at")
     _same("symbols seen", seen.shape[0], net.V)
     _same("losses", losses.shape[0], n_threads)
     _same("norms", norms.shape[0], n_threads)
@@ -405,10 +419,15 @@ def train(Network network, floating[::1] params, list memory, floating[::1] pane
     _same("members who meet", crew_barrier.barrier.parties, members)
     if T * B * net.ldg > INT_MAX:
         raise ValueError(f"{T} steps of {B} streams: their gates are more than {INT_MAX}, as far as a BLAS counts")
-    if ids.shape[0] < ((all_streams - 1) * stride + T + 1) * id_width:
+    if not net.many and block_steps(T, B) < T:
+        raise ValueError(f"{T} steps of {B} streams are many rows, and the network is one for few")
+    if id_width not in (1, 2, 4):
+        raise ValueError(f"ids of {id_width} bytes: 1, 2 or 4 are wanted")
+    if stride < 1 or ids.shape[0] // id_width - T - 1 < (all_streams - 1) * stride:
         raise ValueError(f"{ids.shape[0] // id_width} symbols: too few for {all_streams} streams of {stride}")
-
     cdef Py_ssize_t first_stream = shard.first_stream
+    if not 0 <= first_stream <= all_streams - B or cursor.position < 0:
+        raise ValueError(f"{B} streams from {first_stream} on, at {cursor.position}: not within {all_streams} streams")
     cdef const unsigned char* own_ids = &ids[first_stream * stride * id_width]
     cdef Py_ssize_t step, n_steps = rates.shape[0], position = cursor.position, done = n_steps
     cdef Py_ssize_t steps_before = cursor.n_steps, adam_steps = cursor.n_steps - cursor.optimizer_start
@@ -514,7 +533,7 @@ def sums_size(Py_ssize_t V) -> int:
     return block_count(V)
 
 
-def inference_workspace(Network network, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
+def inference_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays that inference wants for B streams, T symbols at a time.
 
     h[:, 0] and c[:, 0] are the states. With a boundary the gates have one row more, the room for states that
@@ -546,7 +565,8 @@ cdef Chunk inference_chunk(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize
     return chunk
 
 
-def feed(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x, h, c, gates):
+def feed(Network network not None, const floating[::1] params not None, const floating[::1] panels not None,
+         const int[:, ::1] x not None, h, c, gates):
     """Move the states h[:, 0] (and c[:, 0]) on over symbols x (n, B); see `inference_workspace`."""
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
@@ -584,10 +604,10 @@ cdef Steering steering_of(double temperature, Controls controls, const floating[
     return steering
 
 
-def sample(Network network, const floating[::1] params, const floating[::1] panels, const double[:, ::1] uniforms,
-           double temperature, h, c, gates, floating[:, ::1] y, double[::1] sums, int[:, ::1] out,
-           Controls controls=None, const floating[::1] bias=None, unsigned char[:, ::1] seen=None,
-           int[::1] order=None):
+def sample(Network network not None, const floating[::1] params not None, const floating[::1] panels not None,
+           const double[:, ::1] uniforms not None, double temperature, h, c, gates, floating[:, ::1] y not None,
+           double[::1] sums not None, int[:, ::1] out not None, Controls controls=None, const floating[::1] bias=None,
+           unsigned char[:, ::1] seen=None, int[::1] order=None):
     """Draw out[t, b] with uniforms[t, b] from the states, feeding each symbol back in; the states move on.
 
     The workspace is one of one symbol at a time; y (B, V) and `sums`, see `sums_size`, are scratch. With controls,
@@ -632,15 +652,16 @@ cdef class Batch:
     cdef readonly Py_ssize_t going
     cdef Py_ssize_t[::1] texts
 
-    def __init__(self, Py_ssize_t[::1] texts):
+    def __init__(self, Py_ssize_t[::1] texts not None):
         self.texts = texts
 
 
-def sample_texts(Network network, const floating[::1] params, const floating[::1] panels, list start,
-                 const floating[::1] start_y, double temperature, Batch batch, int[:, ::1] symbols,
-                 Py_ssize_t[::1] lengths, Py_ssize_t most, Py_ssize_t steps, uint64_t[:, ::1] streams,
-                 const uint64_t[::1] increment, const int[::1] stops, const Py_ssize_t[::1] stop_ends, h, c, gates,
-                 floating[:, ::1] y, double[::1] sums, int[::1] x, Controls controls=None,
+def sample_texts(Network network not None, const floating[::1] params not None, const floating[::1] panels not None,
+                 list start not None, const floating[::1] start_y not None, double temperature, Batch batch not None,
+                 int[:, ::1] symbols not None, Py_ssize_t[::1] lengths not None, Py_ssize_t most, Py_ssize_t steps,
+                 uint64_t[:, ::1] streams not None, const uint64_t[::1] increment not None,
+                 const int[::1] stops not None, const Py_ssize_t[::1] stop_ends not None, h, c, gates,
+                 floating[:, ::1] y not None, double[::1] sums not None, int[::1] x not None, Controls controls=None,
                  const floating[::1] bias=None, unsigned char[:, ::1] seen=None, int[::1] order=None):
     """Draw texts side by side until all have ended, but at most for so many steps; see `texts` for when one ends.
 
@@ -713,8 +734,8 @@ def _control_arrays(bias, seen, order, Py_ssize_t B, Py_ssize_t V):
         _same("symbols seen", seen.shape[1], V)
 
 
-def filter_logits(floating[:, ::1] y, double temperature, Controls controls, const floating[::1] bias,
-                  unsigned char[:, ::1] seen, int[::1] order):
+def filter_logits(floating[:, ::1] y not None, double temperature, Controls controls not None,
+                  const floating[::1] bias, unsigned char[:, ::1] seen, int[::1] order):
     """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; as in `sample` (for tests)."""
     cdef Py_ssize_t b, B = y.shape[0], V = y.shape[1]
     _control_arrays(bias, seen, order, B, V)
@@ -725,8 +746,8 @@ def filter_logits(floating[:, ::1] y, double temperature, Controls controls, con
     restore_denormals(mode)
 
 
-def logits(Network network, const floating[::1] params, const floating[::1] panels, const floating[:, ::1] top,
-           floating[:, ::1] y):
+def logits(Network network not None, const floating[::1] params not None, const floating[::1] panels not None,
+           const floating[:, ::1] top not None, floating[:, ::1] y not None):
     """y = top @ Wy + by for states `top` (rows, H) of the last layer."""
     cdef NetworkPlaces* net = &network.net
     cdef Py_ssize_t rows = top.shape[0]
@@ -734,13 +755,17 @@ def logits(Network network, const floating[::1] params, const floating[::1] pane
     _same("units", top.shape[1], net.H)
     _same("rows of logits", y.shape[0], rows)
     _same("logits", y.shape[1], net.V)
+    cdef float_mode mode
     if rows:
         with nogil:
+            mode = flush_denormals()
             decode(net, &params[0], &panels[0], rows, &top[0, 0], &y[0, 0])
+            restore_denormals(mode)
 
 
-def log_probabilities(Network network, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x,
-                      h, c, gates, floating[:, :, ::1] y, double[:, ::1] out):
+def log_probabilities(Network network not None, const floating[::1] params not None,
+                      const floating[::1] panels not None, const int[:, ::1] x not None, h, c, gates,
+                      floating[:, :, ::1] y not None, double[:, ::1] out not None):
     """out[t, b] = log P(x[t, b] | the states and the symbols before); the states move on over all of x (n, B).
 
     The workspace and y (T, B, V) are for T symbols at a time.
@@ -776,9 +801,10 @@ def log_probabilities(Network network, const floating[::1] params, const floatin
         restore_denormals(mode)
 
 
-def log_likelihoods(Network network, const floating[::1] params, const floating[::1] panels, const int[::1] ids,
-                    const Py_ssize_t[::1] starts, const Py_ssize_t[::1] lengths, Py_ssize_t first, Py_ssize_t last,
-                    h, c, gates, int[::1] x, floating[:, ::1] y, double[::1] out):
+def log_likelihoods(Network network not None, const floating[::1] params not None, const floating[::1] panels not None,
+                    const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
+                    const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, h, c, gates,
+                    int[::1] x not None, floating[:, ::1] y not None, double[::1] out not None):
     """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
 
     The longest come first, and the batch shrinks as strings end. The states in the workspace are those before symbol
@@ -795,13 +821,13 @@ def log_likelihoods(Network network, const floating[::1] params, const floating[
     _same("rows of logits", y.shape[0], T * B)
     _same("logits", y.shape[1], net.V)
     for b in range(B):
-        if starts[b] < 0 or lengths[b] < 0 or starts[b] + lengths[b] > ids.shape[0]:
+        if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
             raise ValueError(f"string {b} does not lie within the {ids.shape[0]} symbols")
         if b and lengths[b] > lengths[b - 1]:
             raise ValueError("the longest strings must come first")
     if first < 0:
         raise ValueError(f"first: {first} is no symbol of a string")
-    if B == 0 or lengths[0] <= first:
+    if lengths[0] <= first:
         return
     cdef floating* h0 = begin(h_)
     cdef floating* c0 = begin(c_)

@@ -64,8 +64,8 @@ cdef inline void add_lookup_gradient(const Network* net, const floating* dz, con
                 row[j] += out[j]
 
 
-cdef inline void add_lookup_bias_gradient(const Network* net, Columns own, Py_ssize_t n, const int* x, int* seen,
-                                          int now, floating* d) noexcept nogil:
+cdef inline void add_lookup_bias_gradient(const Network* net, Columns own, Py_ssize_t n, const int* x,
+                                          Py_ssize_t* seen, Py_ssize_t now, floating* d) noexcept nogil:
     """dbh = dWx.sum(axis=0)                           every dz is in one row of dWx; rows of other symbols are zero"""
     cdef Py_ssize_t i, g, H = net.H, N = net.G * H, start
     for i in range(n):

@@ -52,7 +52,7 @@ static inline int spin_barrier_wait(spin_barrier *barrier) {
     const long generation = ATOMIC_LOAD(&barrier->generation);
     if (ATOMIC_INCREMENT(&barrier->arrived) == barrier->parties) {
         ATOMIC_STORE(&barrier->arrived, 0);
-        ATOMIC_STORE(&barrier->generation, generation + 1);
+        ATOMIC_STORE(&barrier->generation, (long)((unsigned long)generation + 1)); /* in hours of training it overflows */
         return 1;
     }
     const int patience = barrier->crowded ? SPINS_IF_CROWDED : SPINS;

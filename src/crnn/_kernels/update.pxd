@@ -21,8 +21,8 @@ ctypedef struct Team:  # the shards, and this thread's place among all threads
     int rank
     const int* x[MAX_SHARDS]  # the symbols of each shard's chunk
     Py_ssize_t symbols[MAX_SHARDS]  # and how many there are
-    int* seen  # (V,): when a symbol's row was last visited
-    int now
+    Py_ssize_t* seen  # (V,): when a symbol's row was last visited
+    Py_ssize_t now
     double weight_dropout
     uint32_t step_key  # of the masks of this step
     uint32_t next_key  # and of those of the next one
@@ -76,7 +76,7 @@ cdef inline void update_run(const Rule* rule, const Team* team, Pass* todo, floa
         i += n
 
 
-cdef inline void clear_rows(const Team* team, floating** d, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+cdef inline void clear_summed(const Team* team, floating** d, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
     cdef int s
     for s in range(team.shards):
         memset(d[s] + start, 0, n * sizeof(floating))
@@ -94,7 +94,7 @@ cdef inline void update_lookup(const Network* net, const Rule* rule, Team* team,
     if rule.kind != ADAGRAD:
         update_run(rule, team, todo, p, d, first, second, base + start * N, base + stop * N)
         if todo.step:
-            clear_rows(team, d, base + start * N, (stop - start) * N)
+            clear_summed(team, d, base + start * N, (stop - start) * N)
         return
     team.now += 1
     for s in range(team.shards):
@@ -105,7 +105,7 @@ cdef inline void update_lookup(const Network* net, const Rule* rule, Team* team,
                 row = base + v * N
                 update_run(rule, team, todo, p, d, first, second, row, row + N)
                 if todo.step:
-                    clear_rows(team, d, row, N)
+                    clear_summed(team, d, row, N)
 
 
 cdef inline void pack_dropped(const Network* net, const Team* team, const floating* p, floating* d, Py_ssize_t l,
