@@ -22,10 +22,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import _kernels, reference, reference_dropout, reference_optimizers
+from crnn.cells import MOST_LAYERS
 from crnn.inference import PackedNetwork
 from crnn.parameters import Layout, aligned_zeros
 from crnn.sampling_controls import SamplingControls
 from crnn.stopping import Stops
+from crnn.threads import MOST_THREADS
 from crnn.uniforms import Uniforms, root
 
 BUILDS = [_kernels.load(name) for name in _kernels.available()]
@@ -754,9 +756,23 @@ def test_packing_refuses_what_does_not_fit(kernels, dtype, cell):
 
 
 def test_a_network_has_no_more_layers_than_there_are_places(kernels):
-    kernels.Network(Layout(2, 1, np.dtype("float32"), "gru", 64), one_row=True, many=False, training=True)
-    with pytest.raises(ValueError, match="65 layers: at most 64"):
-        kernels.Network(Layout(2, 1, np.dtype("float32"), "gru", 65), one_row=True, many=False, training=True)
+    def stacked(layers):
+        return kernels.Network(Layout(2, 1, np.dtype("float32"), "gru", layers), one_row=True, many=False, training=True)
+
+    stacked(MOST_LAYERS)
+    with pytest.raises(ValueError, match=f"{MOST_LAYERS + 1} layers: at most {MOST_LAYERS}"):
+        stacked(MOST_LAYERS + 1)
+
+
+def test_there_are_no_more_shards_than_there_are_places():
+    refusal = Refusal()
+    with refusal.run.trainer as trainer:
+        shards = trainer.shards
+        trainer.shards = [shards[0]] * (MOST_THREADS + 1)
+        with pytest.raises(ValueError, match=f"{MOST_THREADS + 1} shards: at most {MOST_THREADS}$"):
+            trainer._train(0, np.full(2, 0.1))
+        trainer.shards = shards
+    assert refusal.run.bits() == refusal.before
 
 
 DOORS = ["feed", "sample", "log_probabilities"]

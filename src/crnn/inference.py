@@ -73,7 +73,7 @@ class PackedNetwork(NamedTuple):
         params = layout.zeros()
         for narrow, inner in _same_weights(layout, params, self.layout, self.params):
             narrow[...] = inner
-        return _packed, (layout, params, self.one_row, self.scoring, self.boundary)
+        return _packed_again, (layout, params, self.one_row, self.scoring, self.boundary)
 
     def zero_state(self, streams: int) -> State:
         """Return the state that a text starts from: zeros."""
@@ -92,7 +92,7 @@ class PackedNetwork(NamedTuple):
         """Move the states on over symbols x (n, B), in place."""
         n, B = x.shape
         work = self._workspace(min(n, max(1, FEED_ROWS // B)), state)
-        core.feed(self.network, self.params, self.panels, x, *work)
+        core.feed(*self._packed, x, *work)
         self._take(work, state)
 
     def sample(
@@ -190,7 +190,7 @@ class PackedNetwork(NamedTuple):
         wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
         wide[:, : self.hidden_size] = top
         y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
-        core.logits(self.network, self.params, self.panels, wide, y)
+        core.logits(*self._packed, wide, y)
         return y
 
     def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
@@ -200,7 +200,7 @@ class PackedNetwork(NamedTuple):
         y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
         work = self._workspace(T, state)
-        core.log_probabilities(self.network, self.params, self.panels, x, *work, y, out)
+        core.log_probabilities(*self._packed, x, *work, y, out)
         self._take(work, state)
         return out
 
@@ -218,7 +218,7 @@ class PackedNetwork(NamedTuple):
         steps = max(1, CALL_SYMBOLS // B)
         for i in range(0, int(lengths[0]), steps):
             core.log_likelihoods(
-                self.network, self.params, self.panels, ids, starts, lengths, i, i + steps, *work, x, y, out
+                *self._packed, ids, starts, lengths, i, i + steps, *work, x, y, out
             )
         return out
 
@@ -228,7 +228,7 @@ class PackedNetwork(NamedTuple):
         All are held in a workspace at once, so n should be no more than some `SCORE_ROWS`.
         """
         work = self._workspace(len(x), state)
-        core.feed(self.network, self.params, self.panels, x.reshape(-1, 1), *work)
+        core.feed(*self._packed, x.reshape(-1, 1), *work)
         self._take(work, state)
         return work[0][:, 1:, 0, : self.hidden_size].swapaxes(0, 1)
 
@@ -311,5 +311,5 @@ def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> I
     yield part.Wy, out.Wy[:H, :V]
 
 
-def _packed(layout: Layout, params: Array, one_row: bool, scoring: bool, boundary: int | None) -> PackedNetwork:
+def _packed_again(layout: Layout, params: Array, one_row: bool, scoring: bool, boundary: int | None) -> PackedNetwork:
     return PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring, boundary=boundary)

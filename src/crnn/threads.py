@@ -12,8 +12,8 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-# A shard should fill the register tile (8 rows) a few times over, and a step should be long against the two
-# meetings of the threads in it (about a microsecond each). Reckoned from that, not searched for.
+# A shard should fill the register tile (8 rows) a few times over, and a step should be long against the
+# meetings of the threads in it (two or three, about a microsecond each). Reckoned from that, not searched for.
 STREAMS_WORTH_A_THREAD = 8
 WORK_WORTH_A_THREAD = 500_000  # multiplications in a training step
 MOST_THREADS = 256  # as the training kernel

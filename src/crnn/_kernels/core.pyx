@@ -1,4 +1,5 @@
-"""The doors to the kernels: what Python calls. Shapes are checked here, once; behind a door nothing holds the GIL.
+"""The doors to the kernels: what Python calls. Shapes are checked here, once; behind a door of training,
+sampling or scoring nothing holds the GIL.
 
 Built once for each instruction set from this one source (see setup.py); `crnn._kernels` picks the build.
 Everything behind the doors is in the .pxd files: `network` (where everything lies), `chunk` (one chunk forward and
