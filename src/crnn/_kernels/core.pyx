@@ -17,9 +17,9 @@ from .chunk cimport (Chunk, block_steps, carry_states, chunk_of, chunk_scratch, 
                      loss_and_gradients)
 from .crew cimport spin_barrier, spin_barrier_break, spin_barrier_wait
 from .decoder cimport decode
-from .draws cimport Steering, draw, weigh_rows
+from .draws cimport Steering, draw
 from .dropout cimport Dropout, drop_out, drop_run, dropout_key, weights_key
-from .inference_step cimport move_on, multiply_before_draw, put_back
+from .inference_step cimport move_on, prepare_draw, put_back
 from .network cimport GRU, LSTM, MAX_LAYERS, RNN, pack_network, place_panels
 from .network cimport Network as NetworkPlaces
 from .optimizers cimport ADAGRAD, ADAM, RMSPROP, Rule
@@ -633,8 +633,7 @@ def sample(Network network not None, const floating[::1] params not None, const 
     with nogil:
         mode = flush_denormals()
         for t in range(n):
-            multiply_before_draw(net, &params[0], &panels[0], chunk, True, t & 1, h0, gates0, &y[0, 0])
-            weigh_rows(net, &steering, B, in_order, &y[0, 0])
+            prepare_draw(net, &params[0], &panels[0], chunk, True, t & 1, &steering, in_order, h0, gates0, &y[0, 0])
             for b in range(B):
                 out[t, b] = draw(net, &steering, b, uniforms[t, b], &y[b, 0])
             move_on(net, &params[0], &panels[0], chunk, True, t & 1, &out[t, 0], h0, c0, gates0)

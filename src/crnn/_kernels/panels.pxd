@@ -73,7 +73,8 @@ cdef inline Py_ssize_t packed_elements(const floating* w, Py_ssize_t K, Py_ssize
 
 cdef inline Py_ssize_t panel_count(const floating* w, Py_ssize_t N, int most) noexcept nogil:
     """Panels of at most `most` vectors that N columns make."""
-    return (vectors_across(w, N) + most - 1) // most
+    cdef Py_ssize_t vectors = vectors_across(w, N)
+    return vectors > 0 if vectors <= most else (vectors + most - 1) // most  # mostly there is one: no division
 
 
 cdef inline Py_ssize_t panel_start(const floating* w, Py_ssize_t N, int most, Py_ssize_t j) noexcept nogil:
@@ -91,6 +92,8 @@ cdef inline Panel panel_in_turn(const floating* w, Py_ssize_t N, int most, Py_ss
     """
     cdef Py_ssize_t last = panel_count(w, N, most) - 1, j = last - i if back else i
     cdef Panel panel
+    if last == 0:
+        return Panel(0, N, 0)
     panel.start = panel_start(w, N, most, j)
     panel.columns = panel_start(w, N, most, j + 1) - panel.start
     panel.next = panel_start(w, N, most, max(j - 1, 0) if back else min(j + 1, last))

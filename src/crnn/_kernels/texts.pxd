@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy
 from .chunk cimport Chunk
 from .draws cimport Steering, draw, weigh_rows
-from .inference_step cimport move_on, multiply_before_draw, put_back
+from .inference_step cimport move_on, prepare_draw, put_back
 from .network cimport LSTM, Network
 from .pcg64 cimport Wide, next_uniform
 
@@ -102,8 +102,7 @@ cdef inline void draw_texts(const Network* net, const floating* p, const floatin
         texts.going += 1
     while texts.going and step < steps and texts.longest < texts.width:
         chunk.B = texts.going
-        multiply_before_draw(net, p, panels, chunk, ahead, step & 1, h, gates, y)
-        weigh_rows(net, steering, chunk.B, texts.rows, y)
+        prepare_draw(net, p, panels, chunk, ahead, step & 1, steering, texts.rows, h, gates, y)
         for b in range(chunk.B - 1, -1, -1):  # so that the last row has drawn when it comes in the place of another
             x[b] = draw(net, steering, texts.rows[b], next_number(texts, texts.rows[b]), y + b * net.V)
             while not goes_on(texts, texts.rows[b], x[b]):
