@@ -757,7 +757,8 @@ def test_packing_refuses_what_does_not_fit(kernels, dtype, cell):
 
 def test_a_network_has_no_more_layers_than_there_are_places(kernels):
     def stacked(layers):
-        return kernels.Network(Layout(2, 1, np.dtype("float32"), "gru", layers), one_row=True, many=False, training=True)
+        layout = Layout(2, 1, np.dtype("float32"), "gru", layers)
+        return kernels.Network(layout, one_row=True, many=False, training=True)
 
     stacked(MOST_LAYERS)
     with pytest.raises(ValueError, match=f"{MOST_LAYERS + 1} layers: at most {MOST_LAYERS}"):
