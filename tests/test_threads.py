@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from examples import random_language_model
@@ -233,6 +234,23 @@ def test_the_limit_is_lifted_when_setting_it_fails(two, monkeypatch):
         pass
     assert threads.scipy_blas._users == 0
     assert calls == [1, *(found for _, found in threads.scipy_blas._found)]
+
+
+def test_nothing_is_set_when_entering_fails_before_it(monkeypatch):
+    calls = []
+
+    class Library:
+        def get_num_threads(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threads, "_set_threads", lambda library, n: calls.append(n))
+    blas = threads._SciPyBlas()
+    blas._controller = SimpleNamespace(lib_controllers=[Library()])
+    blas._found = [(Library(), 5)]  # by an earlier use
+    with pytest.raises(KeyboardInterrupt), blas.one_thread():
+        pass
+    assert calls == []
+    assert blas._users == 0
 
 
 def test_helpers_that_cannot_all_start_leave_none_behind(monkeypatch):

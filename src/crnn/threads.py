@@ -230,7 +230,7 @@ class _SciPyBlas:
         finally:
             with self._lock:
                 self._users -= entered
-                if self._users == 0:
+                if entered and self._users == 0:
                     for library, found in self._found:
                         _set_threads(library, found)
 
