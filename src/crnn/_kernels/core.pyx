@@ -207,7 +207,7 @@ def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout
     }
 
 
-def pack_panels(const floating[:, ::1] W not None, bint transposed, bint one_row, floating[::1] panels not None):
+def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floating[::1] panels):
     """Pack W, or its transpose, for products with one row or with many."""
     cdef Py_ssize_t rows = W.shape[0], columns = W.shape[1]
     cdef int most = widest(one_row)
@@ -220,8 +220,8 @@ def pack_panels(const floating[:, ::1] W not None, bint transposed, bint one_row
             pack(&W[0, 0], rows, columns, columns, most, 0, rows, &panels[0])
 
 
-def multiply(const floating[:, ::1] a not None, const floating[::1] panels not None, bint one_row,
-             floating[:, ::1] c not None, int times=1):
+def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row,
+             floating[:, ::1] c, int times=1):
     """c += a @ W for the W packed in `panels`; so many times, as a recurrence multiplies (for measuring)."""
     cdef int i
     _same("rows of a", a.shape[0], c.shape[0])
@@ -232,14 +232,14 @@ def multiply(const floating[:, ::1] a not None, const floating[::1] panels not N
                             &c[0, 0], c.shape[1], i & 1)
 
 
-def pack_weights(Network network not None, const floating[::1] params not None, floating[::1] panels not None):
+def pack_weights(Network network not None, const floating[::1] params, floating[::1] panels):
     """Pack all of a network's weights that are multiplied by in panels."""
     _fits(network, params, panels)
     with nogil:
         pack_network(&network.net, &params[0], &panels[0])
 
 
-def multiply_by_mask(floating[:, :, ::1] a not None, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer,
+def multiply_by_mask(floating[:, :, ::1] a, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer,
                      Py_ssize_t first_stream):
     """a *= mask for the outputs a (T, B, H) of a layer in a training step; see `dropout`."""
     cdef Dropout drop
@@ -249,15 +249,15 @@ def multiply_by_mask(floating[:, :, ::1] a not None, double rate, uint64_t seed,
             drop_out(&drop, layer, 0, a.shape[0], a.shape[1], a.shape[2], Columns(0, a.shape[2]), &a[0, 0, 0])
 
 
-def multiply_by_weight_mask(floating[::1] w not None, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer,
+def multiply_by_weight_mask(floating[::1] w, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer,
                             Py_ssize_t first=0):
     """w *= mask for a layer's recurrent weights from number `first` on in a training step; see `dropout`."""
     if w.shape[0]:
         drop_run(rate, weights_key(dropout_key(seed, step), layer), first, w.shape[0], &w[0])
 
 
-def space_streams(uint64_t[:, ::1] states not None, const uint64_t[::1] multiplier not None,
-                  const uint64_t[::1] plus not None):
+def space_streams(uint64_t[:, ::1] states, const uint64_t[::1] multiplier,
+                  const uint64_t[::1] plus):
     """states[i + 1] = states[i] * multiplier + plus, for generators' states as in `pcg64`."""
     cdef Py_ssize_t i
     cdef Wide state
@@ -270,7 +270,7 @@ def space_streams(uint64_t[:, ::1] states not None, const uint64_t[::1] multipli
             states[i, 0], states[i, 1] = state.high, state.low
 
 
-def uniforms(uint64_t[:, ::1] states not None, const uint64_t[::1] increment not None, double[:, ::1] out not None):
+def uniforms(uint64_t[:, ::1] states, const uint64_t[::1] increment, double[:, ::1] out):
     """out[t, i] = the next number in [0, 1) of stream i, whose state moves on; see `pcg64`."""
     cdef Py_ssize_t t, i
     _same("halves of a state", states.shape[1], 2)
@@ -282,25 +282,25 @@ def uniforms(uint64_t[:, ::1] states not None, const uint64_t[::1] increment not
                 out[t, i] = next_uniform(&states[i, 0], wide(&increment[0]))
 
 
-def exp(floating[::1] x not None):
+def exp(floating[::1] x):
     """x = exp(x)"""
     if x.shape[0]:
         elementwise.exp_array(&x[0], x.shape[0])
 
 
-def tanh(floating[::1] x not None):
+def tanh(floating[::1] x):
     """x = tanh(x)"""
     if x.shape[0]:
         elementwise.tanh_array(&x[0], x.shape[0])
 
 
-def sigmoid(floating[::1] x not None):
+def sigmoid(floating[::1] x):
     """x = 1 / (1 + exp(-x))"""
     if x.shape[0]:
         elementwise.sigmoid_array(&x[0], x.shape[0])
 
 
-def rsqrt(floating[::1] x not None):
+def rsqrt(floating[::1] x):
     """x = 1 / sqrt(x)"""
     if x.shape[0]:
         elementwise.rsqrt_array(&x[0], x.shape[0])
@@ -357,10 +357,10 @@ def _shaped(str what, array, tuple wanted):
         raise ValueError(f"{what}: shape {array.shape}, but size {wanted} is wanted")
 
 
-def train(Network network not None, floating[::1] params not None, list memory not None, floating[::1] panels not None,
-          const unsigned char[::1] ids not None, int id_width, Py_ssize_t stride, list shards not None, int rank,
-          Barrier barrier not None, double[::1] losses not None, double[::1] norms not None, Cursor cursor not None,
-          double loss_scale, const double[::1] rates not None, Optimizer optimizer not None, double dropout,
+def train(Network network not None, floating[::1] params, list memory not None, floating[::1] panels,
+          const unsigned char[::1] ids, int id_width, Py_ssize_t stride, list shards not None, int rank,
+          Barrier barrier not None, double[::1] losses, double[::1] norms, Cursor cursor not None,
+          double loss_scale, const double[::1] rates, Optimizer optimizer not None, double dropout,
           double weight_dropout, uint64_t dropout_seed):
     """Train on a chunk for each of the learning rates, as thread `rank` of those of all shards; all call this alike.
 
@@ -566,8 +566,8 @@ cdef Chunk inference_chunk(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize
     return chunk
 
 
-def feed(Network network not None, const floating[::1] params not None, const floating[::1] panels not None,
-         const int[:, ::1] x not None, h, c, gates):
+def feed(Network network not None, const floating[::1] params, const floating[::1] panels,
+         const int[:, ::1] x, h, c, gates):
     """Move the states h[:, 0] (and c[:, 0]) on over symbols x (n, B); see `inference_workspace`."""
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
@@ -605,9 +605,9 @@ cdef Steering steering_of(double temperature, Controls controls, const floating[
     return steering
 
 
-def sample(Network network not None, const floating[::1] params not None, const floating[::1] panels not None,
-           const double[:, ::1] uniforms not None, double temperature, h, c, gates, floating[:, ::1] y not None,
-           double[::1] sums not None, int[:, ::1] out not None, Controls controls=None, const floating[::1] bias=None,
+def sample(Network network not None, const floating[::1] params, const floating[::1] panels,
+           const double[:, ::1] uniforms, double temperature, h, c, gates, floating[:, ::1] y,
+           double[::1] sums, int[:, ::1] out, Controls controls=None, const floating[::1] bias=None,
            unsigned char[:, ::1] seen=None, int[::1] order=None):
     """Draw out[t, b] with uniforms[t, b] from the states, feeding each symbol back in; the states move on.
 
@@ -652,16 +652,16 @@ cdef class Batch:
     cdef readonly Py_ssize_t going
     cdef Py_ssize_t[::1] texts
 
-    def __init__(self, Py_ssize_t[::1] texts not None):
+    def __init__(self, Py_ssize_t[::1] texts):
         self.texts = texts
 
 
-def sample_texts(Network network not None, const floating[::1] params not None, const floating[::1] panels not None,
-                 list start not None, const floating[::1] start_y not None, double temperature, Batch batch not None,
-                 int[:, ::1] symbols not None, Py_ssize_t[::1] lengths not None, Py_ssize_t most, Py_ssize_t steps,
-                 uint64_t[:, ::1] streams not None, const uint64_t[::1] increment not None,
-                 const int[::1] stops not None, const Py_ssize_t[::1] stop_ends not None, h, c, gates,
-                 floating[:, ::1] y not None, double[::1] sums not None, int[::1] x not None, Controls controls=None,
+def sample_texts(Network network not None, const floating[::1] params, const floating[::1] panels,
+                 list start not None, const floating[::1] start_y, double temperature, Batch batch not None,
+                 int[:, ::1] symbols, Py_ssize_t[::1] lengths, Py_ssize_t most, Py_ssize_t steps,
+                 uint64_t[:, ::1] streams, const uint64_t[::1] increment,
+                 const int[::1] stops, const Py_ssize_t[::1] stop_ends, h, c, gates,
+                 floating[:, ::1] y, double[::1] sums, int[::1] x, Controls controls=None,
                  const floating[::1] bias=None, unsigned char[:, ::1] seen=None, int[::1] order=None):
     """Draw texts side by side until all have ended, but at most for so many steps; see `texts` for when one ends.
 
@@ -734,7 +734,7 @@ def _control_arrays(bias, seen, order, Py_ssize_t B, Py_ssize_t V):
         _same("symbols seen", seen.shape[1], V)
 
 
-def filter_logits(floating[:, ::1] y not None, double temperature, Controls controls not None,
+def filter_logits(floating[:, ::1] y, double temperature, Controls controls not None,
                   const floating[::1] bias, unsigned char[:, ::1] seen, int[::1] order):
     """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; as in `sample` (for tests)."""
     cdef Py_ssize_t b, B = y.shape[0], V = y.shape[1]
@@ -746,8 +746,8 @@ def filter_logits(floating[:, ::1] y not None, double temperature, Controls cont
     restore_denormals(mode)
 
 
-def logits(Network network not None, const floating[::1] params not None, const floating[::1] panels not None,
-           const floating[:, ::1] top not None, floating[:, ::1] y not None):
+def logits(Network network not None, const floating[::1] params, const floating[::1] panels,
+           const floating[:, ::1] top, floating[:, ::1] y):
     """y = top @ Wy + by for states `top` (rows, H) of the last layer."""
     cdef NetworkPlaces* net = &network.net
     cdef Py_ssize_t rows = top.shape[0]
@@ -763,9 +763,9 @@ def logits(Network network not None, const floating[::1] params not None, const 
             restore_denormals(mode)
 
 
-def log_probabilities(Network network not None, const floating[::1] params not None,
-                      const floating[::1] panels not None, const int[:, ::1] x not None, h, c, gates,
-                      floating[:, :, ::1] y not None, double[:, ::1] out not None):
+def log_probabilities(Network network not None, const floating[::1] params,
+                      const floating[::1] panels, const int[:, ::1] x, h, c, gates,
+                      floating[:, :, ::1] y, double[:, ::1] out):
     """out[t, b] = log P(x[t, b] | the states and the symbols before); the states move on over all of x (n, B).
 
     The workspace and y (T, B, V) are for T symbols at a time.
@@ -801,10 +801,10 @@ def log_probabilities(Network network not None, const floating[::1] params not N
         restore_denormals(mode)
 
 
-def log_likelihoods(Network network not None, const floating[::1] params not None, const floating[::1] panels not None,
-                    const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
-                    const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, h, c, gates,
-                    int[::1] x not None, floating[:, ::1] y not None, double[::1] out not None):
+def log_likelihoods(Network network not None, const floating[::1] params, const floating[::1] panels,
+                    const int[::1] ids, const Py_ssize_t[::1] starts,
+                    const Py_ssize_t[::1] lengths, Py_ssize_t first, Py_ssize_t last, h, c, gates,
+                    int[::1] x, floating[:, ::1] y, double[::1] out):
     """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
 
     The longest come first, and the batch shrinks as strings end. The states in the workspace are those before symbol
