@@ -657,15 +657,15 @@ def test_training_refuses_a_text_that_is_too_short():
         (lambda trainer: setattr(trainer.cursor, "position", -1), "not within"),
         (lambda trainer: setattr(trainer, "memory", ()), "memories"),
         (lambda trainer: setattr(trainer, "network", None), "network"),
-        (lambda trainer: setattr(trainer, "cursor", None), "cursor|NoneType"),
+        (lambda trainer: setattr(trainer, "cursor", None), "cursor"),
     ],
 )
-def test_training_refuses_what_is_no_place_in_a_text(spoil, message):
+def test_training_refuses_what_it_cannot_start_from(spoil, message):
     refusal = Refusal()
     with refusal.run.trainer as trainer:
         before = dict(vars(trainer)), dict(vars(trainer.shards[1])), trainer.cursor.position
         spoil(trainer)
-        with pytest.raises((ValueError, TypeError, AttributeError), match=message):
+        with pytest.raises((ValueError, TypeError), match=message):
             trainer._train(1, np.full(2, 0.1))
         vars(trainer).update(before[0])
         vars(trainer.shards[1]).update(before[1])
@@ -673,7 +673,7 @@ def test_training_refuses_what_is_no_place_in_a_text(spoil, message):
     assert refusal.run.bits() == refusal.before
 
 
-def test_training_refuses_ids_of_another_width(monkeypatch):
+def test_training_refuses_ids_of_another_width():
     refusal = Refusal()
     with refusal.run.trainer as trainer:
         streams = trainer.streams

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from .codes import Kind, byte_view
+from .codes import Kind, byte_view, kind_of
 from .documents import Documents, joined, pack
 from .errors import InvalidInputError
 from .vocabulary import Ids, Text, Vocabulary
@@ -129,12 +129,12 @@ def vocabulary_of(X: Source | Documents, min_count: int = 1, *, boundary: bool =
     >>> vocabulary_of(rereadable(["to", "be"]))
     Vocabulary(4 characters: 'beot', crnn.BOUNDARY)
     """
+    kind: Kind | None = None  # that of the first block, but of documents there may be none
     if isinstance(X, Documents):
-        return Vocabulary.from_blocks(blocks(X), min_count=min_count, boundary=True, kind=X.kind)
-    if boundary:
-        kind: Kind = "bytes" if isinstance(X, bytes | bytearray | memoryview) else "characters"
-        return Vocabulary.from_blocks(blocks(X), min_count=min_count, boundary=True, kind=kind)
-    return Vocabulary.from_blocks(blocks(X), min_count=min_count)
+        boundary, kind = True, X.kind
+    elif boundary:
+        kind = "characters" if isinstance(X, os.PathLike) else kind_of(X, "X")
+    return Vocabulary.from_blocks(blocks(X), min_count=min_count, boundary=boundary, kind=kind)
 
 
 def encode(X: Source | Documents, vocabulary: Vocabulary, name: str = "X") -> Ids:

@@ -217,14 +217,13 @@ class _SciPyBlas:
     @contextmanager
     def one_thread(self) -> Iterator[None]:
         """Hold the BLAS at one thread; the last to leave restores what the first one found."""
-        libraries = self.controller.lib_controllers
         entered = False
         try:  # from here on, since Ctrl-C may come between any two steps
             with self._lock:
                 if self._users == 0:
-                    self._found = [(library, library.get_num_threads()) for library in libraries]
+                    self._found = [(library, library.get_num_threads()) for library in self.controller.lib_controllers]
                 self._users, entered = self._users + 1, True
-                for library in libraries if self._users == 1 else ():
+                for library, _ in self._found if self._users == 1 else ():
                     _set_threads(library, 1)
             yield
         finally:

@@ -147,7 +147,6 @@ class Trainer:
         self._kept = self.copy()
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since then
         self._keep_at = time.perf_counter() + KEEP_SECONDS
-        self._rewritten: Copy | None = None  # as somebody else left the model, no step of which was taken yet
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -184,7 +183,7 @@ class Trainer:
         """
         start = time.perf_counter()
         # A copy is worth keeping once its loss has been seen to be finite, which the next step shows.
-        copy, self._rewritten = self._rewritten or (self.copy() if start > self._keep_at else None), None
+        copy = self.copy() if start > self._keep_at else None
         self._rates.append(rates)
         self._take_steps(rates)
         if copy and self.cursor.n_steps > copy.cursor.n_steps:
@@ -195,7 +194,7 @@ class Trainer:
     def go_on_from_arrays(self) -> None:
         """Go on from parameters, memory and states that somebody else may have written to."""
         self.start_from_arrays()
-        self._rewritten = self.copy()  # no replay of earlier steps leads to them
+        self._keep_at = -math.inf  # no replay of earlier steps leads to them: the next ones begin with a copy
 
     def finish(self) -> None:
         """Raise DivergenceError, as `advance` does, if the last update made weights that are not finite.

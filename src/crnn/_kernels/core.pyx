@@ -220,8 +220,7 @@ def pack_panels(const floating[:, ::1] W, bint transposed, bint one_row, floatin
             pack(&W[0, 0], rows, columns, columns, most, 0, rows, &panels[0])
 
 
-def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row,
-             floating[:, ::1] c, int times=1):
+def multiply(const floating[:, ::1] a, const floating[::1] panels, bint one_row, floating[:, ::1] c, int times=1):
     """c += a @ W for the W packed in `panels`; so many times, as a recurrence multiplies (for measuring)."""
     cdef int i
     _same("rows of a", a.shape[0], c.shape[0])
@@ -256,8 +255,7 @@ def multiply_by_weight_mask(floating[::1] w, double rate, uint64_t seed, uint64_
         drop_run(rate, weights_key(dropout_key(seed, step), layer), first, w.shape[0], &w[0])
 
 
-def space_streams(uint64_t[:, ::1] states, const uint64_t[::1] multiplier,
-                  const uint64_t[::1] plus):
+def space_streams(uint64_t[:, ::1] states, const uint64_t[::1] multiplier, const uint64_t[::1] plus):
     """states[i + 1] = states[i] * multiplier + plus, for generators' states as in `pcg64`."""
     cdef Py_ssize_t i
     cdef Wide state
@@ -359,9 +357,9 @@ def _shaped(str what, array, tuple wanted):
 
 def train(Network network not None, floating[::1] params, list memory not None, floating[::1] panels,
           const unsigned char[::1] ids, int id_width, Py_ssize_t stride, list shards not None, int rank,
-          Barrier barrier not None, double[::1] losses, double[::1] norms, Cursor cursor not None,
-          double loss_scale, const double[::1] rates, Optimizer optimizer not None, double dropout,
-          double weight_dropout, uint64_t dropout_seed):
+          Barrier barrier not None, double[::1] losses, double[::1] norms, Cursor cursor not None, double loss_scale,
+          const double[::1] rates, Optimizer optimizer not None, double dropout, double weight_dropout,
+          uint64_t dropout_seed):
     """Train on a chunk for each of the learning rates, as thread `rank` of those of all shards; all call this alike.
 
     Each shard is a group of neighbouring streams with its own gradient and workspace, and the crew that works on it. In
@@ -566,8 +564,8 @@ cdef Chunk inference_chunk(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize
     return chunk
 
 
-def feed(Network network not None, const floating[::1] params, const floating[::1] panels,
-         const int[:, ::1] x, h, c, gates):
+def feed(Network network not None, const floating[::1] params, const floating[::1] panels, const int[:, ::1] x, h, c,
+         gates):
     """Move the states h[:, 0] (and c[:, 0]) on over symbols x (n, B); see `inference_workspace`."""
     cdef NetworkPlaces* net = &network.net
     cdef floating[:, :, :, ::1] h_ = h, c_ = c, gates_ = gates
@@ -606,9 +604,9 @@ cdef Steering steering_of(double temperature, Controls controls, const floating[
 
 
 def sample(Network network not None, const floating[::1] params, const floating[::1] panels,
-           const double[:, ::1] uniforms, double temperature, h, c, gates, floating[:, ::1] y,
-           double[::1] sums, int[:, ::1] out, Controls controls=None, const floating[::1] bias=None,
-           unsigned char[:, ::1] seen=None, int[::1] order=None):
+           const double[:, ::1] uniforms, double temperature, h, c, gates, floating[:, ::1] y, double[::1] sums,
+           int[:, ::1] out, Controls controls=None, const floating[::1] bias=None, unsigned char[:, ::1] seen=None,
+           int[::1] order=None):
     """Draw out[t, b] with uniforms[t, b] from the states, feeding each symbol back in; the states move on.
 
     The workspace is one of one symbol at a time; y (B, V) and `sums`, see `sums_size`, are scratch. With controls,
@@ -656,11 +654,10 @@ cdef class Batch:
         self.texts = texts
 
 
-def sample_texts(Network network not None, const floating[::1] params, const floating[::1] panels,
-                 list start not None, const floating[::1] start_y, double temperature, Batch batch not None,
-                 int[:, ::1] symbols, Py_ssize_t[::1] lengths, Py_ssize_t most, Py_ssize_t steps,
-                 uint64_t[:, ::1] streams, const uint64_t[::1] increment,
-                 const int[::1] stops, const Py_ssize_t[::1] stop_ends, h, c, gates,
+def sample_texts(Network network not None, const floating[::1] params, const floating[::1] panels, list start not None,
+                 const floating[::1] start_y, double temperature, Batch batch not None, int[:, ::1] symbols,
+                 Py_ssize_t[::1] lengths, Py_ssize_t most, Py_ssize_t steps, uint64_t[:, ::1] streams,
+                 const uint64_t[::1] increment, const int[::1] stops, const Py_ssize_t[::1] stop_ends, h, c, gates,
                  floating[:, ::1] y, double[::1] sums, int[::1] x, Controls controls=None,
                  const floating[::1] bias=None, unsigned char[:, ::1] seen=None, int[::1] order=None):
     """Draw texts side by side until all have ended, but at most for so many steps; see `texts` for when one ends.
@@ -734,8 +731,8 @@ def _control_arrays(bias, seen, order, Py_ssize_t B, Py_ssize_t V):
         _same("symbols seen", seen.shape[1], V)
 
 
-def filter_logits(floating[:, ::1] y, double temperature, Controls controls not None,
-                  const floating[::1] bias, unsigned char[:, ::1] seen, int[::1] order):
+def filter_logits(floating[:, ::1] y, double temperature, Controls controls not None, const floating[::1] bias,
+                  unsigned char[:, ::1] seen, int[::1] order):
     """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; as in `sample` (for tests)."""
     cdef Py_ssize_t b, B = y.shape[0], V = y.shape[1]
     _control_arrays(bias, seen, order, B, V)
@@ -746,8 +743,8 @@ def filter_logits(floating[:, ::1] y, double temperature, Controls controls not 
     restore_denormals(mode)
 
 
-def logits(Network network not None, const floating[::1] params, const floating[::1] panels,
-           const floating[:, ::1] top, floating[:, ::1] y):
+def logits(Network network not None, const floating[::1] params, const floating[::1] panels, const floating[:, ::1] top,
+           floating[:, ::1] y):
     """y = top @ Wy + by for states `top` (rows, H) of the last layer."""
     cdef NetworkPlaces* net = &network.net
     cdef Py_ssize_t rows = top.shape[0]
@@ -763,9 +760,8 @@ def logits(Network network not None, const floating[::1] params, const floating[
             restore_denormals(mode)
 
 
-def log_probabilities(Network network not None, const floating[::1] params,
-                      const floating[::1] panels, const int[:, ::1] x, h, c, gates,
-                      floating[:, :, ::1] y, double[:, ::1] out):
+def log_probabilities(Network network not None, const floating[::1] params, const floating[::1] panels,
+                      const int[:, ::1] x, h, c, gates, floating[:, :, ::1] y, double[:, ::1] out):
     """out[t, b] = log P(x[t, b] | the states and the symbols before); the states move on over all of x (n, B).
 
     The workspace and y (T, B, V) are for T symbols at a time.
@@ -802,9 +798,8 @@ def log_probabilities(Network network not None, const floating[::1] params,
 
 
 def log_likelihoods(Network network not None, const floating[::1] params, const floating[::1] panels,
-                    const int[::1] ids, const Py_ssize_t[::1] starts,
-                    const Py_ssize_t[::1] lengths, Py_ssize_t first, Py_ssize_t last, h, c, gates,
-                    int[::1] x, floating[:, ::1] y, double[::1] out):
+                    const int[::1] ids, const Py_ssize_t[::1] starts, const Py_ssize_t[::1] lengths, Py_ssize_t first,
+                    Py_ssize_t last, h, c, gates, int[::1] x, floating[:, ::1] y, double[::1] out):
     """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
 
     The longest come first, and the batch shrinks as strings end. The states in the workspace are those before symbol
