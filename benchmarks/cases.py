@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.peers import GATES, Arrays, Peer, peer_class
 from crnn import CharRNN
-from crnn.corpus import Source
+from crnn.text.corpus import Source
 
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
 LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable over thousands of steps

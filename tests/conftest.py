@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from crnn import _kernels, inference, threads, trainer, uniforms
+from crnn import _kernels, threads
+from crnn.inference import packed_network as inference
+from crnn.inference import uniforms
+from crnn.training import trainer
 
 # A machine with fewer cores than threads makes single examples slow; that is no failure.
 settings.register_profile("crnn", deadline=None)

@@ -6,12 +6,14 @@ import math
 
 import numpy as np
 
-from crnn import CharRNN, reference, reference_dropout
-from crnn.corpus import Streams
-from crnn.parameters import Layout
+from crnn import CharRNN
+from crnn.model.layout import Layout
+from crnn.reference import dropout as reference_dropout
+from crnn.reference import network as reference
 from crnn.settings import OPTIMIZERS
-from crnn.trainer import Trainer, threads_for
-from crnn.vocabulary import Vocabulary
+from crnn.text.corpus import Streams
+from crnn.text.vocabulary import Vocabulary
+from crnn.training.trainer import Trainer, threads_for
 
 
 def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=0, scale=0.5):

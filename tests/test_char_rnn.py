@@ -14,9 +14,11 @@ from examples import expected_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn import CharRNN, DivergenceError, InvalidInputError, trainer, training
-from crnn.progress import Progress
-from crnn.vocabulary import Vocabulary
+from crnn import CharRNN, DivergenceError, InvalidInputError
+from crnn.text.vocabulary import Vocabulary
+from crnn.training import run as training
+from crnn.training import trainer
+from crnn.training.progress import Progress
 
 TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 7
 
@@ -647,7 +649,9 @@ def run(program, timeout):
 @pytest.mark.parametrize("sweeps", [1, 1.5])
 def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
     program = f"""
-        from crnn import CharRNN, trainer, training
+        from crnn import CharRNN
+        from crnn.training import trainer
+        from crnn.training import run as training
 
         def model(max_steps):
             return CharRNN(7, batch_size=16, n_threads=3, seq_length=5, max_steps=max_steps, random_state=0)

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 import crnn
-from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError, ModelFileError, evaluation, model_file, reference
-from crnn.vocabulary import Vocabulary
+from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError, ModelFileError
+from crnn.files import model_file
+from crnn.reference import network as reference
+from crnn.text.vocabulary import Vocabulary
+from crnn.training import evaluation
 
 NAMES = ["anna", "bob", "eve", "otto", "maria", "", "li\nly"] * 9
 
@@ -305,7 +308,7 @@ def test_a_file_without_them_holds_no_word_of_them(tmp_path):
     ],
 )
 def test_a_vocabulary_that_is_none_is_a_fault(vocabulary, message):
-    from crnn.model_file_checks import vocabulary_fault
+    from crnn.files.checks import vocabulary_fault
 
     architecture = model_file.Architecture("rnn", 1, 2, 3, "float32")
     assert message in vocabulary_fault(vocabulary, architecture)

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crnn import CharRNN, reference
+from crnn import CharRNN
+from crnn.reference import network as reference
 
 GOLDEN = Path(__file__).parent / "data" / "golden.npz"
 H, T = 7, 5

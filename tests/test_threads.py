@@ -274,7 +274,7 @@ def test_importing_changes_no_threads():
 import scipy.linalg.cython_blas
 from threadpoolctl import ThreadpoolController
 before = ThreadpoolController().info()
-import crnn, crnn.trainer
+import crnn, crnn.training.trainer
 assert ThreadpoolController().info() == before
 """
     subprocess.run([sys.executable, "-c", code], check=True)

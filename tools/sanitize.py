@@ -15,9 +15,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+COMPILED = (
+    "kernels/test_kernels.py",
+    "kernels/test_crew.py",
+    "kernels/test_elementwise.py",
+    "training/test_trainer.py",
+    "inference/test_packed_network.py",
+)
 TESTS = {
-    "thread": ("test_kernels.py", "test_trainer.py", "test_crew.py", "test_inference.py", "test_elementwise.py"),
-    "address": ("test_kernels.py", "test_trainer.py", "test_crew.py", "test_inference.py", "test_elementwise.py"),
+    "thread": COMPILED,
+    "address": COMPILED,
     "valgrind": ("test_golden.py",),  # fifty times slower: steps of training through every kernel
 }
 FLAGS = {

@@ -4,7 +4,7 @@ from ._version import __version__
 from .build_info import show_config
 from .char_rnn import CharRNN
 from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
-from .special import BOUNDARY, UNKNOWN
+from .text.special import BOUNDARY, UNKNOWN
 
 __all__ = [
     "BOUNDARY",

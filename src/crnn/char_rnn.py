@@ -11,17 +11,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from . import corpus, extension, learned
-from .budget import Budget
-from .corpus import Source
 from .errors import InvalidInputError, NotFittedError
-from .language_model import LanguageModel
-from .memory_need import check_memory
-from .parameters import Layout
+from .inference.language_model import LanguageModel
+from .model import extension
+from .model import state as learned
+from .model.layout import Layout
 from .settings import OPTIMIZERS, Settings, generator, real, threads
-from .trainer import threads_for
-from .training import Training, streams_for, training_alone
-from .validation import texts
+from .text import corpus
+from .text.corpus import Source
+from .training.budget import Budget
+from .training.memory_need import check_memory
+from .training.run import Training, streams_for, training_alone
+from .training.trainer import threads_for
+from .training.validation import texts
 
 Array = NDArray[Any]
 
@@ -262,9 +264,9 @@ class CharRNN(LanguageModel):
         Notes
         -----
         The validation loss is the mean of -ln P over the whole validation text, from a zero state on; see
-        `crnn.evaluation.evaluate` for how it is measured. When `restore_best` puts the model back, weights, optimiser
-        memory, state, `n_steps_` and `smooth_loss_` are all those of that step, and `partial_fit` goes on from there;
-        only `history_` tells of the steps that are undone.
+        `crnn.training.evaluation.evaluate` for how it is measured. When `restore_best` puts the model back, weights,
+        optimiser memory, state, `n_steps_` and `smooth_loss_` are all those of that step, and `partial_fit` goes on
+        from there; only `history_` tells of the steps that are undone.
 
         Documents come in a new order in each epoch, shuffled by `random_state`, one after another in `batch_size`
         streams, parted by a boundary symbol (`crnn.BOUNDARY` in `vocabulary_`). The hidden state is zero where a
@@ -407,7 +409,7 @@ class CharRNN(LanguageModel):
         >>> model.cell, model.schedule, model.max_seconds
         ('lstm', 'cosine', 2.0)
         """
-        from . import recommended
+        from .training import recommended
 
         seconds = real("seconds", seconds, above=0.0)
         if cell not in recommended.RECIPES:
@@ -456,7 +458,7 @@ class CharRNN(LanguageModel):
         >>> again.score("hello") == model.score("hello")
         True
         """
-        from . import checkpoint
+        from .files import checkpoint
 
         if "vocabulary_" not in vars(self):
             raise NotFittedError.before("save", estimator=type(self).__name__)
@@ -494,7 +496,7 @@ class CharRNN(LanguageModel):
         >>> again.score("abcabc") == model.score("abcabc")
         True
         """
-        from . import checkpoint
+        from .files import checkpoint
 
         model = cls()
         checkpoint.read(model, path)

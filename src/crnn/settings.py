@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .cells import CELLS, MOST_LAYERS
 from .errors import InvalidInputError
-from .schedule import SCHEDULES
+from .model.cells import CELLS, MOST_LAYERS
+from .training.schedule import SCHEDULES
 
 MOST = 2**31 - 1  # what a BLAS can count
 MOST_STEPS = 2**63 - 1  # what the kernel counts

@@ -1,0 +1,266 @@
+"""The files of the command line: texts, models, and ``-`` for standard input and output."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import InvalidInputError, ModelFileError
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+    from ..char_rnn import CharRNN
+
+__all__ = ["STANDARD", "check_writable", "model_path", "read_documents", "read_lines", "read_text", "save"]
+
+STANDARD = "-"  # standard input or output, in place of a path
+LINES_SIZE = 1 << 18  # bytes of lines that are held at a time
+
+
+def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
+    """Return a text as `CharRNN.fit` takes it.
+
+    Parameters
+    ----------
+    path : str
+        A file, or ``-`` for standard input.
+    as_bytes : bool
+        Whether the symbols are bytes; otherwise it is UTF-8.
+
+    Returns
+    -------
+    str, bytes or Path
+        A path where the file can be read block by block, and more than once.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+        If it cannot be read. (A path that is returned may still turn out to hold no UTF-8.)
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "text")
+    ...     _ = Path(path).write_text("to be", encoding="utf-8")
+    ...     read_text(path, as_bytes=True)
+    b'to be'
+    """
+    if path == STANDARD:
+        data = _standard_input().read()
+    elif not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
+        return Path(path)
+    else:
+        data = Path(path).read_bytes()
+    return data if as_bytes else data.decode("utf-8")
+
+
+def read_documents(path: str, *, as_bytes: bool) -> list[str] | list[bytes]:
+    r"""Return the lines of a text as `CharRNN.fit` takes documents.
+
+    Parameters
+    ----------
+    path, as_bytes
+        As for `read_text`.
+
+    Returns
+    -------
+    list of str or of bytes
+        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+        If it cannot be read.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "names")
+    ...     _ = Path(path).write_bytes(b"Anna\r\nBob\n\nEve")
+    ...     read_documents(path, as_bytes=False)
+    ['Anna', 'Bob', '', 'Eve']
+    """
+    data = _standard_input().read() if path == STANDARD else Path(path).read_bytes()
+    lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
+    if as_bytes:
+        return lines
+    try:
+        return [line.decode("utf-8") for line in lines]
+    except UnicodeDecodeError:
+        data.decode("utf-8")  # raises the same, but with the place in the file
+        raise
+
+
+def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any]]:
+    r"""Give the lines of a text, as many at a time as have come: whoever writes lines to a pipe gets answers.
+
+    Parameters
+    ----------
+    path, as_bytes
+        As of `read_text`.
+
+    Returns
+    -------
+    iterator of lists of str or of bytes
+        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none.
+
+    Raises
+    ------
+    OSError, InvalidInputError
+        On the way, if it cannot be read or is not UTF-8.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "text")
+    ...     _ = Path(path).write_text("to be\nor not", encoding="utf-8")
+    ...     list(read_lines(path, as_bytes=False))
+    [['to be'], ['or not']]
+    """
+    with contextlib.nullcontext(_standard_input()) if path == STANDARD else open(path, "rb") as file:
+        pieces, count = list[bytes](), 0  # of a line that has not ended
+        while data := file.read1(LINES_SIZE):
+            *whole, rest = data.split(b"\n")
+            if whole:
+                whole[0] = b"".join([*pieces, whole[0]])
+                yield _lines(whole, count, as_bytes)
+                pieces, count = [], count + len(whole)
+            pieces.append(rest)
+        if last := b"".join(pieces):
+            yield _lines([last], count, as_bytes)
+
+
+def _lines(lines: list[bytes], first: int, as_bytes: bool) -> list[Any]:
+    lines = [line.removesuffix(b"\r") for line in lines]
+    if as_bytes:
+        return lines
+    try:
+        return b"\n".join(lines).decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        i = first + error.object.count(b"\n", 0, error.start)
+        raise InvalidInputError(f"line {i + 1} is not UTF-8: convert the lines, or train a model of bytes") from None
+
+
+@contextlib.contextmanager
+def model_path(path: str) -> Iterator[str]:
+    """Give the path of a model file: for ``-`` that of a copy of standard input, as long as the context lasts.
+
+    Examples
+    --------
+    >>> with model_path("book.crnn") as path:
+    ...     path
+    'book.crnn'
+    """
+    if path != STANDARD:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="crnn-") as folder:
+        copy = os.path.join(folder, "model.crnn")
+        Path(copy).write_bytes(_standard_input().read())
+        try:
+            yield copy
+        except ModelFileError as error:
+            raise ModelFileError(str(error).replace(repr(copy), "on standard input")) from None
+
+
+def _standard_input() -> BufferedReader:
+    if sys.stdin is None:
+        raise OSError("standard input is closed: name a file in place of -")
+    return cast("BufferedReader", sys.stdin.buffer)
+
+
+def check_writable(path: str) -> None:
+    """Raise an OSError now if nothing could be written there later, after an hour of training.
+
+    Parameters
+    ----------
+    path : str
+        A file, or ``-`` for standard output.
+
+    Examples
+    --------
+    >>> check_writable("no-such-folder/book.crnn")
+    Traceback (most recent call last):
+    FileNotFoundError: [Errno 2] No such file or directory: 'no-such-folder/book.crnn'
+    """
+    if path == STANDARD:
+        if sys.stdout is None:
+            raise OSError("standard output is closed: send it to a file or a program")
+        return
+    mode = None
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.stat(path).st_mode
+    if mode is not None and stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if mode is not None and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    if mode is None or stat.S_ISREG(mode):  # `save` makes a new file beside it; /dev/null it writes to
+        try:
+            with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
+                pass
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
+
+
+def save(model: CharRNN, path: str) -> tuple[str, OSError | None]:
+    """Save a trained model, in the folder for temporary files if it cannot be saved where it should be.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model.
+    path : str
+        A file, or ``-`` for standard output.
+
+    Returns
+    -------
+    str
+        Where it is.
+    OSError or None
+        Why it is not where it should be.
+
+    Raises
+    ------
+    OSError
+        If it could be saved in neither place.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(hidden_size=5, max_steps=0, random_state=0).fit("to be")
+    >>> where, error = save(model, "no-such-folder/to-be.crnn")
+    >>> os.path.exists(where), error.strerror
+    (True, 'No such file or directory')
+    >>> os.unlink(where)
+    """
+    try:
+        if path == STANDARD:
+            _to_standard_output(model)
+        else:
+            model.save(path)
+        return path, None
+    except OSError as error:
+        handle, spare = tempfile.mkstemp(prefix="crnn-", suffix=".crnn")
+        os.close(handle)
+        try:
+            model.save(spare)
+        except OSError:
+            os.unlink(spare)
+            raise error from None
+        return spare, error
+
+
+def _to_standard_output(model: CharRNN) -> None:
+    with tempfile.TemporaryDirectory(prefix="crnn-") as folder:
+        copy = os.path.join(folder, "model.crnn")
+        model.save(copy)
+        sys.stdout.buffer.write(Path(copy).read_bytes())
+        sys.stdout.buffer.flush()

@@ -1,0 +1,1 @@
+"""Model files: what is in one, how it is checked, how it is written."""

@@ -1,0 +1,1 @@
+"""The NumPy reference implementation of every kernel."""

@@ -1,0 +1,372 @@
+"""NumPy twins of the kernels: the same names, shapes and results, written to be read.
+
+They are the oracle of the tests and the companion of ``docs/mathematics.md``; the library never falls back on
+them. Letters: T time steps, B streams, H hidden units, V symbols, L layers, G gates; matrices are (input, output), so
+``y = x @ W``. A state is the tuple of what a cell carries from one time step to the next, (L, B, H) each: ``(h,)``,
+and for an LSTM ``(h, c)``. A boundary is a symbol that a stream reads with zeros for its state: what comes before it
+has no part in what comes after it, forward or backward.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.cells import CELLS
+from ..model.layout import LayerTensors, Tensors
+from .optimizers import update
+
+Array = NDArray[Any]
+State = tuple[Array, ...]
+
+
+class Activations(NamedTuple):
+    """What one layer computed over a chunk, and its backward pass needs."""
+
+    x: Array  # its input: symbols (T, B), or what the layer below gives, dropout applied, (T, B, H)
+    h: Array  # (T + 1, B, H): h[0] is the state before the chunk
+    gates: Array  # (T, B, G H): after tanh or the sigmoid, in the order of `Cell.gates`
+    c: Array | None = None  # (T + 1, B, H): an LSTM's cell
+    hn: Array | None = None  # (T, B, H): a GRU's h' Wh_n + bn, which r multiplies
+    kept: Array | None = None  # (T, B, 1): 0 where a stream reads the boundary, else 1; None: it does not
+
+    def before(self, state: Array, t: int | slice) -> Array:
+        """Return the states h or c (T + 1, B, H) as the steps t read them."""
+        return state[t] if self.kept is None else state[t] * self.kept[t]
+
+    def passed(self, gradient: Array, t: int) -> Array:
+        """Return what step t passes on of a gradient (B, H) of the state that it read."""
+        return gradient if self.kept is None else gradient * self.kept[t]
+
+
+# ------------------------------------------------------------------------ forward
+
+
+def sigmoid(z: Array) -> Array:
+    """Return 1 / (1 + exp(-z)) without a large exponential.
+
+    Examples
+    --------
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    e = np.exp(-np.abs(z))
+    return np.asarray(np.where(z < 0, e, 1) / (1 + e), z.dtype)
+
+
+def rnn_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array) -> Activations:
+    """Run one tanh layer over a chunk; `a` (T, B, H) is x Wx + bh, the part that waits for no state."""
+    h = _chunk_of(h0, len(a))
+    act = Activations(x, h, gates=h[1:], kept=kept)
+    for t in range(len(a)):
+        h[t + 1] = np.tanh(a[t] + act.before(h, t) @ layer.Wh)
+    return act
+
+
+def gru_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array) -> Activations:
+    """Run one GRU layer over a chunk; `a` (T, B, 3 H) is x Wx + bh."""
+    H = h0.shape[-1]
+    h, gates, hn = _chunk_of(h0, len(a)), np.empty_like(a), np.empty_like(a[..., :H])
+    act = Activations(x, h, gates, hn=hn, kept=kept)
+    for t in range(len(a)):
+        h_prev = act.before(h, t)
+        q = h_prev @ layer.Wh
+        r, z = np.split(sigmoid(a[t, ..., : 2 * H] + q[..., : 2 * H]), 2, axis=-1)
+        hn[t] = q[..., 2 * H :] + layer.bn
+        n = np.tanh(a[t, ..., 2 * H :] + r * hn[t])
+        h[t + 1] = (1 - z) * n + z * h_prev
+        gates[t] = np.concatenate([r, z, n], axis=-1)
+    return act
+
+
+def lstm_forward(
+    layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array, c0: Array
+) -> Activations:
+    """Run one LSTM layer over a chunk; `a` (T, B, 4 H) is x Wx + bh."""
+    h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
+    act = Activations(x, h, gates, c=c, kept=kept)
+    for t in range(len(a)):
+        i, f, g, o = np.split(a[t] + act.before(h, t) @ layer.Wh, 4, axis=-1)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        c[t + 1] = f * act.before(c, t) + i * g
+        h[t + 1] = o * np.tanh(c[t + 1])
+        gates[t] = np.concatenate([i, f, g, o], axis=-1)
+    return act
+
+
+FORWARD: dict[str, Callable[..., Activations]] = {"rnn": rnn_forward, "gru": gru_forward, "lstm": lstm_forward}
+
+
+def forward(
+    p: Tensors, cell: str, x: Array, state: State, masks: Array | None = None, boundary: int | None = None
+) -> tuple[list[Activations], Array]:
+    """Run the network over a chunk.
+
+    Parameters
+    ----------
+    p : Tensors
+        Parameters.
+    cell : {"rnn", "gru", "lstm"}
+    x : (T, B) int array
+        Symbols.
+    state : tuple of (L, B, H) arrays
+        Before the chunk.
+    masks : (L, T, B, H) array, optional
+        Dropout: what the outputs of each layer are multiplied by on their way up, to the next layer or the decoder.
+        The way from one time step to the next is not masked.
+    boundary : int, optional
+        The symbol that is read with a state of zeros.
+
+    Returns
+    -------
+    layers : list of Activations
+        From the first layer to the last.
+    y : (T, B, V) array
+        Logits.
+    """
+    layers: list[Activations] = []
+    below = x
+    kept = None if boundary is None else (x != boundary)[..., None].astype(p.Wy.dtype)
+    for k, layer in enumerate(p.layers):
+        a = (layer.Wx[below] if k == 0 else below @ layer.Wx) + layer.bh
+        layers.append(FORWARD[cell](layer, below, a, kept, *(s[k] for s in state)))
+        below = _dropped(layers[k].h[1:], masks, k)
+    return layers, below @ p.Wy + p.by
+
+
+def state_after(layers: Sequence[Activations]) -> State:
+    """Return the state after the chunk: a copy."""
+    h = np.stack([layer.h[-1] for layer in layers])
+    c = [layer.c[-1] for layer in layers if layer.c is not None]
+    return (h, np.stack(c)) if c else (h,)
+
+
+def softmax_loss(y: Array, targets: Array) -> tuple[float, Array]:
+    """Return the loss (sum over t, mean over b, in nats) and its gradient dy, (T, B, V)."""
+    T, B, _ = y.shape
+    log_p = log_softmax(y)
+    t, b = np.ogrid[:T, :B]
+    dy = np.exp(log_p)
+    dy[t, b, targets] -= 1
+    return float(-log_p[t, b, targets].sum() / B), dy / B
+
+
+def log_softmax(y: Array) -> Array:
+    """Return the logarithms of the probabilities that the logits y (..., V) stand for.
+
+    Examples
+    --------
+    >>> log_softmax(np.array([-1e4, 1e4])).tolist()
+    [-20000.0, 0.0]
+    """
+    y = y - y.max(axis=-1, keepdims=True)
+    return np.asarray(y - np.log(np.exp(y).sum(axis=-1, keepdims=True)))
+
+
+def _chunk_of(before: Array, T: int) -> Array:
+    """Return room for what is carried through T steps, (T + 1, B, H), of which the first place is filled."""
+    chunk = np.empty((T + 1, *before.shape), before.dtype)
+    chunk[0] = before
+    return chunk
+
+
+def _dropped(a: Array, masks: Array | None, k: int) -> Array:
+    """Return `a` times the mask of layer k, in its own precision."""
+    return a if masks is None else a * masks[k].astype(a.dtype)
+
+
+# ----------------------------------------------------------------------- backward
+#
+# Each takes dh (T, B, H), what the logits or the layer above want of a layer's outputs, and returns two gradients,
+# (T, B, G H) each: da of a = x Wx + bh, and dq of the recurrent part q = h' Wh + bn, which differs in a GRU alone.
+
+
+def rnn_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
+    """Back-propagate through one tanh layer."""
+    da = np.empty_like(act.gates)
+    dh_later = np.zeros_like(dh[0])  # what the later steps want of h[t + 1]
+    for t in reversed(range(len(da))):
+        da[t] = (1 - act.h[t + 1] ** 2) * (dh[t] + dh_later)
+        dh_later = act.passed(da[t] @ layer.Wh.T, t)
+    return da, da
+
+
+def gru_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
+    """Back-propagate through one GRU layer."""
+    assert act.hn is not None
+    da, dq = np.empty_like(act.gates), np.empty_like(act.gates)
+    dh_later = np.zeros_like(dh[0])
+    for t in reversed(range(len(da))):
+        r, z, n = np.split(act.gates[t], 3, axis=-1)
+        dh_t = dh[t] + dh_later
+        da_n = (1 - n**2) * (1 - z) * dh_t
+        da_z = z * (1 - z) * (act.before(act.h, t) - n) * dh_t
+        da_r = r * (1 - r) * act.hn[t] * da_n
+        da[t] = np.concatenate([da_r, da_z, da_n], axis=-1)
+        dq[t] = np.concatenate([da_r, da_z, r * da_n], axis=-1)
+        dh_later = act.passed(z * dh_t + dq[t] @ layer.Wh.T, t)
+    return da, dq
+
+
+def lstm_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
+    """Back-propagate through one LSTM layer."""
+    assert act.c is not None
+    da = np.empty_like(act.gates)
+    dh_later, dc_later = np.zeros_like(dh[0]), np.zeros_like(dh[0])
+    for t in reversed(range(len(da))):
+        i, f, g, o = np.split(act.gates[t], 4, axis=-1)
+        tanh_c = np.tanh(act.c[t + 1])
+        dh_t = dh[t] + dh_later
+        dc = (1 - tanh_c**2) * o * dh_t + dc_later
+        da_i, da_f = i * (1 - i) * g * dc, f * (1 - f) * act.before(act.c, t) * dc
+        da_g, da_o = (1 - g**2) * i * dc, o * (1 - o) * tanh_c * dh_t
+        da[t] = np.concatenate([da_i, da_f, da_g, da_o], axis=-1)
+        dh_later, dc_later = act.passed(da[t] @ layer.Wh.T, t), act.passed(f * dc, t)
+    return da, da
+
+
+BACKWARD = {"rnn": rnn_backward, "gru": gru_backward, "lstm": lstm_backward}
+
+
+def backward(
+    p: Tensors, cell: str, layers: Sequence[Activations], dy: Array, masks: Array | None = None
+) -> Tensors:
+    """Back-propagate dy (T, B, V) through the chunk: the gradients, in the shapes of the parameters."""
+    outputs = _dropped(layers[-1].h[1:], masks, -1)
+    dWy, dby = _over_rows(outputs, dy), dy.sum(axis=(0, 1))
+    gradients: list[LayerTensors] = []
+    dh = dy @ p.Wy.T
+    for k in reversed(range(len(layers))):
+        layer, act = p.layers[k], layers[k]
+        da, dq = BACKWARD[cell](layer, act, _dropped(dh, masks, k))
+        if k == 0:
+            dWx = np.zeros_like(layer.Wx)
+            np.add.at(dWx, act.x, da)
+        else:
+            dWx = _over_rows(act.x, da)
+            dh = da @ layer.Wx.T
+        H = act.h.shape[-1]
+        dbn = dq[..., -H:].sum(axis=(0, 1)) if CELLS[cell].separate_bias else None
+        dWh = _over_rows(act.before(act.h[:-1], slice(None)), dq)
+        gradients.insert(0, LayerTensors(dWx, dWh, da.sum(axis=(0, 1)), dbn))
+    return Tensors(tuple(gradients), dWy, dby)
+
+
+def _over_rows(x: Array, dy: Array) -> Array:
+    """Return the gradient of W in y = x W: the sum of x' dy over time steps and streams."""
+    return np.asarray(np.einsum("tbi,tbj->ij", x, dy))
+
+
+def loss_and_gradients(
+    p: Tensors,
+    cell: str,
+    x: Array,
+    targets: Array,
+    state: State,
+    masks: Array | None = None,
+    boundary: int | None = None,
+) -> tuple[float, Tensors, State]:
+    """Return the chunk's loss, its gradients (not clipped) and the state after it.
+
+    Parameters
+    ----------
+    p, cell, x, state, masks, boundary
+        As in `forward`.
+    targets : (T, B) int array
+        The symbol that follows each of x.
+
+    Examples
+    --------
+    >>> from crnn.model.layout import Layout, initialise
+    >>> layout = Layout(5, 3, np.dtype("float64"), cell="gru", num_layers=2)
+    >>> p = layout.tensors(initialise(layout, np.random.default_rng(0), 0.01))
+    >>> x = np.array([[0], [1], [2], [3]])
+    >>> loss, gradients, (h,) = loss_and_gradients(p, "gru", x[:-1], x[1:], (np.zeros((2, 1, 3)),))
+    >>> round(loss / 3, 2), gradients.layers[1].Wx.shape, h.shape  # ln 5 a symbol
+    (1.61, (3, 9), (2, 1, 3))
+    """
+    layers, y = forward(p, cell, x, state, masks, boundary)
+    loss, dy = softmax_loss(y, targets)
+    return loss, backward(p, cell, layers, dy, masks), state_after(layers)
+
+
+# ----------------------------------------------------------------------- training
+
+
+def train_step(
+    p: Tensors,
+    cell: str,
+    memory: Sequence[Tensors],
+    x: Array,
+    targets: Array,
+    state: State,
+    learning_rate: float,
+    clip: float = math.inf,
+    *,
+    optimizer: str = "adagrad",
+    clip_norm: float = math.inf,
+    weight_decay: float = 0.0,
+    step: int = 1,
+    masks: Array | None = None,
+    weight_masks: Sequence[Array] | None = None,
+    boundary: int | None = None,
+) -> tuple[float, State]:
+    """One step of training in place on `p` and `memory`; returns the loss before it and the state after it.
+
+    With `weight_masks`, (H, G H) for each layer, the loss and its gradient are those of recurrent weights that are
+    multiplied by them.
+    """
+    seen = p if weight_masks is None else _with_dropped_weights(p, weight_masks)
+    loss, d, state = loss_and_gradients(seen, cell, x, targets, state, masks, boundary)
+    if weight_masks is not None:  # of Wh * mask the derivative by Wh is the mask
+        d = _with_dropped_weights(d, weight_masks)
+    update(optimizer, p, d, memory, learning_rate, clip, clip_norm, weight_decay, step)
+    return loss, state
+
+
+def _with_dropped_weights(p: Tensors, masks: Sequence[Array]) -> Tensors:
+    """Return the tensors with each layer's Wh, or its gradient, multiplied by a mask."""
+    layers = (
+        layer._replace(Wh=layer.Wh * mask.astype(layer.Wh.dtype)) for layer, mask in zip(p.layers, masks, strict=True)
+    )
+    return replace(p, layers=tuple(layers))
+
+
+# --------------------------------------------------------------------- inference
+
+
+def log_probabilities(
+    p: Tensors, cell: str, ids: Array, state: State, boundary: int | None = None
+) -> tuple[Array, State]:
+    """Return log P of each of the symbols ids (N, B) given the state and those before it, and the state after them.
+
+    The first symbol of each stream is predicted from `state` alone.
+    """
+    layers, _ = forward(p, cell, ids, state, boundary=boundary)
+    log_p = log_softmax(layers[-1].h[:-1] @ p.Wy + p.by)
+    return np.take_along_axis(log_p, ids[..., None].astype(np.intp), axis=-1)[..., 0], state_after(layers)
+
+
+def draw(y: Array, u: float, temperature: float) -> int:
+    """Return the symbol that the uniform `u` in [0, 1) picks from softmax(y / temperature): inverse CDF."""
+    if temperature == 0:
+        return int(y.argmax())
+    cumulative = np.cumsum(np.exp((y - y.max()) / temperature))
+    return int(min(np.searchsorted(cumulative, u * cumulative[-1], side="right"), len(y) - 1))
+
+
+def sample(
+    p: Tensors, cell: str, state: State, uniforms: Array, temperature: float, boundary: int | None = None
+) -> tuple[Array, State]:
+    """Draw one symbol for each of the uniforms (n, B), each fed back in; returns them and the last state."""
+    out = np.empty(uniforms.shape, np.intp)
+    for i, row in enumerate(uniforms):
+        y = state[0][-1] @ p.Wy + p.by
+        out[i] = [draw(y[b], u, temperature) for b, u in enumerate(row)]
+        state = state_after(forward(p, cell, out[i : i + 1], state, boundary=boundary)[0])
+    return out, state

@@ -1,0 +1,100 @@
+"""NumPy twins of the controls of sampling, written to be read; see `reference`.
+
+In order: a bias on the logits, the repetition penalty, the temperature, top-k, top-p, min-p; then the draw, by inverse
+CDF in the order of the ids. Each step looks at what the one before it leaves. "The most probable" goes by the
+probability, among equals by the smaller id.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.layout import Tensors
+from . import network as reference
+
+Array = NDArray[Any]
+
+LARGEST_LOGIT = 1e30  # of a penalised one
+
+
+def filtered(
+    y: Array,
+    seen: Array | None = None,
+    *,
+    bias: Array | float = 0.0,
+    repetition_penalty: float = 1.0,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+) -> Array:
+    """Return the probabilities that the controls make of logits y (V,).
+
+    Parameters
+    ----------
+    y : (V,) array
+    seen : (V,) bool array, optional
+        The symbols that the penalty is for.
+    bias : (V,) array or float
+        Added to the logits.
+    repetition_penalty, temperature, top_k, top_p, min_p
+        As in `SamplingControls`.
+
+    Examples
+    --------
+    >>> y = np.log([0.5, 0.25, 0.125, 0.125])
+    >>> filtered(y, top_k=3).round(3).tolist()  # the last two are equals
+    [0.571, 0.286, 0.143, 0.0]
+    >>> filtered(y, top_p=0.6).round(3).tolist()
+    [0.667, 0.333, 0.0, 0.0]
+    >>> filtered(y, min_p=0.4, temperature=0.5).round(3).tolist()  # the temperature makes a quarter of the half
+    [1.0, 0.0, 0.0, 0.0]
+    """
+    y = np.asarray(y, np.float64) + bias
+    if seen is not None:
+        penalised = np.where(y > 0, y / repetition_penalty, y * repetition_penalty).clip(-LARGEST_LOGIT, LARGEST_LOGIT)
+        y = np.where(seen & np.isfinite(y), penalised, y)
+    if temperature == 0:
+        return np.asarray(np.arange(len(y)) == y.argmax(), np.float64)
+    p = np.exp((y - y.max()) / temperature)
+    p /= p.sum()
+    order = np.argsort(-p, kind="stable")
+    if top_k:
+        p[order[top_k:]] = 0
+    if top_p < 1:
+        short = np.cumsum(p[order]) < top_p * p.sum()  # of all, if rounding keeps the last from reaching it
+        p[order[np.count_nonzero(short) + 1 :]] = 0
+    p[p < min_p * p.max()] = 0
+    return np.asarray(p / p.sum())
+
+
+def draw(p: Array, u: float) -> int:
+    """Return the symbol that the uniform `u` in [0, 1) picks from probabilities p (V,): inverse CDF."""
+    cumulative = np.cumsum(p)
+    return int(min(np.searchsorted(cumulative, u * cumulative[-1], side="right"), np.flatnonzero(p)[-1]))
+
+
+def sample(
+    p: Tensors, cell: str, state: reference.State, uniforms: Array, seen: Array, **controls: Any
+) -> tuple[Array, reference.State]:
+    """Draw one symbol for each of the uniforms (n, B), each fed back in; returns them and the last state.
+
+    Parameters
+    ----------
+    p, cell, state, uniforms
+        As in `reference.sample`.
+    seen : (B, V) bool array
+        The symbols that the penalty is for; those that are drawn are added.
+    controls
+        As `filtered` takes them.
+    """
+    out = np.empty(uniforms.shape, np.intp)
+    for i, row in enumerate(uniforms):
+        y = state[0][-1] @ p.Wy + p.by
+        out[i] = [draw(filtered(y[b], seen[b], **controls), u) for b, u in enumerate(row)]
+        seen[np.arange(len(row)), out[i]] = True
+        state = reference.state_after(reference.forward(p, cell, out[i : i + 1], state)[0])
+    return out, state

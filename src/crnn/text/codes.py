@@ -1,0 +1,130 @@
+"""Code points and byte values: what texts are made of, piece by piece, and which of them occur."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InvalidInputError
+
+__all__ = ["MAX_CODE", "UTF32", "Bytes", "Kind", "Text", "byte_view", "checked_codes", "collect", "integers", "kind_of",
+           "pieces"]  # fmt: skip
+
+Kind = Literal["characters", "bytes"]
+Bytes = bytes | bytearray | memoryview
+Text = str | Bytes
+
+MAX_CODE: dict[Kind, int] = {"characters": 0x10FFFF, "bytes": 0xFF}
+UTF32 = "utf-32-le"
+# Symbols looked up at once: the temporaries (13 bytes a symbol and the index NumPy makes of them) stay in L2.
+_PIECE = 1 << 16
+
+
+def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[NDArray[np.intp], Kind | None, bool]:
+    """Return the codes that occur in a text, those that do so often enough.
+
+    Parameters
+    ----------
+    blocks : iterable of str, or of bytes-like
+        The text, in any partition.
+    kind : {"characters", "bytes"} or None
+        What the text is of; None: its first block tells.
+    min_count : int
+        How often at least.
+
+    Returns
+    -------
+    codes : ndarray of int
+        Sorted.
+    kind : {"characters", "bytes"} or None
+        None: there was no block.
+    empty : bool
+        Whether nothing occurs at all.
+
+    Examples
+    --------
+    >>> collect(["to be", " or not"], None, 2)
+    (array([ 32, 111, 116]), 'characters', False)
+    """
+    counts: NDArray[Any] = np.zeros(0, np.bool_)  # 1,114,112 of them: for 1 a bit more than a megabyte is enough
+    for block in blocks:
+        found = kind_of(block, "the text")
+        if kind is None:
+            kind = found
+        elif found != kind:
+            raise InvalidInputError("the blocks of one text must be all str or all bytes, not a mixture")
+        if not len(counts):
+            counts = np.zeros(MAX_CODE[kind] + 1, np.bool_ if min_count == 1 else np.int64)
+        for codes in pieces(block):
+            if min_count == 1:
+                counts[codes] = True
+            else:
+                of_piece = np.bincount(codes)
+                counts[: len(of_piece)] += of_piece
+    return np.flatnonzero(counts >= min_count), kind, not counts.any()
+
+
+def byte_view(data: Bytes, name: str = "X") -> memoryview:
+    """See bytes-like data as one flat row of unsigned bytes; only what is not contiguous is copied."""
+    view = memoryview(data)
+    if view.itemsize != 1:
+        raise InvalidInputError(
+            f'{name} is a memoryview of {view.itemsize}-byte items (format "{view.format}"), not of bytes: '
+            'use its cast("B") if its bytes are meant'
+        )
+    return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+
+
+def kind_of(text: object, name: str) -> Kind:
+    """Say what a text is of, or raise if it is none; `name` is what the error calls it."""
+    if isinstance(text, str):
+        return "characters"
+    if isinstance(text, (bytes, bytearray, memoryview)):
+        return "bytes"
+    raise InvalidInputError(f"{name} must be str or bytes, not {type(text).__name__}")
+
+
+def pieces(text: Text) -> Iterator[NDArray[Any]]:
+    """Code points or byte values of a text, at most `_PIECE` at once and never none."""
+    if isinstance(text, str):
+        for start in range(0, len(text), _PIECE):
+            piece = text[start : start + _PIECE]
+            yield np.frombuffer(piece.encode(UTF32, "surrogatepass"), "<u4")
+    else:
+        values = np.frombuffer(byte_view(text), np.uint8)
+        for start in range(0, len(values), _PIECE):
+            yield values[start : start + _PIECE]
+
+
+def integers(values: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
+    """One-dimensional integers; an empty list, which NumPy takes for floats, is none."""
+    numbers = np.asarray(values)
+    if numbers.ndim != 1:
+        raise InvalidInputError(f"{name} must be one-dimensional, not of shape {numbers.shape}")
+    if numbers.size == 0:
+        return numbers.astype(np.intp)
+    if numbers.dtype.kind not in "iu":
+        raise InvalidInputError(f"{name} must be integers, not {numbers.dtype}")
+    return numbers
+
+
+def checked_codes(codes: ArrayLike, max_code: int) -> NDArray[np.uint32]:
+    """Give codes as a read-only array of the vocabulary's own, or say what is wrong with them."""
+    numbers = integers(codes, "codes")
+    if numbers.size and (numbers.min() < 0 or numbers.max() > max_code):
+        raise InvalidInputError(
+            f"codes must lie between 0 and {max_code}, but run from {numbers.min()} to {numbers.max()}"
+        )
+    # A copy in any case: the caller's array may change later.
+    own = np.array(numbers, np.uint32)
+    falls = np.flatnonzero(own[1:] <= own[:-1])
+    if falls.size:
+        i = int(falls[0])
+        raise InvalidInputError(
+            f"codes must be strictly increasing, but codes[{i + 1}] is {own[i + 1]}, after {own[i]}"
+        )
+    own.flags.writeable = False
+    return own

@@ -1,0 +1,462 @@
+"""Symbols and ids: the characters of a text, or the values of its bytes, numbered in sorted order."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, SupportsIndex, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InvalidInputError
+from .codes import MAX_CODE, UTF32, Kind, Text, checked_codes, collect, integers, kind_of, pieces
+from .special import BOUNDARY, UNKNOWN, Special
+
+__all__ = ["Ids", "Kind", "Text", "Vocabulary"]
+
+Ids = NDArray[np.unsignedinteger[Any]]
+
+# Symbols that `repr` shows.
+_SHOWN = 32
+# What an unknown symbol is in a text: Unicode's replacement character, and what `str.encode` puts in its place.
+_REPLACEMENT = {"characters": 0xFFFD, "bytes": ord("?")}
+
+
+class Vocabulary(Sequence[str | bytes | Special]):
+    r"""The symbols of a model in id order, and the way from text to ids and back.
+
+    Symbols are characters (Unicode code points, lone surrogates included) or bytes. Ids follow the sorted
+    code points or byte values. A vocabulary is an immutable sequence of its symbols, each a `str` of one
+    character or, for bytes, a `bytes` of length one; `in` for bytes takes an `int` as well.
+
+    After them there may be two symbols that are no characters: `crnn.UNKNOWN`, which stands for every character that
+    is not one of the others, and, last of all, `crnn.BOUNDARY`, the start and the end of a document.
+
+    Parameters
+    ----------
+    codes : array-like of int, shape (V,)
+        Code points (0 to 0x10FFFF) or byte values (0 to 255), strictly increasing; at least one, but for a boundary.
+    kind : {"characters", "bytes"}, default="characters"
+        What the codes are.
+    unknown : bool, default=False
+        Whether there is a symbol for all other characters.
+    boundary : bool, default=False
+        Whether there is a symbol for the start and the end of a document.
+
+    Attributes
+    ----------
+    kind : {"characters", "bytes"}
+    codes : ndarray of uint32
+        Of the characters alone. Read-only.
+    unknown, boundary : int or None
+        The ids of these symbols, None where there is none.
+    id_dtype : numpy.dtype
+        The smallest unsigned type that holds every id: 1, 2 or 4 bytes.
+
+    Raises
+    ------
+    InvalidInputError
+        If there would be no symbol, `codes` is not one-dimensional, not integers, out of range or not strictly
+        increasing, or `kind` is neither of the two.
+
+    Examples
+    --------
+    >>> from crnn.text.vocabulary import Vocabulary
+    >>> vocabulary = Vocabulary.from_text("hello")
+    >>> list(vocabulary)
+    ['e', 'h', 'l', 'o']
+    >>> ids = vocabulary.encode("hole")
+    >>> ids
+    array([1, 3, 2, 0], dtype=uint8)
+    >>> vocabulary.decode(ids)
+    'hole'
+    >>> Vocabulary([10, 255], kind="bytes")[1]
+    b'\xff'
+    >>> documents = Vocabulary([97, 98], unknown=True, boundary=True)
+    >>> documents.encode("abc"), documents.boundary
+    (array([0, 1, 2], dtype=uint8), 3)
+    """
+
+    __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_table", "_unknown")
+
+    _unknown: int | None
+    _boundary: int | None
+
+    _codes: NDArray[np.uint32]
+    _id_dtype: np.dtype[np.unsignedinteger[Any]]
+    _kind: Kind
+    _table: NDArray[np.int32]
+
+    def __init__(
+        self, codes: ArrayLike, kind: Kind = "characters", *, unknown: bool = False, boundary: bool = False
+    ) -> None:
+        if kind not in MAX_CODE:
+            raise InvalidInputError(f'kind must be "characters" or "bytes", not {kind!r}')
+        self._kind = kind
+        self._codes = checked_codes(codes, MAX_CODE[kind])
+        characters = len(self._codes)
+        if not characters and not boundary:
+            raise InvalidInputError("codes is empty: a vocabulary needs at least one symbol")
+        self._unknown = characters if unknown else None
+        self._boundary = characters + unknown if boundary else None
+        self._id_dtype = np.min_scalar_type(len(self) - 1)
+        # One entry more than the largest code: whatever lies beyond is clipped to it, and is unknown.
+        self._table = np.full(int(self._codes[-1]) + 2 if characters else 1, -1, np.int32)
+        self._table[self._codes] = np.arange(characters, dtype=np.int32)
+
+    @classmethod
+    def from_blocks(
+        cls, blocks: Iterable[Text], *, min_count: int = 1, boundary: bool = False, kind: Kind | None = None
+    ) -> Vocabulary:
+        """Collect the distinct symbols of a text that comes in blocks.
+
+        Parameters
+        ----------
+        blocks : iterable of str, or of bytes-like
+            The text, in any partition. One block at a time is held.
+        min_count : int, default=1
+            Symbols that occur less often are left out. If this is above 1, there is an unknown symbol for them, and
+            for all that do not occur.
+        boundary : bool, default=False
+            Whether there is a boundary; the text may then be empty.
+        kind : {"characters", "bytes"}, optional
+            What the blocks are; by default the first one tells.
+
+        Returns
+        -------
+        Vocabulary
+            Of characters for `str` blocks, of bytes for bytes-like ones.
+
+        Raises
+        ------
+        InvalidInputError
+            If the text is empty, a block is of a type other than the first one's, or no symbol occurs `min_count`
+            times.
+
+        Examples
+        --------
+        >>> from crnn.text.vocabulary import Vocabulary
+        >>> Vocabulary.from_blocks(["to be", " or not"])
+        Vocabulary(7 characters: ' benort')
+        >>> Vocabulary.from_blocks(["to be", " or not"], min_count=2)
+        Vocabulary(3 characters: ' ot', crnn.UNKNOWN)
+        """
+        codes, kind, empty = collect(blocks, kind, min_count)
+        if kind is None or (empty and not boundary):
+            raise InvalidInputError(
+                "the text is empty, too short to train on: its length is 0, and it needs at least 2 symbols"
+            )
+        if not len(codes) and not empty:
+            raise InvalidInputError(f"min_count={min_count} leaves no symbol: none occurs so often; lower min_count")
+        return cls(codes, kind, unknown=min_count > 1, boundary=boundary)
+
+    @classmethod
+    def from_text(cls, text: Text) -> Vocabulary:
+        """Collect the distinct symbols of one text.
+
+        Parameters
+        ----------
+        text : str or bytes-like
+            The text.
+
+        Returns
+        -------
+        Vocabulary
+            Of characters for a `str`, of bytes otherwise.
+
+        Raises
+        ------
+        InvalidInputError
+            If `text` is empty or of another type.
+
+        Examples
+        --------
+        >>> from crnn.text.vocabulary import Vocabulary
+        >>> Vocabulary.from_text(b"abba")
+        Vocabulary(2 bytes: b'ab')
+        """
+        return cls.from_blocks([text])
+
+    @property
+    def kind(self) -> Kind:
+        """What the symbols are: "characters" or "bytes"."""
+        return self._kind
+
+    @property
+    def codes(self) -> NDArray[np.uint32]:
+        """Code points or byte values in id order, of the characters alone, read-only."""
+        return self._codes
+
+    @property
+    def unknown(self) -> int | None:
+        """The id of the symbol for characters that are not in the vocabulary, if there is one."""
+        return self._unknown
+
+    @property
+    def boundary(self) -> int | None:
+        """The id of the symbol that starts and ends a document, if there is one."""
+        return self._boundary
+
+    @property
+    def id_dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
+        """The smallest unsigned type that holds every id: uint8, uint16 or uint32."""
+        return self._id_dtype
+
+    def encode(self, text: Text, *, name: str = "X") -> Ids:
+        """Turn a text into ids.
+
+        Beside the result it holds no more than the temporaries of some 65,000 symbols.
+
+        Parameters
+        ----------
+        text : str or bytes-like
+            A text of N symbols: `str` for a vocabulary of characters, bytes-like for one of bytes.
+        name : str, default="X"
+            What error messages call the text.
+
+        Returns
+        -------
+        ndarray of `id_dtype`, shape (N,)
+            The ids.
+
+        Raises
+        ------
+        InvalidInputError
+            If `text` is of the wrong type, or holds a symbol that is not in a vocabulary without an unknown symbol.
+
+        Examples
+        --------
+        >>> from crnn.text.vocabulary import Vocabulary
+        >>> Vocabulary.from_text("abc").encode("cab")
+        array([2, 0, 1], dtype=uint8)
+        """
+        self.check_kind(text, name)
+        ids = np.empty(len(text) if isinstance(text, str) else memoryview(text).nbytes, self._id_dtype)
+        start = 0
+        for codes in pieces(text):
+            ids[start : start + len(codes)] = self._look_up(codes, start, name)
+            start += len(codes)
+        return ids
+
+    def encode_blocks(self, blocks: Iterable[Text], *, name: str = "X") -> Ids:
+        """Turn a text that comes in blocks, of a total length not known beforehand, into ids.
+
+        One block at a time is held, beside the ids in a buffer that grows by an eighth of its size when it
+        is full. Where the system cannot enlarge memory in place, growing holds the old ids for the moment
+        of the copy.
+
+        Parameters
+        ----------
+        blocks : iterable of str, or of bytes-like
+            The text, in any partition.
+        name : str, default="X"
+            What error messages call the text.
+
+        Returns
+        -------
+        ndarray of `id_dtype`, shape (N,)
+            The ids of all blocks, one after another.
+
+        Raises
+        ------
+        InvalidInputError
+            As by `encode`; positions count from the start of the first block.
+
+        Examples
+        --------
+        >>> from crnn.text.vocabulary import Vocabulary
+        >>> Vocabulary.from_text("abc").encode_blocks(["ca", "b"])
+        array([2, 0, 1], dtype=uint8)
+        """
+        # A bytearray is enlarged by realloc and never fills what it has in reserve, so that pages beyond
+        # the last id stay untouched; ndarray.resize would write zeros there.
+        buffer = bytearray()
+        start = 0
+        for block in blocks:
+            self.check_kind(block, name)
+            for codes in pieces(block):
+                buffer += self._look_up(codes, start, name).data
+                start += len(codes)
+        return np.frombuffer(buffer, self._id_dtype)
+
+    def decode(self, ids: ArrayLike) -> str | bytes:
+        """Turn ids into text.
+
+        Parameters
+        ----------
+        ids : array-like of int, shape (N,)
+            Ids from 0 to V - 1, none of them the boundary.
+
+        Returns
+        -------
+        str or bytes
+            The text of N symbols; bytes for a vocabulary of bytes. The unknown symbol is U+FFFD there, in bytes a
+            question mark.
+
+        Raises
+        ------
+        InvalidInputError
+            If `ids` is not one-dimensional, not integers, or holds a number that is no id, or the boundary.
+
+        Examples
+        --------
+        >>> from crnn.text.vocabulary import Vocabulary
+        >>> Vocabulary.from_text("abc").decode([2, 0, 1])
+        'cab'
+        """
+        numbers = integers(ids, "ids")
+        if numbers.size and (numbers.min() < 0 or numbers.max() >= len(self)):
+            i = int(np.flatnonzero((numbers < 0) | (numbers >= len(self)))[0])
+            raise InvalidInputError(
+                f"ids[{i}] is {numbers[i]}, but the ids of this vocabulary run from 0 to {len(self) - 1}"
+            )
+        if self._boundary is not None and (numbers == self._boundary).any():
+            i = int(np.argmax(numbers == self._boundary))
+            raise InvalidInputError(f"ids[{i}] is the boundary, which is no character: use decode_documents")
+        codes = self._codes
+        if self._unknown is not None:
+            codes = np.append(codes, np.uint32(_REPLACEMENT[self._kind]))
+        codes = codes.take(numbers.astype(np.intp, copy=False)) if len(codes) else codes
+        if self._kind == "bytes":
+            return codes.astype(np.uint8).tobytes()
+        return codes.astype("<u4", copy=False).tobytes().decode(UTF32, "surrogatepass")
+
+    def decode_documents(self, ids: ArrayLike) -> list[str | bytes]:
+        """Turn ids into the texts between the boundaries.
+
+        Parameters
+        ----------
+        ids : array-like of int, shape (N,)
+            Ids from 0 to V - 1.
+
+        Returns
+        -------
+        list of str or bytes
+            One text more than there are boundaries, the first before the first boundary; each as from `decode`.
+
+        Examples
+        --------
+        >>> from crnn.text.vocabulary import Vocabulary
+        >>> Vocabulary([97, 98], boundary=True).decode_documents([2, 0, 1, 2, 2, 0])
+        ['', 'ab', '', 'a']
+        """
+        numbers = integers(ids, "ids")
+        ends = np.flatnonzero(numbers == (-1 if self._boundary is None else self._boundary))
+        parts = np.split(numbers, ends)
+        return [self.decode(part[1:] if i else part) for i, part in enumerate(parts)]
+
+    def check_kind(self, text: object, name: str) -> None:
+        """Raise an error if this is no text of the vocabulary's kind, whatever its symbols.
+
+        Parameters
+        ----------
+        text : object
+            What should be `str` for a vocabulary of characters, bytes-like for one of bytes.
+        name : str
+            What the error calls it.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is not.
+
+        Examples
+        --------
+        >>> from crnn.text.vocabulary import Vocabulary
+        >>> Vocabulary.from_text("abc").check_kind("no symbol of it", "X")
+        """
+        if kind_of(text, name) == self._kind:
+            return
+        if self._kind == "bytes":
+            raise InvalidInputError(
+                f"{name} is text, but the symbols of this model are bytes: "
+                "pass bytes (encode() makes them of a str, read_bytes() of a path)"
+            )
+        raise InvalidInputError(
+            f"{name} is bytes, but the symbols of this model are characters: pass a str (decode() makes it)"
+        )
+
+    def _look_up(self, codes: NDArray[Any], start: int, name: str) -> Ids:
+        """Ids of the symbols from position `start` on."""
+        ids = self._table.take(codes, mode="clip")
+        if self._unknown is not None:
+            ids[ids < 0] = self._unknown
+        elif ids.min() < 0:
+            i = int(np.argmax(ids < 0))
+            code = int(codes[i])
+            point = f"U+{code:04X}" if self._kind == "characters" else f"byte 0x{code:02X}"
+            raise InvalidInputError(
+                f"{name} holds {self._symbol(code)!r} ({point}) at position {start + i}, which is not one "
+                f"of the {len(self._codes)} symbols of the model: remove or replace it, or fit on text that has it, "
+                f"or with min_count=2 or more"
+            )
+        return ids.astype(self._id_dtype)
+
+    def __len__(self) -> int:
+        return len(self._codes) + (self._unknown is not None) + (self._boundary is not None)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> str | bytes | Special: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str | bytes | Special]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> str | bytes | Special | list[str | bytes | Special]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        i = operator.index(index)
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"index {i} is out of range for a vocabulary of {len(self)} symbols")
+        i %= len(self)
+        return self._symbol(int(self._codes[i])) if i < len(self._codes) else self._specials[i - len(self)]
+
+    def __iter__(self) -> Iterator[str | bytes | Special]:
+        yield from map(self._symbol, self._codes.tolist())
+        yield from self._specials
+
+    def __contains__(self, symbol: object) -> bool:
+        if isinstance(symbol, Special):
+            return symbol in self._specials
+        code = -1
+        if self._kind == "characters":
+            if isinstance(symbol, str) and len(symbol) == 1:
+                code = ord(symbol)
+        elif isinstance(symbol, bytes) and len(symbol) == 1:
+            code = symbol[0]
+        elif isinstance(symbol, (int, np.integer)):
+            code = int(symbol)
+        return 0 <= code < len(self._table) and bool(self._table[code] >= 0)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return (
+            self._kind == other._kind
+            and self._specials == other._specials
+            and np.array_equal(self._codes, other._codes)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._kind, self._specials, self._codes.tobytes()))
+
+    def __repr__(self) -> str:
+        characters = len(self._codes)
+        shown = self.decode(np.arange(min(characters, _SHOWN)))
+        more = ", ..." if characters > _SHOWN else ""
+        more += "".join(f", {special!r}" for special in self._specials)
+        return f"Vocabulary({characters} {self._kind}: {shown!r}{more})"
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        # These values rebuild all of it; the table need not travel.
+        return _rebuilt, (self._codes, self._kind, self._unknown is not None, self._boundary is not None)
+
+    @property
+    def _specials(self) -> tuple[Special, ...]:
+        there = ((UNKNOWN, self._unknown), (BOUNDARY, self._boundary))
+        return tuple(special for special, i in there if i is not None)
+
+    def _symbol(self, code: int) -> str | bytes:
+        return chr(code) if self._kind == "characters" else bytes([code])
+
+
+def _rebuilt(codes: ArrayLike, kind: Kind, unknown: bool, boundary: bool) -> Vocabulary:
+    return Vocabulary(codes, kind, unknown=unknown, boundary=boundary)

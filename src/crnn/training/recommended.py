@@ -1,0 +1,230 @@
+"""Recommended: which model, and how trained, makes the most of a text in a given time.
+
+The choices are measurements, recorded in ``docs/recipes.md``: what decides is how many operations the time buys, and
+how often they go over the text. That and the model's size beside the text's say how much dropout is needed, of units
+and of recurrent weights, and bound the size and the training: a short text is at last learned by heart.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..model.cells import CELLS
+from ..model.layout import Layout, aligned_zeros, initialise
+from ..text.corpus import Streams
+from .trainer import Trainer, threads_for
+
+PROBE_SECONDS = 0.5
+PROBE_HIDDEN_SIZE, PROBE_STEPS = 128, 8
+TYPICAL_SYMBOLS = 64  # of a vocabulary
+OPERATIONS = 6  # for a symbol and a weight: a multiplication and an addition forward, and two of each back
+CHUNKS_PER_SWEEP = 8  # at least, of each stream
+
+# By how often training goes over the text, for a model of so many weights a symbol; between these in proportion to the
+# logarithm. A larger model learns by heart sooner: the sweeps count by the square root of its weights. A narrower one
+# bears less dropout, by the square root of its units.
+USUAL_WEIGHTS_PER_SYMBOL, USUAL_HIDDEN_SIZE = 0.8, 512
+SWEEPS = (2.0, 4.5, 8.0, 25.0, 50.0, 125.0)
+DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
+WEIGHT_DROPOUTS = (0.0, 0.05, 0.15, 0.3, 0.5, 1.0)
+MOST_DROPOUT = 0.5
+LEAST_STEPS = 1000  # however short the text
+WEIGHTS_PER_SYMBOL = 8.0  # of a text, at most
+
+
+class Recipe(NamedTuple):
+    """A model and its training, good for so many operations."""
+
+    operations: float  # from so many on, of training steps: multiplications and additions
+    hidden_size: int
+    learning_rate: float
+    num_layers: int = 1
+    init_scale: float = 0.1  # of the first weights: their standard deviation
+    weight_decay: float = 0.01
+
+
+# By cell, from the shortest time to the longest; 16 streams of 24 characters a step.
+BATCH_SIZE, SEQ_LENGTH = 16, 24
+RECIPES: dict[str, tuple[Recipe, ...]] = {
+    "lstm": (
+        Recipe(0, 128, 0.04, init_scale=0.2, weight_decay=0.02),
+        Recipe(1.8e12, 192, 0.04, init_scale=0.15, weight_decay=0.02),
+        Recipe(4e12, 256, 0.033, weight_decay=0.02),
+        Recipe(20e12, 384, 0.016),
+        Recipe(36e12, 512, 0.011),
+        Recipe(250e12, 768, 0.007),
+    ),
+    "gru": (
+        Recipe(0, 128, 0.01),
+        Recipe(2e12, 256, 0.01),
+        Recipe(8e12, 384, 0.006),
+        Recipe(30e12, 512, 0.004),
+    ),
+    "rnn": (
+        Recipe(0, 128, 0.004, init_scale=0.09),  # about 1 / sqrt(hidden_size): with more it hardly learns
+        Recipe(1.5e12, 256, 0.003, 2, 0.06),
+        Recipe(6e12, 256, 0.002, 3, 0.06),
+        Recipe(20e12, 384, 0.0015, 3, 0.05),
+    ),
+}
+# A vanilla cell, in three layers, bears little dropout, and gets worse when it sweeps a text more often than this.
+DROPOUT_SHARE = {"lstm": 1.0, "gru": 1.0, "rnn": 0.4}
+WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "gru": 1.0, "rnn": 0.0}
+MOST_SWEEPS = {"lstm": 50.0, "gru": 50.0, "rnn": 12.0}
+
+
+def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECONDS) -> float:
+    """Return how many operations of a training step this machine does in a second now.
+
+    Parameters
+    ----------
+    n_threads : int or None, default=None
+        As for `CharRNN`.
+    seconds : float, default=0.5
+        How long it is measured.
+
+    Returns
+    -------
+    float
+        Multiplications and additions of the products of an LSTM of 128 units, 16 streams of 24 characters.
+    """
+    T, B, H, V = SEQ_LENGTH, BATCH_SIZE, PROBE_HIDDEN_SIZE, TYPICAL_SYMBOLS
+    layout = Layout(V, H, np.dtype(np.float32), "lstm")
+    rng = np.random.default_rng(0)
+    streams = Streams(rng.integers(V, size=8 * T * B + B + 1).astype(np.uint8), B, T)
+    params, memory = initialise(layout, rng, None), [layout.zeros(), layout.zeros()]
+    states = [aligned_zeros((1, B, H), np.float32) for _ in layout.kind.states]
+    trainer = Trainer(
+        layout,
+        params,
+        memory,
+        states,
+        streams,
+        seq_length=T,
+        n_steps=0,
+        smooth_loss=0.0,
+        optimizer="adam",
+        optimizer_start=0,
+        n_threads=threads_for(layout, streams, n_threads),
+    )
+    rates = np.full(PROBE_STEPS, 1e-3)
+    spent: list[float] = []
+    with trainer:
+        trainer.advance(rates)  # the first steps find nothing in the caches
+        end = time.perf_counter() + seconds
+        while not spent or time.perf_counter() < end:
+            start = time.perf_counter()
+            trainer.advance(rates)
+            spent.append(time.perf_counter() - start)
+    return PROBE_STEPS * T * B * OPERATIONS * _weights(layout.kind.gates, H) / float(np.median(spent))
+
+
+def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm") -> dict[str, Any]:
+    """Return constructor parameters for a text and a time.
+
+    Parameters
+    ----------
+    n_symbols : int
+        Length of the text.
+    seconds : float
+        That training may take.
+    speed : float
+        Operations per second of a training step; see `measured_speed`.
+    cell : {"lstm", "gru", "rnn"}, default="lstm"
+
+    Returns
+    -------
+    dict
+        Parameters of `CharRNN`.
+
+    Examples
+    --------
+    >>> recommend(1_000_000, 15.0, speed=2e11)["cell"]
+    'lstm'
+    """
+    gates = CELLS[cell].gates
+    recipes = [r for r in RECIPES[cell] if seconds * speed >= r.operations]
+    small = [r for r in recipes if _weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
+    recipe = (small or recipes[:1])[-1]
+    # Each stream of a short text should still be swept in a good many chunks.
+    batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_SWEEP * SEQ_LENGTH)))
+    steps_per_sweep = n_symbols / (batch_size * SEQ_LENGTH)
+    weights = _weights(gates, recipe.hidden_size, recipe.num_layers)
+    operations_per_sweep = OPERATIONS * weights * n_symbols
+    in_time = seconds * speed / operations_per_sweep
+    most = max(MOST_SWEEPS[cell], LEAST_STEPS / steps_per_sweep)
+    sweeps = min(in_time, most)
+    rate = _rate(cell, recipe, sweeps * operations_per_sweep)
+    counted = sweeps * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
+    return {
+        "hidden_size": recipe.hidden_size,
+        "cell": cell,
+        "num_layers": recipe.num_layers,
+        "seq_length": SEQ_LENGTH,
+        "batch_size": batch_size,
+        "init_scale": recipe.init_scale,
+        "optimizer": "adam",
+        "learning_rate": float(f"{rate:.3g}"),
+        "schedule": "cosine",
+        "warmup": 0.02,
+        "clip": None,
+        "clip_norm": 1.0,
+        "beta_2": 0.99,
+        "weight_decay": recipe.weight_decay,
+        "dropout": round(DROPOUT_SHARE[cell] * _by_sweeps(counted, recipe.hidden_size, DROPOUTS), 2),
+        "weight_dropout": round(
+            WEIGHT_DROPOUT_SHARE[cell] * _by_sweeps(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
+        ),
+        "max_steps": None if in_time <= most else round(most * steps_per_sweep),
+        "max_seconds": seconds,
+    }
+
+
+def _rate(cell: str, recipe: Recipe, operations: float) -> float:
+    """Return the rate for so many operations: on the way to the next recipe it falls to that one's.
+
+    A text that is too short for larger models, and for all of the time, does not change that.
+    """
+    if not recipe.operations:
+        return recipe.learning_rate
+    operations_of, rates = np.log([(r.operations, r.learning_rate) for r in RECIPES[cell][1:]]).T
+    return math.exp(np.interp(math.log(operations), operations_of, rates))
+
+
+def _weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
+    """Return about how many weights a symbol is multiplied by."""
+    return gates * hidden_size**2 * (2 * num_layers - 1) + hidden_size * TYPICAL_SYMBOLS
+
+
+def _by_sweeps(sweeps: float, hidden_size: int, rates: tuple[float, ...]) -> float:
+    """Return the dropout that so many sweeps over a text want, of the rates that `SWEEPS` want."""
+    share = min(1.0, math.sqrt(hidden_size / USUAL_HIDDEN_SIZE))
+    return min(MOST_DROPOUT, share * float(np.interp(math.log(sweeps), np.log(SWEEPS), rates)))
+
+
+def described(parameters: dict[str, Any], speed: float) -> str:
+    """Return a recommendation in one line.
+
+    Examples
+    --------
+    >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
+    lstm of 192 units, 16 streams of 24 characters a step, adam at 0.0354, dropout 0, for 15 s at 200 GFLOP/s
+    >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
+    0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
+    """
+    layers, streams, steps = (parameters[name] for name in ("num_layers", "batch_size", "max_steps"))
+    return (
+        "{cell} of "
+        + (f"{layers} layers of " if layers > 1 else "")
+        + "{hidden_size} units, {batch_size} "
+        + ("streams" if streams > 1 else "stream")
+        + " of {seq_length} characters a step, {optimizer} at {learning_rate:g}, dropout {dropout:g}"
+        + (", weight dropout {weight_dropout:g}" if parameters["weight_dropout"] else "")
+        + ", for {max_seconds:g} s"
+        + (f" or {steps} steps (more: by heart)" if steps else "")
+        + " at {gflops:.0f} GFLOP/s"
+    ).format(**parameters, gflops=speed / 1e9)

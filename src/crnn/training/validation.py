@@ -1,0 +1,202 @@
+"""Validation: when the loss of a text that training does not read is measured, and what has been the best so far."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..model.layout import Layout
+from ..settings import Settings
+from ..text import corpus, documents
+from ..text.corpus import Source
+from ..text.documents import Documents
+from ..text.vocabulary import Vocabulary
+from .budget import Budget
+from .evaluation import evaluate, shape_of
+
+EVALUATIONS = 20  # about so many in one call of training, where the user leaves it open,
+SHARE = 0.05  # as long as they take no more than this part of the time
+PASSES = 3  # training reads a symbol forwards, backwards and for the gradient; scoring forwards alone
+LEAST_ROWS = 8  # fewer streams take hardly less time than so many: the weights have to be read all the same
+
+Array = NDArray[Any]
+
+
+class Validation:
+    """The loss of one text during one call of training.
+
+    In a training of so many steps, when the loss is measured depends on the numbers of symbols and steps alone, so
+    that the weights which turn out the best are the same each time; in a training of so many seconds, on the clock:
+    none is begun that would end after it, as far as the cost of the one before tells.
+
+    Parameters
+    ----------
+    ids : array of unsigned integers, shape (N,)
+        The text, of at least one symbol.
+    budget : Budget
+        Of the training.
+    chunk : tuple of int
+        T and B of the training.
+    every : int, float or None
+        Steps or seconds between two evaluations; None: about 20 of them, fewer if they cost too much.
+    patience : int or None
+        Evaluations without a new best after which `exhausted` is true.
+    n_threads : int or None
+    boundary : int, optional
+        The symbol that parts documents.
+    """
+
+    def __init__(
+        self,
+        ids: Array,
+        budget: Budget,
+        chunk: tuple[int, int],
+        *,
+        every: int | float | None,
+        patience: int | None,
+        n_threads: int | None,
+        boundary: int | None = None,
+    ) -> None:
+        self._ids, self._budget, self._n_threads, self._boundary = ids, budget, n_threads, boundary
+        self._patience = math.inf if patience is None else patience
+        self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # reckoned, of training
+        self._cost: float | None = None  # seconds of the last evaluation
+        self._last_seconds, self._last_step = 0.0, -1
+        self._every_seconds = every if isinstance(every, float) else None
+        self.every_steps: int | None = every if isinstance(every, int) else None
+        if every is None and budget.seconds is None and budget.n_steps:
+            affordable = int(SHARE * budget.n_steps / self._cost_in_steps)
+            self.every_steps = -(-budget.n_steps // max(1, min(EVALUATIONS, affordable)))
+        self.best_loss = math.inf
+        self._since_best = 0
+
+    def due(self, done: int, seconds: float, seconds_per_step: float) -> bool:
+        """Say whether it is time for an evaluation, and there is time for it.
+
+        Parameters
+        ----------
+        done : int
+            Steps of this call that are done.
+        seconds : float
+            Since the call began.
+        seconds_per_step : float
+            Of the training so far.
+        """
+        cost = self._cost if self._cost is not None else self._cost_in_steps * seconds_per_step
+        total = self._budget.seconds
+        if total is not None and seconds + cost > total:
+            return False  # there is one after the end
+        if self.every_steps is not None:
+            return done % self.every_steps == 0
+        every = self._every_seconds
+        if every is None:
+            every = max((total or math.inf) / EVALUATIONS, cost / SHARE)
+        return seconds - self._last_seconds >= every
+
+    def measured(self, done: int) -> bool:
+        """Say whether the loss after this step has been measured."""
+        return done == self._last_step
+
+    def measure(self, layout: Layout, params: Array, done: int, seconds: float) -> tuple[float, bool]:
+        """Return the loss, in nats per symbol, and whether it is the best so far."""
+        start = time.perf_counter()
+        loss = evaluate(layout, params, self._ids, self._n_threads, self._boundary)
+        self._cost = time.perf_counter() - start
+        self._last_seconds, self._last_step = seconds + self._cost, done
+        improved = loss < self.best_loss
+        self._since_best = 0 if improved else self._since_best + 1
+        self.best_loss = min(loss, self.best_loss)
+        return loss, improved
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last `patience` evaluations brought no new best."""
+        return self._since_best >= self._patience
+
+
+def _rows(steps: int, streams: int) -> int:
+    """Return how many rows it is like to read so many time steps of so many streams."""
+    return steps * max(streams, LEAST_ROWS)
+
+
+def texts(
+    X: Source | Documents, validation: Source | Documents | None, vocabulary: Vocabulary, settings: Settings
+) -> tuple[Array, Array | None]:
+    """Return the ids to train on, and those to validate with if there are any.
+
+    Parameters
+    ----------
+    X, validation : str, bytes, os.PathLike or Documents
+        As for `CharRNN.fit`; a collection that has been read.
+    vocabulary : Vocabulary
+    settings : Settings
+
+    Raises
+    ------
+    InvalidInputError
+        If a symbol is not known, a part of the text is too short, or what is asked for does not go together.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> settings = Settings.check(CharRNN(validation_fraction=0.25).get_params())
+    >>> texts("abcdabca", None, Vocabulary.from_text("abcd"), settings)[1]
+    array([2, 0], dtype=uint8)
+    """
+    fraction = settings.validation_fraction
+    if validation is not None and fraction:
+        raise InvalidInputError(
+            f"validation is given, and validation_fraction={fraction:g} as well; set validation_fraction to 0"
+        )
+    if settings.patience is not None and validation is None and not fraction:
+        raise InvalidInputError(
+            f"patience={settings.patience} needs a validation text: set validation_fraction, give validation, or set "
+            f"patience to None"
+        )
+    ids = corpus.encode(X, vocabulary)
+    if fraction and vocabulary.boundary is not None:
+        return documents.split(ids, vocabulary.boundary, fraction)
+    if fraction:
+        return split(ids, fraction, settings.batch_size)
+    if validation is None:
+        return ids, None
+    validation_ids = corpus.encode(validation, vocabulary, "validation")
+    if not len(validation_ids):
+        raise InvalidInputError("validation is empty; at least 1 symbol is needed to measure a loss")
+    return ids, validation_ids
+
+
+def split(ids: Array, fraction: float, batch_size: int) -> tuple[Array, Array]:
+    """Return the beginning of a text, to train on, and its end, to validate with.
+
+    Parameters
+    ----------
+    ids : array of shape (N,)
+    fraction : float
+        The part of the text that the end is, to the nearest symbol.
+    batch_size : int
+        Streams of the training, which needs one symbol more.
+
+    Raises
+    ------
+    InvalidInputError
+        If either would be too short.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> split(np.arange(10), 0.3, batch_size=1)
+    (array([0, 1, 2, 3, 4, 5, 6]), array([7, 8, 9]))
+    """
+    n, held_out = len(ids), round(len(ids) * fraction)
+    if not held_out or n - held_out < batch_size + 1:
+        raise InvalidInputError(
+            f"validation_fraction={fraction:g} of a text of {n} symbols leaves {held_out} for validation and "
+            f"{n - held_out} for training, but at least 1 and {batch_size + 1} are needed; change "
+            f"validation_fraction or take a longer text"
+        )
+    return ids[: n - held_out], ids[n - held_out :]

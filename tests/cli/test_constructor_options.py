@@ -1,0 +1,117 @@
+import argparse
+
+import pytest
+
+from crnn import CharRNN
+from crnn.cli.constructor_options import Documented, add_options, documented, value_of
+
+
+class Oven:
+    """Bakes.
+
+    Parameters
+    ----------
+    heat : float, default=180.0
+        Degrees, at most 50 % off,
+        of `Celsius`.
+    mode : {"top", "bottom"}, default="top"
+    fan : bool, default=True
+        Blows.
+    loaves_at_once : int or None, default=None
+        How many.
+
+        None: as many as fit.
+
+    Attributes
+    ----------
+    door_ : str
+        Not a parameter.
+    """
+
+    def __init__(self, heat=180.0, mode="top", *, fan=True, loaves_at_once=None, new=7):
+        pass
+
+
+def parser(check=lambda name, value: None, **rest):
+    made = argparse.ArgumentParser(prog="oven")
+    add_options(made, Oven, check, **rest)
+    return made
+
+
+def test_documented():
+    assert documented(Oven) == {
+        "heat": Documented("float", "Degrees, at most 50 % off, of Celsius."),
+        "mode": Documented('{"top", "bottom"}', ""),
+        "fan": Documented("bool", "Blows."),
+        "loaves_at_once": Documented("int or None", "How many. None: as many as fit."),
+    }
+
+
+def test_every_parameter_of_char_rnn_is_documented():
+    assert documented(CharRNN).keys() == CharRNN().get_params().keys()
+
+
+def test_no_docstring(monkeypatch):
+    monkeypatch.setattr(Oven, "__doc__", None)
+    assert documented(Oven) == {}
+    assert "--loaves-at-once VALUE" in parser().format_help()
+    assert parser().parse_args(["--heat", "3"]).heat == 3
+
+
+def test_help():
+    text = " ".join(parser(defaults={"new": 8}).format_help().split())
+    assert "--heat FLOAT Degrees, at most 50 % off, of Celsius. (default: 180.0)" in text
+    assert "--mode {top,bottom} (default: top)" in text
+    assert "--fan, --no-fan Blows. (default: True)" in text
+    assert "--loaves-at-once INT How many. None: as many as fit. (default: none)" in text
+    assert "--new VALUE (default: 8)" in text
+
+
+def test_only_what_is_given_is_there():
+    assert vars(parser().parse_args([])) == {}
+    assert vars(parser().parse_args(["--new", "none", "--mode", "12"])) == {"new": None, "mode": "12"}
+
+
+def test_aliases():
+    assert parser(aliases={"heat": ("-t", "--temperature")}).parse_args(["-t", "2e2"]).heat == 200.0
+
+
+def test_true_and_false_are_two_options(capsys):
+    assert vars(parser().parse_args(["--fan"])) == {"fan": True}
+    assert vars(parser().parse_args(["--no-fan"])) == {"fan": False}
+    with pytest.raises(SystemExit):
+        parser().parse_args(["--fan=yes"])
+
+
+def test_without():
+    made = parser(without=("heat",))
+    assert "--heat" not in made.format_help()
+    assert "--mode" in made.format_help()
+
+
+def test_each_value_is_checked_by_itself(capsys):
+    seen = []
+
+    def check(name, value):
+        seen.append((name, value))
+        if name == "heat" and value > 500:
+            raise ValueError("heat: too much")
+
+    made = parser(check)
+    made.parse_args(["--heat", "90", "--loaves-at-once", "none"])
+    assert seen == [("heat", 90), ("loaves_at_once", None)]
+    with pytest.raises(SystemExit) as caught:
+        made.parse_args(["--heat", "900"])
+    assert caught.value.code == 2
+    assert "oven: error: argument --heat: heat: too much" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("12", 12), ("-3", -3), ("0.5", 0.5), ("1e-3", 0.001), ("inf", float("inf")), ("None", None), ("none", None),
+     ("True", True), ("false", False), ("adam", "adam"), ("", "")],
+)  # fmt: skip
+def test_value_of(text, value):
+    assert value_of(text) == value
+    assert type(value_of(text)) is type(value)
+    assert value_of(text, default="a text") == text

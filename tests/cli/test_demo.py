@@ -1,0 +1,166 @@
+import math
+import os
+import re
+import shlex
+import subprocess
+import sys
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+import crnn
+from crnn import CharRNN
+from crnn.cli import demo
+from crnn.cli import main as cli
+
+REPORT = re.compile(r"^ *([\d.]+) s +([\d,]+) characters read +([\d.]+) bits  (#+)$", re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_demo_for_real_and_what_it_says_to_do_next(folder, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(os.path.abspath(crnn.__file__))))
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    command = [sys.executable, "-m", "crnn", "demo", "--seconds", "1"]
+    shown = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert (shown.returncode, shown.stderr) == (0, "")  # a log has no bar
+    first, _, last = shown.stdout.partition("The model is saved in ")
+    assert [line for line in first.splitlines() if len(line) > 80 and not line.startswith("  machine ")] == []
+    reports = REPORT.findall(first)
+    assert len(reports) == 5
+    seconds = [float(report[0]) for report in reports]
+    assert seconds == sorted(seconds)
+    assert 1 <= seconds[-1] < 10
+    bits = [float(report[2]) for report in reports]
+    assert 6 < bits[0] < 8
+    assert bits[-1] < bits[0] - 1
+    assert len(reports[-1][-1]) < len(reports[0][-1])
+    # Each report is followed by a sample, which starts with what it was given; a line within it may begin so by chance.
+    samples = REPORT.split(first)[5::5]
+    assert [sample.lstrip("\n").startswith("  | The ") for sample in samples] == [True] * len(reports)
+    model = CharRNN.load("crnn-demo.crnn")
+    assert (model.max_steps, model.verbose) == (None, 0)
+    if os.name == "posix":
+        sample, info = re.findall(r":  +(.* (?:sample|info) .*)$", last, re.MULTILINE)
+        assert len(subprocess.check_output(sample, shell=True, encoding="utf-8")) == 501
+        assert f"{model.n_steps_:,} steps" in subprocess.check_output(info, shell=True, encoding="utf-8")
+    assert "CharRNN.load('crnn-demo.crnn')" in last
+
+
+def test_learning(capsys):
+    model = demo.network()
+    demo.learn(model, 0.4)
+    out = capsys.readouterr().out
+    loss = [float(bits) for _, _, bits, _ in REPORT.findall(out)]
+    held_out = demo.text()[-round(len(demo.text()) * demo.HELD_OUT) :]
+    assert loss[-1] == pytest.approx(model.bits_per_char(held_out, exact=False), abs=0.006)
+    assert loss[0] == pytest.approx(math.log2(len(set(demo.text()))), abs=0.01)
+    read = int(REPORT.findall(out)[-1][1].replace(",", ""))
+    assert read == model.n_steps_ * model.seq_length * model.batch_size
+    assert [record["step"] for record in model.history_] == sorted({record["step"] for record in model.history_})
+    assert model.history_[-1]["step"] == model.n_steps_
+    assert 0.4 <= model.history_[-1]["seconds"] < 10
+
+
+def test_the_end_of_the_text_is_never_read(monkeypatch):
+    text = demo.text()
+    pieces = []
+    partial_fit = CharRNN.partial_fit
+
+    def spy(self, X):
+        pieces.append(X)
+        return partial_fit(self, X)
+
+    monkeypatch.setattr(CharRNN, "partial_fit", spy)
+    model = demo.network().set_params(max_steps=0).fit(text)
+    lesson = demo._Lesson(model, text[:9000])
+    for _ in range(5):
+        lesson.read_on(0.05)
+    assert all(piece in text[:9000] for piece in pieces)
+    assert len({text.index(piece) for piece in pieces}) > 1  # nor only the beginning
+    assert lesson.characters == model.n_steps_ * 200
+
+
+def test_a_slow_machine_reads_at_least_a_step():
+    model = demo.network().set_params(max_steps=0).fit(demo.text())
+    lesson = demo._Lesson(model, demo.text())
+    lesson.read_on(1.0)
+    lesson.seconds = 1e6
+    lesson.read_on(1e-9)
+    assert model.n_steps_ == demo.FIRST_STEPS + 1
+
+
+def test_text_is_of_a_size_that_every_python_has():
+    assert len(demo.text()) > 400_000
+    assert 80 < len(set(demo.text())) < 300
+    assert demo.text().count(" the ") > 3000
+
+
+def test_python_without_the_text(folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    assert cli.main(["demo"]) == 1
+    out, err = capsys.readouterr()
+    assert err.startswith("crnn: error: this Python comes without pydoc_data.topics")
+    assert (out, err.count("\n")) == ("", 1)
+
+
+def test_ctrl_c(folder, capsys, monkeypatch):
+    read_on = demo._Lesson.read_on
+
+    def stop(self, seconds_left):
+        if self.model.n_steps_:
+            raise KeyboardInterrupt
+        read_on(self, seconds_left)
+
+    monkeypatch.setattr(demo._Lesson, "read_on", stop)
+    assert cli.main(["demo", "-o", "stopped.crnn"]) == 130
+    assert "crnn: saved stopped.crnn: 20 steps" in capsys.readouterr().err
+    model = CharRNN.load("stopped.crnn")
+    assert (model.n_steps_, model.max_steps) == (demo.FIRST_STEPS, None)
+
+
+def test_output_is_checked_first(folder, capsys, monkeypatch):
+    monkeypatch.setattr(demo, "learn", None)
+    path = os.path.join("missing", "x")
+    assert cli.main(["demo", "-o", path]) == 1
+    assert capsys.readouterr().err.startswith(f"crnn: error: {path}: ")
+
+
+@pytest.mark.parametrize("options", [["-o", "-"], ["--seconds", "0"], ["--seconds", "nan"], ["--seconds", "soon"]])
+def test_wrong_usage(folder, capsys, options):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["demo", *options])
+    assert caught.value.code == 2
+    assert options[0] in capsys.readouterr().err.splitlines()[-1]
+    assert os.listdir() == []
+
+
+def test_own_command(folder, monkeypatch):
+    commands = import_module("crnn.cli.commands")
+    installed = folder / "my bin" / "crnn"
+    installed.parent.mkdir()
+    installed.touch()
+    monkeypatch.setattr(sys, "argv", [str(installed)])
+    monkeypatch.setattr(commands.shutil, "which", {"crnn": str(installed), "python": sys.executable}.get)
+    assert commands._own_command() == "crnn"
+    monkeypatch.setattr(commands.shutil, "which", lambda name: None)
+    assert commands._own_command() == shlex.quote(str(installed))
+    monkeypatch.setattr(sys, "argv", [os.path.join("crnn", "__main__.py")])
+    assert commands._own_command() == f"{shlex.quote(sys.executable)} -m crnn"
+    monkeypatch.setattr(commands.shutil, "which", {"python": sys.executable}.get)
+    assert commands._own_command() == "python -m crnn"
+
+
+def test_every_piece_starts_from_the_zero_state(monkeypatch):
+    states = []
+    monkeypatch.setattr(CharRNN, "partial_fit", lambda self, X: states.append(self.state_.copy()) or self)
+    model = demo.network().set_params(max_steps=0).fit(demo.text())
+    model.state_[...] = 0.5
+    model.history_.append({})
+    demo._Lesson(model, demo.text()).read_on(1.0)
+    np.testing.assert_array_equal(states, 0)

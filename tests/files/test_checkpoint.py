@@ -1,0 +1,689 @@
+"""A model to its file and back, and the file of format 1 that loads for ever.
+
+``python tests/test_checkpoint.py`` made that file, once; no test writes to it.
+"""
+
+import copy
+import errno
+import json
+import math
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
+from crnn.files import checkpoint, model_file
+from crnn.model.layout import Layout
+from crnn.reference import network as reference
+from crnn.text.corpus import Streams
+from crnn.text.vocabulary import Vocabulary
+
+TEXT = "to be or not to be, that is the question. " * 9
+FORMAT_1 = Path(__file__).parents[1] / "data" / "format1.crnn"
+FORMAT_1_TEXT = "naïve: the cat 🙂 sat\r\n\ud800\0" * 30
+FORMAT_1_SAMPLE = ": the cat 🙂 sat\r\n\ud800\0naïve: the cat 🙂 sat\r\n\ud800\0naïve: the cat"
+FORMAT_1_SMOOTH_LOSS = 12.27338580140506
+FORMAT_1_SCORE = -0.028105437193516745
+
+posix = pytest.mark.skipif(os.name != "posix", reason="modes and limits as POSIX has them")
+unprivileged = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is read-only for root"
+)
+
+
+def bits(model):
+    """Everything that training changes, in a form that == compares to the bit."""
+    learned = {name: array.tobytes() for name, array in model.params_.items()}
+    for memory, flat in model._memory.items():
+        learned |= {f"{memory}.{name}": array.tobytes() for name, array in model._layout.named(flat).items()}
+    return learned | {
+        "state": [(a.shape, a.dtype, a.tobytes()) for a in state_of(model)],
+        "optimizer": (model._memory_of, model._optimizer_start),
+        "vocabulary": (model.vocabulary_.kind, model.vocabulary_.codes.tolist()),
+        "counters": (model.n_steps_, np.float64(model.smooth_loss_).tobytes()),
+        "random": repr(model._rng.bit_generator.state),
+    }
+
+
+def state_of(model):
+    """The state as `reference` has it: a tuple, of one array unless it is an LSTM's."""
+    return model.state_ if isinstance(model.state_, tuple) else (model.state_,)
+
+
+def small(max_steps=20, **parameters):
+    return CharRNN(**({"hidden_size": 7, "seq_length": 5, "random_state": 0, "max_steps": max_steps} | parameters))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.crnn"
+
+
+def reloaded(model, path, **keywords):
+    model.save(path, **keywords)
+    return CharRNN.load(path)
+
+
+# --- what comes back
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"dtype": "float64"},
+        {"batch_size": 3},
+        {"batch_size": 16, "n_threads": 2, "dtype": np.float64},
+        {"clip": None, "learning_rate": np.float32(0.05), "hidden_size": np.int64(5)},
+        {"cell": "lstm", "optimizer": "adam", "weight_decay": 0.01, "clip_norm": 5.0},
+        {"cell": "gru", "num_layers": 2, "dropout": 0.3, "batch_size": 3, "optimizer": "rmsprop"},
+        {"num_layers": 3, "dropout": 0.3, "optimizer": "adam", "dtype": "float64"},
+        {"random_state": None},
+        {"random_state": np.random.SeedSequence(3)},
+        *({"random_state": kind(3)} for kind in (np.random.default_rng, np.random.PCG64)),
+        *({"random_state": np.random.Generator(kind(3))}
+          for kind in (np.random.MT19937, np.random.Philox, np.random.SFC64, np.random.PCG64DXSM)),
+    ],
+)  # fmt: skip
+def test_loaded_model_goes_on_as_if_nothing_had_happened(path, parameters):
+    model = small(**parameters).fit(TEXT)
+    again = reloaded(model, path)
+    assert bits(again) == bits(model)
+    assert again.history_ == model.history_
+    assert vars(again).keys() == vars(model).keys()
+    for length in (len(TEXT), 100, 17):
+        assert bits(again.partial_fit(TEXT[:length])) == bits(model.partial_fit(TEXT[:length]))
+    assert again.n_steps_ > 20
+    assert again._rng.random() == model._rng.random()
+    assert bits(reloaded(again, path)) == bits(again)
+
+
+def test_optimiser_that_began_late_goes_on(path):
+    # Adam's bias corrections count from where it began, which is not where training did.
+    model = small().fit(TEXT)
+    model.set_params(optimizer="adam").partial_fit(TEXT)
+    again = reloaded(model, path)
+    assert bits(again) == bits(model)
+    assert again._optimizer_start == 20
+    assert bits(again.partial_fit(TEXT)) == bits(model.partial_fit(TEXT))
+
+
+def test_memory_is_that_of_the_optimiser_that_trained(path):
+    model = small(optimizer="adam").fit(TEXT).set_params(optimizer="rmsprop")
+    again = reloaded(model, path)
+    assert (again.optimizer, again._memory_of) == ("rmsprop", "adam")
+    assert bits(again) == bits(model)
+    assert bits(again.partial_fit(TEXT)) == bits(model.partial_fit(TEXT))
+    assert again._memory_of == "rmsprop"
+
+
+@pytest.mark.parametrize("text", [TEXT, TEXT.encode(), "\ud800\0\ufeff🙂" * 9, bytes(range(256))])
+@pytest.mark.parametrize("training_state", [True, False])
+def test_loaded_model_samples_and_scores_the_same(path, dtype, text, training_state):
+    model = small(dtype=dtype).fit(text)
+    again = reloaded(model, path, training_state=training_state)
+    assert again.vocabulary_ == model.vocabulary_
+    for keywords in ({"temperature": 0}, {"random_state": 3}, {"random_state": 3, "num_samples": 3}):
+        assert again.sample(50, **keywords) == model.sample(50, **keywords)
+    assert again.score(text) == model.score(text)
+
+
+def test_configuration_comes_back(path):
+    given = {
+        "hidden_size": 5,
+        "seq_length": 7,
+        "batch_size": 3,
+        "optimizer": "adagrad",
+        "learning_rate": 0.25,
+        "clip": None,
+        "epochs": 11,
+        "max_steps": 2,
+        "init_scale": 0.5,
+        "min_count": 2,
+        "dtype": "float64",
+        "n_threads": 1,
+        "random_state": 13,
+        "verbose": 0,
+        "cell": "gru",
+        "num_layers": 2,
+        "schedule": "cosine",
+        "warmup": 0.25,
+        "clip_norm": 2.5,
+        "weight_decay": 0.0,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "dropout": 0.125,
+        "weight_dropout": 0.25,
+        "max_seconds": None,
+        "validation_fraction": 0.1,
+        "eval_every": 0.5,
+        "patience": 3,
+        "restore_best": False,
+        "callbacks": None,
+    }
+    assert given.keys() == CharRNN().get_params().keys()
+    assert reloaded(CharRNN(**given).fit(TEXT), path).get_params() == given
+
+
+def test_model_that_was_not_trained_comes_back(path):
+    model = small(0).fit(TEXT)
+    assert bits(reloaded(model, path)) == bits(model)
+
+
+def test_loaded_arrays_can_be_written_to(path):
+    again = reloaded(small().fit(TEXT), path)
+    for array in (*again.params_.values(), *again.optimizer_state_["sum"].values(), again.state_):
+        array[...] = 0
+    assert again.bits_per_char("to be") == pytest.approx(math.log2(len(set(TEXT))))
+
+
+def test_subclass_loads_as_itself(path):
+    class Subclass(CharRNN):
+        pass
+
+    small().fit(TEXT).save(path)
+    assert type(Subclass.load(path)) is Subclass
+
+
+def test_parameters_changed_after_training_are_saved_as_they_are(path):
+    model = small().fit(TEXT).set_params(hidden_size=8, batch_size=2)
+    again = reloaded(model, path)
+    assert (again.hidden_size, again.batch_size) == (8, 2)
+    assert again.score(TEXT) == model.score(TEXT)
+    with pytest.raises(InvalidInputError, match="hidden_size is now 8, but the model was fitted with 7"):
+        again.partial_fit(TEXT)
+    again.set_params(hidden_size=7).partial_fit(TEXT)
+    assert bits(again) == bits(model.set_params(hidden_size=7).partial_fit(TEXT))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("hidden_size", 0), ("clip", math.nan), ("n_threads", -1), ("dtype", "float16"), ("dtype", "no"),
+     ("epochs", object()), ("verbose", True), ("optimizer", "lion"), ("seq_length", 2.5)],
+)  # fmt: skip
+def test_what_could_not_be_loaded_is_not_saved(path, name, value):
+    model = small().fit(TEXT)
+    model.save(path)
+    old = path.read_bytes()
+    with pytest.raises(InvalidInputError, match=f"^{name} must be "):
+        model.set_params(**{name: value}).save(path)
+    assert path.read_bytes() == old
+
+
+@pytest.mark.parametrize("kind", [str, os.fsencode, lambda path: path])
+def test_names_of_every_kind(path, kind):
+    model = small().fit(TEXT)
+    model.save(kind(path))
+    assert bits(CharRNN.load(kind(path))) == bits(model)
+
+
+def test_file_is_safetensors_with_pytorchs_names(path):
+    model = small(batch_size=3).fit(TEXT)
+    model.save(path)
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    assert header["rnn.weight_hh_l0"]["shape"] == [7, 7]
+    assert header["state.h"]["shape"] == [1, 3, 7]
+    assert header["optimizer.sum.decoder.weight"]["shape"] == [len(set(TEXT)), 7]
+    file = model_file.read(path)
+    np.testing.assert_array_equal(file.tensors["rnn.weight_ih_l0"], model.params_["Wxh_l0"])
+    np.testing.assert_array_equal(file.tensors["rnn.weight_hh_l0"], model.params_["Whh_l0"])
+    np.testing.assert_array_equal(file.tensors["rnn.bias_ih_l0"], model.params_["bh_l0"])
+    np.testing.assert_array_equal(file.tensors["decoder.weight"], model.params_["Why"])
+    np.testing.assert_array_equal(file.tensors["decoder.bias"], model.params_["by"])
+    assert not file.tensors["rnn.bias_hh_l0"].any()
+
+
+def test_second_bias_of_pytorch_is_added_to_the_first(path):
+    model = small().fit(TEXT)
+    model.save(path)
+    file = model_file.read(path)
+    file.tensors["rnn.bias_hh_l0"][:] = 0.25
+    model_file.write(path, file)
+    np.testing.assert_array_equal(CharRNN.load(path).params_["bh_l0"], model.params_["bh_l0"] + np.float32(0.25))
+
+
+# --- every network and optimiser: models filled by hand, so that nothing but the file is tested
+
+NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2)]
+MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
+networks = pytest.mark.parametrize(("cell", "L"), NETWORKS)
+
+
+def filled(cell="rnn", L=1, optimizer="adagrad", dtype="float64"):
+    """Return a model with another number in every place, as if it had been trained."""
+    model = CharRNN(hidden_size=5, seq_length=7, batch_size=3)
+    rng = np.random.default_rng(11)
+    layout = Layout(11, 5, np.dtype(dtype), cell, L)
+
+    def drawn():
+        flat = layout.zeros()
+        for part in layout.tensors(flat):
+            part[...] = rng.uniform(0.1, 0.9, part.shape)
+        return flat
+
+    state = tuple(rng.uniform(-0.9, 0.9, (L, 3, 5)).astype(dtype) for _ in layout.kind.states)
+    vars(model).update(
+        _layout=layout,
+        _params=drawn(),
+        _memory={memory: drawn() for memory in MEMORIES[optimizer]},
+        _memory_of=optimizer,
+        _optimizer_start=5,
+        _loss_length=7,
+        _rng=np.random.default_rng(3),
+        vocabulary_=Vocabulary.from_text("abcdefghijk"),
+        state_=state if cell == "lstm" else state[0],
+        n_steps_=17,
+        smooth_loss_=13.5,
+        history_=[{"step": 17, "smooth_loss": 2.5, "validation_loss": None}],
+    )
+    return model
+
+
+def read_again(model, path, *, training_state=True):
+    checkpoint.write(model, path, training_state=training_state)
+    again = CharRNN()
+    checkpoint.read(again, path)
+    return again
+
+
+@networks
+@pytest.mark.parametrize("optimizer", MEMORIES)
+def test_every_network_and_optimiser_comes_back(path, dtype, cell, L, optimizer):
+    model = filled(cell, L, optimizer, dtype)
+    again = read_again(model, path)
+    assert vars(again).keys() == vars(model).keys()
+    assert bits(again) == bits(model)
+    assert again._layout == model._layout
+    assert again.history_ == model.history_
+    assert again._loss_length == 7
+    assert isinstance(again.state_, tuple) == (cell == "lstm")
+    assert again._params.ctypes.data % 64 == 0
+    assert all(a.flags.writeable for a in (again._params, *again._memory.values(), *state_of(again)))
+
+
+@networks
+def test_weights_alone_come_back_with_zeros_for_the_rest(path, cell, L):
+    model = filled(cell, L, "adam")
+    again = read_again(model, path, training_state=False)
+    np.testing.assert_array_equal(again._params, model._params)
+    assert [a.shape for a in state_of(again)] == [(L, 3, 5)] * (1 + (cell == "lstm"))
+    assert not any(a.any() for a in (*state_of(again), *again._memory.values()))
+    assert again._memory_of == again.optimizer == "adagrad"  # its own is what the parameters say, and starts anew
+    assert list(again._memory) == ["sum"]
+    assert (again._optimizer_start, again.n_steps_, again.history_) == (0, 0, [])
+
+
+@networks
+def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L):
+    model, H = filled(cell, L), 5
+    checkpoint.write(model, path, training_state=False)
+    file = model_file.read(path)
+    for k in range(L):
+        second = file.tensors[f"rnn.bias_hh_l{k}"]
+        if cell == "gru":
+            np.testing.assert_array_equal(second[2 * H :], model.params_[f"bhn_l{k}"])
+            assert not second[: 2 * H].any()
+        else:
+            assert not second.any()
+        second += np.arange(1, len(second) + 1)
+    model_file.write(path, file)
+    again = CharRNN()
+    checkpoint.read(again, path)
+    for k in range(L):
+        added = again.params_[f"bh_l{k}"] - model.params_[f"bh_l{k}"]
+        expected = np.arange(1.0, len(added) + 1)
+        if cell == "gru":
+            np.testing.assert_allclose(
+                again.params_[f"bhn_l{k}"] - model.params_[f"bhn_l{k}"], expected[2 * H :], atol=1e-12
+            )
+            expected[2 * H :] = 0
+        np.testing.assert_allclose(added, expected, atol=1e-12)
+
+
+@networks
+def test_pytorch_predicts_the_same_from_the_file_and_back(path, cell, L):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell]
+    network = torch.nn.ModuleDict({"rnn": kind(11, 5, L), "decoder": torch.nn.Linear(5, 11)}).double()
+
+    def same_as(model):
+        ids = np.random.default_rng(0).integers(11, size=(7, 2))
+        state = tuple(np.zeros((L, 2, 5)) for _ in model._layout.kind.states)
+        _, mine = reference.forward(model._layout.tensors(model._params), cell, ids, state)
+        theirs = network["decoder"](network["rnn"](torch.nn.functional.one_hot(torch.from_numpy(ids), 11).double())[0])
+        np.testing.assert_allclose(mine, theirs.detach(), rtol=0, atol=1e-12)
+
+    model = filled(cell, L)
+    checkpoint.write(model, path, training_state=False)
+    with torch.no_grad():
+        for name, array in load_file(path).items():
+            network.get_parameter(name)[:] = array
+    same_as(model)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():  # both biases among them
+            parameter.uniform_(-1, 1)
+    file = model_file.read(path)
+    for name, parameter in network.named_parameters():
+        file.tensors[name][...] = parameter.detach()
+    model_file.write(path, file)
+    again = CharRNN()
+    checkpoint.read(again, path)
+    same_as(again)
+
+
+def test_a_parameter_that_a_file_lacks_keeps_its_default(path):
+    model = filled().set_params(epochs=3, clip=None)
+    checkpoint.write(model, path, training_state=True)
+    file = model_file.read(path)
+    del file.configuration["epochs"]
+    model_file.write(path, file)
+    again = CharRNN()
+    checkpoint.read(again, path)
+    assert (again.epochs, again.clip) == (CharRNN().epochs, None)
+    assert bits(again) == bits(model)
+
+
+def test_callbacks_are_not_written(path):
+    seen = []
+    model = small(callbacks=[lambda model, record: seen.append(record)]).fit(TEXT)
+    assert seen
+    again = reloaded(model, path)
+    assert again.callbacks is None
+    assert bits(again) == bits(model)
+
+
+# --- without the state of training
+
+
+def test_file_without_training_state_goes_on_from_zero_memory(path, dtype):
+    model = small(batch_size=3, dtype=dtype).fit(TEXT)
+    again = reloaded(model, path, training_state=False)
+    assert (again.n_steps_, again.history_) == (0, [])
+    assert again.smooth_loss_ == pytest.approx(5 * math.log(len(set(TEXT))))
+    assert not again.state_.any()
+    assert not any(array.any() for array in again.optimizer_state_["sum"].values())
+    expected = copy.deepcopy(model)
+    expected.state_[:] = 0
+    for array in expected.optimizer_state_["sum"].values():
+        array[:] = 0
+    again.partial_fit(TEXT)
+    expected.partial_fit(TEXT)
+    assert again.n_steps_ == 20
+    for name in model.params_:
+        np.testing.assert_array_equal(again.params_[name], expected.params_[name])
+
+
+def test_file_without_training_state_is_seeded_by_its_parameter(path):
+    names = ["anna", "bob", "eve"] * 9
+    model = small(random_state=3, dropout=0.3).fit(names)
+    again = [reloaded(model, path, training_state=False).partial_fit(names) for _ in range(2)]
+    for name in model.params_:
+        np.testing.assert_array_equal(again[0].params_[name], again[1].params_[name])
+
+
+def test_file_without_training_state_is_smaller(tmp_path):
+    model = small().fit(TEXT)
+    model.save(tmp_path / "all")
+    model.save(tmp_path / "less", training_state=False)
+    assert (tmp_path / "less").stat().st_size < (tmp_path / "all").stat().st_size / 2
+    with pytest.raises(TypeError):
+        model.save(tmp_path / "less", False)
+
+
+# --- what fails, and what it leaves
+
+
+def test_unfitted_model_is_not_saved(path):
+    with pytest.raises(NotFittedError, match="before save"):
+        CharRNN().save(path)
+    assert not path.exists()
+
+
+def test_missing_file_and_directory(path, tmp_path):
+    model = small().fit(TEXT)
+    with pytest.raises(FileNotFoundError):
+        CharRNN.load(path)
+    with pytest.raises(IsADirectoryError):
+        CharRNN.load(tmp_path)
+    with pytest.raises(IsADirectoryError):
+        model.save(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        model.save(tmp_path / "missing" / "model.crnn")
+
+
+def test_what_is_no_path():
+    for path in (None, 3.5, ["model.crnn"]):
+        with pytest.raises(TypeError):
+            CharRNN.load(path)
+        with pytest.raises(TypeError):
+            small(0).fit(TEXT).save(path)
+
+
+@pytest.mark.parametrize("training_state", [True, False])
+def test_damaged_file(path, training_state):
+    small(3, hidden_size=2).fit("abc").save(path, training_state=training_state)
+    data = path.read_bytes()
+    rng = np.random.default_rng(0)
+    damaged = [data[:size] for size in rng.integers(len(data), size=50)]
+    for place, bit in zip(rng.integers(len(data), size=200), rng.integers(8, size=200), strict=True):
+        damaged.append(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
+    for content in [*damaged, b"", b"text", data + b"\0", TEXT.encode()]:
+        path.write_bytes(content)
+        with pytest.raises(ModelFileError, match=r"model\.crnn"):
+            CharRNN.load(path)
+
+
+def changed(path, **changes):
+    """Write a file again with parts of its configuration or of its training exchanged, and a true checksum."""
+    file = model_file.read(path)
+    for name, value in changes.items():
+        getattr(file, name).update(value)
+    model_file.write(path, file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"configuration": {"hidden_size": -1}}, "hidden_size must be a whole number of at least 1, not -1"),
+        ({"configuration": {"layers": 2}}, "no parameter 'layers'"),
+        ({"configuration": {"self": 2}}, "self"),
+        ({"configuration": {"optimizer": ["adagrad"]}}, "optimizer must be one of"),
+        ({"configuration": {"dtype": None}}, "dtype must be"),
+        ({"training": {"random_state": {"bit_generator": "RANDU", "state": 1}}}, "random state"),
+        ({"training": {"random_state": {"bit_generator": ["PCG64"]}}}, "random state"),
+        ({"training": {"random_state": {}}}, "random state"),
+        ({"training": {"random_state": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 1}}}}, "random state"),
+    ],
+)
+def test_file_that_is_whole_but_wrong(path, changes, message):
+    small().fit(TEXT).save(path)
+    changed(path, **changes)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        CharRNN.load(path)
+    assert path.name in str(caught.value)
+
+
+def test_training_state_without_its_memory(path):
+    small().fit(TEXT).save(path)
+    file = model_file.read(path)
+    for name in [name for name in file.training_tensors if name.startswith("optimizer.")]:
+        del file.training_tensors[name]
+    model_file.write(path, file)
+    with pytest.raises(ModelFileError, match=r"without optimizer\.sum"):
+        CharRNN.load(path)
+
+
+def test_newer_format_says_what_to_do(path, monkeypatch):
+    monkeypatch.setattr(model_file, "FORMAT", 3)
+    small().fit(TEXT).save(path)
+    monkeypatch.undo()
+    with pytest.raises(ModelFileError, match=r"format version 3, .* upgrade crnn"):
+        CharRNN.load(path)
+
+
+def test_weights_that_are_not_finite_are_not_saved(path):
+    model = small().fit(TEXT)
+    model.save(path)
+    old = path.read_bytes()
+    model.params_["by"][0] = np.nan
+    with pytest.raises(ModelFileError, match="NaN or infinity"):
+        model.save(path)
+    assert path.read_bytes() == old
+
+
+@posix
+def test_full_disk_leaves_the_old_file(path):
+    resource = pytest.importorskip("resource")
+    model = small().fit(TEXT)
+    model.save(path)
+    old, before = path.read_bytes(), bits(model)
+    model.partial_fit(TEXT)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(old) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="large") as caught:
+            model.save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+    assert path.read_bytes() == old
+    assert os.listdir(path.parent) == [path.name]
+    assert bits(CharRNN.load(path)) == before
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_failing_step_leaves_the_old_file(path, step, error, monkeypatch):
+    def fail(*arguments):
+        raise error
+
+    model = small().fit(TEXT)
+    model.save(path)
+    before = bits(model)
+    model.partial_fit(TEXT)
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(type(error)):
+        model.save(path)
+    monkeypatch.undo()
+    assert os.listdir(path.parent) == [path.name]
+    assert bits(CharRNN.load(path)) == before
+
+
+@posix
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_device_that_is_full():
+    with pytest.raises(OSError, match="No space left"):
+        small().fit(TEXT).save("/dev/full")
+
+
+@unprivileged
+def test_read_only_folder_leaves_the_old_file(path):
+    model = small().fit(TEXT)
+    model.save(path)
+    old = path.read_bytes()
+    path.parent.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError):
+            model.partial_fit(TEXT).save(path)
+    finally:
+        path.parent.chmod(0o700)
+    assert path.read_bytes() == old
+
+
+def test_read_only_file_is_left_as_it_is(path, monkeypatch):
+    model = small().fit(TEXT)
+    model.save(path)
+    old = path.read_bytes()
+    path.chmod(0o400)
+    monkeypatch.setattr(os, "access", lambda name, mode: Path(name).stat().st_mode & 0o200 != 0)  # root may all
+    with pytest.raises(PermissionError):
+        model.partial_fit(TEXT).save(path)
+    assert path.read_bytes() == old
+
+
+def test_failed_save_leaves_the_model(path):
+    model = small().fit(TEXT)
+    before = bits(model)
+    with pytest.raises(IsADirectoryError):
+        model.save(path.parent)
+    assert bits(model) == before
+
+
+def test_checkpoint_fills_any_new_model(path):
+    model = small().fit(TEXT)
+    checkpoint.write(model, path, training_state=True)
+    other = CharRNN()
+    checkpoint.read(other, path)
+    assert bits(other) == bits(model)
+
+
+# --- format 1, for ever
+
+
+def test_format_1_loads(kernels):
+    data = FORMAT_1.read_bytes()
+    model = CharRNN.load(FORMAT_1)
+    assert FORMAT_1.read_bytes() == data
+    assert list(model.vocabulary_) == list("\0\n\r :acehnstvï\ud800🙂")
+    assert model.get_params() == CharRNN().get_params() | {
+        "hidden_size": 11,
+        "seq_length": 7,
+        "batch_size": 3,
+        "max_steps": 500,
+        "init_scale": 0.01,
+        "random_state": 0,
+    }
+    assert (model._layout.cell, model._layout.num_layers) == ("rnn", 1)
+    assert (list(model._memory), model._memory_of, model._optimizer_start) == (["sum"], "adagrad", 0)
+    assert model.n_steps_ == 500
+    assert model.smooth_loss_ == pytest.approx(FORMAT_1_SMOOTH_LOSS, rel=1e-12)
+    assert [record["step"] for record in model.history_] == [496, 498, 500]
+    assert model._rng.bit_generator.state["bit_generator"] == "PCG64"
+    assert model.params_["by"].dtype == np.float32
+    assert model.sample(57, prime="naïve", temperature=0) == FORMAT_1_SAMPLE
+    assert model.score(FORMAT_1_TEXT) == pytest.approx(FORMAT_1_SCORE, rel=1e-4)
+
+
+def test_format_1_goes_on(kernels):
+    model = CharRNN.load(FORMAT_1)
+    ids, layout, T = model.vocabulary_.encode(FORMAT_1_TEXT), model._layout, model.seq_length
+    params, sum_, state = model._params.copy(), model._memory["sum"].copy(), (model.state_.copy(),)
+    assert np.abs(state[0]).max() > 0.5
+    text, smooth = Streams(ids, 3, T).parts.astype(np.intp).T, FORMAT_1_SMOOTH_LOSS
+    for p in (0, T, 2 * T):
+        x, targets = text[p : p + T], text[p + 1 : p + T + 1]
+        loss, state = reference.train_step(
+            layout.tensors(params), "rnn", [layout.tensors(sum_)], x, targets, state, 0.1, 5.0
+        )
+        smooth = 0.999 * smooth + 0.001 * loss
+    model.set_params(max_steps=3).partial_fit(FORMAT_1_TEXT)
+    assert model.n_steps_ == 503
+    np.testing.assert_allclose(model._params, params, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model._memory["sum"], sum_, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model.state_, state[0], rtol=1e-3, atol=1e-3)
+    assert model.smooth_loss_ == pytest.approx(smooth, rel=1e-6)
+
+
+def make_format_1():
+    """Write the file, unless it is there, and print what the test expects of it."""
+    if FORMAT_1.exists():
+        raise SystemExit(f"{FORMAT_1} is there, and has to stay as it is")
+    model = CharRNN(11, seq_length=7, batch_size=3, max_steps=500, random_state=0).fit(FORMAT_1_TEXT)
+    model.history_ = model.history_[-3:]
+    FORMAT_1.parent.mkdir(exist_ok=True)
+    model.save(FORMAT_1)
+    print(f"FORMAT_1_SAMPLE = {model.sample(57, prime='naïve', temperature=0)!a}")
+    print(f"FORMAT_1_SMOOTH_LOSS = {model.smooth_loss_!r}")
+    print(f"FORMAT_1_SCORE = {model.score(FORMAT_1_TEXT)!r}")
+
+
+if __name__ == "__main__":
+    make_format_1()

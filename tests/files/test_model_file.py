@@ -1,0 +1,814 @@
+import errno
+import hashlib
+import json
+import math
+import os
+import pickle
+import struct
+import sys
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from crnn.errors import ModelFileError
+from crnn.files import model_file
+from crnn.files.model_file import Architecture, ModelFile, expected_tensors, read, write
+from crnn.text.vocabulary import Vocabulary
+
+H, B = 2, 5
+TRAINING = {
+    "n_steps": 7,
+    "smooth_loss": 27.5,
+    "random_state": {"state": {"state": 2**127 + 1, "inc": 2**128 - 1}, "has_uint32": 0},
+    "history": [{"step": 7, "smooth_loss": 1.1, "validation_loss": None}],
+    "optimizer": "adagrad",
+    "optimizer_start": 0,
+}
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
+NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2)]
+networks = pytest.mark.parametrize(("cell", "L"), NETWORKS)
+
+
+def torch_shapes(cell, L, H, V):
+    """Names and shapes of PyTorch's recurrent layers and decoder, from their documentation."""
+    shapes = {}
+    for k in range(L):
+        shapes[f"rnn.weight_ih_l{k}"] = (GATES[cell] * H, V if k == 0 else H)
+        shapes[f"rnn.weight_hh_l{k}"] = (GATES[cell] * H, H)
+        shapes[f"rnn.bias_ih_l{k}"] = shapes[f"rnn.bias_hh_l{k}"] = (GATES[cell] * H,)
+    return shapes | {"decoder.weight": (V, H), "decoder.bias": (V,)}
+
+
+def make(
+    vocabulary=None,
+    dtype="float32",
+    *,
+    cell="rnn",
+    L=1,
+    hidden_size=H,
+    batch_size=B,
+    training=None,
+    configuration=None,
+):
+    """Build a model file's contents with a different number in every place."""
+    vocabulary = Vocabulary.from_text("abc") if vocabulary is None else vocabulary
+    shapes = torch_shapes(cell, L, hidden_size, len(vocabulary))
+    generator = np.random.default_rng(7)
+    weights = {name: generator.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
+    memory = {}
+    if training is not None:
+        for state in ("state.h", "state.c")[: 1 + (cell == "lstm")]:
+            memory[state] = generator.normal(size=(L, batch_size, hidden_size)).astype(dtype)
+        learned = {name: shape for name, shape in shapes.items() if "bias_hh" not in name}
+        learned |= {f"rnn.bias_hn_l{k}": (hidden_size,) for k in range(L) if cell == "gru"}
+        for kind in MEMORIES[training["optimizer"]]:
+            for name, shape in learned.items():
+                memory[f"optimizer.{kind}.{name}"] = generator.random(shape).astype(dtype)
+    return ModelFile(
+        configuration={"hidden_size": hidden_size} if configuration is None else configuration,
+        architecture=Architecture(cell, L, hidden_size, len(vocabulary), dtype),
+        vocabulary=vocabulary,
+        tensors=weights,
+        training=training,
+        training_tensors=memory,
+    )
+
+
+def assert_same(left, right):
+    assert left.configuration == right.configuration
+    assert left.architecture == right.architecture
+    assert left.vocabulary == right.vocabulary
+    assert left.training == right.training
+    for a, b in ((left.tensors, right.tensors), (left.training_tensors, right.training_tensors)):
+        assert a.keys() == b.keys()
+        for name in a:
+            assert a[name].dtype == b[name].dtype
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+def split(data):
+    """Take a safetensors file apart: its header, parsed, and the bytes of its tensors."""
+    (length,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def join(header, body):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def sign(header, body):
+    """Give a file a true checksum, worked out as the format's description says."""
+    metadata = {key: value for key, value in header["__metadata__"].items() if key != "checksum"}
+    digest = hashlib.sha256(json.dumps(sorted([key, value] for key, value in metadata.items())).encode())
+    words = {"F32": "float32", "F64": "float64", "U8": "uint8"}
+    for name in sorted(header.keys() - {"__metadata__"}):
+        tensor = header[name]
+        word = words.get(tensor["dtype"], tensor["dtype"])
+        digest.update(json.dumps([name, word, tensor["shape"]]).encode())
+        digest.update(body[slice(*tensor["data_offsets"])])
+    return join(header | {"__metadata__": metadata | {"checksum": digest.hexdigest()}}, body)
+
+
+def with_metadata(data, **documents):
+    """Change metadata, and give the file a true checksum again."""
+    header, body = split(data)
+    header["__metadata__"] |= documents
+    return sign(header, body)
+
+
+def with_training(data, text):
+    """Change the JSON of the state of training, and give the file a true checksum again."""
+    header, body = split(data)
+    start, stop = header["training"]["data_offsets"]
+    assert stop == len(body), "the bytes of the least aligned dtype come last"
+    header["training"] |= {"shape": [len(text)], "data_offsets": [start, start + len(text)]}
+    return sign(header, body[:start] + text)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def data(path):
+    """A whole file of 2 to 3 kB that training can go on from."""
+    write(path, make(training=TRAINING))
+    return path.read_bytes()
+
+
+def refused(path, data):
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError) as caught:
+        read(path)
+    assert path.name in str(caught.value)
+    return str(caught.value)
+
+
+# --- what is written comes back
+
+
+@pytest.mark.parametrize("training", [None, TRAINING])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", [str, os.fsencode, lambda path: path])
+def test_round_trip(path, dtype, training, kind):
+    model = make(dtype=dtype, training=training)
+    write(kind(path), model)
+    back = read(kind(path))
+    assert_same(back, model)
+    assert all(tensor.flags.writeable for tensor in (back.tensors | back.training_tensors).values())
+
+
+@networks
+@pytest.mark.parametrize("optimizer", MEMORIES)
+def test_round_trip_of_every_network_and_optimiser(path, cell, L, optimizer):
+    model = make(cell=cell, L=L, training=TRAINING | {"optimizer": optimizer, "optimizer_start": 3})
+    write(path, model)
+    assert_same(read(path), model)
+    expected = 4 * L + 2 + len(model.training_tensors) + 1
+    assert len(safetensors.numpy.load_file(path)) == expected
+
+
+SYMBOLS = st.one_of(
+    st.sets(
+        st.integers(0, 0x10FFFF) | st.integers(0xD800, 0xDFFF) | st.sampled_from([0, 13, 0xFEFF]), min_size=1
+    )
+    .map(sorted)
+    .map(Vocabulary),
+    st.sets(st.integers(0, 255), min_size=1).map(sorted).map(lambda codes: Vocabulary(codes, kind="bytes")),
+)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**128), 2**128)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=7,
+)
+free = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@free
+@given(
+    vocabulary=SYMBOLS,
+    dtype=st.sampled_from(["float32", "float64"]),
+    hidden_size=st.sampled_from([1, 2, 3, 11]),
+    batch_size=st.sampled_from([1, 3]),
+    configuration=st.dictionaries(st.text(max_size=5), JSON, max_size=3),
+    extra=JSON,
+    trains=st.booleans(),
+    network=st.sampled_from(NETWORKS),
+)
+@example(Vocabulary([0x61, 0xD800, 0xDFFF]), "float32", 2, 1, {"prime": "\udcff"}, "\ud800", True, ("rnn", 1))
+def test_round_trip_of_anything(
+    path, vocabulary, dtype, hidden_size, batch_size, configuration, extra, trains, network
+):
+    training = TRAINING | {"extra": extra} if trains else None
+    model = make(
+        vocabulary,
+        dtype,
+        cell=network[0],
+        L=network[1],
+        hidden_size=hidden_size,
+        batch_size=batch_size,
+        configuration=configuration,
+        training=training,
+    )
+    write(path, model)
+    assert_same(read(path), model)
+
+
+def test_generator_goes_on_where_it_was(path):
+    generator = np.random.default_rng(3)
+    generator.random(5)
+    write(path, make(training=TRAINING | {"random_state": generator.bit_generator.state}))
+    other = np.random.default_rng(5)
+    other.bit_generator.state = read(path).training["random_state"]
+    assert other.random() == generator.random()
+
+
+def test_numpy_values_and_infinity_in_documents(path):
+    configuration = {"hidden_size": np.int64(2), "clip": float("inf"), "learning_rate": np.float32(0.5)}
+    training = TRAINING | {"n_steps": np.int64(11), "smooth_loss": np.float32(2.5), "key": np.arange(3)}
+    architecture = Architecture("rnn", 1, np.int64(H), np.int64(3), "float32")
+    write(path, replace(make(configuration=configuration, training=training), architecture=architecture))
+    back = read(path)
+    assert back.configuration == configuration
+    assert back.training == TRAINING | {"n_steps": 11, "smooth_loss": 2.5, "key": [0, 1, 2]}
+    assert type(back.architecture.hidden_size) is int
+
+
+def test_views_of_any_order_are_written_by_value(path):
+    model = make()
+    views = {
+        name: np.asfortranarray(w)[::-1][::-1].astype(w.dtype.newbyteorder(">"))
+        for name, w in model.tensors.items()
+    }
+    assert not views["decoder.weight"].flags.c_contiguous
+    write(path, replace(model, tensors=views))
+    assert_same(read(path), model)
+
+
+@networks
+def test_without_training_the_file_is_what_pytorch_names(path, cell, L):
+    model = make(dtype="float64", cell=cell, L=L)
+    write(path, model)
+    tensors = safetensors.numpy.load_file(path)
+    assert {name: tensor.shape for name, tensor in tensors.items()} == torch_shapes(cell, L, H, 3)
+    np.testing.assert_array_equal(tensors["decoder.weight"], model.tensors["decoder.weight"])
+
+
+@networks
+def test_pytorch_takes_the_weights(path, cell, L):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    write(path, make(cell=cell, L=L))
+    kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell]
+    network = torch.nn.ModuleDict({"rnn": kind(3, H, L), "decoder": torch.nn.Linear(H, 3)})
+    network.load_state_dict(load_file(path), strict=True)
+
+
+def test_metadata_is_as_described(path):
+    write(path, make(Vocabulary([97, 0xD800])))
+    header, _ = split(path.read_bytes())
+    metadata = header["__metadata__"]
+    assert metadata.keys() == {
+        "format",
+        "format_version",
+        "configuration",
+        "architecture",
+        "vocabulary",
+        "checksum",
+    }
+    assert metadata["format"] == "crnn"
+    assert metadata["format_version"] == "2"
+    assert json.loads(metadata["vocabulary"]) == {"kind": "characters", "codes": [97, 0xD800]}
+
+
+@networks
+def test_expected_tensors_are_pytorchs(cell, L):
+    assert expected_tensors(Architecture(cell, L, 7, 11, "float32")) == torch_shapes(cell, L, 7, 11)
+
+
+# --- format 1
+
+
+def old(training=TRAINING):
+    """Return a state of training as format 1 had it."""
+    return {key: value for key, value in training.items() if not key.startswith("optimizer")}
+
+
+def test_format_1_did_not_name_the_optimiser(path, data):
+    text = json.dumps(old(), indent=None).encode()
+    assert "optimizer" in refused(path, with_training(data, text))
+    path.write_bytes(with_metadata(with_training(data, text), format_version="1"))
+    assert_same(read(path), make(training=TRAINING))
+    write(path, read(path))
+    assert split(path.read_bytes())[0]["__metadata__"]["format_version"] == "2"
+
+
+def test_format_1_without_training(path):
+    write(path, make())
+    path.write_bytes(with_metadata(path.read_bytes(), format_version="1"))
+    assert_same(read(path), make())
+
+
+def test_a_file_of_format_1():
+    model = read(Path(__file__).parents[1] / "data" / "format1.crnn")
+    assert model.architecture == Architecture("rnn", 1, 11, 16, "float32")
+    assert (model.training["optimizer"], model.training["optimizer_start"]) == ("adagrad", 0)
+    assert model.training["n_steps"] == 500
+    assert model.training_tensors["state.h"].shape == (1, 3, 11)
+    assert model.training_tensors["optimizer.sum.rnn.weight_hh_l0"].all()
+
+
+@pytest.mark.parametrize("text", [b"[]", b"null", b'{"optimizer": 3}', b"{}"])
+def test_training_of_format_1_that_does_not_fit(path, data, text):
+    assert "training" in refused(path, with_metadata(with_training(data, text), format_version="1"))
+
+
+# --- damage
+
+
+def test_truncated_at_every_byte(path, data):
+    with open(path, "r+b") as stream:
+        for size in reversed(range(len(data))):
+            stream.truncate(size)
+            with pytest.raises(ModelFileError):
+                read(path)
+
+
+def test_every_bit_flipped(path, data):
+    assert len(data) < 3500, "keep this test short"
+    with open(path, "r+b", buffering=0) as stream:
+        for place, byte in enumerate(data):
+            for bit in range(8):
+                stream.seek(place)
+                stream.write(bytes([byte ^ 1 << bit]))
+                with pytest.raises(ModelFileError):
+                    read(path)
+            stream.seek(place)
+            stream.write(bytes([byte]))
+    read(path)  # it was whole between the flips
+
+
+@pytest.mark.parametrize("tail", [b"\0", b" ", b"x" * 4099])
+def test_trailing_bytes(path, data, tail):
+    refused(path, data + tail)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("rnn.bias_ih_l0", "rnn.bias_hh_l0"),
+        ("decoder.weight", "optimizer.sum.decoder.weight"),
+        ("rnn.weight_ih_l0", "decoder.weight"),
+    ],
+)
+def test_swapped_tensors(path, data, left, right):
+    header, body = split(data)
+    places = header[left]["data_offsets"], header[right]["data_offsets"]
+    header[right]["data_offsets"], header[left]["data_offsets"] = places
+    message = refused(path, join(header, body))
+    assert "checksum" in message
+    assert "copy" in message
+
+
+def test_renamed_and_rewritten_files(path, data):
+    header, body = split(data)
+    shuffled = dict(reversed(header.items())) | {
+        "__metadata__": dict(reversed(header["__metadata__"].items())),
+    }
+    path.write_bytes(join(json.dumps(shuffled, indent=3).encode(), body))
+    assert_same(read(path), make(training=TRAINING))  # nothing that it says has changed
+    header["rnn.bias_xx_l0"] = header.pop("rnn.bias_ih_l0")
+    assert "rnn.bias_ih_l0" in refused(path, sign(header, body))
+
+
+@pytest.mark.parametrize("size", [1, 8, 2**20, 2**31, 2**32 + 2, 10**8 - 1, 2**62, 2**63, 2**64 - 1])
+def test_header_of_a_declared_size(path, data, size):
+    refused(path, struct.pack("<Q", size) + data[8:])
+
+
+@pytest.mark.parametrize("size", [0, 3, 2**31, 2**40, 2**61, 2**62, 2**63, 2**64 - 1, 2**64, -1])
+@pytest.mark.parametrize("field", ["shape", "data_offsets"])
+def test_tensor_of_a_declared_size(path, data, field, size):
+    header, body = split(data)
+    header["decoder.bias"][field][-1] += size if size else -1
+    tracemalloc.start()
+    try:
+        refused(path, join(header, body))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**64, 10**4299, 0, -1, True, 2.0, "2", None])
+@pytest.mark.parametrize("field", ["hidden_size", "vocab_size", "num_layers"])
+def test_lying_architecture_with_a_true_checksum(path, data, field, size):
+    architecture = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
+    tracemalloc.start()
+    try:
+        message = refused(path, with_metadata(data, architecture=json.dumps(architecture | {field: size})))
+        assert len(message) < 500 + len(str(path))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("cell", "mamba", "newer crnn"),
+        ("cell", "lstm", "state.c"),
+        ("cell", "gru", "bias_hn"),
+        ("num_layers", 2, "l1"),
+        ("num_layers", 65, "1 to 64"),
+        ("dtype", "float16", "float64"),
+        ("dtype", "float64", "F32"),
+        ("hidden_size", 3, "implies"),
+        ("cell", [], "architecture"),
+        ("more", 1, "architecture"),
+    ],
+)
+def test_architecture_that_does_not_fit(path, data, field, value, message):
+    architecture = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
+    changed = with_metadata(data, architecture=json.dumps(architecture | {field: value}))
+    assert message in refused(path, changed)
+
+
+@pytest.mark.parametrize(
+    "vocabulary",
+    [
+        {"kind": "characters", "codes": [97, 98]},
+        {"kind": "characters", "codes": [97, 98, 98]},
+        {"kind": "characters", "codes": [98, 97, 99]},
+        {"kind": "characters", "codes": [97, 98, 0x110000]},
+        {"kind": "characters", "codes": [97, 98, 10**30]},
+        {"kind": "characters", "codes": [-1, 98, 99]},
+        {"kind": "characters", "codes": [97.0, 98, 99]},
+        {"kind": "characters", "codes": [False, True, 99]},
+        {"kind": "characters", "codes": [[97], [98], [99]]},
+        {"kind": "characters", "codes": "abc"},
+        {"kind": "bytes", "codes": [97, 98, 256]},
+        {"kind": "words", "codes": [97, 98, 99]},
+        {"kind": ["bytes"], "codes": [97, 98, 99]},
+        {"kind": "bytes"},
+        {"kind": "bytes", "codes": [97, 98, 99], "more": 1},
+        [97, 98, 99],
+    ],
+)
+def test_vocabulary_that_does_not_fit(path, data, vocabulary):
+    assert "vocabulary" in refused(path, with_metadata(data, vocabulary=json.dumps(vocabulary)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_steps": -1},
+        {"n_steps": 1.5},
+        {"n_steps": True},
+        {"smooth_loss": "27"},
+        {"smooth_loss": None},
+        {"smooth_loss": math.nan},
+        {"smooth_loss": math.inf},
+        {"n_steps": 10**30},
+        {"loss_length": 0},
+        {"loss_length": "25"},
+        {"random_state": 7},
+        {"history": {}},
+        {"history": [1]},
+        {"optimizer": "lion"},
+        {"optimizer": None},
+        {"optimizer": ["adagrad"]},
+        {"optimizer": "adam"},  # the tensors are Adagrad's
+        {"optimizer_start": -1},
+        {"optimizer_start": 8},  # of 7 steps
+        {"optimizer_start": 0.0},
+    ],
+)
+def test_training_that_does_not_fit(path, data, change):
+    assert "training" in refused(path, with_training(data, json.dumps(TRAINING | change).encode()))
+
+
+@pytest.mark.parametrize("missing", sorted(TRAINING))
+def test_training_that_lacks_a_field(path, data, missing):
+    training = {key: value for key, value in TRAINING.items() if key != missing}
+    assert missing in refused(path, with_training(data, json.dumps(training).encode()))
+
+
+@pytest.mark.parametrize("text", [b"[]", b"null", b"{", b"\xff", b"{}\0", b"[" * 100_003, b"1" * 5003, b""])
+def test_documents_that_are_not_objects(path, data, text):
+    refused(path, with_training(data, text))
+    for key in ("configuration", "architecture", "vocabulary"):
+        assert key in refused(path, with_metadata(data, **{key: text.decode("latin-1")}))
+
+
+@pytest.mark.parametrize("key", ["configuration", "architecture", "vocabulary", "checksum", "format_version"])
+def test_missing_metadata(path, data, key):
+    header, body = split(data)
+    del header["__metadata__"][key]
+    refused(path, join(header, body))
+
+
+def test_unknown_metadata_is_covered_by_the_checksum(path, data):
+    path.write_bytes(with_metadata(data, comment="by hand"))
+    assert_same(read(path), make(training=TRAINING))
+    header, body = split(path.read_bytes())
+    header["__metadata__"]["comment"] = "by foot"
+    assert "checksum" in refused(path, join(header, body))
+
+
+def test_newer_version(path, data):
+    message = refused(path, with_metadata(data, format_version=str(model_file.FORMAT + 1)))
+    assert f"version {model_file.FORMAT + 1}" in message
+    assert "upgrade crnn" in message
+
+
+@pytest.mark.parametrize("version", ["0", "-1", "1.0", "", " 1", "01", "\u0661", "one", "9" * 5003])
+def test_garbage_version(path, data, version):
+    assert "version" in refused(path, with_metadata(data, format_version=version))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0", b"1234567", bytes(8), bytes(4099), b"{}", b"PK\x03\x04" * 11]
+)
+def test_not_safetensors(path, content):
+    assert "damaged" in refused(path, content)
+
+
+def test_pickle_is_not_run(path):
+    class Bomb:
+        def __reduce__(self):
+            return (sys.exit, (3,))
+
+    refused(path, pickle.dumps(Bomb()))
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
+def test_safetensors_of_another_program(path, metadata):
+    message = refused(path, safetensors.numpy.save({"weight": np.zeros(3)}, metadata))
+    assert "no crnn model" in message
+
+
+def test_missing_and_unknown_tensors(path):
+    for name in torch_shapes("gru", 2, H, 3):
+        model = make(cell="gru", L=2)
+        del model.tensors[name]
+        with pytest.raises(ModelFileError, match=name):
+            write(path, model)
+    model = make()
+    model.tensors["decoder.scale"] = np.ones(3, "float32")
+    with pytest.raises(ModelFileError, match=r"decoder\.scale"):
+        write(path, model)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ("rnn", "state.h"),
+        ("lstm", "state.c"),
+        ("rnn", "optimizer.exp_avg.rnn.weight_hh_l0"),
+        ("lstm", "optimizer.exp_avg_sq.rnn.weight_ih_l1"),
+        ("gru", "optimizer.exp_avg.rnn.bias_hn_l1"),
+    ],
+)
+def test_incomplete_training(path, cell, name):
+    model = make(cell=cell, L=2, training=TRAINING | {"optimizer": "adam"})
+    del model.training_tensors[name]
+    with pytest.raises(ModelFileError, match=name):
+        write(path, model)
+
+
+@pytest.mark.parametrize("missing", MEMORIES["adam"])
+def test_half_of_an_optimisers_memory(path, missing):
+    model = make(training=TRAINING | {"optimizer": "adam"})
+    for name in [name for name in model.training_tensors if name.startswith(f"optimizer.{missing}.")]:
+        del model.training_tensors[name]
+    with pytest.raises(ModelFileError, match="remember"):
+        write(path, model)
+
+
+@pytest.mark.parametrize(("cell", "name"), [("rnn", "state.c"), ("lstm", "optimizer.sum.rnn.bias_hn_l0")])
+def test_what_the_cell_has_not(path, cell, name):
+    model = make(cell=cell, training=TRAINING)
+    model.training_tensors[name] = np.zeros_like(model.training_tensors["state.h"])
+    with pytest.raises(ModelFileError, match=f"{name}.*knows nothing"):
+        write(path, model)
+
+
+def test_memory_of_an_unknown_kind_is_unknown_before_it_is_counted(path):
+    # A header names as many kinds as it has bytes for; each must not be taken for one that all weights have.
+    model = make(L=64, training=TRAINING)
+    for i in range(3001):
+        model.training_tensors[f"optimizer.{i}"] = np.zeros(1, "float32")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match="knows nothing"):
+            write(path, model)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_optimiser_without_memory(path):
+    model = make(training=TRAINING)
+    model = replace(model, training_tensors={"state.h": model.training_tensors["state.h"]})
+    write(path, model)
+    assert_same(read(path), model)
+
+
+def test_training_tensors_need_training(path):
+    model = make(training=TRAINING)
+    with pytest.raises(ModelFileError, match="optimizer"):
+        write(path, replace(model, training=None))
+
+
+@pytest.mark.parametrize("shape", [(1, B, H + 1), (2, B, H), (1, 0, H), (B, H), ()])
+def test_state_of_another_shape(path, shape):
+    model = make(cell="lstm", training=TRAINING)
+    model.training_tensors["state.c"] = np.zeros(shape, "float32")
+    with pytest.raises(ModelFileError, match=r"state\.c"):
+        write(path, model)
+    model = make(training=TRAINING)
+    model.training_tensors["state.h"] = np.zeros(shape, "float32")
+    with pytest.raises(ModelFileError, match=r"state\.h"):
+        write(path, model)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "int32", "complex64", "object"])
+def test_weights_of_another_dtype(path, dtype):
+    model = make()
+    model.tensors["decoder.bias"] = model.tensors["decoder.bias"].astype(dtype)
+    with pytest.raises(ModelFileError, match=r"decoder\.bias"):
+        write(path, model)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["rnn.weight_hh_l0", "decoder.bias"])
+def test_weights_that_are_not_finite(path, data, name, value):
+    model = make(training=TRAINING)
+    model.tensors[name].flat[-1] = value
+    with pytest.raises(ModelFileError, match=name):
+        write(path, model)
+    header, body = split(data)
+    stop = header[name]["data_offsets"][1]
+    body = body[: stop - 4] + np.float32(value).tobytes() + body[stop:]
+    assert "learning_rate" in refused(path, sign(header, body))
+
+
+def test_optimiser_memory_may_overflow_but_not_be_nan(path):
+    model = make(training=TRAINING)
+    memory = model.training_tensors["optimizer.sum.decoder.bias"]
+    memory[1] = np.inf
+    write(path, model)
+    assert_same(read(path), model)
+    memory[1] = np.nan
+    with pytest.raises(ModelFileError, match=r"optimizer\.sum\.decoder\.bias"):
+        write(path, model)
+    assert read(path).training_tensors["optimizer.sum.decoder.bias"][1] == np.inf
+
+
+# --- any bytes at all
+
+
+MUTATION = st.tuples(st.floats(0, 1), st.integers(0, 11), st.binary(max_size=7) | st.text(max_size=3))
+
+
+@settings(free, max_examples=300)
+@given(mutations=st.lists(MUTATION, min_size=1, max_size=5))
+def test_mutated_files(path, data, mutations):
+    changed = data
+    for place, removed, inserted in mutations:
+        start = round(place * len(changed))
+        text = inserted if isinstance(inserted, bytes) else inserted.encode()
+        changed = changed[:start] + text + changed[start + removed :]
+    path.write_bytes(changed)
+    try:
+        model = read(path)
+    except ModelFileError:
+        assert changed != data
+    else:
+        assert_same(model, make(training=TRAINING))  # white space moved, at most
+
+
+@free
+@given(content=st.binary(max_size=97))
+def test_random_files(path, content):
+    refused(path, content)
+    refused(path, join(content, b""))
+
+
+@settings(free, max_examples=200)
+@given(
+    key=st.sampled_from(["configuration", "architecture", "vocabulary", "training"]),
+    field=st.sampled_from(
+        ["cell", "num_layers", "dtype", "hidden_size", "kind", "codes", "n_steps", "history", "optimizer"]
+    ),
+    value=JSON,
+    whole=st.booleans(),
+)
+def test_any_json_with_a_true_checksum(path, data, key, field, value, whole):
+    header, _ = split(data)
+    before = TRAINING if key == "training" else json.loads(header["__metadata__"][key])
+    text = json.dumps(value if whole else before | {field: value})
+    changed = with_training(data, text.encode()) if key == "training" else with_metadata(data, **{key: text})
+    path.write_bytes(changed)
+    try:
+        model = read(path)
+    except ModelFileError:
+        return
+    write(path, model)  # what was believed can be written
+    assert_same(read(path), model)
+
+
+@settings(free, max_examples=200)
+@given(
+    name=st.sampled_from(
+        [*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training", "\0", "__metadata"]
+    )
+    | st.sampled_from(["optimizer.", "optimizer.a.b", "optimizer.exp_avg.decoder.bias"]),
+    dtype=st.sampled_from(["F32", "F64", "U8", "BF16", "BOOL", "F8_E4M3", "F4", "X", ""]),
+    shape=st.lists(st.integers(0, 3) | st.integers(0, 2**64), max_size=4),
+    place=st.lists(st.integers(0, 200) | st.integers(0, 2**64), max_size=3),
+)
+def test_any_header(path, data, name, dtype, shape, place):
+    header, body = split(data)
+    header[name] = {"dtype": dtype, "shape": shape, "data_offsets": place}
+    refused(path, join(header, body))
+
+
+# --- the file system
+
+
+def test_missing_file(path):
+    with pytest.raises(FileNotFoundError):
+        read(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows calls it a PermissionError")
+def test_directory(tmp_path):
+    with pytest.raises(IsADirectoryError):
+        read(tmp_path)
+    with pytest.raises(IsADirectoryError):
+        write(tmp_path, make())
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read anything")
+def test_unreadable_file(path, data):
+    path.chmod(0)
+    with pytest.raises(PermissionError):
+        read(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_pipe_is_refused_and_not_waited_for(path):
+    os.mkfifo(path)
+    with pytest.raises(ModelFileError, match="regular file"):
+        read(path)
+
+
+def test_full_disk_leaves_the_old_file(path, data, monkeypatch):
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space") as caught:
+        write(path, make(dtype="float64"))
+    assert caught.value.errno == errno.ENOSPC
+    assert path.read_bytes() == data
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("part", ["configuration", "training"])
+def test_what_json_cannot_hold(path, data, part):
+    model = replace(make(training=TRAINING), **{part: TRAINING | {"callback": print}})
+    with pytest.raises(TypeError, match="JSON"):
+        write(path, model)
+    assert path.read_bytes() == data
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_loading_copies_no_tensor_twice(path):
+    V, hidden_size = 3, 499
+    write(path, make(Vocabulary.from_text("abc"), hidden_size=hidden_size))
+    size = 4 * hidden_size * (hidden_size + 2 * V)
+    tracemalloc.start()
+    try:
+        model = read(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size < peak < 1.5 * size
+    assert len(model.tensors) == 6

@@ -1,0 +1,190 @@
+"""PackedNetwork: the same bits at every batch size, place in the batch and cut in time.
+
+test_kernels.py compares what it computes with the NumPy twins.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from examples import network, states, symbols
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn.inference import packed_network as inference
+from crnn.inference.packed_network import SCORE_ROWS, PackedNetwork
+
+B = 19  # more than two blocks of rows of any register tile
+SIZES = [(5, 1), (13, 16), (67, 61), (101, 131)]  # V, H
+CELLS = ["rnn", "gru", "lstm"]
+DOORS = ["feed", "sample", "log_probabilities"]
+
+
+def run(packed, door, inputs, state):
+    """Return what a door gives for the symbols or uniforms (n, B), and the states after it."""
+    state = tuple(array.copy() for array in state)
+    if door == "sample":
+        return packed.sample(inputs, 0.8, state), state
+    if door == "log_probabilities":
+        return packed.log_probabilities(inputs, state), state
+    packed.feed(inputs, state)
+    return np.empty(inputs.shape), state
+
+
+def inputs_of(door, V, n):
+    if door == "sample":
+        return np.random.default_rng(4).random((n, B))
+    return symbols(V, n * B, np.int32).reshape(n, B)
+
+
+def some(state, part):
+    """Return the states of some streams."""
+    return tuple(np.ascontiguousarray(array[:, part]) for array in state)
+
+
+def same_bits(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def same_states(a, b):
+    return all(same_bits(*pair) for pair in zip(a, b, strict=True))
+
+
+PARTS = [slice(0, n) for n in range(1, B)] + [slice(n, B) for n in range(1, B)]
+PARTS += [slice(i, i + 1) for i in range(1, B - 1)] + [slice(3, 5), slice(2, 15), slice(0, B, 2)]
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("V", "H"), SIZES)
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_stream_is_the_same_bits_among_any_others(kernels, dtype, cell, num_layers, door, V, H):
+    layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
+    inputs, state = inputs_of(door, V, 7), states(B, H, dtype, cell=cell, num_layers=num_layers)
+    out, after = run(PackedNetwork.pack(layout, params, one_row=False), door, inputs, state)
+    for one_row, scoring in [(False, False), (True, False), (True, True)]:  # nor does it depend on these
+        packed = PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring)
+        for part in PARTS:
+            own, own_after = run(packed, door, np.ascontiguousarray(inputs[:, part]), some(state, part))
+            if door != "feed":
+                assert same_bits(own, np.ascontiguousarray(out[:, part]))
+            assert same_states(own_after, some(after, part))
+
+
+LENGTH = 2 * SCORE_ROWS + 9
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """What a door gives for a text that is not cut, by door and cell; computed once."""
+    found = {}
+
+    def of(door, cell):
+        if (door, cell) not in found:
+            V, H = 31, 17
+            layout, params = network(V, H, np.float32, cell=cell, num_layers=2)
+            packed = PackedNetwork.pack(layout, params, one_row=False)
+            inputs, state = inputs_of(door, V, LENGTH), states(B, H, np.float32, cell=cell, num_layers=2)
+            found[door, cell] = packed, inputs, state, *run(packed, door, inputs, state)
+        return found[door, cell]
+
+    return of
+
+
+@settings(max_examples=25)
+@given(at=st.lists(st.integers(0, LENGTH), max_size=5).map(sorted))
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_text_is_the_same_bits_however_it_is_cut(whole, cell, door, at):
+    packed, inputs, state, out, after = whole(door, cell)
+    pieces = []
+    for first, last in zip([0, *at], [*at, LENGTH], strict=True):
+        piece, state = run(packed, door, inputs[first:last], state)
+        pieces.append(piece)
+    if door != "feed":
+        assert same_bits(np.concatenate(pieces), out)
+    assert same_states(state, after)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_doors_lead_to_the_same_state(kernels, dtype, cell, num_layers):
+    layout, params = network(31, 17, dtype, cell=cell, num_layers=num_layers)
+    packed = PackedNetwork.pack(layout, params, one_row=False)
+    uniforms, state = inputs_of("sample", 31, 23), states(B, 17, dtype, cell=cell, num_layers=num_layers)
+    drawn, sampled = run(packed, "sample", uniforms, state)
+    _, scored = run(packed, "log_probabilities", drawn, state)
+    _, fed = run(packed, "feed", drawn, state)
+    assert same_states(sampled, scored)
+    assert same_states(sampled, fed)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_probabilities_of_all_symbols_sum_to_one(kernels, dtype, cell):
+    V, H = 67, 13
+    layout, params = network(V, H, dtype, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=False)
+    state = tuple(np.repeat(array, V, axis=1) for array in states(1, H, dtype, cell=cell, num_layers=2))
+    log_p = packed.log_probabilities(np.arange(V, dtype=np.int32)[None], state)
+    assert np.exp(log_p).sum() == pytest.approx(1, abs=1e-5 if dtype == np.float32 else 1e-13)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_parameter_counts_as_it_is_when_it_is_packed(dtype, cell):
+    layout, params = network(7, 5, dtype, cell=cell, num_layers=2)
+    x, state = symbols(7, 29, np.int32)[:, None], states(1, 5, dtype, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=True)
+    before, _ = run(packed, "log_probabilities", x, state)
+    for number, part in enumerate(layout.tensors(params)):
+        for place in (0, part.size - 1):
+            changed = params.copy()
+            list(layout.tensors(changed))[number].flat[place] += 1
+            again = PackedNetwork.pack(layout, changed, one_row=True)
+            assert (run(again, "log_probabilities", x, state)[0] != before).any()
+    params[:] = 0  # what has been packed is a copy
+    assert same_bits(run(packed, "log_probabilities", x, state)[0], before)
+
+
+@pytest.mark.parametrize(("cell", "parts"), [("rnn", 1), ("gru", 1), ("lstm", 2)])
+def test_the_zero_state(dtype, cell, parts):
+    layout, params = network(7, 5, dtype, cell=cell, num_layers=3)
+    state = PackedNetwork.pack(layout, params, one_row=True).zero_state(2)
+    assert len(state) == parts
+    for array in state:
+        assert array.shape == (3, 2, 5)
+        assert array.dtype == dtype
+        assert not array.any()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_nothing_to_read_is_nothing(dtype, cell):
+    layout, params = network(7, 5, dtype, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=False)
+    state = states(2, 5, dtype, cell=cell, num_layers=2)
+    for door in DOORS:
+        empty = np.empty((0, 2)) if door == "sample" else np.empty((0, 2), np.int32)
+        out, after = run(packed, door, empty, state)
+        assert out.shape == (0, 2)
+        assert same_states(after, state)
+
+
+# ----------------------------------------------------------------------- the padding
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("V", "H"), [(1, 1), (16, 16), (17, 15), (33, 37)])
+def test_the_padding_is_no_part_of_the_network(dtype, cell, V, H):
+    layout, params = network(V, H, dtype, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=False)
+    assert packed.hidden_size == H
+    size = dtype.itemsize
+    assert packed.layout.hidden_size >= H
+    assert packed.layout.vocab_size >= V
+    assert packed.layout.hidden_size * size % 16 == packed.layout.vocab_size * size % 16 == 0
+    state = states(3, H, dtype, cell=cell, num_layers=2)
+    work = packed._workspace(5, state)
+    inference.core.feed(packed.network, packed.params, packed.panels, symbols(V, 15, np.int32).reshape(5, 3), *work)
+    for array in work[: len(state)]:
+        assert not array[:, 0, :, H:].any()  # states of units that are not there stay zero
+    highest = packed.sample(np.full((41, 3), np.nextafter(1.0, 0.0)), 5.0, packed.zero_state(3))
+    assert highest.max() < V

@@ -1,0 +1,349 @@
+"""Many strings at once: each one's log-probability, to the bit what it is alone."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import pickle
+
+import numpy as np
+import pytest
+from examples import bounded, random_language_model, twin_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import CharRNN, InvalidInputError, NotFittedError
+from crnn.inference import packed_network as inference
+from crnn.inference import string_scores
+from crnn.inference.packed_network import PackedNetwork
+from crnn.reference import network as reference
+
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
+SYMBOLS = "abcdefghijk"
+CELLS = ["rnn", "gru", "lstm"]
+strings = st.lists(st.text(SYMBOLS, max_size=40), max_size=40)
+
+
+def random_strings(n, longest=30, seed=0, symbols=SYMBOLS):
+    rng = np.random.default_rng(seed)
+    return ["".join(rng.choice(list(symbols), k)) for k in rng.integers(0, longest + 1, n)]
+
+
+def twin_score(model, text, end=None):
+    """Return log P of a text by the NumPy twin, in float64."""
+    part, state = twin_of(model)
+    ids = model.vocabulary_.encode(text).astype(int)
+    if end is not None:
+        _, state = reference.log_probabilities(part, model.cell, np.array([[end]]), state)
+        ids = np.append(ids, end)
+    return reference.log_probabilities(part, model.cell, ids[:, None], state)[0].sum()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return random_language_model(SYMBOLS)
+
+
+@pytest.fixture(scope="module")
+def ending():
+    return bounded(random_language_model("abc\U0010ffff", cell="gru"))
+
+
+# --- what it is
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_it_is_its_twins(kernels, dtype, cell, num_layers):
+    model = random_language_model(SYMBOLS, cell=cell, num_layers=num_layers, dtype=dtype)
+    texts = random_strings(30)
+    rel = 1e-12 if dtype == "float64" else 1e-5
+    np.testing.assert_allclose(model.score_samples(texts), [twin_score(model, text) for text in texts], rtol=rel)
+
+
+def test_it_is_the_twins_with_an_end(ending, kernels):
+    texts = ["", "a", "abcabc", "cc"]
+    expected = [twin_score(ending, text, end=3) for text in texts]
+    np.testing.assert_allclose(ending.score_samples(texts), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("rows", [1, 2, 9, 128])
+def test_it_is_the_sum_of_surprisals(dtype, n_threads, rows, monkeypatch):
+    model = random_language_model(SYMBOLS, dtype=dtype).set_params(n_threads=n_threads)
+    monkeypatch.setattr(string_scores, "ROWS", rows)
+    monkeypatch.setattr(string_scores, "LEAST_ROWS", min(rows, 2))
+    texts = random_strings(50)
+    scores = model.score_samples(texts)
+    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    np.testing.assert_allclose(scores, [-model.surprisal(text).sum() for text in texts], rtol=tolerance)
+    in_order = [-np.cumsum([0.0, *model.surprisal(text)])[-1] for text in texts]  # `sum` rounds otherwise from 3.12 on
+    np.testing.assert_array_equal(scores, in_order)  # even to the bit
+
+
+def test_it_is_score(model):
+    for text in random_strings(20):
+        if text:
+            assert model.score_samples([text], normalize="char")[0] == pytest.approx(model.score(text), rel=1e-13)
+
+
+def test_probabilities_of_all_short_strings_sum_to_one_but_for_the_tail(ending):
+    of_length = [["".join(t) for t in itertools.product("abc", repeat=k)] for k in range(6)]
+    total = sum(np.exp(ending.score_samples(of_length[k])).sum() for k in range(5))
+    # The tail: all that begins with five symbols, none of them the end.
+    tail = sum(math.exp(-ending.surprisal(text).sum()) for text in of_length[5])
+    assert 0.01 < tail < 0.9
+    assert total == pytest.approx(1 - tail, abs=1e-12)
+
+
+def test_the_empty_string(model, ending):
+    assert model.score_samples([""]).tolist() == [0.0]
+    assert model.score_samples(["", ""], normalize="char").tolist() == [0.0, 0.0]
+    end = math.log(ending.predict_proba([""])[0, 3])
+    assert ending.score_samples([""])[0] == pytest.approx(end, rel=1e-13)
+    assert ending.score_samples([""], normalize="char")[0] == pytest.approx(end, rel=1e-13)
+
+
+def test_normalized_is_the_mean_per_symbol(model, ending):
+    texts = random_strings(20, symbols="abc")
+    lengths = np.array([len(text) for text in texts])
+    np.testing.assert_array_equal(
+        model.score_samples(texts, normalize="char"), model.score_samples(texts) / np.maximum(lengths, 1)
+    )
+    np.testing.assert_array_equal(
+        ending.score_samples(texts, normalize="char"), ending.score_samples(texts) / (lengths + 1)
+    )
+
+
+# --- bits that do not depend on company
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_same_bits_alone_and_among_any_others(kernels, dtype, cell):
+    model = random_language_model(SYMBOLS, cell=cell, num_layers=2, hidden_size=19, dtype=dtype)
+    texts = random_strings(300)
+    together = model.score_samples(texts)
+    alone = np.concatenate([model.score_samples([text]) for text in texts])
+    np.testing.assert_array_equal(together, alone)
+
+
+@given(texts=strings, order=st.randoms(use_true_random=False))
+@settings(max_examples=40)
+def test_neither_order_nor_blocks_nor_threads_matter(model, texts, order):
+    expected = dict(zip(texts, model.set_params(n_threads=1).score_samples(texts), strict=True))
+    shuffled = order.sample(texts, len(texts)) + order.sample(texts, len(texts) // 2)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("BLOCK_STRINGS", 7), ("BLOCK_SYMBOLS", 50), ("ROWS", 3), ("LEAST_ROWS", 2)):
+            patch.setattr(string_scores, name, value)
+        scores = model.set_params(n_threads=3).score_samples(iter(shuffled))
+    np.testing.assert_array_equal(scores, [expected[text] for text in shuffled])
+
+
+def test_one_long_string_among_short_ones():
+    model = random_language_model(SYMBOLS, hidden_size=3)
+    long = random_strings(1, 0)[0] + "abcdefghij" * 100_000
+    scores = model.set_params(n_threads=2).score_samples(["a", "bc", long, ""] + ["def"] * 300)
+    assert scores[2] == pytest.approx(len(long) * model.score(long), rel=1e-11)  # a sum of a million terms
+    np.testing.assert_array_equal(scores[[0, 1, 3, 4]], model.score_samples(["a", "bc", "", "def"]))
+
+
+def test_calls_of_the_kernel_are_cut_in_time(model, monkeypatch):
+    texts = random_strings(40, 200)
+    expected = model.score_samples(texts)
+    monkeypatch.setattr("crnn.inference.packed_network.CALL_SYMBOLS", 100)
+    np.testing.assert_array_equal(model.score_samples(texts), expected)
+
+
+def test_many_strings_of_one_character(model):
+    scores = model.score_samples(SYMBOLS[i % 11] for i in range(100_000))
+    assert scores.shape == (100_000,)
+    np.testing.assert_allclose(np.exp(scores[:11]).sum(), 1, rtol=1e-12)
+    np.testing.assert_array_equal(scores, np.resize(scores[:11], 100_000))
+
+
+def test_a_generator_is_read_block_by_block(model, monkeypatch):
+    monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 10)
+    read = []
+    blocks = string_scores.text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
+    network = model._packed("score_samples", one_row=False, scoring=True)
+    scores = string_scores.score_blocks(network, model.vocabulary_, blocks, 1)
+    next(scores)
+    assert len(read) == 10
+    assert sum(map(len, scores)) == 90
+
+
+def test_nothing_is_nothing(model):
+    assert model.score_samples([]).shape == (0,)
+    assert model.score_samples([]).dtype == np.float64
+    assert model.predict_proba([]).shape == (0, len(SYMBOLS))
+
+
+def test_the_model_stays_as_it_is():
+    model = CharRNN(3, max_steps=7, random_state=0).fit("to be or not to be" * 5)
+    model.state_[:] = 0.5
+    weights = model._params.copy()
+    model.score_samples(["to be"])
+    model.predict_proba(["to be"])
+    assert (model.state_ == 0.5).all()
+    np.testing.assert_array_equal(model._params, weights)
+
+
+# --- types of strings
+
+
+def test_bytes():
+    model = CharRNN(3, max_steps=0, random_state=0).fit(b"\x00\xff\n")
+    text = b"\xff\n\x00"
+    kinds = [text, bytearray(text), memoryview(text), memoryview(np.frombuffer(text, np.uint8)[::-1])[::-1]]
+    assert len(set(model.score_samples(kinds))) == 1
+    assert model.score_samples([b""]).tolist() == [0]
+
+
+def test_surrogates_of_neighbours_stay_apart():
+    model = CharRNN(3, max_steps=0, random_state=0).fit("\ud83d\ude00🙂")
+    scores = model.score_samples(["\ud83d", "\ude00", "🙂"])
+    assert scores.shape == (3,)
+
+
+def test_arrays_tuples_and_subclasses(model):
+    class Name(str):
+        pass
+
+    expected = model.score_samples(["ab", "c"]).tolist()
+    assert model.score_samples(np.array(["ab", "c"])).tolist() == expected
+    assert model.score_samples((Name("ab"), Name("c"))).tolist() == expected
+    assert model.score_samples({"ab": 1, "c": 2}).tolist() == expected
+
+
+# --- what it refuses
+
+
+@pytest.mark.parametrize("method", ["score_samples", "predict_proba"])
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("abc", r"s must be a list or another iterable of str, not str: put a single text in a list$"),
+        (b"abc", r"s must be a list .* not bytes: "),
+        (7, r"s must be a list .* not int: "),
+        (None, r"s must be a list .* not NoneType: "),
+        (["a", "b", b"c"], r"s\[2\] is bytes, but the symbols of this model are characters: pass a str"),
+        (["a", 1.5], r"s\[1\] must be str, not float: convert it, or leave it out$"),
+        (["a", None], r"s\[1\] must be str, not NoneType: "),
+        (["a", "", "abz", "z"], r"s\[2\] holds 'z' \(U\+007A\) at position 2, .*remove or replace it"),
+    ],
+)
+def test_what_is_no_list_of_its_strings(model, method, texts, message):
+    with pytest.raises(InvalidInputError, match="^(text|prefixe)" + message):
+        getattr(model, method)(texts)
+
+
+def test_indices_count_from_the_first_text(model, monkeypatch):
+    monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 10)
+    for bad, message in (("z", r"^texts\[37\] holds 'z'"), (3, r"^texts\[37\] must be str, not int")):
+        with pytest.raises(InvalidInputError, match=message):
+            model.score_samples(["a"] * 37 + [bad])
+
+
+def test_text_for_a_model_of_bytes():
+    model = CharRNN(3, max_steps=0).fit(b"ab")
+    with pytest.raises(InvalidInputError, match=r"^texts\[1\] is text, but the symbols of this model are bytes"):
+        model.score_samples([b"a", "b"])
+    with pytest.raises(InvalidInputError, match=r"^texts must be a list or another iterable of bytes, not bytes"):
+        model.score_samples(b"ab")
+
+
+@pytest.mark.parametrize("normalize", ["chars", True, 1])
+def test_bad_normalize(model, normalize):
+    with pytest.raises(InvalidInputError, match=r"^normalize must be None or 'char', not "):
+        model.score_samples(["a"], normalize=normalize)
+
+
+def test_before_fit_and_bad_threads():
+    with pytest.raises(NotFittedError, match="score_samples"):
+        CharRNN().score_samples(["a"])
+    model = random_language_model(SYMBOLS).set_params(n_threads=0)
+    for method in (model.score_samples, model.predict_proba):
+        with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
+            method(["a"])
+
+
+def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):
+    def fail(*arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PackedNetwork, "string_log_likelihoods", fail)
+    model = random_language_model(SYMBOLS).set_params(n_threads=2)
+    with pytest.raises(ZeroDivisionError):
+        model.score_samples(["a"] * 1000)
+
+
+# --- the kernel's door
+
+
+def door(model, **changes):
+    """Call the kernel for the strings ab and c; `changes` of the arguments."""
+    network = PackedNetwork.pack(model._layout, model._params, one_row=False, scoring=True)
+    work = network._workspace(2, network.zero_state(2))
+    out, V = np.zeros(2), network.layout.vocab_size
+    arguments = {
+        "ids": np.array([0, 1, 2], np.int32), "starts": np.array([0, 2]), "lengths": np.array([2, 1]), "first": 0,
+        "last": 9, "h": work[0], "c": work[1], "gates": work[2], "x": np.zeros(4, np.int32),
+        "y": np.zeros((4, V), network.layout.dtype), "out": out,
+    }  # fmt: skip
+    values = (arguments | changes).values()
+    inference.core.log_likelihoods(network.network, network.params, network.panels, *values)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"starts": np.array([0, 3])}, "string 1 does not lie within the 3 symbols"),
+        ({"starts": np.array([-1, 0])}, "string 0 does not lie"),
+        ({"lengths": np.array([2, -1])}, "string 1 does not lie"),
+        ({"lengths": np.array([1, 2]), "starts": np.array([0, 1])}, "longest strings must come first"),
+        ({"ids": np.array([0, 99, 2], np.int32)}, "a symbol's id is not below the vocabulary's size 11"),
+        ({"ids": np.array([0, 1, -1], np.int32)}, "a symbol's id is not below"),
+        ({"x": np.zeros(3, np.int32)}, "scratch of symbols"),
+        ({"out": np.zeros(3)}, "sums"),
+        ({"starts": np.array([0])}, "starts"),
+    ],
+)
+def test_the_door_lets_nothing_wrong_in(model, changes, message):
+    with pytest.raises(ValueError, match=message):
+        door(model, **changes)
+
+
+def test_the_door_adds_to_what_is_there(model):
+    scores = door(model)
+    assert scores.tolist() == model.score_samples(["ab", "c"]).tolist()
+    before = scores.copy()
+    door(model, out=scores)
+    np.testing.assert_allclose(scores, 2 * before, rtol=1e-15)
+
+
+# --- models fitted on documents
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_documents_are_what_score_says_of_them(dtype, cell, kernels):
+    names = ["anna", "bob", "", "eve", "otto", "a", "hannah"] * 30
+    model = CharRNN(9, cell=cell, num_layers=2, max_steps=30, batch_size=3, dtype=dtype, random_state=0).fit(names)
+    scores = model.score_samples(names)
+    symbols = sum(map(len, names)) + len(names)
+    assert scores.sum() / symbols == pytest.approx(model.score(names), rel=1e-12 if dtype == "float64" else 1e-5)
+    assert scores[2] == model.start().end().log_prob
+    state = pickle.loads(pickle.dumps(model.start("an")))
+    assert state.feed("na").end().feed("bob").end().log_prob == pytest.approx(
+        scores[0] - model.start().feed("an").log_prob + scores[1], rel=1e-12 if dtype == "float64" else 1e-5
+    )
+
+
+def test_unknown_symbols_are_scored_as_the_unknown_one():
+    model = CharRNN(5, max_steps=0, min_count=2, random_state=0).fit(["aab", "aac", "bb"])
+    scores = model.score_samples(["ac", "az", "a🙂"])
+    assert len(set(scores.tolist())) == 1
+    assert scores[0] == pytest.approx(np.log(1 / 4) * 3, rel=0.1)
+    assert model.rank("ac").shape == (2,)
+    assert set(model.start().sample(50, random_state=0)) <= {"a", "b"}

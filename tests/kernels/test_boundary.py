@@ -1,0 +1,282 @@
+"""The boundary in the kernels: what comes before it has no part in what comes after it, forward or backward."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from examples import Run, expected_run, memory, network, states
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn._kernels import core
+from crnn.inference.packed_network import PackedNetwork
+from crnn.reference import network as reference
+from crnn.text.document_streams import DocumentStreams
+from crnn.training.trainer import Trainer
+
+V, H = 7, 5
+BOUNDARY = V - 1
+CELLS = [(cell, L) for cell in ("rnn", "gru", "lstm") for L in (1, 2)]
+
+
+@pytest.fixture(params=CELLS, ids=lambda kind: f"{kind[0]}{kind[1]}")
+def kind(request):
+    return {"cell": request.param[0], "num_layers": request.param[1]}
+
+
+def text(n, *, often=0.3, seed=3):
+    """Return n symbols, many of them boundaries, also one after another."""
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(V - 1, size=n).astype(np.uint8)
+    ids[rng.random(n) < often] = BOUNDARY
+    return ids
+
+
+def start(kind, B, T, *, dtype="float64", chunks=4, often=0.3, optimizer="adagrad"):
+    layout, params = network(V, H, dtype, **kind)
+    state = states(B, H, dtype, **kind)
+    return layout, params, memory(layout, optimizer), state, text(B * (chunks * T + 1) + 1, often=often)
+
+
+def check_against_twin(arguments, n_steps, rtol, **options):
+    run = Run(*arguments, boundary=BOUNDARY, **options).steps(*[1] * n_steps)
+    options.pop("n_threads", None)
+    params, memories, state, losses = expected_run(*arguments, n_steps, boundary=BOUNDARY, **options)
+    np.testing.assert_allclose(run.losses, losses, rtol=rtol)
+    np.testing.assert_allclose(run.params, params, rtol=rtol, atol=rtol)
+    for mine, its in zip((*run.memory, *run.state), (*memories, *state), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=rtol, atol=rtol)
+
+
+# -------------------------------------------------------------------------- training
+
+
+@pytest.mark.parametrize(("B", "T", "n_threads"), [(1, 7, 1), (3, 5, 1), (5, 3, 2), (5, 1, 3), (70, 3, 1)])
+def test_training_is_its_twin(kernels, kind, dtype, B, T, n_threads):
+    rtol = 1e-4 if dtype == np.float32 else 1e-9
+    check_against_twin(start(kind, B, T, dtype=dtype), 5, rtol, T=T, n_threads=n_threads, learning_rate=0.03)
+
+
+@pytest.mark.parametrize("often", [0.0, 0.02, 0.9, 1.0])
+def test_boundaries_may_be_rare_or_everywhere(kind, often):
+    check_against_twin(start(kind, 3, 6, often=often), 5, 1e-9, T=6, learning_rate=0.03)
+
+
+@pytest.mark.parametrize(("B", "T"), [(1, 600), (130, 9), (64, 12)])
+def test_a_chunk_of_several_blocks_is_its_twin(kind, B, T):
+    # A block of so small a network is of 512 rows: the states and gradients between two of them are cut as well.
+    arguments = start(kind, B, T, chunks=2)
+    network_ = core.Network(arguments[0], one_row=B == 1, many=True, training=True, boundary=BOUNDARY)
+    if kind["cell"] == "rnn":  # whose workspace tells
+        assert core.workspace(network_, T, B, False)["gates"][1] - 1 < T
+    check_against_twin(arguments, 2, 1e-8, T=T, learning_rate=0.003)
+
+
+def test_training_with_dropout_is_its_twin(kind):
+    options = {"dropout": 0.3, "dropout_seed": 2**62 + 11, "optimizer": "adam", "clip_norm": 0.5}
+    arguments = start(kind, 5, 3, optimizer="adam")
+    check_against_twin(arguments, 6, 1e-7, T=3, n_threads=2, learning_rate=0.003, **options)
+
+
+@pytest.mark.parametrize("where", [[0], [4], [0, 4], [2, 3], [0, 1, 2, 3, 4], [5], [0, 5]])
+def test_a_boundary_anywhere_in_a_chunk(kind, where):
+    layout, params, memories, state, _ = start(kind, 1, 5)
+    ids = np.array([0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1], np.uint8)
+    ids[where] = BOUNDARY
+    check_against_twin((layout, params, memories, state, ids), 2, 1e-9, T=5, learning_rate=0.03)
+
+
+def test_gradients_are_those_of_central_differences(kind):
+    T, B = 5, 3
+    layout, params = network(V, H, **kind)
+    ids, state = text(B * (T + 1) + 1), states(B, H, **kind)
+    assert (ids == BOUNDARY).any()
+
+    def one_step(params):
+        run = Run(layout, params, [layout.zeros()], state, ids, T=T, n_threads=2, clip=math.inf, boundary=BOUNDARY)
+        return run.steps(1)
+
+    # From no memory, and without a clip, the memory after a step is the square of the gradient.
+    run = one_step(params)
+    gradient = np.sqrt(run.sum) * np.sign(params - run.params)
+    places = np.concatenate([part.ravel() for part in layout.tensors(np.arange(layout.size))])
+    for i in places[:: 1 if len(places) < 300 else 3].astype(int):
+
+        def loss(step, i=i):
+            moved = params.copy()
+            moved[i] += step
+            return one_step(moved).loss
+
+        e = 1e-3  # fourth order
+        numeric = (8 * (loss(e) - loss(-e)) - (loss(2 * e) - loss(-2 * e))) / (12 * e)
+        assert gradient[i] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
+
+
+@given(
+    st.sampled_from(CELLS),
+    st.lists(st.lists(st.integers(0, V - 2), max_size=6), min_size=1, max_size=6),
+    st.integers(1, 9),
+)
+def test_packed_documents_are_learned_as_each_alone(kind, documents, T):
+    # Of one chunk after another the gradients with the same cuts, the state carried over the cut and no further.
+    layout, params = network(V, H, cell=kind[0], num_layers=kind[1])
+    packed = np.array([i for document in documents for i in (BOUNDARY, *document)] + [BOUNDARY], np.uint8)
+    p = layout.tensors(params)
+    zero = tuple(np.zeros((kind[1], 1, H)) for _ in layout.kind.states)
+    chunks = -(-(len(packed) - 1) // T)
+    alone = [[np.zeros_like(a) for a in layout.tensors(params)] for _ in range(chunks)]
+    losses = np.zeros(chunks)
+    begin = 0
+    for document in documents:
+        x = np.array([BOUNDARY, *document, BOUNDARY])[:, None]
+        state, at = zero, 0
+        while at < len(x) - 1:
+            chunk, used = divmod(begin + at, T)
+            n = min(T - used, len(x) - 1 - at)
+            loss, d, state = reference.loss_and_gradients(
+                p, kind[0], x[at : at + n], x[at + 1 : at + n + 1], state
+            )
+            losses[chunk] += loss
+            for total, part in zip(alone[chunk], d, strict=True):
+                total += part
+            at += n
+        begin += len(x) - 1
+    state = zero
+    for chunk in range(chunks):
+        ids = packed[chunk * T : chunk * T + T + 1]
+        run = Run(layout, params, [layout.zeros()], state, np.append(ids, np.uint8(0)), T=len(ids) - 1, clip=math.inf,
+                  boundary=BOUNDARY).steps(1)  # fmt: skip
+        state = run.state
+        assert run.loss == pytest.approx(losses[chunk], rel=1e-10)
+        for mine, its in zip(layout.tensors(run.sum), alone[chunk], strict=True):
+            np.testing.assert_allclose(np.sqrt(mine), np.abs(its), rtol=1e-7, atol=1e-9)
+
+
+def test_without_a_boundary_the_bits_are_the_same(kind):
+    arguments = start(kind, 3, 4, often=0.0)
+    runs = [Run(*arguments, T=4, boundary=boundary).steps(5) for boundary in (None, BOUNDARY)]
+    assert runs[0].bits() == runs[1].bits()
+
+
+# ------------------------------------------------------------------- streams of documents
+
+
+def documents_trainer(kind, *, B, T, seed=0, n_threads=1):
+    layout, params = network(V, H, **kind)
+    rng = np.random.default_rng(5)
+    packed = [BOUNDARY]
+    for n in rng.integers(9, size=23):
+        packed += [*rng.integers(V - 1, size=n), BOUNDARY]
+    streams = DocumentStreams(np.array(packed, np.uint8), BOUNDARY, B, T, rng=np.random.default_rng(seed))
+    memories, state = memory(layout), states(B, H, **kind)
+    return Trainer(
+        layout, params, memories, state, streams, seq_length=T, n_steps=0, smooth_loss=0.0, optimizer="adagrad",
+        optimizer_start=0, n_threads=n_threads, boundary=BOUNDARY, clip=5.0,
+    )  # fmt: skip
+
+
+def test_documents_are_trained_on_sweep_after_sweep(kind, monkeypatch):
+    monkeypatch.setattr("crnn.text.document_streams.SWEEP", 40)
+    B, T = 3, 4
+    trainer = documents_trainer(kind, B=B, T=T, n_threads=2)
+    layout, params = trainer.layout, trainer.params.copy()
+    memories, state = [layout.tensors(flat.copy()) for flat in trainer.memory], tuple(a.copy() for a in trainer.states)
+    again = documents_trainer(kind, B=B, T=T).streams
+    with trainer:
+        for n in (1, 7, 20, 3):
+            trainer.advance(np.full(n, 0.03))
+    step = 0
+    while step < 31:
+        ids = again.ids.reshape(B, -1).T.astype(np.intp)
+        for p in range(0, len(ids) - 1, T):
+            if step == 31:
+                break
+            loss, state = reference.train_step(
+                layout.tensors(params), layout.cell, memories, ids[p : p + T], ids[p + 1 : p + T + 1], state, 0.03,
+                5.0, boundary=BOUNDARY,
+            )  # fmt: skip
+            step += 1
+        again.next_sweep()
+    assert trainer.cursor.last_loss == pytest.approx(loss, rel=1e-9)
+    np.testing.assert_allclose(trainer.params, params, rtol=1e-9, atol=1e-9)
+    for mine, its in zip(trainer.states, state, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-9, atol=1e-9)
+
+
+def test_a_run_over_documents_is_the_same_bits_however_it_is_cut(kind):
+    results = []
+    for cut in ([31], [1] * 31, [5, 26]):
+        trainer = documents_trainer(kind, B=2, T=3)
+        with trainer:
+            for n in cut:
+                trainer.advance(np.full(n, 0.03))
+        results.append((trainer.params.tobytes(), trainer.cursor.smooth_loss, *(a.tobytes() for a in trainer.states)))
+    assert results[0] == results[1] == results[2]
+
+
+# ------------------------------------------------------------------------- inference
+
+
+def pack(layout, params, *, one_row=False):
+    return PackedNetwork.pack(layout, params, one_row=one_row, boundary=BOUNDARY)
+
+
+@pytest.mark.parametrize("B", [1, 3, 70])
+def test_scoring_and_feeding_are_their_twins(kernels, kind, dtype, B):
+    n = 41
+    layout, params = network(V, H, dtype, **kind)
+    x = text(n * B).astype(np.int32).reshape(n, B)
+    state = states(B, H, dtype, **kind)
+    p = layout.tensors(params.astype(np.float64))
+    expected, after = reference.log_probabilities(
+        p, layout.cell, x, tuple(s.astype(np.float64) for s in state), BOUNDARY
+    )
+    tolerance = 1e-4 if dtype == np.float32 else 1e-9
+    scored, fed = (tuple(s.copy() for s in state) for _ in range(2))
+    network_ = pack(layout, params, one_row=B == 1)
+    np.testing.assert_allclose(network_.log_probabilities(x, scored), expected, rtol=tolerance, atol=tolerance)
+    network_.feed(x, fed)
+    for mine, its, right in zip(scored, fed, after, strict=True):
+        np.testing.assert_allclose(mine, right, atol=tolerance)
+        np.testing.assert_allclose(its, right, atol=tolerance)
+
+
+@pytest.mark.parametrize("B", [1, 9])
+def test_sampling_is_its_twin(kernels, kind, B):
+    layout, params = network(V, H, **kind)
+    layout.tensors(params).by[BOUNDARY] += 1
+    uniforms = np.random.default_rng(5).random((60, B))
+    state = states(B, H, **kind)
+    expected, after = reference.sample(
+        layout.tensors(params), layout.cell, state, uniforms, 0.8, boundary=BOUNDARY
+    )
+    assert (expected == BOUNDARY).mean() > 0.1
+    np.testing.assert_array_equal(pack(layout, params).sample(uniforms, 0.8, state), expected)
+    for mine, right in zip(state, after, strict=True):
+        np.testing.assert_allclose(mine, right, atol=1e-9)
+
+
+def test_sampling_is_the_same_bits_as_feeding(kind):
+    layout, params = network(V, H, "float32", **kind)
+    uniforms = np.random.default_rng(5).random((60, 4))
+    sampled, fed = states(4, H, "float32", **kind), states(4, H, "float32", **kind)
+    network_ = pack(layout, params)
+    out = network_.sample(uniforms, 1.0, sampled)
+    assert (out == BOUNDARY).any()
+    network_.feed(out, fed)
+    for a, b in zip(sampled, fed, strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_nothing_before_a_boundary_reaches_beyond_it(kind):
+    layout, params = network(V, H, **kind)
+    ends = []
+    for before in itertools.product([0, 3], repeat=3):
+        x = np.array([*before, BOUNDARY, 2, 1], np.int32)[:, None]
+        state = states(1, H, **kind, seed=before[0])
+        pack(layout, params).feed(x, state)
+        ends.append(b"".join(a.tobytes() for a in state))
+    assert len(set(ends)) == 1

@@ -1,0 +1,979 @@
+"""The doors of the kernels: each against its NumPy twin, in every instruction set and both dtypes.
+
+Training goes through `Trainer` and inference through `PackedNetwork`, which are no more than the kernels with their
+buffers; exp, tanh and sigmoid have a file of their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from examples import Run, expected_run, memory, network, states, symbols
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn import _kernels
+from crnn.inference.packed_network import PackedNetwork
+from crnn.inference.sampling_controls import SamplingControls
+from crnn.inference.stopping import Stops
+from crnn.inference.uniforms import Uniforms, root
+from crnn.model.cells import MOST_LAYERS
+from crnn.model.layout import Layout, aligned_zeros
+from crnn.reference import dropout as reference_dropout
+from crnn.reference import network as reference
+from crnn.reference import optimizers as reference_optimizers
+from crnn.threads import MOST_THREADS
+
+BUILDS = [_kernels.load(name) for name in _kernels.available()]
+K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces
+
+
+def tolerance(dtype):
+    return 1e-4 if dtype == np.float32 else 1e-10
+
+
+def pack(layout, params, *, one_row=False):
+    return PackedNetwork.pack(layout, params, one_row=one_row)
+
+
+# ------------------------------------------------------------------ instruction sets
+
+
+def test_the_build_can_be_forced():
+    code = "import crnn._kernels as k; print(k.instruction_set, k.core.__name__)"
+    for name in _kernels.available():
+        environment = {**os.environ, "CRNN_ISA": name}
+        out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert out.stdout.split() == [name, f"crnn._kernels.{name}.core"]
+
+
+def test_the_baseline_is_always_there_and_an_unknown_set_is_refused():
+    assert _kernels.available()[0] == "baseline"
+    with pytest.raises(ValueError, match="'mmx' is not available here; choose from baseline"):
+        _kernels.load("mmx")
+
+
+# --------------------------------------------------------------------- panel product
+
+
+def packed(core, W, *, transposed=False, one_row=False):
+    """Pack W into a buffer of NaN, so that what packing leaves out shows."""
+    K, N = W.shape[::-1] if transposed else W.shape
+    panels = aligned_zeros(core.packed_size(K, N, W.itemsize), W.dtype)
+    panels[:] = np.nan
+    core.pack_panels(W, transposed, one_row, panels)
+    return panels
+
+
+def check_product(core, M, K, N, dtype, transposed, one_row, seed=0):
+    rng = np.random.default_rng(seed)
+    a = rng.standard_normal((M, K)).astype(dtype)
+    W = rng.standard_normal((N, K) if transposed else (K, N)).astype(dtype)
+    start = rng.standard_normal((M, N)).astype(dtype)
+    beyond = np.full(M * N + 64, 7, dtype)  # whatever a kernel writes outside c
+    c = beyond[: M * N].reshape(M, N)
+    c[...] = start
+    core.multiply(a, packed(core, W, transposed=transposed, one_row=one_row), one_row, c)
+    right = W.T if transposed else W
+    bound = np.finfo(dtype).eps * (K + 1) * (np.abs(a) @ np.abs(right) + np.abs(start))
+    assert (np.abs(c - (start + a.astype(np.float64) @ right)) <= bound).all()
+    assert (beyond[M * N :] == 7).all()
+
+
+SIZES = [(1, 1, 1), (1, 1, 97), (7, 1, 1), (1, 7, 1), (31, 2, 1), (1, 101, 67), (8, 17, 48), (9, 13, 49)]
+SIZES += [(3, K_BLOCK, 31), (13, K_BLOCK + 1, 16), (6, 2 * K_BLOCK + 9, 33), (101, 5, 3)]
+
+
+@pytest.mark.parametrize("one_row", [False, True])
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+def test_panel_product(kernels, dtype, size, transposed, one_row):
+    check_product(kernels, *size, dtype, transposed, one_row)
+
+
+@given(
+    st.sampled_from(BUILDS),
+    st.integers(1, 19),
+    st.integers(1, 2 * K_BLOCK),
+    st.integers(1, 103),
+    st.sampled_from([np.dtype("float32"), np.dtype("float64")]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_panel_product_of_any_size(core, M, K, N, dtype, transposed, one_row):
+    check_product(core, M, K, N, dtype, transposed, one_row)
+
+
+@pytest.mark.parametrize("K", [11, K_BLOCK + 11])
+@pytest.mark.parametrize("N", [7, 16, 53])
+def test_a_row_of_the_product_is_the_same_bits_among_any_others(kernels, dtype, K, N):
+    rng = np.random.default_rng(1)
+    M = 19
+    a, start = rng.standard_normal((M, K)).astype(dtype), rng.standard_normal((M, N)).astype(dtype)
+    W = rng.standard_normal((K, N)).astype(dtype)
+    together = start.copy()
+    kernels.multiply(a, packed(kernels, W), False, together)
+    for one_row in (False, True):  # nor does it depend on how the matrix is packed
+        panels = packed(kernels, W, one_row=one_row)
+        for first in range(M):
+            for last in range(first + 1, M + 1):
+                c = start[first:last].copy()
+                kernels.multiply(a[first:last], panels, one_row, c)
+                np.testing.assert_array_equal(c, together[first:last])
+
+
+# -------------------------------------------------------------------------- training
+
+V, H = 13, 11
+CELLS = ["rnn", "gru", "lstm"]
+OPTIMIZERS = ["adagrad", "rmsprop", "adam"]
+# Streams, steps and threads, first with few rows and then with many, which the BLAS and packed weights multiply: alone;
+# a thread for each; more threads than divide the streams or H; several blocks of time steps.
+FEW = [(1, 1, 1), (1, 7, 1), (3, 5, 1), (5, 3, 2), (7, 2, 7), (17, 2, 13)]
+MANY = [(1, 67, 1), (5, 31, 1), (5, 31, 2), (50, 31, 1), (50, 23, 7)]
+OPTIONS = [
+    {},
+    {"clip": 0.03},
+    {"clip": math.inf, "clip_norm": 0.3},
+    {"dropout": 0.3, "dropout_seed": 2**61 + 7},
+    {"clip": 0.05, "clip_norm": 0.7, "dropout": 0.6, "dropout_seed": 5},
+    {"weight_dropout": 0.4, "dropout_seed": 5},
+    {"clip_norm": 0.7, "dropout": 0.3, "weight_dropout": 0.4, "dropout_seed": 2**61 + 7},
+]
+
+
+def start(dtype, B, T, *, chunks=4, ids=np.uint8, V=V, H=H, cell="rnn", num_layers=1, optimizer="adagrad"):
+    """Return what a run starts from: a layout, parameters, memory, a state and a text of some chunks."""
+    layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
+    state = states(B, H, dtype, cell=cell, num_layers=num_layers)
+    return layout, params, memory(layout, optimizer), state, symbols(V, B * (chunks * T + 1) + 1, ids)
+
+
+def in_double(layout, *flats):
+    """Return the layout in double precision, and the same numbers in it: parts start elsewhere."""
+    wide = dataclasses.replace(layout, dtype=np.dtype("float64"))
+    out = []
+    for flat in flats:
+        out.append(wide.zeros())
+        for a, b in zip(wide.tensors(out[-1]), layout.tensors(flat), strict=True):
+            a[...] = b
+    return wide, *out
+
+
+def close(layout, found, wide, expected, tolerance):
+    """Compare flat vectors part by part."""
+    for a, b in zip(layout.tensors(found), wide.tensors(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+def twin_of(arguments, steps, **options):
+    """Return the twin's run in double precision, and its layout."""
+    layout, params, memories, state, ids = arguments
+    wide, params, *memories = in_double(layout, params, *memories)
+    state = tuple(array.astype(np.float64) for array in state)
+    return wide, *expected_run(wide, params, memories, state, ids, steps, **options)
+
+
+def check_against_twin(arguments, steps, *, n_threads=1, expected=None, **options):
+    """Compare a run with the twin's: with `expected`, if somebody has computed it already."""
+    layout = arguments[0]
+    run = Run(*arguments, n_threads=n_threads, **options).steps(*[1] * steps)
+    wide, params, memories, state, losses = expected or twin_of(arguments, steps, **options)
+    rtol = tolerance(layout.dtype)
+    np.testing.assert_allclose(run.losses, losses, rtol=rtol)
+    for found, its in zip((run.params, *run.memory), (params, *memories), strict=True):
+        close(layout, found, wide, its, rtol)
+    for found, its in zip(run.state, state, strict=True):
+        np.testing.assert_allclose(found, its, rtol=rtol, atol=rtol)
+
+
+# Every cell, number of layers and optimiser meets another one of the shapes and options.
+RUNS = [
+    (*kind, *shape, options)
+    for kind, shape, options in zip(
+        itertools.product(CELLS, [1, 2, 3], OPTIMIZERS), itertools.cycle(FEW + MANY), itertools.cycle(OPTIONS)
+    )
+]
+
+
+@functools.cache
+def a_run(name, i):
+    """Return arguments, options and the twin of one of RUNS: every instruction set is compared with the same."""
+    cell, num_layers, optimizer, B, T, n_threads, options = RUNS[i]
+    # Six steps of a text of four chunks: across the end of the sweep.
+    options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "optimizer_start": 0, **options}
+    options["n_steps"], options["weight_decay"] = 3, 0.2 if optimizer == "adam" else 0.0
+    arguments = start(name, B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
+    theirs = {key: value for key, value in options.items() if key != "n_steps"}
+    return arguments, {**options, "n_threads": n_threads}, twin_of(arguments, 6, n_before=3, **theirs)
+
+
+@pytest.mark.parametrize("i", range(len(RUNS)), ids=lambda i: "-".join(map(str, RUNS[i][:6])))
+def test_training_is_its_twin(kernels, dtype, i):
+    arguments, options, expected = a_run(dtype.name, i)
+    check_against_twin(arguments, 6, expected=expected, **options)
+
+
+@functools.cache
+def a_shape(name, cell, B, T):
+    arguments = start(name, B, T, cell=cell, num_layers=2)
+    options = {"T": T, "learning_rate": 0.01, "dropout": 0.2, "weight_dropout": 0.1, "dropout_seed": 3}
+    return arguments, options, twin_of(arguments, 2, **options)
+
+
+@pytest.mark.parametrize(("B", "T", "n_threads"), FEW + MANY)
+@pytest.mark.parametrize("cell", CELLS)
+def test_training_is_its_twin_on_any_streams_and_threads(kernels, dtype, cell, B, T, n_threads):
+    arguments, options, expected = a_shape(dtype.name, cell, B, T)
+    check_against_twin(arguments, 2, n_threads=n_threads, expected=expected, **options)
+
+
+# Units and symbols around the width of a vector, of a panel, and of the depth that a product is cut at.
+NETWORKS = [(1, 1), (2, 16), (17, 2), (67, 31), (13, 97), (131, 67), (5, 137)]
+
+
+@functools.cache
+def a_size(name, cell, V, H, T):
+    arguments = start(name, 5, T, V=V, H=H, cell=cell, num_layers=2)
+    options = {"T": T, "learning_rate": 0.01}
+    return arguments, options, twin_of(arguments, 2, **options)
+
+
+@pytest.mark.parametrize("T", [3, 17], ids=["few", "many"])
+@pytest.mark.parametrize(("V", "H"), NETWORKS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_training_is_its_twin_at_any_size_of_the_network(kernels, dtype, cell, V, H, T):
+    arguments, options, expected = a_size(dtype.name, cell, V, H, T)
+    check_against_twin(arguments, 2, expected=expected, **options)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_training_is_its_twin_where_a_product_is_cut(kernels, cell):
+    arguments = start("float32", 3, 23, V=3, H=K_BLOCK // 2 + 7, cell=cell)  # the gates of a GRU or an LSTM go beyond
+    options = {"T": 23, "learning_rate": 0.01}
+    check_against_twin(arguments, 1, expected=a_cut_product(cell), **options)
+
+
+@functools.cache
+def a_cut_product(cell):
+    arguments = start("float32", 3, 23, V=3, H=K_BLOCK // 2 + 7, cell=cell)
+    return twin_of(arguments, 1, T=23, learning_rate=0.01)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_one_stream_of_a_wide_network_is_its_twin(kernels, dtype, cell):
+    # Its panels are as wide as they come: more columns than the strip of any register file.
+    arguments = start(dtype, 1, 3, V=5, H=149, cell=cell, num_layers=2)
+    check_against_twin(arguments, 2, T=3, learning_rate=0.01)
+
+
+@pytest.mark.parametrize(("ids", "V"), [(np.uint8, 256), (np.uint16, 257), (np.uint32, 1009)])
+def test_training_reads_ids_of_every_width(kernels, dtype, ids, V):
+    arguments = start(dtype, 3, 5, ids=ids, V=V, H=5)
+    check_against_twin(arguments, 3, T=5, n_threads=2, learning_rate=0.03)
+
+
+def test_training_clips_each_element(kernels, dtype):
+    arguments = start(dtype, 3, 5)
+    clipped = Run(*arguments, T=5, clip=0.01).steps(1)
+    growth = clipped.layout.tensors(clipped.sum - arguments[2][0])
+    assert growth.Wy.max() == pytest.approx(0.01**2, rel=1e-2)
+
+
+@pytest.mark.parametrize("clip_norm", [math.inf, 0.3])
+@pytest.mark.parametrize(("B", "T", "n_threads"), [(1, 7, 1), (5, 3, 3), (5, 31, 2)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_norm_of_the_gradient_is_that_of_the_last_step(kernels, dtype, cell, B, T, n_threads, clip_norm):
+    arguments = start(dtype, B, T, cell=cell, num_layers=2)
+    options = {"T": T, "n_threads": n_threads, "learning_rate": 0.01, "clip": 0.05, "clip_norm": clip_norm}
+    run, before = Run(*arguments, **options).steps(3), Run(*arguments, **options).steps(2)
+    wide, params = in_double(before.layout, before.params)
+    text = before.streams.parts.T[2 * T :]
+    _, gradients, _ = reference.loss_and_gradients(
+        wide.tensors(params), cell, text[:T].astype(np.intp), text[1 : T + 1].astype(np.intp), before.state
+    )
+    _, norm = reference_optimizers.clipped(gradients, math.inf, math.inf)
+    assert run.cursor.gradient_norm == pytest.approx(norm, rel=tolerance(dtype))
+
+
+class Losses:
+    """The losses of one chunk for any parameters: a trainer that takes steps of no length."""
+
+    def __init__(self, run):
+        self.trainer = run.trainer
+        self.state = tuple(array.copy() for array in run.state)
+
+    def __call__(self, params):
+        trainer, cursor = self.trainer, self.trainer.cursor
+        trainer.params[:] = params
+        for array, start in zip(trainer.states, self.state, strict=True):
+            array[...] = start
+        cursor.position = cursor.n_steps = 0  # the same chunk, and the same units dropped
+        trainer.start_from_arrays()
+        trainer._take_steps(np.zeros(1))
+        return cursor.last_loss
+
+
+@pytest.mark.parametrize(
+    ("B", "T", "dropout", "weight_dropout"),
+    [(2, 3, 0.0, 0.0), (3, 5, 0.4, 0.0), (7, 11, 0.4, 0.0), (2, 3, 0.0, 0.5)],
+    ids=["few", "dropout", "many", "weights"],
+)
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_are_those_of_central_differences(kernels, cell, B, T, dropout, weight_dropout):
+    layout, params = network(5, 3, cell=cell, num_layers=2)
+    ids, state = symbols(5, B * (T + 1) + 1), states(B, 3, cell=cell, num_layers=2)
+    options = {"T": T, "clip": math.inf, "dropout": dropout, "weight_dropout": weight_dropout, "dropout_seed": 11}
+    # From no memory, and without a clip, the memory after a step is the square of the gradient.
+    after = Run(layout, params, [layout.zeros()], state, ids, **options).steps(1)
+    gradient = np.sqrt(after.sum) * np.sign(params - after.params)
+    places = np.concatenate([part.ravel() for part in layout.tensors(np.arange(layout.size))])
+    assert len(places) == sum(map(math.prod, layout.shapes))
+    run = Run(layout, params, [layout.zeros()], state, ids, **options)
+    with run.trainer:
+        losses = Losses(run)
+        assert losses(params) == after.loss
+        for i in places:
+
+            def loss(step, i=i):
+                moved = params.copy()
+                moved[i] += step
+                return losses(moved)
+
+            e = 1e-3  # fourth order
+            numeric = (8 * (loss(e) - loss(-e)) - (loss(2 * e) - loss(-2 * e))) / (12 * e)
+            assert gradient[i] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(("B", "T"), [(7, 3), (7, 13)], ids=["few", "many"])
+@pytest.mark.parametrize(("cell", "optimizer"), list(zip(CELLS, OPTIMIZERS, strict=True)))
+def test_any_number_of_threads_gives_the_same_numbers(kernels, dtype, cell, optimizer, B, T):
+    arguments = start(dtype, B, T, cell=cell, num_layers=2, optimizer=optimizer)
+    options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "dropout": 0.3, "clip_norm": 1.0}
+    one = Run(*arguments, **options).steps(3)
+    for n_threads in (2, 3, 5, 7):
+        run = Run(*arguments, n_threads=n_threads, **options).steps(3)
+        rtol = tolerance(dtype)
+        assert len(run.trainer.shards) == n_threads
+        assert run.loss == pytest.approx(one.loss, rel=rtol)
+        for a, b in zip((run.params, *run.memory, *run.state), (one.params, *one.memory, *one.state), strict=True):
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize(("B", "T", "n_threads"), [(1, 7, 1), (5, 7, 2), (5, 31, 2)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_instruction_sets_agree(dtype, cell, B, T, n_threads):
+    results = []
+    for name in _kernels.available():
+        with pytest.MonkeyPatch.context() as patch:
+            for user in ("crnn.training.trainer", "crnn.inference.packed_network"):
+                patch.setattr(f"{user}.core", _kernels.load(name))
+            arguments = start(dtype, B, T, cell=cell, num_layers=2)
+            run = Run(*arguments, T=T, n_threads=n_threads, dropout=0.3, learning_rate=0.01).steps(2)
+            state = tuple(np.ascontiguousarray(array[:, :1]) for array in run.state)
+            log_p = pack(run.layout, run.params).log_probabilities(symbols(V, 31, np.int32)[:, None], state)
+            results.append((run.loss, run.params, run.sum, *run.state, log_p, *state))
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-5)
+
+
+def test_huge_logits_keep_the_loss_finite(kernels, dtype):
+    layout, params, memories, state, ids = start(dtype, 1, 5)
+    layout.tensors(params).by[:] = np.linspace(-1e4, 1e4, V)
+    check_against_twin((layout, params, memories, state, ids), 1, T=5)
+
+
+@pytest.mark.parametrize(("B", "T", "n_threads"), [(1, 3, 1), (5, 3, 1), (5, 3, 3), (5, 17, 2), (5, 67, 5), (1, 67, 1)])
+@pytest.mark.parametrize("H", [1, 16, 37, 131])
+@pytest.mark.parametrize("cell", CELLS)
+def test_packed_weights_follow_the_update(kernels, dtype, cell, H, B, T, n_threads):
+    run = Run(*start(dtype, B, T, H=H, cell=cell, num_layers=2), T=T, n_threads=n_threads)
+    trainer = run.trainer
+    trainer.panels[:] = np.nan  # what packing leaves out shows
+    trainer.start_from_arrays()
+    before = trainer.panels.tobytes()
+    run.steps(2)
+    fresh = np.full_like(trainer.panels, np.nan)
+    kernels.pack_weights(trainer.network, run.params, fresh)
+    assert not np.isnan(fresh).any()
+    assert trainer.panels.tobytes() == fresh.tobytes() != before
+
+
+# -------------------------------------------------------------------------- dropout
+
+
+def masks_of(core, shape, dtype, *arguments):
+    """Return the factors (T, B, H) of one layer."""
+    a = np.ones(shape, dtype)
+    core.multiply_by_mask(a, *arguments)
+    return a
+
+
+@pytest.mark.parametrize("rate", [0.0, 2**-24, 0.1, 0.5, 0.97, 1 - 2**-24])
+@pytest.mark.parametrize(
+    ("seed", "step", "layer", "first_stream"),
+    [(0, 0, 0, 0), (7, 1, 1, 0), (2**32 + 7, 1, 1, 5), (2**64 - 1, 2**32 - 1, 2, 11), (2**63, 2**33 + 1, 63, 1)],
+)
+def test_dropout_masks_are_their_twins(kernels, dtype, rate, seed, step, layer, first_stream):
+    T, B, H = 3, 2, 131
+    factors = masks_of(kernels, (T, B, H), dtype, rate, seed, step, layer, first_stream)
+    for t, b in np.ndindex(T, B):
+        expected = reference_dropout.dropout_mask(seed, step, layer, t, first_stream + b, H, rate)
+        assert factors[t, b].tobytes() == expected.astype(dtype).tobytes()
+
+
+@pytest.mark.parametrize("rate", [0.0, 2**-24, 0.1, 0.5, 0.97, 1 - 2**-24])
+@pytest.mark.parametrize(
+    ("seed", "step", "layer"), [(0, 0, 0), (7, 1, 1), (2**32 + 7, 1, 1), (2**64 - 1, 2**32 - 1, 2), (2**63, 2**33, 63)]
+)
+def test_masks_of_weights_are_their_twins(kernels, dtype, rate, seed, step, layer):
+    shape = 37, 4 * 37
+    expected = reference_dropout.weight_mask(seed, step, layer, shape, rate).astype(dtype).ravel()
+    for first in (0, 1, 3001):
+        w = np.ones(expected.size - first, dtype)
+        kernels.multiply_by_weight_mask(w, rate, seed, step, layer, first)
+        assert w.tobytes() == expected[first:].tobytes()
+    kernels.multiply_by_weight_mask(np.empty(0, dtype), rate, seed, step, layer)
+
+
+def test_dropout_masks_do_not_depend_on_how_streams_are_dealt_out(kernels, dtype):
+    whole = masks_of(kernels, (5, 7, 11), dtype, 0.4, 3, 17, 1, 2)
+    for first, last in itertools.combinations(range(8), 2):
+        some = masks_of(kernels, (5, last - first, 11), dtype, 0.4, 3, 17, 1, 2 + first)
+        np.testing.assert_array_equal(some, whole[:, first:last])
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.5, 0.9])
+def test_dropout_keeps_the_mean_everywhere(kernels, rate):
+    shape = (101, 31, 97)
+    factors = masks_of(kernels, shape, np.float64, rate, 5, 13, 0, 0)
+    assert set(np.unique(factors)) == {0, 1 / (1 - rate)}
+    deviation = np.sqrt(rate / (1 - rate))
+    for axes in [(0, 1, 2), (0, 1), (0, 2), (1, 2)]:  # of all, of each unit, stream and time step
+        n = math.prod(shape[axis] for axis in axes)
+        assert np.abs(factors.mean(axis=axes) - 1).max() < 5 * deviation / np.sqrt(n)
+    for axis in range(3):  # neighbours have nothing to do with each other
+        a, b = np.delete(factors, 0, axis), np.delete(factors, -1, axis)
+        assert abs(np.mean((a - 1) * (b - 1))) < 5 * deviation**2 / np.sqrt(a.size)
+
+
+# ------------------------------------------------------------------------- inference
+
+INFERRED = [(1, 1, 1), (2, 3, 2), (13, 11, 1), (67, 37, 7), (257, 101, 3)]  # V, H, B
+
+
+def a_network(dtype, V, H, B, cell, num_layers=2):
+    """Return a layout, parameters, the same for the twin in double precision, and states."""
+    layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers, scale=0.3)
+    wide, doubled = in_double(layout, params)
+    return layout, params, wide.tensors(doubled), states(B, H, dtype, cell=cell, num_layers=num_layers)
+
+
+def copied(state):
+    return tuple(array.copy() for array in state)
+
+
+def in_twin(state):
+    return tuple(array.astype(np.float64) for array in state)
+
+
+def states_are_close(state, expected, dtype):
+    for a, b in zip(state, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance(dtype))
+
+
+@pytest.mark.parametrize(("V", "H", "B"), INFERRED)
+@pytest.mark.parametrize("n", [5, 67])  # one and several blocks of the workspace
+@pytest.mark.parametrize("cell", CELLS)
+def test_feed_is_its_twin(kernels, dtype, cell, V, H, B, n):
+    layout, params, p, before = a_network(dtype, V, H, B, cell)
+    x = symbols(V, n * B, np.int32).reshape(n, B)
+    state = copied(before)
+    pack(layout, params).feed(x, state)
+    states_are_close(state, reference.state_after(reference.forward(p, cell, x, in_twin(before))[0]), dtype)
+
+
+@pytest.mark.parametrize(("V", "H", "B"), INFERRED)
+@pytest.mark.parametrize("n", [1, 523])
+@pytest.mark.parametrize("cell", CELLS)
+def test_log_probabilities_are_their_twin(kernels, dtype, cell, V, H, B, n):
+    layout, params, p, before = a_network(dtype, V, H, B, cell)
+    x = symbols(V, n * B, np.int32).reshape(n, B)
+    state = copied(before)
+    log_p = pack(layout, params).log_probabilities(x, state)
+    assert log_p.shape == (n, B)
+    assert log_p.dtype == np.float64
+    expected, last = reference.log_probabilities(p, cell, x, in_twin(before))
+    np.testing.assert_allclose(log_p, expected, rtol=tolerance(dtype), atol=tolerance(dtype))
+    states_are_close(state, last, dtype)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.3, 1.0, 3.0])
+@pytest.mark.parametrize(("V", "H", "B"), INFERRED[::2])
+@pytest.mark.parametrize(("cell", "num_layers"), [("rnn", 1), ("rnn", 2), ("gru", 1), ("gru", 3), ("lstm", 2)])
+def test_sample_is_its_twin(kernels, dtype, cell, num_layers, V, H, B, temperature):
+    n = 41
+    layout, params, p, before = a_network(dtype, V, H, B, cell, num_layers)
+    uniforms = np.random.default_rng(5).random((n, B))
+    state = copied(before)
+    out = pack(layout, params).sample(uniforms, temperature, state)
+    # The states that these symbols lead through: a draw that rounding decides otherwise is no difference.
+    layers, _ = reference.forward(p, cell, out, in_twin(before))
+    states_are_close(state, reference.state_after(layers), dtype)
+    margin = tolerance(dtype)
+    differing = 0
+    for t, b in np.ndindex(n, B):
+        y = layers[-1].h[t, b] @ p.Wy + p.by
+        if out[t, b] == reference.draw(y, uniforms[t, b], temperature):
+            continue
+        differing += 1
+        if temperature == 0:
+            assert y[out[t, b]] >= y.max() - margin
+        else:
+            low, high = (reference.draw(y, uniforms[t, b] + e, temperature) for e in (-margin, margin))
+            assert low <= out[t, b] <= high
+    assert differing <= n * B // 100
+    assert V == 1 or temperature == 0 or len(np.unique(out)) > 1
+
+
+def test_sampled_symbols_have_the_probabilities_of_the_softmax(kernels, dtype):
+    layout, params = network(7, 5, dtype)
+    n = 20_011
+    state = (np.zeros((1, n, 5), dtype),)
+    out = pack(layout, params).sample(np.random.default_rng(6).random((1, n)), 1.0, state)
+    p = np.exp(reference.log_softmax(layout.tensors(params).by.astype(np.float64)))
+    assert (np.abs(np.bincount(out[0], minlength=7) / n - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
+
+
+@pytest.mark.parametrize("u", [0.0, 0.5, np.nextafter(1.0, 0.0)])
+def test_a_symbol_without_probability_is_never_drawn(kernels, dtype, u):
+    # Not the first, nor the last, nor the padding after it, nor at a temperature that leaves one symbol alone.
+    layout = Layout(5, 3, dtype)
+    params = layout.zeros()
+    layout.tensors(params).by[:] = [-np.inf, 0, -1e5, 0.5, -np.inf]
+    network = pack(layout, params)
+    for temperature, allowed in [(1.0, {1, 3}), (1e-4, {3}), (1e-300, {3}), (0.0, {3}), (1e6, {1, 2, 3})]:
+        drawn = network.sample(np.full((3, 2), u), temperature, network.zero_state(2))
+        assert set(drawn.ravel()) <= allowed
+
+
+def test_the_first_of_equal_logits_is_the_likeliest(kernels, dtype):
+    layout = Layout(19, 3, dtype)
+    params = layout.zeros()
+    layout.tensors(params).by[[5, 18]] = 1
+    network = pack(layout, params)
+    assert network.sample(np.zeros((1, 1)), 0.0, network.zero_state(1)) == 5
+
+
+# ------------------------------------------------------------------------- the checks
+
+
+def grown(a, axis):
+    return np.concatenate([a, a[(slice(None),) * axis + (slice(1),)]], axis=axis)
+
+
+def shrunk(a, axis):
+    return np.ascontiguousarray(np.delete(a, -1, axis=axis))
+
+
+OWN = ["params", "memory", "panels", "_losses", "_norms"]
+OF_A_SHARD = ["gradient", "h", "c", "gates", "dropped", "y", "dh", "carry"]
+OF_A_MEMBER = ["x", "scratch", "seen"]
+
+
+class Refusal:
+    """Training in which an array is replaced: it must be refused before anything is changed."""
+
+    def __init__(self, cell="lstm"):
+        arguments = start("float64", 5, 3, cell=cell, num_layers=2, optimizer="adam")
+        self.run = Run(*arguments, T=3, n_threads=2, optimizer="adam", dropout=0.3)
+        self.before = self.run.bits()
+
+    def arrays(self):
+        """Return the names of all arrays and themselves."""
+        trainer, shard = self.run.trainer, self.run.trainer.shards[1]
+        own = {name: getattr(trainer, name) for name in OWN if name != "memory"}
+        own |= {f"memory {i}": array for i, array in enumerate(trainer.memory)}
+        own |= {f"member {name}": getattr(shard.crew[0], name) for name in OF_A_MEMBER}
+        return own | {f"shard {name}": getattr(shard, name) for name in OF_A_SHARD}
+
+    def check(self, name, array):
+        trainer = self.run.trainer
+        kind, *rest = name.split()
+        if kind == "memory":
+            trainer.memory = tuple(array if i == int(rest[0]) else a for i, a in enumerate(trainer.memory))
+        elif kind == "shard":
+            setattr(trainer.shards[1], rest[0], array)
+        elif kind == "member":
+            setattr(trainer.shards[1].crew[0], rest[0], array)
+        else:
+            setattr(trainer, name, array)
+        with pytest.raises((ValueError, TypeError)), trainer:
+            trainer._take_steps(np.full(2, 0.1))
+        assert self.run.bits() == self.before
+
+
+ARRAYS = [(name, array.ndim) for name, array in Refusal().arrays().items()]
+PLACES = [(name, axis) for name, ndim in ARRAYS for axis in range(ndim)]
+
+
+@pytest.mark.parametrize("change", [grown, shrunk])
+@pytest.mark.parametrize(("name", "axis"), PLACES)
+def test_training_refuses_an_array_of_another_size(name, axis, change):
+    refusal = Refusal()
+    refusal.check(name, change(refusal.arrays()[name], axis))
+
+
+@pytest.mark.parametrize("rank", [-1, 2])
+def test_training_refuses_a_thread_too_many(rank):
+    refusal = Refusal()
+    with pytest.raises(ValueError, match=f"thread {rank} of 2"), refusal.run.trainer as trainer:
+        trainer._train(rank, np.full(2, 0.1))
+    assert refusal.run.bits() == refusal.before
+
+
+def test_training_refuses_a_text_that_is_too_short():
+    refusal = Refusal()
+    streams = refusal.run.streams
+    sweep = 4 * (streams.stream_length - 1) + streams.seq_length + 1
+    streams.ids = streams.ids[: sweep - 1].copy()
+    with pytest.raises(ValueError, match="too few"), refusal.run.trainer as trainer:
+        trainer._take_steps(np.full(2, 0.1))
+    assert refusal.run.bits() == refusal.before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda trainer: setattr(trainer.shards[1], "first_stream", 3), "not within"),
+        (lambda trainer: setattr(trainer.shards[1], "first_stream", -1), "not within"),
+        (lambda trainer: setattr(trainer.cursor, "position", -1), "not within"),
+        (lambda trainer: setattr(trainer, "memory", ()), "memories"),
+        (lambda trainer: setattr(trainer, "network", None), "network"),
+        (lambda trainer: setattr(trainer, "cursor", None), "cursor"),
+    ],
+)
+def test_training_refuses_what_it_cannot_start_from(spoil, message):
+    refusal = Refusal()
+    with refusal.run.trainer as trainer:
+        before = dict(vars(trainer)), dict(vars(trainer.shards[1])), trainer.cursor.position
+        spoil(trainer)
+        with pytest.raises((ValueError, TypeError), match=message):
+            trainer._train(1, np.full(2, 0.1))
+        vars(trainer).update(before[0])
+        vars(trainer.shards[1]).update(before[1])
+        trainer.cursor.position = before[2]
+    assert refusal.run.bits() == refusal.before
+
+
+def test_training_refuses_ids_of_another_width():
+    refusal = Refusal()
+    with refusal.run.trainer as trainer:
+        streams = trainer.streams
+        trainer.streams = SimpleNamespace(
+            ids=np.zeros(3 * len(streams.ids), "V3"), stream_length=streams.stream_length, seq_length=streams.seq_length
+        )
+        with pytest.raises(ValueError, match="ids of 3 bytes"):
+            trainer._train(0, np.full(2, 0.1))
+    assert refusal.run.bits() == refusal.before
+
+
+def test_many_rows_want_a_network_for_many(kernels):
+    layout, params = network(V, H)
+    run = Run(layout, params, *start("float64", 7, 83)[2:], T=83)
+    run.trainer.network = kernels.Network(layout, one_row=False, many=False, training=True)
+    run.trainer.panels = np.zeros(run.trainer.network.panels_size)
+    with pytest.raises(ValueError, match="is one for few"), run.trainer as trainer:
+        trainer._train(0, np.full(1, 0.1))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"units": H + 1}, {"units": 0}, {"symbols": V + 1}, {"boundary": V}, {"boundary": -2}]
+)
+def test_a_network_has_no_more_units_than_its_layout(kernels, wrong):
+    with pytest.raises(ValueError, match="do not fit"):
+        kernels.Network(network(V, H)[0], one_row=False, many=True, training=False, **wrong)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru"])
+@pytest.mark.parametrize("name", OF_A_SHARD)
+def test_other_cells_refuse_an_array_of_another_size(cell, name):
+    refusal = Refusal(cell)
+    array = refusal.arrays()[f"shard {name}"]
+    refusal.check(f"shard {name}", grown(array, 0) if array.size else np.ones([2] * array.ndim))
+
+
+@pytest.mark.parametrize("name", [name for name, _ in ARRAYS])
+def test_training_refuses_another_dtype_or_order(name):
+    for wrong in (lambda a: a.astype(np.float32), lambda a: np.repeat(a, 2, axis=-1)[..., ::2]):
+        refusal = Refusal()
+        refusal.check(name, wrong(refusal.arrays()[name]))
+
+
+def test_training_refuses_a_wrong_number_of_memories():
+    for change in (lambda memory: memory[:1], lambda memory: (*memory, memory[0])):
+        refusal = Refusal()
+        kept, refusal.run.trainer.memory = refusal.run.trainer.memory, change(refusal.run.trainer.memory)
+        with pytest.raises(ValueError, match="memories"), refusal.run.trainer as trainer:
+            trainer._take_steps(np.full(2, 0.1))
+        refusal.run.trainer.memory = kept
+        assert refusal.run.bits() == refusal.before
+
+
+@pytest.mark.parametrize(
+    ("ids", "bad"), [("uint8", V), ("uint8", 255), ("uint16", 2**16 - 1), ("uint32", 2**31), ("uint32", 2**32 - 1)]
+)
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_training_refuses_an_id_out_of_range(kernels, cell, ids, bad, n_threads):
+    layout, params, sum_, state, text = start("float64", 5, 3, ids=ids, cell=cell)
+    text[len(text) // 2] = bad
+    run = Run(layout, params, sum_, state, text, T=3, n_threads=n_threads)
+    with pytest.raises(ValueError, match="id is not below the vocabulary's size 13"):
+        run.steps(4)
+    assert np.isfinite(run.params).all()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_packing_refuses_what_does_not_fit(kernels, dtype, cell):
+    layout, params = network(V, H, dtype, cell=cell)
+    net = kernels.Network(layout, one_row=False, many=True, training=True)
+    panels = np.zeros(net.panels_size, dtype)
+    kernels.pack_weights(net, params, panels)
+    other = np.float32 if dtype == np.float64 else np.float64
+    for wrong in [(params[:-1], panels), (params, panels[:-1]), (params.astype(other), panels.astype(other))]:
+        with pytest.raises(ValueError, match=r"size|bytes"):
+            kernels.pack_weights(net, *wrong)
+    with pytest.raises((ValueError, TypeError)):
+        kernels.pack_weights(net, params.astype(other), panels)
+
+
+def test_a_network_has_no_more_layers_than_there_are_places(kernels):
+    def stacked(layers):
+        layout = Layout(2, 1, np.dtype("float32"), "gru", layers)
+        return kernels.Network(layout, one_row=True, many=False, training=True)
+
+    stacked(MOST_LAYERS)
+    with pytest.raises(ValueError, match=f"{MOST_LAYERS + 1} layers: at most {MOST_LAYERS}"):
+        stacked(MOST_LAYERS + 1)
+
+
+def test_there_are_no_more_shards_than_there_are_places():
+    refusal = Refusal()
+    with refusal.run.trainer as trainer:
+        shards = trainer.shards
+        trainer.shards = [shards[0]] * (MOST_THREADS + 1)
+        with pytest.raises(ValueError, match=f"{MOST_THREADS + 1} shards: at most {MOST_THREADS}$"):
+            trainer._train(0, np.full(2, 0.1))
+        trainer.shards = shards
+    assert refusal.run.bits() == refusal.before
+
+
+DOORS = ["feed", "sample", "log_probabilities"]
+
+
+def doors(core, cell):
+    """Return the arguments that each door of inference takes, by name: 3 steps of 2 streams."""
+    layout, params = network(V, H, cell=cell, num_layers=2)
+    packed = pack(layout, params)
+    weights = {"network": packed.network, "params": packed.params, "panels": packed.panels}
+    wide, n, B = packed.layout.vocab_size, 3, 2
+
+    def work(T):
+        return {name: aligned_zeros(s, "float64") for name, s in core.inference_workspace(packed.network, T, B).items()}
+
+    x, y = np.zeros((n, B), np.int32), np.zeros((n, B, wide))
+    uniforms, sums = {"uniforms": np.zeros((n, B)), "temperature": 1.0}, np.zeros(core.sums_size(wide))
+    return {
+        "feed": {**weights, "x": x, **work(n)},
+        "sample": {**weights, **uniforms, **work(1), "y": y[0], "sums": sums, "out": x.copy()},
+        "log_probabilities": {**weights, "x": x, **work(n), "y": y, "out": np.zeros((n, B))},
+    }
+
+
+@pytest.mark.parametrize("change", [grown, shrunk])
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_inference_refuses_shapes_that_do_not_fit(kernels, cell, door, change):
+    arguments = doors(kernels, cell)[door]
+    getattr(kernels, door)(*arguments.values())
+    for name, value in arguments.items():
+        for axis in range(np.ndim(value)):
+            if (door, name, axis) == ("feed", "x", 0) or not np.size(value):
+                continue  # any number of symbols
+            if (cell, door, name, axis) == ("rnn", "feed", "h", 1):
+                continue  # nor are they read a certain number at a time, if there are no gates to hold
+            wrong = {**arguments, name: change(value, axis)}
+            with pytest.raises(ValueError, match=r"size|shape"):
+                getattr(kernels, door)(*wrong.values())
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_inference_refuses_another_dtype_or_order(kernels, cell, door):
+    arguments = doors(kernels, cell)[door]
+    for name, value in arguments.items():
+        if isinstance(value, np.ndarray) and value.size > 1:
+            for wrong in (value.astype(np.float32), np.repeat(value, 2, axis=-1)[..., ::2]):
+                with pytest.raises((ValueError, TypeError)):
+                    getattr(kernels, door)(*{**arguments, name: wrong}.values())
+
+
+@pytest.mark.parametrize("door", ["feed", "log_probabilities"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, door):
+    arguments = doors(kernels, cell)[door]
+    for name, axis in {"h": 1, "c": 1, "gates": 1, "y": 0}.items():
+        if name in arguments and arguments[name].shape[axis]:
+            rows = [slice(None)] * axis + [slice(1 if name in ("h", "c") else 0)]
+            arguments[name] = np.ascontiguousarray(arguments[name][tuple(rows)])
+    with pytest.raises(ValueError, match="no symbol fits in"):  # it would read none at a time, for ever
+        getattr(kernels, door)(*arguments.values())
+
+
+# The last is a place in the padded vocabulary, but no symbol.
+@pytest.mark.parametrize("bad", [-1, 2**31 - 1, -(2**31), V])
+@pytest.mark.parametrize("door", ["feed", "log_probabilities"])
+def test_inference_refuses_an_id_out_of_range(kernels, door, bad):
+    arguments = doors(kernels, "lstm")[door]
+    arguments["x"][1, 1] = bad
+    with pytest.raises(ValueError, match="vocabulary's size 13"):
+        getattr(kernels, door)(*arguments.values())
+    assert not arguments["h"].any()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_inference_refuses_a_network_without_all_weights_packed(kernels, door):
+    arguments = doors(kernels, "gru")[door]
+    layout = network(V, H, cell="gru", num_layers=2)[0]
+    wide = Layout(arguments["y"].shape[-1] if "y" in arguments else 16, 16, layout.dtype, "gru", 2)
+    net = kernels.Network(wide, one_row=False, many=False, training=False)
+    with pytest.raises(ValueError, match=r"packed|shape"):
+        getattr(kernels, door)(*{**arguments, "network": net}.values())
+
+
+def texts_door(core, cell):
+    """Return the arguments of `sample_texts`: 5 texts of up to 7 symbols, 2 at a time, with two stops and controls."""
+    layout, params = network(V, H, cell=cell, num_layers=2)
+    packed = pack(layout, params)
+    wide = packed.layout.vocab_size
+    work = {name: aligned_zeros(s, "float64") for name, s in core.inference_workspace(packed.network, 1, 2).items()}
+    return {
+        "network": packed.network,
+        "params": packed.params,
+        "panels": packed.panels,
+        "start": [np.zeros((2, 1, packed.layout.hidden_size)) for _ in layout.kind.states],
+        "start_y": np.zeros(wide),
+        "temperature": 1.0,
+        "batch": core.Batch(np.zeros(2, np.intp)),
+        "symbols": np.zeros((5, 7), np.int32),
+        "lengths": np.zeros(5, np.intp),
+        "most": 7,
+        "steps": 3,
+        "streams": np.arange(10, dtype=np.uint64).reshape(5, 2),
+        "increment": np.ones(2, np.uint64),
+        "stops": np.array([1, 2, 3], np.int32),
+        "stop_ends": np.array([2, 3], np.intp),
+        **work,
+        "y": np.zeros((3, wide)),
+        "sums": np.zeros(core.sums_size(wide)),
+        "x": np.zeros(2, np.int32),
+        "controls": core.Controls(penalty=1.3, top_k=0, top_p=1.0, min_p=0.0),
+        "bias": np.zeros(wide),
+        "seen": np.zeros((5, wide), np.uint8),
+        "order": np.zeros(wide, np.int32),
+    }
+
+
+@pytest.mark.parametrize("change", [grown, shrunk])
+@pytest.mark.parametrize("cell", CELLS)
+def test_texts_are_refused_with_shapes_that_do_not_fit(kernels, cell, change):
+    arguments = texts_door(kernels, cell)
+    kernels.sample_texts(*arguments.values())
+    assert arguments["batch"].begun >= arguments["batch"].going == 2
+    for name, value in arguments.items():
+        if not isinstance(value, np.ndarray):
+            continue
+        for axis in range(value.ndim):
+            if name in ("stops", "stop_ends") or (name, axis) == ("symbols", 1) or not value.size:
+                continue  # as many as there are
+            wrong = {**arguments, "batch": kernels.Batch(np.zeros(2, np.intp)), name: change(value, axis)}
+            with pytest.raises(ValueError, match=r"size|shape"):
+                kernels.sample_texts(*wrong.values())
+    start = arguments["start"]
+    for wrong in (start[1:], [*start, start[0]], [change(start[0], 2), *start[1:]], [change(start[0], 0), *start[1:]]):
+        with pytest.raises(ValueError, match=r"size|shape"):
+            kernels.sample_texts(*{**arguments, "start": wrong}.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("stop_ends", np.array([2, 4], np.intp), "stop 1 is empty, or does not lie within the 3 symbols"),
+        ("stop_ends", np.array([2, 2], np.intp), "stop 1 is empty"),
+        ("stop_ends", np.array([0, 2], np.intp), "stop 0 is empty"),
+        ("most", 0, "5 texts of 0 symbols, room for 7: nothing to draw"),
+        ("symbols", np.zeros((5, 0), np.int32), "room for 0: nothing to draw"),
+        ("order", None, "controls want scratch"),
+    ],
+)
+def test_texts_are_refused_by_name(kernels, name, value, message):
+    arguments = texts_door(kernels, "rnn") | {name: value}
+    with pytest.raises(ValueError, match=message):
+        kernels.sample_texts(*arguments.values())
+
+
+def test_a_batch_of_other_texts_is_refused(kernels):
+    arguments = texts_door(kernels, "gru")
+    kernels.sample_texts(*arguments.values())
+    for name, rows in [("symbols", 1), ("lengths", 1), ("streams", 1), ("seen", 1)]:
+        arguments[name] = arguments[name][:rows]
+    with pytest.raises(ValueError, match="the batch is one of other texts"):
+        kernels.sample_texts(*arguments.values())
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.7])
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("end", [None, 3])
+def test_texts_are_what_their_numbers_draw_one_by_one(kernels, dtype, cell, end, temperature, penalty):
+    layout, params = network(V, H, dtype, cell=cell, num_layers=2)
+    network_, count, n = pack(layout, params), 23, 31
+    start = states(1, H, dtype, cell=cell, num_layers=2)
+    controls = None if penalty == 1 else SamplingControls(repetition_penalty=penalty)
+    stops = Stops([np.array([1, 2]), np.array([5, 5, 1]), np.array([7])], end)
+    seen = network_.unseen(count)
+    uniforms = Uniforms(root(3), range(count))
+    ids, lengths = network_.sample_texts(start, n, uniforms, temperature, stops, controls, seen, rows=7)
+    texts = np.split(ids, np.cumsum(lengths)[:-1])
+    for i, text in enumerate(texts):
+        u = Uniforms(root(3), range(i, i + 1)).draw(n)
+        alone = network_.sample(u, temperature, copied(start), controls, network_.unseen(1))[:, 0]
+        np.testing.assert_array_equal(text, alone[: stops.first(alone, new=n)])
+    assert temperature == 0 or len({len(text) for text in texts}) > 3
+
+
+def test_panels_refuse_shapes_that_do_not_fit(kernels, dtype):
+    W = np.ones((3, 5), dtype)
+    panels = packed(kernels, W)
+    for transposed in (False, True):
+        with pytest.raises(ValueError, match="size"):
+            kernels.pack_panels(W, transposed, False, panels[:-1])
+    a, c = np.ones((2, 3), dtype), np.ones((2, 5), dtype)
+    for bad in [(a[:1], panels, c), (a[:, :2].copy(), panels, c), (a, panels[:-1], c), (a, panels, c[:1])]:
+        with pytest.raises(ValueError, match="size"):
+            kernels.multiply(bad[0], bad[1], False, bad[2])
+    other = np.float32 if dtype == np.float64 else np.float64
+    for wrong in (a.astype(other), np.asfortranarray(a)):
+        with pytest.raises((ValueError, TypeError)):
+            kernels.multiply(wrong, panels, False, c)

@@ -1,0 +1,224 @@
+"""Layout: places, shapes and views in the flat vector; the first weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn.model.cells import CELLS
+from crnn.model.layout import ALIGNMENT, Layout, aligned_zeros, initialise
+
+sizes = st.integers(1, 37)
+depths = st.integers(1, 4)
+cells = st.sampled_from(sorted(CELLS))
+dtypes = st.sampled_from([np.dtype("float32"), np.dtype("float64")])
+
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+
+
+def expected_shapes(V, H, cell, L):
+    """Shapes in the order of the flat vector, from the definition of the network."""
+    G, shapes = GATES[cell], []
+    for layer in range(L):
+        shapes += [(V if layer == 0 else H, G * H), (H, G * H), (G * H,)]
+        if cell == "gru":
+            shapes.append((H,))
+    return [*shapes, (H, V), (V,)]
+
+
+@given(sizes, sizes, dtypes, cells, depths)
+def test_parts_are_aligned_in_order_and_disjoint(V, H, dtype, cell, L):
+    layout = Layout(V, H, dtype, cell, L)
+    flat = layout.zeros()
+    assert flat.shape == (layout.size,)
+    assert flat.dtype == dtype
+    parts = list(layout.tensors(flat))
+    for i, part in enumerate(parts, start=1):
+        assert part.ctypes.data % ALIGNMENT == 0
+        assert part.flags.c_contiguous
+        assert not part.any()  # nothing of it was written through a part before it
+        part[...] = i
+    expected = [int(np.prod(shape)) for shape in expected_shapes(V, H, cell, L)]
+    assert [np.count_nonzero(flat == i) for i in range(1, len(parts) + 1)] == expected
+    assert (np.diff(flat[flat > 0]) >= 0).all()
+    # No more than one cache line is lost after each part.
+    assert (layout.size - sum(expected)) * dtype.itemsize < len(parts) * ALIGNMENT
+
+
+@given(sizes, sizes, cells, depths)
+def test_tensors_have_the_kernels_shapes(V, H, cell, L):
+    layout = Layout(V, H, np.dtype("float32"), cell, L)
+    part = layout.tensors(layout.zeros())
+    assert [a.shape for a in part] == expected_shapes(V, H, cell, L) == list(layout.shapes)
+    assert len(part.layers) == L
+    for k, layer in enumerate(part.layers):
+        assert layer._fields == ("Wx", "Wh", "bh", "bn")
+        assert layer.Wx.shape == (H if k else V, GATES[cell] * H)
+        assert layer.Wh.shape == (H, GATES[cell] * H)
+        assert layer.bh.shape == (GATES[cell] * H,)
+        assert layer.bn is None if cell != "gru" else layer.bn.shape == (H,)
+    assert (part.Wy.shape, part.by.shape) == ((H, V), (V,))
+
+
+def test_one_tanh_layer_lies_as_it_always_did():
+    # Wx | Wh | bh | Wy | by, each from a multiple of 16 floats on: files and kernels rely on nothing else.
+    layout = Layout(5, 3, np.dtype("float32"))
+    assert (layout.cell, layout.num_layers) == ("rnn", 1)
+    assert layout.shapes == ((5, 3), (3, 3), (3,), (3, 5), (5,))
+    assert layout.offsets == (0, 16, 32, 48, 64)
+    assert layout.size == 80
+
+
+def test_names_are_writable_transposed_views():
+    layout = Layout(5, 3, np.dtype("float64"), "gru", 2)
+    flat = layout.zeros()
+    named, part = layout.named(flat), layout.tensors(flat)
+    assert {name: a.shape for name, a in named.items()} == {
+        "Wxh_l0": (9, 5),
+        "Whh_l0": (9, 3),
+        "bh_l0": (9,),
+        "bhn_l0": (3,),
+        "Wxh_l1": (9, 3),
+        "Whh_l1": (9, 3),
+        "bh_l1": (9,),
+        "bhn_l1": (3,),
+        "Why": (5, 3),
+        "by": (5,),
+    }
+    first, second = part.layers
+    named["Wxh_l0"][8, 4] = 1
+    named["Whh_l0"][7, 0] = 2
+    named["bh_l0"][6] = 3
+    named["bhn_l0"][2] = 4
+    named["Wxh_l1"][5, 1] = 5
+    named["Whh_l1"][4, 2] = 6
+    named["bh_l1"][3] = 7
+    named["bhn_l1"][0] = 8
+    named["Why"][4, 1] = 9
+    named["by"][3] = 10
+    assert (first.Wx[4, 8], first.Wh[0, 7], first.bh[6], first.bn[2]) == (1, 2, 3, 4)
+    assert (second.Wx[1, 5], second.Wh[2, 4], second.bh[3], second.bn[0]) == (5, 6, 7, 8)
+    assert (part.Wy[1, 4], part.by[3]) == (9, 10)
+    assert np.count_nonzero(flat) == 10
+
+
+def test_names_of_the_classic_network_are_min_char_rnns():
+    layout = Layout(5, 3, np.dtype("float32"))
+    flat = layout.zeros()
+    assert list(layout.named(flat)) == ["Wxh_l0", "Whh_l0", "bh_l0", "Why", "by"]
+    assert list(layout.torch_named(flat)) == [
+        "rnn.weight_ih_l0",
+        "rnn.weight_hh_l0",
+        "rnn.bias_ih_l0",
+        "decoder.weight",
+        "decoder.bias",
+    ]
+
+
+@given(cells, st.integers(1, 12))
+def test_torch_names_are_the_same_views(cell, L):
+    layout = Layout(5, 3, np.dtype("float32"), cell, L)
+    flat = layout.zeros()
+    mine, theirs = layout.named(flat), layout.torch_named(flat)
+    assert len(mine) == len(theirs)
+    words = {"weight_ih": "Wxh", "weight_hh": "Whh", "bias_ih": "bh", "bias_hn": "bhn"}
+    for name, view in theirs.items():
+        if name.startswith("rnn."):
+            kind, layer = name.removeprefix("rnn.").rsplit("_", 1)
+            other = mine[f"{words[kind]}_{layer}"]
+        else:
+            other = mine[{"decoder.weight": "Why", "decoder.bias": "by"}[name]]
+        assert np.shares_memory(view, other)
+        assert (view.ctypes.data, view.shape, view.strides) == (other.ctypes.data, other.shape, other.strides)
+
+
+@given(st.lists(st.integers(0, 7), max_size=3).map(tuple), dtypes)
+def test_aligned_zeros(shape, dtype):
+    a = aligned_zeros(shape, dtype)
+    assert a.shape == shape
+    assert a.dtype == dtype
+    assert a.flags.c_contiguous
+    assert a.flags.writeable
+    assert not a.any()
+    if a.size:
+        assert a.ctypes.data % ALIGNMENT == 0
+
+
+# ------------------------------------------------------------------ first weights
+
+
+@pytest.mark.parametrize("scale", [0.01, None])
+def test_first_weights_are_normal_and_biases_zero(scale):
+    layout = Layout(67, 101, np.dtype("float64"))
+    part = layout.tensors(initialise(layout, np.random.default_rng(0), scale))
+    (first,) = part.layers
+    for W in (first.Wx, first.Wh, part.Wy):
+        n = W.size
+        assert abs(W.mean()) < 5 * 0.01 / np.sqrt(n)
+        assert W.std() == pytest.approx(0.01, rel=5 / np.sqrt(2 * n))
+        assert np.mean(np.abs(W) < 0.01) == pytest.approx(0.6827, abs=5 * 0.47 / np.sqrt(n))
+    assert not first.bh.any()
+    assert not part.by.any()
+    drawn = np.concatenate([W.ravel() for W in (first.Wx, first.Wh, part.Wy)])
+    assert len(np.unique(drawn)) == 2 * 67 * 101 + 101**2
+
+
+@pytest.mark.parametrize(("cell", "L"), [("rnn", 2), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 3)])
+def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
+    H = 53
+    layout = Layout(67, H, np.dtype("float64"), cell, L)
+    part = layout.tensors(initialise(layout, np.random.default_rng(0), None))
+    bound, matrices = 1 / np.sqrt(H), [a for a in part if a.ndim == 2]
+    assert len(matrices) == 2 * L + 1
+    for W in matrices:
+        assert np.abs(W).max() <= bound
+        assert np.abs(W).max() > 0.99 * bound
+        assert abs(W.mean()) < 5 * bound / np.sqrt(3 * W.size)
+        assert np.mean(np.abs(W) < bound / 2) == pytest.approx(0.5, abs=2.5 / np.sqrt(W.size))
+    for k, layer in enumerate(part.layers):
+        drawn = layer.bh if cell != "lstm" else np.delete(layer.bh, np.s_[H : 2 * H])
+        assert len(np.unique(drawn)) == len(drawn), k
+        assert 0.8 * bound < np.abs(drawn).max() <= bound
+        if layer.bn is not None:
+            assert 0.8 * bound < np.abs(layer.bn).max() <= bound
+    assert 0.8 * bound < np.abs(part.by).max() <= bound
+    everything = np.concatenate([W.ravel() for W in matrices])
+    assert len(np.unique(everything)) == len(everything)
+
+
+@pytest.mark.parametrize("scale", [None, 0.0, 0.1])
+def test_an_lstm_starts_by_remembering(scale):
+    H = 5
+    layout = Layout(7, H, np.dtype("float32"), "lstm", 2)
+    for layer in layout.tensors(initialise(layout, np.random.default_rng(0), scale)).layers:
+        assert (layer.bh[H : 2 * H] == 1).all()
+        assert (np.abs(np.delete(layer.bh, np.s_[H : 2 * H])) < 1).all()
+
+
+@given(cells, st.integers(1, 2), st.sampled_from([None, 0.01]))
+def test_a_seed_means_the_same_weights_in_both_dtypes(cell, L, scale):
+    flats = {}
+    for name in ("float32", "float64"):
+        layout = Layout(7, 5, np.dtype(name), cell, L)
+        flats[name] = layout.named(initialise(layout, np.random.default_rng(3), scale))
+    for name, single in flats["float32"].items():
+        np.testing.assert_array_equal(single, flats["float64"][name].astype(np.float32))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru"])
+@pytest.mark.parametrize("L", [1, 2])
+def test_scale_zero_means_zeros(cell, L):
+    layout = Layout(7, 5, np.dtype("float32"), cell, L)
+    assert not initialise(layout, np.random.default_rng(0), 0.0).any()
+
+
+def test_pytorch_gives_its_weights_the_same_names_and_shapes():
+    torch = pytest.importorskip("torch")
+    for cell, kind in {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}.items():
+        layout = Layout(11, 5, np.dtype("float32"), cell, 3)
+        theirs = {f"rnn.{name}": tuple(a.shape) for name, a in kind(11, 5, 3).named_parameters()}
+        theirs |= {f"decoder.{name}": tuple(a.shape) for name, a in torch.nn.Linear(5, 11).named_parameters()}
+        mine = {name: a.shape for name, a in layout.torch_named(layout.zeros()).items() if "bias_hn" not in name}
+        assert mine == {name: shape for name, shape in theirs.items() if "bias_hh" not in name}

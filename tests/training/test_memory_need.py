@@ -1,0 +1,87 @@
+"""Memory need: what cannot be trained is refused before anything is allocated."""
+
+from __future__ import annotations
+
+import builtins
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, InvalidInputError
+from crnn.model.layout import Layout
+from crnn.text.corpus import Streams
+from crnn.training import memory_need
+from crnn.training.memory_need import available_bytes, training_bytes
+
+TEXT = "to be or not to be, that is the question. " * 20
+
+
+@pytest.mark.parametrize("validation_fraction", [0.0, 0.25])
+@pytest.mark.parametrize("parameters", [{}, {"cell": "lstm", "num_layers": 2, "optimizer": "adam", "dropout": 0.5}])
+def test_the_need_is_about_what_is_taken(parameters, validation_fraction):
+    model = CharRNN(
+        400, batch_size=7, max_steps=12, eval_every=5, validation_fraction=validation_fraction, n_threads=2,
+        random_state=0, **parameters,
+    )  # fmt: skip
+    tracemalloc.start()
+    model.fit(TEXT)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    streams = Streams(np.zeros(len(TEXT), np.uint8), 7, 25)
+    n = len(model._memory)
+    needed = training_bytes(model._layout, streams, n, 2, keep_best=validation_fraction > 0)
+    assert 0.7 * taken < needed < 1.3 * taken
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"hidden_size": 10**7}, {"hidden_size": 2**31 - 1, "cell": "lstm", "num_layers": 64},
+        {"hidden_size": 10**6, "num_layers": 3, "dtype": "float64"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("start", ["fit", "partial_fit"])
+def test_what_does_not_fit_is_refused_with_both_sizes(parameters, start):
+    message = r"^hidden_size=\d+ and num_layers=\d+ with .* need about [\d,.]+ GB of memory, but [\d,.]+ GB are "
+    with pytest.raises(InvalidInputError, match=message):
+        getattr(CharRNN(**parameters), start)(TEXT)
+
+
+def test_a_fitted_model_is_as_it_was(monkeypatch):
+    model = CharRNN(5, max_steps=3, random_state=0).fit(TEXT)
+    before = model._params.copy()
+    monkeypatch.setattr(memory_need, "available_bytes", lambda: 10)
+    for start in (model.fit, model.partial_fit):
+        with pytest.raises(InvalidInputError, match="GB of memory"):
+            start(TEXT)
+    np.testing.assert_array_equal(model._params, before)
+    assert model.n_steps_ == 3
+
+
+def test_where_nothing_is_known_nothing_is_checked(monkeypatch):
+    monkeypatch.setattr(memory_need, "available_bytes", lambda: None)
+    assert CharRNN(5, max_steps=3).fit(TEXT).n_steps_ == 3
+
+
+def test_without_meminfo_it_is_the_whole_memory_or_unknown(monkeypatch):
+    def missing(*arguments, **rest):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(builtins, "open", missing)
+    whole = available_bytes()
+    assert whole is None or whole > 1e8
+    monkeypatch.delattr(memory_need.os, "sysconf", raising=False)
+    assert available_bytes() is None
+
+
+def test_the_parts_of_the_need():
+    layout = Layout(5, 1000, np.dtype("float32"))
+    streams = Streams(np.zeros(500, np.uint8), 2, 7)
+    size = layout.size * 4
+    one, two, best = (
+        training_bytes(layout, streams, *arguments, keep_best=keep)
+        for arguments, keep in (((1, 1), False), ((2, 3), False), ((1, 1), True))
+    )
+    assert two - one == 4 * size  # a second memory and its copy, two more gradients
+    assert best - one == 2 * size

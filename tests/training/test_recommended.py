@@ -1,0 +1,138 @@
+"""Recommended: what the time buys decides, and how often it goes over the text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn import CharRNN, InvalidInputError
+from crnn.model.cells import CELLS
+from crnn.training.recommended import (
+    MOST_DROPOUT,
+    MOST_SWEEPS,
+    OPERATIONS,
+    RECIPES,
+    SEQ_LENGTH,
+    _weights,
+    described,
+    measured_speed,
+    recommend,
+)
+
+TEXT = "to be or not to be, that is the question. " * 50
+
+
+def weights_of(parameters):
+    gates = CELLS[parameters["cell"]].gates
+    return _weights(gates, parameters["hidden_size"], parameters["num_layers"])
+
+
+@given(
+    n_symbols=st.integers(1, 10**9), seconds=st.floats(1e-3, 1e6), speed=st.floats(1e8, 1e13),
+    cell=st.sampled_from([*RECIPES]),
+)  # fmt: skip
+def test_every_recommendation_is_a_model(n_symbols, seconds, speed, cell):
+    parameters = recommend(n_symbols, seconds, speed=speed, cell=cell)
+    model = CharRNN(**parameters)
+    assert model.cell == cell
+    assert 0 <= model.dropout <= MOST_DROPOUT
+    assert 0 <= model.weight_dropout <= MOST_DROPOUT
+    assert 1 <= model.batch_size <= 16
+    assert model.max_seconds == seconds
+    assert model.max_steps is None or model.max_steps > 0
+    assert f"{model.hidden_size} units" in described(parameters, speed)
+
+
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_more_time_buys_a_larger_model_at_a_lower_rate(cell):
+    found = [recommend(10**8, seconds, speed=1e11, cell=cell) for seconds in (1, 10, 100, 1000, 10_000)]
+    sizes = [parameters["hidden_size"] * parameters["num_layers"] for parameters in found]
+    rates = [parameters["learning_rate"] for parameters in found]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    assert rates == sorted(rates, reverse=True)
+    for parameters in found[:4]:  # less than one sweep
+        assert parameters["dropout"] == parameters["weight_dropout"] == 0
+
+
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
+    for kind in ("dropout", "weight_dropout"):
+        found = [recommend(n, 60, speed=2e11, cell=cell)[kind] for n in (10**8, 10**6, 3 * 10**5)]
+        assert found == sorted(found)
+        assert found[0] == 0
+        assert found[-1] > 0 or (cell, kind) == ("rnn", "weight_dropout")
+
+
+def test_a_narrower_model_gets_less_dropout_for_the_same_sweeps_and_weights_a_symbol():
+    # 192 and 384 units, each so often over a text that has as many symbols as the model weights
+    narrow, wide = (
+        recommend(weights, operations, speed=1.0)
+        for weights, operations in ((160_000, 3e12), (614_000, 30e12))
+    )
+    assert (narrow["hidden_size"], wide["hidden_size"]) == (192, 384)
+    sweeps = [operations / (OPERATIONS * weights_of(p) * n) for p, n, operations in
+              ((narrow, 160_000, 3e12), (wide, 614_000, 30e12))]  # fmt: skip
+    assert sweeps[0] > sweeps[1]
+    for kind in ("dropout", "weight_dropout"):
+        assert 0 < narrow[kind] < wide[kind] * sweeps[0] / sweeps[1]
+
+
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
+    parameters = recommend(80_000, 6000, speed=2e11, cell=cell)
+    assert parameters["hidden_size"] <= 384
+    sweeps = parameters["max_steps"] * 16 * SEQ_LENGTH / 80_000
+    assert sweeps == pytest.approx(MOST_SWEEPS[cell], rel=0.01)
+    assert "by heart" in described(parameters, 2e11)
+
+
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_time_that_a_short_text_does_not_use_does_not_lower_the_rate(cell):
+    found = [recommend(90_000, seconds, speed=2e11, cell=cell) for seconds in (600, 6000)]
+    assert found[0]["max_steps"] == found[1]["max_steps"]
+    assert found[0]["learning_rate"] == found[1]["learning_rate"]
+    operations = 90_000 * MOST_SWEEPS[cell] * OPERATIONS * weights_of(found[0])
+    long_text = recommend(10**9, operations, speed=1.0, cell=cell)
+    assert found[0]["learning_rate"] == pytest.approx(long_text["learning_rate"], rel=0.03)
+
+
+def test_a_size_that_is_nearly_the_next_one_has_nearly_its_rate():
+    here, there = RECIPES["lstm"][2:4]
+    operations = (here.operations, 2 * here.operations, 0.999 * there.operations, there.operations)
+    rates = [recommend(10**8, n, speed=1.0)["learning_rate"] for n in operations]
+    assert rates[0] == here.learning_rate
+    assert rates == sorted(rates, reverse=True)
+    assert rates[2] == pytest.approx(there.learning_rate, rel=0.01)
+    assert rates[3] == there.learning_rate
+
+
+def test_a_text_of_few_symbols_has_fewer_streams():
+    assert recommend(1000, 10, speed=2e11)["batch_size"] == 5
+    assert recommend(5, 10, speed=2e11)["batch_size"] == 1
+
+
+def test_the_speed_is_that_of_some_training():
+    assert 1e8 < measured_speed(1, seconds=0.01) < 1e14
+
+
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_what_is_recommended_can_be_fitted(cell, capsys):
+    model = CharRNN.recommended(TEXT, 0.2, cell=cell, n_threads=1)
+    assert cell in capsys.readouterr().err
+    assert model.set_params(random_state=0).fit(TEXT).n_steps_ > 0
+    assert CharRNN.recommended(TEXT, 0.2, cell=cell, verbose=0).cell == cell
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("seconds", "cell"), [(0, "lstm"), (-1.0, "lstm"), ("1m", "lstm"), (1.0, "transformer")])
+def test_what_cannot_be_recommended(seconds, cell):
+    with pytest.raises(InvalidInputError, match=r"seconds|cell"):
+        CharRNN.recommended(TEXT, seconds, cell=cell)
+
+
+@pytest.mark.parametrize("text", ["", b"", "a"])
+def test_nothing_is_recommended_for_a_text_that_cannot_be_trained_on(text):
+    with pytest.raises(InvalidInputError, match=f"^X is too short: its length is {len(text)}, but at least 2 symbols"):
+        CharRNN.recommended(text, 1.0)
