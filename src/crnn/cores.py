@@ -1,0 +1,143 @@
+"""How many processor cores this process may use: the least of what the system, a container and the user allow."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+__all__ = ["affinity", "cgroup_quota", "physical_cores", "usable_cores", "variable_limit"]
+
+VARIABLES = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # joblib and Dask set the first one in their workers
+
+
+def usable_cores(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> int:
+    """Return how many threads can run at full speed at the same time.
+
+    Parameters
+    ----------
+    root : Path, default="/"
+        Where ``proc`` and ``sys`` are found; tests pass a folder of their own.
+    environment : mapping, default=os.environ
+        Environment variables.
+
+    Returns
+    -------
+    int
+        The least of the processors that the process may run on, the physical cores among them, the quota of its
+        control groups (rounded up) and ``OMP_NUM_THREADS``; at least 1.
+
+    Examples
+    --------
+    >>> 1 <= usable_cores() <= len(affinity())
+    True
+    >>> usable_cores(environment={"OMP_NUM_THREADS": "1"})
+    1
+    """
+    processors = affinity()
+    limits = [
+        physical_cores(processors, root),
+        cgroup_quota(root),
+        *(variable_limit(environment.get(name)) for name in VARIABLES),
+    ]
+    return max(1, min([len(processors), *(limit for limit in limits if limit is not None)]))
+
+
+def affinity() -> frozenset[int]:
+    """Return the numbers of the logical processors that this process may run on.
+
+    Examples
+    --------
+    >>> len(affinity()) >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
+def physical_cores(processors: frozenset[int], root: Path = Path("/")) -> int | None:
+    """Return how many physical cores some logical processors belong to; None where the system does not say.
+
+    Two hyper-threads of one core share its arithmetic units: for products they are one core.
+    """
+    cores = set()
+    for number in processors:
+        topology = root / "sys/devices/system/cpu" / f"cpu{number}" / "topology"
+        siblings = _first_line(topology / "core_cpus_list") or _first_line(topology / "thread_siblings_list")
+        if not siblings:
+            return None
+        cores.add(siblings)
+    return len(cores)
+
+
+def cgroup_quota(root: Path = Path("/")) -> int | None:
+    """Return the processors that the process's control groups grant it, rounded up; None without a quota.
+
+    Both versions of control groups are read, and every group from the process's own up to the root: the smallest
+    quota on the way holds. In a container the path in ``/proc`` may name a group that only the host sees; the root of
+    the mounted hierarchy is then the container's group.
+    """
+    quotas = [quota for folder in _groups(root) if (quota := _quota_of(folder)) is not None]
+    return math.ceil(min(quotas)) if quotas else None
+
+
+def variable_limit(value: str | None) -> int | None:
+    """Return the limit that a variable like ``OMP_NUM_THREADS`` sets; None if it is not set or not a number.
+
+    Of a list, which OpenMP reads as one number for each level of nesting, the first one counts.
+
+    Examples
+    --------
+    >>> variable_limit("4"), variable_limit("2,1"), variable_limit("many"), variable_limit(None)
+    (4, 2, None, None)
+    """
+    try:
+        limit = int((value or "").split(",")[0])
+    except ValueError:
+        return None
+    return limit if limit > 0 else None
+
+
+def _groups(root: Path) -> Iterator[Path]:
+    """Yield the folders of the control groups that limit this process's processor time."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return
+    mounted = root / "sys/fs/cgroup"
+    for line in lines:
+        _, controllers, path = (line + "::").split(":")[:3]
+        if controllers == "":  # version 2; beside version 1 it is mounted in a folder of its own
+            tops = [mounted, mounted / "unified"]
+        elif "cpu" in controllers.split(","):
+            tops = [mounted / controllers, mounted / "cpu"]
+        else:
+            continue
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for top in tops:
+            for depth in range(len(parts), -1, -1):
+                yield top.joinpath(*parts[:depth])
+
+
+def _quota_of(folder: Path) -> float | None:
+    """Return the processors that one control group grants; None without a quota."""
+    version_2 = _first_line(folder / "cpu.max")
+    if version_2 is not None:
+        quota, _, period = version_2.partition(" ")
+    else:
+        quota = _first_line(folder / "cpu.cfs_quota_us") or ""
+        period = _first_line(folder / "cpu.cfs_period_us") or ""
+    try:
+        granted = int(quota) / int(period or 100_000)
+    except (ValueError, ZeroDivisionError):  # "max": no quota
+        return None
+    return granted if granted > 0 else None  # version 1 says -1 for no quota
+
+
+def _first_line(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").partition("\n")[0].strip()
+    except (OSError, ValueError):
+        return None
