@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from html import escape
 from typing import Any, Self
 
 from .errors import InvalidInputError, NotFittedError
@@ -59,6 +60,39 @@ class Estimator:
         shown = {name: (repr(getattr(self, name)), repr(default)) for name, default in self._defaults().items()}
         changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
         return f"{type(self).__name__}({', '.join(changed)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Say whether the model has learned something; ``sklearn.utils.validation.check_is_fitted`` asks."""
+        return hasattr(self, "vocabulary_")
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of the model: what it has learned, and its parameters."""
+        defaults = self._defaults()
+        rows = []
+        for name, default in defaults.items():
+            value = repr(getattr(self, name))
+            mark = "th" if value != repr(default) else "td"  # what was changed is in bold
+            cell = f"<{mark} style='text-align:left'>{name}</{mark}>"
+            rows.append(f"<tr>{cell}<td><code>{escape(value)}</code></td></tr>")
+        learned = "not fitted yet"
+        if self.__sklearn_is_fitted__():
+            weights = sum(array.size for array in self.params_.values())
+            learned = f"{len(self.vocabulary_)} symbols, {weights:,} weights, {self.n_steps_:,} steps"
+        return (
+            f"<div><b>{type(self).__name__}</b>: {learned}<details><summary>Parameters</summary>"
+            f"<table>{''.join(rows)}</table></details></div>"
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's description of the estimator; only scikit-learn asks for it."""
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(two_d_array=False, string=True),
+            non_deterministic=self.random_state is None,
+        )
 
     def __getattr__(self, name: str) -> Any:
         """Say of an attribute that training sets that the model is not fitted (called when it is not there)."""

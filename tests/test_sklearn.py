@@ -1,0 +1,118 @@
+"""At home in scikit-learn: model selection, pipelines, clone, and those of its estimator checks that fit texts."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN
+
+pytest.importorskip("sklearn", reason="scikit-learn is an extra: pip install 'crnn[sklearn]'")
+
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks, get_tags
+from sklearn.utils.validation import check_is_fitted
+
+NAMES = ["anna", "hannah", "nan", "ana", "hanna", "nanna", "ann", "hana", "anan", "nana", "ah", "han"]
+
+
+def small(**parameters):
+    return CharRNN(**{"hidden_size": 5, "max_steps": 7, "random_state": 0, **parameters})
+
+
+def test_tags_say_that_it_takes_texts():
+    tags = get_tags(small())
+    assert tags.input_tags.string
+    assert not tags.input_tags.two_d_array
+    assert not tags.target_tags.required
+    assert not is_classifier(small())
+
+
+def test_check_is_fitted():
+    model = small()
+    with pytest.raises(NotFittedError):
+        check_is_fitted(model)
+    check_is_fitted(model.fit(NAMES))
+
+
+def test_clone():
+    model = small(callbacks=[print], clip=None, random_state=np.random.default_rng(3))
+    again = clone(model)
+    assert again is not model
+    assert repr(again.set_params(random_state=None)) == repr(clone(model).set_params(random_state=None))
+    assert clone(small().fit(NAMES)).get_params() == small().get_params()
+
+
+def test_cross_val_score_is_the_mean_log_likelihood_of_the_parts():
+    scores = cross_val_score(small(), NAMES, cv=3)
+    parts = [(NAMES[:4], NAMES[4:]), (NAMES[4:8], NAMES[:4] + NAMES[8:]), (NAMES[8:], NAMES[:8])]
+    assert scores.tolist() == [small().fit(train).score(test) for test, train in parts]
+
+
+def test_grid_search_finds_the_model_that_has_learned():
+    search = GridSearchCV(small(), {"max_steps": [0, 40], "cell": ["rnn", "gru"]}, cv=2).fit(NAMES)
+    assert search.best_params_["max_steps"] == 40
+    assert search.best_estimator_.n_steps_ == 40
+    assert search.score(NAMES) == search.best_estimator_.score(NAMES)
+
+
+def test_halving_grid_search_by_steps():
+    grid = {"hidden_size": [2, 3, 5]}
+    search = HalvingGridSearchCV(
+        small(), grid, cv=2, resource="max_steps", min_resources=10, max_resources=30, random_state=0
+    )
+    assert search.fit(NAMES).best_params_["max_steps"] == 30
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_grid_search_on_two_workers_gives_what_one_gives(backend):
+    joblib = pytest.importorskip("joblib")
+    grid = {"hidden_size": [3, 5]}
+    with joblib.parallel_backend(backend, n_jobs=2):
+        two = GridSearchCV(small(), grid, cv=2, n_jobs=2).fit(NAMES)
+    one = GridSearchCV(small(), grid, cv=2).fit(NAMES)
+    assert two.cv_results_["mean_test_score"].tolist() == one.cv_results_["mean_test_score"].tolist()
+
+
+def test_last_step_of_a_pipeline():
+    lower = FunctionTransformer(lambda names: [name.lower() for name in names])
+    model = make_pipeline(lower, small()).fit([name.title() for name in NAMES])
+    assert model.score(["Anna"]) == small().fit(NAMES).score(["anna"])
+
+
+def test_a_fitted_model_travels_by_pickle():
+    model = small().fit(NAMES)
+    assert pickle.loads(pickle.dumps(model)).score(NAMES) == model.score(NAMES)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_no_attributes_set_in_init",
+        "check_parameters_default_constructible",
+        "check_get_params_invariance",
+        "check_set_params",
+        "check_estimator_repr",
+        "check_estimator_tags_renamed",
+        "check_valid_tag_types",
+        "check_mixin_order",
+        "check_estimator_cloneable",
+    ],
+)
+def test_scikit_learns_own_checks_that_need_no_table_of_numbers(check):
+    getattr(estimator_checks, check)("CharRNN", small())
+
+
+def test_html_shows_what_was_set_and_what_was_learned():
+    html = small(cell="gru")._repr_html_()
+    assert "cell" in html
+    assert "gru" in html
+    assert "not fitted" in html
+    fitted = small(cell="gru").fit(["<b>&"])._repr_html_()
+    assert "5 symbols" in fitted
+    assert "<b>&" not in fitted
