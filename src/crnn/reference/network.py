@@ -184,19 +184,26 @@ def _dropped(a: Array, masks: Array | None, k: int) -> Array:
 #
 # Each takes dh (T, B, H), what the logits or the layer above want of a layer's outputs, and returns two gradients,
 # (T, B, G H) each: da of a = x Wx + bh, and dq of the recurrent part q = h' Wh + bn, which differs in a GRU alone.
+# `dstates`, if given, takes the gradients of the states after each step: h, and of an LSTM c, (T, B, H) each.
 
 
-def rnn_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
+def rnn_backward(
+    layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None
+) -> tuple[Array, Array]:
     """Back-propagate through one tanh layer."""
     da = np.empty_like(act.gates)
     dh_later = np.zeros_like(dh[0])  # what the later steps want of h[t + 1]
     for t in reversed(range(len(da))):
-        da[t] = (1 - act.h[t + 1] ** 2) * (dh[t] + dh_later)
+        dh_t = dh[t] + dh_later
+        da[t] = (1 - act.h[t + 1] ** 2) * dh_t
+        _keep(dstates, t, dh_t)
         dh_later = act.passed(da[t] @ layer.Wh.T, t)
     return da, da
 
 
-def gru_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
+def gru_backward(
+    layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None
+) -> tuple[Array, Array]:
     """Back-propagate through one GRU layer."""
     assert act.hn is not None
     da, dq = np.empty_like(act.gates), np.empty_like(act.gates)
@@ -210,10 +217,13 @@ def gru_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Arra
         da[t] = np.concatenate([da_r, da_z, da_n], axis=-1)
         dq[t] = np.concatenate([da_r, da_z, r * da_n], axis=-1)
         dh_later = act.passed(z * dh_t + dq[t] @ layer.Wh.T, t)
+        _keep(dstates, t, dh_t)
     return da, dq
 
 
-def lstm_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Array, Array]:
+def lstm_backward(
+    layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None
+) -> tuple[Array, Array]:
     """Back-propagate through one LSTM layer."""
     assert act.c is not None
     da = np.empty_like(act.gates)
@@ -227,23 +237,38 @@ def lstm_backward(layer: LayerTensors, act: Activations, dh: Array) -> tuple[Arr
         da_g, da_o = (1 - g**2) * i * dc, o * (1 - o) * tanh_c * dh_t
         da[t] = np.concatenate([da_i, da_f, da_g, da_o], axis=-1)
         dh_later, dc_later = act.passed(da[t] @ layer.Wh.T, t), act.passed(f * dc, t)
+        _keep(dstates, t, dh_t, dc)
     return da, da
+
+
+def _keep(dstates: State | None, t: int, *gradients: Array) -> None:
+    """Store the gradients (B, H) of the states after step t, where they are wanted."""
+    for array, gradient in zip(dstates or (), gradients, strict=dstates is not None):
+        array[t] = gradient
 
 
 BACKWARD = {"rnn": rnn_backward, "gru": gru_backward, "lstm": lstm_backward}
 
 
 def backward(
-    p: Tensors, cell: str, layers: Sequence[Activations], dy: Array, masks: Array | None = None
+    p: Tensors,
+    cell: str,
+    layers: Sequence[Activations],
+    dy: Array,
+    masks: Array | None = None,
+    dstates: Sequence[State] | None = None,
 ) -> Tensors:
-    """Back-propagate dy (T, B, V) through the chunk: the gradients, in the shapes of the parameters."""
+    """Back-propagate dy (T, B, V) through the chunk: the gradients, in the shapes of the parameters.
+
+    `dstates`, if given, takes for each layer the gradients of the states after each step, (T, B, H) each.
+    """
     outputs = _dropped(layers[-1].h[1:], masks, -1)
     dWy, dby = _over_rows(outputs, dy), dy.sum(axis=(0, 1))
     gradients: list[LayerTensors] = []
     dh = dy @ p.Wy.T
     for k in reversed(range(len(layers))):
         layer, act = p.layers[k], layers[k]
-        da, dq = BACKWARD[cell](layer, act, _dropped(dh, masks, k))
+        da, dq = BACKWARD[cell](layer, act, _dropped(dh, masks, k), dstates[k] if dstates else None)
         if k == 0:
             dWx = np.zeros_like(layer.Wx)
             np.add.at(dWx, act.x, da)

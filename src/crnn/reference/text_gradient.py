@@ -1,0 +1,74 @@
+"""The gradient of a text's loss with respect to the parameters and to the states on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.cells import CELLS
+from ..model.layout import Tensors
+from .network import State, backward, forward, log_softmax
+
+Array = NDArray[Any]
+
+__all__ = ["text_gradient"]
+
+
+def text_gradient(
+    p: Tensors, cell: str, ids: Array, at: int | None = None, boundary: int | None = None
+) -> tuple[float, Tensors, State]:
+    """Return the loss of a text, or of one of its symbols, and its gradients.
+
+    Parameters
+    ----------
+    p : Tensors
+        Parameters.
+    cell : {"rnn", "gru", "lstm"}
+    ids : (n,) int array
+        The text, predicted from a state of zeros on, or from that after the boundary if there is one.
+    at : int, optional
+        The one symbol that counts: loss = -log P(ids[at] | ids[:at]). Without it the losses of all are summed.
+    boundary : int, optional
+
+    Returns
+    -------
+    loss : float
+        In nats.
+    gradients : Tensors
+        Of the parameters.
+    states : tuple of (L, n, H) arrays
+        Of h, and of an LSTM of c, after each symbol of the text.
+
+    Examples
+    --------
+    >>> from crnn.model.layout import Layout, initialise
+    >>> layout = Layout(5, 3, np.dtype("float64"), cell="lstm", num_layers=2)
+    >>> p = layout.tensors(initialise(layout, np.random.default_rng(0), None))
+    >>> loss, gradients, (dh, dc) = text_gradient(p, "lstm", np.array([0, 4, 2, 1]), at=2)
+    >>> dh.shape, dh.any(axis=(0, 2)).tolist()  # nothing later than ids[1] has a part in predicting ids[2]
+    ((2, 4, 3), [True, True, False, False])
+    """
+    n, L, H = len(ids), len(p.layers), len(p.Wy)
+    first = [] if boundary is None else [boundary]
+    x = np.array([*first, *ids], np.intp)[:, None]
+    zero = tuple(np.zeros((L, 1, H), p.Wy.dtype) for _ in CELLS[cell].states)
+    layers, y = forward(p, cell, x, zero, boundary=boundary)
+    # The symbol ids[i] is predicted by row i: after the boundary, or after a row that the zero state alone gives.
+    y = np.concatenate([y if first else p.by + np.zeros_like(y[:1]), *([] if first else [y])])[:n]
+    log_p = log_softmax(y)[np.arange(n), 0]
+    counted = np.ones(n) if at is None else (np.arange(n) == at).astype(float)
+    loss = -float(log_p[np.arange(n), ids] @ counted)
+    dy = np.exp(log_p)
+    dy[np.arange(n), ids] -= 1
+    dy *= counted[:, None].astype(dy.dtype)
+
+    rows = np.zeros((len(x), 1, dy.shape[1]), dy.dtype)  # of the logits after each x; the last one predicts nothing
+    rows[: n - 1 + len(first), 0] = dy[1 - len(first) :]
+    dstates = [tuple(np.empty((len(x), 1, H), dy.dtype) for _ in zero) for _ in p.layers]
+    gradients = backward(p, cell, layers, rows, dstates=dstates)
+    if not first:  # the zero state has no weights, but the bias of the logits
+        gradients.by[...] += dy[0]
+    states = tuple(np.stack([of_layer[i][len(first) :, 0] for of_layer in dstates]) for i in range(len(zero)))
+    return loss, gradients, states
