@@ -1,0 +1,25 @@
+"""Pictures of a trained model: each function draws on one matplotlib Axes and returns it.
+
+They need matplotlib, which the extra ``crnn[plot]`` brings; it is imported when a picture is drawn. Every function
+takes `ax`, the Axes to draw on; without one it makes a figure of a suitable size. Colours follow matplotlib's style,
+light or dark. The guide is ``docs/pictures.md``.
+"""
+
+from .compare import compare
+from .history import history
+from .neurons import neurons
+from .probabilities import probabilities
+from .states import states
+from .surprisal import surprisal
+from .unit_search import FoundUnit, find_units
+
+__all__ = [
+    "FoundUnit",
+    "compare",
+    "find_units",
+    "history",
+    "neurons",
+    "probabilities",
+    "states",
+    "surprisal",
+]

@@ -1,0 +1,43 @@
+"""The Axes that a picture is drawn on, and the error where matplotlib is not installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["axes_for"]
+
+
+def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return the Axes to draw on: `ax`, or one in a new figure.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes or None
+        None makes a figure with pyplot, so that notebooks and ``plt.show()`` display it.
+    width, height : float
+        Size of the new figure, in inches.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message names the extra that brings it.
+
+    Examples
+    --------
+    >>> axes_for(None, 4, 3).figure.get_size_inches().tolist()
+    [4.0, 3.0]
+    """
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError("crnn.plot needs matplotlib: pip install 'crnn[plot]'") from error
+    if ax is not None:
+        return ax
+    return pyplot.subplots(figsize=(width, height), layout="constrained")[1]

@@ -1,0 +1,146 @@
+"""The curves of a training: losses, learning rate, gradient norm, speed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..char_rnn import CharRNN
+from ..errors import InvalidInputError
+from .axes import axes_for
+from .colours import STYLES, line_colour
+from .labels import labelled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["history"]
+
+X = {"step": "step", "seconds": "seconds", "epoch": "epoch"}
+Y = {
+    "loss": "loss (nats per character)",
+    "learning_rate": "learning rate",
+    "gradient_norm": "gradient norm before clipping",
+    "chars_per_second": "characters per second",
+}
+
+
+def history(
+    models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN],
+    y: str = "loss",
+    *,
+    x: str = "step",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how training went, from the records of `history_`.
+
+    Parameters
+    ----------
+    models : CharRNN, iterable of CharRNN, or mapping of str to CharRNN
+        One model or several, in the same picture; a mapping names them, others are named after the parameters in which
+        they differ. Each model has a colour.
+    y : {"loss", "learning_rate", "gradient_norm", "chars_per_second"}, default="loss"
+        "loss" draws the training loss and, where it was measured, the validation loss, both in nats per character; the
+        lowest validation loss is marked.
+    x : {"step", "seconds", "epoch"}, default="step"
+        Seconds and epochs count from the start of the first call; those of later calls are added.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; None: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If a model has no records, or `x` or `y` is none of these.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN, plot
+    >>> model = CharRNN(8, epochs=4, validation_fraction=0.1, random_state=0).fit("to be or not to be, " * 50)
+    >>> ax = plot.history(model, x="epoch")
+    >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.lines)
+    ('epoch', 'loss (nats per character)', 3)
+    """
+    for name, value, known in (("x", x, X), ("y", y, Y)):
+        if value not in known:
+            raise InvalidInputError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, known))}")
+    named = labelled(models)
+    for label, model in named.items():
+        if not model.history_:
+            raise InvalidInputError(f"{label} has no records of training: its file holds the weights alone, or no step")
+    ax = axes_for(ax, 7, 4)
+    for i, (label, model) in enumerate(named.items()):
+        prefix = f"{label}, " if len(named) > 1 else ""
+        look: dict[str, Any] = {"color": line_colour(ax, i)}
+        places = _places(model.history_, x)
+        if y == "loss":
+            _draw_losses(ax, model.history_, places, prefix, look)
+        else:
+            style = STYLES[i % len(STYLES)]
+            ax.plot(*_broken(places, _column(model.history_, y)), style, label=label, **look)
+    ax.set(xlabel=X[x], ylabel=Y[y])
+    if y == "gradient_norm":
+        ax.set_yscale("log")
+    ax.grid(alpha=0.25)
+    if y == "loss" or len(named) > 1:
+        ax.legend(fontsize="small")
+    return ax
+
+
+def _draw_losses(
+    ax: Axes, records: list[dict[str, Any]], places: NDArray[np.float64], prefix: str, look: dict[str, Any]
+) -> None:
+    """Draw the training loss, and the validation loss where it was measured."""
+    training, validation = _column(records, "train_loss"), _column(records, "validation_loss")
+    measured = ~np.isnan(validation)
+    alpha = 0.55 if measured.any() else 1.0
+    ax.plot(*_broken(places, training), "-", label=f"{prefix}training", linewidth=1.2, alpha=alpha, **look)
+    if not measured.any():
+        return
+    at, losses = places[measured], validation[measured]
+    best = int(losses.argmin())
+    label = f"{prefix}validation (lowest: {losses[best]:.3f})"
+    ax.plot(*_broken(at, losses), "--", marker="o", markersize=3, label=label, **look)
+    ax.plot(at[best], losses[best], "*", markersize=11, label="_lowest", **look)
+
+
+def _column(records: list[dict[str, Any]], name: str) -> NDArray[np.float64]:
+    """Return one number of each record, NaN where there is none."""
+    return np.array([np.nan if record.get(name) is None else record[name] for record in records], np.float64)
+
+
+def _places(records: list[dict[str, Any]], x: str) -> NDArray[np.float64]:
+    """Return where each record stands; seconds and epochs of a later call are added to those of the calls before.
+
+    Examples
+    --------
+    >>> _places([{"seconds": 1.0}, {"seconds": 3.0}, {"seconds": 0.5}], "seconds").tolist()
+    [1.0, 3.0, 3.5]
+    """
+    places = _column(records, x)
+    if x != "step":
+        seconds = _column(records, "seconds")
+        new_call = np.flatnonzero(np.diff(seconds) < 0) + 1
+        for i in new_call:
+            places[i:] += places[i - 1]
+    return places
+
+
+def _broken(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a curve with a gap where x goes back: what came after the best weights was undone when they came back.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in _broken(np.array([1.0, 2.0, 2.0]), np.array([5.0, 6.0, 7.0]))]
+    [[1.0, 2.0, nan, 2.0], [5.0, 6.0, nan, 7.0]]
+    """
+    back = np.flatnonzero(np.diff(x) <= 0) + 1
+    return np.insert(x, back, np.nan), np.insert(y, back, np.nan)

@@ -1,0 +1,60 @@
+"""Names of models in a legend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..char_rnn import CharRNN
+from ..errors import InvalidInputError
+
+__all__ = ["labelled"]
+
+# Parameters that change nothing in what a model is or learns.
+_SILENT = frozenset({"callbacks", "n_threads", "random_state", "verbose"})
+
+
+def labelled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dict[str, CharRNN]:
+    """Return models by the names that a legend shows.
+
+    Parameters
+    ----------
+    models : CharRNN, iterable of CharRNN, or mapping of str to CharRNN
+        A mapping's keys are the names. Else a model is named after the parameters in which the models differ.
+
+    Returns
+    -------
+    dict of str to CharRNN
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no model, or one of them is none.
+
+    Examples
+    --------
+    >>> list(labelled([CharRNN(50), CharRNN(99, cell="gru"), CharRNN(99, cell="gru")]))
+    ['hidden_size=50, cell=rnn', 'hidden_size=99, cell=gru', 'hidden_size=99, cell=gru (2)']
+    >>> list(labelled(CharRNN(50)))
+    ['model']
+    """
+    if isinstance(models, CharRNN):
+        return {"model": models}
+    given = dict(models) if isinstance(models, Mapping) else list(models)
+    for model in given.values() if isinstance(given, dict) else given:
+        if not isinstance(model, CharRNN):
+            raise InvalidInputError(f"models holds {model!r}, which is no CharRNN: give models, or a dict of them")
+    if not given:
+        raise InvalidInputError("models is empty: give at least one")
+    if isinstance(given, dict):
+        return {str(name): model for name, model in given.items()}
+    parameters = [{name: str(value) for name, value in model.get_params().items()} for model in given]
+    different = [name for name in parameters[0] if name not in _SILENT and len({p[name] for p in parameters}) > 1]
+    named: dict[str, CharRNN] = {}
+    for model, of_model in zip(given, parameters, strict=True):
+        base = ", ".join(f"{name}={of_model[name]}" for name in different) or "model"
+        label, count = base, 1
+        while label in named:
+            count += 1
+            label = f"{base} ({count})"
+        named[label] = model
+    return named

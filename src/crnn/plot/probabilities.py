@@ -1,0 +1,116 @@
+"""The likeliest next characters under each character of a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..char_rnn import CharRNN
+from ..settings import whole
+from .axes import axes_for
+from .colours import line_colour, sequential
+from .text_grid import CELL_HEIGHT, CELL_WIDTH, COLUMNS, TextGrid, draw_values, write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["next_probabilities", "probabilities"]
+
+N_GUESSES = 5
+
+
+def probabilities(
+    model: CharRNN, text: str | bytes, n: int = N_GUESSES, *, width: int = COLUMNS, ax: Axes | None = None
+) -> Axes:
+    """Draw a text and, under each character, those that the model thinks likeliest to come next.
+
+    The likeliest is on top, the colour is its probability, and a frame marks the guess that turns out to be right: the
+    character in the next column. Spaces are shown as open boxes, the end of a document as a square.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model.
+    text : str or bytes
+        1 to 5,000 of the model's symbols.
+    n : int, default=5
+        How many next characters to show.
+    width : int, default=64
+        Characters in a row.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; None: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Its image holds the probabilities.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    NotFittedError, ValueError
+        As `CharRNN.start`; also if the text is empty or too long to be drawn.
+
+    References
+    ----------
+    A. Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks", 2015.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN, plot
+    >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+    >>> ax = plot.probabilities(model, "abab", n=2)
+    >>> ax.images[0].get_array().round().tolist()  # the text, the likelier symbol, the other one
+    [[None, None, None, None], [1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
+    """
+    grid = TextGrid.of(text, width)
+    p = next_probabilities(model, text)
+    n = min(whole("n", n, 1), p.shape[1])
+    best = np.argsort(-p, axis=1, kind="stable")[:, :n]
+    height = n + 2  # the text, the guesses, a gap
+    text_rows = height * grid.rows
+    guess_rows = text_rows[:, None] + 1 + np.arange(n)
+    guess_columns = np.repeat(grid.columns[:, None], n, axis=1)
+    matrix = np.full((height * grid.n_rows - 1, grid.used_width), np.nan)
+    matrix[guess_rows, guess_columns] = np.take_along_axis(p, best, axis=1)
+
+    ax = axes_for(ax, 1.6 + CELL_WIDTH * grid.used_width, 0.4 + CELL_HEIGHT * max(len(matrix), 7))
+    image = draw_values(ax, matrix, cmap=sequential(ax), vmin=0.0, vmax=1.0)
+    write(ax, image, text_rows, grid.columns, grid.symbols, space=True, weight="bold")
+    vocabulary = list(model.vocabulary_)
+    guesses = [vocabulary[i] for i in best.ravel()]
+    write(ax, image, guess_rows.ravel(), guess_columns.ravel(), guesses, space=True)
+    _frame_right_guesses(ax, guess_rows, grid, best, model.vocabulary_.encode(text))
+    lines = height * np.arange(grid.n_rows)[:, None] + np.arange(n + 1)
+    ax.set_yticks(lines.ravel(), ["text", *map(str, range(1, n + 1))] * grid.n_rows, fontsize="x-small")
+    ax.tick_params(length=0)
+    ax.set_title("framed: the character that came next", loc="left", fontsize="small")
+    ax.figure.colorbar(image, ax=ax, label="probability of coming next", aspect=30, pad=0.02)
+    return ax
+
+
+def next_probabilities(model: CharRNN, text: str | bytes) -> NDArray[np.float64]:
+    """Return the probability of each symbol to come next after each character of a text, (len(text), V).
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+    >>> next_probabilities(model, "ab").round().tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    state = model.start()
+    return np.array([state.feed(text[i : i + 1]).predict_proba() for i in range(len(text))])
+
+
+def _frame_right_guesses(ax: Axes, rows: NDArray[Any], grid: TextGrid, best: NDArray[Any], ids: NDArray[Any]) -> None:
+    """Frame, under each character but the last, the guess that is the character after it."""
+    from matplotlib.patches import Rectangle
+
+    position, place = np.nonzero(best[:-1] == ids[1:, None])
+    colour = line_colour(ax, 0)
+    for row, column in zip(rows[position, place], grid.columns[position], strict=True):
+        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=1.2))

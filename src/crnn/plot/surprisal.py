@@ -1,0 +1,71 @@
+"""A text coloured by how surprising each of its characters is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..char_rnn import CharRNN
+from .axes import axes_for
+from .colours import sequential
+from .text_grid import CELL_HEIGHT, CELL_WIDTH, COLUMNS, TextGrid, draw_values, write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["surprisal"]
+
+MAX_BITS = 8.0  # a character of probability 1/256
+
+
+def surprisal(
+    model: CharRNN, text: str | bytes, *, width: int = COLUMNS, max_bits: float = MAX_BITS, ax: Axes | None = None
+) -> Axes:
+    """Draw a text, each character on a colour that tells its surprisal: -log2 P given the characters before it.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model.
+    text : str or bytes
+        1 to 5,000 of the model's symbols.
+    width : int, default=64
+        Characters in a row.
+    max_bits : float, default=8.0
+        Surprisal, in bits, of the strongest colour; more bits have the same.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; None: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Its image holds the surprisal of each cell, in bits.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    NotFittedError, ValueError
+        As `CharRNN.surprisal`; also if the text is empty or too long to be drawn.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN, plot
+    >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+    >>> ax = plot.surprisal(model, "abaab")
+    >>> int(ax.images[0].get_array().argmax())  # the second a of aa
+    3
+    """
+    grid = TextGrid.of(text, width)
+    bits = model.surprisal(text) / math.log(2)
+    matrix = np.full((grid.n_rows, grid.used_width), np.nan)
+    matrix[grid.rows, grid.columns] = bits
+    ax = axes_for(ax, 1.4 + CELL_WIDTH * grid.used_width, 0.6 + CELL_HEIGHT * max(grid.n_rows, 5))
+    image = draw_values(ax, matrix, cmap=sequential(ax), vmin=0.0, vmax=max_bits)
+    write(ax, image, grid.rows, grid.columns, grid.symbols)
+    more = "max" if bits.max() > max_bits else "neither"
+    ax.figure.colorbar(image, ax=ax, label="surprisal (bits)", extend=more, aspect=30, pad=0.02)
+    ax.set_title(f"{bits.mean():.2f} bits per character", loc="left", fontsize="medium")
+    return ax

@@ -1,0 +1,148 @@
+"""A text written into a grid of cells, one symbol a cell, each coloured by a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InvalidInputError
+from ..settings import whole
+from .colours import contrasting
+from .glyphs import glyph
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+__all__ = ["CELL_HEIGHT", "CELL_WIDTH", "COLUMNS", "MAX_SYMBOLS", "TextGrid", "draw_values", "write"]
+
+COLUMNS = 64  # of a line of text, as long as nothing else is said
+MAX_SYMBOLS = 5000  # each is an artist of matplotlib, which draws some thousands a second
+CELL_WIDTH, CELL_HEIGHT = 0.125, 0.21  # inches, for a letter of 9 points
+MIN_POINTS, MAX_POINTS = 3.0, 10.0  # of a letter
+
+Array = NDArray[Any]
+
+
+class TextGrid(NamedTuple):
+    """Where each symbol of a text stands: a new row after each line end, and where a line is full."""
+
+    symbols: tuple[Any, ...]
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    n_rows: int
+    width: int
+
+    @classmethod
+    def of(cls, text: str | bytes, width: int = COLUMNS, *, copies: int = 1) -> TextGrid:
+        r"""Lay out a text.
+
+        Parameters
+        ----------
+        text : str or bytes
+            At least one symbol; all copies together at most `MAX_SYMBOLS`.
+        width : int, default=64
+            Cells of a row.
+        copies : int, default=1
+            How often the text is drawn.
+
+        Raises
+        ------
+        InvalidInputError
+            If the text is empty or too long to be drawn.
+
+        Examples
+        --------
+        >>> grid = TextGrid.of("to be\nor not", width=4)
+        >>> grid.rows.tolist(), grid.columns.tolist()
+        ([0, 0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3], [0, 1, 2, 3, 0, 1, 0, 1, 2, 3, 0, 1])
+        """
+        width, most = whole("width", width, 1), MAX_SYMBOLS // copies
+        if not 1 <= len(text) <= most:
+            what = f"has {len(text):,} symbols" if len(text) else "is empty"
+            raise InvalidInputError(f"text {what}, but this picture shows 1 to {most:,}: draw another part of it")
+        symbols = tuple(text[i : i + 1] for i in range(len(text)))
+        rows, columns = [0], [0]
+        for symbol in symbols[:-1]:
+            full = symbol in ("\n", b"\n") or columns[-1] + 1 == width
+            rows.append(rows[-1] + full)
+            columns.append(0 if full else columns[-1] + 1)
+        return cls(symbols, np.array(rows), np.array(columns), rows[-1] + 1, width)
+
+    @property
+    def used_width(self) -> int:
+        """The cells of the longest row."""
+        return int(self.columns.max()) + 1
+
+
+def draw_values(ax: Axes, matrix: ArrayLike, **options: Any) -> AxesImage:
+    """Colour the cells of `ax` by a matrix; NaN leaves a cell empty. Row 0 is at the top, cell (i, j) around y=i, x=j.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    matrix : array-like of float, shape (rows, columns)
+    **options
+        Passed to ``ax.imshow``: cmap, norm, vmin, vmax.
+    """
+    image = ax.imshow(np.ma.masked_invalid(matrix), aspect="auto", interpolation="nearest", **options)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return image
+
+
+def write(
+    ax: Axes,
+    image: AxesImage,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    symbols: Sequence[Any],
+    *,
+    space: bool = False,
+    **style: Any,
+) -> None:
+    """Write one symbol into each of the cells that `image` coloured, in black or white, whichever can be read.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    image : matplotlib.image.AxesImage
+        What `draw_values` returned.
+    rows, columns : ndarray of int, shape (n,)
+    symbols : sequence of n symbols
+    space : bool, default=False
+        Whether a space is shown as an open box.
+    **style
+        Passed to ``ax.text``.
+    """
+    import matplotlib as mpl
+
+    matrix = image.get_array()
+    assert matrix is not None
+    points = font_size(ax, *matrix.shape)
+    values = matrix[rows, columns]
+    backgrounds = image.to_rgba(values)
+    empty = np.ma.getmaskarray(values)
+    for row, column, symbol, background, is_empty in zip(
+        rows.tolist(), columns.tolist(), symbols, backgrounds, empty, strict=True
+    ):
+        shown = glyph(symbol, space=space)
+        if shown == " ":
+            continue
+        colour = mpl.rcParams["text.color"] if is_empty else contrasting(background)
+        # A stranger's text is neither mathematics nor TeX.
+        ax.text(
+            column, row, shown, color=colour, fontsize=points, family="monospace", ha="center", va="center_baseline",
+            parse_math=False, usetex=False, clip_on=True, **style,
+        )  # fmt: skip
+
+
+def font_size(ax: Axes, rows: int, columns: int) -> float:
+    """Return the points of a letter that fits a cell, where so many rows and columns share the Axes."""
+    box = ax.get_window_extent()
+    points = 72 / ax.figure.dpi  # of a pixel
+    fits = min(box.width / columns / 0.75, box.height / rows / 1.35) * points
+    return float(np.clip(fits, MIN_POINTS, MAX_POINTS))

@@ -1,0 +1,62 @@
+import subprocess
+import sys
+
+import pytest
+from matplotlib import pyplot
+
+from crnn import InvalidInputError, plot
+from crnn.plot.axes import axes_for
+
+STRANGE = "$\\frac{1}{$ \x00\x1b[2J\x7f \u202eabc\u2028 a\u0301 <img> %s"
+
+
+def test_matplotlib_is_not_imported_before_it_is_needed():
+    subprocess.run([sys.executable, "-c", "import sys, crnn.plot; assert 'matplotlib' not in sys.modules"], check=True)
+
+
+def test_without_matplotlib_the_error_names_the_extra(abc, monkeypatch):
+    for name in ("matplotlib", "matplotlib.pyplot"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=r"pip install 'crnn\[plot\]'"):
+        plot.surprisal(abc, "abc")
+
+
+def test_axes_that_are_given_are_drawn_on(abc, letters_seen, monkeypatch):
+    _, axes = pyplot.subplots(5)
+    monkeypatch.setattr(pyplot, "subplots", None)  # no other figure
+    assert plot.surprisal(abc, "ab", ax=axes[0]) is axes[0]
+    assert plot.probabilities(abc, "ab", ax=axes[1]) is axes[1]
+    assert plot.neurons(abc, "ab", [0], ax=axes[2]) is axes[2]
+    assert plot.states(letters_seen, "ab", ax=axes[3]) is axes[3]
+    assert plot.compare([abc, abc], "ab", ax=axes[4]) is axes[4]
+    assert axes_for(axes[0], 1, 1) is axes[0]
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_a_strange_text_is_shown_as_it_is(blank, style):
+    """It is no mathematics, and a character that cannot be shown has a picture."""
+    with pyplot.style.context(style):
+        model = blank(STRANGE + "\ud800")
+        for draw in (plot.surprisal, plot.probabilities, one_neuron, plot.states):
+            draw(model, STRANGE + "\ud800").figure.canvas.draw()
+
+
+def one_neuron(model, text):
+    return plot.neurons(model, text, [0])
+
+
+@pytest.mark.parametrize("draw", [plot.surprisal, plot.probabilities, one_neuron])
+def test_a_text_must_be_there_and_short_enough(abc, draw):
+    with pytest.raises(InvalidInputError, match="text is empty"):
+        draw(abc, "")
+    with pytest.raises(InvalidInputError, match=r"text has 5,001 symbols, but this picture shows 1 to 5,000"):
+        draw(abc, "a" * 5001)
+
+
+def test_bytes_are_drawn_too():
+    from crnn import CharRNN
+
+    model = CharRNN(3, max_steps=0).fit(b"\x00\xe9\n")
+    ax = plot.surprisal(model, b"\xe9\x00\n\xe9")
+    assert [text.get_text() for text in ax.texts] == ["é", "�", "↵", "é"]
+    assert ax.images[0].get_array().shape == (2, 3)

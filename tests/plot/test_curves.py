@@ -1,0 +1,149 @@
+"""The pictures with curves and bars: the numbers of their lines."""
+
+import math
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, InvalidInputError, plot
+from crnn.plot.states import project
+
+NAN = math.nan
+
+
+def record(step, seconds, train_loss, validation_loss=None):
+    losses = {"train_loss": train_loss, "validation_loss": validation_loss}
+    others = {"epoch": seconds / 2, "learning_rate": 0.1 / step, "gradient_norm": 5.0 * step}
+    return {"step": step, "seconds": seconds, **losses, **others}
+
+
+@pytest.fixture
+def trained(blank):
+    """A model whose best weights came back after its first call: the second begins at step 20 again."""
+    model = blank("ab")
+    model.history_ = [record(10, 1.0, 3.0), record(20, 2.0, 2.5, 2.75), record(30, 3.0, 2.0, 2.8), record(21, 0.5, 1.5)]
+    return model
+
+
+def lines(ax):
+    return {line.get_label(): [list(part) for part in line.get_data()] for line in ax.lines}
+
+
+def test_history_of_losses(trained):
+    ax = plot.history(trained)
+    drawn = lines(ax)
+    np.testing.assert_equal(drawn["training"], [[10, 20, 30, NAN, 21], [3.0, 2.5, 2.0, NAN, 1.5]])
+    assert drawn["validation (lowest: 2.750)"] == [[20, 30], [2.75, 2.8]]
+    assert drawn["_lowest"] == [[20], [2.75]]
+    assert ax.get_ylabel() == "loss (nats per character)"
+
+
+@pytest.mark.parametrize(("x", "places"), [("seconds", [1, 2, 3, 3.5]), ("epoch", [0.5, 1, 1.5, 1.75])])
+def test_history_by_time_goes_on_from_call_to_call(trained, x, places):
+    assert lines(plot.history(trained, x=x))["training"] == [places, [3.0, 2.5, 2.0, 1.5]]
+
+
+@pytest.mark.parametrize(
+    ("y", "values"),
+    [("learning_rate", [0.01, 0.005, 0.1 / 30, NAN, 0.1 / 21]), ("gradient_norm", [50.0, 100.0, 150.0, NAN, 105.0])],
+)
+def test_history_of_other_quantities(trained, y, values):
+    (drawn,) = lines(plot.history(trained, y)).values()
+    np.testing.assert_allclose(drawn[1], values)
+
+
+def test_history_of_several_models(trained, blank):
+    other = blank("ab", hidden_size=2)
+    other.history_ = [record(1, 1.0, 4.0)]
+    labels = [label for label in lines(plot.history([trained, other])) if label != "_lowest"]
+    assert labels == [f"hidden_size={x}" for x in ("3, training", "3, validation (lowest: 2.750)", "2, training")]
+    assert "large, training" in lines(plot.history({"large": trained, "small": other}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"x": "hours"}, "x is 'hours'"), ({"y": "acc"}, "y is 'acc'")],
+)
+def test_history_of_what_is_not_recorded(trained, arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        plot.history(trained, **arguments)
+
+
+@pytest.mark.parametrize(("models", "message"), [([], "models is empty"), (["m.crnn"], "models holds 'm.crnn'")])
+def test_models_must_be_models(models, message):
+    with pytest.raises(InvalidInputError, match=message):
+        plot.history(models)
+
+
+def test_history_of_no_training(blank):
+    with pytest.raises(InvalidInputError, match="no records"):
+        plot.history(blank("ab"))
+
+
+# ------------------------------------------------------------------------ compare
+
+
+def widths(ax):
+    return [[bar.get_width() for bar in bars] for bars in ax.containers]
+
+
+def test_compare_by_kind(fixed):
+    first = fixed({"a": 1 / 2, "b": 1 / 8, "c": 1 / 8, " ": 1 / 8, "1": 1 / 16, "!": 1 / 16})
+    other = fixed({"a": 1 / 4, "b": 1 / 4, "c": 1 / 4, " ": 1 / 8, "1": 1 / 16, "!": 1 / 16})
+    ax = plot.compare({"first": first, "other": other}, "abcc a1!")
+    # The kinds in order: all, the first letter, the second, later ones, a digit, a space, punctuation.
+    np.testing.assert_allclose(widths(ax), [[22 / 8, 1, 3, 3, 4, 3, 4], [21 / 8, 2, 2, 2, 4, 3, 4]])
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels[:3] == ["all (100%)", "first letter of a word (25%)", "second letter (12%)"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["first", "other"]
+
+
+def test_compare_by_position(abc):
+    ax = plot.compare([abc], "abaacbaac", by="position")  # positions 1; 2, 3; 4 to 7; 8, 9
+    (line,) = ax.lines
+    np.testing.assert_allclose(line.get_xdata(), [1, 2.5, 5.5, 8.5])
+    np.testing.assert_allclose(line.get_ydata(), [1, 1.5, (1 + 3 + 2 + 1) / 4, 2])
+    assert line.get_label() == "model: 1.67"
+
+
+@pytest.mark.parametrize(("text", "by", "message"), [("", "kind", "text is empty"), ("a", "word", "by is 'word'")])
+def test_compare_of_what_cannot_be(abc, text, by, message):
+    with pytest.raises(InvalidInputError, match=message):
+        plot.compare([abc], text, by=by)
+
+
+# ------------------------------------------------------------------------- states
+
+
+def test_states_are_projected_on_their_principal_components():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(29, 5)) * [3, 1, 2, 0.1, 0.1]
+    points, explained = project(x)
+    values, vectors = np.linalg.eigh(np.cov(x.T))
+    np.testing.assert_allclose(explained, values[[-1, -2]] / values.sum())
+    np.testing.assert_allclose(np.abs(points), np.abs((x - x.mean(axis=0)) @ vectors[:, [-1, -2]]))
+
+
+def test_path_of_the_states(letters_seen):
+    ax = plot.states(letters_seen, "ab ab ")
+    points = np.array(ax.lines[0].get_data()).T
+    np.testing.assert_allclose(points, ax.collections[0].get_offsets())
+    np.testing.assert_allclose(points[:3], points[3:], atol=1e-9)  # the model has no memory: the same states again
+    h = letters_seen.hidden_states("ab ab ")[:, 0]
+    distance = np.linalg.norm(h[:, None] - h, axis=-1)  # all states lie in one plane, so that it shows the distances
+    np.testing.assert_allclose(np.linalg.norm(points[:, None] - points, axis=-1), distance, atol=1e-9)
+    assert [text.get_text() for text in ax.texts] == list("ab␣ab␣")
+    assert ax.collections[0].get_array().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_states_of_one_unit_and_of_many_characters():
+    model = CharRNN(1, max_steps=20, random_state=0).fit("ab" * 200)
+    ax = plot.states(model, "ab" * 200)
+    assert not ax.texts
+    assert not ax.lines[0].get_ydata().any()
+
+
+@pytest.mark.parametrize(("text", "layer", "message"), [("a", 0, "text has 1 symbols"), ("ab", 1, "layer is 1")])
+def test_states_that_there_are_not(letters_seen, text, layer, message):
+    with pytest.raises(InvalidInputError, match=message):
+        plot.states(letters_seen, text, layer=layer)

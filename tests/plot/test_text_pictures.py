@@ -1,0 +1,116 @@
+"""The pictures in which a text is written: their numbers, and which cell shows which character."""
+
+import numpy as np
+import pytest
+from matplotlib.patches import Rectangle
+
+from crnn import CharRNN, InvalidInputError, plot
+from crnn.plot.unit_search import correlations
+
+
+def numbers(ax):
+    return ax.images[0].get_array().filled(np.nan)
+
+
+def written(ax):
+    """Return what is written at which (row, column)."""
+    return {(t.get_position()[1], t.get_position()[0]): t.get_text() for t in ax.texts}
+
+
+def test_surprisal_in_bits(abc):
+    ax = plot.surprisal(abc, "ab\nacb", width=2)
+    np.testing.assert_allclose(numbers(ax), [[1, 2], [3, np.nan], [1, 3], [2, np.nan]])
+    assert written(ax) == {(0, 0): "a", (0, 1): "b", (1, 0): "↵", (2, 0): "a", (2, 1): "c", (3, 0): "b"}
+    assert ax.images[0].get_clim() == (0, 8)
+    assert ax.get_title(loc="left") == "2.00 bits per character"
+
+
+def test_letters_contrast_with_their_cells(fixed):
+    ax = plot.surprisal(fixed({"a": 255 / 256, "b": 1 / 256}), "ab")
+    assert [text.get_color() for text in ax.texts] == ["black", "white"]
+
+
+def test_probabilities_of_the_likeliest(abc):
+    ax = plot.probabilities(abc, "ab\nc", n=3)
+    guesses = [[1 / 2], [1 / 4], [1 / 8]]
+    expected = np.full((9, 3), np.nan)
+    expected[1:4, :], expected[6:9, :1] = guesses, guesses
+    np.testing.assert_allclose(numbers(ax), expected)
+    text = {(0, 0): "a", (0, 1): "b", (0, 2): "↵", (5, 0): "c"}
+    likeliest = {(row, column): symbol for column in range(3) for row, symbol in ((1, "a"), (2, "b"), (3, "↵"))}
+    assert written(ax) == text | likeliest | {(6, 0): "a", (7, 0): "b", (8, 0): "↵"}
+
+
+def test_right_guesses_are_framed(abc):
+    ax = plot.probabilities(abc, "aba\nc", n=3)
+    frames = [patch.get_xy() for patch in ax.patches if isinstance(patch, Rectangle)]
+    assert frames == [(-0.5, 1.5), (0.5, 0.5), (1.5, 2.5)]  # b, a and the line end; c is not among the three
+
+
+def test_the_end_of_a_document_is_among_the_guesses(blank):
+    model = blank(["a", "b"])
+    model.params_["by"][model.vocabulary_.boundary] = 1.0
+    assert written(plot.probabilities(model, "ab", n=1))[1, 0] == "∎"
+
+
+def test_activations_of_units(letters_seen):
+    ax = plot.neurons(letters_seen, "ab b", units=[0, (0, 1)], width=3)
+    on, half, nan = 1.0, np.tanh(0.5), np.nan
+    expected = [[nan] * 3, [on, on, -on], [on, nan, nan], [nan] * 3, [nan] * 3, [0, half, 0], [half, nan, nan]]
+    np.testing.assert_allclose(numbers(ax), expected, atol=1e-6)
+    cells = written(ax)
+    assert (cells[0, -0.5], cells[4, -0.5]) == ("layer 0, unit 0", "layer 0, unit 1")
+    assert (cells[1, 1], cells[2, 0], cells[5, 1]) == ("b", "b", "b")
+
+
+def test_units_are_chosen_by_what_they_follow(letters_seen):
+    text = "ab ba a b bab " * 5
+    ax = plot.neurons(letters_seen, "ab", units=1, search_text=text)
+    assert written(ax)[0, -0.5] == "layer 0, unit 0: between words (r = \N{MINUS SIGN}1.00)"
+
+
+def test_a_unit_that_explains_nothing_new_is_not_praised(blank):
+    """r is measured where the unit was not chosen: on the second half, whose b follow another rule."""
+    model = blank("ab.")
+    model.params_["Wxh_l0"][0] = [9.0 if symbol == "b" else -9.0 for symbol in model.vocabulary_]
+    text = "ab.a" * 9 + "ba.b" * 9
+    properties = {"b": lambda text: [character == "b" for character in text[:36]] + [c == "." for c in text[36:]]}
+    (found,) = plot.find_units(model, text, properties)
+    is_b, is_stop = (np.array([c == symbol for c in text[36:]], float) for symbol in "b.")
+    assert found[:3] == (0, 0, "b")
+    assert found.chosen_by == pytest.approx(1)
+    assert found.correlation == pytest.approx(np.corrcoef(is_b, is_stop)[0, 1])
+
+
+def test_each_unit_and_each_property_is_chosen_once():
+    model = CharRNN(5, max_steps=300, random_state=0).fit("To be, or\n  not (to) be\n" * 9)
+    found = plot.find_units(model, "To be, or\n  not (to) be\n" * 9)
+    assert len({unit.unit for unit in found}) == len({unit.property for unit in found}) == 5
+    strengths = [abs(unit.chosen_by) for unit in found]
+    assert strengths == sorted(strengths, reverse=True)
+
+
+def test_correlations_are_numpys():
+    rng = np.random.default_rng(0)
+    activations, values = rng.normal(size=(23, 5)), rng.normal(size=23)
+    expected = [np.corrcoef(column, values)[0, 1] for column in activations.T]
+    np.testing.assert_allclose(correlations(activations, values), expected)
+
+
+@pytest.mark.parametrize(("units", "message"), [([3], "units holds 3"), ([(1, 0)], r"units holds \(1, 0\)")])
+def test_units_that_there_are_not(letters_seen, units, message):
+    with pytest.raises(InvalidInputError, match=message):
+        plot.neurons(letters_seen, "ab", units)
+
+
+@pytest.mark.parametrize("units", [2, None])
+def test_units_that_follow_nothing(abc, units):
+    with pytest.raises(InvalidInputError, match="no unit follows a property"):
+        plot.neurons(abc, "a\nbc" * 9, units)  # all units are 0
+    with pytest.raises(InvalidInputError, match="no unit follows a property"):
+        plot.neurons(abc, "\n" * 30, units)
+
+
+def test_too_little_text_to_choose_from(letters_seen):
+    with pytest.raises(InvalidInputError, match="text has 2 symbols"):
+        plot.neurons(letters_seen, "ab")
