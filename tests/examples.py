@@ -11,7 +11,8 @@ from crnn.model.layout import Layout
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.settings import OPTIMIZERS
-from crnn.text.corpus import Streams
+from crnn.text.documents import pack, starts
+from crnn.text.text_streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
 from crnn.training.trainer import Trainer, threads_for
 
@@ -58,6 +59,18 @@ def symbols(V, n, dtype=np.uint8, *, seed=3):
     return ids
 
 
+def packed_documents(documents, boundary=9):
+    """Return documents, sequences of ids, packed in one row."""
+    ids = np.array([i for document in documents for i in document], np.uint8)
+    return pack(ids, np.array(list(map(len, documents))), boundary)
+
+
+def unpacked_documents(packed, boundary=9):
+    """Return the documents of a row of ids, as tuples."""
+    assert packed[0] == packed[-1] == boundary
+    return [tuple(part[1:].tolist()) for part in np.split(packed, starts(packed, boundary))[1:-1]]
+
+
 class Run:
     """A network in training: everything the trainer changes, and the trainer, which trains once.
 
@@ -86,11 +99,12 @@ class Run:
         weight_dropout=0.0,
         dropout_seed=0,
         boundary=None,
+        streams=TextStreams,
     ):
         self.layout, self.params = layout, params.copy()
         self.memory = [flat.copy() for flat in memory]
         self.state = tuple(array.copy() for array in state)
-        self.streams = Streams(ids, state[0].shape[1], T)
+        self.streams = streams(ids, state[0].shape[1], T)
         self.losses, self.positions = [], []
         self.rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
         self.trainer = Trainer(
@@ -157,7 +171,7 @@ def expected_run(
     params, memory = params.copy(), [flat.copy() for flat in memory]
     parts = [layout.tensors(flat) for flat in memory]
     B = state[0].shape[1]
-    streams = Streams(ids, B, T)
+    streams = TextStreams(ids, B, T)
     text, T = streams.parts.astype(np.intp).T, streams.seq_length
     rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
     losses, p = [], 0

@@ -661,7 +661,7 @@ def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
 
         class Interrupted(trainer.Trainer):
             def _train(self, rank, *rest):
-                come = rank or self.cursor.n_steps < {sweeps} * self.streams.steps_per_sweep
+                come = rank or self.cursor.n_steps < {sweeps} * self.streams.steps_per_epoch
                 if come or {where!r} == "after":
                     super()._train(rank, *rest)
                 if not come:
@@ -676,8 +676,8 @@ def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
             training.Trainer = trainer.Trainer
             print(learned(interrupted) == learned(model(interrupted.n_steps_).fit({TEXT!r})), interrupted.n_steps_)
     """
-    steps_per_sweep = -(-((len(TEXT) - 1) // 16 - 5) // 5)
-    steps = math.ceil(sweeps * steps_per_sweep) + (where == "after")
+    steps_per_epoch = -(-((len(TEXT) - 1) // 16 - 5) // 5)
+    steps = math.ceil(sweeps * steps_per_epoch) + (where == "after")
     assert run(program, timeout=20) == f"True {steps}\n"
 
 

@@ -367,7 +367,7 @@ class CharRNN(LanguageModel):
         attributes = learned.started(settings, layout, vocabulary, rng) if anew else learned.carried(self, settings)
         if vocabulary is not attributes["vocabulary_"]:
             attributes = extension.widened(attributes, vocabulary, layout)
-        budget = Budget.of_call(settings, streams.steps_per_sweep, sweeps, most_sweeps)
+        budget = Budget.of_call(settings, streams.steps_per_epoch, sweeps, most_sweeps)
         Training(self, attributes, settings, streams, budget, validation_ids, start).run()
 
     @classmethod

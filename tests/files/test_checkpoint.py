@@ -18,7 +18,7 @@ from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
 from crnn.files import checkpoint, model_file
 from crnn.model.layout import Layout
 from crnn.reference import network as reference
-from crnn.text.corpus import Streams
+from crnn.text.text_streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
 
 TEXT = "to be or not to be, that is the question. " * 9
@@ -657,7 +657,7 @@ def test_format_1_goes_on(kernels):
     ids, layout, T = model.vocabulary_.encode(FORMAT_1_TEXT), model._layout, model.seq_length
     params, sum_, state = model._params.copy(), model._memory["sum"].copy(), (model.state_.copy(),)
     assert np.abs(state[0]).max() > 0.5
-    text, smooth = Streams(ids, 3, T).parts.astype(np.intp).T, FORMAT_1_SMOOTH_LOSS
+    text, smooth = TextStreams(ids, 3, T).parts.astype(np.intp).T, FORMAT_1_SMOOTH_LOSS
     for p in (0, T, 2 * T):
         x, targets = text[p : p + T], text[p + 1 : p + T + 1]
         loss, state = reference.train_step(

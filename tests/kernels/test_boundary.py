@@ -178,19 +178,20 @@ def documents_trainer(kind, *, B, T, seed=0, n_threads=1):
     )  # fmt: skip
 
 
-def test_documents_are_trained_on_sweep_after_sweep(kind, monkeypatch):
-    monkeypatch.setattr("crnn.text.document_streams.SWEEP", 40)
+def test_documents_are_trained_on_block_after_block(kind, monkeypatch):
+    monkeypatch.setattr("crnn.text.document_streams.MAX_BLOCK", 40)
     B, T = 3, 4
     trainer = documents_trainer(kind, B=B, T=T, n_threads=2)
     layout, params = trainer.layout, trainer.params.copy()
     memories, state = [layout.tensors(flat.copy()) for flat in trainer.memory], tuple(a.copy() for a in trainer.states)
     again = documents_trainer(kind, B=B, T=T).streams
+    again.position = trainer._block_position
     with trainer:
         for n in (1, 7, 20, 3):
             trainer.advance(np.full(n, 0.03))
     step = 0
     while step < 31:
-        ids = again.ids.reshape(B, -1).T.astype(np.intp)
+        ids = again.next_block().ids.T.astype(np.intp)
         for p in range(0, len(ids) - 1, T):
             if step == 31:
                 break
@@ -199,7 +200,6 @@ def test_documents_are_trained_on_sweep_after_sweep(kind, monkeypatch):
                 5.0, boundary=BOUNDARY,
             )  # fmt: skip
             step += 1
-        again.next_sweep()
     assert trainer.cursor.last_loss == pytest.approx(loss, rel=1e-9)
     np.testing.assert_allclose(trainer.params, params, rtol=1e-9, atol=1e-9)
     for mine, its in zip(trainer.states, state, strict=True):

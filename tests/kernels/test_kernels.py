@@ -642,14 +642,59 @@ def test_training_refuses_a_thread_too_many(rank):
     assert refusal.run.bits() == refusal.before
 
 
-def test_training_refuses_a_text_that_is_too_short():
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("position", [0, 3, 7])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
+def test_training_reads_no_further_than_a_block_holds(dtype, position, n):
+    arguments = start("float64", 5, 3)
+    wanted = position + n * 3 + 1  # the last target as well
+    block = symbols(V, 5 * wanted, dtype).reshape(5, wanted)
+    expected, refused = Run(*arguments, T=3), Run(*arguments, T=3, n_threads=2)
+    before = refused.bits()
+    for run, ids in ((expected, block), (refused, block[:, :-1])):
+        run.trainer._block = run.trainer._block._replace(ids=ids)
+        run.cursor.position = position
+    with expected.trainer as trainer:
+        trainer._train(0, np.full(n, 0.1))
+    assert (expected.cursor.position, expected.cursor.n_steps) == (wanted - 1, n)
+    with pytest.raises(ValueError, match=f"too few for {n} steps of 3 at {position}"), refused.trainer as trainer:
+        trainer._train(1, np.full(n, 0.1))
+    refused.cursor.position = 0
+    assert refused.bits() == before
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        (lambda ids: ids[1:], "streams in the block: size 4, but 5"),
+        (lambda ids: np.repeat(ids, 2, axis=1)[:, ::2], "contiguous"),
+        (lambda ids: ids[:, ::-1], "contiguous"),
+        (lambda ids: ids[0], "dimensions"),
+        (lambda ids: ids.astype("V3"), "ids of 3 bytes"),
+        (lambda ids: ids.astype(np.uint64), "ids of 8 bytes"),
+    ],
+)
+def test_training_refuses_a_block_of_another_form(spoilt, message):
     refusal = Refusal()
-    streams = refusal.run.streams
-    sweep = 4 * (streams.stream_length - 1) + streams.seq_length + 1
-    streams.ids = streams.ids[: sweep - 1].copy()
-    with pytest.raises(ValueError, match="too few"), refusal.run.trainer as trainer:
-        trainer._take_steps(np.full(2, 0.1))
+    with refusal.run.trainer as trainer:
+        block = trainer._block
+        ids = spoilt(block.ids)
+        bytes_ = ids.view(np.uint8) if ids.flags.c_contiguous else ids
+        trainer._block = SimpleNamespace(
+            ids=SimpleNamespace(view=lambda dtype: bytes_, itemsize=ids.itemsize, shape=ids.shape), starts_epoch=False
+        )
+        with pytest.raises(ValueError, match=message):
+            trainer._train(1, np.full(2, 0.1))
+        trainer._block = block
     assert refusal.run.bits() == refusal.before
+
+
+def test_training_zeroes_the_states_when_told_to():
+    arguments = start("float64", 5, 3, cell="lstm", num_layers=2)
+    zero = tuple(np.zeros_like(array) for array in arguments[3])
+    told, expected = Run(*arguments, T=3, n_threads=2), Run(*arguments[:3], zero, arguments[4], T=3, n_threads=2)
+    told.trainer._block = told.trainer._block._replace(starts_epoch=True)
+    assert told.steps(2).bits() == expected.steps(2).bits()
 
 
 @pytest.mark.parametrize(
@@ -673,18 +718,6 @@ def test_training_refuses_what_it_cannot_start_from(spoil, message):
         vars(trainer).update(before[0])
         vars(trainer.shards[1]).update(before[1])
         trainer.cursor.position = before[2]
-    assert refusal.run.bits() == refusal.before
-
-
-def test_training_refuses_ids_of_another_width():
-    refusal = Refusal()
-    with refusal.run.trainer as trainer:
-        streams = trainer.streams
-        trainer.streams = SimpleNamespace(
-            ids=np.zeros(3 * len(streams.ids), "V3"), stream_length=streams.stream_length, seq_length=streams.seq_length
-        )
-        with pytest.raises(ValueError, match="ids of 3 bytes"):
-            trainer._train(0, np.full(2, 0.1))
     assert refusal.run.bits() == refusal.before
 
 

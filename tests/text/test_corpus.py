@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
-from crnn.text.corpus import Streams, blocks, encode
+from crnn.text.corpus import blocks, encode
 from crnn.text.vocabulary import Vocabulary
 
 SIZES = st.integers(1, 7)
@@ -228,96 +228,3 @@ def test_a_text_file_is_no_text_for_a_model_of_bytes(path):
     path.write_bytes(b"abc")
     with pytest.raises(InvalidInputError, match=r"^X is text, .* bytes.*read_bytes"):
         encode(path, Vocabulary.from_text(b"abc"))
-
-
-# ---------------------------------------------------------------- streams
-
-
-def positions_of_a_sweep(n, T):
-    """Where min-char-rnn reads chunks of T in n symbols before it starts again."""
-    positions, p = [0], T
-    while p + T + 1 < n:
-        positions.append(p)
-        p += T
-    return positions
-
-
-@given(N=st.integers(2, 211), B=st.integers(1, 13), T=st.integers(1, 31))
-def test_streams_are_contiguous_parts_swept_by_the_rule(N, B, T):
-    ids = np.arange(N, dtype=np.uint16)
-    if B > N - 1:
-        with pytest.raises(InvalidInputError, match="too short"):
-            Streams(ids, B, T)
-        return
-    streams = Streams(ids, B, T)
-    S = streams.stream_length - 1
-    assert B * S <= N - 1 < B * (S + 1)
-    assert streams.batch_size == B
-    assert streams.seq_length == min(T, S)
-    np.testing.assert_array_equal(streams.parts, [ids[b * S : b * S + S + 1] for b in range(B)])
-    # Each transition is in one stream only.
-    np.testing.assert_array_equal(streams.parts[:, :-1].ravel(), np.arange(B * S))
-    positions = positions_of_a_sweep(S + 1, streams.seq_length)
-    assert streams.steps_per_sweep == len(positions)
-    assert positions[-1] + streams.seq_length + 1 <= streams.stream_length
-
-
-@pytest.mark.parametrize(
-    ("N", "T", "effective", "steps"),
-    [
-        (2, 25, 1, 1),
-        (26, 25, 25, 1),
-        (27, 25, 25, 1),
-        (51, 25, 25, 1),
-        (52, 25, 25, 2),
-        (12, 25, 11, 1),
-        (3, 1, 1, 1),
-    ],
-)
-def test_one_stream_is_min_char_rnns_text(N, T, effective, steps):
-    streams = Streams(np.zeros(N, np.uint8), seq_length=T)
-    assert (streams.seq_length, streams.stream_length, streams.steps_per_sweep) == (effective, N, steps)
-
-
-def test_streams_are_views_that_cannot_be_written():
-    ids = np.arange(23, dtype=np.uint8)[::2]
-    streams = Streams(ids, batch_size=3)
-    assert streams.ids is ids
-    assert np.shares_memory(streams.parts, ids)
-    assert streams.parts.tolist() == [[0, 2, 4, 6], [6, 8, 10, 12], [12, 14, 16, 18]]
-    assert not streams.parts.flags.writeable
-
-
-@pytest.mark.parametrize("N", [0, 1])
-def test_a_text_without_a_transition_is_too_short(N):
-    with pytest.raises(InvalidInputError, match=f"^text is too short: its length is {N}, but at least 2"):
-        Streams(np.zeros(N, np.uint8), name="text")
-
-
-def test_a_text_shorter_than_its_streams_is_too_short():
-    with pytest.raises(
-        InvalidInputError, match=r"batch_size=7: its length is 7, but at least 8 .* batch_size"
-    ):
-        Streams(np.zeros(7, np.uint8), batch_size=7)
-    assert Streams(np.zeros(8, np.uint8), batch_size=7).stream_length == 2
-
-
-@pytest.mark.parametrize("argument", ["batch_size", "seq_length"])
-@pytest.mark.parametrize("value", [0, -3, 2.0, "2", None])
-def test_sizes_are_positive_integers(argument, value):
-    with pytest.raises(
-        InvalidInputError, match=f"{argument} must be an integer of at least 1, not {value!r}"
-    ):
-        Streams(np.zeros(11, np.uint8), **{argument: value})
-
-
-@pytest.mark.parametrize("ids", [np.zeros((2, 3), np.uint8), np.zeros(5), np.zeros(5, bool)])
-def test_ids_are_one_row_of_integers(ids):
-    with pytest.raises(InvalidInputError, match="one-dimensional integers"):
-        Streams(ids)
-
-
-def test_repr_tells_the_geometry():
-    assert repr(Streams(np.zeros(101, np.uint8), batch_size=2, seq_length=7)) == (
-        "Streams(101 ids, batch_size=2, seq_length=7, stream_length=51, steps_per_sweep=7)"
-    )

@@ -10,7 +10,7 @@ import pytest
 
 from crnn import CharRNN, InvalidInputError
 from crnn.model.layout import Layout
-from crnn.text.corpus import Streams
+from crnn.text.text_streams import TextStreams
 from crnn.training import memory_need
 from crnn.training.memory_need import available_bytes, training_bytes
 
@@ -28,7 +28,7 @@ def test_the_need_is_about_what_is_taken(parameters, validation_fraction):
     model.fit(TEXT)
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    streams = Streams(np.zeros(len(TEXT), np.uint8), 7, 25)
+    streams = TextStreams(np.zeros(len(TEXT), np.uint8), 7, 25)
     n = len(model._memory)
     needed = training_bytes(model._layout, streams, n, 2, keep_best=validation_fraction > 0)
     assert 0.7 * taken < needed < 1.3 * taken
@@ -77,7 +77,7 @@ def test_without_meminfo_it_is_the_whole_memory_or_unknown(monkeypatch):
 
 def test_the_parts_of_the_need():
     layout = Layout(5, 1000, np.dtype("float32"))
-    streams = Streams(np.zeros(500, np.uint8), 2, 7)
+    streams = TextStreams(np.zeros(500, np.uint8), 2, 7)
     size = layout.size * 4
     one, two, best = (
         training_bytes(layout, streams, *arguments, keep_best=keep)

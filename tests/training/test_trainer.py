@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN
 from crnn.errors import DivergenceError
+from crnn.text.streams import Block
+from crnn.text.text_streams import TextStreams
 from crnn.threads import scipy_blas
 from crnn.training import trainer
 
@@ -177,6 +179,38 @@ def test_a_run_gives_the_same_bits_however_it_is_cut(whole, counts):
     assert Run(*arguments, **options).steps(*counts).bits() == bits
 
 
+class SmallBlocks:
+    """Streams that stand in for those of a file: each block is a copy of two chunks of one, rows far apart."""
+
+    def __init__(self, ids, batch_size, seq_length):
+        self.whole = TextStreams(ids.astype(np.uint16), batch_size, seq_length)
+        self.batch_size, self.seq_length = batch_size, self.whole.seq_length
+        self.steps_per_epoch = self.whole.steps_per_epoch
+        self.position = (0, 0)  # where the whole block begins, and chunks of it that have been read
+
+    def next_block(self):
+        (self.whole.position, chunks), T = self.position, self.seq_length
+        block = self.whole.next_block()
+        ids = block.ids[:, chunks * T : (chunks + 2) * T + 1]
+        copy = np.full((self.batch_size, 5 * T), V, np.uint16)  # an id that must not be read
+        copy[:, : ids.shape[1]] = ids
+        over = (chunks + 2) * T + 1 >= block.ids.shape[1]
+        self.position = (self.whole.position, 0) if over else (self.position[0], chunks + 2)
+        return Block(copy[:, : ids.shape[1]], block.starts_epoch and chunks == 0)
+
+
+def test_the_size_of_the_blocks_does_not_change_the_bits(whole):
+    arguments, options, _ = whole
+    runs = [
+        Run(*arguments, **options, streams=streams).steps(*cut)
+        for streams, cut in itertools.product((TextStreams, SmallBlocks), ([N_STEPS], [5, 1, N_STEPS - 6]))
+    ]
+    learned = [[a.tobytes() for a in (run.params, *run.memory, *run.state)] for run in runs]
+    assert all(other == learned[0] for other in learned[1:])
+    assert len({run.cursor.smooth_loss for run in runs}) == len({run.cursor.last_loss for run in runs}) == 1
+    assert runs[0].streams.steps_per_epoch % 2  # the last block of an epoch is a smaller one
+
+
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
 def test_the_same_number_of_threads_gives_the_same_bits(kernels, dtype, n_threads):
     arguments = start(dtype, B=7)
@@ -234,7 +268,7 @@ def test_epochs_are_counted_from_the_start_of_the_call():
     run = Run(*start(), T=T, n_steps=100)
     seen = []
     run.steps(5, 5, 7, look=lambda: seen.append((run.cursor.n_steps, run.trainer.epoch)))
-    assert seen == [(n, (n - 100) / run.streams.steps_per_sweep) for n in (105, 110, 117)]
+    assert seen == [(n, (n - 100) / run.streams.steps_per_epoch) for n in (105, 110, 117)]
 
 
 def test_the_state_is_stored_for_each_look():
@@ -313,6 +347,21 @@ def test_divergence_leaves_what_the_loss_was_last_finite_for(
     assert raised.value.last_loss == one_more.loss
     assert math.isfinite(one_more.loss)
     assert (one_more.params != run.params).any()
+
+
+@pytest.mark.parametrize(("at_a_time", "keep"), [(1, 0.0), (1, 1e9), (1000, 1e9), (4, 0.0)])
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 13])
+def test_a_diverged_run_goes_back_to_the_block_it_was_in(monkeypatch, step, at_a_time, keep):
+    monkeypatch.setattr(trainer, "KEEP_SECONDS", keep)
+    arguments, options = diverging("float32", step, B=3, n_threads=2)
+    run = Run(*arguments, **options, streams=SmallBlocks)
+    with pytest.raises(DivergenceError):
+        run.steps(*[at_a_time] * 1000)
+    stopped = Run(*arguments, **options).steps(step - 1)
+    for mine, its in zip((run.params, *run.memory, *run.state), (stopped.params, *stopped.memory, *stopped.state),
+                         strict=True):  # fmt: skip
+        assert mine.tobytes() == its.tobytes()
+    assert (run.cursor.n_steps, run.cursor.smooth_loss) == (step - 1, stopped.cursor.smooth_loss)
 
 
 @pytest.mark.parametrize(("B", "n_threads"), [(1, 1), (3, 3)])

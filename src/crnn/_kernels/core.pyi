@@ -95,7 +95,7 @@ def train(
     panels: Array,
     ids: Array,
     id_width: int,
-    stride: int,
+    zero_state: bool,
     shards: list[Any],
     rank: int,
     barrier: Barrier,

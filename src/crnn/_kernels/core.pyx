@@ -147,7 +147,9 @@ cdef class Barrier:
 
 
 cdef class Cursor:
-    """Where a sweep stands: the next chunk's position, steps done, the smoothed and the last loss, whether it broke.
+    """Where training stands: the next chunk's position in the block, steps done, the smoothed and the last loss.
+
+    `diverged`: whether the last call ended because a loss was not finite.
 
     `optimizer_start` is how many steps had been done when the optimiser's memory was zero; `gradient_norm` that of the
     last step of the last call, before clipping.
@@ -319,20 +321,24 @@ def _known(const int[:, ::1] x, Py_ssize_t V):
         raise ValueError(f"a symbol's id is not below the vocabulary's size {V}")
 
 
-cdef inline int read_chunk(const unsigned char* ids, int width, Py_ssize_t V, Py_ssize_t stride, Py_ssize_t position,
-                           int[:, ::1] x) noexcept nogil:
-    """x[t, b] = ids[b * stride + position + t] for ids of 1, 2 or 4 bytes; 0 if one of them is not below V."""
-    cdef Py_ssize_t t, b, i
+cdef inline int read_chunk(const unsigned char* ids, int width, Py_ssize_t V, Py_ssize_t row_stride,
+                           Py_ssize_t position, int[:, ::1] x) noexcept nogil:
+    """x[t, b] = ids[b, position + t] for ids of 1, 2 or 4 bytes; 0 if one of them is not below V.
+
+    Rows begin `row_stride` bytes apart.
+    """
+    cdef Py_ssize_t t, b
     cdef unsigned int v, largest = 0
+    cdef const unsigned char* row
     for b in range(x.shape[1]):
-        i = b * stride + position
+        row = ids + b * row_stride
         for t in range(x.shape[0]):
             if width == 1:
-                v = ids[i + t]
+                v = row[position + t]
             elif width == 2:
-                v = (<const unsigned short*>ids)[i + t]
+                v = (<const unsigned short*>row)[position + t]
             else:
-                v = (<const unsigned int*>ids)[i + t]
+                v = (<const unsigned int*>row)[position + t]
             x[t, b] = <int>v
             largest = max(largest, v)
     return largest < <size_t>V
@@ -356,7 +362,7 @@ def _shaped(str what, array, tuple wanted):
 
 
 def train(Network network not None, floating[::1] params, list memory not None, floating[::1] panels,
-          const unsigned char[::1] ids, int id_width, Py_ssize_t stride, list shards not None, int rank,
+          const unsigned char[:, :] ids, int id_width, bint zero_state, list shards not None, int rank,
           Barrier barrier not None, double[::1] losses, double[::1] norms, Cursor cursor not None, double loss_scale,
           const double[::1] rates, Optimizer optimizer not None, double dropout, double weight_dropout,
           uint64_t dropout_seed):
@@ -366,7 +372,12 @@ def train(Network network not None, floating[::1] params, list memory not None, 
     a step every thread back-propagates its shard, or its share of that, meets the others, updates its share of the
     parameters from the sum over all shards, and meets them again. Every thread sees the same numbers and so takes the
     same decisions; the first one moves the cursor at the end. When a loss is not finite its update is not made, and
-    the cursor says `diverged`. With weight dropout the packed weights are at the end those that the next step would
+    the cursor says `diverged`.
+
+    `ids` are the bytes of a block of symbols, a row for each stream, which the chunks read from `cursor.position` on; a
+    row must hold them all, since nothing is read anew. `zero_state`: the first chunk starts from zero states.
+
+    With weight dropout the packed weights are at the end those that the next step would
     have.
     """
     cdef NetworkPlaces* net = &network.net
@@ -422,12 +433,18 @@ def train(Network network not None, floating[::1] params, list memory not None, 
         raise ValueError(f"{T} steps of {B} streams are many rows, and the network is one for few")
     if id_width not in (1, 2, 4):
         raise ValueError(f"ids of {id_width} bytes: 1, 2 or 4 are wanted")
-    if stride < 1 or ids.shape[0] // id_width - T - 1 < (all_streams - 1) * stride:
-        raise ValueError(f"{ids.shape[0] // id_width} symbols: too few for {all_streams} streams of {stride}")
-    cdef Py_ssize_t first_stream = shard.first_stream
+    cdef Py_ssize_t first_stream = shard.first_stream, n_symbols = ids.shape[1] // id_width
+    _same("streams in the block", ids.shape[0], all_streams)
+    if ids.strides[1] != 1 or ids.strides[0] % id_width:
+        raise ValueError(f"a block's rows must be contiguous ids of {id_width} bytes, not of strides "
+                         f"({ids.strides[0]}, {ids.strides[1]})")
     if not 0 <= first_stream <= all_streams - B or cursor.position < 0:
         raise ValueError(f"{B} streams from {first_stream} on, at {cursor.position}: not within {all_streams} streams")
-    cdef const unsigned char* own_ids = &ids[first_stream * stride * id_width]
+    # The last chunk's targets are the furthest that is read; by division, since a product of sizes may overflow.
+    if n_symbols - 1 < cursor.position or (n_symbols - 1 - cursor.position) // T < rates.shape[0]:
+        raise ValueError(f"a block of {n_symbols} symbols a stream: too few for {rates.shape[0]} steps of {T} at "
+                         f"{cursor.position}")
+    cdef const unsigned char* own_ids = &ids[first_stream, 0]
     cdef Py_ssize_t step, n_steps = rates.shape[0], position = cursor.position, done = n_steps
     cdef Py_ssize_t steps_before = cursor.n_steps, adam_steps = cursor.n_steps - cursor.optimizer_start
     cdef double loss = 0, last_loss = cursor.last_loss, smooth_loss = cursor.smooth_loss, norm = NAN
@@ -457,11 +474,10 @@ def train(Network network not None, floating[::1] params, list memory not None, 
         if weight_dropout > 0:
             pack_first_dropped(net, &team, &params[0], d[0], &panels[0])
             met = spin_barrier_wait(&barrier.barrier)
+        if zero_state and met and n_steps:
+            clear_states(net, chunk, h0, c0)
         for step in range(n_steps if met else 0):
-            if position + T + 1 >= stride + 1:  # min-char-rnn's rule; a stream has stride + 1 symbols
-                position = 0
-                clear_states(net, chunk, h0, c0)
-            known = read_chunk(own_ids, id_width, net.V, stride, position, x)
+            known = read_chunk(own_ids, id_width, net.V, ids.strides[0], position, x)
             if known:
                 team.now += 1
                 team.step_key, team.next_key = team.next_key, dropout_key(dropout_seed, steps_before + step + 1)

@@ -1,21 +1,20 @@
-"""From a text, bytes or a file to ids, and the cutting of ids into streams that are swept side by side."""
+"""From a text, bytes or a file to ids."""
 
 from __future__ import annotations
 
 import codecs
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from .codes import Kind, byte_view, kind_of
 from .documents import Documents, joined, pack
 from .vocabulary import Ids, Text, Vocabulary
 
-__all__ = ["Documents", "Source", "Streams", "blocks", "encode", "length", "rereadable", "vocabulary_of"]
+__all__ = ["Documents", "Source", "blocks", "encode", "length", "rereadable", "vocabulary_of"]
 
 _BLOCK_SIZE = 1 << 20
 
@@ -238,103 +237,3 @@ def _located(
         f"in the file {os.fspath(path)!r}: convert it to UTF-8, or pass its bytes instead of its path"
     )
     return moved
-
-
-class Streams:
-    """A text of N ids, seen as B contiguous parts that are swept side by side in chunks of T.
-
-    The N - 1 transitions from one symbol to the next are dealt out evenly, S = (N - 1) // B to each
-    stream. Stream b holds ids[b S : b S + S + 1]: its last symbol is only a target there, and is the
-    first input of the next stream. At most B - 1 transitions at the end of the text are left out.
-
-    A sweep reads chunks at p = 0, T, 2 T, ... and ends where p + T + 1 >= S + 1, as min-char-rnn does.
-
-    Parameters
-    ----------
-    ids : ndarray of unsigned integers, shape (N,)
-        The text. It is not copied.
-    batch_size : int, default=1
-        The number of streams, B.
-    seq_length : int, default=25
-        The number of transitions in a chunk, T. A shorter stream makes it shorter.
-    name : str, default="X"
-        What error messages call the text.
-
-    Attributes
-    ----------
-    ids : ndarray, shape (N,)
-    batch_size : int
-        B.
-    seq_length : int
-        T, no more than S.
-    stream_length : int
-        S + 1, the symbols of a stream.
-    steps_per_sweep : int
-        Chunks from the start of the streams to the end of the sweep.
-
-    Raises
-    ------
-    InvalidInputError
-        If the text is shorter than two symbols or than B + 1, `ids` is not one-dimensional integers, or a
-        size is less than 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from crnn.text.corpus import Streams
-    >>> streams = Streams(np.arange(12, dtype=np.uint8), batch_size=2, seq_length=3)
-    >>> streams.parts
-    array([[ 0,  1,  2,  3,  4,  5],
-           [ 5,  6,  7,  8,  9, 10]], dtype=uint8)
-    >>> streams.stream_length, streams.steps_per_sweep
-    (6, 1)
-    """
-
-    __slots__ = ("batch_size", "ids", "seq_length", "steps_per_sweep", "stream_length")
-
-    def __init__(
-        self, ids: NDArray[np.integer[Any]], batch_size: int = 1, seq_length: int = 25, *, name: str = "X"
-    ) -> None:
-        for size, what in ((batch_size, "batch_size"), (seq_length, "seq_length")):
-            if not isinstance(size, (int, np.integer)) or size < 1:
-                raise InvalidInputError(f"{what} must be an integer of at least 1, not {size!r}")
-        if ids.ndim != 1 or ids.dtype.kind not in "iu":
-            raise InvalidInputError(
-                f"ids must be one-dimensional integers, not {ids.dtype} of shape {ids.shape}"
-            )
-        N = len(ids)
-        if N < 2:
-            raise InvalidInputError(
-                f"{name} is too short: its length is {N}, but at least 2 symbols are needed, "
-                "one to read and one to predict"
-            )
-        if batch_size > N - 1:
-            raise InvalidInputError(
-                f"{name} is too short for batch_size={batch_size}: its length is {N}, but at least "
-                f"{batch_size + 1} symbols are needed; lower batch_size"
-            )
-        S = (N - 1) // int(batch_size)
-        T = min(int(seq_length), S)
-        self.ids = ids
-        self.batch_size = int(batch_size)
-        self.seq_length = T
-        self.stream_length = S + 1
-        # How many p = 0, T, 2 T, ... come before p + T + 1 >= S + 1; the first chunk is always read.
-        self.steps_per_sweep = max(1, -((T - S) // T))
-
-    @property
-    def parts(self) -> NDArray[np.integer[Any]]:
-        """The streams, shape (B, S + 1): a read-only view of `ids`, neighbours sharing a symbol."""
-        (stride,) = self.ids.strides
-        return np.lib.stride_tricks.as_strided(
-            self.ids,
-            (self.batch_size, self.stream_length),
-            ((self.stream_length - 1) * stride, stride),
-            writeable=False,
-        )
-
-    def __repr__(self) -> str:
-        return (
-            f"Streams({len(self.ids)} ids, batch_size={self.batch_size}, seq_length={self.seq_length}, "
-            f"stream_length={self.stream_length}, steps_per_sweep={self.steps_per_sweep})"
-        )

@@ -34,13 +34,13 @@ class Budget:
     seconds: float | None = None
 
     @classmethod
-    def of_call(cls, settings: Settings, steps_per_sweep: int, sweeps: int, most_sweeps: int | None = None) -> Budget:
+    def of_call(cls, settings: Settings, steps_per_epoch: int, sweeps: int, most_sweeps: int | None = None) -> Budget:
         """Return the budget of a call: `max_seconds`, `max_steps` or a number of sweeps.
 
         Parameters
         ----------
         settings : Settings
-        steps_per_sweep : int
+        steps_per_epoch : int
             Of the text.
         sweeps : int
             To be made if neither is given.
@@ -55,8 +55,8 @@ class Budget:
         """
         if settings.max_seconds is not None:
             return cls(settings.max_steps, settings.max_seconds)
-        n_steps = int(sweeps) * steps_per_sweep if settings.max_steps is None else settings.max_steps
-        return cls(n_steps if most_sweeps is None else min(n_steps, most_sweeps * steps_per_sweep))
+        n_steps = int(sweeps) * steps_per_epoch if settings.max_steps is None else settings.max_steps
+        return cls(n_steps if most_sweeps is None else min(n_steps, most_sweeps * steps_per_epoch))
 
     def steps_left(self, done: int, seconds: float, seconds_per_step: float) -> float:
         """Return how many steps may still be taken: a whole number, or infinity.

@@ -7,19 +7,19 @@ from contextlib import suppress
 
 from ..errors import InvalidInputError
 from ..model.layout import Layout
-from ..text.document_streams import AnyStreams
+from ..text.streams import Streams
 
 GB = 1e9
 
 
-def check_memory(layout: Layout, streams: AnyStreams, memories: int, n_threads: int, *, keep_best: bool) -> None:
+def check_memory(layout: Layout, streams: Streams, memories: int, n_threads: int, *, keep_best: bool) -> None:
     """Raise if training needs more memory than there is.
 
     Parameters
     ----------
     layout : Layout
         Of the network.
-    streams : Streams or DocumentStreams
+    streams : Streams
         The text.
     memories : int
         Vectors like the parameters that the optimiser keeps.
@@ -36,8 +36,8 @@ def check_memory(layout: Layout, streams: AnyStreams, memories: int, n_threads: 
     Examples
     --------
     >>> import numpy as np
-    >>> from crnn.text.corpus import Streams
-    >>> streams = Streams(np.zeros(9, np.uint8))
+    >>> from crnn.text.text_streams import TextStreams
+    >>> streams = TextStreams(np.zeros(9, np.uint8))
     >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, 1, keep_best=False)
     """
     needed = training_bytes(layout, streams, memories, n_threads, keep_best=keep_best)
@@ -50,14 +50,14 @@ def check_memory(layout: Layout, streams: AnyStreams, memories: int, n_threads: 
         )
 
 
-def training_bytes(layout: Layout, streams: AnyStreams, memories: int, n_threads: int, *, keep_best: bool) -> int:
+def training_bytes(layout: Layout, streams: Streams, memories: int, n_threads: int, *, keep_best: bool) -> int:
     """Return about how many bytes training takes beside the text; arguments as for `check_memory`.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from crnn.text.corpus import Streams
-    >>> streams = Streams(np.zeros(99, np.uint8), 2, 7)
+    >>> from crnn.text.text_streams import TextStreams
+    >>> streams = TextStreams(np.zeros(99, np.uint8), 2, 7)
     >>> training_bytes(Layout(5, 1000, np.dtype("float32")), streams, 1, 1, keep_best=False) > 7 * 4 * 1000**2
     True
     """

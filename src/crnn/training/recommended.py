@@ -15,7 +15,7 @@ import numpy as np
 
 from ..model.cells import CELLS
 from ..model.layout import Layout, aligned_zeros, initialise
-from ..text.corpus import Streams
+from ..text.text_streams import TextStreams
 from .trainer import Trainer, threads_for
 
 PROBE_SECONDS = 0.5
@@ -95,7 +95,7 @@ def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECON
     T, B, H, V = SEQ_LENGTH, BATCH_SIZE, PROBE_HIDDEN_SIZE, TYPICAL_SYMBOLS
     layout = Layout(V, H, np.dtype(np.float32), "lstm")
     rng = np.random.default_rng(0)
-    streams = Streams(rng.integers(V, size=8 * T * B + B + 1).astype(np.uint8), B, T)
+    streams = TextStreams(rng.integers(V, size=8 * T * B + B + 1).astype(np.uint8), B, T)
     params, memory = initialise(layout, rng, None), [layout.zeros(), layout.zeros()]
     states = [aligned_zeros((1, B, H), np.float32) for _ in layout.kind.states]
     trainer = Trainer(
@@ -152,11 +152,11 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     recipe = (small or recipes[:1])[-1]
     # Each stream of a short text should still be swept in a good many chunks.
     batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_SWEEP * SEQ_LENGTH)))
-    steps_per_sweep = n_symbols / (batch_size * SEQ_LENGTH)
+    steps_per_epoch = n_symbols / (batch_size * SEQ_LENGTH)
     weights = _weights(gates, recipe.hidden_size, recipe.num_layers)
     operations_per_sweep = OPERATIONS * weights * n_symbols
     in_time = seconds * speed / operations_per_sweep
-    most = max(MOST_SWEEPS[cell], LEAST_STEPS / steps_per_sweep)
+    most = max(MOST_SWEEPS[cell], LEAST_STEPS / steps_per_epoch)
     sweeps = min(in_time, most)
     rate = _rate(cell, recipe, sweeps * operations_per_sweep)
     counted = sweeps * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
@@ -179,7 +179,7 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "weight_dropout": round(
             WEIGHT_DROPOUT_SHARE[cell] * _by_sweeps(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
         ),
-        "max_steps": None if in_time <= most else round(most * steps_per_sweep),
+        "max_steps": None if in_time <= most else round(most * steps_per_epoch),
         "max_seconds": seconds,
     }
 

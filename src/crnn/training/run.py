@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..model.state import state_of, states
 from ..settings import Settings
-from ..text.corpus import Streams
-from ..text.document_streams import AnyStreams, DocumentStreams
+from ..text.document_streams import DocumentStreams
+from ..text.streams import Streams
+from ..text.text_streams import TextStreams
 from ..text.vocabulary import Vocabulary
 from .budget import Budget
 from .progress import Progress
@@ -46,7 +47,7 @@ class Training:
     learned : dict
         Attributes of the model, as `learned` makes them.
     settings : Settings
-    streams : Streams or DocumentStreams
+    streams : Streams
         The text, or the documents.
     budget : Budget
         How long.
@@ -61,7 +62,7 @@ class Training:
         model: CharRNN,
         learned: dict[str, Any],
         settings: Settings,
-        streams: AnyStreams,
+        streams: Streams,
         budget: Budget,
         validation_ids: NDArray[Any] | None,
         start: float,
@@ -69,7 +70,7 @@ class Training:
         self._model, self._learned, self._settings = model, learned, settings
         self._budget, self._start = budget, start
         self._first_step: int = learned["n_steps_"]
-        self._per_sweep = streams.steps_per_sweep
+        self._per_epoch = streams.steps_per_epoch
         self._chars_per_step = streams.seq_length * streams.batch_size
         self._schedule = Schedule(settings.schedule, settings.learning_rate, settings.warmup)
         self._trainer = _trainer(learned, settings, streams)
@@ -225,7 +226,7 @@ class Training:
         """Return the learning rates of the next n steps."""
         done = self._done
         progress = self._budget.progress(done, n, self._seconds, self._seconds_per_step)
-        return self._schedule.rates(done, progress, (done + np.arange(n)) / self._per_sweep)
+        return self._schedule.rates(done, progress, (done + np.arange(n)) / self._per_epoch)
 
 
 @contextmanager
@@ -258,8 +259,8 @@ def training_alone(model: CharRNN) -> Iterator[None]:
 
 def streams_for(
     ids: NDArray[Any], vocabulary: Vocabulary, settings: Settings, rng: np.random.Generator, n_steps: int
-) -> AnyStreams:
-    """Return a text, or documents, as the streams that training sweeps.
+) -> Streams:
+    """Return a text, or documents, as the streams that training reads.
 
     Parameters
     ----------
@@ -273,13 +274,13 @@ def streams_for(
         Steps that have been taken before: the order of the documents goes on from there.
     """
     if vocabulary.boundary is None:
-        return Streams(ids, settings.batch_size, settings.seq_length)
+        return TextStreams(ids, settings.batch_size, settings.seq_length)
     seed = int(copy.deepcopy(rng).integers(2**63))
     order = np.random.default_rng([seed, n_steps])
     return DocumentStreams(ids, vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order)
 
 
-def _trainer(learned: dict[str, Any], settings: Settings, streams: AnyStreams) -> Trainer:
+def _trainer(learned: dict[str, Any], settings: Settings, streams: Streams) -> Trainer:
     # The seed of the dropout comes from a copy of the generator: a run that is cut in two goes on with the same one.
     rng = copy.deepcopy(learned["_rng"])
     return Trainer(

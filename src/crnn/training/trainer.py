@@ -1,4 +1,4 @@
-"""Trainer: sweeps streams of text through the training kernel, on one thread or several."""
+"""Trainer: takes streams of text through the training kernel, on one thread or several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .._kernels import core
 from ..errors import DivergenceError
 from ..model.layout import Layout, aligned_zeros
-from ..text.document_streams import AnyStreams, DocumentStreams, Place
+from ..text.streams import Streams
 from ..threads import Helpers, cores, crew_size, resolve, scipy_blas, shares
 
 KEEP_SECONDS = 1.0  # between two copies of the model, from which a diverged run is taken back
@@ -29,7 +29,7 @@ class Copy(NamedTuple):
     params: Array
     memory: tuple[Array, ...]
     states: tuple[Array, ...]
-    place: Place | None  # of documents
+    position: Any  # of the streams, before the block in which the cursor stands
 
 
 class Member:
@@ -78,8 +78,8 @@ class Trainer:
         Parameters and what the optimiser remembers: changed in place, always those of a whole number of steps.
     states : sequence of (L, B, H) arrays
         What is carried from chunk to chunk: changed in place whenever steps have been taken.
-    streams : Streams or DocumentStreams
-        The text, or documents: then the states are carried from sweep to sweep as well.
+    streams : Streams
+        The symbols. The states are carried from block to block, unless one starts the text over.
     seq_length : int
         The chunk's length to which losses are scaled: that of `streams` unless its text was too short for it.
     n_steps, smooth_loss : int, float
@@ -107,7 +107,7 @@ class Trainer:
         params: Array,
         memory: Sequence[Array],
         states: Sequence[Array],
-        streams: AnyStreams,
+        streams: Streams,
         *,
         seq_length: int,
         n_steps: int,
@@ -142,6 +142,7 @@ class Trainer:
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, n_steps, smooth_loss, math.nan, optimizer_start)
         self.start_from_arrays()
+        self._read_block()
         self._losses, self._norms = np.zeros(n_threads), np.zeros(n_threads)
         self._first_step = self._stored_step = n_steps
         self._kept = self.copy()
@@ -169,8 +170,8 @@ class Trainer:
 
     @property
     def epoch(self) -> float:
-        """Sweeps of the text so far, as a fraction."""
-        return (self.cursor.n_steps - self._first_step) / self.streams.steps_per_sweep
+        """Epochs so far, as a fraction."""
+        return (self.cursor.n_steps - self._first_step) / self.streams.steps_per_epoch
 
     def advance(self, rates: NDArray[np.float64]) -> None:
         """Take a step at each of these learning rates.
@@ -211,13 +212,16 @@ class Trainer:
             self.params.copy(),
             tuple(array.copy() for array in self.memory),
             tuple(array.copy() for array in self.states),
-            self.streams.place if isinstance(self.streams, DocumentStreams) else None,
+            self._block_position,
         )
 
     def _take_steps(self, rates: NDArray[np.float64]) -> None:
         """Take steps in compiled code, as the first thread on this one and as each other on a helper thread."""
         while len(rates):
-            n = self._steps_at_hand(len(rates))
+            if not self._chunks_left:
+                self._read_block()
+                self.cursor.position = 0
+            n = min(len(rates), self._chunks_left)
             self._helpers.start(rates[:n])
             self._train(0, rates[:n])
             self._helpers.finish()
@@ -226,16 +230,16 @@ class Trainer:
             rates = rates[n:]
         self._store_states()
 
-    def _steps_at_hand(self, n: int) -> int:
-        """Return how many of n steps the sweep has, a new sweep of documents if the last one is over."""
-        streams = self.streams
-        if not isinstance(streams, DocumentStreams):
-            return n  # the kernel goes back to the beginning of the text
-        done = self.cursor.position // streams.seq_length
-        if done == streams.steps_of_sweep:
-            streams.next_sweep()
-            done = self.cursor.position = 0
-        return min(n, streams.steps_of_sweep - done)
+    @property
+    def _chunks_left(self) -> int:
+        """Chunks of the block that have not been read."""
+        transitions = self._block.ids.shape[1] - 1
+        return int(transitions - self.cursor.position) // self.streams.seq_length
+
+    def _read_block(self) -> None:
+        """Read the next block; its position is kept, from which it can be read again."""
+        self._block_position = self.streams.position
+        self._block = self.streams.next_block()
 
     def _train(self, rank: int, rates: NDArray[np.float64]) -> None:
         try:
@@ -244,9 +248,9 @@ class Trainer:
                 self.params,
                 list(self.memory),
                 self.panels,
-                self.streams.ids.view(np.uint8),
-                self.streams.ids.itemsize,
-                self.streams.stream_length - 1,
+                self._block.ids.view(np.uint8),
+                self._block.ids.itemsize,
+                self._block.starts_epoch and self.cursor.position == 0,
                 self.shards,
                 rank,
                 self._barrier,
@@ -292,8 +296,8 @@ class Trainer:
         """
         bad_step, last_loss = self.cursor.n_steps, self.cursor.last_loss
         self.cursor = self._kept.cursor
-        if isinstance(self.streams, DocumentStreams) and self._kept.place:
-            self.streams.place = self._kept.place
+        self.streams.position = self._kept.position
+        self._read_block()
         for array, kept in zip(
             (self.params, *self.memory, *self.states),
             (self._kept.params, *self._kept.memory, *self._kept.states),
@@ -309,20 +313,20 @@ class Trainer:
         raise DivergenceError(bad_step, last_loss)
 
 
-def threads_for(layout: Layout, streams: AnyStreams, n_threads: int | None) -> int:
+def threads_for(layout: Layout, streams: Streams, n_threads: int | None) -> int:
     """Return the number of threads to train on.
 
     Parameters
     ----------
     layout : Layout
-    streams : Streams or DocumentStreams
+    streams : Streams
     n_threads : int or None
         What the user asked for; None: as many as are worth it.
 
     Examples
     --------
-    >>> from crnn.text.corpus import Streams
-    >>> threads_for(Layout(5, 3, np.dtype("float32")), Streams(np.zeros(90, np.uint8), 4, 5), 3)
+    >>> from crnn.text.text_streams import TextStreams
+    >>> threads_for(Layout(5, 3, np.dtype("float32")), TextStreams(np.zeros(90, np.uint8), 4, 5), 3)
     3
     """
     # The first layer's input is a row of its weights, no product.
