@@ -27,6 +27,13 @@ def kind(request):
     return {"cell": request.param[0], "num_layers": request.param[1]}
 
 
+def cells_with(shapes):
+    """Return every cell with every shape, with one layer and two in turns."""
+    pairs = itertools.product(("rnn", "gru", "lstm"), shapes)
+    kinds = [({"cell": cell, "num_layers": 1 + i % 2}, *shape) for i, (cell, shape) in enumerate(pairs)]
+    return [pytest.param(*kind, id="-".join(map(str, [*kind[0].values(), *kind[1:]]))) for kind in kinds]
+
+
 def text(n, *, often=0.3, seed=3):
     """Return n symbols, many of them boundaries, also one after another."""
     rng = np.random.default_rng(seed)
@@ -54,7 +61,9 @@ def check_against_twin(arguments, n_steps, rtol, **options):
 # -------------------------------------------------------------------------- training
 
 
-@pytest.mark.parametrize(("B", "T", "n_threads"), [(1, 7, 1), (3, 5, 1), (5, 3, 2), (5, 1, 3), (70, 3, 1)])
+@pytest.mark.parametrize(
+    ("kind", "B", "T", "n_threads"), cells_with([(1, 7, 1), (3, 5, 1), (5, 3, 2), (5, 1, 3), (70, 3, 1)])
+)
 def test_training_is_its_twin(kernels, kind, dtype, B, T, n_threads):
     rtol = 1e-4 if dtype == np.float32 else 1e-9
     check_against_twin(start(kind, B, T, dtype=dtype), 5, rtol, T=T, n_threads=n_threads, learning_rate=0.03)
@@ -95,12 +104,13 @@ def test_gradients_are_those_of_central_differences(kind):
     ids, state = text(B * (T + 1) + 1), states(B, H, **kind)
     assert (ids == BOUNDARY).any()
 
-    def one_step(params):
-        run = Run(layout, params, [layout.zeros()], state, ids, T=T, n_threads=2, clip=math.inf, boundary=BOUNDARY)
+    def one_step(params, n_threads=1):
+        memories = [layout.zeros()]
+        run = Run(layout, params, memories, state, ids, T=T, n_threads=n_threads, clip=math.inf, boundary=BOUNDARY)
         return run.steps(1)
 
     # From no memory, and without a clip, the memory after a step is the square of the gradient.
-    run = one_step(params)
+    run = one_step(params, n_threads=2)
     gradient = np.sqrt(run.sum) * np.sign(params - run.params)
     places = np.concatenate([part.ravel() for part in layout.tensors(np.arange(layout.size))])
     for i in places[:: 1 if len(places) < 300 else 3].astype(int):
@@ -224,7 +234,7 @@ def pack(layout, params, *, one_row=False):
     return PackedNetwork.pack(layout, params, one_row=one_row, boundary=BOUNDARY)
 
 
-@pytest.mark.parametrize("B", [1, 3, 70])
+@pytest.mark.parametrize(("kind", "B"), cells_with([(1,), (3,), (70,)]))
 def test_scoring_and_feeding_are_their_twins(kernels, kind, dtype, B):
     n = 41
     layout, params = network(V, H, dtype, **kind)

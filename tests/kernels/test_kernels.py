@@ -91,13 +91,13 @@ def check_product(core, M, K, N, dtype, transposed, one_row, seed=0):
 
 SIZES = [(1, 1, 1), (1, 1, 97), (7, 1, 1), (1, 7, 1), (31, 2, 1), (1, 101, 67), (8, 17, 48), (9, 13, 49)]
 SIZES += [(3, K_BLOCK, 31), (13, K_BLOCK + 1, 16), (6, 2 * K_BLOCK + 9, 33), (101, 5, 3)]
+# Every size with one of the four ways to pack (transposed, one_row); the test after it draws from all combinations.
+PRODUCTS = list(zip(SIZES, itertools.cycle(itertools.product([False, True], repeat=2))))
 
 
-@pytest.mark.parametrize("one_row", [False, True])
-@pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
-def test_panel_product(kernels, dtype, size, transposed, one_row):
-    check_product(kernels, *size, dtype, transposed, one_row)
+@pytest.mark.parametrize(("size", "packing"), PRODUCTS, ids=lambda value: "-".join(map(str, value)))
+def test_panel_product(kernels, dtype, size, packing):
+    check_product(kernels, *size, dtype, *packing)
 
 
 @given(
@@ -248,9 +248,13 @@ def a_size(name, cell, V, H, T):
     return arguments, options, twin_of(arguments, 2, **options)
 
 
-@pytest.mark.parametrize("T", [3, 17], ids=["few", "many"])
-@pytest.mark.parametrize(("V", "H"), NETWORKS)
-@pytest.mark.parametrize("cell", CELLS)
+# Every cell with every size; few rows (T = 3) and many (T = 17) in turns.
+CELLS_AND_SIZES = [(*pair[0], *pair[1], T) for pair, T in zip(
+    itertools.product([(cell,) for cell in CELLS], NETWORKS), itertools.cycle([3, 17])
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "V", "H", "T"), CELLS_AND_SIZES)
 def test_training_is_its_twin_at_any_size_of_the_network(kernels, dtype, cell, V, H, T):
     arguments, options, expected = a_size(dtype.name, cell, V, H, T)
     check_against_twin(arguments, 2, expected=expected, **options)
@@ -289,8 +293,7 @@ def test_training_clips_each_element(kernels, dtype):
     assert growth.Wy.max() == pytest.approx(0.01**2, rel=1e-2)
 
 
-@pytest.mark.parametrize("clip_norm", [math.inf, 0.3])
-@pytest.mark.parametrize(("B", "T", "n_threads"), [(1, 7, 1), (5, 3, 3), (5, 31, 2)])
+@pytest.mark.parametrize(("B", "T", "n_threads", "clip_norm"), [(1, 7, 1, 0.3), (5, 3, 3, math.inf), (5, 31, 2, 0.3)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_norm_of_the_gradient_is_that_of_the_last_step(kernels, dtype, cell, B, T, n_threads, clip_norm):
     arguments = start(dtype, B, T, cell=cell, num_layers=2)
@@ -393,10 +396,12 @@ def test_huge_logits_keep_the_loss_finite(kernels, dtype):
     check_against_twin((layout, params, memories, state, ids), 1, T=5)
 
 
-@pytest.mark.parametrize(("B", "T", "n_threads"), [(1, 3, 1), (5, 3, 1), (5, 3, 3), (5, 17, 2), (5, 67, 5), (1, 67, 1)])
-@pytest.mark.parametrize("H", [1, 16, 37, 131])
+@pytest.mark.parametrize(
+    ("B", "T", "n_threads", "H"),
+    [(1, 3, 1, 37), (5, 3, 1, 16), (5, 3, 3, 131), (5, 17, 2, 37), (5, 67, 5, 131), (1, 67, 1, 1)],
+)
 @pytest.mark.parametrize("cell", CELLS)
-def test_packed_weights_follow_the_update(kernels, dtype, cell, H, B, T, n_threads):
+def test_packed_weights_follow_the_update(kernels, dtype, cell, B, T, n_threads, H):
     run = Run(*start(dtype, B, T, H=H, cell=cell, num_layers=2), T=T, n_threads=n_threads)
     trainer = run.trainer
     trainer.panels[:] = np.nan  # what packing leaves out shows
@@ -419,10 +424,16 @@ def masks_of(core, shape, dtype, *arguments):
     return a
 
 
-@pytest.mark.parametrize("rate", [0.0, 2**-24, 0.1, 0.5, 0.97, 1 - 2**-24])
 @pytest.mark.parametrize(
-    ("seed", "step", "layer", "first_stream"),
-    [(0, 0, 0, 0), (7, 1, 1, 0), (2**32 + 7, 1, 1, 5), (2**64 - 1, 2**32 - 1, 2, 11), (2**63, 2**33 + 1, 63, 1)],
+    ("rate", "seed", "step", "layer", "first_stream"),
+    [
+        (0.0, 7, 1, 1, 0),
+        (2**-24, 2**63, 2**33 + 1, 63, 1),
+        (0.1, 0, 0, 0, 0),
+        (0.5, 2**32 + 7, 1, 1, 5),
+        (0.97, 2**64 - 1, 2**32 - 1, 2, 11),
+        (1 - 2**-24, 7, 1, 1, 0),
+    ],
 )
 def test_dropout_masks_are_their_twins(kernels, dtype, rate, seed, step, layer, first_stream):
     T, B, H = 3, 2, 131
@@ -432,9 +443,16 @@ def test_dropout_masks_are_their_twins(kernels, dtype, rate, seed, step, layer, 
         assert factors[t, b].tobytes() == expected.astype(dtype).tobytes()
 
 
-@pytest.mark.parametrize("rate", [0.0, 2**-24, 0.1, 0.5, 0.97, 1 - 2**-24])
 @pytest.mark.parametrize(
-    ("seed", "step", "layer"), [(0, 0, 0), (7, 1, 1), (2**32 + 7, 1, 1), (2**64 - 1, 2**32 - 1, 2), (2**63, 2**33, 63)]
+    ("rate", "seed", "step", "layer"),
+    [
+        (0.0, 7, 1, 1),
+        (2**-24, 2**63, 2**33, 63),
+        (0.1, 0, 0, 0),
+        (0.5, 2**32 + 7, 1, 1),
+        (0.97, 2**64 - 1, 2**32 - 1, 2),
+        (1 - 2**-24, 7, 1, 1),
+    ],
 )
 def test_masks_of_weights_are_their_twins(kernels, dtype, rate, seed, step, layer):
     shape = 37, 4 * 37
@@ -492,8 +510,12 @@ def states_are_close(state, expected, dtype):
         np.testing.assert_allclose(a, b, atol=tolerance(dtype))
 
 
-@pytest.mark.parametrize(("V", "H", "B"), INFERRED)
-@pytest.mark.parametrize("n", [5, 67])  # one and several blocks of the workspace
+def with_lengths(*lengths):
+    """Return the sizes of INFERRED, each with one of these numbers of steps: one block of the workspace or several."""
+    return [(*size, n) for size, n in zip(INFERRED, itertools.cycle(lengths))]
+
+
+@pytest.mark.parametrize(("V", "H", "B", "n"), with_lengths(67, 5))
 @pytest.mark.parametrize("cell", CELLS)
 def test_feed_is_its_twin(kernels, dtype, cell, V, H, B, n):
     layout, params, p, before = a_network(dtype, V, H, B, cell)
@@ -503,8 +525,7 @@ def test_feed_is_its_twin(kernels, dtype, cell, V, H, B, n):
     states_are_close(state, reference.state_after(reference.forward(p, cell, x, in_twin(before))[0]), dtype)
 
 
-@pytest.mark.parametrize(("V", "H", "B"), INFERRED)
-@pytest.mark.parametrize("n", [1, 523])
+@pytest.mark.parametrize(("V", "H", "B", "n"), with_lengths(523, 1))
 @pytest.mark.parametrize("cell", CELLS)
 def test_log_probabilities_are_their_twin(kernels, dtype, cell, V, H, B, n):
     layout, params, p, before = a_network(dtype, V, H, B, cell)
@@ -518,9 +539,17 @@ def test_log_probabilities_are_their_twin(kernels, dtype, cell, V, H, B, n):
     states_are_close(state, last, dtype)
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.3, 1.0, 3.0])
-@pytest.mark.parametrize(("V", "H", "B"), INFERRED[::2])
-@pytest.mark.parametrize(("cell", "num_layers"), [("rnn", 1), ("rnn", 2), ("gru", 1), ("gru", 3), ("lstm", 2)])
+# Every network at every size, and each of these with some of the temperatures.
+SAMPLED = [
+    (*pair[0], *pair[1], temperature)
+    for pair, temperature in zip(
+        itertools.product([("rnn", 1), ("rnn", 2), ("gru", 1), ("gru", 3), ("lstm", 2)], INFERRED[::2]),
+        itertools.cycle([0.0, 0.3, 1.0, 3.0]),
+    )
+]
+
+
+@pytest.mark.parametrize(("cell", "num_layers", "V", "H", "B", "temperature"), SAMPLED)
 def test_sample_is_its_twin(kernels, dtype, cell, num_layers, V, H, B, temperature):
     n = 41
     layout, params, p, before = a_network(dtype, V, H, B, cell, num_layers)
@@ -764,10 +793,15 @@ def test_training_refuses_a_wrong_number_of_memories():
 
 
 @pytest.mark.parametrize(
-    ("ids", "bad"), [("uint8", V), ("uint8", 255), ("uint16", 2**16 - 1), ("uint32", 2**31), ("uint32", 2**32 - 1)]
+    ("cell", "n_threads", "ids", "bad"),
+    [
+        ("rnn", 1, "uint8", V),
+        ("gru", 3, "uint8", 255),
+        ("lstm", 1, "uint16", 2**16 - 1),
+        ("rnn", 3, "uint32", 2**31),
+        ("lstm", 1, "uint32", 2**32 - 1),
+    ],
 )
-@pytest.mark.parametrize("n_threads", [1, 3])
-@pytest.mark.parametrize("cell", CELLS)
 def test_training_refuses_an_id_out_of_range(kernels, cell, ids, bad, n_threads):
     layout, params, sum_, state, text = start("float64", 5, 3, ids=ids, cell=cell)
     text[len(text) // 2] = bad
@@ -975,10 +1009,10 @@ def test_a_batch_of_other_texts_is_refused(kernels):
         kernels.sample_texts(*arguments.values())
 
 
-@pytest.mark.parametrize("penalty", [1.0, 1.7])
-@pytest.mark.parametrize("temperature", [0.0, 0.7])
+@pytest.mark.parametrize(
+    ("end", "temperature", "penalty"), [(None, 0.0, 1.0), (None, 0.7, 1.7), (3, 0.0, 1.7), (3, 0.7, 1.0)]
+)
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("end", [None, 3])
 def test_texts_are_what_their_numbers_draw_one_by_one(kernels, dtype, cell, end, temperature, penalty):
     layout, params = network(V, H, dtype, cell=cell, num_layers=2)
     network_, count, n = pack(layout, params), 23, 31
