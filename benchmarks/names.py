@@ -8,6 +8,7 @@ symbol (the end of a name counted), the share of new names among samples, and th
 from __future__ import annotations
 
 import argparse
+import copy
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,9 +45,7 @@ def speed(names: Sequence[str], *, num_samples: int = 10_000, repeats: int = 5, 
     model = CharRNN(
         hidden_size, batch_size=32, max_steps=500, optimizer="adam", n_threads=1, random_state=0
     ).fit(names)  # fmt: skip
-    two = CharRNN.__new__(CharRNN)
-    vars(two).update(vars(model))
-    two.n_threads = 2
+    two = copy.copy(model).set_params(n_threads=2)
     contenders: dict[str, dict[str, Callable[[], object]]] = {
         f"score_samples of {len(names):,} names": {
             "crnn": lambda: model.score_samples(names),

@@ -8,12 +8,14 @@ import numpy as np
 
 from crnn import CharRNN
 from crnn.model.layout import Layout
+from crnn.model.state import ModelState
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.settings import OPTIMIZERS
 from crnn.text.documents import pack, starts
 from crnn.text.text_streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
+from crnn.training.step_settings import StepSettings
 from crnn.training.trainer import Trainer, threads_for
 
 
@@ -50,6 +52,24 @@ def states(B, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=2):
     rng = np.random.default_rng(seed)
     n = 2 if cell == "lstm" else 1
     return tuple(rng.uniform(-0.9, 0.9, (num_layers, B, H)).astype(dtype) for _ in range(n))
+
+
+def model_state(layout, params, memory, hidden, *, T, optimizer="adagrad", n_steps=0, optimizer_start=0):
+    """Return the state of a model with these arrays, for training in chunks of T."""
+    return ModelState(
+        layout=layout,
+        params=params,
+        optimizer=optimizer,
+        optimizer_state=dict(zip(OPTIMIZERS[optimizer].memory, memory, strict=True)),
+        optimizer_start=optimizer_start,
+        hidden=hidden,
+        vocabulary=Vocabulary(np.arange(layout.vocab_size)),
+        rng=np.random.default_rng(0),
+        n_steps=n_steps,
+        smooth_loss=T * float(np.log(layout.vocab_size)),
+        loss_length=T,
+        history=[],
+    )
 
 
 def symbols(V, n, dtype=np.uint8, *, seed=3):
@@ -108,22 +128,20 @@ class Run:
         self.losses, self.positions = [], []
         self.rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
         self.trainer = Trainer(
-            layout,
-            self.params,
-            self.memory,
-            self.state,
+            model_state(
+                layout, self.params, self.memory, self.state, T=T, optimizer=optimizer, n_steps=n_steps,
+                optimizer_start=optimizer_start,
+            ),
             self.streams,
-            seq_length=T,
-            n_steps=n_steps,
-            smooth_loss=T * float(np.log(layout.vocab_size)),
-            optimizer=optimizer,
-            optimizer_start=optimizer_start,
-            clip=clip,
-            clip_norm=clip_norm,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            weight_dropout=weight_dropout,
-            dropout_seed=dropout_seed,
+            StepSettings(
+                T,
+                clip=clip,
+                clip_norm=clip_norm,
+                weight_decay=weight_decay,
+                dropout=dropout,
+                weight_dropout=weight_dropout,
+                dropout_seed=dropout_seed,
+            ),
             n_threads=threads_for(layout, self.streams, n_threads),
             crew=crew,
             boundary=boundary,
@@ -227,6 +245,6 @@ def bounded(model):
 
 def twin_of(model):
     """Return the parameters of a model as its NumPy twin takes them, in float64, and the zero state of one stream."""
-    part = model._layout.tensors(model._params.astype(np.float64))
+    part = model._learned.layout.tensors(model._learned.params.astype(np.float64))
     shape = (model.num_layers, 1, model.hidden_size)
-    return part, tuple(np.zeros(shape) for _ in model._layout.kind.states)
+    return part, tuple(np.zeros(shape) for _ in model._learned.layout.kind.states)

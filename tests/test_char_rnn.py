@@ -26,12 +26,12 @@ TEXT = "to be or not to be, that is the question: whether 'tis nobler in the min
 def bits(model):
     """Everything that training changes, in a form that == compares to the bit."""
     learned = {name: array.tobytes() for name, array in model.params_.items()}
-    for memory, flat in model._memory.items():
-        learned |= {f"{memory}.{name}": array.tobytes() for name, array in model._layout.named(flat).items()}
+    for memory, flat in model._learned.optimizer_state.items():
+        learned |= {f"{memory}.{name}": array.tobytes() for name, array in model._learned.layout.named(flat).items()}
     states = model.state_ if isinstance(model.state_, tuple) else (model.state_,)
     return learned | {
         "state": [(array.shape, array.dtype, array.tobytes()) for array in states],
-        "optimizer": (model._memory_of, model._optimizer_start),
+        "optimizer": (model._learned.optimizer, model._learned.optimizer_start),
         "vocabulary": (model.vocabulary_.kind, model.vocabulary_.codes.tolist()),
         "counters": (model.n_steps_, np.float64(model.smooth_loss_).tobytes()),
     }
@@ -49,7 +49,8 @@ def everything(model):
             return {name: seen(part) for name, part in value.items()}
         return value.bit_generator.state if isinstance(value, np.random.Generator) else copy.deepcopy(value)
 
-    return {name: seen(value) for name, value in vars(model).items()}
+    attributes = vars(model) | (vars(model._learned) if hasattr(model, "_learned") else {})
+    return {name: seen(value) for name, value in attributes.items() if name != "_learned"}
 
 
 def small(max_steps=20, **parameters):
@@ -63,17 +64,17 @@ def small(max_steps=20, **parameters):
 @pytest.mark.parametrize("clip", [5.0, 0.1, None])
 def test_fit_is_its_twin(kernels, batch_size, clip):
     model = small(0, batch_size=batch_size, clip=clip, learning_rate=0.03, dtype="float64").fit(TEXT)
-    layout, ids = model._layout, model.vocabulary_.encode(TEXT)
+    layout, start, ids = model._learned.layout, model._learned, model.vocabulary_.encode(TEXT)
     params, (sum_,), (state,), losses = expected_run(
-        layout, model._params, [model._memory["sum"]], (model.state_,), ids, 7, T=5, learning_rate=0.03,
+        layout, start.params, [start.optimizer_state["sum"]], start.hidden, ids, 7, T=5, learning_rate=0.03,
         clip=clip or math.inf,
     )  # fmt: skip
     model.set_params(max_steps=7).fit(TEXT)
     smooth = 5 * math.log(len(model.vocabulary_))
     for loss in losses:
         smooth = 0.999 * smooth + 0.001 * loss
-    np.testing.assert_allclose(model._params, params, rtol=1e-7, atol=1e-10)
-    np.testing.assert_allclose(model._memory["sum"], sum_, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(model._learned.params, params, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(model._learned.optimizer_state["sum"], sum_, rtol=1e-7, atol=1e-12)
     np.testing.assert_allclose(model.state_, state, rtol=1e-7, atol=1e-10)
     assert model.smooth_loss_ == pytest.approx(smooth, rel=1e-9)
 
@@ -131,9 +132,9 @@ def test_max_steps_is_exact_over_sweeps(steps):
 
 def test_steps_do_not_depend_on_looks(monkeypatch):
     model = small(300).fit(TEXT)
-    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     assert bits(small(300).fit(TEXT)) == bits(model)
-    monkeypatch.setattr(training, "LOOK_SECONDS", 100.0)
+    monkeypatch.setattr(training, "POLL_SECONDS", 100.0)
     assert bits(small(300).fit(TEXT)) == bits(model)
 
 
@@ -146,7 +147,7 @@ def test_fit_returns_self_and_takes_y():
 @pytest.mark.parametrize("parameters", [{}, {"dtype": "float64"}, {"batch_size": 16, "n_threads": 2}])
 def test_fit_starts_anew_and_repeats_itself(parameters):
     model = small(**parameters).fit(TEXT)
-    first, arrays = bits(model), [model._params, model.state_]
+    first, arrays = bits(model), [model._learned.params, model.state_]
     model.params_["by"][:] = 3
     model.state_[:] = 0.5
     assert bits(model.fit(TEXT)) == first == bits(small(**parameters).fit(TEXT))
@@ -295,14 +296,14 @@ def test_what_is_written_into_views_is_trained_from():
     model, other = small(1).fit(TEXT), small(1).fit(TEXT)
     for array in (*model.params_.values(), *model.optimizer_state_["sum"].values(), model.state_):
         array[...] = np.random.default_rng(7).uniform(0.1, 0.9, array.shape)
+    start, ids = model._learned, model.vocabulary_.encode(TEXT[:7])
     params, (sum_,), (state,), _ = expected_run(
-        model._layout, model._params, [model._memory["sum"]], (model.state_,), model.vocabulary_.encode(TEXT[:7]), 1,
-        T=5,
-    )  # fmt: skip
+        start.layout, start.params, [start.optimizer_state["sum"]], start.hidden, ids, 1, T=5
+    )
     other.params_["by"][:] = 0
     model.partial_fit(TEXT[:7])
-    np.testing.assert_allclose(model._params, params, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(model._memory["sum"], sum_, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model._learned.params, params, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model._learned.optimizer_state["sum"], sum_, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(model.state_, state, rtol=1e-4, atol=1e-6)
 
 
@@ -540,8 +541,8 @@ def explosive(n_threads, text):
 @pytest.mark.parametrize("keep_seconds", [0.0, 1.0])
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_divergence_goes_back_to_the_last_good_step(n_threads, keep_seconds, monkeypatch):
-    monkeypatch.setattr(trainer, "KEEP_SECONDS", keep_seconds)
-    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", keep_seconds)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     half = TEXT[:340]
     text = half[:203] + "!" + half[204:] + half
     model = explosive(n_threads, text).set_params(max_steps=None)
@@ -628,7 +629,7 @@ def test_exception_between_steps_keeps_them(parameters, error, monkeypatch):
             raise error
 
     monkeypatch.setattr(Progress, "show", stop)
-    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     model = small(10**9, **parameters)
     with pytest.raises(error):
         model.fit(TEXT)
@@ -667,7 +668,7 @@ def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
                 if not come:
                     raise KeyboardInterrupt
 
-        training.LOOK_SECONDS = 0.0
+        training.POLL_SECONDS = 0.0
         training.Trainer = Interrupted
         interrupted = model(10**9)
         try:

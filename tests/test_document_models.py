@@ -25,9 +25,9 @@ def small(max_steps=20, **parameters):
 
 def log_p_alone(model, document):
     """Return the log-probability of a document and its end, by the twin, from the zero state."""
-    p, V = model._layout.tensors(model._params), model.vocabulary_
+    p, V = model._learned.layout.tensors(model._learned.params), model.vocabulary_
     ids = np.array([V.boundary, *V.encode(document), V.boundary], np.intp)[:, None]
-    layout = model._layout
+    layout = model._learned.layout
     zero = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
     return reference.log_probabilities(p, layout.cell, ids, zero)[0][1:].sum()
 
@@ -104,14 +104,14 @@ def test_a_list_is_documents():
         again = small().fit(X)
         assert again.vocabulary_ == model.vocabulary_
         if not isinstance(X, dict):
-            np.testing.assert_array_equal(again._params, model._params)
+            np.testing.assert_array_equal(again._learned.params, model._learned.params)
 
 
 def test_bytes_are_documents_of_bytes():
     model = small().fit([name.encode() for name in NAMES])
     assert model.vocabulary_.kind == "bytes"
     assert model.vocabulary_[-1] is BOUNDARY
-    np.testing.assert_array_equal(model._params, small().fit(NAMES)._params)
+    np.testing.assert_array_equal(model._learned.params, small().fit(NAMES)._learned.params)
     assert model.score([b"anna"]) == small().fit(NAMES).score(["anna"])
 
 
@@ -153,8 +153,8 @@ def test_it_learns_where_documents_end(cell, batch_size):
 
 def test_the_order_is_that_of_the_seed_and_goes_on():
     first, again, other = (small(40, random_state=seed, init_scale=0.1).fit(NAMES) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first._params, again._params)
-    assert (first._params != other._params).any()
+    np.testing.assert_array_equal(first._learned.params, again._learned.params)
+    assert (first._learned.params != other._learned.params).any()
 
 
 def test_epochs_count_the_symbols_with_their_boundaries():
@@ -166,15 +166,15 @@ def test_epochs_count_the_symbols_with_their_boundaries():
 
 def test_threads_change_rounding_alone():
     one, two = (small(n_threads=n, batch_size=4).fit(NAMES) for n in (1, 2))
-    np.testing.assert_allclose(two._params, one._params, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(two._learned.params, one._learned.params, rtol=1e-9, atol=1e-9)
 
 
 def test_partial_fit_goes_on_and_takes_a_text_as_one_document():
     model = small().fit(NAMES)
-    before = model._params.copy()
+    before = model._learned.params.copy()
     model.partial_fit(["eve", "bob"]).partial_fit("anna")
     assert model.n_steps_ > 20
-    assert (model._params != before).any()
+    assert (model._learned.params != before).any()
     with pytest.raises(InvalidInputError, match=r"X holds 'z' \(U\+007A\) at position 3"):
         model.partial_fit(["bob", "z"])
 
@@ -183,7 +183,7 @@ def test_a_diverging_run_over_documents_goes_back():
     model = small(None, learning_rate=1.7e308, batch_size=2)
     with pytest.raises(crnn.DivergenceError):
         model.fit(NAMES)
-    assert np.isfinite(model._params).all()
+    assert np.isfinite(model._learned.params).all()
 
 
 # -------------------------------------------------------------------------- scores
@@ -228,7 +228,7 @@ def test_the_last_documents_are_for_validation():
     held_out = NAMES[-round(0.25 * len(NAMES)) :]
     assert model.history_[-1]["validation_loss"] == pytest.approx(-model.score(held_out), rel=1e-9)
     given = small().fit(NAMES[: -len(held_out)], validation=iter(held_out))
-    np.testing.assert_array_equal(given._params, model._params)
+    np.testing.assert_array_equal(given._learned.params, model._learned.params)
     assert [record["validation_loss"] for record in given.history_] == [
         record["validation_loss"] for record in model.history_
     ]
@@ -289,7 +289,7 @@ def test_a_saved_model_is_the_same_and_goes_on(tmp_path, X, min_count):
     assert again.vocabulary_ == model.vocabulary_
     assert again.min_count == min_count
     assert again.score(X) == model.score(X)
-    np.testing.assert_array_equal(again.partial_fit(X)._params, model.partial_fit(X)._params)
+    np.testing.assert_array_equal(again.partial_fit(X)._learned.params, model.partial_fit(X)._learned.params)
 
 
 def test_a_file_without_them_holds_no_word_of_them(tmp_path):

@@ -152,7 +152,8 @@ def test_a_step_in_single_precision_is_near(kernels, golden, step):
 @pytest.mark.parametrize("step", STEPS)
 def test_the_twin_takes_the_same_step(golden, step):
     model, text = model_before(golden, step, "float64")
-    p, sum_ = (model._layout.tensors(flat) for flat in (model._params, model._memory["sum"]))
+    state = model._learned
+    p, sum_ = (state.layout.tensors(flat) for flat in (state.params, state.optimizer_state["sum"]))
     x = model.vocabulary_.encode(text).astype(np.intp)[:, None]
     loss, (h,) = reference.train_step(p, "rnn", [sum_], x[:T], x[1 : T + 1], (model.state_,), 0.1, 5.0)
     assert loss == pytest.approx(golden[f"{step}/loss"], rel=1e-12)

@@ -24,7 +24,7 @@ class TorchDocuments:
 
         torch.set_num_threads(n_threads)
         self.torch = torch
-        layout, self.vocabulary = model._layout, model.vocabulary_
+        layout, self.vocabulary = model._learned.layout, model.vocabulary_
         kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[layout.cell]
         self.rnn = kind(layout.vocab_size, layout.hidden_size, layout.num_layers)
         self.decoder = torch.nn.Linear(layout.hidden_size, layout.vocab_size)

@@ -5,27 +5,28 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .errors import InvalidInputError, NotFittedError
+from .errors import InvalidInputError
+from .files import checkpoint
 from .inference.language_model import LanguageModel
-from .model import extension
-from .model import state as learned
+from .model.extension import extended, widened
 from .model.layout import Layout
+from .model.state import ModelState
 from .settings import OPTIMIZERS, Settings, generator, real, threads
 from .text import corpus
 from .text.corpus import Source
 from .training.budget import Budget
+from .training.exclusive import exclusive_training
 from .training.memory_need import check_memory
-from .training.run import Training, streams_for, training_alone
+from .training.run import TrainingRun, streams_for
 from .training.trainer import threads_for
 from .training.validation import texts
 
-Array = NDArray[Any]
+SAMPLES = 5  # documents that verbose=2 shows at a time
+SAMPLE_LENGTH = 200  # symbols of a running text that it shows
 
 
 class CharRNN(LanguageModel):
@@ -149,17 +150,6 @@ class CharRNN(LanguageModel):
     True
     """
 
-    # Set by fit, partial_fit and load; reading them earlier raises NotFittedError.
-    state_: learned.State
-    n_steps_: int
-    smooth_loss_: float
-    history_: list[dict[str, Any]]
-    _memory: dict[str, Array]
-    _memory_of: str  # the optimiser's name
-    _optimizer_start: int  # n_steps_ when the memory was zero
-    _rng: np.random.Generator
-    _loss_length: int  # the characters of the chunk that smooth_loss_ speaks of
-
     def __init__(
         self,
         hidden_size: int = 100,
@@ -281,8 +271,8 @@ class CharRNN(LanguageModel):
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit(["Anna", "Bob", "Eve"]).vocabulary_
         Vocabulary(9 characters: 'ABEabenov', crnn.BOUNDARY)
         """
-        with training_alone(self):
-            self._learn(X, validation, anew=True, sweeps=self.epochs)
+        with exclusive_training(self):
+            self._learn(X, validation, state=None, sweeps=self.epochs)
         return self
 
     def partial_fit(
@@ -327,9 +317,9 @@ class CharRNN(LanguageModel):
         >>> model.set_params(max_steps=3).partial_fit("hello world " * 20).n_steps_
         3
         """
-        with training_alone(self):
-            anew = "vocabulary_" not in vars(self)
-            self._learn(X, validation, anew=anew, sweeps=1, most_sweeps=1, extend=extend_vocabulary)
+        with exclusive_training(self):
+            state = self._learned if self._is_fitted else None
+            self._learn(X, validation, state=state, sweeps=1, most_sweeps=1, extend=extend_vocabulary)
         return self
 
     def _learn(
@@ -337,25 +327,27 @@ class CharRNN(LanguageModel):
         X: Source,
         validation: Source | None,
         *,
-        anew: bool,
+        state: ModelState | None,
         sweeps: int,
         most_sweeps: int | None = None,
         extend: bool = False,
     ) -> None:
-        """Train for `max_seconds`, `max_steps` or so many sweeps; `max_steps` may be bounded by a number of sweeps."""
+        """Train a new state, or carry `state` on, for `max_seconds`, `max_steps` or a number of epochs."""
         start = time.perf_counter()
         settings = Settings.check(self.get_params())
         text = corpus.rereadable(X)
-        if not anew:
-            learned.check_fits(self, settings)
-        vocabulary = corpus.vocabulary_of(text, settings.min_count) if anew else self.vocabulary_
-        if extend and not anew:
-            found = corpus.vocabulary_of(text, boundary=vocabulary.boundary is not None)
-            vocabulary = extension.extended(vocabulary, found)
+        if state is None:
+            vocabulary, n_steps = corpus.vocabulary_of(text, settings.min_count), 0
+        else:
+            state.check(settings)
+            vocabulary, n_steps = state.vocabulary, state.n_steps
+            if extend:
+                found = corpus.vocabulary_of(text, boundary=vocabulary.boundary is not None)
+                vocabulary = extended(vocabulary, found)
         ids, validation_ids = texts(text, validation, vocabulary, settings)
-        rng = generator(settings.random_state)  # which is checked, even where it is not used
-        rng = rng if anew else self._rng
-        streams = streams_for(ids, vocabulary, settings, rng, 0 if anew else self.n_steps_)
+        rng = generator(settings.random_state)  # checked even where it is not used
+        rng = rng if state is None else state.rng
+        streams = streams_for(ids, vocabulary, settings, rng, n_steps)
         layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
         check_memory(
             layout,
@@ -364,11 +356,30 @@ class CharRNN(LanguageModel):
             threads_for(layout, streams, settings.n_threads),
             keep_best=validation_ids is not None and settings.restore_best,
         )
-        attributes = learned.started(settings, layout, vocabulary, rng) if anew else learned.carried(self, settings)
-        if vocabulary is not attributes["vocabulary_"]:
-            attributes = extension.widened(attributes, vocabulary, layout)
+        options: Any = {name: getattr(settings, name) for name in ("optimizer", "batch_size", "seq_length")}
+        if state is None:
+            state = ModelState.initial(layout, vocabulary, rng, init_scale=settings.init_scale, **options)
+        else:
+            state = state.carried_on(**options)
+            if vocabulary is not state.vocabulary:
+                state = widened(state, vocabulary, layout)
         budget = Budget.of_call(settings, streams.steps_per_epoch, sweeps, most_sweeps)
-        Training(self, attributes, settings, streams, budget, validation_ids, start).run()
+        callbacks = [partial(callback, self) for callback in settings.callbacks]
+        run = TrainingRun(
+            state, settings, streams, budget, validation_ids, start=start, callbacks=callbacks, sample=self._samples
+        )
+        self._learned = state
+        try:
+            run.run()
+        finally:
+            self._learned = run.final_state  # one assignment: a second Ctrl-C comes before or after it
+
+    def _samples(self) -> Iterable[str | bytes]:
+        """Return samples for ``verbose=2`` to show."""
+        if self.vocabulary_.boundary is None:
+            return [self.sample(SAMPLE_LENGTH)]
+        samples: list[str | bytes] = self.sample(SAMPLE_LENGTH, num_samples=SAMPLES)
+        return samples
 
     @classmethod
     def recommended(
@@ -458,11 +469,7 @@ class CharRNN(LanguageModel):
         >>> again.score("hello") == model.score("hello")
         True
         """
-        from .files import checkpoint
-
-        if "vocabulary_" not in vars(self):
-            raise NotFittedError.before("save", estimator=type(self).__name__)
-        checkpoint.write(self, path, training_state=training_state)
+        checkpoint.write(self._fitted("save"), self.get_params(), path, training_state=training_state)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -496,37 +503,6 @@ class CharRNN(LanguageModel):
         >>> again.score("abcabc") == model.score("abcabc")
         True
         """
-        from .files import checkpoint
-
         model = cls()
-        checkpoint.read(model, path)
-        return model
-
-    # -------------------------------------------------------------- attributes
-
-    @property
-    def params_(self) -> dict[str, Array]:
-        """Writable views on the weights, in min-char-rnn's shapes.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-        >>> {name: array.shape for name, array in model.params_.items()}
-        {'Wxh_l0': (8, 3), 'Whh_l0': (8, 8), 'bh_l0': (8,), 'Why': (3, 8), 'by': (3,)}
-        """
-        return self._layout.named(self._params)
-
-    @property
-    def optimizer_state_(self) -> dict[str, Any]:
-        """The optimiser's memory under PyTorch's names, each with writable views like `params_`.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, optimizer="adam", max_steps=100, random_state=0).fit("abc" * 100)
-        >>> sorted(model.optimizer_state_), model.optimizer_state_["exp_avg"]["Whh_l0"].shape
-        (['exp_avg', 'exp_avg_sq', 'step'], (8, 8))
-        """
-        state: dict[str, Any] = {name: self._layout.named(flat) for name, flat in self._memory.items()}
-        return state | ({"step": self.n_steps_ - self._optimizer_start} if self._memory_of == "adam" else {})
+        parameters, model._learned = checkpoint.read(path, model.get_params())
+        return model.set_params(**parameters)

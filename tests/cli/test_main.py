@@ -82,7 +82,8 @@ def test_from_text_to_scores(folder):
     assert b"bits/char" in trained.stderr
     model = CharRNN.load("new.crnn")
     assert (model.hidden_size, model.n_steps_, model.verbose) == (11, 300, 0)
-    np.testing.assert_array_equal(model._params, CharRNN(11, max_steps=300, random_state=3).fit(TEXT)._params)
+    fitted = CharRNN(11, max_steps=300, random_state=3).fit(TEXT)
+    np.testing.assert_array_equal(model._learned.params, fitted._learned.params)
     sampled = run("sample", "new.crnn", "-n", "41", "--prime", "to be", "--temperature", "0.5", "--seed", "2")
     expected = model.sample(41, prime="to be", temperature=0.5, random_state=2)
     assert (sampled.returncode, sampled.stdout, sampled.stderr) == (0, (expected + "\n").encode(), b"")
@@ -415,7 +416,7 @@ def test_settings_that_do_not_go_together(folder, capsys):
 
 def stop_after(monkeypatch, looks, exception):
     """Let training be ended by an exception at one of its looks at the clock."""
-    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     left = iter(range(looks))
 
     def show(self, steps_done, loss, validation_loss):
@@ -517,7 +518,7 @@ def test_go_on_sweep_by_sweep(folder, options, sweeps):
         expected.partial_fit(TEXT)
     model = CharRNN.load("more.crnn")
     assert model.n_steps_ == expected.n_steps_ > 50
-    np.testing.assert_array_equal(model._params, expected._params)
+    np.testing.assert_array_equal(model._learned.params, expected._learned.params)
     assert model.max_steps == 50  # a parameter of the model, as it was
 
 
@@ -550,7 +551,7 @@ def test_sweeps_share_one_display(folder, capsys):
 @pytest.mark.parametrize(("time", "seconds"), [("90", 90.0), ("0.5m", 30.0), ("2h", 7200.0)])
 def test_time(folder, monkeypatch, time, seconds, origin):
     seen = []
-    monkeypatch.setattr(training.Training, "run", lambda self: seen.append(self._budget))
+    monkeypatch.setattr(training.TrainingRun, "run", lambda self: seen.append(self._budget))
     monkeypatch.setattr(commands, "_learn", lambda arguments, model, learn: learn() and 0)
     cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, *origin])
     assert [budget.seconds for budget in seen] == [seconds]
@@ -890,7 +891,7 @@ def test_lines_are_documents_from_training_to_samples(folder, capsysbinary):
     assert cli.main(["train", "names.txt", "--lines", "-o", "names.crnn", "--validation", "exclude.txt", *options]) == 0
     model = CharRNN.load("names.crnn")
     expected = CharRNN(optimizer="adam", max_steps=400, random_state=3).fit(names, validation=["bob", "otto", ""])
-    np.testing.assert_array_equal(model._params, expected._params)
+    np.testing.assert_array_equal(model._learned.params, expected._learned.params)
 
     def written(*arguments):
         assert cli.main(["sample", "names.crnn", *arguments, "--seed", "1"]) == 0

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
-from crnn.files import checkpoint, model_file
+from crnn.files import model_file
 from crnn.model.layout import Layout
+from crnn.model.state import ModelState
 from crnn.reference import network as reference
 from crnn.text.text_streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
@@ -37,14 +38,14 @@ unprivileged = pytest.mark.skipif(
 def bits(model):
     """Everything that training changes, in a form that == compares to the bit."""
     learned = {name: array.tobytes() for name, array in model.params_.items()}
-    for memory, flat in model._memory.items():
-        learned |= {f"{memory}.{name}": array.tobytes() for name, array in model._layout.named(flat).items()}
+    for memory, flat in model._learned.optimizer_state.items():
+        learned |= {f"{memory}.{name}": array.tobytes() for name, array in model._learned.layout.named(flat).items()}
     return learned | {
         "state": [(a.shape, a.dtype, a.tobytes()) for a in state_of(model)],
-        "optimizer": (model._memory_of, model._optimizer_start),
+        "optimizer": (model._learned.optimizer, model._learned.optimizer_start),
         "vocabulary": (model.vocabulary_.kind, model.vocabulary_.codes.tolist()),
         "counters": (model.n_steps_, np.float64(model.smooth_loss_).tobytes()),
-        "random": repr(model._rng.bit_generator.state),
+        "random": repr(model._learned.rng.bit_generator.state),
     }
 
 
@@ -97,7 +98,7 @@ def test_loaded_model_goes_on_as_if_nothing_had_happened(path, parameters):
     for length in (len(TEXT), 100, 17):
         assert bits(again.partial_fit(TEXT[:length])) == bits(model.partial_fit(TEXT[:length]))
     assert again.n_steps_ > 20
-    assert again._rng.random() == model._rng.random()
+    assert again._learned.rng.random() == model._learned.rng.random()
     assert bits(reloaded(again, path)) == bits(again)
 
 
@@ -107,17 +108,17 @@ def test_optimiser_that_began_late_goes_on(path):
     model.set_params(optimizer="adam").partial_fit(TEXT)
     again = reloaded(model, path)
     assert bits(again) == bits(model)
-    assert again._optimizer_start == 20
+    assert again._learned.optimizer_start == 20
     assert bits(again.partial_fit(TEXT)) == bits(model.partial_fit(TEXT))
 
 
 def test_memory_is_that_of_the_optimiser_that_trained(path):
     model = small(optimizer="adam").fit(TEXT).set_params(optimizer="rmsprop")
     again = reloaded(model, path)
-    assert (again.optimizer, again._memory_of) == ("rmsprop", "adam")
+    assert (again.optimizer, again._learned.optimizer) == ("rmsprop", "adam")
     assert bits(again) == bits(model)
     assert bits(again.partial_fit(TEXT)) == bits(model.partial_fit(TEXT))
-    assert again._memory_of == "rmsprop"
+    assert again._learned.optimizer == "rmsprop"
 
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.encode(), "\ud800\0\ufeff🙂" * 9, bytes(range(256))])
@@ -267,28 +268,26 @@ def filled(cell="rnn", L=1, optimizer="adagrad", dtype="float64"):
         return flat
 
     state = tuple(rng.uniform(-0.9, 0.9, (L, 3, 5)).astype(dtype) for _ in layout.kind.states)
-    vars(model).update(
-        _layout=layout,
-        _params=drawn(),
-        _memory={memory: drawn() for memory in MEMORIES[optimizer]},
-        _memory_of=optimizer,
-        _optimizer_start=5,
-        _loss_length=7,
-        _rng=np.random.default_rng(3),
-        vocabulary_=Vocabulary.from_text("abcdefghijk"),
-        state_=state if cell == "lstm" else state[0],
-        n_steps_=17,
-        smooth_loss_=13.5,
-        history_=[{"step": 17, "smooth_loss": 2.5, "validation_loss": None}],
+    model._learned = ModelState(
+        layout=layout,
+        params=drawn(),
+        optimizer=optimizer,
+        optimizer_state={name: drawn() for name in MEMORIES[optimizer]},
+        optimizer_start=5,
+        hidden=state,
+        vocabulary=Vocabulary.from_text("abcdefghijk"),
+        rng=np.random.default_rng(3),
+        n_steps=17,
+        smooth_loss=13.5,
+        loss_length=7,
+        history=[{"step": 17, "smooth_loss": 2.5, "validation_loss": None}],
     )
     return model
 
 
 def read_again(model, path, *, training_state=True):
-    checkpoint.write(model, path, training_state=training_state)
-    again = CharRNN()
-    checkpoint.read(again, path)
-    return again
+    model.save(path, training_state=training_state)
+    return CharRNN.load(path)
 
 
 @networks
@@ -298,30 +297,31 @@ def test_every_network_and_optimiser_comes_back(path, dtype, cell, L, optimizer)
     again = read_again(model, path)
     assert vars(again).keys() == vars(model).keys()
     assert bits(again) == bits(model)
-    assert again._layout == model._layout
+    assert again._learned.layout == model._learned.layout
     assert again.history_ == model.history_
-    assert again._loss_length == 7
+    assert again._learned.loss_length == 7
     assert isinstance(again.state_, tuple) == (cell == "lstm")
-    assert again._params.ctypes.data % 64 == 0
-    assert all(a.flags.writeable for a in (again._params, *again._memory.values(), *state_of(again)))
+    assert again._learned.params.ctypes.data % 64 == 0
+    state = again._learned
+    assert all(a.flags.writeable for a in (state.params, *state.optimizer_state.values(), *state.hidden))
 
 
 @networks
 def test_weights_alone_come_back_with_zeros_for_the_rest(path, cell, L):
     model = filled(cell, L, "adam")
     again = read_again(model, path, training_state=False)
-    np.testing.assert_array_equal(again._params, model._params)
+    np.testing.assert_array_equal(again._learned.params, model._learned.params)
     assert [a.shape for a in state_of(again)] == [(L, 3, 5)] * (1 + (cell == "lstm"))
-    assert not any(a.any() for a in (*state_of(again), *again._memory.values()))
-    assert again._memory_of == again.optimizer == "adagrad"  # its own is what the parameters say, and starts anew
-    assert list(again._memory) == ["sum"]
-    assert (again._optimizer_start, again.n_steps_, again.history_) == (0, 0, [])
+    assert not any(a.any() for a in (*state_of(again), *again._learned.optimizer_state.values()))
+    assert again._learned.optimizer == again.optimizer == "adagrad"  # that of the parameters
+    assert list(again._learned.optimizer_state) == ["sum"]
+    assert (again._learned.optimizer_start, again.n_steps_, again.history_) == (0, 0, [])
 
 
 @networks
 def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L):
     model, H = filled(cell, L), 5
-    checkpoint.write(model, path, training_state=False)
+    model.save(path, training_state=False)
     file = model_file.read(path)
     for k in range(L):
         second = file.tensors[f"rnn.bias_hh_l{k}"]
@@ -332,8 +332,7 @@ def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L
             assert not second.any()
         second += np.arange(1, len(second) + 1)
     model_file.write(path, file)
-    again = CharRNN()
-    checkpoint.read(again, path)
+    again = CharRNN.load(path)
     for k in range(L):
         added = again.params_[f"bh_l{k}"] - model.params_[f"bh_l{k}"]
         expected = np.arange(1.0, len(added) + 1)
@@ -355,13 +354,13 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(path, cell, L):
 
     def same_as(model):
         ids = np.random.default_rng(0).integers(11, size=(7, 2))
-        state = tuple(np.zeros((L, 2, 5)) for _ in model._layout.kind.states)
-        _, mine = reference.forward(model._layout.tensors(model._params), cell, ids, state)
+        state = tuple(np.zeros((L, 2, 5)) for _ in model._learned.layout.kind.states)
+        _, mine = reference.forward(model._learned.layout.tensors(model._learned.params), cell, ids, state)
         theirs = network["decoder"](network["rnn"](torch.nn.functional.one_hot(torch.from_numpy(ids), 11).double())[0])
         np.testing.assert_allclose(mine, theirs.detach(), rtol=0, atol=1e-12)
 
     model = filled(cell, L)
-    checkpoint.write(model, path, training_state=False)
+    model.save(path, training_state=False)
     with torch.no_grad():
         for name, array in load_file(path).items():
             network.get_parameter(name)[:] = array
@@ -374,19 +373,17 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(path, cell, L):
     for name, parameter in network.named_parameters():
         file.tensors[name][...] = parameter.detach()
     model_file.write(path, file)
-    again = CharRNN()
-    checkpoint.read(again, path)
+    again = CharRNN.load(path)
     same_as(again)
 
 
 def test_a_parameter_that_a_file_lacks_keeps_its_default(path):
     model = filled().set_params(epochs=3, clip=None)
-    checkpoint.write(model, path, training_state=True)
+    model.save(path, training_state=True)
     file = model_file.read(path)
     del file.configuration["epochs"]
     model_file.write(path, file)
-    again = CharRNN()
-    checkpoint.read(again, path)
+    again = CharRNN.load(path)
     assert (again.epochs, again.clip) == (CharRNN().epochs, None)
     assert bits(again) == bits(model)
 
@@ -619,9 +616,8 @@ def test_failed_save_leaves_the_model(path):
 
 def test_checkpoint_fills_any_new_model(path):
     model = small().fit(TEXT)
-    checkpoint.write(model, path, training_state=True)
-    other = CharRNN()
-    checkpoint.read(other, path)
+    model.save(path, training_state=True)
+    other = CharRNN.load(path)
     assert bits(other) == bits(model)
 
 
@@ -641,12 +637,13 @@ def test_format_1_loads(kernels):
         "init_scale": 0.01,
         "random_state": 0,
     }
-    assert (model._layout.cell, model._layout.num_layers) == ("rnn", 1)
-    assert (list(model._memory), model._memory_of, model._optimizer_start) == (["sum"], "adagrad", 0)
+    assert (model._learned.layout.cell, model._learned.layout.num_layers) == ("rnn", 1)
+    state = model._learned
+    assert (list(state.optimizer_state), state.optimizer, state.optimizer_start) == (["sum"], "adagrad", 0)
     assert model.n_steps_ == 500
     assert model.smooth_loss_ == pytest.approx(FORMAT_1_SMOOTH_LOSS, rel=1e-12)
     assert [record["step"] for record in model.history_] == [496, 498, 500]
-    assert model._rng.bit_generator.state["bit_generator"] == "PCG64"
+    assert model._learned.rng.bit_generator.state["bit_generator"] == "PCG64"
     assert model.params_["by"].dtype == np.float32
     assert model.sample(57, prime="naïve", temperature=0) == FORMAT_1_SAMPLE
     assert model.score(FORMAT_1_TEXT) == pytest.approx(FORMAT_1_SCORE, rel=1e-4)
@@ -654,8 +651,9 @@ def test_format_1_loads(kernels):
 
 def test_format_1_goes_on(kernels):
     model = CharRNN.load(FORMAT_1)
-    ids, layout, T = model.vocabulary_.encode(FORMAT_1_TEXT), model._layout, model.seq_length
-    params, sum_, state = model._params.copy(), model._memory["sum"].copy(), (model.state_.copy(),)
+    ids, layout, T = model.vocabulary_.encode(FORMAT_1_TEXT), model._learned.layout, model.seq_length
+    start = model._learned.copy()
+    params, sum_, state = start.params, start.optimizer_state["sum"], start.hidden
     assert np.abs(state[0]).max() > 0.5
     text, smooth = TextStreams(ids, 3, T).parts.astype(np.intp).T, FORMAT_1_SMOOTH_LOSS
     for p in (0, T, 2 * T):
@@ -666,8 +664,8 @@ def test_format_1_goes_on(kernels):
         smooth = 0.999 * smooth + 0.001 * loss
     model.set_params(max_steps=3).partial_fit(FORMAT_1_TEXT)
     assert model.n_steps_ == 503
-    np.testing.assert_allclose(model._params, params, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(model._memory["sum"], sum_, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model._learned.params, params, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model._learned.optimizer_state["sum"], sum_, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(model.state_, state[0], rtol=1e-3, atol=1e-3)
     assert model.smooth_loss_ == pytest.approx(smooth, rel=1e-6)
 

@@ -28,7 +28,8 @@ def untaught():
 
 def by_the_twin(model, k, n, seed, prime=""):
     """Return the samples, drawn by the twin, and how they end."""
-    p, vocabulary, layout = model._layout.tensors(model._params), model.vocabulary_, model._layout
+    vocabulary, layout = model.vocabulary_, model._learned.layout
+    p = layout.tensors(model._learned.params)
     uniforms = Uniforms(root(seed), range(k)).draw(n)
     texts = []
     for i in range(k):
@@ -172,7 +173,7 @@ def test_stream_writes_one_document(model, untaught):
 
 def test_the_boundary_is_not_penalised_for_the_start(model):
     # Whoever reads the boundary as something that was there would make the end less likely.
-    p, vocabulary = model._layout.tensors(model._params), model.vocabulary_
+    p, vocabulary = model._learned.layout.tensors(model._learned.params), model.vocabulary_
     assert p.by.shape == (len(vocabulary),)
     unpenalised = CharRNN(3, max_steps=0, init_scale=0).fit(NAMES)
     unpenalised.params_["by"][vocabulary.boundary] = 40

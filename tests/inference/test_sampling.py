@@ -29,12 +29,12 @@ def random_model(dtype="float64", symbols=SYMBOLS, hidden_size=H, scale=0.7, **k
 
 
 def twin(model):
-    return model._layout.tensors(model._params)
+    return model._learned.layout.tensors(model._learned.params)
 
 
 def twin_state(model, prime=""):
     """Return the state of one stream after some symbols, from zeros."""
-    layout = model._layout
+    layout = model._learned.layout
     state = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
     if not prime:
         return state
@@ -263,12 +263,12 @@ def test_global_generator_is_left_alone(model):
 def test_sampling_does_not_change_the_model():
     model = CharRNN(3, max_steps=7, random_state=0).fit("to be or not to be" * 5)
     model.state_[:] = 0.5
-    before, weights = model.sample(40, random_state=3), model._params.copy()
+    before, weights = model.sample(40, random_state=3), model._learned.params.copy()
     list(model.stream(40))
     model.sample(40, num_samples=3, prime="to be")
     assert model.sample(40, random_state=3) == before
     assert (model.state_ == 0.5).all()
-    np.testing.assert_array_equal(model._params, weights)
+    np.testing.assert_array_equal(model._learned.params, weights)
 
 
 def test_weights_that_are_written_to_are_sampled_from():

@@ -31,7 +31,7 @@ DTYPES = ["float32", "float64"]
 def random_model(dtype="float64", symbols=SYMBOLS, cell="rnn", **rest):
     """A model that has learned nothing but is sure of itself, differently after every symbol."""
     model = CharRNN(7, cell=cell, max_steps=0, init_scale=0.7, dtype=dtype, random_state=0, **rest).fit(symbols)
-    model._params[:] += 0.7 * np.random.default_rng(1).standard_normal(model._params.size)
+    model._learned.params[:] += 0.7 * np.random.default_rng(1).standard_normal(model._learned.params.size)
     return model
 
 
@@ -41,9 +41,9 @@ def model():
 
 
 def zero_state(model, streams=1):
-    p = model._layout.tensors(model._params)
+    p = model._learned.layout.tensors(model._learned.params)
     shape = (len(p.layers), streams, model.hidden_size)
-    return p, tuple(np.zeros(shape) for _ in model._layout.kind.states)
+    return p, tuple(np.zeros(shape) for _ in model._learned.layout.kind.states)
 
 
 def controls_of(model, **given):
@@ -323,7 +323,7 @@ def test_stop_that_is_never_met(model):
 @pytest.mark.parametrize("stops", [["ab"], ["a"], ["abc", "d"], ["zz"]], ids=str)
 @pytest.mark.parametrize("count", [1, 31])
 def test_nothing_is_drawn_after_a_stop(kernels, model, count, stops):
-    network = PackedNetwork.pack(model._layout, model._params, one_row=count == 1)
+    network = PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=count == 1)
     uniforms, n = Uniforms(root(3), range(count)), 53
     controls = controls_of(model, stop=stops)
     start = sampling.primed_state(network, model.vocabulary_.encode("ab"))
@@ -371,7 +371,7 @@ def test_first_stop():
 
 @pytest.mark.parametrize("num_samples", [1, 5])
 def test_symbol_that_ends_a_text(model, num_samples):
-    network = PackedNetwork.pack(model._layout, model._params, one_row=num_samples == 1)
+    network = PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=num_samples == 1)
     prime, end = model.vocabulary_.encode("a"), 4
     keywords = {"random_state": 3, "n_threads": 2}
 
@@ -500,7 +500,7 @@ def test_beam_search_that_keeps_everything_is_brute_force(kernels, cell, prime, 
 @pytest.mark.parametrize("forbidden", [(), (1,)])
 def test_beam_search_with_a_symbol_that_ends_a_text(forbidden):
     model = random_model(symbols="abc")
-    network = PackedNetwork.pack(model._layout, model._params, one_row=False)
+    network = PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=False)
     prime = np.zeros(0, np.int32)
     for n in (1, 4):
         expected = brute_force(model, n, end=2, forbidden=forbidden)
@@ -528,7 +528,7 @@ def test_more_beams_find_no_worse():
 
 def test_beams_among_equals_come_in_the_order_of_the_vocabulary():
     model = CharRNN(3, max_steps=0, init_scale=0, random_state=0).fit("cab")
-    model._params[:] = 0
+    model._learned.params[:] = 0
     assert [text for text, _ in model.beam_search(2, beams=4)] == ["aa", "ab", "ac", "ba"]
     assert model.beam_search(0) == [("", 0.0)]
     assert len(model.beam_search(1, beams=100)) == 3

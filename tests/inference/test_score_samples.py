@@ -182,11 +182,11 @@ def test_nothing_is_nothing(model):
 def test_the_model_stays_as_it_is():
     model = CharRNN(3, max_steps=7, random_state=0).fit("to be or not to be" * 5)
     model.state_[:] = 0.5
-    weights = model._params.copy()
+    weights = model._learned.params.copy()
     model.score_samples(["to be"])
     model.predict_proba(["to be"])
     assert (model.state_ == 0.5).all()
-    np.testing.assert_array_equal(model._params, weights)
+    np.testing.assert_array_equal(model._learned.params, weights)
 
 
 # --- types of strings
@@ -283,7 +283,7 @@ def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):
 
 def door(model, **changes):
     """Call the kernel for the strings ab and c; `changes` of the arguments."""
-    network = PackedNetwork.pack(model._layout, model._params, one_row=False, scoring=True)
+    network = PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=False, scoring=True)
     work = network._workspace(2, network.zero_state(2))
     out, V = np.zeros(2), network.layout.vocab_size
     arguments = {

@@ -32,9 +32,9 @@ def random_text(n, seed=0, symbols=SYMBOLS):
 
 
 def twin_score(model, text):
-    layout = dataclasses.replace(model._layout, dtype=np.dtype("float64"))
+    layout = dataclasses.replace(model._learned.layout, dtype=np.dtype("float64"))
     params = layout.zeros()
-    for a, b in zip(layout.tensors(params), model._layout.tensors(model._params), strict=True):
+    for a, b in zip(layout.tensors(params), model._learned.layout.tensors(model._learned.params), strict=True):
         a[...] = b
     state = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
     ids = model.vocabulary_.encode(text)[:, None]
@@ -130,10 +130,10 @@ def test_y_is_taken_and_exact_is_named(model):
 def test_score_does_not_change_the_model():
     model = CharRNN(3, max_steps=7, random_state=0).fit("to be or not to be" * 5)
     model.state_[:] = 0.5
-    weights = model._params.copy()
+    weights = model._learned.params.copy()
     assert model.score("to be") == model.score("to be")
     assert (model.state_ == 0.5).all()
-    np.testing.assert_array_equal(model._params, weights)
+    np.testing.assert_array_equal(model._learned.params, weights)
 
 
 def test_weights_that_are_written_to_are_scored_with():
@@ -206,7 +206,8 @@ def test_bad_number_of_threads_is_named(model, n_threads):
 def test_log_probability_is_the_same_at_every_place_in_a_batch(kernels, dtype, kind, hidden_size, batch):
     model = random_model(dtype, hidden_size=hidden_size, **kind)
     one, many = (
-        PackedNetwork.pack(model._layout, model._params, one_row=one_row, scoring=True) for one_row in (True, False)
+        PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=one_row, scoring=True)
+        for one_row in (True, False)
     )
     ids = np.random.default_rng(0).integers(len(SYMBOLS), size=(70, 31), dtype=np.int32)
     alone = [one.log_probabilities(ids[:, [b]].copy(), one.zero_state(1))[:, 0] for b in range(31)]

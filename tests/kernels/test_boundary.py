@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from examples import Run, expected_run, memory, network, states
+from examples import Run, expected_run, memory, model_state, network, states
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +15,7 @@ from crnn._kernels import core
 from crnn.inference.packed_network import PackedNetwork
 from crnn.reference import network as reference
 from crnn.text.document_streams import DocumentStreams
+from crnn.training.step_settings import StepSettings
 from crnn.training.trainer import Trainer
 
 V, H = 7, 5
@@ -181,11 +182,8 @@ def documents_trainer(kind, *, B, T, seed=0, n_threads=1):
     for n in rng.integers(9, size=23):
         packed += [*rng.integers(V - 1, size=n), BOUNDARY]
     streams = DocumentStreams(np.array(packed, np.uint8), BOUNDARY, B, T, rng=np.random.default_rng(seed))
-    memories, state = memory(layout), states(B, H, **kind)
-    return Trainer(
-        layout, params, memories, state, streams, seq_length=T, n_steps=0, smooth_loss=0.0, optimizer="adagrad",
-        optimizer_start=0, n_threads=n_threads, boundary=BOUNDARY, clip=5.0,
-    )  # fmt: skip
+    state = model_state(layout, params, memory(layout), states(B, H, **kind), T=T)
+    return Trainer(state, streams, StepSettings(T, clip=5.0), n_threads=n_threads, boundary=BOUNDARY)
 
 
 def test_documents_are_trained_on_block_after_block(kind, monkeypatch):

@@ -75,10 +75,10 @@ def test_documents_and_unknown_symbols_keep_their_specials():
 
 def test_nothing_new_changes_nothing():
     model = trained().set_params(max_steps=0)
-    vocabulary, layout = model.vocabulary_, model._layout
+    vocabulary, layout = model.vocabulary_, model._learned.layout
     model.partial_fit("tac", extend_vocabulary=True)
     assert model.vocabulary_ is vocabulary
-    assert model._layout is layout
+    assert model._learned.layout is layout
 
 
 def test_a_new_symbol_is_an_error_unless_asked_for():

@@ -29,8 +29,8 @@ def test_the_need_is_about_what_is_taken(parameters, validation_fraction):
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     streams = TextStreams(np.zeros(len(TEXT), np.uint8), 7, 25)
-    n = len(model._memory)
-    needed = training_bytes(model._layout, streams, n, 2, keep_best=validation_fraction > 0)
+    n = len(model._learned.optimizer_state)
+    needed = training_bytes(model._learned.layout, streams, n, 2, keep_best=validation_fraction > 0)
     assert 0.7 * taken < needed < 1.3 * taken
 
 
@@ -50,12 +50,12 @@ def test_what_does_not_fit_is_refused_with_both_sizes(parameters, start):
 
 def test_a_fitted_model_is_as_it_was(monkeypatch):
     model = CharRNN(5, max_steps=3, random_state=0).fit(TEXT)
-    before = model._params.copy()
+    before = model._learned.params.copy()
     monkeypatch.setattr(memory_need, "available_bytes", lambda: 10)
     for start in (model.fit, model.partial_fit):
         with pytest.raises(InvalidInputError, match="GB of memory"):
             start(TEXT)
-    np.testing.assert_array_equal(model._params, before)
+    np.testing.assert_array_equal(model._learned.params, before)
     assert model.n_steps_ == 3
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN
+from crnn.char_rnn import SAMPLE_LENGTH
 from crnn.training import progress
 from crnn.training import run as training
 from crnn.training.budget import Budget
@@ -25,6 +26,10 @@ def train(verbose, text=TEXT, **parameters):
 class Terminal(io.StringIO):
     def isatty(self):
         return True
+
+
+def progress_of(budget, *, verbose=1, sample=lambda: ["a sample"]):
+    return Progress(budget, 25, verbose=verbose, sample=sample)
 
 
 terminal_and_log = pytest.mark.parametrize("kind", [Terminal, io.StringIO], ids=["terminal", "log"])
@@ -99,7 +104,7 @@ def test_samples_are_shown(kind, monkeypatch, text):
     parts = shown.getvalue().split("----\n")
     assert len(parts) > 2
     assert len(parts) % 2
-    assert len(parts[1]) > 0.6 * progress.SAMPLE_LENGTH
+    assert len(parts[1]) > 0.6 * SAMPLE_LENGTH
     assert not set("\0\x1b\r") & set(parts[1])
     parts[1].encode("utf-8")
 
@@ -113,8 +118,7 @@ def clock(monkeypatch):
 
 
 def test_samples_and_lines_come_every_so_often_and_then_ever_less(capsys, clock):
-    model = train(0).set_params(verbose=2)
-    with Progress(model, Budget(10_000), 25) as display:
+    with progress_of(Budget(10_000), verbose=2) as display:
         for done in range(1, 10_001):
             clock[0] = done / 10
             display.show(done, 1.0)
@@ -131,8 +135,7 @@ def test_samples_and_lines_come_every_so_often_and_then_ever_less(capsys, clock)
 
 
 def test_log_says_what_is_left(capsys, clock):
-    model = train(0).set_params(verbose=1)
-    with Progress(model, Budget(40), 25) as display:
+    with progress_of(Budget(40)) as display:
         clock[0] = 10.0
         display.show(10, math.log(2))
     line = " 25%  250/1.00k [00:10, 00:30 left, 25.0char/s, loss 0.693 nats, 1.000 bits/char]\n"
@@ -141,8 +144,7 @@ def test_log_says_what_is_left(capsys, clock):
 
 @terminal_and_log
 def test_a_budget_of_seconds(kind, clock):
-    model = train(0).set_params(verbose=1)
-    with redirect_stderr(kind()) as shown, Progress(model, Budget(seconds=40.0), 25) as display:
+    with redirect_stderr(kind()) as shown, progress_of(Budget(seconds=40.0)) as display:
         clock[0] = 10.0
         display.show(10, math.log(2))
     if kind is Terminal:
@@ -158,7 +160,7 @@ def test_a_budget_of_seconds(kind, clock):
 def test_the_validation_loss_stays_in_view(kind, monkeypatch):
     monkeypatch.setattr(progress, "LINE_SECONDS", -1.0)
     monkeypatch.setattr(progress, "GROWTH", 0.0)
-    with redirect_stderr(kind()) as shown, Progress(train(0).set_params(verbose=1), Budget(40), 25) as display:
+    with redirect_stderr(kind()) as shown, progress_of(Budget(40)) as display:
         display.show(10, 1.0)
         assert "validation" not in shown.getvalue()
         display.show(20, 1.0, 1.25)
@@ -172,12 +174,12 @@ def test_the_validation_loss_stays_in_view(kind, monkeypatch):
 @terminal_and_log
 def test_showing_does_not_change_training(kind, monkeypatch):
     monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     silent = train(0)
     with redirect_stderr(kind()):
         loud = train(2)
-    np.testing.assert_array_equal(silent._params, loud._params)
+    np.testing.assert_array_equal(silent._learned.params, loud._learned.params)
     np.testing.assert_array_equal(silent.state_, loud.state_)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
@@ -205,11 +207,11 @@ def closed():
 )
 def test_training_goes_on_where_nothing_can_be_shown(stream, monkeypatch):
     monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     text = "naïve 🙂 " * 50
     with redirect_stderr(stream()):
         loud = train(2, text)
-    np.testing.assert_array_equal(loud._params, train(0, text)._params)
+    np.testing.assert_array_equal(loud._learned.params, train(0, text)._learned.params)
 
 
 @terminal_and_log

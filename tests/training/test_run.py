@@ -15,7 +15,6 @@ from examples import expected_run
 from test_char_rnn import TEXT, bits, everything, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
-from crnn.model.state import states
 from crnn.reference import network as reference
 from crnn.training import run as training
 from crnn.training import validation
@@ -79,16 +78,17 @@ def test_fit_is_its_twin_for_every_cell(cell, optimizer):
         "weight_decay": 0.1 if optimizer == "adam" else 0.0,
     }  # fmt: skip
     start = small(0, **parameters).fit(TEXT)
-    states = start.state_ if cell == "lstm" else (start.state_,)
+    first = start._learned
     rates = Schedule("cosine", 0.02, 3).rates(0, np.arange(8) / 7, np.zeros(7))
     params, memories, states, _ = expected_run(
-        start._layout, start._params, list(start._memory.values()), states, start.vocabulary_.encode(TEXT), 7, T=5,
+        first.layout, first.params, list(first.optimizer_state.values()), first.hidden,
+        first.vocabulary.encode(TEXT), 7, T=5,
         learning_rate=lambda step: rates[step], clip_norm=2.0, optimizer=optimizer, dropout=0.25,
-        dropout_seed=int(copy.deepcopy(start._rng).integers(2**63)), weight_decay=parameters["weight_decay"],
+        dropout_seed=int(copy.deepcopy(first.rng).integers(2**63)), weight_decay=parameters["weight_decay"],
     )  # fmt: skip
     model = small(7, **parameters).fit(TEXT)
-    np.testing.assert_allclose(model._params, params, rtol=1e-7, atol=1e-9)
-    for mine, its in zip(model._memory.values(), memories, strict=True):
+    np.testing.assert_allclose(model._learned.params, params, rtol=1e-7, atol=1e-9)
+    for mine, its in zip(model._learned.optimizer_state.values(), memories, strict=True):
         np.testing.assert_allclose(mine, its, rtol=1e-7, atol=1e-10)
     mine = model.state_ if cell == "lstm" else (model.state_,)
     for state, its in zip(mine, states, strict=True):
@@ -137,7 +137,7 @@ def test_dropout_does_something_and_only_in_training():
     plain = small(9, cell="gru").fit(TEXT)
     for kind in ("dropout", "weight_dropout"):
         dropped = small(9, cell="gru", **{kind: 0.5}).fit(TEXT)
-        assert (plain._params != dropped._params).any()
+        assert (plain._learned.params != dropped._learned.params).any()
         assert dropped.score(TEXT) == dropped.score(TEXT)
         untrained = small(0, cell="gru", **{kind: 0.5}).fit(TEXT)
         assert untrained.score(TEXT) == small(0, cell="gru").fit(TEXT).score(TEXT)
@@ -159,7 +159,7 @@ def test_a_schedule_does_not_depend_on_looks(monkeypatch):
     parameters = {"schedule": "cosine", "warmup": 0.1, "max_steps": 300}
     expected = bits(small(**parameters).fit(TEXT))
     for seconds in (0.0, 100.0):
-        monkeypatch.setattr(training, "LOOK_SECONDS", seconds)
+        monkeypatch.setattr(training, "POLL_SECONDS", seconds)
         assert bits(small(**parameters).fit(TEXT)) == expected
 
 
@@ -259,8 +259,8 @@ def test_the_schedule_goes_by_the_time(clock):
 def test_the_number_of_looks_is_bounded(clock):
     clock.step = 25e-6
     small(None, max_seconds=10.0).fit(TEXT)
-    assert len(clock.steps) < 10 / training.LOOK_SECONDS + 40
-    assert max(clock.steps) * clock.step <= 1.01 * training.LOOK_SECONDS
+    assert len(clock.steps) < 10 / training.POLL_SECONDS + 40
+    assert max(clock.steps) * clock.step <= 1.01 * training.POLL_SECONDS
 
 
 # --------------------------------------------------------------------- records
@@ -284,7 +284,7 @@ def test_the_gradient_norm_is_that_before_clipping():
     start = small(0, dtype="float64").fit(TEXT)
     ids = start.vocabulary_.encode(TEXT[:6]).astype(int)[:, None]
     _, d, _ = reference.loss_and_gradients(
-        start._layout.tensors(start._params), "rnn", ids[:-1], ids[1:], (start.state_,)
+        start._learned.layout.tensors(start._learned.params), "rnn", ids[:-1], ids[1:], (start.state_,)
     )
     norm = math.sqrt(sum((part**2).sum() for part in d))
     for parameters in ({"clip": None}, {"clip": 0.001}, {"clip_norm": 0.01}):
@@ -412,7 +412,7 @@ def test_patience_ends_training(patience):
 def test_evaluations_left_to_crnn_give_the_same_bits_each_time(parameters, monkeypatch):
     model, other = overfitting(eval_every=None, max_steps=3000, **parameters)
     expected = bits(model.fit(TEXT, validation=other))
-    monkeypatch.setattr(training, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     assert bits(model.fit(TEXT, validation=other)) == expected
     assert len(validation_losses(model)) > 1
 
@@ -470,7 +470,7 @@ def test_divergence_keeps_what_a_callback_wrote():
     assert sorted(seen) == [100, 200, 300]
     assert model.n_steps_ == 299
     assert model.params_["by"][0] > seen[200] - 5  # less what 99 steps have learned
-    assert np.isfinite(model._params).all()
+    assert np.isfinite(model._learned.params).all()
 
 
 def test_divergence_keeps_an_older_model_than_a_callback_spoiled():
@@ -490,7 +490,7 @@ def test_divergence_before_any_evaluation_keeps_the_last_good_weights():
     model = small(300, learning_rate=1e300, validation_fraction=0.2)
     with pytest.raises(DivergenceError):
         model.fit(TEXT)
-    assert np.isfinite(model._params).all()
+    assert np.isfinite(model._learned.params).all()
     assert model.n_steps_ == 0
 
 
@@ -579,7 +579,7 @@ def test_what_a_callback_writes_counts_from_the_next_step_on(kind):
         if model.n_steps_ == 3:
             for weights in model.params_.values():
                 weights *= 1.5
-            for state in states(model.state_):
+            for state in model._learned.hidden:
                 state[:] = -0.25
 
     B, stride = kind.get("batch_size", 1), 4 * 5 + 1  # streams share the symbol at which one ends and the next begins
@@ -657,22 +657,23 @@ def test_another_optimiser_begins_with_an_empty_memory(optimizers):
     model = small(20, optimizer=optimizers[0]).fit(TEXT)
     other = copy.deepcopy(model)
     model.set_params(optimizer=optimizers[1], max_steps=6).partial_fit(TEXT)
-    assert model._optimizer_start == 20
+    assert model._learned.optimizer_start == 20
     assert model.optimizer_state_.get("step", 6) == 6
+    layout, memories = other._learned.layout, model._learned.optimizer_state
     params, memories, _, _ = expected_run(
-        other._layout, other._params.astype(float), [other._layout.zeros() for _ in model._memory], (other.state_,),
+        layout, other._learned.params.astype(float), [layout.zeros() for _ in memories], other._learned.hidden,
         other.vocabulary_.encode(TEXT), 6, T=5, learning_rate=0.1 if optimizers[1] == "adagrad" else 0.002,
         optimizer=optimizers[1], n_before=20, optimizer_start=20,
     )  # fmt: skip
-    np.testing.assert_allclose(model._params, params, rtol=1e-4, atol=1e-5)
-    for mine, its in zip(model._memory.values(), memories, strict=True):
+    np.testing.assert_allclose(model._learned.params, params, rtol=1e-4, atol=1e-5)
+    for mine, its in zip(model._learned.optimizer_state.values(), memories, strict=True):
         np.testing.assert_allclose(mine, its, rtol=1e-3, atol=1e-6)
 
 
 def test_the_same_optimiser_keeps_its_memory():
     model = small(20, optimizer="adam").fit(TEXT)
     model.set_params(max_steps=6).partial_fit(TEXT)
-    assert model._optimizer_start == 0
+    assert model._learned.optimizer_start == 0
     assert model.optimizer_state_["step"] == 26
 
 

@@ -329,7 +329,7 @@ KINDS = [
 def test_divergence_leaves_what_the_loss_was_last_finite_for(
     monkeypatch, dtype, step, kind, B, n_threads, at_a_time, keep
 ):
-    monkeypatch.setattr(trainer, "KEEP_SECONDS", keep)
+    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", keep)
     arguments, options = diverging(dtype, step, B=B, n_threads=n_threads, **kind[0])
     options |= kind[1]
     run = Run(*arguments, **options)
@@ -352,7 +352,7 @@ def test_divergence_leaves_what_the_loss_was_last_finite_for(
 @pytest.mark.parametrize(("at_a_time", "keep"), [(1, 0.0), (1, 1e9), (1000, 1e9), (4, 0.0)])
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 13])
 def test_a_diverged_run_goes_back_to_the_block_it_was_in(monkeypatch, step, at_a_time, keep):
-    monkeypatch.setattr(trainer, "KEEP_SECONDS", keep)
+    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", keep)
     arguments, options = diverging("float32", step, B=3, n_threads=2)
     run = Run(*arguments, **options, streams=SmallBlocks)
     with pytest.raises(DivergenceError):
@@ -380,7 +380,7 @@ def test_divergence_at_the_first_step_leaves_everything(B, n_threads, bad):
 
 def test_the_kept_copy_is_renewed(monkeypatch):
     # Going back must not mean going back to the start of a long run.
-    monkeypatch.setattr(trainer, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", 0.0)
     arguments, options = diverging("float64", 41)
     run = Run(*arguments, **options)
     taken = []

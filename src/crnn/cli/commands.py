@@ -219,7 +219,7 @@ def _check_output(arguments: argparse.Namespace) -> None:
 
 def _learn(arguments: argparse.Namespace, model: CharRNN, learn: Callable[[], object]) -> int:
     """Train, and save what has been learned however the training ends."""
-    fitted = "vocabulary_" in vars(model)
+    fitted = hasattr(model, "vocabulary_")
     first = model.n_steps_ if fitted else 0
     code, reason, start, verbose = 0, "", time.perf_counter(), model.verbose
     try:
@@ -229,7 +229,7 @@ def _learn(arguments: argparse.Namespace, model: CharRNN, learn: Callable[[], ob
     except DivergenceError as error:
         code, reason = ERROR, f"error: {error}"
     with _uninterrupted():
-        steps = (model.n_steps_ if "vocabulary_" in vars(model) else first) - first
+        steps = (model.n_steps_ if hasattr(model, "vocabulary_") else first) - first
         if code and not steps:
             say(f"crnn: {reason}; there was nothing to save yet")
             return code
@@ -254,7 +254,7 @@ def _go_on(model: CharRNN, text: Source, validation: Source | None, given: Mappi
     saved = {name: getattr(model, name) for name in ("max_steps", "max_seconds")}
     try:
         model.set_params(**{name: given.get(name) for name in saved})
-        model._learn(text, validation, anew=False, sweeps=given.get("epochs", 1))
+        model._learn(text, validation, state=model._learned, sweeps=given.get("epochs", 1))
     finally:
         model.set_params(**saved)
 

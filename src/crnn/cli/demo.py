@@ -9,11 +9,12 @@ import time
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from .. import _kernels
 from ..build_info import processor_name
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..model.state import states
 from ..threads import cores
 from ..training.progress import is_terminal, printable
 
@@ -136,8 +137,8 @@ class _Lesson:
         if self._position + length > len(self.text):
             self._position = 0
         piece = self.text[self._position : self._position + length]
-        for state in states(model.state_):
-            state[...] = 0  # the pieces of the streams are new, and a sample starts from zero as well
+        # The pieces of the streams are new, and a sample starts from zero as well.
+        model.state_ = np.zeros_like(model.state_)
         records, n_steps, start = len(model.history_), model.n_steps_, time.perf_counter()
         model.set_params(max_steps=self._steps).partial_fit(piece)
         taken = (model.n_steps_ - n_steps) * T * B

@@ -1,35 +1,49 @@
-"""Checkpoint: a `CharRNN` to its file and back."""
+"""Checkpoint: the state and the parameters of a model to a file and back."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, ModelFileError
 from ..model.layout import Layout
+from ..model.state import ModelState, zero_hidden, zero_optimizer_state
 from ..settings import Settings, generator
 from . import model_file
-from .checks import MEMORIES
 from .model_file import Architecture, ModelFile
 
-if TYPE_CHECKING:
-    from ..char_rnn import CharRNN
-
 Array = NDArray[Any]
+Path = str | os.PathLike[str]
 
 
-def write(model: CharRNN, path: str | os.PathLike[str], *, training_state: bool) -> None:
-    """Write a fitted model to a file; InvalidInputError if a parameter has been set to what training would refuse."""
-    Settings.check(model.get_params())  # a file that `read` would refuse is of no use
-    layout = model._layout
-    training, training_tensors = _training(model) if training_state else (None, {})
+def write(state: ModelState, parameters: Mapping[str, Any], path: Path, *, training_state: bool) -> None:
+    """Write a model to a file.
+
+    Parameters
+    ----------
+    state : ModelState
+    parameters : dict
+        Those of the model's constructor.
+    path : str or os.PathLike
+    training_state : bool
+        Whether optimizer state, hidden state, counters and random state are written as well.
+
+    Raises
+    ------
+    InvalidInputError
+        If a parameter has a value that training would refuse, since `read` would refuse the file.
+    """
+    Settings.check(parameters)
+    layout = state.layout
+    training, training_tensors = _training(state) if training_state else (None, {})
     model_file.write(
         path,
         ModelFile(
-            configuration=_portable(model.get_params()),
+            configuration=_portable(parameters),
             architecture=Architecture(
                 cell=layout.cell,
                 num_layers=layout.num_layers,
@@ -37,8 +51,8 @@ def write(model: CharRNN, path: str | os.PathLike[str], *, training_state: bool)
                 vocab_size=layout.vocab_size,
                 dtype=layout.dtype.name,
             ),
-            vocabulary=model.vocabulary_,
-            tensors=_with_second_biases(layout, model._params),
+            vocabulary=state.vocabulary,
+            tensors=_with_second_biases(layout, state.params),
             training=training,
             training_tensors=training_tensors,
         ),
@@ -57,35 +71,46 @@ def _with_second_biases(layout: Layout, params: Array) -> dict[str, Array]:
     return tensors
 
 
-def _training(model: CharRNN) -> tuple[dict[str, Any], dict[str, Array]]:
+def _training(state: ModelState) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return what training needs to go on: the document and the tensors."""
-    layout = model._layout
+    layout = state.layout
     document = {
-        "n_steps": model.n_steps_,
-        "smooth_loss": model.smooth_loss_,
-        "loss_length": model._loss_length,
-        "random_state": model._rng.bit_generator.state,
-        "history": model.history_,
-        "optimizer": model._memory_of,
-        "optimizer_start": model._optimizer_start,
+        "n_steps": state.n_steps,
+        "smooth_loss": state.smooth_loss,
+        "loss_length": state.loss_length,
+        "random_state": state.rng.bit_generator.state,
+        "history": state.history,
+        "optimizer": state.optimizer,
+        "optimizer_start": state.optimizer_start,
     }
-    state = model.state_ if isinstance(model.state_, tuple) else (model.state_,)
-    tensors = {f"state.{name}": array for name, array in zip(layout.kind.states, state, strict=True)}
-    for memory, flat in model._memory.items():
-        tensors |= {f"optimizer.{memory}.{name}": array for name, array in layout.torch_named(flat).items()}
+    tensors = {f"state.{name}": array for name, array in zip(layout.kind.states, state.hidden, strict=True)}
+    for part, flat in state.optimizer_state.items():
+        tensors |= {f"optimizer.{part}.{name}": array for name, array in layout.torch_named(flat).items()}
     return document, tensors
 
 
-def read(model: CharRNN, path: str | os.PathLike[str]) -> None:
-    """Fill a new model from a file; a parameter that an older file does not hold keeps its default."""
+def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState]:
+    """Return the parameters and the state of a model from a file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    defaults : dict
+        The constructor's parameters, for those that an older file does not hold.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or holds a parameter that is unknown or not usable.
+    """
     file = model_file.read(path)
     architecture = file.architecture
+    parameters = {**defaults, **file.configuration}
     try:
-        unknown = file.configuration.keys() - model.get_params().keys()
+        unknown = file.configuration.keys() - defaults.keys()
         if unknown:
-            raise InvalidInputError(f"{type(model).__name__} has no parameter {min(unknown)!r}")
-        model.set_params(**file.configuration)
-        settings = Settings.check(model.get_params())
+            raise InvalidInputError(f"there is no parameter {min(unknown)!r}")
+        settings = Settings.check(parameters)
     except InvalidInputError as error:
         raise ModelFileError(f"{os.fspath(path)}: its configuration is not usable: {error}") from error
     layout = Layout(
@@ -95,10 +120,7 @@ def read(model: CharRNN, path: str | os.PathLike[str]) -> None:
         architecture.cell,
         architecture.num_layers,
     )
-    model._layout = layout
-    model.vocabulary_ = file.vocabulary
-    model._params = _without_second_biases(layout, file.tensors)
-    _restore_training(model, settings, file, path)
+    return parameters, _state(layout, settings, file, path)
 
 
 def _without_second_biases(layout: Layout, tensors: dict[str, Array]) -> Array:
@@ -115,33 +137,38 @@ def _without_second_biases(layout: Layout, tensors: dict[str, Array]) -> Array:
     return params
 
 
-def _restore_training(model: CharRNN, settings: Settings, file: ModelFile, path: str | os.PathLike[str]) -> None:
-    layout, training = model._layout, file.training or {}
-    model._memory_of = training.get("optimizer", settings.optimizer)
-    model._memory = {memory: layout.zeros() for memory in MEMORIES[model._memory_of]}
-    model._optimizer_start = training.get("optimizer_start", 0)
+def _state(layout: Layout, settings: Settings, file: ModelFile, path: Path) -> ModelState:
+    """Return the state in a file; of a file that holds weights alone, one from which training starts afresh."""
+    training = file.training or {}
     stored = training.get("random_state")
-    model._rng = generator(settings.random_state) if stored is None else _generator(stored, path)
-    model.n_steps_ = training.get("n_steps", 0)
-    model.smooth_loss_ = training.get("smooth_loss", settings.seq_length * float(np.log(layout.vocab_size)))
-    model._loss_length = training.get("loss_length", settings.seq_length)
-    model.history_ = training.get("history", [])
-    shape = (layout.num_layers, settings.batch_size, layout.hidden_size)
-    state = tuple(
-        file.training_tensors[f"state.{name}"] if training else np.zeros(shape, layout.dtype)
-        for name in layout.kind.states
-    )
-    model.state_ = state if len(state) > 1 else state[0]
+    optimizer = training.get("optimizer", settings.optimizer)
+    optimizer_state = zero_optimizer_state(optimizer, layout)
+    hidden = zero_hidden(layout, settings.batch_size)
     if training:
-        for memory, flat in model._memory.items():
+        hidden = tuple(file.training_tensors[f"state.{name}"] for name in layout.kind.states)
+        for part, flat in optimizer_state.items():
             for name, view in layout.torch_named(flat).items():
-                tensor = f"optimizer.{memory}.{name}"
+                tensor = f"optimizer.{part}.{name}"
                 if tensor not in file.training_tensors:
                     raise ModelFileError(f"{os.fspath(path)}: it has a training state without {tensor}")
                 view[...] = file.training_tensors[tensor]
+    return ModelState(
+        layout=layout,
+        params=_without_second_biases(layout, file.tensors),
+        optimizer=optimizer,
+        optimizer_state=optimizer_state,
+        optimizer_start=training.get("optimizer_start", 0),
+        hidden=hidden,
+        vocabulary=file.vocabulary,
+        rng=generator(settings.random_state) if stored is None else _generator(stored, path),
+        n_steps=training.get("n_steps", 0),
+        smooth_loss=training.get("smooth_loss", settings.seq_length * float(np.log(layout.vocab_size))),
+        loss_length=training.get("loss_length", settings.seq_length),
+        history=training.get("history", []),
+    )
 
 
-def _generator(state: Any, path: str | os.PathLike[str]) -> np.random.Generator:
+def _generator(state: Any, path: Path) -> np.random.Generator:
     """Return the generator whose bit generator has this state."""
     try:
         kind = {"PCG64": np.random.PCG64, "PCG64DXSM": np.random.PCG64DXSM, "Philox": np.random.Philox,
@@ -153,7 +180,7 @@ def _generator(state: Any, path: str | os.PathLike[str]) -> np.random.Generator:
     return np.random.Generator(bits)
 
 
-def _portable(parameters: dict[str, Any]) -> dict[str, Any]:
+def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters as JSON can hold them.
 
     What cannot be is None: a generator, whose state is kept apart, and callbacks, which are the caller's code.

@@ -122,7 +122,7 @@ class LanguageModel(StringProbabilities):
         >>> sorted(names.sample(num_samples=2, temperature=0.3, unique=True, exclude=["Bob"], random_state=0))
         ['Anna', 'Eve']
         """
-        vocabulary, k = self._fitted_vocabulary("sample"), whole("num_samples", num_samples, 1, MOST)
+        vocabulary, k = self._fitted("sample").vocabulary, whole("num_samples", num_samples, 1, MOST)
         controls = SamplingControls.check(
             vocabulary,
             temperature=temperature,
@@ -205,7 +205,7 @@ class LanguageModel(StringProbabilities):
         """
         n = None if n is None else whole("n", n, 0)
         controls = SamplingControls.check(
-            self._fitted_vocabulary("stream"),
+            self._fitted("stream").vocabulary,
             temperature=temperature,
             top_k=top_k,
             top_p=top_p,

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInputError, NotFittedError
-from ..estimator import Estimator
-from ..model.layout import Layout
+from ..errors import InvalidInputError
+from ..model.learned_attributes import LearnedAttributes
 from ..settings import threads, whole
-from ..text.vocabulary import Text, Vocabulary
+from ..text.vocabulary import Text
 from ..threads import readers
 from . import guessing, sampling, scoring, string_scores
 from .guessing import GuessNumbers
@@ -24,17 +23,13 @@ from .uniforms import root
 Array = NDArray[Any]
 
 
-class StringProbabilities(Estimator):
+class StringProbabilities(LearnedAttributes):
     """An estimator that has weights and a vocabulary once it is fitted: it says how probable strings are.
 
     A string starts from the zero state, which predicts its first symbol, and has no end. That is for a model of a
     running text. For a model of documents it starts after a boundary, and a boundary is its end.
     """
 
-    # Reading them earlier raises NotFittedError.
-    vocabulary_: Vocabulary
-    _layout: Layout
-    _params: Array
     n_threads: int | None
 
     # ------------------------------------------------------------ many strings
@@ -270,13 +265,9 @@ class StringProbabilities(Estimator):
         return network, self.vocabulary_.encode(text, name="text"), network.start()
 
     def _packed(self, what: str, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
-        boundary = self._fitted_vocabulary(what).boundary
-        return PackedNetwork.pack(self._layout, self._params, one_row=one_row, scoring=scoring, boundary=boundary)
-
-    def _fitted_vocabulary(self, what: str) -> Vocabulary:
-        if "vocabulary_" not in vars(self):
-            raise NotFittedError.before(what, estimator=type(self).__name__)
-        return self.vocabulary_
+        state = self._fitted(what)
+        boundary = state.vocabulary.boundary
+        return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary)
 
     def _encode_prime(self, prime: str | bytes) -> Array:
         boundary = self.vocabulary_.boundary

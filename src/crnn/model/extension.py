@@ -1,7 +1,8 @@
-"""Extension: a model whose vocabulary grows, and which keeps what it has learned."""
+"""Extension: the state of a model for a larger vocabulary."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..text.vocabulary import Vocabulary
 from .layout import Layout
+from .state import ModelState
 
 Array = NDArray[Any]
 
@@ -30,25 +32,25 @@ def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
     return Vocabulary(codes, vocabulary.kind, unknown=unknown, boundary=boundary)
 
 
-def widened(attributes: dict[str, Any], vocabulary: Vocabulary, layout: Layout) -> dict[str, Any]:
-    """Return the attributes of a model for a larger vocabulary and its layout.
+def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelState:
+    """Return the state of a model for a larger vocabulary and its layout.
 
-    New symbols add nothing to the hidden units. Their bias and what they get from the units are those of the old symbol
-    whose bias is lowest, as a rule the rarest: each is as probable as that one, whatever has been read. Among the old
-    symbols all probabilities stay in proportion. The optimiser has no memory of the new ones.
+    New symbols add nothing to the hidden units. Their output weights and bias are those of the old symbol with the
+    lowest bias, as a rule the rarest: each is as probable as that one, whatever has been read. Among the old symbols
+    all probabilities stay in proportion. The optimizer state of the new symbols is zero.
     """
-    old_vocabulary, old_layout = attributes["vocabulary_"], attributes["_layout"]
-    places = _places(old_vocabulary, vocabulary)
-    # If there is another symbol, not the end of a document: where that is likely they would be as well.
-    rarest = int(old_layout.tensors(attributes["_params"]).by[: old_vocabulary.boundary or None].argmin())
-    return attributes | {
-        "vocabulary_": vocabulary,
-        "_layout": layout,
-        "_params": _widened(attributes["_params"], old_layout, layout, places, rarest),
-        "_memory": {
-            name: _widened(flat, old_layout, layout, places, None) for name, flat in attributes["_memory"].items()
+    places = _places(state.vocabulary, vocabulary)
+    # The end of a document is no pattern if there is another symbol: where it is likely, the new symbols would be too.
+    rarest = int(state.layout.tensors(state.params).by[: state.vocabulary.boundary or None].argmin())
+    return replace(
+        state,
+        vocabulary=vocabulary,
+        layout=layout,
+        params=_widened(state.params, state.layout, layout, places, rarest),
+        optimizer_state={
+            name: _widened(flat, state.layout, layout, places, None) for name, flat in state.optimizer_state.items()
         },
-    }
+    )
 
 
 def _places(old: Vocabulary, new: Vocabulary) -> NDArray[np.intp]:
@@ -60,7 +62,7 @@ def _places(old: Vocabulary, new: Vocabulary) -> NDArray[np.intp]:
 
 
 def _widened(flat: Array, old: Layout, new: Layout, places: NDArray[np.intp], pattern: int | None) -> Array:
-    """Return a flat vector of the larger layout; the new symbols get what `pattern` has, or zeros."""
+    """Return a flat vector of the larger layout; the new symbols get the output weights of `pattern`, or zeros."""
     out = new.zeros()
     before, after = old.tensors(flat), new.tensors(out)
     if pattern is not None:

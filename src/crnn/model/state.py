@@ -1,9 +1,11 @@
-"""What a model has learned, as its attributes: new ones, or those of a fitted model to be carried on."""
+"""ModelState: all that a model has learned, and all that training needs to go on from there."""
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,96 +15,199 @@ from ..settings import OPTIMIZERS, Settings
 from ..text.vocabulary import Vocabulary
 from .layout import Layout, initialise
 
-if TYPE_CHECKING:
-    from ..char_rnn import CharRNN
-
 Array = NDArray[Any]
-State = Array | tuple[Array, ...]  # (L, B, H); for an LSTM two of them, h and c
+Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 
 
-def started(settings: Settings, layout: Layout, vocabulary: Vocabulary, rng: np.random.Generator) -> dict[str, Any]:
-    """Return the attributes of a model that has seen no text yet."""
-    return {
-        "_layout": layout,
-        "_params": initialise(layout, rng, settings.init_scale),
-        **_no_memory(settings, layout, 0),
-        "_rng": rng,
-        "vocabulary_": vocabulary,
-        "state_": zero_state(layout, settings.batch_size),
-        "n_steps_": 0,
-        "smooth_loss_": settings.seq_length * math.log(len(vocabulary)),
-        "_loss_length": settings.seq_length,
-        "history_": [],
-    }
+@dataclass(eq=False)  # arrays have no single truth value
+class ModelState:
+    """Weights, optimizer state, hidden state and counters of one model.
 
+    A `CharRNN` holds one. `fit` makes it, training changes it in place, `partial_fit` carries it on, and a model file
+    stores it. A copy of it is a snapshot: training keeps one to return to after divergence, and one of the weights
+    with the lowest validation loss.
 
-def carried(model: CharRNN, settings: Settings) -> dict[str, Any]:
-    """Return the attributes of a fitted model, for settings under which they are carried on."""
-    learned = dict(vars(model))
-    if states(model.state_)[0].shape[1] != settings.batch_size:
-        learned["state_"] = zero_state(model._layout, settings.batch_size)
-    if model._memory_of != settings.optimizer:
-        learned |= _no_memory(settings, model._layout, model.n_steps_)
-    learned["smooth_loss_"] *= settings.seq_length / model._loss_length
-    learned["_loss_length"] = settings.seq_length
-    return learned
-
-
-def check_fits(model: CharRNN, settings: Settings) -> None:
-    """Raise if a parameter was changed, or the state replaced, so that the weights no longer go with it."""
-    layout = model._layout
-    for name in ("hidden_size", "num_layers", "cell", "dtype"):
-        if getattr(settings, name) != getattr(layout, name):
-            raise InvalidInputError(
-                f"{name} is now {getattr(settings, name)}, but the model was fitted with {getattr(layout, name)}; "
-                f"set it back, or call fit to start anew"
-            )
-    found = states(model.state_)
-    kinds = layout.kind.states
-    right = len(found) == len(kinds) and all(
-        isinstance(state, np.ndarray) and state.dtype == layout.dtype and state.ndim == 3 for state in found
-    )
-    if right:
-        streams = found[0].shape[1]
-        right = streams > 0 and all(
-            state.shape == (layout.num_layers, streams, layout.hidden_size) for state in found
-        )
-    if not right:
-        shown = ", ".join(f"shape {np.shape(s)} and type {getattr(s, 'dtype', type(s).__name__)}" for s in found)
-        raise InvalidInputError(
-            f"state_ has {shown or 'nothing'}, not shape "
-            f"({layout.num_layers}, {settings.batch_size}, {layout.hidden_size}) and {layout.dtype}"
-            f"{' for each of ' + ' and '.join(kinds) if len(kinds) > 1 else ''}; write into it in place"
-        )
-
-
-def zero_state(layout: Layout, batch_size: int) -> State:
-    """Return the state that training starts from, as `CharRNN.state_` holds it.
+    Parameters
+    ----------
+    layout : Layout
+        Shapes of the tensors in `params` and in each array of `optimizer_state`.
+    params : array of shape (layout.size,)
+        The weights.
+    optimizer : str
+        Name of the optimizer that `optimizer_state` belongs to.
+    optimizer_state : dict of str to array of shape (layout.size,)
+        Under PyTorch's names, such as ``exp_avg``.
+    optimizer_start : int
+        The value of `n_steps` when `optimizer_state` was zero. Adam's bias correction counts from there.
+    hidden : tuple of arrays of shape (L, B, H)
+        The hidden state carried from the last chunk to the next: (h,), or (h, c) of an LSTM.
+    vocabulary : Vocabulary
+    rng : numpy.random.Generator
+        Seeds dropout and the order of documents. Training reads copies of it and does not advance it.
+    n_steps : int
+        Training steps so far.
+    smooth_loss : float
+        The smoothed loss in nats per chunk of `loss_length` symbols.
+    loss_length : int
+        T of the chunks that `smooth_loss` refers to.
+    history : list of dict
+        The records of training.
 
     Examples
     --------
-    >>> h, c = zero_state(Layout(5, 3, np.dtype("float32"), cell="lstm", num_layers=2), batch_size=4)
+    >>> vocabulary = Vocabulary.from_text("abcd")
+    >>> layout = Layout(len(vocabulary), 3, np.dtype("float32"), cell="lstm")
+    >>> state = ModelState.initial(layout, vocabulary, np.random.default_rng(0), optimizer="adagrad")
+    >>> snapshot = state.copy()
+    >>> state.params[:] = 0
+    >>> state.restore(snapshot)
+    >>> bool(state.params.any()), len(state.hidden), list(state.optimizer_state)
+    (True, 2, ['sum'])
+    """
+
+    layout: Layout
+    params: Array
+    optimizer: str
+    optimizer_state: dict[str, Array]
+    optimizer_start: int
+    hidden: Hidden
+    vocabulary: Vocabulary
+    rng: np.random.Generator
+    n_steps: int
+    smooth_loss: float
+    loss_length: int
+    history: list[dict[str, Any]]
+
+    @classmethod
+    def initial(
+        cls,
+        layout: Layout,
+        vocabulary: Vocabulary,
+        rng: np.random.Generator,
+        *,
+        optimizer: str,
+        batch_size: int = 1,
+        seq_length: int = 25,
+        init_scale: float | None = None,
+    ) -> Self:
+        """Return the state of a model that has read no text yet.
+
+        Parameters
+        ----------
+        layout : Layout
+        vocabulary : Vocabulary
+        rng : numpy.random.Generator
+            Draws the weights, and stays the state's.
+        optimizer : str
+        batch_size, seq_length : int
+            B and T of the training to come.
+        init_scale : float or None
+            See `initialise`.
+        """
+        return cls(
+            layout=layout,
+            params=initialise(layout, rng, init_scale),
+            optimizer=optimizer,
+            optimizer_state=zero_optimizer_state(optimizer, layout),
+            optimizer_start=0,
+            hidden=zero_hidden(layout, batch_size),
+            vocabulary=vocabulary,
+            rng=rng,
+            n_steps=0,
+            smooth_loss=seq_length * math.log(layout.vocab_size),
+            loss_length=seq_length,
+            history=[],
+        )
+
+    def carried_on(self, *, optimizer: str, batch_size: int, seq_length: int) -> Self:
+        """Return the state that a new call of training starts from; arrays that still fit are shared.
+
+        Another batch size starts from a hidden state of zeros, another optimizer from an optimizer state of zeros.
+        """
+        new = replace(self)
+        if self.hidden[0].shape[1] != batch_size:
+            new.hidden = zero_hidden(self.layout, batch_size)
+        if self.optimizer != optimizer:
+            new.optimizer = optimizer
+            new.optimizer_state = zero_optimizer_state(optimizer, self.layout)
+            new.optimizer_start = self.n_steps
+        new.smooth_loss *= seq_length / self.loss_length
+        new.loss_length = seq_length
+        return new
+
+    def copy(self) -> Self:
+        """Return a snapshot that shares no array and no counter with this state."""
+        return replace(
+            self,
+            params=self.params.copy(),
+            optimizer_state={name: flat.copy() for name, flat in self.optimizer_state.items()},
+            hidden=tuple(array.copy() for array in self.hidden),
+            rng=copy.deepcopy(self.rng),
+            history=list(self.history),
+        )
+
+    def restore(self, snapshot: ModelState) -> None:
+        """Return to a snapshot of this state: arrays are overwritten in place, so that views of them stay valid.
+
+        `history` keeps the records of the steps that are undone, and `rng`, which training does not advance, stays.
+        """
+        self.params[...] = snapshot.params
+        for name, flat in self.optimizer_state.items():
+            flat[...] = snapshot.optimizer_state[name]
+        for array, saved in zip(self.hidden, snapshot.hidden, strict=True):
+            array[...] = saved
+        self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
+
+    def check(self, settings: Settings) -> None:
+        """Raise InvalidInputError if the weights do not fit the settings, or `hidden` was replaced by what does not."""
+        for name in ("hidden_size", "num_layers", "cell", "dtype"):
+            if getattr(settings, name) != getattr(self.layout, name):
+                raise InvalidInputError(
+                    f"{name} is now {getattr(settings, name)}, but the model was fitted with "
+                    f"{getattr(self.layout, name)}; set it back, or call fit to start anew"
+                )
+        if not _fits(self.hidden, self.layout):
+            shown = ", ".join(
+                f"shape {np.shape(array)} and type {getattr(array, 'dtype', type(array).__name__)}"
+                for array in self.hidden
+            )
+            names = self.layout.kind.states
+            raise InvalidInputError(
+                f"state_ has {shown or 'nothing'}, not shape "
+                f"({self.layout.num_layers}, {settings.batch_size}, {self.layout.hidden_size}) and {self.layout.dtype}"
+                f"{' for each of ' + ' and '.join(names) if len(names) > 1 else ''}; write into it in place"
+            )
+
+
+def zero_hidden(layout: Layout, batch_size: int) -> Hidden:
+    """Return the hidden state that training starts from.
+
+    Examples
+    --------
+    >>> h, c = zero_hidden(Layout(5, 3, np.dtype("float32"), cell="lstm", num_layers=2), batch_size=4)
     >>> c.shape
     (2, 4, 3)
     """
     shape = (layout.num_layers, batch_size, layout.hidden_size)
-    return state_of(tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states))
+    return tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
 
 
-def states(state: Any) -> tuple[Any, ...]:
-    """Return the arrays of a `CharRNN.state_`."""
-    return state if isinstance(state, tuple) else (state,)
+def zero_optimizer_state(optimizer: str, layout: Layout) -> dict[str, Array]:
+    """Return the state of an optimizer before its first step.
+
+    Examples
+    --------
+    >>> list(zero_optimizer_state("adam", Layout(5, 3, np.dtype("float32"))))
+    ['exp_avg', 'exp_avg_sq']
+    """
+    return {name: layout.zeros() for name in OPTIMIZERS[optimizer].memory}
 
 
-def state_of(arrays: tuple[Array, ...]) -> State:
-    """Return arrays as a `CharRNN.state_`."""
-    return arrays if len(arrays) > 1 else arrays[0]
-
-
-def _no_memory(settings: Settings, layout: Layout, n_steps: int) -> dict[str, Any]:
-    """Return the attributes of an optimiser that begins after so many steps."""
-    return {
-        "_memory": {name: layout.zeros() for name in OPTIMIZERS[settings.optimizer].memory},
-        "_memory_of": settings.optimizer,
-        "_optimizer_start": n_steps,
-    }
+def _fits(hidden: Any, layout: Layout) -> bool:
+    """Say whether arrays are a hidden state of any batch size for a layout."""
+    arrays = [array for array in hidden if isinstance(array, np.ndarray) and array.ndim == 3]
+    if not len(hidden) == len(arrays) == len(layout.kind.states):
+        return False
+    batch_size = arrays[0].shape[1]
+    shape = (layout.num_layers, batch_size, layout.hidden_size)
+    return batch_size > 0 and all(array.shape == shape and array.dtype == layout.dtype for array in arrays)

@@ -7,19 +7,15 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from .budget import Budget
 
-if TYPE_CHECKING:
-    from ..char_rnn import CharRNN
-
 LINE_SECONDS = 5.0  # between two lines of a log, at first
-SAMPLES = 5  # documents that are shown at a time
 SAMPLE_SECONDS = 5.0  # between two samples, at first
 GROWTH = 1 / 20  # later, this part of the time gone by: a long run fills no disk with its log
-SAMPLE_LENGTH = 200
 
 
 class Progress:
@@ -30,23 +26,31 @@ class Progress:
 
     Parameters
     ----------
-    model : CharRNN
-        What is shown; it is read, never changed. Its `verbose`, when this is made, says what is shown.
     budget : Budget
         How long the call lasts.
     chars_per_step : int
         T * B.
+    verbose : int
+        0: nothing is shown. 2 or more: samples as well.
+    sample : function
+        Returns samples of the model as it is now.
 
     Examples
     --------
-    >>> from crnn import CharRNN
-    >>> with Progress(CharRNN(verbose=0), Budget(n_steps=10), chars_per_step=25) as progress:
+    >>> with Progress(Budget(n_steps=10), chars_per_step=25, verbose=0, sample=lambda: ["abc"]) as progress:
     ...     progress.show(10, 1.5)
     """
 
-    def __init__(self, model: CharRNN, budget: Budget, chars_per_step: int) -> None:
-        self._model, self._verbose = model, model.verbose
+    def __init__(
+        self,
+        budget: Budget,
+        chars_per_step: int,
+        *,
+        verbose: int,
+        sample: Callable[[], Iterable[str | bytes]],
+    ) -> None:
         self._budget, self._chars_per_step = budget, chars_per_step
+        self._verbose, self._sample = verbose, sample
         self._display: _Display | None = None
         self._validation = ""
         self._start = self._last_sample = time.perf_counter()
@@ -86,9 +90,7 @@ class Progress:
         due = max(SAMPLE_SECONDS, seconds * GROWTH)
         if self._verbose > 1 and self._display is not None and now - self._last_sample > due:
             self._last_sample = now
-            whole = self._model.vocabulary_.boundary is None
-            samples = self._model.sample(SAMPLE_LENGTH, num_samples=1 if whole else SAMPLES)
-            shown = "\n".join(map(printable, [samples] if whole else samples))
+            shown = "\n".join(map(printable, self._sample()))
             self._guarded(self._display.write, f"----\n{shown}\n----")
 
     def _open(self, stream: TextIO) -> None:
@@ -140,7 +142,7 @@ class _Bar:
             total=1.0,  # of the budget, be it steps or time
             file=stream,
             dynamic_ncols=True,
-            miniters=0,  # looks come about every 50 ms; tqdm's own guess at them would skip some
+            miniters=0,  # polls come about every 50 ms; tqdm's own estimate would skip some
             # Without the counts, so that all of it and a bar fit in 80 columns.
             bar_format="{percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]",
         )

@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..model.cells import CELLS
-from ..model.layout import Layout, aligned_zeros, initialise
+from ..model.layout import Layout
+from ..model.state import ModelState
 from ..text.text_streams import TextStreams
+from ..text.vocabulary import Vocabulary
+from .step_settings import StepSettings
 from .trainer import Trainer, threads_for
 
 PROBE_SECONDS = 0.5
@@ -96,21 +99,10 @@ def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECON
     layout = Layout(V, H, np.dtype(np.float32), "lstm")
     rng = np.random.default_rng(0)
     streams = TextStreams(rng.integers(V, size=8 * T * B + B + 1).astype(np.uint8), B, T)
-    params, memory = initialise(layout, rng, None), [layout.zeros(), layout.zeros()]
-    states = [aligned_zeros((1, B, H), np.float32) for _ in layout.kind.states]
-    trainer = Trainer(
-        layout,
-        params,
-        memory,
-        states,
-        streams,
-        seq_length=T,
-        n_steps=0,
-        smooth_loss=0.0,
-        optimizer="adam",
-        optimizer_start=0,
-        n_threads=threads_for(layout, streams, n_threads),
-    )
+    vocabulary = Vocabulary(np.arange(V), "bytes")
+    state = ModelState.initial(layout, vocabulary, rng, optimizer="adam", batch_size=B, seq_length=T)
+    n_threads = threads_for(layout, streams, n_threads)
+    trainer = Trainer(state, streams, StepSettings(seq_length=T), n_threads=n_threads)
     rates = np.full(PROBE_STEPS, 1e-3)
     spent: list[float] = []
     with trainer:

@@ -1,12 +1,12 @@
-"""Trainer: takes streams of text through the training kernel, on one thread or several."""
+"""Trainer: runs streams of text through the training kernel, on one thread or several."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +14,22 @@ from numpy.typing import NDArray
 from .._kernels import core
 from ..errors import DivergenceError
 from ..model.layout import Layout, aligned_zeros
+from ..model.state import ModelState
 from ..text.streams import Streams
 from ..threads import Helpers, cores, crew_size, resolve, scipy_blas, shares
+from .step_settings import StepSettings
 
-KEEP_SECONDS = 1.0  # between two copies of the model, from which a diverged run is taken back
+SNAPSHOT_SECONDS = 1.0  # between two snapshots to return to after divergence, at least
 
 Array = NDArray[Any]
 
 
-class Copy(NamedTuple):
-    """A network in training as it was at one moment."""
+@dataclass(frozen=True)
+class Snapshot:
+    """A model in training as it was at one moment."""
 
+    state: ModelState
     cursor: core.Cursor
-    params: Array
-    memory: tuple[Array, ...]
-    states: tuple[Array, ...]
     position: Any  # of the streams, before the block in which the cursor stands
 
 
@@ -68,86 +69,66 @@ class Shard:
 
 
 class Trainer:
-    """Trains parameters in place; a context manager, since it holds threads and scipy's BLAS at one thread.
+    """Trains a model state in place; a context manager, since it holds threads and scipy's BLAS at one thread.
 
     Parameters
     ----------
-    layout : Layout
-        Of `params` and of each array of `memory`.
-    params, memory : (size,) array, sequence of such
-        Parameters and what the optimiser remembers: changed in place, always those of a whole number of steps.
-    states : sequence of (L, B, H) arrays
-        What is carried from chunk to chunk: changed in place whenever steps have been taken.
+    state : ModelState
+        `params`, `optimizer_state` and `hidden` are changed in place and are always those of a whole number of steps;
+        `n_steps` and `smooth_loss` are set whenever steps have been taken.
     streams : Streams
-        The symbols. The states are carried from block to block, unless one starts the text over.
-    seq_length : int
-        The chunk's length to which losses are scaled: that of `streams` unless its text was too short for it.
-    n_steps, smooth_loss : int, float
-        Where training stands.
-    optimizer : {"adagrad", "rmsprop", "adam"}
-    clip, clip_norm, weight_decay, beta_1, beta_2 : float
-        Infinity: not clipped.
-    optimizer_start : int
-        The step before which `memory` was zero.
-    dropout, weight_dropout : float, default=0.0
-    dropout_seed : int, default=0
-        With the number of the step this decides which units and which weights are dropped.
+        The symbols. The hidden state is carried from block to block, unless one starts the text over.
+    settings : StepSettings
     n_threads : int, default=1
-        Among which the streams are dealt out.
+        The streams are distributed among them.
     crew : int, optional
         Threads that get the same streams, and of the units each its own; a divisor of `n_threads`. By default one, or
         more where the weights are too many for the cache of a single core: see `threads.crew_size`.
     boundary : int, optional
-        The symbol at which a stream's states become zero.
+        The symbol at which a stream's hidden state becomes zero.
     """
 
     def __init__(
         self,
-        layout: Layout,
-        params: Array,
-        memory: Sequence[Array],
-        states: Sequence[Array],
+        state: ModelState,
         streams: Streams,
+        settings: StepSettings,
         *,
-        seq_length: int,
-        n_steps: int,
-        smooth_loss: float,
-        optimizer: str,
-        optimizer_start: int,
-        clip: float = math.inf,
-        clip_norm: float = math.inf,
-        weight_decay: float = 0.0,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        dropout: float = 0.0,
-        weight_dropout: float = 0.0,
-        dropout_seed: int = 0,
         n_threads: int = 1,
         crew: int | None = None,
         boundary: int | None = None,
     ) -> None:
-        self.layout, self.params, self.memory, self.states = layout, params, tuple(memory), tuple(states)
-        self.streams = streams
-        self.optimizer = core.Optimizer(optimizer, clip, clip_norm, weight_decay, beta_1, beta_2)
-        self.dropout, self.weight_dropout, self.dropout_seed = dropout, weight_dropout, dropout_seed
+        self.state, self.streams = state, streams
+        self.layout = layout = state.layout
+        self.params, self.memory, self.states = state.params, tuple(state.optimizer_state.values()), state.hidden
+        self.optimizer = core.Optimizer(
+            state.optimizer,
+            settings.clip,
+            settings.clip_norm,
+            settings.weight_decay,
+            settings.beta_1,
+            settings.beta_2,
+        )
+        self.dropout, self.weight_dropout = settings.dropout, settings.weight_dropout
+        self.dropout_seed = settings.dropout_seed
         T, B = streams.seq_length, streams.batch_size
-        self.loss_scale = seq_length / T
+        self.loss_scale = settings.seq_length / T
         self.n_threads = n_threads
         crew = crew or crew_size(_recurrent_bytes(layout), B, n_threads)
         many = T * (B * crew // n_threads) >= core.MANY_ROWS
         crew = crew if many else 1
         self.network = core.Network(layout, one_row=B == 1, many=many, training=True, boundary=boundary, members=crew)
         parts = shares(B, n_threads // crew)
-        self.shards = [Shard(self.network, layout, T, part, dropout > 0, crew) for part in parts]
+        self.shards = [Shard(self.network, layout, T, part, self.dropout > 0, crew) for part in parts]
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
-        self.cursor = core.Cursor(0, n_steps, smooth_loss, math.nan, optimizer_start)
-        self.start_from_arrays()
-        self._read_block()
+        self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
         self._losses, self._norms = np.zeros(n_threads), np.zeros(n_threads)
-        self._first_step = self._stored_step = n_steps
-        self._kept = self.copy()
-        self._rates: list[NDArray[np.float64]] = []  # those of the steps since then
-        self._keep_at = time.perf_counter() + KEEP_SECONDS
+        self._first_step = self._stored_step = state.n_steps
+        self._load_arrays()
+        self._read_block()
+        self._snapshot = self.snapshot()
+        self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
+        self._snapshot_at = time.perf_counter() + SNAPSHOT_SECONDS
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -170,7 +151,7 @@ class Trainer:
 
     @property
     def epoch(self) -> float:
-        """Epochs so far, as a fraction."""
+        """Epochs of this training so far, as a fraction."""
         return (self.cursor.n_steps - self._first_step) / self.streams.steps_per_epoch
 
     def advance(self, rates: NDArray[np.float64]) -> None:
@@ -179,41 +160,35 @@ class Trainer:
         Raises
         ------
         DivergenceError
-            If a loss is not finite. Parameters, memory, states and counters are then those of the last step
-            whose loss was finite, before its update.
+            If a loss is not finite. The state is then that of the last step whose loss was finite, before its update.
         """
         start = time.perf_counter()
-        # A copy is worth keeping once its loss has been seen to be finite, which the next step shows.
-        copy = self.copy() if start > self._keep_at else None
+        # A snapshot replaces the older one when its loss is known to be finite, which the next step shows.
+        snapshot = self.snapshot() if start > self._snapshot_at else None
         self._rates.append(rates)
         self._take_steps(rates)
-        if copy and self.cursor.n_steps > copy.cursor.n_steps:
-            self._kept, self._rates, self._keep_at = copy, [rates], start + KEEP_SECONDS
+        if snapshot and self.cursor.n_steps > snapshot.cursor.n_steps:
+            self._snapshot, self._rates = snapshot, [rates]
+            self._snapshot_at = start + SNAPSHOT_SECONDS
         if self.cursor.diverged:
-            self._take_back()
+            self._return_to_last_good_state()
 
-    def go_on_from_arrays(self) -> None:
-        """Go on from parameters, memory and states that somebody else may have written to."""
-        self.start_from_arrays()
-        self._keep_at = -math.inf  # no replay of earlier steps leads to them: the next ones begin with a copy
+    def resume_from_arrays(self) -> None:
+        """Go on from weights, optimizer state and hidden state that a callback may have written to."""
+        self._load_arrays()
+        self._snapshot_at = -math.inf  # no replay of earlier steps leads to them: the next steps start with a snapshot
 
     def finish(self) -> None:
         """Raise DivergenceError, as `advance` does, if the last update made weights that are not finite.
 
-        Nobody has seen their loss yet. Weights that were not finite when training began are not its fault.
+        Their loss is not known yet. Weights that were not finite when training began are not an error of training.
         """
-        if not (np.isfinite(self.params) | ~np.isfinite(self._kept.params)).all():
-            self._take_back()
+        if not (np.isfinite(self.params) | ~np.isfinite(self._snapshot.state.params)).all():
+            self._return_to_last_good_state()
 
-    def copy(self) -> Copy:
+    def snapshot(self) -> Snapshot:
         """Return a copy of all that training changes."""
-        return Copy(
-            self.cursor.copy(),
-            self.params.copy(),
-            tuple(array.copy() for array in self.memory),
-            tuple(array.copy() for array in self.states),
-            self._block_position,
-        )
+        return Snapshot(self.state.copy(), self.cursor.copy(), self._block_position)
 
     def _take_steps(self, rates: NDArray[np.float64]) -> None:
         """Take steps in compiled code, as the first thread on this one and as each other on a helper thread."""
@@ -273,41 +248,40 @@ class Trainer:
             barrier.break_()
 
     def _store_states(self) -> None:
-        """Store the states if a step was made: a step that was broken off may have left them changed."""
+        """Update the model state if a step was completed: an interrupted step may have changed `carried`."""
         if self.cursor.n_steps == self._stored_step:
             return
         for shard in self.shards:
             for state, carried in zip(self.states, shard.carried, strict=True):
                 state[:, shard.streams.start : shard.streams.stop] = carried
-        self._stored_step = self.cursor.n_steps  # at last: where Ctrl-C comes in between, it is all done once more
+        self.state.n_steps, self.state.smooth_loss = self.cursor.n_steps, self.cursor.smooth_loss
+        self._stored_step = self.cursor.n_steps  # last: if Ctrl-C interrupts this, all of it is done again
 
-    def start_from_arrays(self) -> None:
-        """Pack the weights and hand the states out; from then on the kernel packs what it updates."""
+    def _load_arrays(self) -> None:
+        """Pack the weights and distribute the hidden state; from then on the kernel packs what it updates."""
         core.pack_weights(self.network, self.params, self.panels)
         for shard in self.shards:
             for state, carried in zip(self.states, shard.carried, strict=True):
                 carried[...] = state[:, shard.streams.start : shard.streams.stop]
 
-    def _take_back(self) -> None:
-        """Return to the last good model and say that training diverged.
-
-        Training is deterministic: from the kept copy the same steps lead back to the parameters for which the
-        loss was still finite, those before the last update that was made.
-        """
-        bad_step, last_loss = self.cursor.n_steps, self.cursor.last_loss
-        self.cursor = self._kept.cursor
-        self.streams.position = self._kept.position
+    def _restore(self, snapshot: Snapshot) -> None:
+        """Return to a snapshot, which is used up: its cursor goes on."""
+        self.cursor = snapshot.cursor
+        self.streams.position = snapshot.position
         self._read_block()
-        for array, kept in zip(
-            (self.params, *self.memory, *self.states),
-            (self._kept.params, *self._kept.memory, *self._kept.states),
-            strict=True,
-        ):
-            array[...] = kept
+        self.state.restore(snapshot.state)
         for shard in self.shards:
             shard.gradient[:] = 0
-        self.start_from_arrays()
+        self._load_arrays()
         self._stored_step = self.cursor.n_steps
+
+    def _return_to_last_good_state(self) -> None:
+        """Return to the last state whose loss was finite, and raise DivergenceError.
+
+        Training is deterministic: from the snapshot the same steps lead back to the weights before the last update.
+        """
+        bad_step, last_loss = self.cursor.n_steps, self.cursor.last_loss
+        self._restore(self._snapshot)
         if bad_step - 1 > self.cursor.n_steps:
             self._take_steps(np.concatenate(self._rates)[: bad_step - 1 - self.cursor.n_steps])
         raise DivergenceError(bad_step, last_loss)
@@ -321,7 +295,7 @@ def threads_for(layout: Layout, streams: Streams, n_threads: int | None) -> int:
     layout : Layout
     streams : Streams
     n_threads : int or None
-        What the user asked for; None: as many as are worth it.
+        The user's choice; None: as many as are worth it.
 
     Examples
     --------

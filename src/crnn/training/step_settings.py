@@ -1,0 +1,63 @@
+"""StepSettings: what a training step does, apart from the state that it changes."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from ..settings import Settings
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """Clipping, weight decay, Adam's moments, dropout, and the scale of the loss.
+
+    Parameters
+    ----------
+    seq_length : int
+        The length of a chunk to which losses are scaled. Chunks are shorter if the text is.
+    clip, clip_norm : float
+        Infinity: not clipped.
+    weight_decay, beta_1, beta_2 : float
+    dropout, weight_dropout : float
+    dropout_seed : int
+        With the number of a step it decides which units and which weights are dropped.
+
+    Examples
+    --------
+    >>> StepSettings(seq_length=25).clip
+    inf
+    """
+
+    seq_length: int
+    clip: float = math.inf
+    clip_norm: float = math.inf
+    weight_decay: float = 0.0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    dropout: float = 0.0
+    weight_dropout: float = 0.0
+    dropout_seed: int = 0
+
+    @classmethod
+    def of(cls, settings: Settings, rng: np.random.Generator) -> Self:
+        """Return those of a call of training.
+
+        The dropout's seed comes from a copy of the model's generator, so that a run cut in two goes on with the same
+        seed.
+        """
+        return cls(
+            seq_length=settings.seq_length,
+            clip=settings.clip,
+            clip_norm=settings.clip_norm,
+            weight_decay=settings.weight_decay,
+            beta_1=settings.beta_1,
+            beta_2=settings.beta_2,
+            dropout=settings.dropout,
+            weight_dropout=settings.weight_dropout,
+            dropout_seed=int(copy.deepcopy(rng).integers(2**63)),
+        )
