@@ -1,0 +1,164 @@
+"""A text on a terminal, each character coloured by its surprisal; digits below it where there are no colours."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple, TextIO
+
+from ..training.progress import printable
+
+__all__ = ["coloured", "marked", "takes_colours"]
+
+# Backgrounds and letters of 1, 2, … 8 and more bits, of the 256 colours of xterm; the text below 1 bit is as it was.
+# Luminance goes in one direction, away from the terminal's own background.
+ON_DARK = ((52, 231), (88, 231), (124, 231), (160, 231), (202, 16), (208, 16), (214, 16), (220, 16))
+ON_LIGHT = ((230, 16), (223, 16), (216, 16), (209, 16), (202, 16), (166, 16), (124, 231), (88, 231))
+MAX_MARK = 9  # bits; the largest digit
+MIN_WIDTH = 20  # columns, for terminals that say nonsense
+RESET = "\x1b[0m"
+LINE_END = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
+
+
+class Cell(NamedTuple):
+    """A character as it is shown, and its surprisal."""
+
+    shown: str
+    bits: float
+
+
+def takes_colours(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Say whether to write colours to a stream: a terminal, and ``NO_COLOR`` is not set.
+
+    Examples
+    --------
+    >>> import io
+    >>> takes_colours(io.StringIO(), {})
+    False
+    """
+    return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
+def coloured(
+    text: str | bytes, bits: Sequence[float], environment: Mapping[str, str], *, encoding: str = "utf-8"
+) -> Iterator[str]:
+    r"""Give a text line by line, each character on a colour that tells its surprisal, and a key to the colours.
+
+    Parameters
+    ----------
+    text : str or bytes
+        Bytes are shown as Latin-1. Characters that a terminal obeys or cannot show are escaped.
+    bits : sequence of len(text) float
+        The surprisal of each character.
+    environment : mapping of str to str
+        ``COLORFGBG`` tells of a light background, where the terminal sets it.
+    encoding : str, default="utf-8"
+        Of the terminal; what it does not have is escaped.
+
+    Returns
+    -------
+    iterator of str
+        Lines with their ends. A line end of the text is shown as an arrow.
+
+    Examples
+    --------
+    >>> next(coloured("ab\n", [0.5, 2.5, 0.0], {}))
+    'a\x1b[48;5;88m\x1b[38;5;231mb\x1b[0m↵\n'
+    """
+    light = environment.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+    palette = [f"\x1b[48;5;{back}m\x1b[38;5;{letter}m" for back, letter in (ON_LIGHT if light else ON_DARK)]
+
+    def line(cells: Iterable[Cell]) -> str:
+        runs = groupby(cells, lambda cell: min(int(cell.bits), len(palette)))
+        shown = ((level, "".join(cell.shown for cell in run)) for level, run in runs)
+        return "".join(f"{palette[level - 1]}{run}{RESET}" if level else run for level, run in shown) + "\n"
+
+    for cells in _lines(text, bits, encoding):
+        yield line(cells)
+    key = (Cell(f" {level}{'+' if level == len(palette) else ''} ", level) for level in range(len(palette) + 1))
+    yield f"\nbits: {line(key)}"
+
+
+def marked(text: str | bytes, bits: Sequence[float], width: int, *, encoding: str = "utf-8") -> Iterator[str]:
+    r"""Give a text line by line, each with a line of marks below it: the bits of each character as a digit.
+
+    Parameters
+    ----------
+    text, bits, encoding
+        As of `coloured`.
+    width : int
+        Columns; a longer line is cut.
+
+    Returns
+    -------
+    iterator of str
+        Two lines at a time. A digit stands below the first column of its character; bits are rounded down, there is
+        none below 1, and 9 is 9 or more.
+
+    Examples
+    --------
+    >>> print(*marked("to be\nor", [4.5, 0.1, 0.2, 3.0, 12.5, 1.0, 0.9, 2.0], 80), sep="")
+    to be↵
+    4  391
+    or
+     2
+    <BLANKLINE>
+    Digits are bits, rounded down; none below 1, 9 for 9 or more.
+    <BLANKLINE>
+    """
+    for cells in _lines(text, bits, encoding):
+        line, marks, used = "", "", 0
+        for shown, value in cells:
+            columns = _columns(shown)
+            if used + columns > max(width, MIN_WIDTH):
+                yield f"{line}\n{marks.rstrip()}\n"
+                line, marks, used = "", "", 0
+            mark = str(min(int(value), MAX_MARK)) if value >= 1 else " "
+            line, marks, used = line + shown, marks + mark.ljust(columns)[:columns], used + columns
+        yield f"{line}\n{marks.rstrip()}\n"
+    yield f"\nDigits are bits, rounded down; none below 1, {MAX_MARK} for {MAX_MARK} or more.\n"
+
+
+def _lines(text: str | bytes, bits: Sequence[float], encoding: str) -> Iterator[list[Cell]]:
+    """Give the characters of each line of a text, its line end among them."""
+    characters = text if isinstance(text, str) else bytes(text).decode("latin-1")
+    cells: list[Cell] = []
+    for character, value in zip(characters, bits, strict=True):
+        cells.append(Cell(_harmless(character, encoding), value))
+        if character == "\n":
+            yield cells
+            cells = []
+    if cells:
+        yield cells
+
+
+def _harmless(character: str, encoding: str) -> str:
+    r"""Return a character as a terminal shows it without obeying it.
+
+    Examples
+    --------
+    >>> [_harmless(character, "ascii") for character in "a\n\t\x1b\u202e\ud800é"]
+    ['a', '\\n', '\\t', '\\x1b', '\\u202e', '\\ud800', '\\xe9']
+    """
+    if character == "\n":
+        shown = LINE_END if LINE_END.encode(encoding, "ignore") else "\\n"
+    else:
+        shown = character if character.isprintable() else printable(character)
+    if not shown.isprintable():  # tabs, and characters that change the direction of writing
+        shown = shown.encode("unicode_escape").decode("ascii")
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _columns(shown: str) -> int:
+    """Return the columns that a text takes on a terminal.
+
+    Examples
+    --------
+    >>> _columns("ab"), _columns("\u4e2d"), _columns("\u0301")
+    (2, 2, 0)
+    """
+    return sum(
+        0 if unicodedata.category(character) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in shown
+    )
