@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import numpy as np
@@ -16,6 +17,8 @@ from crnn.training import trainer
 # A machine with fewer cores than threads makes single examples slow; that is no failure.
 settings.register_profile("crnn", deadline=None)
 settings.load_profile("crnn")
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # pictures of the tests, doctests and guides open no windows
 
 
 @pytest.fixture(params=_kernels.available())

@@ -12,7 +12,7 @@ from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from .axes import axes_for
 from .colours import diverging
-from .text_grid import CELL_HEIGHT, CELL_WIDTH, COLUMNS, TextGrid, draw_values, write
+from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 from .unit_search import find_units
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _draw(ax: Axes | None, grid: TextGrid, activations: Sequence[NDArray[Any]], 
     for i, activation in enumerate(activations):
         matrix[grid.rows + height * i + 1, grid.columns] = activation
     longest = max(grid.used_width, max(map(len, titles)))
-    ax = axes_for(ax, 1.4 + CELL_WIDTH * longest, 0.2 + CELL_HEIGHT * max(len(matrix), 6))
+    ax = axes_for(ax, *figure_size(len(matrix), longest))
     image = draw_values(ax, matrix, cmap=diverging(ax), vmin=-1.0, vmax=1.0)
     for i, title in enumerate(titles):
         ax.text(-0.5, height * i, title, ha="left", va="center", fontsize="small", weight="bold", parse_math=False)

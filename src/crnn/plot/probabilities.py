@@ -11,7 +11,7 @@ from ..char_rnn import CharRNN
 from ..settings import whole
 from .axes import axes_for
 from .colours import line_colour, sequential
-from .text_grid import CELL_HEIGHT, CELL_WIDTH, COLUMNS, TextGrid, draw_values, write
+from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ def probabilities(
     matrix = np.full((height * grid.n_rows - 1, grid.used_width), np.nan)
     matrix[guess_rows, guess_columns] = np.take_along_axis(p, best, axis=1)
 
-    ax = axes_for(ax, 1.6 + CELL_WIDTH * grid.used_width, 0.4 + CELL_HEIGHT * max(len(matrix), 7))
+    ax = axes_for(ax, *figure_size(*matrix.shape))
     image = draw_values(ax, matrix, cmap=sequential(ax), vmin=0.0, vmax=1.0)
     write(ax, image, text_rows, grid.columns, grid.symbols, space=True, weight="bold")
     vocabulary = list(model.vocabulary_)
@@ -88,7 +88,7 @@ def probabilities(
     ax.set_yticks(lines.ravel(), ["text", *map(str, range(1, n + 1))] * grid.n_rows, fontsize="x-small")
     ax.tick_params(length=0)
     ax.set_title("framed: the character that came next", loc="left", fontsize="small")
-    ax.figure.colorbar(image, ax=ax, label="probability of coming next", aspect=30, pad=0.02)
+    ax.figure.colorbar(image, ax=ax, label="probability", aspect=30, pad=0.02)
     return ax
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..char_rnn import CharRNN
 from .axes import axes_for
 from .colours import sequential
-from .text_grid import CELL_HEIGHT, CELL_WIDTH, COLUMNS, TextGrid, draw_values, write
+from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +62,7 @@ def surprisal(
     bits = model.surprisal(text) / math.log(2)
     matrix = np.full((grid.n_rows, grid.used_width), np.nan)
     matrix[grid.rows, grid.columns] = bits
-    ax = axes_for(ax, 1.4 + CELL_WIDTH * grid.used_width, 0.6 + CELL_HEIGHT * max(grid.n_rows, 5))
+    ax = axes_for(ax, *figure_size(*matrix.shape))
     image = draw_values(ax, matrix, cmap=sequential(ax), vmin=0.0, vmax=max_bits)
     write(ax, image, grid.rows, grid.columns, grid.symbols)
     more = "max" if bits.max() > max_bits else "neither"

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-__all__ = ["CELL_HEIGHT", "CELL_WIDTH", "COLUMNS", "MAX_SYMBOLS", "TextGrid", "draw_values", "write"]
+__all__ = ["COLUMNS", "MAX_SYMBOLS", "TextGrid", "draw_values", "figure_size", "write"]
 
 COLUMNS = 64  # of a line of text, as long as nothing else is said
 MAX_SYMBOLS = 5000  # each is an artist of matplotlib, which draws some thousands a second
 CELL_WIDTH, CELL_HEIGHT = 0.125, 0.21  # inches, for a letter of 9 points
+MIN_ROWS, MIN_COLUMNS = 7, 28  # that there is room for: the cells of a short text are no larger
 MIN_POINTS, MAX_POINTS = 3.0, 10.0  # of a letter
 
 Array = NDArray[Any]
@@ -89,7 +90,8 @@ def draw_values(ax: Axes, matrix: ArrayLike, **options: Any) -> AxesImage:
         Passed to ``ax.imshow``: cmap, norm, vmin, vmax.
     """
     image = ax.imshow(np.ma.masked_invalid(matrix), aspect="auto", interpolation="nearest", **options)
-    ax.set(xticks=[], yticks=[])
+    rows, columns = _room(image)
+    ax.set(xticks=[], yticks=[], xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
     ax.spines[:].set_visible(False)
     return image
 
@@ -120,10 +122,8 @@ def write(
     """
     import matplotlib as mpl
 
-    matrix = image.get_array()
-    assert matrix is not None
-    points = font_size(ax, *matrix.shape)
-    values = matrix[rows, columns]
+    points = font_size(ax, *_room(image))
+    values = image.get_array()[rows, columns]  # type: ignore[index]
     backgrounds = image.to_rgba(values)
     empty = np.ma.getmaskarray(values)
     for row, column, symbol, background, is_empty in zip(
@@ -138,6 +138,24 @@ def write(
             column, row, shown, color=colour, fontsize=points, family="monospace", ha="center", va="center_baseline",
             parse_math=False, usetex=False, clip_on=True, **style,
         )  # fmt: skip
+
+
+def figure_size(rows: int, columns: int) -> tuple[float, float]:
+    """Return the width and height, in inches, of a figure with so many cells and a colour bar.
+
+    Examples
+    --------
+    >>> figure_size(10, 64)
+    (9.4, 2.7)
+    """
+    rows, columns = max(rows, MIN_ROWS), max(columns, MIN_COLUMNS)
+    return 1.4 + CELL_WIDTH * columns, 0.6 + CELL_HEIGHT * rows
+
+
+def _room(image: AxesImage) -> tuple[int, int]:
+    """Return how many rows and columns of cells there is room for."""
+    rows, columns = image.get_size()
+    return max(rows, MIN_ROWS), max(columns, MIN_COLUMNS)
 
 
 def font_size(ax: Axes, rows: int, columns: int) -> float:
