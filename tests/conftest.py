@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -41,6 +42,13 @@ def seven_cores():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "cores", lambda: 7)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _pictures_are_closed():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,18 +1,11 @@
-"""Pictures are drawn in memory and closed after each test; models whose answers are known."""
+"""Models whose answers are known."""
 
 import numpy as np
 import pytest
 
 from crnn import CharRNN
 
-pyplot = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def _in_memory():
-    pyplot.switch_backend("Agg")
-    yield
-    pyplot.close("all")
+pytest.importorskip("matplotlib")
 
 
 @pytest.fixture
