@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.peers import GATES, Arrays, Peer, peer_class
 from crnn import CharRNN
-from crnn.text.corpus import Source
+from crnn.text.sources import TextLike
 
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
 LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable over thousands of steps
@@ -104,7 +104,9 @@ class Case:
         return {name: rng.uniform(-(H**-0.5), H**-0.5, shape) for name, shape in shapes.items()}
 
 
-def crnn_model(case: Case, *, dtype: str = "float32", n_threads: int | None = 1, text: Source | None = None) -> CharRNN:
+def crnn_model(
+    case: Case, *, dtype: str = "float32", n_threads: int | None = 1, text: TextLike | None = None
+) -> CharRNN:
     """Return a model of the case with the case's weights, not yet trained.
 
     `text`, if given, is what the vocabulary is taken from instead of the case's own alphabet.
@@ -144,7 +146,7 @@ def smoothed(losses: NDArray[np.float64]) -> float:
     return float(weight @ losses / weight.sum())
 
 
-def crnn_sweep(model: CharRNN, text: Source) -> float:
+def crnn_sweep(model: CharRNN, text: TextLike) -> float:
     """Let a model take its `max_steps` once more; return their loss as `smoothed` does."""
     model.smooth_loss_ = 0.0
     model.partial_fit(text)

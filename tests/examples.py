@@ -12,7 +12,7 @@ from crnn.model.state import ModelState
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.settings import OPTIMIZERS
-from crnn.text.documents import pack, starts
+from crnn.text.documents import boundaries, pack
 from crnn.text.text_streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
 from crnn.training.step_settings import StepSettings
@@ -88,7 +88,7 @@ def packed_documents(documents, boundary=9):
 def unpacked_documents(packed, boundary=9):
     """Return the documents of a row of ids, as tuples."""
     assert packed[0] == packed[-1] == boundary
-    return [tuple(part[1:].tolist()) for part in np.split(packed, starts(packed, boundary))[1:-1]]
+    return [tuple(part[1:].tolist()) for part in np.split(packed, boundaries(packed, boundary))[1:-1]]
 
 
 class Run:

@@ -16,14 +16,13 @@ from .model.extension import extended, widened
 from .model.layout import Layout
 from .model.state import ModelState
 from .settings import OPTIMIZERS, Settings, generator, real, threads
-from .text import corpus
-from .text.corpus import Source
+from .text.sources import TextLike, text_source
 from .training.budget import Budget
 from .training.exclusive import exclusive_training
 from .training.memory_need import check_memory
 from .training.run import TrainingRun, streams_for
 from .training.trainer import threads_for
-from .training.validation import texts
+from .training.validation import training_and_validation_ids
 
 SAMPLES = 5  # documents that verbose=2 shows at a time
 SAMPLE_LENGTH = 200  # symbols of a running text that it shows
@@ -217,7 +216,7 @@ class CharRNN(LanguageModel):
 
     # ---------------------------------------------------------------- training
 
-    def fit(self, X: Source, y: None = None, *, validation: Source | None = None) -> Self:
+    def fit(self, X: TextLike, y: None = None, *, validation: TextLike | None = None) -> Self:
         """Train anew on a text, or on many short ones.
 
         Parameters
@@ -276,7 +275,7 @@ class CharRNN(LanguageModel):
         return self
 
     def partial_fit(
-        self, X: Source, y: None = None, *, validation: Source | None = None, extend_vocabulary: bool = False
+        self, X: TextLike, y: None = None, *, validation: TextLike | None = None, extend_vocabulary: bool = False
     ) -> Self:
         """Go on training with a text: weights, optimiser memory and hidden state are those of the model.
 
@@ -324,8 +323,8 @@ class CharRNN(LanguageModel):
 
     def _learn(
         self,
-        X: Source,
-        validation: Source | None,
+        X: TextLike,
+        validation: TextLike | None,
         *,
         state: ModelState | None,
         sweeps: int,
@@ -335,16 +334,17 @@ class CharRNN(LanguageModel):
         """Train a new state, or carry `state` on, for `max_seconds`, `max_steps` or a number of epochs."""
         start = time.perf_counter()
         settings = Settings.check(self.get_params())
-        text = corpus.rereadable(X)
+        source = text_source(X)
+        held_out = None if validation is None else text_source(validation, "validation")
         if state is None:
-            vocabulary, n_steps = corpus.vocabulary_of(text, settings.min_count), 0
+            vocabulary, n_steps = source.vocabulary(settings.min_count), 0
         else:
             state.check(settings)
             vocabulary, n_steps = state.vocabulary, state.n_steps
             if extend:
-                found = corpus.vocabulary_of(text, boundary=vocabulary.boundary is not None)
+                found = source.vocabulary(boundary=vocabulary.boundary is not None)
                 vocabulary = extended(vocabulary, found)
-        ids, validation_ids = texts(text, validation, vocabulary, settings)
+        ids, validation_ids = training_and_validation_ids(source, held_out, vocabulary, settings)
         rng = generator(settings.random_state)  # checked even where it is not used
         rng = rng if state is None else state.rng
         streams = streams_for(ids, vocabulary, settings, rng, n_steps)
@@ -383,7 +383,7 @@ class CharRNN(LanguageModel):
 
     @classmethod
     def recommended(
-        cls, X: Source, seconds: float, *, cell: str = "lstm", n_threads: int | None = None, verbose: int = 1
+        cls, X: TextLike, seconds: float, *, cell: str = "lstm", n_threads: int | None = None, verbose: int = 1
     ) -> Self:
         """Return a model that is not fitted, with parameters that make the most of a text in a given time.
 
@@ -425,7 +425,7 @@ class CharRNN(LanguageModel):
         seconds = real("seconds", seconds, above=0.0)
         if cell not in recommended.RECIPES:
             raise InvalidInputError(f"cell must be one of {', '.join(map(repr, recommended.RECIPES))}, not {cell!r}")
-        length = corpus.length(X)
+        length = text_source(X).max_length
         if length < 2:
             raise InvalidInputError(f"X is too short: its length is {length}, but at least 2 symbols are needed")
         speed = recommended.measured_speed(threads(n_threads))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 from examples import network, symbols
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import InvalidInputError
+from crnn import CharRNN, InvalidInputError
+from crnn.settings import Settings
+from crnn.text.sources import text_source
 from crnn.training import validation
 from crnn.training.budget import Budget
 from crnn.training.evaluation import shape_of
-from crnn.training.validation import EVALUATIONS, LEAST_ROWS, PASSES, SHARE, Validation, split
+from crnn.training.validation import EVALUATIONS, LEAST_ROWS, PASSES, SHARE, Validation, training_and_validation_ids
 
 V, H = 7, 5
 
@@ -130,15 +131,44 @@ def test_it_is_the_loss():
 # --- the text that is held out
 
 
-@given(st.integers(1, 500), st.floats(0, 1, exclude_min=True, exclude_max=True), st.integers(1, 9))
-def test_split(n, fraction, batch_size):
-    ids = np.arange(n)
-    held_out = round(n * fraction)
-    if held_out == 0 or n - held_out < batch_size + 1:
-        message = rf"^validation_fraction=.* of a text of {n} symbols leaves {held_out} for .* and {n - held_out} for"
-        with pytest.raises(InvalidInputError, match=message):
-            split(ids, fraction, batch_size)
-    else:
-        training, tail = split(ids, fraction, batch_size)
-        assert len(tail) == held_out
-        assert np.concatenate([training, tail]).tolist() == ids.tolist()
+def ids_of(X, validation=None, vocabulary=None, **parameters):
+    source = text_source(X)
+    return training_and_validation_ids(
+        source,
+        None if validation is None else text_source(validation, "validation"),
+        vocabulary or source.vocabulary(),
+        Settings.check(CharRNN(**parameters).get_params()),
+    )
+
+
+def test_without_validation_all_is_trained_on():
+    training, held_out = ids_of("abcab")
+    assert (training.tolist(), held_out) == ([0, 1, 2, 0, 1], None)
+
+
+def test_a_fraction_of_a_text_or_of_documents_is_held_out():
+    training, held_out = ids_of("abcab", validation_fraction=0.4)
+    assert (training.tolist(), held_out.tolist()) == ([0, 1, 2], [0, 1])
+    training, held_out = ids_of(["a", "bc", "a"], validation_fraction=0.3)
+    assert (training.tolist(), held_out.tolist()) == ([3, 0, 3, 1, 2, 3], [3, 0, 3])
+
+
+def test_a_validation_text_is_encoded_by_its_own_name():
+    assert ids_of("abc", "cb")[1].tolist() == [2, 1]
+    assert ids_of(["abc"], ["c", ""])[1].tolist() == [3, 2, 3, 3]
+    with pytest.raises(InvalidInputError, match=r"^validation holds 'd'"):
+        ids_of("abc", "cd")
+    with pytest.raises(InvalidInputError, match=r"^validation is empty"):
+        ids_of("abc", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameters", "message"),
+    [
+        (("abc", "b"), {"validation_fraction": 0.5}, "validation is given, and validation_fraction=0.5 as well"),
+        (("abc",), {"patience": 3}, "patience=3 needs a validation text"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(arguments, parameters, message):
+    with pytest.raises(InvalidInputError, match=message):
+        ids_of(*arguments, **parameters)

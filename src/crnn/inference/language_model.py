@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..settings import MOST, threads, whole
-from ..text import corpus
 from ..text.corpus import Source
+from ..text.sources import text_source
 from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
 from .sampling_controls import SamplingControls
@@ -308,7 +308,7 @@ class LanguageModel(StringProbabilities):
         -1.61
         """
         network = self._packed("score", one_row=exact, scoring=True)
-        ids = corpus.encode(X, self.vocabulary_)
+        ids = text_source(X).ids(self.vocabulary_)
         given = 0 if self.vocabulary_.boundary is None else 1  # the start of the first document
         if not len(ids):
             raise InvalidInputError("X is empty; scoring needs at least 1 character")

@@ -1,4 +1,4 @@
-"""Code points and byte values: what texts are made of, piece by piece, and which of them occur."""
+"""Code points and byte values: reads a text as codes, piece by piece, and collects those that occur."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ Text = str | Bytes
 
 MAX_CODE: dict[Kind, int] = {"characters": 0x10FFFF, "bytes": 0xFF}
 UTF32 = "utf-32-le"
-# Symbols looked up at once: the temporaries (13 bytes a symbol and the index NumPy makes of them) stay in L2.
+# Symbols encoded at once: the temporaries (13 bytes a symbol and NumPy's index) stay in the second-level cache.
 _PIECE = 1 << 16
 
 
 def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[NDArray[np.intp], Kind | None, bool]:
-    """Return the codes that occur in a text, those that do so often enough.
+    """Return the codes that occur in a text at least `min_count` times.
 
     Parameters
     ----------
     blocks : iterable of str, or of bytes-like
         The text, in any partition.
     kind : {"characters", "bytes"} or None
-        What the text is of; None: its first block tells.
+        The kind of the text; None: that of its first block.
     min_count : int
-        How often at least.
 
     Returns
     -------
@@ -42,14 +41,14 @@ def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[
     kind : {"characters", "bytes"} or None
         None: there was no block.
     empty : bool
-        Whether nothing occurs at all.
+        Whether the text has no symbol.
 
     Examples
     --------
     >>> collect(["to be", " or not"], None, 2)
     (array([ 32, 111, 116]), 'characters', False)
     """
-    counts: NDArray[Any] = np.zeros(0, np.bool_)  # 1,114,112 of them: for 1 a bit more than a megabyte is enough
+    counts: NDArray[Any] = np.zeros(0, np.bool_)  # a byte for each of 1,114,112 code points if min_count is 1, else 8
     for block in blocks:
         found = kind_of(block, "the text")
         if kind is None:
@@ -68,7 +67,7 @@ def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[
 
 
 def byte_view(data: Bytes, name: str = "X") -> memoryview:
-    """See bytes-like data as one flat row of unsigned bytes; only what is not contiguous is copied."""
+    """Return a flat view of unsigned bytes; data that is not contiguous is copied."""
     view = memoryview(data)
     if view.itemsize != 1:
         raise InvalidInputError(
@@ -79,7 +78,7 @@ def byte_view(data: Bytes, name: str = "X") -> memoryview:
 
 
 def kind_of(text: object, name: str) -> Kind:
-    """Say what a text is of, or raise if it is none; `name` is what the error calls it."""
+    """Return the kind of a text; raise an error with its `name` if it is none."""
     if isinstance(text, str):
         return "characters"
     if isinstance(text, (bytes, bytearray, memoryview)):
@@ -88,7 +87,7 @@ def kind_of(text: object, name: str) -> Kind:
 
 
 def pieces(text: Text) -> Iterator[NDArray[Any]]:
-    """Code points or byte values of a text, at most `_PIECE` at once and never none."""
+    """Give the code points or byte values of a text, at most `_PIECE` at once; no piece is empty."""
     if isinstance(text, str):
         for start in range(0, len(text), _PIECE):
             piece = text[start : start + _PIECE]
@@ -100,7 +99,7 @@ def pieces(text: Text) -> Iterator[NDArray[Any]]:
 
 
 def integers(values: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
-    """One-dimensional integers; an empty list, which NumPy takes for floats, is none."""
+    """Return values as one-dimensional integers, an empty list, which NumPy takes for floats, too."""
     numbers = np.asarray(values)
     if numbers.ndim != 1:
         raise InvalidInputError(f"{name} must be one-dimensional, not of shape {numbers.shape}")
@@ -112,13 +111,13 @@ def integers(values: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
 
 
 def checked_codes(codes: ArrayLike, max_code: int) -> NDArray[np.uint32]:
-    """Give codes as a read-only array of the vocabulary's own, or say what is wrong with them."""
+    """Return codes as a new read-only array; raise an error unless they increase from 0 to `max_code` at most."""
     numbers = integers(codes, "codes")
     if numbers.size and (numbers.min() < 0 or numbers.max() > max_code):
         raise InvalidInputError(
             f"codes must lie between 0 and {max_code}, but run from {numbers.min()} to {numbers.max()}"
         )
-    # A copy in any case: the caller's array may change later.
+    # Always a copy: the caller's array may change later.
     own = np.array(numbers, np.uint32)
     falls = np.flatnonzero(own[1:] <= own[:-1])
     if falls.size:

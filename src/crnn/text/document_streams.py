@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .documents import starts
+from .documents import boundaries
 from .streams import MAX_BLOCK, Block
 
 __all__ = ["DocumentStreams", "DocumentsPosition", "Queue"]
@@ -26,6 +26,10 @@ class Queue(NamedTuple):
     length: Places  # symbols of each part, its leading boundary included
     read: int  # symbols of the first part that have been read
     symbols: int  # in all, without those
+
+    def copy(self) -> Queue:
+        """Return a queue with arrays of its own, which do not keep those of a whole epoch in memory."""
+        return self._replace(first=self.first.copy(), length=self.length.copy())
 
     def advanced(self, n: int) -> Queue:
         """Return the queue without its next n symbols, of which it has as many."""
@@ -113,10 +117,10 @@ class DocumentStreams:
         B, transitions = int(batch_size), len(packed) - 1
         self.batch_size = B
         self._packed, self._boundary, self._rng = packed, boundary, rng
-        at = starts(packed, boundary)
-        self.seq_length = T = min(int(seq_length), max(transitions // B, int(np.diff(at).max())))
+        places = boundaries(packed, boundary)
+        self.seq_length = T = min(int(seq_length), max(transitions // B, int(np.diff(places).max())))
         self.steps_per_epoch = -(-transitions // (B * T))
-        self._first, self._length = _parts(at[:-1], np.diff(at), max(MIN_PART, -(-transitions // B)))
+        self._first, self._length = _parts(places[:-1], np.diff(places), max(MIN_PART, -(-transitions // B)))
         self._epochs = -(-max(MIN_SHUFFLED, 4 * B * T) // transitions)  # that are shuffled at once
         nothing = np.zeros(0, np.int64)
         self._queues = (Queue(nothing, nothing, 0, 0),) * B
@@ -159,7 +163,8 @@ class DocumentStreams:
         T, queues = self.seq_length, self._queues
         if min(queue.symbols for queue in queues) >= T:
             return
-        random_state, held, shuffles = self._rng.bit_generator.state, queues, 0
+        random_state, shuffles = self._rng.bit_generator.state, 0
+        held = tuple(queue.copy() for queue in queues)
         while min(queue.symbols for queue in queues) < T:
             queues = self._distributed(queues)
             shuffles += 1

@@ -11,28 +11,28 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from .codes import Kind, Text, byte_view, kind_of
 
-__all__ = ["Documents", "joined", "pack", "split", "starts"]
+__all__ = ["JoinedTexts", "boundaries", "join", "pack"]
 
 Ids = NDArray[Any]
 
 
-class Documents(NamedTuple):
-    """The texts of a collection one after another, and how long each is."""
+class JoinedTexts(NamedTuple):
+    """The texts of a collection one after another, and the length of each."""
 
     text: Text
     lengths: NDArray[np.int64]  # in symbols, (n,)
     kind: Kind
 
 
-def joined(X: Iterable[Any], name: str = "X") -> Documents:
+def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
     """Read a collection of texts once.
 
     Parameters
     ----------
-    X : iterable of str, or of bytes-like
+    texts : iterable of str, or of bytes-like
         At least one text; a text may be empty.
     name : str, default="X"
-        What error messages call the collection.
+        The name of the collection in error messages.
 
     Raises
     ------
@@ -41,23 +41,23 @@ def joined(X: Iterable[Any], name: str = "X") -> Documents:
 
     Examples
     --------
-    >>> joined(["to be", "", "or not"]).lengths
+    >>> join(["to be", "", "or not"]).lengths
     array([5, 0, 6])
     """
-    texts = list(X)
-    if not texts:
+    own = list(texts)
+    if not own:
         raise InvalidInputError(f"{name} is an empty list; at least 1 document is needed (which may be an empty text)")
-    kind = kind_of(texts[0], f"{name}[0]")
-    for i, text in enumerate(texts):
+    kind = kind_of(own[0], f"{name}[0]")
+    for i, text in enumerate(own):
         if kind_of(text, f"{name}[{i}]") != kind:
             raise InvalidInputError(
-                f"{name}[{i}] is {type(text).__name__}, but {name}[0] is {type(texts[0]).__name__}: the documents must "
+                f"{name}[{i}] is {type(text).__name__}, but {name}[0] is {type(own[0]).__name__}: the documents must "
                 f"be all str or all bytes"
             )
         if isinstance(text, memoryview):
-            texts[i] = byte_view(text, f"{name}[{i}]")
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    return Documents("".join(texts) if kind == "characters" else b"".join(texts), lengths, kind)
+            own[i] = byte_view(text, f"{name}[{i}]")
+    lengths = np.fromiter(map(len, own), np.int64, len(own))
+    return JoinedTexts("".join(own) if kind == "characters" else b"".join(own), lengths, kind)
 
 
 def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
@@ -66,9 +66,9 @@ def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
     Parameters
     ----------
     ids : array of unsigned integers, shape (N,)
-        Of the documents one after another.
+        The documents one after another.
     lengths : array of int, shape (n,)
-        Of the documents; their sum is N.
+        Symbols of each document; their sum is N.
     boundary : int
         The boundary's id.
 
@@ -88,45 +88,14 @@ def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
     return packed
 
 
-def starts(packed: Ids, boundary: int) -> NDArray[np.intp]:
-    """Return where the boundaries are: one more than there are documents.
+def boundaries(packed: Ids, boundary: int) -> NDArray[np.intp]:
+    """Return the places of the boundaries: one more than there are documents.
+
+    Document i is packed[places[i] + 1 : places[i + 1]].
 
     Examples
     --------
-    >>> starts(np.array([9, 4, 5, 9, 9, 6, 9]), 9)
+    >>> boundaries(np.array([9, 4, 5, 9, 9, 6, 9]), 9)
     array([0, 3, 4, 6])
     """
     return np.flatnonzero(packed == boundary)
-
-
-def split(packed: Ids, boundary: int, fraction: float) -> tuple[Ids, Ids]:
-    """Return the first documents, to train on, and the last ones, to validate with.
-
-    Parameters
-    ----------
-    packed : array of shape (N,)
-        As `pack` makes it.
-    boundary : int
-    fraction : float
-        The part of the documents that the last ones are, to the nearest document.
-
-    Raises
-    ------
-    InvalidInputError
-        If there would be none of either.
-
-    Examples
-    --------
-    >>> split(np.array([9, 4, 5, 9, 9, 6, 9]), 9, 0.3)
-    (array([9, 4, 5, 9, 9]), array([9, 6, 9]))
-    """
-    at = starts(packed, boundary)
-    n = len(at) - 1
-    held_out = round(n * fraction)
-    if not 0 < held_out < n:
-        raise InvalidInputError(
-            f"validation_fraction={fraction:g} of {n} documents leaves {held_out} for validation and {n - held_out} "
-            f"for training, but at least 1 of each is needed; change validation_fraction or take more documents"
-        )
-    cut = at[n - held_out]
-    return packed[: cut + 1], packed[cut:]

@@ -1,4 +1,4 @@
-"""The symbols that are no characters."""
+"""Special: the symbols that are no characters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["BOUNDARY", "UNKNOWN", "Special"]
 
 
 class Special(Enum):
-    """What stands in a vocabulary beside the characters; equal to no text.
+    """A symbol of a vocabulary that is no character; equal to no text.
 
     Examples
     --------

@@ -27,6 +27,11 @@ class Block(NamedTuple):
     ids: NDArray[Any]
     starts_epoch: bool
 
+    @property
+    def n_transitions(self) -> int:
+        """n: from one symbol of a stream to the next."""
+        return int(self.ids.shape[1]) - 1
+
 
 class Streams(Protocol):
     """B sequences of symbols that are read side by side in chunks of T transitions, without end.

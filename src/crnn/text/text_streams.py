@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from .streams import Block
 
-__all__ = ["TextStreams"]
+__all__ = ["TextStreams", "min_symbols"]
+
+
+def min_symbols(batch_size: int) -> int:
+    """Return the length of the shortest text that gives each stream a transition.
+
+    Examples
+    --------
+    >>> min_symbols(1), min_symbols(7)
+    (2, 8)
+    """
+    return batch_size + 1
 
 
 class TextStreams:
@@ -80,21 +91,21 @@ class TextStreams:
             raise InvalidInputError(
                 f"ids must be one-dimensional integers, not {ids.dtype} of shape {ids.shape}"
             )
-        N = len(ids)
-        if N < 2:
+        n = len(ids)
+        if n < min_symbols(1):
             raise InvalidInputError(
-                f"{name} is too short: its length is {N}, but at least 2 symbols are needed, "
+                f"{name} is too short: its length is {n}, but at least {min_symbols(1)} symbols are needed, "
                 "one to read and one to predict"
             )
-        if batch_size > N - 1:
+        if n < min_symbols(batch_size):
             raise InvalidInputError(
-                f"{name} is too short for batch_size={batch_size}: its length is {N}, but at least "
-                f"{batch_size + 1} symbols are needed; lower batch_size"
+                f"{name} is too short for batch_size={batch_size}: its length is {n}, but at least "
+                f"{min_symbols(batch_size)} symbols are needed; lower batch_size"
             )
         self.ids = np.ascontiguousarray(ids).view()
         self.ids.flags.writeable = False
         self.batch_size = int(batch_size)
-        self.stream_length = (N - 1) // self.batch_size + 1
+        self.stream_length = (n - 1) // self.batch_size + 1
         self.seq_length = min(int(seq_length), self.stream_length - 1)
         self.steps_per_epoch = self._chunks_from(0)
         self._position = 0

@@ -1,4 +1,4 @@
-"""Symbols and ids: the characters of a text, or the values of its bytes, numbered in sorted order."""
+"""Vocabulary: the characters of a text, or the values of its bytes, numbered in sorted order."""
 
 from __future__ import annotations
 
@@ -17,52 +17,49 @@ __all__ = ["Ids", "Kind", "Text", "Vocabulary"]
 
 Ids = NDArray[np.unsignedinteger[Any]]
 
-# Symbols that `repr` shows.
-_SHOWN = 32
-# What an unknown symbol is in a text: Unicode's replacement character, and what `str.encode` puts in its place.
+_SHOWN = 32  # symbols in a `repr`
+# The text of an unknown symbol: Unicode's replacement character, and its counterpart in `str.encode`.
 _REPLACEMENT = {"characters": 0xFFFD, "bytes": ord("?")}
 
 
 class Vocabulary(Sequence[str | bytes | Special]):
-    r"""The symbols of a model in id order, and the way from text to ids and back.
+    r"""The symbols of a model in id order; encodes text as ids and decodes ids.
 
     Symbols are characters (Unicode code points, lone surrogates included) or bytes. Ids follow the sorted
     code points or byte values. A vocabulary is an immutable sequence of its symbols, each a `str` of one
     character or, for bytes, a `bytes` of length one; `in` for bytes takes an `int` as well.
 
-    After them there may be two symbols that are no characters: `crnn.UNKNOWN`, which stands for every character that
-    is not one of the others, and, last of all, `crnn.BOUNDARY`, the start and the end of a document.
+    Two symbols that are no characters may follow them: `crnn.UNKNOWN`, which stands for every character that is not in
+    the vocabulary, and, last of all, `crnn.BOUNDARY`, the start and the end of a document.
 
     Parameters
     ----------
     codes : array-like of int, shape (V,)
-        Code points (0 to 0x10FFFF) or byte values (0 to 255), strictly increasing; at least one, but for a boundary.
+        Code points (0 to 0x10FFFF) or byte values (0 to 255), strictly increasing; at least one, unless there is a
+        boundary.
     kind : {"characters", "bytes"}, default="characters"
-        What the codes are.
-    unknown : bool, default=False
-        Whether there is a symbol for all other characters.
-    boundary : bool, default=False
-        Whether there is a symbol for the start and the end of a document.
+        Whether the codes are code points or byte values.
+    unknown, boundary : bool, default=False
+        Whether there is a symbol for all other characters, and one for the start and the end of a document.
 
     Attributes
     ----------
     kind : {"characters", "bytes"}
     codes : ndarray of uint32
-        Of the characters alone. Read-only.
+        Codes of the characters in id order. Read-only.
     unknown, boundary : int or None
-        The ids of these symbols, None where there is none.
+        The ids of these symbols; None without them.
     id_dtype : numpy.dtype
         The smallest unsigned type that holds every id: 1, 2 or 4 bytes.
 
     Raises
     ------
     InvalidInputError
-        If there would be no symbol, `codes` is not one-dimensional, not integers, out of range or not strictly
-        increasing, or `kind` is neither of the two.
+        If there is no symbol, `codes` is not one-dimensional, not integers, out of range or not strictly increasing, or
+        `kind` is unknown.
 
     Examples
     --------
-    >>> from crnn.text.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary.from_text("hello")
     >>> list(vocabulary)
     ['e', 'h', 'l', 'o']
@@ -101,7 +98,7 @@ class Vocabulary(Sequence[str | bytes | Special]):
         self._unknown = characters if unknown else None
         self._boundary = characters + unknown if boundary else None
         self._id_dtype = np.min_scalar_type(len(self) - 1)
-        # One entry more than the largest code: whatever lies beyond is clipped to it, and is unknown.
+        # One entry more than the largest code: larger codes are clipped to it, and it is unknown.
         self._table = np.full(int(self._codes[-1]) + 2 if characters else 1, -1, np.int32)
         self._table[self._codes] = np.arange(characters, dtype=np.int32)
 
@@ -109,19 +106,19 @@ class Vocabulary(Sequence[str | bytes | Special]):
     def from_blocks(
         cls, blocks: Iterable[Text], *, min_count: int = 1, boundary: bool = False, kind: Kind | None = None
     ) -> Vocabulary:
-        """Collect the distinct symbols of a text that comes in blocks.
+        """Collect the distinct symbols of a text that is given in blocks.
 
         Parameters
         ----------
         blocks : iterable of str, or of bytes-like
             The text, in any partition. One block at a time is held.
         min_count : int, default=1
-            Symbols that occur less often are left out. If this is above 1, there is an unknown symbol for them, and
-            for all that do not occur.
+            Rarer symbols are left out. If this is above 1, the unknown symbol stands for them, and for all that do not
+            occur.
         boundary : bool, default=False
             Whether there is a boundary; the text may then be empty.
         kind : {"characters", "bytes"}, optional
-            What the blocks are; by default the first one tells.
+            The kind of the blocks; by default that of the first one.
 
         Returns
         -------
@@ -131,12 +128,10 @@ class Vocabulary(Sequence[str | bytes | Special]):
         Raises
         ------
         InvalidInputError
-            If the text is empty, a block is of a type other than the first one's, or no symbol occurs `min_count`
-            times.
+            If the text is empty, blocks are of different types, or no symbol occurs `min_count` times.
 
         Examples
         --------
-        >>> from crnn.text.vocabulary import Vocabulary
         >>> Vocabulary.from_blocks(["to be", " or not"])
         Vocabulary(7 characters: ' benort')
         >>> Vocabulary.from_blocks(["to be", " or not"], min_count=2)
@@ -158,21 +153,10 @@ class Vocabulary(Sequence[str | bytes | Special]):
         Parameters
         ----------
         text : str or bytes-like
-            The text.
-
-        Returns
-        -------
-        Vocabulary
-            Of characters for a `str`, of bytes otherwise.
-
-        Raises
-        ------
-        InvalidInputError
-            If `text` is empty or of another type.
+            Characters or bytes; not empty.
 
         Examples
         --------
-        >>> from crnn.text.vocabulary import Vocabulary
         >>> Vocabulary.from_text(b"abba")
         Vocabulary(2 bytes: b'ab')
         """
@@ -180,22 +164,22 @@ class Vocabulary(Sequence[str | bytes | Special]):
 
     @property
     def kind(self) -> Kind:
-        """What the symbols are: "characters" or "bytes"."""
+        """Whether the symbols are "characters" or "bytes"."""
         return self._kind
 
     @property
     def codes(self) -> NDArray[np.uint32]:
-        """Code points or byte values in id order, of the characters alone, read-only."""
+        """Code points or byte values of the characters in id order, read-only."""
         return self._codes
 
     @property
     def unknown(self) -> int | None:
-        """The id of the symbol for characters that are not in the vocabulary, if there is one."""
+        """The id of the symbol for characters that are not in the vocabulary; None without one."""
         return self._unknown
 
     @property
     def boundary(self) -> int | None:
-        """The id of the symbol that starts and ends a document, if there is one."""
+        """The id of the symbol that starts and ends a document; None without one."""
         return self._boundary
 
     @property
@@ -206,14 +190,14 @@ class Vocabulary(Sequence[str | bytes | Special]):
     def encode(self, text: Text, *, name: str = "X") -> Ids:
         """Turn a text into ids.
 
-        Beside the result it holds no more than the temporaries of some 65,000 symbols.
+        Temporaries are those of 65,536 symbols, whatever the length of the text.
 
         Parameters
         ----------
         text : str or bytes-like
             A text of N symbols: `str` for a vocabulary of characters, bytes-like for one of bytes.
         name : str, default="X"
-            What error messages call the text.
+            The name of the argument in error messages.
 
         Returns
         -------
@@ -227,7 +211,6 @@ class Vocabulary(Sequence[str | bytes | Special]):
 
         Examples
         --------
-        >>> from crnn.text.vocabulary import Vocabulary
         >>> Vocabulary.from_text("abc").encode("cab")
         array([2, 0, 1], dtype=uint8)
         """
@@ -240,23 +223,21 @@ class Vocabulary(Sequence[str | bytes | Special]):
         return ids
 
     def encode_blocks(self, blocks: Iterable[Text], *, name: str = "X") -> Ids:
-        """Turn a text that comes in blocks, of a total length not known beforehand, into ids.
+        """Turn a text that is given in blocks, of unknown length, into ids.
 
-        One block at a time is held, beside the ids in a buffer that grows by an eighth of its size when it
-        is full. Where the system cannot enlarge memory in place, growing holds the old ids for the moment
-        of the copy.
+        Memory is that of the ids, in a buffer that grows by an eighth when it is full, and of one block. A system that
+        cannot enlarge memory in place holds the old ids as well while it copies them.
 
         Parameters
         ----------
         blocks : iterable of str, or of bytes-like
             The text, in any partition.
         name : str, default="X"
-            What error messages call the text.
+            The name of the argument in error messages.
 
         Returns
         -------
         ndarray of `id_dtype`, shape (N,)
-            The ids of all blocks, one after another.
 
         Raises
         ------
@@ -265,12 +246,11 @@ class Vocabulary(Sequence[str | bytes | Special]):
 
         Examples
         --------
-        >>> from crnn.text.vocabulary import Vocabulary
         >>> Vocabulary.from_text("abc").encode_blocks(["ca", "b"])
         array([2, 0, 1], dtype=uint8)
         """
-        # A bytearray is enlarged by realloc and never fills what it has in reserve, so that pages beyond
-        # the last id stay untouched; ndarray.resize would write zeros there.
+        # A bytearray is enlarged by realloc and leaves its reserve untouched, so that pages beyond the last id take no
+        # memory; ndarray.resize would write zeros there.
         buffer = bytearray()
         start = 0
         for block in blocks:
@@ -291,17 +271,16 @@ class Vocabulary(Sequence[str | bytes | Special]):
         Returns
         -------
         str or bytes
-            The text of N symbols; bytes for a vocabulary of bytes. The unknown symbol is U+FFFD there, in bytes a
+            The text of N symbols; bytes for a vocabulary of bytes. The unknown symbol becomes U+FFFD, in bytes a
             question mark.
 
         Raises
         ------
         InvalidInputError
-            If `ids` is not one-dimensional, not integers, or holds a number that is no id, or the boundary.
+            If `ids` is not one-dimensional, not integers, or holds the boundary or a number that is no id.
 
         Examples
         --------
-        >>> from crnn.text.vocabulary import Vocabulary
         >>> Vocabulary.from_text("abc").decode([2, 0, 1])
         'cab'
         """
@@ -337,7 +316,6 @@ class Vocabulary(Sequence[str | bytes | Special]):
 
         Examples
         --------
-        >>> from crnn.text.vocabulary import Vocabulary
         >>> Vocabulary([97, 98], boundary=True).decode_documents([2, 0, 1, 2, 2, 0])
         ['', 'ab', '', 'a']
         """
@@ -347,23 +325,22 @@ class Vocabulary(Sequence[str | bytes | Special]):
         return [self.decode(part[1:] if i else part) for i, part in enumerate(parts)]
 
     def check_kind(self, text: object, name: str) -> None:
-        """Raise an error if this is no text of the vocabulary's kind, whatever its symbols.
+        """Raise an error unless this is a text of the vocabulary's kind; its symbols are not looked at.
 
         Parameters
         ----------
         text : object
-            What should be `str` for a vocabulary of characters, bytes-like for one of bytes.
+            `str` for a vocabulary of characters, bytes-like for one of bytes.
         name : str
-            What the error calls it.
+            Its name in the error message.
 
         Raises
         ------
         InvalidInputError
-            If it is not.
+            If it is of another type.
 
         Examples
         --------
-        >>> from crnn.text.vocabulary import Vocabulary
         >>> Vocabulary.from_text("abc").check_kind("no symbol of it", "X")
         """
         if kind_of(text, name) == self._kind:
@@ -378,7 +355,7 @@ class Vocabulary(Sequence[str | bytes | Special]):
         )
 
     def _look_up(self, codes: NDArray[Any], start: int, name: str) -> Ids:
-        """Ids of the symbols from position `start` on."""
+        """Return the ids of codes; `start` is the position of the first one in the text."""
         ids = self._table.take(codes, mode="clip")
         if self._unknown is not None:
             ids[ids < 0] = self._unknown
@@ -446,7 +423,7 @@ class Vocabulary(Sequence[str | bytes | Special]):
         return f"Vocabulary({characters} {self._kind}: {shown!r}{more})"
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        # These values rebuild all of it; the table need not travel.
+        # Rebuilt from these: a pickle need not hold the table.
         return _rebuilt, (self._codes, self._kind, self._unknown is not None, self._boundary is not None)
 
     @property

@@ -208,8 +208,7 @@ class Trainer:
     @property
     def _chunks_left(self) -> int:
         """Chunks of the block that have not been read."""
-        transitions = self._block.ids.shape[1] - 1
-        return int(transitions - self.cursor.position) // self.streams.seq_length
+        return (self._block.n_transitions - self.cursor.position) // self.streams.seq_length
 
     def _read_block(self) -> None:
         """Read the next block; its position is kept, from which it can be read again."""

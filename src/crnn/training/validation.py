@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..model.layout import Layout
 from ..settings import Settings
-from ..text import corpus, documents
-from ..text.corpus import Source
-from ..text.documents import Documents
+from ..text.sources import TextSource
+from ..text.split import split_documents, split_text
 from ..text.vocabulary import Vocabulary
 from .budget import Budget
 from .evaluation import evaluate, shape_of
@@ -123,28 +122,28 @@ def _rows(steps: int, streams: int) -> int:
     return steps * max(streams, LEAST_ROWS)
 
 
-def texts(
-    X: Source | Documents, validation: Source | Documents | None, vocabulary: Vocabulary, settings: Settings
+def training_and_validation_ids(
+    source: TextSource, validation: TextSource | None, vocabulary: Vocabulary, settings: Settings
 ) -> tuple[Array, Array | None]:
     """Return the ids to train on, and those to validate with if there are any.
 
     Parameters
     ----------
-    X, validation : str, bytes, os.PathLike or Documents
-        As for `CharRNN.fit`; a collection that has been read.
+    source, validation : TextSource
     vocabulary : Vocabulary
     settings : Settings
 
     Raises
     ------
     InvalidInputError
-        If a symbol is not known, a part of the text is too short, or what is asked for does not go together.
+        If a symbol is not in the vocabulary, a part of the text is too short, or two settings contradict each other.
 
     Examples
     --------
     >>> from crnn import CharRNN
+    >>> from crnn.text.sources import text_source
     >>> settings = Settings.check(CharRNN(validation_fraction=0.25).get_params())
-    >>> texts("abcdabca", None, Vocabulary.from_text("abcd"), settings)[1]
+    >>> training_and_validation_ids(text_source("abcdabca"), None, Vocabulary.from_text("abcd"), settings)[1]
     array([2, 0], dtype=uint8)
     """
     fraction = settings.validation_fraction
@@ -157,46 +156,14 @@ def texts(
             f"patience={settings.patience} needs a validation text: set validation_fraction, give validation, or set "
             f"patience to None"
         )
-    ids = corpus.encode(X, vocabulary)
+    ids = source.ids(vocabulary)
     if fraction and vocabulary.boundary is not None:
-        return documents.split(ids, vocabulary.boundary, fraction)
+        return split_documents(ids, vocabulary.boundary, fraction)
     if fraction:
-        return split(ids, fraction, settings.batch_size)
+        return split_text(ids, fraction, settings.batch_size)
     if validation is None:
         return ids, None
-    validation_ids = corpus.encode(validation, vocabulary, "validation")
+    validation_ids = validation.ids(vocabulary)
     if not len(validation_ids):
         raise InvalidInputError("validation is empty; at least 1 symbol is needed to measure a loss")
     return ids, validation_ids
-
-
-def split(ids: Array, fraction: float, batch_size: int) -> tuple[Array, Array]:
-    """Return the beginning of a text, to train on, and its end, to validate with.
-
-    Parameters
-    ----------
-    ids : array of shape (N,)
-    fraction : float
-        The part of the text that the end is, to the nearest symbol.
-    batch_size : int
-        Streams of the training, which needs one symbol more.
-
-    Raises
-    ------
-    InvalidInputError
-        If either would be too short.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> split(np.arange(10), 0.3, batch_size=1)
-    (array([0, 1, 2, 3, 4, 5, 6]), array([7, 8, 9]))
-    """
-    n, held_out = len(ids), round(len(ids) * fraction)
-    if not held_out or n - held_out < batch_size + 1:
-        raise InvalidInputError(
-            f"validation_fraction={fraction:g} of a text of {n} symbols leaves {held_out} for validation and "
-            f"{n - held_out} for training, but at least 1 and {batch_size + 1} are needed; change "
-            f"validation_fraction or take a longer text"
-        )
-    return ids[: n - held_out], ids[n - held_out :]

@@ -1,0 +1,64 @@
+"""A UTF-8 file read block by block, exactly as it is: line ends and a byte order mark stay."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Iterator
+
+__all__ = ["utf8_blocks"]
+
+Path = os.PathLike[str] | os.PathLike[bytes]
+
+
+def utf8_blocks(path: Path, block_size: int) -> Iterator[str]:
+    """Give the text of a file, pipe or device in blocks.
+
+    Parameters
+    ----------
+    path : os.PathLike
+        It is opened with the first block.
+    block_size : int
+        Bytes read at once, and so the most characters of a block.
+
+    Yields
+    ------
+    str
+        Blocks that make the text when joined; none is empty.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        If the file is not UTF-8. `start` counts bytes from the start of the file; in `object` the bytes of earlier
+        blocks are NUL. A note names the file.
+    OSError
+        If the file cannot be read: as `open` raises it (`FileNotFoundError`, `IsADirectoryError`).
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    position = 0  # of the next byte to read
+    with open(path, "rb") as file:
+        while True:
+            data = file.read(block_size)
+            # The decoder keeps up to three bytes of a character that is not yet complete.
+            held = len(decoder.getstate()[0])
+            try:
+                text = decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                raise _located(error, position - held, path) from None
+            if text:
+                yield text
+            if not data:
+                return
+            position += len(data)
+
+
+def _located(error: UnicodeDecodeError, offset: int, path: Path) -> UnicodeDecodeError:
+    """Move a decoding error of the bytes at `offset` of a file to its place in the file."""
+    # A UnicodeDecodeError holds `start` within its object, so the object must be as long as the file so far. Earlier
+    # bytes are replaced by NUL, not read again: a pipe cannot be.
+    data = error.object.rjust(offset + len(error.object), b"\0")
+    moved = UnicodeDecodeError(error.encoding, data, offset + error.start, offset + error.end, error.reason)
+    moved.add_note(
+        f"in the file {os.fspath(path)!r}: convert it to UTF-8, or pass its bytes instead of its path"
+    )
+    return moved
