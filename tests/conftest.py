@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from crnn import _kernels, threads
 from crnn.inference import packed_network as inference
-from crnn.inference import uniforms
+from crnn.inference import text_sampler, uniforms
 from crnn.training import trainer
 
 # A machine with fewer cores than threads makes single examples slow; that is no failure.
@@ -26,7 +26,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # pictures of the tests, doctests an
 def kernels(request, monkeypatch):
     """The kernels of one instruction set after the other, which the library uses as long as the test runs."""
     core = _kernels.load(request.param)
-    for user in (inference, trainer, uniforms):
+    for user in (inference, text_sampler, trainer, uniforms):
         monkeypatch.setattr(user, "core", core)
     return core
 

@@ -7,10 +7,14 @@ import math
 import numpy as np
 
 from crnn import CharRNN
+from crnn.inference.packed_network import PackedNetwork
+from crnn.inference.sampling_controls import SamplingControls
+from crnn.inference.uniforms import Uniforms, root
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
+from crnn.reference import sampling as reference_sampling
 from crnn.settings import OPTIMIZERS
 from crnn.text.documents import boundaries, pack
 from crnn.text.text_streams import TextStreams
@@ -248,3 +252,35 @@ def twin_of(model):
     part = model._learned.layout.tensors(model._learned.params.astype(np.float64))
     shape = (model.num_layers, 1, model.hidden_size)
     return part, tuple(np.zeros(shape) for _ in model._learned.layout.kind.states)
+
+
+def packed(model, *, one_row, scoring=False):
+    """Return the network of a model as inference uses it."""
+    boundary = model.vocabulary_.boundary
+    return PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=one_row, scoring=scoring, boundary=boundary)
+
+
+def reference_state(model, prime=""):
+    """Return the parameters of a model as the reference implementation takes them, and its state after a text."""
+    parameters, state = twin_of(model)
+    if prime:
+        ids = model.vocabulary_.encode(prime)[:, None]
+        state = reference.state_after(reference.forward(parameters, model.cell, ids, state)[0])
+    return parameters, state
+
+
+def reference_controls(model, **options):
+    """Return the controls of sampling as the reference implementation takes them."""
+    controls = SamplingControls.check(model.vocabulary_, options)
+    return {**controls.numbers, "bias": 0.0 if controls.bias is None else controls.bias}
+
+
+def reference_sample(model, n, prime="", *, seed, i=0, **options):
+    """Return sample i of a model with this seed, drawn by the reference implementation."""
+    parameters, state = reference_state(model, prime)
+    seen = np.zeros((1, len(model.vocabulary_)), np.bool_)
+    seen[0, model.vocabulary_.encode(prime)] = True
+    uniforms = Uniforms(root(seed), range(i, i + 1)).draw(n)
+    controls = reference_controls(model, **options)
+    ids, _ = reference_sampling.sample(parameters, model.cell, state, uniforms, seen, **controls)
+    return model.vocabulary_.decode(ids[:, 0])

@@ -4,7 +4,6 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -78,20 +77,20 @@ def test_the_end_of_the_text_is_never_read(monkeypatch):
 
     monkeypatch.setattr(CharRNN, "partial_fit", spy)
     model = demo.network().set_params(max_steps=0).fit(text)
-    lesson = demo._Lesson(model, text[:9000])
+    training = demo._TimedTraining(model, text[:9000])
     for _ in range(5):
-        lesson.read_on(0.05)
+        training.advance(0.05)
     assert all(piece in text[:9000] for piece in pieces)
     assert len({text.index(piece) for piece in pieces}) > 1  # nor only the beginning
-    assert lesson.characters == model.n_steps_ * 200
+    assert training.characters == model.n_steps_ * 200
 
 
 def test_a_slow_machine_reads_at_least_a_step():
     model = demo.network().set_params(max_steps=0).fit(demo.text())
-    lesson = demo._Lesson(model, demo.text())
-    lesson.read_on(1.0)
-    lesson.seconds = 1e6
-    lesson.read_on(1e-9)
+    training = demo._TimedTraining(model, demo.text())
+    training.advance(1.0)
+    training.seconds = 1e6
+    training.advance(1e-9)
     assert model.n_steps_ == demo.FIRST_STEPS + 1
 
 
@@ -110,14 +109,14 @@ def test_python_without_the_text(folder, capsys, monkeypatch):
 
 
 def test_ctrl_c(folder, capsys, monkeypatch):
-    read_on = demo._Lesson.read_on
+    advance = demo._TimedTraining.advance
 
     def stop(self, seconds_left):
         if self.model.n_steps_:
             raise KeyboardInterrupt
-        read_on(self, seconds_left)
+        advance(self, seconds_left)
 
-    monkeypatch.setattr(demo._Lesson, "read_on", stop)
+    monkeypatch.setattr(demo._TimedTraining, "advance", stop)
     assert cli.main(["demo", "-o", "stopped.crnn"]) == 130
     assert "crnn: saved stopped.crnn: 20 steps" in capsys.readouterr().err
     model = CharRNN.load("stopped.crnn")
@@ -141,19 +140,18 @@ def test_wrong_usage(folder, capsys, options):
 
 
 def test_own_command(folder, monkeypatch):
-    commands = import_module("crnn.cli.commands")
     installed = folder / "my bin" / "crnn"
     installed.parent.mkdir()
     installed.touch()
     monkeypatch.setattr(sys, "argv", [str(installed)])
-    monkeypatch.setattr(commands.shutil, "which", {"crnn": str(installed), "python": sys.executable}.get)
-    assert commands._own_command() == "crnn"
-    monkeypatch.setattr(commands.shutil, "which", lambda name: None)
-    assert commands._own_command() == shlex.quote(str(installed))
+    monkeypatch.setattr(demo.shutil, "which", {"crnn": str(installed), "python": sys.executable}.get)
+    assert demo._own_command() == "crnn"
+    monkeypatch.setattr(demo.shutil, "which", lambda name: None)
+    assert demo._own_command() == shlex.quote(str(installed))
     monkeypatch.setattr(sys, "argv", [os.path.join("crnn", "__main__.py")])
-    assert commands._own_command() == f"{shlex.quote(sys.executable)} -m crnn"
-    monkeypatch.setattr(commands.shutil, "which", {"python": sys.executable}.get)
-    assert commands._own_command() == "python -m crnn"
+    assert demo._own_command() == f"{shlex.quote(sys.executable)} -m crnn"
+    monkeypatch.setattr(demo.shutil, "which", {"python": sys.executable}.get)
+    assert demo._own_command() == "python -m crnn"
 
 
 def test_every_piece_starts_from_the_zero_state(monkeypatch):
@@ -162,5 +160,5 @@ def test_every_piece_starts_from_the_zero_state(monkeypatch):
     model = demo.network().set_params(max_steps=0).fit(demo.text())
     model.state_[...] = 0.5
     model.history_.append({})
-    demo._Lesson(model, demo.text()).read_on(1.0)
+    demo._TimedTraining(model, demo.text()).advance(1.0)
     np.testing.assert_array_equal(states, 0)

@@ -7,10 +7,11 @@ import math
 
 import numpy as np
 import pytest
-from examples import bounded, random_language_model
+from examples import bounded, packed, random_language_model
 
 from crnn import InvalidInputError
 from crnn.inference import guessing
+from crnn.inference.uniforms import root
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -73,16 +74,24 @@ def test_documents(ending):
 
 
 def test_samples_are_drawn_as_the_model_says(ending):
-    network = ending._packed("guess_number", one_row=False)
-    from crnn.inference.sampling import root
-
-    start = network.start()
-    log_p = guessing.drawn_log_likelihoods(network, start, 5000, end=3, length=10**6, bits=root(0), n_threads=2)
+    network = packed(ending, one_row=False)
+    log_p = guessing.sampled_log_likelihoods(network, 5000, end=3, length=10**6, bits=root(0), n_threads=2)
     # The mean of 1 / P over the samples with at most 2 symbols is how many such strings there are: 13.
     texts = ["".join(t) for k in range(3) for t in itertools.product("abc", repeat=k)]
     short = {float(p) for p in ending.score_samples(texts)}
     counted = np.array([math.exp(-p) if float(p) in short else 0.0 for p in log_p])
     assert counted.mean() == pytest.approx(13, rel=0.1)
+
+
+@pytest.mark.parametrize("block", [1 << 14, 7])
+def test_the_strings_drawn_are_the_samples_of_the_same_seed(model, ending, monkeypatch, block):
+    monkeypatch.setattr(guessing, "BLOCK", block)
+    options = {"bits": root(5), "n_threads": 2}
+    documents = guessing.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=10**6, **options)
+    expected = ending.score_samples(ending.sample(num_samples=50, random_state=5))
+    np.testing.assert_array_equal(documents, expected)
+    texts = guessing.sampled_log_likelihoods(packed(model, one_row=False), 50, end=None, length=LENGTH, **options)
+    np.testing.assert_array_equal(texts, model.score_samples(model.sample(LENGTH, num_samples=50, random_state=5)))
 
 
 def test_neither_threads_nor_company_matter(model, ending):
@@ -161,7 +170,7 @@ def test_what_cannot_be_guessed(model, strings, options, message):
 def test_documents_have_no_length(ending, monkeypatch):
     with pytest.raises(InvalidInputError, match=r"^length is only for a model of running text"):
         ending.guess_number(["abc"], length=3)
-    monkeypatch.setattr(guessing, "LONGEST", 30)
+    monkeypatch.setattr(guessing, "MAX_LENGTH", 30)
     never = random_language_model("abc\U0010ffff")
     never.params_["by"][3] = -50
     with pytest.raises(InvalidInputError, match="has no end within 30 symbols: train the model longer"):

@@ -4,13 +4,11 @@ import types
 
 import numpy as np
 import pytest
+from examples import reference_sample, reference_state
 from scipy import stats
 
 from crnn import CharRNN, InvalidInputError
-from crnn.inference import packed_network as inference
-from crnn.inference import sampling
-from crnn.inference.uniforms import Uniforms, root
-from crnn.reference import network as reference
+from crnn.inference import sampling, text_sampler
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -28,49 +26,29 @@ def random_model(dtype="float64", symbols=SYMBOLS, hidden_size=H, scale=0.7, **k
     return model
 
 
-def twin(model):
-    return model._learned.layout.tensors(model._learned.params)
-
-
-def twin_state(model, prime=""):
-    """Return the state of one stream after some symbols, from zeros."""
-    layout = model._learned.layout
-    state = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
-    if not prime:
-        return state
-    layers, _ = reference.forward(twin(model), layout.cell, model.vocabulary_.encode(prime)[:, None], state)
-    return reference.state_after(layers)
-
-
-def twin_sample(model, n, prime, temperature, seed, i=0):
-    uniforms = Uniforms(root(seed), range(i, i + 1)).draw(n)
-    ids, _ = reference.sample(twin(model), model.cell, twin_state(model, prime), uniforms, temperature)
-    return model.vocabulary_.decode(ids[:, 0])
-
-
 @pytest.fixture(scope="module")
 def model():
     return random_model()
 
 
-# --- the twin
+# --- the reference implementation
 
 
 @pytest.mark.parametrize("prime", ["", "a", "kab" * 700])
 @pytest.mark.parametrize("temperature", [0, 0.3, 1.0, 3.0])
-def test_sample_is_its_twins(kernels, model, prime, temperature):
+def test_sample_is_that_of_the_reference(kernels, model, prime, temperature):
     text = model.sample(300, prime=prime, temperature=temperature, random_state=5)
-    assert text == twin_sample(model, 300, prime, temperature, seed=5)
+    assert text == reference_sample(model, 300, prime, temperature=temperature, seed=5)
 
 
-def test_samples_of_a_batch_are_their_twins(kernels, model):
+def test_samples_of_a_batch_are_those_of_the_reference(kernels, model):
     texts = model.sample(50, prime="ab", num_samples=3, random_state=5)
-    assert texts == [twin_sample(model, 50, "ab", 1.0, seed=5, i=i) for i in range(3)]
+    assert texts == [reference_sample(model, 50, "ab", seed=5, i=i) for i in range(3)]
 
 
-def test_likeliest_text_in_float32_is_its_twins():
+def test_likeliest_text_in_float32_is_that_of_the_reference():
     text = random_model("float32").sample(30, temperature=0)
-    assert text == twin_sample(random_model("float64"), 30, "", 0, seed=0)
+    assert text == reference_sample(random_model("float64"), 30, temperature=0, seed=0)
 
 
 KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "num_layers": 2}]
@@ -79,12 +57,12 @@ KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "nu
 @pytest.mark.parametrize("prime", ["", "kab" * 67])
 @pytest.mark.parametrize("temperature", [0, 0.7])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
-def test_samples_of_other_networks_are_their_twins(kernels, kind, temperature, prime):
+def test_samples_of_other_networks_are_those_of_the_reference(kernels, kind, temperature, prime):
     model = random_model(**kind)
     text = model.sample(200, prime=prime, temperature=temperature, random_state=5)
-    assert text == twin_sample(model, 200, prime, temperature, seed=5)
+    assert text == reference_sample(model, 200, prime, temperature=temperature, seed=5)
     texts = model.sample(50, prime=prime, temperature=temperature, num_samples=3, random_state=5)
-    assert texts == [twin_sample(model, 50, prime, temperature, seed=5, i=i) for i in range(3)]
+    assert texts == [reference_sample(model, 50, prime, temperature=temperature, seed=5, i=i) for i in range(3)]
 
 
 # --- the distribution
@@ -98,7 +76,7 @@ def test_draws_follow_the_softmax(dtype, temperature):
     ids = model.vocabulary_.encode(text)
     counts = np.zeros((5, 5))
     np.add.at(counts, (ids[:-1], ids[1:]), 1)
-    part = twin(model)
+    part, _ = reference_state(model)
     (layer,) = part.layers
     y = np.tanh(layer.Wx + layer.bh) @ part.Wy + part.by
     p = np.exp(y.astype(np.float64) / temperature)
@@ -119,8 +97,8 @@ def test_first_symbols_of_many_samples_follow_the_softmax(model):
 def test_temperature_zero_takes_the_likeliest(model):
     expected = ""
     for _ in range(20):
-        (h,) = twin_state(model, expected)
-        expected += model.vocabulary_[int(np.argmax(h[0, 0] @ twin(model).Wy + twin(model).by))]
+        p, (h,) = reference_state(model, expected)
+        expected += model.vocabulary_[int(np.argmax(h[0, 0] @ p.Wy + p.by))]
     assert len(set(expected)) > 1
     for seed in (0, 1):
         assert model.sample(20, temperature=0, random_state=seed) == expected
@@ -164,7 +142,7 @@ def test_a_sample_is_its_beginning_and_what_follows_it(model):
     assert text[17:] == model.sample(23, prime=text[:17], temperature=0)
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, sampling.BLOCK - 1, sampling.BLOCK, 2 * sampling.BLOCK + 3])
+@pytest.mark.parametrize("n", [0, 1, 2, 1023, 1024, 2051])
 def test_length(model, n):
     text = model.sample(n, random_state=0)
     assert len(text) == n
@@ -195,9 +173,9 @@ def test_sample_i_depends_on_the_seed_and_on_i_alone(model, seed, monkeypatch):
     assert len(texts) == len(set(texts)) == 31
     assert drawn(1) == texts[0]
     assert [drawn(k) for k in (2, 13)] == [texts[:2], texts[:13]]
-    monkeypatch.setattr(sampling, "ROWS", 3)
+    monkeypatch.setattr(text_sampler, "ROWS", 3)
     monkeypatch.setattr(sampling, "SHARE", 5)
-    monkeypatch.setattr(inference, "CALL_WEIGHTS", 1)
+    monkeypatch.setattr(text_sampler, "CALL_WEIGHTS", 1)
     assert drawn(31) == texts
     for n_threads in (1, 2, 3, 7):
         monkeypatch.setattr(model, "n_threads", n_threads)
@@ -222,7 +200,7 @@ def test_samples_of_other_networks_do_not_depend_on_their_company(kernels, dtype
         assert texts[:k] == model.sample(41, prime="ab", num_samples=k, random_state=0)
     assert texts[0] == model.sample(41, prime="ab", random_state=0)
     assert texts[0] == "".join(model.stream(41, prime="ab", random_state=0))
-    monkeypatch.setattr(sampling, "ROWS", 5)
+    monkeypatch.setattr(text_sampler, "ROWS", 5)
     monkeypatch.setattr(sampling, "SHARE", 11)
     for n_threads in (1, 2, 3):
         model.set_params(n_threads=n_threads)
@@ -297,13 +275,22 @@ def test_stream_has_no_end(model):
 
 
 def test_stream_gives_symbols_as_soon_as_they_are_asked_for(model, monkeypatch):
-    drawn = []
-    draw = Uniforms.draw
-    monkeypatch.setattr(Uniforms, "draw", lambda self, n: drawn.append(n) or draw(self, n))
+    drawn, advance = [], text_sampler.TextSampler.advance
+    monkeypatch.setattr(
+        text_sampler.TextSampler, "advance", lambda self, steps: drawn.append(steps) or advance(self, steps)
+    )
     stream = model.stream(random_state=3)
     assert drawn == []
     next(stream)
     assert drawn == [1]
+
+
+def test_stream_keeps_no_more_than_it_has_not_given(model, monkeypatch):
+    samplers, take = [], text_sampler.TextSampler.take
+    monkeypatch.setattr(text_sampler.TextSampler, "take", lambda self: samplers.append(self) or take(self))
+    text = "".join(itertools.islice(model.stream(random_state=3, stop="ab" * 40), 5000))
+    assert text == model.sample(5000, random_state=3)
+    assert samplers[-1]._symbols.shape[1] <= 256
 
 
 def test_streams_side_by_side(model):
@@ -390,7 +377,7 @@ def test_legacy_generator_samples_or_is_refused_by_name(model):
 def test_bad_number_of_threads_is_named(n_threads):
     model = random_model().set_params(n_threads=n_threads)
     with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
-        model.sample(3, num_samples=2 * sampling.ROWS)
+        model.sample(3, num_samples=2 * text_sampler.ROWS)
 
 
 # --- bytes

@@ -8,7 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
-from examples import bounded, random_language_model, twin_of
+from examples import bounded, packed, random_language_model, twin_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,7 +73,7 @@ def test_it_is_the_twins_with_an_end(ending, kernels):
 def test_it_is_the_sum_of_surprisals(dtype, n_threads, rows, monkeypatch):
     model = random_language_model(SYMBOLS, dtype=dtype).set_params(n_threads=n_threads)
     monkeypatch.setattr(string_scores, "ROWS", rows)
-    monkeypatch.setattr(string_scores, "LEAST_ROWS", min(rows, 2))
+    monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
     texts = random_strings(50)
     scores = model.score_samples(texts)
     tolerance = 1e-12 if dtype == "float64" else 1e-5
@@ -134,7 +134,7 @@ def test_neither_order_nor_blocks_nor_threads_matter(model, texts, order):
     expected = dict(zip(texts, model.set_params(n_threads=1).score_samples(texts), strict=True))
     shuffled = order.sample(texts, len(texts)) + order.sample(texts, len(texts) // 2)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("BLOCK_STRINGS", 7), ("BLOCK_SYMBOLS", 50), ("ROWS", 3), ("LEAST_ROWS", 2)):
+        for name, value in (("BLOCK_STRINGS", 7), ("BLOCK_SYMBOLS", 50), ("ROWS", 3), ("MIN_ROWS", 2)):
             patch.setattr(string_scores, name, value)
         scores = model.set_params(n_threads=3).score_samples(iter(shuffled))
     np.testing.assert_array_equal(scores, [expected[text] for text in shuffled])
@@ -166,7 +166,7 @@ def test_a_generator_is_read_block_by_block(model, monkeypatch):
     monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 10)
     read = []
     blocks = string_scores.text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
-    network = model._packed("score_samples", one_row=False, scoring=True)
+    network = packed(model, one_row=False, scoring=True)
     scores = string_scores.score_blocks(network, model.vocabulary_, blocks, 1)
     next(scores)
     assert len(read) == 10
@@ -284,7 +284,7 @@ def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):
 def door(model, **changes):
     """Call the kernel for the strings ab and c; `changes` of the arguments."""
     network = PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=False, scoring=True)
-    work = network._workspace(2, network.zero_state(2))
+    work = network.workspace(2, network.zero_state(2))
     out, V = np.zeros(2), network.layout.vocab_size
     arguments = {
         "ids": np.array([0, 1, 2], np.int32), "starts": np.array([0, 2]), "lengths": np.array([2, 1]), "first": 0,

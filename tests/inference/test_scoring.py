@@ -185,7 +185,7 @@ def test_every_symbol_counts_once(n, part, most):
     expected = counts @ (by - np.log(np.exp(by).sum())) / n
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoring, "PART", part)
-        patch.setattr(scoring, "MOST_PARTS", most)
+        patch.setattr(scoring, "MAX_PARTS", most)
         patch.setattr(scoring, "WARM_UP", part // 2)
         assert model.score(text, exact=False) == pytest.approx(expected, rel=1e-12)
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from examples import bounded, random_language_model
+from examples import bounded, packed, random_language_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +61,39 @@ def test_what_is_drawn_is_what_the_model_draws(model, n):
     text = state.sample(n, temperature=0.7, random_state=3)
     assert text == model.sample(n, prime="abc", temperature=0.7, random_state=3)
     assert same(state, model.start("abc").feed(text))
+
+
+OPTIONS = [
+    {"top_k": 3},
+    {"top_p": 0.7, "min_p": 0.1},
+    {"repetition_penalty": 1.7},
+    {"repetition_penalty": 3.0, "temperature": 0},
+    {"logit_bias": {"a": -np.inf, "b": 2.5}, "repetition_penalty": 0.8},
+    {"stop": "zz"},
+    {"stop": ["abc", "ha", "d"], "repetition_penalty": 1.2},
+]
+
+
+@pytest.mark.parametrize("n", [0, 1, 100])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_every_control_is_that_of_the_model(model, options, n):
+    state = model.start("ab").feed("c")
+    text = state.sample(n, random_state=3, **options)
+    assert text == model.sample(n, prime="abc", random_state=3, **options)
+    assert same(state, model.start("ab").feed("c" + text))  # a stop is not read
+
+
+def test_what_was_drawn_is_penalised_in_the_next_draw(model):
+    options = {"repetition_penalty": 3.0, "temperature": 0}
+    whole = model.sample(20, prime="abc", **options)
+    for state in (model.start("abc"), pickle.loads(pickle.dumps(model.start("abc"))), model.start("ab").feed("c")):
+        assert "".join(state.sample(1, **options) for _ in range(20)) == whole
+
+
+def test_a_new_document_is_not_penalised_for_the_one_before(ending):
+    options = {"repetition_penalty": 2.0, "random_state": 0}
+    assert ending.start("ab").end().sample(5, **options) == ending.start().sample(5, **options)
+    assert ending.start("ab").sample(5, **options) == ending.sample(5, prime="ab", **options).removeprefix("ab")
 
 
 def test_drawing_without_a_seed_and_from_a_generator(model):
@@ -139,7 +172,7 @@ def test_after_an_error_it_is_what_it_was(model, text, message):
     state, twin = model.start("ab").feed("c"), model.start("ab").feed("c")
     with pytest.raises(InvalidInputError, match=message):
         state.feed(text)
-    for arguments in ({"n": -1}, {"n": 1.5}, {"temperature": -1}, {"temperature": np.nan}, {"random_state": "a"}):
+    for arguments in ({"n": -1}, {"n": 1.5}, {"temperature": -1}, {"stop": ""}, {"random_state": "a"}):
         with pytest.raises(InvalidInputError):
             state.sample(**arguments)
     with pytest.raises(InvalidInputError, match=r"^prime holds 'z'"):
@@ -175,7 +208,7 @@ def test_an_end_counts(ending):
 
 def test_the_next_document_starts_after_the_end(ending):
     state = ending.start("ab").end()
-    reference = ending._packed("start", one_row=True).zero_state(1)
+    reference = packed(ending, one_row=True).zero_state(1)
     network = state._network
     network.feed(np.array([[3], [0], [1], [3]], np.int32), reference)
     np.testing.assert_array_equal(state.predict_proba(), network.probabilities(reference[0][-1])[0])

@@ -23,9 +23,6 @@ from hypothesis import strategies as st
 
 from crnn import _kernels
 from crnn.inference.packed_network import PackedNetwork
-from crnn.inference.sampling_controls import SamplingControls
-from crnn.inference.stopping import Stops
-from crnn.inference.uniforms import Uniforms, root
 from crnn.model.cells import MOST_LAYERS
 from crnn.model.layout import Layout, aligned_zeros
 from crnn.reference import dropout as reference_dropout
@@ -1007,27 +1004,6 @@ def test_a_batch_of_other_texts_is_refused(kernels):
         arguments[name] = arguments[name][:rows]
     with pytest.raises(ValueError, match="the batch is one of other texts"):
         kernels.sample_texts(*arguments.values())
-
-
-@pytest.mark.parametrize(
-    ("end", "temperature", "penalty"), [(None, 0.0, 1.0), (None, 0.7, 1.7), (3, 0.0, 1.7), (3, 0.7, 1.0)]
-)
-@pytest.mark.parametrize("cell", CELLS)
-def test_texts_are_what_their_numbers_draw_one_by_one(kernels, dtype, cell, end, temperature, penalty):
-    layout, params = network(V, H, dtype, cell=cell, num_layers=2)
-    network_, count, n = pack(layout, params), 23, 31
-    start = states(1, H, dtype, cell=cell, num_layers=2)
-    controls = None if penalty == 1 else SamplingControls(repetition_penalty=penalty)
-    stops = Stops([np.array([1, 2]), np.array([5, 5, 1]), np.array([7])], end)
-    seen = network_.unseen(count)
-    uniforms = Uniforms(root(3), range(count))
-    ids, lengths = network_.sample_texts(start, n, uniforms, temperature, stops, controls, seen, rows=7)
-    texts = np.split(ids, np.cumsum(lengths)[:-1])
-    for i, text in enumerate(texts):
-        u = Uniforms(root(3), range(i, i + 1)).draw(n)
-        alone = network_.sample(u, temperature, copied(start), controls, network_.unseen(1))[:, 0]
-        np.testing.assert_array_equal(text, alone[: stops.first(alone, new=n)])
-    assert temperature == 0 or len({len(text) for text in texts}) > 3
 
 
 def test_panels_refuse_shapes_that_do_not_fit(kernels, dtype):

@@ -1,38 +1,79 @@
-"""Demo: watch a network learn English, letter by letter, in a few seconds."""
+"""The command ``crnn demo``: watch a network learn English, letter by letter, in a few seconds."""
 
 from __future__ import annotations
 
+import argparse
 import math
+import os
+import shlex
+import shutil
 import sys
 import textwrap
 import time
 from collections import Counter
 from typing import Any
 
-import numpy as np
-
 from .. import _kernels
 from ..build_info import processor_name
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..settings import real
 from ..threads import cores
 from ..training.progress import is_terminal, printable
+from .arguments import add_output, checked
+from .files import STANDARD
+from .train import check_output, train_and_save
 
-__all__ = ["learn", "network", "text"]
+__all__ = ["add_arguments", "learn", "network", "run", "text"]
 
-STAGES = (0.005, 0.1, 0.4, 1.0)  # parts of the time after which the network is tried out: 0.1, 2, 8 and 20 seconds
-PIECE_SECONDS = 0.2  # of training between two looks at the clock
-FIRST_STEPS = 20  # of the first piece, which shows how fast this machine is
-HELD_OUT = 0.1  # part of the text, its end, that the network never reads
+STAGES = (0.005, 0.1, 0.4, 1.0)  # shares of the time after which the network is tested: 0.1, 2, 8 and 20 seconds
+PIECE_SECONDS = 0.2  # of training between two updates of the display
+FIRST_STEPS = 20  # of the first piece, which measures the speed of this machine
+HELD_OUT = 0.1  # share of the text, its end, that the network is not trained on
 SAMPLE_LENGTH = 210
 WIDTH = 76
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    add_output(parser, default="crnn-demo.crnn", help="where to save the model (default: %(default)s)")
+    parser.add_argument(
+        "--seconds",
+        metavar="S",
+        type=checked(lambda value: real("seconds", value, above=0.0)),
+        default=20.0,
+        help="how long to train (default: %(default)g)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show a network learn, save it, and say what to do next; return the exit code."""
+    if arguments.output == STANDARD:
+        arguments.parser.error("argument -o/--output: the demo needs standard output for itself")
+    check_output(arguments)
+    model = network()
+    code = train_and_save(arguments, model, lambda: learn(model, arguments.seconds))
+    if code != 0:
+        return code
+    crnn, path = _own_command(), shlex.quote(arguments.output)
+    print(f"""\
+The model is saved in {arguments.output} ({os.path.getsize(arguments.output):,} bytes). What next?
+
+  Let it write:               {crnn} sample {path} -n 500 --prime "The " --temperature 0.6
+  See what is in the file:    {crnn} info {path}
+  Train your own:             {crnn} train YOUR.txt -o your.crnn
+
+YOUR.txt is any UTF-8 text; a megabyte is a good start. In Python:
+
+  from crnn import CharRNN
+  print(CharRNN.load({arguments.output!r}).sample(500, temperature=0.6))""")
+    return 0
 
 
 def network() -> CharRNN:
     """Return the untrained model of the demo.
 
-    Streams make it see many places of the text at once, and a smaller learning rate than min-char-rnn's lets it settle
-    within the time.
+    It has 8 streams, and a smaller learning rate than min-char-rnn's so that it converges within the time.
 
     Examples
     --------
@@ -43,7 +84,7 @@ def network() -> CharRNN:
 
 
 def text() -> str:
-    """Return the English that every CPython carries: the language reference, as ``help()`` shows it.
+    """Return English that comes with every CPython: the language reference that ``help()`` shows.
 
     Raises
     ------
@@ -66,16 +107,16 @@ def text() -> str:
 
 
 def learn(model: CharRNN, seconds: float) -> None:
-    """Train a model on `text` and tell on standard output how it gets better.
+    """Train a model on `text` and show on standard output how it improves.
 
-    The loss that is told is that of the text's last tenth, which the model does not read.
+    The loss shown is that of the last tenth of the text, on which the model is not trained.
 
     Parameters
     ----------
     model : CharRNN
         An untrained one, as `network` returns it.
     seconds : float
-        Of training; looking at the results comes on top.
+        Of training, without the tests.
 
     Raises
     ------
@@ -96,7 +137,7 @@ def learn(model: CharRNN, seconds: float) -> None:
     split = round(len(whole) * (1 - HELD_OUT))
     model.set_params(max_steps=0).fit(whole)
     read, held_out = whole[:split], whole[split:]
-    lesson = _Lesson(model, read)
+    training = _TimedTraining(model, read)
     _say(_introduction(model, whole, held_out))
     _say(_report(model, held_out, 0.0, 0))
     with tqdm(
@@ -107,38 +148,39 @@ def learn(model: CharRNN, seconds: float) -> None:
     ) as bar:
         try:
             for stage in STAGES:
-                while lesson.seconds < seconds * stage:
-                    lesson.read_on(seconds * stage - lesson.seconds)
+                while training.seconds < seconds * stage:
+                    training.advance(seconds * stage - training.seconds)
                     bar.set_postfix_str(f"loss {model.smooth_loss_ / model.seq_length:.3f} nats", refresh=False)
-                    bar.update(lesson.seconds - bar.n)
-                _say(_report(model, held_out, lesson.seconds, lesson.characters))
+                    bar.update(training.seconds - bar.n)
+                _say(_report(model, held_out, training.seconds, training.characters))
         finally:
             model.set_params(max_steps=None)
-    _say(f"{lesson.characters / lesson.seconds:,.0f} characters a second.\n")
+    _say(f"{training.characters / training.seconds:,.0f} characters a second.\n")
 
 
-class _Lesson:
-    """Training piece by piece, each as long as the machine's speed so far allows."""
+class _TimedTraining:
+    """Trains on consecutive pieces of a text, each as long as the speed so far allows."""
 
     def __init__(self, model: CharRNN, text: str) -> None:
         self.model, self.text = model, text
         self.seconds, self.characters = 0.0, 0
         self._position, self._steps = 0, FIRST_STEPS
 
-    def read_on(self, seconds_left: float) -> None:
+    def advance(self, seconds_left: float) -> None:
+        """Train on the next piece, for a fraction of a second and not beyond the time left."""
         model = self.model
         T, B = model.seq_length, model.batch_size
         if self.seconds:
             steps_per_second = model.n_steps_ / self.seconds
-            most = len(self.text) // (2 * T * B)
-            self._steps = min(max(1, round(steps_per_second * min(PIECE_SECONDS, seconds_left))), most)
-        # Each stream of a piece needs one symbol to predict at its end, and one more to be no full sweep.
+            max_steps = len(self.text) // (2 * T * B)
+            self._steps = min(max(1, round(steps_per_second * min(PIECE_SECONDS, seconds_left))), max_steps)
+        # Each stream needs two symbols more than its steps read: the last target, and one so that the epoch goes on.
         length = self._steps * T * B + 2 * B
         if self._position + length > len(self.text):
             self._position = 0
         piece = self.text[self._position : self._position + length]
-        # The pieces of the streams are new, and a sample starts from zero as well.
-        model.state_ = np.zeros_like(model.state_)
+        state: Any = model.state_
+        state[...] = 0  # the streams begin elsewhere in the text
         records, n_steps, start = len(model.history_), model.n_steps_, time.perf_counter()
         model.set_params(max_steps=self._steps).partial_fit(piece)
         taken = (model.n_steps_ - n_steps) * T * B
@@ -184,5 +226,17 @@ def _report(model: CharRNN, held_out: str, seconds: float, characters: int) -> s
 def _say(message: str) -> None:
     from tqdm import tqdm
 
-    tqdm.write(message)  # above the bar, where there is one
+    tqdm.write(message)  # above the progress bar, if there is one
     sys.stdout.flush()
+
+
+def _own_command() -> str:
+    """Return the command that started this program, so that the user can type it again."""
+    program = sys.argv[0]
+    if os.path.basename(program) == "__main__.py":
+        python = "python" if shutil.which("python") == sys.executable else sys.executable
+        return f"{shlex.quote(python)} -m crnn"
+    found = shutil.which("crnn")
+    if found and os.path.exists(program) and os.path.samefile(found, program):
+        return "crnn"
+    return shlex.quote(program)

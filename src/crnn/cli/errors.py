@@ -1,4 +1,4 @@
-"""Errors of the command line, told in one line on standard error."""
+"""Errors of the command line: one line on standard error, and the exit codes."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ import re
 import sys
 from collections.abc import Mapping
 
-__all__ = ["described", "say"]
+__all__ = ["ERROR", "INTERRUPTED", "described", "say"]
+
+ERROR, INTERRUPTED = 1, 130  # exit codes
 
 
 def say(message: str) -> None:
-    """Write a line to standard error; nobody reading it is no reason to fail."""
+    """Write a line to standard error, and ignore it if that fails."""
     with contextlib.suppress(OSError, ValueError):
         print(message, file=sys.stderr, flush=True)
 
 
 def described(error: BaseException, files: Mapping[str, str | None] | None = None) -> str:
-    r"""Return an error as one line.
+    r"""Return an error as one line, with the names of files and lines in place of the library's names.
 
     Parameters
     ----------
     error : exception
-        What a command raised.
     files : dict of str to str, optional
-        The files of the texts by the names that the library has for them, X and validation.
+        The files that the library calls X and validation.
 
     Returns
     -------
@@ -35,6 +36,8 @@ def described(error: BaseException, files: Mapping[str, str | None] | None = Non
     --------
     >>> described(ValueError("X is too short:\nits length is 1"), {"X": "book.txt"})
     'book.txt is too short: its length is 1'
+    >>> described(ValueError("texts[7] holds 'z'"))
+    "line 8 holds 'z'"
     >>> described(FileNotFoundError(2, "No such file or directory", "book.txt"))
     'book.txt: No such file or directory'
     """
@@ -45,17 +48,18 @@ def described(error: BaseException, files: Mapping[str, str | None] | None = Non
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     elif isinstance(error, UnicodeDecodeError):
         name = _undecodable(error, names)
-        text = f"{name} is not UTF-8: {error}; convert it, or let crnn train --bytes make a model of any bytes"
+        text = f"{name} is not UTF-8: {error}; convert it, or train a model of bytes with crnn train --bytes"
     else:
         text = str(error)
     if "X" in names:
         text = re.sub(r"^the text\b", "X", text)
+    text = re.sub(r"^texts\[(\d+)\]", lambda match: f"line {int(match[1]) + 1}", text)
     text = re.sub(r"^(X|validation)\b(?= (?:is|holds)\b)", lambda match: names.get(match[0], match[0]), text)
     return " ".join(text.split())
 
 
 def _undecodable(error: UnicodeDecodeError, names: Mapping[str, str]) -> str | None:
-    """Return the name of the file that an error is about; that of X, where the error has no note of it."""
+    """Return the name of the file that an error is about: that of X, unless the error has a note of the other."""
     notes = " ".join(getattr(error, "__notes__", ()))
     validation = names.get("validation")
     return validation if validation and repr(validation) in notes else names.get("X")

@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, ModelFileError
 
 if TYPE_CHECKING:
     from io import BufferedReader
 
-    from ..char_rnn import CharRNN
-
-__all__ = ["STANDARD", "check_writable", "model_path", "read_documents", "read_lines", "read_text", "save"]
+__all__ = ["STANDARD", "check_writable", "load", "model_path", "read_documents", "read_lines", "read_text", "save"]
 
 STANDARD = "-"  # standard input or output, in place of a path
-LINES_SIZE = 1 << 18  # bytes of lines that are held at a time
+LINES_SIZE = 1 << 18  # bytes of lines read at a time, at most
 
 
 def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
@@ -33,17 +32,17 @@ def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
     path : str
         A file, or ``-`` for standard input.
     as_bytes : bool
-        Whether the symbols are bytes; otherwise it is UTF-8.
+        Whether the symbols are bytes; otherwise the file is UTF-8.
 
     Returns
     -------
     str, bytes or Path
-        A path where the file can be read block by block, and more than once.
+        A path if the file can be read block by block, and more than once.
 
     Raises
     ------
     OSError, UnicodeDecodeError
-        If it cannot be read. (A path that is returned may still turn out to hold no UTF-8.)
+        If the file cannot be read. A file whose path is returned has not been read yet.
 
     Examples
     --------
@@ -95,12 +94,12 @@ def read_documents(path: str, *, as_bytes: bool) -> list[str] | list[bytes]:
     try:
         return [line.decode("utf-8") for line in lines]
     except UnicodeDecodeError:
-        data.decode("utf-8")  # raises the same, but with the place in the file
+        data.decode("utf-8")  # raises the same with the position in the file
         raise
 
 
 def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any]]:
-    r"""Give the lines of a text, as many at a time as have come: whoever writes lines to a pipe gets answers.
+    r"""Yield the lines of a text in batches, each as soon as it has come through a pipe.
 
     Parameters
     ----------
@@ -115,7 +114,7 @@ def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any]]:
     Raises
     ------
     OSError, InvalidInputError
-        On the way, if it cannot be read or is not UTF-8.
+        While reading, if the text cannot be read or is not UTF-8.
 
     Examples
     --------
@@ -126,7 +125,7 @@ def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any]]:
     [['to be'], ['or not']]
     """
     with contextlib.nullcontext(_standard_input()) if path == STANDARD else open(path, "rb") as file:
-        pieces, count = list[bytes](), 0  # of a line that has not ended
+        pieces, count = list[bytes](), 0  # pieces of a line that has not ended, lines before it
         while data := file.read1(LINES_SIZE):
             *whole, rest = data.split(b"\n")
             if whole:
@@ -151,7 +150,7 @@ def _lines(lines: list[bytes], first: int, as_bytes: bool) -> list[Any]:
 
 @contextlib.contextmanager
 def model_path(path: str) -> Iterator[str]:
-    """Give the path of a model file: for ``-`` that of a copy of standard input, as long as the context lasts.
+    """Provide the path of a model file: for ``-`` that of a copy of standard input, which the context removes.
 
     Examples
     --------
@@ -171,6 +170,12 @@ def model_path(path: str) -> Iterator[str]:
             raise ModelFileError(str(error).replace(repr(copy), "on standard input")) from None
 
 
+def load(path: str) -> CharRNN:
+    """Load a model from a file, or from standard input for ``-``."""
+    with model_path(path) as real_path:
+        return CharRNN.load(real_path)
+
+
 def _standard_input() -> BufferedReader:
     if sys.stdin is None:
         raise OSError("standard input is closed: name a file in place of -")
@@ -178,7 +183,7 @@ def _standard_input() -> BufferedReader:
 
 
 def check_writable(path: str) -> None:
-    """Raise an OSError now if nothing could be written there later, after an hour of training.
+    """Raise an OSError now if writing there after the training would fail.
 
     Parameters
     ----------
@@ -211,7 +216,7 @@ def check_writable(path: str) -> None:
 
 
 def save(model: CharRNN, path: str) -> tuple[str, OSError | None]:
-    """Save a trained model, in the folder for temporary files if it cannot be saved where it should be.
+    """Save a trained model; if that fails, save it in the folder for temporary files.
 
     Parameters
     ----------
@@ -223,14 +228,14 @@ def save(model: CharRNN, path: str) -> tuple[str, OSError | None]:
     Returns
     -------
     str
-        Where it is.
+        Where the model is saved.
     OSError or None
-        Why it is not where it should be.
+        Why it is not at `path`.
 
     Raises
     ------
     OSError
-        If it could be saved in neither place.
+        If both fail.
 
     Examples
     --------

@@ -8,31 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .packed_network import PackedNetwork
-from .sampling import primed_state
-
-Ids = NDArray[Any]
+from .packed_network import PackedNetwork, State
 
 
 def beam_search(
     network: PackedNetwork,
-    prime: Ids,
+    state: State,
     n: int,
     beams: int,
     *,
     forbidden: Collection[int] = (),
     end: int | None = None,
 ) -> list[tuple[NDArray[np.int32], float]]:
-    """Return the most probable continuations of `prime` that a search with so many beams finds, best first.
+    """Return the most probable continuations that the search finds, the best first.
 
     Parameters
     ----------
     network : PackedNetwork
-    prime : (N,) int array
+    state : tuple of (L, 1, H) arrays
+        The state after the text that is continued.
     n : int
         Symbols of a continuation.
     beams : int
-        Continuations that are kept after each symbol; fewer are returned if there are no more.
+        Continuations kept after each symbol; fewer are returned if there are no more.
     forbidden : collection of int
         Ids of symbols that no continuation holds.
     end : int, optional
@@ -41,16 +39,16 @@ def beam_search(
     Returns
     -------
     list of (ids, float)
-        With log P of the continuation given the prime, in nats.
+        Each continuation with its log P, in nats.
     """
-    state, end = primed_state(network, prime), -1 if end is None else end
+    end = -1 if end is None else end
     texts, log_p = np.empty((1, 0), np.int32), np.zeros(1)
     ended: list[tuple[NDArray[np.int32], float]] = []
     for _ in range(n):
         follow = _log_softmax(network.logits(state[0][-1]))
         follow[:, list(forbidden)] = -np.inf
         total = (log_p[:, None] + follow).ravel()
-        # What has ended competes with what goes on, and stays as it is.
+        # Continuations that have ended compete with those that go on.
         best = _largest(np.concatenate([[p for _, p in ended], total]), beams)
         old, new = best[best < len(ended)], best[best >= len(ended)] - len(ended)
         parent, symbol = np.divmod(new, follow.shape[1])
@@ -68,16 +66,16 @@ def beam_search(
 
 
 def _log_softmax(y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the logarithms of the probabilities of logits (n, V), in double precision as they are to be summed."""
+    """Return the log-probabilities of logits (n, V), in double precision since they are summed."""
     y = y - y.max(axis=1, keepdims=True).astype(np.float64)
     return np.asarray(y - np.log(np.exp(y).sum(axis=1, keepdims=True)))
 
 
 def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
-    """Return where the `count` largest are, those of -inf left out: from the largest on, the first among equals."""
+    """Return the places of the `count` largest values above -inf, in descending order, equals in ascending order."""
     places = np.flatnonzero(values > -np.inf)
     if len(places) > count:
-        # The rest need not be sorted. All that equal the last one are looked at, so that the first of them is kept.
-        least = np.partition(values[places], len(places) - count)[len(places) - count]
-        places = places[values[places] >= least]
+        # Sort the candidates only. All equals of the smallest one are candidates, so that the first of them is kept.
+        smallest = np.partition(values[places], len(places) - count)[len(places) - count]
+        places = places[values[places] >= smallest]
     return places[np.argsort(-values[places], kind="stable")][:count]

@@ -1,7 +1,7 @@
 """The network as sampling and scoring use it: weights packed once, every product a panel product.
 
-A panel product adds up a row in the same order whatever stands beside it, so what is computed here is the same to the
-bit at every batch size, at every position in the batch and for every number of threads.
+A panel product adds up a row in the same order whatever rows are beside it. So the results have the same bits at every
+batch size, at every position in the batch and for every number of threads.
 """
 
 from __future__ import annotations
@@ -15,29 +15,25 @@ from numpy.typing import NDArray
 from .._kernels import core
 from ..model.layout import Layout, aligned_zeros
 from .sampling_controls import SamplingControls
-from .stopping import Stops
-from .uniforms import Uniforms
 
 Array = NDArray[Any]
 State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 
-SCORE_ROWS = 512  # symbols that are scored at a time: their logits are one product, their states stay in the cache
-FEED_ROWS = 64  # symbols that the state is led through at a time
-CALL_SYMBOLS = 1 << 15  # symbols that are scored of many strings, or drawn of many texts, in one call: few for Ctrl-C
-CALL_WEIGHTS = 1 << 29  # weights that one call multiplies by to draw texts: a tenth of a second, for Ctrl-C
-TEXT_ROOM = 64  # symbols that there is room for at first in a text that may stop
+SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, their states stay in the cache
+FEED_ROWS = 64  # symbols that a state is advanced over at a time
+CALL_SYMBOLS = 1 << 15  # symbols of many strings scored in one call, so that Ctrl-C gets through
 
 
 class PackedNetwork(NamedTuple):
-    """A network's weights, those that are multiplied by packed in panels."""
+    """A network's weights, with those that are multiplied by packed in panels."""
 
     network: core.Network
-    layout: Layout  # of the network as it is kept: hidden units and symbols padded to whole vectors
+    layout: Layout  # of the packed network: hidden units and symbols padded to whole vectors
     hidden_size: int  # without the padding
     params: Array
     panels: Array
     symbols: int  # without the padding
-    one_row: bool  # what it was packed for
+    one_row: bool  # whether it was packed for one stream
     scoring: bool
     boundary: int | None
 
@@ -45,11 +41,20 @@ class PackedNetwork(NamedTuple):
     def pack(
         cls, layout: Layout, params: Array, *, one_row: bool, scoring: bool = False, boundary: int | None = None
     ) -> PackedNetwork:
-        """Pack the parameters in the flat vector `params`, for one stream or for many: the same bits, not the speed.
+        """Copy and pack the parameters in the flat vector `params`.
 
-        What is packed is a copy, which later changes of `params` do not reach. Scoring multiplies by all but the
-        recurrent weights for many symbols at once even of one stream. A stream that reads the `boundary` does so from
-        a state of zeros.
+        Parameters
+        ----------
+        layout : Layout
+        params : (size,) array
+            Later changes to it do not reach the copy.
+        one_row : bool
+            Whether to pack for the speed of one stream rather than of many. The results have the same bits.
+        scoring : bool, default=False
+            Whether texts are scored: then even of one stream many symbols at once are multiplied by all but the
+            recurrent weights.
+        boundary : int, optional
+            A stream reads this symbol from a state of zeros.
         """
         wide = _padded(layout)
         network = core.Network(
@@ -68,7 +73,7 @@ class PackedNetwork(NamedTuple):
         return cls(network, wide, layout.hidden_size, params, panels, symbols, one_row, scoring, boundary)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As the model has them: how wide they are padded depends on the machine.
+        # Without the padding, which depends on the machine.
         layout = Layout(self.symbols, self.hidden_size, self.layout.dtype, self.layout.cell, self.layout.num_layers)
         params = layout.zeros()
         for narrow, inner in _same_weights(layout, params, self.layout, self.params):
@@ -76,24 +81,24 @@ class PackedNetwork(NamedTuple):
         return _packed_again, (layout, params, self.one_row, self.scoring, self.boundary)
 
     def zero_state(self, streams: int) -> State:
-        """Return the state that a text starts from: zeros."""
+        """Return the state before any text: zeros."""
         layout = self.layout
         shape = (layout.num_layers, streams, self.hidden_size)
         return tuple(aligned_zeros(shape, layout.dtype) for _ in layout.kind.states)
 
     def start(self) -> State:
-        """Return the state that a string starts from: zeros, and of a model of documents what follows the boundary."""
+        """Return the state that a string starts from: zero, or in a model of documents the state after a boundary."""
         state = self.zero_state(1)
         if self.boundary is not None:
             self.feed(np.full((1, 1), self.boundary, np.int32), state)
         return state
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
-        """Move the states on over symbols x (n, B), in place."""
+        """Advance the states over symbols x (n, B), in place."""
         n, B = x.shape
-        work = self._workspace(min(n, max(1, FEED_ROWS // B)), state)
-        core.feed(*self._packed, x, *work)
-        self._take(work, state)
+        work = self.workspace(min(n, max(1, FEED_ROWS // B)), state)
+        core.feed(*self.kernel_arguments, x, *work)
+        self._store_state(work, state)
 
     def sample(
         self,
@@ -103,7 +108,7 @@ class PackedNetwork(NamedTuple):
         controls: SamplingControls | None = None,
         seen: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.int32]:
-        """Draw one symbol for each of the uniforms (n, B), fed back in; the states move on in place.
+        """Draw one symbol for each of the uniforms (n, B), each fed back in; the states advance in place.
 
         Parameters
         ----------
@@ -111,97 +116,38 @@ class PackedNetwork(NamedTuple):
         temperature : float
         state : tuple of (L, B, H) arrays
         controls : SamplingControls, optional
-            What else is done to the logits.
-        seen : array as `unseen` makes it, optional
-            The symbols that the repetition penalty is for; those that are drawn are added.
+            What else changes the logits.
+        seen : (B, V) array, optional
+            1 for a symbol that the repetition penalty is for; those that are drawn are added. V includes the padding.
         """
         n, B = uniforms.shape
         out = np.empty((n, B), np.int32)
         y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
-        work = self._workspace(1, state)
+        work = self.workspace(1, state)
         sums = np.empty(core.sums_size(y.shape[1]))
-        core.sample(*self._packed, uniforms, temperature, *work, y, sums, out, **self._controls(controls, seen))
-        self._take(work, state)
+        core.sample(
+            *self.kernel_arguments, uniforms, temperature, *work, y, sums, out, **self.kernel_controls(controls, seen)
+        )
+        self._store_state(work, state)
         return out
-
-    def sample_texts(
-        self,
-        start: State,
-        n: int,
-        uniforms: Uniforms,
-        temperature: float,
-        stops: Stops,
-        controls: SamplingControls | None = None,
-        seen: NDArray[np.uint8] | None = None,
-        *,
-        rows: int,
-    ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-        """Draw a text with each of the streams of `uniforms`, of n symbols or up to a stop.
-
-        Parameters
-        ----------
-        start : tuple of (L, 1, H) arrays
-            The state that all of them start from.
-        n : int
-            At least 1.
-        uniforms : Uniforms
-            They move on.
-        temperature : float
-        stops : Stops
-        controls, seen
-            As in `sample`; `seen` has a row for each text.
-        rows : int
-            How many are drawn side by side: the same texts, not the speed.
-
-        Returns
-        -------
-        ids : (N,) int32 array
-            The texts, one after another, without their stops.
-        lengths : array of int
-            The symbols of each.
-        """
-        count, V = len(uniforms.states), self.layout.vocab_size
-        B = min(count, rows)
-        work = self._workspace(1, repeated(start, B))
-        wide = [array[:, 0, :1].copy() for array in work[: len(start)]]
-        y, sums = np.empty((B + 1, V), self.layout.dtype), np.empty(core.sums_size(V))
-        x, batch = np.empty(B, np.int32), core.Batch(np.empty(B, np.intp))
-        symbols = np.empty((count, min(n, TEXT_ROOM) if stops else n), np.int32)
-        lengths = np.zeros(count, np.intp)
-        steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // self.layout.size) // B)
-        packed_stops, named = stops.packed(), self._controls(controls, seen)
-        start_y = self.logits(start[0][-1])[0]
-        while batch.begun < count or batch.going:
-            if symbols.shape[1] < n and lengths.max() == symbols.shape[1]:  # one that goes on has no room left
-                more = min(symbols.shape[1], n - symbols.shape[1])
-                symbols = np.concatenate([symbols, np.empty((count, more), np.int32)], axis=1)
-            core.sample_texts(
-                *self._packed, wide, start_y, temperature, batch, symbols, lengths, n, steps, uniforms.states,
-                uniforms.increment, *packed_stops, *work, y, sums, x, **named
-            )  # fmt: skip
-        return symbols[np.arange(symbols.shape[1]) < lengths[:, None]] if stops else symbols.ravel(), lengths
-
-    def unseen(self, streams: int) -> NDArray[np.uint8]:
-        """Return what says of each stream that no symbol was seen, (B, V): 1 for one that was."""
-        return np.zeros((streams, self.layout.vocab_size), np.uint8)
 
     def logits(self, top: Array) -> Array:
         """Return the logits (n, V) that follow from activations (n, H) of the last layer; padding is -inf."""
         wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
         wide[:, : self.hidden_size] = top
         y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
-        core.logits(*self._packed, wide, y)
+        core.logits(*self.kernel_arguments, wide, y)
         return y
 
     def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
-        """Return log P of each of the symbols x (n, B) given those before it; the states move on in place."""
+        """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
         n, B = x.shape
         T = min(n, max(1, SCORE_ROWS // B))
         y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
-        work = self._workspace(T, state)
-        core.log_probabilities(*self._packed, x, *work, y, out)
-        self._take(work, state)
+        work = self.workspace(T, state)
+        core.log_probabilities(*self.kernel_arguments, x, *work, y, out)
+        self._store_state(work, state)
         return out
 
     def string_log_likelihoods(
@@ -209,27 +155,28 @@ class PackedNetwork(NamedTuple):
     ) -> NDArray[np.float64]:
         """Return log P of each of the strings ids[starts : starts + lengths], which all start from the same state.
 
-        The longest come first. A string's terms are added up from its first symbol to its last, as if it were alone.
+        The longest come first. The terms of a string are added from its first symbol to its last, so the sum has the
+        same bits whatever strings are beside it.
         """
         B, out = len(lengths), np.zeros(len(lengths))
         T = max(1, SCORE_ROWS // B)
-        work = self._workspace(T, repeated(start, B))
+        work = self.workspace(T, repeated(start, B))
         x, y = np.empty(T * B, np.int32), np.empty((T * B, self.layout.vocab_size), self.layout.dtype)
         steps = max(1, CALL_SYMBOLS // B)
         for i in range(0, int(lengths[0]), steps):
             core.log_likelihoods(
-                *self._packed, ids, starts, lengths, i, i + steps, *work, x, y, out
+                *self.kernel_arguments, ids, starts, lengths, i, i + steps, *work, x, y, out
             )
         return out
 
     def hidden(self, x: NDArray[np.int32], state: State) -> Array:
-        """Return the units' activations after each of the symbols x (n,), (n, L, H); the state moves on in place.
+        """Return the units' activations after each of the symbols x (n,), (n, L, H); the state advances in place.
 
-        All are held in a workspace at once, so n should be no more than some `SCORE_ROWS`.
+        The workspace holds all of them at once, so n should not be much more than `SCORE_ROWS`.
         """
-        work = self._workspace(len(x), state)
-        core.feed(*self._packed, x.reshape(-1, 1), *work)
-        self._take(work, state)
+        work = self.workspace(len(x), state)
+        core.feed(*self.kernel_arguments, x.reshape(-1, 1), *work)
+        self._store_state(work, state)
         return work[0][:, 1:, 0, : self.hidden_size].swapaxes(0, 1)
 
     def probabilities(self, top: Array) -> NDArray[np.float64]:
@@ -239,13 +186,14 @@ class PackedNetwork(NamedTuple):
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
     @property
-    def _packed(self) -> tuple[core.Network, Array, Array]:
+    def kernel_arguments(self) -> tuple[core.Network, Array, Array]:
+        """The first arguments of every kernel of inference."""
         return self.network, self.params, self.panels
 
-    def _controls(self, controls: SamplingControls | None, seen: NDArray[np.uint8] | None) -> dict[str, Any]:
-        """Return the controls as the kernel takes them: numbers, a bias for each symbol, what was seen, and scratch.
+    def kernel_controls(self, controls: SamplingControls | None, seen: NDArray[np.uint8] | None) -> dict[str, Any]:
+        """Return the controls as the kernel takes them, with scratch for it.
 
-        It takes none where there is nothing to control: that is the shorter way.
+        Nothing where only the temperature changes the logits: the kernel is faster without.
         """
         if controls is None or controls.only_temperature:
             return {}
@@ -253,27 +201,26 @@ class PackedNetwork(NamedTuple):
         if controls.bias is not None:  # that of the padding is 0
             bias = np.zeros(V, self.layout.dtype)
             bias[: len(controls.bias)] = controls.bias
-        numbers = core.Controls(
-            penalty=controls.repetition_penalty, top_k=controls.top_k, top_p=controls.top_p, min_p=controls.min_p
-        )
-        return {"controls": numbers, "bias": bias, "seen": seen, "order": np.empty(V, np.int32)}
+        names = {"repetition_penalty": "penalty"}  # the kernel's names where they differ
+        numbers = {names.get(name, name): number for name, number in controls.numbers.items() if name != "temperature"}
+        return {"controls": core.Controls(**numbers), "bias": bias, "seen": seen, "order": np.empty(V, np.int32)}
 
-    def _workspace(self, T: int, state: State) -> tuple[Array, Array, Array]:
-        """Return h, c and gates for T symbols at a time, starting from `state`."""
+    def workspace(self, T: int, state: State) -> tuple[Array, Array, Array]:
+        """Return the arrays h, c and gates of a kernel for T symbols at a time, with `state` as their first states."""
         shapes = core.inference_workspace(self.network, T, state[0].shape[1])
         h, c, gates = (aligned_zeros(shape, self.layout.dtype) for shape in shapes.values())
         for array, start in zip((h, c), state, strict=False):
             array[:, 0, :, : self.hidden_size] = start
         return h, c, gates
 
-    def _take(self, work: tuple[Array, ...], state: State) -> None:
-        """Put the states that a workspace ends with in place of those it started from."""
+    def _store_state(self, work: tuple[Array, ...], state: State) -> None:
+        """Copy the states that a workspace ends with into `state`."""
         for array, end in zip(work, state, strict=False):
             end[...] = array[:, 0, :, : self.hidden_size]
 
 
 def repeated(state: State, streams: int) -> State:
-    """Return a state of one stream as that of so many."""
+    """Return the state of one stream as the state of `streams` streams."""
     return tuple(np.repeat(part, streams, axis=1) for part in state)
 
 
@@ -287,8 +234,8 @@ def _padded(layout: Layout) -> Layout:
 def _embedded(layout: Layout, params: Array, wide: Layout) -> Array:
     """Return parameters of the wide layout that make the same network.
 
-    The weights of the units that are added are zero, and so their states stay; the biases of the symbols that are
-    added are -inf, and so they have no probability.
+    The added units have zero weights, so their states stay zero. The added symbols have biases of -inf, so their
+    probability is zero.
     """
     flat = wide.zeros()
     wide.tensors(flat).by[:] = -np.inf
@@ -298,7 +245,7 @@ def _embedded(layout: Layout, params: Array, wide: Layout) -> Array:
 
 
 def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> Iterator[tuple[Array, Array]]:
-    """Give the views of parameters, and the views of the same ones among those of the wide layout."""
+    """Yield pairs of views: some of the parameters, and the same ones within the wide layout."""
     H, V = layout.hidden_size, layout.vocab_size
     part, out = layout.tensors(params), wide.tensors(flat)
     for narrow, broad in zip(part.layers, out.layers, strict=True):

@@ -1,214 +1,239 @@
-"""SamplingControls: what steers the drawing of a text, checked and in ids."""
+"""The controls of sampling: each is defined once, in `SamplingOptions`; `SamplingControls` holds them checked.
+
+A new number that controls a draw is an entry of `SamplingOptions`, a field of the kernel's `Controls` with its
+arithmetic, and the same arithmetic in `crnn.reference.sampling`. The signatures and docstrings of `CharRNN.sample`,
+`CharRNN.stream` and `TextState.sample` and the options of ``crnn sample`` are derived from the entry.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, NamedTuple, Self, TypedDict, TypeVar, get_type_hints
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..settings import MOST, real, whole
-from ..text.special import Special
 from ..text.vocabulary import Vocabulary
-from .stopping import Stops
+from .logit_bias import checked_bias
+from .stopping import Stops, encoded_stops
 
 Array = NDArray[Any]
 _T = TypeVar("_T")
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
-LARGEST_BIAS = 1e30  # more than any logit, and far from what a float cannot hold
-
-
-@dataclass(frozen=True)
-class SamplingControls:
-    """How symbols are drawn from logits; the fields are in the order in which they are applied.
-
-    Attributes
-    ----------
-    bias : (V,) float64 array or None
-        Added to the logits; -inf for a symbol that is forbidden. None: nothing is added.
-    repetition_penalty : float
-        1: none.
-    temperature : float
-    top_k : int
-        0: all.
-    top_p : float
-        1: all.
-    min_p : float
-        0: all.
-    stops : Stops
-        What a text stops before.
-    """
-
-    bias: Array | None = None
-    repetition_penalty: float = 1.0
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    stops: Stops = field(default_factory=lambda: Stops([]))
-
-    @classmethod
-    def check(
-        cls,
-        vocabulary: Vocabulary,
-        *,
-        temperature: Any = 1.0,
-        top_k: Any = None,
-        top_p: Any = None,
-        min_p: Any = None,
-        repetition_penalty: Any = 1.0,
-        stop: Any = None,
-        logit_bias: Any = None,
-        forbidden: Collection[int] = (),
-        end: int | None = None,
-    ) -> Self:
-        """Return the controls, or raise `InvalidInputError` that names the first bad one.
-
-        Parameters
-        ----------
-        vocabulary : Vocabulary
-            Of the model.
-        temperature, top_k, top_p, min_p, repetition_penalty, stop, logit_bias
-            As `CharRNN.sample` takes them.
-        forbidden : collection of int
-            Ids that are never drawn.
-        end : int, optional
-            The id of a symbol that ends a text when it is drawn.
-
-        Examples
-        --------
-        >>> from crnn.text.vocabulary import Vocabulary
-        >>> SamplingControls.check(Vocabulary.from_text("abc"), logit_bias={"b": 2}).bias
-        array([0., 2., 0.])
-        >>> SamplingControls.check(Vocabulary.from_text("abc"), top_k=0)
-        Traceback (most recent call last):
-        crnn.errors.InvalidInputError: top_k must be a whole number of at least 1, or None for all symbols, not 0
-        """
-        return cls(
-            temperature=checked_temperature(temperature),
-            top_k=checked_top_k(top_k),
-            top_p=checked_top_p(top_p),
-            min_p=checked_min_p(min_p),
-            repetition_penalty=checked_repetition_penalty(repetition_penalty),
-            stops=Stops(_encoded_stops(stop, vocabulary), end),
-            bias=_biases(logit_bias, vocabulary, forbidden),
-        )
-
-    @property
-    def only_temperature(self) -> bool:
-        """Whether the logits are left as they are but for the temperature."""
-        return (
-            self.bias is None
-            and self.repetition_penalty == 1
-            and self.top_k == 0
-            and self.top_p == 1
-            and self.min_p == 0
-        )
+DOC_WIDTH = 108  # of the parameters' text in docstrings, without the indentation
 
 
-def checked_temperature(value: Any) -> float:
-    """Return the temperature as a float; NaN, infinite and negative ones raise."""
+class Control(NamedTuple):
+    """Everything about a control but its name and its type for a type checker."""
+
+    default: Any  # turns the control off; a temperature of 1 changes nothing
+    kind: str  # the type, in words, for the docstring
+    text: str
+    check: Callable[[Any], float] | None = None  # of a number: returns it as the kernel takes it, or raises
+
+
+# ------------------------------------------------------------------ the checks
+
+
+def _temperature(value: Any) -> float:
     return real("temperature", value, least=0.0)
 
 
-def checked_top_k(value: Any) -> int:
-    """Return how many symbols are left, 0 for all."""
+def _top_k(value: Any) -> int:
+    """Return how many symbols are kept, 0 for all."""
     if value is None:
         return 0
-    return _or_say(
+    return _check_or_raise(
         lambda: min(whole("top_k", value, 1), MOST),  # more than any vocabulary has
         f"top_k must be a whole number of at least 1, or None for all symbols, not {value!r}",
     )
 
 
-def checked_top_p(value: Any) -> float:
-    """Return the probability that is left, 1 for all."""
+def _top_p(value: Any) -> float:
+    """Return the probability that is kept, 1 for all."""
     return 1.0 if value is None else _share("top_p", value, "1 or None leaves all symbols, 0 only the likeliest")
 
 
-def checked_min_p(value: Any) -> float:
-    """Return the least share of the largest probability that is left, 0 for all."""
+def _min_p(value: Any) -> float:
+    """Return the smallest share of the largest probability that is kept, 0 for all."""
     return 0.0 if value is None else _share("min_p", value, "0 or None leaves all symbols, 1 only the likeliest")
 
 
-def checked_repetition_penalty(value: Any) -> float:
-    """Return the penalty as a float."""
-    return _or_say(
+def _repetition_penalty(value: Any) -> float:
+    return _check_or_raise(
         lambda: real("repetition_penalty", value, above=0.0),
-        f"repetition_penalty must be a finite number above 0, not {value!r}: above 1 what was there becomes less "
+        f"repetition_penalty must be a finite number above 0, not {value!r}: above 1 a repeated character becomes less "
         f"likely, 1 is no penalty",
     )
 
 
 def _share(name: str, value: Any, remedy: str) -> float:
-    complaint = f"{name} must be a number from 0 to 1, not {value!r}: {remedy}"
-    share = _or_say(lambda: real(name, value, least=0.0), complaint)
+    message = f"{name} must be a number from 0 to 1, not {value!r}: {remedy}"
+    share = _check_or_raise(lambda: real(name, value, least=0.0), message)
     if share > 1:
-        raise InvalidInputError(complaint)
+        raise InvalidInputError(message)
     return share
 
 
-def _or_say(check: Callable[[], _T], complaint: str) -> _T:
-    """Return what a check lets through; where it does not, raise with this message."""
+def _check_or_raise(check: Callable[[], _T], message: str) -> _T:
+    """Return what a check returns; if it raises, raise with this message instead."""
     try:
         return check()
     except InvalidInputError:
-        raise InvalidInputError(complaint) from None
+        raise InvalidInputError(message) from None
 
 
-def _encoded_stops(stop: Any, vocabulary: Vocabulary) -> list[Array]:
-    """Return the stops as ids, without those that hold a symbol that cannot be drawn."""
-    if stop is None:
-        return []
-    if isinstance(stop, str | bytes | bytearray | memoryview):
-        stops = {"stop": stop}
-    elif isinstance(stop, Iterable) and not isinstance(stop, Mapping):
-        stops = {f"stop[{i}]": text for i, text in enumerate(stop)}
-    else:
-        raise InvalidInputError(f"stop must be None, a text or a list of texts, not {type(stop).__name__}")
-    encoded = []
-    for name, text in stops.items():
-        vocabulary.check_kind(text, name)
-        if not len(text):
-            raise InvalidInputError(f"{name} is empty: give the text that ends a sample, or None for no such text")
-        if all(symbol in vocabulary for symbol in text):
-            encoded.append(vocabulary.encode(text, name=name))
-    return encoded
+# -------------------------------------------------------------- the definition
 
 
-def _biases(logit_bias: Any, vocabulary: Vocabulary, forbidden: Collection[int]) -> Array | None:
-    """Return what is added to each logit, or None if it is nothing."""
-    if logit_bias is not None and not isinstance(logit_bias, Mapping):
-        raise InvalidInputError(
-            f"logit_bias must be None or a dict from symbols to numbers, not {type(logit_bias).__name__}"
+class SamplingOptions(TypedDict, total=False):
+    """The keyword arguments that control a draw, as users give them."""
+
+    temperature: Annotated[float, Control(
+        1.0, "float",
+        "Divides the logits: below 1 the likely becomes likelier, 0 always takes the likeliest.",
+        _temperature,
+    )]
+    top_k: Annotated[int | None, Control(
+        None, "int",
+        "Draw among this many most probable characters only. None: among all.",
+        _top_k,
+    )]
+    top_p: Annotated[float | None, Control(
+        None, "float",
+        "Draw among the fewest most probable characters whose probabilities add up to this (the nucleus), and at "
+        "least one. None or 1: among all.",
+        _top_p,
+    )]
+    min_p: Annotated[float | None, Control(
+        None, "float",
+        "Draw no character whose probability is below this share of the largest. None or 0: no limit.",
+        _min_p,
+    )]
+    repetition_penalty: Annotated[float, Control(
+        1.0, "float",
+        "Divides the logit of a character that the prime or the text so far holds, or multiplies it where it is "
+        "negative: above 1 such a character becomes less likely, below 1 likelier.",
+        _repetition_penalty,
+    )]
+    stop: Annotated[Any, Control(
+        None, "str, bytes or list",
+        "The text ends before the first of these: the one that is complete first, and of those the longest. The prime "
+        "does not count. A stop with a character that the model never saw never occurs.",
+    )]
+    logit_bias: Annotated[Mapping[Any, float] | None, Control(
+        None, "dict",
+        "Numbers that are added to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf "
+        "forbids one.",
+    )]  # fmt: skip
+
+
+_HINTS = get_type_hints(SamplingOptions, include_extras=True)
+CONTROLS: dict[str, Control] = {name: hint.__metadata__[0] for name, hint in _HINTS.items()}
+NUMBERS = {name: control.check for name, control in CONTROLS.items() if control.check is not None}
+OFF: dict[str, Any] = {name: check(CONTROLS[name].default) for name, check in NUMBERS.items()}
+
+
+def with_controls(method: _Method) -> _Method:
+    """Show each control in the signature and the docstring of a method that takes them as ``**controls``.
+
+    In the docstring a line ``{controls}`` becomes the description of all of them, and ``{control_names}`` their names.
+    """
+    signature = inspect.signature(method)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    shown = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=control.default, annotation=_HINTS[name].__origin__
         )
-    bias = np.zeros(len(vocabulary))
-    for symbol, value in (logit_bias or {}).items():
-        if isinstance(symbol, Special) and symbol in vocabulary:  # the end of a document sooner or later
-            bias[vocabulary.index(symbol)] = _bias(symbol, value)
-            continue
-        if isinstance(symbol, str | bytes) and len(symbol) != 1:
-            raise InvalidInputError(f"logit_bias holds {symbol!r}, which is not one symbol: give each symbol its bias")
-        bias[vocabulary.encode(symbol, name="a symbol in logit_bias")] = _bias(symbol, value)
-    bias[list(forbidden)] = -np.inf
-    if (bias == -np.inf).all():
-        raise InvalidInputError(
-            f"logit_bias forbids all {len(bias)} symbols of the model: leave one of them without -inf"
+        for name, control in CONTROLS.items()
+    ]
+    method.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+    if method.__doc__ is not None:  # as it is with python -OO
+        lines = method.__doc__.replace("{control_names}", ", ".join(CONTROLS)).split("\n")
+        method.__doc__ = "\n".join(_expanded(line) for line in lines)
+    return method
+
+
+def _expanded(line: str) -> str:
+    """Return a docstring's line, or the description of all controls in its place."""
+    if line.strip() != "{controls}":
+        return line
+    margin, described = line[: line.index("{")], list[str]()
+    for name, control in CONTROLS.items():
+        described.append(f"{margin}{name} : {control.kind}, default={control.default}")
+        indent = margin + "    "
+        described.append(textwrap.fill(control.text, DOC_WIDTH, initial_indent=indent, subsequent_indent=indent))
+    return "\n".join(described)
+
+
+# ----------------------------------------------------------------- the checked
+
+
+@dataclass(frozen=True)
+class SamplingControls:
+    """The controls of one draw, checked, in numbers and ids.
+
+    Attributes
+    ----------
+    numbers : dict of str to number
+        The value of each control that is a number; `OFF` holds those that change nothing.
+    bias : (V,) float64 array or None
+        Added to the logits; -inf for a symbol that is forbidden. None: nothing is added.
+    stops : Stops
+        The texts before which a drawn text ends.
+    """
+
+    numbers: Mapping[str, Any] = field(default_factory=lambda: OFF)
+    bias: Array | None = None
+    stops: Stops = field(default_factory=lambda: Stops([]))
+
+    @classmethod
+    def check(cls, vocabulary: Vocabulary, options: SamplingOptions) -> Self:
+        """Return the controls, or raise `InvalidInputError` that names the first bad one.
+
+        The vocabulary's boundary ends a text; its symbol for unknown characters is never drawn.
+
+        Parameters
+        ----------
+        vocabulary : Vocabulary
+        options : dict
+            As `CharRNN.sample` takes them.
+
+        Examples
+        --------
+        >>> from crnn.text.vocabulary import Vocabulary
+        >>> SamplingControls.check(Vocabulary.from_text("abc"), {"logit_bias": {"b": 2}}).bias
+        array([0., 2., 0.])
+        >>> SamplingControls.check(Vocabulary.from_text("abc"), {"top_k": 0})
+        Traceback (most recent call last):
+        crnn.errors.InvalidInputError: top_k must be a whole number of at least 1, or None for all symbols, not 0
+        """
+        for name in options:
+            if name not in CONTROLS:
+                raise TypeError(f"unexpected keyword argument {name!r}; the controls are {', '.join(CONTROLS)}")
+        given = {name: control.default for name, control in CONTROLS.items()} | dict(options)
+        return cls(
+            numbers={name: check(given[name]) for name, check in NUMBERS.items()},
+            bias=checked_bias(given["logit_bias"], vocabulary),
+            stops=Stops(encoded_stops(given["stop"], vocabulary), vocabulary.boundary),
         )
-    return bias if bias.any() else None
 
+    @property
+    def temperature(self) -> float:
+        """The number that divides the logits."""
+        return float(self.numbers["temperature"])
 
-def _bias(symbol: str | bytes | Special, value: Any) -> float:
-    if isinstance(value, float | np.floating) and value == -math.inf:
-        return -math.inf
-    complaint = (
-        f"logit_bias[{symbol!r}] must be a number from -1e30 to 1e30, or -inf to forbid the symbol, not {value!r}"
-    )
-    number = _or_say(lambda: real("logit_bias", value, least=-LARGEST_BIAS), complaint)
-    if number > LARGEST_BIAS:
-        raise InvalidInputError(complaint)
-    return number
+    @property
+    def penalizes_repetition(self) -> bool:
+        """Whether a draw depends on which symbols the text holds already."""
+        return bool(self.numbers["repetition_penalty"] != OFF["repetition_penalty"])
+
+    @property
+    def only_temperature(self) -> bool:
+        """Whether nothing but the temperature changes the logits."""
+        return self.bias is None and dict(self.numbers) == {**OFF, "temperature": self.numbers["temperature"]}

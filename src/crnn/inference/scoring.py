@@ -1,4 +1,4 @@
-"""Scoring: the log-probability of a text, symbol by symbol, summed without holding it all; what is most probable."""
+"""What a model says of one text: its log-probability, and for each symbol surprisal, rank and hidden states."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from ..threads import deal_out, readers, shares
 from .packed_network import SCORE_ROWS, PackedNetwork, State
 
-BLOCK = 1 << 14  # symbols handed to the kernel at a time
-PART = 2048  # least symbols of a part when a text is cut, long against what is read again
-WARM_UP = 128  # symbols before its beginning that a part reads again to find its state
-MOST_PARTS = 512
-STREAMS = 64  # parts that are read side by side
-LEAST_STREAMS = 8  # that are worth a thread: they fill the register tile
+BLOCK = 1 << 14  # symbols scored in one call of the kernel
+PART = 2048  # symbols of a part of a text, at least: many more than its warm-up
+WARM_UP = 128  # symbols before a part from which its first state is computed
+MAX_PARTS = 512
+STREAMS = 64  # parts read side by side
+MIN_STREAMS = 8  # parts for each thread, at least: fewer leave the register tile mostly idle
 
 Ids = NDArray[Any]
 
 
 def log_likelihood(network: PackedNetwork, ids: Ids, given: int = 0) -> float:
-    """Return log P(ids) in nats: exact, the state carried through the whole text from zeros.
+    """Return log P(ids) in nats, with one state carried through the whole text from zeros.
 
-    The first `given` symbols, fewer than `BLOCK`, are read and not counted.
+    The first `given` symbols, fewer than `BLOCK`, are read but not counted.
     """
     h = network.zero_state(1)
     sums = []
@@ -43,18 +43,28 @@ def parallel_log_likelihood(
     warm_up: int | None = None,
     given: int = 0,
 ) -> float:
-    """Return log P(ids) in nats, the text cut in parts that are read side by side.
+    """Return log P(ids) in nats, with the text cut in parts that are read side by side.
 
-    Each part but the first finds its state by reading the `warm_up` symbols before it (`WARM_UP`) from zeros, which
-    is all that is not exact. There are at most `parts` (`MOST_PARTS`), of at least `PART` symbols. The cuts depend on
-    the text's length alone, and each part is summed by itself, so the result is the same for every `n_threads`. The
-    first `given` symbols are read and not counted.
+    The result is not exact: the first state of each part but the first comes from reading the `warm_up` symbols before
+    the part (`WARM_UP`) from zeros. The cuts depend on the length of the text alone, and each part is summed by itself,
+    so the result is the same for every `n_threads`.
+
+    Parameters
+    ----------
+    network : PackedNetwork
+    ids : (n,) int array
+    n_threads : int or None
+    parts : int, optional
+        Parts at most (`MAX_PARTS`); each has at least `PART` symbols.
+    warm_up : int, optional
+    given : int, default=0
+        The first symbols that are read but not counted.
     """
-    ranges = cuts(len(ids), MOST_PARTS if parts is None else parts)
+    ranges = cuts(len(ids), MAX_PARTS if parts is None else parts)
     if len(ranges) == 1:
         return log_likelihood(network, ids, given)
-    # Parts differ in length by one at most. All are read over the same number of symbols, and of those only a part's
-    # own are counted; the first part begins where the text does, and so is exact.
+    # Parts differ in length by one at most. All are read over the same number of symbols, of which only the part's own
+    # are counted.
     length = max(map(len, ranges)) + (WARM_UP if warm_up is None else warm_up)
     n_threads = readers(n_threads)
 
@@ -70,14 +80,15 @@ def parallel_log_likelihood(
             blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
         return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]
 
-    groups = shares(len(ranges), max(-(-len(ranges) // STREAMS), min(n_threads, len(ranges) // LEAST_STREAMS)))
+    streams = STREAMS
+    groups = shares(len(ranges), max(-(-len(ranges) // streams), min(n_threads, len(ranges) // MIN_STREAMS)))
     sums: list[float] = []
     deal_out(groups, lambda group: sums.extend(read(group)), n_threads)
     return math.fsum(sums)  # exact, and so the same in whatever order they came
 
 
 def surprisal(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
-    """Return -log P of each symbol (n,), in nats; the state moves on in place."""
+    """Return -log P of each symbol (n,), in nats; the state advances in place."""
     out = np.empty(len(ids))
     for i in range(0, len(ids), BLOCK):
         x = ids[i : i + BLOCK].astype(np.int32).reshape(-1, 1)
@@ -86,19 +97,19 @@ def surprisal(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.floa
 
 
 def ranks(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
-    """Return the place of each symbol among all, the most probable first; 1 more than there were likelier ones."""
-    out = np.empty(len(ids), np.intp)
-    for i in range(0, len(ids), SCORE_ROWS):
-        x = ids[i : i + SCORE_ROWS].astype(np.int32)
+    """Return the rank of each symbol: 1 plus how many symbols were more probable; the state advances in place."""
+    out, rows = np.empty(len(ids), np.intp), SCORE_ROWS
+    for i in range(0, len(ids), rows):
+        x = ids[i : i + rows].astype(np.int32)
         before = state[0][-1].copy()
         after = network.hidden(x, state)[:-1, -1]
         y = network.logits(np.concatenate([before, after]))
-        out[i : i + SCORE_ROWS] = 1 + (y > np.take_along_axis(y, x[:, None], axis=1)).sum(axis=1)
+        out[i : i + rows] = 1 + (y > np.take_along_axis(y, x[:, None], axis=1)).sum(axis=1)
     return out
 
 
 def hidden_states(network: PackedNetwork, ids: Ids, state: State) -> NDArray[Any]:
-    """Return the activations after each symbol, (n, L, H); the state moves on in place."""
+    """Return the activations after each symbol, (n, L, H); the state advances in place."""
     out = np.empty((len(ids), *state[0].shape[::2]), state[0].dtype)
     for i in range(0, len(ids), SCORE_ROWS):
         out[i : i + SCORE_ROWS] = network.hidden(ids[i : i + SCORE_ROWS].astype(np.int32), state)
@@ -106,7 +117,7 @@ def hidden_states(network: PackedNetwork, ids: Ids, state: State) -> NDArray[Any
 
 
 def cuts(n: int, parts: int) -> list[range]:
-    """Cut n symbols in at most so many parts of at least `PART` symbols, and in no less than one.
+    """Cut n symbols into up to `parts` ranges of at least `PART` symbols, or into one range.
 
     Examples
     --------

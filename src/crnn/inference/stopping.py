@@ -1,21 +1,24 @@
-"""Where a text that is being drawn stops: before a given text, or before the symbol that ends a text."""
+"""The texts before which a drawn text ends; of documents also the symbol that ends one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InvalidInputError
+from ..text.vocabulary import Vocabulary
+
 Ids = NDArray[Any]
 
 
 class Stops:
-    """Texts, as ids, before the first of which a text stops.
+    """Texts, as ids, before the first of which a drawn text ends.
 
-    The first is the one that is complete first; of two that are complete together, the longer. So a text stops at the
-    same symbol however it is cut in blocks.
+    The first is the one that is complete first; of two that are complete at the same symbol, the longer. So a text ends
+    at the same symbol however many symbols are drawn in one call. The kernel searches; see ``_kernels/texts.pxd``.
 
     Parameters
     ----------
@@ -26,19 +29,16 @@ class Stops:
 
     Examples
     --------
-    >>> stops = Stops([np.array([1, 2]), np.array([2])])
-    >>> stops.first(np.array([0, 1, 2, 0]), new=4)  # both are complete at the 2, and [1, 2] is the longer
-    1
-    >>> stops.first(np.array([0, 1]), new=2) is None, stops.begun(np.array([0, 1]))
-    (True, 1)
+    >>> Stops([np.array([1, 2, 3]), np.array([2])]).begun(np.array([0, 1, 2]))  # 1, 2 may go on as 1, 2, 3
+    2
     """
 
     def __init__(self, texts: Iterable[Ids], end: int | None = None) -> None:
-        # As texts of Python, which are searched in C: an id is never more than the largest code point.
+        # As Python strings, which are searched in C: an id is never more than the largest code point.
         self._texts = [_as_text(ids) for ids in texts]
         if end is not None:
             self._texts.append(_as_text(np.array([end])))
-        self._longest = max(map(len, self._texts), default=0)
+        self._max_length = max(map(len, self._texts), default=0)
 
     def __bool__(self) -> bool:
         return bool(self._texts)
@@ -55,28 +55,39 @@ class Stops:
         symbols = np.array([*map(ord, "".join(texts))], np.int32)
         return symbols, np.cumsum([*map(len, texts)], dtype=np.intp)
 
-    def first(self, ids: Ids, new: int) -> int | None:
-        """Return where the first stop in `ids` begins, or None.
-
-        Parameters
-        ----------
-        ids : (N,) int array
-            The text so far.
-        new : int
-            How many of its last symbols are new: in what is before them no stop is complete.
-        """
-        skipped = max(0, len(ids) - new - self._longest + 1)
-        text = _as_text(ids[skipped:])
-        found = [(at + len(stop), at) for stop in self._texts if (at := text.find(stop)) >= 0]
-        return skipped + min(found)[1] if found else None
-
     def begun(self, ids: Ids) -> int:
-        """Return how many of the last symbols may be the beginning of a stop: what follows decides."""
-        text = _as_text(ids[max(0, len(ids) - self._longest + 1) :])
+        """Return how many of the last symbols may be the beginning of a stop."""
+        text = _as_text(ids[max(0, len(ids) - self._max_length + 1) :])
         for length in range(len(text), 0, -1):
             if any(len(stop) > length and stop.startswith(text[-length:]) for stop in self._texts):
                 return length
         return 0
+
+
+def encoded_stops(stop: Any, vocabulary: Vocabulary) -> list[Ids]:
+    """Return the argument `stop` of sampling as ids, without the stops that hold a symbol that cannot be drawn.
+
+    Examples
+    --------
+    >>> encoded_stops(["ab", "xy"], Vocabulary.from_text("abc"))
+    [array([0, 1], dtype=uint8)]
+    """
+    if stop is None:
+        return []
+    if isinstance(stop, str | bytes | bytearray | memoryview):
+        stops = {"stop": stop}
+    elif isinstance(stop, Iterable) and not isinstance(stop, Mapping):
+        stops = {f"stop[{i}]": text for i, text in enumerate(stop)}
+    else:
+        raise InvalidInputError(f"stop must be None, a text or a list of texts, not {type(stop).__name__}")
+    encoded = []
+    for name, text in stops.items():
+        vocabulary.check_kind(text, name)
+        if not len(text):
+            raise InvalidInputError(f"{name} is empty: give the text that ends a sample, or None for no such text")
+        if all(symbol in vocabulary for symbol in text):
+            encoded.append(vocabulary.encode(text, name=name))
+    return encoded
 
 
 def _as_text(ids: Ids) -> str:

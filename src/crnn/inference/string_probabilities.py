@@ -1,4 +1,4 @@
-"""StringProbabilities: what a trained model says of given strings."""
+"""StringProbabilities: the methods of a trained model that take strings: their probabilities, ranks and states."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from ..model.learned_attributes import LearnedAttributes
 from ..settings import threads, whole
 from ..text.vocabulary import Text
 from ..threads import readers
-from . import guessing, sampling, scoring, string_scores
+from . import guessing, scoring, string_scores
+from .context import Context
 from .guessing import GuessNumbers
 from .packed_network import PackedNetwork, State
-from .string_scores import TextBlock, text_blocks
+from .string_scores import text_blocks
 from .text_state import TextState
 from .uniforms import root
 
@@ -24,10 +25,10 @@ Array = NDArray[Any]
 
 
 class StringProbabilities(LearnedAttributes):
-    """An estimator that has weights and a vocabulary once it is fitted: it says how probable strings are.
+    """An estimator that says how probable strings are once it is fitted.
 
-    A string starts from the zero state, which predicts its first symbol, and has no end. That is for a model of a
-    running text. For a model of documents it starts after a boundary, and a boundary is its end.
+    For a model of running text a string starts from the zero state, which predicts its first symbol, and has no end.
+    For a model of documents it starts after a boundary and ends with a boundary.
     """
 
     n_threads: int | None
@@ -37,8 +38,8 @@ class StringProbabilities(LearnedAttributes):
     def score_samples(self, texts: Iterable[Text], *, normalize: str | None = None) -> NDArray[np.float64]:
         """Return the log-probability of each of many strings, in nats.
 
-        They are read side by side on `n_threads` threads, in blocks, so that a generator of any number of strings
-        needs no more memory than its results. A result is the same to the bit whatever else is in the list.
+        The strings are read side by side on `n_threads` threads, in blocks: a generator of any number of strings takes
+        no more memory than its results. The bits of a result do not depend on the other strings.
 
         Parameters
         ----------
@@ -50,14 +51,14 @@ class StringProbabilities(LearnedAttributes):
         Returns
         -------
         ndarray of float64, shape (n,)
-            At most 0. For an empty string 0, or for a model of documents the log-probability of its end alone.
+            At most 0. An empty string has 0, or in a model of documents the log-probability of its end.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If one of them is no string of the model's symbols: it says which, and what to do.
+            If one of them is not a string of the model's symbols: which one, and the remedy.
 
         Examples
         --------
@@ -68,17 +69,55 @@ class StringProbabilities(LearnedAttributes):
         >>> model.score_samples(iter(["ab", "dc"]), normalize="char").round(2).tolist()
         [-1.39, -1.39]
         """
-        network = self._packed("score_samples", one_row=False, scoring=True)
-        blocks = text_blocks(texts, self.vocabulary_, name="texts")
-        return np.concatenate([np.empty(0), *self._score_blocks(network, blocks, normalize)])
+        self._fitted("score_samples")
+        return np.concatenate([np.empty(0), *self.score_batches([texts], normalize=normalize)])
+
+    def score_batches(
+        self, batches: Iterable[Iterable[Text]], *, normalize: str | None = None
+    ) -> Iterator[NDArray[np.float64]]:
+        """Return the log-probabilities of strings batch by batch, each batch as soon as it is there.
+
+        This is `score_samples` for strings that come from a pipe, or are too many for all results to be held. A string
+        has the same score, to the bit, in whatever batch it comes.
+
+        Parameters
+        ----------
+        batches : iterable of lists of str, or of bytes for a model of bytes
+            The next batch is asked for when the scores of the one before it have been used.
+        normalize : {None, "char"}, default=None
+            As in `score_samples`.
+
+        Returns
+        -------
+        iterator of ndarray of float64
+            For each batch its scores. The weights are those at the call.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `score_samples`; the index of a string in an error counts from the first string of the first batch.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
+        >>> for scores in model.score_batches([["ab", ""], ["abcd"]]):
+        ...     print(scores.round(1))
+        [-2.8  0. ]
+        [-5.5]
+        """
+        network = self._packed("score_batches", one_row=False, scoring=True)
+        if normalize not in (None, "char"):
+            raise InvalidInputError(f"normalize must be None or 'char', not {normalize!r}")
+        return self._score_batches(network, batches, threads(self.n_threads), per_symbol=normalize == "char")
 
     def predict_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
-        """Return the probability of each symbol to come next after each prefix.
+        """Return the probability that each symbol comes next after each prefix.
 
         Parameters
         ----------
         prefixes : iterable of str, or of bytes for a model of bytes
-            The empty one is where a string starts.
+            After the empty prefix comes the first symbol of a string.
 
         Returns
         -------
@@ -103,20 +142,21 @@ class StringProbabilities(LearnedAttributes):
     def guess_number(
         self, strings: Iterable[Text], n: int = 10_000, random_state: Any = None, *, length: int | None = None
     ) -> GuessNumbers:
-        """Estimate after how many guesses each string is found by who tries the most probable strings first.
+        """Estimate after how many guesses each string is found if the most probable strings are guessed first.
 
-        By the Monte Carlo method of Dell'Amico and Filippone (2015), which draws strings from the model. It needs
-        strings that end: a model of documents, or strings that all have the same `length`.
+        The Monte Carlo method of Dell'Amico and Filippone (2015) draws strings from the model. It needs a model of
+        documents, whose strings end, or strings that all have the same `length`.
 
         Parameters
         ----------
         strings : iterable of str, or of bytes for a model of bytes
         n : int, default=10000
-            Strings to draw; a hundred times as many make the bounds ten times as narrow.
+            Strings to draw; a hundred times as many make the bounds ten times as narrow. They are those that
+            `CharRNN.sample` draws with the same seed.
         random_state : int, SeedSequence, Generator or None, default=None
             The same seed gives the same numbers.
         length : int, default=None
-            For a model of a running text: the length of all strings, which are guessed among those of this length.
+            For a model of running text: the length of all strings; only strings of this length are guessed.
 
         Returns
         -------
@@ -137,15 +177,15 @@ class StringProbabilities(LearnedAttributes):
         True
         """
         network, end = self._packed("guess_number", one_row=False, scoring=True), self.vocabulary_.boundary
-        n, most = whole("n", n, 2), guessing.checked_length(length, end)
+        n, drawn_length = whole("n", n, 2), guessing.checked_length(length, end)
         blocks, log_p = text_blocks(strings, self.vocabulary_, name="strings"), [np.empty(0)]
         n_threads, start = readers(threads(self.n_threads)), network.start()
         for block in blocks:
             guessing.check_lengths(block, length)
             encoded = string_scores.Strings.encode(block, self.vocabulary_, name="strings[{}]", ended=True)
             log_p.append(string_scores.log_likelihoods(network, encoded, start, n_threads))
-        sampled = guessing.drawn_log_likelihoods(
-            network, start, n, end=end, length=most, bits=root(random_state), n_threads=n_threads
+        sampled = guessing.sampled_log_likelihoods(
+            network, n, end=end, length=drawn_length, bits=root(random_state), n_threads=n_threads
         )
         return guessing.guess_numbers(np.concatenate(log_p), sampled)
 
@@ -161,7 +201,7 @@ class StringProbabilities(LearnedAttributes):
         Returns
         -------
         ndarray of float64, shape (len(text),)
-            The end of a document is not among them; `start` can tell it.
+            The end of a document is not included; `start` gives it.
 
         Raises
         ------
@@ -179,14 +219,14 @@ class StringProbabilities(LearnedAttributes):
         return scoring.surprisal(network, ids, state)
 
     def rank(self, text: Text) -> NDArray[np.intp]:
-        """Return the place of each character among all symbols, the most probable one's being 1.
+        """Return the rank of each character among all symbols: 1 for the most probable.
 
         Parameters, errors: as `surprisal`.
 
         Returns
         -------
         ndarray of int, shape (len(text),)
-            One more than there were more probable symbols.
+            1 plus the number of symbols that were more probable.
 
         Examples
         --------
@@ -206,7 +246,7 @@ class StringProbabilities(LearnedAttributes):
         Returns
         -------
         ndarray of the model's dtype, shape (len(text), num_layers, hidden_size)
-            Of an LSTM the outputs h, not the cells.
+            For an LSTM the outputs h, not the cells c.
 
         Examples
         --------
@@ -223,12 +263,12 @@ class StringProbabilities(LearnedAttributes):
         Parameters
         ----------
         prime : str or bytes, default=""
-            Text that the state is led through first; it does not count in the state's `log_prob`.
+            Text that is read first; it does not count in the state's `log_prob`.
 
         Returns
         -------
         TextState
-            With `feed`, `predict_proba`, `sample`, `copy`, `log_prob`. It keeps the weights as they are now.
+            It has `feed`, `predict_proba`, `sample`, `end`, `copy`, `log_prob`, and keeps the weights of this moment.
 
         Raises
         ------
@@ -245,20 +285,20 @@ class StringProbabilities(LearnedAttributes):
         ('a', 'ba')
         """
         network = self._packed("start", one_row=True)
-        return TextState(network, self.vocabulary_, sampling.primed_state(network, self._encode_prime(prime)))
+        return TextState(network, self.vocabulary_, Context.after(network, self._encode_prime(prime)))
 
     # ----------------------------------------------------------------- helpers
 
-    def _score_blocks(
-        self, network: PackedNetwork, blocks: Iterable[TextBlock], normalize: str | None, name: str = "texts[{}]"
+    def _score_batches(
+        self, network: PackedNetwork, batches: Iterable[Iterable[Text]], n_threads: int | None, *, per_symbol: bool
     ) -> Iterator[NDArray[np.float64]]:
-        """Give what `score_samples` does, block by block; errors call a text by `name`, in which {} is its index."""
-        if normalize not in (None, "char"):
-            raise InvalidInputError(f"normalize must be None or 'char', not {normalize!r}")
-        per_symbol, n_threads = normalize == "char", threads(self.n_threads)
-        return string_scores.score_blocks(
-            network, self.vocabulary_, blocks, n_threads, per_symbol=per_symbol, name=name
-        )
+        vocabulary, start, first = self.vocabulary_, network.start(), 0
+        for batch in batches:
+            blocks = string_scores.text_blocks(batch, vocabulary, name="texts", first=first)
+            scored = string_scores.score_blocks(network, start, vocabulary, blocks, n_threads, per_symbol=per_symbol)
+            scores = np.concatenate([np.empty(0), *scored])
+            first += len(scores)
+            yield scores
 
     def _one(self, what: str, text: Text) -> tuple[PackedNetwork, Array, State]:
         network = self._packed(what, one_row=True, scoring=True)

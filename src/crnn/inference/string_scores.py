@@ -1,4 +1,4 @@
-"""The log-probabilities of many strings, each by itself, in blocks that bound the memory."""
+"""The log-probabilities of many strings, each independent of the others, in blocks that bound the memory."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ..text.vocabulary import Text, Vocabulary
 from ..threads import deal_out, readers
 from .packed_network import PackedNetwork, State, repeated
 
-BLOCK_STRINGS = 1 << 15  # strings held at a time, as ids and as numbers
-BLOCK_SYMBOLS = 1 << 22  # and no more symbols than these, unless one string has more
+BLOCK_STRINGS = 1 << 15  # strings held at a time, at most
+BLOCK_SYMBOLS = 1 << 22  # symbols of them, at most, unless one string has more
 ROWS = 128  # strings read side by side: they fill the register tile many times, their states stay in the cache
-LEAST_ROWS = 16  # that are worth a thread
+MIN_ROWS = 16  # strings for each thread, at least
 
 
 class Strings(NamedTuple):
-    """Strings one after another in one array of ids; a model of documents has a boundary at the end of each."""
+    """Strings one after another in one array of ids."""
 
     ids: NDArray[np.int32]
     lengths: NDArray[np.intp]
 
     @property
     def starts(self) -> NDArray[np.intp]:
-        """Where each begins."""
+        """The position at which each string begins."""
         return np.cumsum(self.lengths) - self.lengths
 
     @classmethod
     def join(cls, arrays: Iterable[NDArray[Any]]) -> Strings:
-        """Join strings that are ids already.
+        """Join strings that are arrays of ids.
 
         Examples
         --------
@@ -45,44 +45,68 @@ class Strings(NamedTuple):
 
     @classmethod
     def encode(cls, block: TextBlock, vocabulary: Vocabulary, *, name: str, ended: bool) -> Strings:
-        """Turn a block of texts into ids, with a boundary after each if the model has one and they are `ended`.
+        """Encode a block of texts; if they are `ended`, with the vocabulary's boundary, if it has one, after each.
 
-        Errors call each of them by `name`, in which {} is its index.
+        In errors a text is called `name` with its index in place of {}.
         """
         empty: Any = "" if vocabulary.kind == "characters" else b""
         lengths = np.array([*map(len, block.texts)], np.intp)
         try:
             ids = vocabulary.encode(empty.join(block.texts)).astype(np.int32)
         except InvalidInputError:
-            for i, text in enumerate(block.texts, block.first):  # which of them it is
+            for i, text in enumerate(block.texts, block.first):  # find the one that raises
                 vocabulary.encode(text, name=name.format(i))
             raise
-        boundary = vocabulary.boundary
-        if boundary is None or not ended:
-            return cls(ids, lengths)
-        return cls(np.insert(ids, np.cumsum(lengths), boundary), lengths + 1)
+        return cls(ids, lengths).followed_by(vocabulary.boundary if ended else None)
 
-    def groups(self, n_threads: int) -> list[NDArray[np.intp]]:
+    def followed_by(self, symbol: int | None) -> Strings:
+        """Return the strings with a symbol at the end of each; None: as they are.
+
+        Examples
+        --------
+        >>> Strings(np.array([0, 1, 2]), np.array([2, 0, 1])).followed_by(5).ids.tolist()
+        [0, 1, 5, 5, 2, 5]
+        """
+        if symbol is None:
+            return self
+        return Strings(np.insert(self.ids, np.cumsum(self.lengths), symbol), self.lengths + 1)
+
+    def decode(self, vocabulary: Vocabulary) -> list[Any]:
+        """Return the strings as texts."""
+        together = vocabulary.decode(self.ids)  # one call: each takes a while
+        places = zip(self.starts.tolist(), self.lengths.tolist(), strict=True)
+        return [together[start : start + length] for start, length in places]
+
+    def groups(self, n_threads: int, max_rows: int) -> list[NDArray[np.intp]]:
         """Return the indices of the strings, the longest first, in groups that are read side by side."""
         order = np.argsort(-self.lengths, kind="stable")
-        rows = min(ROWS, max(LEAST_ROWS, -(-len(order) // n_threads)))
+        rows = min(max_rows, max(MIN_ROWS, -(-len(order) // n_threads)))
         return [order[i : i + rows] for i in range(0, len(order), rows)]
 
 
 class TextBlock(NamedTuple):
-    """Some texts of a long row of them."""
+    """Some consecutive texts of many."""
 
-    first: int  # the index of the first one
+    first: int  # the index of the first text among all
     texts: list[Any]
 
 
-def text_blocks(texts: Iterable[Text], vocabulary: Vocabulary, *, name: str) -> Iterator[TextBlock]:
-    """Give texts in blocks of at most `BLOCK_STRINGS` of them and about `BLOCK_SYMBOLS` symbols.
+def text_blocks(texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, first: int = 0) -> Iterator[TextBlock]:
+    """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols.
+
+    Parameters
+    ----------
+    texts : iterable of str or bytes
+    vocabulary : Vocabulary
+    name : str
+        What errors call `texts`.
+    first : int, default=0
+        The index of the first text in errors.
 
     Raises
     ------
     InvalidInputError
-        If it is one text and no row of them, or on the way if one of them is no text of the model's kind.
+        At the call if `texts` is a single text; later if one of them is not a text of the model's kind.
     """
     wanted = (str,) if vocabulary.kind == "characters" else (bytes, bytearray)
     if isinstance(texts, (str, bytes, bytearray, memoryview)) or not isinstance(texts, Iterable):
@@ -90,13 +114,13 @@ def text_blocks(texts: Iterable[Text], vocabulary: Vocabulary, *, name: str) -> 
             f"{name} must be a list or another iterable of {wanted[0].__name__}, not {type(texts).__name__}: "
             f"put a single text in a list"
         )
-    return _text_blocks(texts, wanted, vocabulary, name)
+    return _text_blocks(texts, wanted, vocabulary, name, first)
 
 
 def _text_blocks(
-    texts: Iterable[Any], wanted: tuple[type, ...], vocabulary: Vocabulary, name: str
+    texts: Iterable[Any], wanted: tuple[type, ...], vocabulary: Vocabulary, name: str, first: int
 ) -> Iterator[TextBlock]:
-    block, size, first = list[Any](), 0, 0
+    block, size = list[Any](), 0
     for text in texts:
         if not isinstance(text, wanted):
             text = _of_another_type(text, vocabulary, f"{name}[{first + len(block)}]")
@@ -110,7 +134,7 @@ def _text_blocks(
 
 
 def _of_another_type(text: Any, vocabulary: Vocabulary, name: str) -> bytes:
-    """Return a memoryview as bytes; for everything else, say what is wrong with it."""
+    """Return a memoryview as bytes, or raise an error that says what is wrong."""
     if isinstance(text, (str, bytes, bytearray, memoryview)):
         vocabulary.encode(text, name=name)
         return bytes(text)  # type: ignore[arg-type]  # a str has raised
@@ -119,29 +143,28 @@ def _of_another_type(text: Any, vocabulary: Vocabulary, name: str) -> bytes:
 
 
 def log_likelihoods(network: PackedNetwork, strings: Strings, start: State, n_threads: int) -> NDArray[np.float64]:
-    """Return log P of each of the strings, in nats; the same to the bit whatever they stand beside."""
+    """Return log P of each of the strings, in nats; its bits do not depend on the other strings."""
     out, starts = np.empty(len(strings.lengths)), strings.starts
 
     def read(group: NDArray[np.intp]) -> None:
         out[group] = network.string_log_likelihoods(strings.ids, starts[group], strings.lengths[group], start)
 
-    deal_out(strings.groups(n_threads), read, n_threads)
+    deal_out(strings.groups(n_threads, ROWS), read, n_threads)
     return out
 
 
 def score_blocks(
     network: PackedNetwork,
+    start: State,
     vocabulary: Vocabulary,
     blocks: Iterable[TextBlock],
     n_threads: int | None,
     *,
     per_symbol: bool = False,
-    name: str = "texts[{}]",
 ) -> Iterator[NDArray[np.float64]]:
-    """Give the log-probabilities of texts block by block; `per_symbol`: their means, and 0 for what has no symbols."""
-    start = network.start()
+    """Yield the log-probabilities of each block of texts, or `per_symbol` their means, 0 for a text without symbols."""
     for block in blocks:
-        strings = Strings.encode(block, vocabulary, name=name, ended=True)
+        strings = Strings.encode(block, vocabulary, name="texts[{}]", ended=True)
         log_p = log_likelihoods(network, strings, start, readers(n_threads))
         yield log_p / np.maximum(strings.lengths, 1) if per_symbol else log_p
 
@@ -149,7 +172,7 @@ def score_blocks(
 def next_probabilities(
     network: PackedNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
 ) -> NDArray[np.float64]:
-    """Return the probabilities of what follows each prefix, (n, V); the same to the bit whatever they stand beside."""
+    """Return the probabilities of the next symbol after each prefix, (n, V); no row's bits depend on other rows."""
     start, found, n_threads = network.start(), [], readers(n_threads)
     for block in text_blocks(prefixes, vocabulary, name="prefixes"):
         strings = Strings.encode(block, vocabulary, name="prefixes[{}]", ended=False)
@@ -159,7 +182,7 @@ def next_probabilities(
             for rows, top in _after(network, strings, group, start):
                 p[rows] = network.probabilities(top)
 
-        deal_out(strings.groups(n_threads), read, n_threads)
+        deal_out(strings.groups(n_threads, ROWS), read, n_threads)
         found.append(p)
     return np.concatenate(found) if found else np.empty((0, len(vocabulary)))
 
@@ -167,7 +190,7 @@ def next_probabilities(
 def _after(
     network: PackedNetwork, strings: Strings, group: NDArray[np.intp], start: State
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
-    """Give the last layer's activations after the strings of a group, the shortest ones first."""
+    """Yield indices of strings of a group with the last layer's activations after them, the shortest first."""
     starts, lengths = strings.starts[group], strings.lengths[group]
     B, t = len(group), 0
     state = repeated(start, B)
@@ -176,6 +199,6 @@ def _after(
             steps = min(int(lengths[B - 1]) - t, max(1, BLOCK_SYMBOLS // (64 * B)))
             network.feed(strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]], state)
             t += steps
-        going = int(np.count_nonzero(lengths[:B] > t))
-        yield group[going:], state[0][-1, going:]
-        B, group, state = going, group[:going], tuple(part[:, :going] for part in state)
+        longer = int(np.count_nonzero(lengths[:B] > t))
+        yield group[longer:], state[0][-1, longer:]
+        B, group, state = longer, group[:longer], tuple(part[:, :longer] for part in state)

@@ -1,9 +1,8 @@
-"""TextState: a text that goes on, as a model sees it."""
+"""TextState: reads a text piece by piece, predicts what comes next and draws it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +10,21 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..settings import whole
 from ..text.vocabulary import Text, Vocabulary
-from . import sampling, scoring
-from .packed_network import PackedNetwork, State
-from .sampling_controls import SamplingControls
+from . import scoring
+from .context import Context, seen_after
+from .packed_network import PackedNetwork
+from .sampling_controls import SamplingControls, SamplingOptions, with_controls
+from .text_sampler import TextSampler
 from .uniforms import Uniforms, root
 
 Ids = NDArray[Any]
 
 
 class TextState:
-    """Where a model stands in a text: it can be read on, drawn from, copied and pickled.
+    """The state of a model within a text: it reads, predicts and draws, and can be copied and pickled.
 
-    `CharRNN.start` makes them. A state keeps the weights that it was started with, whatever becomes of the model;
-    copies share them. It has no scratch, so that states can be used on several threads, each on one at a time.
+    `CharRNN.start` makes them. A state keeps the weights that the model had then; copies share them. States can be used
+    on several threads, each state on one thread at a time.
 
     Examples
     --------
@@ -37,21 +38,21 @@ class TextState:
     'bab'
     """
 
-    __slots__ = ("_arrays", "_log_prob", "_network", "_vocabulary")
+    __slots__ = ("_context", "_log_prob", "_network", "_vocabulary")
 
     def __init__(
-        self, network: PackedNetwork, vocabulary: Vocabulary, arrays: State | None = None, log_prob: float = 0.0
+        self, network: PackedNetwork, vocabulary: Vocabulary, context: Context, log_prob: float = 0.0
     ) -> None:
         self._network = network
         self._vocabulary = vocabulary
-        self._arrays = network.start() if arrays is None else arrays
+        self._context = context
         self._log_prob = log_prob
 
     @property
     def log_prob(self) -> float:
-        """The log-probability, in nats, of all that was fed and drawn since the start, given the prime.
+        """The log-probability, in nats, of everything fed and drawn since the start, given the prime.
 
-        Of a text fed whole or in pieces it is what `CharRNN.score_samples` says, to the bit.
+        For a text fed whole or in pieces it has the bits of `CharRNN.score_samples`.
 
         Examples
         --------
@@ -63,17 +64,17 @@ class TextState:
         return self._log_prob
 
     def feed(self, text: Text) -> TextState:
-        """Read on.
+        """Read a piece of text.
 
         Parameters
         ----------
         text : str or bytes
-            Of the model's symbols; with one that it does not have, the state stays as it was.
+            Text of the model's symbols; if the model does not have one of them, the state is left unchanged.
 
         Returns
         -------
         TextState
-            This one.
+            The state itself.
 
         Examples
         --------
@@ -85,9 +86,9 @@ class TextState:
         return self._advance(self._vocabulary.encode(text, name="text"))
 
     def end(self) -> TextState:
-        """End the document: its end counts in `log_prob`, and the state is that of a new document's beginning.
+        """End the document: its end counts in `log_prob`, and the state becomes that of a new document.
 
-        Only of a model of documents; the texts of others have no end, and it raises.
+        Raises a ValueError for a model that was fitted on running text, which has no end.
 
         Examples
         --------
@@ -102,7 +103,7 @@ class TextState:
         return self._advance(np.array([boundary]))
 
     def predict_proba(self) -> NDArray[np.float64]:
-        """Return the probability of each symbol to come next, (V,), in the order of `vocabulary_`.
+        """Return the probability that each symbol comes next, (V,), in the order of `vocabulary_`.
 
         Examples
         --------
@@ -111,29 +112,26 @@ class TextState:
         >>> model.start().predict_proba().round(2).tolist()
         [0.25, 0.25, 0.25, 0.25]
         """
-        (p,) = self._network.probabilities(self._arrays[0][-1])
+        (p,) = self._network.probabilities(self._context.state[0][-1])
         return np.asarray(p)
 
+    @with_controls
     def sample(
-        self,
-        n: int = 1,
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        min_p: float | None = None,
-        logit_bias: Mapping[Any, float] | None = None,
-        random_state: Any = None,
+        self, n: int = 1, *, random_state: Any = None, **controls: Unpack[SamplingOptions]
     ) -> str | bytes:
         """Draw the next characters and read them.
+
+        With the same seed, the characters drawn in one call are those of `CharRNN.sample`, primed with what the state
+        has read.
 
         Parameters
         ----------
         n : int, default=1
-            Characters to draw. A document may end sooner: its end counts in `log_prob`, and the state is that of a
-            new document's beginning.
-        temperature, top_k, top_p, min_p, logit_bias, random_state
-            As of `CharRNN.sample`. With the same seed, n characters are the same in one call of either.
+            Characters to draw. A `stop` ends the text sooner: it is neither returned nor read. A document may also end
+            by itself: its end counts in `log_prob`, and the state becomes that of a new document.
+        {controls}
+        random_state : int, SeedSequence, Generator or None, default=None
+            The same seed gives the same text. None: a different one each time.
 
         Returns
         -------
@@ -146,38 +144,22 @@ class TextState:
         >>> state = model.start("ab")
         >>> state.sample(2, temperature=0), state.sample(3, top_k=1)
         ('ab', 'aba')
+        >>> state.sample(9, temperature=0, stop="ba"), state.sample(2, temperature=0)
+        ('', 'ba')
         """
         vocabulary, n = self._vocabulary, whole("n", n, 0)
-        controls = SamplingControls.check(
-            vocabulary,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            logit_bias=logit_bias,
-            forbidden=[] if vocabulary.unknown is None else [vocabulary.unknown],
-        )
-        ids = self._drawn(n, controls, Uniforms(root(random_state), range(1)))
-        self._advance(ids)  # what was drawn past an end is drawn in vain; this also says how probable it was
-        return vocabulary.decode(ids[:-1] if len(ids) and ids[-1] == vocabulary.boundary else ids)
-
-    def _drawn(self, n: int, controls: SamplingControls, uniforms: Uniforms) -> Ids:
-        """Return n symbols, or those up to the first end."""
-        arrays, drawn, block = self._copied(), [np.zeros(0, np.int32)], 1
-        end = -1 if self._vocabulary.boundary is None else self._vocabulary.boundary
-        while n:
-            u = uniforms.draw(min(block, n))
-            ids = self._network.sample(u, controls.temperature, arrays, controls)[:, 0]
-            ends = np.flatnonzero(ids == end)
-            if len(ends):
-                drawn.append(ids[: ends[0] + 1])
-                break
-            drawn.append(ids)
-            n, block = n - len(ids), min(2 * block, sampling.BLOCK)
-        return np.concatenate(drawn)
+        checked = SamplingControls.check(vocabulary, controls)
+        sampler = TextSampler(self._network, self._context, n, Uniforms(root(random_state), range(1)), checked)
+        ids = sampler.run().ids
+        (ended,) = sampler.ended_by(vocabulary.boundary)
+        if ended and vocabulary.boundary is not None:
+            self._advance(np.append(ids, np.int32(vocabulary.boundary)))  # also adds to log_prob
+        else:
+            self._advance(ids)
+        return vocabulary.decode(ids)
 
     def copy(self) -> TextState:
-        """Return a state that goes its own way from here.
+        """Return a state that changes independently of this one.
 
         Examples
         --------
@@ -186,24 +168,22 @@ class TextState:
         >>> state.copy().feed("abc").log_prob == state.log_prob
         False
         """
-        return TextState(self._network, self._vocabulary, self._copied(), self._log_prob)
+        return TextState(self._network, self._vocabulary, self._context.copy(), self._log_prob)
 
     __copy__ = copy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TextState, (self._network, self._vocabulary, self._arrays, self._log_prob)
+        return TextState, (self._network, self._vocabulary, self._context, self._log_prob)
 
     def __repr__(self) -> str:
         return f"TextState(log_prob={self._log_prob:.6g})"
 
-    def _copied(self) -> State:
-        return tuple(part.copy() for part in self._arrays)
-
     def _advance(self, ids: Ids) -> TextState:
-        """Read ids; Ctrl-C on the way leaves all as it was."""
-        arrays = self._copied()
-        surprisal = scoring.surprisal(self._network, ids, arrays)
-        # Added up one after the other as in a score: np.sum would add in pairs.
+        """Read ids; Ctrl-C on the way leaves the state unchanged."""
+        state = self._context.copy().state
+        surprisal = scoring.surprisal(self._network, ids, state)
+        # Added one after the other, as in a score: np.sum would add in pairs and round otherwise.
         log_prob = float(np.subtract.accumulate(np.concatenate([[self._log_prob], surprisal]))[-1])
-        self._arrays, self._log_prob = arrays, log_prob
+        seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
+        self._context, self._log_prob = Context(state, seen), log_prob
         return self

@@ -3,7 +3,7 @@ import argparse
 import pytest
 
 from crnn import CharRNN
-from crnn.cli.constructor_options import Documented, add_options, documented, value_of
+from crnn.cli.signature_options import Documented, add_options, documented, value_of
 
 
 class Oven:
@@ -83,10 +83,17 @@ def test_true_and_false_are_two_options(capsys):
         parser().parse_args(["--fan=yes"])
 
 
-def test_without():
-    made = parser(without=("heat",))
+def test_names():
+    made = parser(names=["mode"])
     assert "--heat" not in made.format_help()
     assert "--mode" in made.format_help()
+
+
+def test_a_method_that_takes_its_controls_as_keywords():
+    made = argparse.ArgumentParser()
+    add_options(made, CharRNN.sample, lambda name, value: None, names=["temperature", "top_k"])
+    assert vars(made.parse_args(["--temperature", "0.5"])) == {"temperature": 0.5}
+    assert "Divides the logits" in made.format_help()
 
 
 def test_each_value_is_checked_by_itself(capsys):

@@ -1,18 +1,18 @@
-"""Command line options made from a constructor: its signature gives names and defaults, its docstring the help."""
+"""Command line options derived from a function: its signature gives names and defaults, its docstring the help."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 __all__ = ["Documented", "add_options", "documented", "value_of"]
 
 
 class Documented(NamedTuple):
-    """What a numpydoc docstring says of a parameter."""
+    """The entry of a parameter in a numpydoc docstring."""
 
     type: str
     text: str
@@ -20,31 +20,32 @@ class Documented(NamedTuple):
 
 def add_options(
     parser: argparse._ActionsContainer,
-    constructor: Callable[..., Any],
+    function: Callable[..., Any],
     check: Callable[[str, Any], object],
     *,
+    names: Iterable[str] | None = None,
     defaults: Mapping[str, Any] | None = None,
     aliases: Mapping[str, tuple[str, ...]] | None = None,
-    without: Collection[str] = (),
 ) -> None:
-    """Add one option for each parameter of a constructor, named like it; for True or False also ``--no-...``.
+    """Add an option for each parameter of a function, with its name; for True or False also ``--no-...``.
 
-    An option that is not given leaves nothing in the namespace, so that "not given" and "given the default" differ.
+    An option that is not given sets nothing in the namespace, so that "not given" and "given the default" differ.
 
     Parameters
     ----------
     parser : argparse.ArgumentParser or argument group
         Gets the options.
-    constructor : class
-        With a default for each parameter.
+    function : callable
+        A function, or a class for its constructor.
     check : callable
-        Takes a parameter's name and its value, and raises a ValueError for a bad one: called when it is parsed.
+        Takes the name and the value of a parameter and raises a ValueError for a bad one. It is called while the
+        command line is parsed.
+    names : iterable of str, optional
+        The parameters to make options of, each with a default. By default all.
     defaults : dict, optional
-        Defaults to be shown in place of the constructor's.
+        Defaults to show instead of the signature's.
     aliases : dict, optional
-        Further option strings of a parameter.
-    without : collection of str, optional
-        Parameters that no command line can give.
+        More option strings of a parameter.
 
     Examples
     --------
@@ -54,12 +55,9 @@ def add_options(
     >>> parser.parse_args(["--hidden-size", "64", "--learning-rate", "none"])
     Namespace(hidden_size=64, learning_rate=None)
     """
-    docs = documented(constructor)
-    standard = {name: p.default for name, p in inspect.signature(constructor).parameters.items()}
-    for name, default in standard.items():
-        if name in without:
-            continue
-        doc = docs.get(name, Documented("value", ""))
+    docs, parameters = documented(function), inspect.signature(function).parameters
+    for name in parameters if names is None else names:
+        default, doc = parameters[name].default, docs.get(name, Documented("value", ""))
         shown = (defaults or {}).get(name, default)
         shown = "none" if shown is None else shown
         if isinstance(default, bool):
@@ -76,26 +74,26 @@ def add_options(
         )
 
 
-def documented(constructor: Callable[..., Any]) -> dict[str, Documented]:
+def documented(function: Callable[..., Any]) -> dict[str, Documented]:
     """Read the parameters' section of a numpydoc docstring.
 
     Parameters
     ----------
-    constructor : class
+    function : callable
         Without a docstring (``python -OO``), nothing is documented.
 
     Returns
     -------
     dict of str to Documented
-        The type as it is written, without the default; the text in one line, without the marks of mark-up.
+        The type as it is written, without the default; the text in one line, without mark-up.
 
     Examples
     --------
     >>> from crnn import CharRNN
-    >>> documented(CharRNN)["dtype"]
-    Documented(type='{"float32", "float64"}', text='Of the weights and of all arithmetic.')
+    >>> documented(CharRNN)["hidden_size"].type
+    'int'
     """
-    doc = inspect.getdoc(constructor) or ""
+    doc = inspect.getdoc(function) or ""
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, re.DOTALL | re.MULTILINE)
     if not section:
         return {}
@@ -107,14 +105,13 @@ def documented(constructor: Callable[..., Any]) -> dict[str, Documented]:
 
 
 def value_of(text: str, default: object = None) -> Any:
-    """Read a value as its writer meant it.
+    """Convert a word of the command line to the value that it stands for.
 
     Parameters
     ----------
     text : str
-        What stands on the command line.
     default : object, optional
-        The parameter's default: where that is a text, every value is one.
+        The parameter's default: if it is a str, every value is one.
 
     Returns
     -------

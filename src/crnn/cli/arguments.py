@@ -1,0 +1,88 @@
+"""Arguments that several commands have, and the types of arguments."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import InvalidInputError
+from ..settings import generator, real
+from .files import STANDARD
+from .signature_options import value_of
+
+__all__ = ["MODEL_HELP", "add_output", "checked", "checked_text", "duration", "refuse_two_standard_inputs", "seed"]
+
+MODEL_HELP = "a model file, or - for standard input"
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:
+    """Add the option ``--output``."""
+    parser.add_argument("-o", "--output", metavar="MODEL", **rest)
+
+
+def refuse_two_standard_inputs(arguments: argparse.Namespace, **shown: str) -> None:
+    """Stop if two inputs are standard input, of which the second could read nothing.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        With the parser in `parser`.
+    **shown : str
+        The arguments that are inputs, with the names that the usage shows for them.
+    """
+    standard = [shown[name] for name in shown if getattr(arguments, name) == STANDARD]
+    if len(standard) > 1:
+        arguments.parser.error(f"{' and '.join(standard[:2])} cannot both be standard input")
+
+
+# --------------------------------------------------------------------- types
+
+
+def checked(check: Callable[[Any], Any]) -> Callable[[str], Any]:
+    """Return the type of an argument: what the check of the library returns for its value."""
+    return checked_text(lambda text: check(value_of(text)))
+
+
+def checked_text(check: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return the type of an argument: what the check of the library returns for its text."""
+
+    def convert(text: str) -> Any:
+        try:
+            return check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def seed(value: Any) -> Any:
+    """Return the value of a seed if the library takes it."""
+    generator(value)
+    return value
+
+
+def duration(text: str) -> float:
+    """Return a duration in seconds.
+
+    Parameters
+    ----------
+    text : str
+        A number with its unit, s, m or h; without a unit it is seconds.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is neither, or not above 0.
+
+    Examples
+    --------
+    >>> duration("90"), duration("1.5m"), duration("2h")
+    (90.0, 90.0, 7200.0)
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
+    try:
+        return real("time", float(number) * UNITS[unit], above=0.0)
+    except ValueError:
+        raise InvalidInputError(f"time must be above 0 and have a unit, as 10s, 3m or 1h, not {text!r}") from None

@@ -1,0 +1,105 @@
+"""The command ``crnn sample``: write generated text."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from itertools import islice
+from typing import Any
+
+from ..char_rnn import CharRNN
+from ..inference.language_model import LENGTH, MAX_LENGTH
+from ..inference.sampling_controls import NUMBERS
+from ..settings import whole
+from .arguments import MODEL_HELP, checked, refuse_two_standard_inputs, seed
+from .files import load, read_documents
+from .output import write
+from .signature_options import add_options
+
+__all__ = ["add_arguments", "run"]
+
+BLOCK = 4096  # symbols of a sample written at a time
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command; those of the sampling controls come from `CharRNN.sample`."""
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    parser.add_argument(
+        "-n",
+        metavar="N",
+        type=checked(lambda value: whole("n", value, 0)),
+        help=f"characters to generate (default: {LENGTH}), of a document at most (default: {MAX_LENGTH})",
+    )
+    parser.add_argument(
+        "--prime",
+        metavar="TEXT",
+        default="",
+        help="text that the sample continues; it is written only as the beginning of a document (default: none)",
+    )
+    add_options(parser, CharRNN.sample, lambda name, value: NUMBERS[name](value), names=NUMBERS)
+    parser.add_argument(
+        "--stop",
+        metavar="TEXT",
+        action="append",
+        help="end the sample before this text; may be given several times (default: none)",
+    )
+    parser.add_argument(
+        "--forbid", metavar="CHARACTERS", default="", help="characters that are never drawn (default: none)"
+    )
+    parser.add_argument(
+        "--seed",
+        metavar="SEED",
+        type=checked(seed),
+        help="a whole number; the same seed gives the same text (default: none)",
+    )
+    parser.add_argument(
+        "--num-samples",
+        metavar="K",
+        type=checked(lambda k: whole("num_samples", k, 1)),
+        default=1,
+        help="samples to draw, with a line ---- between them; documents are written one a line (default: 1)",
+    )
+    parser.add_argument("--unique", action="store_true", help="draw until all samples differ")
+    parser.add_argument(
+        "--exclude", metavar="FILE", help="write none of the lines of this file, such as those of the training"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write generated text; return the exit code."""
+    refuse_two_standard_inputs(arguments, model="MODEL", exclude="--exclude")
+    model = load(arguments.model)
+    as_bytes, documents = model.vocabulary_.kind == "bytes", model.vocabulary_.boundary is not None
+    options = _options(arguments, model)
+    excluded = read_documents(arguments.exclude, as_bytes=as_bytes) if arguments.exclude else []
+    if documents or arguments.num_samples > 1 or arguments.unique or excluded:
+        k, which = arguments.num_samples, {"unique": arguments.unique, "exclude": excluded}
+        samples = model.sample(arguments.n, num_samples=k, **which, **options)
+        for i, text in enumerate(samples if k > 1 else [samples]):
+            write("----\n" if i and not documents else "")
+            write(text)
+            write("\n")
+        return 0
+    symbols = model.stream(LENGTH if arguments.n is None else arguments.n, **options)
+    while block := list(islice(symbols, BLOCK)):
+        write(b"".join(block) if as_bytes else "".join(block))
+    write("" if as_bytes else "\n")  # to bytes, which may be anything, nothing is added
+    return 0
+
+
+def _options(arguments: argparse.Namespace, model: CharRNN) -> dict[str, Any]:
+    """Return the arguments of `CharRNN.sample` and `CharRNN.stream` that were given."""
+
+    def text(given: str) -> Any:
+        return os.fsencode(given) if model.vocabulary_.kind == "bytes" else given
+
+    forbidden = text(arguments.forbid)
+    characters = [forbidden[i : i + 1] for i in range(len(forbidden))]
+    return {name: value for name, value in vars(arguments).items() if name in NUMBERS} | {
+        "prime": text(arguments.prime),
+        "stop": arguments.stop and [text(stop) for stop in arguments.stop],
+        # Characters that the model does not have are never drawn anyway.
+        "logit_bias": {symbol: -math.inf for symbol in characters if symbol in model.vocabulary_},
+        "random_state": arguments.seed,
+    }

@@ -1,0 +1,60 @@
+"""The command ``crnn score``: say how well a model predicts a text, or each of its lines."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+
+from ..char_rnn import CharRNN
+from ..text.corpus import blocks
+from .arguments import MODEL_HELP, refuse_two_standard_inputs
+from .files import load, read_lines, read_text
+from .output import table, write
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    parser.add_argument("file", metavar="FILE", help="a text, or - for standard input")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--exact", action="store_true", help="carry one state through the whole text (the default)")
+    how.add_argument("--fast", action="store_true", help="cut a long text in parts that are read side by side")
+    how.add_argument(
+        "--lines", action="store_true", help="score each line by itself: write a line with the log-probability for each"
+    )
+    parser.add_argument("--normalize", choices=["char"], help="with --lines: the mean per character (default: the sum)")
+    parser.add_argument("--bits", action="store_true", help="with --lines: logarithms to base 2 (default: base e)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the scores; return the exit code."""
+    refuse_two_standard_inputs(arguments, model="MODEL", file="FILE")
+    if not arguments.lines and (arguments.normalize or arguments.bits):
+        arguments.parser.error("--normalize and --bits are for --lines")
+    model = load(arguments.model)
+    as_bytes = model.vocabulary_.kind == "bytes"
+    if arguments.lines:
+        return _score_lines(arguments, model, as_bytes)
+    text = read_text(arguments.file, as_bytes=as_bytes)
+    nats = -model.score(text, exact=not arguments.fast)
+    unit = "byte" if as_bytes else "character"
+    table({
+        f"{unit}s": f"{sum(map(len, blocks(text))):,}",
+        f"nats per {unit}": f"{nats:.6f}",
+        f"bits per {unit}": f"{nats / math.log(2):.6f}",
+        "perplexity": f"{math.exp(nats):.6f}" if nats < 700 else "inf",
+    })  # fmt: skip
+    return 0
+
+
+def _score_lines(arguments: argparse.Namespace, model: CharRNN, as_bytes: bool) -> int:
+    """Write the log-probabilities of lines as soon as they have been read."""
+    unit = math.log(2) if arguments.bits else 1.0
+    lines = read_lines(arguments.file, as_bytes=as_bytes)
+    for scores in model.score_batches(lines, normalize=arguments.normalize):
+        write("".join(f"{score:.6f}\n" for score in (scores / unit).tolist()))
+        sys.stdout.flush()
+    return 0

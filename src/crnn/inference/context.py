@@ -1,0 +1,51 @@
+"""Context: what was read so far, as far as it decides what comes next."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .packed_network import PackedNetwork, State
+
+Ids = NDArray[Any]
+
+
+class Context(NamedTuple):
+    """The state of the network after what was read, and the symbols that the repetition penalty is for."""
+
+    state: State  # each array (L, 1, H)
+    seen: NDArray[np.bool_]  # (V,): the symbols since the beginning of the text or document
+
+    @classmethod
+    def empty(cls, network: PackedNetwork) -> Context:
+        """Return the context before anything was read: the state is zero."""
+        return cls(network.zero_state(1), np.zeros(network.symbols, np.bool_))
+
+    @classmethod
+    def after(cls, network: PackedNetwork, ids: Ids) -> Context:
+        """Return the context after the symbols `ids` (n,)."""
+        context = cls.empty(network)
+        network.feed(ids.astype(np.int32).reshape(-1, 1), context.state)
+        return cls(context.state, seen_after(context.seen, ids, network.boundary))
+
+    def copy(self) -> Context:
+        """Return a context that shares no arrays with this one."""
+        return Context(tuple(part.copy() for part in self.state), self.seen.copy())
+
+
+def seen_after(seen: NDArray[np.bool_], ids: Ids, boundary: int | None) -> NDArray[np.bool_]:
+    """Return the symbols seen after `ids`; a boundary forgets those before it and is not one of them.
+
+    Examples
+    --------
+    >>> seen_after(np.array([True, False, False, False]), np.array([3, 1]), boundary=3)
+    array([False,  True, False, False])
+    """
+    boundaries = np.flatnonzero(ids == (-1 if boundary is None else boundary))
+    if len(boundaries):
+        seen, ids = np.zeros_like(seen), ids[boundaries[-1] + 1 :]
+    seen = seen.copy()
+    seen[ids] = True
+    return seen

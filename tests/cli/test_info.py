@@ -1,0 +1,52 @@
+"""The command ``crnn info``."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from command_line import rows, usage_error
+
+import crnn
+from crnn import CharRNN
+from crnn.cli import main as cli
+
+
+def test_info(folder, capsys):
+    assert cli.main(["info", "model.crnn"]) == 0
+    table = rows(capsys.readouterr().out)
+    model = CharRNN.load("model.crnn")
+    assert table["file"] == f"model.crnn, {os.path.getsize('model.crnn'):,} bytes"
+    assert table["architecture"] == "rnn, layers: 1, hidden units: 7, float32"
+    assert table["weights"] == str(7 * 8 + 7 * 7 + 7 + 7 * 8 + 8)
+    assert table["vocabulary"] == "8 characters: ' ,benort'"
+    assert table["trained"] == "50 steps of 1 x 5 characters"
+    assert table["loss"].startswith(f"{model.smooth_loss_ / 5:.4f} nats, ")
+    assert table["can go on"].startswith("yes")
+    assert "hidden_size=7" in table["parameters"]
+
+
+def test_info_of_weights_alone(folder, capsys):
+    CharRNN.load("model.crnn").save("weights.crnn", training_state=False)
+    assert cli.main(["info", "weights.crnn"]) == 0
+    table = rows(capsys.readouterr().out)
+    assert table["can go on"].startswith("only")
+    assert table["trained"].startswith("not known")
+
+
+def test_info_of_a_large_vocabulary(folder, capsys):
+    CharRNN(5, max_steps=0, random_state=0).fit("".join(map(chr, range(33, 2000)))).save("large.crnn")
+    assert cli.main(["info", "large.crnn"]) == 0
+    shown = rows(capsys.readouterr().out)["vocabulary"]
+    assert shown.startswith("1967 characters: ")
+    assert len(shown) < 100
+
+
+def test_info_of_this_build(capsys):
+    assert cli.main(["info", "--build"]) == 0
+    assert rows(capsys.readouterr().out)["crnn"] == crnn.__version__
+
+
+@pytest.mark.parametrize("arguments", [[], ["model.crnn", "--build"]])
+def test_info_of_one_thing_at_a_time(folder, capsys, arguments):
+    assert "MODEL or --build" in usage_error(capsys, "info", *arguments)

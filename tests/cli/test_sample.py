@@ -1,0 +1,162 @@
+"""The command ``crnn sample``."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import pytest
+from command_line import error, usage_error
+from examples import random_language_model
+
+from crnn import CharRNN
+from crnn.cli import main as cli
+from crnn.cli import sample as sample_command
+
+
+def test_many_samples(folder, capsysbinary):
+    assert cli.main(["sample", "model.crnn", "-n", "11", "--num-samples", "3", "--seed", "5"]) == 0
+    expected = CharRNN.load("model.crnn").sample(11, num_samples=3, random_state=5)
+    assert capsysbinary.readouterr().out.decode() == "\n----\n".join(expected) + "\n"
+
+
+def test_long_sample(folder, capsysbinary):
+    n = 2 * sample_command.BLOCK + 1
+    assert cli.main(["sample", "model.crnn", "-n", str(n), "--seed", "5"]) == 0
+    expected = CharRNN.load("model.crnn").sample(n, random_state=5)
+    assert capsysbinary.readouterr().out.decode() == expected + "\n"
+
+
+def test_bytes_are_written_as_they_are(folder, capsysbinary):
+    CharRNN(5, max_steps=0, random_state=0).fit(bytes(range(256))).save("bytes.crnn")
+    prime = os.fsdecode(b"\xff\xfe") if os.name == "posix" else "ab"
+    assert cli.main(["sample", "bytes.crnn", "-n", "300", "--seed", "5", "--prime", prime]) == 0
+    expected = CharRNN.load("bytes.crnn").sample(300, random_state=5, prime=os.fsencode(prime))
+    assert capsysbinary.readouterr().out == expected
+
+
+def test_lone_surrogates_and_line_ends(folder, capsysbinary):
+    CharRNN(5, max_steps=0, random_state=0).fit("\ud800\r\n\ufeff").save("odd.crnn")
+    assert cli.main(["sample", "odd.crnn", "-n", "50", "--seed", "5"]) == 0
+    out = capsysbinary.readouterr().out
+    assert b"\\ud800" in out
+    sample = CharRNN.load("odd.crnn").sample(50, random_state=5)
+    assert out.decode().count("\r") == sample.count("\r") > 0
+    assert out.decode().count("\n") == sample.count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["-n", "-1"], ["-n", "x"], ["-n", "none"], ["--temperature", "nan"], ["--temperature", "-1"], ["--seed", "-1"],
+        ["--seed", "x"], ["--num-samples", "0"],
+    ],
+)  # fmt: skip
+def test_bad_option_of_sample(folder, capsys, option):
+    assert f"argument {option[0]}: " in usage_error(capsys, "sample", "model.crnn", *option)
+
+
+def test_prime_with_an_unknown_symbol(folder, capsys):
+    assert "prime holds 'é' (U+00E9) at position 2" in error(capsys, "sample", "model.crnn", "--prime", "toé")
+
+
+@pytest.mark.parametrize("command", [["sample"], ["info"], ["score", "text.txt"]])
+def test_bad_models(folder, capsys, command):
+    name, *rest = command
+    assert "missing.crnn: No such file or directory" in error(capsys, name, "missing.crnn", *rest)
+    assert "model file 'text.txt'" in error(capsys, name, "text.txt", *rest)
+
+
+def test_interrupted_elsewhere(folder, capsys, monkeypatch):
+    def stream(self, n, **rest):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CharRNN, "stream", stream)
+    assert cli.main(["sample", "model.crnn"]) == 130
+    assert capsys.readouterr() == ("", "crnn: stopped by Ctrl-C\n")
+
+
+# --- the controls
+
+
+SYMBOLS = "abcdefghijk"
+INF = math.inf
+
+
+@pytest.fixture(scope="module")
+def model():
+    return random_language_model(SYMBOLS)
+
+
+@pytest.fixture
+def saved(tmp_path, model):
+    model.save(tmp_path / "a.crnn")
+    return str(tmp_path / "a.crnn")
+
+
+OPTIONS = [
+    (["--top-k", "3"], {"top_k": 3}),
+    (["--top-k", "none", "--top-p", "0.5"], {"top_p": 0.5}),
+    (["--min-p", "0.4"], {"min_p": 0.4}),
+    (["--repetition-penalty", "2"], {"repetition_penalty": 2}),
+    (["--stop", "ab", "--stop", "cd"], {"stop": ["ab", "cd"]}),
+    (["--forbid", "abz-"], {"logit_bias": {"a": -INF, "b": -INF}}),
+]
+
+
+@pytest.mark.parametrize(("options", "given"), OPTIONS, ids=lambda value: " ".join(value))
+def test_options_of_the_command(model, saved, capfdbinary, options, given):
+    assert cli.main(["sample", saved, "--seed", "3", "--prime", "ab", "-n", "90", *options]) == 0
+    assert capfdbinary.readouterr().out.decode() == model.sample(90, prime="ab", random_state=3, **given) + "\n"
+    assert cli.main(["sample", saved, "--seed", "3", "--num-samples", "2", "-n", "90", *options]) == 0
+    texts = model.sample(90, num_samples=2, random_state=3, **given)
+    assert capfdbinary.readouterr().out.decode() == "\n----\n".join(texts) + "\n"
+
+
+def test_options_of_the_command_for_a_model_of_bytes(tmp_path, capfdbinary):
+    model = random_language_model(bytes(range(97, 123)))
+    model.save(tmp_path / "b.crnn")
+    options = ["--stop", "ab", "--forbid", "xyz\xe9"]
+    assert cli.main(["sample", str(tmp_path / "b.crnn"), "--seed", "3", "-n", "90", *options]) == 0
+    forbidden = dict.fromkeys([b"x", b"y", b"z"], -INF)
+    assert capfdbinary.readouterr().out == model.sample(90, random_state=3, stop=b"ab", logit_bias=forbidden)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--top-k", "0"], "--top-k: top_k must be a whole number of at least 1"),
+        (["--top-p", "2"], "--top-p: top_p must be a number from 0 to 1, not 2"),
+        (["--min-p", "x"], "--min-p: min_p must be a number from 0 to 1, not 'x'"),
+        (["--repetition-penalty", "0"], "--repetition-penalty: repetition_penalty must be a finite number above 0"),
+    ],
+)
+def test_bad_option_of_the_command(saved, capsys, options, message):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["sample", saved, *options])
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--forbid", SYMBOLS], "logit_bias forbids all 11 symbols"), (["--stop", ""], r"stop[0] is empty")],
+)
+def test_option_that_the_model_refuses(saved, capsys, options, message):
+    assert cli.main(["sample", saved, *options]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_help_tells_the_controls(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["sample", "--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "--top-k INT",
+        "--top-p FLOAT",
+        "--min-p FLOAT",
+        "--repetition-penalty FLOAT",
+        "--stop TEXT",
+        "--forbid CHARACTERS",
+    ):
+        assert words in out

@@ -1,0 +1,122 @@
+"""The command ``crnn score``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from command_line import TEXT, error, feed_standard_input, rows, usage_error
+
+from crnn import CharRNN
+from crnn.cli import files as command_files
+from crnn.cli import main as cli
+
+
+@pytest.mark.parametrize(("option", "exact"), [([], True), (["--exact"], True), (["--fast"], False)])
+def test_score(folder, capsys, option, exact):
+    (folder / "text.txt").write_text(TEXT * 10)
+    assert cli.main(["score", "model.crnn", "text.txt", *option]) == 0
+    table = rows(capsys.readouterr().out)
+    nats = -CharRNN.load("model.crnn").score(TEXT * 10, exact=exact)
+    assert list(table) == ["characters", "nats per character", "bits per character", "perplexity"]
+    assert table["characters"] == f"{len(TEXT) * 10:,}"
+    assert float(table["nats per character"]) == pytest.approx(nats, abs=1e-6)
+    assert float(table["bits per character"]) == pytest.approx(nats / np.log(2), abs=1e-6)
+    assert float(table["perplexity"]) == pytest.approx(np.exp(nats), rel=1e-6)
+
+
+def test_score_of_standard_input(folder, capsys, monkeypatch):
+    assert cli.main(["score", "model.crnn", "text.txt"]) == 0
+    expected = capsys.readouterr().out
+    with open("text.txt", encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert cli.main(["score", "model.crnn", "-"]) == 0
+    assert capsys.readouterr().out == expected
+
+
+def test_score_of_bytes(folder, capsys):
+    (folder / "data").write_bytes(b"\xff\0" * 50)
+    CharRNN(5, max_steps=0, random_state=0).fit(b"\xff\0" * 50).save("bytes.crnn")
+    assert cli.main(["score", "bytes.crnn", "data"]) == 0
+    assert rows(capsys.readouterr().out)["bytes"] == "100"
+
+
+def test_score_that_no_number_holds(folder, capsys, monkeypatch):
+    monkeypatch.setattr(CharRNN, "score", lambda self, X, exact: -1000.0)
+    assert cli.main(["score", "model.crnn", "text.txt"]) == 0
+    assert rows(capsys.readouterr().out)["perplexity"] == "inf"
+
+
+LINES = ["to be", "", "or not", "to be, " * 20, "not"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("last", [b"", b"\n"])
+@pytest.mark.parametrize("size", [1, 7, 1 << 18])
+def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
+    monkeypatch.setattr(command_files, "LINES_SIZE", size)
+    data = end.join(line.encode() for line in LINES) + last
+    model = CharRNN.load("model.crnn")
+    (folder / "lines.txt").write_bytes(data)
+    for options, expected in {
+        (): model.score_samples(LINES),
+        ("--bits",): model.score_samples(LINES) / np.log(2),
+        ("--normalize", "char"): model.score_samples(LINES, normalize="char"),
+    }.items():
+        for path in ("lines.txt", "-"):
+            feed_standard_input(monkeypatch, data)
+            assert cli.main(["score", "model.crnn", "--lines", path, *options]) == 0
+            out, err = capsys.readouterr()
+            assert out == "".join(f"{score:.6f}\n" for score in expected)
+            assert err == ""
+
+
+def test_score_of_lines_of_bytes(folder, capsys):
+    CharRNN(3, max_steps=0, random_state=0).fit(b"\xff\x00\r\n").save("bytes.crnn")
+    (folder / "lines").write_bytes(b"\xff\n\x00\xff\x00\n\n")
+    assert cli.main(["score", "bytes.crnn", "--lines", "lines"]) == 0
+    scores = CharRNN.load("bytes.crnn").score_samples([b"\xff", b"\x00\xff\x00", b""])
+    assert capsys.readouterr().out == "".join(f"{score:.6f}\n" for score in scores)
+
+
+def test_no_lines_have_no_scores(folder, capsys):
+    (folder / "empty").write_bytes(b"")
+    assert cli.main(["score", "model.crnn", "--lines", "empty"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_lines_are_answered_as_they_come(folder):
+    command = [sys.executable, "-m", "crnn", "score", "model.crnn", "--lines", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for line in ("to be", "or not"):
+            process.stdin.write(line.encode() + b"\n")
+            process.stdin.flush()
+            assert float(process.stdout.readline()) == pytest.approx(
+                CharRNN.load("model.crnn").score_samples([line])[0], abs=1e-6
+            )
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def test_score_of_bad_lines(folder, capsys, monkeypatch):
+    monkeypatch.setattr(command_files, "LINES_SIZE", 1)  # every line comes by itself
+    (folder / "lines").write_bytes(b"to be\nor\nZ\n")
+    assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
+    assert capsys.readouterr().err.startswith("crnn: error: line 3 holds 'Z' (U+005A) at position 0, ")
+    (folder / "lines").write_bytes(b"to be\nor\n\xff\n")
+    assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
+    assert "line 3 is not UTF-8: convert the lines" in capsys.readouterr().err
+    assert "no such" in error(capsys, "score", "model.crnn", "--lines", "missing").lower()
+    for option in (["--bits"], ["--normalize", "char"]):
+        assert "are for --lines" in usage_error(capsys, "score", "model.crnn", "text.txt", *option)
+    assert "not allowed with" in usage_error(capsys, "score", "model.crnn", "lines", "--lines", "--fast")
+
+
+def test_score_of_bad_texts(folder, capsys):
+    assert "missing.txt: No such file" in error(capsys, "score", "model.crnn", "missing.txt")
+    (folder / "odd.txt").write_text("to bé")
+    assert "odd.txt holds 'é' (U+00E9) at position 4" in error(capsys, "score", "model.crnn", "odd.txt")
+    (folder / "odd.txt").write_bytes(b"to be\xff")
+    assert "odd.txt is not UTF-8" in error(capsys, "score", "model.crnn", "odd.txt")

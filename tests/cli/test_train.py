@@ -1,0 +1,300 @@
+"""The command ``crnn train``."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+
+import numpy as np
+import pytest
+from command_line import POSIX, TEXT, error, rows, stop_after, usage_error
+
+import crnn
+from crnn import CharRNN, DivergenceError
+from crnn.cli import files as command_files
+from crnn.cli import main as cli
+from crnn.training import progress
+
+
+def test_options_reach_the_model(folder):
+    options = {
+        "hidden_size": 5, "num_layers": 2, "cell": "gru", "seq_length": 3, "batch_size": 2, "optimizer": "adam",
+        "learning_rate": 0.05, "schedule": "cosine", "warmup": 0.25, "clip": None, "clip_norm": 3, "weight_decay": 0.1,
+        "beta_1": 0.8, "beta_2": 0.99,
+        "dropout": 0.5, "weight_dropout": 0.25,
+        "epochs": 2, "max_steps": 7, "max_seconds": 50.5, "validation_fraction": 0.25, "eval_every": 3,
+        "patience": 9, "init_scale": 0.1, "min_count": 2, "dtype": "float64", "n_threads": 1,
+        "random_state": 4,
+    }  # fmt: skip
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words += ["--no-restore-best", "--verbose", "0"]
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", *words]) == 0
+    expected = {**options, "restore_best": False, "callbacks": None, "verbose": 0}
+    assert CharRNN.load("new.crnn").get_params() == expected
+
+
+@pytest.mark.parametrize(("option", "loud"), [([], True), (["--verbose", "1"], True), (["-q"], False)])
+def test_quiet(folder, capsys, option, loud):
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "--max-steps", "3", *option]) == 0
+    assert (capsys.readouterr().err != "") is loud
+
+
+def test_samples_while_training(folder, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "--max-steps", "300"]) == 0
+    assert "----\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--hidden-size", "0"], "--hidden-size: hidden_size must be a whole number of at least 1, not 0"),
+        (["--hidden-size", "1.5"], "--hidden-size"),
+        (["--hidden-size", "many"], "--hidden-size"),
+        (["--seq-length", "-3"], "--seq-length"),
+        (["--batch-size", "none"], "--batch-size"),
+        (["--optimizer", "magic"], "--optimizer"),
+        (["--learning-rate", "nan"], "--learning-rate"),
+        (["--learning-rate", "inf"], "--learning-rate"),
+        (["--clip", "0"], "--clip"),
+        (["--dtype", "float16"], "--dtype: dtype must be 'float32' or 'float64', not 'float16'"),
+        (["--max-steps", "-1"], "--max-steps"),
+        (["--seed", "-1"], "--random-state"),
+        (["--dropout", "1"], "--dropout: dropout must be a finite number of at least 0 and below 1, not 1"),
+        (["--cell", "grue"], "--cell"),
+        (["--warmup", "1.5"], "--warmup"),
+        (["--time", "soon"], "--time: time must be above 0 and have a unit, as 10s, 3m or 1h, not 'soon'"),
+        (["--time", "0s"], "--time"),
+        (["--time", "nan"], "--time"),
+        (["--time", ""], "--time"),
+        (["--time", "3m", "--max-seconds", "5"], "--time and --max-seconds are the same"),
+        (["--restore-best", "maybe"], "maybe"),
+        (["--hidden", "5"], "--hidden"),  # no abbreviations: a later parameter could make them ambiguous
+        (["--magic", "5"], "--magic"),
+    ],
+)
+def test_bad_option_of_train(folder, capsys, options, named):
+    assert named in usage_error(capsys, "train", "text.txt", "-o", "new.crnn", *options)
+    assert not os.path.exists("new.crnn")
+
+
+def test_output_is_needed(folder, capsys):
+    assert "-o/--output" in usage_error(capsys, "train", "text.txt")
+
+
+def test_text_is_not_overwritten(folder, capsys):
+    assert "-o/--output" in usage_error(capsys, "train", "text.txt", "-o", os.path.join("..", folder.name, "text.txt"))
+    assert (folder / "text.txt").read_text() == TEXT
+
+
+@pytest.mark.parametrize("output", ["other.txt", pytest.param("link", marks=POSIX)])
+@pytest.mark.parametrize("file", ["text.txt", "-"])
+@pytest.mark.parametrize("origin", [[], ["--from", "model.crnn"]])
+def test_validation_text_is_not_overwritten(folder, capsys, output, file, origin):
+    (folder / "other.txt").write_text(TEXT)
+    if output == "link":
+        (folder / "link").symlink_to("other.txt")
+    message = usage_error(capsys, "train", file, "--validation", "other.txt", "-o", output, *origin)
+    assert message.endswith("this is the FILE of --validation, and the model would replace the text")
+    assert (folder / "other.txt").read_text() == TEXT
+
+
+def test_model_is_not_shown_on_a_terminal(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert "-o/--output" in usage_error(capsys, "train", "text.txt", "-o", "-")
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"", "odd.txt is empty"),
+        (b"a", "odd.txt is too short: its length is 1, but at least 2"),
+        (b"good" * 9 + b"\xff bad", "odd.txt is not UTF-8: 'utf-8' codec can't decode byte 0xff in position 36"),
+    ],
+)
+@pytest.mark.parametrize("through", ["file", "pipe"])
+def test_bad_text(folder, capsys, monkeypatch, data, complaint, through):
+    (folder / "odd.txt").write_bytes(data)
+    if through == "pipe":
+        complaint = complaint.replace("odd.txt", "standard input")
+        with open("odd.txt", encoding="utf-8") as stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            assert complaint in error(capsys, "train", "-", "-o", "new.crnn")
+    else:
+        assert complaint in error(capsys, "train", "odd.txt", "-o", "new.crnn")
+    assert not os.path.exists("new.crnn")
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "."])
+def test_text_that_cannot_be_read(folder, capsys, name):
+    assert f"crnn: error: {name}: " in error(capsys, "train", name, "-o", "new.crnn")
+
+
+@pytest.mark.parametrize("output", [os.path.join("missing", "new.crnn"), "."])
+def test_output_is_checked_before_training(folder, capsys, monkeypatch, output):
+    monkeypatch.setattr(CharRNN, "fit", None)
+    assert f"crnn: error: {output}: " in error(capsys, "train", "text.txt", "-o", output)
+
+
+def test_more_streams_than_text(folder, capsys):
+    assert "text.txt is too short for batch_size=900" in error(
+        capsys, "train", "text.txt", "-o", "new.crnn", "--batch-size", "900"
+    )
+
+
+def test_out_of_memory(folder, capsys):
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--hidden-size", "20000000")
+    assert re.search(r"hidden_size=20000000 .* need about [\d,.]+ GB of memory, but [\d,.]+ GB are available", message)
+
+
+def test_settings_that_do_not_go_together(folder, capsys):
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--weight-decay", "0.1")
+    assert "weight_decay must be 0 with optimizer='adagrad'" in message
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--patience", "3")
+    assert "patience=3 needs a validation text" in message
+
+
+def test_interrupted(folder, capsys, monkeypatch):
+    handler = signal.getsignal(signal.SIGINT)
+    stop_after(monkeypatch, 4, KeyboardInterrupt)
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == 130
+    assert "after step 5" in capsys.readouterr().err
+    assert CharRNN.load("new.crnn").n_steps_ == 5
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_second_ctrl_c_does_not_stop_the_saving(folder, capsys, monkeypatch):
+    stop_after(monkeypatch, 4, KeyboardInterrupt)
+    save = CharRNN.save
+
+    def slow_save(self, path, **rest):
+        signal.raise_signal(signal.SIGINT)
+        save(self, path, **rest)
+
+    monkeypatch.setattr(CharRNN, "save", slow_save)
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == 130
+    assert CharRNN.load("new.crnn").n_steps_ == 5
+
+
+def test_interrupted_before_the_first_step(folder, capsys, monkeypatch):
+    def fit(self, X, validation):
+        raise KeyboardInterrupt
+
+    before = (folder / "model.crnn").read_bytes()
+    monkeypatch.setattr(CharRNN, "fit", fit)
+    assert cli.main(["train", "text.txt", "-o", "model.crnn"]) == 130
+    assert capsys.readouterr().err == "crnn: stopped by Ctrl-C; there was nothing to save yet\n"
+    assert (folder / "model.crnn").read_bytes() == before
+
+
+def test_divergence(folder, capsys, monkeypatch):
+    stop_after(monkeypatch, 4, DivergenceError(6, 7.5))
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("crnn: error: the loss of step 6 is not finite (last finite loss: 7.5 nats per chunk)")
+    assert "crnn: saved new.crnn" in err
+    assert CharRNN.load("new.crnn").n_steps_ == 5
+
+
+def test_divergence_at_once(folder, capsys):
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "-q", "--learning-rate", "1e300")
+    assert "lower learning_rate" in message
+    assert "nothing to save" in message
+    assert not os.path.exists("new.crnn")
+
+
+def test_disk_that_filled_up_meanwhile(folder, capsys, monkeypatch):
+    save = CharRNN.save
+
+    def full(self, path, **rest):
+        if path == "new.crnn":
+            raise OSError(28, "No space left on device", path)
+        save(self, path, **rest)
+
+    monkeypatch.setattr(CharRNN, "save", full)
+    monkeypatch.setattr(command_files.tempfile, "tempdir", str(folder))
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3")
+    where = re.search(r"new\.crnn: No space left on device: the model is saved in (.*) instead\n", message)[1]
+    assert CharRNN.load(where).n_steps_ == 3
+
+
+def test_disk_that_filled_up_everywhere(folder, capsys, monkeypatch):
+    def full(self, path, **rest):
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(CharRNN, "save", full)
+    monkeypatch.setattr(command_files.tempfile, "tempdir", str(folder))
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3")
+    assert "new.crnn: No space left on device" in message
+    assert sorted(os.listdir()) == ["model.crnn", "text.txt"]
+
+
+# --- validation
+
+
+@pytest.mark.parametrize("origin", [[], ["--from", "model.crnn"]])
+def test_validation(folder, origin):
+    (folder / "other.txt").write_text("not to be" * 5)
+    assert cli.main(["train", "text.txt", "--validation", "other.txt", "-o", "new.crnn", "-q", *origin]) == 0
+    model = CharRNN.load("new.crnn")
+    losses = [r["validation_loss"] for r in model.history_ if r["validation_loss"] is not None]
+    assert losses
+    assert -model.score("not to be" * 5) == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_bad_validation(folder, capsys):
+    train = ["train", "text.txt", "-o", "new.crnn", "--validation"]
+    assert "missing.txt: No such file" in error(capsys, *train, "missing.txt")
+    (folder / "odd.txt").write_text("to bé")
+    assert "odd.txt holds 'é' (U+00E9) at position 4" in error(capsys, *train, "odd.txt")
+    (folder / "odd.txt").write_bytes(b"to be\xff")
+    assert "odd.txt is not UTF-8" in error(capsys, *train, "odd.txt")
+    (folder / "odd.txt").write_bytes(b"")
+    assert "odd.txt is empty" in error(capsys, *train, "odd.txt")
+
+
+# --- documents
+
+
+def test_lines_are_documents_from_training_to_samples(folder, capsysbinary):
+    names = ["anna", "bob", "eve", "otto", ""]
+    (folder / "names.txt").write_bytes(b"anna\r\nbob\neve\notto\n\n")
+    (folder / "exclude.txt").write_text("bob\notto\n\n", encoding="utf-8")
+    options = ["--optimizer", "adam", "--max-steps", "400", "--seed", "3", "-q"]
+    assert cli.main(["train", "names.txt", "--lines", "-o", "names.crnn", "--validation", "exclude.txt", *options]) == 0
+    model = CharRNN.load("names.crnn")
+    expected = CharRNN(optimizer="adam", max_steps=400, random_state=3).fit(names, validation=["bob", "otto", ""])
+    np.testing.assert_array_equal(model._learned.params, expected._learned.params)
+
+    def written(*arguments):
+        assert cli.main(["sample", "names.crnn", *arguments, "--seed", "1"]) == 0
+        return capsysbinary.readouterr().out.decode()
+
+    assert written() == model.sample(random_state=1) + "\n"
+    several = written("--num-samples", "9", "--prime", "o")
+    assert several == "".join(text + "\n" for text in model.sample(num_samples=9, prime="o", random_state=1))
+    assert all(line.startswith("o") for line in several.splitlines())
+    few = written("--num-samples", "2", "--unique", "--exclude", "exclude.txt")
+    expected = model.sample(num_samples=2, unique=True, exclude=["bob", "otto", ""], random_state=1)
+    assert few.splitlines() == expected
+    assert cli.main(["info", "names.crnn"]) == 0
+    table = rows(capsysbinary.readouterr().out.decode())
+    assert table["vocabulary"] == "7 characters: 'abenotv'"
+    assert table["other symbols"] == "boundary"
+    assert cli.main(["train", "exclude.txt", "--lines", "--from", "names.crnn", "-o", "more.crnn", "-q"]) == 0
+    assert CharRNN.load("more.crnn").n_steps_ > 400
+
+
+def test_lines_of_bytes(folder):
+    (folder / "lines").write_bytes(b"a\xff\nb")
+    assert cli.main(["train", "lines", "--lines", "--bytes", "-o", "new.crnn", "--max-steps", "3", "-q"]) == 0
+    assert list(CharRNN.load("new.crnn").vocabulary_) == [b"a", b"b", b"\xff", crnn.BOUNDARY]
+
+
+def test_faults_of_lines(folder, capsys):
+    (folder / "empty").write_bytes(b"")
+    assert "empty" in error(capsys, "train", "empty", "--lines", "-o", "new.crnn", "-q")
+    (folder / "bad").write_bytes(b"abc\nd\xff\n")
+    assert "position 5" in error(capsys, "train", "bad", "--lines", "-o", "new.crnn", "-q")

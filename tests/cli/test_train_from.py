@@ -1,0 +1,110 @@
+"""The option ``--from`` of ``crnn train``: continue the training of a saved model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from command_line import TEXT, error, stop_after
+
+from crnn import CharRNN
+from crnn.cli import main as cli
+from crnn.cli import train as train_command
+from crnn.training import run as training
+from crnn.training.recommended import LEAST_STEPS
+
+
+def go_on(*options):
+    return cli.main(["train", "text.txt", "--from", "model.crnn", "-o", "more.crnn", "-q", *options])
+
+
+@pytest.mark.parametrize(("options", "sweeps"), [([], 1), (["--epochs", "3"], 3)])
+def test_go_on_sweep_by_sweep(folder, options, sweeps):
+    assert go_on(*options) == 0
+    expected = CharRNN.load("model.crnn").set_params(max_steps=None)
+    for sweep in range(sweeps):
+        if sweep:
+            expected.state_[:] = 0  # as between the sweeps of `fit`
+        expected.partial_fit(TEXT)
+    model = CharRNN.load("more.crnn")
+    assert model.n_steps_ == expected.n_steps_ > 50
+    np.testing.assert_array_equal(model._learned.params, expected._learned.params)
+    assert model.max_steps == 50  # a parameter of the model, as it was
+
+
+def test_a_schedule_runs_over_all_sweeps(folder):
+    assert go_on("--epochs", "4", "--schedule", "linear") == 0
+    model = CharRNN.load("more.crnn")
+    rates = [record["learning_rate"] for record in model.history_[-10:]]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(0.1 / (model.n_steps_ - 50))
+
+
+@pytest.mark.parametrize("steps", [0, 3, 1000])
+def test_go_on_for_so_many_steps(folder, steps):
+    assert go_on("--max-steps", str(steps)) == 0
+    model = CharRNN.load("more.crnn")
+    assert model.n_steps_ == 50 + steps
+    assert model.max_steps == steps
+    assert model.history_[-1]["step"] == 50 + steps
+
+
+def test_sweeps_share_one_display(folder, capsys):
+    assert go_on("--epochs", "7", "--verbose", "1") == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "bits/char" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("100%")
+    assert len(CharRNN.load("more.crnn").history_) < 200
+
+
+@pytest.mark.parametrize("origin", [[], ["--from", "model.crnn"]])
+@pytest.mark.parametrize(("time", "seconds"), [("90", 90.0), ("0.5m", 30.0), ("2h", 7200.0)])
+def test_time(folder, monkeypatch, time, seconds, origin):
+    seen = []
+    monkeypatch.setattr(training.TrainingRun, "run", lambda self: seen.append(self._budget))
+    monkeypatch.setattr(train_command, "train_and_save", lambda arguments, model, train: train() and 0)
+    cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, *origin])
+    assert [budget.seconds for budget in seen] == [seconds]
+    assert [budget.n_steps for budget in seen] == [None if origin else LEAST_STEPS]  # for so short a text
+
+
+def test_what_is_given_beside_a_time_replaces_what_is_recommended(folder, capsys):
+    command = ["train", "text.txt", "-o", "new.crnn", "--time", "0.05s", "--optimizer", "adagrad", "--hidden-size", "7"]
+    assert cli.main([*command, "--batch-size", "1"]) == 0
+    model = CharRNN.load("new.crnn")
+    assert (model.optimizer, model.hidden_size, model.batch_size) == ("adagrad", 7, 1)
+    assert (model.learning_rate, model.weight_decay) == (None, 0.0)  # those that were recommended are Adam's
+    said = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("as given: "))
+    assert {"hidden_size=7", "optimizer=adagrad"} <= set(said.removeprefix("as given: ").split(", "))
+
+
+def test_a_time_that_the_model_was_given_is_no_wish_for_the_next_call(folder):
+    CharRNN(7, seq_length=5, max_seconds=1e-9, random_state=0).fit(TEXT).save("model.crnn")
+    assert go_on() == 0
+    model = CharRNN.load("more.crnn")
+    assert model.n_steps_ == 1 + -(-(len(TEXT) - 1 - 5) // 5)
+    assert model.max_seconds == 1e-9
+
+
+def test_go_on_with_a_new_symbol(folder, capsys):
+    (folder / "text.txt").write_text("to be!" * 9)
+    message = error(capsys, "train", "text.txt", "--from", "model.crnn", "-o", "more.crnn")
+    assert "text.txt holds '!' (U+0021) at position 5" in message
+
+
+def test_go_on_with_bytes(folder):
+    (folder / "text.txt").write_bytes(b"\xff\0" * 50)
+    train = ["train", "text.txt", "-q", "--max-steps", "3", "-o", "model.crnn"]
+    assert cli.main([*train, "--bytes"]) == 0
+    assert cli.main([*train, "--from", "model.crnn"]) == 0
+    assert CharRNN.load("model.crnn").n_steps_ == 6
+
+
+def test_go_on_interrupted(folder, capsys, monkeypatch):
+    stop_after(monkeypatch, 4, KeyboardInterrupt)
+    assert go_on() == 130
+    model = CharRNN.load("more.crnn")
+    assert (model.n_steps_, model.max_steps) == (55, 50)
+
+
+def test_go_on_from_what_is_no_model(folder, capsys):
+    assert "model file 'text.txt'" in error(capsys, "train", "text.txt", "--from", "text.txt", "-o", "more.crnn")

@@ -1,0 +1,123 @@
+"""What the controls of sampling make of logits: the compiled filter against the reference implementation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from crnn import _kernels
+from crnn.reference import sampling as reference_sampling
+
+INF = math.inf
+DTYPES = ["float32", "float64"]
+
+
+def compiled(kernels, y, dtype, seen=None, *, bias=0.0, repetition_penalty=1.0, temperature=1.0, **rest):
+    """The probabilities, not divided by their sum, that the kernels make of rows of logits."""
+    y = np.array(y, dtype)
+    numbers = {"top_k": 0, "top_p": 1.0, "min_p": 0.0} | rest
+    kernels.filter_logits(
+        y,
+        temperature,
+        kernels.Controls(penalty=repetition_penalty, **numbers),
+        None if np.isscalar(bias) else np.asarray(bias, dtype),
+        None if seen is None else seen.astype(np.uint8),
+        np.empty(y.shape[1], np.int32),
+    )
+    return y
+
+
+def same_filter(kernels, dtype, y, seen, controls):
+    """Compare with the twin; what lies on an edge of top-p or min-p to the last bits may fall on either side."""
+    p = compiled(kernels, y[None], dtype, None if seen is None else seen[None], **controls)[0].astype(np.float64)
+    expected = reference_sampling.filtered(y, seen, **controls)
+    eps = 1e-4 if dtype == "float32" else 1e-11
+    loose, tight = dict(controls), dict(controls)
+    loose["top_p"], tight["top_p"] = (min(1.0, controls["top_p"] * (1 + s * eps)) for s in (1, -1))
+    loose["min_p"], tight["min_p"] = (min(1.0, controls["min_p"] * (1 - s * eps)) for s in (1, -1))
+    most, least = (reference_sampling.filtered(y, seen, **c) > 0 for c in (loose, tight))
+    if (most == least).all():
+        np.testing.assert_allclose(p / p.sum(), expected, rtol=10 * eps, atol=1e-30)
+    assert ((p > 0) <= most).all()
+    assert ((p > 1e-30) >= (least & (expected > 1e-30))).all()
+
+
+rows = st.lists(st.integers(-12, 12), min_size=1, max_size=70)
+shares = st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", _kernels.available())
+@given(row=rows, data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_filter_is_its_twin(name, dtype, row, data):
+    y = np.array(row) / 4  # a grid: there are equals, and what is not equal differs by more than rounding does
+    V = len(y)
+    bias = data.draw(st.none() | st.lists(st.sampled_from([-INF, 0, 0, 1.5]), min_size=V, max_size=V))
+    if bias is None or (np.array(bias) == -INF).all():
+        bias = 0.0
+    controls = {
+        "bias": bias if np.isscalar(bias) else np.array(bias),
+        "repetition_penalty": data.draw(st.sampled_from([1.0, 0.5, 2.0])),
+        "temperature": data.draw(st.sampled_from([0.0, 0.5, 1.0, 2.0])),
+        "top_k": data.draw(st.integers(0, V + 2)),
+        "top_p": data.draw(shares),
+        "min_p": data.draw(shares),
+    }
+    seen = data.draw(st.none() | st.lists(st.booleans(), min_size=V, max_size=V))
+    same_filter(_kernels.load(name), dtype, y, None if seen is None else np.array(seen), controls)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(seed=st.integers(0, 2**32), V=st.integers(1, 3000), top_k=st.integers(0, 3000), top_p=shares, min_p=shares)
+@example(seed=601, V=116, top_k=0, top_p=1 - 2**-53, min_p=0.5)  # where no sum of the twin reached top_p
+@settings(max_examples=60, deadline=None)
+def test_filter_of_normal_logits_is_its_twin(dtype, seed, V, top_k, top_p, min_p):
+    y = 3 * np.random.default_rng(seed).standard_normal(V).astype(dtype).astype(np.float64)
+    controls = {"temperature": 0.8, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+    if dtype == "float32":
+        p = np.sort(reference_sampling.filtered(y))[::-1]
+        k = min(max(top_k, 1), V) - 1
+        if k + 1 < V and p[k] - p[k + 1] < 1e-5 * p[k]:
+            controls["top_k"] = 0  # which of two is left is not for float32 to say
+    same_filter(_kernels.load(_kernels.instruction_set), dtype, y, None, controls)
+
+
+def test_filter_of_a_row_is_the_same_bits_among_any_others(kernels, dtype):
+    rng = np.random.default_rng(0)
+    y, seen = rng.standard_normal((50, 97)), rng.random((50, 97)) < 0.3
+    controls = {"repetition_penalty": 1.3, "temperature": 0.7, "top_k": 40, "top_p": 0.8, "min_p": 0.01}
+    together = compiled(kernels, y, dtype, seen, **controls)
+    for b in (0, 1, 17, 49):
+        np.testing.assert_array_equal(
+            compiled(kernels, y[b : b + 1], dtype, seen[b : b + 1], **controls)[0], together[b]
+        )
+
+
+@pytest.mark.parametrize("penalty", [1e-300, 1e300])
+@pytest.mark.parametrize("temperature", [1e-300, 1e-40, 1.0, 1e300])
+def test_extreme_numbers_leave_something(kernels, dtype, penalty, temperature):
+    y, seen = np.array([[-3.0, 0.0, 3.0, 5.0]]), np.array([[1, 1, 1, 0]])
+    bias = np.array([0.0, 1e30, -1e30, -INF])
+    p = compiled(kernels, y, dtype, seen, bias=bias, repetition_penalty=penalty, temperature=temperature, top_p=0.9)
+    assert np.isfinite(p).all()
+    assert p.sum() > 0
+    assert p[0, 3] == 0
+
+
+def test_scratch_of_the_wrong_size_is_refused(kernels):
+    numbers = kernels.Controls(penalty=1.0, top_k=0, top_p=1.0, min_p=0.0)
+    y, order = np.zeros((2, 5)), np.zeros(5, np.int32)
+    for bias, seen, scratch in [
+        (np.zeros(4), None, order),
+        (None, np.zeros((2, 4), np.uint8), order),
+        (None, np.zeros((1, 5), np.uint8), order),
+        (None, None, order[:4]),
+        (None, None, None),
+    ]:
+        with pytest.raises(ValueError, match=r"size|scratch"):
+            kernels.filter_logits(y, 1.0, numbers, bias, seen, scratch)
