@@ -5,9 +5,11 @@ test_kernels.py compares what it computes with the NumPy twins.
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
-from examples import network, states, symbols
+from examples import network, random_language_model, states, symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -188,3 +190,46 @@ def test_the_padding_is_no_part_of_the_network(dtype, cell, V, H):
         assert not array[:, 0, :, H:].any()  # states of units that are not there stay zero
     highest = packed.sample(np.full((41, 3), np.nextafter(1.0, 0.0)), 5.0, packed.zero_state(3))
     assert highest.max() < V
+
+
+# ----------------------------------------------------------------------- large vocabularies
+
+
+@pytest.fixture(scope="module")
+def large():
+    """A model of 30,011 characters: 512 rows of its logits are 61 MB."""
+    return random_language_model("".join(map(chr, range(0x100, 0x100 + 30_011))), hidden_size=3, dtype="float32")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model, text: model.score(text),
+        lambda model, text: model.score(text * 40, exact=False),
+        lambda model, text: model.score_samples([text] * 150),
+        lambda model, text: model.rank(text),
+        lambda model, text: model.sample(1, num_samples=1500, repetition_penalty=1.5, random_state=0),
+    ],
+    ids=["score", "score in parts", "score_samples", "rank", "sample"],
+)
+def test_memory_does_not_grow_with_the_vocabulary(large, monkeypatch, call):
+    monkeypatch.setattr(inference, "LOGIT_BYTES", 1 << 20)
+    monkeypatch.setattr("crnn.inference.sampling.SHARE_BYTES", 1 << 20)
+    large.set_params(n_threads=1)
+    text = "".join(map(chr, range(0x200, 0x200 + 600)))
+    tracemalloc.start()
+    try:
+        call(large, text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12e6
+
+
+def test_the_rows_of_logits_at_a_time_change_no_bit(large, monkeypatch):
+    text = "".join(map(chr, range(0x200, 0x200 + 600)))
+    results = []
+    for size in (1 << 25, 1 << 20, 1):
+        monkeypatch.setattr(inference, "LOGIT_BYTES", size)
+        results.append([large.score(text), *large.score_samples([text, text[:7]]), *large.rank(text[:40])])
+    assert results[0] == results[1] == results[2]

@@ -21,6 +21,7 @@ State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 
 SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, their states stay in the cache
 FEED_ROWS = 64  # symbols that a state is advanced over at a time
+LOGIT_BYTES = 1 << 25  # of logits at a time on each thread: 32 MB, which only vocabularies above 16,000 symbols reach
 CALL_SYMBOLS = 1 << 15  # symbols of many strings scored in one call, so that Ctrl-C gets through
 
 
@@ -142,7 +143,7 @@ class PackedNetwork(NamedTuple):
     def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
         n, B = x.shape
-        T = min(n, max(1, SCORE_ROWS // B))
+        T = min(n, max(1, self.rows_at_a_time(SCORE_ROWS) // B))
         y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
         work = self.workspace(T, state)
@@ -159,7 +160,7 @@ class PackedNetwork(NamedTuple):
         same bits whatever strings are beside it.
         """
         B, out = len(lengths), np.zeros(len(lengths))
-        T = max(1, SCORE_ROWS // B)
+        T = max(1, self.rows_at_a_time(SCORE_ROWS) // B)
         work = self.workspace(T, repeated(start, B))
         x, y = np.empty(T * B, np.int32), np.empty((T * B, self.layout.vocab_size), self.layout.dtype)
         steps = max(1, CALL_SYMBOLS // B)
@@ -184,6 +185,10 @@ class PackedNetwork(NamedTuple):
         y = self.logits(top)[:, : self.symbols].astype(np.float64)
         p = np.exp(y - y.max(axis=1, keepdims=True))
         return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+    def rows_at_a_time(self, wanted: int) -> int:
+        """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""
+        return max(1, min(wanted, LOGIT_BYTES // (self.layout.vocab_size * self.layout.dtype.itemsize)))
 
     @property
     def kernel_arguments(self) -> tuple[core.Network, Array, Array]:

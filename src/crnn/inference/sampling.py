@@ -20,6 +20,7 @@ from .uniforms import Uniforms
 TRIES = 100  # samples drawn for each one wanted, where some are refused
 MIN_TRIES = 16  # samples drawn at a time there
 SHARE = 1024  # samples that a thread draws as one task, at most
+SHARE_BYTES = 1 << 26  # of the symbols that each of them has seen, for a repetition penalty
 STREAM_BLOCK = 64  # symbols of a stream drawn in one call, at most: enough to hide the cost of the call
 
 
@@ -38,7 +39,7 @@ def sample(
     Sample i depends on `bits` and i alone.
     """
     threads = max(1, min(readers(n_threads), len(samples) // ROWS))
-    share = SHARE
+    share = max(1, min(SHARE, SHARE_BYTES // network.layout.vocab_size))
     parts = shares(len(samples), threads * -(-len(samples) // (threads * share)))
     drawn: dict[int, Strings] = {}
 

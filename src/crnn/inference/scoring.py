@@ -80,7 +80,7 @@ def parallel_log_likelihood(
             blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
         return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]
 
-    streams = STREAMS
+    streams = network.rows_at_a_time(STREAMS)
     groups = shares(len(ranges), max(-(-len(ranges) // streams), min(n_threads, len(ranges) // MIN_STREAMS)))
     sums: list[float] = []
     deal_out(groups, lambda group: sums.extend(read(group)), n_threads)
@@ -98,7 +98,7 @@ def surprisal(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.floa
 
 def ranks(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
     """Return the rank of each symbol: 1 plus how many symbols were more probable; the state advances in place."""
-    out, rows = np.empty(len(ids), np.intp), SCORE_ROWS
+    out, rows = np.empty(len(ids), np.intp), network.rows_at_a_time(SCORE_ROWS)
     for i in range(0, len(ids), rows):
         x = ids[i : i + rows].astype(np.int32)
         before = state[0][-1].copy()

@@ -149,7 +149,7 @@ def log_likelihoods(network: PackedNetwork, strings: Strings, start: State, n_th
     def read(group: NDArray[np.intp]) -> None:
         out[group] = network.string_log_likelihoods(strings.ids, starts[group], strings.lengths[group], start)
 
-    deal_out(strings.groups(n_threads, ROWS), read, n_threads)
+    deal_out(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
     return out
 
 
@@ -182,7 +182,7 @@ def next_probabilities(
             for rows, top in _after(network, strings, group, start):
                 p[rows] = network.probabilities(top)
 
-        deal_out(strings.groups(n_threads, ROWS), read, n_threads)
+        deal_out(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
         found.append(p)
     return np.concatenate(found) if found else np.empty((0, len(vocabulary)))
 

@@ -54,7 +54,7 @@ class TextSampler:
         room: int | None = None,
     ) -> None:
         count, V, dtype = len(uniforms.states), network.layout.vocab_size, network.layout.dtype
-        rows = max(1, min(count, ROWS))
+        rows = max(1, min(count, network.rows_at_a_time(ROWS)))
         n = sys.maxsize if n is None else n
         seen = None
         if controls.penalizes_repetition:
