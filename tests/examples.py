@@ -256,8 +256,9 @@ def twin_of(model):
 
 def packed(model, *, one_row, scoring=False):
     """Return the network of a model as inference uses it."""
-    boundary = model.vocabulary_.boundary
-    return PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=one_row, scoring=scoring, boundary=boundary)
+    state = model._learned
+    boundary = state.vocabulary.boundary
+    return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary)
 
 
 def reference_state(model, prime=""):

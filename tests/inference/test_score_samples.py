@@ -167,10 +167,40 @@ def test_a_generator_is_read_block_by_block(model, monkeypatch):
     read = []
     blocks = string_scores.text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
     network = packed(model, one_row=False, scoring=True)
-    scores = string_scores.score_blocks(network, model.vocabulary_, blocks, 1)
+    scores = string_scores.score_blocks(network, network.start(), model.vocabulary_, blocks, 1)
     next(scores)
     assert len(read) == 10
     assert sum(map(len, scores)) == 90
+
+
+@pytest.mark.parametrize("normalize", [None, "char"])
+def test_batches_have_the_scores_of_their_strings(model, normalize):
+    texts = random_strings(60)
+    batches = [texts[:7], [], iter(texts[7:8]), texts[8:]]
+    scores = list(model.score_batches(batches, normalize=normalize))
+    assert [len(part) for part in scores] == [7, 0, 1, 52]
+    np.testing.assert_array_equal(np.concatenate(scores), model.score_samples(texts, normalize=normalize))
+
+
+def test_the_next_batch_is_asked_for_after_the_scores_of_the_one_before():
+    model, asked = random_language_model(SYMBOLS), []
+    scores = model.score_batches(asked.append(i) or [SYMBOLS[i]] for i in range(3))
+    expected = model.score_samples(SYMBOLS[:3].replace("", " ").split())
+    model.params_["by"][:] = 0  # the weights are those at the call
+    for i in range(3):
+        assert asked == list(range(i))
+        assert next(scores) == expected[i]
+
+
+def test_errors_in_batches_count_from_the_first_string(model):
+    with pytest.raises(InvalidInputError, match=r"^texts\[3\] holds 'z'"):
+        list(model.score_batches([["a", "b"], ["c", "z"]]))
+    with pytest.raises(InvalidInputError, match=r"^texts must be a list or another iterable of str, not str"):
+        list(model.score_batches(["ab"]))
+    with pytest.raises(InvalidInputError, match=r"^normalize must be None or 'char', not 3$"):
+        model.score_batches([], normalize=3)
+    with pytest.raises(NotFittedError, match="score_batches"):
+        CharRNN().score_batches([])
 
 
 def test_nothing_is_nothing(model):

@@ -103,7 +103,7 @@ def test_the_same_bits_alone_and_among_any_others(prefixes, rows, block, n_threa
     model = random_language_model(SYMBOLS, cell="lstm", dtype="float32", n_threads=n_threads)
     alone = [model.predict_proba([prefix])[0] for prefix in prefixes]
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("BLOCK_STRINGS", block), ("ROWS", rows), ("LEAST_ROWS", 1)):
+        for name, value in (("BLOCK_STRINGS", block), ("ROWS", rows), ("MIN_ROWS", 1)):
             patch.setattr(string_scores, name, value)
         together = model.predict_proba(iter(prefixes))
     assert together.shape == (len(prefixes), len(SYMBOLS))
