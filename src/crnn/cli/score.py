@@ -7,7 +7,7 @@ import math
 import sys
 
 from ..char_rnn import CharRNN
-from ..text.corpus import blocks
+from ..text.sources import text_source
 from .arguments import MODEL_HELP, refuse_two_standard_inputs
 from .files import load, read_lines, read_text
 from .output import table, write
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     nats = -model.score(text, exact=not arguments.fast)
     unit = "byte" if as_bytes else "character"
     table({
-        f"{unit}s": f"{sum(map(len, blocks(text))):,}",
+        f"{unit}s": f"{sum(map(len, text_source(text).blocks())):,}",
         f"nats per {unit}": f"{nats:.6f}",
         f"bits per {unit}": f"{nats / math.log(2):.6f}",
         "perplexity": f"{math.exp(nats):.6f}" if nats < 700 else "inf",

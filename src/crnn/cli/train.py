@@ -17,7 +17,7 @@ from ..char_rnn import CharRNN
 from ..errors import DivergenceError
 from ..settings import checked as checked_parameter
 from ..settings import generator
-from ..text.corpus import Source
+from ..text.sources import TextLike
 from .arguments import add_output, checked_text, duration, refuse_two_standard_inputs
 from .errors import ERROR, INTERRUPTED, described, say
 from .files import STANDARD, check_writable, load, read_documents, read_text, save
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = _given_parameters(arguments)
     model = CharRNN(**given) if arguments.origin is None else load(arguments.origin).set_params(**given)
     as_bytes = arguments.bytes or (arguments.origin is not None and model.vocabulary_.kind == "bytes")
-    read: Callable[..., Source] = read_documents if arguments.lines else read_text
+    read: Callable[..., TextLike] = read_documents if arguments.lines else read_text
     text = read(arguments.file, as_bytes=as_bytes)
     if arguments.origin is None and arguments.seconds is not None:
         choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
@@ -176,7 +176,7 @@ def _override(model: CharRNN, given: Mapping[str, Any]) -> CharRNN:
     return model.set_params(**given)
 
 
-def _continue_training(model: CharRNN, text: Source, validation: Source | None, given: Mapping[str, Any]) -> None:
+def _continue_training(model: CharRNN, text: TextLike, validation: TextLike | None, given: Mapping[str, Any]) -> None:
     """Train for the steps, time or epochs that were given, or for one epoch; the model's own limits do not count."""
     own_limits = {name: getattr(model, name) for name in ("max_steps", "max_seconds")}
     try:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..settings import MOST, threads, whole
-from ..text.corpus import Source
-from ..text.sources import text_source
+from ..text.sources import TextLike, text_source
 from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
 from .context import Context
@@ -214,7 +213,7 @@ class LanguageModel(StringProbabilities):
 
     # ----------------------------------------------------------------- scoring
 
-    def score(self, X: Source, y: None = None, *, exact: bool = True) -> float:
+    def score(self, X: TextLike, y: None = None, *, exact: bool = True) -> float:
         """Return the mean log-likelihood per symbol, in nats: higher is better, 0 is certainty.
 
         Every symbol counts, the first as predicted by the zero state. Of a document its end counts as well, as one
@@ -264,7 +263,7 @@ class LanguageModel(StringProbabilities):
             log_p = scoring.parallel_log_likelihood(network, ids, threads(self.n_threads), given=given)
         return log_p / (len(ids) - given)
 
-    def bits_per_char(self, X: Source, *, exact: bool = True) -> float:
+    def bits_per_char(self, X: TextLike, *, exact: bool = True) -> float:
         """Return the mean of -log2 P per symbol: `score` in bits, lower is better.
 
         Parameters, errors: as `score`.
@@ -278,7 +277,7 @@ class LanguageModel(StringProbabilities):
         """
         return -self.score(X, exact=exact) / math.log(2)
 
-    def perplexity(self, X: Source, *, exact: bool = True) -> float:
+    def perplexity(self, X: TextLike, *, exact: bool = True) -> float:
         """Return exp(-`score`): a choice among this many equally probable symbols is as uncertain.
 
         Parameters, errors: as `score`. Infinite if it is beyond float64.
