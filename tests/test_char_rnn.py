@@ -724,7 +724,7 @@ def test_ctrl_c_at_any_moment_ends_and_keeps_every_complete_step(n_threads):
 
 @pytest.mark.parametrize("parameters", [{"n_threads": 1}, {"batch_size": 16, "n_threads": 2}])
 def test_models_trained_at_once_are_those_trained_in_turn(parameters):
-    models = [small(1500, random_state=seed, **parameters) for seed in range(3)]
+    models = [small(300, random_state=seed, **parameters) for seed in range(3)]
     expected = [bits(copy.deepcopy(model).fit(TEXT)) for model in models]
     threads = [threading.Thread(target=model.fit, args=[TEXT]) for model in models]
     for thread in threads:

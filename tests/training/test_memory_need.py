@@ -17,8 +17,10 @@ from crnn.training.memory_need import available_bytes, training_bytes
 TEXT = "to be or not to be, that is the question. " * 20
 
 
-@pytest.mark.parametrize("validation_fraction", [0.0, 0.25])
-@pytest.mark.parametrize("parameters", [{}, {"cell": "lstm", "num_layers": 2, "optimizer": "adam", "dropout": 0.5}])
+@pytest.mark.parametrize(
+    ("parameters", "validation_fraction"),
+    [({}, 0.25), ({"cell": "lstm", "num_layers": 2, "optimizer": "adam", "dropout": 0.5}, 0.0)],
+)
 def test_the_need_is_about_what_is_taken(parameters, validation_fraction):
     model = CharRNN(
         400, batch_size=7, max_steps=12, eval_every=5, validation_fraction=validation_fraction, n_threads=2,
