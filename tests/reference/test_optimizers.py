@@ -1,4 +1,4 @@
-"""The twins of the optimisers, against numbers worked out by hand."""
+"""The reference implementation of the optimisers, against numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -38,6 +38,26 @@ def test_adam_worked_by_hand():
     # The second gradient is zero: m = 0.27, of 0.19 of the weights; v = 0.008991, of 0.001999.
     reference_optimizers.update("adam", [p], [np.zeros(2)], [[mean], [square]], 0.1, step=2)
     np.testing.assert_allclose(p[0], 0.85 - 0.1 * (0.27 / 0.19) / math.sqrt(0.008991 / 0.001999), rtol=1e-7)
+
+
+@pytest.mark.parametrize(("beta_1", "beta_2"), [(0.9, 0.999), (0.7, 0.96), (0.0, 0.5)])
+def test_adam_is_the_weighted_sum_of_its_gradients(beta_1, beta_2):
+    # Not step by step, as the implementation: m_t = (1 - beta_1) sum_i beta_1^(t - i) g_i, and v_t alike of g_i^2.
+    rate, decay, n = 0.03, 0.2, 7
+    gradients = np.random.default_rng(0).normal(size=(n, 5))
+    p, mean, square = np.ones(5), np.zeros(5), np.zeros(5)
+    expected = np.ones(5)
+    for t in range(1, n + 1):
+        options = {"weight_decay": decay, "step": t, "beta_1": beta_1, "beta_2": beta_2}
+        reference_optimizers.update("adam", [p], [gradients[t - 1]], [[mean], [square]], rate, **options)
+        ages = np.arange(t)[::-1, None]
+        m = (1 - beta_1) * (np.float64(beta_1) ** ages * gradients[:t]).sum(axis=0)
+        v = (1 - beta_2) * (beta_2**ages * gradients[:t] ** 2).sum(axis=0)
+        expected -= rate * decay * expected
+        expected -= rate * (m / (1 - beta_1**t)) / (np.sqrt(v / (1 - beta_2**t)) + 1e-8)
+        np.testing.assert_allclose(mean, m, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(square, v, rtol=1e-12)
+        np.testing.assert_allclose(p, expected, rtol=1e-12)
 
 
 def test_clipping_is_by_the_norm_and_then_by_value():

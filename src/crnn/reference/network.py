@@ -326,7 +326,7 @@ def loss_and_gradients(
 def train_step(
     p: Tensors,
     cell: str,
-    memory: Sequence[Tensors],
+    optimizer_state: Sequence[Tensors],
     x: Array,
     targets: Array,
     state: State,
@@ -334,23 +334,21 @@ def train_step(
     clip: float = math.inf,
     *,
     optimizer: str = "adagrad",
-    clip_norm: float = math.inf,
-    weight_decay: float = 0.0,
-    step: int = 1,
     masks: Array | None = None,
     weight_masks: Sequence[Array] | None = None,
     boundary: int | None = None,
+    **options: Any,
 ) -> tuple[float, State]:
-    """One step of training in place on `p` and `memory`; returns the loss before it and the state after it.
+    """Take one training step, in place on `p` and `optimizer_state`; return the loss before it, the state after it.
 
-    With `weight_masks`, (H, G H) for each layer, the loss and its gradient are those of recurrent weights that are
-    multiplied by them.
+    With `weight_masks`, (H, G H) for each layer, the loss and the gradients are those of the recurrent weights
+    multiplied by the masks. The options are those of `optimizers.update`.
     """
     seen = p if weight_masks is None else _with_dropped_weights(p, weight_masks)
     loss, d, state = loss_and_gradients(seen, cell, x, targets, state, masks, boundary)
-    if weight_masks is not None:  # of Wh * mask the derivative by Wh is the mask
+    if weight_masks is not None:  # the derivative of Wh * mask by Wh is the mask
         d = _with_dropped_weights(d, weight_masks)
-    update(optimizer, p, d, memory, learning_rate, clip, clip_norm, weight_decay, step)
+    update(optimizer, p, d, optimizer_state, learning_rate, clip, **options)
     return loss, state
 
 

@@ -1,4 +1,4 @@
-"""NumPy twins of the optimisers: clipping, and PyTorch's formulas under its names."""
+"""Clipping and the optimisers in NumPy: PyTorch's formulas, and its names for the optimiser's state."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ Array = NDArray[Any]
 
 ADAGRAD_EPSILON = 1e-8  # inside the square root, as in min-char-rnn
 RMSPROP_DECAY, RMSPROP_EPSILON = 0.99, 1e-8  # PyTorch's
-ADAM_DECAY, ADAM_SQUARE_DECAY, ADAM_EPSILON = 0.9, 0.999, 1e-8  # Kingma and Ba's
+ADAM_EPSILON = 1e-8  # Kingma and Ba's
 
 
 def clipped(d: Iterable[Array], clip: float, clip_norm: float) -> tuple[list[Array], float]:
-    """Return the gradients clipped, by their common norm and then element by element, and that norm before it.
+    """Return the gradients clipped, first by their common norm, then by value; and the norm before clipping.
 
     Examples
     --------
     >>> (g,), norm = clipped([np.array([30.0, -40.0])], clip=3.5, clip_norm=5.0)
-    >>> g.round(3).tolist(), norm  # 3, -4 by the norm, and then -4 by its value
+    >>> g.round(3).tolist(), norm  # the norm of 5 gives 3, -4; the value of 3.5 then cuts the second
     ([3.0, -3.5], 50.0)
     """
     d = list(d)
     norm = math.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in d))
-    # The small number is PyTorch's, in clip_grad_norm_; without a limit there is nothing to divide.
+    # PyTorch's clip_grad_norm_ adds 1e-6 as well.
     factor = min(1.0, clip_norm / (norm + 1e-6)) if clip_norm < math.inf else 1.0
     return [np.clip(g * factor, -clip, clip) for g in d], norm
 
 
 def adagrad(p: Iterable[Array], d: Iterable[Array], sum_: Iterable[Array], learning_rate: float) -> None:
     """Take one Adagrad step, in place on `p` and `sum_`."""
-    for param, grad, memory in zip(p, d, sum_, strict=True):
-        memory += grad * grad
-        param -= learning_rate * grad / np.sqrt(memory + ADAGRAD_EPSILON)
+    for param, grad, total in zip(p, d, sum_, strict=True):
+        total += grad * grad
+        param -= learning_rate * grad / np.sqrt(total + ADAGRAD_EPSILON)
 
 
 def rmsprop(p: Iterable[Array], d: Iterable[Array], square_avg: Iterable[Array], learning_rate: float) -> None:
     """Take one step of PyTorch's RMSprop, in place on `p` and `square_avg`."""
-    for param, grad, memory in zip(p, d, square_avg, strict=True):
-        memory *= RMSPROP_DECAY
-        memory += (1 - RMSPROP_DECAY) * grad * grad
-        param -= learning_rate * grad / (np.sqrt(memory) + RMSPROP_EPSILON)
+    for param, grad, square in zip(p, d, square_avg, strict=True):
+        square *= RMSPROP_DECAY
+        square += (1 - RMSPROP_DECAY) * grad * grad
+        param -= learning_rate * grad / (np.sqrt(square) + RMSPROP_EPSILON)
 
 
 def adam(
@@ -53,51 +53,58 @@ def adam(
     exp_avg: Iterable[Array],
     exp_avg_sq: Iterable[Array],
     learning_rate: float,
-    weight_decay: float,
-    step: int,
+    weight_decay: float = 0.0,
+    step: int = 1,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
 ) -> None:
     """Take one step of Adam with decoupled weight decay (PyTorch's AdamW), in place; `step` counts from 1."""
-    mean_so_far, square_so_far = 1 - ADAM_DECAY**step, 1 - ADAM_SQUARE_DECAY**step  # the weights add up to these
+    # Both averages start at zero. Of step gradients, the weights in the average add up to these numbers.
+    mean_weight, square_weight = 1 - beta_1**step, 1 - beta_2**step
     for param, grad, mean, square in zip(p, d, exp_avg, exp_avg_sq, strict=True):
-        mean *= ADAM_DECAY
-        mean += (1 - ADAM_DECAY) * grad
-        square *= ADAM_SQUARE_DECAY
-        square += (1 - ADAM_SQUARE_DECAY) * grad * grad
+        mean *= beta_1
+        mean += (1 - beta_1) * grad
+        square *= beta_2
+        square += (1 - beta_2) * grad * grad
         param *= 1 - learning_rate * weight_decay
-        param -= learning_rate / mean_so_far * mean / (np.sqrt(square) / math.sqrt(square_so_far) + ADAM_EPSILON)
+        param -= learning_rate / mean_weight * mean / (np.sqrt(square) / math.sqrt(square_weight) + ADAM_EPSILON)
 
 
 def update(
     optimizer: str,
     p: Iterable[Array],
     d: Iterable[Array],
-    memory: Sequence[Iterable[Array]],
+    optimizer_state: Sequence[Iterable[Array]],
     learning_rate: float,
     clip: float = math.inf,
     clip_norm: float = math.inf,
     weight_decay: float = 0.0,
     step: int = 1,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
 ) -> float:
-    """Clip the gradients and take one step of an optimiser, in place on `p` and `memory`.
+    """Clip the gradients and take one step of an optimiser, in place on `p` and `optimizer_state`.
 
     Parameters
     ----------
     optimizer : {"adagrad", "rmsprop", "adam"}
     p, d : Tensors
-        Parameters and their gradients, which stay as they are.
-    memory : sequence of Tensors
-        What the optimiser remembers: ``[sum]``, ``[square_avg]`` or ``[exp_avg, exp_avg_sq]``.
+        Parameters and their gradients. The gradients are not changed.
+    optimizer_state : sequence of Tensors
+        ``[sum]``, ``[square_avg]`` or ``[exp_avg, exp_avg_sq]``.
     learning_rate, clip, clip_norm : float
-        Clipping is by the norm of all gradients, then element by element.
+        The gradients are clipped by their common norm, then element by element.
     weight_decay : float
-        Of all parameters; for the others than Adam it must be 0.
+        Decay of all parameters. Only Adam decays them: for the others it must be 0.
     step : int
-        Adam's count of its steps, this one included.
+        The number of Adam's steps, this one included.
+    beta_1, beta_2 : float
+        The share of Adam's mean and mean square that is kept in each step.
 
     Returns
     -------
     float
-        The norm of all gradients before they were clipped.
+        The norm of all gradients before clipping.
 
     Examples
     --------
@@ -109,8 +116,9 @@ def update(
     """
     d, norm = clipped(d, clip, clip_norm)
     if optimizer == "adam":
-        adam(p, d, memory[0], memory[1], learning_rate, weight_decay, step)
+        exp_avg, exp_avg_sq = optimizer_state
+        adam(p, d, exp_avg, exp_avg_sq, learning_rate, weight_decay, step, beta_1, beta_2)
     else:
         assert weight_decay == 0
-        {"adagrad": adagrad, "rmsprop": rmsprop}[optimizer](p, d, memory[0], learning_rate)
+        {"adagrad": adagrad, "rmsprop": rmsprop}[optimizer](p, d, optimizer_state[0], learning_rate)
     return norm
