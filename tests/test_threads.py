@@ -1,4 +1,4 @@
-"""How many threads, how work is dealt out, and the one limit on scipy's BLAS that all calls share."""
+"""How many threads, how work is distributed, and the one limit on scipy's BLAS that all calls share."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import threads
-from crnn.threads import cores, crew_size, readers, resolve, scipy_blas, shares
+from crnn.threads import cores, group_size, inference_threads, scipy_blas, split_range, training_threads
 
 
 @given(st.integers(0, 1000), st.integers(1, 67))
-def test_shares_are_neighbours_of_nearly_equal_length(n, parts):
-    dealt = shares(n, parts)
-    assert len(dealt) == parts
-    assert [i for part in dealt for i in part] == list(range(n))
-    lengths = [len(part) for part in dealt]
+def test_ranges_are_neighbours_of_nearly_equal_length(n, parts):
+    ranges = split_range(n, parts)
+    assert len(ranges) == parts
+    assert [i for part in ranges for i in part] == list(range(n))
+    lengths = [len(part) for part in ranges]
     assert max(lengths) - min(lengths) <= 1
 
 
@@ -48,31 +48,31 @@ def test_cores_without_affinity(monkeypatch):
 
 @given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 10**12), st.integers(0, 10**9))
 def test_what_was_asked_for_is_used_as_far_as_there_are_streams(n_threads, streams, work, weights):
-    assert resolve(n_threads, streams, work, weights) == min(n_threads, streams)
+    assert training_threads(n_threads, streams, work, weights) == min(n_threads, streams)
 
 
 @given(st.integers(1, 1000), st.integers(0, 10**12), st.integers(0, 10**9))
 def test_none_means_no_more_than_cores_and_streams(streams, work, weights):
-    assert 1 <= resolve(None, streams, work, weights) <= min(cores(), streams)
+    assert 1 <= training_threads(None, streams, work, weights) <= min(cores(), streams)
 
 
 def test_none_means_one_thread_for_one_stream_or_little_work(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 5)
-    assert resolve(None, streams=1, work=10**12, weights=10**9) == 1
-    assert resolve(None, streams=1000, work=1000, weights=10**9) == 1
-    assert resolve(None, streams=1000, work=10**12, weights=0) == 5
+    assert training_threads(None, streams=1, work=10**12, weights=10**9) == 1
+    assert training_threads(None, streams=1000, work=1000, weights=10**9) == 1
+    assert training_threads(None, streams=1000, work=10**12, weights=0) == 5
 
 
 def test_large_weights_are_worth_threads_that_few_streams_are_not(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 5)
-    assert resolve(None, streams=4, work=10**12, weights=1000) == 1
-    assert resolve(None, streams=4, work=10**12, weights=2 * threads.CACHED_BYTES) == 3
-    assert resolve(None, streams=4, work=10**12, weights=99 * threads.CACHED_BYTES) == 4
+    assert training_threads(None, streams=4, work=10**12, weights=1000) == 1
+    assert training_threads(None, streams=4, work=10**12, weights=2 * threads.CACHED_BYTES) == 3
+    assert training_threads(None, streams=4, work=10**12, weights=99 * threads.CACHED_BYTES) == 4
 
 
-def test_readers_are_no_more_than_cores(monkeypatch):
+def test_inference_threads_are_no_more_than_cores(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 5)
-    assert [readers(n) for n in (1, 4, 5, 6, 1000, None)] == [1, 4, 5, 5, 5, 5]
+    assert [inference_threads(n) for n in (1, 4, 5, 6, 1000, None)] == [1, 4, 5, 5, 5, 5]
 
 
 def test_a_model_from_a_larger_machine_reads_and_draws_with_no_more_threads_than_cores(monkeypatch):
@@ -95,12 +95,12 @@ def test_a_model_from_a_larger_machine_reads_and_draws_with_no_more_threads_than
 
 
 @given(st.integers(0, 10**9), st.integers(1, 100), st.integers(1, 256))
-def test_a_crew_is_a_divisor_of_the_threads(weights, streams, n_threads):
-    size = crew_size(weights, streams, n_threads)
+def test_a_group_is_a_divisor_of_the_threads(weights, streams, n_threads):
+    size = group_size(weights, streams, n_threads)
     assert n_threads % size == 0
     if size > 1:
         assert weights > (size - 1) * threads.CACHED_BYTES or n_threads % (size - 1)
-        assert streams < n_threads * threads.STREAMS_FOR_ITSELF
+        assert streams < n_threads * threads.MAX_GROUPED_STREAMS
 
 
 # ---------------------------------------------------------------- scipy's BLAS

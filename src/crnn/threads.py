@@ -1,4 +1,4 @@
-"""How many threads a call uses, and scipy's BLAS held at one thread meanwhile."""
+"""How many threads a call uses, helper threads, and the limit of one thread for scipy's BLAS."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
-# A shard should fill the register tile (8 rows) a few times over, and a step should be long against the
-# meetings of the threads in it (two or three, about a microsecond each). Reckoned from that, not searched for.
-STREAMS_WORTH_A_THREAD = 8
-WORK_WORTH_A_THREAD = 500_000  # multiplications in a training step
-MOST_THREADS = 256  # as the training kernel
+# At least 8 streams for each thread: fewer leave the register tile (8 rows) mostly idle. A step should be long against
+# its two or three barriers of about a microsecond. (Estimated, not tuned.)
+STREAMS_PER_THREAD = 8
+WORK_PER_THREAD = 500_000  # multiplications of a training step
+MAX_THREADS = 256  # as in the training kernel
 # Measured on cores with second-level caches of 2 MB (docs/performance.md).
-CACHED_BYTES = 1_000_000  # of weights that such a cache is sure to keep from one time step to the next
-STREAMS_A_CACHEFUL = 4  # that a thread should have for each time as many weights more, or a crew is faster
-STREAMS_FOR_ITSELF = 12  # and from so many on it never is
+CACHED_BYTES = 1_000_000  # of weights that surely stay in such a cache from one time step to the next
+STREAMS_PER_CACHEFUL = 4  # streams per thread for each further CACHED_BYTES of weights: with fewer, groups are faster
+MAX_GROUPED_STREAMS = 12  # streams per thread from which on groups are never faster
 
 
 def cores() -> int:
@@ -30,104 +30,110 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def resolve(n_threads: int | None, streams: int, work: int, weights: int) -> int:
-    """Return how many threads to deal `streams` to, or in crews to share them.
+def training_threads(n_threads: int | None, streams: int, work: int, weights: int) -> int:
+    """Return how many threads to train with, each with streams of its own or in unit-parallel groups.
 
     Parameters
     ----------
     n_threads : int or None
-        What the user asked for; None means as many as there are cores while a shard stays worth a thread.
+        The parameter of `CharRNN`; None: as many as there are cores, while each has enough work.
     streams : int
-        Streams that can be dealt out; never more threads than these.
+        Streams of all threads; there are never more threads.
     work : int
         Multiplications of one step over all streams.
     weights : int
-        Bytes of those that a layer multiplies by at a time step.
+        Bytes of the weights that a layer multiplies by in each time step.
 
     Examples
     --------
-    >>> resolve(3, streams=2, work=0, weights=0)
+    >>> training_threads(3, streams=2, work=0, weights=0)
     2
-    >>> resolve(None, streams=1, work=10**9, weights=10**7)
+    >>> training_threads(None, streams=1, work=10**9, weights=10**7)
     1
     """
     if n_threads is not None:
-        return min(n_threads, streams, MOST_THREADS)
-    worth = max(streams // STREAMS_WORTH_A_THREAD, min(streams, weights // CACHED_BYTES + 1))
-    return max(1, min(cores(), MOST_THREADS, worth, work // WORK_WORTH_A_THREAD))
+        return min(n_threads, streams, MAX_THREADS)
+    enough = max(streams // STREAMS_PER_THREAD, min(streams, weights // CACHED_BYTES + 1))
+    return max(1, min(cores(), MAX_THREADS, enough, work // WORK_PER_THREAD))
 
 
-def readers(n_threads: int | None) -> int:
-    """Return how many threads scoring and sampling use, whose results do not depend on it.
+def inference_threads(n_threads: int | None) -> int:
+    """Return how many threads scoring and sampling use; their results do not depend on the number.
 
-    Not more than there are cores, though more were asked for: a model may come from a larger machine, and threads that
-    have no core each are slower than fewer.
+    There are never more threads than cores, even if more were asked for: the model may come from a larger machine, and
+    threads that share a core are slower than fewer threads.
 
     Parameters
     ----------
     n_threads : int or None
-        What the user asked for; None means as many as there are cores.
+        The parameter of `CharRNN`; None: as many as there are cores.
 
     Examples
     --------
-    >>> readers(1), readers(10**6) == readers(None) == cores()
+    >>> inference_threads(1), inference_threads(10**6) == inference_threads(None) == cores()
     (1, True)
     """
     return min(n_threads or cores(), cores())
 
 
-def crew_size(weights: int, streams: int, n_threads: int) -> int:
-    """Return how many threads should share the same streams, each with units of its own: a divisor of their number.
+def group_size(weights: int, streams: int, n_threads: int) -> int:
+    """Return how many threads form a unit-parallel group, which computes the same streams, each thread some units.
 
-    With few streams a thread multiplies by a weight not much faster than the third-level cache gives it. Where a part
-    of the weights stays in a cache that all of them do not fit, a crew is faster than threads with their own streams.
+    With few streams, a thread multiplies by a weight about as fast as the third-level cache delivers it. If the share
+    of the weights that a thread of a group needs stays in its own cache while all weights would not, groups are faster
+    than threads with streams of their own.
 
     Parameters
     ----------
     weights : int
-        Bytes of those that a layer multiplies by at a time step.
+        Bytes of the weights that a layer multiplies by in each time step.
     streams : int
-        That all threads have together.
+        Streams of all threads.
     n_threads : int
+
+    Returns
+    -------
+    int
+        A divisor of `n_threads`.
 
     Examples
     --------
-    >>> crew_size(10_000, 8, 4), crew_size(2_000_000, 8, 4), crew_size(20_000_000, 8, 4)
+    >>> group_size(10_000, 8, 4), group_size(2_000_000, 8, 4), group_size(20_000_000, 8, 4)
     (1, 2, 4)
-    >>> crew_size(20_000_000, 100, 4)
+    >>> group_size(20_000_000, 100, 4)
     1
     """
-    enough = min(STREAMS_FOR_ITSELF, STREAMS_A_CACHEFUL * (weights / CACHED_BYTES - 1))
+    enough = min(MAX_GROUPED_STREAMS, STREAMS_PER_CACHEFUL * (weights / CACHED_BYTES - 1))
     if streams >= n_threads * enough:
         return 1
     divisors = (n for n in range(1, n_threads) if n_threads % n == 0)
     return next((n for n in divisors if weights <= n * CACHED_BYTES), n_threads)
 
 
-def shares(n: int, parts: int) -> list[range]:
-    """Deal 0 … n - 1 into neighbouring ranges of nearly equal length.
+def split_range(n: int, parts: int) -> list[range]:
+    """Split 0 … n - 1 into consecutive ranges of nearly equal length.
 
     Examples
     --------
-    >>> shares(5, 2)
+    >>> split_range(5, 2)
     [range(0, 2), range(2, 5)]
     """
     return [range(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
 
 
-def deal_out(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -> None:
-    """Call ``work(task)`` for all tasks on so many threads, the next task to whichever is free.
+def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -> None:
+    """Call ``work(task)`` for all tasks on several threads, each of which takes the next task when it is free.
 
     Examples
     --------
     >>> done = []
-    >>> deal_out(range(5), done.append, n_threads=2)
+    >>> run_tasks(range(5), done.append, n_threads=2)
     >>> sorted(done)
     [0, 1, 2, 3, 4]
     """
     left = deque(tasks)
 
-    def drain(rank: int) -> None:
+    def take_tasks(rank: int) -> None:
         try:
             while True:
                 try:
@@ -136,20 +142,20 @@ def deal_out(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) ->
                     return
                 work(task)
         except BaseException:
-            left.clear()  # the others need not finish what nobody will see
+            left.clear()  # after an error nobody uses the other results
             raise
 
-    with Helpers(min(n_threads, len(left)) - 1, drain) as helpers:
+    with Helpers(min(n_threads, len(left)) - 1, take_tasks) as helpers:
         helpers.start()
-        drain(0)
+        take_tasks(0)
         helpers.finish()
 
 
 class Helpers:
-    """Threads that wait for work, so that handing it over costs microseconds; a context manager.
+    """Threads that wait for work, so that starting it takes microseconds; a context manager.
 
-    A `ThreadPoolExecutor` would do but for Ctrl-C, which can come while it holds its locks and leave them so. Here the
-    main thread only ever touches queues that are written in C.
+    A `ThreadPoolExecutor` could be left locked by Ctrl-C. Here the main thread touches only queues written in C, which
+    cannot be interrupted while they hold a lock.
     """
 
     def __init__(self, count: int, work: Callable[..., None]) -> None:
@@ -172,18 +178,18 @@ class Helpers:
         for tasks in self._tasks:
             tasks.put(None)
         for thread in self._threads:
-            if thread.ident is not None:  # one that the system had no room for was never started
+            if thread.ident is not None:  # None: the system could not start it
                 thread.join()
 
     def start(self, *arguments: Any) -> None:
-        """Have thread i of 1 … count call ``work(i, *arguments)``."""
+        """Let thread i of 1 … count call ``work(i, *arguments)``."""
         for i, tasks in enumerate(self._tasks):
             tasks.put((i + 1, *arguments))
 
     def finish(self) -> None:
-        """Wait for all of them; raise the first exception that one met."""
-        met = [self._done.get() for _ in self._tasks]
-        for error in met:
+        """Wait for all threads; raise the first exception that one of them raised."""
+        errors = [self._done.get() for _ in self._tasks]
+        for error in errors:
             if error is not None:
                 raise error
 
@@ -198,15 +204,16 @@ class Helpers:
 
 
 def _set_threads(library: Any, n: int) -> None:
-    """Set the threads of a BLAS from whichever thread calls.
+    """Set the number of threads of a BLAS, from any thread.
 
-    From 3.8 on threadpoolctl heeds only the first thread that sets an OpenBLAS and ignores all others without a word.
+    Since threadpoolctl 3.8, `set_num_threads` of an OpenBLAS silently does nothing except on the first thread that
+    calls it.
     """
     getattr(library, "_real_set_num_threads", library.set_num_threads)(n)
 
 
 class _SciPyBlas:
-    """The thread count of the BLAS that the kernels call; nested and concurrent uses share one limit."""
+    """The number of threads of the BLAS that the kernels call; nested and concurrent uses share one limit."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -216,9 +223,9 @@ class _SciPyBlas:
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:
-        """Hold the BLAS at one thread; the last to leave restores what the first one found."""
+        """Limit the BLAS to one thread; the last use to end restores the number before the first one."""
         entered = False
-        try:  # from here on, since Ctrl-C may come between any two steps
+        try:  # around all of it, since Ctrl-C may come between any two lines
             with self._lock:
                 if self._users == 0:
                     self._found = [(library, library.get_num_threads()) for library in self.controller.lib_controllers]
@@ -235,9 +242,9 @@ class _SciPyBlas:
 
     @property
     def controller(self) -> Any:
-        """The controller of scipy's BLAS: made once, since finding the libraries takes a millisecond."""
+        """The controller of scipy's BLAS, made once: finding the libraries takes a millisecond."""
         if self._controller is None:
-            import scipy.linalg.cython_blas  # noqa: F401  (loads the library that is to be found)
+            import scipy.linalg.cython_blas  # noqa: F401  (loads the library to find)
             from threadpoolctl import ThreadpoolController
 
             blas = ThreadpoolController().select(user_api="blas")

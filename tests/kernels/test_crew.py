@@ -72,7 +72,7 @@ def test_few_streams_and_large_weights_get_a_crew(monkeypatch):
     assert len(Run(*arguments, T=13, n_threads=2).trainer.shards) == 2
     monkeypatch.setattr(threads, "CACHED_BYTES", 10_000)
     assert [len(shard.crew) for shard in Run(*arguments, T=13, n_threads=2).trainer.shards] == [2]
-    monkeypatch.setattr(threads, "STREAMS_FOR_ITSELF", 2)
+    monkeypatch.setattr(threads, "MAX_GROUPED_STREAMS", 2)
     assert len(Run(*arguments, T=13, n_threads=2).trainer.shards) == 2
 
 

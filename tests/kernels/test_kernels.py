@@ -28,7 +28,7 @@ from crnn.model.layout import Layout, aligned_zeros
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
-from crnn.threads import MOST_THREADS
+from crnn.threads import MAX_THREADS
 
 BUILDS = [_kernels.load(name) for name in _kernels.available()]
 K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces
@@ -836,8 +836,8 @@ def test_there_are_no_more_shards_than_there_are_places():
     refusal = Refusal()
     with refusal.run.trainer as trainer:
         shards = trainer.shards
-        trainer.shards = [shards[0]] * (MOST_THREADS + 1)
-        with pytest.raises(ValueError, match=f"{MOST_THREADS + 1} shards: at most {MOST_THREADS}$"):
+        trainer.shards = [shards[0]] * (MAX_THREADS + 1)
+        with pytest.raises(ValueError, match=f"{MAX_THREADS + 1} shards: at most {MAX_THREADS}$"):
             trainer._train(0, np.full(2, 0.1))
         trainer.shards = shards
     assert refusal.run.bits() == refusal.before

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..threads import deal_out, readers, shares
+from ..threads import inference_threads, run_tasks, split_range
 from .context import Context
 from .packed_network import PackedNetwork
 from .sampling_controls import SamplingControls
@@ -38,16 +38,16 @@ def sample(
 
     Sample i depends on `bits` and i alone.
     """
-    threads = max(1, min(readers(n_threads), len(samples) // ROWS))
+    threads = max(1, min(inference_threads(n_threads), len(samples) // ROWS))
     share = max(1, min(SHARE, SHARE_BYTES // network.layout.vocab_size))
-    parts = shares(len(samples), threads * -(-len(samples) // (threads * share)))
+    parts = split_range(len(samples), threads * -(-len(samples) // (threads * share)))
     drawn: dict[int, Strings] = {}
 
     def draw(i: int) -> None:
         part = samples[parts[i].start : parts[i].stop]
         drawn[i] = TextSampler(network, context, n, Uniforms(bits, part), controls).run()
 
-    deal_out(range(len(parts)), draw, threads)
+    run_tasks(range(len(parts)), draw, threads)
     ids, lengths = zip(*(drawn[i] for i in range(len(parts))), strict=True)
     return Strings(np.concatenate(ids), np.concatenate(lengths))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..threads import deal_out, readers, shares
+from ..threads import inference_threads, run_tasks, split_range
 from .packed_network import SCORE_ROWS, PackedNetwork, State
 
 BLOCK = 1 << 14  # symbols scored in one call of the kernel
@@ -66,7 +66,7 @@ def parallel_log_likelihood(
     # Parts differ in length by one at most. All are read over the same number of symbols, of which only the part's own
     # are counted.
     length = max(map(len, ranges)) + (WARM_UP if warm_up is None else warm_up)
-    n_threads = readers(n_threads)
+    n_threads = inference_threads(n_threads)
 
     def read(group: range) -> list[float]:
         first = np.array([max(ranges[i].start, given) for i in group])
@@ -81,9 +81,9 @@ def parallel_log_likelihood(
         return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]
 
     streams = network.rows_at_a_time(STREAMS)
-    groups = shares(len(ranges), max(-(-len(ranges) // streams), min(n_threads, len(ranges) // MIN_STREAMS)))
+    groups = split_range(len(ranges), max(-(-len(ranges) // streams), min(n_threads, len(ranges) // MIN_STREAMS)))
     sums: list[float] = []
-    deal_out(groups, lambda group: sums.extend(read(group)), n_threads)
+    run_tasks(groups, lambda group: sums.extend(read(group)), n_threads)
     return math.fsum(sums)  # exact, and so the same in whatever order they came
 
 
@@ -124,4 +124,4 @@ def cuts(n: int, parts: int) -> list[range]:
     >>> cuts(5000, 32)
     [range(0, 2500), range(2500, 5000)]
     """
-    return shares(n, max(1, min(parts, n // PART)))
+    return split_range(n, max(1, min(parts, n // PART)))

@@ -12,7 +12,7 @@ from ..errors import InvalidInputError
 from ..model.learned_attributes import LearnedAttributes
 from ..settings import threads, whole
 from ..text.vocabulary import Text
-from ..threads import readers
+from ..threads import inference_threads
 from . import guessing, scoring, string_scores
 from .context import Context
 from .guessing import GuessNumbers
@@ -179,7 +179,7 @@ class StringProbabilities(LearnedAttributes):
         network, end = self._packed("guess_number", one_row=False, scoring=True), self.vocabulary_.boundary
         n, drawn_length = whole("n", n, 2), guessing.checked_length(length, end)
         blocks, log_p = text_blocks(strings, self.vocabulary_, name="strings"), [np.empty(0)]
-        n_threads, start = readers(threads(self.n_threads)), network.start()
+        n_threads, start = inference_threads(threads(self.n_threads)), network.start()
         for block in blocks:
             guessing.check_lengths(block, length)
             encoded = string_scores.Strings.encode(block, self.vocabulary_, name="strings[{}]", ended=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..text.vocabulary import Text, Vocabulary
-from ..threads import deal_out, readers
+from ..threads import inference_threads, run_tasks
 from .packed_network import PackedNetwork, State, repeated
 
 BLOCK_STRINGS = 1 << 15  # strings held at a time, at most
@@ -149,7 +149,7 @@ def log_likelihoods(network: PackedNetwork, strings: Strings, start: State, n_th
     def read(group: NDArray[np.intp]) -> None:
         out[group] = network.string_log_likelihoods(strings.ids, starts[group], strings.lengths[group], start)
 
-    deal_out(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
+    run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
     return out
 
 
@@ -165,7 +165,7 @@ def score_blocks(
     """Yield the log-probabilities of each block of texts, or `per_symbol` their means, 0 for a text without symbols."""
     for block in blocks:
         strings = Strings.encode(block, vocabulary, name="texts[{}]", ended=True)
-        log_p = log_likelihoods(network, strings, start, readers(n_threads))
+        log_p = log_likelihoods(network, strings, start, inference_threads(n_threads))
         yield log_p / np.maximum(strings.lengths, 1) if per_symbol else log_p
 
 
@@ -173,7 +173,7 @@ def next_probabilities(
     network: PackedNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
 ) -> NDArray[np.float64]:
     """Return the probabilities of the next symbol after each prefix, (n, V); no row's bits depend on other rows."""
-    start, found, n_threads = network.start(), [], readers(n_threads)
+    start, found, n_threads = network.start(), [], inference_threads(n_threads)
     for block in text_blocks(prefixes, vocabulary, name="prefixes"):
         strings = Strings.encode(block, vocabulary, name="prefixes[{}]", ended=False)
         p = np.empty((len(strings.lengths), len(vocabulary)))
@@ -182,7 +182,7 @@ def next_probabilities(
             for rows, top in _after(network, strings, group, start):
                 p[rows] = network.probabilities(top)
 
-        deal_out(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
+        run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
         found.append(p)
     return np.concatenate(found) if found else np.empty((0, len(vocabulary)))
 

@@ -16,7 +16,7 @@ from ..errors import DivergenceError
 from ..model.layout import Layout, aligned_zeros
 from ..model.state import ModelState
 from ..text.streams import Streams
-from ..threads import Helpers, cores, crew_size, resolve, scipy_blas, shares
+from ..threads import Helpers, cores, group_size, scipy_blas, split_range, training_threads
 from .step_settings import StepSettings
 
 SNAPSHOT_SECONDS = 1.0  # between two snapshots to return to after divergence, at least
@@ -83,7 +83,7 @@ class Trainer:
         The streams are distributed among them.
     crew : int, optional
         Threads that get the same streams, and of the units each its own; a divisor of `n_threads`. By default one, or
-        more where the weights are too many for the cache of a single core: see `threads.crew_size`.
+        more where the weights are too many for the cache of a single core: see `threads.group_size`.
     boundary : int, optional
         The symbol at which a stream's hidden state becomes zero.
     """
@@ -114,11 +114,11 @@ class Trainer:
         T, B = streams.seq_length, streams.batch_size
         self.loss_scale = settings.seq_length / T
         self.n_threads = n_threads
-        crew = crew or crew_size(_recurrent_bytes(layout), B, n_threads)
+        crew = crew or group_size(_recurrent_bytes(layout), B, n_threads)
         many = T * (B * crew // n_threads) >= core.MANY_ROWS
         crew = crew if many else 1
         self.network = core.Network(layout, one_row=B == 1, many=many, training=True, boundary=boundary, members=crew)
-        parts = shares(B, n_threads // crew)
+        parts = split_range(B, n_threads // crew)
         self.shards = [Shard(self.network, layout, T, part, self.dropout > 0, crew) for part in parts]
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
@@ -305,7 +305,7 @@ def threads_for(layout: Layout, streams: Streams, n_threads: int | None) -> int:
     # The first layer's input is a row of its weights, no product.
     products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
     work = streams.seq_length * streams.batch_size * sum(products)
-    return resolve(n_threads, streams.batch_size, work, _recurrent_bytes(layout))
+    return training_threads(n_threads, streams.batch_size, work, _recurrent_bytes(layout))
 
 
 def _recurrent_bytes(layout: Layout) -> int:
