@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
-from crnn.text.text_streams import TextStreams
+from crnn.text.text_streams import TextStreams, symbols_for_epoch
 
 
 def positions_of_an_epoch(n, T):
@@ -42,6 +42,14 @@ def test_streams_are_contiguous_parts_read_by_the_rule(N, B, T):
         np.testing.assert_array_equal(block.ids, streams.parts[:, : len(positions) * streams.seq_length + 1])
         # The states of the model are carried into the first epoch, where the rule does not apply to it.
         assert block.starts_epoch == (epoch > 0 or streams.seq_length + 1 >= S + 1)
+
+
+@given(n=st.integers(1, 11), B=st.integers(1, 7), T=st.integers(1, 13))
+def test_the_shortest_text_of_an_epoch_of_some_steps(n, B, T):
+    length = symbols_for_epoch(n, B, T)
+    assert TextStreams(np.zeros(length, np.uint8), B, T).steps_per_epoch == n
+    if n > 1:
+        assert TextStreams(np.zeros(length - 1, np.uint8), B, T).steps_per_epoch == n - 1
 
 
 @given(length=st.integers(2, 60), T=st.integers(1, 9), position=st.integers(0, 59))

@@ -18,6 +18,7 @@ from ..build_info import processor_name
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..settings import real
+from ..text.text_streams import symbols_for_epoch
 from ..threads import cores
 from ..training.progress import is_terminal, printable
 from .arguments import add_output, checked
@@ -174,8 +175,7 @@ class _TimedTraining:
             steps_per_second = model.n_steps_ / self.seconds
             max_steps = len(self.text) // (2 * T * B)
             self._steps = min(max(1, round(steps_per_second * min(PIECE_SECONDS, seconds_left))), max_steps)
-        # Each stream needs two symbols more than its steps read: the last target, and one so that the epoch goes on.
-        length = self._steps * T * B + 2 * B
+        length = symbols_for_epoch(self._steps, B, T)
         if self._position + length > len(self.text):
             self._position = 0
         piece = self.text[self._position : self._position + length]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..settings import MOST, threads, whole
+from ..text.documents import n_given
 from ..text.sources import TextLike, text_source
 from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
@@ -254,7 +255,7 @@ class LanguageModel(StringProbabilities):
         """
         network = self._packed("score", one_row=exact, scoring=True)
         ids = text_source(X).ids(self.vocabulary_)
-        given = 0 if self.vocabulary_.boundary is None else 1  # the start of the first document
+        given = n_given(self.vocabulary_.boundary)
         if not len(ids):
             raise InvalidInputError("X is empty; scoring needs at least 1 character")
         if exact:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from .codes import Kind, Text, byte_view, kind_of
 
-__all__ = ["JoinedTexts", "boundaries", "join", "pack"]
+__all__ = ["JoinedTexts", "boundaries", "join", "n_given", "pack"]
 
 Ids = NDArray[Any]
 
@@ -86,6 +86,22 @@ def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
     inside[np.cumsum(np.append(0, lengths + 1))] = False
     packed[inside] = ids
     return packed
+
+
+def n_given(boundary: int | None) -> int:
+    """Return how many of the first ids of a text are read but not predicted: the boundary before the first document.
+
+    Parameters
+    ----------
+    boundary : int or None
+        The boundary's id; None for one running text.
+
+    Examples
+    --------
+    >>> n_given(9), n_given(None)
+    (1, 0)
+    """
+    return 0 if boundary is None else 1
 
 
 def boundaries(packed: Ids, boundary: int) -> NDArray[np.intp]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from .streams import Block
 
-__all__ = ["TextStreams", "min_symbols"]
+__all__ = ["TextStreams", "min_symbols", "symbols_for_epoch"]
 
 
 def min_symbols(batch_size: int) -> int:
@@ -22,6 +22,20 @@ def min_symbols(batch_size: int) -> int:
     (2, 8)
     """
     return batch_size + 1
+
+
+def symbols_for_epoch(n_steps: int, batch_size: int, seq_length: int) -> int:
+    """Return the length of the shortest text of which an epoch has as many steps.
+
+    Each stream has a transition more than the steps read: at the last one min-char-rnn's rule starts the text over.
+
+    Examples
+    --------
+    >>> n = symbols_for_epoch(3, batch_size=2, seq_length=5)
+    >>> [TextStreams(np.zeros(i, np.uint8), 2, 5).steps_per_epoch for i in (n - 1, n)]
+    [2, 3]
+    """
+    return batch_size * (n_steps * seq_length + 1) + 1
 
 
 class TextStreams:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ..inference.packed_network import PackedNetwork
 from ..inference.scoring import cuts, parallel_log_likelihood
 from ..model.layout import Layout
+from ..text.documents import n_given
 
 MOST_PARTS = 32  # parts of the text that are read side by side
 WARM_UP = 512  # symbols before its beginning from which a part finds its state
@@ -50,7 +51,7 @@ def evaluate(layout: Layout, params: Array, ids: Array, n_threads: int | None, b
     1.3863
     """
     network = PackedNetwork.pack(layout, params, one_row=False, scoring=True, boundary=boundary)
-    given = 0 if boundary is None else 1
+    given = n_given(boundary)
     log_p = parallel_log_likelihood(network, ids, n_threads, parts=MOST_PARTS, warm_up=WARM_UP, given=given)
     return -log_p / (len(ids) - given)
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..model.cells import CELLS
 from ..model.layout import Layout
 from ..model.state import ModelState
-from ..text.text_streams import TextStreams
+from ..text.text_streams import TextStreams, symbols_for_epoch
 from ..text.vocabulary import Vocabulary
 from .step_settings import StepSettings
 from .trainer import Trainer, threads_for
@@ -98,7 +98,7 @@ def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECON
     T, B, H, V = SEQ_LENGTH, BATCH_SIZE, PROBE_HIDDEN_SIZE, TYPICAL_SYMBOLS
     layout = Layout(V, H, np.dtype(np.float32), "lstm")
     rng = np.random.default_rng(0)
-    streams = TextStreams(rng.integers(V, size=8 * T * B + B + 1).astype(np.uint8), B, T)
+    streams = TextStreams(rng.integers(V, size=symbols_for_epoch(8, B, T)).astype(np.uint8), B, T)
     vocabulary = Vocabulary(np.arange(V), "bytes")
     state = ModelState.initial(layout, vocabulary, rng, optimizer="adam", batch_size=B, seq_length=T)
     n_threads = threads_for(layout, streams, n_threads)
