@@ -1,4 +1,4 @@
-"""What a terminal gets to see of a text's surprisal, and what it does with it."""
+"""A text's surprisal on a terminal: colours, marks, and characters that a terminal would obey."""
 
 import io
 import re

@@ -27,8 +27,8 @@ def glyph(symbol: Any, *, space: bool = False) -> str:
     -------
     str
         Line ends and tabs are arrows, the end of a document is a square, a combining mark stands on a dotted circle.
-        What cannot be shown (a control character, a surrogate, a character that changes the direction of writing, an
-        unknown symbol) is the replacement character. Bytes are Latin-1.
+        The replacement character stands for all others that cannot be shown: control characters, surrogates, characters
+        that change the direction of writing, unknown symbols. Bytes are Latin-1.
 
     Examples
     --------

@@ -39,7 +39,7 @@ def neurons(
     model : CharRNN
         A fitted model.
     text : str or bytes
-        What is drawn: 1 to 5,000 of the model's symbols, divided by the number of units.
+        The text to draw: 1 to 5,000 of the model's symbols, divided by the number of units.
     units : int or sequence, default=None
         Which units: their numbers from 0, or pairs (layer, number); a number alone is of the last layer. An int, or
         None for 4: as many units are chosen, those that `find_units` finds to follow a property best, such as "inside

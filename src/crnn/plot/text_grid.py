@@ -112,7 +112,7 @@ def write(
     ----------
     ax : matplotlib.axes.Axes
     image : matplotlib.image.AxesImage
-        What `draw_values` returned.
+        Returned by `draw_values`.
     rows, columns : ndarray of int, shape (n,)
     symbols : sequence of n symbols
     space : bool, default=False
