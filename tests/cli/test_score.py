@@ -49,6 +49,38 @@ def test_score_that_no_number_holds(folder, capsys, monkeypatch):
     assert rows(capsys.readouterr().out)["perplexity"] == "inf"
 
 
+def test_score_shows_the_text(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    (folder / "text.txt").write_bytes(b"to be\nor not")
+    CharRNN(7, max_steps=50, random_state=0).fit("to be\nor not" * 9).save("model.crnn")
+    assert cli.main(["score", "model.crnn", "text.txt", "--show"]) == 0
+    line, marks, second, *_ = out = capsys.readouterr().out.splitlines()
+    bits = CharRNN.load("model.crnn").surprisal("to be\nor not") / np.log(2)
+    assert (line, second) == ("to be↵", "or not")
+    assert marks == "".join(str(int(b)) if b >= 1 else " " for b in bits[:6]).rstrip()
+    assert rows("\n".join(out[-4:]))["characters"] == "12"
+
+
+def test_score_shows_colours_on_a_terminal(folder, capsys, monkeypatch):
+    monkeypatch.setattr("crnn.cli.score.takes_colours", lambda stream, environment: True)
+    (folder / "text.txt").write_bytes(b"to be")
+    assert cli.main(["score", "model.crnn", "text.txt", "--show"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b[48;5;" in out
+    assert out.count("\x1b[0m") == out.count("\x1b[48;5;")
+
+
+def test_score_shows_bytes(folder, capsys):
+    (folder / "data").write_bytes(b"\x1b\xe9")
+    CharRNN(5, max_steps=0, random_state=0).fit(b"\x1b\xe9\0").save("bytes.crnn")
+    assert cli.main(["score", "bytes.crnn", "data", "--show"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] in ("\\x1bé", "\\x1b\\xe9")  # by the encoding of the output
+
+
+def test_lines_are_not_shown(folder, capsys):
+    assert "--show is for a whole text" in usage_error(capsys, "score", "model.crnn", "text.txt", "--lines", "--show")
+
+
 LINES = ["to be", "", "or not", "to be, " * 20, "not"]
 
 

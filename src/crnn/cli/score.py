@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import shutil
 import sys
+from typing import Any
 
 from ..char_rnn import CharRNN
 from ..text.sources import text_source
 from .arguments import MODEL_HELP, refuse_two_standard_inputs
+from .colouring import coloured, marked, takes_colours
 from .files import load, read_lines, read_text
 from .output import table, write
 
@@ -27,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--normalize", choices=["char"], help="with --lines: the mean per character (default: the sum)")
     parser.add_argument("--bits", action="store_true", help="with --lines: logarithms to base 2 (default: base e)")
+    parser.add_argument(
+        "--show",
+        action="store_true",
+        help="write the text first, each character coloured by its surprisal in bits; where there are no colours, or "
+        "NO_COLOR is set, with digits below the characters",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE")
     if not arguments.lines and (arguments.normalize or arguments.bits):
         arguments.parser.error("--normalize and --bits are for --lines")
+    if arguments.lines and arguments.show:
+        arguments.parser.error("--show is for a whole text, not for --lines")
     model = load(arguments.model)
     as_bytes = model.vocabulary_.kind == "bytes"
     if arguments.lines:
@@ -41,6 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     text = read_text(arguments.file, as_bytes=as_bytes)
     nats = -model.score(text, exact=not arguments.fast)
     unit = "byte" if as_bytes else "character"
+    if arguments.show:
+        parts: Any = text_source(text).blocks()
+        _show(model, (b"" if as_bytes else "").join(parts))
     table({
         f"{unit}s": f"{sum(map(len, text_source(text).blocks())):,}",
         f"nats per {unit}": f"{nats:.6f}",
@@ -48,6 +63,18 @@ def run(arguments: argparse.Namespace) -> int:
         "perplexity": f"{math.exp(nats):.6f}" if nats < 700 else "inf",
     })  # fmt: skip
     return 0
+
+
+def _show(model: CharRNN, text: str | bytes) -> None:
+    """Write a text with the surprisal of its characters."""
+    bits, encoding = (model.surprisal(text) / math.log(2)).tolist(), sys.stdout.encoding
+    if takes_colours(sys.stdout, os.environ):
+        lines = coloured(text, bits, os.environ, encoding=encoding)
+    else:
+        lines = marked(text, bits, shutil.get_terminal_size().columns, encoding=encoding)
+    for line in lines:
+        write(line)
+    write("\n")
 
 
 def _score_lines(arguments: argparse.Namespace, model: CharRNN, as_bytes: bool) -> int:
