@@ -333,7 +333,6 @@ def train_step(
     learning_rate: float,
     clip: float = math.inf,
     *,
-    optimizer: str = "adagrad",
     masks: Array | None = None,
     weight_masks: Sequence[Array] | None = None,
     boundary: int | None = None,
@@ -342,12 +341,13 @@ def train_step(
     """Take one training step, in place on `p` and `optimizer_state`; return the loss before it, the state after it.
 
     With `weight_masks`, (H, G H) for each layer, the loss and the gradients are those of the recurrent weights
-    multiplied by the masks. The options are those of `optimizers.update`.
+    multiplied by the masks. The options are those of `optimizers.update`; without an optimizer it is "adagrad".
     """
     seen = p if weight_masks is None else _with_dropped_weights(p, weight_masks)
     loss, d, state = loss_and_gradients(seen, cell, x, targets, state, masks, boundary)
     if weight_masks is not None:  # the derivative of Wh * mask by Wh is the mask
         d = _with_dropped_weights(d, weight_masks)
+    optimizer = options.pop("optimizer", "adagrad")
     update(optimizer, p, d, optimizer_state, learning_rate, clip, **options)
     return loss, state
 

@@ -1,0 +1,28 @@
+"""Where the sources are, for the tests that read them instead of running them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "src"
+PACKAGE = SOURCES / "crnn"
+
+# A wheel's tests run beside the sources as well, but those that only have the tests have nothing to read.
+needs_sources = pytest.mark.skipif(not PACKAGE.is_dir(), reason="the sources are not here")
+
+
+def python_modules():
+    """Return the path of every Python module of the package by its dotted name, in order."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(SOURCES).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))

@@ -1,0 +1,140 @@
+"""Limits of size: lines of a file, parameters and lines of a function."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from source_tree import PACKAGE, ROOT, needs_sources, parsed, python_modules
+
+pytestmark = needs_sources
+
+MAX_LINES, MAX_LINES_OF = 450, {"char_rnn.py": 650}  # mostly docstrings
+MAX_PARAMETERS = 12
+WITHOUT_LIMIT = {"__init__", "sample"}  # whose parameters are the user's options
+MAX_KERNEL_PARAMETERS, MAX_KERNEL_LINES = 10, 80
+
+# What is still too large. It may only shrink.
+FILES_LEFT = {"src/crnn/_kernels/core.pyx"}
+FUNCTIONS_LEFT: set[str] = set()
+KERNELS_LEFT = {
+    "blas.gemm: parameters",
+    "chunk.layers_backward: parameters",
+    "chunk.layers_forward: parameters",
+    "chunk.loss_and_gradients: parameters",
+    "chunk.recur: parameters",
+    "chunk.recur_back: parameters",
+    "core.train: lines",
+    "gru.gru_backward: parameters",
+    "gru.gru_forward: parameters",
+    "inference_step.prepare_draw: parameters",
+    "layer_input.project_input_back: parameters",
+    "lstm.lstm_backward: parameters",
+    "lstm.lstm_forward: parameters",
+    "row_products.add_weight_gradient: parameters",
+    "row_products.multiply_rows: parameters",
+    "strings.read_strings: parameters",
+    "texts.draw_texts: parameters",
+}
+
+
+def source_files():
+    kinds = {".py", ".pyi", ".pyx", ".pxd", ".h"}
+    folders = [PACKAGE, ROOT / "tools", ROOT / "benchmarks"]
+    return [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in kinds]
+
+
+def check_allowed(found, allowed):
+    """The allow-list names what is found, and nothing else."""
+    assert {name: size for name, size in found.items() if name not in allowed} == {}
+    assert allowed - found.keys() == set(), "small enough now: take it out of the list"
+
+
+def test_files():
+    found = {}
+    for path in source_files():
+        n = len(path.read_text(encoding="utf-8").splitlines())
+        if n > MAX_LINES_OF.get(path.name, MAX_LINES):
+            found[path.relative_to(ROOT).as_posix()] = n
+    check_allowed(found, FILES_LEFT)
+
+
+def n_parameters(function):
+    a = function.args
+    names = [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    return len(names) + bool(a.vararg) + bool(a.kwarg) - (names[:1] in (["self"], ["cls"]))
+
+
+def test_parameters_of_python_functions():
+    found = {}
+    for name, path in python_modules().items():
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef) and node.name not in WITHOUT_LIMIT:
+                n = n_parameters(node)
+                if n > MAX_PARAMETERS:
+                    found[f"{name}.{node.name}"] = n
+    check_allowed(found, FUNCTIONS_LEFT)
+
+
+FUNCTION = re.compile(r"^(?P<indent> *)(?P<kind>cdef|cpdef|def) (?:[\w \[\],*&.:]+ \**)?(?P<name>\w+)\(", re.MULTILINE)
+
+
+def top_level_commas(text):
+    depth = count = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        count += character == "," and depth == 0
+    return count
+
+
+def kernel_functions(text):
+    """Yield kind, name, number of parameters and of lines of each function in Cython source."""
+    for match in FUNCTION.finditer(text):
+        depth, end = 1, match.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        parameters = text[match.end() : end - 1].strip().rstrip(",")
+        n = top_level_commas(parameters) + 1 if parameters else 0
+        header_end = text.find("\n", end)
+        if not text[:header_end].rstrip().endswith(":"):
+            continue  # a declaration, or a call in a cdef statement
+        indent = len(match["indent"])
+        body = text[header_end + 1 :].split("\n")
+        length = next(
+            (i for i, line in enumerate(body) if line.strip() and len(line) - len(line.lstrip()) <= indent), len(body)
+        )
+        while length and not body[length - 1].strip():
+            length -= 1
+        yield match["kind"], match["name"], n, length + text[match.start() : header_end].count("\n") + 1
+
+
+def test_functions_are_found():
+    source = """
+cdef inline int small(const floating* a, int (*b)(int, int),
+                      int c) noexcept nogil:
+    return 0
+
+cdef class Box:
+    def of(self, int a, *):
+        pass
+
+
+cdef void declared(int a) noexcept nogil
+"""
+    assert list(kernel_functions(source)) == [("cdef", "small", 3, 3), ("def", "of", 3, 2)]
+
+
+@pytest.mark.parametrize("what", ["parameters", "lines"])
+def test_kernels(what):
+    found = {}
+    for path in source_files():
+        if path.suffix not in (".pyx", ".pxd"):
+            continue
+        for kind, name, n, lines in kernel_functions(path.read_text(encoding="utf-8")):
+            # An entry point takes the arrays of its caller one by one; what it calls takes structs.
+            too_many = kind != "def" and n > MAX_KERNEL_PARAMETERS
+            if too_many if what == "parameters" else lines > MAX_KERNEL_LINES:
+                found[f"{path.stem}.{name}: {what}"] = n if what == "parameters" else lines
+    check_allowed(found, {name for name in KERNELS_LEFT if name.endswith(what)})
