@@ -251,13 +251,6 @@ def bounded(model):
     return model
 
 
-def twin_of(model):
-    """Return the parameters of a model as its NumPy twin takes them, in float64, and the zero state of one stream."""
-    part = model._learned.layout.tensors(model._learned.params.astype(np.float64))
-    shape = (model.num_layers, 1, model.hidden_size)
-    return part, tuple(np.zeros(shape) for _ in model._learned.layout.kind.states)
-
-
 def packed(model, *, one_row, scoring=False):
     """Return the network of a model as inference uses it."""
     state = model._learned
@@ -266,8 +259,10 @@ def packed(model, *, one_row, scoring=False):
 
 
 def reference_state(model, prime=""):
-    """Return the parameters of a model as the reference implementation takes them, and its state after a text."""
-    parameters, state = twin_of(model)
+    """Return parameters and state after a text as the reference implementation takes them, in float64."""
+    parameters = model._learned.layout.tensors(model._learned.params.astype(np.float64))
+    shape = (model.num_layers, 1, model.hidden_size)
+    state = tuple(np.zeros(shape) for _ in model._learned.layout.kind.states)
     if prime:
         ids = model.vocabulary_.encode(prime)[:, None]
         state = reference.state_after(reference.forward(parameters, model.cell, ids, state)[0])

@@ -26,8 +26,8 @@ def untaught():
     return CharRNN(5, init_scale=0.5, max_steps=0, dtype="float64", random_state=0).fit(NAMES)
 
 
-def by_the_twin(model, k, n, seed, prime=""):
-    """Return the samples, drawn by the twin, and how they end."""
+def by_the_reference(model, k, n, seed, prime=""):
+    """Return the samples, drawn by the reference implementation, cut at their ends."""
     vocabulary, layout = model.vocabulary_, model._learned.layout
     p = layout.tensors(model._learned.params)
     uniforms = Uniforms(root(seed), range(k)).draw(n)
@@ -49,12 +49,12 @@ def test_samples_are_the_documents_it_was_taught(model):
 
 
 @pytest.mark.parametrize("k", [1, 7, 300])
-def test_samples_are_those_of_the_twin(untaught, k):
+def test_samples_are_those_of_the_reference(untaught, k):
     n = 90
     samples = untaught.sample(max_length=n, num_samples=k, random_state=3)
-    assert ([samples] if k == 1 else samples) == by_the_twin(untaught, k, n, 3)
+    assert ([samples] if k == 1 else samples) == by_the_reference(untaught, k, n, 3)
     primed = untaught.sample(max_length=n + 2, num_samples=k, random_state=3, prime="ev")
-    assert ([primed] if k == 1 else primed) == by_the_twin(untaught, k, n, 3, "ev")
+    assert ([primed] if k == 1 else primed) == by_the_reference(untaught, k, n, 3, "ev")
 
 
 def test_a_sample_depends_on_its_number_alone(untaught):

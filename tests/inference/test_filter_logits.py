@@ -32,7 +32,7 @@ def compiled(kernels, y, dtype, seen=None, *, bias=0.0, repetition_penalty=1.0, 
 
 
 def same_filter(kernels, dtype, y, seen, controls):
-    """Compare with the twin; what lies on an edge of top-p or min-p to the last bits may fall on either side."""
+    """Compare with the reference; a symbol at the limit of top-p or min-p, to the last bits, may be kept or not."""
     p = compiled(kernels, y[None], dtype, None if seen is None else seen[None], **controls)[0].astype(np.float64)
     expected = reference_sampling.filtered(y, seen, **controls)
     eps = 1e-4 if dtype == "float32" else 1e-11
@@ -54,7 +54,7 @@ shares = st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1))
 @pytest.mark.parametrize("name", _kernels.available())
 @given(row=rows, data=st.data())
 @settings(max_examples=150, deadline=None)
-def test_filter_is_its_twin(name, dtype, row, data):
+def test_filter_is_that_of_the_reference(name, dtype, row, data):
     y = np.array(row) / 4  # a grid: there are equals, and what is not equal differs by more than rounding does
     V = len(y)
     bias = data.draw(st.none() | st.lists(st.sampled_from([-INF, 0, 0, 1.5]), min_size=V, max_size=V))
@@ -74,9 +74,9 @@ def test_filter_is_its_twin(name, dtype, row, data):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(seed=st.integers(0, 2**32), V=st.integers(1, 3000), top_k=st.integers(0, 3000), top_p=shares, min_p=shares)
-@example(seed=601, V=116, top_k=0, top_p=1 - 2**-53, min_p=0.5)  # where no sum of the twin reached top_p
+@example(seed=601, V=116, top_k=0, top_p=1 - 2**-53, min_p=0.5)  # where no sum of the reference reached top_p
 @settings(max_examples=60, deadline=None)
-def test_filter_of_normal_logits_is_its_twin(dtype, seed, V, top_k, top_p, min_p):
+def test_filter_of_normal_logits_is_that_of_the_reference(dtype, seed, V, top_k, top_p, min_p):
     y = 3 * np.random.default_rng(seed).standard_normal(V).astype(dtype).astype(np.float64)
     controls = {"temperature": 0.8, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     if dtype == "float32":

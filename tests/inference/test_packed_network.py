@@ -1,6 +1,6 @@
 """PackedNetwork: the same bits at every batch size, place in the batch and cut in time.
 
-test_kernels.py compares what it computes with the NumPy twins.
+test_kernels.py compares its results with the reference implementation.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
-from examples import bounded, packed, random_language_model, twin_of
+from examples import bounded, packed, random_language_model, reference_state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,9 +30,9 @@ def random_strings(n, longest=30, seed=0, symbols=SYMBOLS):
     return ["".join(rng.choice(list(symbols), k)) for k in rng.integers(0, longest + 1, n)]
 
 
-def twin_score(model, text, end=None):
-    """Return log P of a text by the NumPy twin, in float64."""
-    part, state = twin_of(model)
+def reference_score(model, text, end=None):
+    """Return log P of a text by the reference implementation."""
+    part, state = reference_state(model)
     ids = model.vocabulary_.encode(text).astype(int)
     if end is not None:
         _, state = reference.log_probabilities(part, model.cell, np.array([[end]]), state)
@@ -55,16 +55,16 @@ def ending():
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("num_layers", [1, 2])
-def test_it_is_its_twins(kernels, dtype, cell, num_layers):
+def test_it_is_that_of_the_reference(kernels, dtype, cell, num_layers):
     model = random_language_model(SYMBOLS, cell=cell, num_layers=num_layers, dtype=dtype)
     texts = random_strings(30)
     rel = 1e-12 if dtype == "float64" else 1e-5
-    np.testing.assert_allclose(model.score_samples(texts), [twin_score(model, text) for text in texts], rtol=rel)
+    np.testing.assert_allclose(model.score_samples(texts), [reference_score(model, text) for text in texts], rtol=rel)
 
 
-def test_it_is_the_twins_with_an_end(ending, kernels):
+def test_it_is_that_of_the_reference_with_an_end(ending, kernels):
     texts = ["", "a", "abcabc", "cc"]
-    expected = [twin_score(ending, text, end=3) for text in texts]
+    expected = [reference_score(ending, text, end=3) for text in texts]
     np.testing.assert_allclose(ending.score_samples(texts), expected, rtol=1e-12)
 
 

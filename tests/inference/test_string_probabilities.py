@@ -1,4 +1,4 @@
-"""What a model says of single strings and of what follows them, against the NumPy twin."""
+"""Surprisal, rank, hidden states and next symbols of strings, against the reference implementation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from examples import bounded, random_language_model, twin_of
+from examples import bounded, random_language_model, reference_state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,9 +20,9 @@ SYMBOLS = "abcdefghijk"
 CELLS = ["rnn", "gru", "lstm"]
 
 
-def twin(model, text):
-    """Return, by the twin, the logits before each symbol and after the last (n + 1, V), and the units (n, L, H)."""
-    part, state = twin_of(model)
+def by_reference(model, text):
+    """Return the logits before each symbol and after the last (n + 1, V), and the units (n, L, H)."""
+    part, state = reference_state(model)
     ids = model.vocabulary_.encode(text).astype(int)
     layers, _ = reference.forward(part, model.cell, ids[:, None], state)
     y = layers[-1].h[:, 0] @ part.Wy + part.by
@@ -43,9 +43,9 @@ def model():
     ("cell", "num_layers", "n"),
     [(cell, 1 + i % 2, n) for i, (cell, n) in enumerate(itertools.product(CELLS, [1, 2, 511, 512, 1300]))],
 )
-def test_they_are_the_twins(kernels, dtype, cell, num_layers, n):
+def test_they_are_those_of_the_reference(kernels, dtype, cell, num_layers, n):
     model, text = random_language_model(SYMBOLS, cell=cell, num_layers=num_layers, dtype=dtype), random_text(n)
-    y, units = twin(model, text)
+    y, units = by_reference(model, text)
     log_p = reference.log_softmax(y)
     ids = model.vocabulary_.encode(text).astype(int)
     tolerance = 1e-12 if dtype == "float64" else 2e-5
@@ -135,7 +135,7 @@ def test_huge_logits_do_not_overflow(dtype):
 def test_documents_start_after_a_boundary():
     model = random_language_model("abc\U0010ffff", cell="lstm", num_layers=2)
     text = "abcab"
-    after_boundary = twin(model, "\U0010ffff" + text)
+    after_boundary = by_reference(model, "\U0010ffff" + text)
     bounded(model)
     log_p = reference.log_softmax(after_boundary[0])
     ids = model.vocabulary_.encode(text).astype(int)

@@ -140,8 +140,8 @@ def test_pickled_together_they_share_the_weights():
 
 def test_it_keeps_the_weights_that_it_was_started_with():
     model = CharRNN(5, max_steps=20, dtype="float64", random_state=0).fit("to be or not to be" * 9)
-    state, twin = model.start("to"), model.start("to")
-    expected = twin.feed(" be").predict_proba()
+    state, other = model.start("to"), model.start("to")
+    expected = other.feed(" be").predict_proba()
     model.params_["by"][:] += np.arange(len(model.vocabulary_))
     model.fit("a new text")
     np.testing.assert_array_equal(state.feed(" be").predict_proba(), expected)
@@ -169,7 +169,7 @@ def test_states_on_many_threads(model):
     ],
 )
 def test_after_an_error_it_is_what_it_was(model, text, message):
-    state, twin = model.start("ab").feed("c"), model.start("ab").feed("c")
+    state, other = model.start("ab").feed("c"), model.start("ab").feed("c")
     with pytest.raises(InvalidInputError, match=message):
         state.feed(text)
     for arguments in ({"n": -1}, {"n": 1.5}, {"temperature": -1}, {"stop": ""}, {"random_state": "a"}):
@@ -177,7 +177,7 @@ def test_after_an_error_it_is_what_it_was(model, text, message):
             state.sample(**arguments)
     with pytest.raises(InvalidInputError, match=r"^prime holds 'z'"):
         model.start("z")
-    assert same(state, twin)
+    assert same(state, other)
 
 
 def test_bytes():

@@ -1,4 +1,4 @@
-"""What commands write to standard output."""
+"""The standard output of commands."""
 
 from __future__ import annotations
 

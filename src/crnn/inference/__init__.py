@@ -1,1 +1,1 @@
-"""What a trained model is for: sampling, scoring, states, guess numbers."""
+"""The uses of a trained model: sampling, beam search, scoring, text states, guess numbers."""

@@ -1,4 +1,4 @@
-"""Context: what was read so far, as far as it decides what comes next."""
+"""Context: the part of the text so far that decides which symbol comes next."""
 
 from __future__ import annotations
 

@@ -46,9 +46,9 @@ class LanguageModel(StringProbabilities):
     ) -> Any:
         """Generate text; from a model of documents, whole documents that end by themselves.
 
-        The controls are applied in this order, each to the result of the one before it: `logit_bias`,
-        `repetition_penalty`, `temperature`, `top_k`, `top_p`, `min_p`. Among symbols that are equally probable, the
-        first one of the vocabulary counts as the more probable. A symbol for unknown characters is never drawn.
+        The controls, from `logit_bias` to `min_p`, are applied in the order in which they are listed below, each to the
+        result of the one before it. Among symbols that are equally probable, the first one of the vocabulary counts as
+        the more probable. A symbol for unknown characters is never drawn.
 
         Parameters
         ----------
@@ -56,7 +56,7 @@ class LanguageModel(StringProbabilities):
             Characters to generate, at most if there is a `stop`. None: 200; of a document as many as it has.
         prime : str or bytes, default=""
             Text that the model reads first. It is not returned, except from a model of documents, whose document begins
-            with it. Without a prime, the first character is drawn from what the zero state predicts.
+            with it. Without a prime, the zero state predicts the first character.
         {controls}
         num_samples : int, default=1
             Samples to draw side by side. Sample i depends on `random_state` and on i alone.

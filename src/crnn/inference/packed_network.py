@@ -117,7 +117,7 @@ class PackedNetwork(NamedTuple):
         temperature : float
         state : tuple of (L, B, H) arrays
         controls : SamplingControls, optional
-            What else changes the logits.
+            Further changes of the logits.
         seen : (B, V) array, optional
             1 for a symbol that the repetition penalty is for; those that are drawn are added. V includes the padding.
         """

@@ -92,8 +92,19 @@ def _check_or_raise(check: Callable[[], _T], message: str) -> _T:
 
 
 class SamplingOptions(TypedDict, total=False):
-    """The keyword arguments that control a draw, as users give them."""
+    """The keyword arguments that control a draw, as users give them, in the order in which they are applied."""
 
+    logit_bias: Annotated[Mapping[Any, float] | None, Control(
+        None, "dict",
+        "Numbers that are added to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf "
+        "forbids one.",
+    )]
+    repetition_penalty: Annotated[float, Control(
+        1.0, "float",
+        "Divides the logit of a character that the prime or the text so far holds, or multiplies it where it is "
+        "negative: above 1 such a character becomes less likely, below 1 likelier.",
+        _repetition_penalty,
+    )]
     temperature: Annotated[float, Control(
         1.0, "float",
         "Divides the logits: below 1 the likely becomes likelier, 0 always takes the likeliest.",
@@ -115,23 +126,11 @@ class SamplingOptions(TypedDict, total=False):
         "Draw no character whose probability is below this share of the largest. None or 0: no limit.",
         _min_p,
     )]
-    repetition_penalty: Annotated[float, Control(
-        1.0, "float",
-        "Divides the logit of a character that the prime or the text so far holds, or multiplies it where it is "
-        "negative: above 1 such a character becomes less likely, below 1 likelier.",
-        _repetition_penalty,
-    )]
     stop: Annotated[Any, Control(
         None, "str, bytes or list",
         "The text ends before the first of these: the one that is complete first, and of those the longest. The prime "
         "does not count. A stop with a character that the model never saw never occurs.",
-    )]
-    logit_bias: Annotated[Mapping[Any, float] | None, Control(
-        None, "dict",
-        "Numbers that are added to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf "
-        "forbids one.",
     )]  # fmt: skip
-
 
 _HINTS = get_type_hints(SamplingOptions, include_extras=True)
 CONTROLS: dict[str, Control] = {name: hint.__metadata__[0] for name, hint in _HINTS.items()}

@@ -1,4 +1,4 @@
-"""What a model says of one text: its log-probability, and for each symbol surprisal, rank and hidden states."""
+"""Scoring of one text: its log-probability, and the surprisal, rank and hidden states of each symbol."""
 
 from __future__ import annotations
 

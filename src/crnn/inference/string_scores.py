@@ -99,7 +99,7 @@ def text_blocks(texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, fir
     texts : iterable of str or bytes
     vocabulary : Vocabulary
     name : str
-        What errors call `texts`.
+        The name of `texts` in errors.
     first : int, default=0
         The index of the first text in errors.
 

@@ -1,4 +1,4 @@
-"""Uniforms: a stream of random numbers for each sample, which depends on the seed and on the sample's number alone."""
+"""Uniforms: a stream of random numbers for each sample, which depends on the seed and the sample's number only."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from numpy.typing import NDArray
 from .._kernels import core
 from ..settings import generator
 
-GOLDEN = 0x9E3779B97F4A7C15F39CC0605CEDC835  # 2**128 over the golden ratio, as NumPy's `PCG64.jumped` uses: far apart
-MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645  # of PCG64: a draw makes of a state MULTIPLIER * state + increment
-WIDE = 2**128  # what its states are counted modulo
+GOLDEN = 0x9E3779B97F4A7C15F39CC0605CEDC835  # draws between streams: 2**128 over the golden ratio, as `PCG64.jumped`
+MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645  # PCG64: the next state is (MULTIPLIER * state + increment) mod MODULUS
+MODULUS = 2**128
 
 
 def root(random_state: Any) -> np.random.PCG64:
-    """Return the bit generator that the streams of all samples are taken from."""
+    """Return the bit generator from which the streams of all samples are derived."""
     rng = generator(random_state)
     if isinstance(random_state, np.random.Generator | np.random.BitGenerator | np.random.RandomState):
-        return np.random.PCG64(rng.integers(2**63, size=2).tolist())  # the caller's generator moves on
+        return np.random.PCG64(rng.integers(2**63, size=2).tolist())  # this advances the caller's generator
     return np.random.PCG64(random_state)
 
 
-def _moved(draws: int) -> tuple[int, int]:
-    """Return (a, b) such that a * state + b * increment is what so many draws make of a state."""
+def _advance(draws: int) -> tuple[int, int]:
+    """Return (a, b) with which a * state + b * increment is the state after this many draws."""
     a, b, factor, plus = 1, 0, MULTIPLIER, 1
     while draws:
         if draws & 1:
-            a, b = a * factor % WIDE, (b * factor + plus) % WIDE
-        factor, plus, draws = factor * factor % WIDE, (factor + 1) * plus % WIDE, draws >> 1
+            a, b = a * factor % MODULUS, (b * factor + plus) % MODULUS
+        factor, plus, draws = factor * factor % MODULUS, (factor + 1) * plus % MODULUS, draws >> 1
     return a, b
 
 
-_TO_NEXT_STREAM = _moved(GOLDEN)
+_TO_NEXT_STREAM = _advance(GOLDEN)
 
 
 class Uniforms:
     """One stream of uniform numbers in [0, 1) for each sample.
 
-    Stream i is `root` moved on by i * GOLDEN draws: it depends on the seed and on i alone.
+    Stream i is `root` advanced by i * GOLDEN draws.
 
     Attributes
     ----------
     states : (samples, 2) uint64 array
-        Where the streams stand: the halves of PCG64's state, the upper one first. Whoever draws from one moves it on.
+        The states of the streams: the halves of PCG64's state, the upper one first. A draw from a stream advances it.
     increment : (2,) uint64 array
-        PCG64's, of all streams.
+        PCG64's increment, the same for all streams.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class Uniforms:
         self.increment = _halves(increment)
         self.states = np.empty((len(samples), 2), np.uint64)
         if samples:
-            a, b = _moved(samples.start * GOLDEN % WIDE)
+            a, b = _advance(samples.start * GOLDEN % MODULUS)
             self.states[0] = _halves(a * state + b * increment)
             a, b = _TO_NEXT_STREAM
             core.space_streams(self.states, _halves(a), _halves(b * increment))
