@@ -1,0 +1,1 @@
+"""Models as other programs take them: PyTorch modules, ONNX files, C source."""

@@ -1,0 +1,202 @@
+"""C source of a model: one C99 file with the weights, which samples and scores and needs nothing but a compiler."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._version import __version__
+from ..files.atomic_file import write_atomically
+from ..text.vocabulary import Vocabulary
+from .int8 import quantize
+from .weights import FittedModel, Weights
+
+__all__ = ["export_c", "with_int8_weights"]
+
+Array = NDArray[Any]
+
+MARK = "/*@WEIGHTS@*/\n"  # in the template, where the weights are inserted
+COLUMNS = 64  # of a matrix that are stored together
+WIDTH = 110  # of a line of numbers
+
+
+class Cell(NamedTuple):
+    """What the template knows of a cell."""
+
+    gates: int  # blocks of H columns in the matrices
+    sums: int  # blocks that the non-linearities are applied to
+    input_order: tuple[int, ...]  # the gates of PyTorch, as the input's matrix has them in the file
+
+
+# A GRU's recurrent part of n is multiplied by r before it is added, so it is a block of its own: n's input part, r, z, n's
+# recurrent part. The matrices then each go to three neighbouring blocks.
+CELLS = {"rnn": Cell(1, 1, (0,)), "gru": Cell(3, 4, (2, 0, 1)), "lstm": Cell(4, 4, (0, 1, 2, 3))}
+
+
+def export_c(model: FittedModel, path: str | os.PathLike[str], *, int8: bool = False) -> None:
+    """Write a model as one C99 file without dependencies.
+
+    The comment at the file's head says how to compile it and documents its functions. Without arguments the program
+    writes ``model.sample(200, random_state=0)``; a model of documents writes documents, one a line.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model. Weights of float64 are rounded to float32.
+    path : str or os.PathLike
+        The file, as a rule with the suffix ``.c``.
+    int8 : bool, default=False
+        Whether matrices are stored as 8-bit integers with one scale for each output: a quarter of the memory, and
+        rounded weights. `with_int8_weights` shows what that costs.
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    InvalidInputError
+        If a weight is not finite.
+    OSError
+        If the file cannot be written; an older file is then as it was.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "abc.c"
+    ...     export_c(model, path)
+    ...     path.read_text().count("int main")
+    1
+    """
+    weights = Weights.of(model, np.float32)
+    head, mark, code = resources.files(__package__).joinpath("template.c").read_text("ascii").partition(MARK)
+    assert mark, "the template has lost its mark"
+    parts = [_configuration(weights, model.vocabulary_, int8), head, *_tables(weights, model.vocabulary_, int8), code]
+    write_atomically(os.fspath(path), "".join(parts).encode("ascii"))
+
+
+def with_int8_weights(model: Any) -> Any:
+    """Return a copy of a model whose matrices are rounded as `export_c` rounds them with ``int8=True``.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model.
+
+    Returns
+    -------
+    CharRNN
+        It scores and samples as the exported program does.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(16, max_steps=1000, random_state=0).fit("abc" * 100)
+    >>> abs(with_int8_weights(model).score("abcabc") - model.score("abcabc")) < 0.01
+    True
+    """
+    rounded = copy.deepcopy(model)
+    for array in rounded.params_.values():
+        if array.ndim == 2:
+            array[...] = quantize(array).values
+    return rounded
+
+
+def _configuration(weights: Weights, vocabulary: Vocabulary, int8: bool) -> str:
+    """Return the head of the file: what the model is, in a comment and in macros."""
+    cell = CELLS[weights.cell]
+    numbers = {
+        "CRNN_RNN": 0,
+        "CRNN_GRU": 1,
+        "CRNN_LSTM": 2,
+        "CRNN_CELL": f"CRNN_{weights.cell.upper()}",
+        "CRNN_LAYERS": len(weights.layers),
+        "CRNN_HIDDEN": weights.hidden_size,
+        "CRNN_GATES": cell.gates,
+        "CRNN_SUMS": cell.sums,
+        "CRNN_CHARACTERS": len(vocabulary.codes),
+        "CRNN_SYMBOLS": len(vocabulary),
+        "CRNN_UNKNOWN": "(-1)" if vocabulary.unknown is None else vocabulary.unknown,
+        "CRNN_BOUNDARY": "(-1)" if vocabulary.boundary is None else vocabulary.boundary,
+        "CRNN_BYTES": int(vocabulary.kind == "bytes"),
+        "CRNN_INT8": int(int8),
+        "CRNN_COLUMNS": COLUMNS,
+    }
+    what = f"a character-level language model of crnn {__version__}: {weights.cell}, {len(weights.layers)} layers of"
+    lines = [f"/* {what} {weights.hidden_size} units, {len(vocabulary)} symbols. */\n"]
+    return "".join([*lines, *(f"#define {name} {value}\n" for name, value in numbers.items()), "\n"])
+
+
+def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[str]:
+    """Give the definitions of the symbols and the weights."""
+    cell, H = CELLS[weights.cell], weights.hidden_size
+    codes = vocabulary.codes if len(vocabulary.codes) else np.zeros(1, np.uint32)  # C has no array of length 0
+    yield "/* Code points, or values of bytes, in the order of ids. */\n"
+    yield _array("uint32_t", "crnn_codes", [str(code) for code in codes])
+    yield f"/* Matrices are input by output; crnn_multiply says in which order, crnn_input_0 has a row for each symbol. */\ntypedef {'signed char' if int8 else 'float'} crnn_weight;\n"
+    layers = []
+    for k, layer in enumerate(weights.layers):
+        inputs = [layer.Wx[g * H : (g + 1) * H] for g in cell.input_order]
+        biases = [layer.bh[g * H : (g + 1) * H] for g in cell.input_order]
+        if layer.bhn is not None:
+            biases.append(layer.bhn)
+        yield from _matrix(f"crnn_input_{k}", np.concatenate(inputs), int8, packed=k > 0)
+        yield from _matrix(f"crnn_recurrent_{k}", layer.Wh, int8)
+        yield _array("float", f"crnn_bias_{k}", _floats(np.concatenate(biases)))
+        names = [f"crnn_input_{k}", f"crnn_recurrent_{k}"]
+        scales = [f"{name}_scale" if int8 else "NULL" for name in names]
+        layers.append(f"    {{{', '.join([names[0], scales[0], names[1], scales[1], f'crnn_bias_{k}'])}}},\n")
+    yield from _matrix("crnn_output", weights.Why, int8)
+    yield "" if int8 else "#define crnn_output_scale NULL\n"
+    yield _array("float", "crnn_output_bias", _floats(weights.by))
+    yield "typedef struct crnn_layer {\n    const crnn_weight *input;\n    const float *input_scale;\n"
+    yield "    const crnn_weight *recurrent;\n    const float *recurrent_scale, *bias;\n} crnn_layer;\n"
+    yield f"static const crnn_layer crnn_layers[CRNN_LAYERS] = {{\n{''.join(layers)}}};\n\n"
+
+
+def _matrix(name: str, matrix: Array, int8: bool, *, packed: bool = True) -> Iterator[str]:
+    """Give the definition of a matrix in PyTorch's shape, (output, input), and of its scales."""
+    small = quantize(matrix)
+    stored = (small.integers if int8 else matrix).T
+    if packed:
+        panels = [stored[:, i : i + COLUMNS].ravel() for i in range(0, stored.shape[1], COLUMNS)]
+        stored = np.concatenate(panels)
+    yield _array("crnn_weight", name, [str(i) for i in stored.ravel().tolist()] if int8 else _floats(stored))
+    if int8:
+        yield _array("float", f"{name}_scale", _floats(small.scale))
+
+
+def _floats(array: Array) -> list[str]:
+    """Return numbers of float32 as hexadecimal constants, which every compiler reads alike."""
+    return [_hexadecimal(value) for value in array.ravel().tolist()]
+
+
+def _hexadecimal(value: float) -> str:
+    """Return a number as C writes it.
+
+    Examples
+    --------
+    >>> _hexadecimal(-0.75), _hexadecimal(0.0)
+    ('-0x1.8p-1f', '0x0p+0f')
+    """
+    significand, exponent = value.hex().split("p")
+    return f"{significand.rstrip('0').rstrip('.') if '.' in significand else significand}p{exponent}f"
+
+
+def _array(kind: str, name: str, numbers: list[str]) -> str:
+    """Return the definition of an array, broken into lines."""
+    lines, line = [], "   "
+    for number in numbers:
+        if len(line) + len(number) > WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f" {number},"
+    lines.append(line)
+    return f"static const {kind} {name}[{len(numbers)}] = {{\n" + "\n".join(lines) + "\n};\n"

@@ -1,0 +1,143 @@
+"""ONNX: the network as a graph of ONNX's own recurrent operators."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._version import __version__
+from ..files.atomic_file import write_atomically
+from ..text.vocabulary import Vocabulary
+from .extras import needed
+from .weights import FittedModel, LayerWeights, Weights
+
+__all__ = ["IR_VERSION", "OPSET", "export_onnx", "onnx_model"]
+
+Array = NDArray[Any]
+
+OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022): what runtimes have learned to read since then
+
+OPERATORS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
+# The gates of PyTorch in ONNX's order: of i, f, g, o (its c is g) ONNX has i, o, f, c; of r, z, n it has z, r, h.
+GATE_ORDER = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
+
+DOCUMENTATION = """\
+ids (T, B): symbols, time first. h0 and for an LSTM c0 (L, B, H): the state before them, zeros at the start of a text; hn
+and cn: the state after them. logits (T, B, V): of the symbol after each of ids. The first symbol of a text is predicted
+by decoder.bias alone. A model of documents has a boundary (see the metadata vocabulary): each document begins with it,
+which predicts its first symbol. The graph does not zero states: whoever runs it gives zeros with each boundary, so a
+boundary is the first id of a call."""
+
+
+def export_onnx(model: FittedModel, path: str | os.PathLike[str]) -> None:
+    """Write a model as an ONNX file; see `crnn.CharRNN.export_onnx`."""
+    write_atomically(os.fspath(path), onnx_model(model).SerializeToString())
+
+
+def onnx_model(model: FittedModel) -> Any:
+    """Return a model as ONNX's ModelProto, checked.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model. Weights of float64 are rounded to float32: runtimes have recurrent operators of float32 only.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If onnx is not installed.
+    NotFittedError
+        Before `fit`.
+    InvalidInputError
+        If a weight is not finite.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abc")
+    >>> onnx_model(model).graph.output[0].name  # doctest: +SKIP
+    'logits'
+    """
+    onnx = needed("onnx", "onnx", "export_onnx")
+    helper, float32, int64 = onnx.helper, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
+    weights, vocabulary = Weights.of(model, np.float32), model.vocabulary_
+    states = ("h", "c") if weights.cell == "lstm" else ("h",)
+    nodes, initializers = _body(helper, weights, states)
+    shape = [len(weights.layers), "B", weights.hidden_size]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "CharRNN",
+        [value("ids", int64, ["T", "B"]), *(value(f"{s}0", float32, shape) for s in states)],
+        [
+            value("logits", float32, ["T", "B", len(vocabulary)]),
+            *(value(f"{s}n", float32, shape) for s in states),
+        ],
+        [onnx.numpy_helper.from_array(array, name) for name, array in initializers.items()],
+        DOCUMENTATION,
+    )
+    opset = helper.make_opsetid("", OPSET)
+    proto = helper.make_model(
+        graph, producer_name="crnn", producer_version=__version__, opset_imports=[opset], ir_version=IR_VERSION
+    )
+    helper.set_model_props(proto, {"vocabulary": _vocabulary_json(vocabulary)})
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def _body(helper: Any, weights: Weights, states: tuple[str, ...]) -> tuple[list[Any], dict[str, Array]]:
+    """Return the nodes of the graph, and the constants that they read by name."""
+    node, L, H = helper.make_node, len(weights.layers), weights.hidden_size
+    constants = {
+        "vocab_size": np.array(len(weights.by), np.int64),
+        "off_on": np.array([0, 1], np.float32),
+        "direction_axis": np.array([1], np.int64),
+        "one_layer_each": np.ones(L, np.int64),
+        "decoder.weight.T": np.ascontiguousarray(weights.Why.T),
+        "decoder.bias": weights.by,
+    }
+    nodes = [node("OneHot", ["ids", "vocab_size", "off_on"], ["x_l0"], axis=-1)]  # (T, B, V)
+    for s in states:
+        nodes.append(node("Split", [f"{s}0", "one_layer_each"], [f"{s}0_l{k}" for k in range(L)], axis=0))
+    options = {"linear_before_reset": 1} if weights.cell == "gru" else {}
+    for k, layer in enumerate(weights.layers):
+        tensors = _layer_tensors(weights.cell, layer, H)
+        constants |= {f"{name}_l{k}": array for name, array in tensors.items()}
+        inputs = [f"x_l{k}", *(f"{name}_l{k}" for name in tensors), "", *(f"{s}0_l{k}" for s in states)]
+        outputs = [f"y_l{k}", *(f"{s}n_l{k}" for s in states)]
+        nodes.append(node(OPERATORS[weights.cell], inputs, outputs, hidden_size=H, **options))
+        nodes.append(node("Squeeze", [f"y_l{k}", "direction_axis"], [f"x_l{k + 1}"]))  # (T, 1, B, H) to (T, B, H)
+    nodes += [node("Concat", [f"{s}n_l{k}" for k in range(L)], [f"{s}n"], axis=0) for s in states]
+    nodes.append(node("MatMul", [f"x_l{L}", "decoder.weight.T"], ["y"]))
+    nodes.append(node("Add", ["y", "decoder.bias"], ["logits"]))
+    return nodes, constants
+
+
+def _layer_tensors(cell: str, layer: LayerWeights, H: int) -> dict[str, Array]:
+    """Return W, R and B of ONNX, with one direction as the first axis, gates in ONNX's order, both biases in B."""
+    second = np.zeros_like(layer.bh)
+    if layer.bhn is not None:
+        second[-H:] = layer.bhn
+
+    def ordered(array: Array) -> Array:
+        return np.concatenate([array[g * H : (g + 1) * H] for g in GATE_ORDER[cell]])
+
+    return {
+        "W": ordered(layer.Wx)[None],
+        "R": ordered(layer.Wh)[None],
+        "B": np.concatenate([ordered(layer.bh), ordered(second)])[None],
+    }
+
+
+def _vocabulary_json(vocabulary: Vocabulary) -> str:
+    """Return the symbols as JSON: code points or values of bytes in id order, and the ids of the other symbols."""
+    return json.dumps({
+        "kind": vocabulary.kind,
+        "codes": vocabulary.codes.tolist(),
+        "unknown": vocabulary.unknown,
+        "boundary": vocabulary.boundary,
+    })  # fmt: skip

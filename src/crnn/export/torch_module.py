@@ -1,0 +1,151 @@
+"""TorchCharRNN: the network as a PyTorch module, with the same logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidInputError
+from ..text.vocabulary import Text, Vocabulary
+from .extras import needed
+from .weights import FittedModel, Weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+else:
+    try:
+        import torch
+        from torch import nn
+    except ModuleNotFoundError:  # `torch_module` says so; without it nobody makes the class
+        from types import SimpleNamespace
+
+        nn = SimpleNamespace(Module=object)
+
+__all__ = ["TorchCharRNN", "torch_module"]
+
+RECURRENT = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}  # classes of torch.nn
+
+
+def torch_module(model: FittedModel) -> TorchCharRNN:
+    """Return a module with copies of a model's weights; see `crnn.CharRNN.to_torch`."""
+    needed("torch", "torch", "to_torch")
+    weights = Weights.of(model)
+    module = TorchCharRNN(
+        model.vocabulary_, weights.hidden_size, cell=weights.cell, num_layers=len(weights.layers)
+    ).to(getattr(torch, weights.dtype.name))
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.torch_named().items()})
+    return module.eval()
+
+
+class TorchCharRNN(nn.Module):  # type: ignore[misc]
+    """A recurrent network over symbols: `rnn`, one of PyTorch's, on one-hot vectors, and `decoder`, a linear layer.
+
+    Time comes first, as PyTorch has it: T symbols of B streams. A stream that reads the boundary of documents reads it
+    from zeros, whatever it read before, and no gradient goes back beyond it.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        The symbols in id order.
+    hidden_size : int
+        H.
+    cell : {"rnn", "gru", "lstm"}, default="rnn"
+    num_layers : int, default=1
+        L.
+
+    Examples
+    --------
+    `CharRNN.to_torch` makes one of a fitted model; ``docs/export.md`` has examples.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, hidden_size: int, *, cell: str = "rnn", num_layers: int = 1) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.rnn = getattr(nn, RECURRENT[cell])(len(vocabulary), hidden_size, num_layers)
+        self.decoder = nn.Linear(hidden_size, len(vocabulary))
+
+    def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Read symbols.
+
+        Parameters
+        ----------
+        ids : int64 tensor of shape (T, B)
+        state : tensor of shape (L, B, H), for an LSTM a pair of them, default=None
+            What the streams have read before. None: zeros.
+
+        Returns
+        -------
+        logits : tensor of shape (T, B, V)
+            Of the symbol after each of `ids`.
+        state : as `state`
+            After the last of them.
+        """
+        if ids.ndim != 2:
+            raise InvalidInputError(
+                f"ids must have shape (T, B), not {tuple(ids.shape)}: add the axis of one stream by ids[:, None]"
+            )
+        state = self._zeros(ids.shape[1]) if state is None else state
+        outputs = [self.decoder.weight.new_zeros((0, ids.shape[1], self.rnn.hidden_size))]
+        for part in self._parts(ids):
+            vectors = nn.functional.one_hot(part, len(self.vocabulary)).to(self.decoder.weight.dtype)
+            output, state = self.rnn(vectors, self._started(part[0], state))
+            outputs.append(output)
+        return self.decoder(torch.cat(outputs)), state
+
+    def start(self, batch_size: int = 1) -> tuple[Tensor, Any]:
+        """Return what the first symbol of a text is predicted by: logits, (B, V), and the state.
+
+        The state is zeros; of a model of documents it is that after the boundary.
+        """
+        if self.vocabulary.boundary is not None:
+            logits, state = self(self._device_ids([[self.vocabulary.boundary] * batch_size]))
+            return logits[0], state
+        state = self._zeros(batch_size)
+        return self.decoder(state[0][-1] if isinstance(state, tuple) else state[-1]), state
+
+    def log_probabilities(self, ids: Tensor) -> Tensor:
+        """Return log P of each symbol of texts given those before it, the first one included.
+
+        Parameters
+        ----------
+        ids : int64 tensor of shape (T, B)
+            Of the texts, without a boundary before them. With a boundary after a document its end counts as well.
+
+        Returns
+        -------
+        tensor of shape (T, B)
+        """
+        first, state = self.start(ids.shape[1])
+        logits, _ = self(ids, state)
+        predicted = torch.cat([first[None], logits])[:-1]
+        return predicted.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1)
+
+    def encode(self, text: Text) -> Tensor:
+        """Return the ids of a text as one stream, (T, 1)."""
+        return self._device_ids(self.vocabulary.encode(text, name="text").astype("int64"))[:, None]
+
+    def _device_ids(self, ids: Any) -> Tensor:
+        return torch.as_tensor(ids, dtype=torch.int64, device=self.decoder.weight.device)
+
+    def _zeros(self, batch_size: int) -> Any:
+        h = self.decoder.weight.new_zeros((self.rnn.num_layers, batch_size, self.rnn.hidden_size))
+        return (h, h.clone()) if self.rnn.mode == "LSTM" else h
+
+    def _parts(self, ids: Tensor) -> Iterator[Tensor]:
+        """Cut ids along time before each step at which some stream reads the boundary."""
+        cuts: list[int] = []
+        if self.vocabulary.boundary is not None:
+            cuts = (ids == self.vocabulary.boundary).any(1).nonzero().flatten().tolist()
+        for start, end in zip([0, *cuts], [*cuts, len(ids)], strict=True):
+            if end > start:
+                yield ids[start:end]
+
+    def _started(self, ids: Tensor, state: Any) -> Any:
+        """Return the state with zeros for the streams that read the boundary next."""
+        if self.vocabulary.boundary is None:
+            return state
+        starting = (ids == self.vocabulary.boundary)[None, :, None]
+        if isinstance(state, tuple):
+            return tuple(part.masked_fill(starting, 0) for part in state)
+        return state.masked_fill(starting, 0)

@@ -1,0 +1,208 @@
+"""Weights from PyTorch: a state_dict, or a file that holds one, as the parameters of a model."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..text.special import BOUNDARY, UNKNOWN, Special
+from ..text.vocabulary import Vocabulary
+from .extras import needed
+
+__all__ = ["Learned", "learned_from"]
+
+Array = NDArray[Any]
+
+SHAPE = "names are rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0, ..., decoder.weight, decoder.bias"
+CELLS = {1: "rnn", 3: "gru", 4: "lstm"}  # by the number of gates
+
+
+class Learned(NamedTuple):
+    """What a state_dict says of a model."""
+
+    parameters: dict[str, Any]  # of the constructor
+    vocabulary: Vocabulary
+    params: dict[str, Array]  # under the names of `params_`
+
+
+def learned_from(state_dict: Any, vocabulary: Any) -> Learned:
+    """Return the model that a state_dict describes; see `crnn.CharRNN.from_torch`.
+
+    Examples
+    --------
+    >>> shapes = {"rnn.weight_ih_l0": (8, 3), "rnn.weight_hh_l0": (8, 2), "decoder.weight": (3, 2)}
+    >>> tensors = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    >>> learned = learned_from(tensors, "abc")
+    >>> learned.parameters["cell"], learned.params["bh_l0"].shape
+    ('lstm', (8,))
+    """
+    tensors = _tensors(state_dict)
+    symbols, order = _sorted_vocabulary(vocabulary)
+    V, H, L, G = _sizes(tensors)
+    if V != len(symbols):
+        raise InvalidInputError(
+            f"decoder.weight has {V} rows, but the vocabulary has {len(symbols)} symbols: give one for each row, in "
+            "the order of ids, crnn.UNKNOWN and crnn.BOUNDARY included where the model has them"
+        )
+    dtype = "float64" if all(array.dtype == np.float64 for array in tensors.values()) else "float32"
+    params: dict[str, Array] = {}
+    for k in range(L):
+        params |= _layer(tensors, k, G, H, V)
+    params["Wxh_l0"] = params["Wxh_l0"][:, order]
+    params["Why"] = _taken(tensors, "decoder.weight", (V, H))[order]
+    params["by"] = _taken(tensors, "decoder.bias", (V,), missing_is_zero=True)[order]
+    if tensors:
+        raise InvalidInputError(f"state_dict holds {min(tensors)!r}, which is no part of such a network: {SHAPE}")
+    return Learned({"hidden_size": H, "num_layers": L, "cell": CELLS[G], "dtype": dtype}, symbols, params)
+
+
+def _layer(tensors: dict[str, Array], k: int, gates: int, H: int, V: int) -> dict[str, Array]:
+    """Return one layer's parameters; its tensors are removed from those that are left."""
+    rows = gates * H
+    bias = _taken(tensors, f"rnn.bias_ih_l{k}", (rows,), missing_is_zero=True)
+    second = _taken(tensors, f"rnn.bias_hh_l{k}", (rows,), missing_is_zero=True)
+    layer = {
+        f"Wxh_l{k}": _taken(tensors, f"rnn.weight_ih_l{k}", (rows, H if k else V)),
+        f"Whh_l{k}": _taken(tensors, f"rnn.weight_hh_l{k}", (rows, H)),
+        f"bh_l{k}": bias + second,
+    }
+    if CELLS[gates] == "gru":  # the reset gate multiplies n's second bias, which is not added to the first
+        layer[f"bh_l{k}"][-H:] = bias[-H:]
+        layer[f"bhn_l{k}"] = second[-H:]
+    return layer
+
+
+def _sizes(tensors: Mapping[str, Array]) -> tuple[int, int, int, int]:
+    """Return V, H, L and the number of gates."""
+    for name in ("rnn.weight_ih_l0", "rnn.weight_hh_l0", "decoder.weight"):
+        if name not in tensors:
+            shown = ", ".join(sorted(tensors)[:8]) or "nothing"
+            raise InvalidInputError(f"state_dict has no {name!r}: {SHAPE}; it has {shown}")
+        if tensors[name].ndim != 2:
+            raise InvalidInputError(f"{name} has shape {tensors[name].shape}, which is no matrix")
+    V, H = tensors["decoder.weight"].shape
+    rows = len(tensors["rnn.weight_hh_l0"])
+    if not H or rows % H or rows // H not in CELLS:
+        raise InvalidInputError(
+            f"rnn.weight_hh_l0 has {rows} rows and decoder.weight {H} columns, but H columns go with H rows (RNN), 3 H "
+            "(GRU) or 4 H (LSTM)"
+        )
+    layers = [int(match[1]) for name in tensors if (match := re.fullmatch(r"rnn\.weight_hh_l(\d+)", name))]
+    return V, H, max(layers) + 1, rows // H
+
+
+def _taken(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, missing_is_zero: bool = False) -> Array:
+    """Remove a tensor from those that are left, and return it."""
+    if name not in tensors and missing_is_zero:  # bias=False in PyTorch
+        return np.zeros(shape)
+    if name not in tensors:
+        raise InvalidInputError(f"state_dict has no {name!r}: {SHAPE}")
+    tensor = tensors.pop(name)
+    if tensor.shape != shape:
+        raise InvalidInputError(f"{name} has shape {tensor.shape}, but by the other tensors it must be {shape}")
+    if not np.isfinite(tensor).all():
+        raise InvalidInputError(f"{name} holds a number that is not finite")
+    return tensor.astype(np.float64)
+
+
+# ------------------------------------------------------------------------------------------------- tensors
+
+
+def _tensors(state_dict: Any) -> dict[str, Array]:
+    """Return the arrays of a state_dict, a module or a file."""
+    if isinstance(state_dict, str | os.PathLike):
+        state_dict = _read(os.fspath(state_dict))
+    elif hasattr(state_dict, "state_dict"):
+        state_dict = state_dict.state_dict()
+    if not isinstance(state_dict, Mapping):
+        raise InvalidInputError(
+            f"state_dict must be a mapping of names to tensors, a module or a path, not {type(state_dict).__name__}"
+        )
+    return {str(name): _array(name, tensor) for name, tensor in state_dict.items()}
+
+
+def _array(name: object, tensor: Any) -> Array:
+    """Return a tensor of PyTorch, or what NumPy takes, as an array of float32 or float64."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        tensor = (tensor if str(tensor.dtype) == "torch.float64" else tensor.float()).numpy()
+    try:
+        array = np.asarray(tensor)
+        return array.astype(np.float64 if array.dtype == np.float64 else np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"state_dict[{name!r}] is no tensor but a {type(tensor).__name__}: where a checkpoint holds more than "
+            "weights, give the part that is the state_dict"
+        ) from error
+
+
+def _read(path: str) -> Any:
+    """Read a file of safetensors, or one that torch.save wrote."""
+    with Path(path).open("rb") as file:
+        start = file.read(9)
+    if start[8:] != b"{":
+        return needed("torch", "torch", "from_torch of a file that is not safetensors").load(
+            path, map_location="cpu", weights_only=True
+        )
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        tensors: dict[str, Array] = load_file(path)
+    except (SafetensorError, KeyError, TypeError) as error:  # the last two: a type that NumPy does not have
+        raise InvalidInputError(
+            f"{path!r} cannot be read as tensors of float32 or float64 ({type(error).__name__}: {error})"
+        ) from error
+    if any(name.startswith(("state.", "optimizer.")) or name == "training" for name in tensors):
+        raise InvalidInputError(f"{path!r} is a model file of crnn: read it by CharRNN.load")
+    return tensors
+
+
+# ---------------------------------------------------------------------------------------------- vocabulary
+
+
+def _sorted_vocabulary(vocabulary: Any) -> tuple[Vocabulary, Array]:
+    """Return the symbols in crnn's order, and for each the id that the state_dict has for it.
+
+    Examples
+    --------
+    >>> _sorted_vocabulary(["b", BOUNDARY, "a"])
+    (Vocabulary(2 characters: 'ab', crnn.BOUNDARY), array([2, 0, 1]))
+    """
+    if isinstance(vocabulary, Vocabulary):
+        return vocabulary, np.arange(len(vocabulary))
+    if isinstance(vocabulary, Mapping) or not isinstance(vocabulary, Iterable):
+        raise InvalidInputError(
+            f"vocabulary must be a text or a list of symbols in the order of ids, not {type(vocabulary).__name__}"
+        )
+    symbols = [bytes([s]) if isinstance(s, int) else s for s in vocabulary]
+    kinds = {type(symbol) for symbol in symbols if not isinstance(symbol, Special)}
+    for i, symbol in enumerate(symbols):
+        if not isinstance(symbol, str | bytes | Special) or len(kinds) > 1:
+            raise InvalidInputError(f"vocabulary[{i}] is {symbol!r}: symbols are all str, or all bytes, of one character")
+        if not isinstance(symbol, Special) and len(symbol) != 1:
+            raise InvalidInputError(f"vocabulary[{i}] is {symbol!r}, which is not one character")
+    order = sorted(range(len(symbols)), key=lambda i: _rank(symbols[i]))
+    for i, j in zip(order, order[1:], strict=False):
+        if symbols[i] == symbols[j]:
+            raise InvalidInputError(f"vocabulary[{j}] is {symbols[j]!r}, which is vocabulary[{i}] as well")
+    codes = [ord(symbols[i]) for i in order if not isinstance(symbols[i], Special)]
+    found = Vocabulary(
+        np.array(codes, np.int64),
+        "bytes" if kinds == {bytes} else "characters",
+        unknown=UNKNOWN in symbols,
+        boundary=BOUNDARY in symbols,
+    )
+    return found, np.array(order)
+
+
+def _rank(symbol: Any) -> tuple[int, int]:
+    """Return where a symbol stands among others: characters by their code, then the unknown one, then the boundary."""
+    return (1 + (symbol is BOUNDARY), 0) if isinstance(symbol, Special) else (0, ord(symbol))

@@ -1,0 +1,117 @@
+"""Weights of a fitted model as exports need them: read through its public attributes, checked to be finite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..text.vocabulary import Vocabulary
+
+__all__ = ["FittedModel", "LayerWeights", "Weights"]
+
+Array = NDArray[Any]
+
+
+class FittedModel(Protocol):
+    """What an export reads of a model."""
+
+    @property
+    def params_(self) -> Mapping[str, Array]:
+        """The weights under min-char-rnn's names."""
+
+    @property
+    def vocabulary_(self) -> Vocabulary:
+        """The symbols in id order."""
+
+
+class LayerWeights(NamedTuple):
+    """One layer, in PyTorch's shapes and order of gates: i, f, g, o or r, z, n."""
+
+    Wx: Array  # (G H, V) for the first layer, (G H, H) for the others
+    Wh: Array  # (G H, H)
+    bh: Array  # (G H,)
+    bhn: Array | None  # (H,): the recurrent bias of a GRU's gate n
+
+
+class Weights(NamedTuple):
+    """All weights of a model.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> weights = Weights.of(CharRNN(8, cell="gru", num_layers=2, max_steps=0, random_state=0).fit("abc"))
+    >>> weights.cell, weights.hidden_size, [layer.Wx.shape for layer in weights.layers], weights.Why.shape
+    ('gru', 8, [(24, 3), (24, 8)], (3, 8))
+    """
+
+    cell: str
+    layers: tuple[LayerWeights, ...]
+    Why: Array  # (V, H)
+    by: Array  # (V,)
+
+    @classmethod
+    def of(cls, model: FittedModel, dtype: Any = None) -> Self:
+        """Return copies of a model's weights, of its own dtype or another one.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InvalidInputError
+            If a weight is not finite.
+        """
+        params = {}
+        for name, view in model.params_.items():
+            params[name] = np.array(view, dtype, order="C")
+            if not np.isfinite(params[name]).all():
+                where = tuple(int(i) for i in np.argwhere(~np.isfinite(params[name]))[0])
+                raise InvalidInputError(
+                    f"params_[{name!r}]{list(where)} is {view[where]}, not finite in {params[name].dtype}: train again "
+                    "with a lower learning_rate, or load an earlier model"
+                )
+        layers = []
+        while f"Whh_l{len(layers)}" in params:
+            k = len(layers)
+            layers.append(LayerWeights(params[f"Wxh_l{k}"], params[f"Whh_l{k}"], params[f"bh_l{k}"],
+                                       params.get(f"bhn_l{k}")))  # fmt: skip
+        gates = len(layers[0].bh) // params["Why"].shape[1]
+        cell = "gru" if layers[0].bhn is not None else {1: "rnn", 4: "lstm"}.get(gates)
+        if cell is None:
+            raise InvalidInputError(f"a cell of {gates} gates cannot be exported: fit a model of rnn, gru or lstm")
+        return cls(cell, tuple(layers), params["Why"], params["by"])
+
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+        return self.Why.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of all of them."""
+        return self.Why.dtype
+
+    def torch_named(self) -> dict[str, Array]:
+        """Return them under PyTorch's names, with its second bias: zeros, but for a GRU's gate n.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> list(Weights.of(CharRNN(8, max_steps=0, random_state=0).fit("abc")).torch_named())[:2]
+        ['rnn.weight_ih_l0', 'rnn.weight_hh_l0']
+        """
+        named: dict[str, Array] = {}
+        for k, layer in enumerate(self.layers):
+            second = np.zeros_like(layer.bh)
+            if layer.bhn is not None:
+                second[-len(layer.bhn) :] = layer.bhn
+            named |= {
+                f"rnn.weight_ih_l{k}": layer.Wx,
+                f"rnn.weight_hh_l{k}": layer.Wh,
+                f"rnn.bias_ih_l{k}": layer.bh,
+                f"rnn.bias_hh_l{k}": second,
+            }
+        return named | {"decoder.weight": self.Why, "decoder.bias": self.by}
