@@ -12,6 +12,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "to be or not to be, that is the question. " * 30
 
+NEEDED = {"export.md": ("torch", "onnx", "onnxruntime")}  # what a page's blocks import that tests may lack
+
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="an installed package has no documentation")
 
 
@@ -37,6 +39,8 @@ def test_mathematics_has_examples():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_blocks(page, tmp_path, monkeypatch):
     """One after another, with what the reader is taken to have: the class and a text."""
+    for package in NEEDED.get(page.name, ()):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     names = {"CharRNN": CharRNN, "text": TEXT}
     for line, source in python_blocks(page):

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Self
 
 from .errors import InvalidInputError
+from .export.export_methods import ExportMethods
 from .files import checkpoint
 from .inference.language_model import LanguageModel
 from .model.extension import extended, widened
@@ -28,7 +29,7 @@ SAMPLES = 5  # documents that verbose=2 shows at a time
 SAMPLE_LENGTH = 200  # symbols of a running text that it shows
 
 
-class CharRNN(LanguageModel):
+class CharRNN(LanguageModel, ExportMethods):
     """A character-level recurrent language model: tanh, GRU or LSTM layers, truncated back-propagation.
 
     With the defaults this is min-char-rnn, number for number (in float64): the text is swept from left to right in

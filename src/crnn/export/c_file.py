@@ -34,8 +34,8 @@ class Cell(NamedTuple):
     input_order: tuple[int, ...]  # the gates of PyTorch, as the input's matrix has them in the file
 
 
-# A GRU's recurrent part of n is multiplied by r before it is added, so it is a block of its own: n's input part, r, z, n's
-# recurrent part. The matrices then each go to three neighbouring blocks.
+# In a GRU r multiplies the recurrent part of n alone, so that part is a block of its own. With the order n's input
+# part, r, z, n's recurrent part each of the two matrices adds to three neighbouring blocks.
 CELLS = {"rnn": Cell(1, 1, (0,)), "gru": Cell(3, 4, (2, 0, 1)), "lstm": Cell(4, 4, (0, 1, 2, 3))}
 
 
@@ -140,7 +140,8 @@ def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[st
     codes = vocabulary.codes if len(vocabulary.codes) else np.zeros(1, np.uint32)  # C has no array of length 0
     yield "/* Code points, or values of bytes, in the order of ids. */\n"
     yield _array("uint32_t", "crnn_codes", [str(code) for code in codes])
-    yield f"/* Matrices are input by output; crnn_multiply says in which order, crnn_input_0 has a row for each symbol. */\ntypedef {'signed char' if int8 else 'float'} crnn_weight;\n"
+    yield "/* Matrices are input by output; crnn_multiply says in which order. crnn_input_0 has a row a symbol. */\n"
+    yield f"typedef {'signed char' if int8 else 'float'} crnn_weight;\n"
     layers = []
     for k, layer in enumerate(weights.layers):
         inputs = [layer.Wx[g * H : (g + 1) * H] for g in cell.input_order]

@@ -26,11 +26,11 @@ OPERATORS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 GATE_ORDER = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 
 DOCUMENTATION = """\
-ids (T, B): symbols, time first. h0 and for an LSTM c0 (L, B, H): the state before them, zeros at the start of a text; hn
-and cn: the state after them. logits (T, B, V): of the symbol after each of ids. The first symbol of a text is predicted
-by decoder.bias alone. A model of documents has a boundary (see the metadata vocabulary): each document begins with it,
-which predicts its first symbol. The graph does not zero states: whoever runs it gives zeros with each boundary, so a
-boundary is the first id of a call."""
+ids (T, B): symbols, time first. h0 and for an LSTM c0 (L, B, H): the state before them, zeros at the start of a text.
+hn and cn: the state after them. logits (T, B, V): of the symbol after each of ids. The logits of a text's first symbol
+are decoder.bias. A model of documents has a boundary (see the metadata vocabulary): each document begins with it, which
+predicts the document's first symbol. The graph does not zero states at a boundary. The caller does: each document
+starts in a call of its own, with zeros as h0 and c0 and the boundary as the first id."""
 
 
 def export_onnx(model: FittedModel, path: str | os.PathLike[str]) -> None:
@@ -92,7 +92,7 @@ def onnx_model(model: FittedModel) -> Any:
 def _body(helper: Any, weights: Weights, states: tuple[str, ...]) -> tuple[list[Any], dict[str, Array]]:
     """Return the nodes of the graph, and the constants that they read by name."""
     node, L, H = helper.make_node, len(weights.layers), weights.hidden_size
-    constants = {
+    constants: dict[str, Array] = {
         "vocab_size": np.array(len(weights.by), np.int64),
         "off_on": np.array([0, 1], np.float32),
         "direction_axis": np.array([1], np.int64),

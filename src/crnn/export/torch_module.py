@@ -31,11 +31,12 @@ def torch_module(model: FittedModel) -> TorchCharRNN:
     """Return a module with copies of a model's weights; see `crnn.CharRNN.to_torch`."""
     needed("torch", "torch", "to_torch")
     weights = Weights.of(model)
-    module = TorchCharRNN(
+    module: TorchCharRNN = TorchCharRNN(
         model.vocabulary_, weights.hidden_size, cell=weights.cell, num_layers=len(weights.layers)
     ).to(getattr(torch, weights.dtype.name))
     module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.torch_named().items()})
-    return module.eval()
+    module.eval()
+    return module
 
 
 class TorchCharRNN(nn.Module):  # type: ignore[misc]

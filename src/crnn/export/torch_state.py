@@ -3,50 +3,56 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
+from ..model.layout import Layout
+from ..model.state import ModelState
+from ..settings import Settings, generator
 from ..text.special import BOUNDARY, UNKNOWN, Special
 from ..text.vocabulary import Vocabulary
 from .extras import needed
 
-__all__ = ["Learned", "learned_from"]
+__all__ = ["model_from_torch"]
 
 Array = NDArray[Any]
 
-SHAPE = "names are rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0, ..., decoder.weight, decoder.bias"
+NAMES = (
+    "the names are rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0, the same of l1 and so on, "
+    "decoder.weight, decoder.bias"
+)
 CELLS = {1: "rnn", 3: "gru", 4: "lstm"}  # by the number of gates
 
 
-class Learned(NamedTuple):
-    """What a state_dict says of a model."""
+def model_from_torch(
+    state_dict: Any, vocabulary: Any, defaults: Mapping[str, Any]
+) -> tuple[dict[str, Any], ModelState]:
+    """Return the parameters and the state of a model from PyTorch's weights.
 
-    parameters: dict[str, Any]  # of the constructor
-    vocabulary: Vocabulary
-    params: dict[str, Array]  # under the names of `params_`
+    Parameters
+    ----------
+    state_dict, vocabulary
+        As `crnn.CharRNN.from_torch` takes them.
+    defaults : dict
+        The constructor's parameters, for those that weights do not tell.
 
-
-def learned_from(state_dict: Any, vocabulary: Any) -> Learned:
-    """Return the model that a state_dict describes; see `crnn.CharRNN.from_torch`.
-
-    Examples
-    --------
-    >>> shapes = {"rnn.weight_ih_l0": (8, 3), "rnn.weight_hh_l0": (8, 2), "decoder.weight": (3, 2)}
-    >>> tensors = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
-    >>> learned = learned_from(tensors, "abc")
-    >>> learned.parameters["cell"], learned.params["bh_l0"].shape
-    ('lstm', (8,))
+    Raises
+    ------
+    InvalidInputError
+        If the weights are not those of such a network.
     """
     tensors = _tensors(state_dict)
     symbols, order = _sorted_vocabulary(vocabulary)
-    V, H, L, G = _sizes(tensors)
-    if V != len(symbols):
+    V, H, L, gates = _sizes(tensors)
+    if len(symbols) != V:
         raise InvalidInputError(
             f"decoder.weight has {V} rows, but the vocabulary has {len(symbols)} symbols: give one for each row, in "
             "the order of ids, crnn.UNKNOWN and crnn.BOUNDARY included where the model has them"
@@ -54,13 +60,30 @@ def learned_from(state_dict: Any, vocabulary: Any) -> Learned:
     dtype = "float64" if all(array.dtype == np.float64 for array in tensors.values()) else "float32"
     params: dict[str, Array] = {}
     for k in range(L):
-        params |= _layer(tensors, k, G, H, V)
+        params |= _layer(tensors, k, gates, H, V)
     params["Wxh_l0"] = params["Wxh_l0"][:, order]
     params["Why"] = _taken(tensors, "decoder.weight", (V, H))[order]
     params["by"] = _taken(tensors, "decoder.bias", (V,), missing_is_zero=True)[order]
     if tensors:
-        raise InvalidInputError(f"state_dict holds {min(tensors)!r}, which is no part of such a network: {SHAPE}")
-    return Learned({"hidden_size": H, "num_layers": L, "cell": CELLS[G], "dtype": dtype}, symbols, params)
+        raise InvalidInputError(f"state_dict holds {min(tensors)!r}, which is no part of such a network: {NAMES}")
+    parameters = {**defaults, "hidden_size": H, "num_layers": L, "cell": CELLS[gates], "dtype": dtype}
+    state = _initial_state(Settings.check(parameters), symbols)
+    for name, view in state.layout.named(state.params).items():
+        view[...] = params[name]
+    return parameters, state
+
+
+def _initial_state(settings: Settings, vocabulary: Vocabulary) -> ModelState:
+    layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
+    return ModelState.initial(
+        layout,
+        vocabulary,
+        generator(settings.random_state),
+        optimizer=settings.optimizer,
+        batch_size=settings.batch_size,
+        seq_length=settings.seq_length,
+        init_scale=settings.init_scale,
+    )
 
 
 def _layer(tensors: dict[str, Array], k: int, gates: int, H: int, V: int) -> dict[str, Array]:
@@ -84,7 +107,7 @@ def _sizes(tensors: Mapping[str, Array]) -> tuple[int, int, int, int]:
     for name in ("rnn.weight_ih_l0", "rnn.weight_hh_l0", "decoder.weight"):
         if name not in tensors:
             shown = ", ".join(sorted(tensors)[:8]) or "nothing"
-            raise InvalidInputError(f"state_dict has no {name!r}: {SHAPE}; it has {shown}")
+            raise InvalidInputError(f"state_dict has no {name!r}: {NAMES}; it has {shown}")
         if tensors[name].ndim != 2:
             raise InvalidInputError(f"{name} has shape {tensors[name].shape}, which is no matrix")
     V, H = tensors["decoder.weight"].shape
@@ -103,7 +126,7 @@ def _taken(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, miss
     if name not in tensors and missing_is_zero:  # bias=False in PyTorch
         return np.zeros(shape)
     if name not in tensors:
-        raise InvalidInputError(f"state_dict has no {name!r}: {SHAPE}")
+        raise InvalidInputError(f"state_dict has no {name!r}: {NAMES}")
     tensor = tensors.pop(name)
     if tensor.shape != shape:
         raise InvalidInputError(f"{name} has shape {tensor.shape}, but by the other tensors it must be {shape}")
@@ -148,9 +171,14 @@ def _read(path: str) -> Any:
     with Path(path).open("rb") as file:
         start = file.read(9)
     if start[8:] != b"{":
-        return needed("torch", "torch", "from_torch of a file that is not safetensors").load(
-            path, map_location="cpu", weights_only=True
-        )
+        torch = needed("torch", "torch", "from_torch of a file that is not safetensors")
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise InvalidInputError(
+                f"{path!r} holds more than tensors, which is not read since it could run code: save the "
+                "module's state_dict() instead"
+            ) from error
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -185,12 +213,14 @@ def _sorted_vocabulary(vocabulary: Any) -> tuple[Vocabulary, Array]:
     symbols = [bytes([s]) if isinstance(s, int) else s for s in vocabulary]
     kinds = {type(symbol) for symbol in symbols if not isinstance(symbol, Special)}
     for i, symbol in enumerate(symbols):
-        if not isinstance(symbol, str | bytes | Special) or len(kinds) > 1:
-            raise InvalidInputError(f"vocabulary[{i}] is {symbol!r}: symbols are all str, or all bytes, of one character")
+        if not isinstance(symbol, str | bytes | Special) or (len(kinds) > 1 and kinds == {str, bytes}):
+            raise InvalidInputError(
+                f"vocabulary[{i}] is {symbol!r}: symbols are all str, or all bytes, of one character"
+            )
         if not isinstance(symbol, Special) and len(symbol) != 1:
             raise InvalidInputError(f"vocabulary[{i}] is {symbol!r}, which is not one character")
     order = sorted(range(len(symbols)), key=lambda i: _rank(symbols[i]))
-    for i, j in zip(order, order[1:], strict=False):
+    for i, j in pairwise(order):
         if symbols[i] == symbols[j]:
             raise InvalidInputError(f"vocabulary[{j}] is {symbols[j]!r}, which is vocabulary[{i}] as well")
     codes = [ord(symbols[i]) for i in order if not isinstance(symbols[i], Special)]

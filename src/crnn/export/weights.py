@@ -73,7 +73,7 @@ class Weights(NamedTuple):
                     f"params_[{name!r}]{list(where)} is {view[where]}, not finite in {params[name].dtype}: train again "
                     "with a lower learning_rate, or load an earlier model"
                 )
-        layers = []
+        layers: list[LayerWeights] = []
         while f"Whh_l{len(layers)}" in params:
             k = len(layers)
             layers.append(LayerWeights(params[f"Wxh_l{k}"], params[f"Whh_l{k}"], params[f"bh_l{k}"],
@@ -87,7 +87,7 @@ class Weights(NamedTuple):
     @property
     def hidden_size(self) -> int:
         """H."""
-        return self.Why.shape[1]
+        return len(self.Why.T)
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -1,0 +1,153 @@
+"""ExportMethods: a model to PyTorch and back, and to ONNX."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from ..model.learned_attributes import LearnedAttributes
+from ..text.special import Special
+from ..text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from .torch_module import TorchCharRNN
+
+__all__ = ["ExportMethods"]
+
+
+class ExportMethods(LearnedAttributes):
+    """An estimator that other programs can take over, and that can take over PyTorch's weights."""
+
+    def to_torch(self) -> TorchCharRNN:
+        """Return the network as a PyTorch module with the same logits.
+
+        Its parameters are copies of the weights, under the names of a model file: ``rnn.weight_ih_l0``, ...,
+        ``decoder.bias``. Called with ids of shape (T, B), and the state if it is not zeros, it returns the logits after
+        each symbol, (T, B, V), and the state after the last. As here, a stream that reads the boundary of documents
+        reads it from zeros. ``module.start()`` gives the logits of a text's first symbol, and
+        ``module.log_probabilities(module.encode(text))`` the logarithms that `surprisal` negates.
+
+        Returns
+        -------
+        crnn.export.torch_module.TorchCharRNN
+            A `torch.nn.Module`, of the model's dtype and in evaluation mode.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ModuleNotFoundError
+            If PyTorch is not installed: ``pip install "crnn[torch]"``.
+        ValueError
+            If a weight is not finite.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> module = model.to_torch()  # doctest: +SKIP
+        >>> logits, state = module(module.encode("abcab"))  # doctest: +SKIP
+        >>> logits.shape  # doctest: +SKIP
+        torch.Size([5, 1, 3])
+        """
+        from .torch_module import torch_module
+
+        self._fitted("to_torch")
+        return torch_module(self)
+
+    @classmethod
+    def from_torch(
+        cls,
+        state_dict: Mapping[str, Any] | str | os.PathLike[str] | Any,
+        vocabulary: Vocabulary | str | bytes | Iterable[str | bytes | Special],
+    ) -> Self:
+        """Return a model with weights from PyTorch.
+
+        The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, and a
+        `torch.nn.Linear` named ``decoder`` from its last layer's output to logits. PyTorch's two biases of a gate are
+        added, but for a GRU's gate n, where they are two.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to tensors or arrays, a module, or a path
+            Weights under those names. A path names a safetensors file or one that `torch.save` wrote; that is read
+            with ``weights_only=True``, so that it runs no code.
+        vocabulary : str, bytes or list
+            The symbols in the order of the ids that the network was trained with, `crnn.UNKNOWN` and `crnn.BOUNDARY`
+            among them where it has them. The model's own ids follow the sorted symbols, and the weights are moved to
+            match.
+
+        Returns
+        -------
+        CharRNN
+            It samples, scores and can be trained further by `partial_fit`. `dtype` is float64 if all tensors are.
+
+        Raises
+        ------
+        ValueError
+            If a tensor is missing, left over, not finite or of another shape than the others say, or if the symbols
+            are not as many as the logits.
+        ModuleNotFoundError
+            If PyTorch is not installed, and a file of its own is to be read.
+        OSError
+            If a file cannot be read.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from crnn import CharRNN
+        >>> state_dict = {
+        ...     "rnn.weight_ih_l0": np.eye(2, 3), "rnn.weight_hh_l0": np.eye(2), "rnn.bias_ih_l0": np.ones(2),
+        ...     "rnn.bias_hh_l0": np.ones(2), "decoder.weight": np.eye(3, 2), "decoder.bias": np.zeros(3),
+        ... }
+        >>> model = CharRNN.from_torch(state_dict, "bca")
+        >>> model, model.vocabulary_
+        (CharRNN(hidden_size=2, dtype='float64'), Vocabulary(3 characters: 'abc'))
+        >>> model.params_["Wxh_l0"]  # a, which had id 2, has id 0
+        array([[0., 1., 0.],
+               [0., 0., 1.]])
+        """
+        from .torch_state import model_from_torch
+
+        model = cls()
+        parameters, model._learned = model_from_torch(state_dict, vocabulary, model.get_params())
+        return model.set_params(**parameters)
+
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as an ONNX file, which any ONNX runtime reads.
+
+        Inputs are ``ids`` (T, B) of int64 and the state, ``h0`` and for an LSTM ``c0`` (L, B, H); outputs are
+        ``logits`` (T, B, V), of the symbol after each of ``ids``, and the state after the last, ``hn`` and ``cn``. T
+        and B are whatever each call has. All but ``ids`` is float32. The metadata ``vocabulary`` says, as JSON, which
+        symbol has which id.
+
+        The graph carries the state over all that it reads and does not zero it at a boundary: the caller gives zeros at
+        the start of a text, and in a model of documents starts each document in a call of its own, the boundary first.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file, as a rule with the suffix ``.onnx``.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ModuleNotFoundError
+            If onnx is not installed: ``pip install "crnn[onnx]"``.
+        ValueError
+            If a weight is not finite.
+        OSError
+            If the file cannot be written; an older file is then as it was.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> model.export_onnx("abc.onnx")  # doctest: +SKIP
+        """
+        from .onnx_file import export_onnx
+
+        self._fitted("export_onnx")
+        export_onnx(self, path)

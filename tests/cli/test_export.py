@@ -1,0 +1,74 @@
+"""`crnn export`."""
+
+import pytest
+from examples import random_language_model
+
+from crnn import CharRNN
+from crnn.cli.main import main
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = random_language_model(["abc", "cb", ""], dtype="float32", scale=0.2)
+    model.save("names.crnn")
+    return model
+
+
+@pytest.mark.usefixtures("model")
+def test_c(tmp_path, capsys):
+    assert main(["export", "names.crnn", "names.c"]) == 0
+    assert "int main" in (tmp_path / "names.c").read_text("ascii")
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("crnn: wrote names.c: ")
+    assert shown.err.endswith(" bytes; cc -O3 -march=native names.c -o names\n")
+
+
+@pytest.mark.usefixtures("model")
+def test_int8(tmp_path, capsys):
+    assert main(["export", "names.crnn", "small.c", "--int8"]) == 0
+    assert main(["export", "names.crnn", "names.c"]) == 0
+    assert (tmp_path / "small.c").stat().st_size < (tmp_path / "names.c").stat().st_size
+    (cost,) = [line for line in capsys.readouterr().err.splitlines() if "8-bit weights cost" in line]
+    assert abs(float(cost.split()[4])) < 0.01
+
+
+def test_int8_of_a_text(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    CharRNN(5, max_steps=2, random_state=0).fit(b"abcabd").save("text.crnn")
+    assert main(["export", "text.crnn", "text.c", "--int8"]) == 0
+    assert "nats per symbol" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("model")
+def test_onnx(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    assert main(["export", "names.crnn", "names.ONNX"]) == 0
+    assert onnx.load(tmp_path / "names.ONNX").producer_name == "crnn"
+
+
+@pytest.mark.usefixtures("model")
+def test_onnx_is_not_installed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    assert main(["export", "names.crnn", "names.onnx"]) == 1
+    assert 'pip install "crnn[onnx]"' in capsys.readouterr().err
+    assert not (tmp_path / "names.onnx").exists()
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["names.txt"], "must end in .c or .onnx"), (["names.onnx", "--int8"], "--int8 is for OUT.c")],
+)
+def test_usage(arguments, message, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["export", "names.crnn", *arguments])
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("model")
+def test_folder_that_is_not_there(capsys):
+    assert main(["export", "names.crnn", "nowhere/names.c"]) == 1
+    assert "nowhere/names.c: No such file" in capsys.readouterr().err

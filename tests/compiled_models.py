@@ -1,0 +1,74 @@
+"""Exported C compiled as a user would, but with every warning an error."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from crnn.export.c_file import export_c
+
+FLAGS = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+
+
+def available(*names):
+    """Return parameters of a test for these compilers; those that are not installed are skipped."""
+    return [pytest.param(name, marks=pytest.mark.skipif(not shutil.which(name), reason=f"no {name}")) for name in names]
+
+
+def compiled(model, folder, compiler, *flags, int8=False):
+    """Return the path of what a compiler makes of a model."""
+    source, program = folder / "model.c", folder / "model"
+    export_c(model, source, int8=int8)
+    subprocess.run([compiler, *FLAGS, *flags, str(source), "-o", str(program)], check=True)
+    return program
+
+
+def output(program, *arguments, given=b""):
+    """Return what a program writes."""
+    return subprocess.run([program, *arguments], input=given, capture_output=True, check=True).stdout
+
+
+class Library:
+    """An exported model in this process."""
+
+    def __init__(self, model, folder, compiler, **options):
+        path = compiled(model, folder, compiler, "-DCRNN_NO_MAIN", "-shared", "-fPIC", **options)
+        self.functions = ctypes.CDLL(str(path))
+        self.functions.crnn_uniform.restype = self.functions.crnn_score.restype = ctypes.c_double
+        self.functions.crnn_read.restype = self.functions.crnn_symbol.restype = ctypes.c_size_t
+        weights = model.params_["Why"]
+        self.symbols, self.state = len(weights), (ctypes.c_float * (2 * model.num_layers * weights.shape[1]))()
+
+    def log_probabilities(self, ids):
+        """Return those after each of the ids, and before the first, (n + 1, V)."""
+        out = np.empty((len(ids) + 1, self.symbols))
+        self.functions.crnn_start(self.state)
+        for i in range(len(out)):
+            row = out[i].ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+            self.functions.crnn_log_probabilities(self.state, row)
+            if i < len(ids):
+                self.functions.crnn_feed(self.state, int(ids[i]))
+        return out
+
+    def uniforms(self, seed, sample, n):
+        stream = (ctypes.c_uint64 * 4)()
+        self.functions.crnn_seed(stream, ctypes.c_uint64(seed), ctypes.c_uint64(sample))
+        return [self.functions.crnn_uniform(stream) for _ in range(n)]
+
+    def score(self, text):
+        return self.functions.crnn_score(text, ctypes.c_size_t(len(text)))
+
+    def read(self, text):
+        """Return how many bytes the first symbol takes, and its id."""
+        symbol = ctypes.c_int(-7)
+        size = self.functions.crnn_read(text, ctypes.c_size_t(len(text)), ctypes.byref(symbol))
+        return size, symbol.value
+
+    def symbol(self, i):
+        out = ctypes.create_string_buffer(4)
+        size = self.functions.crnn_symbol(i, out)
+        return out.raw[:size]

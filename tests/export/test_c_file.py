@@ -1,0 +1,149 @@
+"""The exported C file: it compiles without a warning, scores and samples as the model does."""
+
+import subprocess
+
+import numpy as np
+import pytest
+from compiled_models import FLAGS, Library, available, compiled, output
+from examples import random_language_model
+
+from crnn import CharRNN
+from crnn.errors import InvalidInputError, NotFittedError
+from crnn.export.c_file import export_c, with_int8_weights
+from crnn.inference.uniforms import Uniforms, root
+
+GCC, BOTH = available("gcc"), available("gcc", "clang")
+CELLS = [(cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)]
+# Quotes, a backslash, a percent sign, a zero byte, what trigraphs are made of, one symbol of each length in UTF-8.
+HARD = "\"'\\%\0?=/(<!\n\r*é€😀"
+
+
+def model_of(symbols, cell="gru", num_layers=1, **parameters):
+    """Return a random model; a whole panel of columns and a rest of it for every cell but rnn.
+
+    Larger weights would make a vanilla network chaotic: roundings would grow to another text.
+    """
+    parameters = {"dtype": "float32", "scale": 0.2, **parameters}
+    return random_language_model(symbols, hidden_size=23, cell=cell, num_layers=num_layers, **parameters)
+
+
+def written(model, n=200):
+    """Return what the program writes without arguments, from Python's samples."""
+    if model.vocabulary_.boundary is None:
+        text = model.sample(n, random_state=0)
+        return text if isinstance(text, bytes) else text.encode() + b"\n"
+    lines = b""
+    for document in model.sample(num_samples=n, random_state=0):
+        if n <= 0:
+            break
+        lines += document.encode() + b"\n"
+        n -= len(document) + 1
+    return lines
+
+
+@pytest.mark.parametrize("compiler", BOTH)
+@pytest.mark.parametrize(("cell", "layers"), CELLS)
+def test_writes_what_python_samples(cell, layers, compiler, tmp_path):
+    model = model_of("abcdefghijk", cell, layers)
+    assert output(compiled(model, tmp_path, compiler)) == written(model)
+
+
+@pytest.mark.parametrize("compiler", BOTH)
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize(
+    ("source", "min_count"),
+    [(HARD, 1), (HARD.encode(), 1), ([HARD.replace("\n", ""), "ab"], 1), (HARD * 2 + "once", 2)],
+    ids=["characters", "bytes", "documents", "unknown"],
+)
+def test_any_symbols(source, min_count, int8, compiler, tmp_path):
+    model = model_of(source, min_count=min_count)
+    assert (model.vocabulary_.unknown is not None) == (min_count > 1)
+    expected = written(with_int8_weights(model) if int8 else model)
+    assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
+
+
+@pytest.mark.parametrize("compiler", GCC)
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize(("cell", "layers"), CELLS)
+def test_log_probabilities(cell, layers, int8, compiler, tmp_path):
+    model = model_of(["abcdefg", "", "gfe"], cell, layers)
+    ids = np.array([3, 0, 6, 1, 7, 5, 7, 7, 2])  # 7 is the boundary
+    expected, state = [], (with_int8_weights(model) if int8 else model).start()
+    for i in [*ids, None]:
+        expected.append(np.log(state.predict_proba()))
+        if i is not None:
+            state = state.end() if i == 7 else state.feed("abcdefg"[i])
+    found = Library(model, tmp_path, compiler, int8=int8).log_probabilities(ids)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("compiler", GCC)
+def test_library(compiler, tmp_path):
+    """All but the network: random numbers, symbols, texts."""
+    model = model_of(["a€b", "😀\0é", ""], dtype="float64")  # rounded to float32
+    library = Library(model, tmp_path, compiler)
+    for seed in (0, 7, 2**32 + 3, 2**64 - 1):
+        streams = Uniforms(root(seed), range(1235)).draw(3)
+        for sample in (0, 1, 1234):
+            assert library.uniforms(seed, sample, 3) == streams[:, sample].tolist()
+
+    for i, symbol in enumerate(model.vocabulary_.codes.tolist()):
+        assert library.symbol(i) == chr(symbol).encode()
+        assert library.read(chr(symbol).encode() + b"x") == (len(chr(symbol).encode()), i)
+    assert library.symbol(model.vocabulary_.boundary) == b""
+    assert library.read("ä".encode()) == (2, -1)
+    # A byte that continues nothing, a symbol cut short, a long form of a short one, beyond U+10FFFF.
+    for text in (b"\x80", "€".encode()[:2], b"\xc0\x80", b"\xe0\x81\x81", b"\xf4\x90\x80\x80", b"\xff", b"\xe2aa", b""):
+        assert library.read(text)[0] == 0
+
+    texts = ["ab", "", "😀€€\0éa"]
+    expected = model.score_samples(texts)
+    np.testing.assert_allclose([library.score(text.encode()) for text in texts], expected, rtol=1e-5)
+    assert library.score(b"ax") == library.score(b"a\xff") == 1
+
+
+@pytest.mark.parametrize("compiler", GCC)
+def test_a_program_with_the_library(compiler, tmp_path):
+    """The example of the file's own comment."""
+    model = model_of("abcdefg")
+    library = compiled(model, tmp_path, compiler, "-DCRNN_NO_MAIN", "-c")
+    head = (tmp_path / "model.c").read_text()
+    example = head[head.index("#define CRNN_HEADER") : head.index(" * Nothing is allocated")].replace("\n *", "\n")
+    declarations, loop = example.split("crnn_state state;")
+    program = f"{declarations}#include <stdio.h>\nint main(void) {{ crnn_state state;{loop} return 0; }}\n"
+    (tmp_path / "program.c").write_text(program)
+    subprocess.run([compiler, *FLAGS, "program.c", "-xnone", str(library), "-o", "program"], cwd=tmp_path, check=True)
+    assert output(tmp_path / "program") == model.sample(200, random_state=0).encode()
+
+
+@pytest.mark.parametrize("compiler", GCC)
+def test_options(compiler, tmp_path):
+    model = model_of("abcdefgh")
+    program = compiled(model, tmp_path, compiler)
+    text = model.sample(31, prime="hag", temperature=0.5, random_state=2**40 + 1)
+    assert output(program, "-n", "31", "-s", str(2**40 + 1), "-t", "0.5", "-p", "hag").decode() == text + "\n"
+    assert output(program, "-t", "0", "-n", "13").decode() == model.sample(13, temperature=0) + "\n"
+    assert float(output(program, "--score", given=b"abcabc")) == pytest.approx(-model.score("abcabc"), abs=1e-6)
+    assert b"usage" in output(program, "--help")
+    for arguments in (["-x"], ["-n"], ["-n", "1x"], ["-n", "-3"], ["-t", "-1"], ["-p", "z"], ["--score", "-n"]):
+        assert subprocess.run([program, *arguments], capture_output=True).returncode == 1
+    assert subprocess.run([program, "--score"], input=b"abz", capture_output=True).returncode == 1
+
+
+@pytest.mark.parametrize("compiler", GCC)
+def test_scores_lines(compiler, tmp_path):
+    model = model_of(["abcé", "\r", ""])
+    program = compiled(model, tmp_path, compiler)
+    lines = ["ab", "", "c\ra", "é"]
+    shown = "".join(f"{score:.6f}\n" for score in model.score_samples(lines))
+    assert output(program, "--score", given="ab\r\n\nc\ra\né".encode()).decode() == shown
+
+
+def test_only_whole_models(tmp_path):
+    with pytest.raises(NotFittedError):
+        export_c(CharRNN(), tmp_path / "model.c")
+    model = model_of("abc")
+    model.params_["bh_l0"][5] = np.nan
+    with pytest.raises(InvalidInputError, match=r"params_\['bh_l0'\]\[5\] is nan"):
+        export_c(model, tmp_path / "model.c")
+    assert not list(tmp_path.iterdir())

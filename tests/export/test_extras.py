@@ -1,0 +1,21 @@
+import sys
+
+import pytest
+from examples import random_language_model
+
+from crnn.export.extras import needed
+
+
+@pytest.mark.parametrize(("extra", "export"), [("torch", "to_torch"), ("onnx", "export_onnx")])
+def test_missing_extra_is_named(extra, export, monkeypatch):
+    monkeypatch.setitem(sys.modules, extra, None)
+    model = random_language_model("abc")
+    with pytest.raises(ModuleNotFoundError, match=rf'{export} needs {extra}.*pip install "crnn\[{extra}\]"'):
+        getattr(model, export)(*(["model.onnx"] if extra == "onnx" else []))
+
+
+def test_package_that_lacks_something_itself(tmp_path, monkeypatch):
+    (tmp_path / "broken_package.py").write_text("import no_such_module\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        needed("broken_package", "torch", "to_torch")

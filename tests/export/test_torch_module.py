@@ -1,0 +1,88 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from examples import random_language_model
+
+from crnn.errors import InvalidInputError
+
+torch = pytest.importorskip("torch")
+
+ATOL = {"float32": 1e-5, "float64": 1e-12}
+CELLS = [(cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)]
+
+
+@pytest.mark.parametrize("source", ["abcde", ["abcde", ""]], ids=["text", "documents"])
+@pytest.mark.parametrize(("cell", "layers"), CELLS)
+def test_log_probabilities(cell, layers, source, dtype):
+    """Of a whole text, its first symbol included."""
+    model = random_language_model(source, cell=cell, num_layers=layers, dtype=dtype)
+    module = model.to_torch()
+    found = module.log_probabilities(module.encode("ebbacda"))
+    assert (found.shape, found.dtype) == ((7, 1), getattr(torch, dtype.name))
+    np.testing.assert_allclose(found[:, 0].detach(), -model.surprisal("ebbacda"), rtol=0, atol=ATOL[dtype.name])
+
+
+@pytest.mark.parametrize(("cell", "layers"), CELLS)
+def test_boundaries(cell, layers):
+    """Two streams of documents, which end at different places, and one that starts with a boundary."""
+    model = random_language_model(["abcde", ""], cell=cell, num_layers=layers)
+    module, b = model.to_torch(), model.vocabulary_.boundary
+    streams = [[b, 0, 3, b, b, 4, 1], [2, 2, b, 0, 1, b, 3]]
+    logits, state = module(torch.tensor(streams).T)
+    for i, stream in enumerate(streams):
+        start = stream.index(b)
+        last = len(stream) - stream[::-1].index(b)
+        for t in range(start, len(stream)):
+            document = stream[max(j for j in range(t + 1) if stream[j] == b) + 1 : t + 1]
+            prefix = model.vocabulary_.decode(document)
+            np.testing.assert_allclose(logits[t, i].softmax(-1).detach(), model.predict_proba([prefix])[0], atol=1e-12)
+        h = state[0] if cell == "lstm" else state
+        read = model.hidden_states(model.vocabulary_.decode(stream[last:]))
+        np.testing.assert_allclose(h[:, i].detach(), read[-1], atol=1e-12)
+
+
+def test_state_goes_on():
+    model = random_language_model("abcde", cell="lstm", num_layers=2)
+    module = model.to_torch()
+    ids = torch.tensor([[0, 3], [2, 2], [4, 0]])
+    whole, end = module(ids)
+    first, state = module(ids[:1])
+    nothing, state = module(ids[:0], state)
+    rest, state = module(ids[1:], state)
+    assert nothing.shape == (0, 2, 5)
+    torch.testing.assert_close(torch.cat([first, rest]), whole)
+    torch.testing.assert_close(state, end)
+
+
+def test_no_gradient_beyond_a_boundary():
+    model = random_language_model(["ab", ""], cell="gru")
+    module, b = model.to_torch(), model.vocabulary_.boundary
+    state = torch.ones(1, 1, 7, dtype=torch.float64, requires_grad=True)
+    module(torch.tensor([[0], [b], [1]]), state)[0][1:].sum().backward()
+    assert not state.grad.any()
+
+
+def test_weights_are_copies_that_train():
+    model = random_language_model("abc")
+    module, before = model.to_torch(), model.params_["Why"].copy()
+    assert not module.training
+    module(module.encode("abc"))[0].sum().backward()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += parameter.grad
+    np.testing.assert_array_equal(model.params_["Why"], before)
+
+
+def test_copies_and_pickles():
+    module = random_language_model(["abc"], cell="lstm").to_torch()
+    ids = module.encode("cab")
+    for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        torch.testing.assert_close(other(ids)[0], module(ids)[0])
+
+
+def test_ids_of_one_axis():
+    module = random_language_model("abc").to_torch()
+    with pytest.raises(InvalidInputError, match=r"shape \(T, B\), not \(3,\)"):
+        module(torch.tensor([0, 1, 2]))

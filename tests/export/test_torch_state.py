@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+from examples import random_language_model
+from safetensors.numpy import save_file
+
+from crnn import BOUNDARY, UNKNOWN, CharRNN
+from crnn.errors import InvalidInputError
+
+CELLS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
+
+
+def torch_network(cell, num_layers, V=5, H=7, **options):
+    """Return PyTorch's own network of random weights, two biases each."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    return torch.nn.ModuleDict({
+        "rnn": getattr(torch.nn, CELLS[cell])(V, H, num_layers, **options),
+        "decoder": torch.nn.Linear(H, V),
+    }).double()  # fmt: skip
+
+
+def tensors(cell="gru", *, gates=3, V=3, H=2):
+    """Return a state_dict of arrays, of one layer."""
+    rng = np.random.default_rng(0)
+    shapes = {
+        "rnn.weight_ih_l0": (gates * H, V), "rnn.weight_hh_l0": (gates * H, H), "rnn.bias_ih_l0": (gates * H,),
+        "rnn.bias_hh_l0": (gates * H,), "decoder.weight": (V, H), "decoder.bias": (V,),
+    }  # fmt: skip
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_logits_are_those_of_pytorch(cell, num_layers, bias):
+    network = torch_network(cell, num_layers, bias=bias)
+    model = CharRNN.from_torch(network.state_dict(), "abcde")
+    assert (model.cell, model.num_layers, model.hidden_size, model.dtype) == (cell, num_layers, 7, "float64")
+    torch = pytest.importorskip("torch")
+    ids = torch.tensor([4, 0, 3, 3, 1])
+    output, _ = network["rnn"](torch.nn.functional.one_hot(ids, 5).double())
+    probabilities = network["decoder"](output).softmax(-1).detach().numpy()
+    prefixes = ["eaddb"[: i + 1] for i in range(5)]
+    np.testing.assert_allclose(model.predict_proba(prefixes), probabilities, rtol=1e-12)
+
+
+@pytest.mark.parametrize("source", ["abcba", b"abcba", ["abc", "ba"]], ids=["text", "bytes", "documents"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_there_and_back(cell, source, dtype):
+    pytest.importorskip("torch")
+    model = random_language_model(source, cell=cell, num_layers=2, dtype=dtype)
+    again = CharRNN.from_torch(model.to_torch(), model.vocabulary_)
+    assert again.vocabulary_ == model.vocabulary_
+    assert again.dtype == dtype.name
+    for name, array in model.params_.items():
+        np.testing.assert_array_equal(again.params_[name], array)
+
+
+def test_files(tmp_path):
+    torch = pytest.importorskip("torch")
+    network = torch_network("lstm", 1)
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    save_file({name: tensor.numpy() for name, tensor in network.state_dict().items()}, tmp_path / "model.safetensors")
+    expected = CharRNN.from_torch(network, "abcde").score("abcdeab")
+    for name in ("model.pt", "model.safetensors"):
+        assert CharRNN.from_torch(tmp_path / name, "abcde").score("abcdeab") == expected
+        assert CharRNN.from_torch(str(tmp_path / name), "abcde").score("abcdeab") == expected
+
+
+def test_file_that_would_run_code(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save(torch_network("rnn", 1), tmp_path / "model.pt")  # a whole module: pickled classes
+    with pytest.raises(InvalidInputError, match=r"model\.pt' holds more than tensors"):
+        CharRNN.from_torch(tmp_path / "model.pt", "abcde")
+
+
+def test_own_model_file(tmp_path):
+    CharRNN(3, max_steps=1).fit("abcab").save(tmp_path / "model.crnn")
+    with pytest.raises(InvalidInputError, match=r"model file of crnn: read it by CharRNN\.load"):
+        CharRNN.from_torch(tmp_path / "model.crnn", "abc")
+
+
+def test_half_precision_becomes_float32():
+    torch = pytest.importorskip("torch")
+    half = {name: torch.tensor(array).bfloat16() for name, array in tensors().items()}
+    assert CharRNN.from_torch(half, "abc").params_["Why"].dtype == np.float32
+
+
+def test_symbols_in_any_order():
+    """The same network, whatever the order of its ids."""
+    named = tensors(V=4)
+    symbols = ["b", BOUNDARY, "a", UNKNOWN]
+    model = CharRNN.from_torch(named, symbols)
+    assert list(model.vocabulary_) == ["a", "b", UNKNOWN, BOUNDARY]
+    for i, symbol in enumerate(symbols):
+        place = list(model.vocabulary_).index(symbol)
+        np.testing.assert_array_equal(model.params_["Wxh_l0"][:, place], named["rnn.weight_ih_l0"][:, i])
+        np.testing.assert_array_equal(model.params_["Why"][place], named["decoder.weight"][i])
+        assert model.params_["by"][place] == named["decoder.bias"][i]
+
+
+def test_bytes():
+    assert CharRNN.from_torch(tensors(), b"cab").vocabulary_ == CharRNN(2, max_steps=0).fit(b"abc").vocabulary_
+
+
+def test_goes_on_training():
+    model = CharRNN.from_torch(tensors(), "abc")
+    before = model.score("abcabcabc")
+    assert model.set_params(epochs=1).partial_fit("abc" * 100).score("abcabcabc") > before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rnn.weight_hh_l0": None}, "has no 'rnn.weight_hh_l0': the names are .*; it has decoder.bias"),
+        ({"rnn.weight_ih_l1": np.ones((6, 2))}, "holds 'rnn.weight_ih_l1', which is no part"),
+        ({"rnn.weight_hh_l1": np.ones((6, 2))}, "has no 'rnn.weight_ih_l1'"),
+        ({"rnn.weight_hh_l0": np.ones((4, 2))}, "has 4 rows and decoder.weight 2 columns"),
+        ({"rnn.weight_ih_l0": np.ones((6, 4))}, r"rnn.weight_ih_l0 has shape \(6, 4\).* must be \(6, 3\)"),
+        ({"decoder.weight": np.ones(3)}, "which is no matrix"),
+        ({"decoder.bias": np.array([0, np.nan, 0])}, "decoder.bias holds a number that is not finite"),
+        ({"epoch": "three"}, "is no tensor but a str"),
+    ],
+)
+def test_other_networks(changes, message):
+    named = {name: array for name, array in (tensors() | changes).items() if array is not None}
+    with pytest.raises(InvalidInputError, match=message):
+        CharRNN.from_torch(named, "abc")
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "message"),
+    [
+        ("ab", "decoder.weight has 3 rows, but the vocabulary has 2 symbols"),
+        ("aba", r"vocabulary\[2\] is 'a', which is vocabulary\[0\] as well"),
+        (["a", "b", "cd"], r"vocabulary\[2\] is 'cd', which is not one character"),
+        (["a", b"b", "c"], "symbols are all str, or all bytes"),
+        (["a", 1.5, "c"], r"vocabulary\[1\] is 1.5"),
+        ({"a": 0, "b": 1, "c": 2}, "in the order of ids, not dict"),
+        (3, "in the order of ids, not int"),
+    ],
+)
+def test_other_vocabularies(vocabulary, message):
+    with pytest.raises(InvalidInputError, match=message):
+        CharRNN.from_torch(tensors(), vocabulary)
+
+
+def test_no_state_dict():
+    with pytest.raises(InvalidInputError, match="a mapping of names to tensors, a module or a path, not list"):
+        CharRNN.from_torch([1], "abc")
