@@ -8,12 +8,11 @@ import sys
 
 import numpy as np
 import pytest
+from examples import instruction_set
 from hypothesis import settings
 
 from crnn import _kernels, threads
-from crnn.inference import packed_network as inference
-from crnn.inference import text_sampler, uniforms
-from crnn.training import trainer
+from crnn._kernels import core
 
 # A machine with fewer cores than threads makes single examples slow; that is no failure.
 settings.register_profile("crnn", deadline=None)
@@ -23,12 +22,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # pictures of the tests, doctests an
 
 
 @pytest.fixture(params=_kernels.available())
-def kernels(request, monkeypatch):
-    """The kernels of one instruction set after the other, which the library uses as long as the test runs."""
-    core = _kernels.load(request.param)
-    for user in (inference, text_sampler, trainer, uniforms):
-        monkeypatch.setattr(user, "core", core)
-    return core
+def kernels(request):
+    """The entry points, which use the kernels of one instruction set after the other as long as the test runs."""
+    with instruction_set(request.param):
+        yield core
 
 
 @pytest.fixture(params=["float32", "float64"])

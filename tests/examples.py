@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
 
-from crnn import CharRNN
+from crnn import CharRNN, _kernels
 from crnn.inference.packed_network import PackedNetwork
 from crnn.inference.sampling_controls import SamplingControls
 from crnn.inference.uniforms import Uniforms, root
@@ -21,6 +22,17 @@ from crnn.text.text_streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
 from crnn.training.step_settings import StepSettings
 from crnn.training.trainer import Trainer, threads_for
+
+
+@contextlib.contextmanager
+def instruction_set(name):
+    """Use the kernels of one instruction set."""
+    before = _kernels.instruction_set
+    _kernels.use(name)
+    try:
+        yield
+    finally:
+        _kernels.use(before)
 
 
 def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=0, scale=0.5):

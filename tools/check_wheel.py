@@ -3,17 +3,35 @@
 import re
 import subprocess
 import sys
+import zipfile
+from collections import Counter
 from pathlib import Path
 
-MOST_BYTES = 1_500_000
+MAX_BYTES = 4_000_000
+MAX_INSTRUCTION_SET_BYTES = 260_000  # of the wheel, the kernels of both number types
 NEWEST_GLIBC = (2, 28)
+
+
+def sizes(wheel: Path) -> Counter[str]:
+    """Return the compressed bytes of the wheel's parts: each instruction set, what else is compiled, and the rest."""
+    parts: Counter[str] = Counter()
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            kernels = re.match(r"crnn/_kernels/(\w+)/float\d+/", member.filename)
+            compiled = member.filename.endswith((".so", ".pyd"))
+            parts[kernels[1] if kernels else "core and cpu" if compiled else "Python"] += member.compress_size
+    return parts
 
 
 def fault(wheel: Path) -> str | None:
     """Return what is wrong with a wheel, or None."""
-    size = wheel.stat().st_size
-    if size > MOST_BYTES:
-        return f"{size} bytes, more than {MOST_BYTES}"
+    size, parts = wheel.stat().st_size, sizes(wheel)
+    print(f"{wheel.name}: {size} bytes;", ", ".join(f"{name} {part}" for name, part in parts.items()))
+    if size > MAX_BYTES:
+        return f"{size} bytes, more than {MAX_BYTES}"
+    for name in parts.keys() - {"core and cpu", "Python"}:
+        if parts[name] > MAX_INSTRUCTION_SET_BYTES:
+            return f"the kernels for {name} have {parts[name]} bytes, more than {MAX_INSTRUCTION_SET_BYTES}"
     if "linux" not in wheel.name:
         return None
     shown = subprocess.run(
@@ -22,7 +40,7 @@ def fault(wheel: Path) -> str | None:
     tag = re.search(r'platform tag:\s+"manylinux_(\d+)_(\d+)', " ".join(shown.split()))
     if tag is None or (int(tag[1]), int(tag[2])) > NEWEST_GLIBC:
         return f"auditwheel finds it consistent with no manylinux_2_28 or older:\n{shown}"
-    print(f"{wheel.name}: {size} bytes, manylinux_{tag[1]}_{tag[2]}")
+    print(f"{wheel.name}: manylinux_{tag[1]}_{tag[2]}")
     return None
 
 

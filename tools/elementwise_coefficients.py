@@ -191,21 +191,20 @@ def logarithm_parts(precision: Precision) -> tuple[float, float]:
 
 
 def constant_function(name: str, summary: str, single: str, double: str) -> list[str]:
-    """Render a function of no argument but the type."""
+    """Render a function without arguments."""
     return [
-        f"cdef inline floating {name}(floating like) noexcept nogil:",
+        f"cdef inline real {name}() noexcept nogil:",
         f"    # {summary}",
-        "    if floating is float:",
-        f"        return <float>{single}",
+        "    if SINGLE:",
+        f"        return <real>{single}",
         "    else:",
-        f"        return {double}",
+        f"        return <real>{double}",
     ]
 
 
 def horner_branch(result: Fit, variable: str, precision: Precision) -> list[str]:
     """Render the Horner steps of one precision."""
-    prefix = "<float>" if precision is SINGLE else ""
-    terms = [f"{prefix}{literal(c, precision)}" for c in reversed(result.coefficients)]
+    terms = [f"<real>{literal(c, precision)}" for c in reversed(result.coefficients)]
     return [
         f"        # largest relative error {result.error:.3f} * 2**-{precision.bits}",
         f"        value = {terms[0]}",
@@ -216,10 +215,10 @@ def horner_branch(result: Fit, variable: str, precision: Precision) -> list[str]
 def polynomial_function(name: str, variable: str, summary: str, make: Callable[[Precision], Fit]) -> list[str]:
     """Render a polynomial in both precisions."""
     return [
-        f"cdef inline floating {name}(floating {variable}) noexcept nogil:",
+        f"cdef inline real {name}(real {variable}) noexcept nogil:",
         f"    # {summary}",
-        "    cdef floating value",
-        "    if floating is float:",
+        "    cdef real value",
+        "    if SINGLE:",
         *horner_branch(make(SINGLE), variable, SINGLE),
         "    else:",
         *horner_branch(make(DOUBLE), variable, DOUBLE),

@@ -17,11 +17,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examples import Run, expected_run, memory, network, states, symbols
+from examples import Run, expected_run, instruction_set, memory, network, states, symbols
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import _kernels
+from crnn._kernels import core
 from crnn.inference.packed_network import PackedNetwork
 from crnn.model.cells import MOST_LAYERS
 from crnn.model.layout import Layout, aligned_zeros
@@ -30,7 +31,6 @@ from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
 from crnn.threads import MAX_THREADS
 
-BUILDS = [_kernels.load(name) for name in _kernels.available()]
 K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces
 
 
@@ -46,17 +46,18 @@ def pack(layout, params, *, one_row=False):
 
 
 def test_the_build_can_be_forced():
-    code = "import crnn._kernels as k; print(k.instruction_set, k.core.__name__)"
+    code = "import crnn._kernels as k, sys; print(k.instruction_set, *[m for m in sys.modules if '.float' in m])"
     for name in _kernels.available():
         environment = {**os.environ, "CRNN_ISA": name}
         out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        assert out.stdout.split() == [name, f"crnn._kernels.{name}.core"]
+        modules = (f"crnn._kernels.{name}.float{bits}" for bits in (32, 64))
+        assert out.stdout.split() == [name, *(f"{module}{end}" for module in modules for end in ("", ".kernels"))]
 
 
 def test_the_baseline_is_always_there_and_an_unknown_set_is_refused():
     assert _kernels.available()[0] == "baseline"
     with pytest.raises(ValueError, match="'mmx' is not available here; choose from baseline"):
-        _kernels.load("mmx")
+        _kernels.use("mmx")
 
 
 # --------------------------------------------------------------------- panel product
@@ -98,7 +99,7 @@ def test_panel_product(kernels, dtype, size, packing):
 
 
 @given(
-    st.sampled_from(BUILDS),
+    st.sampled_from(_kernels.available()),
     st.integers(1, 19),
     st.integers(1, 2 * K_BLOCK),
     st.integers(1, 103),
@@ -106,8 +107,9 @@ def test_panel_product(kernels, dtype, size, packing):
     st.booleans(),
     st.booleans(),
 )
-def test_panel_product_of_any_size(core, M, K, N, dtype, transposed, one_row):
-    check_product(core, M, K, N, dtype, transposed, one_row)
+def test_panel_product_of_any_size(name, M, K, N, dtype, transposed, one_row):
+    with instruction_set(name):
+        check_product(core, M, K, N, dtype, transposed, one_row)
 
 
 @pytest.mark.parametrize("K", [11, K_BLOCK + 11])
@@ -374,9 +376,7 @@ def test_any_number_of_threads_gives_the_same_numbers(kernels, dtype, cell, opti
 def test_instruction_sets_agree(dtype, cell, B, T, n_threads):
     results = []
     for name in _kernels.available():
-        with pytest.MonkeyPatch.context() as patch:
-            for user in ("crnn.training.trainer", "crnn.inference.packed_network"):
-                patch.setattr(f"{user}.core", _kernels.load(name))
+        with instruction_set(name):
             arguments = start(dtype, B, T, cell=cell, num_layers=2)
             run = Run(*arguments, T=T, n_threads=n_threads, dropout=0.3, learning_rate=0.01).steps(2)
             state = tuple(np.ascontiguousarray(array[:, :1]) for array in run.state)

@@ -1,36 +1,41 @@
-"""Compiled kernels; `core` is the build for the best instruction set that this processor has.
+"""Compiled kernels: `core` is what Python calls; it uses the kernels of the best instruction set of this processor.
 
 ``CRNN_ISA=baseline|avx2|avx512`` in the environment, when the package is first imported, forces one.
 """
 
+import importlib
 import importlib.util
 import os
-from types import ModuleType
-from typing import TYPE_CHECKING
 
-from . import cpu
+from . import core, cpu
 
 INSTRUCTION_SETS = ("baseline", "avx2", "avx512")  # from the least to the most demanding
+
+instruction_set: str
+"""The one in use."""
 
 
 def available() -> tuple[str, ...]:
     """Return the instruction sets that this build holds and this processor has."""
-    return tuple(
-        name for name in INSTRUCTION_SETS[: cpu.level() + 1] if importlib.util.find_spec(f"{__name__}.{name}.core")
-    )
+    return tuple(name for name in INSTRUCTION_SETS[: cpu.level() + 1] if _built(name))
 
 
-def load(name: str) -> ModuleType:
-    """Return the kernels built for an instruction set, one of `available`."""
+def use(name: str) -> None:
+    """Use the kernels of an instruction set, one of `available`, for the networks that are made from now on."""
+    global instruction_set
     if name not in available():
         raise ValueError(
             f"instruction set {name!r} is not available here; choose from {', '.join(available())} (CRNN_ISA)"
         )
-    return importlib.import_module(f"{__name__}.{name}.core")
+    core.use(*(importlib.import_module(f"{__name__}.{name}.{dtype}.kernels") for dtype in ("float32", "float64")))
+    instruction_set = name
 
 
-instruction_set = os.environ.get("CRNN_ISA") or available()[-1]
-if TYPE_CHECKING:
-    from . import core
-else:
-    core = load(instruction_set)
+def _built(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(f"{__name__}.{name}.float32.kernels") is not None
+    except ModuleNotFoundError:  # not even a folder of this name
+        return False
+
+
+use(os.environ.get("CRNN_ISA") or available()[-1])

@@ -1,11 +1,10 @@
 """The boundary symbol: a stream that reads it starts from zeros, whatever it read before, and no gradient goes further.
 
-So documents can follow one another in a stream, and each is read as if it were alone. The states themselves are kept as
-they are, since they also are outputs of the step before: what reads them as a past reads a copy.
+So documents can follow one another in a stream, and each is read as if it were alone. The states themselves are kept,
+since they are also outputs of the step before: a step that reads them as its past reads a copy with zeros.
 """
-from cython cimport floating
 from libc.string cimport memcpy, memset
-from .network cimport Network
+from .interface cimport Network, real
 
 
 cdef inline bint any_starts(const Network* net, const int* x, Py_ssize_t B) noexcept nogil:
@@ -18,21 +17,21 @@ cdef inline bint any_starts(const Network* net, const int* x, Py_ssize_t B) noex
     return False
 
 
-cdef inline void clear_starting(const Network* net, const int* x, Py_ssize_t rows, Py_ssize_t n, floating* a,
+cdef inline void clear_starting(const Network* net, const int* x, Py_ssize_t rows, Py_ssize_t n, real* a,
                                 Py_ssize_t lda) noexcept nogil:
     """a[x == boundary, :n] = 0"""
     cdef Py_ssize_t r
     if net.boundary >= 0:
         for r in range(rows):
             if x[r] == net.boundary:
-                memset(a + r * lda, 0, n * sizeof(floating))
+                memset(a + r * lda, 0, n * sizeof(real))
 
 
-cdef inline const floating* without_past(const Network* net, const int* x, Py_ssize_t B, Py_ssize_t n,
-                                         const floating* a, Py_ssize_t lda, floating* cut) noexcept nogil:
-    """Return a (B, n), or a copy of it in `cut` where a stream reads the boundary: its row is zero there."""
+cdef inline const real* without_past(const Network* net, const int* x, Py_ssize_t B, Py_ssize_t n, const real* a,
+                                     Py_ssize_t lda, real* cut) noexcept nogil:
+    """Return a (B, n), or where a stream reads the boundary a copy of it in `cut`, in which that stream's row is zero."""
     if not any_starts(net, x, B):
         return a
-    memcpy(cut, a, B * lda * sizeof(floating))
+    memcpy(cut, a, B * lda * sizeof(real))
     clear_starting(net, x, B, n, cut, lda)
     return cut

@@ -1,3 +1,4 @@
+from types import ModuleType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -6,6 +7,8 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 MANY_ROWS: int
+
+def use(float32: ModuleType, float64: ModuleType) -> None: ...
 
 class Network:
     @property

@@ -5,14 +5,9 @@ finds the same ones as the forward pass and nothing is stored, and a stream's do
 threads. The hash is lowbias32 (Chris Wellons, "Prospecting for Hash Functions", 2018). Recurrent weights are dropped
 for a whole training step: there the place is the layer and the weight's index.
 """
-from cython cimport floating
 from libc.stdint cimport uint32_t, uint64_t
+from .interface cimport Dropout, real
 from .panels cimport Columns
-
-ctypedef struct Dropout:
-    double rate
-    uint32_t step_key  # of the seed and the training step
-    Py_ssize_t first_stream  # of the shard
 
 cdef enum:
     UNIT_STEP = 0x9E3779B9
@@ -37,17 +32,17 @@ cdef inline uint32_t weights_key(uint32_t step_key, Py_ssize_t layer) noexcept n
     return mix(~step_key ^ <uint32_t>layer * <uint32_t>UNIT_STEP)
 
 
-cdef inline void drop_run(double rate, uint32_t key, Py_ssize_t first, Py_ssize_t n, floating* a) noexcept nogil:
+cdef inline void drop_run(double rate, uint32_t key, Py_ssize_t first, Py_ssize_t n, real* a) noexcept nogil:
     """a *= mask                                       (n,): units of a stream, or weights, from number `first` on"""
     cdef uint32_t bound = <uint32_t>(rate * 16777216.0 + 0.5), place = key + <uint32_t>first * <uint32_t>UNIT_STEP
-    cdef floating factor = <floating>(1 / (1 - rate))
+    cdef real factor = <real>(1 / (1 - rate))
     cdef Py_ssize_t i
     for i in range(n):
-        a[i] *= factor if (mix(place + <uint32_t>i * <uint32_t>UNIT_STEP) >> 8) >= bound else <floating>0
+        a[i] *= factor if (mix(place + <uint32_t>i * <uint32_t>UNIT_STEP) >> 8) >= bound else <real>0
 
 
 cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last, Py_ssize_t B,
-                          Py_ssize_t H, Columns own, floating* a) noexcept nogil:
+                          Py_ssize_t H, Columns own, real* a) noexcept nogil:
     """a *= mask                                       (last - first, B, H): a layer's outputs in these time steps
 
     Of the units that are `own`.

@@ -1,50 +1,53 @@
 """One time step of inference, cut where a symbol is drawn: what can be multiplied before it is known, and the rest."""
-from cython cimport floating
-from .chunk cimport Chunk, begin_step, carry_states, finish_step, layers_forward, start_anew
 from .decoder cimport decode
-from .draws cimport Steering, weigh_rows
-from .dropout cimport Dropout
-from .network cimport RNN, Network
+from .draws cimport weigh_rows
+from .first_layer_step cimport begin_step, finish_step, restart_at_boundary
+from .interface cimport Steering, Weights, Workspace, real
+from .layers cimport layers_forward
+from .workspace cimport carry_states, layer_c, layer_h, layer_z
 
 
-cdef inline floating* input_of(const Network* net, Chunk chunk, floating* h, floating* gates) noexcept nogil:
-    """Where z of the first layer's next step is: in a vanilla cell where its state will be."""
-    return h + chunk.following if net.cell == RNN else gates
+cdef inline void prepare_draw(const Weights* w, const Workspace* work, const Steering* steering, bint ahead, bint back,
+                              const Py_ssize_t* texts) noexcept nogil:
+    """y = h @ Wy + by of the top layer, as probabilities up to a factor; `ahead` of the symbols also z = h @ Wh + bh
 
-
-cdef inline void prepare_draw(const Network* net, const floating* p, const floating* panels, Chunk chunk, bint ahead,
-                              bint back, const Steering* steering, const Py_ssize_t* texts, floating* h,
-                              floating* gates, floating* y) noexcept nogil:
-    """Probabilities, up to a factor, of y = h @ Wy + by of the top layer; `ahead` of the symbols also z = h @ Wh + bh.
-
-    One stream does both products, in turns: what was multiplied by last is still in the cache when it comes first. A
-    second one that does not need them starts while the exponentials, which wait for one another, go on.
+    A single stream does both products, in alternating order: what was multiplied by last is still in the cache when it
+    comes first. The exponentials wait for one another; a second product that does not need them runs meanwhile.
     """
+    cdef const real* h = layer_h(work, 0, 0)
+    cdef real* z = layer_z(w.net, work, 0, 0)
     if ahead and back:
-        begin_step(net, p, panels, chunk.B, h, True, input_of(net, chunk, h, gates))
-    decode(net, p, panels, chunk.B, h + (net.L - 1) * chunk.states, y, back)
-    weigh_rows(net, steering, chunk.B, texts, y)
+        begin_step(w, work.B, h, True, z)
+    decode(w, work.B, layer_h(work, w.net.L - 1, 0), work.y, back)
+    weigh_rows(w.net, steering, work.B, texts, work.y)
     if ahead and not back:
-        begin_step(net, p, panels, chunk.B, h, False, input_of(net, chunk, h, gates))
+        begin_step(w, work.B, h, False, z)
 
 
-cdef inline void move_on(const Network* net, const floating* p, const floating* panels, Chunk chunk, bint ahead,
-                         bint back, const int* x, floating* h, floating* c, floating* gates) noexcept nogil:
-    """The states of the time step after those in h and c, once the symbols x (B,) are drawn."""
-    cdef const Dropout* no_dropout = NULL
-    cdef floating* nothing = NULL
-    cdef floating* z = input_of(net, chunk, h, gates)
+cdef inline void advance(const Weights* w, const Workspace* work, bint ahead, bint back, const int* x) noexcept nogil:
+    """h[:, 1], c[:, 1] = the states after those in h[:, 0], c[:, 0], once the symbols x (B,) are drawn."""
+    cdef const real* h = layer_h(work, 0, 0)
+    cdef real* z = layer_z(w.net, work, 0, 0)
     if not ahead:
-        begin_step(net, p, panels, chunk.B, h, back, z)
-    start_anew(net, p, chunk, x, z, c, h)
-    finish_step(net, p, x, chunk.B, h, c, z, c + chunk.following, h + chunk.following)
-    if net.L > 1:
-        layers_forward(net, p, panels, chunk, x, 0, 1, no_dropout, h, c, gates, nothing, 1)
+        begin_step(w, work.B, h, back, z)
+    restart_at_boundary(w, work, x, z)
+    if w.net.has_c:
+        finish_step(w, x, work.B, h, layer_c(work, 0, 0), z, layer_c(work, 0, 1), layer_h(work, 0, 1))
+    else:
+        finish_step(w, x, work.B, h, h, z, layer_h(work, 0, 1), layer_h(work, 0, 1))
+    if w.net.L > 1:
+        layers_forward(w, work, x, 0, 1, 1)
 
 
-cdef inline void put_back(const Network* net, Chunk chunk, floating* h, floating* c) noexcept nogil:
-    """Of a draw's two places for states, which take turns: those in the second one, where h and c are, to the first."""
-    cdef floating* first_h = h + chunk.following
-    cdef floating* first_c = c + chunk.following
-    chunk.following = -chunk.following
-    carry_states(net, chunk, 1, first_h, first_c)
+cdef inline void swap_states(Workspace* work) noexcept nogil:
+    """After `advance`: a draw's two places for states change their roles."""
+    work.h += work.following
+    if work.c != NULL:
+        work.c += work.following
+    work.following = -work.following
+
+
+cdef inline void restore_states(const Weights* w, Workspace* work) noexcept nogil:
+    """After an odd number of `swap_states`: copy the states from the second place to the first."""
+    swap_states(work)
+    carry_states(w.net, work, 1)

@@ -1,33 +1,39 @@
-"""What reaches the cells of a layer from below, and the gradient of it: look-ups in the first layer, products above.
+"""What reaches the cells of a layer from below, and its gradient: look-ups in the first layer, products above.
 
-Each function does the part of a member of a crew: that of the units which are `own`.
+Each function computes the units that are `own`, those of one thread of a group.
 """
-from cython cimport floating
-from .crew cimport Crew, own_columns
-from .network cimport GRU, Network, input_block
-from .panels cimport Columns, Panel, multiply_panel, packed_elements, panel_among, panel_count
-from .row_products cimport (add_column_sums, add_weight_gradient, clear_rows, multiply_rows, multiply_rows_back,
-                            set_rows)
+from .blas cimport add_product
+from .interface cimport Network, Weights, Workspace, real
+from .network cimport input_block
+from .panels cimport Columns, Panel, multiply_panel, multiply_panels, packed_elements, panel_among, panel_count
+from .row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
+from .thread_group cimport own_columns
 
 
-cdef inline void set_biases(const Network* net, const floating* p, Py_ssize_t l, Columns own, Py_ssize_t rows,
-                            floating* z) noexcept nogil:
+cdef inline void set_split_bias(const Network* net, const real* p, Py_ssize_t l, Columns own, Py_ssize_t rows,
+                                real* z) noexcept nogil:
+    """z[split gate] = bn                              (rows, H): the recurrent part's own bias, if a gate is split"""
+    if net.split_gate >= 0:
+        set_rows(p + net.layer[l].bn + own.first, rows, own.count, z + net.split_gate * net.H + own.first, net.ldg)
+
+
+cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Columns own, Py_ssize_t rows,
+                            real* z) noexcept nogil:
     """z = bh                                          (rows, G H): what a layer's products are then added to"""
     cdef Py_ssize_t g, H = net.H
     for g in range(net.G):
         set_rows(p + net.layer[l].bh + g * H + own.first, rows, own.count, z + input_block(net, g) * H + own.first,
                  net.ldg)
-    if net.cell == GRU:
-        set_rows(p + net.layer[l].bn + own.first, rows, own.count, z + 2 * H + own.first, net.ldg)
+    set_split_bias(net, p, l, own, rows, z)
 
 
-cdef inline void look_up_input(const Network* net, const floating* p, const int* x, Columns own, Py_ssize_t B,
-                               floating* z) noexcept nogil:
+cdef inline void look_up_input(const Network* net, const real* p, const int* x, Columns own, Py_ssize_t B,
+                               real* z) noexcept nogil:
     """z = Wx[x] + bh                                  (B, G H): the first layer's input, a row for each stream"""
     cdef Py_ssize_t b, j, g, H = net.H
-    cdef const floating* bias
-    cdef const floating* row
-    cdef floating* out
+    cdef const real* bias
+    cdef const real* row
+    cdef real* out
     for b in range(B):
         for g in range(net.G):
             bias = p + net.layer[0].bh + g * H + own.first
@@ -35,27 +41,32 @@ cdef inline void look_up_input(const Network* net, const floating* p, const int*
             out = z + b * net.ldg + input_block(net, g) * H + own.first
             for j in range(own.count):
                 out[j] = row[j] + bias[j]
-    if net.cell == GRU:
-        set_rows(p + net.layer[0].bn + own.first, B, own.count, z + 2 * H + own.first, net.ldg)
+    set_split_bias(net, p, 0, own, B, z)
 
 
-cdef inline void project_input(const Network* net, const floating* p, const floating* panels, Py_ssize_t l,
-                               Columns own, Py_ssize_t rows, const floating* below, floating* z) noexcept nogil:
+cdef inline void project_input(const Weights* w, Py_ssize_t l, Columns own, Py_ssize_t rows, const real* below,
+                               real* z) noexcept nogil:
     """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H): the input of a higher layer"""
-    cdef Py_ssize_t g, H = net.H, N = net.G * H
-    set_biases(net, p, l, own, rows, z)
+    cdef const Network* net = w.net
+    cdef Py_ssize_t g, H = net.H, gate = packed_elements(net.units, H)
+    cdef const real* Wx = w.p + net.layer[l].Wx + own.first
+    cdef const real* panels = w.panels + net.layer[l].Wx_panels + net.units * own.first
+    cdef real* out
+    set_biases(net, w.p, l, own, rows, z)
     for g in range(net.G):
-        multiply_rows(net.many, rows, net.units, own.count, below, H, p + net.layer[l].Wx + g * H + own.first, N,
-                      panels + net.layer[l].Wx_panels + g * packed_elements(p, net.units, H) + net.units * own.first,
-                      net.most_rows, z + input_block(net, g) * H + own.first, net.ldg)
+        out = z + input_block(net, g) * H + own.first
+        if net.gemm == NULL:
+            multiply_panels(rows, net.units, own.count, below, H, panels + g * gate, net.max_row_vectors, out, net.ldg)
+        else:
+            add_product(net.gemm, rows, own.count, net.units, below, H, Wx + g * H, net.G * H, out, net.ldg)
 
 
-cdef inline void add_lookup_gradient(const Network* net, const floating* dz, const int* x, Columns own, Py_ssize_t B,
-                                     floating* d) noexcept nogil:
+cdef inline void add_lookup_gradient(const Network* net, const real* dz, const int* x, Columns own, Py_ssize_t B,
+                                     real* d) noexcept nogil:
     """dWx[x] += dz                                    the backward of `look_up_input`, while dz is in the cache"""
     cdef Py_ssize_t b, j, g, H = net.H
-    cdef const floating* out
-    cdef floating* row
+    cdef const real* out
+    cdef real* row
     for b in range(B):
         for g in range(net.G):
             row = d + net.layer[0].Wx + (x[b] * net.G + g) * H + own.first
@@ -64,50 +75,57 @@ cdef inline void add_lookup_gradient(const Network* net, const floating* dz, con
                 row[j] += out[j]
 
 
-cdef inline void add_lookup_bias_gradient(const Network* net, Columns own, Py_ssize_t n, const int* x,
-                                          Py_ssize_t* seen, Py_ssize_t now, floating* d) noexcept nogil:
+cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) noexcept nogil:
     """dbh = dWx.sum(axis=0)                           every dz is in one row of dWx; rows of other symbols are zero"""
+    cdef Columns own = own_columns(&work.group, net.H)
     cdef Py_ssize_t i, g, H = net.H, N = net.G * H, start
-    for i in range(n):
-        if seen[x[i]] != now:
-            seen[x[i]] = now
+    for i in range(work.T * work.B):
+        if work.seen[work.x[i]] != work.stamp:
+            work.seen[work.x[i]] = work.stamp
             for g in range(net.G):
                 start = g * H + own.first
-                add_column_sums(d + net.layer[0].Wx + x[i] * N + start, 1, own.count, N, d + net.layer[0].bh + start)
+                add_column_sums(work.d + net.layer[0].Wx + work.x[i] * N + start, 1, own.count, N,
+                                work.d + net.layer[0].bh + start)
 
 
-cdef inline void project_input_back(const Network* net, const floating* p, const floating* panels, Py_ssize_t l,
-                                    const Crew* crew, Py_ssize_t rows, const floating* below, const floating* dz,
-                                    floating* d, floating* scratch, floating* dbelow) noexcept nogil:
-    """dWx += below.T @ dz; dbh += dz.sum(axis=0); dbelow = dz @ Wx.T          the backward of `project_input`"""
-    cdef Py_ssize_t H = net.H, N = net.G * H, ld = net.ldg
-    cdef Columns own = own_columns(crew, p, H), part = own_columns(crew, p, 2 * H if net.cell == GRU else N)
-    cdef const floating* WxT = panels + net.layer[l].WxT_panels
-    cdef floating* dWx = d + net.layer[l].Wx
-    cdef floating* dbh = d + net.layer[l].bh
-    add_weight_gradient(net.many, rows, H, part.count, below, H, dz + part.first, ld, scratch, dWx + part.first, N)
+cdef inline void project_input_back(const Weights* w, const Workspace* work, Py_ssize_t l, Py_ssize_t rows,
+                                    const real* below, const real* dz, real* dbelow) noexcept nogil:
+    """dWx += below.T @ dz; dbh += dz.sum(axis=0); dbelow = dz @ Wx.T          the backward of `project_input`
+
+    (H, G H) += (rows, H)' (rows, G H);  (G H,) += (rows, G H);  (rows, H) = (rows, G H) (H, G H)'
+    """
+    cdef const Network* net = w.net
+    cdef Py_ssize_t H = net.H, N = net.G * H, ld = net.ldg, split = net.split_gate
+    cdef Columns own = own_columns(&work.group, H), part = own_columns(&work.group, split * H if split >= 0 else N)
+    cdef const real* WxT = w.panels + net.layer[l].WxT_panels
+    cdef real* dWx = work.d + net.layer[l].Wx
+    cdef real* dbh = work.d + net.layer[l].bh
+    add_weight_gradient(net, rows, H, part.count, below, dz + part.first, ld, work.scratch, dWx + part.first, N)
     add_column_sums(dz + part.first, rows, part.count, ld, dbh + part.first)
-    if net.cell == GRU:
-        add_weight_gradient(net.many, rows, H, own.count, below, H, dz + 3 * H + own.first, ld, scratch,
-                            dWx + 2 * H + own.first, N)
-        add_column_sums(dz + 3 * H + own.first, rows, own.count, ld, dbh + 2 * H + own.first)
-        # dbelow = dz[r z] @ Wx[r z].T + dn @ Wx[n].T, so that the last block is added to the others
-        multiply_split_back(net, own, rows, dz, WxT, dbelow)
+    if split >= 0:  # the input part of the last gate is in block G
+        dz += N
+        add_weight_gradient(net, rows, H, own.count, below, dz + own.first, ld, work.scratch,
+                            dWx + split * H + own.first, N)
+        add_column_sums(dz + own.first, rows, own.count, ld, dbh + split * H + own.first)
+        multiply_split_back(net, own, rows, dz - N, WxT, dbelow)
     else:
-        multiply_rows_back(rows, N, own.count, dz, ld, WxT + N * own.first, net.most_rows, dbelow + own.first, H)
+        multiply_rows_back(rows, N, own.count, dz, ld, WxT + N * own.first, net.max_row_vectors, dbelow + own.first, H)
 
 
-cdef inline void multiply_split_back(const Network* net, Columns own, Py_ssize_t rows, const floating* dz,
-                                     const floating* WxT, floating* dbelow) noexcept nogil:
-    """dbelow = [dr dz dn] @ Wx.T for a GRU's rows [dr dz dm dn]             (rows, H) = (rows, 3 H) (H, 3 H)'"""
-    cdef Py_ssize_t H = net.H, j, width
-    cdef const floating* panel
+cdef inline void multiply_split_back(const Network* net, Columns own, Py_ssize_t rows, const real* dz,
+                                     const real* WxT, real* dbelow) noexcept nogil:
+    """dbelow = dz[:, gates before the split one] @ Wx.T + dz[:, block G] @ Wx[:, split gate].T
+
+    (rows, H) = (rows, S H) (H, S H)' + (rows, H) (H, H)' for the split gate S, the last one.
+    """
+    cdef Py_ssize_t H = net.H, N = net.G * H, before = net.split_gate * H, j, width
+    cdef const real* panel
     cdef Panel part
     clear_rows(rows, own.count, dbelow + own.first, H)
-    for j in range(panel_count(dz, own.count, net.most_rows)):
-        part = panel_among(dz, own, net.most_rows, j, False)
-        width = packed_elements(dz, 1, part.columns)
-        panel = WxT + 3 * H * part.start
-        multiply_panel(rows, 2 * H, dz, net.ldg, panel, part.columns, panel + 2 * H * width, dbelow + part.start, H)
-        multiply_panel(rows, H, dz + 3 * H, net.ldg, panel + 2 * H * width, part.columns, WxT + 3 * H * part.next,
+    for j in range(panel_count(own.count, net.max_row_vectors)):
+        part = panel_among(own, net.max_row_vectors, j, False)
+        width = packed_elements(1, part.columns)
+        panel = WxT + N * part.start
+        multiply_panel(rows, before, dz, net.ldg, panel, part.columns, panel + before * width, dbelow + part.start, H)
+        multiply_panel(rows, H, dz + N, net.ldg, panel + before * width, part.columns, WxT + N * part.next,
                        dbelow + part.start, H)

@@ -3,64 +3,26 @@
 A row of the gates' array is [i f g o tanh(c)], H columns each: before the step the first four hold z, after it the
 gates, and after the backward step the gradients of what the non-linearities were applied to.
 """
-from cython cimport floating
 from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_
-from .panels cimport (MOST_COLUMNS, Columns, Panel, ask_for, multiply_panel, narrow_panel, packed_elements, panel_among,
-                      panel_count, whole_panel)
+from .interface cimport real
+from .panels cimport MAX_COLUMNS
 
 
-cdef inline void lstm_forward(Py_ssize_t B, Py_ssize_t H, Py_ssize_t units, Columns own, const floating* h_prev,
-                              const floating* c_prev, const floating* Wh_panels, int most, bint back, floating* gates,
-                              Py_ssize_t ldg, floating* c, floating* h) noexcept nogil:
-    """gates += h_prev @ Wh, then the cell              (B, 4 H) += (B, H) (H, 4 H), a panel's units at a time
+cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real* gates, real* c,
+                            real* h) noexcept nogil:
+    """i, f, o = sigmoid(i, f, o); g = tanh(g); c = f c_prev + i g; h = o tanh(c)          n units of one stream
 
-    All this and the backward step only of the units that are `own`.
+    Results go through local arrays: the compiler sees that nothing else overlaps with them. With a loop for each gate,
+    its constants stay in the registers.
     """
-    cdef Py_ssize_t i, b, g, gate = packed_elements(h_prev, units, H)
-    cdef const floating* Wh
-    cdef floating* row
-    cdef Panel panel
-    for i in range(panel_count(h_prev, own.count, most)):
-        panel = panel_among(h_prev, own, most, i, back)
-        for g in range(4):
-            Wh = Wh_panels + g * gate + units * panel.start
-            multiply_panel(B, units, h_prev, H, Wh, panel.columns,
-                           Wh + gate if g < 3 else Wh_panels + units * panel.next, gates + g * H + panel.start, ldg)
-        for b in range(B):
-            row = gates + b * ldg + panel.start
-            ask_for(5, H, row + B * ldg, panel.columns)  # of the next time step
-            ask_for(1, H, c + (B + b) * H + panel.start, panel.columns)
-            ask_for(1, H, h + (B + b) * H + panel.start, panel.columns)
-            lstm_units(panel.columns, H, c_prev + b * H + panel.start, row, c + b * H + panel.start,
-                       h + b * H + panel.start)
-
-
-cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, floating* gates, floating* c,
-                            floating* h) noexcept nogil:
-    """The cell's arithmetic for n units of one stream; with loops of known length for a panel's."""
-    if n == whole_panel(gates):
-        lstm_some_units(whole_panel(gates), H, c_prev, gates, c, h)
-    elif n == narrow_panel(gates):
-        lstm_some_units(narrow_panel(gates), H, c_prev, gates, c, h)
-    else:
-        lstm_some_units(n, H, c_prev, gates, c, h)
-
-
-cdef inline void lstm_some_units(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, floating* gates, floating* c,
-                                 floating* h) noexcept nogil:
-    """The cell's arithmetic for n units of one stream.
-
-    Results go through arrays of its own, with which, as the compiler can see, nothing else overlaps. A loop for each
-    gate leaves its constants in the registers.
-    """
-    cdef floating i[MOST_COLUMNS]
-    cdef floating f[MOST_COLUMNS]
-    cdef floating g[MOST_COLUMNS]
-    cdef floating o[MOST_COLUMNS]
-    cdef floating cell[MOST_COLUMNS]
-    cdef floating top[MOST_COLUMNS]
-    cdef Py_ssize_t j, size = n * sizeof(floating)
+    cdef real i[MAX_COLUMNS]
+    cdef real f[MAX_COLUMNS]
+    cdef real g[MAX_COLUMNS]
+    cdef real o[MAX_COLUMNS]
+    cdef real cell[MAX_COLUMNS]
+    cdef real top[MAX_COLUMNS]
+    cdef Py_ssize_t j, size = n * sizeof(real)
     for j in range(n):
         i[j] = sigmoid_(gates[j])
     for j in range(n):
@@ -82,51 +44,20 @@ cdef inline void lstm_some_units(Py_ssize_t n, Py_ssize_t H, const floating* c_p
         h[j] = o[j] * top[j]
 
 
-cdef inline void lstm_backward(Py_ssize_t B, Py_ssize_t H, Columns own, const floating* dz_next,
-                               const floating* WhT_panels, int most, bint back, const floating* c_prev,
-                               floating* gates, Py_ssize_t ldg, floating* dh, floating* dc) noexcept nogil:
-    """dh += dz_next @ Wh.T; gates = their gradients; dc = that of c_prev     dz_next NULL at the last step
+cdef inline void lstm_units_backward(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real* gates, real* dh,
+                                     real* dc) noexcept nogil:
+    """The backward of `lstm_units`; dc comes in as what reaches c from the step after, and leaves as that of c_prev.
 
-    dh comes in as that from above, dc as that of c from the step after.
+    d = dc + dh o (1 - tanh(c)^2); di = d g i (1 - i); df = d c_prev f (1 - f); dg = d i (1 - g^2);
+    do = dh tanh(c) o (1 - o); dc_prev = d f
     """
-    cdef Py_ssize_t i, b
-    cdef floating* row
-    cdef Panel panel
-    for i in range(panel_count(dh, own.count, most)):
-        panel = panel_among(dh, own, most, i, back)
-        if dz_next != NULL:
-            multiply_panel(B, 4 * H, dz_next, ldg, WhT_panels + 4 * H * panel.start, panel.columns,
-                           WhT_panels + 4 * H * panel.next, dh + panel.start, H)
-        for b in range(B):
-            row = gates + b * ldg + panel.start
-            ask_for(5, H, row - B * ldg, panel.columns)  # of the time step before
-            ask_for(1, H, c_prev + (b - B) * H + panel.start, panel.columns)
-            ask_for(1, H, dh + (b - B) * H + panel.start, panel.columns)
-            lstm_units_backward(panel.columns, H, c_prev + b * H + panel.start, dh + b * H + panel.start, row,
-                                dc + b * H + panel.start)
-
-
-cdef inline void lstm_units_backward(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, const floating* dh,
-                                     floating* gates, floating* dc) noexcept nogil:
-    """The backward of `lstm_units`."""
-    if n == whole_panel(gates):
-        lstm_some_units_backward(whole_panel(gates), H, c_prev, dh, gates, dc)
-    elif n == narrow_panel(gates):
-        lstm_some_units_backward(narrow_panel(gates), H, c_prev, dh, gates, dc)
-    else:
-        lstm_some_units_backward(n, H, c_prev, dh, gates, dc)
-
-
-cdef inline void lstm_some_units_backward(Py_ssize_t n, Py_ssize_t H, const floating* c_prev, const floating* dh,
-                                          floating* gates, floating* dc) noexcept nogil:
-    """The backward of `lstm_some_units`."""
-    cdef floating di[MOST_COLUMNS]
-    cdef floating df[MOST_COLUMNS]
-    cdef floating dg[MOST_COLUMNS]
-    cdef floating do_[MOST_COLUMNS]
-    cdef floating dc_prev[MOST_COLUMNS]
-    cdef floating i, f, g, o, top, d
-    cdef Py_ssize_t j, size = n * sizeof(floating)
+    cdef real di[MAX_COLUMNS]
+    cdef real df[MAX_COLUMNS]
+    cdef real dg[MAX_COLUMNS]
+    cdef real do_[MAX_COLUMNS]
+    cdef real dc_prev[MAX_COLUMNS]
+    cdef real i, f, g, o, top, d
+    cdef Py_ssize_t j, size = n * sizeof(real)
     for j in range(n):
         i = gates[j]
         f = gates[H + j]
@@ -144,3 +75,15 @@ cdef inline void lstm_some_units_backward(Py_ssize_t n, Py_ssize_t H, const floa
     memcpy(gates + 2 * H, dg, size)
     memcpy(gates + 3 * H, do_, size)
     memcpy(dc, dc_prev, size)
+
+
+cdef inline void lstm_state_gradients(Py_ssize_t n, Py_ssize_t H, const real* gates, const real* dh, const real* dc,
+                                      real* kept_dh, real* kept_dc) noexcept nogil:
+    """The gradients of the loss by h and by c."""
+    cdef Py_ssize_t j
+    cdef real o, top
+    for j in range(n):
+        o = gates[3 * H + j]
+        top = gates[4 * H + j]
+        kept_dh[j] = dh[j]
+        kept_dc[j] = dc[j] + dh[j] * o * (1 - top * top)

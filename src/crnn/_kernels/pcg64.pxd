@@ -5,10 +5,7 @@ that comes and goes as an array: two halves of a number of 128 bits, the upper o
 needs no type of that width.
 """
 from libc.stdint cimport uint64_t
-
-ctypedef struct Wide:  # an unsigned number of 128 bits
-    uint64_t high
-    uint64_t low
+from .interface cimport Wide
 
 
 cdef inline Wide wide(const uint64_t* halves) noexcept nogil:

@@ -4,20 +4,14 @@ First the logits become probabilities, up to a factor: by `weigh` of many rows, 
 one, which is stated in `crnn.reference_sampling`. Then `pick` takes a symbol. Two stages, since what `pick` finds is
 not foreseen by the processor: it would begin the next row's exponentials anew.
 """
-from cython cimport floating
 from libc.math cimport INFINITY
 from .elementwise cimport exp_array
+from .interface cimport Controls, Steering, real
 from .softmax cimport row_sum, shift_by_max
 
 
 cdef enum:
     BLOCK = 16  # probabilities that are passed over at a time in the search
-
-ctypedef struct Controls:  # what is done to the logits beside the temperature
-    double penalty  # of symbols that were seen; 1: none
-    Py_ssize_t top_k  # how many of the most probable are left; 0: all
-    double top_p  # what probability of the most probable is left; 1: all
-    double min_p  # the least that is left, as a share of the largest; 0: all
 
 
 cdef inline Py_ssize_t block_count(Py_ssize_t width) noexcept nogil:
@@ -25,8 +19,8 @@ cdef inline Py_ssize_t block_count(Py_ssize_t width) noexcept nogil:
     return (width + BLOCK - 1) // BLOCK
 
 
-cdef inline void weigh(floating* y, Py_ssize_t rows, Py_ssize_t V, Py_ssize_t width,
-                       floating temperature) noexcept nogil:
+cdef inline void weigh(real* y, Py_ssize_t rows, Py_ssize_t V, Py_ssize_t width,
+                       real temperature) noexcept nogil:
     """y (rows, width) = exp(y / temperature), each row divided by its largest; at 0 they stay logits.
 
     y[:, V:], which fills the last vector, is -inf, and becomes 0.
@@ -45,7 +39,7 @@ cdef inline void weigh(floating* y, Py_ssize_t rows, Py_ssize_t V, Py_ssize_t wi
             y[r * width + i] = 0
 
 
-cdef inline int likeliest(const floating* y, Py_ssize_t V) noexcept nogil:
+cdef inline int likeliest(const real* y, Py_ssize_t V) noexcept nogil:
     """argmax(y), the first among equals"""
     cdef Py_ssize_t i, best = 0
     for i in range(1, V):
@@ -54,7 +48,7 @@ cdef inline int likeliest(const floating* y, Py_ssize_t V) noexcept nogil:
     return <int>best
 
 
-cdef inline int pick(const floating* y, Py_ssize_t V, Py_ssize_t width, double u, double* sums) noexcept nogil:
+cdef inline int pick(const real* y, Py_ssize_t V, Py_ssize_t width, double u, double* sums) noexcept nogil:
     """The symbol that u in [0, 1) picks by inverse CDF, of probabilities y[:V] not yet divided by their sum.
 
     y[V:width], which fills the last vector, is 0. `sums` (block_count,) is scratch.
@@ -84,20 +78,20 @@ cdef inline int pick(const floating* y, Py_ssize_t V, Py_ssize_t width, double u
 # ------------------------------------------------------------------------------------------------- controls
 
 
-cdef inline void filter_logits(floating* y, Py_ssize_t V, Py_ssize_t width, floating temperature,
-                               const Controls* controls, const floating* bias, const unsigned char* seen,
-                               int* order) noexcept nogil:
+cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const Steering* steering,
+                               const unsigned char* seen) noexcept nogil:
     """Turn logits into probabilities, up to a factor: 0 for the symbols that the controls take away.
 
-    `bias` (width,) is added first, -inf for a symbol that is forbidden; `seen` (V,) marks those that the penalty is
+    The bias (width,) is added first, -inf for a symbol that is forbidden; `seen` (V,) marks those that the penalty is
     for. Either may be NULL. `order` (V,) is scratch. y[V:width], which fills the last vector, is -inf.
     """
     cdef Py_ssize_t i
     cdef int best
-    cdef floating least = <floating>controls.min_p
-    if bias != NULL:
+    cdef const Controls* controls = steering.control
+    cdef real temperature = <real>steering.temperature, smallest = <real>controls.min_p
+    if steering.bias != NULL:
         for i in range(width):
-            y[i] += bias[i]
+            y[i] += steering.bias[i]
     if seen != NULL:
         penalise(y, V, seen, controls.penalty)
     if temperature == 0:
@@ -111,23 +105,23 @@ cdef inline void filter_logits(floating* y, Py_ssize_t V, Py_ssize_t width, floa
             y[i] = y[i] / temperature if y[i] > -INFINITY else y[i]
     exp_array(y, width)
     if 0 < controls.top_k < V or controls.top_p < 1:
-        keep_most_probable(y, V, controls.top_k, controls.top_p, order)
-    if least > 0:
+        keep_most_probable(y, V, controls.top_k, controls.top_p, steering.order)
+    if smallest > 0:
         for i in range(width):  # the largest is exp(0) = 1
-            y[i] = y[i] if y[i] >= least else 0
+            y[i] = y[i] if y[i] >= smallest else 0
 
 
-cdef inline void penalise(floating* y, Py_ssize_t V, const unsigned char* seen, double penalty) noexcept nogil:
+cdef inline void penalise(real* y, Py_ssize_t V, const unsigned char* seen, double penalty) noexcept nogil:
     """Divide the logits of symbols that were seen by the penalty; multiply those that are not positive."""
     cdef Py_ssize_t i
     cdef double value, most = 1e30  # far from what a float cannot hold, so that no penalty makes an infinity
     for i in range(V):
         if seen[i] and y[i] > -INFINITY:
             value = y[i] / penalty if y[i] > 0 else y[i] * penalty
-            y[i] = <floating>min(max(value, -most), most)
+            y[i] = <real>min(max(value, -most), most)
 
 
-cdef inline void keep_most_probable(floating* y, Py_ssize_t V, Py_ssize_t top_k, double top_p,
+cdef inline void keep_most_probable(real* y, Py_ssize_t V, Py_ssize_t top_k, double top_p,
                                     int* heap) noexcept nogil:
     """Make 0 of all but the `top_k` most probable, and of those all but the fewest that have `top_p` of their sum.
 
@@ -163,7 +157,7 @@ cdef inline void keep_most_probable(floating* y, Py_ssize_t V, Py_ssize_t top_k,
         y[heap[i]] = 0
 
 
-cdef inline void take_first(const floating* y, int* heap, Py_ssize_t n) noexcept nogil:
+cdef inline void take_first(const real* y, int* heap, Py_ssize_t n) noexcept nogil:
     """Move the first of the n in the heap to its end, and make a heap of the n - 1 others."""
     cdef int first = heap[0]
     heap[0] = heap[n - 1]
@@ -171,7 +165,7 @@ cdef inline void take_first(const floating* y, int* heap, Py_ssize_t n) noexcept
     sift_down(y, heap, n - 1, 0)
 
 
-cdef inline void sift_down(const floating* y, int* heap, Py_ssize_t n, Py_ssize_t at) noexcept nogil:
+cdef inline void sift_down(const real* y, int* heap, Py_ssize_t n, Py_ssize_t at) noexcept nogil:
     """Move what is at `at` down to where none of the two below it comes before it."""
     cdef int moving = heap[at]
     cdef Py_ssize_t child = 2 * at + 1
@@ -187,6 +181,6 @@ cdef inline void sift_down(const floating* y, int* heap, Py_ssize_t n, Py_ssize_
         heap[at] = moving
 
 
-cdef inline bint comes_before(const floating* y, int a, int b) noexcept nogil:
+cdef inline bint comes_before(const real* y, int a, int b) noexcept nogil:
     """Whether symbol a is more probable than b, or as probable and has the smaller id."""
     return y[a] > y[b] or (y[a] == y[b] and a < b)

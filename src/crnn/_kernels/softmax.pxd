@@ -1,63 +1,54 @@
 """Softmax over rows of logits, always with the row's maximum taken off: no logit overflows."""
-from cython cimport floating
 from libc.math cimport log
 from .elementwise cimport exp_array
+from .interface cimport real
 
 cdef extern from "row_reductions.h" nogil:
-    float row_max_float(const float* y, Py_ssize_t n) noexcept
-    double row_max_double(const double* y, Py_ssize_t n) noexcept
-    float row_sum_float(const float* y, Py_ssize_t n) noexcept
-    double row_sum_double(const double* y, Py_ssize_t n) noexcept
+    real row_max(const real* y, Py_ssize_t n) noexcept
+    real row_sum(const real* y, Py_ssize_t n) noexcept
 
 
-cdef inline floating row_max(const floating* y, Py_ssize_t n) noexcept nogil:
-    """max(y)"""
-    if floating is float:
-        return row_max_float(y, n)
-    else:
-        return row_max_double(y, n)
-
-
-cdef inline floating row_sum(const floating* y, Py_ssize_t n) noexcept nogil:
-    """sum(y)"""
-    if floating is float:
-        return row_sum_float(y, n)
-    else:
-        return row_sum_double(y, n)
-
-
-cdef inline void shift_by_max(floating* y, Py_ssize_t n) noexcept nogil:
+cdef inline void shift_by_max(real* y, Py_ssize_t n) noexcept nogil:
     """y -= max(y)"""
-    cdef floating top = row_max(y, n)
+    cdef real top = row_max(y, n)
     cdef Py_ssize_t i
     for i in range(n):
         y[i] -= top
 
 
-cdef inline double softmax_loss(floating* y, const int* targets, Py_ssize_t rows, Py_ssize_t V,
-                                floating weight) noexcept nogil:
-    """Turn logits y (rows, V) into weight * (softmax(y) - onehot(targets)); return the sum of -log softmax[target]."""
+cdef inline double softmax_loss(real* y, const int* targets, Py_ssize_t rows, Py_ssize_t V, real weight,
+                                const real* row_weights) noexcept nogil:
+    """y = weight w (softmax(y) - onehot(targets)); return sum(-w log softmax(y)[targets])          y (rows, V), w (rows,)
+
+    y comes in as the logits; w are the `row_weights`, or 1 if they are NULL.
+    """
     cdef Py_ssize_t r, i
     cdef double loss = 0
-    cdef floating total
-    cdef floating* row
+    cdef real total, factor = 1
+    cdef real* row
     for r in range(rows):
         row = y + r * V
         shift_by_max(row, V)
-        loss -= row[targets[r]]
+        if row_weights != NULL:
+            factor = row_weights[r]
+        loss -= <double>factor * row[targets[r]]
     exp_array(y, rows * V)
     for r in range(rows):
         row = y + r * V
         total = row_sum(row, V)
-        loss += log(total)
-        total = weight / total
+        if row_weights != NULL:
+            factor = row_weights[r]
+        loss += factor * log(total)
+        factor *= weight
+        total = factor / total
         for i in range(V):
             row[i] *= total
-        row[targets[r]] -= weight
+        row[targets[r]] -= factor
+        factor = 1
     return loss
 
 
-cdef inline double log_softmax_at(floating* y, Py_ssize_t V, Py_ssize_t target) noexcept nogil:
+cdef inline double log_softmax_at(real* y, Py_ssize_t V, Py_ssize_t target) noexcept nogil:
     """log softmax(y)[target]; y (V,) is used up."""
     cdef double shifted
     shift_by_max(y, V)

@@ -10,13 +10,15 @@ MOST_LAYERS = 64  # as the kernels; far more than can be trained
 class Cell(NamedTuple):
     """What the shapes of a network depend on; the arithmetic is in ``_kernels`` and ``reference``."""
 
+    number: int  # in the kernels' dispatch, ``_kernels/cells.pxd``
     gates: int  # blocks of H columns in the weights, in PyTorch's order
     states: tuple[str, ...]  # what is carried from one time step to the next, (L, B, H) each
-    separate_bias: bool  # the recurrent part of the last gate has a bias of its own
+    separate_bias: bool  # the recurrent part of the last gate is kept apart, with a bias of its own
+    saved_blocks: int  # blocks of H that a step saves for the way back, the gates first; 0: z lives in h
 
 
 CELLS = {
-    "rnn": Cell(gates=1, states=("h",), separate_bias=False),
-    "gru": Cell(gates=3, states=("h",), separate_bias=True),  # r, z, n; r multiplies h Wh + bn of n
-    "lstm": Cell(gates=4, states=("h", "c"), separate_bias=False),  # i, f, g, o
+    "rnn": Cell(0, gates=1, states=("h",), separate_bias=False, saved_blocks=0),
+    "gru": Cell(1, gates=3, states=("h",), separate_bias=True, saved_blocks=4),  # r, z, n; r multiplies h Wh + bn of n
+    "lstm": Cell(2, gates=4, states=("h", "c"), separate_bias=False, saved_blocks=5),  # i, f, g, o
 }

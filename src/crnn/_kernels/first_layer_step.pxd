@@ -1,0 +1,60 @@
+"""The first layer's time step of inference, in two parts: what needs no symbol, and the rest.
+
+A draw knows the symbol only when the first part's product is done. Reading does the same, so that it gives the same bits.
+"""
+from libc.string cimport memset
+from .cells cimport cell_units
+from .interface cimport Network, Weights, Workspace, real
+from .layer_input cimport set_biases
+from .network cimport input_block
+from .panels cimport MAX_COLUMNS, Columns, multiply_panels, packed_elements
+from .tail_columns cimport multiply_tail, tail_length
+from .workspace cimport layer_c, layer_h
+
+
+cdef inline void begin_step(const Weights* w, Py_ssize_t B, const real* h_prev, bint back, real* z) noexcept nogil:
+    """z = bh + h_prev @ Wh                            (B, G H) = (B, H) (H, G H)"""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t g, H = net.H, ld = net.ldg, whole = net.units_in_panels
+    cdef const real* Wh = w.panels + net.layer[0].Wh_panels
+    cdef const real* tail = w.panels + net.Wh_tail
+    set_biases(net, w.p, 0, Columns(0, H), B, z)
+    for g in range(net.G):
+        multiply_panels(B, net.units, whole, h_prev, H, Wh + g * packed_elements(net.units, H), net.max_vectors,
+                        z + g * H, ld, back)
+        # Padding of the units, where there is any, is zeros in h_prev and in the packed columns.
+        multiply_tail(B, H, h_prev, H, tail + g * net.units_tail * tail_length(H), net.units_tail, z + g * H + whole, ld)
+
+
+cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, const int* x, real* z) noexcept nogil:
+    """After `begin_step`: where a stream turns out to read the boundary, states of zeros, and z as from those."""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t b, l, H = net.H
+    for b in range(work.B):
+        if x[b] == net.boundary:
+            set_biases(net, w.p, 0, Columns(0, H), 1, z + b * net.ldg)
+            for l in range(net.L):
+                memset(layer_h(work, l, 0) + b * H, 0, H * sizeof(real))
+                if net.has_c:
+                    memset(layer_c(work, l, 0) + b * H, 0, H * sizeof(real))
+
+
+cdef inline void finish_step(const Weights* w, const int* x, Py_ssize_t B, const real* h_prev, const real* c_prev,
+                             real* z, real* c, real* h) noexcept nogil:
+    """z += Wx[x], then the cell                       (B, G H); h is z where that lives in h"""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t b, j, g, n, at, H = net.H
+    cdef const real* row
+    cdef real* out
+    for b in range(B):
+        for g in range(net.G):
+            row = w.p + net.layer[0].Wx + (x[b] * net.G + g) * H
+            out = z + b * net.ldg + input_block(net, g) * H
+            for j in range(H):
+                out[j] += row[j]
+        j = 0
+        while j < H:
+            n = min(H - j, <Py_ssize_t>MAX_COLUMNS)
+            at = b * H + j
+            cell_units(net, n, h_prev + at, c_prev + at, z + b * net.ldg + j, c + at, h + at)
+            j += n

@@ -1,0 +1,255 @@
+"""What the entry points and the kernels share: the structures that are handed over, and the table of kernels.
+
+`core` is compiled once and `kernels` once for each instruction set and number type. `core` sees `real` as void: it hands
+over addresses and never reads a number behind one, so that a structure has the same layout on both sides.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef extern from "real.h" nogil:
+    ctypedef double real  # float or double, whichever the kernels are compiled for
+
+cdef extern from "spin_barrier.h" nogil:
+    ctypedef struct spin_barrier:
+        long parties
+        long arrived
+        long generation
+        long broken
+        long crowded
+    void spin_barrier_break(spin_barrier*)
+    bint spin_barrier_wait(spin_barrier*)
+
+cdef enum:
+    MAX_LAYERS = 64
+    MAX_SHARDS = 256
+    ADAGRAD = 0
+    RMSPROP = 1
+    ADAM = 2
+
+
+# ------------------------------------------------------------------------------------------------- the network
+
+# A BLAS's product of matrices. It counts in 32 or in 64 bits: see `blas`.
+ctypedef void (*Gemm)(char*, char*, int*, int*, int*, void*, void*, int*, void*, int*, void*, void*,
+                      int*) noexcept nogil
+
+ctypedef struct LayerPlaces:  # offsets into the flat weights, then into the packed ones
+    Py_ssize_t Wx
+    Py_ssize_t Wh
+    Py_ssize_t bh
+    Py_ssize_t bn
+    Py_ssize_t Wx_panels  # of the layers above the first, if the network packs for many rows
+    Py_ssize_t WxT_panels  # of these for any number of rows
+    Py_ssize_t Wh_panels
+    Py_ssize_t WhT_panels
+
+ctypedef struct Network:  # see `network`
+    int cell  # its number in `cells`, and its traits
+    bint z_in_h  # z stands where the state will be, and nothing is saved for the way back
+    bint has_c
+    int split_gate  # the gate whose input and recurrent parts are kept apart, the last one; -1 if there is none
+    Py_ssize_t L
+    Py_ssize_t H
+    Py_ssize_t V
+    Py_ssize_t units  # of the H columns, and so rows of the matrices, those that are not padding
+    Py_ssize_t symbols  # of the V
+    int boundary  # the symbol at which a stream's state is zero (see `boundary`); -1 if there is none
+    Py_ssize_t G  # gates: blocks of H columns in the weights
+    Py_ssize_t Z  # blocks of H columns that a row of z, or of the array of gates, has
+    Py_ssize_t ldg  # elements from one such row to the next
+    bint many  # products over the rows of a chunk on the way forward use packed weights, otherwise the BLAS
+    Gemm gemm  # the BLAS's; NULL: all products use packed weights
+    bint training  # the transposed matrices are packed too
+    int group_size  # threads that share the units
+    int max_vectors  # in a panel of the recurrence
+    int max_row_vectors  # in a panel of the products over the rows of a chunk
+    LayerPlaces layer[MAX_LAYERS]
+    Py_ssize_t Wy
+    Py_ssize_t by
+    Py_ssize_t end
+    Py_ssize_t Wy_panels  # of as many columns as are symbols_in_panels
+    Py_ssize_t symbols_in_panels  # all, those of the padding too, unless there are tail columns
+    Py_ssize_t Wy_tail  # the columns after those
+    Py_ssize_t symbols_tail  # how many they are; none if the network does not pack for many rows
+    Py_ssize_t WyT_panels
+    # The same of each gate of the first layer's Wh, for inference.
+    Py_ssize_t units_in_panels
+    Py_ssize_t Wh_tail
+    Py_ssize_t units_tail
+    Py_ssize_t panels_end
+
+ctypedef struct Weights:  # of a network: flat, and packed in panels
+    const Network* net
+    real* p
+    real* panels
+
+
+# ------------------------------------------------------------------------------------------------- one chunk
+
+ctypedef struct ThreadGroup:  # a thread's place among those that share the units; see `thread_group`
+    int threads
+    int rank
+    spin_barrier* barrier
+
+ctypedef struct Dropout:
+    double rate
+    uint32_t step_key  # of the seed and the training step
+    Py_ssize_t first_stream  # of the shard
+
+ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
+    Py_ssize_t T
+    Py_ssize_t B
+    Py_ssize_t block  # time steps taken at a time
+    Py_ssize_t states  # elements of a layer's h, and of its c
+    Py_ssize_t following  # elements from the states of a time step, of all streams, to those of the one after it
+    Py_ssize_t gates_size  # elements of a layer's gates
+    int* x  # (T + 1, B)
+    real* h  # (L, T + 1, B, H)
+    real* c  # like h, of an LSTM
+    real* gates
+    real* dropped  # (L, T, B, H), with dropout
+    real* y  # (T, B, V)
+    real* dh  # (block, B, H); none for a vanilla cell
+    real* carry  # (L, B, H)
+    real* d  # the gradient, of the flat weights' layout
+    const real* loss_weights  # (T, B): a factor of each position's loss; NULL: 1
+    real* kept_dh  # (L, T, B, H): room for the gradients of the loss by h and by c; NULL: they are not wanted
+    real* kept_dc
+    real* cut  # with a boundary: room for one step's states, and for training also for one step's dz; a thread's own
+    real* scratch  # a thread's own
+    Py_ssize_t* seen  # (V,): the stamp of the last time that a symbol was visited; a thread's own
+    Py_ssize_t stamp
+    ThreadGroup group
+    Dropout dropout  # the rate is 0 without
+
+
+# ------------------------------------------------------------------------------------------------- training
+
+ctypedef struct Rule:  # what an optimiser does in one step; see `optimizers`
+    int kind
+    double learning_rate
+    double scale  # of the gradient: below 1 if its norm is clipped
+    double clip
+    double weight_decay
+    double beta_1  # how much of Adam's moments is kept
+    double beta_2
+    double correction  # Adam's bias corrections, of the first and of the square root of the second moment
+    double root_correction
+    real* first  # the optimizer state, of the flat weights' layout: Adagrad's sum, or Adam's two moments
+    real* second  # the same as `first` where there is one
+
+ctypedef struct Team:  # the shards of all streams, and this thread's place among all threads
+    int shards
+    int threads
+    int rank
+    Py_ssize_t streams  # of all shards
+    spin_barrier* barrier
+    double* losses  # (threads,)
+    double* norms  # (threads,): squared, each thread's share of the gradient
+    const int* x[MAX_SHARDS]  # the symbols of each shard's chunk
+    Py_ssize_t symbols[MAX_SHARDS]  # and how many of them are inputs
+    real* d[MAX_SHARDS]  # the gradients
+    double weight_dropout
+    uint32_t step_key  # of the masks of this step
+    uint32_t next_key  # and of those of the next one
+
+ctypedef struct Training:  # one call of `train` by one thread: what it works on, what to do, and how far it came
+    Weights weights
+    Workspace work
+    Team team
+    Rule rule
+    const unsigned char* ids  # of this shard's first stream
+    int id_width  # bytes
+    Py_ssize_t row_stride  # bytes from one stream to the next
+    Py_ssize_t position  # of the next chunk in each row
+    bint zero_state  # the first chunk starts from zero states
+    const double* rates  # (n_steps,)
+    Py_ssize_t n_steps
+    Py_ssize_t steps_before  # of all training
+    Py_ssize_t optimizer_steps  # since the optimizer state was zero
+    uint64_t dropout_seed
+    double clip_norm
+    double loss_scale
+    double smooth_loss
+    double last_loss
+    double norm  # of the last step's gradient
+    Py_ssize_t done  # steps
+    bint diverged  # a loss was not finite
+    bint known  # every symbol's id was below V
+    bint complete  # no thread broke the barrier
+
+
+# ------------------------------------------------------------------------------------------------- inference
+
+ctypedef struct Controls:  # what is done to the logits beside the temperature; see `sampler`
+    double penalty  # of symbols that were seen; 1: none
+    Py_ssize_t top_k  # how many of the most probable are left; 0: all
+    double top_p  # what probability of the most probable is left; 1: all
+    double min_p  # the smallest that is left, as a share of the largest; 0: all
+
+ctypedef struct Steering:  # what is done to logits before a draw, and room for it
+    double temperature
+    const Controls* control  # NULL: nothing else
+    const real* bias  # (V,); NULL: none
+    unsigned char* seen  # (texts, V), the symbols that are penalised; NULL: none
+    int* order  # (V,)
+    double* sums  # for `pick`
+
+ctypedef struct Wide:  # an unsigned number of 128 bits
+    uint64_t high
+    uint64_t low
+
+ctypedef struct Texts:  # that are drawn side by side; see `texts`
+    Py_ssize_t count
+    Py_ssize_t max_length  # symbols of one
+    Py_ssize_t width  # symbols of one that there is room for
+    Py_ssize_t longest  # symbols of the longest that goes on
+    Py_ssize_t begun  # texts
+    Py_ssize_t active  # those of them that have not ended
+    Py_ssize_t* rows  # the texts that these are, in the order of their states
+    int* symbols  # (count, width)
+    Py_ssize_t* lengths  # of those so far; of a text that has met its stop, without that
+    uint64_t* streams  # (count, 2), of random numbers
+    Wide increment  # of these
+    const int* stops  # their symbols, one stop after another, the longer before the shorter
+    const Py_ssize_t* stop_ends
+    Py_ssize_t stop_count
+    const real* start_h  # (L, H): the states that all of them start from
+    const real* start_c
+    real* start_y  # (V,): the logits that follow from those
+
+ctypedef struct Strings:  # that are read side by side; see `strings`
+    const int* ids
+    const Py_ssize_t* starts
+    const Py_ssize_t* lengths
+    Py_ssize_t first  # the symbols [first, last) of each are read
+    Py_ssize_t last
+
+
+# ------------------------------------------------------------------------------------------------- the table
+
+ctypedef struct Kernels:  # of one instruction set and number type
+    size_t itemsize  # bytes of a number
+    size_t size  # of this structure, as a check that both sides agree
+    void (*place_panels)(Network*, bint, bint) noexcept nogil
+    Py_ssize_t (*packed_elements)(Py_ssize_t, Py_ssize_t) noexcept nogil
+    void (*pack_matrix)(const real*, Py_ssize_t, Py_ssize_t, bint, bint, real*) noexcept nogil
+    void (*pack_network)(const Weights*) noexcept nogil
+    void (*multiply)(Py_ssize_t, Py_ssize_t, Py_ssize_t, const real*, const real*, bint, real*, int) noexcept nogil
+    void (*exp)(real*, Py_ssize_t) noexcept nogil
+    void (*tanh)(real*, Py_ssize_t) noexcept nogil
+    void (*sigmoid)(real*, Py_ssize_t) noexcept nogil
+    void (*rsqrt)(real*, Py_ssize_t) noexcept nogil
+    void (*drop_outputs)(Dropout*, uint64_t, uint64_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                         real*) noexcept nogil
+    void (*drop_weights)(double, uint64_t, uint64_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, real*) noexcept nogil
+    void (*size_workspace)(const Network*, Py_ssize_t, Py_ssize_t, Workspace*) noexcept nogil
+    Py_ssize_t (*scratch_elements)(const Network*, Py_ssize_t, Py_ssize_t) noexcept nogil
+    Py_ssize_t (*sums_size)(Py_ssize_t) noexcept nogil
+    void (*train)(Training*) noexcept nogil
+    void (*feed)(const Weights*, Workspace*, const int*, Py_ssize_t) noexcept nogil
+    void (*sample)(const Weights*, Workspace*, const Steering*, const double*, Py_ssize_t, int*) noexcept nogil
+    void (*sample_texts)(const Weights*, Workspace*, const Steering*, Texts*, Py_ssize_t) noexcept nogil
+    void (*filter_logits)(real*, Py_ssize_t, Py_ssize_t, const Steering*) noexcept nogil
+    void (*logits)(const Weights*, Py_ssize_t, const real*, real*) noexcept nogil
+    void (*log_probabilities)(const Weights*, Workspace*, const int*, Py_ssize_t, double*) noexcept nogil
+    bint (*log_likelihoods)(const Weights*, Workspace*, const Strings*, double*) noexcept nogil

@@ -1,0 +1,117 @@
+"""The training loop of one thread: chunk after chunk, its gradient, and the update.
+
+In a step every thread back-propagates its shard, or its share of it, waits for the others, updates its share of the
+parameters from the sum over all shards, and waits again. Every thread sees the same numbers and takes the same
+decisions. A broken barrier ends the call without another update.
+"""
+from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
+from .chunk cimport loss_and_gradients
+from .dropout cimport dropout_key
+from .interface cimport Training, real, spin_barrier_wait
+from .update cimport Pass, pack_first_dropped, update
+from .workspace cimport carry_states, clear_states
+
+
+cdef inline void train(Training* run) noexcept nogil:
+    """Take `n_steps` steps, or fewer if a loss is not finite or a symbol is not known."""
+    cdef Py_ssize_t step = 0
+    run.done, run.norm = 0, NAN
+    run.known, run.complete, run.diverged = True, True, False
+    run.team.next_key = dropout_key(run.dropout_seed, run.steps_before)
+    if run.team.weight_dropout > 0:
+        pack_first_dropped(run)
+        wait_for_team(run)
+    if run.zero_state and run.complete and run.n_steps:
+        clear_states(run.weights.net, &run.work)
+    while step < run.n_steps and run.complete and take_step(run, step):
+        step += 1
+
+
+cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
+    """One chunk and its update; False if training ends here."""
+    cdef double loss
+    run.team.losses[run.team.rank] = own_loss(run, step)
+    if not wait_for_team(run):
+        return False
+    loss = total(run.team.losses, run.team.threads) / run.team.streams
+    # The gradient of the step is complete: that of each shard in the shard's vector.
+    if not isfinite(loss):
+        run.diverged = True
+        return False
+    if not apply_gradient(run, step):
+        return False
+    carry_states(run.weights.net, &run.work, run.work.T)
+    run.last_loss = loss
+    run.smooth_loss = run.smooth_loss * 0.999 + loss * run.loss_scale * 0.001
+    run.position += run.work.T
+    run.done = step + 1
+    return wait_for_team(run)
+
+
+cdef inline bint wait_for_team(Training* run) noexcept nogil:
+    """Wait for all threads; False if one of them broke the barrier."""
+    run.complete = spin_barrier_wait(run.team.barrier)
+    return run.complete
+
+
+cdef inline double own_loss(Training* run, Py_ssize_t step) noexcept nogil:
+    """Back-propagate the next chunk; return the sum of the thread's losses, NaN if a symbol is not known."""
+    if not read_chunk(run):
+        run.known = False
+        return NAN
+    run.work.stamp += 1
+    run.team.step_key, run.team.next_key = (run.team.next_key,
+                                            dropout_key(run.dropout_seed, run.steps_before + step + 1))
+    run.work.dropout.step_key = run.team.step_key
+    return loss_and_gradients(&run.weights, &run.work, <real>1 / <real>run.team.streams)
+
+
+cdef inline bint read_chunk(Training* run) noexcept nogil:
+    """x[t, b] = ids[b, position + t] for ids of 1, 2 or 4 bytes; False if one of them is not below V."""
+    cdef Py_ssize_t t, b, at = run.position, B = run.work.B
+    cdef unsigned int v, largest = 0
+    cdef const unsigned char* row
+    for b in range(B):
+        row = run.ids + b * run.row_stride
+        for t in range(run.work.T + 1):
+            if run.id_width == 1:
+                v = row[at + t]
+            elif run.id_width == 2:
+                v = (<const unsigned short*>row)[at + t]
+            else:
+                v = (<const unsigned int*>row)[at + t]
+            run.work.x[t * B + b] = <int>v
+            largest = max(largest, v)
+    return largest < <size_t>run.weights.net.V
+
+
+cdef inline bint apply_gradient(Training* run, Py_ssize_t step) noexcept nogil:
+    """Clip by the norm, if there is a limit on it, and update the parameters; False if a thread broke the barrier."""
+    cdef Pass todo
+    cdef bint by_norm = run.clip_norm < INFINITY
+    run.rule.scale = 1
+    if by_norm:
+        todo.add_up, todo.measure, todo.step, todo.squares = True, True, False, 0
+        update(run, &todo)
+        run.team.norms[run.team.rank] = todo.squares
+        if not wait_for_team(run):
+            return False
+        run.norm = sqrt(total(run.team.norms, run.team.threads))
+        run.rule.scale = min(1.0, run.clip_norm / (run.norm + 1e-6))
+    run.rule.learning_rate = run.rates[step]
+    run.rule.correction = 1 - pow(run.rule.beta_1, run.optimizer_steps + step + 1)
+    run.rule.root_correction = sqrt(1 - pow(run.rule.beta_2, run.optimizer_steps + step + 1))
+    todo.add_up, todo.measure, todo.step, todo.squares = not by_norm, not by_norm and step + 1 == run.n_steps, True, 0
+    update(run, &todo)
+    if todo.measure:
+        run.team.norms[run.team.rank] = todo.squares
+    return True
+
+
+cdef inline double total(const double* parts, int n) noexcept nogil:
+    """sum(parts), in their order"""
+    cdef double sum_ = 0
+    cdef int i
+    for i in range(n):
+        sum_ += parts[i]
+    return sum_

@@ -1,0 +1,93 @@
+"""The workspace of a chunk: sizes of its arrays, and the states that one chunk hands to the next.
+
+Arrays are time-major, one layer after the other. h (L, T + 1, B, H) begins with the carried states, h[:, 0]; c is like it
+for a cell that has one. y (T, B, V) holds the logits, then dy. x (T + 1, B) holds the chunk's symbols and one row more:
+x[:-1] are the inputs, x[1:] the targets. gates (L, T, B, ldg) holds what a cell saves for the way back. A cell whose z
+lives in h saves nothing: there the array holds dz, for the time steps of one block and the one after it.
+"""
+from libc.string cimport memcpy, memset
+from .interface cimport Network, Workspace, real
+from .panels cimport Columns, transposed_scratch
+from .thread_group cimport ThreadGroup, alone, own_share, wait_for_group
+
+cdef enum:
+    BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones are taken
+
+
+cdef inline Py_ssize_t block_steps(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
+    """Time steps of a chunk that are taken at a time, so that each stage finds in the cache what the last one left."""
+    return min(T, max(1, <Py_ssize_t>BLOCK_ROWS // B))
+
+
+cdef inline void size_workspace(const Network* net, Py_ssize_t T, Py_ssize_t B, Workspace* work) noexcept nogil:
+    """Set the sizes for T time steps of B streams; a single thread works on them."""
+    work.T, work.B, work.block = T, B, block_steps(T, B)
+    work.following = B * net.H
+    work.states = (T + 1) * work.following
+    work.gates_size = (work.block + 1 if net.z_in_h else T) * B * net.ldg
+    work.group = alone()
+    work.dropout.rate = 0
+
+
+cdef inline Py_ssize_t scratch_elements(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
+    """Elements of a thread's scratch."""
+    return transposed_scratch(block_steps(T, B) * B, net.H)
+
+
+cdef inline real* layer_h(const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:
+    """h[l, t]                                         (B, H)"""
+    return work.h + l * work.states + t * work.following
+
+
+cdef inline real* layer_c(const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:
+    """c[l, t]                                         (B, H)"""
+    return work.c + l * work.states + t * work.following
+
+
+cdef inline real* layer_output(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:
+    """What layer l passes on at time step t: h[l, t + 1], or with dropout dropped[l, t]."""
+    if work.dropout.rate > 0:
+        return work.dropped + (l * work.T + t) * work.B * net.H
+    return layer_h(work, l, t + 1)
+
+
+cdef inline real* layer_dz(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t first,
+                           Py_ssize_t t) noexcept nogil:
+    """dz of layer l at time step t of the block that begins at `first`."""
+    return work.gates + l * work.gates_size + (t - first if net.z_in_h else t) * work.B * net.ldg
+
+
+cdef inline real* layer_z(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:
+    """Where z of layer l at time step t is: in the gates, or where the state will be."""
+    return layer_h(work, l, t + 1) if net.z_in_h else work.gates + l * work.gates_size + t * work.B * net.ldg
+
+
+cdef inline real* gradient_from_above(const Network* net, const Workspace* work, Py_ssize_t l) noexcept nogil:
+    """Where the gradient of a block's outputs of layer l belongs; a cell whose z lives in h turns it into dz in place."""
+    return work.gates + l * work.gates_size if net.z_in_h else work.dh
+
+
+cdef inline void clear_share(const ThreadGroup* group, real* a, Py_ssize_t n) noexcept nogil:
+    """a = 0                                           (n,): the thread's share of it"""
+    cdef Columns own = own_share(group, n)
+    memset(a + own.first, 0, own.count * sizeof(real))
+
+
+cdef inline void clear_states(const Network* net, const Workspace* work) noexcept nogil:
+    """h[:, 0] = c[:, 0] = 0: the states that the next chunk starts from"""
+    cdef Py_ssize_t l
+    for l in range(net.L):
+        clear_share(&work.group, layer_h(work, l, 0), work.B * net.H)
+        if net.has_c:
+            clear_share(&work.group, layer_c(work, l, 0), work.B * net.H)
+    wait_for_group(&work.group)
+
+
+cdef inline void carry_states(const Network* net, const Workspace* work, Py_ssize_t steps) noexcept nogil:
+    """h[:, 0] = h[:, steps], and c likewise: the next steps start from the states after these"""
+    cdef Py_ssize_t l
+    cdef Columns own = own_share(&work.group, work.B * net.H)
+    for l in range(net.L):
+        memcpy(layer_h(work, l, 0) + own.first, layer_h(work, l, steps) + own.first, own.count * sizeof(real))
+        if net.has_c:
+            memcpy(layer_c(work, l, 0) + own.first, layer_c(work, l, steps) + own.first, own.count * sizeof(real))
