@@ -10,7 +10,7 @@ from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.limits cimport INT_MAX
 from libc.math cimport INFINITY, NAN, isfinite, sqrt
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from .interface cimport (ADAGRAD, ADAM, MAX_LAYERS, MAX_SHARDS, RMSPROP, Dropout, Gemm, Kernels, Steering, Strings, Texts,
                          Training, Weights, Wide, Workspace, real, spin_barrier, spin_barrier_break)
 from .interface cimport Controls as ControlNumbers
@@ -76,7 +76,7 @@ cdef Numbers numbers(str name, array, int ndim, bint writable) except *:
     cdef bint empty = False
     if array is None:
         raise TypeError(f"{name}: None, but an array is wanted")
-    found.first, found.itemsize = NULL, 0
+    memset(&found, 0, sizeof(found))
     PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
     try:
         if view.format[0] not in b"fd" or view.format[1] != 0:
