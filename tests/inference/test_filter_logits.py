@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from examples import instruction_set
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crnn import _kernels
+from crnn._kernels import core
 from crnn.reference import sampling as reference_sampling
 
 INF = math.inf
@@ -69,7 +71,8 @@ def test_filter_is_that_of_the_reference(name, dtype, row, data):
         "min_p": data.draw(shares),
     }
     seen = data.draw(st.none() | st.lists(st.booleans(), min_size=V, max_size=V))
-    same_filter(_kernels.load(name), dtype, y, None if seen is None else np.array(seen), controls)
+    with instruction_set(name):
+        same_filter(core, dtype, y, None if seen is None else np.array(seen), controls)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -84,7 +87,7 @@ def test_filter_of_normal_logits_is_that_of_the_reference(dtype, seed, V, top_k,
         k = min(max(top_k, 1), V) - 1
         if k + 1 < V and p[k] - p[k + 1] < 1e-5 * p[k]:
             controls["top_k"] = 0  # which of two is left is not for float32 to say
-    same_filter(_kernels.load(_kernels.instruction_set), dtype, y, None, controls)
+    same_filter(core, dtype, y, None, controls)
 
 
 def test_filter_of_a_row_is_the_same_bits_among_any_others(kernels, dtype):
