@@ -1,8 +1,9 @@
-"""The README's table: `python -m benchmarks.report [--quick] [--only SECTION] [--update README.md]`.
+"""Speed beside the peers: `python -m benchmarks.report [--only SECTION] [--repeats N] [--update [FILE]]`.
 
 Every figure is a ratio of medians over interleaved repeats in one run: each contender is a process of its own, and they
-take turns. Peers that are not installed are left out, with a message. For honest figures on a machine whose environment
-holds OpenBLAS at an older kernel, run it with OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset; the kernel is printed.
+take turns. Peers that are not installed are left out, with a message. `--update` writes the tables between the markers
+of docs/performance.md. Where the environment holds OpenBLAS at an older kernel, run this with OPENBLAS_CORETYPE and
+OPENBLAS_L2_SIZE unset; the kernel in use is printed.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import peers
 from benchmarks.cases import CELLS, NO_CELLS, VOCAB_SIZE, Case
+from benchmarks.figures import check_markers, replace_between
 
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else None
 PAUSE_SECONDS = 0.1  # before a repeat: the threads of the BLAS or of OpenMP spin for a while after their work
 BEGIN, END = "<!-- benchmarks.report: begin -->", "<!-- benchmarks.report: end -->"
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 
 
 @dataclass
@@ -123,9 +127,9 @@ def ratio(timed: dict[str, Timed], slow: str, fast: str) -> str:
     return f"{timed[slow].median / timed[fast].median:.2f}" if slow in timed and fast in timed else "–"
 
 
-def best_ratio(timed: dict[str, Timed], slow: str, most_threads: int, fast: str) -> str:
+def best_ratio(timed: dict[str, Timed], slow: str, max_threads: int, fast: str) -> str:
     """Return the like of `ratio` for the best setting of `slow` with at most so many threads."""
-    settings = [name for name in (f"{slow}/{n}" for n in range(1, most_threads + 1)) if name in timed]
+    settings = [name for name in (f"{slow}/{n}" for n in range(1, max_threads + 1)) if name in timed]
     return ratio(timed, min(settings, key=lambda name: timed[name].median), fast) if settings else "–"
 
 
@@ -277,8 +281,17 @@ def scoring(repeats: int) -> list[str]:
     return lines
 
 
+def build() -> str:
+    """Return the commit of this checkout, marked where files differ from it."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
 def machine() -> list[str]:
-    """Processor, BLAS kernel, instruction set, versions."""
+    """Date, build, processor, BLAS kernel, instruction set, versions."""
     import crnn._kernels as kernels
     from crnn.threads import scipy_blas
 
@@ -295,6 +308,7 @@ def machine() -> list[str]:
             continue
     held = [f"{k}={os.environ[k]}" for k in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "CRNN_ISA") if k in os.environ]
     return [
+        f"{date.today()}, build {build()}.",
         f"Processor: {names.get('model name', platform.processor())}, {os.cpu_count()} cores; "
         f"crnn's kernels: {kernels.instruction_set}; scipy's BLAS: {', '.join([*blas, *held])}.",
         f"Python {platform.python_version()}, {', '.join(versions)}.",
@@ -313,11 +327,18 @@ SECTIONS = {
 
 def main() -> None:
     """Run the sections, print them, and put them into a file if asked to."""
-    parser = argparse.ArgumentParser(description="Print the table of the README.")
+    parser = argparse.ArgumentParser(description="Measure speed beside the peers and print the tables.")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="run this section only (may be repeated)")
     parser.add_argument("--repeats", type=int, default=7, help="interleaved repeats of every contender (default: 7)")
-    parser.add_argument("--update", type=Path, help="replace the table in this file")
+    parser.add_argument(
+        "--update", type=Path, nargs="?", const=PAGE, metavar="FILE",
+        help="replace the tables in this file (default: docs/performance.md)",
+    )  # fmt: skip
     options = parser.parse_args()
+    if options.update and options.only:
+        parser.error("--update replaces all tables: leave out --only")
+    if options.update:
+        check_markers(options.update, BEGIN, END)
     lines = machine()
     print("\n".join(lines), flush=True)
     for name in options.only or SECTIONS:
@@ -328,10 +349,7 @@ def main() -> None:
         print("\n".join(section), flush=True)
         lines += section
     if options.update:
-        text = options.update.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        options.update.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}", encoding="utf-8")
+        replace_between(options.update, BEGIN, END, lines)
 
 
 if __name__ == "__main__":

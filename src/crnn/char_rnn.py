@@ -388,7 +388,7 @@ class CharRNN(LanguageModel, ExportMethods):
     ) -> Self:
         """Return a model that is not fitted, with parameters that make the most of a text in a given time.
 
-        The choice follows measurements recorded in ``docs/recipes.md``, the length of the text, and half a second of
+        The choice follows the measurements of ``docs/measurements.md``, the length of the text, and half a second of
         training that shows how fast this machine is now. It is printed on standard error in one line, and is the
         returned model's parameters. A short text is learned by heart before a long time has passed: there the model
         has `max_steps` beside `max_seconds`, and takes less.

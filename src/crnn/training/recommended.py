@@ -1,8 +1,8 @@
 """Recommended: which model, and how trained, makes the most of a text in a given time.
 
-The choices are measurements, recorded in ``docs/recipes.md``: what decides is how many operations the time buys, and
-how often they go over the text. That and the model's size beside the text's say how much dropout is needed, of units
-and of recurrent weights, and bound the size and the training: a short text is at last learned by heart.
+The choices follow measurements, recorded in ``docs/measurements.md``. Two numbers decide: how many operations the time
+buys, and how many epochs that makes. The epochs and the model's size beside the text's say how much dropout is needed,
+of units and of recurrent weights. They also bound the size and the training: a short text is at last learned by heart.
 """
 
 from __future__ import annotations

@@ -1,0 +1,256 @@
+"""Speed and quality in one picture: `python -m benchmarks.picture docs/performance.md docs/speed.svg`.
+
+The figures are those of the page's tables, nothing is measured here. With `--table README.md` the six rows of the
+picture are also written as a table, between that file's markers. Needs matplotlib (the extra `plot`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.figures import Table, number, read_tables, replace_between, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BEGIN, END = "<!-- benchmarks.picture: begin -->", "<!-- benchmarks.picture: end -->"
+PEERS = ("NumPy", "PyTorch", "JAX")
+
+# Placeholders that are drawn first and then replaced by classes, so that one file suits a light and a dark page.
+INK, FAINT, PAPER = "#010101", "#020202", "#030303"
+COLORS = {"crnn": "#040404", "PyTorch": "#050505", "JAX": "#060606", "NumPy": "#070707"}
+LIGHT = {
+    INK: "#1f2328", FAINT: "#d1d9e0", PAPER: "#ffffff",
+    COLORS["crnn"]: "#0969da", COLORS["PyTorch"]: "#cf4a22", COLORS["JAX"]: "#1a7f37", COLORS["NumPy"]: "#8250df",
+}  # fmt: skip
+DARK = {
+    INK: "#e6edf3", FAINT: "#3d444d", PAPER: "#0d1117",
+    COLORS["crnn"]: "#58a6ff", COLORS["PyTorch"]: "#ff8a65", COLORS["JAX"]: "#56d364", COLORS["NumPy"]: "#bc8cff",
+}  # fmt: skip
+
+
+class Row(NamedTuple):
+    """One task: what crnn takes, and how many times as long each peer does."""
+
+    task: str
+    unit: str
+    crnn: str
+    times: dict[str, float]
+
+
+class Task(NamedTuple):
+    """Where one row is found: the table, the row, the column with crnn's own figure."""
+
+    name: str
+    table: str
+    row: tuple[str, ...]
+    column: str
+    unit: str
+
+
+STREAMS = "H = 256, T = 50, B = 50"
+TASKS = (
+    Task("Training, one stream: tanh, 100 units", "online step, T = 25, one thread", ("H = 100, float32",), "µs", "µs"),
+    Task("Training, 50 streams: tanh, 256 units", "batched step", (STREAMS, "2"), "ms", "ms"),
+    Task("Training, 50 streams: LSTM, 256 units", "gated batched step", (f"LSTM, {STREAMS}", "2"), "ms", "ms"),
+    Task("Training, 50 streams: GRU, 256 units", "gated batched step", (f"GRU, {STREAMS}", "2"), "ms", "ms"),
+    Task("Sampling a character: tanh, 100 units", "sampling, one thread", ("H = 100",), "µs a character", "µs"),
+    Task("Scoring 1 MB: tanh, 256 units", "scoring 1 MB, H = 256", ("64 streams, two threads",), "s", "s"),
+)
+
+
+def speed_rows(tables: Sequence[Table]) -> list[Row]:
+    """Return the six tasks with the figures of the page."""
+    rows = []
+    for task in TASKS:
+        cells = table(tables, task.table).row(*task.row)
+        columns = {peer: column for peer in PEERS for column in (peer, f"{peer} float64") if column in cells}
+        times = {peer: number(cells[column]) for peer, column in columns.items()}
+        known = {peer: value for peer, value in times.items() if value is not None}
+        rows.append(Row(task.name, task.unit, cells[task.column], known))
+    return rows
+
+
+def quality_lines(tables: Sequence[Table]) -> dict[str, list[tuple[float, float]]]:
+    """Return (seconds, nats per character) of crnn and of PyTorch in the same time."""
+    page = table(tables, "what a time buys")
+    lines = {}
+    for name, start in (("crnn", "`CharRNN.recommended(text, seconds)`"), ("PyTorch", "a tuned PyTorch LSTM, as long")):
+        cells = page.row(start)
+        points = [(number(column), number(cells[column])) for column in page.header[1:]]
+        lines[name] = [(seconds, nats) for seconds, nats in points if seconds is not None and nats is not None]
+    return lines
+
+
+def draw(rows: Sequence[Row], lines: dict[str, list[tuple[float, float]]]) -> Figure:
+    """Return the figure in placeholder colours."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    style = {
+        "font.family": "sans-serif", "font.size": 10,
+        "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": FAINT,
+    }  # fmt: skip
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(10.4, 3.9), facecolor=PAPER)
+        speed, quality = figure.subplots(1, 2, width_ratios=(1.25, 1))
+        figure.subplots_adjust(left=0.272, right=0.945, top=0.86, bottom=0.17, wspace=0.16)
+        _draw_speed(speed, rows)
+        _draw_quality(quality, lines)
+        for axes in (speed, quality):
+            axes.set_facecolor(PAPER)
+            axes.tick_params(length=0, pad=6)
+            for side in ("top", "right", "left"):
+                axes.spines[side].set_visible(False)
+    return figure
+
+
+def _draw_speed(axes: Axes, rows: Sequence[Row]) -> None:
+    """Draw a row of dots for each task, on a logarithmic axis; crnn is the line at 1."""
+    axes.set_title("Time, as a multiple of crnn’s", loc="left", fontsize=10.5, weight="bold", pad=14)
+    axes.set_xscale("log")
+    axes.set_xlim(0.93, 62)
+    axes.set_ylim(len(rows) - 0.45, -0.75)
+    axes.axvline(1, color=COLORS["crnn"], linewidth=2.5, ymax=0.93)
+    axes.text(1, -0.58, "crnn", color=COLORS["crnn"], ha="center", va="center", weight="bold")
+    for y, row in enumerate(rows):
+        axes.plot([1, max(row.times.values())], [y, y], color=FAINT, linewidth=1.5, zorder=0)
+        for peer, times in row.times.items():
+            axes.plot(times, y, "o", color=COLORS[peer], markersize=7.5)
+            side = _side(row.times, peer)
+            axes.annotate(
+                rounded(times), (times, y), (3 * side, 8), textcoords="offset points", color=COLORS[peer],
+                ha={-1: "right", 0: "center", 1: "left"}[side], va="center", fontsize=8.5,
+            )  # fmt: skip
+    axes.set_yticks(range(len(rows)), [row.task for row in rows])
+    axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2×", "5×", "10×", "20×", "50×"])
+    axes.minorticks_off()
+    for k, peer in enumerate(PEERS):
+        axes.plot(9.5, 1.6 + 0.62 * k, "o", color=COLORS[peer], markersize=7.5)
+        axes.text(11.2, 1.6 + 0.62 * k, peer, color=COLORS[peer], va="center")
+
+
+def _side(times: dict[str, float], peer: str) -> int:
+    """Return where a dot's label goes: above it (0), or left or right where a neighbour's would overlap it."""
+    near = [value for other, value in times.items() if other != peer and 1 / 1.6 < value / times[peer] < 1.6]
+    return (1 if times[peer] > near[0] else -1) if near else 0
+
+
+def _draw_quality(axes: Axes, lines: dict[str, list[tuple[float, float]]]) -> None:
+    """Draw the loss on unseen text against the training time."""
+    axes.set_title("Loss on unseen text, nats per character", loc="left", fontsize=10.5, weight="bold", pad=14)
+    axes.set_xscale("log")
+    # name: label, the point it belongs to, its offset, its alignment
+    names = {
+        "crnn": ("crnn, recommended", -1, (14, -27), "right"),
+        "PyTorch": ("PyTorch, tuned LSTM", 0, (18, 9), "left"),
+    }
+    for name, points in lines.items():
+        axes.plot(*zip(*points, strict=True), "o-", color=COLORS[name], linewidth=2.2, markersize=6)
+        for x, y in points:
+            below = name == "crnn"
+            axes.annotate(
+                f"{y:.3f}", (x, y), (-6, -14) if below else (8, 8), textcoords="offset points",
+                ha="center", color=COLORS[name], fontsize=8.5,
+            )  # fmt: skip
+        label, point, offset, alignment = names[name]
+        axes.annotate(
+            label, points[point], offset, textcoords="offset points", color=COLORS[name],
+            ha=alignment, va="center", weight="bold",
+        )  # fmt: skip
+    ticks = [seconds for seconds, _ in lines["crnn"]]
+    values = [nats for points in lines.values() for _, nats in points]
+    margin = max(values) - min(values)
+    axes.set_xticks(ticks, [_duration(seconds) for seconds in ticks])
+    axes.set_xlim(ticks[0] / 1.5, ticks[-1] * 1.5)
+    axes.set_ylim(min(values) - 0.25 * margin, max(values) + 0.12 * margin)
+    axes.minorticks_off()
+    axes.yaxis.tick_right()
+    axes.grid(axis="y", color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("training time on two cores; Tiny Shakespeare’s last tenth", fontsize=9)
+
+
+def rounded(times: float) -> str:
+    """Return a ratio with one decimal, halves rounded up.
+
+    Examples
+    --------
+    >>> rounded(1.95), rounded(43.1)
+    ('2.0×', '43.1×')
+    """
+    return f"{Decimal(str(times)).quantize(Decimal('0.1'), ROUND_HALF_UP)}×"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+
+
+def themed(svg: str) -> str:
+    """Return an SVG that takes its colours from the page's light or dark scheme.
+
+    A program that knows no style sheets in an SVG shows the light one.
+    """
+    names = {placeholder: f"c{i}" for i, placeholder in enumerate(LIGHT)}
+
+    def sheet(colors: dict[str, str]) -> str:
+        return " ".join(f".f{names[k]}{{fill:{v}}} .s{names[k]}{{stroke:{v}}}" for k, v in colors.items())
+
+    def styled(match: re.Match[str]) -> str:
+        style, classes = match[1], []
+        for kind, prefix in (("fill", "f"), ("stroke", "s")):
+            found = re.search(rf"{kind}: (#0[1-7]0[1-7]0[1-7])", style)
+            if found and found[1] in names:
+                classes.append(prefix + names[found[1]])
+                style = style.replace(found[0], "")
+        style = "; ".join(part.strip() for part in style.split(";") if part.strip())
+        return (f'class="{" ".join(classes)}" ' if classes else "") + (f'style="{style}"' if style else "")
+
+    svg = re.sub(r'style="([^"]*)"', styled, svg)
+    css = f"<style>{sheet(LIGHT)} @media (prefers-color-scheme: dark) {{ {sheet(DARK)} }}</style>"
+    return re.sub(r"(<svg[^>]*>)", rf"\1\n {css}", svg, count=1)
+
+
+def as_svg(figure: Figure) -> str:
+    """Return the text of the SVG: the same figures give the same bytes."""
+    import matplotlib as mpl
+
+    file = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "crnn"}):  # text stays text
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    lines = (line.rstrip() for line in themed(file.getvalue()).splitlines())
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def markdown(rows: Sequence[Row]) -> list[str]:
+    """Return the six rows as a table."""
+    lines = [f"| | crnn | {' | '.join(PEERS)} |", "|---|---|---|---|---|"]
+    for row in rows:
+        cells = [rounded(row.times[peer]) if peer in row.times else "–" for peer in PEERS]
+        lines.append(f"| {row.task} | {row.crnn} {row.unit} | {' | '.join(cells)} |")
+    return lines
+
+
+def main() -> None:
+    """Draw the picture, and write the table if asked to."""
+    parser = argparse.ArgumentParser(description="Draw speed and quality beside the peers.")
+    parser.add_argument("figures", type=Path, help="the page with the tables of `benchmarks.report`")
+    parser.add_argument("picture", type=Path, help="the SVG to write")
+    parser.add_argument("--table", type=Path, help="also put the rows as a table into this file")
+    options = parser.parse_args()
+    tables = read_tables(options.figures)
+    rows = speed_rows(tables)
+    options.picture.write_text(as_svg(draw(rows, quality_lines(tables))), encoding="utf-8")
+    if options.table:
+        replace_between(options.table, BEGIN, END, markdown(rows))
+
+
+if __name__ == "__main__":
+    main()

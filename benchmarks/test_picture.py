@@ -1,0 +1,61 @@
+"""Does the page of measurements hold what the picture and the README's table need, and are these of its figures?"""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from benchmarks import picture
+from benchmarks.figures import number, read_tables, replace_between, table
+from benchmarks.report import BEGIN, END, PAGE
+
+ROOT = PAGE.parent.parent
+
+
+def test_number():
+    assert [number(cell) for cell in ("43.1×", "1.507 (3.7)", "–", "")] == [43.1, 1.507, None, None]
+
+
+def test_page_has_every_figure():
+    tables = read_tables(PAGE)
+    rows = picture.speed_rows(tables)
+    assert len(rows) == 6
+    assert all({"PyTorch", "JAX"} <= row.times.keys() for row in rows)
+    assert {len(points) for points in picture.quality_lines(tables).values()} == {4}
+
+
+def test_missing_figure_is_named():
+    with pytest.raises(ValueError, match="no row that begins with 'H = 99'"):
+        table(read_tables(PAGE), "batched step").row("H = 99")
+
+
+def test_readme_has_the_pages_figures():
+    rows = picture.markdown(picture.speed_rows(read_tables(PAGE)))
+    assert "\n".join(rows) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_picture_is_of_the_pages_figures():
+    drawn = (ROOT / "docs" / "speed.svg").read_text(encoding="utf-8")
+    tables = read_tables(PAGE)
+    shown = [picture.rounded(times) for row in picture.speed_rows(tables) for times in row.times.values()]
+    shown += [f"{nats:.3f}" for points in picture.quality_lines(tables).values() for _, nats in points]
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
+    assert sorted(text for text in texts if re.fullmatch(r"\d+\.\d×|\d\.\d{3}", text)) == sorted(shown)
+
+
+def test_drawing():
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install matplotlib")
+    tables = read_tables(PAGE)
+    svg = picture.as_svg(picture.draw(picture.speed_rows(tables), picture.quality_lines(tables)))
+    ET.fromstring(svg)
+    assert "prefers-color-scheme: dark" in svg
+    assert not re.search("#0[1-7]0[1-7]0[1-7]", svg)  # every placeholder has become a class
+
+
+def test_lines_between_markers(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+    replace_between(page, BEGIN, END, ["new"])
+    assert page.read_text(encoding="utf-8") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    with pytest.raises(SystemExit, match="no place for the figures"):
+        replace_between(page, "<!-- begin -->", END, ["new"])
