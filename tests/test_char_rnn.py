@@ -423,6 +423,32 @@ def test_one_content_is_one_model_however_it_comes(batch_size, tmp_path):
         assert bits(model) == other | {"vocabulary": ("characters", model.vocabulary_.codes.tolist())}
 
 
+@pytest.mark.parametrize(
+    ("parameters", "epochs", "steps"),
+    [
+        ({}, None, 118), ({}, 1, 118), ({}, 3, 354), ({}, np.int64(2), 236), ({"max_steps": 200}, 2, 200),
+        ({"max_steps": 200}, 1, 118), ({"max_steps": 200}, None, 118), ({"max_seconds": 1e6}, 2, 236),
+        ({"max_seconds": 1e6, "max_steps": 200}, None, 200), ({"epochs": 7}, None, 118),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("fitted", [True, False])
+def test_partial_fit_takes_a_number_of_epochs(fitted, parameters, epochs, steps):
+    model = small(0)
+    if fitted:
+        model.fit(TEXT)
+    model.set_params(**{"max_steps": None, **parameters}).partial_fit(TEXT, epochs=epochs)
+    assert model.n_steps_ == steps
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 1.0, "2", True])
+def test_partial_fit_refuses_a_bad_number_of_epochs(epochs):
+    model = small().fit(TEXT)
+    before = everything(model)
+    with pytest.raises(InvalidInputError, match=r"^epochs must be a whole number of at least 1, not "):
+        model.partial_fit(TEXT, epochs=epochs)
+    assert everything(model) == before
+
+
 def test_file_is_utf_8_and_kept_as_it_is(tmp_path):
     text = "\ufeffnaïve\r\n🙂 e\u0301\0\r" * 5
     path = tmp_path / "text"

@@ -16,7 +16,7 @@ from .inference.language_model import LanguageModel
 from .model.extension import extended, widened
 from .model.layout import Layout
 from .model.state import ModelState
-from .settings import OPTIMIZERS, Settings, generator, real, threads
+from .settings import OPTIMIZERS, Settings, checked, generator, real, threads
 from .text.sources import TextLike, text_source
 from .training.budget import Budget
 from .training.exclusive import exclusive_training
@@ -272,19 +272,28 @@ class CharRNN(LanguageModel, ExportMethods):
         Vocabulary(9 characters: 'ABEabenov', crnn.BOUNDARY)
         """
         with exclusive_training(self):
-            self._learn(X, validation, state=None, sweeps=self.epochs)
+            limited = self.max_steps is not None or self.max_seconds is not None
+            self._learn(X, validation, state=None, max_epochs=None if limited else self.epochs)
         return self
 
     def partial_fit(
-        self, X: TextLike, y: None = None, *, validation: TextLike | None = None, extend_vocabulary: bool = False
+        self,
+        X: TextLike,
+        y: None = None,
+        *,
+        validation: TextLike | None = None,
+        epochs: int | None = None,
+        extend_vocabulary: bool = False,
     ) -> Self:
-        """Go on training with a text: weights, optimiser memory and hidden state are those of the model.
+        """Go on training with a text, from the weights, optimizer state and hidden state of the model.
 
-        The text is swept once, from its first character; at most `max_steps` steps are taken. With `max_seconds` it is
-        swept as often as there is time. The schedule begins anew with each call. A model that is not fitted starts
-        anew, with the vocabulary of this text. As in min-char-rnn the state is set to zero when the next chunk would
-        reach the last character, so a text of up to `seq_length` + 1 characters starts from zero. If `batch_size` is
-        not that of the carried state, the state starts from zero as well.
+        Training starts at the first character of `X` and reads it once, or `epochs` times, but takes at most
+        `max_steps` steps. With `max_seconds` and without `epochs` it reads the text as often as there is time for. The
+        schedule begins anew with each call. A model that is not fitted starts anew, with the vocabulary of this text.
+
+        The hidden state is zeroed where `fit` zeroes it: when fewer characters than another whole chunk are left of
+        the text. So a text of up to `seq_length` + 1 characters starts from zero. If `batch_size` was changed, the
+        hidden state starts from zero as well.
 
         Parameters
         ----------
@@ -295,6 +304,8 @@ class CharRNN(LanguageModel, ExportMethods):
             Not used.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
             As in `fit`, of the model's symbols. The lowest loss is the lowest of this call.
+        epochs : int or None, default=None
+            How often the text is read, at least 1. None: once, or with `max_seconds` as often as there is time for.
         extend_vocabulary : bool, default=False
             Whether characters of `X` that the model does not know become symbols of it. What it has learned it keeps:
             the probabilities of the old symbols stay in proportion, and each new one is at first as probable as the
@@ -314,12 +325,14 @@ class CharRNN(LanguageModel, ExportMethods):
         Examples
         --------
         >>> model = CharRNN(hidden_size=8, max_steps=0, random_state=0).fit("hello world")
-        >>> model.set_params(max_steps=3).partial_fit("hello world " * 20).n_steps_
-        3
+        >>> model.set_params(max_steps=None).partial_fit("hello world " * 20, epochs=2).n_steps_
+        18
         """
         with exclusive_training(self):
             state = self._learned if self._is_fitted else None
-            self._learn(X, validation, state=state, sweeps=1, most_sweeps=1, extend=extend_vocabulary)
+            usual = 1 if self.max_seconds is None else None
+            max_epochs = usual if epochs is None else checked("epochs", epochs)
+            self._learn(X, validation, state=state, max_epochs=max_epochs, extend=extend_vocabulary)
         return self
 
     def _learn(
@@ -328,11 +341,10 @@ class CharRNN(LanguageModel, ExportMethods):
         validation: TextLike | None,
         *,
         state: ModelState | None,
-        sweeps: int,
-        most_sweeps: int | None = None,
+        max_epochs: int | None,
         extend: bool = False,
     ) -> None:
-        """Train a new state, or carry `state` on, for `max_seconds`, `max_steps` or a number of epochs."""
+        """Train a new state, or carry `state` on, to the first of `max_seconds`, `max_steps` and `max_epochs`."""
         start = time.perf_counter()
         settings = Settings.check(self.get_params())
         source = text_source(X)
@@ -364,7 +376,7 @@ class CharRNN(LanguageModel, ExportMethods):
             state = state.carried_on(**options)
             if vocabulary is not state.vocabulary:
                 state = widened(state, vocabulary, layout)
-        budget = Budget.of_call(settings, streams.steps_per_epoch, sweeps, most_sweeps)
+        budget = Budget.of_call(settings, streams.steps_per_epoch, max_epochs)
         callbacks = [partial(callback, self) for callback in settings.callbacks]
         run = TrainingRun(
             state, settings, streams, budget, validation_ids, start=start, callbacks=callbacks, sample=self._samples

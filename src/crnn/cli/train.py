@@ -15,8 +15,8 @@ from typing import Any
 
 from ..char_rnn import CharRNN
 from ..errors import DivergenceError
+from ..settings import MOST, generator
 from ..settings import checked as checked_parameter
-from ..settings import generator
 from ..text.sources import TextLike
 from .arguments import add_output, checked_text, duration, refuse_two_standard_inputs
 from .errors import ERROR, INTERRUPTED, described, say
@@ -179,9 +179,14 @@ def _override(model: CharRNN, given: Mapping[str, Any]) -> CharRNN:
 def _continue_training(model: CharRNN, text: TextLike, validation: TextLike | None, given: Mapping[str, Any]) -> None:
     """Train for the steps, time or epochs that were given, or for one epoch; the model's own limits do not count."""
     own_limits = {name: getattr(model, name) for name in ("max_steps", "max_seconds")}
+    epochs = given.get("epochs")
+    if given.get("max_seconds") is not None:
+        epochs = None
+    elif given.get("max_steps") is not None:
+        epochs = MOST  # max_steps alone ends the training
     try:
         model.set_params(**{name: given.get(name) for name in own_limits})
-        model._learn(text, validation, state=model._learned, sweeps=given.get("epochs", 1))
+        model.partial_fit(text, validation=validation, epochs=epochs)
     finally:
         model.set_params(**own_limits)
 

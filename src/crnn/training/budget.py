@@ -14,7 +14,7 @@ from ..settings import MOST_STEPS, Settings
 
 @dataclass(frozen=True)
 class Budget:
-    """A number of steps, a number of seconds, or both: then whichever comes first.
+    """A number of steps, a number of seconds, or both: then the first limit reached ends the call.
 
     Parameters
     ----------
@@ -34,29 +34,26 @@ class Budget:
     seconds: float | None = None
 
     @classmethod
-    def of_call(cls, settings: Settings, steps_per_epoch: int, sweeps: int, most_sweeps: int | None = None) -> Budget:
-        """Return the budget of a call: `max_seconds`, `max_steps` or a number of sweeps.
+    def of_call(cls, settings: Settings, steps_per_epoch: int, max_epochs: int | None) -> Budget:
+        """Return the budget of a call, which ends at the first limit that it reaches.
 
         Parameters
         ----------
         settings : Settings
+            With `max_steps` and `max_seconds`.
         steps_per_epoch : int
-            Of the text.
-        sweeps : int
-            To be made if neither is given.
-        most_sweeps : int, optional
-            To be made at most if there is no `max_seconds`.
+        max_epochs : int or None
+            None if one of the other limits is set.
 
         Examples
         --------
         >>> from crnn import CharRNN
-        >>> Budget.of_call(Settings.check(CharRNN(max_steps=50).get_params()), 30, sweeps=1, most_sweeps=1)
+        >>> Budget.of_call(Settings.check(CharRNN(max_steps=50).get_params()), steps_per_epoch=15, max_epochs=2)
         Budget(n_steps=30, seconds=None)
         """
-        if settings.max_seconds is not None:
-            return cls(settings.max_steps, settings.max_seconds)
-        n_steps = int(sweeps) * steps_per_epoch if settings.max_steps is None else settings.max_steps
-        return cls(n_steps if most_sweeps is None else min(n_steps, most_sweeps * steps_per_epoch))
+        limits = [settings.max_steps, None if max_epochs is None else int(max_epochs) * steps_per_epoch]
+        n_steps = min((limit for limit in limits if limit is not None), default=None)
+        return cls(n_steps, settings.max_seconds)
 
     def steps_left(self, done: int, seconds: float, seconds_per_step: float) -> float:
         """Return how many steps may still be taken: a whole number, or infinity.
@@ -64,11 +61,11 @@ class Budget:
         Parameters
         ----------
         done : int
-            Steps that have been taken.
+            Steps so far.
         seconds : float
-            That have gone by.
+            Time so far.
         seconds_per_step : float
-            As it is expected; a step that would end later than it is now early is not taken.
+            As expected. The last step is taken only if that ends nearer to the limit than leaving it out.
         """
         left = math.inf if self.n_steps is None else self.n_steps - done
         if self.seconds is not None and left > 0:
@@ -77,7 +74,7 @@ class Budget:
         return left
 
     def part_done(self, done: int, seconds: float) -> float:
-        """Return which part of it is over, 0 … 1; the seconds tell where there is a number of them.
+        """Return the part that is over, 0 … 1: of the seconds, or without a number of seconds of the steps.
 
         Examples
         --------
@@ -89,9 +86,9 @@ class Budget:
         return done / self.n_steps if self.n_steps else 0.0
 
     def progress(self, done: int, n: int, seconds: float, seconds_per_step: float) -> NDArray[Any]:
-        """Return the parts that are over before each of the next n steps and after the last one, (n + 1,).
+        """Return the part that is over before each of the next n steps and after the last one, (n + 1,).
 
-        Without a number of seconds this is a function of the steps alone.
+        Without a number of seconds it depends on the steps alone.
         """
         steps = np.arange(n + 1)
         if self.seconds is not None:
