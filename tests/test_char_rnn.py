@@ -568,6 +568,7 @@ def explosive(n_threads, text):
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_divergence_goes_back_to_the_last_good_step(n_threads, keep_seconds, monkeypatch):
     monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", keep_seconds)
+    monkeypatch.setattr(trainer, "SNAPSHOT_SHARE", math.inf)
     monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     half = TEXT[:340]
     text = half[:203] + "!" + half[204:] + half
@@ -706,6 +707,40 @@ def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
     steps_per_epoch = -(-((len(TEXT) - 1) // 16 - 5) // 5)
     steps = math.ceil(sweeps * steps_per_epoch) + (where == "after")
     assert run(program, timeout=20) == f"True {steps}\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes as POSIX has them")
+@pytest.mark.parametrize("when", ["True", "record['step'] == 14"])
+def test_a_fork_in_a_callback_goes_on_in_both_processes(when):
+    program = f"""
+        import os
+        import sys
+
+        from crnn import CharRNN
+
+        depth, children = 0, []
+
+        def fork():
+            global depth, children
+            if depth == 0:
+                if child := os.fork():
+                    children.append(child)
+                else:
+                    depth, children = 1, []
+
+        def model(callbacks):
+            return CharRNN(7, batch_size=16, n_threads=2, seq_length=5, max_steps=30, random_state=0,
+                           callbacks=callbacks, validation_fraction=0.2)
+
+        forked = model([lambda model, record: {when} and fork()]).fit({TEXT!r})
+        alone = model(None).fit({TEXT!r})
+        same = all((forked.params_[name] == array).all() for name, array in alone.params_.items())
+        if depth:
+            os._exit(0 if same else 1)
+        codes = [os.waitpid(child, 0)[1] for child in children]
+        print(same, len(codes) > 0, max(codes))
+    """
+    assert run(program, timeout=60) == "True True 0\n"
 
 
 @pytest.mark.slow

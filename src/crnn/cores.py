@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+
+from .cgroups import control_groups, first_line
 
 __all__ = ["affinity", "cgroup_quota", "physical_cores", "usable_cores", "variable_limit"]
 
@@ -65,7 +67,7 @@ def physical_cores(processors: frozenset[int], root: Path = Path("/")) -> int | 
     cores = set()
     for number in processors:
         topology = root / "sys/devices/system/cpu" / f"cpu{number}" / "topology"
-        siblings = _first_line(topology / "core_cpus_list") or _first_line(topology / "thread_siblings_list")
+        siblings = first_line(topology / "core_cpus_list") or first_line(topology / "thread_siblings_list")
         if not siblings:
             return None
         cores.add(siblings)
@@ -79,7 +81,7 @@ def cgroup_quota(root: Path = Path("/")) -> int | None:
     quota on the way holds. In a container the path in ``/proc`` may name a group that only the host sees; the root of
     the mounted hierarchy is then the container's group.
     """
-    quotas = [quota for folder in _groups(root) if (quota := _quota_of(folder)) is not None]
+    quotas = [quota for folder in control_groups("cpu", root) if (quota := _quota_of(folder)) is not None]
     return math.ceil(min(quotas)) if quotas else None
 
 
@@ -100,44 +102,16 @@ def variable_limit(value: str | None) -> int | None:
     return limit if limit > 0 else None
 
 
-def _groups(root: Path) -> Iterator[Path]:
-    """Yield the folders of the control groups that limit this process's processor time."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return
-    mounted = root / "sys/fs/cgroup"
-    for line in lines:
-        _, controllers, path = (line + "::").split(":")[:3]
-        if controllers == "":  # version 2; beside version 1 it is mounted in a folder of its own
-            tops = [mounted, mounted / "unified"]
-        elif "cpu" in controllers.split(","):
-            tops = [mounted / controllers, mounted / "cpu"]
-        else:
-            continue
-        parts = [part for part in path.split("/") if part not in ("", "..")]
-        for top in tops:
-            for depth in range(len(parts), -1, -1):
-                yield top.joinpath(*parts[:depth])
-
-
 def _quota_of(folder: Path) -> float | None:
     """Return the processors that one control group grants; None without a quota."""
-    version_2 = _first_line(folder / "cpu.max")
+    version_2 = first_line(folder / "cpu.max")
     if version_2 is not None:
         quota, _, period = version_2.partition(" ")
     else:
-        quota = _first_line(folder / "cpu.cfs_quota_us") or ""
-        period = _first_line(folder / "cpu.cfs_period_us") or ""
+        quota = first_line(folder / "cpu.cfs_quota_us") or ""
+        period = first_line(folder / "cpu.cfs_period_us") or ""
     try:
         granted = int(quota) / int(period or 100_000)
     except (ValueError, ZeroDivisionError):  # "max": no quota
         return None
     return granted if granted > 0 else None  # version 1 says -1 for no quota
-
-
-def _first_line(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="ascii").partition("\n")[0].strip()
-    except (OSError, ValueError):
-        return None

@@ -8,6 +8,7 @@ import itertools
 import math
 import threading
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -322,6 +323,11 @@ KINDS = [
 ]
 
 
+def snapshots_every(monkeypatch, seconds):
+    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", seconds)
+    monkeypatch.setattr(trainer, "SNAPSHOT_SHARE", math.inf)
+
+
 # Every step with every size of the pieces; the nine pairs of a kind and of streams with threads take turns.
 DIVERGING = [
     (step, *piece, kind, *streams)
@@ -336,7 +342,7 @@ DIVERGING = [
 def test_divergence_leaves_what_the_loss_was_last_finite_for(
     monkeypatch, dtype, step, kind, B, n_threads, at_a_time, keep
 ):
-    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", keep)
+    snapshots_every(monkeypatch, keep)
     start, extra = KINDS[kind]
     arguments, options = diverging(dtype, step, B=B, n_threads=n_threads, **start)
     options |= extra
@@ -360,7 +366,7 @@ def test_divergence_leaves_what_the_loss_was_last_finite_for(
 @pytest.mark.parametrize(("at_a_time", "keep"), [(1, 0.0), (1, 1e9), (1000, 1e9), (4, 0.0)])
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 13])
 def test_a_diverged_run_goes_back_to_the_block_it_was_in(monkeypatch, step, at_a_time, keep):
-    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", keep)
+    snapshots_every(monkeypatch, keep)
     arguments, options = diverging("float32", step, B=3, n_threads=2)
     run = Run(*arguments, **options, streams=SmallBlocks)
     with pytest.raises(DivergenceError):
@@ -386,9 +392,31 @@ def test_divergence_at_the_first_step_leaves_everything(B, n_threads, bad):
     assert run.cursor.n_steps == 0
 
 
+def test_snapshots_cost_at_most_a_hundredth_of_the_time(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    run = Run(*start(), T=T)
+    spent, snapshot, take_steps = [], run.trainer.snapshot, run.trainer._take_steps
+
+    def slow_snapshot():
+        clock[0] += 0.7
+        spent.append(0.7)
+        return snapshot()
+
+    def slow_steps(rates):
+        clock[0] += 0.05
+        take_steps(rates)
+
+    monkeypatch.setattr(run.trainer, "snapshot", slow_snapshot)
+    monkeypatch.setattr(run.trainer, "_take_steps", slow_steps)
+    run.steps(*[1] * 7000)
+    assert 3 <= len(spent) <= 6
+    assert sum(spent[1:]) <= 0.01 * clock[0]
+
+
 def test_the_kept_copy_is_renewed(monkeypatch):
     # Going back must not mean going back to the start of a long run.
-    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", 0.0)
+    snapshots_every(monkeypatch, 0.0)
     arguments, options = diverging("float64", 41)
     run = Run(*arguments, **options)
     taken = []

@@ -1,10 +1,12 @@
-"""Memory need: what training will take, reckoned before anything is allocated."""
+"""Memory need: how much memory training will take, estimated before anything is allocated."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
+from ..cgroups import control_groups, first_line
 from ..errors import InvalidInputError
 from ..model.layout import Layout
 from ..text.streams import Streams
@@ -12,8 +14,8 @@ from ..text.streams import Streams
 GB = 1e9
 
 
-def check_memory(layout: Layout, streams: Streams, memories: int, n_threads: int, *, keep_best: bool) -> None:
-    """Raise if training needs more memory than there is.
+def check_memory(layout: Layout, streams: Streams, optimizer_arrays: int, n_threads: int, *, keep_best: bool) -> None:
+    """Raise if training needs more memory than is available.
 
     Parameters
     ----------
@@ -21,8 +23,8 @@ def check_memory(layout: Layout, streams: Streams, memories: int, n_threads: int
         Of the network.
     streams : Streams
         The text.
-    memories : int
-        Vectors like the parameters that the optimiser keeps.
+    optimizer_arrays : int
+        Arrays of the size of the weights that the optimizer keeps.
     n_threads : int
         Threads, each with a gradient of its own.
     keep_best : bool
@@ -31,7 +33,7 @@ def check_memory(layout: Layout, streams: Streams, memories: int, n_threads: int
     Raises
     ------
     InvalidInputError
-        With what is needed and what there is. Where it is not known what there is, nothing is checked.
+        With what is needed and what is available. If that is not known, nothing is checked.
 
     Examples
     --------
@@ -40,18 +42,18 @@ def check_memory(layout: Layout, streams: Streams, memories: int, n_threads: int
     >>> streams = TextStreams(np.zeros(9, np.uint8))
     >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, 1, keep_best=False)
     """
-    needed = training_bytes(layout, streams, memories, n_threads, keep_best=keep_best)
-    there = available_bytes()
-    if there is not None and needed > there:
+    needed = training_bytes(layout, streams, optimizer_arrays, n_threads, keep_best=keep_best)
+    available = available_bytes()
+    if available is not None and needed > available:
         raise InvalidInputError(
             f"hidden_size={layout.hidden_size} and num_layers={layout.num_layers} with batch_size="
             f"{streams.batch_size} and seq_length={streams.seq_length} need about {needed / GB:,.1f} GB of memory, "
-            f"but {there / GB:,.1f} GB are available: lower one of them"
+            f"but {available / GB:,.1f} GB are available: lower one of them"
         )
 
 
-def training_bytes(layout: Layout, streams: Streams, memories: int, n_threads: int, *, keep_best: bool) -> int:
-    """Return about how many bytes training takes beside the text; arguments as for `check_memory`.
+def training_bytes(layout: Layout, streams: Streams, optimizer_arrays: int, n_threads: int, *, keep_best: bool) -> int:
+    """Return about how many bytes training takes apart from the text; arguments as for `check_memory`.
 
     Examples
     --------
@@ -62,8 +64,8 @@ def training_bytes(layout: Layout, streams: Streams, memories: int, n_threads: i
     True
     """
     T, B, H, V, L = streams.seq_length, streams.batch_size, layout.hidden_size, layout.vocab_size, layout.num_layers
-    vectors = 2 * (1 + memories)  # parameters and memory, and a copy of them from a moment ago
-    vectors += 1 + memories if keep_best else 0
+    vectors = 2 * (1 + optimizer_arrays)  # weights and optimizer state, and a snapshot of them
+    vectors += 1 + optimizer_arrays if keep_best else 0
     vectors += n_threads  # gradients
     vectors += 2  # weights packed for products with them and with their transpose
     states = L * (T + 1) * B * H * len(layout.kind.states)
@@ -72,18 +74,58 @@ def training_bytes(layout: Layout, streams: Streams, memories: int, n_threads: i
     return layout.dtype.itemsize * (vectors * layout.size + states + gates + logits)
 
 
-def available_bytes() -> int | None:
-    """Return the memory that is free or can be freed, in bytes; None where that is not known.
+def available_bytes(root: Path = Path("/")) -> int | None:
+    """Return the memory that this process can still get, in bytes; None if it is not known.
+
+    Parameters
+    ----------
+    root : Path, default="/"
+        Where ``proc`` and ``sys`` are found; tests pass a folder of their own.
+
+    Returns
+    -------
+    int or None
+        The least of what the machine has and of what is left within the limits of the process's control groups, as a
+        container sets them.
 
     Examples
     --------
     >>> available_bytes() == 0
     False
     """
-    with suppress(OSError, ValueError, IndexError), open("/proc/meminfo", encoding="ascii") as meminfo:
-        for line in meminfo:
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+    known = [_machine_bytes(root), *map(_group_bytes, control_groups("memory", root))]
+    return min((n for n in known if n is not None), default=None)
+
+
+def _machine_bytes(root: Path) -> int | None:
+    """Return the memory of the machine that is free or can be freed, or else all that it has."""
+    available = _entry(root / "proc/meminfo", "MemAvailable:")
+    if available is not None:
+        return available * 1024
     with suppress(AttributeError, OSError, ValueError):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
+def _group_bytes(group: Path) -> int | None:
+    """Return what is left within the limit of one control group; None without a limit."""
+    version_2 = (group / "memory.max", group / "memory.current", "inactive_file")
+    version_1 = (group / "memory.limit_in_bytes", group / "memory.usage_in_bytes", "total_inactive_file")
+    for limit_file, usage_file, cached in (version_2, version_1):
+        try:
+            limit, used = int(first_line(limit_file) or ""), int(first_line(usage_file) or "")
+        except ValueError:  # no such file, or "max": no limit
+            continue
+        # Usage includes files in the cache, which the system gives up when memory is short.
+        return max(0, limit - used + (_entry(group / "memory.stat", cached) or 0))
+    return None
+
+
+def _entry(path: Path, name: str) -> int | None:
+    """Return the number after a name in a file with one name and number a line."""
+    with suppress(OSError, ValueError), path.open(encoding="ascii") as file:
+        for line in file:
+            words = line.split()
+            if len(words) > 1 and words[0] == name:
+                return int(words[1])
     return None

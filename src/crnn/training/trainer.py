@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from ..text.streams import Streams
 from ..threads import Helpers, cores, group_size, scipy_blas, split_range, training_threads
 from .step_settings import StepSettings
 
-SNAPSHOT_SECONDS = 1.0  # between two snapshots to return to after divergence, at least
+SNAPSHOT_SECONDS = 1.0  # at least, between two snapshots to return to after divergence
+SNAPSHOT_SHARE = 0.01  # of the time, at most, that is spent on snapshots: of a large model they take a while
 
 Array = NDArray[Any]
 
@@ -126,20 +128,25 @@ class Trainer:
         self._first_step = self._stored_step = state.n_steps
         self._load_arrays()
         self._read_block()
+        start = time.perf_counter()
         self._snapshot = self.snapshot()
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
-        self._snapshot_at = time.perf_counter() + SNAPSHOT_SECONDS
+        self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(scipy_blas.one_thread())
-            self._helpers = stack.enter_context(Helpers(self.n_threads - 1, self._train))
-            crowded = self.n_threads > cores()
-            self._barrier = core.Barrier(self.n_threads, crowded)
-            for shard in self.shards:
-                shard.barrier = core.Barrier(len(shard.crew), crowded)
+            self._start_threads(stack)
             self._stack = stack.pop_all()
         return self
+
+    def _start_threads(self, stack: ExitStack) -> None:
+        self._helpers = stack.enter_context(Helpers(self.n_threads - 1, self._train))
+        crowded = self.n_threads > cores()
+        self._barrier = core.Barrier(self.n_threads, crowded)
+        for shard in self.shards:
+            shard.barrier = core.Barrier(len(shard.crew), crowded)
+        self._process = os.getpid()
 
     def __exit__(self, *exception: object) -> None:
         try:
@@ -162,14 +169,17 @@ class Trainer:
         DivergenceError
             If a loss is not finite. The state is then that of the last step whose loss was finite, before its update.
         """
+        if os.getpid() != self._process:  # a callback has forked, and threads do not go with a child
+            self._start_threads(self._stack)
         start = time.perf_counter()
         # A snapshot replaces the older one when its loss is known to be finite, which the next step shows.
         snapshot = self.snapshot() if start > self._snapshot_at else None
+        taken = time.perf_counter()
         self._rates.append(rates)
         self._take_steps(rates)
         if snapshot and self.cursor.n_steps > snapshot.cursor.n_steps:
             self._snapshot, self._rates = snapshot, [rates]
-            self._snapshot_at = start + SNAPSHOT_SECONDS
+            self._snapshot_at = _next_snapshot(start, taken)
         if self.cursor.diverged:
             self._return_to_last_good_state()
 
@@ -284,6 +294,17 @@ class Trainer:
         if bad_step - 1 > self.cursor.n_steps:
             self._take_steps(np.concatenate(self._rates)[: bad_step - 1 - self.cursor.n_steps])
         raise DivergenceError(bad_step, last_loss)
+
+
+def _next_snapshot(start: float, end: float) -> float:
+    """Return when to take the next snapshot after one that took from `start` to `end`.
+
+    Examples
+    --------
+    >>> _next_snapshot(0.0, 0.001), _next_snapshot(10.0, 10.5)
+    (1.001, 60.5)
+    """
+    return end + max(SNAPSHOT_SECONDS, (end - start) / SNAPSHOT_SHARE)
 
 
 def threads_for(layout: Layout, streams: Streams, n_threads: int | None) -> int:

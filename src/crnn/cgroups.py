@@ -1,0 +1,58 @@
+"""Control groups: where Linux says what a container or a user's session may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["control_groups", "first_line"]
+
+
+def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
+    """Yield the folders of the control groups that this process is in, its own first and the root last.
+
+    Both versions of control groups are read. In a container the path in ``/proc`` may name a group that only the host
+    sees; the root of the mounted hierarchy is then the container's group.
+
+    Parameters
+    ----------
+    controller : {"cpu", "memory"}
+    root : Path, default="/"
+        Where ``proc`` and ``sys`` are found; tests pass a folder of their own.
+
+    Examples
+    --------
+    >>> list(control_groups("memory", Path("/nowhere")))
+    []
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return
+    mounted = root / "sys/fs/cgroup"
+    for line in lines:
+        _, controllers, path = (line + "::").split(":")[:3]
+        if controllers == "":  # version 2; beside version 1 it is mounted in a folder of its own
+            tops = [mounted, mounted / "unified"]
+        elif controller in controllers.split(","):
+            tops = [mounted / controllers, mounted / controller]
+        else:
+            continue
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for top in tops:
+            for depth in range(len(parts), -1, -1):
+                yield top.joinpath(*parts[:depth])
+
+
+def first_line(path: Path) -> str | None:
+    """Return the first line of a file without its end; None if it cannot be read.
+
+    Examples
+    --------
+    >>> first_line(Path("/nowhere")) is None
+    True
+    """
+    try:
+        return path.read_text(encoding="ascii").partition("\n")[0].strip()
+    except (OSError, ValueError):
+        return None
