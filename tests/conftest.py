@@ -33,6 +33,12 @@ def dtype(request):
     return np.dtype(request.param)
 
 
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch, for tests marked `peers`."""
+    return pytest.importorskip("torch")
+
+
 @pytest.fixture(scope="module")
 def seven_cores():
     """Scoring and sampling use no more threads than there are cores: as many as a test asks for are there."""

@@ -8,6 +8,7 @@ from crnn.errors import NotFittedError
 from crnn.export.onnx_file import IR_VERSION, OPSET
 
 onnx = pytest.importorskip("onnx")
+pytestmark = pytest.mark.peers
 
 ATOL = 1e-5
 

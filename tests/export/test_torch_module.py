@@ -8,6 +8,7 @@ from examples import random_language_model
 from crnn.errors import InvalidInputError
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.peers
 
 ATOL = {"float32": 1e-5, "float64": 1e-12}
 CELLS = [(cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)]

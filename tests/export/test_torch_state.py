@@ -29,6 +29,7 @@ def tensors(cell="gru", *, gates=3, V=3, H=2):
     return {name: rng.normal(size=shape) for name, shape in shapes.items()}
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("cell", CELLS)
@@ -44,6 +45,7 @@ def test_logits_are_those_of_pytorch(cell, num_layers, bias):
     np.testing.assert_allclose(model.predict_proba(prefixes), probabilities, rtol=1e-12)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("source", ["abcba", b"abcba", ["abc", "ba"]], ids=["text", "bytes", "documents"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_there_and_back(cell, source, dtype):
@@ -56,6 +58,7 @@ def test_there_and_back(cell, source, dtype):
         np.testing.assert_array_equal(again.params_[name], array)
 
 
+@pytest.mark.peers
 def test_files(tmp_path):
     torch = pytest.importorskip("torch")
     network = torch_network("lstm", 1)
@@ -67,6 +70,7 @@ def test_files(tmp_path):
         assert CharRNN.from_torch(str(tmp_path / name), "abcde").score("abcdeab") == expected
 
 
+@pytest.mark.peers
 def test_file_that_would_run_code(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save(torch_network("rnn", 1), tmp_path / "model.pt")  # a whole module: pickled classes
@@ -80,6 +84,7 @@ def test_own_model_file(tmp_path):
         CharRNN.from_torch(tmp_path / "model.crnn", "abc")
 
 
+@pytest.mark.peers
 def test_half_precision_becomes_float32():
     torch = pytest.importorskip("torch")
     half = {name: torch.tensor(array).bfloat16() for name, array in tensors().items()}

@@ -344,9 +344,9 @@ def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L
         np.testing.assert_allclose(added, expected, atol=1e-12)
 
 
+@pytest.mark.peers
 @networks
-def test_pytorch_predicts_the_same_from_the_file_and_back(path, cell, L):
-    torch = pytest.importorskip("torch")
+def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
     from safetensors.torch import load_file
 
     kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell]

@@ -267,9 +267,9 @@ def test_without_training_the_file_is_what_pytorch_names(path, cell, L):
     np.testing.assert_array_equal(tensors["decoder.weight"], model.tensors["decoder.weight"])
 
 
+@pytest.mark.peers
 @networks
-def test_pytorch_takes_the_weights(path, cell, L):
-    torch = pytest.importorskip("torch")
+def test_pytorch_takes_the_weights(torch, path, cell, L):
     from safetensors.torch import load_file
 
     write(path, make(cell=cell, L=L))

@@ -214,8 +214,8 @@ def test_scale_zero_means_zeros(cell, L):
     assert not initialise(layout, np.random.default_rng(0), 0.0).any()
 
 
-def test_pytorch_gives_its_weights_the_same_names_and_shapes():
-    torch = pytest.importorskip("torch")
+@pytest.mark.peers
+def test_pytorch_gives_its_weights_the_same_names_and_shapes(torch):
     for cell, kind in {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}.items():
         layout = Layout(11, 5, np.dtype("float32"), cell, 3)
         theirs = {f"rnn.{name}": tuple(a.shape) for name, a in kind(11, 5, 3).named_parameters()}

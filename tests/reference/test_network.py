@@ -320,11 +320,6 @@ def test_sample_feeds_each_symbol_back(chunk):
 # ------------------------------------------------------------------------- PyTorch
 
 
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch")
-
-
 def torch_network(torch, layout, flat):
     """Return the recurrent layers and the decoder of PyTorch with the same weights."""
     kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[layout.cell]
@@ -345,6 +340,7 @@ def torch_network(torch, layout, flat):
     return model
 
 
+@pytest.mark.peers
 def test_the_network_is_pytorchs(torch, chunk):
     layout, flat, x, targets, state = chunk
     model = torch_network(torch, layout, flat)
@@ -375,10 +371,13 @@ def torch_optimiser(torch, name, parameters, learning_rate, weight_decay):
     return {
         "adagrad": lambda: torch.optim.Adagrad(parameters, learning_rate, initial_accumulator_value=1.0),
         "rmsprop": lambda: torch.optim.RMSprop(parameters, learning_rate),
-        "adam": lambda: torch.optim.AdamW(parameters, learning_rate, weight_decay=weight_decay),
+        "adam": lambda: torch.optim.AdamW(
+            parameters, learning_rate, weight_decay=weight_decay, betas=(0.7, 0.96)
+        ),
     }[name]()
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("clip_norm", [math.inf, 3.0])
 @pytest.mark.parametrize("name", MEMORIES)
 def test_updates_are_pytorchs(torch, name, clip_norm):
@@ -390,7 +389,9 @@ def test_updates_are_pytorchs(torch, name, clip_norm):
     memory = [[np.full_like(a, float(name == "adagrad")) for a in p] for _ in MEMORIES[name]]
     for step in range(1, 6):
         d = [rng.normal(size=a.shape) for a in p]
-        norm = reference_optimizers.update(name, p, d, memory, 0.01, clip_norm=clip_norm, weight_decay=decay, step=step)
+        norm = reference_optimizers.update(
+            name, p, d, memory, 0.01, clip_norm=clip_norm, weight_decay=decay, step=step, beta_1=0.7, beta_2=0.96
+        )
         for parameter, g in zip(parameters, d, strict=True):
             parameter.grad = torch.from_numpy(g.copy())
         assert torch.nn.utils.clip_grad_norm_(parameters, clip_norm).item() == pytest.approx(norm, rel=1e-14)
