@@ -18,25 +18,7 @@ MAX_KERNEL_PARAMETERS, MAX_KERNEL_LINES = 10, 80
 # What is still too large. It may only shrink.
 FILES_LEFT = {"src/crnn/_kernels/core.pyx"}
 FUNCTIONS_LEFT: set[str] = set()
-KERNELS_LEFT = {
-    "blas.gemm: parameters",
-    "chunk.layers_backward: parameters",
-    "chunk.layers_forward: parameters",
-    "chunk.loss_and_gradients: parameters",
-    "chunk.recur: parameters",
-    "chunk.recur_back: parameters",
-    "core.train: lines",
-    "gru.gru_backward: parameters",
-    "gru.gru_forward: parameters",
-    "inference_step.prepare_draw: parameters",
-    "layer_input.project_input_back: parameters",
-    "lstm.lstm_backward: parameters",
-    "lstm.lstm_forward: parameters",
-    "row_products.add_weight_gradient: parameters",
-    "row_products.multiply_rows: parameters",
-    "strings.read_strings: parameters",
-    "texts.draw_texts: parameters",
-}
+KERNELS_LEFT: set[str] = set()
 
 
 def source_files():
