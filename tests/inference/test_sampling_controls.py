@@ -141,7 +141,7 @@ def test_every_control_is_in_the_signature_and_described(method):
 
 @pytest.mark.parametrize("method", ["sample", "stream"])
 def test_unknown_control(model, method):
-    with pytest.raises(TypeError, match="unexpected keyword argument 'tempreture'; the controls are temperature, "):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'tempreture'; the controls are logit_bias, "):
         getattr(model, method)(tempreture=1)
 
 

@@ -43,9 +43,8 @@ def seen_after(seen: NDArray[np.bool_], ids: Ids, boundary: int | None) -> NDArr
     >>> seen_after(np.array([True, False, False, False]), np.array([3, 1]), boundary=3)
     array([False,  True, False, False])
     """
-    boundaries = np.flatnonzero(ids == (-1 if boundary is None else boundary))
-    if len(boundaries):
-        seen, ids = np.zeros_like(seen), ids[boundaries[-1] + 1 :]
     seen = seen.copy()
+    if boundary is not None and len(boundaries := np.flatnonzero(ids == boundary)):
+        seen[:], ids = False, ids[boundaries[-1] + 1 :]
     seen[ids] = True
     return seen

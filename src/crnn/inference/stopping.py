@@ -13,6 +13,8 @@ from ..text.vocabulary import Vocabulary
 
 Ids = NDArray[Any]
 
+_NONE = np.zeros(0, np.int32), np.zeros(0, np.intp)
+
 
 class Stops:
     """Texts, as ids, before the first of which a drawn text ends.
@@ -51,6 +53,8 @@ class Stops:
         >>> Stops([np.array([3]), np.array([1, 2])]).packed()
         (array([1, 2, 3], dtype=int32), array([2, 3]))
         """
+        if not self._texts:
+            return _NONE
         texts = sorted(self._texts, key=len, reverse=True)
         symbols = np.array([*map(ord, "".join(texts))], np.int32)
         return symbols, np.cumsum([*map(len, texts)], dtype=np.intp)

@@ -65,7 +65,7 @@ class TextSampler:
         self._symbols = np.empty((count, min(n, room or (ROOM if controls.stops else n))), np.int32)
         self._batch = core.Batch(np.empty(rows, np.intp))
         self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // network.layout.size) // rows)
-        self._work = network.workspace(1, repeated(context.state, rows))
+        self._work = network.workspace(1, context.state if rows == 1 else repeated(context.state, rows))
         start = [array[:, 0, :1].copy() for array in self._work[: len(context.state)]]
         self._start = start, network.logits(context.state[0][-1])[0], controls.temperature
         self._packed_stops = controls.stops.packed()
@@ -81,7 +81,7 @@ class TextSampler:
         """Draw until every text is complete, and return all of them."""
         while not self.finished:
             self.advance(self._max_steps)
-        if not len(self.lengths) or self.lengths.min() == self._symbols.shape[1]:
+        if not self._stops:  # all have the same length
             return Strings(self._symbols.ravel(), self.lengths)
         return Strings(self._symbols[np.arange(self._symbols.shape[1]) < self.lengths[:, None]], self.lengths)
 
@@ -108,9 +108,9 @@ class TextSampler:
         self._n -= certain
         return taken
 
-    def ended_by(self, symbol: int | None) -> NDArray[np.bool_]:
+    def ended_by(self, symbol: int) -> NDArray[np.bool_]:
         """Return which of the texts, all complete, met `symbol` as their stop."""
         met = self.lengths < self._n
         stop = self._symbols[met, self.lengths[met]]  # the kernel leaves the stop behind the text
-        met[met] = stop == (-1 if symbol is None else symbol)
+        met[met] = stop == symbol
         return met

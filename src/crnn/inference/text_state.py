@@ -150,12 +150,9 @@ class TextState:
         vocabulary, n = self._vocabulary, whole("n", n, 0)
         checked = SamplingControls.check(vocabulary, controls)
         sampler = TextSampler(self._network, self._context, n, Uniforms(root(random_state), range(1)), checked)
-        ids = sampler.run().ids
-        (ended,) = sampler.ended_by(vocabulary.boundary)
-        if ended and vocabulary.boundary is not None:
-            self._advance(np.append(ids, np.int32(vocabulary.boundary)))  # also adds to log_prob
-        else:
-            self._advance(ids)
+        ids, boundary = sampler.run().ids, vocabulary.boundary
+        ended = boundary is not None and sampler.ended_by(boundary)[0]
+        self._advance(np.append(ids, np.int32(boundary or 0)) if ended else ids)  # also adds to log_prob
         return vocabulary.decode(ids)
 
     def copy(self) -> TextState:
@@ -180,7 +177,7 @@ class TextState:
 
     def _advance(self, ids: Ids) -> TextState:
         """Read ids; Ctrl-C on the way leaves the state unchanged."""
-        state = self._context.copy().state
+        state = tuple(part.copy() for part in self._context.state)
         surprisal = scoring.surprisal(self._network, ids, state)
         # Added one after the other, as in a score: np.sum would add in pairs and round otherwise.
         log_prob = float(np.subtract.accumulate(np.concatenate([[self._log_prob], surprisal]))[-1])
