@@ -6,8 +6,7 @@ import argparse
 import os
 import shlex
 
-from ..char_rnn import CharRNN
-from ..export.c_file import export_c, with_int8_weights
+from ..export.c_file import export_c, int8_cost
 from .arguments import MODEL_HELP
 from .errors import ERROR, say
 from .files import check_writable, load
@@ -15,8 +14,6 @@ from .files import check_writable, load
 __all__ = ["add_arguments", "run"]
 
 SUFFIXES = (".c", ".onnx")
-SAMPLE = 2000  # symbols that the cost of int8 weights is measured on
-DOCUMENTS = 200
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,20 +54,5 @@ def run(arguments: argparse.Namespace) -> int:
     program = shlex.quote(os.path.splitext(path)[0])
     say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; cc -O3 -march=native {shlex.quote(path)} -o {program}")
     if arguments.int8:
-        say(f"crnn: 8-bit weights cost {int8_cost(model):.4f} nats per symbol of what the model writes")
+        say(f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol of what the model writes")
     return 0
-
-
-def int8_cost(model: CharRNN) -> float:
-    """Return how much more surprising a sample of a model is to its copy with 8-bit weights, in nats per symbol.
-
-    Examples
-    --------
-    >>> int8_cost(CharRNN(16, max_steps=1000, random_state=0).fit("abc" * 100)) < 0.01
-    True
-    """
-    if model.vocabulary_.boundary is None:
-        sample = model.sample(SAMPLE, random_state=0)
-    else:
-        sample = model.sample(num_samples=DOCUMENTS, random_state=0)
-    return float(model.score(sample) - with_int8_weights(model).score(sample))
