@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..model.learned_attributes import LearnedAttributes
 from ..text.special import Special
 from ..text.vocabulary import Vocabulary
+from .extras import needed
 
 if TYPE_CHECKING:
     from .torch_module import TorchCharRNN
@@ -51,9 +52,10 @@ class ExportMethods(LearnedAttributes):
         >>> logits.shape  # doctest: +SKIP
         torch.Size([5, 1, 3])
         """
+        self._fitted("to_torch")
+        needed("torch", "torch", "to_torch")
         from .torch_module import torch_module
 
-        self._fitted("to_torch")
         return torch_module(self)
 
     @classmethod

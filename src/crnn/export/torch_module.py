@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInputError
 from ..text.vocabulary import Text, Vocabulary
-from .extras import needed
 from .weights import FittedModel, Weights
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ else:
     try:
         import torch
         from torch import nn
-    except ModuleNotFoundError:  # `torch_module` says so; without it nobody makes the class
+    except ModuleNotFoundError:  # tools that import every module; `to_torch` checks before it imports this one
         from types import SimpleNamespace
 
         nn = SimpleNamespace(Module=object)
@@ -29,7 +28,6 @@ RECURRENT = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}  # classes of torch.nn
 
 def torch_module(model: FittedModel) -> TorchCharRNN:
     """Return a module with copies of a model's weights; see `crnn.CharRNN.to_torch`."""
-    needed("torch", "torch", "to_torch")
     weights = Weights.of(model)
     module: TorchCharRNN = TorchCharRNN(
         model.vocabulary_, weights.hidden_size, cell=weights.cell, num_layers=len(weights.layers)
