@@ -6,14 +6,16 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers import GATES, Arrays, Peer, peer_class
 from crnn import CharRNN
-from crnn.text.sources import TextLike
+
+if TYPE_CHECKING:  # `benchmarks.compare` runs this file with other versions of crnn: only public names are imported
+    from crnn.text.sources import TextLike
 
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
 LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable over thousands of steps

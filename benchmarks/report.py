@@ -42,6 +42,7 @@ class Timed:
     arguments: Sequence[str]
     threads: int = 1
     pinned: bool = False  # to one core: the only way to hold XLA to one thread
+    environment: dict[str, str] | None = None  # None: this process's own
     seconds: list[float] = field(default_factory=list)
     first: float = float("nan")
     value: float = float("nan")
@@ -51,7 +52,9 @@ class Timed:
         command = [sys.executable, "-m", "benchmarks.worker", *self.arguments]
         if self.pinned and CORE is not None:
             command = [sys.executable, "-c", PINNED.format(CORE), *command[1:]]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.environment
+        )
         self.first = self._answer()["first"]
 
     def repeat(self) -> None:
@@ -65,9 +68,7 @@ class Timed:
 
     def stop(self) -> None:
         """End the process."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()  # closes both pipes: at the end of its input the worker ends
 
     def _answer(self) -> dict[str, float]:
         assert self.process.stdout is not None

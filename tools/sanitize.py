@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 COMPILED = (
     "kernels/test_kernels.py",
+    "kernels/test_optimizers.py",
     "kernels/test_crew.py",
     "kernels/test_elementwise.py",
     "training/test_trainer.py",
