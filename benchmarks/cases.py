@@ -1,4 +1,4 @@
-"""What is timed: a training case, the text it sweeps, and each contender made ready to sweep it."""
+"""What is timed: a training case, the text it reads, and each contender made ready to read it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_CELLS = "this crnn trains one tanh layer only: CharRNN has no parameter `cell
 class Case:
     """A whole training step of one size, taken K times in a row.
 
-    The text is made so that K chunks of T symbols of each of B streams are exactly one sweep.
+    The text is made so that K chunks of T symbols of each of B streams are exactly one epoch.
     """
 
     hidden_size: int

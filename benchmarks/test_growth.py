@@ -64,7 +64,7 @@ def test_steps_in_a_long_text(timed, megabytes, contender):
             ids = number[np.frombuffer(text, np.uint8)][: n + 1]
             return smoothed(peer.train(*(part.reshape(case.steps, -1, 1) for part in (ids[:-1], ids[1:]))))
 
-    # every text begins alike, and the first sweep starts from the case's weights
+    # every text begins alike, and the first epoch starts from the case's weights
     assert read_and_train() == pytest.approx(first_steps(case), rel=1e-3)
     assert timed(read_and_train, group="500 steps and the reading of the text", rounds=2) > 0
 
@@ -80,6 +80,6 @@ def test_step_and_vocabulary(timed, V, contender):
     needs(contender)
     # more steps of the large vocabulary would be minutes of NumPy's
     case = Case(100, 25, 1, 100 if V < 4096 else 20, vocab_size=V)
-    sweep = ready(contender, case, 1)
-    assert sweep() == pytest.approx(ready("crnn-float64", case, 1)(), rel=1e-3)
-    assert timed(sweep, group=f"{case.steps} online steps, V = {V}", rounds=3) > 0
+    epoch = ready(contender, case, 1)
+    assert epoch() == pytest.approx(ready("crnn-float64", case, 1)(), rel=1e-3)
+    assert timed(epoch, group=f"{case.steps} online steps, V = {V}", rounds=3) > 0

@@ -23,9 +23,9 @@ def expected(case):
 
 def checked(contender, case, n_threads):
     """Make a contender ready, and check that its first steps are those of all others."""
-    sweep = ready(contender, case, n_threads)
-    assert sweep() == pytest.approx(expected(case), rel=1e-3)
-    return sweep
+    epoch = ready(contender, case, n_threads)
+    assert epoch() == pytest.approx(expected(case), rel=1e-3)
+    return epoch
 
 
 @pytest.mark.parametrize("contender", [*TRAINERS, "crnn-float64"])
@@ -42,8 +42,8 @@ def test_batched_step(timed, case, contender, n_threads):
     needs(contender)
     if contender.startswith("jax") and n_threads == 1:
         pytest.skip("JAX takes every core of its process: benchmarks.report runs it on one")
-    sweep = checked(contender, case, n_threads)
-    assert timed(sweep, group=f"batched {case.name}, {case.steps} steps", rounds=3) > 0
+    epoch = checked(contender, case, n_threads)
+    assert timed(epoch, group=f"batched {case.name}, {case.steps} steps", rounds=3) > 0
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -55,8 +55,8 @@ def test_gated_step(timed, case, contender, n_threads):
         pytest.skip(NO_CELLS)
     if contender == "jax" and n_threads == 1:
         pytest.skip("JAX takes every core of its process: benchmarks.report runs it on one")
-    sweep = checked(contender, case, n_threads)
-    assert timed(sweep, group=f"gated {case.name}, {case.steps} steps", rounds=3) > 0
+    epoch = checked(contender, case, n_threads)
+    assert timed(epoch, group=f"gated {case.name}, {case.steps} steps", rounds=3) > 0
 
 
 @pytest.mark.parametrize("case", [Case(13, 7, 3, 40, cell="lstm", num_layers=2), *GATED], ids=lambda case: case.name)

@@ -154,7 +154,7 @@ def _training_step(hidden: Any, learning_rate: float, clip: float, carry: Any, c
 
 
 def _score(cell: str, w: Any, pieces: Any, targets: Any, counted: Any) -> Any:
-    """Sum of log-likelihoods over pieces (P, T, B) swept one after another, where counted (P, T) is 1."""
+    """Sum of log-likelihoods over pieces (P, T, B) read one after another, where counted (P, T) is 1."""
     import jax
 
     def piece(states: Any, chunk: Any) -> Any:

@@ -121,7 +121,7 @@ def _chunks(ids: Any, recipe: Recipe) -> Iterator[tuple[Any, Any, bool]]:
     x = ids[: B * stride].view(B, stride).t().contiguous()
     y = ids[1 : B * stride + 1].view(B, stride).t().contiguous()
     while True:
-        # chunks are cut elsewhere in each sweep
+        # chunks are cut elsewhere in each epoch
         first = int(torch.randint(min(T, stride - T) + 1, ()))
         for p in range(first, stride - T + 1, T):
             yield x[p : p + T], y[p : p + T], p == first
