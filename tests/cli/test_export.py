@@ -59,7 +59,11 @@ def test_onnx_is_not_installed(tmp_path, monkeypatch, capsys):
 @pytest.mark.usefixtures("model")
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["names.txt"], "must end in .c or .onnx"), (["names.onnx", "--int8"], "--int8 is for OUT.c")],
+    [
+        (["names.txt"], "must end in .c, .onnx or .html"),
+        (["names.onnx", "--int8"], "--int8 is for OUT.c"),
+        (["names.c", "--float16"], "--float16 is for OUT.html"),
+    ],
 )
 def test_usage(arguments, message, capsys):
     with pytest.raises(SystemExit) as error:

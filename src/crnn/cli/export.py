@@ -1,4 +1,4 @@
-"""The command ``crnn export``: write a model as C source or as an ONNX file."""
+"""The command ``crnn export``: write a model as C source, as an ONNX file or as a web page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import os
 import shlex
 
 from ..export.c_file import export_c, int8_cost
+from ..export.html_file import export_html
 from .arguments import MODEL_HELP
 from .errors import ERROR, say
-from .files import check_writable, load
+from .files import STANDARD, check_writable, load
 
 __all__ = ["add_arguments", "run"]
 
-SUFFIXES = (".c", ".onnx")
+SUFFIXES = (".c", ".onnx", ".html")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "output",
         metavar="OUT",
-        help="OUT.c: one C99 file that samples and scores, without dependencies; OUT.onnx: for any ONNX runtime",
+        help="OUT.c: one C99 file that samples and scores, without dependencies; OUT.onnx: for any ONNX runtime; "
+        "OUT.html: a page in which the network runs, for any browser",
     )
     parser.add_argument(
         "--int8",
         action="store_true",
         help="for OUT.c: 8-bit weights, a quarter of the memory; what the rounding costs is measured and shown "
         "(default: float32)",
+    )
+    parser.add_argument(
+        "--float16", action="store_true", help="for OUT.html: 16-bit weights, half the size (default: float32)"
     )
 
 
@@ -37,9 +42,13 @@ def run(arguments: argparse.Namespace) -> int:
     path = arguments.output
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SUFFIXES:
-        arguments.parser.error(f"argument OUT: it must end in {' or '.join(SUFFIXES)}, and {path!r} does not")
+        arguments.parser.error(
+            f"argument OUT: it must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, and {path!r} does not"
+        )
     if arguments.int8 and suffix != ".c":
         arguments.parser.error("--int8 is for OUT.c")
+    if arguments.float16 and suffix != ".html":
+        arguments.parser.error("--float16 is for OUT.html")
     check_writable(path)
     model = load(arguments.model)
     if suffix == ".onnx":
@@ -49,6 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"crnn: error: {error}")
             return ERROR
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
+        return 0
+    if suffix == ".html":
+        title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
+        export_html(model, path, float16=arguments.float16, title=title)
+        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; open it in a browser")
         return 0
     export_c(model, path, int8=arguments.int8)
     program = shlex.quote(os.path.splitext(path)[0])

@@ -22,7 +22,7 @@ COMMANDS = {
     "train": (train, "Train a model on a text and save it."),
     "sample": (sample, "Generate text with a model, on standard output."),
     "score": (score, "Say how well a model predicts a text."),
-    "export": (export, "Write a model as C source or as an ONNX file."),
+    "export": (export, "Write a model as C source, as an ONNX file or as a web page."),
     "info": (info, "Describe a model file, or this build of crnn."),
     "demo": (demo, "Watch a network learn English from Python's own documentation."),
 }

@@ -1,0 +1,147 @@
+"""A model as one HTML page in which the network runs."""
+
+from __future__ import annotations
+
+import base64
+import os
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidInputError
+from ..files.atomic_file import write_atomically
+from .page import assets, html_page
+from .weights import FittedModel, Weights
+
+__all__ = ["ENGINE", "INTERFACE", "encoded_weights", "export_html", "live_data", "summary"]
+
+# The order matters: later files use what earlier ones define.
+ENGINE = ("network.js", "random.js", "sampling.js", "engine.js")
+INTERFACE = ("elements.js", "symbols.js", "text_view.js", "units_view.js", "live.js")
+STYLES = ("page.css", "live.css")
+
+
+def export_html(
+    model: FittedModel, path: str | os.PathLike[str], *, float16: bool = False, title: str | None = None
+) -> None:
+    """Write a model as one HTML page in which the network runs.
+
+    The page needs neither a network nor a server: it is opened from the disk. It reads what is typed and shows its
+    surprisal, writes on with temperature, top-k and top-p, and shows the hidden units. The same seed gives the text
+    that `CharRNN.sample` gives, but for the rounding of float32.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model. Weights of float64 are rounded to float32.
+    path : str or os.PathLike
+        The file, as a rule with the suffix ``.html``.
+    float16 : bool, default=False
+        Whether weights are stored in 16 bits: half the size, and rounded weights.
+    title : str or None, default=None
+        The page's title. None: what kind of model it is.
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    InvalidInputError
+        If a weight is not finite, or too large for 16 bits.
+    OSError
+        If the file cannot be written; an older file is then as it was.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "abc.html"
+    ...     export_html(model, path)
+    ...     path.read_text("utf-8").startswith("<!doctype html>")
+    True
+    """
+    weights = Weights.of(model, np.float32)
+    body = assets(__package__, ["live_page.html"])
+    title = "A character model" if title is None else title
+    for name, html in {
+        "title": escape(title),
+        "summary": escape(summary(model, weights)),
+        "live": assets(__package__, ["live.html"]),
+    }.items():
+        body = body.replace(f"{{{name}}}", html)
+    page = html_page(
+        title=title,
+        body=body,
+        style=assets(__package__, STYLES),
+        engine=assets(__package__, ENGINE),
+        script=assets(__package__, [*INTERFACE, "live_page.js"]),
+        data=live_data(model, weights, float16=float16),
+        weights=encoded_weights(weights, float16=float16),
+    )
+    write_atomically(os.fspath(path), page)
+
+
+def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) -> dict[str, Any]:
+    """Return what the engine and the live page know of a model beside the weights.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abc")
+    >>> live_data(model, Weights.of(model))["vocabulary"]
+    {'kind': 'characters', 'codes': [97, 98, 99], 'unknown': None, 'boundary': None}
+    """
+    vocabulary = model.vocabulary_
+    return {
+        "model": {
+            "cell": weights.cell,
+            "layers": len(weights.layers),
+            "hidden": weights.hidden_size,
+            "symbols": len(vocabulary),
+            "boundary": vocabulary.boundary,
+            "unknown": vocabulary.unknown,
+            "half": bool(float16),
+        },
+        "vocabulary": {
+            "kind": vocabulary.kind,
+            "codes": vocabulary.codes.tolist(),
+            "unknown": vocabulary.unknown,
+            "boundary": vocabulary.boundary,
+        },
+    }
+
+
+def encoded_weights(weights: Weights, *, float16: bool = False) -> str:
+    """Return all weights as base64, in the order in which ``network.js`` takes them.
+
+    Raises
+    ------
+    InvalidInputError
+        If a weight is too large for float16.
+    """
+    arrays: list[Any] = []
+    for layer in weights.layers:
+        Wx = layer.Wx if arrays else layer.Wx.T  # of the first layer: a row for each symbol
+        arrays += [Wx, layer.Wh, layer.bh, *([] if layer.bhn is None else [layer.bhn])]
+    flat = np.concatenate([array.ravel() for array in [*arrays, weights.Why, weights.by]])
+    largest = float(np.abs(flat).max())
+    if float16 and largest > float(np.finfo(np.float16).max):
+        raise InvalidInputError(f"a weight of size {largest:.4g} is too large for float16: export float32")
+    return base64.b64encode(flat.astype("<f2" if float16 else "<f4").tobytes()).decode("ascii")
+
+
+def summary(model: FittedModel, weights: Weights) -> str:
+    """Return in a line what kind of model it is.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abc")
+    >>> summary(model, Weights.of(model))
+    'RNN, 8 hidden units, 3 symbols, 123 weights'
+    """
+    count, layers = sum(array.size for array in model.params_.values()), len(weights.layers)
+    units = f"{weights.hidden_size} hidden units" if layers == 1 else f"{layers} layers of {weights.hidden_size} units"
+    return f"{weights.cell.upper()}, {units}, {len(model.vocabulary_)} symbols, {count:,} weights"

@@ -1,0 +1,175 @@
+// The engine: it reads and writes texts on request. It runs in a worker, so that the page never stalls; where a browser
+// forbids the worker, it runs in the page itself, in short slices.
+
+const GUESSES = 5; // the likeliest symbols that are reported for each position
+const SLICE = 30; // milliseconds of work between two looks at the messages
+const SNAPSHOT_EVERY = 32; // symbols between two states that are kept
+const MAX_UNITS = 1 << 22; // activations of a text that are kept, 16 MB
+
+// The weights as 32-bit numbers, of base64.
+function decodeWeights(text, half) {
+  const characters = atob(text.trim());
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  if (!half) return new Float32Array(bytes.buffer);
+  return Float32Array.from(new Uint16Array(bytes.buffer), fromHalf);
+}
+
+// A 16-bit floating-point number.
+function fromHalf(bits) {
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
+  return bits & 0x8000 ? -size : size;
+}
+
+// A text that has been read, with what the model thought of it.
+class ReadText {
+  constructor(network) {
+    this.network = network;
+    this.state = network.start();
+    this.ids = [];
+    this.units = []; // the activations after each symbol, layer by layer
+    this.snapshots = [this.state.copy()];
+  }
+
+  // The bits of a symbol and the likeliest symbols in its place, as `report` collects them; then read it.
+  add(id, report) {
+    const { model } = this.network;
+    const p = probabilities(this.network.predict(this.state));
+    report.bits.push(-Math.log2(p[id]));
+    for (const guess of likeliest(p)) report.guesses.push(guess, p[guess]);
+    this.network.read(this.state, id);
+    this.ids.push(id);
+    if (this.ids.length * model.layers * model.hidden <= MAX_UNITS) this.units.push(this.activations());
+    if (this.ids.length % SNAPSHOT_EVERY === 0) this.snapshots.push(this.state.copy());
+  }
+
+  activations() {
+    const { hidden } = this.network.model;
+    const out = new Float32Array(this.state.h.length * hidden);
+    this.state.h.forEach((h, layer) => out.set(h, layer * hidden));
+    return out;
+  }
+
+  // Forget all after the first symbols that are also those of `ids`; return how many are kept.
+  rewind(ids) {
+    let same = 0;
+    while (same < Math.min(ids.length, this.ids.length) && ids[same] === this.ids[same]) same++;
+    if (same === this.ids.length) return same;
+    const snapshot = Math.floor(same / SNAPSHOT_EVERY);
+    this.state = this.snapshots[snapshot].copy();
+    for (const id of this.ids.slice(snapshot * SNAPSHOT_EVERY, same)) this.network.read(this.state, id);
+    this.snapshots.length = snapshot + 1;
+    this.ids.length = same;
+    this.units.length = Math.min(this.units.length, same);
+    return same;
+  }
+}
+
+// The likeliest symbols, the likeliest first, without sorting all of them.
+function likeliest(p) {
+  const best = [];
+  for (let i = 0; i < p.length; i++) {
+    if (best.length === GUESSES && p[i] <= p[best[GUESSES - 1]]) continue;
+    let at = best.length;
+    while (at > 0 && p[best[at - 1]] < p[i]) at--;
+    best.splice(at, 0, i);
+    best.length = Math.min(best.length, GUESSES);
+  }
+  return best;
+}
+
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+// Requests and answers are objects with a `type`. `text` names the text that a request is about; a request to read or
+// write ends the one before it on the same text.
+class Engine {
+  constructor(post) {
+    this.post = post;
+    this.texts = new Map();
+    this.newest = new Map();
+  }
+
+  async handle(request) {
+    const { type, text } = request;
+    if (type === "load") this.load(request);
+    else if (type === "unit") this.unit(request);
+    else {
+      const turn = {};
+      this.newest.set(text, turn);
+      const current = () => this.newest.get(text) === turn;
+      if (type === "read") await this.read(request, current);
+      if (type === "write") await this.write(request, current);
+    }
+  }
+
+  load({ model, weights }) {
+    this.network = new Network(model, decodeWeights(weights, model.half));
+    this.post({ type: "ready" });
+  }
+
+  // Read a text; what it has in common with the one before is not read again.
+  async read({ text, ids }, current) {
+    const known = this.texts.get(text) || new ReadText(this.network);
+    this.texts.set(text, known);
+    let at = known.rewind(ids);
+    do {
+      const first = at;
+      const report = { bits: [], guesses: [] };
+      const end = performance.now() + SLICE;
+      while (at < ids.length && performance.now() < end) known.add(ids[at++], report);
+      const finished = at === ids.length;
+      this.post({ type: "read", text, first, ids: ids.slice(first, at), finished, ...report, ...this.now(known) });
+      if (!finished) await pause(0);
+    } while (at < ids.length && current());
+  }
+
+  // Read `ids`, then write on. `rate` is symbols a second, 0 as many as there can be.
+  async write({ text, ids: beginning, n, seed, sample, rate, controls }, current) {
+    await this.read({ text, ids: beginning }, current);
+    const known = this.texts.get(text);
+    const { boundary, unknown } = this.network.model;
+    const random = new Uniforms(seed, sample);
+    const start = performance.now();
+    let written = 0;
+    let ended = false;
+    while (written < n && !ended && current()) {
+      const report = { bits: [], guesses: [] };
+      const first = known.ids.length;
+      const end = performance.now() + (rate ? 0 : SLICE);
+      do {
+        const id = pick(weigh(this.network.predict(known.state), controls, unknown), random.next());
+        ended = id === boundary;
+        known.add(id, report);
+        written++;
+      } while (written < n && !ended && performance.now() < end);
+      const seconds = (performance.now() - start) / 1000;
+      const ids = known.ids.slice(first);
+      this.post({ type: "written", text, first, ids, written, seconds, ...report, ...this.now(known) });
+      await pause(rate ? Math.max(0, start + (1000 * written) / rate - performance.now()) : 0);
+    }
+    const seconds = (performance.now() - start) / 1000;
+    this.post({ type: "done", text, written, ended, stopped: !current(), seconds });
+  }
+
+  // What comes next, and the activations of the units.
+  now(known) {
+    const p = probabilities(this.network.predict(known.state));
+    const next = likeliest(p).flatMap((id) => [id, p[id]]);
+    return { next, units: known.activations() };
+  }
+
+  // The activations of one unit over a text.
+  unit({ text, unit }) {
+    const values = Float32Array.from(this.texts.get(text).units, (units) => units[unit]);
+    this.post({ type: "unit", text, unit, values });
+  }
+}
+
+if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope) {
+  const engine = new Engine((answer) => self.postMessage(answer));
+  self.onmessage = (event) => engine.handle(event.data);
+}

@@ -1,0 +1,220 @@
+// The live page: what is typed is read at once; the model writes on.
+
+// Send requests to the engine, in a worker if there can be one. `receive` gets the answers.
+function startEngine(receive) {
+  try {
+    const source = new Blob([byId("engine").textContent], { type: "text/javascript" });
+    const url = URL.createObjectURL(source);
+    const worker = new Worker(url);
+    URL.revokeObjectURL(url);
+    worker.onmessage = (event) => receive(event.data);
+    return (request) => worker.postMessage(request);
+  } catch {
+    const engine = new Engine(receive);
+    return (request) => engine.handle(request);
+  }
+}
+
+class Live {
+  constructor(data, send) {
+    this.model = data.model;
+    this.symbols = new Symbols(data.vocabulary);
+    this.send = send;
+    this.ids = [];
+    this.bits = [];
+    this.guesses = []; // five ids and probabilities for each position
+    this.values = null; // of the unit that colours the text
+    this.unit = -1;
+    this.next = [];
+    this.writing = false;
+    this.text = new TextView(byId("live-text"), this.symbols, (at) => this.explain(at));
+    this.units = new UnitsView(byId("live-units"), this.model, (unit) => this.colourBy(unit));
+    this.connect();
+    surprisalKey(byId("live-key"));
+    this.read();
+  }
+
+  connect() {
+    const topK = byId("top-k");
+    topK.max = String(this.symbols.size);
+    const unit = byId("live-unit");
+    unit.append(new Option("surprisal", "-1"));
+    for (let i = 0; i < this.model.layers * this.model.hidden; i++) unit.append(new Option(this.unitName(i), String(i)));
+    unit.addEventListener("change", () => this.colourBy(Number(unit.value)));
+    byId("beginning").addEventListener("input", () => this.read());
+    for (const id of ["temperature", "top-k", "top-p", "seed", "sample", "length"]) {
+      byId(id).addEventListener("input", () => this.showControls());
+    }
+    byId("write").addEventListener("click", () => this.write());
+    byId("stop").addEventListener("click", () => this.send({ type: "stop", text: "live" }));
+    this.showControls();
+  }
+
+  unitName(unit) {
+    const { hidden, layers } = this.model;
+    return layers > 1 ? `layer ${Math.floor(unit / hidden)}, unit ${unit % hidden}` : `unit ${unit}`;
+  }
+
+  controls() {
+    const number = (id) => Number(byId(id).value);
+    return { temperature: number("temperature"), topK: number("top-k"), topP: number("top-p") };
+  }
+
+  // What is asked for, with numbers that cannot be used replaced.
+  settings() {
+    const seed = byId("seed").value.trim();
+    const whole = (id, least, most) => Math.min(most, Math.max(least, Math.floor(Number(byId(id).value)) || least));
+    return {
+      seed: /^[0-9]{1,60}$/.test(seed) ? seed : "0",
+      sample: whole("sample", 0, 1e9),
+      n: whole("length", 1, 4000),
+      rate: Number(byId("rate").value),
+      controls: this.controls(),
+    };
+  }
+
+  showControls() {
+    const { temperature, topK, topP } = this.controls();
+    byId("temperature-value").textContent = temperature.toFixed(2);
+    byId("top-k-value").textContent = topK ? String(topK) : "off";
+    byId("top-p-value").textContent = topP < 1 ? topP.toFixed(2) : "off";
+    byId("python").textContent = this.python();
+  }
+
+  // The call that writes the same text in Python.
+  python() {
+    const { seed, sample, n, controls } = this.settings();
+    const bytes = this.symbols.kind === "bytes";
+    const beginning = byId("beginning").value;
+    const prime = beginning && `prime=${bytes ? pythonBytes(beginning) : pythonString(beginning)}`;
+    const options = [
+      String(n),
+      prime,
+      controls.temperature !== 1 && `temperature=${controls.temperature}`,
+      controls.topK && `top_k=${controls.topK}`,
+      controls.topP < 1 && `top_p=${controls.topP}`,
+      sample && `num_samples=${sample + 1}`,
+      `random_state=${seed}`,
+    ];
+    return `model.sample(${options.filter(Boolean).join(", ")})${sample ? `[${sample}]` : ""}`;
+  }
+
+  // Read what is typed.
+  read() {
+    const { ids, strangers } = this.symbols.encode(byId("beginning").value);
+    byId("strangers").textContent = strangers.length
+      ? `Left out, since the model does not know them: ${strangers.join(" ")}`
+      : "";
+    this.beginning = ids;
+    this.showControls();
+    this.send({ type: "read", text: "live", ids });
+  }
+
+  write() {
+    this.writing = true;
+    byId("stop").disabled = false;
+    this.send({ type: "write", text: "live", ids: this.beginning, ...this.settings() });
+  }
+
+  receive(answer) {
+    if (answer.text !== "live") return;
+    if (answer.type === "read" || answer.type === "written") this.add(answer);
+    if (answer.type === "unit" && answer.unit === this.unit) this.paint(answer.values);
+    if (answer.type === "done") {
+      this.writing = false;
+      byId("stop").disabled = true;
+      const speed = answer.seconds > 0 ? Math.round(answer.written / answer.seconds) : 0;
+      const why = answer.ended ? "The document has ended. " : answer.stopped ? "Stopped. " : "";
+      byId("progress").textContent = `${why}${answer.written} characters, ${speed.toLocaleString("en")} a second`;
+      byId("progress").dataset.speed = String(speed);
+      if (this.unit >= 0) this.send({ type: "unit", text: "live", unit: this.unit });
+    }
+  }
+
+  cut(first) {
+    this.ids.length = this.bits.length = first;
+    this.guesses.length = 10 * first;
+  }
+
+  add({ type, first, ids, bits, guesses, next, units, finished }) {
+    this.cut(first);
+    this.ids.push(...ids);
+    this.bits.push(...bits);
+    this.guesses.push(...guesses);
+    this.text.write(first, ids.map((id) => this.symbols.code(id)), (i) => this.classOf(i));
+    this.next = next;
+    this.units.show(units);
+    this.showNext();
+    if (type === "written") byId("live-text").scrollTop = byId("live-text").scrollHeight;
+    if (finished && this.unit >= 0) this.send({ type: "unit", text: "live", unit: this.unit });
+    if (type === "read" && !this.writing) this.showMean();
+  }
+
+  showMean() {
+    const mean = this.bits.reduce((sum, b) => sum + b, 0) / this.bits.length;
+    byId("progress").textContent = this.bits.length
+      ? `${this.bits.length} characters read, ${mean.toFixed(2)} bits per character`
+      : "";
+  }
+
+  classOf(i) {
+    const origin = i >= this.beginning.length ? "" : " given";
+    if (this.unit < 0) return surprisalClass(this.bits[i]) + origin;
+    const known = this.values && i < this.values.length;
+    return (known ? unitClass(this.values[i]) : "") + origin;
+  }
+
+  showNext() {
+    byId("guesses-title").textContent = "What comes next";
+    byId("live-guesses").replaceChildren(guessList(this.symbols, this.next));
+    byId("live-chosen").textContent = "";
+  }
+
+  // Say what the model expected where a character stands.
+  explain(at) {
+    const name = this.symbols.name(this.ids[at]);
+    byId("guesses-title").textContent = "What was expected here";
+    byId("live-guesses").replaceChildren(guessList(this.symbols, this.guesses.slice(10 * at, 10 * at + 10), this.ids[at]));
+    byId("live-chosen").textContent = `\u2068${name}\u2069 at ${at + 1}: ${this.bits[at].toFixed(2)} bits`;
+  }
+
+  colourBy(unit) {
+    this.unit = this.units.chosen = unit;
+    this.values = null;
+    byId("live-unit").value = String(unit);
+    if (unit < 0) {
+      surprisalKey(byId("live-key"));
+      this.text.recolour((i) => this.classOf(i));
+    } else {
+      unitKey(byId("live-key"));
+      this.send({ type: "unit", text: "live", unit });
+    }
+    this.units.draw();
+  }
+
+  paint(values) {
+    this.values = values;
+    this.text.recolour((i) => this.classOf(i));
+  }
+}
+
+// A Python literal of a text.
+function pythonString(text) {
+  const hex = (code, width) => code.toString(16).padStart(width, "0");
+  const escaped = Array.from(text, (character) => {
+    const code = character.codePointAt(0);
+    if (character === "'" || character === "\\") return `\\${character}`;
+    if (character === "\n") return "\\n";
+    if (!/^[\p{C}\p{Zl}\p{Zp}]$/u.test(character)) return character;
+    return code > 0xffff ? `\\U${hex(code, 8)}` : `\\u${hex(code, 4)}`;
+  });
+  return `'${escaped.join("")}'`;
+}
+
+function pythonBytes(text) {
+  const escaped = Array.from(new TextEncoder().encode(text), (byte) => {
+    if (byte === 39 || byte === 92) return `\\${String.fromCharCode(byte)}`;
+    return byte >= 32 && byte < 127 ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
+  });
+  return `b'${escaped.join("")}'`;
+}

@@ -1,0 +1,15 @@
+// The page that `crnn export MODEL page.html` writes: the live page alone.
+
+{
+  const data = JSON.parse(byId("data").textContent);
+  let live = null;
+  const send = startEngine((answer) => {
+    if (answer.type === "ready") {
+      live = new Live(data, send);
+    } else if (live) {
+      live.receive(answer);
+      document.body.dataset.ready = "";
+    }
+  });
+  send({ type: "load", model: data.model, weights: byId("weights").textContent });
+}

@@ -1,0 +1,148 @@
+"use strict";
+
+// The network: it reads one symbol at a time and gives the logits of the next one.
+// Weights are 32-bit numbers, sums 64-bit ones: the logits agree with Python's to about 1e-6.
+
+// y += w x for a matrix w of `rows` rows, row by row in memory. Four rows at a time share each load of x.
+function addProduct(w, rows, columns, x, y) {
+  let row = 0;
+  for (; row + 4 <= rows; row += 4) {
+    const a = row * columns;
+    const b = a + columns;
+    const c = b + columns;
+    const d = c + columns;
+    let sumA = 0;
+    let sumB = 0;
+    let sumC = 0;
+    let sumD = 0;
+    for (let k = 0; k < columns; k++) {
+      const v = x[k];
+      sumA += w[a + k] * v;
+      sumB += w[b + k] * v;
+      sumC += w[c + k] * v;
+      sumD += w[d + k] * v;
+    }
+    y[row] += sumA;
+    y[row + 1] += sumB;
+    y[row + 2] += sumC;
+    y[row + 3] += sumD;
+  }
+  for (; row < rows; row++) {
+    let sum = 0;
+    for (let k = 0; k < columns; k++) sum += w[row * columns + k] * x[k];
+    y[row] += sum;
+  }
+}
+
+function sigmoid(x) {
+  return 1 / (1 + Math.exp(-x));
+}
+
+// Where the network stands in a text: h of each layer, of an LSTM also c.
+class NetworkState {
+  constructor(layers, hidden) {
+    this.h = Array.from({ length: layers }, () => new Float64Array(hidden));
+    this.c = Array.from({ length: layers }, () => new Float64Array(hidden));
+  }
+
+  clear() {
+    for (const array of [...this.h, ...this.c]) array.fill(0);
+  }
+
+  copy() {
+    const other = new NetworkState(this.h.length, this.h[0].length);
+    this.h.forEach((array, layer) => other.h[layer].set(array));
+    this.c.forEach((array, layer) => other.c[layer].set(array));
+    return other;
+  }
+}
+
+class Network {
+  // `model` has cell, layers, hidden (units of a layer), symbols and boundary (an id or null). `weights` is a
+  // Float32Array: of each layer Wx, Wh, bh and, of a GRU, bhn; then Why and by. The first Wx has a row for each symbol.
+  constructor(model, weights) {
+    this.model = model;
+    const H = model.hidden;
+    const gates = { rnn: 1, gru: 3, lstm: 4 }[model.cell];
+    let used = 0;
+    const take = (count) => weights.subarray(used, (used += count));
+    this.layers = [];
+    for (let layer = 0; layer < model.layers; layer++) {
+      this.layers.push({
+        Wx: take((layer ? H : model.symbols) * gates * H),
+        Wh: take(H * gates * H),
+        bh: take(gates * H),
+        bhn: model.cell === "gru" ? take(H) : null,
+      });
+    }
+    this.Why = take(model.symbols * H);
+    this.by = take(model.symbols);
+    this.sums = new Float64Array(gates * H);
+    this.recurrent = new Float64Array(gates * H);
+    this.logits = new Float64Array(model.symbols);
+  }
+
+  // The state before the first symbol of a text: zeros; of a document, what reading the boundary makes of them.
+  start() {
+    const state = new NetworkState(this.model.layers, this.model.hidden);
+    if (this.model.boundary !== null) this.read(state, this.model.boundary);
+    return state;
+  }
+
+  // Read a symbol. The boundary is always read from zeros: a new document starts.
+  read(state, id) {
+    const H = this.model.hidden;
+    const sums = this.sums;
+    if (id === this.model.boundary) state.clear();
+    this.layers.forEach((layer, number) => {
+      const h = state.h[number];
+      sums.set(layer.bh);
+      if (number) {
+        addProduct(layer.Wx, sums.length, H, state.h[number - 1], sums);
+      } else {
+        const first = id * sums.length;
+        for (let j = 0; j < sums.length; j++) sums[j] += layer.Wx[first + j];
+      }
+      if (this.model.cell === "gru") {
+        this.gru(layer, h);
+        return;
+      }
+      addProduct(layer.Wh, sums.length, H, h, sums);
+      if (this.model.cell === "lstm") this.lstm(h, state.c[number]);
+      else for (let j = 0; j < H; j++) h[j] = Math.tanh(sums[j]);
+    });
+  }
+
+  // The gates of an LSTM are i, f, g, o.
+  lstm(h, c) {
+    const H = h.length;
+    const z = this.sums;
+    for (let j = 0; j < H; j++) {
+      c[j] = sigmoid(z[H + j]) * c[j] + sigmoid(z[j]) * Math.tanh(z[2 * H + j]);
+      h[j] = sigmoid(z[3 * H + j]) * Math.tanh(c[j]);
+    }
+  }
+
+  // The gates of a GRU are r, z, n; r multiplies the recurrent part of n.
+  gru(layer, h) {
+    const H = h.length;
+    const z = this.sums;
+    const m = this.recurrent;
+    m.fill(0);
+    m.set(layer.bhn, 2 * H);
+    addProduct(layer.Wh, m.length, H, h, m);
+    for (let j = 0; j < H; j++) {
+      const reset = sigmoid(z[j] + m[j]);
+      const keep = sigmoid(z[H + j] + m[H + j]);
+      const fresh = Math.tanh(z[2 * H + j] + reset * m[2 * H + j]);
+      h[j] = fresh + keep * (h[j] - fresh);
+    }
+  }
+
+  // The logits of the next symbol. The array is reused by the next call.
+  predict(state) {
+    this.logits.set(this.by);
+    addProduct(this.Why, this.model.symbols, this.model.hidden, state.h[this.model.layers - 1], this.logits);
+    return this.logits;
+  }
+}

@@ -1,0 +1,84 @@
+
+// Symbols: from typed text to ids, and from ids and codes to what is shown. All that is shown goes through textContent.
+
+const END = "\u220e"; // the end of a document
+const UNSHOWABLE = "\ufffd";
+
+class Symbols {
+  // `vocabulary` has kind ("characters" or "bytes"), codes, unknown and boundary (ids or null).
+  constructor(vocabulary) {
+    Object.assign(this, vocabulary);
+    this.idOf = new Map(this.codes.map((code, id) => [code, id]));
+  }
+
+  get size() {
+    return this.codes.length + (this.unknown !== null) + (this.boundary !== null);
+  }
+
+  // The ids of a text, and the characters of it that the model does not have.
+  encode(text) {
+    const ids = [];
+    const strangers = new Set();
+    const codes = this.kind === "bytes" ? new TextEncoder().encode(text) : Array.from(text, (c) => c.codePointAt(0));
+    for (const code of codes) {
+      const id = this.idOf.has(code) ? this.idOf.get(code) : this.unknown;
+      if (id === null) strangers.add(this.kind === "bytes" ? `byte ${code}` : glyph(code));
+      else ids.push(id);
+    }
+    return { ids, strangers: [...strangers] };
+  }
+
+  // The code of a symbol: a code point or a byte; -1 for the boundary, -2 for an unknown symbol.
+  code(id) {
+    if (id === this.boundary) return -1;
+    return id === this.unknown ? -2 : this.codes[id];
+  }
+
+  // The text of ids, without boundaries. Bytes are read as UTF-8.
+  decode(ids) {
+    const codes = Array.from(ids, (id) => this.code(id)).filter((code) => code !== -1);
+    if (this.kind === "bytes") return new TextDecoder().decode(Uint8Array.from(codes, (code) => (code < 0 ? 63 : code)));
+    return codes.map((code) => (code < 0 ? UNSHOWABLE : String.fromCodePoint(code))).join("");
+  }
+
+  // One visible glyph for each code. In a model of bytes the first byte of a character shows the character.
+  glyphs(codes) {
+    if (this.kind === "characters") return codes.map(glyph);
+    const shown = codes.map((code) => (code < 128 ? glyph(code) : hexadecimal(code)));
+    for (let i = 0; i < codes.length; i++) {
+      const length = codes[i] >= 240 ? 4 : codes[i] >= 224 ? 3 : codes[i] >= 194 ? 2 : 1;
+      const bytes = codes.slice(i, i + length);
+      if (length === 1 || bytes.length < length || bytes.some((byte) => byte < 0)) continue;
+      try {
+        const character = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes));
+        shown[i] = glyph(character.codePointAt(0));
+        shown.fill("\u00b7", i + 1, i + length);
+      } catch {
+        // not UTF-8: its bytes are shown as numbers
+      }
+    }
+    return shown;
+  }
+
+  // What is shown of one symbol by itself.
+  name(id) {
+    const code = this.code(id);
+    if (code === 32) return "\u2423";
+    return this.kind === "bytes" && code > 127 ? hexadecimal(code) : glyph(code).trim();
+  }
+}
+
+function hexadecimal(code) {
+  return `x${code.toString(16).padStart(2, "0")}`;
+}
+
+// One visible glyph for a code point. Characters that are invisible or change the direction of writing are replaced.
+function glyph(code) {
+  if (code === -1) return `${END}\n`;
+  if (code < 0) return UNSHOWABLE;
+  if (code === 10) return "\u21b5\n";
+  if (code === 9) return "\u2192\t";
+  const character = String.fromCodePoint(code);
+  if (/^[\p{C}\p{Zl}\p{Zp}]$/u.test(character)) return UNSHOWABLE;
+  return /^\p{M}$/u.test(character) ? `\u25cc${character}` : character;
+}

@@ -1,0 +1,234 @@
+"""The page in which the network runs, in headless Chromium."""
+
+import math
+
+import numpy as np
+import pytest
+from browser import CONTRAST, browser, faults, fill, opened, set_size, text_of, wait
+from examples import random_language_model
+
+from crnn import CharRNN
+from crnn.errors import InvalidInputError
+from crnn.export.html_file import export_html
+from crnn.inference.uniforms import Uniforms, root
+
+TEXTS = {
+    "rnn": ("to be or not to be", {"cell": "rnn"}),
+    "lstm": ("to be or not to be", {"cell": "lstm", "dtype": "float32"}),
+    "two layers": ("to be or not to be", {"cell": "lstm", "num_layers": 2}),
+    "gru": ("to be or not to be", {"cell": "gru", "num_layers": 3}),
+    "unknown": ("to be or not to be", {"cell": "gru", "min_count": 2}),
+    "documents": (["Anna", "Bob", ""], {"cell": "lstm"}),
+    "documents, unknown": (["Anna", "Bob", "Eva"], {"min_count": 2}),
+    "bytes": ("zwölf Boxkämpfer".encode(), {"cell": "lstm"}),
+    "surrogates": ("ab\ud800\u2028\u202e</script><img onerror=alert(1)>", {}),
+}
+MODELS = list(TEXTS)
+# In the page: a network of its own, and what it makes of ids.
+LOGITS = """
+const data = JSON.parse(document.getElementById("data").textContent);
+const network = new Network(data.model, decodeWeights(document.getElementById("weights").textContent, data.model.half));
+const state = network.start();
+return arguments[0].map((id) => { const y = Array.from(network.predict(state)); network.read(state, id); return y; });
+"""
+SHOWN = "return [...document.querySelectorAll('#live-text span')].map((span) => span.textContent)"
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+def model_of(name):
+    symbols, parameters = TEXTS[name]
+    return random_language_model(symbols, **parameters)
+
+
+@pytest.fixture
+def page_of(driver, tmp_path):
+    def make(model, *, float16=False, **view):
+        export_html(model, tmp_path / "page.html", float16=float16)
+        return opened(driver, tmp_path / "page.html", **view)
+
+    return make
+
+
+def log_probabilities(y):
+    y = np.array(y)
+    return y - np.log(np.exp(y).sum(axis=1, keepdims=True))
+
+
+def expected(model, text):
+    """Return the log-probabilities before each symbol of a text."""
+    state, rows = model.start(), []
+    for i in range(len(text)):
+        rows.append(np.log(state.predict_proba()))
+        state.feed(text[i : i + 1])
+    return np.array(rows)
+
+
+def write(driver, *, beginning="", n=200, **fields):
+    for name, value in {"beginning": beginning, "length": str(n), "rate": "0", **fields}.items():
+        fill(driver, name.replace("_", "-"), value)
+    driver.execute_script("document.getElementById('progress').removeAttribute('data-speed')")
+    driver.find_element("id", "write").click()
+    wait(driver, "return document.getElementById('progress').dataset.speed")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_logits(page_of, name):
+    model, text = model_of(name), TEXTS[name][0]
+    text = text[0] if isinstance(text, list) else text
+    y = page_of(model).execute_script(LOGITS, model.vocabulary_.encode(text).tolist())
+    np.testing.assert_allclose(log_probabilities(y), expected(model, text), atol=1e-4, rtol=0)
+
+
+def test_float16(page_of):
+    model = model_of("two layers")
+    for array in model.params_.values():
+        array[...] = array.astype(np.float16)
+    model.params_["by"][0] = 2.0**-20  # a subnormal number
+    text = "not to be"
+    y = page_of(model, float16=True).execute_script(LOGITS, model.vocabulary_.encode(text).tolist())
+    np.testing.assert_allclose(log_probabilities(y), expected(model, text), atol=1e-4, rtol=0)
+
+
+def test_a_weight_too_large_for_float16_is_named(tmp_path):
+    model = model_of("rnn")
+    model.params_["by"][1] = 1e5
+    with pytest.raises(InvalidInputError, match=r"1e\+05 is too large for float16: export float32"):
+        export_html(model, tmp_path / "page.html", float16=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("seed", "sample"), [(0, 0), (7, 3), (2**32, 1), (2**200 + 12345, 10**9)])
+def test_random_numbers(page_of, seed, sample):
+    numbers = page_of(model_of("rnn")).execute_script(
+        "const u = new Uniforms(arguments[0], arguments[1]); return [u.next(), u.next(), u.next()];", str(seed), sample
+    )
+    assert numbers == Uniforms(root(seed), range(sample, sample + 1)).draw(3)[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("fields", "controls"),
+    [
+        ({"temperature": "1"}, {}),
+        ({"temperature": "0"}, {"temperature": 0}),
+        ({"temperature": "0.7", "top_k": "3"}, {"temperature": 0.7, "top_k": 3}),
+        ({"temperature": "1.3", "top_p": "0.6"}, {"temperature": 1.3, "top_p": 0.6}),
+        ({"temperature": "1", "top_k": "5", "top_p": "0.8"}, {"top_k": 5, "top_p": 0.8}),
+    ],
+    ids=["plain", "likeliest", "top-k", "top-p", "both"],
+)
+@pytest.mark.parametrize("name", ["lstm", "unknown"])
+def test_the_text_is_pythons(page_of, name, fields, controls):
+    model = model_of(name)
+    driver = page_of(model)
+    write(driver, beginning="to be", seed="11", **fields)
+    shown = "".join(driver.execute_script(SHOWN))
+    assert shown == "to be" + model.sample(200, prime="to be", random_state=11, **controls)
+    call = text_of(driver, "python")
+    assert eval(call, {"model": model}) == shown[5:], call
+
+
+def test_documents_end(page_of):
+    model = model_of("documents")
+    driver = page_of(model)
+    names = model.sample(num_samples=3, prime="A", random_state=5)
+    for i, name in enumerate(names):
+        write(driver, beginning="A", seed="5", sample=str(i), n=1000, temperature="1")
+        assert "".join(driver.execute_script(SHOWN)) == f"{name}\u220e\n"
+        assert text_of(driver, "progress").startswith("The document has ended. ")
+
+
+def test_bytes_read_as_characters(page_of):
+    driver = page_of(model_of("bytes"))
+    fill(driver, "beginning", "zwölf")
+    wait(driver, f"{SHOWN}.length === 6")
+    assert driver.execute_script(SHOWN) == ["z", "w", "ö", "·", "l", "f"]
+
+
+def test_surprisal_of_what_is_typed(page_of):
+    model, text = model_of("two layers"), "not to be or"
+    driver = page_of(model)
+    driver.find_element("id", "beginning").send_keys(text)
+    wait(driver, f"{SHOWN}.length === {len(text)}")
+    bits = model.surprisal(text) / math.log(2)
+    classes = driver.execute_script("return [...document.querySelectorAll('#live-text span')].map((s) => s.className)")
+    assert [name.split()[0] for name in classes] == [f"b{min(8, int(b))}" for b in bits]
+    assert text_of(driver, "progress") == f"12 characters read, {bits.mean():.2f} bits per character"
+    driver.find_element("css selector", "#live-text span:nth-child(5)").click()  # a tap
+    assert f"at 5: {bits[4]:.2f} bits" in text_of(driver, "live-chosen")
+    driver.find_element("id", "live-text").send_keys("\ue014")  # arrow right
+    assert f"at 6: {bits[5]:.2f} bits" in text_of(driver, "live-chosen")
+
+
+def test_a_change_in_the_middle_is_read_anew(page_of):
+    model = model_of("lstm")
+    driver = page_of(model)
+    first = "to be or not to be " * 4
+    for text in (first, first[:50] + "or" + first[52:], "to", ""):
+        fill(driver, "beginning", text)
+        wait(driver, f"{SHOWN}.length === {len(text)}")
+        if text:
+            mean = model.surprisal(text).mean() / math.log(2)
+            shown = f"{len(text)} characters read, {mean:.2f} bits per character"
+            wait(driver, "return document.getElementById('progress').textContent === arguments[0]", shown)
+
+
+def test_characters_that_the_model_does_not_know(page_of):
+    driver = page_of(model_of("lstm"))
+    fill(driver, "beginning", "to<b>x")
+    wait(driver, f"{SHOWN}.length === 3")
+    assert text_of(driver, "strangers") == "Left out, since the model does not know them: < > x"
+
+
+def test_a_unit_colours_the_text(page_of):
+    model, text = model_of("gru"), "to be or not to be"
+    driver = page_of(model)
+    fill(driver, "beginning", text)
+    fill(driver, "live-unit", str(2 * 7 + 3))  # layer 2, unit 3
+    levels = [f"u{level}".replace("-0", "0") for level in np.round(4 * model.hidden_states(text)[:, 2, 3]).astype(int)]
+    script = "return [...document.querySelectorAll('#live-text span')].map((s) => s.className.split(' ')[0]).join()"
+    wait(driver, f"return (() => {{ {script} }})() === arguments[0]", ",".join(levels))
+
+
+def test_typing_stops_the_writing(page_of):
+    driver = page_of(model_of("lstm"))
+    fill(driver, "length", "4000")
+    fill(driver, "rate", "10")
+    driver.find_element("id", "write").click()
+    wait(driver, f"{SHOWN}.length > 2")
+    driver.find_element("id", "beginning").send_keys("to")
+    wait(driver, f"{SHOWN}.length === 2 && document.getElementById('stop').disabled")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", MODELS)
+def test_no_message_no_request_and_contrast(page_of, name, dark):
+    driver = page_of(model_of(name), dark=dark)
+    write(driver, n=60)
+    assert driver.execute_script(CONTRAST) == []
+    fill(driver, "live-unit", "1")
+    wait(driver, "return document.querySelector('#live-key .u4')")
+    assert driver.execute_script(CONTRAST) == []
+    assert faults(driver) == ([], [])
+
+
+def test_a_phone(page_of):
+    driver = page_of(model_of("two layers"), width=360, height=640)
+    write(driver, beginning="to be", n=100)
+    assert driver.execute_script("return document.documentElement.scrollWidth") == 360
+    set_size(driver, 1100)
+
+
+@pytest.mark.slow
+def test_speed(page_of):
+    """At least 200 characters a second with an LSTM of 512 units."""
+    driver = page_of(CharRNN(512, cell="lstm", max_steps=0, random_state=0).fit(bytes(range(65))))
+    speeds = []
+    for _ in range(5):  # the machine may be busy with something else
+        write(driver, n=300)
+        speeds.append(int(driver.execute_script("return document.getElementById('progress').dataset.speed")))
+    assert max(speeds) >= 200
