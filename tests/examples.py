@@ -36,9 +36,9 @@ def instruction_set(name):
 
 
 def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=0, scale=0.5):
-    """Return a layout and parameters in it, biases and all drawn from N(0, scale^2).
+    """Return a layout and parameters in it, all of them drawn from N(0, scale^2), biases too.
 
-    Only Wh is smaller where H is large: the network must forget, or it would make rounding errors grow.
+    With a large H the entries of Wh are smaller: a network that does not forget makes rounding errors grow.
     """
     layout = Layout(V, H, np.dtype(dtype), cell, num_layers)
     flat = layout.zeros()
@@ -52,7 +52,7 @@ def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=0, scale=0
 
 
 def memory(layout, optimizer="adagrad", *, seed=1):
-    """Return the memory of an optimiser after some training, a list: squares 0.1 … 2, Adam's mean -0.3 … 0.3."""
+    """Return an optimizer state as after some training, a list of arrays: squares 0.1 … 2, Adam's mean -0.3 … 0.3."""
     rng = np.random.default_rng(seed)
     memories = []
     for name in OPTIMIZERS[optimizer].memory:
@@ -64,7 +64,7 @@ def memory(layout, optimizer="adagrad", *, seed=1):
 
 
 def states(B, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=2):
-    """Return what is carried from chunk to chunk, a tuple of (L, B, H)."""
+    """Return the hidden state that is carried from chunk to chunk, a tuple of arrays (L, B, H)."""
     rng = np.random.default_rng(seed)
     n = 2 if cell == "lstm" else 1
     return tuple(rng.uniform(-0.9, 0.9, (num_layers, B, H)).astype(dtype) for _ in range(n))
@@ -89,7 +89,7 @@ def model_state(layout, params, memory, hidden, *, T, optimizer="adagrad", n_ste
 
 
 def symbols(V, n, dtype=np.uint8, *, seed=3):
-    """Return n ids; the largest possible one is among them."""
+    """Return n ids below V; V - 1 is among them."""
     ids = np.random.default_rng(seed).integers(V, size=n).astype(dtype)
     ids[n // 2] = V - 1
     return ids
@@ -108,9 +108,9 @@ def unpacked_documents(packed, boundary=9):
 
 
 class Run:
-    """A network in training: everything the trainer changes, and the trainer, which trains once.
+    """One run of training: a trainer, and copies of all arrays that it changes.
 
-    `learning_rate` may be a function of the step: then each step has its own.
+    `learning_rate` is a number or a function of the step.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Run:
         )
 
     def steps(self, *counts, look=lambda: None):
-        """Take steps, so many at a time, and note where they end; returns the run itself."""
+        """Take steps in pieces of these sizes, and record loss and position after each piece; return the run."""
         with self.trainer as trainer:
             for n in counts:
                 first = self.cursor.n_steps
@@ -181,7 +181,7 @@ class Run:
 
     @property
     def sum(self):
-        """Adagrad's memory."""
+        """Adagrad's sum of squares."""
         (sum_,) = self.memory
         return sum_
 
@@ -191,7 +191,7 @@ class Run:
 
     @property
     def loss(self):
-        """The loss of the last step, before its update."""
+        """The loss of the last step, computed before its update."""
         return self.cursor.last_loss
 
     def bits(self):
@@ -205,7 +205,10 @@ def expected_run(
     layout, params, memory, state, ids, n_steps, *, T, learning_rate=0.1, n_before=0, optimizer_start=0,
     dropout=0.0, weight_dropout=0.0, dropout_seed=0, **options,
 ):  # fmt: skip
-    """Return parameters, memory, state and losses after `n_steps` steps of min-char-rnn's loop over the twin."""
+    """Run min-char-rnn's loop with the reference implementation.
+
+    Returns parameters, optimizer state, hidden state, and the losses of the `n_steps` steps.
+    """
     params, memory = params.copy(), [flat.copy() for flat in memory]
     parts = [layout.tensors(flat) for flat in memory]
     B = state[0].shape[1]
@@ -247,7 +250,7 @@ def expected_run(
 
 
 def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
-    """Return a model of these symbols with random weights and biases, none of them learned."""
+    """Return a model of these symbols with random weights and biases, not trained."""
     model = CharRNN(hidden_size, max_steps=0, init_scale=scale, **{"dtype": "float64", "random_state": 0, **parameters})
     model.fit(symbols)
     rng = np.random.default_rng(1)
@@ -258,7 +261,7 @@ def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
 
 
 def bounded(model):
-    """Return the model as one of documents: its last symbol becomes the boundary."""
+    """Make the last symbol of a model the boundary of documents; return the model."""
     model.vocabulary_ = Vocabulary(model.vocabulary_.codes[:-1], model.vocabulary_.kind, boundary=True)
     return model
 

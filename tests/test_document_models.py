@@ -24,7 +24,7 @@ def small(max_steps=20, **parameters):
 
 
 def log_p_alone(model, document):
-    """Return the log-probability of a document and its end, by the twin, from the zero state."""
+    """Return the log-probability of a document and its end, by the reference implementation, from the zero state."""
     p, V = model._learned.layout.tensors(model._learned.params), model.vocabulary_
     ids = np.array([V.boundary, *V.encode(document), V.boundary], np.intp)[:, None]
     layout = model._learned.layout

@@ -150,7 +150,7 @@ def test_a_step_in_single_precision_is_near(kernels, golden, step):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_the_twin_takes_the_same_step(golden, step):
+def test_the_reference_takes_the_same_step(golden, step):
     model, text = model_before(golden, step, "float64")
     state = model._learned
     p, sum_ = (state.layout.tensors(flat) for flat in (state.params, state.optimizer_state["sum"]))

@@ -1,4 +1,4 @@
-"""The twin of dropout: a function of a unit's place alone, and as random as it says."""
+"""The reference dropout: a mask is a function of its place alone, and as random as it says."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The NumPy twins, against numbers worked out by hand, central differences, probability's own rules, and PyTorch.
+"""The reference network against numbers worked out by hand, central differences, laws of probability, and PyTorch.
 
-PyTorch is not needed: without it those comparisons are skipped. test_golden.py compares the twins with an
-independent min-char-rnn.
+The comparisons with PyTorch are skipped where it is missing. test_golden.py compares the reference with an independent
+implementation of min-char-rnn.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("seven_cores")
 V, H = 7, 5
 
 
-def twin(layout, params, ids):
+def expected_loss(layout, params, ids):
     part = layout.tensors(params)
     zeros = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
     return -reference.log_probabilities(part, layout.cell, ids[:, None].astype(np.intp), zeros)[0].mean()
@@ -30,14 +30,14 @@ def twin(layout, params, ids):
 def test_a_text_of_one_part_is_exact(cell, n):
     layout, params = network(V, H, cell=cell, num_layers=2)
     ids = symbols(V, n)
-    assert evaluate(layout, params, ids, None) == pytest.approx(twin(layout, params, ids), rel=1e-12)
+    assert evaluate(layout, params, ids, None) == pytest.approx(expected_loss(layout, params, ids), rel=1e-12)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_a_long_text_is_exact_but_for_what_a_state_forgets(cell):
     layout, params = network(V, H, cell=cell)
     ids = symbols(V, 11 * 2048 + 77, np.uint16)
-    assert evaluate(layout, params, ids, 2) == pytest.approx(twin(layout, params, ids), rel=1e-9)
+    assert evaluate(layout, params, ids, 2) == pytest.approx(expected_loss(layout, params, ids), rel=1e-9)
 
 
 def test_every_symbol_counts_once(monkeypatch):

@@ -71,7 +71,7 @@ def overfitting(**parameters):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("optimizer", ["adagrad", "rmsprop", "adam"])
-def test_fit_is_its_twin_for_every_cell(cell, optimizer):
+def test_fit_is_that_of_the_reference_for_every_cell(cell, optimizer):
     parameters = {
         "cell": cell, "num_layers": 2, "optimizer": optimizer, "batch_size": 3, "dtype": "float64", "dropout": 0.25,
         "clip_norm": 2.0, "learning_rate": 0.02, "schedule": "cosine", "warmup": 3,
@@ -392,10 +392,10 @@ def test_restore_best_false_leaves_the_last():
 def test_after_a_restore_training_goes_on_from_there():
     model, other = overfitting()
     model.fit(TEXT, validation=other)
-    twin = small(model.n_steps_, learning_rate=0.05).fit(TEXT)
-    for m in (model, twin):
+    other = small(model.n_steps_, learning_rate=0.05).fit(TEXT)
+    for m in (model, other):
         m.set_params(max_steps=7).partial_fit(TEXT)
-    assert bits(model) == bits(twin)
+    assert bits(model) == bits(other)
 
 
 def test_the_best_is_the_best_of_the_call():

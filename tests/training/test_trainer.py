@@ -33,7 +33,7 @@ def start(dtype="float64", *, B=1, chunks=7, V=V, cell="rnn", num_layers=1, opti
     return layout, params, memory(layout, optimizer), state, symbols(V, B * (chunks * T + 1) + 1)
 
 
-def assert_is_twin(run, expected, rtol):
+def assert_is_reference(run, expected, rtol):
     """Compare a run with what `expected_run` returns."""
     params, memories, state, losses = expected
     assert run.loss == pytest.approx(losses[-1], rel=rtol)
@@ -75,7 +75,7 @@ def test_the_sweep_is_that_of_min_char_rnn(length):
 def test_each_stream_sweeps_its_part_of_the_text():
     arguments = start(B=3, chunks=3)
     run = Run(*arguments, T=T, learning_rate=0.01).steps(8)
-    assert_is_twin(run, expected_run(*arguments, 8, T=T, learning_rate=0.01), 1e-9)
+    assert_is_reference(run, expected_run(*arguments, 8, T=T, learning_rate=0.01), 1e-9)
 
 
 OPTIONS = [
@@ -92,11 +92,11 @@ OPTIONS = [
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options.get("optimizer", "default"))
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_every_cell_and_optimiser_is_its_twin_over_sweeps(cell, options, n_threads):
+def test_every_cell_and_optimiser_is_that_of_the_reference_over_sweeps(cell, options, n_threads):
     arguments = start(B=3, chunks=3, cell=cell, num_layers=2, optimizer=options.get("optimizer", "adagrad"))
     options = {"T": T, "learning_rate": 0.01, "optimizer_start": 4, **options}
     run = Run(*arguments, n_threads=n_threads, n_steps=13, **options).steps(3, 5)
-    assert_is_twin(run, expected_run(*arguments, 8, n_before=13, **options), 1e-7)
+    assert_is_reference(run, expected_run(*arguments, 8, n_before=13, **options), 1e-7)
     assert run.cursor.n_steps == 21
     assert run.cursor.gradient_norm > 0
 

@@ -1,4 +1,8 @@
-"""NumPy twin of the dropout kernels, of units and of weights."""
+"""The dropout masks of units and of weights in NumPy, bit by bit those of the kernels.
+
+A factor of a mask is a hash of its place: seed, step, layer, time step, stream, unit. It does not depend on the number
+of threads, nor on the order of the work.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,9 @@ Array = NDArray[Any]
 
 
 def mix(x: Array) -> Array:
-    """Return each of the numbers x (uint32) mixed, so that every bit of it depends on every bit of x.
+    """Return a hash of each of the numbers x (uint32): every bit of it depends on every bit of x.
 
-    The finaliser published as lowbias32: Chris Wellons 2018, "Prospecting for Hash Functions".
+    This is lowbias32: Chris Wellons 2018, "Prospecting for Hash Functions".
 
     Examples
     --------
@@ -30,16 +34,14 @@ def mix(x: Array) -> Array:
 def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, rate: float) -> Array:
     """Return the factors of one layer's H outputs for one stream at one time step: 0 or 1 / (1 - rate).
 
-    A factor is a function of these numbers alone, so that the threads and the order of the work do not matter.
-
     Parameters
     ----------
     seed : int
         64 bits.
     step : int
-        The steps of training that were taken before this one; the low 32 bits count.
+        The number of training steps before this one, of which the low 32 bits are used.
     layer, t, stream : int
-        From 0; the stream is counted over the whole batch.
+        Counted from 0; the stream is counted over the whole batch, not over those of one thread.
     H : int
         Hidden units.
     rate : float
@@ -91,7 +93,7 @@ def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: 
 
 
 def _key(seed: int, *numbers: int) -> Array:
-    """Return a hash of the seed's halves and the numbers, one after the other."""
+    """Return a hash of the seed, its low half first, and of the numbers in their order."""
     key = mix(_uint32(seed))
     for number in (seed >> 32, *numbers):
         key = mix(key ^ _uint32(number))
@@ -105,5 +107,5 @@ def _factors(key: Array, n: int, rate: float) -> Array:
 
 
 def _uint32(number: int) -> Array:
-    """Return the low 32 bits; an array of one, because arrays wrap silently where NumPy's scalars warn."""
+    """Return the low 32 bits as an array of one: NumPy warns when its scalars overflow, not its arrays."""
     return np.array([number & 0xFFFFFFFF], np.uint32)

@@ -1,10 +1,8 @@
-"""NumPy twins of the kernels: the same names, shapes and results, written to be read.
+"""The recurrent networks in NumPy: forward and backward passes, training step, sampling and scoring.
 
-They are the oracle of the tests and the companion of ``docs/mathematics.md``; the library never falls back on
-them. Letters: T time steps, B streams, H hidden units, V symbols, L layers, G gates; matrices are (input, output), so
-``y = x @ W``. A state is the tuple of what a cell carries from one time step to the next, (L, B, H) each: ``(h,)``,
-and for an LSTM ``(h, c)``. A boundary is a symbol that a stream reads with zeros for its state: what comes before it
-has no part in what comes after it, forward or backward.
+A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM. It is carried from one time step to the
+next. Before a stream reads the boundary symbol, its state is set to zero: no value passes the boundary in the forward
+pass, and no gradient in the backward pass.
 """
 
 from __future__ import annotations
@@ -26,21 +24,21 @@ State = tuple[Array, ...]
 
 
 class Activations(NamedTuple):
-    """What one layer computed over a chunk, and its backward pass needs."""
+    """The values of one layer over a chunk that its backward pass needs."""
 
-    x: Array  # its input: symbols (T, B), or what the layer below gives, dropout applied, (T, B, H)
+    x: Array  # the layer's input: symbols (T, B), or the output of the layer below after dropout, (T, B, H)
     h: Array  # (T + 1, B, H): h[0] is the state before the chunk
     gates: Array  # (T, B, G H): after tanh or the sigmoid, in the order of `Cell.gates`
-    c: Array | None = None  # (T + 1, B, H): an LSTM's cell
-    hn: Array | None = None  # (T, B, H): a GRU's h' Wh_n + bn, which r multiplies
-    kept: Array | None = None  # (T, B, 1): 0 where a stream reads the boundary, else 1; None: it does not
+    c: Array | None = None  # (T + 1, B, H): the cell state of an LSTM
+    hn: Array | None = None  # (T, B, H): h' Wh_n + bn of a GRU, which r multiplies
+    kept: Array | None = None  # (T, B, 1): 0 where a stream reads the boundary, else 1; None: there is no boundary
 
     def before(self, state: Array, t: int | slice) -> Array:
-        """Return the states h or c (T + 1, B, H) as the steps t read them."""
+        """Return h or c (T + 1, B, H) as the steps t read it: zero at a boundary."""
         return state[t] if self.kept is None else state[t] * self.kept[t]
 
     def passed(self, gradient: Array, t: int) -> Array:
-        """Return what step t passes on of a gradient (B, H) of the state that it read."""
+        """Return the gradient (B, H) that step t passes to the step before it: zero at a boundary."""
         return gradient if self.kept is None else gradient * self.kept[t]
 
 
@@ -60,7 +58,7 @@ def sigmoid(z: Array) -> Array:
 
 
 def rnn_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array) -> Activations:
-    """Run one tanh layer over a chunk; `a` (T, B, H) is x Wx + bh, the part that waits for no state."""
+    """Run one tanh layer over a chunk; `a` (T, B, H) is x Wx + bh, which does not depend on the state."""
     h = _chunk_of(h0, len(a))
     act = Activations(x, h, gates=h[1:], kept=kept)
     for t in range(len(a)):
@@ -117,10 +115,10 @@ def forward(
     state : tuple of (L, B, H) arrays
         Before the chunk.
     masks : (L, T, B, H) array, optional
-        Dropout: what the outputs of each layer are multiplied by on their way up, to the next layer or the decoder.
-        The way from one time step to the next is not masked.
+        Dropout: the factors of each layer's outputs, where the next layer or the decoder reads them. The state that
+        is carried to the next time step is not masked.
     boundary : int, optional
-        The symbol that is read with a state of zeros.
+        The symbol before which the state is set to zero.
 
     Returns
     -------
@@ -157,7 +155,7 @@ def softmax_loss(y: Array, targets: Array) -> tuple[float, Array]:
 
 
 def log_softmax(y: Array) -> Array:
-    """Return the logarithms of the probabilities that the logits y (..., V) stand for.
+    """Return log(softmax(y)) of logits y (..., V).
 
     Examples
     --------
@@ -169,22 +167,23 @@ def log_softmax(y: Array) -> Array:
 
 
 def _chunk_of(before: Array, T: int) -> Array:
-    """Return room for what is carried through T steps, (T + 1, B, H), of which the first place is filled."""
+    """Return an array for the states of T steps, (T + 1, B, H), with the state before them in the first place."""
     chunk = np.empty((T + 1, *before.shape), before.dtype)
     chunk[0] = before
     return chunk
 
 
 def _dropped(a: Array, masks: Array | None, k: int) -> Array:
-    """Return `a` times the mask of layer k, in its own precision."""
+    """Return `a` times the mask of layer k, in the dtype of `a`."""
     return a if masks is None else a * masks[k].astype(a.dtype)
 
 
 # ----------------------------------------------------------------------- backward
 #
-# Each takes dh (T, B, H), what the logits or the layer above want of a layer's outputs, and returns two gradients,
-# (T, B, G H) each: da of a = x Wx + bh, and dq of the recurrent part q = h' Wh + bn, which differs in a GRU alone.
-# `dstates`, if given, takes the gradients of the states after each step: h, and of an LSTM c, (T, B, H) each.
+# Each function takes dh (T, B, H), the gradient of a layer's outputs from the logits or the layer above. It returns
+# two gradients, (T, B, G H) each: da of a = x Wx + bh, and dq of the recurrent part q = h' Wh + bn. Only a GRU's dq
+# differs from da. If `dstates` is given, the gradients of h after each step, and of an LSTM's c, are written to it,
+# (T, B, H) each.
 
 
 def rnn_backward(
@@ -192,7 +191,7 @@ def rnn_backward(
 ) -> tuple[Array, Array]:
     """Back-propagate through one tanh layer."""
     da = np.empty_like(act.gates)
-    dh_later = np.zeros_like(dh[0])  # what the later steps want of h[t + 1]
+    dh_later = np.zeros_like(dh[0])  # the gradient of h[t + 1] from the later steps
     for t in reversed(range(len(da))):
         dh_t = dh[t] + dh_later
         da[t] = (1 - act.h[t + 1] ** 2) * dh_t
@@ -242,7 +241,7 @@ def lstm_backward(
 
 
 def _keep(dstates: State | None, t: int, *gradients: Array) -> None:
-    """Store the gradients (B, H) of the states after step t, where they are wanted."""
+    """Write the gradients (B, H) of the states after step t, if `dstates` is given."""
     for array, gradient in zip(dstates or (), gradients, strict=dstates is not None):
         array[t] = gradient
 
@@ -258,9 +257,9 @@ def backward(
     masks: Array | None = None,
     dstates: Sequence[State] | None = None,
 ) -> Tensors:
-    """Back-propagate dy (T, B, V) through the chunk: the gradients, in the shapes of the parameters.
+    """Back-propagate dy (T, B, V) through the chunk; return the gradients in the shapes of the parameters.
 
-    `dstates`, if given, takes for each layer the gradients of the states after each step, (T, B, H) each.
+    If `dstates` is given, the gradients of each layer's states after each step, (T, B, H) each, are written to it.
     """
     outputs = _dropped(layers[-1].h[1:], masks, -1)
     dWy, dby = _over_rows(outputs, dy), dy.sum(axis=(0, 1))
@@ -366,7 +365,7 @@ def _with_dropped_weights(p: Tensors, masks: Sequence[Array]) -> Tensors:
 def log_probabilities(
     p: Tensors, cell: str, ids: Array, state: State, boundary: int | None = None
 ) -> tuple[Array, State]:
-    """Return log P of each of the symbols ids (N, B) given the state and those before it, and the state after them.
+    """Return log P of each symbol of ids (n, B), given the state and the symbols before it, and the state after all.
 
     The first symbol of each stream is predicted from `state` alone.
     """
@@ -386,7 +385,7 @@ def draw(y: Array, u: float, temperature: float) -> int:
 def sample(
     p: Tensors, cell: str, state: State, uniforms: Array, temperature: float, boundary: int | None = None
 ) -> tuple[Array, State]:
-    """Draw one symbol for each of the uniforms (n, B), each fed back in; returns them and the last state."""
+    """Draw one symbol for each of the uniforms (n, B) and feed it back; return the symbols and the last state."""
     out = np.empty(uniforms.shape, np.intp)
     for i, row in enumerate(uniforms):
         y = state[0][-1] @ p.Wy + p.by

@@ -1,8 +1,8 @@
-"""NumPy twins of the controls of sampling, written to be read; see `reference`.
+"""The controls of sampling in NumPy.
 
-In order: a bias on the logits, the repetition penalty, the temperature, top-k, top-p, min-p; then the draw, by inverse
-CDF in the order of the ids. Each step looks at what the one before it leaves. "The most probable" goes by the
-probability, among equals by the smaller id.
+They are applied in this order: a bias on the logits, the repetition penalty, the temperature, top-k, top-p, min-p.
+Each one sees the result of the one before it. The symbol is then drawn by inverse CDF in the order of the ids. Of
+symbols with equal probabilities, the one with the smaller id counts as more probable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from . import network as reference
 
 Array = NDArray[Any]
 
-LARGEST_LOGIT = 1e30  # of a penalised one
+LARGEST_LOGIT = 1e30  # the bound of a penalised logit
 
 
 def filtered(
@@ -31,13 +31,13 @@ def filtered(
     top_p: float = 1.0,
     min_p: float = 0.0,
 ) -> Array:
-    """Return the probabilities that the controls make of logits y (V,).
+    """Return the probabilities of logits y (V,) after all controls.
 
     Parameters
     ----------
     y : (V,) array
     seen : (V,) bool array, optional
-        The symbols that the penalty is for.
+        The symbols to penalise.
     bias : (V,) array or float
         Added to the logits.
     repetition_penalty, temperature, top_k, top_p, min_p
@@ -65,7 +65,7 @@ def filtered(
     if top_k:
         p[order[top_k:]] = 0
     if top_p < 1:
-        short = np.cumsum(p[order]) < top_p * p.sum()  # of all, if rounding keeps the last from reaching it
+        short = np.cumsum(p[order]) < top_p * p.sum()  # all of them, if by rounding no sum reaches top_p
         p[order[np.count_nonzero(short) + 1 :]] = 0
     p[p < min_p * p.max()] = 0
     return np.asarray(p / p.sum())
@@ -80,16 +80,16 @@ def draw(p: Array, u: float) -> int:
 def sample(
     p: Tensors, cell: str, state: reference.State, uniforms: Array, seen: Array, **controls: Any
 ) -> tuple[Array, reference.State]:
-    """Draw one symbol for each of the uniforms (n, B), each fed back in; returns them and the last state.
+    """Draw one symbol for each of the uniforms (n, B) and feed it back; return the symbols and the last state.
 
     Parameters
     ----------
     p, cell, state, uniforms
         As in `reference.sample`.
     seen : (B, V) bool array
-        The symbols that the penalty is for; those that are drawn are added.
+        The symbols to penalise. The symbols drawn are added to it.
     controls
-        As `filtered` takes them.
+        The options of `filtered`.
     """
     out = np.empty(uniforms.shape, np.intp)
     for i, row in enumerate(uniforms):

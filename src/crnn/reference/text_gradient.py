@@ -1,4 +1,4 @@
-"""The gradient of a text's loss with respect to the parameters and to the states on the way."""
+"""The gradient of a text's loss with respect to the parameters and to the states after each symbol."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def text_gradient(
         Parameters.
     cell : {"rnn", "gru", "lstm"}
     ids : (n,) int array
-        The text, predicted from a state of zeros on, or from that after the boundary if there is one.
+        The text. Its first symbol is predicted from the zero state, or from the state after the boundary.
     at : int, optional
-        The one symbol that counts: loss = -log P(ids[at] | ids[:at]). Without it the losses of all are summed.
+        The one symbol whose loss is taken, -log P(ids[at] | ids[:at]). Without it the losses of all are summed.
     boundary : int, optional
 
     Returns
@@ -37,9 +37,9 @@ def text_gradient(
     loss : float
         In nats.
     gradients : Tensors
-        Of the parameters.
+        The gradients of the parameters.
     states : tuple of (L, n, H) arrays
-        Of h, and of an LSTM of c, after each symbol of the text.
+        The gradients of h, and of an LSTM's c, after each symbol of the text.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def text_gradient(
     >>> layout = Layout(5, 3, np.dtype("float64"), cell="lstm", num_layers=2)
     >>> p = layout.tensors(initialise(layout, np.random.default_rng(0), None))
     >>> loss, gradients, (dh, dc) = text_gradient(p, "lstm", np.array([0, 4, 2, 1]), at=2)
-    >>> dh.shape, dh.any(axis=(0, 2)).tolist()  # nothing later than ids[1] has a part in predicting ids[2]
+    >>> dh.shape, dh.any(axis=(0, 2)).tolist()  # the prediction of ids[2] depends on ids[:2] only
     ((2, 4, 3), [True, True, False, False])
     """
     n, L, H = len(ids), len(p.layers), len(p.Wy)
@@ -55,7 +55,7 @@ def text_gradient(
     x = np.array([*first, *ids], np.intp)[:, None]
     zero = tuple(np.zeros((L, 1, H), p.Wy.dtype) for _ in CELLS[cell].states)
     layers, y = forward(p, cell, x, zero, boundary=boundary)
-    # The symbol ids[i] is predicted by row i: after the boundary, or after a row that the zero state alone gives.
+    # Row i predicts ids[i]. Without a boundary, the logits of the zero state come first.
     y = np.concatenate([y if first else p.by + np.zeros_like(y[:1]), *([] if first else [y])])[:n]
     log_p = log_softmax(y)[np.arange(n), 0]
     counted = np.ones(n) if at is None else (np.arange(n) == at).astype(float)
@@ -64,11 +64,12 @@ def text_gradient(
     dy[np.arange(n), ids] -= 1
     dy *= counted[:, None].astype(dy.dtype)
 
-    rows = np.zeros((len(x), 1, dy.shape[1]), dy.dtype)  # of the logits after each x; the last one predicts nothing
+    # The gradients of the logits after each x, of which the last ones predict nothing.
+    rows = np.zeros((len(x), 1, dy.shape[1]), dy.dtype)
     rows[: n - 1 + len(first), 0] = dy[1 - len(first) :]
     dstates = [tuple(np.empty((len(x), 1, H), dy.dtype) for _ in zero) for _ in p.layers]
     gradients = backward(p, cell, layers, rows, dstates=dstates)
-    if not first:  # the zero state has no weights, but the bias of the logits
+    if not first:  # the logits of the zero state are the bias alone
         gradients.by[...] += dy[0]
     states = tuple(np.stack([of_layer[i][len(first) :, 0] for of_layer in dstates]) for i in range(len(zero)))
     return loss, gradients, states
