@@ -70,7 +70,9 @@ def test_prompts(page, tmp_path, monkeypatch):
     assert tried > 30 or page.name not in MATHEMATICS
 
 
-@pytest.mark.parametrize("page", PAGES, ids=title)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[pytest.mark.peers] * (page.name in NEEDED)) for page in PAGES], ids=title
+)
 def test_blocks(page, tmp_path, monkeypatch):
     for package in NEEDED.get(page.name, ()):
         pytest.importorskip(package)

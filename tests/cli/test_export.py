@@ -41,6 +41,7 @@ def test_int8_of_a_text(tmp_path, monkeypatch, capsys):
     assert "nats per symbol" in capsys.readouterr().err
 
 
+@pytest.mark.peers
 @pytest.mark.usefixtures("model")
 def test_onnx(tmp_path):
     onnx = pytest.importorskip("onnx")

@@ -22,14 +22,14 @@ __all__ = ["export_c", "int8_cost", "with_int8_weights"]
 
 Array = NDArray[Any]
 
-MARK = "/*@WEIGHTS@*/\n"  # in the template, where the weights are inserted
+CODE = ("network.c", "random_numbers.c", "symbols.c", "program.c")  # of the folder c_source, after the weights
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, that `int8_cost` measures on
 COLUMNS = 64  # of a matrix that are stored together
 WIDTH = 110  # of a line of numbers
 
 
 class Cell(NamedTuple):
-    """What the template knows of a cell."""
+    """What the C code knows of a cell."""
 
     gates: int  # blocks of H columns in the matrices
     sums: int  # blocks that the non-linearities are applied to
@@ -78,10 +78,19 @@ def export_c(model: FittedModel, path: str | os.PathLike[str], *, int8: bool = F
     1
     """
     weights = Weights.of(model, np.float32)
-    head, mark, code = resources.files(__package__).joinpath("template.c").read_text("ascii").partition(MARK)
-    assert mark, "the template has lost its mark"
-    parts = [_configuration(weights, model.vocabulary_, int8), head, *_tables(weights, model.vocabulary_, int8), code]
-    write_atomically(os.fspath(path), "".join(parts).encode("ascii"))
+    parts = [
+        _configuration(weights, model.vocabulary_, int8),
+        _source("declarations.h"),
+        "#ifndef CRNN_HEADER\n",
+        *_tables(weights, model.vocabulary_, int8),
+        *(_source(name) for name in CODE),
+        "#endif /* CRNN_HEADER */",
+    ]
+    write_atomically(os.fspath(path), "\n".join(parts).encode("ascii") + b"\n")
+
+
+def _source(name: str) -> str:
+    return resources.files(__package__).joinpath("c_source", name).read_text("ascii")
 
 
 def with_int8_weights(model: Any) -> Any:
@@ -169,9 +178,9 @@ def _configuration(weights: Weights, vocabulary: Vocabulary, int8: bool) -> str:
         "CRNN_INT8": int(int8),
         "CRNN_COLUMNS": COLUMNS,
     }
-    what = f"a character-level language model of crnn {__version__}: {weights.cell}, {len(weights.layers)} layers of"
-    lines = [f"/* {what} {weights.hidden_size} units, {len(vocabulary)} symbols. */\n"]
-    return "".join([*lines, *(f"#define {name} {value}\n" for name, value in numbers.items()), "\n"])
+    sizes = f"layers: {len(weights.layers)}, units: {weights.hidden_size}, symbols: {len(vocabulary)}"
+    title = f"/* A character-level language model, written by crnn {__version__}: {weights.cell}, {sizes}. */\n"
+    return "".join([title, *(f"#define {name} {value}\n" for name, value in numbers.items())])
 
 
 def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[str]:
@@ -197,9 +206,15 @@ def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[st
     yield from _matrix("crnn_output", weights.Why, int8)
     yield "" if int8 else "#define crnn_output_scale NULL\n"
     yield _array("float", "crnn_output_bias", _floats(weights.by))
-    yield "typedef struct crnn_layer {\n    const crnn_weight *input;\n    const float *input_scale;\n"
-    yield "    const crnn_weight *recurrent;\n    const float *recurrent_scale, *bias;\n} crnn_layer;\n"
-    yield f"static const crnn_layer crnn_layers[CRNN_LAYERS] = {{\n{''.join(layers)}}};\n\n"
+    yield (
+        "typedef struct crnn_layer {\n"
+        "    const crnn_weight *input;\n"
+        "    const float *input_scale;\n"
+        "    const crnn_weight *recurrent;\n"
+        "    const float *recurrent_scale, *bias;\n"
+        "} crnn_layer;\n"
+    )
+    yield f"static const crnn_layer crnn_layers[CRNN_LAYERS] = {{\n{''.join(layers)}}};\n"
 
 
 def _matrix(name: str, matrix: Array, int8: bool, *, packed: bool = True) -> Iterator[str]:

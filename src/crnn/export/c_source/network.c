@@ -1,0 +1,208 @@
+/* --------------------------------------------------------------------------------------------- arithmetic */
+
+#include <string.h>
+
+/* y (columns,) += a (rows,) @ w (rows, columns), times the scale of each column if the weights are integers.
+ * The matrix is stored CRNN_COLUMNS columns at a time, so that it is read from its first weight to its last, and so few
+ * that a compiler can keep their sums in vector registers. */
+static void crnn_multiply(int rows, int columns, const float *restrict a, const crnn_weight *restrict w,
+                          const float *restrict scale, float *restrict y) {
+    for (int start = 0; start < columns; start += CRNN_COLUMNS) {
+        const int count = columns - start < CRNN_COLUMNS ? columns - start : CRNN_COLUMNS;
+        const crnn_weight *restrict row = w + (size_t)rows * (size_t)start;
+        float sum[CRNN_COLUMNS] = {0};
+        if (!CRNN_INT8)
+            for (int j = 0; j < count; j++) sum[j] = y[start + j];
+        if (count == CRNN_COLUMNS) { /* a loop of known length becomes vector code */
+            for (int k = 0; k < rows; k++, row += CRNN_COLUMNS)
+                for (int j = 0; j < CRNN_COLUMNS; j++) sum[j] += a[k] * (float)row[j];
+        } else {
+            for (int k = 0; k < rows; k++, row += count)
+                for (int j = 0; j < count; j++) sum[j] += a[k] * (float)row[j];
+        }
+        if (CRNN_INT8)
+            for (int j = 0; j < count; j++) y[start + j] += scale[start + j] * sum[j];
+        else
+            for (int j = 0; j < count; j++) y[start + j] = sum[j];
+    }
+}
+
+/* exp(x): 2**n (1 + r + r**2 q(r)) with |r| <= ln(2) / 2. Arithmetic alone, so that loops over it become vector code. */
+static inline float crnn_exp(float x) {
+    const float shift = 12582912.0f; /* adding it rounds to an integer and leaves that in the low bits */
+    const float c = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+    const float shifted = c * 1.44269502f + shift;
+    const float n = shifted - shift;
+    const float r = (c - n * 0.693145752f) - n * 1.42860677e-06f;
+    float q = 0.00138211681f, power;
+    uint32_t bits;
+    q = q * r + 0.00836866535f;
+    q = q * r + 0.0416682586f;
+    q = q * r + 0.166665211f;
+    q = q * r + 0.49999994f;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits + 127u) << 23;
+    memcpy(&power, &bits, sizeof power);
+    return x < -87.0f ? 0.0f : power * (1.0f + (r + r * r * q));
+}
+
+static inline float crnn_tanh(float x) {
+    const float a = x < 0.0f ? -x : x, z = a * a;
+    const float large = 1.0f - 2.0f / (crnn_exp(2.0f * (a > 20.0f ? 20.0f : a)) + 1.0f);
+    float small = -0.0062428494f, t;
+    small = small * z + 0.021050714f;
+    small = small * z + -0.0538475476f;
+    small = small * z + 0.133325443f;
+    small = small * z + -0.333333164f;
+    t = a > 0.549306154f ? large : a + a * (z * small);
+    return x < 0.0f ? -t : t;
+}
+
+#if CRNN_CELL != CRNN_RNN
+static inline float crnn_sigmoid(float x) {
+    return 1.0f / (1.0f + crnn_exp(-x));
+}
+#endif
+
+/* ln(x) of a normal number: x = 2**n m, and ln(m) = 2 atanh(s) with s = (m - 1) / (m + 1), |s| < 0.18 */
+static double crnn_log(double x) {
+    uint64_t bits;
+    double m, s, square, series = 0;
+    int n;
+    memcpy(&bits, &x, sizeof bits);
+    n = (int)(bits >> 52) - 1023;
+    bits = (bits & 0xFFFFFFFFFFFFFu) | 0x3FF0000000000000u;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 1.4142135623730951) {
+        m *= 0.5;
+        n++;
+    }
+    s = (m - 1) / (m + 1);
+    square = s * s;
+    for (int i = 21; i > 1; i -= 2) series = (series + 1.0 / i) * square;
+    return n * 0.6931471805599453 + 2 * s * (1 + series);
+}
+
+/* ------------------------------------------------------------------------------------------------ the network */
+
+void crnn_start(crnn_state *state) {
+    memset(state, 0, sizeof *state);
+    if (CRNN_BOUNDARY >= 0)
+        crnn_feed(state, CRNN_BOUNDARY);
+}
+
+/* The new state of a layer from z, the sums that its non-linearities are applied to. */
+static void crnn_cell(crnn_state *state, int layer, const float *restrict z) {
+    enum { H = CRNN_HIDDEN };
+    float *restrict h = state->h[layer];
+#if CRNN_CELL == CRNN_RNN
+    for (int j = 0; j < H; j++) h[j] = crnn_tanh(z[j]);
+#elif CRNN_CELL == CRNN_GRU /* z: n's input part, r, z, n's recurrent part */
+    for (int j = 0; j < H; j++) {
+        const float n = crnn_tanh(z[j] + crnn_sigmoid(z[H + j]) * z[3 * H + j]);
+        h[j] = n + crnn_sigmoid(z[2 * H + j]) * (h[j] - n);
+    }
+#else /* z: i, f, g, o */
+    float *restrict c = state->c[layer];
+    for (int j = 0; j < H; j++) {
+        c[j] = crnn_sigmoid(z[H + j]) * c[j] + crnn_sigmoid(z[j]) * crnn_tanh(z[2 * H + j]);
+        h[j] = crnn_sigmoid(z[3 * H + j]) * crnn_tanh(c[j]);
+    }
+#endif
+}
+
+void crnn_feed(crnn_state *state, int id) {
+    enum { H = CRNN_HIDDEN, COLUMNS = CRNN_GATES * H };
+    if (id == CRNN_BOUNDARY)
+        memset(state, 0, sizeof *state);
+    for (int l = 0; l < CRNN_LAYERS; l++) {
+        const crnn_layer *layer = &crnn_layers[l];
+        float z[CRNN_SUMS * H];
+        memcpy(z, layer->bias, sizeof z);
+        if (l > 0) {
+            crnn_multiply(H, COLUMNS, state->h[l - 1], layer->input, layer->input_scale, z);
+        } else {
+            const crnn_weight *row = layer->input + (size_t)id * COLUMNS;
+            for (int j = 0; j < COLUMNS; j++)
+                z[j] += CRNN_INT8 ? layer->input_scale[j] * (float)row[j] : (float)row[j];
+        }
+        /* A GRU's recurrent sums begin after n's input part. */
+        crnn_multiply(H, COLUMNS, state->h[l], layer->recurrent, layer->recurrent_scale,
+                      z + (CRNN_SUMS - CRNN_GATES) * H);
+        crnn_cell(state, l, z);
+    }
+}
+
+/* y = h Wy + by of the top layer, less the largest of them */
+static void crnn_logits(const crnn_state *state, float y[CRNN_SYMBOLS]) {
+    float largest;
+    memcpy(y, crnn_output_bias, CRNN_SYMBOLS * sizeof *y);
+    crnn_multiply(CRNN_HIDDEN, CRNN_SYMBOLS, state->h[CRNN_LAYERS - 1], crnn_output, crnn_output_scale, y);
+    largest = y[0];
+    for (int i = 1; i < CRNN_SYMBOLS; i++) largest = y[i] > largest ? y[i] : largest;
+    for (int i = 0; i < CRNN_SYMBOLS; i++) y[i] -= largest;
+}
+
+/* ------------------------------------------------------------------------------------------------ probabilities */
+
+/* The logarithm of what the exponentials of y add up to. */
+static double crnn_log_total(const float y[CRNN_SYMBOLS]) {
+    double total = 0;
+    for (int i = 0; i < CRNN_SYMBOLS; i++) total += crnn_exp(y[i]);
+    return crnn_log(total);
+}
+
+void crnn_log_probabilities(const crnn_state *state, double out[CRNN_SYMBOLS]) {
+    float y[CRNN_SYMBOLS];
+    double log_total;
+    crnn_logits(state, y);
+    log_total = crnn_log_total(y);
+    for (int i = 0; i < CRNN_SYMBOLS; i++) out[i] = y[i] - log_total;
+}
+
+/* Read a symbol; return its log-probability. */
+static double crnn_score_next(crnn_state *state, int id) {
+    float y[CRNN_SYMBOLS];
+    crnn_logits(state, y);
+    crnn_feed(state, id);
+    return y[id] - crnn_log_total(y);
+}
+
+double crnn_score(const char *text, size_t size) {
+    crnn_state state;
+    double total = 0;
+    crnn_start(&state);
+    while (size > 0) {
+        int id;
+        const size_t read = crnn_read(text, size, &id);
+        if (read == 0 || id < 0)
+            return 1;
+        total += crnn_score_next(&state, id);
+        text += read;
+        size -= read;
+    }
+    return CRNN_BOUNDARY >= 0 ? total + crnn_score_next(&state, CRNN_BOUNDARY) : total;
+}
+
+int crnn_sample(const crnn_state *state, double temperature, double uniform) {
+    float y[CRNN_SYMBOLS];
+    double total = 0, sum = 0;
+    int last = 0;
+    crnn_logits(state, y);
+    if (temperature == 0) {
+        int best = CRNN_UNKNOWN == 0 ? 1 : 0;
+        for (int i = best + 1; i < CRNN_SYMBOLS; i++) best = y[i] > y[best] && i != CRNN_UNKNOWN ? i : best;
+        return best;
+    }
+    for (int i = 0; i < CRNN_SYMBOLS; i++) y[i] = crnn_exp(y[i] / (float)temperature);
+    if (CRNN_UNKNOWN >= 0)
+        y[CRNN_UNKNOWN < 0 ? 0 : CRNN_UNKNOWN] = 0;
+    for (int i = 0; i < CRNN_SYMBOLS; i++) total += y[i];
+    for (int i = 0; i < CRNN_SYMBOLS; i++) {
+        sum += y[i];
+        if (uniform * total < sum)
+            return i;
+        last = y[i] > 0 ? i : last;
+    }
+    return last; /* rounding left the number at the end */
+}

@@ -1,0 +1,147 @@
+/* --------------------------------------------------------------------------------------------------- program */
+
+#ifndef CRNN_NO_MAIN
+#include <stdio.h>
+#include <stdlib.h>
+
+static int crnn_fail(const char *message) {
+    fprintf(stderr, "error: %s\n", message);
+    return EXIT_FAILURE;
+}
+
+/* Write a sample of at most n symbols after the prime; return how many were drawn. */
+static long crnn_write_sample(const crnn_state *primed, crnn_random *random, double temperature, long n) {
+    crnn_state state = *primed;
+    for (long i = 0; i < n; i++) {
+        char bytes[4];
+        const int id = crnn_sample(&state, temperature, crnn_uniform(random));
+        if (id == CRNN_BOUNDARY)
+            return i;
+        fwrite(bytes, 1, crnn_symbol(id, bytes), stdout);
+        crnn_feed(&state, id);
+    }
+    return n;
+}
+
+/* A text of n symbols; of a model of documents whole documents, one a line, until n symbols are written. */
+static int crnn_write(const char *prime, uint64_t seed, double temperature, long n) {
+    enum { LONGEST = 1000 }; /* symbols of a document */
+    const char *rest = prime;
+    size_t size = strlen(prime);
+    long primed = 0;
+    crnn_state state;
+    crnn_random random;
+    crnn_start(&state);
+    for (; size > 0; primed++) {
+        int id;
+        const size_t read = crnn_read(rest, size, &id);
+        if (read == 0 || id < 0)
+            return crnn_fail("the prime holds a symbol that the model does not have, or is not UTF-8");
+        crnn_feed(&state, id);
+        rest += read;
+        size -= read;
+    }
+    if (CRNN_BOUNDARY < 0) {
+        crnn_seed(&random, seed, 0);
+        crnn_write_sample(&state, &random, temperature, n);
+        if (!CRNN_BYTES)
+            putchar('\n');
+        return EXIT_SUCCESS;
+    }
+    for (uint64_t sample = 0; n > 0; sample++) {
+        crnn_seed(&random, seed, sample);
+        fputs(prime, stdout);
+        n -= primed + crnn_write_sample(&state, &random, temperature, LONGEST > primed ? LONGEST - primed : 0);
+        n--; /* the end of the document is a symbol, too */
+        putchar('\n');
+    }
+    return EXIT_SUCCESS;
+}
+
+/* The id of the symbol that begins with byte c of standard input, -1 if the model does not have it. */
+static int crnn_next(int c) {
+    char bytes[4];
+    int id = -1;
+    size_t size = 0, read = 0;
+    while (read == 0 && size < 4 && c != EOF) {
+        bytes[size++] = (char)(unsigned char)c;
+        read = crnn_read(bytes, size, &id);
+        if (read == 0 && size < 4)
+            c = getchar();
+    }
+    return read == 0 ? -1 : id;
+}
+
+/* Nats per symbol of standard input; of a model of documents the log-probability of each line. */
+static int crnn_score_input(void) {
+    crnn_state state;
+    double total = 0;
+    long count = 0;
+    int c;
+    crnn_start(&state);
+    while ((c = getchar()) != EOF) {
+        int id;
+        if (CRNN_BOUNDARY >= 0 && c == '\r') { /* a line may end with it */
+            const int after = getchar();
+            ungetc(after, stdin);
+            if (after == '\n')
+                continue;
+        }
+        if (CRNN_BOUNDARY >= 0 && c == '\n') {
+            printf("%.6f\n", total + crnn_score_next(&state, CRNN_BOUNDARY));
+            total = 0;
+            count = 0;
+            continue;
+        }
+        id = crnn_next(c);
+        if (id < 0)
+            return crnn_fail("the text holds a symbol that the model does not have, or is not UTF-8");
+        total += crnn_score_next(&state, id);
+        count++;
+    }
+    if (CRNN_BOUNDARY >= 0 && count > 0)
+        printf("%.6f\n", total + crnn_score_next(&state, CRNN_BOUNDARY));
+    if (CRNN_BOUNDARY < 0 && count == 0)
+        return crnn_fail("standard input is empty");
+    if (CRNN_BOUNDARY < 0)
+        printf("%.6f\n", -total / (double)count);
+    return EXIT_SUCCESS;
+}
+
+static int crnn_usage(void) {
+    puts("usage: model [-n N] [-s SEED] [-t TEMPERATURE] [-p PRIME]    write N symbols (default: 200, seed 0)\n"
+         "       model --score < FILE    write the nats per symbol of a text, or of each line its log-probability");
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+    long n = 200;
+    uint64_t seed = 0;
+    double temperature = 1;
+    const char *prime = "";
+    for (int i = 1; i < argc; i++) {
+        const char *option = argv[i], *value = argv[i + 1];
+        char *end = NULL;
+        if (strcmp(option, "--help") == 0)
+            return crnn_usage();
+        if (strcmp(option, "--score") == 0)
+            return argc == 2 ? crnn_score_input() : crnn_fail("--score takes no other option");
+        if (option[0] != '-' || option[1] == '\0' || option[2] != '\0' || !strchr("nstp", option[1]) || value == NULL)
+            return crnn_fail("an option is not known or has no value; see --help");
+        i++;
+        if (option[1] == 'n')
+            n = strtol(value, &end, 10);
+        else if (option[1] == 's')
+            seed = strtoull(value, &end, 10);
+        else if (option[1] == 't')
+            temperature = strtod(value, &end);
+        else
+            prime = value;
+        if (end != NULL && (end == value || *end != '\0'))
+            return crnn_fail("the value of an option is not a number; see --help");
+    }
+    if (n < 0 || !(temperature >= 0))
+        return crnn_fail("N and TEMPERATURE must not be negative");
+    return crnn_write(prime, seed, temperature, n);
+}
+#endif /* CRNN_NO_MAIN */

@@ -1,0 +1,47 @@
+/* --------------------------------------------------------------------------------------------------- symbols */
+
+int crnn_id(uint32_t code) {
+    int first = 0, last = CRNN_CHARACTERS;
+    while (first < last) {
+        const int middle = first + (last - first) / 2;
+        if (crnn_codes[middle] < code)
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return first < CRNN_CHARACTERS && crnn_codes[first] == code ? first : CRNN_UNKNOWN;
+}
+
+size_t crnn_symbol(int id, char out[4]) {
+    const uint32_t unknown = CRNN_BYTES ? 0x3F : 0xFFFD; /* a question mark, the replacement character */
+    const uint32_t code = id == CRNN_UNKNOWN ? unknown : crnn_codes[id < CRNN_CHARACTERS ? id : 0];
+    const int more = CRNN_BYTES || code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    const unsigned lead[4] = {0, 0xC0, 0xE0, 0xF0};
+    if (id == CRNN_BOUNDARY)
+        return 0;
+    for (int i = 0; i <= more; i++) {
+        const unsigned bits = code >> 6 * (more - i);
+        const unsigned byte = i == 0 ? lead[more] | bits : 0x80 | (bits & 0x3F);
+        out[i] = (char)(unsigned char)byte;
+    }
+    return (size_t)more + 1;
+}
+
+size_t crnn_read(const char *text, size_t size, int *id) {
+    const uint32_t least[4] = {0, 0x80, 0x800, 0x10000}; /* a shorter way to write a code point is not UTF-8 */
+    const unsigned first = size > 0 ? (unsigned char)text[0] : 0;
+    const size_t more = CRNN_BYTES || first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+    uint32_t code = more ? first & (0x3Fu >> more) : first;
+    if (size < more + 1 || (!CRNN_BYTES && ((first >= 0x80 && first < 0xC2) || first > 0xF4)))
+        return 0;
+    for (size_t i = 1; i <= more; i++) {
+        const unsigned byte = (unsigned char)text[i];
+        if ((byte & 0xC0) != 0x80)
+            return 0;
+        code = code << 6 | (byte & 0x3F);
+    }
+    if (code < least[more] || code > 0x10FFFF)
+        return 0;
+    *id = crnn_id(code);
+    return more + 1;
+}
