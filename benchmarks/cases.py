@@ -148,7 +148,7 @@ def smoothed(losses: NDArray[np.float64]) -> float:
     return float(weight @ losses / weight.sum())
 
 
-def crnn_sweep(model: CharRNN, text: TextLike) -> float:
+def crnn_steps(model: CharRNN, text: TextLike) -> float:
     """Let a model take its `max_steps` once more; return their loss as `smoothed` does."""
     model.smooth_loss_ = 0.0
     model.partial_fit(text)
@@ -167,7 +167,7 @@ def ready(contender: str, case: Case, n_threads: int) -> Callable[[], float]:
     """
     if contender.startswith("crnn"):
         model = crnn_model(case, dtype="float64" if "float64" in contender else "float32", n_threads=n_threads)
-        return partial(crnn_sweep, model, case.text)
+        return partial(crnn_steps, model, case.text)
     peer = peer_of(contender, case, n_threads)
     inputs, targets = case.chunks
     return lambda: smoothed(peer.train(inputs, targets))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.cases import Case, crnn_model, crnn_sweep, peer_of, ready, smoothed
+from benchmarks.cases import Case, crnn_model, crnn_steps, peer_of, ready, smoothed
 from benchmarks.conftest import needs
 from crnn import CharRNN
 
@@ -53,7 +53,7 @@ def test_steps_in_a_long_text(timed, megabytes, contender):
         model = crnn_model(case, text=text)
 
         def read_and_train() -> float:
-            return crnn_sweep(model, text)
+            return crnn_steps(model, text)
     else:
         peer = peer_of(contender, case, 1)
         number = np.zeros(256, np.uint8)
@@ -71,7 +71,7 @@ def test_steps_in_a_long_text(timed, megabytes, contender):
 
 def first_steps(case):
     """Loss of the steps that `test_steps_in_a_long_text` takes first."""
-    return crnn_sweep(crnn_model(case, dtype="float64", text=text_of(1)), text_of(1))
+    return crnn_steps(crnn_model(case, dtype="float64", text=text_of(1)), text_of(1))
 
 
 @pytest.mark.parametrize("contender", CONTENDERS)
