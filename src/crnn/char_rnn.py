@@ -19,6 +19,7 @@ from .model.state import ModelState
 from .settings import OPTIMIZERS, Settings, checked, generator, real, threads
 from .text.sources import TextLike, text_source
 from .training.budget import Budget
+from .training.data_summary import data_summary
 from .training.exclusive import exclusive_training
 from .training.memory_need import check_memory
 from .training.run import TrainingRun, streams_for
@@ -379,7 +380,15 @@ class CharRNN(LanguageModel, ExportMethods):
         budget = Budget.of_call(settings, streams.steps_per_epoch, max_epochs)
         callbacks = [partial(callback, self) for callback in settings.callbacks]
         run = TrainingRun(
-            state, settings, streams, budget, validation_ids, start=start, callbacks=callbacks, sample=self._samples
+            state,
+            settings,
+            streams,
+            budget,
+            validation_ids,
+            start=start,
+            callbacks=callbacks,
+            summary=data_summary(ids, validation_ids, vocabulary) if settings.verbose else "",
+            sample=self._samples,
         )
         self._learned = state
         try:

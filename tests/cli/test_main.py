@@ -75,6 +75,7 @@ def test_ctrl_c_saves_what_there_is(folder):
     )
     command = [sys.executable, "-c", program, "train", "text.txt", "-o", "model.crnn", "--epochs", "1000000"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline().startswith("data: ")
         assert "bits/char" in process.stderr.readline()  # it is training now
         process.send_signal(signal.SIGINT)
         err = process.stderr.read()

@@ -29,7 +29,7 @@ class Terminal(io.StringIO):
 
 
 def progress_of(budget, *, verbose=1, sample=lambda: ["a sample"]):
-    return Progress(budget, 25, verbose=verbose, sample=sample)
+    return Progress(budget, 25, verbose=verbose, summary="data", sample=sample)
 
 
 terminal_and_log = pytest.mark.parametrize("kind", [Terminal, io.StringIO], ids=["terminal", "log"])
@@ -51,6 +51,7 @@ def loss_of(model):
 def test_bar_on_a_terminal(capsys):
     with redirect_stderr(Terminal()) as terminal:
         model = train(1)
+    assert terminal.getvalue().startswith("data: 600 characters, 8 different ones\n")
     last = terminal.getvalue().split("\r")[-1]
     assert last.startswith("100%")
     assert loss_of(model) in last
@@ -65,9 +66,10 @@ def test_line_in_a_log(capsys):
     model = train(1)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("100%  1.25k/1.25k [00:00, 00:00 left, ")  # 50 steps of 25 characters
-    assert captured.err.endswith("char/s, " + loss_of(model) + "]\n")
-    assert captured.err.count("\n") == 1
+    first, last = captured.err.splitlines(keepends=True)
+    assert first == "data: 600 characters, 8 different ones\n"
+    assert last.startswith("100%  1.25k/1.25k [00:00, 00:00 left, ")  # 50 steps of 25 characters
+    assert last.endswith("char/s, " + loss_of(model) + "]\n")
 
 
 @pytest.mark.parametrize(
@@ -79,12 +81,12 @@ def test_line_in_a_log(capsys):
 )
 def test_characters_of_all_streams_and_of_short_chunks_count(capsys, parameters, text, chars):
     train(1, text, **parameters)
-    assert capsys.readouterr().err.startswith(f"100%  {chars}/{chars} ")
+    assert capsys.readouterr().err.splitlines()[1].startswith(f"100%  {chars}/{chars} ")
 
 
 def test_every_call_starts_at_zero(capsys):
     train(0).set_params(verbose=1, max_steps=3).partial_fit(TEXT)
-    assert capsys.readouterr().err.startswith("100%  75.0/75.0 ")
+    assert capsys.readouterr().err.splitlines()[1].startswith("100%  75.0/75.0 ")
 
 
 @terminal_and_log
@@ -139,7 +141,7 @@ def test_log_says_what_is_left(capsys, clock):
         clock[0] = 10.0
         display.show(10, math.log(2))
     line = " 25%  250/1.00k [00:10, 00:30 left, 25.0char/s, loss 0.693 nats, 1.000 bits/char]\n"
-    assert capsys.readouterr().err == line
+    assert capsys.readouterr().err == "data\n" + line
 
 
 @terminal_and_log
@@ -152,7 +154,7 @@ def test_a_budget_of_seconds(kind, clock):
         assert "25.0char/s, loss 0.693 nats, 1.000 bits/char" in shown.getvalue()
     else:
         assert shown.getvalue() == (
-            " 25%  250 [00:10, 00:30 left, 25.0char/s, loss 0.693 nats, 1.000 bits/char]\n"
+            "data\n 25%  250 [00:10, 00:30 left, 25.0char/s, loss 0.693 nats, 1.000 bits/char]\n"
         )
 
 

@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal or lines in a log, and now and then a sample, as min-char-rnn shows."""
+"""Progress: what there is to read, then a bar on a terminal or lines in a log, and now and then a sample."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ class Progress:
         T * B.
     verbose : int
         0: nothing is shown. 2 or more: samples as well.
+    summary : str
+        A line that is shown first.
     sample : function
         Returns samples of the model as it is now.
 
     Examples
     --------
-    >>> with Progress(Budget(n_steps=10), chars_per_step=25, verbose=0, sample=lambda: ["abc"]) as progress:
+    >>> with Progress(Budget(n_steps=10), chars_per_step=25, verbose=0, summary="", sample=list) as progress:
     ...     progress.show(10, 1.5)
     """
 
@@ -47,10 +49,11 @@ class Progress:
         chars_per_step: int,
         *,
         verbose: int,
+        summary: str,
         sample: Callable[[], Iterable[str | bytes]],
     ) -> None:
         self._budget, self._chars_per_step = budget, chars_per_step
-        self._verbose, self._sample = verbose, sample
+        self._verbose, self._summary, self._sample = verbose, summary, sample
         self._display: _Display | None = None
         self._validation = ""
         self._start = self._last_sample = time.perf_counter()
@@ -94,6 +97,7 @@ class Progress:
             self._guarded(self._display.write, f"----\n{shown}\n----")
 
     def _open(self, stream: TextIO) -> None:
+        print(self._summary, file=stream, flush=True)
         display = _Bar if is_terminal(stream) else _Log
         total = None if self._budget.seconds is not None else (self._budget.n_steps or 0) * self._chars_per_step
         self._display = display(stream, total)

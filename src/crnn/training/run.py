@@ -50,6 +50,8 @@ class TrainingRun:
         When the call began, by `time.perf_counter`.
     callbacks : sequence of functions
         Each is called with the newest record; True ends the training.
+    summary : str
+        The line that ``verbose=1`` shows first.
     sample : function
         Returns the samples that ``verbose=2`` shows.
     """
@@ -64,6 +66,7 @@ class TrainingRun:
         *,
         start: float,
         callbacks: Sequence[Callable[[dict[str, Any]], Any]],
+        summary: str,
         sample: Callable[[], Iterable[str | bytes]],
     ) -> None:
         self._state, self._settings, self._callbacks = state, settings, callbacks
@@ -79,7 +82,9 @@ class TrainingRun:
             n_threads=threads_for(state.layout, streams, settings.n_threads),
             boundary=state.vocabulary.boundary,
         )
-        self._progress = Progress(budget, self._chars_per_step, verbose=settings.verbose, sample=sample)
+        self._progress = Progress(
+            budget, self._chars_per_step, verbose=settings.verbose, summary=summary, sample=sample
+        )
         self._validation: Validation | None = None
         if validation_ids is not None:
             self._validation = Validation(

@@ -1,0 +1,44 @@
+"""Data summary: how much there is to read, in one line, as min-char-rnn says first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..text.vocabulary import Vocabulary
+
+
+def data_summary(ids: NDArray[Any], validation_ids: NDArray[Any] | None, vocabulary: Vocabulary) -> str:
+    """Return a line with the numbers of symbols to train on, of different ones, and of those to validate with.
+
+    Parameters
+    ----------
+    ids : array of unsigned integers, shape (N,)
+        A text, or documents with a boundary before, between and after them.
+    validation_ids : array or None
+    vocabulary : Vocabulary
+
+    Examples
+    --------
+    >>> data_summary(np.zeros(1500, np.uint8), np.zeros(300, np.uint8), Vocabulary.from_text("abcd"))
+    'data: 1,500 characters, 4 different ones; validation: 300 characters'
+    """
+    known = _count(len(vocabulary.codes), "different one")
+    if vocabulary.unknown is not None:
+        known += " and one symbol for all others"
+    line = f"data: {_amount(ids, vocabulary)}, {known}"
+    return line if validation_ids is None else f"{line}; validation: {_amount(validation_ids, vocabulary)}"
+
+
+def _amount(ids: NDArray[Any], vocabulary: Vocabulary) -> str:
+    symbol = vocabulary.kind.removesuffix("s")
+    if vocabulary.boundary is None:
+        return _count(len(ids), symbol)
+    boundaries = int(np.count_nonzero(ids == vocabulary.boundary))
+    return f"{_count(boundaries - 1, 'document')} of {_count(len(ids) - boundaries, symbol)} in all"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
