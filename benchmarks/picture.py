@@ -150,7 +150,7 @@ def _draw_quality(axes: Axes, lines: dict[str, list[tuple[float, float]]]) -> No
     # name: label, the point it belongs to, its offset, its alignment
     names = {
         "crnn": ("crnn, recommended", -1, (14, -27), "right"),
-        "PyTorch": ("PyTorch, tuned LSTM", 0, (18, 9), "left"),
+        "PyTorch": ("PyTorch, tuned LSTM", 0, (28, 9), "left"),
     }
     for name, points in lines.items():
         axes.plot(*zip(*points, strict=True), "o-", color=COLORS[name], linewidth=2.2, markersize=6)
