@@ -525,6 +525,4 @@ class CharRNN(LanguageModel, ExportMethods):
         >>> again.score("abcabc") == model.score("abcabc")
         True
         """
-        model = cls()
-        parameters, model._learned = checkpoint.read(path, model.get_params())
-        return model.set_params(**parameters)
+        return cls._from_state(*checkpoint.read(path, cls().get_params()))

@@ -112,9 +112,7 @@ class ExportMethods(LearnedAttributes):
         """
         from .torch_state import model_from_torch
 
-        model = cls()
-        parameters, model._learned = model_from_torch(state_dict, vocabulary, model.get_params())
-        return model.set_params(**parameters)
+        return cls._from_state(*model_from_torch(state_dict, vocabulary, cls().get_params()))
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
         """Write the network as an ONNX file, which any ONNX runtime reads.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
@@ -22,6 +22,13 @@ class LearnedAttributes(Estimator):
     """
 
     _learned: ModelState
+
+    @classmethod
+    def _from_state(cls, parameters: dict[str, Any], state: ModelState) -> Self:
+        """Return a fitted model with these parameters."""
+        model = cls().set_params(**parameters)
+        model._learned = state
+        return model
 
     def _fitted(self, what: str) -> ModelState:
         """Return the state; NotFittedError names `what` was asked for."""
