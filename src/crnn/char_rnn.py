@@ -33,108 +33,107 @@ SAMPLE_LENGTH = 200  # symbols of a running text that it shows
 class CharRNN(LanguageModel, ExportMethods):
     """A character-level recurrent language model: tanh, GRU or LSTM layers, truncated back-propagation.
 
-    With the defaults this is min-char-rnn, number for number (in float64): the text is swept from left to right in
-    chunks of `seq_length` characters, the hidden state is carried from chunk to chunk, every gradient is clipped
-    element by element, and Adagrad updates the weights after each chunk. See ``docs/mathematics.md``.
+    With the defaults this is min-char-rnn, number for number (in float64). The text is read from left to right in
+    chunks of `seq_length` characters, and the hidden state is carried from chunk to chunk. After each chunk every
+    gradient is clipped element by element, and Adagrad updates the weights. See ``docs/mathematics.md``.
 
     Parameters
     ----------
     hidden_size : int, default=100
         H, the number of hidden units of each layer.
     num_layers : int, default=1
-        L. Each layer reads the states of the one below it.
+        L, the number of layers. Each reads the hidden states of the one below it.
     cell : {"rnn", "gru", "lstm"}, default="rnn"
-        What a layer is made of; GRU and LSTM as PyTorch has them.
+        The kind of the layers: tanh, or GRU and LSTM with PyTorch's equations.
     seq_length : int, default=25
-        T, the characters of a chunk: how far back in time gradients flow. A shorter text is one shorter chunk.
+        T, the characters of a chunk. Gradients flow back to the start of the chunk. A shorter text is one shorter
+        chunk.
     batch_size : int, default=1
-        B, the contiguous parts of the text that are swept side by side. The loss and the gradient are summed over
-        time and averaged over these streams.
+        B, the number of contiguous parts of the text, called streams, that are read side by side. The loss and the
+        gradient are summed over time and averaged over the streams.
     optimizer : {"adagrad", "rmsprop", "adam"}, default="adagrad"
-        If it is changed, `partial_fit` begins with a new memory.
+        If it is changed, `partial_fit` starts from an optimizer state of zeros.
     learning_rate : float or None, default=None
-        None means the optimiser's usual one: 0.1 for Adagrad, 0.002 for RMSprop and Adam.
+        None: 0.1 for Adagrad, 0.002 for RMSprop and Adam.
     schedule : {"constant", "linear", "cosine", "exponential"}, default="constant"
-        How the learning rate goes on within a call of `fit` or `partial_fit`: linear and cosine fall to 0 at its end;
-        exponential is char-rnn's decay, 0.97 times as much in each sweep of the text after the 10th.
+        How the learning rate changes during one call of `fit` or `partial_fit`. Linear and cosine fall to 0 at its
+        end. Exponential is char-rnn's decay: constant for 10 epochs, then multiplied by 0.97 in each epoch.
     warmup : int or float, default=0
-        In the first so many steps (an int), or in the first part of the call (a float below 1), the learning rate
-        rises in a straight line from nearly 0 to what the schedule says.
+        The first steps (an int), or the first part of the call (a float below 1), in which the learning rate rises
+        linearly from nearly 0 to the schedule's value.
     clip : float or None, default=5.0
-        Each element of each gradient is clipped to [-clip, clip]; None leaves them as they are.
+        Each element of each gradient is clipped to [-clip, clip]. None: no clipping.
     clip_norm : float or None, default=None
-        Before that, a gradient whose Euclidean norm is larger is scaled down to it; None leaves it as it is.
+        Before that, a gradient with a larger Euclidean norm is scaled down to this norm. None: no scaling.
     weight_decay : float, default=0.0
         Decoupled weight decay, for Adam only (then called AdamW).
     beta_1 : float, default=0.9
-        How much of its first moment Adam keeps from step to step.
+        The decay rate of Adam's first moment.
     beta_2 : float, default=0.999
-        The same of the second moment; a shorter memory, 0.99, suits short runs.
+        The decay rate of Adam's second moment; 0.99 suits short runs.
     dropout : float, default=0.0
-        Probability with which each output of each layer is dropped in training, at least 0 and below 1.
+        Probability of dropping each output of each layer in training, at least 0 and below 1.
     weight_dropout : float, default=0.0
-        Probability with which each recurrent weight is dropped in a training step, at least 0 and below 1 (DropConnect,
-        as in the AWD-LSTM of Merity, Keskar and Socher 2018). Where a text is swept many times it helps more than
-        `dropout` does; both may be given.
+        Probability of dropping each recurrent weight in a training step, at least 0 and below 1 (DropConnect, as in
+        the AWD-LSTM of Merity, Keskar and Socher 2018). It helps more than `dropout` if the text is read many times;
+        both may be given.
     epochs : int, default=10
-        Sweeps over the text that `fit` makes; not used if `max_steps` or `max_seconds` is given.
+        How often `fit` reads the text, unless `max_steps` or `max_seconds` is given.
     max_steps : int or None, default=None
-        If given, `fit` takes exactly this many steps (one chunk of each stream is a step), and `partial_fit` at most
-        so many. 0 only builds the vocabulary and the weights.
+        If given, `fit` takes exactly this many steps, and `partial_fit` takes at most this many. A step reads one
+        chunk of each stream. 0 only builds the vocabulary and the weights.
     max_seconds : float or None, default=None
-        If given, `fit` and `partial_fit` train for so many seconds, from the call on, and sweep the text as often as
-        that lasts; the schedule goes by the time. With `max_steps`, whichever comes first ends it. At least one step
-        is taken.
+        If given, `fit` and `partial_fit` train for this long, counted from the call, and read the text as often as
+        there is time for. The schedule then follows the time. With `max_steps` the first limit reached ends the
+        training. At least one step is taken.
     validation_fraction : float, default=0.0
-        The part of the text, its end, that is not trained on, and whose loss is measured now and then.
+        The fraction of the text, at its end, that is held out from training to measure the validation loss.
     eval_every : int, float or None, default=None
-        Steps (an int) or seconds (a float) between two measurements of the validation loss. None: about 20 of them,
-        fewer if they would cost more than 5 % of the time. It is always measured at the end. After seconds, which
-        weights are the best may differ from run to run.
+        Steps (an int) or seconds (a float) between two measurements of the validation loss. None: about 20
+        measurements, fewer if they would take more than 5 % of the time. The loss is always measured at the end. With
+        seconds, the best weights may differ from run to run.
     patience : int or None, default=None
-        Training ends after so many measurements without a new lowest validation loss; None: never.
+        Training ends after this many measurements without a new lowest validation loss. None: never.
     restore_best : bool, default=True
-        With a validation text: in the end, however it comes, the model is as it was when the validation loss was
-        lowest.
+        With a validation text: however training ends, the model returns to the lowest validation loss.
     callbacks : list of functions or None, default=None
         Each is called with the model and the newest record of `history_`. Returning True ends the training. It may
-        write to `params_` and `state_`, but not train the model.
+        write to `params_` and `state_`, but must not train the model.
     init_scale : float or None, default=None
-        The first weights are from the normal distribution with this standard deviation, biases are zero. None: so
-        with 0.01 for one layer of "rnn"; for all others PyTorch's uniform distribution.
+        Standard deviation of the normal distribution that the first weights are drawn from; biases are zero. None:
+        0.01 for a single "rnn" layer, otherwise PyTorch's uniform distribution.
     min_count : int, default=1
-        Characters that `fit` sees less often become one unknown symbol. With 2 or more the model then takes any text:
-        whatever it does not know is that symbol. With 1 a character that it never saw is an error.
+        Characters that occur less often in the text of `fit` become one unknown symbol. With 2 or more the model
+        accepts any text: every other character is the unknown symbol. With 1 another character is an error.
     dtype : {"float32", "float64"}, default="float32"
-        Of the weights and of all arithmetic.
+        The type of the weights and of all arithmetic.
     n_threads : int or None, default=None
-        Threads that the streams of training, the samples and the parts of a score are dealt to. None: as many as
-        there are cores, while the work stays worth it; more than that are used for training only. The same number
-        gives the same bits.
+        Threads for training, sampling and scoring. None: as many as there are cores, but fewer for little work. More
+        threads than cores are used for training only. The same number gives the same bits.
     random_state : int, SeedSequence, Generator or None, default=None
-        Seeds the first weights, the dropout and the order of documents. None: different ones each time. `partial_fit`
-        goes on with what `fit` began.
+        Seeds the first weights, dropout and the order of documents. None: different ones each time. `partial_fit`
+        continues the generator of `fit`.
     verbose : int, default=0
-        0: silent. 1: a progress bar on standard error. 2: also a sample every few seconds.
+        0: silent. 1: the size of the data and a progress bar, on standard error. 2: also a sample every few seconds.
 
     Attributes
     ----------
     params_ : dict of str to ndarray
-        Writable views on the weights under min-char-rnn's names: for layer k ``Wxh_lk`` (G H, V), but (G H, H) from
-        layer 1 on, ``Whh_lk`` (G H, H), ``bh_lk`` (G H,), for a GRU ``bhn_lk`` (H,); then ``Why`` (V, H), ``by`` (V,).
+        Writable views of the weights under min-char-rnn's names. For layer k: ``Wxh_lk`` (G H, V), from layer 1 on
+        (G H, H); ``Whh_lk`` (G H, H); ``bh_lk`` (G H,); for a GRU ``bhn_lk`` (H,). Then ``Why`` (V, H), ``by`` (V,).
         G is the number of gates: 1, GRU 3, LSTM 4.
     optimizer_state_ : dict of str to dict
-        The optimiser's memory under PyTorch's names, ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
-        ``exp_avg_sq`` for Adam, each with views like those of `params_`; for Adam also ``step``, an int.
+        The optimizer's state under PyTorch's names: ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
+        ``exp_avg_sq`` for Adam, each with views like those of `params_`. For Adam also ``step``, an int.
     state_ : ndarray of shape (L, B, H)
-        The hidden state carried from the last chunk to the next, for an LSTM the tuple (h, c) of two. May be written
-        to.
+        The hidden state carried from the last chunk to the next; for an LSTM a tuple (h, c). May be written to.
     vocabulary_ : Vocabulary
         The symbols in id order: sorted code points, or byte values.
     n_steps_ : int
         Steps taken so far.
     smooth_loss_ : float
-        min-char-rnn's smoothed loss, in nats per chunk of `seq_length`: starts at T ln V, then 0.999 old + 0.001 new.
+        min-char-rnn's smoothed loss, in nats per chunk of `seq_length`. It starts at T ln V; each step makes it
+        0.999 old + 0.001 new.
     history_ : list of dict
         Records of training, evenly spaced, and one for each measured validation loss: ``step``; ``seconds`` and
         ``epoch`` (of the call); ``smooth_loss``, ``train_loss`` (the mean since the record before, in which a later
@@ -219,20 +218,19 @@ class CharRNN(LanguageModel, ExportMethods):
     # ---------------------------------------------------------------- training
 
     def fit(self, X: TextLike, y: None = None, *, validation: TextLike | None = None) -> Self:
-        """Train anew on a text, or on many short ones.
+        """Train a new model on a text, or on many short ones.
 
         Parameters
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
-            The text itself; bytes for a model of bytes; or the path of a UTF-8 file, its newlines kept as they are.
-            A list, or anything else that is no text and gives texts when it is run through once, holds documents:
-            names, lines, molecules. Each starts and ends by itself, and the model learns where.
+            The text itself; bytes for a model of bytes; or the path of a UTF-8 file, whose newlines are kept.
+            A list, or any other iterable of texts, holds documents, such as names, lines or molecules. The model
+            learns where a document starts and ends.
         y : None
-            Not used; there for the convention.
+            Not used, present for scikit-learn's convention.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
-            A text whose loss is measured now and then, in place of the end of `X` that `validation_fraction` names,
-            or of its last documents; all its symbols must occur in `X`, unless `min_count` is 2 or more. With
-            documents in `X` a text is one document.
+            A text to measure the validation loss on, instead of the fraction `validation_fraction` of `X`. All its
+            symbols must occur in `X`, unless `min_count` is 2 or more. If `X` holds documents, a text is one document.
 
         Returns
         -------
@@ -242,28 +240,28 @@ class CharRNN(LanguageModel, ExportMethods):
         Raises
         ------
         ValueError
-            If a parameter or a text is not usable, or another call is training the model: what is wrong, where, and
-            the remedy. The model is unchanged.
+            If a parameter or a text cannot be used, or another call is training the model. The message says what is
+            wrong, where, and how to mend it. The model is unchanged.
         UnicodeDecodeError
-            If a file is not UTF-8, with the offset.
+            If a file is not UTF-8; it gives the offset.
         DivergenceError
             If a loss is not finite. The model then holds the last good weights, or those with the lowest validation
             loss.
         KeyboardInterrupt
-            Ctrl-C: the model then holds the last complete update, or the weights with the lowest validation loss.
+            On Ctrl-C. The model then holds the last complete update, or the weights with the lowest validation loss.
 
         Notes
         -----
-        The validation loss is the mean of -ln P over the whole validation text, from a zero state on; see
-        `crnn.training.evaluation.evaluate` for how it is measured. When `restore_best` puts the model back, weights,
-        optimiser memory, state, `n_steps_` and `smooth_loss_` are all those of that step, and `partial_fit` goes on
-        from there; only `history_` tells of the steps that are undone.
+        The validation loss is the mean of -ln P over the whole validation text, starting from a hidden state of zeros;
+        `crnn.training.evaluation.evaluate` says how it is measured. `restore_best` restores weights, optimizer state,
+        hidden state, `n_steps_` and `smooth_loss_` of the best step, and `partial_fit` goes on from there. `history_`
+        keeps the records of the steps that are undone.
 
-        Documents come in a new order in each epoch, shuffled by `random_state`, one after another in `batch_size`
-        streams, parted by a boundary symbol (`crnn.BOUNDARY` in `vocabulary_`). The hidden state is zero where a
-        document starts, and no gradient goes back beyond it, so that none is padded, and each is learned as if it were
-        alone. Its end counts as a symbol in every loss and score. The states go on from epoch to epoch. A document
-        longer than an epoch of a stream, and than 65,536 characters, is learned in parts.
+        In each epoch the documents are shuffled by `random_state` and distributed over the `batch_size` streams. A
+        boundary symbol (`crnn.BOUNDARY` in `vocabulary_`) separates them. The hidden state is zeroed where a document
+        starts, and no gradient flows back beyond that, so that each document is learned as if it were alone, without
+        padding. Its end counts as a symbol in every loss and score. The hidden state is carried from epoch to epoch. A
+        document longer than 65,536 characters and than a stream's part of an epoch is learned in parts.
 
         Examples
         --------
@@ -308,9 +306,9 @@ class CharRNN(LanguageModel, ExportMethods):
         epochs : int or None, default=None
             How often the text is read, at least 1. None: once, or with `max_seconds` as often as there is time for.
         extend_vocabulary : bool, default=False
-            Whether characters of `X` that the model does not know become symbols of it. What it has learned it keeps:
-            the probabilities of the old symbols stay in proportion, and each new one is at first as probable as the
-            old one of the lowest bias, as a rule the rarest. False: they are an error.
+            Whether unknown characters of `X` are added to the vocabulary. The probabilities of the old symbols stay in
+            proportion, and each new symbol is at first as probable as the old symbol with the lowest bias, usually the
+            rarest. False: an unknown character is an error.
 
         Returns
         -------
@@ -320,8 +318,8 @@ class CharRNN(LanguageModel, ExportMethods):
         Raises
         ------
         ValueError, UnicodeDecodeError, DivergenceError, KeyboardInterrupt
-            As in `fit`; also a ValueError that names a symbol the model does not know, or a parameter that has been
-            changed to what the weights do not fit.
+            As in `fit`; also a ValueError if the model does not know a symbol, or if a parameter was changed so that
+            the weights no longer fit.
 
         Examples
         --------
@@ -407,19 +405,18 @@ class CharRNN(LanguageModel, ExportMethods):
     def recommended(
         cls, X: TextLike, seconds: float, *, cell: str = "lstm", n_threads: int | None = None, verbose: int = 1
     ) -> Self:
-        """Return a model that is not fitted, with parameters that make the most of a text in a given time.
+        """Return an unfitted model with parameters that suit a text and a training time.
 
-        The choice follows the measurements of ``docs/measurements.md``, the length of the text, and half a second of
-        training that shows how fast this machine is now. It is printed on standard error in one line, and is the
-        returned model's parameters. A short text is learned by heart before a long time has passed: there the model
-        has `max_steps` beside `max_seconds`, and takes less.
+        The choice follows measurements recorded in ``docs/measurements.md``, the length of the text, and the speed of
+        this machine, which is measured by half a second of training. The choice is printed on standard error. For a
+        short text and a long time, `max_steps` ends the training before the model learns the text by heart.
 
         Parameters
         ----------
         X : str, bytes or os.PathLike
             The text that the model will be fitted to.
         seconds : float
-            That `fit` may take.
+            Time that `fit` may take.
         cell : {"lstm", "gru", "rnn"}, default="lstm"
         n_threads : int or None, default=None
             As for the constructor.
@@ -429,7 +426,7 @@ class CharRNN(LanguageModel, ExportMethods):
         Returns
         -------
         CharRNN
-            Change its parameters at will, then call `fit`.
+            Its parameters may be changed before `fit`.
 
         Raises
         ------
@@ -461,16 +458,16 @@ class CharRNN(LanguageModel, ExportMethods):
     def save(self, path: str | os.PathLike[str], *, training_state: bool = True) -> None:
         """Write the model to a file.
 
-        The file is written beside the target and put in its place when it is complete, so that an older file is
-        never half overwritten. Its layout is that of safetensors, with PyTorch's names; see ``docs/design.md``.
+        The file is written beside the target and renamed when it is complete, so that an older file is never half
+        overwritten. The format is safetensors, with PyTorch's names of tensors; see ``docs/design.md``.
 
         Parameters
         ----------
         path : str or os.PathLike
             The file.
         training_state : bool, default=True
-            Also write what `partial_fit` needs to go on as if nothing had happened: optimiser memory, hidden state,
-            step count and random state.
+            Whether to write also the optimizer state, hidden state, counters and random state, from which
+            `partial_fit` continues exactly.
 
         Raises
         ------
