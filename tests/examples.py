@@ -55,7 +55,7 @@ def memory(layout, optimizer="adagrad", *, seed=1):
     """Return an optimizer state as after some training, a list of arrays: squares 0.1 … 2, Adam's mean -0.3 … 0.3."""
     rng = np.random.default_rng(seed)
     memories = []
-    for name in OPTIMIZERS[optimizer].memory:
+    for name in OPTIMIZERS[optimizer].state:
         flat = layout.zeros()
         for part in layout.tensors(flat):
             part[...] = rng.uniform(*((-0.3, 0.3) if name == "exp_avg" else (0.1, 2)), part.shape)
@@ -76,7 +76,7 @@ def model_state(layout, params, memory, hidden, *, T, optimizer="adagrad", n_ste
         layout=layout,
         params=params,
         optimizer=optimizer,
-        optimizer_state=dict(zip(OPTIMIZERS[optimizer].memory, memory, strict=True)),
+        optimizer_state=dict(zip(OPTIMIZERS[optimizer].state, memory, strict=True)),
         optimizer_start=optimizer_start,
         hidden=hidden,
         vocabulary=Vocabulary(np.arange(layout.vocab_size)),

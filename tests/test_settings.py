@@ -194,10 +194,10 @@ def test_whole():
 
 
 def test_real():
-    assert real("x", 2, least=2) == 2.0
+    assert real("x", 2, minimum=2) == 2.0
     assert real("x", 2.5, above=2) == 2.5
     with pytest.raises(InvalidInputError, match=r"^x must be a finite number of at least 2, not 1\.5$"):
-        real("x", 1.5, least=2)
+        real("x", 1.5, minimum=2)
     with pytest.raises(InvalidInputError, match=r"^x must be a finite number above 2, not 2$"):
         real("x", 2, above=2)
 

@@ -364,7 +364,7 @@ class CharRNN(LanguageModel, ExportMethods):
         check_memory(
             layout,
             streams,
-            len(OPTIMIZERS[settings.optimizer].memory),
+            len(OPTIMIZERS[settings.optimizer].state),
             threads_for(layout, streams, settings.n_threads),
             keep_best=validation_ids is not None and settings.restore_best,
         )

@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import InvalidInputError
-from .model.cells import CELLS, MOST_LAYERS
+from .model.cells import CELLS, MAX_LAYERS
 from .training.schedule import SCHEDULES
 
-MOST = 2**31 - 1  # what a BLAS can count
-MOST_STEPS = 2**63 - 1  # what the kernel counts
-LARGEST_SCALE = 1e30  # of weights: some way below what a float cannot hold
+MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
+MAX_STEPS = 2**63 - 1  # the kernel counts with 64
+MAX_SCALE = 1e30  # of weights, well within the range of a float
 
 
 class OptimizerKind(NamedTuple):
-    """What training has to know of an optimiser; its arithmetic is in ``_kernels`` and ``reference``."""
+    """Properties of an optimizer; its arithmetic is in ``_kernels`` and ``reference``."""
 
-    learning_rate: float  # the one that it is usually given
-    memory: tuple[str, ...]  # PyTorch's names of what it remembers, each like the parameters
+    learning_rate: float  # the default
+    state: tuple[str, ...]  # PyTorch's names of the arrays it keeps, each of the parameters' shape
 
 
 OPTIMIZERS = {
@@ -34,7 +34,7 @@ OPTIMIZERS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What `CharRNN` trains with: every value checked, every None resolved that does not depend on the text."""
+    """The parameters of `CharRNN`, checked, with every None resolved that does not depend on the text."""
 
     hidden_size: int
     num_layers: int
@@ -69,7 +69,7 @@ class Settings:
 
     @classmethod
     def check(cls, parameters: Mapping[str, Any]) -> Settings:
-        """Return the settings, or raise `InvalidInputError` that names the first bad parameter.
+        """Return the settings; `InvalidInputError` names the first bad parameter.
 
         Examples
         --------
@@ -92,14 +92,14 @@ class Settings:
 
 
 def checked(name: str, value: Any) -> Any:
-    """Return the value of one parameter as training takes it, or raise `InvalidInputError`.
+    """Return the value of one parameter in the type that training uses, or raise `InvalidInputError`.
 
     Parameters
     ----------
     name : str
         The parameter.
     value : object
-        Its value, judged by itself.
+        Its value, checked without regard to the other parameters.
 
     Examples
     --------
@@ -109,17 +109,17 @@ def checked(name: str, value: Any) -> Any:
     return _CHECKS[name](name, value)
 
 
-def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """Return `value` as an int if it is a whole number of at least `least` and at most `most`."""
-    if _is_whole(value) and value >= least:
-        if most is None or value <= most:
+def whole(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
+    """Return `value` as an int if it is a whole number from `minimum` to `maximum`."""
+    if _is_whole(value) and value >= minimum:
+        if maximum is None or value <= maximum:
             return int(value)
-        raise InvalidInputError(f"{name} must be at most {most}, not {value}")
-    raise InvalidInputError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        raise InvalidInputError(f"{name} must be at most {maximum}, not {value}")
+    raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
 
 
 def real(
-    name: str, value: Any, *, least: float | None = None, above: float | None = None, below: float | None = None
+    name: str, value: Any, *, minimum: float | None = None, above: float | None = None, below: float | None = None
 ) -> float:
     """Return `value` as a float if it is finite and within its bounds."""
     if _is_whole(value) or isinstance(value, float | np.floating):
@@ -127,16 +127,16 @@ def real(
             number = float(value)
         except OverflowError:
             number = math.inf
-        above_bound = number >= least if least is not None else above is not None and number > above
+        above_bound = number >= minimum if minimum is not None else above is not None and number > above
         if math.isfinite(number) and above_bound and (below is None or number < below):
             return number
-    bound = f"of at least {least:g}" if least is not None else f"above {above:g}"
+    bound = f"of at least {minimum:g}" if minimum is not None else f"above {above:g}"
     bound += "" if below is None else f" and below {below:g}"
     raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
 
 
 def threads(value: Any) -> int | None:
-    """Return `n_threads` checked."""
+    """Return a checked `n_threads`."""
     return None if value is None else whole("n_threads", value, 1)
 
 
@@ -146,7 +146,7 @@ def generator(random_state: Any) -> np.random.Generator:
     Parameters
     ----------
     random_state : None, int, numpy.random.SeedSequence, BitGenerator or Generator
-        None: fresh entropy. A Generator is used as it is, and moves on.
+        None: fresh entropy. A Generator is used itself, and its state advances.
 
     Examples
     --------
@@ -170,8 +170,8 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _at_least(least: int, most: int | None = None) -> _Check:
-    return lambda name, value: whole(name, value, least, most)
+def _at_least(minimum: int, maximum: int | None = None) -> _Check:
+    return lambda name, value: whole(name, value, minimum, maximum)
 
 
 def _real(**bounds: float) -> _Check:
@@ -193,7 +193,7 @@ def _one_of(known: Iterable[str]) -> _Check:
 
 def _warmup(name: str, value: Any) -> int | float:
     try:
-        return whole(name, value, 0, MOST_STEPS) if _is_whole(value) else real(name, value, least=0.0, below=1.0)
+        return whole(name, value, 0, MAX_STEPS) if _is_whole(value) else real(name, value, minimum=0.0, below=1.0)
     except InvalidInputError:
         raise InvalidInputError(
             f"{name} must be a whole number of steps of at least 0, or a share of the training as a float of at least "
@@ -203,7 +203,7 @@ def _warmup(name: str, value: Any) -> int | float:
 
 def _eval_every(name: str, value: Any) -> int | float:
     try:
-        return whole(name, value, 1, MOST_STEPS) if _is_whole(value) else real(name, value, above=0.0)
+        return whole(name, value, 1, MAX_STEPS) if _is_whole(value) else real(name, value, above=0.0)
     except InvalidInputError:
         raise InvalidInputError(
             f"{name} must be None, a whole number of steps of at least 1, or a finite number of seconds above 0 as a "
@@ -218,7 +218,7 @@ def _true_or_false(name: str, value: Any) -> bool:
 
 
 def _callables(name: str, value: Any) -> tuple[Any, ...]:
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Iterator):  # which would serve only once
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Iterator):  # an iterator serves only once
         functions = tuple(value)
         if all(map(callable, functions)):
             return functions
@@ -242,34 +242,34 @@ def _anything(name: str, value: Any) -> Any:
 
 
 _CHECKS: dict[str, _Check] = {
-    "hidden_size": _at_least(1, MOST),
-    "num_layers": _at_least(1, MOST_LAYERS),
+    "hidden_size": _at_least(1, MAX_SIZE),
+    "num_layers": _at_least(1, MAX_LAYERS),
     "cell": _one_of(CELLS),
-    "seq_length": _at_least(1, MOST),
-    "batch_size": _at_least(1, MOST),
+    "seq_length": _at_least(1, MAX_SIZE),
+    "batch_size": _at_least(1, MAX_SIZE),
     "optimizer": _one_of(OPTIMIZERS),
     "learning_rate": _or_none(_real(above=0.0)),
     "schedule": _one_of(SCHEDULES),
     "warmup": _warmup,
     "clip": _or_none(_real(above=0.0), math.inf),
     "clip_norm": _or_none(_real(above=0.0), math.inf),
-    "weight_decay": _real(least=0.0),
-    "beta_1": _real(least=0.0, below=1.0),
-    "beta_2": _real(least=0.0, below=1.0),
-    "dropout": _real(least=0.0, below=1.0),
-    "weight_dropout": _real(least=0.0, below=1.0),
-    "epochs": _at_least(1, MOST),
-    "max_steps": _or_none(_at_least(0, MOST_STEPS)),
+    "weight_decay": _real(minimum=0.0),
+    "beta_1": _real(minimum=0.0, below=1.0),
+    "beta_2": _real(minimum=0.0, below=1.0),
+    "dropout": _real(minimum=0.0, below=1.0),
+    "weight_dropout": _real(minimum=0.0, below=1.0),
+    "epochs": _at_least(1, MAX_SIZE),
+    "max_steps": _or_none(_at_least(0, MAX_STEPS)),
     "max_seconds": _or_none(_real(above=0.0)),
-    "validation_fraction": _real(least=0.0, below=1.0),
+    "validation_fraction": _real(minimum=0.0, below=1.0),
     "eval_every": _or_none(_eval_every),
     "patience": _or_none(_at_least(1)),
     "restore_best": _true_or_false,
     "callbacks": _or_none(_callables, ()),
-    "init_scale": _or_none(_real(least=0.0, below=LARGEST_SCALE)),
+    "init_scale": _or_none(_real(minimum=0.0, below=MAX_SCALE)),
     "min_count": _at_least(1),
     "dtype": _dtype,
     "n_threads": _or_none(_at_least(1)),
-    "random_state": _anything,  # `generator` checks it, since making one may move another on
+    "random_state": _anything,  # checked by `generator`, since making a generator may advance another one
     "verbose": _at_least(0),
 }

@@ -596,7 +596,7 @@ def test_half_of_an_optimisers_memory(path, missing):
     model = make(training=TRAINING | {"optimizer": "adam"})
     for name in [name for name in model.training_tensors if name.startswith(f"optimizer.{missing}.")]:
         del model.training_tensors[name]
-    with pytest.raises(ModelFileError, match="remember"):
+    with pytest.raises(ModelFileError, match="does not keep the arrays in its tensors"):
         write(path, model)
 
 

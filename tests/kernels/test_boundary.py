@@ -191,7 +191,8 @@ def test_documents_are_trained_on_block_after_block(kind, monkeypatch):
     B, T = 3, 4
     trainer = documents_trainer(kind, B=B, T=T, n_threads=2)
     layout, params = trainer.layout, trainer.params.copy()
-    memories, state = [layout.tensors(flat.copy()) for flat in trainer.memory], tuple(a.copy() for a in trainer.states)
+    memories = [layout.tensors(flat.copy()) for flat in trainer.optimizer_state]
+    state = tuple(array.copy() for array in trainer.hidden)
     again = documents_trainer(kind, B=B, T=T).streams
     again.position = trainer._block_position
     with trainer:
@@ -210,7 +211,7 @@ def test_documents_are_trained_on_block_after_block(kind, monkeypatch):
             step += 1
     assert trainer.cursor.last_loss == pytest.approx(loss, rel=1e-9)
     np.testing.assert_allclose(trainer.params, params, rtol=1e-9, atol=1e-9)
-    for mine, its in zip(trainer.states, state, strict=True):
+    for mine, its in zip(trainer.hidden, state, strict=True):
         np.testing.assert_allclose(mine, its, rtol=1e-9, atol=1e-9)
 
 
@@ -221,7 +222,7 @@ def test_a_run_over_documents_is_the_same_bits_however_it_is_cut(kind):
         with trainer:
             for n in cut:
                 trainer.advance(np.full(n, 0.03))
-        results.append((trainer.params.tobytes(), trainer.cursor.smooth_loss, *(a.tobytes() for a in trainer.states)))
+        results.append((trainer.params.tobytes(), trainer.cursor.smooth_loss, *(a.tobytes() for a in trainer.hidden)))
     assert results[0] == results[1] == results[2]
 
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from crnn import _kernels
 from crnn._kernels import core
 from crnn.inference.packed_network import PackedNetwork
-from crnn.model.cells import MOST_LAYERS
+from crnn.model.cells import MAX_LAYERS
 from crnn.model.layout import Layout, aligned_zeros
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
@@ -316,7 +316,7 @@ class Losses:
     def __call__(self, params):
         trainer, cursor = self.trainer, self.trainer.cursor
         trainer.params[:] = params
-        for array, start in zip(trainer.states, self.state, strict=True):
+        for array, start in zip(trainer.hidden, self.state, strict=True):
             array[...] = start
         cursor.position = cursor.n_steps = 0  # the same chunk, and the same units dropped
         trainer._load_arrays()
@@ -611,7 +611,7 @@ def shrunk(a, axis):
     return np.ascontiguousarray(np.delete(a, -1, axis=axis))
 
 
-OWN = ["params", "memory", "panels", "_losses", "_norms"]
+OWN = ["params", "optimizer_state", "panels", "_losses", "_norms"]
 OF_A_SHARD = ["gradient", "h", "c", "gates", "dropped", "y", "dh", "carry"]
 OF_A_MEMBER = ["x", "scratch", "seen"]
 
@@ -627,8 +627,8 @@ class Refusal:
     def arrays(self):
         """Return the names of all arrays and themselves."""
         trainer, shard = self.run.trainer, self.run.trainer.shards[1]
-        own = {name: getattr(trainer, name) for name in OWN if name != "memory"}
-        own |= {f"memory {i}": array for i, array in enumerate(trainer.memory)}
+        own = {name: getattr(trainer, name) for name in OWN if name != "optimizer_state"}
+        own |= {f"memory {i}": array for i, array in enumerate(trainer.optimizer_state)}
         own |= {f"member {name}": getattr(shard.crew[0], name) for name in OF_A_MEMBER}
         return own | {f"shard {name}": getattr(shard, name) for name in OF_A_SHARD}
 
@@ -636,7 +636,8 @@ class Refusal:
         trainer = self.run.trainer
         kind, *rest = name.split()
         if kind == "memory":
-            trainer.memory = tuple(array if i == int(rest[0]) else a for i, a in enumerate(trainer.memory))
+            arrays = enumerate(trainer.optimizer_state)
+            trainer.optimizer_state = tuple(array if i == int(rest[0]) else a for i, a in arrays)
         elif kind == "shard":
             setattr(trainer.shards[1], rest[0], array)
         elif kind == "member":
@@ -728,7 +729,7 @@ def test_training_zeroes_the_states_when_told_to():
         (lambda trainer: setattr(trainer.shards[1], "first_stream", 3), "not within"),
         (lambda trainer: setattr(trainer.shards[1], "first_stream", -1), "not within"),
         (lambda trainer: setattr(trainer.cursor, "position", -1), "not within"),
-        (lambda trainer: setattr(trainer, "memory", ()), "memories"),
+        (lambda trainer: setattr(trainer, "optimizer_state", ()), "memories"),
         (lambda trainer: setattr(trainer, "network", None), "network"),
         (lambda trainer: setattr(trainer, "cursor", None), "cursor"),
     ],
@@ -781,10 +782,11 @@ def test_training_refuses_another_dtype_or_order(name):
 def test_training_refuses_a_wrong_number_of_memories():
     for change in (lambda memory: memory[:1], lambda memory: (*memory, memory[0])):
         refusal = Refusal()
-        kept, refusal.run.trainer.memory = refusal.run.trainer.memory, change(refusal.run.trainer.memory)
+        kept = refusal.run.trainer.optimizer_state
+        refusal.run.trainer.optimizer_state = change(kept)
         with pytest.raises(ValueError, match="memories"), refusal.run.trainer as trainer:
             trainer._take_steps(np.full(2, 0.1))
-        refusal.run.trainer.memory = kept
+        refusal.run.trainer.optimizer_state = kept
         assert refusal.run.bits() == refusal.before
 
 
@@ -826,9 +828,9 @@ def test_a_network_has_no_more_layers_than_there_are_places(kernels):
         layout = Layout(2, 1, np.dtype("float32"), "gru", layers)
         return kernels.Network(layout, one_row=True, many=False, training=True)
 
-    stacked(MOST_LAYERS)
-    with pytest.raises(ValueError, match=f"{MOST_LAYERS + 1} layers: at most {MOST_LAYERS}"):
-        stacked(MOST_LAYERS + 1)
+    stacked(MAX_LAYERS)
+    with pytest.raises(ValueError, match=f"{MAX_LAYERS + 1} layers: at most {MAX_LAYERS}"):
+        stacked(MAX_LAYERS + 1)
 
 
 def test_there_are_no_more_shards_than_there_are_places():

@@ -67,6 +67,6 @@ def test_weights_that_are_not_finite_have_no_loss():
 @given(st.integers(1, 10**6))
 def test_what_is_read(n):
     steps, streams = shape_of(n)
-    assert 1 <= streams <= evaluation.MOST_PARTS
+    assert 1 <= streams <= evaluation.MAX_PARTS
     assert n <= steps * streams <= n + streams * (1 + evaluation.WARM_UP)
     assert steps < n or streams == 1

@@ -580,6 +580,34 @@ def test_a_callback_that_only_looks_changes_nothing(kind):
 @pytest.mark.parametrize("kind", [
     {"optimizer": "adam"}, {"cell": "lstm", "num_layers": 2}, {"cell": "gru", "batch_size": 16, "n_threads": 2},
 ])  # fmt: skip
+def test_a_hidden_state_that_a_callback_assigns_counts_from_the_next_step_on(kind):
+    def write(model, record):
+        for array in model._learned.hidden:
+            array[:] = -0.25
+
+    def assign(model, record):
+        model.state_ = tuple(np.full_like(array, -0.25) for array in model._learned.hidden)
+
+    kind = {"learning_rate": 0.01, **kind}
+    written, assigned = (small(7, callbacks=[callback], **kind).fit(TEXT) for callback in (write, assign))
+    assert bits(written) == bits(assigned)
+    for model in (written, assigned):
+        model.set_params(callbacks=None).partial_fit(TEXT)
+    assert bits(written) == bits(assigned)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 7), (1, 1, 7), (2, 3, 7), (1, 3, 6), (3, 7), ()])
+def test_a_hidden_state_that_does_not_fit_is_refused_after_the_callback(shape):
+    def assign(model, record):
+        model.state_ = np.zeros(shape, np.float32)
+
+    with pytest.raises(InvalidInputError, match=r"^state_ has shape .*, not shape \(1, 3, 7\) and float32; write into"):
+        small(7, batch_size=3, callbacks=[assign]).fit(TEXT)
+
+
+@pytest.mark.parametrize("kind", [
+    {"optimizer": "adam"}, {"cell": "lstm", "num_layers": 2}, {"cell": "gru", "batch_size": 16, "n_threads": 2},
+])  # fmt: skip
 def test_what_a_callback_writes_counts_from_the_next_step_on(kind):
     kind = {"learning_rate": 0.01, "dtype": "float64", "seq_length": 5, **kind}
 

@@ -15,7 +15,7 @@ from crnn.text.sources import text_source
 from crnn.training import validation
 from crnn.training.budget import Budget
 from crnn.training.evaluation import shape_of
-from crnn.training.validation import EVALUATIONS, LEAST_ROWS, PASSES, SHARE, Validation, training_and_validation_ids
+from crnn.training.validation import EVALUATIONS, MIN_ROWS, PASSES, SHARE, Validation, training_and_validation_ids
 
 V, H = 7, 5
 
@@ -42,7 +42,7 @@ def test_in_a_budget_of_steps_it_depends_on_the_steps_alone(n_steps, n, T, B):
     assert due == [done for done in range(1, n_steps + 1) if subject.due(done, 1e9 * done, 7.0)]
     # They take no more than their share of the time, but for one.
     steps, streams = shape_of(n)
-    cost, whole = steps * max(streams, LEAST_ROWS) / PASSES, n_steps * T * max(B, LEAST_ROWS)
+    cost, whole = steps * max(streams, MIN_ROWS) / PASSES, n_steps * T * max(B, MIN_ROWS)
     assert max(0, len(due) - 1) * cost <= SHARE * whole
     if cost * EVALUATIONS <= SHARE * whole and n_steps >= EVALUATIONS**2:
         assert len(due) >= EVALUATIONS - 1

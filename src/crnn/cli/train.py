@@ -15,7 +15,7 @@ from typing import Any
 
 from ..char_rnn import CharRNN
 from ..errors import DivergenceError
-from ..settings import MOST, generator
+from ..settings import MAX_SIZE, generator
 from ..settings import checked as checked_parameter
 from ..text.sources import TextLike
 from .arguments import add_output, checked_text, duration, refuse_two_standard_inputs
@@ -183,7 +183,7 @@ def _continue_training(model: CharRNN, text: TextLike, validation: TextLike | No
     if given.get("max_seconds") is not None:
         epochs = None
     elif given.get("max_steps") is not None:
-        epochs = MOST  # max_steps alone ends the training
+        epochs = MAX_SIZE  # max_steps alone ends the training
     try:
         model.set_params(**{name: given.get(name) for name in own_limits})
         model.partial_fit(text, validation=validation, epochs=epochs)

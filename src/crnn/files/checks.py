@@ -1,6 +1,6 @@
-"""What a model file may hold: the shapes that an architecture implies, and every fault that `model_file` refuses.
+"""Checks of a model file: the shapes that an architecture implies, and every fault that `model_file` refuses.
 
-Each check returns the fault in words, or None.
+Each check returns a description of the fault, or None.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.cells import CELLS, MOST_LAYERS
-from ..settings import MOST_STEPS, OPTIMIZERS
+from ..model.cells import CELLS, MAX_LAYERS
+from ..settings import MAX_STEPS, OPTIMIZERS
 
 Shape = tuple[int, ...]
 
 DTYPES = {"float32": "F32", "float64": "F64", "uint8": "U8"}
-MEMORIES = {name: kind.memory for name, kind in OPTIMIZERS.items()}
-"""What each optimiser remembers of a weight, as PyTorch names it."""
+OPTIMIZER_STATES = {name: kind.state for name, kind in OPTIMIZERS.items()}
+"""The arrays that each optimizer keeps, by PyTorch's names."""
 
 _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
     "n_steps": (int,),
@@ -31,12 +31,12 @@ _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
     "optimizer": (str,),
     "optimizer_start": (int,),
 }
-_MAX_SIZE = 2**31 - 1  # as far as every BLAS can count
+_MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What fixes the name, shape and dtype of every weight.
+    """The values that determine the name, shape and dtype of every weight.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ class Architecture:
 
 
 class Declared(NamedTuple):
-    """What a file says of a tensor before it is loaded."""
+    """The header's description of a tensor, before the tensor is loaded."""
 
-    dtype: str  # safetensors' word for it
+    dtype: str  # safetensors' name
     shape: Shape
 
 
@@ -103,14 +103,14 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
 
 
 def architecture_fault(document: Any) -> str | None:
-    """Say what keeps a JSON document from being an architecture that this library has."""
+    """Say why a JSON document is not an architecture of this library."""
     types = {"cell": str, "num_layers": int, "hidden_size": int, "vocab_size": int, "dtype": str}
     if not isinstance(document, dict) or {key: type(value) for key, value in document.items()} != types:
         return f"its architecture is not an object with just {', '.join(types)}, each of its type"
     if document["cell"] not in CELLS:
         return f"its cell is none of {', '.join(CELLS)}; a newer crnn may know it"
-    if not 1 <= document["num_layers"] <= MOST_LAYERS:  # a claim of more would cost memory before it is found out
-        return f"its num_layers is not 1 to {MOST_LAYERS}"
+    if not 1 <= document["num_layers"] <= MAX_LAYERS:  # checked before memory is allocated for them
+        return f"its num_layers is not 1 to {MAX_LAYERS}"
     if not all(1 <= document[key] <= _MAX_SIZE for key in ("hidden_size", "vocab_size")):
         return "its hidden_size or vocab_size is out of range"
     if document["dtype"] not in ("float32", "float64"):
@@ -119,7 +119,7 @@ def architecture_fault(document: Any) -> str | None:
 
 
 def vocabulary_fault(document: Any, architecture: Architecture) -> str | None:
-    """Say what keeps a JSON document from being the arguments of a vocabulary of the right size."""
+    """Say why a JSON document does not hold the arguments of a vocabulary of the right size."""
     if not isinstance(document, dict) or document.keys() - {"unknown", "boundary"} != {"kind", "codes"}:
         return "its vocabulary is not an object with just kind and codes, and perhaps unknown and boundary"
     kind, codes = document["kind"], document["codes"]
@@ -135,33 +135,33 @@ def vocabulary_fault(document: Any, architecture: Architecture) -> str | None:
 
 
 def training_fault(document: Any, tensors: Collection[str]) -> str | None:
-    """Say what keeps a JSON document from being the state of training that goes with tensors of these names."""
+    """Say why a JSON document is not the training state that belongs to tensors of these names."""
     if not isinstance(document, dict):
         return "its training is not an object"
     for key, types in _TRAINING_FIELDS.items():
         if key not in document or type(document[key]) not in types:
             return f"its training has no {key}, or one of another type"
-    if not 0 <= document["n_steps"] <= MOST_STEPS:
+    if not 0 <= document["n_steps"] <= MAX_STEPS:
         return "its training has an n_steps that none can have"
     if not all(isinstance(record, dict) for record in document["history"]):
         return "its training has a history of something else than records"
-    length = document.get("loss_length", 1)  # which files of before do not have
+    length = document.get("loss_length", 1)  # absent from older files
     if type(length) is not int or length < 1 or not math.isfinite(document["smooth_loss"]):
         return "its training has a smooth_loss that is not finite, or a loss_length that no chunk has"
     if not 0 <= document["optimizer_start"] <= document["n_steps"]:
         return "its training has an optimizer_start that is none of its steps"
-    if document["optimizer"] not in MEMORIES:
-        return f"its training has an optimizer that is none of {', '.join(MEMORIES)}; a newer crnn may know it"
-    remembered = _memories(tensors)
-    if remembered and remembered != set(MEMORIES[document["optimizer"]]):
-        return f"its training has the optimizer {document['optimizer']}, which does not remember what is in its tensors"
+    if document["optimizer"] not in OPTIMIZER_STATES:
+        return f"its training has an optimizer that is none of {', '.join(OPTIMIZER_STATES)}; a newer crnn may know it"
+    found = _optimizer_arrays(tensors)
+    if found and found != set(OPTIMIZER_STATES[document["optimizer"]]):
+        return f"its training has the optimizer {document['optimizer']}, which does not keep the arrays in its tensors"
     return None
 
 
-def _memories(names: Iterable[str]) -> set[str]:
-    """Return what an optimiser remembers, of those that there are, by the names of the tensors."""
+def _optimizer_arrays(names: Iterable[str]) -> set[str]:
+    """Return the known arrays of optimizers that occur in the names of the tensors."""
     found = {name.split(".")[1] for name in names if name.startswith("optimizer.")}
-    return found & {memory for memories in MEMORIES.values() for memory in memories}
+    return found & {array for arrays in OPTIMIZER_STATES.values() for array in arrays}
 
 
 def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -> str | None:
@@ -186,7 +186,7 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -
 
 
 def _expected_shapes(declared: Mapping[str, Declared], architecture: Architecture) -> dict[str, Shape]:
-    """Add to the weights what a state of training brings, for the batch size and optimiser in the file."""
+    """Return the shapes of the weights and, for the batch size and optimizer in the file, of the training state."""
     expected = expected_tensors(architecture)
     if "training" not in declared:
         return expected
@@ -194,17 +194,17 @@ def _expected_shapes(declared: Mapping[str, Declared], architecture: Architectur
     learned = {name: shape for name, shape in expected.items() if not name.startswith("rnn.bias_hh")}
     if cell.separate_bias:
         learned |= {f"rnn.bias_hn_l{layer}": (H,) for layer in range(L)}
-    for memory in _memories(declared):  # of names that are known only: a header can hold a million others
-        expected |= {f"optimizer.{memory}.{name}": shape for name, shape in learned.items()}
+    for array in _optimizer_arrays(declared):  # only known ones: a header can hold a million others
+        expected |= {f"optimizer.{array}.{name}": shape for name, shape in learned.items()}
     shape = declared["state.h"].shape if "state.h" in declared else ()
     B = shape[1] if len(shape) == 3 else 1
     return expected | {f"state.{state}": (L, max(B, 1), H) for state in cell.states}
 
 
 def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
-    """Say which tensor holds numbers that no model can go on from."""
+    """Say which tensor holds numbers that training cannot continue from."""
     for name, tensor in tensors.items():
-        # A memory of squares may overflow to infinity, and the weight it belongs to then stands still.
+        # A sum of squares may overflow to infinity; its weight is then no longer updated.
         bad = np.isnan(tensor).any() if name.startswith("optimizer.") else not np.isfinite(tensor).all()
         if bad:
             return f"its tensor {name!r} holds NaN or infinity (training diverged; lower learning_rate)"

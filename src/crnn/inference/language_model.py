@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..settings import MOST, threads, whole
+from ..settings import MAX_SIZE, threads, whole
 from ..text.documents import n_given
 from ..text.sources import TextLike, text_source
 from ..text.vocabulary import Vocabulary
@@ -100,7 +100,7 @@ class LanguageModel(StringProbabilities):
         >>> sorted(names.sample(num_samples=2, temperature=0.3, unique=True, exclude=["Bob"], random_state=0))
         ['Anna', 'Eve']
         """
-        vocabulary, k = self._fitted("sample").vocabulary, whole("num_samples", num_samples, 1, MOST)
+        vocabulary, k = self._fitted("sample").vocabulary, whole("num_samples", num_samples, 1, MAX_SIZE)
         checked = SamplingControls.check(vocabulary, controls)
         ids, head = self._encode_prime(prime), _head(prime, vocabulary)
         n = _length(vocabulary, n, max_length, len(head))
@@ -305,9 +305,9 @@ def _length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
     """Return how many symbols to draw at most after `head` symbols of a document."""
     if vocabulary.boundary is None and max_length is not None:
         raise InvalidInputError("max_length is for a model of documents, and this model was fitted on one text: give n")
-    limit = whole("max_length", max_length, 0, MOST) if max_length is not None else MAX_LENGTH
+    limit = whole("max_length", max_length, 0, MAX_SIZE) if max_length is not None else MAX_LENGTH
     if n is not None:
-        wanted = whole("n", n, 0, MOST)
+        wanted = whole("n", n, 0, MAX_SIZE)
         return wanted if max_length is None else min(wanted, max(0, limit - head))
     return LENGTH if vocabulary.boundary is None else max(0, limit - head)
 

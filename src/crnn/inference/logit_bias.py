@@ -58,7 +58,7 @@ def _checked_number(symbol: str | bytes | Special, value: Any) -> float:
         return -math.inf
     message = f"logit_bias[{symbol!r}] must be a number from -1e30 to 1e30, or -inf to forbid the symbol, not {value!r}"
     try:
-        number = real("logit_bias", value, least=-MAX_BIAS)
+        number = real("logit_bias", value, minimum=-MAX_BIAS)
     except InvalidInputError:
         raise InvalidInputError(message) from None
     if number > MAX_BIAS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-MOST_LAYERS = 64  # as the kernels; far more than can be trained
+MAX_LAYERS = 64  # as the kernels; far more than can be trained
 
 
 class Cell(NamedTuple):

@@ -158,15 +158,22 @@ class ModelState:
             array[...] = saved
         self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
 
-    def check(self, settings: Settings) -> None:
-        """Raise InvalidInputError if the weights do not fit the settings, or `hidden` was replaced by what does not."""
+    def check(self, settings: Settings, *, same_batch_size: bool = False) -> None:
+        """Raise InvalidInputError if the settings do not fit the weights, or if a user assigned a wrong `hidden`.
+
+        Parameters
+        ----------
+        settings : Settings
+        same_batch_size : bool, default=False
+            Whether `hidden` must have the batch size of the settings. Between two calls it may be another one.
+        """
         for name in ("hidden_size", "num_layers", "cell", "dtype"):
             if getattr(settings, name) != getattr(self.layout, name):
                 raise InvalidInputError(
                     f"{name} is now {getattr(settings, name)}, but the model was fitted with "
                     f"{getattr(self.layout, name)}; set it back, or call fit to start anew"
                 )
-        if not _fits(self.hidden, self.layout):
+        if not _fits(self.hidden, self.layout, settings.batch_size if same_batch_size else None):
             shown = ", ".join(
                 f"shape {np.shape(array)} and type {getattr(array, 'dtype', type(array).__name__)}"
                 for array in self.hidden
@@ -200,14 +207,15 @@ def zero_optimizer_state(optimizer: str, layout: Layout) -> dict[str, Array]:
     >>> list(zero_optimizer_state("adam", Layout(5, 3, np.dtype("float32"))))
     ['exp_avg', 'exp_avg_sq']
     """
-    return {name: layout.zeros() for name in OPTIMIZERS[optimizer].memory}
+    return {name: layout.zeros() for name in OPTIMIZERS[optimizer].state}
 
 
-def _fits(hidden: Any, layout: Layout) -> bool:
-    """Say whether arrays are a hidden state of any batch size for a layout."""
+def _fits(hidden: Any, layout: Layout, batch_size: int | None) -> bool:
+    """Say whether arrays are a hidden state for a layout; None: of any batch size."""
     arrays = [array for array in hidden if isinstance(array, np.ndarray) and array.ndim == 3]
     if not len(hidden) == len(arrays) == len(layout.kind.states):
         return False
-    batch_size = arrays[0].shape[1]
+    if batch_size is None:
+        batch_size = arrays[0].shape[1]
     shape = (layout.num_layers, batch_size, layout.hidden_size)
     return batch_size > 0 and all(array.shape == shape and array.dtype == layout.dtype for array in arrays)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..settings import MOST_STEPS, Settings
+from ..settings import MAX_STEPS, Settings
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Budget:
         """
         left = math.inf if self.n_steps is None else self.n_steps - done
         if self.seconds is not None and left > 0:
-            in_time = min((self.seconds - seconds) / max(seconds_per_step, 1e-12), MOST_STEPS)
+            in_time = min((self.seconds - seconds) / max(seconds_per_step, 1e-12), MAX_STEPS)
             left = min(left, max(0, round(in_time), 1 if done == 0 else 0))
         return left
 

@@ -11,7 +11,7 @@ from ..inference.scoring import cuts, parallel_log_likelihood
 from ..model.layout import Layout
 from ..text.documents import n_given
 
-MOST_PARTS = 32  # parts of the text that are read side by side
+MAX_PARTS = 32  # parts of the text that are read side by side
 WARM_UP = 512  # symbols before its beginning from which a part finds its state
 
 Array = NDArray[Any]
@@ -52,7 +52,7 @@ def evaluate(layout: Layout, params: Array, ids: Array, n_threads: int | None, b
     """
     network = PackedNetwork.pack(layout, params, one_row=False, scoring=True, boundary=boundary)
     given = n_given(boundary)
-    log_p = parallel_log_likelihood(network, ids, n_threads, parts=MOST_PARTS, warm_up=WARM_UP, given=given)
+    log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=given)
     return -log_p / (len(ids) - given)
 
 
@@ -64,5 +64,5 @@ def shape_of(n: int) -> tuple[int, int]:
     >>> shape_of(100), shape_of(5000)
     ((100, 1), (3012, 2))
     """
-    parts = cuts(n, MOST_PARTS)
+    parts = cuts(n, MAX_PARTS)
     return (n, 1) if len(parts) == 1 else (len(parts[-1]) + WARM_UP, len(parts))

@@ -155,8 +155,9 @@ class TrainingRun:
             for callback in self._callbacks:
                 answer = callback(record)
                 self._stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
-            if self._callbacks:
-                self._trainer.resume_from_arrays()  # it may have written to weights or hidden state
+            if self._callbacks:  # they may have written to the weights or the hidden state, or assigned a new one
+                self._state.check(self._settings, same_batch_size=True)
+                self._trainer.resume_from_arrays()
 
     def _validate(self, validation: Validation, *, over: bool) -> float:
         """Return the validation loss, and keep a snapshot if it is the lowest."""

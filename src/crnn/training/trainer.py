@@ -102,7 +102,8 @@ class Trainer:
     ) -> None:
         self.state, self.streams = state, streams
         self.layout = layout = state.layout
-        self.params, self.memory, self.states = state.params, tuple(state.optimizer_state.values()), state.hidden
+        self.params, self.hidden = state.params, state.hidden
+        self.optimizer_state = tuple(state.optimizer_state.values())
         self.optimizer = core.Optimizer(
             state.optimizer,
             settings.clip,
@@ -184,7 +185,8 @@ class Trainer:
             self._return_to_last_good_state()
 
     def resume_from_arrays(self) -> None:
-        """Go on from weights, optimizer state and hidden state that a callback may have written to."""
+        """Go on from weights, optimizer state and hidden state that a callback may have written to or assigned."""
+        self.hidden = self.state.hidden
         self._load_arrays()
         self._snapshot_at = -math.inf  # no replay of earlier steps leads to them: the next steps start with a snapshot
 
@@ -230,7 +232,7 @@ class Trainer:
             core.train(
                 self.network,
                 self.params,
-                list(self.memory),
+                list(self.optimizer_state),
                 self.panels,
                 self._block.ids.view(np.uint8),
                 self._block.ids.itemsize,
@@ -261,8 +263,8 @@ class Trainer:
         if self.cursor.n_steps == self._stored_step:
             return
         for shard in self.shards:
-            for state, carried in zip(self.states, shard.carried, strict=True):
-                state[:, shard.streams.start : shard.streams.stop] = carried
+            for array, carried in zip(self.hidden, shard.carried, strict=True):
+                array[:, shard.streams.start : shard.streams.stop] = carried
         self.state.n_steps, self.state.smooth_loss = self.cursor.n_steps, self.cursor.smooth_loss
         self._stored_step = self.cursor.n_steps  # last: if Ctrl-C interrupts this, all of it is done again
 
@@ -270,8 +272,8 @@ class Trainer:
         """Pack the weights and distribute the hidden state; from then on the kernel packs what it updates."""
         core.pack_weights(self.network, self.params, self.panels)
         for shard in self.shards:
-            for state, carried in zip(self.states, shard.carried, strict=True):
-                carried[...] = state[:, shard.streams.start : shard.streams.stop]
+            for array, carried in zip(self.hidden, shard.carried, strict=True):
+                carried[...] = array[:, shard.streams.start : shard.streams.stop]
 
     def _restore(self, snapshot: Snapshot) -> None:
         """Return to a snapshot, which is used up: its cursor goes on."""

@@ -20,7 +20,7 @@ from .evaluation import evaluate, shape_of
 EVALUATIONS = 20  # about so many in one call of training, where the user leaves it open,
 SHARE = 0.05  # as long as they take no more than this part of the time
 PASSES = 3  # training reads a symbol forwards, backwards and for the gradient; scoring forwards alone
-LEAST_ROWS = 8  # fewer streams take hardly less time than so many: the weights have to be read all the same
+MIN_ROWS = 8  # fewer streams take hardly less time than so many: the weights have to be read all the same
 
 Array = NDArray[Any]
 
@@ -119,7 +119,7 @@ class Validation:
 
 def _rows(steps: int, streams: int) -> int:
     """Return how many rows it is like to read so many time steps of so many streams."""
-    return steps * max(streams, LEAST_ROWS)
+    return steps * max(streams, MIN_ROWS)
 
 
 def training_and_validation_ids(
