@@ -44,6 +44,7 @@ def seven_cores():
     """Scoring and sampling use no more threads than there are cores: as many as a test asks for are there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "cores", lambda: 7)
+        patch.setattr(threads, "default_threads", lambda: 7)
         yield
 
 

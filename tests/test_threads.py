@@ -15,7 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import threads
-from crnn.threads import cores, group_size, inference_threads, scipy_blas, split_range, training_threads
+from crnn.threads import (
+    cores,
+    default_threads,
+    group_size,
+    inference_threads,
+    scipy_blas,
+    split_range,
+    training_threads,
+)
 
 
 @given(st.integers(0, 1000), st.integers(1, 67))
@@ -25,6 +33,15 @@ def test_ranges_are_neighbours_of_nearly_equal_length(n, parts):
     assert [i for part in ranges for i in part] == list(range(n))
     lengths = [len(part) for part in ranges]
     assert max(lengths) - min(lengths) <= 1
+
+
+def test_a_variable_limits_the_default_and_not_a_number_that_was_given(monkeypatch):
+    monkeypatch.setattr(threads, "affinity", lambda: frozenset(range(7)))
+    monkeypatch.setattr("crnn.cores.affinity", lambda: frozenset(range(7)))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert default_threads() == inference_threads(None) == 1
+    assert training_threads(None, streams=100, work=10**9, weights=0) == 1
+    assert inference_threads(3) == training_threads(3, streams=100, work=10**9, weights=0) == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no processor affinity")
@@ -58,6 +75,7 @@ def test_none_means_no_more_than_cores_and_streams(streams, work, weights):
 
 def test_none_means_one_thread_for_one_stream_or_little_work(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 5)
+    monkeypatch.setattr(threads, "default_threads", lambda: 5)
     assert training_threads(None, streams=1, work=10**12, weights=10**9) == 1
     assert training_threads(None, streams=1000, work=1000, weights=10**9) == 1
     assert training_threads(None, streams=1000, work=10**12, weights=0) == 5
@@ -65,6 +83,7 @@ def test_none_means_one_thread_for_one_stream_or_little_work(monkeypatch):
 
 def test_large_weights_are_worth_threads_that_few_streams_are_not(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 5)
+    monkeypatch.setattr(threads, "default_threads", lambda: 5)
     assert training_threads(None, streams=4, work=10**12, weights=1000) == 1
     assert training_threads(None, streams=4, work=10**12, weights=2 * threads.CACHED_BYTES) == 3
     assert training_threads(None, streams=4, work=10**12, weights=99 * threads.CACHED_BYTES) == 4
@@ -72,6 +91,7 @@ def test_large_weights_are_worth_threads_that_few_streams_are_not(monkeypatch):
 
 def test_inference_threads_are_no_more_than_cores(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 5)
+    monkeypatch.setattr(threads, "default_threads", lambda: 5)
     assert [inference_threads(n) for n in (1, 4, 5, 6, 1000, None)] == [1, 4, 5, 5, 5, 5]
 
 
@@ -273,8 +293,12 @@ def test_importing_changes_no_threads():
     code = """
 import scipy.linalg.cython_blas
 from threadpoolctl import ThreadpoolController
-before = ThreadpoolController().info()
+def found():
+    return {library["filepath"]: library["num_threads"] for library in ThreadpoolController().info()}
+before = found()
 import crnn, crnn.training.trainer
-assert ThreadpoolController().info() == before
+print(before, found())
+assert found() == before
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr

@@ -108,8 +108,9 @@ class CharRNN(LanguageModel, ExportMethods):
     dtype : {"float32", "float64"}, default="float32"
         The type of the weights and of all arithmetic.
     n_threads : int or None, default=None
-        Threads for training, sampling and scoring. None: as many as there are cores, but fewer for little work. More
-        threads than cores are used for training only. The same number gives the same bits.
+        Threads for training, sampling and scoring. None: as many as there are cores that this process may use, while
+        each has enough work: processor affinity, the quota of a container, hyper-threads and ``OMP_NUM_THREADS`` count.
+        More threads than cores are used for training only. The same number gives the same bits.
     random_state : int, SeedSequence, Generator or None, default=None
         Seeds the first weights, dropout and the order of documents. None: different ones each time. `partial_fit`
         continues the generator of `fit`.

@@ -7,8 +7,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
+
+from .cores import VARIABLES, affinity, usable_cores
 
 T = TypeVar("T")
 
@@ -24,10 +27,19 @@ MAX_GROUPED_STREAMS = 12  # streams per thread from which on groups are never fa
 
 
 def cores() -> int:
-    """Return the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return the logical processors that this process may run on: the most threads that are ever of use."""
+    return len(affinity())
+
+
+def default_threads() -> int:
+    """Return how many threads are used where the user names no number; see `usable_cores`."""
+    return _default_threads(affinity(), *map(os.environ.get, VARIABLES))
+
+
+@lru_cache(maxsize=16)
+def _default_threads(processors: frozenset[int], *variables: str | None) -> int:
+    """Read the limits once for each affinity and environment: a call of `sample` can be shorter than the reading."""
+    return usable_cores()
 
 
 def training_threads(n_threads: int | None, streams: int, work: int, weights: int) -> int:
@@ -36,7 +48,7 @@ def training_threads(n_threads: int | None, streams: int, work: int, weights: in
     Parameters
     ----------
     n_threads : int or None
-        The parameter of `CharRNN`; None: as many as there are cores, while each has enough work.
+        The parameter of `CharRNN`; None: as many as there are usable cores, while each has enough work.
     streams : int
         Streams of all threads; there are never more threads.
     work : int
@@ -54,7 +66,7 @@ def training_threads(n_threads: int | None, streams: int, work: int, weights: in
     if n_threads is not None:
         return min(n_threads, streams, MAX_THREADS)
     enough = max(streams // STREAMS_PER_THREAD, min(streams, weights // CACHED_BYTES + 1))
-    return max(1, min(cores(), MAX_THREADS, enough, work // WORK_PER_THREAD))
+    return max(1, min(default_threads(), MAX_THREADS, enough, work // WORK_PER_THREAD))
 
 
 def inference_threads(n_threads: int | None) -> int:
@@ -66,14 +78,14 @@ def inference_threads(n_threads: int | None) -> int:
     Parameters
     ----------
     n_threads : int or None
-        The parameter of `CharRNN`; None: as many as there are cores.
+        The parameter of `CharRNN`; None: as many as there are usable cores.
 
     Examples
     --------
-    >>> inference_threads(1), inference_threads(10**6) == inference_threads(None) == cores()
+    >>> inference_threads(1), inference_threads(10**6) == cores() >= inference_threads(None)
     (1, True)
     """
-    return min(n_threads or cores(), cores())
+    return min(n_threads or default_threads(), cores())
 
 
 def group_size(weights: int, streams: int, n_threads: int) -> int:
