@@ -28,6 +28,7 @@ LAYERS = [
     ["char_rnn", "build_info"],
     ["reference"],
     ["plot"],
+    ["report"],
     ["cli"],
     ["__main__", ""],  # the last is the package itself, which imports the public names
 ]

@@ -1,4 +1,4 @@
-"""ExportMethods: a model to PyTorch and back, and to ONNX."""
+"""ExportMethods: a model to PyTorch and back, to ONNX, and as a web page."""
 
 from __future__ import annotations
 
@@ -151,3 +151,41 @@ class ExportMethods(LearnedAttributes):
 
         self._fitted("export_onnx")
         export_onnx(self, path)
+
+    def export_html(self, path: str | os.PathLike[str], *, float16: bool = False, title: str | None = None) -> None:
+        """Write the model as one HTML page in which the network runs; see ``docs/report.md``.
+
+        The page needs neither a network nor a server: it is opened from the disk. It reads what is typed and shows its
+        surprisal, writes on with temperature, top-k and top-p, and shows the hidden units. The same seed gives the text
+        that `sample` gives, but for the rounding of float32.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file, as a rule with the suffix ``.html``.
+        float16 : bool, default=False
+            Whether weights are stored in 16 bits: half the size, and rounded weights.
+        title : str or None, default=None
+            The page's title. None: "A character model".
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If a weight is not finite, or too large for 16 bits.
+        OSError
+            If the file cannot be written; an older file is then as it was.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_html(pathlib.Path(folder) / "abc.html")
+        """
+        from .html_file import export_html
+
+        self._fitted("export_html")
+        export_html(self, path, float16=float16, title=title)

@@ -25,43 +25,7 @@ STYLES = ("page.css", "live.css")
 def export_html(
     model: FittedModel, path: str | os.PathLike[str], *, float16: bool = False, title: str | None = None
 ) -> None:
-    """Write a model as one HTML page in which the network runs.
-
-    The page needs neither a network nor a server: it is opened from the disk. It reads what is typed and shows its
-    surprisal, writes on with temperature, top-k and top-p, and shows the hidden units. The same seed gives the text
-    that `CharRNN.sample` gives, but for the rounding of float32.
-
-    Parameters
-    ----------
-    model : CharRNN
-        A fitted model. Weights of float64 are rounded to float32.
-    path : str or os.PathLike
-        The file, as a rule with the suffix ``.html``.
-    float16 : bool, default=False
-        Whether weights are stored in 16 bits: half the size, and rounded weights.
-    title : str or None, default=None
-        The page's title. None: what kind of model it is.
-
-    Raises
-    ------
-    NotFittedError
-        Before `fit`.
-    InvalidInputError
-        If a weight is not finite, or too large for 16 bits.
-    OSError
-        If the file cannot be written; an older file is then as it was.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> from crnn import CharRNN
-    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "abc.html"
-    ...     export_html(model, path)
-    ...     path.read_text("utf-8").startswith("<!doctype html>")
-    True
-    """
+    """Write a model as one HTML page in which the network runs; `ExportMethods.export_html` documents it."""
     weights = Weights.of(model, np.float32)
     body = assets(__package__, ["live_page.html"])
     title = "A character model" if title is None else title

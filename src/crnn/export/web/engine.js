@@ -97,6 +97,7 @@ class Engine {
     const { type, text } = request;
     if (type === "load") this.load(request);
     else if (type === "unit") this.unit(request);
+    else if (type === "units") this.units(request);
     else {
       const turn = {};
       this.newest.set(text, turn);
@@ -166,6 +167,12 @@ class Engine {
   unit({ text, unit }) {
     const values = Float32Array.from(this.texts.get(text).units, (units) => units[unit]);
     this.post({ type: "unit", text, unit, values });
+  }
+
+  // The activations of all units after one symbol of a text.
+  units({ text, at }) {
+    const units = this.texts.get(text).units[at];
+    if (units) this.post({ type: "units", text, at, units });
   }
 }
 

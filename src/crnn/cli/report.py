@@ -1,0 +1,48 @@
+"""The command ``crnn report``: write a report on a model as one HTML page."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from ..report import write_report
+from .arguments import MODEL_HELP, refuse_two_standard_inputs
+from .errors import say
+from .files import STANDARD, check_writable, load, read_documents, read_text
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help="a text to look at, best one that the model was not trained on; for a model of documents one a line; "
+        "- for standard input (default: a sample of the model)",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="REPORT", default="report.html", help="where to write the page (default: %(default)s)"
+    )
+    parser.add_argument("--float16", action="store_true", help="16-bit weights, half the size (default: float32)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the report; return the exit code."""
+    refuse_two_standard_inputs(arguments, model="MODEL", file="FILE")
+    if arguments.output == STANDARD:
+        arguments.parser.error("argument -o/--output: name a file; the report is for a browser")
+    check_writable(arguments.output)
+    model = load(arguments.model)
+    text: Any = None
+    if arguments.file is not None:
+        read: Any = read_text if model.vocabulary_.boundary is None else read_documents
+        text = read(arguments.file, as_bytes=model.vocabulary_.kind == "bytes")
+    title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
+    write_report(model, arguments.output, text, title=title, float16=arguments.float16)
+    size = os.path.getsize(arguments.output)
+    say(f"crnn: wrote {arguments.output}: {size:,} bytes; open it in a browser")
+    return 0

@@ -1,0 +1,67 @@
+"""What a model is, in names and values, and the curves of its training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..char_rnn import CharRNN
+from .shown_text import TextPart
+
+__all__ = ["curves", "facts"]
+
+MAX_RECORDS = 400  # of the training that are drawn
+MAX_REPR = 200  # characters of the vocabulary that are shown
+CURVES = {"training": "train_loss", "validation": "validation_loss", "rate": "learning_rate", "norm": "gradient_norm"}
+LOSSES = ("training", "validation")
+
+
+def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
+    """Return names and values that say what a model is.
+
+    Examples
+    --------
+    >>> from .shown_text import text_part
+    >>> model = CharRNN(8, cell="gru", max_steps=100, random_state=0).fit("abc" * 100)
+    >>> dict(facts(model, text_part(model, "abcab")))["trained"]
+    '100 steps of 1 x 25 characters'
+    """
+    symbols = model.vocabulary_
+    shown = repr(symbols)
+    loss = model.bits_per_char(part.measured, exact=part.exact)
+    seen = "a sample of its own" if part.own else part.described
+    return [
+        ("network", f"{model.cell}, layers: {model.num_layers}, hidden units: {model.hidden_size}, {model.dtype}"),
+        ("weights", f"{sum(array.size for array in model.params_.values()):,}"),
+        ("vocabulary", shown if len(shown) <= MAX_REPR else f"{shown[:MAX_REPR]} …"),
+        ("trained", f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"),
+        ("bits per symbol", f"{loss:.3f}, perplexity {2 ** min(loss, 1000):.2f}, on {seen}"),
+        ("parameters", repr(model)),
+    ]
+
+
+def curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
+    """Return the curves of a training, losses in bits, with None where nothing was measured.
+
+    Examples
+    --------
+    >>> records = [{"step": 5, "train_loss": 2 * math.log(2), "validation_loss": None, "learning_rate": 0.1}]
+    >>> curves(records)["training"], curves(records)["validation"], curves(records)["norm"]
+    ([2.0], [None], [None])
+    """
+    records = thinned(history)
+    out: dict[str, list[float | None]] = {"step": [record["step"] for record in records]}
+    for name, key in CURVES.items():
+        unit = math.log(2) if name in LOSSES else 1.0
+        values: Iterable[float | None] = (record.get(key) for record in records)
+        out[name] = [None if value is None or not math.isfinite(value) else float(value) / unit for value in values]
+    return out
+
+
+def thinned(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return records at even distances, at most `MAX_RECORDS` of them beside those of a validation and the last."""
+    every = -(-len(history) // MAX_RECORDS)
+    last = len(history) - 1
+    kept = [i for i, record in enumerate(history) if i % every == 0 or i == last or record.get("validation_loss")]
+    return [history[i] for i in kept]

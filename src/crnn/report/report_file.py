@@ -1,0 +1,123 @@
+"""The report's file: what is measured, and the page that shows it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from ..char_rnn import CharRNN
+from ..export.html_file import ENGINE, INTERFACE, encoded_weights, live_data, summary
+from ..export.page import assets, html_page
+from ..export.weights import Weights
+from ..files.atomic_file import write_atomically
+from .description import curves, facts
+from .documents import document_tables
+from .samples import samples
+from .shown_text import TextPart, document_view, text_part, text_view
+from .units import units_followed
+
+__all__ = ["write_report"]
+
+EXPORT = "crnn.export"
+STYLES = ("page.css", "live.css")
+SCRIPTS = ("curves.js", "neurons.js", "report.js")
+
+
+def write_report(
+    model: CharRNN,
+    path: str | os.PathLike[str],
+    text: str | bytes | Sequence[str] | Sequence[bytes] | os.PathLike[str] | None = None,
+    *,
+    title: str | None = None,
+    float16: bool = False,
+) -> None:
+    """Write a report on a model as one HTML page that needs neither a network nor a server.
+
+    Its tabs show what the model is, its curves of training and samples; the text coloured by surprisal, with the five
+    likeliest characters at each position; what single units do; of a model of documents the likeliest, the strangest
+    and new ones; and the page of `export_html`, in which the network runs.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model.
+    path : str or os.PathLike
+        The file, as a rule with the suffix ``.html``.
+    text : str, bytes, os.PathLike or sequence of str or bytes, default=None
+        A text of the model's symbols, for a model of documents a list of them; best what it was not trained on. Of a
+        long text the beginning is measured, and less of it shown; the report says how much. None: a sample of the
+        model.
+    title : str or None, default=None
+        The page's title. None: "A character model".
+    float16 : bool, default=False
+        Whether the weights in the page have 16 bits.
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    ValueError
+        If the text holds a symbol that the model does not know, or a weight is not finite.
+    OSError
+        If a file cannot be read or written; an older report is then as it was.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from crnn import CharRNN
+    >>> from crnn.report import write_report
+    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "abc.html"
+    ...     write_report(model, path, "abcabc")
+    ...     path.stat().st_size < 1_500_000
+    True
+    """
+    weights = Weights.of(model, np.float32)
+    title = "A character model" if title is None else title
+    body = assets(__package__, ["report.html"])
+    for name, html in {
+        "title": escape(title),
+        "summary": escape(summary(model, weights)),
+        "live": assets(EXPORT, ["live.html"]),
+    }.items():
+        body = body.replace(f"{{{name}}}", html)
+    page = html_page(
+        title=title,
+        body=body,
+        style="\n".join([assets(EXPORT, STYLES), assets(__package__, ["report.css"])]),
+        engine=assets(EXPORT, ENGINE),
+        script="\n".join([assets(EXPORT, INTERFACE), assets(__package__, SCRIPTS)]),
+        data=live_data(model, weights, float16=float16) | report_data(model, text),
+        weights=encoded_weights(weights, float16=float16),
+    )
+    write_atomically(os.fspath(path), page)
+
+
+def report_data(model: CharRNN, text: Any) -> dict[str, Any]:
+    """Return all that the page shows beside what the network computes in it.
+
+    A new tab, such as a classifier's confusion matrix, takes a key here, a panel in ``report.html`` and a function in
+    ``report.js``.
+
+    Examples
+    --------
+    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+    >>> sorted(report_data(model, "abc"))
+    ['documents', 'facts', 'history', 'neurons', 'samples', 'text', 'units']
+    """
+    part: TextPart = text_part(model, text)
+    boundary = model.vocabulary_.boundary
+    return {
+        "facts": facts(model, part),
+        "history": curves(model.history_),
+        "samples": samples(model),
+        "text": text_view(model, part) if boundary is None else document_view(model, part),
+        "neurons": part.neurons(model.vocabulary_),
+        "units": units_followed(model, part),
+        "documents": None if boundary is None else document_tables(model, part),
+    }

@@ -1,0 +1,44 @@
+"""Samples of a model at three temperatures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..char_rnn import CharRNN
+
+__all__ = ["TEMPERATURES", "samples", "shown"]
+
+TEMPERATURES = (0.5, 0.8, 1.1)
+LENGTH = 400
+DOCUMENTS = 10
+
+
+def samples(model: CharRNN) -> list[dict[str, Any]]:
+    """Return a sample at each temperature, of the seed 0; of a model of documents several documents, one a line.
+
+    Examples
+    --------
+    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+    >>> [sample["temperature"] for sample in samples(model)]
+    [0.5, 0.8, 1.1]
+    """
+    out = []
+    for temperature in TEMPERATURES:
+        if model.vocabulary_.boundary is None:
+            text = shown(model.sample(LENGTH, temperature=temperature, random_state=0))
+        else:
+            drawn = model.sample(num_samples=DOCUMENTS, max_length=LENGTH, temperature=temperature, random_state=0)
+            text = "\n".join(map(shown, drawn))
+        out.append({"temperature": temperature, "text": text})
+    return out
+
+
+def shown(text: str | bytes) -> str:
+    """Return a text as it is shown: bytes are read as UTF-8.
+
+    Examples
+    --------
+    >>> shown("ä".encode())
+    'ä'
+    """
+    return text if isinstance(text, str) else text.decode("utf-8", "replace")

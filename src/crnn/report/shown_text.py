@@ -1,0 +1,192 @@
+"""The part of a text that is measured, the part of it that is shown, and what the model thinks of each symbol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..char_rnn import CharRNN
+from ..errors import InvalidInputError
+from ..text.sources import text_source
+from ..text.vocabulary import Vocabulary
+
+__all__ = ["TextPart", "document_view", "text_part", "text_view"]
+
+Text = str | bytes
+Array = NDArray[Any]
+
+WORK = 2e10  # multiplications by weights that the measurement may take: some seconds
+MIN_MEASURED, MAX_MEASURED = 10_000, 1_000_000  # symbols
+MAX_EXACT = 20_000  # symbols that are measured with one state; longer texts in parts, side by side
+SHOWN = 6000  # symbols that are shown with their surprisal
+NEURONS = 2000  # symbols in which units are shown
+OWN_LENGTH = 2000  # symbols of a sample, where no text is given
+OWN_DOCUMENTS = 100
+GUESSES = 5
+BLOCK = 512  # positions whose probabilities are held at a time
+BOUNDARY_CODE = -1
+
+
+class TextPart(NamedTuple):
+    """The beginning of a text, or the first of many documents, as far as it is measured."""
+
+    measured: Any  # str or bytes; of a model of documents a list of them
+    described: str  # how much that is
+    exact: bool  # whether it is short enough to be measured with one state
+    own: bool  # whether it is a sample of the model
+
+    def documents(self, limit: int) -> list[Text]:
+        """Return the first documents whose symbols and ends are at most `limit`, and at least one.
+
+        Examples
+        --------
+        >>> TextPart(["ab", "c", "def"], "", True, False).documents(5)
+        ['ab', 'c']
+        """
+        ends = np.cumsum([len(document) + 1 for document in self.measured])
+        return list(self.measured[: max(1, int(np.searchsorted(ends, limit, side="right")))])
+
+    def neurons(self, vocabulary: Vocabulary) -> dict[str, list[int]]:
+        """Return ids and codes of the part in which units are shown; a code of -1 is the end of a document."""
+        if vocabulary.boundary is None:
+            text = self.measured[:NEURONS]
+            return {"ids": vocabulary.encode(text).tolist(), "codes": codes_of(text)}
+        ids, codes = list[int](), list[int]()
+        for document in self.documents(NEURONS):
+            ids += [*vocabulary.encode(document).tolist(), vocabulary.boundary]
+            codes += [*codes_of(document), BOUNDARY_CODE]
+        return {"ids": ids, "codes": codes}
+
+
+def text_part(model: CharRNN, text: Any) -> TextPart:
+    """Return the part of a text that is measured: as much as takes some seconds.
+
+    Examples
+    --------
+    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+    >>> text_part(model, "abcab").described, len(text_part(model, None).measured)
+    ('all 5 characters', 2000)
+    """
+    of_documents, own = model.vocabulary_.boundary is not None, text is None
+    if own:
+        text = model.sample(num_samples=OWN_DOCUMENTS, random_state=0) if of_documents else (
+            model.sample(OWN_LENGTH, random_state=0)
+        )  # fmt: skip
+    size = sum(array.size for array in model.params_.values())
+    limit = int(min(max(WORK / size, MIN_MEASURED), MAX_MEASURED))
+    unit = "bytes" if model.vocabulary_.kind == "bytes" else "characters"
+    if of_documents:
+        return _document_part(text, limit, unit, own)
+    if not isinstance(text, str | bytes | os.PathLike):
+        raise InvalidInputError(
+            "text is a list of documents, but the model was fitted on one text: join them to a text"
+        )
+    blocks = text_source(text).blocks()
+    beginning, more = _taken(blocks, limit)
+    if not len(beginning):
+        raise InvalidInputError("text is empty: there is nothing to show")
+    described = f"{'the first' if more else 'all'} {len(beginning):,} {unit}"
+    return TextPart(beginning, described, len(beginning) <= MAX_EXACT, own)
+
+
+def text_view(model: CharRNN, part: TextPart) -> dict[str, Any]:
+    """Return codes, bits and guesses of the beginning of a text."""
+    shown = part.measured[:SHOWN]
+    return _view(part, [codes_of(shown)], [judged(model, shown)], "symbols")
+
+
+def document_view(model: CharRNN, part: TextPart) -> dict[str, Any]:
+    """Return codes, bits and guesses of the first documents and their ends."""
+    documents = part.documents(SHOWN)
+    codes = [[*codes_of(document), BOUNDARY_CODE] for document in documents]
+    return _view(part, codes, [judged(model, document) for document in documents], "symbols, ends among them")
+
+
+def judged(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
+    """Return the bits of each symbol, and the likeliest symbols and their probabilities at each position.
+
+    Of a document its end is one of the symbols.
+
+    Examples
+    --------
+    >>> model = CharRNN(8, max_steps=500, random_state=0).fit("abc" * 100)
+    >>> bits, ids, p = judged(model, "abca")
+    >>> ids[1:, 0].tolist(), bool(np.allclose(bits * np.log(2), model.surprisal("abca"), atol=1e-4))
+    ([1, 2, 0], True)
+    """
+    vocabulary, (Why, by) = model.vocabulary_, (model.params_["Why"].T, model.params_["by"])
+    ids = vocabulary.encode(text).astype(np.intp)
+    top = model.hidden_states(text)[:, -1]
+    if vocabulary.boundary is not None:
+        ids = np.append(ids, vocabulary.boundary)
+    first = np.log(model.start().predict_proba())[None]
+    n, count = len(ids), min(GUESSES, len(vocabulary))
+    bits, best, p = np.empty(n), np.empty((n, count), np.intp), np.empty((n, count))
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
+        y = top[max(start - 1, 0) : stop - 1].astype(np.float64) @ Why + by
+        y = np.concatenate([first, y]) if start == 0 else y
+        log_p = y - y.max(axis=1, keepdims=True)
+        log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+        likeliest = np.argsort(-log_p, axis=1, kind="stable")[:, :count]
+        bits[start:stop] = -log_p[np.arange(stop - start), ids[start:stop]] / np.log(2)
+        best[start:stop], p[start:stop] = likeliest, np.exp(np.take_along_axis(log_p, likeliest, axis=1))
+    return bits, best, p
+
+
+def codes_of(text: Text) -> list[int]:
+    r"""Return the code points or bytes of a text.
+
+    Examples
+    --------
+    >>> codes_of("a\ud800"), codes_of(b"\xff")
+    ([97, 55296], [255])
+    """
+    return [ord(character) for character in text] if isinstance(text, str) else list(text)
+
+
+def _view(part: TextPart, codes: Sequence[list[int]], judgements: Sequence[Any], unit: str) -> dict[str, Any]:
+    """Put the judgements of texts together as the page takes them."""
+    bits, ids, p = (np.concatenate(arrays) for arrays in zip(*judgements, strict=True))
+    guesses = np.stack([ids, p.round(3)], axis=-1).ravel().tolist()
+    origin = "No text was given; this is a sample of the model. " if part.own else ""
+    return {
+        "codes": [code for text in codes for code in text],
+        "bits": bits.round(2).tolist(),
+        "guesses": [int(value) if i % 2 == 0 else value for i, value in enumerate(guesses)],
+        "note": f"{origin}Shown are the first {len(bits):,} {unit}, {bits.mean():.2f} bits each. The overview's figure "
+        f"is that of {part.described}.",
+    }
+
+
+def _document_part(text: Any, limit: int, unit: str, own: bool) -> TextPart:
+    if isinstance(text, str | bytes | os.PathLike):
+        raise InvalidInputError("text is one text, but the model was fitted on documents: give a list of them")
+    whole = list(text)
+    if not whole:
+        raise InvalidInputError("text is empty: there is nothing to show")
+    documents = TextPart(whole, "", True, own).documents(limit)
+    described = f"{'the first' if len(documents) < len(whole) else 'all'} {len(documents):,} documents"
+    symbols = sum(map(len, documents))
+    return TextPart(documents, f"{described}, {symbols:,} {unit}", symbols <= MAX_EXACT, own)
+
+
+def _taken(blocks: Iterable[Any], limit: int) -> tuple[Text, bool]:
+    """Return the first symbols of a text in blocks, and whether there are more."""
+    taken, count = list[Any](), 0
+
+    def needed() -> Iterator[Any]:
+        nonlocal count
+        for block in blocks:
+            count += len(block)
+            yield block
+            if count > limit:
+                return
+
+    taken += needed()
+    text: Text = (b"" if taken and isinstance(taken[0], bytes | memoryview) else "").join(taken)
+    return text[:limit], count > limit

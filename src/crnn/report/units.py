@@ -1,0 +1,37 @@
+"""The units that follow a property of the text, for the selector of the neuron view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..char_rnn import CharRNN
+from ..plot.unit_search import MIN_SYMBOLS, find_units
+from .shown_text import TextPart
+
+__all__ = ["units_followed"]
+
+SEARCHED = 6_000  # symbols of the text
+
+
+def units_followed(model: CharRNN, part: TextPart) -> list[dict[str, Any]]:
+    r"""Return units, numbered through all layers, with the property that each follows; none of a model of documents.
+
+    Examples
+    --------
+    >>> from .shown_text import text_part
+    >>> text = "to be or not to be\n" * 30
+    >>> model = CharRNN(16, max_steps=500, random_state=0).fit(text)
+    >>> sorted(unit["property"] for unit in units_followed(model, text_part(model, text)))
+    ['between words', 'line length', 'word length']
+    """
+    if model.vocabulary_.boundary is not None or len(part.measured) < MIN_SYMBOLS:
+        return []
+    found = find_units(model, part.measured[:SEARCHED])
+    return [
+        {
+            "unit": unit.layer * model.hidden_size + unit.unit,
+            "property": unit.property,
+            "correlation": unit.correlation,
+        }
+        for unit in found
+    ]

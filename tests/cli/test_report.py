@@ -1,0 +1,49 @@
+"""`crnn report`."""
+
+import pytest
+from examples import random_language_model
+
+from crnn.cli.main import main
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random_language_model("abc").save("text.crnn")
+    random_language_model(["abc", "cb", ""]).save("names.crnn")
+    random_language_model(b"abc").save("bytes.crnn")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["text.crnn", "names.crnn", "bytes.crnn"])
+@pytest.mark.parametrize("given", [[], ["text"]], ids=["own", "file"])
+def test_report(model, name, given, capsys):
+    (model / "text").write_bytes(b"abcacb")
+    assert main(["report", name, *given, "-o", "page.html", "--float16"]) == 0
+    page = (model / "page.html").read_text("utf-8")
+    assert f"<title>{name}</title>" in page
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == f"crnn: wrote page.html: {(model / 'page.html').stat().st_size:,} bytes; open it in a browser\n"
+
+
+def test_a_symbol_that_the_model_does_not_know(model, capsys):
+    (model / "text").write_text("abx", encoding="utf-8")
+    assert main(["report", "text.crnn", "text"]) == 1
+    assert "'x'" in capsys.readouterr().err
+    assert not (model / "report.html").exists()
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-", "-"], "MODEL and FILE cannot both be standard input"),
+        (["text.crnn", "-o", "-"], "name a file; the report is for a browser"),
+    ],
+)
+def test_usage(arguments, message, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["report", *arguments])
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err

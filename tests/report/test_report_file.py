@@ -1,0 +1,190 @@
+"""The report in headless Chromium."""
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from browser import CONTRAST, browser, faults, fill, opened, set_size, text_of, wait
+from examples import random_language_model
+
+from crnn import CharRNN
+from crnn.report import write_report
+
+STRANGE = "ab</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u2028\u2029\ud800\u202e\u200f&'\"`"
+TABS = ["overview", "text", "neurons", "documents", "live"]
+ARROW_LEFT, ARROW_RIGHT = "\ue012", "\ue014"
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+@pytest.fixture
+def report_of(driver, tmp_path):
+    def make(model, text=None, *, title=None, **view):
+        write_report(model, tmp_path / "report.html", text, title=title)
+        return opened(driver, tmp_path / "report.html", **view)
+
+    return make
+
+
+TRAINED = {"max_steps": 40, "validation_fraction": 0.2, "seq_length": 5, "schedule": "cosine", "random_state": 0}
+CASES = {
+    "text": lambda: (CharRNN(7, **TRAINED).fit("to be or not\nto be " * 20), "to be or not\n" * 5),
+    "own": lambda: (random_language_model("to be", cell="lstm"), None),
+    "documents": lambda: (CharRNN(7, **TRAINED).fit(["Anna", "Bob", "Eve"] * 9), ["Anna", "", "Bob"]),
+    "unknown": lambda: (random_language_model("aabbc", min_count=2), "ab<b>cd"),
+    "bytes": lambda: (random_language_model("zwölf Boxkämpfer".encode()), "zwölf".encode()),
+    "strange": lambda: (random_language_model(STRANGE, num_layers=2), STRANGE),
+    "strange documents": lambda: (random_language_model([STRANGE, "a"]), [STRANGE, "a", STRANGE[::-1]]),
+}
+
+
+def show(driver, tab):
+    driver.find_element("id", f"tab-{tab}").click()
+
+
+def tabs_of(driver):
+    tabs = driver.execute_script("return [...document.querySelectorAll('[role=tab]')].map((tab) => tab.id)")
+    return [tab.removeprefix("tab-") for tab in tabs]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("case", CASES)
+def test_no_message_no_request_and_contrast(report_of, case, dark):
+    model, text = CASES[case]()
+    driver = report_of(model, text, title=STRANGE, dark=dark)
+    assert tabs_of(driver) == [tab for tab in TABS if tab != "documents" or "documents" in case]
+    for tab in tabs_of(driver):
+        show(driver, tab)
+        assert driver.execute_script(CONTRAST) == [], tab
+    assert faults(driver) == ([], [])
+    assert driver.execute_script("return [typeof window.ran, document.querySelectorAll('img').length]") == [
+        "undefined",
+        0,
+    ]
+    assert driver.execute_script("return document.scripts.length") == 4
+
+
+@pytest.mark.parametrize("case", ["text", "documents", "strange"])
+def test_a_phone(report_of, case):
+    driver = report_of(*CASES[case](), width=360, height=640)
+    for tab in tabs_of(driver):
+        show(driver, tab)
+        assert driver.execute_script("return document.documentElement.scrollWidth") == 360, tab
+    set_size(driver, 1100)
+
+
+def test_the_text_is_shown_with_its_surprisal(report_of):
+    model, text = CASES["text"]()
+    driver = report_of(model, text)
+    show(driver, "text")
+    spans = driver.find_elements("css selector", "#text-view span")
+    assert "".join(span.get_property("textContent") for span in spans).replace("\u21b5\n", "\n") == text
+    bits = model.surprisal(text) / math.log(2)
+    assert [span.get_attribute("class") for span in spans] == [f"b{min(8, int(round(b, 2)))}" for b in bits]
+
+
+def test_hover_tap_and_keys(report_of):
+    model, text = CASES["text"]()
+    driver = report_of(model, text)
+    show(driver, "text")
+    spans = driver.find_elements("css selector", "#text-view span")
+    expected = [model.predict_proba([text[:i]])[0] for i in range(4)]
+    actions = pytest.importorskip("selenium.webdriver").ActionChains(driver)
+    actions.move_to_element(spans[2]).perform()
+    bits = -np.log2([p[list(model.vocabulary_).index(text[i])] for i, p in enumerate(expected)])
+    assert f"{bits[2]:.2f} bits" in text_of(driver, "text-chosen")
+    guesses = [guess.text for guess in driver.find_elements("css selector", "#text-guesses bdi")]
+    order = np.argsort(-expected[2], kind="stable")[:5]
+    assert guesses == [{" ": "\u2423", "\n": "\u21b5"}.get(model.vocabulary_[i], model.vocabulary_[i]) for i in order]
+    spans[1].click()
+    assert f"{bits[1]:.2f} bits" in text_of(driver, "text-chosen")
+    driver.find_element("id", "text-view").send_keys(ARROW_RIGHT, ARROW_RIGHT)
+    assert f"{bits[3]:.2f} bits" in text_of(driver, "text-chosen")
+    driver.find_element("id", "text-view").send_keys(ARROW_LEFT)
+    assert f"{bits[2]:.2f} bits" in text_of(driver, "text-chosen")
+
+
+def test_a_unit(report_of):
+    model, text = CASES["strange"]()
+    driver = report_of(model, text)
+    show(driver, "neurons")
+    fill(driver, "unit", str(7 + 3))  # layer 1, unit 3
+    levels = np.round(4 * model.hidden_states(text)[:, 1, 3]).astype(int)
+    script = "return [...document.querySelectorAll('#unit-text span')].map((s) => s.classList[0]).join()"
+    wait(driver, f"return (() => {{ {script} }})() === arguments[0]", ",".join(f"u{level}" for level in levels))
+
+
+def test_found_units_come_first(report_of):
+    model, text = CASES["text"]()
+    driver = report_of(model, text * 5)
+    options = driver.execute_script("return [...document.getElementById('unit').options].map((o) => o.textContent)")
+    assert len(options) > 7
+    assert re.fullmatch(r"unit \d: [a-z ]+", options[0])
+    show(driver, "neurons")
+    assert re.match(r'It follows "[a-z ]+": correlation \u2212?[01]\.\d\d,', text_of(driver, "unit-note"))
+
+
+def test_curves(report_of):
+    model, text = CASES["text"]()
+    driver = report_of(model, text)
+    titles = driver.execute_script("return [...document.querySelectorAll('figcaption')].map((c) => c.firstChild.data)")
+    assert titles == ["Loss, bits per character", "Gradient norm before clipping", "Learning rate"]
+    path = driver.find_element("css selector", "#curves path").get_attribute("d")
+    measured = [record for record in model.history_ if record["train_loss"] is not None]
+    assert len(re.findall("[ML]", path)) == len(measured)
+    picture = driver.find_element("css selector", "#curves svg")
+    pytest.importorskip("selenium.webdriver").ActionChains(driver).move_to_element(picture).perform()
+    reading = driver.find_element("css selector", "#curves .reading").text
+    assert re.fullmatch(r"step \d+: training \d\.\d+, validation \d\.\d+", reading)
+
+
+def test_tabs_by_keyboard(report_of):
+    driver = report_of(*CASES["text"]())
+    driver.find_element("id", "tab-overview").send_keys(ARROW_LEFT)  # from the first to the last
+    assert driver.execute_script("return document.activeElement.id") == "tab-live"
+    assert driver.find_element("id", "beginning").is_displayed()
+    assert not driver.find_element("id", "facts").is_displayed()
+
+
+def test_tables_of_documents(report_of):
+    model, text = CASES["documents"]()
+    driver = report_of(model, [*text, "Anna"])
+    shown = driver.execute_script("return [...document.querySelectorAll('#likeliest bdi')].map((s) => s.textContent)")
+    means = -model.score_samples(text) / (np.array([len(name) for name in text]) + 1)
+    assert shown == [text[i] or "(empty)" for i in np.argsort(means)]
+
+
+def test_the_network_runs_in_the_report(report_of):
+    model, text = CASES["text"]()
+    driver = report_of(model, text)
+    show(driver, "live")
+    fill(driver, "beginning", "to ")
+    fill(driver, "rate", "0")
+    driver.find_element("id", "write").click()
+    wait(driver, "return document.getElementById('progress').dataset.speed")
+    spans = "[...document.querySelectorAll('#live-text span')]"
+    written = driver.execute_script(f"return {spans}.map((s) => s.textContent).join('')").replace("\u21b5\n", "\n")
+    assert written == "to " + model.sample(300, prime="to ", temperature=0.8, random_state=0)
+
+
+def test_size(tmp_path):
+    model = random_language_model("to be or not to be")
+    write_report(model, tmp_path / "report.html", "to be or not " * 100_000)
+    assert (tmp_path / "report.html").stat().st_size < 1_500_000
+
+
+def test_strangers_in_the_file(tmp_path):
+    model, text = CASES["strange"]()
+    write_report(model, tmp_path / "report.html", text, title=STRANGE)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert page.lower().count("</script>") == 4
+    assert "<img" not in page
+    assert "\u2028" not in page.partition('id="data">')[2]
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert "".join(map(chr, data["text"]["codes"])) == STRANGE

@@ -1,0 +1,98 @@
+"""The part of a text that is measured, and what the model thinks of each symbol of it."""
+
+import numpy as np
+import pytest
+from examples import random_language_model
+
+from crnn.errors import InvalidInputError
+from crnn.report import shown_text
+from crnn.report.shown_text import TextPart, document_view, judged, text_part, text_view
+
+
+@pytest.mark.parametrize(
+    ("symbols", "text"),
+    [("to be or not to be", "to be or"), (b"abcd", b"dcba"), (["Anna", "Bob", ""], "Ann"), (["ab"], "")],
+    ids=["text", "bytes", "documents", "empty document"],
+)
+@pytest.mark.parametrize("block", [1, 2, 512])
+def test_judgements(symbols, text, block, monkeypatch):
+    monkeypatch.setattr(shown_text, "BLOCK", block)
+    model = random_language_model(symbols, cell="gru", num_layers=2)
+    bits, best, p = judged(model, text)
+    state, boundary = model.start(), model.vocabulary_.boundary
+    ids = [*model.vocabulary_.encode(text).tolist(), *([] if boundary is None else [boundary])]
+    assert len(bits) == len(ids)
+    for i, symbol in enumerate(ids):
+        expected = state.predict_proba()
+        order = np.argsort(-expected, kind="stable")[:5]
+        np.testing.assert_allclose(bits[i], -np.log2(expected[symbol]), rtol=1e-9)
+        np.testing.assert_array_equal(best[i], order)
+        np.testing.assert_allclose(p[i], expected[order], rtol=1e-9)
+        if symbol != boundary:
+            state.feed(text[i : i + 1])
+
+
+def test_a_long_text_is_cut(monkeypatch, tmp_path):
+    model = random_language_model("abc")
+    monkeypatch.setattr(shown_text, "MIN_MEASURED", 7)
+    monkeypatch.setattr(shown_text, "WORK", 0)
+    (tmp_path / "text").write_text("abcabcabcabc")
+    for text in ("abcabcabcabc", tmp_path / "text"):
+        part = text_part(model, text)
+        assert part.measured == "abcabca"
+        assert part.described == "the first 7 characters"
+    assert text_part(model, "abcabca").described == "all 7 characters"
+
+
+def test_many_documents_are_cut(monkeypatch):
+    model = random_language_model(["ab", "c"])
+    monkeypatch.setattr(shown_text, "MIN_MEASURED", 7)
+    monkeypatch.setattr(shown_text, "WORK", 0)
+    part = text_part(model, ["ab", "", "ab", "c"])
+    assert part.measured == ["ab", "", "ab"]  # 3 + 1 + 3 symbols with their ends
+    assert part.described == "the first 3 documents, 4 characters"
+    assert text_part(model, ["abcabcabc"]).described == "all 1 documents, 9 characters"
+
+
+def test_the_view_says_how_much_it_shows(monkeypatch):
+    monkeypatch.setattr(shown_text, "SHOWN", 5)
+    monkeypatch.setattr(shown_text, "NEURONS", 3)
+    model = random_language_model("abc")
+    part = text_part(model, "abcabc")
+    view = text_view(model, part)
+    assert view["codes"] == [97, 98, 99, 97, 98]
+    assert view["note"].startswith("Shown are the first 5 symbols, ")
+    assert view["note"].endswith("The overview's figure is that of all 6 characters.")
+    assert len(view["guesses"]) == 5 * 3 * 2
+    assert part.neurons(model.vocabulary_) == {"ids": [0, 1, 2], "codes": [97, 98, 99]}
+
+
+def test_documents_have_ends():
+    model = random_language_model(["ab", "c"])
+    part = text_part(model, ["c", ""])
+    assert document_view(model, part)["codes"] == [99, -1, -1]
+    assert part.neurons(model.vocabulary_) == {"ids": [2, 3, 3], "codes": [99, -1, -1]}
+
+
+def test_without_a_text_there_is_a_sample():
+    part = text_part(random_language_model("abc"), None)
+    assert part.own
+    assert len(part.measured) == 2000
+
+
+@pytest.mark.parametrize(
+    ("symbols", "text", "message"),
+    [
+        ("abc", "", "text is empty: there is nothing to show"),
+        ("abc", ["a"], "text is a list of documents, but the model was fitted on one text: join them"),
+        (["a"], "a", "text is one text, but the model was fitted on documents: give a list"),
+        (["a"], [], "text is empty: there is nothing to show"),
+    ],
+)
+def test_texts_that_do_not_suit(symbols, text, message):
+    with pytest.raises(InvalidInputError, match=message):
+        text_part(random_language_model(symbols), text)
+
+
+def test_the_first_document_is_always_there():
+    assert TextPart(["abcdef", "a"], "", True, False).documents(3) == ["abcdef"]
