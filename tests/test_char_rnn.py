@@ -461,7 +461,8 @@ def test_file_is_utf_8_and_kept_as_it_is(tmp_path):
 def test_str_is_never_a_file_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pathlib.Path("text").write_text("abc", encoding="ascii")
-    assert list(small().fit("text").vocabulary_) == ["e", "t", "x"]
+    with pytest.warns(UserWarning, match="the text is the 4 letters 'text'"):
+        assert list(small().fit("text").vocabulary_) == ["e", "t", "x"]
 
 
 # --- what fails, and what it leaves

@@ -60,7 +60,8 @@ def test_set_params_returns_self_and_checks_nothing():
 
 def test_unknown_parameter_changes_nothing():
     model = CharRNN(7)
-    with pytest.raises(ValueError, match=r"CharRNN has no parameter 'hidden'; it has hidden_size, num_layers"):
+    wanted = r"CharRNN has no parameter 'hidden'; it has hidden_size, num_layers.*; did you mean 'hidden_size'\?$"
+    with pytest.raises(ValueError, match=wanted):
         model.set_params(seq_length=3, hidden=5)
     assert model.get_params() == CharRNN(7).get_params()
     with pytest.raises(ValueError, match="no parameter 'params_'"):
@@ -148,6 +149,19 @@ def test_unknown_attribute_is_no_question_of_fitting():
         with pytest.raises(AttributeError, match="'CharRNN' object has no attribute 'weights_'") as caught:
             _ = model.weights_
         assert not isinstance(caught.value, NotFittedError)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("generate", "sample"), ("predict", "predict_proba"), ("sampel", "sample"), ("Beam_Search", "beam_search"),
+     ("hiddensize", "hidden_size"), ("xyzzy", None)],
+)  # fmt: skip
+def test_a_near_miss_of_a_name_is_answered_with_the_name(name, meant):
+    assert not hasattr(CharRNN(), name)
+    with pytest.raises(AttributeError) as caught:
+        getattr(CharRNN(), name)
+    suggested = "" if meant is None else f"; did you mean '{meant}'?"
+    assert str(caught.value) == f"'CharRNN' object has no attribute '{name}'{suggested}"
 
 
 def test_learned_views_cannot_be_replaced():

@@ -187,6 +187,17 @@ def test_one_value_is_checked_by_itself():
         checked("dropout", 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [("cell", "LSTM", "lstm"), ("optimizer", "adamw", "adam"), ("schedule", "cos", "cosine"),
+     ("dtype", "flaot32", "float32"), ("cell", "transformer", None), ("cell", 3, None)],
+)  # fmt: skip
+def test_a_near_miss_of_a_value_is_answered_with_the_value(name, value, meant):
+    suggested = "" if meant is None else rf"; did you mean '{meant}'\?"
+    with pytest.raises(InvalidInputError, match=rf"^{name} must be .*, not {value!r}{suggested}$"):
+        checked(name, value)
+
+
 def test_whole():
     assert whole("n", 7, 7) == 7
     with pytest.raises(InvalidInputError, match=r"^n must be a whole number of at least 7, not 6$"):

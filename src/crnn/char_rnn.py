@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -404,9 +404,9 @@ class CharRNN(LanguageModel, ExportMethods):
 
     @classmethod
     def recommended(
-        cls, X: TextLike, seconds: float, *, cell: str = "lstm", n_threads: int | None = None, verbose: int = 1
+        cls, X: TextLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any
     ) -> Self:
-        """Return an unfitted model with parameters that suit a text and a training time.
+        """Return a model with parameters that suit a text and a training time.
 
         The choice follows measurements recorded in ``docs/measurements.md``, the length of the text, and the speed of
         this machine, which is measured by half a second of training. The choice is printed on standard error. For a
@@ -418,16 +418,18 @@ class CharRNN(LanguageModel, ExportMethods):
             The text that the model will be fitted to.
         seconds : float
             Time that `fit` may take.
-        cell : {"lstm", "gru", "rnn"}, default="lstm"
-        n_threads : int or None, default=None
-            As for the constructor.
+        fit : bool, default=False
+            Whether the model is fitted to `X`.
         verbose : int, default=1
-            0: nothing is printed.
+            0: nothing is printed. It is not the model's own `verbose`.
+        **overrides
+            Parameters of the constructor that are given, not chosen. The choice depends on `cell` ("lstm" if it is not
+            given) and `n_threads`. With another `optimizer` the learning rate is that optimizer's usual one.
 
         Returns
         -------
         CharRNN
-            Its parameters may be changed before `fit`.
+            Without `fit`, its parameters may be changed before it is fitted.
 
         Raises
         ------
@@ -439,20 +441,30 @@ class CharRNN(LanguageModel, ExportMethods):
         >>> model = CharRNN.recommended("to be or not to be, " * 500, seconds=2.0, verbose=0)
         >>> model.cell, model.schedule, model.max_seconds
         ('lstm', 'cosine', 2.0)
+        >>> model = CharRNN.recommended(["anna", "bob", "eva"], 0.1, cell="gru", min_count=2, fit=True, verbose=0)
+        >>> model.vocabulary_
+        Vocabulary(3 characters: 'abn', crnn.UNKNOWN, crnn.BOUNDARY)
         """
         from .training import recommended
 
         seconds = real("seconds", seconds, above=0.0)
+        cls().set_params(**overrides)  # refuses what is no parameter
+        for name, value in overrides.items():
+            checked(name, value)
+        cell = overrides.get("cell", "lstm")
         if cell not in recommended.RECIPES:
             raise InvalidInputError(f"cell must be one of {', '.join(map(repr, recommended.RECIPES))}, not {cell!r}")
+        X = list(X) if isinstance(X, Iterator) else X  # which is read again by `fit`
         length = text_source(X).max_length
         if length < 2:
             raise InvalidInputError(f"X is too short: its length is {length}, but at least 2 symbols are needed")
-        speed = recommended.measured_speed(threads(n_threads))
+        speed = recommended.measured_speed(threads(overrides.get("n_threads")))
         parameters = recommended.recommend(length, seconds, speed=speed, cell=cell)
+        parameters = recommended.overridden(parameters, overrides)
         if verbose:
             print(recommended.described(parameters, speed), file=sys.stderr)
-        return cls(**parameters, n_threads=n_threads)
+        model = cls(**parameters)
+        return model.fit(X) if fit else model
 
     # -------------------------------------------------------------- model file
 

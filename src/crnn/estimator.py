@@ -7,6 +7,18 @@ from html import escape
 from typing import Any, Self
 
 from .errors import InvalidInputError, NotFittedError
+from .suggestion import did_you_mean
+
+# Names that other libraries give to what has another name here.
+SYNONYMS = {
+    "encode": "vocabulary_",
+    "evaluate": "score",
+    "generate": "sample",
+    "log_prob": "score_samples",
+    "predict": "predict_proba",
+    "train": "fit",
+    "write": "sample",
+}
 
 
 class Estimator:
@@ -50,7 +62,10 @@ class Estimator:
         names = self._defaults()
         for name in params:
             if name not in names:
-                raise InvalidInputError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(names)}")
+                near = did_you_mean(name, names)
+                raise InvalidInputError(
+                    f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(names)}{near}"
+                )
         for name, value in params.items():
             setattr(self, name, value)
         return self
@@ -99,4 +114,11 @@ class Estimator:
         learned = any(name in inspect.get_annotations(base) for base in type(self).__mro__)
         if learned or isinstance(getattr(type(self), name, None), property):
             raise NotFittedError.before(f"reading {name}", estimator=type(self).__name__)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        message = f"{type(self).__name__!r} object has no attribute {name!r}"
+        near = "" if name.startswith("_") else did_you_mean(name, self._public_names(), SYNONYMS)
+        # Python adds a suggestion of its own where the error names the object.
+        raise AttributeError(message + near, name=name, obj=None if near else self)
+
+    @classmethod
+    def _public_names(cls) -> list[str]:
+        return [name for name in (*dir(cls), *cls._defaults()) if not name.startswith("_")]

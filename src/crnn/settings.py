@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import InvalidInputError
 from .model.cells import CELLS, MAX_LAYERS
+from .suggestion import did_you_mean
 from .training.schedule import SCHEDULES
 
 MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
@@ -186,7 +187,9 @@ def _one_of(known: Iterable[str]) -> _Check:
     def check(name: str, value: Any) -> str:
         if isinstance(value, str) and value in known:
             return value
-        raise InvalidInputError(f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}")
+        raise InvalidInputError(
+            f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}{did_you_mean(value, known)}"
+        )
 
     return check
 
@@ -233,7 +236,8 @@ def _dtype(name: str, value: Any) -> np.dtype[Any]:
     except TypeError:
         dtype = None
     if dtype is None or dtype not in (np.float32, np.float64):
-        raise InvalidInputError(f"{name} must be 'float32' or 'float64', not {value!r}")
+        near = did_you_mean(value, ("float32", "float64"))
+        raise InvalidInputError(f"{name} must be 'float32' or 'float64', not {value!r}{near}")
     return dtype
 
 

@@ -126,7 +126,7 @@ def test_a_document_begins_with_the_prime_as_it_was_given():
         (b"anna", r"^exclude\[1\] is bytes, but the symbols of this model are characters: pass a str "),
         (1, r"^exclude\[1\] must be str or bytes, not int$"),
         (["anna"], r"^exclude\[1\] must be str or bytes, not list$"),
-        (None, r"^exclude\[1\] must be str or bytes, not NoneType$"),
+        (None, r"^exclude\[1\] must be str or bytes, not NoneType: leave out what is missing$"),
     ],
 )
 def test_what_is_excluded_is_of_the_kind_that_the_model_writes(model, wrong, message):
@@ -135,7 +135,7 @@ def test_what_is_excluded_is_of_the_kind_that_the_model_writes(model, wrong, mes
     of_bytes = CharRNN(16, max_steps=3, random_state=0).fit([b"anna", b"bob"])
     with pytest.raises(InvalidInputError, match=r"^exclude\[0\] is text, but the symbols of this model are bytes: "):
         of_bytes.sample(exclude=["anna"])
-    assert of_bytes.sample(5, exclude=[bytearray(b"anna"), memoryview(b"bob")]) not in (b"anna", b"bob")
+    assert of_bytes.sample(max_length=5, exclude=[bytearray(b"anna"), memoryview(b"bob")]) not in (b"anna", b"bob")
 
 
 @pytest.mark.parametrize("name", ["n", "max_length", "num_samples"])

@@ -58,7 +58,8 @@ def test_an_empty_text_has_no_blocks(path):
 
 def test_a_str_is_never_a_file_name(path):
     path.write_text("content")
-    assert "".join(text_source(str(path)).blocks()) == str(path)
+    with pytest.warns(UserWarning, match="for the file give Path"):
+        assert "".join(text_source(str(path)).blocks()) == str(path)
 
 
 def test_any_path_object_names_a_file(path):

@@ -126,6 +126,32 @@ def test_what_is_recommended_can_be_fitted(cell, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_any_parameter_may_be_given_and_the_model_fitted(capsys):
+    names = (name for name in ["anna", "bob", "eve"] * 7)
+    model = CharRNN.recommended(
+        names, 0.1, fit=True, optimizer="rmsprop", min_count=2, max_steps=3, max_seconds=None, n_threads=1
+    )
+    assert (model.cell, model.optimizer, model.n_steps_, model.verbose) == ("lstm", "rmsprop", 3, 0)
+    assert (model.learning_rate, model.weight_decay) == (0.002, 0)
+    assert "rmsprop at 0.002," in capsys.readouterr().err
+    assert not hasattr(CharRNN.recommended(TEXT, 0.1, learning_rate=None), "params_")
+    assert "adam at 0.002" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"hiden_size": 3}, "has no parameter 'hiden_size'; .* did you mean 'hidden_size'"),
+        ({"hidden_size": 0}, "hidden_size must be"),
+        ({"cell": "LSTM"}, "did you mean 'lstm'"),
+    ],
+)
+def test_parameters_are_checked_before_the_machine_is_measured(overrides, message, monkeypatch):
+    monkeypatch.delattr("crnn.training.recommended.measured_speed")
+    with pytest.raises(InvalidInputError, match=message):
+        CharRNN.recommended(TEXT, 1.0, **overrides)
+
+
 @pytest.mark.parametrize(("seconds", "cell"), [(0, "lstm"), (-1.0, "lstm"), ("1m", "lstm"), (1.0, "transformer")])
 def test_what_cannot_be_recommended(seconds, cell):
     with pytest.raises(InvalidInputError, match=r"seconds|cell"):

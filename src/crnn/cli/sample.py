@@ -75,7 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
     excluded = read_documents(arguments.exclude, as_bytes=as_bytes) if arguments.exclude else []
     if documents or arguments.num_samples > 1 or arguments.unique or excluded:
         k, which = arguments.num_samples, {"unique": arguments.unique, "exclude": excluded}
-        samples = model.sample(arguments.n, num_samples=k, **which, **options)
+        n = arguments.n
+        # The same limit: that of a document counts its prime.
+        length = {"max_length": n + len(options["prime"])} if documents and n is not None else {"n": n}
+        samples = model.sample(**length, num_samples=k, **which, **options)
         for i, text in enumerate(samples if k > 1 else [samples]):
             write("----\n" if i and not documents else "")
             write(text)

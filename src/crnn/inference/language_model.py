@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..settings import MAX_SIZE, threads, whole
 from ..text.documents import n_given
+from ..text.input_checks import warn_caller
 from ..text.sources import TextLike, text_source
 from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
@@ -53,7 +54,8 @@ class LanguageModel(StringProbabilities):
         Parameters
         ----------
         n : int or None, default=None
-            Characters to generate, at most if there is a `stop`. None: 200; of a document as many as it has.
+            Characters to generate, at most if there is a `stop`. None: 200; of a document as many as it has. A model of
+            documents warns where `num_samples` may be meant; `max_length` limits a document without a warning.
         prime : str or bytes, default=""
             Text that the model reads first. It is not returned, except from a model of documents, whose document begins
             with it. Without a prime, the zero state predicts the first character.
@@ -103,6 +105,8 @@ class LanguageModel(StringProbabilities):
         vocabulary, k = self._fitted("sample").vocabulary, whole("num_samples", num_samples, 1, MAX_SIZE)
         checked = SamplingControls.check(vocabulary, controls)
         ids, head = self._encode_prime(prime), _head(prime, vocabulary)
+        if vocabulary.boundary is not None and n is not None and max_length is None and k == 1 and not len(head):
+            _warn_of_length(n)
         n = _length(vocabulary, n, max_length, len(head))
         excluded = _texts("exclude", exclude, vocabulary)
         bits, n_threads = root(random_state), threads(self.n_threads)
@@ -299,6 +303,15 @@ def _head(prime: str | bytes, vocabulary: Vocabulary) -> Any:
     if vocabulary.boundary is None or not len(prime):
         return "" if vocabulary.kind == "characters" else b""
     return prime if isinstance(prime, str) else bytes(prime)  # as given: its ids may be of the unknown symbol
+
+
+def _warn_of_length(n: Any) -> None:
+    """Warn that `n` is the length of one document, where several of them could be meant."""
+    if whole("n", n, 0, MAX_SIZE) > 1:
+        warn_caller(
+            f"sample({n}) of a model of documents draws one document of at most {n} characters: for {n} documents give "
+            f"num_samples={n}, for one of this length max_length={n}"
+        )
 
 
 def _length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:

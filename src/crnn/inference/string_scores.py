@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
+from ..text.input_checks import refuse_other_collections
 from ..text.vocabulary import Text, Vocabulary
 from ..threads import inference_threads, run_tasks
 from .packed_network import PackedNetwork, State, repeated
@@ -114,6 +115,8 @@ def text_blocks(texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, fir
             f"{name} must be a list or another iterable of {wanted[0].__name__}, not {type(texts).__name__}: "
             f"put a single text in a list"
         )
+    if not isinstance(texts, dict):  # whose keys are scored in their order
+        refuse_other_collections(texts, name)
     return _text_blocks(texts, wanted, vocabulary, name, first)
 
 

@@ -83,7 +83,9 @@ def kind_of(text: object, name: str) -> Kind:
         return "characters"
     if isinstance(text, (bytes, bytearray, memoryview)):
         return "bytes"
-    raise InvalidInputError(f"{name} must be str or bytes, not {type(text).__name__}")
+    missing = text is None or isinstance(text, float) or type(text).__name__ == "NAType"  # as tables have them
+    remedy = ": leave out what is missing" if missing else ""
+    raise InvalidInputError(f"{name} must be str or bytes, not {type(text).__name__}{remedy}")
 
 
 def pieces(text: Text) -> Iterator[NDArray[Any]]:

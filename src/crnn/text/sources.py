@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from .codes import Kind, Text, byte_view, kind_of
 from .documents import join, pack
+from .input_checks import refuse_other_collections, warn_of_file_name
 from .utf8_file import utf8_blocks
 from .vocabulary import Ids, Vocabulary
 
@@ -29,9 +30,11 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
     Parameters
     ----------
     X : str, bytes-like, os.PathLike or iterable of str or bytes-like
-        A `str` is the text itself, never a file name. Bytes are a text whose symbols are bytes. A path is a file of
-        UTF-8 text, read anew each time; a pipe or a device, which can be read only once, is read here. An iterable
-        is a collection of documents. It is read here and only here: it may be a generator.
+        A `str` is the text itself, never a file name; a UserWarning says so if there is a file of this name. Bytes are
+        a text whose symbols are bytes. A path is a file of UTF-8 text, read anew each time; a pipe or a device, which
+        can be read only once, is read here. An iterable is a collection of documents, such as a list, a column of a
+        table or an array of str. It is read here and only here: it may be a generator. A dict, a table, a set, an open
+        file or an array of two dimensions is refused.
     name : str, default="X"
         The name of the argument in error messages.
 
@@ -53,12 +56,15 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
     >>> text_source(["to", "be"]).vocabulary()
     Vocabulary(4 characters: 'beot', crnn.BOUNDARY)
     """
+    if isinstance(X, str):
+        warn_of_file_name(X)
     if isinstance(X, (str, bytes, bytearray, memoryview)):
         return MemorySource(X, name)
     if isinstance(X, os.PathLike):
         if os.path.exists(X) and not os.path.isfile(X) and not os.path.isdir(X):
             return MemorySource("".join(utf8_blocks(X, BLOCK_SIZE)), name)
         return FileSource(X, name)
+    refuse_other_collections(X, name)
     if isinstance(X, Iterable):
         return DocumentsSource(X, name)
     raise InvalidInputError(

@@ -16,6 +16,7 @@ import numpy as np
 from ..model.cells import CELLS
 from ..model.layout import Layout
 from ..model.state import ModelState
+from ..settings import OPTIMIZERS
 from ..text.text_streams import TextStreams, symbols_for_epoch
 from ..text.vocabulary import Vocabulary
 from .step_settings import StepSettings
@@ -176,6 +177,24 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     }
 
 
+def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Return a recommendation in which some parameters are replaced.
+
+    With another optimizer the learning rate and the weight decay are that optimizer's usual ones.
+
+    Examples
+    --------
+    >>> found = overridden(recommend(1_000_000, 15.0, speed=2e11), {"optimizer": "rmsprop", "min_count": 2})
+    >>> found["learning_rate"], found["weight_decay"], found["min_count"]
+    (0.002, 0.0, 2)
+    """
+    optimizer = overrides.get("optimizer", parameters["optimizer"])
+    if optimizer != parameters["optimizer"]:
+        usual = {"learning_rate": OPTIMIZERS[optimizer].learning_rate, "weight_decay": 0.0}
+        parameters = {name: value for name, value in parameters.items() if name != "beta_2"} | usual
+    return parameters | overrides
+
+
 def _rate(cell: str, recipe: Recipe, operations: float) -> float:
     """Return the rate for so many operations: on the way to the next recipe it falls to that one's.
 
@@ -209,14 +228,16 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
     """
     layers, streams, steps = (parameters[name] for name in ("num_layers", "batch_size", "max_steps"))
+    rate, limit = parameters["learning_rate"], parameters["max_seconds"]
+    rate = OPTIMIZERS[parameters["optimizer"]].learning_rate if rate is None else rate
     return (
         "{cell} of "
         + (f"{layers} layers of " if layers > 1 else "")
         + "{hidden_size} units, {batch_size} "
         + ("streams" if streams > 1 else "stream")
-        + " of {seq_length} characters a step, {optimizer} at {learning_rate:g}, dropout {dropout:g}"
+        + " of {seq_length} characters a step, {optimizer} at {rate:g}, dropout {dropout:g}"
         + (", weight dropout {weight_dropout:g}" if parameters["weight_dropout"] else "")
-        + ", for {max_seconds:g} s"
+        + ("" if limit is None else ", for {max_seconds:g} s")
         + (f" or {steps} steps (more: by heart)" if steps else "")
         + " at {gflops:.0f} GFLOP/s"
-    ).format(**parameters, gflops=speed / 1e9)
+    ).format(**parameters, rate=rate, gflops=speed / 1e9)

@@ -1,0 +1,41 @@
+"""Suggestion: which known name a misspelt one may mean."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+__all__ = ["did_you_mean"]
+
+
+def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str:
+    """Return the end of an error message that suggests the known name nearest to the given one.
+
+    Parameters
+    ----------
+    given : object
+        What was given. A value that is no `str` is near nothing.
+    known : iterable of str
+    synonyms : dict of str to str, optional
+        Known names by other names for the same thing.
+
+    Returns
+    -------
+    str
+        Empty if no name is near.
+
+    Examples
+    --------
+    >>> did_you_mean("LSTM", ["rnn", "gru", "lstm"])
+    "; did you mean 'lstm'?"
+    >>> did_you_mean("transformer", ["rnn", "gru", "lstm"])
+    ''
+    """
+    if not isinstance(given, str):
+        return ""
+    lower = given.lower()
+    by_lower = {name.lower(): name for name in known}
+    near = (synonyms or {}).get(lower)
+    if near is None:
+        near = next((by_lower[name] for name in difflib.get_close_matches(lower, by_lower, n=1)), None)
+    return "" if near is None else f"; did you mean {near!r}?"
