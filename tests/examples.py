@@ -123,7 +123,7 @@ class Run:
         *,
         T,
         n_threads=1,
-        crew=None,
+        threads_per_group=None,
         learning_rate=0.1,
         clip=5.0,
         clip_norm=math.inf,
@@ -138,6 +138,7 @@ class Run:
         dropout_seed=0,
         boundary=None,
         streams=TextStreams,
+        reduce=None,
     ):
         self.layout, self.params = layout, params.copy()
         self.memory = [flat.copy() for flat in memory]
@@ -163,8 +164,9 @@ class Run:
                 dropout_seed=dropout_seed,
             ),
             n_threads=threads_for(layout, self.streams, n_threads),
-            crew=crew,
+            threads_per_group=threads_per_group,
             boundary=boundary,
+            reduce=reduce,
         )
 
     def steps(self, *counts, look=lambda: None):

@@ -145,6 +145,7 @@ def test_infinities(dtype):
     assert apply("exp", x).tolist() == [0.0, np.inf]
     assert apply("tanh", x).tolist() == [-1.0, 1.0]
     assert apply("sigmoid", x).tolist() == [0.0, 1.0]
+    assert apply("rsqrt", x[1:]).tolist() == [0.0]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -216,7 +216,7 @@ def test_the_size_of_the_blocks_does_not_change_the_bits(whole):
 def test_the_same_number_of_threads_gives_the_same_bits(kernels, dtype, n_threads):
     arguments = start(dtype, B=7)
     runs = [Run(*arguments, T=T, n_threads=n_threads).steps(41) for _ in range(3)]
-    assert len(runs[0].trainer.shards) == n_threads
+    assert len(runs[0].trainer.team.shards) == n_threads
     assert runs[0].bits() == runs[1].bits() == runs[2].bits()
 
 
@@ -232,7 +232,7 @@ def test_any_number_of_threads_gives_the_same_numbers():
 
 
 def test_there_are_no_more_threads_than_streams():
-    assert len(Run(*start(B=2), T=T, n_threads=5).trainer.shards) == 2
+    assert len(Run(*start(B=2), T=T, n_threads=5).trainer.team.shards) == 2
 
 
 def test_the_threads_end_with_the_call():
@@ -246,7 +246,7 @@ def test_the_threads_end_with_the_call():
 def test_the_workspace_is_free_at_once():
     run = Run(*start(B=3), T=T, n_threads=3)
     run.steps(5)
-    shard = weakref.ref(run.trainer.shards[0])
+    shard = weakref.ref(run.trainer.team.shards[0])
     gc.disable()
     try:
         del run

@@ -28,7 +28,7 @@ class Network:
         units: int | None = None,
         symbols: int | None = None,
         boundary: int | None = None,
-        members: int = 1,
+        group_size: int = 1,
     ) -> None: ...
 
 class Optimizer:
@@ -46,7 +46,7 @@ class Controls:
     def __init__(self, **numbers: float) -> None: ...  # the fields of the struct in interface.pxd
 
 class Barrier:
-    def __init__(self, parties: int, crowded: bool = False) -> None: ...
+    def __init__(self, n_threads: int, crowded: bool = False) -> None: ...
     def break_(self) -> None: ...
 
 class Cursor:
@@ -81,7 +81,8 @@ def multiply(a: Array, panels: Array, one_row: bool, c: Array, times: int = 1) -
 def pack_weights(network: Network, params: Array, panels: Array) -> None: ...
 def multiply_by_mask(a: Array, rate: float, seed: int, step: int, layer: int, first_stream: int) -> None: ...
 def multiply_by_weight_mask(w: Array, rate: float, seed: int, step: int, layer: int, first: int = 0) -> None: ...
-def own_workspace(network: Network, T: int, B: int) -> dict[str, Shape]: ...
+def thread_workspace(network: Network, T: int, B: int) -> dict[str, Shape]: ...
+def reduced_size(network: Network) -> int: ...
 def workspace(network: Network, T: int, B: int, dropout: bool) -> dict[str, Shape]: ...
 def sums_size(V: int) -> int: ...
 def inference_workspace(network: Network, T: int, B: int) -> dict[str, Shape]: ...
@@ -94,23 +95,16 @@ def rsqrt(x: Array) -> None: ...
 def train(
     network: Network,
     params: Array,
-    memory: list[Array],
     panels: Array,
-    ids: Array,
-    id_width: int,
-    zero_state: bool,
-    shards: list[Any],
-    rank: int,
-    barrier: Barrier,
-    losses: Array,
-    norms: Array,
-    cursor: Cursor,
-    loss_scale: float,
-    rates: Array,
     optimizer: Optimizer,
-    dropout: float,
-    weight_dropout: float,
-    dropout_seed: int,
+    optimizer_state: list[Array],
+    team: Any,
+    rank: int,
+    ids: Array,
+    zero_state: bool,
+    cursor: Cursor,
+    rates: Array,
+    settings: Any,
 ) -> None: ...
 def feed(network: Network, params: Array, panels: Array, x: Array, h: Array, c: Array, gates: Array) -> None: ...
 def sample(

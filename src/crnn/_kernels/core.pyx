@@ -5,7 +5,9 @@ This module is compiled once. It calls the kernels through a table of C function
 number type has one (see `interface` and `kernels`). `use` chooses the tables; a Network keeps the one it was made with.
 Arrays of numbers are float32 or float64, C-contiguous; one of another type, order or shape is refused.
 """
-from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer)
+from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
+                             PyObject_GetBuffer)
+from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.limits cimport INT_MAX
 from libc.math cimport INFINITY, NAN, isfinite, sqrt
@@ -128,22 +130,22 @@ cdef class Network:
     `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights, not
     only on the way back; `one_row_products`: which are then packed for a single row as well. `training`: both orders
     are packed.
-    `boundary`: the symbol at which a stream starts from zeros, if there is one. `members`: threads of a group that
-    trains it, each on units of its own.
+    `boundary`: the symbol at which a stream starts from zeros, if there is one. `group_size`: threads of a group
+    that trains it, each on units of its own.
     """
     cdef NetworkPlaces net
     cdef const Kernels* kernels
     cdef readonly Py_ssize_t itemsize
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
-                 units=None, symbols=None, boundary=None, int members=1):
+                 units=None, symbols=None, boundary=None, int group_size=1):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         kind = layout.kind
         if layout.num_layers > MAX_LAYERS:
             raise ValueError(f"{layout.num_layers} layers: at most {MAX_LAYERS}")
-        if members < 1 or members > 1 and not many:
-            raise ValueError(f"a crew of {members}: one thread at least, and with few rows only one")
+        if group_size < 1 or group_size > 1 and not many:
+            raise ValueError(f"a group of {group_size} threads: at least one, and with few rows only one")
         net.cell, net.z_in_h, net.has_c = kind.number, kind.saved_blocks == 0, "c" in kind.states
         net.split_gate = kind.gates - 1 if kind.separate_bias else -1
         net.G, net.Z = kind.gates, max(kind.saved_blocks, 1)
@@ -156,7 +158,7 @@ cdef class Network:
         self.itemsize = layout.dtype.itemsize
         self.kernels = kernels_for(self.itemsize)
         net.gemm = NULL if many else find_gemm(self.itemsize)
-        net.many, net.training, net.group_size = many, training, members
+        net.many, net.training, net.group_size = many, training, group_size
         per_layer = 4 if kind.separate_bias else 3
         for l in range(net.L):
             places = layout.offsets[per_layer * l:]
@@ -307,14 +309,14 @@ cdef class Optimizer:
 
 
 cdef class Barrier:
-    """Where the threads of one training call, or of one group in it, wait for each other; `parties` of them.
+    """Where the threads of one training call, or of one group in it, wait for each other; `n_threads` of them.
 
     `crowded`: there are more threads than cores, and a waiting thread should soon make room for another one.
     """
     cdef spin_barrier barrier
 
-    def __cinit__(self, long parties, bint crowded=False):
-        self.barrier.parties = parties
+    def __cinit__(self, long n_threads, bint crowded=False):
+        self.barrier.n_threads = n_threads
         self.barrier.arrived = 0
         self.barrier.generation = 0
         self.barrier.broken = 0
@@ -356,12 +358,17 @@ cdef class Cursor:
         return other
 
 
-def own_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
-    """Shapes of the arrays that `train` wants of each thread of a group for itself."""
+def thread_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays that `train` wants of each thread of a shard."""
     return {
         "cut": (2 if network.net.boundary >= 0 else 0, B, network.net.ldg),
         "scratch": (network.kernels.scratch_elements(&network.net, T, B),),
     }
+
+
+def reduced_size(Network network not None) -> int:
+    """Elements of the gradient of the first shard where a reducer adds up those of several processes."""
+    return network.net.end + network.net.V + 2
 
 
 def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict[str, tuple[int, ...]]:
@@ -381,41 +388,69 @@ def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout
     }
 
 
-cdef void fill_team(Training* run, Network network, list shards, int rank, Barrier barrier, double[::1] losses,
-                    double[::1] norms) except *:
+cdef struct Reduction:  # what the callback of a reducer needs
+    PyObject* team
+    float_mode mode
+
+
+cdef bint reduce_gradient(void* context) noexcept with gil:
+    """Have the team's reducer change the gradient; False if it raised an error, which the team then keeps."""
+    cdef Reduction* reduction = <Reduction*>context
+    team = <object>reduction.team
+    restore_denormals(reduction.mode)
+    try:
+        team.reduce(team.shards[0].gradient)
+        return True
+    except BaseException as error:
+        team.error = error
+        return False
+    finally:
+        flush_denormals()
+
+
+cdef void fill_team(Training* run, Network network, team, int rank, Reduction* reduction) except *:
     """What all threads have in common: the symbols and the gradients of all shards, and where they wait."""
-    cdef int s, members = network.net.group_size, n_shards = len(shards)
+    cdef int s, group_size = network.net.group_size
+    cdef list shards = team.shards
+    cdef double[::1] losses = team.losses, norms = team.norms
+    cdef Barrier barrier = team.barrier
     cdef int[:, ::1] x
-    run.team.shards, run.team.threads, run.team.rank, run.team.streams = n_shards, n_shards * members, rank, 0
-    if n_shards > MAX_SHARDS:
-        raise ValueError(f"{n_shards} shards: at most {MAX_SHARDS}")
+    cdef Py_ssize_t size
+    if len(shards) > MAX_SHARDS:
+        raise ValueError(f"{len(shards)} shards: at most {MAX_SHARDS}")
+    run.team.shards, run.team.threads, run.team.rank = len(shards), len(shards) * group_size, rank
     if not 0 <= rank < run.team.threads:
         raise ValueError(f"thread {rank} of {run.team.threads}")
-    for s in range(n_shards):
-        run.team.d[s] = address("gradient", shards[s].gradient, network.itemsize, (network.net.end,))
-        _same("members of a crew", len(shards[s].crew), members)
-        x = shards[s].crew[0].x
+    run.team.streams, run.team.reduce = 0, NULL
+    if team.reduce is not None:
+        reduction.team = <PyObject*>team
+        run.team.reduce, run.team.reduce_context = reduce_gradient, reduction
+    for s in range(run.team.shards):
+        size = reduced_size(network) if s == 0 and run.team.reduce != NULL else network.net.end
+        run.team.d[s] = address("gradient", shards[s].gradient, network.itemsize, (size,))
+        _same("threads of a shard", len(shards[s].threads), group_size)
+        x = shards[s].threads[0].x
         run.team.x[s] = &x[0, 0]
         run.team.symbols[s] = (x.shape[0] - 1) * x.shape[1]
         run.team.streams += x.shape[1]
     _same("losses", losses.shape[0], run.team.threads)
     _same("norms", norms.shape[0], run.team.threads)
-    _same("those who meet", barrier.barrier.parties, run.team.threads)
+    if barrier is None:
+        raise ValueError("the team has no barrier")
+    _same("threads at the barrier", barrier.barrier.n_threads, run.team.threads)
     run.team.losses, run.team.norms, run.team.barrier = &losses[0], &norms[0], &barrier.barrier
 
 
-cdef void fill_workspace(Training* run, Network network, shard, int rank, double dropout) except *:
-    """What the thread `rank` of a shard's group works on."""
+cdef void fill_workspace(Training* run, Network network, shard, own, double dropout) except *:
+    """What a thread of a shard works on; `own` is its own workspace."""
     cdef NetworkPlaces* net = &network.net
     cdef Workspace* work = &run.work
     cdef Py_ssize_t size = network.itemsize
-    cdef Barrier barrier = shard.barrier
-    own = shard.crew[rank]
-    cdef int[:, ::1] x = shard.crew[0].x, own_x = own.x
+    cdef int[:, ::1] x = shard.threads[0].x, own_x = own.x
     cdef Py_ssize_t[::1] seen = own.seen
     cdef Py_ssize_t T = x.shape[0] - 1, B = x.shape[1]
-    if own.x.shape != shard.crew[0].x.shape:
-        raise ValueError(f"symbols: shape {own.x.shape}, but size {shard.crew[0].x.shape} is wanted")
+    if own_x.shape[0] != T + 1 or own_x.shape[1] != B:
+        raise ValueError(f"symbols: shape {own.x.shape}, but size {shard.threads[0].x.shape} is wanted")
     network.kernels.size_workspace(net, T, B, work)
     shapes = workspace(network, T, B, dropout > 0)
     work.h = address("h", shard.h, size, shapes["h"])
@@ -425,95 +460,130 @@ cdef void fill_workspace(Training* run, Network network, shard, int rank, double
     work.y = address("y", shard.y, size, shapes["y"])
     work.dh = address("dh", shard.dh, size, shapes["dh"])
     work.carry = address("carry", shard.carry, size, shapes["carry"])
-    work.d = address("gradient", shard.gradient, size, (net.end,))
-    shapes = own_workspace(network, T, B)
+    shapes = thread_workspace(network, T, B)
     work.cut = address("cut", own.cut, size, shapes["cut"])
     work.scratch = address("scratch", own.scratch, size, shapes["scratch"])
     _same("symbols seen", seen.shape[0], net.V)
-    if barrier is None:
-        raise ValueError("a shard's members have no barrier to meet at")
-    _same("members who meet", barrier.barrier.parties, net.group_size)
+    work.x, work.seen, work.stamp = &own_x[0, 0], &seen[0], own.stamp
+    work.dropout.rate, work.dropout.first_stream = dropout, shard.first_stream
+    fill_requests(work, network, shard)
     if not net.many and work.block < T:
         raise ValueError(f"{T} steps of {B} streams are many rows, and the network is one for few")
-    if T * B * net.ldg > INT_MAX:
-        raise ValueError(f"{T} steps of {B} streams: their gates are more than {INT_MAX}, as far as a BLAS counts")
-    work.x, work.seen, work.stamp = &own_x[0, 0], &seen[0], own.stamp
-    work.group.threads, work.group.rank, work.group.barrier = net.group_size, rank, &barrier.barrier
-    work.loss_weights = work.kept_dh = work.kept_dc = NULL
-    work.dropout.rate, work.dropout.first_stream = dropout, shard.first_stream
+    if net.gemm != NULL and max(T * B, net.V, net.G * net.H, net.ldg) > INT_MAX:
+        raise ValueError(f"{T} steps of {B} streams, {net.G * net.H} gates, {net.V} symbols: a BLAS counts to {INT_MAX}")
     if not 0 <= work.dropout.first_stream <= run.team.streams - B:
         raise ValueError(f"{B} streams from {shard.first_stream} on: not within {run.team.streams} streams")
 
 
-cdef void fill_rule(Training* run, Network network, Optimizer optimizer, list memory) except *:
+cdef void fill_requests(Workspace* work, Network network, shard) except *:
+    """What a caller may want beside the update: weights of the losses, and the gradients of the states."""
+    cdef Py_ssize_t T = work.T, B = work.B, size = network.itemsize
+    shape = (network.net.L, T, B, network.net.H)
+    work.loss_weights = work.kept_dh = work.kept_dc = NULL
+    if shard.loss_weights is not None:
+        work.loss_weights = address("weights of the losses", shard.loss_weights, size, (T, B), False)
+    if shard.state_gradients is not None:
+        _same("gradients of states", len(shard.state_gradients), 2 if network.net.has_c else 1)
+        work.kept_dh = address("gradients of h", shard.state_gradients[0], size, shape)
+        if network.net.has_c:
+            work.kept_dc = address("gradients of c", shard.state_gradients[1], size, shape)
+
+
+cdef void fill_group(Training* run, Network network, shard, int rank) except *:
+    """The thread's place in its shard's group, and the group's gradient."""
+    cdef Barrier barrier = shard.barrier
+    if barrier is None:
+        raise ValueError("a shard has no barrier")
+    _same("threads at a shard's barrier", barrier.barrier.n_threads, network.net.group_size)
+    run.work.group.threads, run.work.group.rank = network.net.group_size, rank % network.net.group_size
+    run.work.group.barrier = &barrier.barrier
+    run.work.d = run.team.d[rank // network.net.group_size]
+
+
+cdef void fill_rule(Training* run, Network network, Optimizer optimizer, list state) except *:
     """The optimiser's step, and its state."""
-    _same("optimiser memories", len(memory), 2 if optimizer.kind == ADAM else 1)
+    _same("arrays of optimizer state", len(state), 2 if optimizer.kind == ADAM else 1)
     run.rule.kind, run.rule.clip, run.rule.weight_decay = optimizer.kind, optimizer.clip, optimizer.weight_decay
     run.rule.beta_1, run.rule.beta_2 = optimizer.beta_1, optimizer.beta_2
-    run.rule.first = address("optimiser memory", memory[0], network.itemsize, (network.net.end,))
-    run.rule.second = address("optimiser memory", memory[len(memory) - 1], network.itemsize, (network.net.end,))
+    run.rule.first = address("optimizer state", state[0], network.itemsize, (network.net.end,))
+    run.rule.second = address("optimizer state", state[len(state) - 1], network.itemsize, (network.net.end,))
     run.clip_norm = optimizer.clip_norm
 
 
-cdef void fill_block(Training* run, const unsigned char[:, :] ids, int id_width, Py_ssize_t position) except *:
+cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
     """The ids that this shard's streams read, after the check that the block holds all that is read."""
+    cdef Py_buffer view
     cdef Py_ssize_t T = run.work.T, symbols
-    if id_width not in (1, 2, 4):
-        raise ValueError(f"ids of {id_width} bytes: 1, 2 or 4 are wanted")
-    symbols = ids.shape[1] // id_width
-    _same("streams in the block", ids.shape[0], run.team.streams)
-    if ids.strides[1] != 1 or ids.strides[0] % id_width:
-        raise ValueError(f"a block's rows must be contiguous ids of {id_width} bytes, not of strides "
-                         f"({ids.strides[0]}, {ids.strides[1]})")
+    PyObject_GetBuffer(ids, &view, PyBUF_STRIDES | PyBUF_FORMAT)
+    try:
+        if view.format.decode() not in ("B", "H", "I", "L") or view.itemsize > 4:
+            raise ValueError(f"ids of {view.itemsize} bytes, of type {view.format.decode()!r}: "
+                             "unsigned integers of 1, 2 or 4 are wanted")
+        if view.ndim != 2:
+            raise ValueError(f"ids of {view.ndim} dimensions: 2 are wanted")
+        _same("streams in the block", view.shape[0], run.team.streams)
+        if view.strides[1] != view.itemsize or view.strides[0] % view.itemsize:
+            raise ValueError(f"a block's rows must be contiguous ids of {view.itemsize} bytes, not of strides "
+                             f"({view.strides[0]}, {view.strides[1]})")
+        symbols = view.shape[1]
+        run.id_width, run.row_stride, run.position = view.itemsize, view.strides[0], position
+        run.ids = <const unsigned char*>view.buf + run.work.dropout.first_stream * view.strides[0]
+    finally:
+        PyBuffer_Release(&view)
     if position < 0:
         raise ValueError(f"position {position}: not within the block")
     # The last chunk's targets are the furthest that is read; by division, since a product of sizes may overflow.
     if symbols - 1 < position or (symbols - 1 - position) // T < run.n_steps:
         raise ValueError(f"a block of {symbols} symbols a stream: too few for {run.n_steps} steps of {T} at {position}")
-    run.ids = &ids[run.work.dropout.first_stream, 0]
-    run.id_width, run.row_stride, run.position = id_width, ids.strides[0], position
 
 
-def train(Network network not None, params, list memory not None, panels,
-          const unsigned char[:, :] ids not None, int id_width, bint zero_state, list shards not None, int rank,
-          Barrier barrier not None, double[::1] losses not None, double[::1] norms not None, Cursor cursor not None,
-          double loss_scale, const double[::1] rates not None, Optimizer optimizer not None, double dropout,
-          double weight_dropout, uint64_t dropout_seed):
-    """Train on a chunk for each of the learning rates, as thread `rank` of those of all shards; all call this alike.
+cdef void update_cursor(Cursor cursor, const Training* run, norms) except *:
+    """Where training stands after a call."""
+    cursor.position = run.position
+    cursor.n_steps += run.done
+    cursor.smooth_loss, cursor.last_loss, cursor.diverged = run.smooth_loss, run.last_loss, run.diverged
+    cursor.gradient_norm = run.norm
+    if run.clip_norm == INFINITY and not run.diverged:
+        cursor.gradient_norm = sqrt(sum(norms))
 
-    Each shard is a group of neighbouring streams with its own gradient and workspace, and the threads that work on it;
-    see `training_loop`. The first thread updates the cursor at the end. When a loss is not finite its update is not
-    made, and the cursor says `diverged`. With weight dropout the packed weights are at the end those that the next step
-    would have.
 
-    `ids` are the bytes of a block of symbols, a row for each stream, which the chunks read from `cursor.position` on: a
-    row must hold them all. `zero_state`: the first chunk starts from zero states.
+def train(Network network not None, params, panels, Optimizer optimizer not None, list optimizer_state not None, team,
+          int rank, ids, bint zero_state, Cursor cursor not None, const double[::1] rates not None, settings):
+    """Train on a chunk for each of the learning rates, as thread `rank` of the team; all threads call this alike.
+
+    Each shard of the team is a group of neighbouring streams with its own gradient and workspace, and the threads that
+    work on it; see `training_loop` and `crnn.training.team`. The first thread updates the cursor at the end. When a loss
+    is not finite its update is not made, and the cursor says `diverged`. With weight dropout the packed weights are at
+    the end those that the next step would have.
+
+    `ids` is a block of symbols, a row for each stream, which the chunks read from `cursor.position` on: a row must hold
+    them all. `zero_state`: the first chunk starts from zero states. `settings` are the step's, a `StepSettings`.
     """
     cdef Training run
-    cdef float_mode mode
-    fill_team(&run, network, shards, rank, barrier, losses, norms)
-    shard = shards[rank // network.net.group_size]
+    cdef Reduction reduction
+    fill_team(&run, network, team, rank, &reduction)
+    shard = team.shards[rank // network.net.group_size]
+    own = shard.threads[rank % network.net.group_size]
     run.weights = network.weights(params, panels, True)
-    fill_rule(&run, network, optimizer, memory)
-    fill_workspace(&run, network, shard, rank % network.net.group_size, dropout)
+    fill_rule(&run, network, optimizer, optimizer_state)
+    fill_workspace(&run, network, shard, own, settings.dropout)
+    fill_group(&run, network, shard, rank)
     run.rates = &rates[0] if rates.shape[0] else NULL
     run.n_steps, run.steps_before, run.zero_state = rates.shape[0], cursor.n_steps, zero_state
-    fill_block(&run, ids, id_width, cursor.position)
     run.optimizer_steps = cursor.n_steps - cursor.optimizer_start
-    run.team.weight_dropout, run.dropout_seed = weight_dropout, dropout_seed
-    run.loss_scale, run.smooth_loss, run.last_loss = loss_scale, cursor.smooth_loss, cursor.last_loss
+    run.team.weight_dropout, run.dropout_seed = settings.weight_dropout, settings.dropout_seed
+    run.loss_scale = settings.seq_length / <double>run.work.T
+    run.smooth_loss, run.last_loss = cursor.smooth_loss, cursor.last_loss
+    fill_block(&run, ids, cursor.position)
     with nogil:
-        mode = flush_denormals()
+        reduction.mode = flush_denormals()
         network.kernels.train(&run)
-        restore_denormals(mode)
-    shard.crew[rank % network.net.group_size].stamp = run.work.stamp
+        restore_denormals(reduction.mode)
+    own.stamp = run.work.stamp
+    if rank == 0 and team.error is not None:
+        raise team.error
     if rank == 0 and run.complete:
-        cursor.position = run.position
-        cursor.n_steps += run.done
-        cursor.smooth_loss, cursor.last_loss, cursor.diverged = run.smooth_loss, run.last_loss, run.diverged
-        cursor.gradient_norm = run.norm
-        if run.clip_norm == INFINITY and not run.diverged:
-            cursor.gradient_norm = sqrt(sum(norms))
+        update_cursor(cursor, &run, team.norms)
     if not run.known:
         raise ValueError(f"a symbol's id is not below the vocabulary's size {network.net.V}")
 

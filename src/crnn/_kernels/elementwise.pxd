@@ -12,6 +12,7 @@
 #
 # The constants up to the marker are printed by tools/elementwise_coefficients.py, which can also check them.
 
+from libc.math cimport INFINITY
 from libc.stdint cimport uint32_t, uint64_t
 from .interface cimport real
 
@@ -249,7 +250,7 @@ cdef inline real sigmoid_(real x) noexcept nogil:
 
 
 cdef inline real rsqrt_(real x) noexcept nogil:
-    """1 / sqrt(x) for a normal x of at least twice the smallest normal number."""
+    """1 / sqrt(x) for infinity and for a normal x of at least twice the smallest normal number."""
     cdef real_pattern guess
     cdef real y, h
     if SINGLE:
@@ -261,7 +262,8 @@ cdef inline real rsqrt_(real x) noexcept nogil:
         y = y * (<real>1.5 - h * y * y)
         y = y * (<real>1.5 - h * y * y)
         # The last step adds a small correction, which rounds less than a product with a number near 1.
-        return y + y * (<real>0.5 - h * y * y)
+        y = y + y * (<real>0.5 - h * y * y)
+        return <real>0.0 if h == INFINITY else y
     else:
         return <real>1.0 / SQRT(x)
 

@@ -10,7 +10,7 @@ cdef extern from "real.h" nogil:
 
 cdef extern from "spin_barrier.h" nogil:
     ctypedef struct spin_barrier:
-        long parties
+        long n_threads
         long arrived
         long generation
         long broken
@@ -147,7 +147,9 @@ ctypedef struct Team:  # the shards of all streams, and this thread's place amon
     double* norms  # (threads,): squared, each thread's share of the gradient
     const int* x[MAX_SHARDS]  # the symbols of each shard's chunk
     Py_ssize_t symbols[MAX_SHARDS]  # and how many of them are inputs
-    real* d[MAX_SHARDS]  # the gradients
+    real* d[MAX_SHARDS]  # the gradients; with a reducer there is a `ReducedTail` behind the first one
+    bint (*reduce)(void*) noexcept nogil  # adds up the gradients of all processes; NULL: there is one
+    void* reduce_context
     double weight_dropout
     uint32_t step_key  # of the masks of this step
     uint32_t next_key  # and of those of the next one

@@ -40,7 +40,7 @@
 #define SPINS_IF_CROWDED 4000
 
 typedef struct {
-    long parties, arrived, generation, broken, crowded;
+    long n_threads, arrived, generation, broken, crowded;
 } spin_barrier;
 
 static inline void spin_barrier_break(spin_barrier *barrier) { ATOMIC_STORE(&barrier->broken, 1); }
@@ -50,7 +50,7 @@ static inline int spin_barrier_wait(spin_barrier *barrier) {
     if (ATOMIC_LOAD(&barrier->broken))
         return 0;
     const long generation = ATOMIC_LOAD(&barrier->generation);
-    if (ATOMIC_INCREMENT(&barrier->arrived) == barrier->parties) {
+    if (ATOMIC_INCREMENT(&barrier->arrived) == barrier->n_threads) {
         ATOMIC_STORE(&barrier->arrived, 0);
         ATOMIC_STORE(&barrier->generation, (long)((unsigned long)generation + 1)); /* in hours of training it overflows */
         return 1;

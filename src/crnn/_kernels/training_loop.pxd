@@ -7,8 +7,10 @@ decisions. A broken barrier ends the call without another update.
 from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
 from .chunk cimport loss_and_gradients
 from .dropout cimport dropout_key
-from .interface cimport Training, real, spin_barrier_wait
+from .interface cimport Training, real
+from .reduction cimport reduce_gradient
 from .update cimport Pass, pack_first_dropped, update
+from .team cimport total, wait_for_team
 from .workspace cimport carry_states, clear_states
 
 
@@ -34,7 +36,10 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
     if not wait_for_team(run):
         return False
     loss = total(run.team.losses, run.team.threads) / run.team.streams
-    # The gradient of the step is complete: that of each shard in the shard's vector.
+    # Here the gradient of the step is complete: that of each shard in the shard's vector. What is decided from it, whether
+    # the loss is finite and how large the norm is, is decided after the reduction: alike in every process.
+    if run.team.reduce != NULL and not reduce_gradient(run, &loss):
+        return False
     if not isfinite(loss):
         run.diverged = True
         return False
@@ -46,12 +51,6 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
     run.position += run.work.T
     run.done = step + 1
     return wait_for_team(run)
-
-
-cdef inline bint wait_for_team(Training* run) noexcept nogil:
-    """Wait for all threads; False if one of them broke the barrier."""
-    run.complete = spin_barrier_wait(run.team.barrier)
-    return run.complete
 
 
 cdef inline double own_loss(Training* run, Py_ssize_t step) noexcept nogil:
@@ -88,10 +87,10 @@ cdef inline bint read_chunk(Training* run) noexcept nogil:
 cdef inline bint apply_gradient(Training* run, Py_ssize_t step) noexcept nogil:
     """Clip by the norm, if there is a limit on it, and update the parameters; False if a thread broke the barrier."""
     cdef Pass todo
-    cdef bint by_norm = run.clip_norm < INFINITY
+    cdef bint by_norm = run.clip_norm < INFINITY, summed = run.team.reduce != NULL
     run.rule.scale = 1
     if by_norm:
-        todo.add_up, todo.measure, todo.step, todo.squares = True, True, False, 0
+        todo.add_up, todo.measure, todo.step, todo.squares = not summed, True, False, 0
         update(run, &todo)
         run.team.norms[run.team.rank] = todo.squares
         if not wait_for_team(run):
@@ -101,17 +100,9 @@ cdef inline bint apply_gradient(Training* run, Py_ssize_t step) noexcept nogil:
     run.rule.learning_rate = run.rates[step]
     run.rule.correction = 1 - pow(run.rule.beta_1, run.optimizer_steps + step + 1)
     run.rule.root_correction = sqrt(1 - pow(run.rule.beta_2, run.optimizer_steps + step + 1))
-    todo.add_up, todo.measure, todo.step, todo.squares = not by_norm, not by_norm and step + 1 == run.n_steps, True, 0
+    todo.add_up, todo.step, todo.squares = not by_norm and not summed, True, 0
+    todo.measure = not by_norm and step + 1 == run.n_steps
     update(run, &todo)
     if todo.measure:
         run.team.norms[run.team.rank] = todo.squares
     return True
-
-
-cdef inline double total(const double* parts, int n) noexcept nogil:
-    """sum(parts), in their order"""
-    cdef double sum_ = 0
-    cdef int i
-    for i in range(n):
-        sum_ += parts[i]
-    return sum_

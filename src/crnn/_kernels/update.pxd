@@ -81,12 +81,15 @@ cdef inline void update_lookup(Training* run, Pass* todo) noexcept nogil:
     cdef const Network* net = run.weights.net
     cdef const Team* team = &run.team
     cdef Py_ssize_t start = share(net.V, team.rank, team.threads), stop = share(net.V, team.rank + 1, team.threads)
-    cdef Py_ssize_t i, row, N = net.G * net.H, base = net.layer[0].Wx
+    cdef Py_ssize_t i, N = net.G * net.H, base = net.layer[0].Wx
     cdef int s, v
     if run.rule.kind != ADAGRAD:
         update_run(run, todo, base + start * N, base + stop * N)
         if todo.step:
             clear_gradients_of(team, base + start * N, (stop - start) * N)
+        return
+    if team.reduce != NULL and not todo.add_up:
+        update_flagged_rows(run, todo, start, stop)
         return
     run.work.stamp += 1
     for s in range(team.shards):
@@ -94,10 +97,24 @@ cdef inline void update_lookup(Training* run, Pass* todo) noexcept nogil:
             v = team.x[s][i]
             if start <= v < stop and run.work.seen[v] != run.work.stamp:
                 run.work.seen[v] = run.work.stamp
-                row = base + v * N
-                update_run(run, todo, row, row + N)
-                if todo.step:
-                    clear_gradients_of(team, row, N)
+                update_row(run, todo, base + v * N, N)
+
+
+cdef inline void update_flagged_rows(Training* run, Pass* todo, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Rows of Wx, of symbols [start, stop) that occurred in any process; see `reduction`."""
+    cdef const Network* net = run.weights.net
+    cdef const real* flags = run.team.d[0] + net.end
+    cdef Py_ssize_t v, N = net.G * net.H
+    for v in range(start, stop):
+        if flags[v] != 0:
+            update_row(run, todo, net.layer[0].Wx + v * N, N)
+
+
+cdef inline void update_row(Training* run, Pass* todo, Py_ssize_t row, Py_ssize_t N) noexcept nogil:
+    """A row of Wx, whose gradient is cleared once it has been used."""
+    update_run(run, todo, row, row + N)
+    if todo.step:
+        clear_gradients_of(&run.team, row, N)
 
 
 cdef inline void pack_dropped(Training* run, Py_ssize_t l, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:

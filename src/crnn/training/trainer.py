@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
@@ -19,6 +20,7 @@ from ..model.state import ModelState
 from ..text.streams import Streams
 from ..threads import Helpers, cores, group_size, scipy_blas, split_range, training_threads
 from .step_settings import StepSettings
+from .team import Team
 
 SNAPSHOT_SECONDS = 1.0  # at least, between two snapshots to return to after divergence
 SNAPSHOT_SHARE = 0.01  # of the time, at most, that is spent on snapshots: of a large model they take a while
@@ -35,41 +37,6 @@ class Snapshot:
     position: Any  # of the streams, before the block in which the cursor stands
 
 
-class Member:
-    """A thread that works on a shard, alone or in a crew: what it has for itself."""
-
-    def __init__(self, network: core.Network, layout: Layout, seq_length: int, batch_size: int) -> None:
-        self.x = aligned_zeros((seq_length + 1, batch_size), np.int32)  # symbols: inputs, and one row on, targets
-        for name, shape in core.own_workspace(network, seq_length, batch_size).items():
-            setattr(self, name, aligned_zeros(shape, layout.dtype))
-        self.seen = np.zeros(layout.vocab_size, np.intp)  # the step in which a symbol's row was last updated
-        self.stamp = 0
-
-
-class Shard:
-    """A group of neighbouring streams: their gradient, the kernel's workspace for one chunk of them, and their crew."""
-
-    h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
-    c: Array  # the same of an LSTM's cells; empty for other cells
-
-    def __init__(
-        self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool, members: int = 1
-    ) -> None:
-        T, B = seq_length, len(streams)
-        self.streams = streams
-        self.first_stream = streams.start
-        self.gradient = layout.zeros()
-        for name, shape in core.workspace(network, T, B, dropout).items():
-            setattr(self, name, aligned_zeros(shape, layout.dtype))
-        self.crew = [Member(network, layout, T, B) for _ in range(members)]
-        self.barrier: core.Barrier  # where they meet; as long as training goes on
-
-    @property
-    def carried(self) -> tuple[Array, ...]:
-        """What is carried from chunk to chunk, (L, B, H) each."""
-        return tuple(array[:, 0] for array in (self.h, self.c) if array.size)
-
-
 class Trainer:
     """Trains a model state in place; a context manager, since it holds threads and scipy's BLAS at one thread.
 
@@ -83,11 +50,13 @@ class Trainer:
     settings : StepSettings
     n_threads : int, default=1
         The streams are distributed among them.
-    crew : int, optional
+    threads_per_group : int, optional
         Threads that get the same streams, and of the units each its own; a divisor of `n_threads`. By default one, or
         more where the weights are too many for the cache of a single core: see `threads.group_size`.
     boundary : int, optional
         The symbol at which a stream's hidden state becomes zero.
+    reduce : callable, optional
+        Adds up the gradients of several processes: see `Team`.
     """
 
     def __init__(
@@ -97,8 +66,9 @@ class Trainer:
         settings: StepSettings,
         *,
         n_threads: int = 1,
-        crew: int | None = None,
+        threads_per_group: int | None = None,
         boundary: int | None = None,
+        reduce: Callable[[Array], None] | None = None,
     ) -> None:
         self.state, self.streams = state, streams
         self.layout = layout = state.layout
@@ -112,20 +82,17 @@ class Trainer:
             settings.beta_1,
             settings.beta_2,
         )
-        self.dropout, self.weight_dropout = settings.dropout, settings.weight_dropout
-        self.dropout_seed = settings.dropout_seed
+        self.settings = settings
         T, B = streams.seq_length, streams.batch_size
-        self.loss_scale = settings.seq_length / T
         self.n_threads = n_threads
-        crew = crew or group_size(_recurrent_bytes(layout), B, n_threads)
-        many = T * (B * crew // n_threads) >= core.MANY_ROWS
-        crew = crew if many else 1
-        self.network = core.Network(layout, one_row=B == 1, many=many, training=True, boundary=boundary, members=crew)
-        parts = split_range(B, n_threads // crew)
-        self.shards = [Shard(self.network, layout, T, part, self.dropout > 0, crew) for part in parts]
+        size = threads_per_group or group_size(_recurrent_bytes(layout), B, n_threads)
+        many = T * (B * size // n_threads) >= core.MANY_ROWS
+        size = size if many else 1
+        self.network = core.Network(layout, one_row=B == 1, many=many, training=True, boundary=boundary, group_size=size)
+        parts = split_range(B, n_threads // size)
+        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, size, reduce)
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
-        self._losses, self._norms = np.zeros(n_threads), np.zeros(n_threads)
         self._first_step = self._stored_step = state.n_steps
         self._load_arrays()
         self._read_block()
@@ -143,15 +110,12 @@ class Trainer:
 
     def _start_threads(self, stack: ExitStack) -> None:
         self._helpers = stack.enter_context(Helpers(self.n_threads - 1, self._train))
-        crowded = self.n_threads > cores()
-        self._barrier = core.Barrier(self.n_threads, crowded)
-        for shard in self.shards:
-            shard.barrier = core.Barrier(len(shard.crew), crowded)
+        self.team.start(crowded=self.n_threads > cores())
         self._process = os.getpid()
 
     def __exit__(self, *exception: object) -> None:
         try:
-            self._break_barriers()
+            self.team.break_barriers()
         finally:
             self._stack.close()
         del self._helpers  # they know this trainer: without the circle its workspace is free as soon as nobody wants it
@@ -232,37 +196,26 @@ class Trainer:
             core.train(
                 self.network,
                 self.params,
-                list(self.optimizer_state),
                 self.panels,
-                self._block.ids.view(np.uint8),
-                self._block.ids.itemsize,
-                self._block.starts_epoch and self.cursor.position == 0,
-                self.shards,
-                rank,
-                self._barrier,
-                self._losses,
-                self._norms,
-                self.cursor,
-                self.loss_scale,
-                rates,
                 self.optimizer,
-                self.dropout,
-                self.weight_dropout,
-                self.dropout_seed,
+                list(self.optimizer_state),
+                self.team,
+                rank,
+                self._block.ids,
+                self._block.starts_epoch and self.cursor.position == 0,
+                self.cursor,
+                rates,
+                self.settings,
             )
         except BaseException:
-            self._break_barriers()  # the others would wait for this one for ever
+            self.team.break_barriers()  # the others would wait for this one for ever
             raise
-
-    def _break_barriers(self) -> None:
-        for barrier in (self._barrier, *(shard.barrier for shard in self.shards)):
-            barrier.break_()
 
     def _store_states(self) -> None:
         """Update the model state if a step was completed: an interrupted step may have changed `carried`."""
         if self.cursor.n_steps == self._stored_step:
             return
-        for shard in self.shards:
+        for shard in self.team.shards:
             for array, carried in zip(self.hidden, shard.carried, strict=True):
                 array[:, shard.streams.start : shard.streams.stop] = carried
         self.state.n_steps, self.state.smooth_loss = self.cursor.n_steps, self.cursor.smooth_loss
@@ -271,7 +224,7 @@ class Trainer:
     def _load_arrays(self) -> None:
         """Pack the weights and distribute the hidden state; from then on the kernel packs what it updates."""
         core.pack_weights(self.network, self.params, self.panels)
-        for shard in self.shards:
+        for shard in self.team.shards:
             for array, carried in zip(self.hidden, shard.carried, strict=True):
                 carried[...] = array[:, shard.streams.start : shard.streams.stop]
 
@@ -281,7 +234,7 @@ class Trainer:
         self.streams.position = snapshot.position
         self._read_block()
         self.state.restore(snapshot.state)
-        for shard in self.shards:
+        for shard in self.team.shards:
             shard.gradient[:] = 0
         self._load_arrays()
         self._stored_step = self.cursor.n_steps

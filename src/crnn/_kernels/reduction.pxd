@@ -1,0 +1,46 @@
+"""The gradient of a step, reduced over processes: all shards summed into one vector, which a callback adds up.
+
+Behind the gradient of the first shard (net.end elements) stand what the processes add up with it: a flag for each symbol
+that occurred, so that every process updates the look-up rows of all; then the sum of the losses and how many streams
+there are, of which the mean loss is the quotient.
+"""
+from libc.string cimport memset
+from .interface cimport Network, Training, real, spin_barrier_break
+from .team cimport total, wait_for_team
+from .thread_group cimport share
+from .update cimport Pass, update
+
+
+cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
+    """Reduce the gradient in d[0] and the mean loss over all processes; False if that failed."""
+    cdef Py_ssize_t V = run.weights.net.V
+    cdef real* tail = run.team.d[0] + run.weights.net.end
+    cdef Pass todo
+    todo.add_up, todo.measure, todo.step = True, False, False
+    update(run, &todo)
+    flag_symbols(run, tail)
+    if not wait_for_team(run):
+        return False
+    if run.team.rank == 0:
+        tail[V] = <real>total(run.team.losses, run.team.threads)
+        tail[V + 1] = <real>run.team.streams
+        if not run.team.reduce(run.team.reduce_context):
+            spin_barrier_break(run.team.barrier)
+    if not wait_for_team(run):
+        return False
+    loss[0] = tail[V] / tail[V + 1]
+    return True
+
+
+cdef inline void flag_symbols(const Training* run, real* flags) noexcept nogil:
+    """flags[v] = 1 if v occurred in a shard, else 0: for the thread's share of the symbols"""
+    cdef Py_ssize_t V = run.weights.net.V, i
+    cdef Py_ssize_t start = share(V, run.team.rank, run.team.threads)
+    cdef Py_ssize_t stop = share(V, run.team.rank + 1, run.team.threads)
+    cdef int s, v
+    memset(flags + start, 0, (stop - start) * sizeof(real))
+    for s in range(run.team.shards):
+        for i in range(run.team.symbols[s]):
+            v = run.team.x[s][i]
+            if start <= v < stop:
+                flags[v] = 1

@@ -1,0 +1,113 @@
+"""Team: the threads of a training call, the shards of streams that they work on, and where they wait for each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels import core
+from ..model.layout import Layout, aligned_zeros
+
+Array = NDArray[Any]
+
+
+class ThreadWorkspace:
+    """What a thread has for itself, whether it works on a shard alone or in a group."""
+
+    def __init__(self, network: core.Network, layout: Layout, seq_length: int, batch_size: int) -> None:
+        self.x = aligned_zeros((seq_length + 1, batch_size), np.int32)  # symbols: inputs, and one row on, targets
+        for name, shape in core.thread_workspace(network, seq_length, batch_size).items():
+            setattr(self, name, aligned_zeros(shape, layout.dtype))
+        self.seen = np.zeros(layout.vocab_size, np.intp)  # the stamp of a symbol's last visit
+        self.stamp = 0
+
+
+class Shard:
+    """A group of neighbouring streams: their gradient, the kernel's workspace for one chunk of them, their threads.
+
+    Parameters
+    ----------
+    network : Network
+    layout : Layout
+    seq_length : int
+    streams : range
+    dropout : bool
+        Whether there is dropout, which needs more room.
+    group_size : int, default=1
+        Threads that work on it.
+    """
+
+    h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
+    c: Array  # the same of an LSTM's cells; empty for other cells
+
+    def __init__(
+        self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool, group_size: int = 1
+    ) -> None:
+        T, B = seq_length, len(streams)
+        self.streams = streams
+        self.first_stream = streams.start
+        self.gradient = layout.zeros()
+        for name, shape in core.workspace(network, T, B, dropout).items():
+            setattr(self, name, aligned_zeros(shape, layout.dtype))
+        self.threads = [ThreadWorkspace(network, layout, T, B) for _ in range(group_size)]
+        self.barrier: core.Barrier  # of these threads, as long as training goes on
+        self.loss_weights: Array | None = None  # (T, B): a factor of each position's loss
+        self.state_gradients: tuple[Array, ...] | None = None  # (L, T, B, H): room for dL/dh, and for dL/dc of an LSTM
+
+    @property
+    def carried(self) -> tuple[Array, ...]:
+        """What is carried from chunk to chunk, (L, B, H) each."""
+        return tuple(array[:, 0] for array in (self.h, self.c) if array.size)
+
+
+class Team:
+    """All threads and their shards.
+
+    Parameters
+    ----------
+    network : Network
+    layout : Layout
+    seq_length : int
+    parts : sequence of range
+        The streams of each shard.
+    dropout : bool
+    group_size : int, default=1
+        Threads that work on each shard.
+    reduce : callable, optional
+        Called by the first thread after each step with the flat gradient of all shards, to add up those of several
+        processes in place. Behind the gradient stand a flag for each symbol that occurred, the sum of the losses, and
+        how many streams there were: these are to be added up likewise.
+    """
+
+    def __init__(
+        self,
+        network: core.Network,
+        layout: Layout,
+        seq_length: int,
+        parts: Sequence[range],
+        dropout: bool,
+        group_size: int = 1,
+        reduce: Callable[[Array], None] | None = None,
+    ) -> None:
+        self.shards = [Shard(network, layout, seq_length, part, dropout, group_size) for part in parts]
+        self.reduce = reduce
+        if reduce:
+            self.shards[0].gradient = aligned_zeros(core.reduced_size(network), layout.dtype)
+        n_threads = len(self.shards) * group_size
+        self.losses, self.norms = np.zeros(n_threads), np.zeros(n_threads)
+        self.barrier: core.Barrier
+        self.error: BaseException | None = None  # that `reduce` raised
+
+    def start(self, crowded: bool) -> None:
+        """Make new barriers; `crowded` if there are more threads than cores."""
+        self.barrier, self.error = core.Barrier(len(self.losses), crowded), None
+        for shard in self.shards:
+            shard.barrier = core.Barrier(len(shard.threads), crowded)
+
+    def break_barriers(self) -> None:
+        """Let all threads go that wait: another one will not come."""
+        for barrier in (self.barrier, *(shard.barrier for shard in self.shards)):
+            barrier.break_()

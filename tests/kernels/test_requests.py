@@ -1,0 +1,154 @@
+"""What a step can do on request: weigh the losses of its positions, and keep the gradients of its states."""
+
+import math
+
+import numpy as np
+import pytest
+from examples import Run, network, states, symbols
+
+from crnn.reference import dropout as reference_dropout
+from crnn.reference import network as reference
+from crnn.text.text_streams import TextStreams
+
+V, H = 7, 19
+CELLS = ["rnn", "gru", "lstm"]
+# Streams, steps and threads, and those of a group: the BLAS, packed weights, several blocks, a shard for each thread.
+SHAPES = [(1, 5, 1, 1), (3, 5, 3, 1), (5, 31, 1, 1), (29, 23, 2, 1), (29, 23, 2, 2)]
+
+
+def start(dtype, B, T, cell):
+    layout, params = network(V, H, dtype, cell=cell, num_layers=2)
+    text = symbols(V, B * (T + 1) + 1)
+    return layout, params, [layout.zeros()], states(B, H, dtype, cell=cell, num_layers=2), text
+
+
+def one_step(arguments, T, *, weights=None, kept=False, **options):
+    """Take a step; return the run, and the gradients of the states, (L, T, B, H) each."""
+    layout, _, _, state, _ = arguments
+    run = Run(*arguments, T=T, clip=math.inf, **options)
+    B = state[0].shape[1]
+    shape = (layout.num_layers, T, B, H)
+    out = [np.full(shape, np.nan, layout.dtype) for _ in state]
+    for shard in run.trainer.team.shards:
+        own = slice(shard.streams.start, shard.streams.stop)
+        if weights is not None:
+            shard.loss_weights = np.ascontiguousarray(weights[:, own])
+        if kept:
+            shard.state_gradients = tuple(np.ascontiguousarray(array[:, :, own]) for array in out)
+    run.steps(1)
+    for shard in run.trainer.team.shards if kept else []:
+        for array, part in zip(out, shard.state_gradients, strict=True):
+            array[:, :, shard.streams.start : shard.streams.stop] = part
+    return run, out
+
+
+def expected(arguments, T, *, weights=None, masks=None, boundary=None):
+    """The loss, the gradients and those of the states that the reference implementation gives."""
+    layout, params, _, state, text = arguments
+    wide, flat = in_double(layout, params)
+    p, B = wide.tensors(flat), state[0].shape[1]
+    rows = TextStreams(text, B, T).parts[:, : T + 1].T.astype(np.intp)
+    state = tuple(array.astype(np.float64) for array in state)
+    layers, y = reference.forward(p, layout.cell, rows[:-1], state, masks, boundary)
+    losses = -np.take_along_axis(reference.log_softmax(y), rows[1:, :, None], 2)[..., 0]
+    _, dy = reference.softmax_loss(y, rows[1:])
+    if weights is not None:
+        losses, dy = losses * weights, dy * weights[..., None]
+    dstates = [tuple(np.empty((T, B, H)) for _ in state) for _ in layers]
+    gradients = reference.backward(p, layout.cell, layers, dy, masks, dstates)
+    kept = [np.stack([of_layer[i] for of_layer in dstates]) for i in range(len(state))]
+    return losses.sum() / B, gradients, kept
+
+
+def in_double(layout, params):
+    wide = network(V, H, np.float64, cell=layout.cell, num_layers=layout.num_layers)[0]
+    flat = wide.zeros()
+    for a, b in zip(wide.tensors(flat), layout.tensors(params), strict=True):
+        a[...] = b
+    return wide, flat
+
+
+def gradient_of(run, before):
+    """The gradient of a step from an optimizer state of zeros, part by part."""
+    return run.layout.tensors(np.sqrt(run.sum) * np.sign(before - run.params))
+
+
+@pytest.mark.parametrize(("B", "T", "n_threads", "threads_per_group"), SHAPES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_weighed_losses_are_those_of_the_reference(kernels, dtype, cell, B, T, n_threads, threads_per_group):
+    arguments = start(dtype, B, T, cell)
+    weights = np.random.default_rng(1).uniform(0.1, 2, (T, B)).astype(dtype)
+    weights[T // 2, B // 2] = 0
+    options = {"n_threads": n_threads, "threads_per_group": threads_per_group}
+    run, _ = one_step(arguments, T, weights=weights, **options)
+    loss, gradients, _ = expected(arguments, T, weights=weights.astype(np.float64))
+    rtol = 1e-4 if dtype == np.float32 else 1e-10
+    assert run.loss == pytest.approx(loss, rel=rtol)
+    for ours, theirs in zip(gradient_of(run, arguments[1]), gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
+
+
+def test_weights_of_one_change_nothing(kernels, dtype):
+    arguments = start(dtype, 5, 31, "lstm")
+    plain, _ = one_step(arguments, 31, n_threads=2)
+    weighed, _ = one_step(arguments, 31, n_threads=2, weights=np.ones((31, 5), dtype))
+    assert weighed.bits() == plain.bits()
+
+
+def test_the_gradient_of_weighed_losses_is_that_of_central_differences():
+    arguments, T = start("float64", 3, 5, "gru"), 5
+    layout, params = arguments[:2]
+    weights = np.random.default_rng(2).uniform(0, 2, (T, 3))
+    run, _ = one_step(arguments, T, weights=weights)
+    gradient = np.sqrt(run.sum) * np.sign(params - run.params)
+    places = np.concatenate([part.ravel()[::101] for part in layout.tensors(np.arange(layout.size))])
+
+    def loss(i, step):
+        moved = params.copy()
+        moved[i] += step
+        return one_step((layout, moved, *arguments[2:]), T, weights=weights)[0].loss
+
+    for i in places:
+        e = 1e-3
+        numeric = (8 * (loss(i, e) - loss(i, -e)) - (loss(i, 2 * e) - loss(i, -2 * e))) / (12 * e)
+        assert gradient[i] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(("dropout", "boundary"), [(0.0, None), (0.4, None), (0.0, 2)], ids=str)
+@pytest.mark.parametrize(("B", "T", "n_threads", "threads_per_group"), SHAPES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_of_states_are_those_of_the_reference(
+    kernels, dtype, cell, B, T, n_threads, threads_per_group, dropout, boundary
+):
+    arguments = start(dtype, B, T, cell)
+    options = {"n_threads": n_threads, "threads_per_group": threads_per_group, "dropout": dropout, "boundary": boundary}
+    _, kept = one_step(arguments, T, kept=True, dropout_seed=5, **options)
+    masks = reference_dropout.dropout_masks(5, 0, (2, T, B, H), dropout) if dropout else None
+    _, _, theirs = expected(arguments, T, masks=masks, boundary=boundary)
+    rtol = 1e-4 if dtype == np.float32 else 1e-10
+    for ours, reference_ in zip(kept, theirs, strict=True):
+        np.testing.assert_allclose(ours, reference_, rtol=rtol, atol=rtol)
+
+
+def test_keeping_gradients_of_states_changes_nothing(kernels, dtype):
+    for cell in CELLS:
+        arguments = start(dtype, 5, 31, cell)
+        plain, _ = one_step(arguments, 31)
+        keeping, _ = one_step(arguments, 31, kept=True)
+        assert keeping.bits() == plain.bits()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("loss_weights", np.ones((4, 3)), "weights of the losses: shape"),
+        ("loss_weights", np.ones((5, 3), np.float32), "weights of the losses: numbers of 4 bytes"),
+        ("state_gradients", (np.ones((2, 5, 3, H)),), "gradients of states: size 1, but 2"),
+        ("state_gradients", (np.ones((2, 5, 3, H)), np.ones((2, 5, 3, H + 1))), "gradients of c: shape"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(name, value, message):
+    run = Run(*start("float64", 3, 5, "lstm"), T=5)
+    setattr(run.trainer.team.shards[0], name, value)
+    with pytest.raises(ValueError, match=message):
+        run.steps(1)
