@@ -88,7 +88,9 @@ class Trainer:
         size = threads_per_group or group_size(_recurrent_bytes(layout), B, n_threads)
         many = T * (B * size // n_threads) >= core.MANY_ROWS
         size = size if many else 1
-        self.network = core.Network(layout, one_row=B == 1, many=many, training=True, boundary=boundary, group_size=size)
+        self.network = core.Network(
+            layout, one_row=B == 1, many=many, training=True, boundary=boundary, group_size=size
+        )
         parts = split_range(B, n_threads // size)
         self.team = Team(self.network, layout, T, parts, settings.dropout > 0, size, reduce)
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
