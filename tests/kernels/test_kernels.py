@@ -661,7 +661,8 @@ class Refusal:
         trainer = self.run.trainer
         kind, *rest = name.split()
         if kind == "state":
-            trainer.optimizer_state = tuple(array if i == int(rest[0]) else a for i, a in enumerate(trainer.optimizer_state))
+            state = tuple(array if i == int(rest[0]) else a for i, a in enumerate(trainer.optimizer_state))
+            trainer.optimizer_state = state
         elif kind == "shard":
             setattr(trainer.team.shards[1], rest[0], array)
         elif kind == "thread":
@@ -804,12 +805,11 @@ def test_training_refuses_another_dtype_or_order(name):
 
 
 def test_training_refuses_a_wrong_number_of_state_arrays():
-    for change in (lambda memory: memory[:1], lambda memory: (*memory, memory[0])):
+    for change in (lambda state: state[:1], lambda state: (*state, state[0])):
         refusal = Refusal()
-        kept, refusal.run.trainer.optimizer_state = refusal.run.trainer.optimizer_state, change(refusal.run.trainer.optimizer_state)
         with pytest.raises(ValueError, match="optimizer state"), refusal.run.trainer as trainer:
+            trainer.optimizer_state = change(trainer.optimizer_state)
             trainer._take_steps(np.full(2, 0.1))
-        refusal.run.trainer.optimizer_state = kept
         assert refusal.run.bits() == refusal.before
 
 
