@@ -16,13 +16,14 @@ from .inference.language_model import LanguageModel
 from .model.extension import extended, widened
 from .model.layout import Layout
 from .model.state import ModelState
-from .settings import OPTIMIZERS, Settings, checked, generator, real, threads
+from .settings import OPTIMIZERS, Settings, checked, generator, real, threads, whole
 from .text.sources import TextLike, text_source
 from .training.budget import Budget
 from .training.data_summary import data_summary
 from .training.exclusive import exclusive_training
 from .training.memory_need import check_memory
 from .training.run import TrainingRun, streams_for
+from .training.text_gradient import TextGradient, text_gradient
 from .training.trainer import threads_for
 from .training.validation import training_and_validation_ids
 
@@ -465,6 +466,51 @@ class CharRNN(LanguageModel, ExportMethods):
             print(recommended.described(parameters, speed), file=sys.stderr)
         model = cls(**parameters)
         return model.fit(X) if fit else model
+
+    # --------------------------------------------------------------- gradients
+
+    def gradient(self, text: str | bytes, at: int | None = None) -> TextGradient:
+        """Return the loss of a text and its gradients with respect to weights and states, not cut at `seq_length`.
+
+        Parameters
+        ----------
+        text : str or bytes
+            One symbol or more. Its first symbol is predicted by the state that every text starts from.
+        at : int, default=None
+            The position of the one symbol whose loss counts, -log P of ``text[at]`` given those before it. None: all
+            losses are summed, which gives ``surprisal(text).sum()``.
+
+        Returns
+        -------
+        TextGradient
+            `loss`, in nats; `params`, a dict of gradients with the names and shapes of `params_`; `states`, the
+            gradient with respect to h after each symbol, (L, len(text), H), and of an LSTM the pair of those of h and
+            c. They are not clipped, and nothing is dropped.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the text is empty or holds a symbol that the model never saw, or `at` is no position in it.
+        DivergenceError
+            If the loss is not finite.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> loss, params, states = model.gradient("abab", at=3)
+        >>> bool(abs(loss - model.surprisal("abab")[3]) < 1e-5), params["Why"].shape, states.shape
+        (True, (2, 16), (1, 4, 16))
+        """
+        state = self._fitted("gradient")
+        ids = state.vocabulary.encode(text, name="text")
+        if not len(ids):
+            raise InvalidInputError("text is empty: a gradient needs at least 1 symbol")
+        if at is not None and whole("at", at, 0) >= len(ids):
+            raise InvalidInputError(f"at is {at}, but the text has the positions 0 to {len(ids) - 1}")
+        return text_gradient(state, ids, at)
 
     # -------------------------------------------------------------- model file
 

@@ -6,6 +6,8 @@ light or dark. The guide is ``docs/pictures.md``.
 """
 
 from .compare import compare
+from .gradient_flow import gradient_flow
+from .gradient_norms import GradientNorms, gradient_norms
 from .history import history
 from .neurons import neurons
 from .probabilities import probabilities
@@ -15,8 +17,11 @@ from .unit_search import FoundUnit, find_units
 
 __all__ = [
     "FoundUnit",
+    "GradientNorms",
     "compare",
     "find_units",
+    "gradient_flow",
+    "gradient_norms",
     "history",
     "neurons",
     "probabilities",

@@ -1,0 +1,96 @@
+"""Where the gradient vanishes: its norm against the distance in time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..char_rnn import CharRNN
+from ..settings import real
+from .axes import axes_for
+from .colours import line_colour
+from .gradient_norms import MIN_POSITIONS, gradient_norms, vanishing_distance
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["gradient_flow"]
+
+VANISHED = 1e-3  # of the largest norm
+
+
+def gradient_flow(
+    model: CharRNN,
+    text: str | bytes,
+    *,
+    max_distance: int = 100,
+    n_positions: int = MIN_POSITIONS,
+    vanished: float = VANISHED,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how fast the gradient fades on its way back in time.
+
+    A curve for each layer, and for an LSTM one for its cells c as well: the Euclidean norm of dL/dh at k characters
+    before the state from which a character is predicted, L being the loss of this one character; the mean over
+    `n_positions` characters, on a log scale. The gradient is exact, not cut at `seq_length`, which a vertical line
+    marks: in training no gradient goes further back. A cross marks where a curve has vanished.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model.
+    text : str or bytes
+        At least `max_distance` + `n_positions` + 1 symbols; some hundreds are enough.
+    max_distance : int, default=100
+        The largest k, in characters.
+    n_positions : int, default=32
+        Characters to average over.
+    vanished : float, default=0.001
+        A curve has vanished where it stays below this part of its largest value.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; None: a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    NotFittedError, ValueError
+        As `gradient_norms`; also if `vanished` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN, plot
+    >>> model = CharRNN(hidden_size=16, max_steps=500, random_state=0).fit("to be or not to be, " * 50)
+    >>> ax = plot.gradient_flow(model, "to be or not to be, " * 5, max_distance=20)
+    >>> [line.get_label() for line in ax.lines][:1], ax.get_yscale()
+    (['layer 0: h'], 'log')
+    """
+    vanished = real("vanished", vanished, above=0.0, below=1.0)
+    norms = gradient_norms(model, text, max_distance=max_distance, n_positions=n_positions)
+    ax = axes_for(ax, 7, 4)
+    crosses = []
+    for name, array, style in (("h", norms.h, "-"), ("c", norms.c, "--")):
+        for layer, mean in enumerate([] if array is None else array.mean(axis=0)):
+            shown = np.where(mean > 0, mean, np.nan)  # a log scale has no zero
+            colour = line_colour(ax, layer)
+            ax.plot(shown, style, color=colour, label=f"layer {layer}: {name}")
+            k = vanishing_distance(mean, vanished)
+            if k is not None:
+                crosses.append((k, mean[k], colour))
+    for k, norm, colour in crosses:
+        ax.plot(k, norm, "X", color=colour, markersize=8, zorder=3)
+        ax.annotate(f"k = {k}", (k, norm), xytext=(6, 6), textcoords="offset points", fontsize="small")
+    if crosses:
+        ax.plot([], [], "X", color="0.5", label=f"vanished: below {vanished:g} of its largest")
+    if model.seq_length <= max_distance:
+        ax.axvline(model.seq_length, color="0.5", linestyle=":", label=f"seq_length = {model.seq_length}")
+    ax.set_yscale("log")
+    ax.set(xlabel="distance k in time (characters)", ylabel="norm of the gradient (nats per unit of state)")
+    ax.grid(alpha=0.25)
+    ax.legend(fontsize="small")
+    return ax

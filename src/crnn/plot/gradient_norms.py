@@ -1,0 +1,100 @@
+"""How large the gradient of one character's loss still is at states long before it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..char_rnn import CharRNN
+from ..errors import InvalidInputError
+from ..settings import whole
+
+__all__ = ["MIN_POSITIONS", "GradientNorms", "gradient_norms", "vanishing_distance"]
+
+MIN_POSITIONS = 32  # that are averaged
+
+Array = NDArray[np.float64]
+
+
+class GradientNorms(NamedTuple):
+    """Euclidean norms of gradients of one character's loss, for K + 1 distances in time from 0 to K.
+
+    Distance 0 is the state that the character is predicted from, the one after the character before it.
+    """
+
+    h: Array  # (positions, L, K + 1), in nats per unit of h
+    c: Array | None  # the same for the cells of an LSTM
+    positions: NDArray[np.intp]  # of the characters in the text
+
+
+def gradient_norms(
+    model: CharRNN, text: str | bytes, *, max_distance: int = 100, n_positions: int = MIN_POSITIONS
+) -> GradientNorms:
+    """Measure how the gradient of a character's loss fades on its way back in time.
+
+    For each of some characters of the text, the loss of that character alone is differentiated with respect to the
+    states before it: `CharRNN.gradient`, exact and not cut at `seq_length`.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model.
+    text : str or bytes
+        At least `max_distance` + `n_positions` + 1 symbols; some hundreds are enough. The time it takes grows with its
+        length times `n_positions`.
+    max_distance : int, default=100
+        K, the largest distance, in characters.
+    n_positions : int, default=32
+        Characters whose gradients are measured, evenly spaced from K + 1 to the end of the text.
+
+    Returns
+    -------
+    GradientNorms
+
+    Raises
+    ------
+    NotFittedError, ValueError
+        As `CharRNN.gradient`; also if the text is too short.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(hidden_size=16, max_steps=500, random_state=0).fit("to be or not to be, " * 50)
+    >>> norms = gradient_norms(model, "to be or not to be, " * 5, max_distance=20)
+    >>> norms.h.shape, norms.c
+    ((32, 1, 21), None)
+    """
+    K, n = whole("max_distance", max_distance, 1), whole("n_positions", n_positions, 1)
+    if len(text) < K + n + 1:
+        raise InvalidInputError(
+            f"text has {len(text)} symbols, but max_distance={K} and n_positions={n} need {K + n + 1}: give a longer "
+            "text or a smaller max_distance"
+        )
+    positions = np.linspace(K + 1, len(text) - 1, n).round().astype(np.intp)
+    norms = []
+    for position in positions.tolist():
+        states = model.gradient(text[: position + 1], at=position).states
+        parts = states if isinstance(states, tuple) else (states,)
+        norms.append([_norms_before(part, position, K) for part in parts])
+    by_state = [np.array(of_state) for of_state in zip(*norms, strict=True)]
+    return GradientNorms(by_state[0], by_state[1] if len(by_state) > 1 else None, positions)
+
+
+def _norms_before(gradients: NDArray[Any], position: int, K: int) -> Array:
+    """Return the norms (L, K + 1) of gradients (L, T, H) at the K + 1 states before a position, latest first."""
+    before = gradients[:, position - 1 - K : position].astype(np.float64)
+    return np.asarray(np.linalg.norm(before[:, ::-1], axis=-1))
+
+
+def vanishing_distance(norms: Array, threshold: float) -> int | None:
+    """Return the distance from which on norms (K + 1,) stay below `threshold` times the largest; None if never.
+
+    Examples
+    --------
+    >>> vanishing_distance(np.array([4.0, 8.0, 0.1, 2.0, 0.1, 0.01]), 0.1)
+    4
+    """
+    below = norms < threshold * norms.max()
+    return int(np.flatnonzero(~below).max(initial=-1)) + 1 if below[-1] else None

@@ -1,0 +1,63 @@
+"""The norms of gradients against the distance in time."""
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, InvalidInputError, plot
+
+
+@pytest.fixture
+def linear(blank):
+    """A model whose state stays 0, where tanh has the derivative 1: each step back multiplies a gradient by 1/2."""
+    model = blank("ab", hidden_size=1, seq_length=7)
+    model.params_["Whh_l0"][:] = 0.5
+    model.params_["Why"][:] = [[3.0], [-1.0]]
+    return model
+
+
+def test_norms_halve_with_each_step(linear):
+    norms = plot.gradient_norms(linear, "ab" * 30, max_distance=12, n_positions=40)
+    # dL/dh = (p - onehot) Why with p = (1/2, 1/2): ±(3 + 1) / 2
+    np.testing.assert_allclose(norms.h, np.broadcast_to(2 * 0.5 ** np.arange(13), (40, 1, 13)))
+    assert norms.c is None
+    assert (norms.positions[0], norms.positions[-1]) == (13, 59)
+
+
+def test_curve_and_where_it_vanishes(linear):
+    ax = plot.gradient_flow(linear, "ab" * 30, max_distance=12)
+    curves = {line.get_label(): line for line in ax.lines}
+    np.testing.assert_allclose(curves["layer 0: h"].get_ydata(), 2 * 0.5 ** np.arange(13))
+    (cross,) = (line for line in ax.lines if line.get_marker() == "X" and len(line.get_xdata()))
+    assert list(cross.get_xdata()) == [10]  # 2^-10 is the first below 1/1000
+    assert curves["seq_length = 7"].get_xdata() == [7, 7]
+    assert ax.get_yscale() == "log"
+
+
+def test_curve_that_does_not_vanish_has_no_cross(linear):
+    ax = plot.gradient_flow(linear, "ab" * 30, max_distance=5)
+    assert not any(line.get_marker() == "X" for line in ax.lines)
+    assert not any("seq_length" in line.get_label() for line in ax.lines)
+
+
+def test_curves_of_layers_and_cells():
+    model = CharRNN(5, num_layers=2, cell="lstm", max_steps=0, random_state=0, dtype="float64").fit("abc")
+    text = "abcbacab" * 8
+    norms = plot.gradient_norms(model, text, max_distance=9)
+    assert norms.h.shape == norms.c.shape == (32, 2, 10)
+    dh, dc = model.gradient(text[: norms.positions[0] + 1], at=int(norms.positions[0])).states
+    np.testing.assert_allclose(norms.c[0, 1, 3], np.linalg.norm(dc[1, norms.positions[0] - 4]))
+    np.testing.assert_allclose(norms.h[0, 0, 0], np.linalg.norm(dh[0, norms.positions[0] - 1]))
+    ax = plot.gradient_flow(model, text, max_distance=9)
+    curves = {line.get_label(): line.get_ydata() for line in ax.lines}
+    np.testing.assert_allclose(curves["layer 1: c"], norms.c[:, 1].mean(axis=0))
+    assert list(curves)[:4] == ["layer 0: h", "layer 1: h", "layer 0: c", "layer 1: c"]
+
+
+def test_text_must_be_long_enough(linear):
+    with pytest.raises(InvalidInputError, match="text has 44 symbols, but max_distance=12 and n_positions=32 need 45"):
+        plot.gradient_flow(linear, "ab" * 22, max_distance=12)
+
+
+def test_threshold_is_a_part(linear):
+    with pytest.raises(InvalidInputError, match="vanished"):
+        plot.gradient_flow(linear, "ab" * 30, max_distance=12, vanished=1.0)
