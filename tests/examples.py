@@ -169,7 +169,7 @@ class Run:
             reduce=reduce,
         )
 
-    def steps(self, *counts, look=lambda: None):
+    def steps(self, *counts, after_each=lambda: None):
         """Take steps in pieces of these sizes, and record loss and position after each piece; return the run."""
         with self.trainer as trainer:
             for n in counts:
@@ -177,7 +177,7 @@ class Run:
                 trainer.advance(np.array([self.rate(first + i) for i in range(n)], np.float64))
                 self.losses.append(self.loss)
                 self.positions.append(self.cursor.position)
-                look()
+                after_each()
             trainer.finish()
         return self
 

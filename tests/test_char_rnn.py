@@ -559,7 +559,7 @@ def test_more_threads_than_the_kernels_know():
 
 
 def explosive(n_threads, text):
-    """A model that meets its first non-finite loss in the middle of `text`, where the only "!" is read."""
+    """A model whose first loss that is not finite comes in the middle of `text`, where the only "!" is read."""
     model = small(0, batch_size=2 if n_threads == 2 else 1, n_threads=n_threads).fit(text)
     model.params_["Wxh_l0"][:, model.vocabulary_.index("!")] = np.nan
     return model
@@ -675,8 +675,8 @@ def run(program, timeout):
 
 
 @pytest.mark.parametrize("where", ["before", "after"])
-@pytest.mark.parametrize("sweeps", [1, 1.5])
-def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
+@pytest.mark.parametrize("epochs", [1, 1.5])
+def test_ctrl_c_while_threads_wait_for_one_another(where, epochs):
     program = f"""
         from crnn import CharRNN
         from crnn.training import trainer
@@ -690,7 +690,7 @@ def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
 
         class Interrupted(trainer.Trainer):
             def _train(self, rank, *rest):
-                come = rank or self.cursor.n_steps < {sweeps} * self.streams.steps_per_epoch
+                come = rank or self.cursor.n_steps < {epochs} * self.streams.steps_per_epoch
                 if come or {where!r} == "after":
                     super()._train(rank, *rest)
                 if not come:
@@ -706,7 +706,7 @@ def test_ctrl_c_while_threads_wait_for_one_another(where, sweeps):
             print(learned(interrupted) == learned(model(interrupted.n_steps_).fit({TEXT!r})), interrupted.n_steps_)
     """
     steps_per_epoch = -(-((len(TEXT) - 1) // 16 - 5) // 5)
-    steps = math.ceil(sweeps * steps_per_epoch) + (where == "after")
+    steps = math.ceil(epochs * steps_per_epoch) + (where == "after")
     assert run(program, timeout=20) == f"True {steps}\n"
 
 
@@ -748,7 +748,7 @@ def test_a_fork_in_a_callback_goes_on_in_both_processes(when):
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a timer as POSIX has it")
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_ctrl_c_at_any_moment_ends_and_keeps_every_complete_step(n_threads):
-    """Early on, and with many looks, handing out work takes most of the time."""
+    """Early on, and with many polls, handing out work takes most of the time."""
     program = f"""
         import random
         import signal

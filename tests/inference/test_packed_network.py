@@ -20,22 +20,22 @@ from crnn.inference.packed_network import SCORE_ROWS, PackedNetwork
 B = 19  # more than two blocks of rows of any register tile
 SIZES = [(5, 1), (13, 16), (67, 61), (101, 131)]  # V, H
 CELLS = ["rnn", "gru", "lstm"]
-DOORS = ["feed", "sample", "log_probabilities"]
+ENTRY_POINTS = ["feed", "sample", "log_probabilities"]
 
 
-def run(packed, door, inputs, state):
-    """Return what a door gives for the symbols or uniforms (n, B), and the states after it."""
+def run(packed, entry_point, inputs, state):
+    """Return the result of an entry point for symbols or uniforms (n, B), and the states after them."""
     state = tuple(array.copy() for array in state)
-    if door == "sample":
+    if entry_point == "sample":
         return packed.sample(inputs, 0.8, state), state
-    if door == "log_probabilities":
+    if entry_point == "log_probabilities":
         return packed.log_probabilities(inputs, state), state
     packed.feed(inputs, state)
     return np.empty(inputs.shape), state
 
 
-def inputs_of(door, V, n):
-    if door == "sample":
+def inputs_of(entry_point, V, n):
+    if entry_point == "sample":
         return np.random.default_rng(4).random((n, B))
     return symbols(V, n * B, np.int32).reshape(n, B)
 
@@ -59,20 +59,21 @@ PARTS += [slice(i, i + 1) for i in range(1, B - 1)] + [slice(3, 5), slice(2, 15)
 
 # Every cell with every size and entry point, with one layer and two in turns.
 NETWORKS = [
-    (cell, 1 + i % 2, door, *size) for i, (cell, size, door) in enumerate(itertools.product(CELLS, SIZES, DOORS))
+    (cell, 1 + i % 2, entry_point, *size)
+    for i, (cell, size, entry_point) in enumerate(itertools.product(CELLS, SIZES, ENTRY_POINTS))
 ]
 
 
-@pytest.mark.parametrize(("cell", "num_layers", "door", "V", "H"), NETWORKS)
-def test_a_stream_is_the_same_bits_among_any_others(kernels, dtype, cell, num_layers, door, V, H):
+@pytest.mark.parametrize(("cell", "num_layers", "entry_point", "V", "H"), NETWORKS)
+def test_a_stream_is_the_same_bits_among_any_others(kernels, dtype, cell, num_layers, entry_point, V, H):
     layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
-    inputs, state = inputs_of(door, V, 7), states(B, H, dtype, cell=cell, num_layers=num_layers)
-    out, after = run(PackedNetwork.pack(layout, params, one_row=False), door, inputs, state)
+    inputs, state = inputs_of(entry_point, V, 7), states(B, H, dtype, cell=cell, num_layers=num_layers)
+    out, after = run(PackedNetwork.pack(layout, params, one_row=False), entry_point, inputs, state)
     for one_row, scoring in [(False, False), (True, False), (True, True)]:  # nor does it depend on these
         packed = PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring)
         for part in PARTS:
-            own, own_after = run(packed, door, np.ascontiguousarray(inputs[:, part]), some(state, part))
-            if door != "feed":
+            own, own_after = run(packed, entry_point, np.ascontiguousarray(inputs[:, part]), some(state, part))
+            if entry_point != "feed":
                 assert same_bits(own, np.ascontiguousarray(out[:, part]))
             assert same_states(own_after, some(after, part))
 
@@ -82,39 +83,39 @@ LENGTH = 2 * SCORE_ROWS + 9
 
 @pytest.fixture(scope="module")
 def whole():
-    """What a door gives for a text that is not cut, by door and cell; computed once."""
+    """The result for a text that is not cut, by entry point and cell; computed once."""
     found = {}
 
-    def of(door, cell):
-        if (door, cell) not in found:
+    def of(entry_point, cell):
+        if (entry_point, cell) not in found:
             V, H = 31, 17
             layout, params = network(V, H, np.float32, cell=cell, num_layers=2)
             packed = PackedNetwork.pack(layout, params, one_row=False)
-            inputs, state = inputs_of(door, V, LENGTH), states(B, H, np.float32, cell=cell, num_layers=2)
-            found[door, cell] = packed, inputs, state, *run(packed, door, inputs, state)
-        return found[door, cell]
+            inputs, state = inputs_of(entry_point, V, LENGTH), states(B, H, np.float32, cell=cell, num_layers=2)
+            found[entry_point, cell] = packed, inputs, state, *run(packed, entry_point, inputs, state)
+        return found[entry_point, cell]
 
     return of
 
 
 @settings(max_examples=25)
 @given(at=st.lists(st.integers(0, LENGTH), max_size=5).map(sorted))
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_text_is_the_same_bits_however_it_is_cut(whole, cell, door, at):
-    packed, inputs, state, out, after = whole(door, cell)
+def test_a_text_is_the_same_bits_however_it_is_cut(whole, cell, entry_point, at):
+    packed, inputs, state, out, after = whole(entry_point, cell)
     pieces = []
     for first, last in zip([0, *at], [*at, LENGTH], strict=True):
-        piece, state = run(packed, door, inputs[first:last], state)
+        piece, state = run(packed, entry_point, inputs[first:last], state)
         pieces.append(piece)
-    if door != "feed":
+    if entry_point != "feed":
         assert same_bits(np.concatenate(pieces), out)
     assert same_states(state, after)
 
 
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_doors_lead_to_the_same_state(kernels, dtype, cell, num_layers):
+def test_the_entry_points_lead_to_the_same_state(kernels, dtype, cell, num_layers):
     layout, params = network(31, 17, dtype, cell=cell, num_layers=num_layers)
     packed = PackedNetwork.pack(layout, params, one_row=False)
     uniforms, state = inputs_of("sample", 31, 23), states(B, 17, dtype, cell=cell, num_layers=num_layers)
@@ -167,9 +168,9 @@ def test_nothing_to_read_is_nothing(dtype, cell):
     layout, params = network(7, 5, dtype, cell=cell, num_layers=2)
     packed = PackedNetwork.pack(layout, params, one_row=False)
     state = states(2, 5, dtype, cell=cell, num_layers=2)
-    for door in DOORS:
-        empty = np.empty((0, 2)) if door == "sample" else np.empty((0, 2), np.int32)
-        out, after = run(packed, door, empty, state)
+    for entry_point in ENTRY_POINTS:
+        empty = np.empty((0, 2)) if entry_point == "sample" else np.empty((0, 2), np.int32)
+        out, after = run(packed, entry_point, empty, state)
         assert out.shape == (0, 2)
         assert same_states(after, state)
 

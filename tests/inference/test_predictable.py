@@ -41,7 +41,7 @@ def bits(model):
     return b"".join(array.tobytes() for array in arrays)
 
 
-# The dtypes take turns and there is one thread or two, so that each meets every cell and every optimiser.
+# The dtypes take turns and there is one thread or two, so that each value occurs with every cell and every optimiser.
 RUNS = [
     (cell, optimizer, DTYPES[i % 2], 1 + i % 2)
     for i, (cell, optimizer) in enumerate(itertools.product(["rnn", "gru", "lstm"], ["adagrad", "rmsprop", "adam"]))

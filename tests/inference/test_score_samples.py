@@ -308,10 +308,10 @@ def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):
         model.score_samples(["a"] * 1000)
 
 
-# --- the kernel's door
+# --- the kernel's entry point
 
 
-def door(model, **changes):
+def score_strings(model, **changes):
     """Call the kernel for the strings ab and c; `changes` of the arguments."""
     network = PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=False, scoring=True)
     work = network.workspace(2, network.zero_state(2))
@@ -340,16 +340,16 @@ def door(model, **changes):
         ({"starts": np.array([0])}, "starts"),
     ],
 )
-def test_the_door_lets_nothing_wrong_in(model, changes, message):
+def test_the_entry_point_refuses_what_does_not_fit(model, changes, message):
     with pytest.raises(ValueError, match=message):
-        door(model, **changes)
+        score_strings(model, **changes)
 
 
-def test_the_door_adds_to_what_is_there(model):
-    scores = door(model)
+def test_scores_are_added_to_what_is_there(model):
+    scores = score_strings(model)
     assert scores.tolist() == model.score_samples(["ab", "c"]).tolist()
     before = scores.copy()
-    door(model, out=scores)
+    score_strings(model, out=scores)
     np.testing.assert_allclose(scores, 2 * before, rtol=1e-15)
 
 

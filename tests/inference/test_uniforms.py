@@ -56,7 +56,7 @@ def test_streams_of_one_seed_are_independent(seed):
     assert abs(np.corrcoef(numbers)[np.triu_indices(3, 1)]).max() < 0.06
 
 
-def test_doors_refuse_shapes_that_do_not_fit(kernels):
+def test_entry_points_refuse_shapes_that_do_not_fit(kernels):
     states, pair, one = np.zeros((3, 2), np.uint64), np.zeros(2, np.uint64), np.zeros(1, np.uint64)
     for bad in [(states[:, :1].copy(), pair, pair), (states, one, pair), (states, pair, one)]:
         with pytest.raises(ValueError, match="size"):

@@ -19,7 +19,7 @@ from crnn.reference import optimizers as reference_optimizers
 
 V, H, T, B = 7, 5, 3, 2
 NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2)]
-MEMORIES = {"adagrad": ("sum",), "rmsprop": ("square_avg",), "adam": ("exp_avg", "exp_avg_sq")}
+STATE_NAMES = {"adagrad": ("sum",), "rmsprop": ("square_avg",), "adam": ("exp_avg", "exp_avg_sq")}
 
 
 def network(cell="rnn", L=1, *, vocab_size=V, hidden_size=H, seed=0):
@@ -229,10 +229,10 @@ def test_single_precision_stays_single(chunk):
         assert a32.dtype == np.float32
         np.testing.assert_allclose(a32, a, atol=1e-5)
     assert all(s.dtype == np.float32 for s in after32)
-    for name, states in MEMORIES.items():
-        memory = [single.tensors(single.zeros()) for _ in states]
-        reference_optimizers.update(name, p32, d32, memory, 0.1, 0.5, 0.25)
-        assert all(a.dtype == np.float32 for part in (p32, *memory) for a in part)
+    for name, states in STATE_NAMES.items():
+        optimizer_state = [single.tensors(single.zeros()) for _ in states]
+        reference_optimizers.update(name, p32, d32, optimizer_state, 0.1, 0.5, 0.25)
+        assert all(a.dtype == np.float32 for part in (p32, *optimizer_state) for a in part)
 
 
 # ----------------------------------------------------------------------- training
@@ -250,13 +250,13 @@ def test_train_step_changes_parameters_and_memory_in_place(chunk):
         np.testing.assert_allclose(now, before - 0.1 * gradient / np.sqrt(gradient**2 + 1e-8))
 
 
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", STATE_NAMES)
 def test_every_optimiser_learns_a_chunk_by_heart(chunk, name):
     layout, flat, x, targets, state = chunk
-    p, memory = layout.tensors(flat.copy()), [layout.tensors(layout.zeros()) for _ in MEMORIES[name]]
+    p, optimizer_state = layout.tensors(flat.copy()), [layout.tensors(layout.zeros()) for _ in STATE_NAMES[name]]
     losses = [
         reference.train_step(
-            p, layout.cell, memory, x, targets, state, 0.03, optimizer=name, clip_norm=5.0, step=step
+            p, layout.cell, optimizer_state, x, targets, state, 0.03, optimizer=name, clip_norm=5.0, step=step
         )[0]
         for step in range(1, 151)
     ]
@@ -366,7 +366,7 @@ def test_the_network_is_pytorchs(torch, chunk):
         np.testing.assert_allclose(mine, other, rtol=0, atol=1e-10, err_msg=name)
 
 
-# Adagrad has its epsilon inside the root here, and PyTorch adds its own outside: they meet where the memory is near 1.
+# Adagrad adds epsilon inside the root here, and PyTorch outside of it: both agree where the sum is near 1.
 def torch_optimiser(torch, name, parameters, learning_rate, weight_decay):
     return {
         "adagrad": lambda: torch.optim.Adagrad(parameters, learning_rate, initial_accumulator_value=1.0),
@@ -379,27 +379,28 @@ def torch_optimiser(torch, name, parameters, learning_rate, weight_decay):
 
 @pytest.mark.peers
 @pytest.mark.parametrize("clip_norm", [math.inf, 3.0])
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", STATE_NAMES)
 def test_updates_are_pytorchs(torch, name, clip_norm):
     rng = np.random.default_rng(0)
     p = [rng.normal(size=shape) for shape in ((3, 5), (7,))]
     parameters = [torch.nn.Parameter(torch.from_numpy(a.copy())) for a in p]
     decay = 0.1 if name == "adam" else 0.0
     optimiser = torch_optimiser(torch, name, parameters, 0.01, decay)
-    memory = [[np.full_like(a, float(name == "adagrad")) for a in p] for _ in MEMORIES[name]]
+    optimizer_state = [[np.full_like(a, float(name == "adagrad")) for a in p] for _ in STATE_NAMES[name]]
     for step in range(1, 6):
         d = [rng.normal(size=a.shape) for a in p]
         norm = reference_optimizers.update(
-            name, p, d, memory, 0.01, clip_norm=clip_norm, weight_decay=decay, step=step, beta_1=0.7, beta_2=0.96
-        )
+            name, p, d, optimizer_state, 0.01, clip_norm=clip_norm, weight_decay=decay, step=step, beta_1=0.7,
+            beta_2=0.96,
+        )  # fmt: skip
         for parameter, g in zip(parameters, d, strict=True):
             parameter.grad = torch.from_numpy(g.copy())
         assert torch.nn.utils.clip_grad_norm_(parameters, clip_norm).item() == pytest.approx(norm, rel=1e-14)
         optimiser.step()
         for mine, theirs in zip(p, parameters, strict=True):
             np.testing.assert_allclose(mine, theirs.detach(), rtol=0, atol=1e-10 * step)
-        for k, state in enumerate(MEMORIES[name]):
-            for mine, parameter in zip(memory[k], parameters, strict=True):
+        for k, state in enumerate(STATE_NAMES[name]):
+            for mine, parameter in zip(optimizer_state[k], parameters, strict=True):
                 np.testing.assert_allclose(mine, optimiser.state[parameter][state], rtol=0, atol=1e-12)
 
 

@@ -11,20 +11,20 @@ from crnn.reference import optimizers as reference_optimizers
 
 
 def test_adagrad_worked_by_hand():
-    p, d, memory = np.array([1.0, 1.0, 1.0]), np.array([3.0, -7.0, 0.0]), np.array([16.0, 0.0, 0.0])
-    norm = reference_optimizers.update("adagrad", [p], [d], [[memory]], learning_rate=0.1, clip=5.0)
-    # 3: memory 16 + 9 = 25, step 0.1 * 3 / 5.  -7 is clipped to -5: memory 25, step -0.1.  0: nothing at all.
-    np.testing.assert_array_equal(memory, [25, 25, 0])
+    p, d, state = np.array([1.0, 1.0, 1.0]), np.array([3.0, -7.0, 0.0]), np.array([16.0, 0.0, 0.0])
+    norm = reference_optimizers.update("adagrad", [p], [d], [[state]], learning_rate=0.1, clip=5.0)
+    # 3: state 16 + 9 = 25, step 0.1 * 3 / 5.  -7 is clipped to -5: state 25, step -0.1.  0: nothing at all.
+    np.testing.assert_array_equal(state, [25, 25, 0])
     np.testing.assert_allclose(p, [1 - 0.06, 1 + 0.1, 1], atol=1e-9)
     np.testing.assert_array_equal(d, [3, -7, 0])
     assert norm == pytest.approx(math.sqrt(58))
 
 
 def test_rmsprop_worked_by_hand():
-    p, d, memory = np.array([1.0, 1.0, 1.0]), np.array([3.0, -7.0, 0.0]), np.array([16 - 9 / 99, 0.0, 1.0])
-    reference_optimizers.update("rmsprop", [p], [d], [[memory]], learning_rate=0.1, clip=5.0)
-    # 3: 0.99 memory + 0.01 * 9 = 15.84; -5: 0.01 * 25 = 0.5²; 0: the memory fades, the weight stays.
-    np.testing.assert_allclose(memory, [15.84, 0.25, 0.99], rtol=1e-14)
+    p, d, state = np.array([1.0, 1.0, 1.0]), np.array([3.0, -7.0, 0.0]), np.array([16 - 9 / 99, 0.0, 1.0])
+    reference_optimizers.update("rmsprop", [p], [d], [[state]], learning_rate=0.1, clip=5.0)
+    # 3: 0.99 state + 0.01 * 9 = 15.84; -5: 0.01 * 25 = 0.5²; 0: the state fades, the weight stays.
+    np.testing.assert_allclose(state, [15.84, 0.25, 0.99], rtol=1e-14)
     np.testing.assert_allclose(p, [1 - 0.3 / math.sqrt(15.84), 2, 1], rtol=1e-7)
 
 

@@ -1,4 +1,4 @@
-"""Trainer: min-char-rnn's sweep, the same bits however a run is cut, what is left after a divergence or Ctrl-C."""
+"""Trainer: min-char-rnn's epochs, the same bits however a run is cut, what is left after a divergence or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def assert_is_reference(run, expected, rtol):
         np.testing.assert_allclose(mine, its, rtol=rtol, atol=rtol)
 
 
-# ------------------------------------------------------------------------- the sweep
+# ------------------------------------------------------------------------ the epochs
 
 
 def positions_of_min_char_rnn(length, seq_length, n_steps):
@@ -57,7 +57,7 @@ def positions_of_min_char_rnn(length, seq_length, n_steps):
 
 
 @pytest.mark.parametrize("length", range(2, 5 * 5 + 1))
-def test_the_sweep_is_that_of_min_char_rnn(length):
+def test_an_epoch_is_that_of_min_char_rnn(length):
     T = 5
     layout, params = network(V, H)
     sum_, state, ids = memory(layout), states(1, H), symbols(V, length)
@@ -72,7 +72,7 @@ def test_the_sweep_is_that_of_min_char_rnn(length):
     np.testing.assert_allclose(run.state, h, rtol=1e-9)
 
 
-def test_each_stream_sweeps_its_part_of_the_text():
+def test_each_stream_reads_its_part_of_the_text():
     arguments = start(B=3, chunks=3)
     run = Run(*arguments, T=T, learning_rate=0.01).steps(8)
     assert_is_reference(run, expected_run(*arguments, 8, T=T, learning_rate=0.01), 1e-9)
@@ -92,7 +92,7 @@ OPTIONS = [
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options.get("optimizer", "default"))
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_every_cell_and_optimiser_is_that_of_the_reference_over_sweeps(cell, options, n_threads):
+def test_every_cell_and_optimiser_is_that_of_the_reference_over_epochs(cell, options, n_threads):
     arguments = start(B=3, chunks=3, cell=cell, num_layers=2, optimizer=options.get("optimizer", "adagrad"))
     options = {"T": T, "learning_rate": 0.01, "optimizer_start": 4, **options}
     run = Run(*arguments, n_threads=n_threads, n_steps=13, **options).steps(3, 5)
@@ -104,7 +104,7 @@ def test_every_cell_and_optimiser_is_that_of_the_reference_over_sweeps(cell, opt
 def test_the_smoothed_loss_is_that_of_min_char_rnn():
     seen = []
     run = Run(*start(), T=T)
-    run.steps(*[1] * 11, look=lambda: seen.append((run.cursor.n_steps, run.loss, run.cursor.smooth_loss)))
+    run.steps(*[1] * 11, after_each=lambda: seen.append((run.cursor.n_steps, run.loss, run.cursor.smooth_loss)))
     expected = T * math.log(V)
     for n, (n_steps, loss, smooth_loss) in enumerate(seen, start=1):
         expected = expected * 0.999 + loss * 0.001
@@ -141,7 +141,7 @@ def test_a_row_is_left_alone_in_the_steps_without_its_symbol():
     ids[T + 1 :] = [0] * (T - 1) + [2] * (len(ids) - 2 * T)
     run = Run(layout, params, sum_, state, ids, T=T)
     rows = [layout.tensors(params).layers[0].Wx]
-    run.steps(1, 1, 1, look=lambda: rows.append(layout.tensors(run.params).layers[0].Wx.copy()))
+    run.steps(1, 1, 1, after_each=lambda: rows.append(layout.tensors(run.params).layers[0].Wx.copy()))
     changed = [set(np.flatnonzero((a != b).any(axis=1)).tolist()) for a, b in itertools.pairwise(rows)]
     chunks = [set(ids[p : p + T].tolist()) for p in (0, T, 2 * T)]
     assert changed == chunks
@@ -238,7 +238,7 @@ def test_there_are_no_more_threads_than_streams():
 def test_the_threads_end_with_the_call():
     before = threading.active_count()
     during = []
-    Run(*start(B=3), T=T, n_threads=3).steps(5, look=lambda: during.append(threading.active_count()))
+    Run(*start(B=3), T=T, n_threads=3).steps(5, after_each=lambda: during.append(threading.active_count()))
     assert set(during) == {before + 2}
     assert threading.active_count() == before
 
@@ -262,35 +262,35 @@ def test_training_puts_the_treatment_of_denormal_numbers_back(B):
     assert (tiny * np.float32(2) > tiny).all()
 
 
-# -------------------------------------------------------------------- looks and stops
+# --------------------------------------------------------------- between the pieces
 
 
 def test_epochs_are_counted_from_the_start_of_the_call():
     run = Run(*start(), T=T, n_steps=100)
     seen = []
-    run.steps(5, 5, 7, look=lambda: seen.append((run.cursor.n_steps, run.trainer.epoch)))
+    run.steps(5, 5, 7, after_each=lambda: seen.append((run.cursor.n_steps, run.trainer.epoch)))
     assert seen == [(n, (n - 100) / run.streams.steps_per_epoch) for n in (105, 110, 117)]
 
 
-def test_the_state_is_stored_for_each_look():
+def test_the_state_is_stored_after_each_piece():
     run = Run(*start(B=3), T=T, n_threads=2)
     after = {n: Run(*start(B=3), T=T, n_threads=2).steps(n).state for n in (2, 4)}
     seen = {}
-    run.steps(2, 2, look=lambda: seen.update({run.cursor.n_steps: run.state[0].copy()}))
+    run.steps(2, 2, after_each=lambda: seen.update({run.cursor.n_steps: run.state[0].copy()}))
     for n, (state,) in after.items():
         np.testing.assert_array_equal(seen[n], state)
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_an_exception_in_a_look_leaves_whole_steps(n_threads):
+def test_an_exception_between_pieces_leaves_whole_steps(n_threads):
     run = Run(*start(B=3), T=T, n_threads=n_threads)
 
-    def look():
+    def interrupt():
         if run.cursor.n_steps == 6:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run.steps(*[2] * 500, look=look)
+        run.steps(*[2] * 500, after_each=interrupt)
     assert run.cursor.n_steps == 6
     assert run.bits() == Run(*start(B=3), T=T, n_threads=n_threads).steps(6).bits()
 
@@ -492,14 +492,14 @@ def test_the_blas_is_held_at_one_thread_and_let_go(error, n_threads):
     run = Run(*start(B=2), T=T, n_threads=n_threads)
     during = []
 
-    def look():
+    def interrupt():
         during.extend(blas_threads())
         if error:
             raise error
 
     with scipy_blas.controller.limit(limits=2):
         with pytest.raises(error) if error else contextlib.nullcontext():
-            run.steps(3, look=look)
+            run.steps(3, after_each=interrupt)
         assert set(blas_threads()) == {2}
     assert set(during) == {1}
 
