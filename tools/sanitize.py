@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPILED = (
     "kernels/test_kernels.py",
     "kernels/test_optimizers.py",
-    "kernels/test_crew.py",
+    "kernels/test_thread_groups.py",
+    "kernels/test_reduction.py",
+    "kernels/test_requests.py",
     "kernels/test_elementwise.py",
     "training/test_trainer.py",
     "inference/test_packed_network.py",

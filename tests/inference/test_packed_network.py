@@ -98,7 +98,7 @@ def whole():
     return of
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(at=st.lists(st.integers(0, LENGTH), max_size=5).map(sorted))
 @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 @pytest.mark.parametrize("cell", CELLS)
