@@ -149,6 +149,21 @@ def test_bytes_read_as_characters(page_of):
     assert driver.execute_script(SHOWN) == ["z", "w", "ö", "·", "l", "f"]
 
 
+@pytest.mark.parametrize(
+    ("symbols", "codes", "shown"),
+    [
+        (b"ab", [0xC3, 0xB6, 0xC3, 0x61, 0, 0xFF, 10], ["ö", "·", "xc3", "a", "x00", "xff", "↵\n"]),
+        (b"ab", [0xE2, 0x82, 0xAC, 0xED, 0xA0, 0x80], ["€", "·", "·", "xed", "xa0", "x80"]),
+        ("ab", [97, 0x202E, 0x200F, 0xD800, 0x301, 9, 0x1F600], ["a", "�", "�", "�", "◌\u0301", "→\t", "😀"]),
+    ],
+    ids=["bytes", "UTF-8", "characters"],
+)
+def test_every_symbol_can_be_seen(page_of, symbols, codes, shown):
+    script = """const data = JSON.parse(document.getElementById("data").textContent);
+        return new Symbols(data.vocabulary).glyphs(arguments[0]);"""
+    assert page_of(random_language_model(symbols)).execute_script(script, codes) == shown
+
+
 def test_surprisal_of_what_is_typed(page_of):
     model, text = model_of("two layers"), "not to be or"
     driver = page_of(model)
@@ -204,6 +219,27 @@ def test_typing_stops_the_writing(page_of):
     wait(driver, f"{SHOWN}.length === 2 && document.getElementById('stop').disabled")
 
 
+@pytest.mark.parametrize(
+    "worker",
+    [
+        "class { constructor() { throw new Error('forbidden'); } }",
+        "class { constructor() { setTimeout(() => this.onerror(), 50); } postMessage() {} }",
+    ],
+    ids=["throws", "fails later"],
+)
+def test_without_a_worker_the_page_works_itself(page_of, driver, worker):
+    source = {"source": f"window.Worker = {worker};"}
+    script = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
+    try:
+        model = model_of("gru")
+        write(page_of(model), beginning="to be")
+    finally:
+        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    assert "".join(driver.execute_script(SHOWN)) == "to be" + model.sample(
+        200, prime="to be", temperature=0.8, random_state=0
+    )
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", MODELS)
 def test_no_message_no_request_and_contrast(page_of, name, dark):
@@ -221,6 +257,12 @@ def test_a_phone(page_of):
     write(driver, beginning="to be", n=100)
     assert driver.execute_script("return document.documentElement.scrollWidth") == 360
     set_size(driver, 1100)
+
+
+def test_a_title_shows_what_it_holds(driver, tmp_path):
+    export_html(model_of("rnn"), tmp_path / "page.html", title="<b>{live}\u202e\ud800")
+    assert opened(driver, tmp_path / "page.html").title == "<b>{live}��"
+    assert driver.find_element("css selector", "h1").text == "<b>{live}��"
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from crnn.export.page import embedded_json, html_page
+from crnn.export.page import embedded_json, filled, html_page
 
 STRANGE = [
     "</script><script>alert(1)</script>",
@@ -56,3 +56,7 @@ def test_the_policy_names_the_scripts_and_styles_of_the_page():
 def test_a_script_that_would_end_its_element_is_refused(source):
     with pytest.raises(AssertionError):
         page(script=source)
+
+
+def test_a_part_that_looks_like_a_mark_is_left_alone():
+    assert filled("{title}{live}", title="{live}", live="x") == "{live}x"

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InvalidInputError
 from ..files.atomic_file import write_atomically
-from .page import assets, html_page
+from .page import assets, filled, html_page, printable_title
 from .weights import FittedModel, Weights
 
 __all__ = ["ENGINE", "INTERFACE", "encoded_weights", "export_html", "live_data", "summary"]
@@ -27,14 +27,13 @@ def export_html(
 ) -> None:
     """Write a model as one HTML page in which the network runs; `ExportMethods.export_html` documents it."""
     weights = Weights.of(model, np.float32)
-    body = assets(__package__, ["live_page.html"])
-    title = "A character model" if title is None else title
-    for name, html in {
-        "title": escape(title),
-        "summary": escape(summary(model, weights)),
-        "live": assets(__package__, ["live.html"]),
-    }.items():
-        body = body.replace(f"{{{name}}}", html)
+    title = printable_title(title)
+    body = filled(
+        assets(__package__, ["live_page.html"]),
+        title=escape(title),
+        summary=escape(summary(model, weights)),
+        live=assets(__package__, ["live.html"]),
+    )
     page = html_page(
         title=title,
         body=body,

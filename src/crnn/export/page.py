@@ -6,12 +6,13 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from importlib import resources
 from typing import Any
 
-__all__ = ["assets", "embedded_json", "html_page"]
+__all__ = ["assets", "embedded_json", "filled", "html_page", "printable_title"]
 
 # Nothing is fetched, from anywhere; only the scripts and styles of the page itself are used, known by their hashes. The
 # worker's source is one of those scripts. The empty icon keeps a browser from asking a server for one.
@@ -77,7 +78,7 @@ def html_page(
         policy=policy, title=escape(title), style=style, body=body, data=embedded_json(data), weights=weights,
         engine=engine, script=script,
     )  # fmt: skip
-    return page.encode("utf-8", "replace")  # a title or a file name may hold lone surrogates
+    return page.encode("utf-8", "replace")
 
 
 def embedded_json(value: Any) -> str:
@@ -101,6 +102,31 @@ def assets(package: str, names: Iterable[str]) -> str:
     """Return the text of files in the folder ``web`` of a package, one after another."""
     folder = resources.files(package).joinpath("web")
     return "\n".join(folder.joinpath(name).read_text("utf-8").rstrip("\n") for name in names)
+
+
+def filled(html: str, **parts: str) -> str:
+    """Return HTML with its marks ``{name}`` replaced by other HTML.
+
+    Examples
+    --------
+    >>> filled("<h1>{title}</h1>", title=escape("a < b"))
+    '<h1>a &lt; b</h1>'
+    """
+    marks = re.compile("|".join(re.escape(f"{{{name}}}") for name in parts))
+    return marks.sub(lambda mark: parts[mark[0][1:-1]], html)
+
+
+def printable_title(title: str | None) -> str:
+    r"""Return a title in which what is invisible, or changes the direction of writing, is replaced.
+
+    Examples
+    --------
+    >>> printable_title("a\u202eb\ud800"), printable_title(None)
+    ('a�b�', 'A character model')
+    """
+    if title is None:
+        return "A character model"
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in title)
 
 
 def _finite(value: Any) -> Any:

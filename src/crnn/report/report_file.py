@@ -11,7 +11,7 @@ import numpy as np
 
 from ..char_rnn import CharRNN
 from ..export.html_file import ENGINE, INTERFACE, encoded_weights, live_data, summary
-from ..export.page import assets, html_page
+from ..export.page import assets, filled, html_page, printable_title
 from ..export.weights import Weights
 from ..files.atomic_file import write_atomically
 from .description import curves, facts
@@ -78,14 +78,13 @@ def write_report(
     True
     """
     weights = Weights.of(model, np.float32)
-    title = "A character model" if title is None else title
-    body = assets(__package__, ["report.html"])
-    for name, html in {
-        "title": escape(title),
-        "summary": escape(summary(model, weights)),
-        "live": assets(EXPORT, ["live.html"]),
-    }.items():
-        body = body.replace(f"{{{name}}}", html)
+    title = printable_title(title)
+    body = filled(
+        assets(__package__, ["report.html"]),
+        title=escape(title),
+        summary=escape(summary(model, weights)),
+        live=assets(EXPORT, ["live.html"]),
+    )
     page = html_page(
         title=title,
         body=body,

@@ -2,17 +2,33 @@
 
 // Send requests to the engine, in a worker if there can be one. `receive` gets the answers.
 function startEngine(receive) {
+  const requests = []; // until the first answer, so that the page itself can answer them if the worker fails
+  let answered = false;
+  let pass = null;
+  const workHere = () => {
+    answered = true;
+    const engine = new Engine((answer) => queueMicrotask(() => receive(answer))); // never before the request returns
+    pass = (request) => engine.handle(request);
+    requests.forEach(pass);
+  };
+  const url = URL.createObjectURL(new Blob([byId("engine").textContent], { type: "text/javascript" }));
   try {
-    const source = new Blob([byId("engine").textContent], { type: "text/javascript" });
-    const url = URL.createObjectURL(source);
     const worker = new Worker(url);
-    URL.revokeObjectURL(url);
-    worker.onmessage = (event) => receive(event.data);
-    return (request) => worker.postMessage(request);
+    worker.onmessage = (event) => {
+      answered = true;
+      receive(event.data);
+    };
+    worker.onerror = () => {
+      if (!answered) workHere();
+    };
+    pass = (request) => worker.postMessage(request);
   } catch {
-    const engine = new Engine(receive);
-    return (request) => engine.handle(request);
+    workHere();
   }
+  return (request) => {
+    if (!answered) requests.push(request);
+    pass(request);
+  };
 }
 
 class Live {

@@ -22,7 +22,7 @@ class Symbols {
     const codes = this.kind === "bytes" ? new TextEncoder().encode(text) : Array.from(text, (c) => c.codePointAt(0));
     for (const code of codes) {
       const id = this.idOf.has(code) ? this.idOf.get(code) : this.unknown;
-      if (id === null) strangers.add(this.kind === "bytes" ? `byte ${code}` : glyph(code));
+      if (id === null) strangers.add(this.kind === "bytes" ? `${hexadecimal(code)}` : glyph(code));
       else ids.push(id);
     }
     return { ids, strangers: [...strangers] };
@@ -44,7 +44,7 @@ class Symbols {
   // One visible glyph for each code. In a model of bytes the first byte of a character shows the character.
   glyphs(codes) {
     if (this.kind === "characters") return codes.map(glyph);
-    const shown = codes.map((code) => (code < 128 ? glyph(code) : hexadecimal(code)));
+    const shown = codes.map((code) => (isPlain(code) ? glyph(code) : hexadecimal(code)));
     for (let i = 0; i < codes.length; i++) {
       const length = codes[i] >= 240 ? 4 : codes[i] >= 224 ? 3 : codes[i] >= 194 ? 2 : 1;
       const bytes = codes.slice(i, i + length);
@@ -64,8 +64,13 @@ class Symbols {
   name(id) {
     const code = this.code(id);
     if (code === 32) return "\u2423";
-    return this.kind === "bytes" && code > 127 ? hexadecimal(code) : glyph(code).trim();
+    return this.kind === "bytes" && !isPlain(code) ? hexadecimal(code) : glyph(code).trim();
   }
+}
+
+// Whether a byte is a character of ASCII that can be shown, a tab or a line end; or what is no byte, the end or the unknown.
+function isPlain(code) {
+  return code < 0 || code === 9 || code === 10 || (code >= 32 && code < 127);
 }
 
 function hexadecimal(code) {
