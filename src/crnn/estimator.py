@@ -22,7 +22,7 @@ SYNONYMS = {
 
 
 class Estimator:
-    """Parameters are what the constructor takes, stored as they are; what is learned has names that end in ``_``."""
+    """An object whose constructor stores its parameters unchanged; names of learned attributes end in ``_``."""
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class Estimator:
         Parameters
         ----------
         deep : bool, default=True
-            There for the convention; no parameter holds an estimator.
+            Present for scikit-learn's convention; no parameter holds an estimator.
 
         Examples
         --------
@@ -46,7 +46,7 @@ class Estimator:
         return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters by name; they are checked when they are used.
+        """Change parameters by name; `fit` checks their values.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class Estimator:
         return self
 
     def __repr__(self) -> str:
-        # What is shown is compared: a parameter may be anything, an array too, until it is checked.
+        # Texts are compared, not values: an unchecked parameter may be anything, even an array.
         shown = {name: (repr(getattr(self, name)), repr(default)) for name, default in self._defaults().items()}
         changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
         return f"{type(self).__name__}({', '.join(changed)})"
@@ -110,7 +110,7 @@ class Estimator:
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Say of an attribute that training sets that the model is not fitted (called when it is not there)."""
+        """Raise NotFittedError for a missing attribute that training sets, AttributeError for any other."""
         learned = any(name in inspect.get_annotations(base) for base in type(self).__mro__)
         if learned or isinstance(getattr(type(self), name, None), property):
             raise NotFittedError.before(f"reading {name}", estimator=type(self).__name__)

@@ -10,7 +10,7 @@ from crnn import CharRNN
 from crnn.cli import main as cli
 from crnn.cli import train as train_command
 from crnn.training import run as training
-from crnn.training.recommended import LEAST_STEPS
+from crnn.training.recommended import MIN_STEPS
 
 
 def go_on(*options):
@@ -64,7 +64,7 @@ def test_time(folder, monkeypatch, time, seconds, origin):
     monkeypatch.setattr(train_command, "train_and_save", lambda arguments, model, train: train() and 0)
     cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, *origin])
     assert [budget.seconds for budget in seen] == [seconds]
-    assert [budget.n_steps for budget in seen] == [None if origin else LEAST_STEPS]  # for so short a text
+    assert [budget.n_steps for budget in seen] == [None if origin else MIN_STEPS]  # for so short a text
 
 
 def test_what_is_given_beside_a_time_replaces_what_is_recommended(folder, capsys):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from crnn import CharRNN, InvalidInputError
 from crnn.model.cells import CELLS
 from crnn.training.recommended import (
-    MOST_DROPOUT,
-    MOST_SWEEPS,
+    MAX_DROPOUT,
+    MAX_EPOCHS,
     OPERATIONS,
     RECIPES,
     SEQ_LENGTH,
@@ -36,8 +36,8 @@ def test_every_recommendation_is_a_model(n_symbols, seconds, speed, cell):
     parameters = recommend(n_symbols, seconds, speed=speed, cell=cell)
     model = CharRNN(**parameters)
     assert model.cell == cell
-    assert 0 <= model.dropout <= MOST_DROPOUT
-    assert 0 <= model.weight_dropout <= MOST_DROPOUT
+    assert 0 <= model.dropout <= MAX_DROPOUT
+    assert 0 <= model.weight_dropout <= MAX_DROPOUT
     assert 1 <= model.batch_size <= 16
     assert model.max_seconds == seconds
     assert model.max_steps is None or model.max_steps > 0
@@ -84,7 +84,7 @@ def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
     parameters = recommend(80_000, 6000, speed=2e11, cell=cell)
     assert parameters["hidden_size"] <= 384
     sweeps = parameters["max_steps"] * 16 * SEQ_LENGTH / 80_000
-    assert sweeps == pytest.approx(MOST_SWEEPS[cell], rel=0.01)
+    assert sweeps == pytest.approx(MAX_EPOCHS[cell], rel=0.01)
     assert "by heart" in described(parameters, 2e11)
 
 
@@ -93,7 +93,7 @@ def test_time_that_a_short_text_does_not_use_does_not_lower_the_rate(cell):
     found = [recommend(90_000, seconds, speed=2e11, cell=cell) for seconds in (600, 6000)]
     assert found[0]["max_steps"] == found[1]["max_steps"]
     assert found[0]["learning_rate"] == found[1]["learning_rate"]
-    operations = 90_000 * MOST_SWEEPS[cell] * OPERATIONS * weights_of(found[0])
+    operations = 90_000 * MAX_EPOCHS[cell] * OPERATIONS * weights_of(found[0])
     long_text = recommend(10**9, operations, speed=1.0, cell=cell)
     assert found[0]["learning_rate"] == pytest.approx(long_text["learning_rate"], rel=0.03)
 

@@ -1,4 +1,4 @@
-"""The model file: one safetensors file that holds all that a model has learned, and never a pickle.
+"""The model file: one safetensors file that holds a model's parameters and state, without any pickle.
 
 The format is what the ``safetensors`` package writes, with PyTorch's names for the weights, so that
 ``torch.nn.RNN``, ``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can take them as they are. ``__metadata__`` holds
@@ -13,16 +13,16 @@ The format is what the ``safetensors`` package writes, with PyTorch's names for 
 ``checksum``        SHA-256, in hexadecimal, of everything else (see below)
 =================== ========================================================================
 
-A file that training can go on from holds besides ``state.<name>`` (L, B, H), the optimiser's memory as
-``optimizer.<name>.<weight>`` (of one bias per layer, and of a GRU's recurrent one, ``rnn.bias_hn_l<k>``: crnn has no
-others), and ``training``, a JSON document as bytes. That one is a tensor because safetensors bounds its header and a
-history has no bound.
+A file with a training state also holds ``state.<name>`` (L, B, H), the hidden state; ``optimizer.<name>.<weight>``,
+the optimizer's state (for one bias per layer, and ``rnn.bias_hn_l<k>`` of a GRU: crnn has no other biases); and
+``training``, a JSON document as bytes. It is a tensor because safetensors limits the header's size, and a history may
+be longer.
 
-Format 1, of the time when there was one layer, one cell and one optimiser, is the same but that ``training`` does not
-name the optimiser: ``read`` fills that in. ``write`` writes format 2 even where 1 could hold it, because the
-configuration has parameters that a program of that time refuses anyway, and "upgrade crnn" is the better message.
+Format 1 is from before there were several layers, cells and optimizers. In it ``training`` does not name the optimizer;
+``read`` adds the name. ``write`` always writes format 2: the configuration has parameters that a program which knows
+only format 1 refuses, and its message for format 2, to upgrade crnn, is the better one.
 
-The checksum is taken of the values, not of the file, because safetensors promises no order: the JSON list
+The checksum covers the values, not the file's bytes, because safetensors promises no order: the JSON list
 of the other metadata as sorted [key, value] pairs, then for every tensor in order of name the JSON list
 [name, dtype, shape] and its little-endian bytes; JSON as Python's ``json.dumps`` writes it by default.
 """
@@ -69,27 +69,26 @@ _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy
 
 @dataclass(frozen=True, eq=False)
 class ModelFile:
-    """All that a model file holds.
+    """The content of a model file.
 
     Parameters
     ----------
     configuration : dict
         The constructor's parameters: names and values that JSON can hold (infinities and NaN too).
     architecture : Architecture
-        What the weights look like.
+        It implies the shapes of the weights.
     vocabulary : Vocabulary
         The V symbols in id order.
     tensors : dict of ndarray
         The weights, named and shaped as `expected_tensors` says.
     training : dict, optional
-        What training needs to go on, as JSON can hold it: ``n_steps`` (int), ``smooth_loss`` (float, nats),
-        ``random_state`` (dict, the state of a bit generator, or None), ``history`` (list of records),
-        ``optimizer`` (str, the one whose memory this is), ``optimizer_start`` (int, the step since which it has been
-        at work), and whatever else the trainer keeps. By default None: a model that only samples and scores.
+        The rest of the training state, as JSON can hold it: ``n_steps`` (int), ``smooth_loss`` (float, nats),
+        ``loss_length`` (int), ``random_state`` (dict, the state of a bit generator, or None), ``history`` (list of
+        records), ``optimizer`` (str), ``optimizer_start`` (int, the step at which its state was zero). None: a file of
+        weights alone.
     training_tensors : dict of ndarray, optional
-        With `training` only: ``state.h`` (L, B, H), of an LSTM also ``state.c``, and the optimiser's
-        ``optimizer.<name>.<weight>``, shaped like the weight, under the names of `Layout.torch_named`. By default
-        empty.
+        With `training` only: ``state.h`` (L, B, H), of an LSTM also ``state.c``, and the optimizer's
+        ``optimizer.<name>.<weight>``, of the weight's shape, under the names of `Layout.torch_named`.
     """
 
     configuration: dict[str, Any]

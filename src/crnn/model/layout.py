@@ -1,4 +1,4 @@
-"""Layout: where each tensor of a network lies in the one flat vector that holds them all."""
+"""Layout: the place of each tensor of a network in one flat vector."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class LayerTensors(NamedTuple):
 class Tensors:
     """The parts of a flat vector as the kernels see them.
 
-    The same names serve parameters, gradients and optimiser memory, since all have the same layout. Iterating gives
-    every array in the order of the flat vector.
+    Parameters, gradients and optimizer state have the same layout, so the same names serve all of them. Iteration
+    yields every array in the order of the flat vector.
     """
 
     layers: tuple[LayerTensors, ...]
@@ -51,7 +51,7 @@ class Layout:
     """Shapes and places of a network's tensors in one flat, aligned vector.
 
     The order is ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each part starts on a cache line. The first
-    layer's ``Wx`` comes first because an update may treat it apart: rows of symbols that a chunk did not hold have
+    layer's ``Wx`` comes first because an update treats it separately: rows of symbols that do not occur in a chunk have
     no gradient.
 
     Parameters
@@ -103,7 +103,7 @@ class Layout:
 
     @property
     def kind(self) -> Cell:
-        """What the cell is like."""
+        """The properties of the cell."""
         return CELLS[self.cell]
 
     def zeros(self) -> Array:
@@ -136,8 +136,8 @@ class Layout:
     def torch_named(self, flat: Array) -> dict[str, Array]:
         """Return the parts of `flat` as writable views under PyTorch's names and in its shapes.
 
-        PyTorch adds a second bias, ``rnn.bias_hh_lk``, to the first; here there is one, but that a GRU's recurrent
-        bias of the gate n has a part of its own, under the name ``rnn.bias_hn_lk``.
+        PyTorch adds a second bias, ``rnn.bias_hh_lk``, to the first. Here there is only the sum, except that a GRU's
+        recurrent bias of the gate n is separate, under the name ``rnn.bias_hn_lk``.
         """
         return {_torch_name(name): array for name, array in self.named(flat).items()}
 
@@ -182,11 +182,11 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
     ----------
     layout : Layout
     rng : numpy.random.Generator
-        The draws are made in float64 whatever the layout's dtype, so that a seed means the same weights in both.
+        It draws in float64 for either dtype of the layout, so that a seed gives the same weights in both.
     scale : float or None
-        Weights from N(0, scale^2) and biases zero, as min-char-rnn draws them. None: so with 0.01 for one layer of the
-        cell "rnn"; for everything else weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as PyTorch draws them, and
-        the bias of an LSTM's forget gate 1 (Jozefowicz et al. 2015).
+        Weights from N(0, scale^2) and zero biases, as in min-char-rnn. None: 0.01 for a single "rnn" layer; otherwise
+        weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The bias of an LSTM's forget gate is 1
+        (Jozefowicz et al. 2015).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Evaluation: the loss of a text under the weights of the moment, fast enough to be measured during training."""
+"""Evaluation: the loss of a text under the current weights, fast enough to be measured during training."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..inference.scoring import cuts, parallel_log_likelihood
 from ..model.layout import Layout
 from ..text.documents import n_given
 
-MAX_PARTS = 32  # parts of the text that are read side by side
-WARM_UP = 512  # symbols before its beginning from which a part finds its state
+MAX_PARTS = 32  # of the text, read side by side
+WARM_UP = 512  # symbols before a part that are read to find its hidden state
 
 Array = NDArray[Any]
 
@@ -20,12 +20,12 @@ Array = NDArray[Any]
 def evaluate(layout: Layout, params: Array, ids: Array, n_threads: int | None, boundary: int | None = None) -> float:
     """Return the mean of -ln P per symbol of a text, the first as predicted by the zero state.
 
-    Of documents, packed with boundaries between them, the first boundary is only read: what counts is each document
-    with its end. Whatever part of it is read, a document of up to 512 symbols gets exactly its own probability.
+    Documents are packed with boundaries between them. The first boundary is only read; each document counts with its
+    end. The probability of a document of up to 512 symbols is exact.
 
-    A text of 4096 symbols or more is cut in up to 32 parts that are read side by side; each but the first finds its
-    state by reading the 512 symbols before it. So the result is exact up to what a state still knows of the text
-    more than 512 symbols ago, and it is the same for every number of threads.
+    A text of 4096 symbols or more is cut into up to 32 parts that are read side by side. Each part but the first finds
+    its hidden state by reading the 512 symbols before it. The result therefore neglects the influence of symbols more
+    than 512 before a part. It is the same for every number of threads.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def evaluate(layout: Layout, params: Array, ids: Array, n_threads: int | None, b
     ids : array of unsigned integers, shape (N,)
         The text, of at least one symbol.
     n_threads : int or None
-        Threads that the parts are dealt to; None: as many as there are cores.
+        Threads that read the parts; None: as many as there are cores.
     boundary : int, optional
-        The symbol that parts documents.
+        The symbol that separates documents.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def evaluate(layout: Layout, params: Array, ids: Array, n_threads: int | None, b
 
 
 def shape_of(n: int) -> tuple[int, int]:
-    """Return in how many time steps of how many streams a text of n symbols is read.
+    """Return the number of time steps and of streams in which a text of n symbols is read.
 
     Examples
     --------

@@ -25,33 +25,33 @@ from .trainer import Trainer, threads_for
 PROBE_SECONDS = 0.5
 PROBE_HIDDEN_SIZE, PROBE_STEPS = 128, 8
 TYPICAL_SYMBOLS = 64  # of a vocabulary
-OPERATIONS = 6  # for a symbol and a weight: a multiplication and an addition forward, and two of each back
-CHUNKS_PER_SWEEP = 8  # at least, of each stream
+OPERATIONS = 6  # per symbol and weight: a multiplication and an addition forward, and two of each backward
+CHUNKS_PER_EPOCH = 8  # of each stream, at least
 
-# By how often training goes over the text, for a model of so many weights a symbol; between these in proportion to the
-# logarithm. A larger model learns by heart sooner: the sweeps count by the square root of its weights. A narrower one
-# bears less dropout, by the square root of its units.
+# Dropout by the number of epochs, for a model with USUAL_WEIGHTS_PER_SYMBOL; between two entries it is interpolated by
+# the logarithm of the epochs. A larger model overfits sooner: epochs are multiplied by the square root of its relative
+# number of weights. A narrower model tolerates less dropout, by the square root of its relative number of units.
 USUAL_WEIGHTS_PER_SYMBOL, USUAL_HIDDEN_SIZE = 0.8, 512
-SWEEPS = (2.0, 4.5, 8.0, 25.0, 50.0, 125.0)
+EPOCHS = (2.0, 4.5, 8.0, 25.0, 50.0, 125.0)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 WEIGHT_DROPOUTS = (0.0, 0.05, 0.15, 0.3, 0.5, 1.0)
-MOST_DROPOUT = 0.5
-LEAST_STEPS = 1000  # however short the text
-WEIGHTS_PER_SYMBOL = 8.0  # of a text, at most
+MAX_DROPOUT = 0.5
+MIN_STEPS = 1000  # however short the text is
+WEIGHTS_PER_SYMBOL = 8.0  # at most, per symbol of the text
 
 
 class Recipe(NamedTuple):
-    """A model and its training, good for so many operations."""
+    """A model and its training, for a number of operations that a time allows."""
 
-    operations: float  # from so many on, of training steps: multiplications and additions
+    operations: float  # multiplications and additions in training steps from which on the recipe is used
     hidden_size: int
     learning_rate: float
     num_layers: int = 1
-    init_scale: float = 0.1  # of the first weights: their standard deviation
+    init_scale: float = 0.1
     weight_decay: float = 0.01
 
 
-# By cell, from the shortest time to the longest; 16 streams of 24 characters a step.
+# By cell, from the shortest time to the longest; a step reads 16 streams of 24 characters.
 BATCH_SIZE, SEQ_LENGTH = 16, 24
 RECIPES: dict[str, tuple[Recipe, ...]] = {
     "lstm": (
@@ -69,27 +69,27 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Recipe(30e12, 512, 0.004),
     ),
     "rnn": (
-        Recipe(0, 128, 0.004, init_scale=0.09),  # about 1 / sqrt(hidden_size): with more it hardly learns
+        Recipe(0, 128, 0.004, init_scale=0.09),  # about 1 / sqrt(hidden_size): a larger scale hardly learns
         Recipe(1.5e12, 256, 0.003, 2, 0.06),
         Recipe(6e12, 256, 0.002, 3, 0.06),
         Recipe(20e12, 384, 0.0015, 3, 0.05),
     ),
 }
-# A vanilla cell, in three layers, bears little dropout, and gets worse when it sweeps a text more often than this.
+# Three layers of "rnn" tolerate little dropout, and get worse with more epochs than these.
 DROPOUT_SHARE = {"lstm": 1.0, "gru": 1.0, "rnn": 0.4}
 WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "gru": 1.0, "rnn": 0.0}
-MOST_SWEEPS = {"lstm": 50.0, "gru": 50.0, "rnn": 12.0}
+MAX_EPOCHS = {"lstm": 50.0, "gru": 50.0, "rnn": 12.0}
 
 
 def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECONDS) -> float:
-    """Return how many operations of a training step this machine does in a second now.
+    """Return how many operations of training steps this machine does per second at present.
 
     Parameters
     ----------
     n_threads : int or None, default=None
         As for `CharRNN`.
     seconds : float, default=0.5
-        How long it is measured.
+        Duration of the measurement.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECON
     rates = np.full(PROBE_STEPS, 1e-3)
     spent: list[float] = []
     with trainer:
-        trainer.advance(rates)  # the first steps find nothing in the caches
+        trainer.advance(rates)  # not measured: the caches are still cold
         end = time.perf_counter() + seconds
         while not spent or time.perf_counter() < end:
             start = time.perf_counter()
@@ -124,7 +124,7 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     n_symbols : int
         Length of the text.
     seconds : float
-        That training may take.
+        Time that training may take.
     speed : float
         Operations per second of a training step; see `measured_speed`.
     cell : {"lstm", "gru", "rnn"}, default="lstm"
@@ -143,16 +143,16 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     recipes = [r for r in RECIPES[cell] if seconds * speed >= r.operations]
     small = [r for r in recipes if _weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
     recipe = (small or recipes[:1])[-1]
-    # Each stream of a short text should still be swept in a good many chunks.
-    batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_SWEEP * SEQ_LENGTH)))
+    # A short text gets fewer streams, so that each has at least CHUNKS_PER_EPOCH chunks.
+    batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_EPOCH * SEQ_LENGTH)))
     steps_per_epoch = n_symbols / (batch_size * SEQ_LENGTH)
     weights = _weights(gates, recipe.hidden_size, recipe.num_layers)
-    operations_per_sweep = OPERATIONS * weights * n_symbols
-    in_time = seconds * speed / operations_per_sweep
-    most = max(MOST_SWEEPS[cell], LEAST_STEPS / steps_per_epoch)
-    sweeps = min(in_time, most)
-    rate = _rate(cell, recipe, sweeps * operations_per_sweep)
-    counted = sweeps * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
+    operations_per_epoch = OPERATIONS * weights * n_symbols
+    in_time = seconds * speed / operations_per_epoch
+    max_epochs = max(MAX_EPOCHS[cell], MIN_STEPS / steps_per_epoch)
+    epochs = min(in_time, max_epochs)
+    rate = _rate(cell, recipe, epochs * operations_per_epoch)
+    counted = epochs * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
     return {
         "hidden_size": recipe.hidden_size,
         "cell": cell,
@@ -168,11 +168,11 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "clip_norm": 1.0,
         "beta_2": 0.99,
         "weight_decay": recipe.weight_decay,
-        "dropout": round(DROPOUT_SHARE[cell] * _by_sweeps(counted, recipe.hidden_size, DROPOUTS), 2),
+        "dropout": round(DROPOUT_SHARE[cell] * _dropout(counted, recipe.hidden_size, DROPOUTS), 2),
         "weight_dropout": round(
-            WEIGHT_DROPOUT_SHARE[cell] * _by_sweeps(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
+            WEIGHT_DROPOUT_SHARE[cell] * _dropout(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
         ),
-        "max_steps": None if in_time <= most else round(most * steps_per_epoch),
+        "max_steps": None if in_time <= max_epochs else round(max_epochs * steps_per_epoch),
         "max_seconds": seconds,
     }
 
@@ -196,9 +196,9 @@ def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[st
 
 
 def _rate(cell: str, recipe: Recipe, operations: float) -> float:
-    """Return the rate for so many operations: on the way to the next recipe it falls to that one's.
+    """Return the learning rate for a number of operations, interpolated between the recipes of a cell.
 
-    A text that is too short for larger models, and for all of the time, does not change that.
+    It does not depend on whether the text is long enough for the larger models.
     """
     if not recipe.operations:
         return recipe.learning_rate
@@ -207,18 +207,18 @@ def _rate(cell: str, recipe: Recipe, operations: float) -> float:
 
 
 def _weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
-    """Return about how many weights a symbol is multiplied by."""
+    """Return about how many weights take part in the products of one symbol."""
     return gates * hidden_size**2 * (2 * num_layers - 1) + hidden_size * TYPICAL_SYMBOLS
 
 
-def _by_sweeps(sweeps: float, hidden_size: int, rates: tuple[float, ...]) -> float:
-    """Return the dropout that so many sweeps over a text want, of the rates that `SWEEPS` want."""
+def _dropout(epochs: float, hidden_size: int, rates: tuple[float, ...]) -> float:
+    """Return the dropout for a number of epochs, interpolated between `rates`, which are for `EPOCHS`."""
     share = min(1.0, math.sqrt(hidden_size / USUAL_HIDDEN_SIZE))
-    return min(MOST_DROPOUT, share * float(np.interp(math.log(sweeps), np.log(SWEEPS), rates)))
+    return min(MAX_DROPOUT, share * float(np.interp(math.log(epochs), np.log(EPOCHS), rates)))
 
 
 def described(parameters: dict[str, Any], speed: float) -> str:
-    """Return a recommendation in one line.
+    """Return a recommendation as one line of text.
 
     Examples
     --------

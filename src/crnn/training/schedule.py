@@ -1,4 +1,4 @@
-"""Schedule: the learning rate as a function of how far training has come."""
+"""Schedule: the learning rate as a function of the part of training that is over."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-DECAY = 0.97  # char-rnn's decay for each sweep of the text
-DECAY_AFTER = 10  # char-rnn's sweeps at the full rate
+DECAY = 0.97  # char-rnn's factor for each epoch
+DECAY_AFTER = 10  # char-rnn's epochs at the full rate
 
 
 def constant(progress: Array, epochs: Array) -> Array:
@@ -22,7 +22,7 @@ def constant(progress: Array, epochs: Array) -> Array:
 
 
 def linear(progress: Array, epochs: Array) -> Array:
-    """Return what falls in a straight line from 1 at the start to 0 at the end.
+    """Return a factor that falls linearly from 1 at the start to 0 at the end.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def linear(progress: Array, epochs: Array) -> Array:
 
 
 def cosine(progress: Array, epochs: Array) -> Array:
-    """Return half a wave of the cosine, from 1 at the start to 0 at the end.
+    """Return a factor that falls from 1 at the start to 0 at the end like half a period of the cosine.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def cosine(progress: Array, epochs: Array) -> Array:
 
 
 def exponential(progress: Array, epochs: Array) -> Array:
-    """Return char-rnn's decay: 1 in the first ten sweeps of the text, and in each sweep after them 0.97 times as much.
+    """Return char-rnn's decay: 1 in the first ten epochs, then multiplied by 0.97 in each epoch.
 
     Examples
     --------
@@ -72,8 +72,8 @@ class Schedule:
     learning_rate : float
         The rate that both factors multiply.
     warmup : int or float, default=0
-        In the first so many steps (an int), or in the first part of the training (a float below 1), the rate rises in
-        a straight line up to what the schedule says. 0: at once.
+        The first steps (an int), or the first part of training (a float below 1), in which the rate rises linearly to
+        the schedule's value. 0: no warm-up.
 
     Examples
     --------
@@ -92,17 +92,17 @@ class Schedule:
         Parameters
         ----------
         done : int
-            Steps that this call has taken already.
+            Steps of this call so far.
         progress : array of shape (n + 1,)
-            Before each step and after the last one, which part of the training is over: 0 … 1; beyond 1 counts as 1.
+            The part of training that is over before each step and after the last one, 0 … 1; beyond 1 counts as 1.
         epochs : array of shape (n,)
-            Before each step, the sweeps of the text that are over.
+            The epochs that are over before each step.
 
         Returns
         -------
         array of float64, shape (n,)
-            A decay looks at the step's beginning, so that no step is wasted on the rate 0 at the end of it all, and a
-            warm-up at the step's end, so that none is at the rate 0 in the beginning.
+            The decay is that at the step's start and the warm-up that at its end, so that neither the last nor the
+            first step has the rate 0.
         """
         progress = np.clip(progress, 0.0, 1.0)
         rates = self.learning_rate * SCHEDULES[self.name](progress[:-1], epochs)

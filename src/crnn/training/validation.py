@@ -1,4 +1,4 @@
-"""Validation: when the loss of a text that training does not read is measured, and what has been the best so far."""
+"""Validation: when the loss of a held-out text is measured, and the lowest value so far."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..text.vocabulary import Vocabulary
 from .budget import Budget
 from .evaluation import evaluate, shape_of
 
-EVALUATIONS = 20  # about so many in one call of training, where the user leaves it open,
-SHARE = 0.05  # as long as they take no more than this part of the time
-PASSES = 3  # training reads a symbol forwards, backwards and for the gradient; scoring forwards alone
-MIN_ROWS = 8  # fewer streams take hardly less time than so many: the weights have to be read all the same
+EVALUATIONS = 20  # about this many in one call of training by default,
+SHARE = 0.05  # but fewer if they would take more than this part of the time
+PASSES = 3  # training passes over a symbol forward, backward and for the weights' gradients; scoring only forward
+MIN_ROWS = 8  # fewer streams take hardly less time: the weights have to be read all the same
 
 Array = NDArray[Any]
 
@@ -28,9 +28,9 @@ Array = NDArray[Any]
 class Validation:
     """The loss of one text during one call of training.
 
-    In a training of so many steps, when the loss is measured depends on the numbers of symbols and steps alone, so
-    that the weights which turn out the best are the same each time; in a training of so many seconds, on the clock:
-    none is begun that would end after it, as far as the cost of the one before tells.
+    If training is limited by steps, the moments of measurement depend on the numbers of symbols and steps alone, so
+    that every run finds the same best weights. If it is limited by seconds, they depend on the clock, and no
+    measurement starts that would end after the limit, judged by the cost of the one before.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Validation:
         Evaluations without a new best after which `exhausted` is true.
     n_threads : int or None
     boundary : int, optional
-        The symbol that parts documents.
+        The symbol that separates documents.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Validation:
     ) -> None:
         self._ids, self._budget, self._n_threads, self._boundary = ids, budget, n_threads, boundary
         self._patience = math.inf if patience is None else patience
-        self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # reckoned, of training
+        self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # estimated, in training steps
         self._cost: float | None = None  # seconds of the last evaluation
         self._last_seconds, self._last_step = 0.0, -1
         self._every_seconds = every if isinstance(every, float) else None
@@ -74,21 +74,21 @@ class Validation:
         self._since_best = 0
 
     def due(self, done: int, seconds: float, seconds_per_step: float) -> bool:
-        """Say whether it is time for an evaluation, and there is time for it.
+        """Say whether an evaluation is due and there is time for it.
 
         Parameters
         ----------
         done : int
-            Steps of this call that are done.
+            Steps of this call so far.
         seconds : float
-            Since the call began.
+            Time since the call began.
         seconds_per_step : float
-            Of the training so far.
+            As measured in training so far.
         """
         cost = self._cost if self._cost is not None else self._cost_in_steps * seconds_per_step
         total = self._budget.seconds
         if total is not None and seconds + cost > total:
-            return False  # there is one after the end
+            return False  # the loss is measured at the end anyway
         if self.every_steps is not None:
             return done % self.every_steps == 0
         every = self._every_seconds
@@ -118,7 +118,7 @@ class Validation:
 
 
 def _rows(steps: int, streams: int) -> int:
-    """Return how many rows it is like to read so many time steps of so many streams."""
+    """Return the cost of reading time steps of streams, in rows of a product."""
     return steps * max(streams, MIN_ROWS)
 
 

@@ -1,0 +1,78 @@
+"""ModelState: snapshots share nothing, and restoring one writes in place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crnn.model.layout import Layout
+from crnn.model.state import ModelState
+from crnn.text.vocabulary import Vocabulary
+
+
+def state(cell="lstm", optimizer="adam"):
+    layout = Layout(3, 5, np.dtype("float64"), cell, 2)
+    rng, vocabulary = np.random.default_rng(0), Vocabulary.from_text("abc")
+    made = ModelState.initial(layout, vocabulary, rng, optimizer=optimizer, batch_size=7, seq_length=11)
+    for array in arrays(made):
+        array[...] = rng.uniform(size=array.shape)
+    made.history.append({"step": 0})
+    return made
+
+
+def arrays(state):
+    return [state.params, *state.optimizer_state.values(), *state.hidden]
+
+
+def test_an_initial_state_is_that_of_no_steps():
+    fresh = ModelState.initial(
+        Layout(3, 5, np.dtype("float32")), Vocabulary.from_text("abc"), np.random.default_rng(0), optimizer="rmsprop",
+        seq_length=7,
+    )  # fmt: skip
+    assert (fresh.n_steps, fresh.optimizer_start, fresh.history, fresh.loss_length) == (0, 0, [], 7)
+    assert fresh.smooth_loss == pytest.approx(7 * np.log(3))
+    assert fresh.params.any()
+    assert not any(array.any() for array in arrays(fresh)[1:])
+
+
+def test_a_snapshot_shares_no_array_no_generator_and_no_history():
+    first = state()
+    snapshot = first.copy()
+    assert not any(np.shares_memory(a, b) for a, b in zip(arrays(first), arrays(snapshot), strict=True))
+    expected, drawn = [array.copy() for array in arrays(snapshot)], snapshot.copy().rng.random()
+    first.history.append({})
+    first.rng.random()
+    for array in arrays(first):
+        array[...] = 0
+    for array, kept in zip(arrays(snapshot), expected, strict=True):
+        np.testing.assert_array_equal(array, kept)
+    assert (len(snapshot.history), snapshot.rng.random()) == (1, drawn)
+
+
+def test_restoring_writes_in_place_and_keeps_the_history():
+    first = state()
+    snapshot, views = first.copy(), arrays(first)
+    for array in views:
+        array[...] = 0
+    first.n_steps, first.smooth_loss = 13, 0.5
+    first.history.append({"step": 13})
+    first.restore(snapshot)
+    assert all(a is b for a, b in zip(arrays(first), views, strict=True))
+    for array, kept in zip(views, arrays(snapshot), strict=True):
+        np.testing.assert_array_equal(array, kept)
+    assert (first.n_steps, first.smooth_loss) == (snapshot.n_steps, snapshot.smooth_loss)
+    assert first.history == [{"step": 0}, {"step": 13}]
+
+
+def test_a_state_carried_on_shares_what_still_fits():
+    first = state()
+    first.n_steps = 17
+    same = first.carried_on(optimizer="adam", batch_size=7, seq_length=22)
+    assert all(a is b for a, b in zip(arrays(first), arrays(same), strict=True))
+    assert (same.smooth_loss, same.loss_length) == (2 * first.smooth_loss, 22)
+    other = first.carried_on(optimizer="adagrad", batch_size=3, seq_length=11)
+    assert other.params is first.params
+    assert (list(other.optimizer_state), other.optimizer_start) == (["sum"], 17)
+    assert [array.shape for array in other.hidden] == [(2, 3, 5)] * 2
+    assert not any(array.any() for array in arrays(other)[1:])
+    assert (first.optimizer, first.optimizer_start, first.loss_length) == ("adam", 0, 11)
