@@ -807,8 +807,9 @@ def test_training_refuses_another_dtype_or_order(name):
 def test_training_refuses_a_wrong_number_of_state_arrays():
     for change in (lambda state: state[:1], lambda state: (*state, state[0])):
         refusal = Refusal()
-        with pytest.raises(ValueError, match="optimizer state"), refusal.run.trainer as trainer:
-            trainer.optimizer_state = change(trainer.optimizer_state)
+        trainer = refusal.run.trainer
+        trainer.optimizer_state = change(trainer.optimizer_state)
+        with pytest.raises(ValueError, match="optimizer state"), trainer:
             trainer._take_steps(np.full(2, 0.1))
         assert refusal.run.bits() == refusal.before
 
