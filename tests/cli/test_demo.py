@@ -45,9 +45,11 @@ def test_demo_for_real_and_what_it_says_to_do_next(folder, monkeypatch):
     model = CharRNN.load("crnn-demo.crnn")
     assert (model.max_steps, model.verbose) == (None, 0)
     if os.name == "posix":
-        sample, info = re.findall(r":  +(.* (?:sample|info) .*)$", last, re.MULTILINE)
+        sample, report, info = re.findall(r":  +(.* (?:sample|report|info) .*)$", last, re.MULTILINE)
         assert len(subprocess.check_output(sample, shell=True, encoding="utf-8")) == 501
         assert f"{model.n_steps_:,} steps" in subprocess.check_output(info, shell=True, encoding="utf-8")
+        subprocess.check_call(report, shell=True, stderr=subprocess.DEVNULL)
+        assert os.path.getsize("report.html") > 100_000
     assert "CharRNN.load('crnn-demo.crnn')" in last
 
 
