@@ -28,7 +28,10 @@ BLOCK = re.compile(
     r"(?:\n+(?:^(?!```|#)[^\n]*:?\n+){0,2}^```text(?P<similar> similar)?\n(?P<output>.*?)^```$)?",
     re.DOTALL | re.MULTILINE,
 )
-NEEDED = {"export.md": ("torch", "onnx", "onnxruntime")}  # what a page's blocks import that tests may lack
+NEEDED = {  # what a page's blocks import that tests may lack
+    "export.md": ("torch", "onnx", "onnxruntime"),
+    "tasks.md": ("sklearn",),
+}
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="an installed package has no documentation")
 
@@ -71,7 +74,7 @@ def test_prompts(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=[pytest.mark.peers] * (page.name in NEEDED)) for page in PAGES], ids=title
+    "page", [pytest.param(page, marks=[pytest.mark.peers] * (page.name == "export.md")) for page in PAGES], ids=title
 )
 def test_blocks(page, tmp_path, monkeypatch):
     for package in NEEDED.get(page.name, ()):

@@ -12,6 +12,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is an extra: pip install 'cr
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -116,3 +117,12 @@ def test_html_shows_what_was_set_and_what_was_learned():
     fitted = small(cell="gru").fit(["<b>&"])._repr_html_()
     assert "5 symbols" in fitted
     assert "<b>&" not in fitted
+
+
+def test_before_a_classifier_in_a_pipeline():
+    y = [name[-1] for name in NAMES]
+    pipeline = make_pipeline(small(hidden_size=7, max_steps=100), LogisticRegression(C=100.0)).fit(NAMES, y)
+    assert pipeline.score(NAMES, y) == 1
+    assert pipeline[:-1].get_feature_names_out().tolist() == [f"h_l0_{i}" for i in range(7)]
+    assert cross_val_score(pipeline, NAMES, y, cv=2).shape == (2,)
+    assert get_tags(small()).transformer_tags is not None

@@ -100,11 +100,12 @@ class Estimator:
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's description of the estimator; only scikit-learn asks for it."""
-        from sklearn.utils import InputTags, Tags, TargetTags
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         return Tags(
             estimator_type=None,
             target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=[]),  # the features have the model's
             input_tags=InputTags(two_d_array=False, string=True),
             non_deterministic=self.random_state is None,
         )

@@ -169,7 +169,7 @@ def test_perplexity(model):
     [
         ("abz", r"^text holds 'z' \(U\+007A\) at position 2, .*remove or replace it"),
         (b"ab", r"^text is bytes, but the symbols of this model are characters: pass a str"),
-        (["ab"], r"^text must be str or bytes, not list"),
+        (1, r"^text must be str or bytes, not int"),
         (None, r"^text must be str or bytes, not NoneType"),
     ],
 )

@@ -17,7 +17,7 @@ from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
 from .context import Context
 from .sampling_controls import SamplingControls, SamplingOptions, with_controls
-from .string_probabilities import StringProbabilities
+from .string_features import StringFeatures
 from .uniforms import root
 
 Array = NDArray[Any]
@@ -27,7 +27,7 @@ LENGTH = 200  # default symbols of a sample
 MAX_LENGTH = 1000  # default symbols of a document, at most
 
 
-class LanguageModel(StringProbabilities):
+class LanguageModel(StringFeatures):
     """An estimator that samples and scores once it is fitted."""
 
     # ---------------------------------------------------------------- sampling

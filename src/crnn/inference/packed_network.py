@@ -175,10 +175,22 @@ class PackedNetwork(NamedTuple):
 
         The workspace holds all of them at once, so n should not be much more than `SCORE_ROWS`.
         """
+        return self.states(x.reshape(-1, 1), state)[0][:, 0]
+
+    def states(self, x: NDArray[np.int32], state: State) -> State:
+        """Return the states after each of the symbols x (n, B); the state advances in place.
+
+        The workspace holds all of them at once, so n B should not be much more than `SCORE_ROWS`.
+
+        Returns
+        -------
+        tuple of (n, B, L, H) arrays
+            h, and c of an LSTM.
+        """
         work = self.workspace(len(x), state)
-        core.feed(*self.kernel_arguments, x.reshape(-1, 1), *work)
+        core.feed(*self.kernel_arguments, x, *work)
         self._store_state(work, state)
-        return work[0][:, 1:, 0, : self.hidden_size].swapaxes(0, 1)
+        return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in work[: len(state)])
 
     def probabilities(self, top: Array) -> NDArray[np.float64]:
         """Return the probabilities (n, V) that follow from activations (n, H) of the last layer; rows sum to 1."""

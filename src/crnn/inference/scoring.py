@@ -1,4 +1,4 @@
-"""Scoring of one text: its log-probability, and the surprisal, rank and hidden states of each symbol."""
+"""Scoring of one text: its log-probability, and the surprisal and rank of each symbol."""
 
 from __future__ import annotations
 
@@ -105,14 +105,6 @@ def ranks(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
         after = network.hidden(x, state)[:-1, -1]
         y = network.logits(np.concatenate([before, after]))
         out[i : i + rows] = 1 + (y > np.take_along_axis(y, x[:, None], axis=1)).sum(axis=1)
-    return out
-
-
-def hidden_states(network: PackedNetwork, ids: Ids, state: State) -> NDArray[Any]:
-    """Return the activations after each symbol, (n, L, H); the state advances in place."""
-    out = np.empty((len(ids), *state[0].shape[::2]), state[0].dtype)
-    for i in range(0, len(ids), SCORE_ROWS):
-        out[i : i + SCORE_ROWS] = network.hidden(ids[i : i + SCORE_ROWS].astype(np.int32), state)
     return out
 
 

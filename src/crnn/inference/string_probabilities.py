@@ -1,4 +1,4 @@
-"""StringProbabilities: the methods of a trained model that take strings: their probabilities, ranks and states."""
+"""StringProbabilities: the methods of a trained model that take strings: their probabilities and ranks."""
 
 from __future__ import annotations
 
@@ -237,25 +237,6 @@ class StringProbabilities(LearnedAttributes):
         """
         network, ids, state = self._one("rank", text)
         return scoring.ranks(network, ids, state)
-
-    def hidden_states(self, text: Text) -> Array:
-        """Return the activations of all hidden units after each character.
-
-        Parameters, errors: as `surprisal`.
-
-        Returns
-        -------
-        ndarray of the model's dtype, shape (len(text), num_layers, hidden_size)
-            For an LSTM the outputs h, not the cells c.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> CharRNN(hidden_size=16, num_layers=2, max_steps=0).fit("abcd").hidden_states("abc").shape
-        (3, 2, 16)
-        """
-        network, ids, state = self._one("hidden_states", text)
-        return scoring.hidden_states(network, ids, state)
 
     def start(self, prime: str | bytes = "") -> TextState:
         """Return a state that reads, predicts and draws text step by step.

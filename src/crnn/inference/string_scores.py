@@ -182,18 +182,18 @@ def next_probabilities(
         p = np.empty((len(strings.lengths), len(vocabulary)))
 
         def read(group: NDArray[np.intp], strings: Strings = strings, p: NDArray[np.float64] = p) -> None:
-            for rows, top in _after(network, strings, group, start):
-                p[rows] = network.probabilities(top)
+            for rows, h in final_states(network, strings, group, start):
+                p[rows] = network.probabilities(h[-1])
 
         run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
         found.append(p)
     return np.concatenate(found) if found else np.empty((0, len(vocabulary)))
 
 
-def _after(
+def final_states(
     network: PackedNetwork, strings: Strings, group: NDArray[np.intp], start: State
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
-    """Yield indices of strings of a group with the last layer's activations after them, the shortest first."""
+    """Yield indices of k strings of a group with the activations (L, k, H) after them, the shortest first."""
     starts, lengths = strings.starts[group], strings.lengths[group]
     B, t = len(group), 0
     state = repeated(start, B)
@@ -203,5 +203,5 @@ def _after(
             network.feed(strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]], state)
             t += steps
         longer = int(np.count_nonzero(lengths[:B] > t))
-        yield group[longer:], state[0][-1, longer:]
+        yield group[longer:], state[0][:, longer:]
         B, group, state = longer, group[:longer], tuple(part[:, :longer] for part in state)
