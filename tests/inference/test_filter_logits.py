@@ -25,10 +25,13 @@ def compiled(kernels, y, dtype, seen=None, *, bias=0.0, repetition_penalty=1.0, 
     kernels.filter_logits(
         y,
         temperature,
-        kernels.Controls(penalty=repetition_penalty, **numbers),
-        None if np.isscalar(bias) else np.asarray(bias, dtype),
-        None if seen is None else seen.astype(np.uint8),
-        np.empty(y.shape[1], np.int32),
+        kernels.Controls(
+            penalty=repetition_penalty,
+            order=np.empty(y.shape[1], np.int32),
+            bias=None if np.isscalar(bias) else np.asarray(bias, dtype),
+            seen=None if seen is None else seen.astype(np.uint8),
+            **numbers,
+        ),
     )
     return y
 
@@ -112,15 +115,14 @@ def test_extreme_numbers_leave_something(kernels, dtype, penalty, temperature):
     assert p[0, 3] == 0
 
 
-def test_scratch_of_the_wrong_size_is_refused(kernels):
-    numbers = kernels.Controls(penalty=1.0, top_k=0, top_p=1.0, min_p=0.0)
+def test_arrays_of_the_wrong_size_are_refused(kernels):
     y, order = np.zeros((2, 5)), np.zeros(5, np.int32)
     for bias, seen, scratch in [
         (np.zeros(4), None, order),
         (None, np.zeros((2, 4), np.uint8), order),
         (None, np.zeros((1, 5), np.uint8), order),
         (None, None, order[:4]),
-        (None, None, None),
     ]:
-        with pytest.raises(ValueError, match=r"size|scratch"):
-            kernels.filter_logits(y, 1.0, numbers, bias, seen, scratch)
+        controls = kernels.Controls(penalty=1.0, top_k=0, top_p=1.0, min_p=0.0, bias=bias, seen=seen, order=scratch)
+        with pytest.raises(ValueError, match="size"):
+            kernels.filter_logits(y, 1.0, controls)

@@ -190,7 +190,7 @@ def test_the_padding_is_no_part_of_the_network(dtype, cell, V, H):
     assert packed.layout.hidden_size * size % 16 == packed.layout.vocab_size * size % 16 == 0
     state = states(3, H, dtype, cell=cell, num_layers=2)
     work = packed.workspace(5, state)
-    inference.core.feed(packed.network, packed.params, packed.panels, symbols(V, 15, np.int32).reshape(5, 3), *work)
+    inference.core.feed(packed.kernel_arguments, symbols(V, 15, np.int32).reshape(5, 3), work)
     for array in work[: len(state)]:
         assert not array[:, 0, :, H:].any()  # states of units that are not there stay zero
     highest = packed.sample(np.full((41, 3), np.nextafter(1.0, 0.0)), 5.0, packed.zero_state(3))

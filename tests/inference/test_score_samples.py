@@ -318,11 +318,11 @@ def score_strings(model, **changes):
     out, V = np.zeros(2), network.layout.vocab_size
     arguments = {
         "ids": np.array([0, 1, 2], np.int32), "starts": np.array([0, 2]), "lengths": np.array([2, 1]), "first": 0,
-        "last": 9, "h": work[0], "c": work[1], "gates": work[2], "x": np.zeros(4, np.int32),
+        "last": 9, "work": work, "x": np.zeros(4, np.int32),
         "y": np.zeros((4, V), network.layout.dtype), "out": out,
     }  # fmt: skip
     values = (arguments | changes).values()
-    inference.core.log_likelihoods(network.network, network.params, network.panels, *values)
+    inference.core.log_likelihoods(network.kernel_arguments, *values)
     return out
 
 

@@ -1,4 +1,4 @@
-"""The doors of the kernels: each against its NumPy twin, in every instruction set and both dtypes.
+"""The entry points of the kernels: each against its NumPy twin, in every instruction set and both dtypes.
 
 Training goes through `Trainer` and inference through `PackedNetwork`, which are no more than the kernels with their
 buffers; exp, tanh and sigmoid have a file of their own.
@@ -868,11 +868,19 @@ def test_there_are_no_more_shards_than_there_are_places():
     assert refusal.run.bits() == refusal.before
 
 
-DOORS = ["feed", "sample", "log_probabilities"]
+ENTRY_POINTS = ["feed", "sample", "log_probabilities"]
 
 
-def doors(core, cell):
-    """Return the arguments that each door of inference takes, by name: 3 steps of 2 streams."""
+def call(core, name, arguments):
+    """Call an entry point with arguments by name, of which it takes some together."""
+    given = dict(arguments)
+    weights = tuple(given.pop(part) for part in ("network", "params", "panels"))
+    work = tuple(given.pop(part) for part in ("h", "c", "gates"))
+    return getattr(core, name)(weights, **given, work=work)
+
+
+def arguments_of(core, cell):
+    """Return the arguments that each entry point of inference takes, by name: 3 steps of 2 streams."""
     layout, params = network(V, H, cell=cell, num_layers=2)
     packed = pack(layout, params)
     weights = {"network": packed.network, "params": packed.params, "panels": packed.panels}
@@ -891,67 +899,92 @@ def doors(core, cell):
 
 
 @pytest.mark.parametrize("change", [grown, shrunk])
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", ENTRY_POINTS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_inference_refuses_shapes_that_do_not_fit(kernels, cell, door, change):
-    arguments = doors(kernels, cell)[door]
-    getattr(kernels, door)(*arguments.values())
-    for name, value in arguments.items():
+def test_inference_refuses_shapes_that_do_not_fit(kernels, cell, name, change):
+    arguments = arguments_of(kernels, cell)[name]
+    call(kernels, name, arguments)
+    for part, value in arguments.items():
         for axis in range(np.ndim(value)):
-            if (door, name, axis) == ("feed", "x", 0) or not np.size(value):
+            if (name, part, axis) == ("feed", "x", 0) or not np.size(value):
                 continue  # any number of symbols
-            if (cell, door, name, axis) == ("rnn", "feed", "h", 1):
+            if (cell, name, part, axis) == ("rnn", "feed", "h", 1):
                 continue  # nor are they read a certain number at a time, if there are no gates to hold
-            wrong = {**arguments, name: change(value, axis)}
+            wrong = {**arguments, part: change(value, axis)}
             with pytest.raises(ValueError, match=r"size|shape"):
-                getattr(kernels, door)(*wrong.values())
+                call(kernels, name, wrong)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", ENTRY_POINTS)
 @pytest.mark.parametrize("cell", CELLS)
-def test_inference_refuses_another_dtype_or_order(kernels, cell, door):
-    arguments = doors(kernels, cell)[door]
-    for name, value in arguments.items():
+def test_inference_refuses_another_dtype_or_order(kernels, cell, name):
+    arguments = arguments_of(kernels, cell)[name]
+    for part, value in arguments.items():
         if isinstance(value, np.ndarray) and value.size > 1:
             for wrong in (value.astype(np.float32), np.repeat(value, 2, axis=-1)[..., ::2]):
                 with pytest.raises((ValueError, TypeError)):
-                    getattr(kernels, door)(*{**arguments, name: wrong}.values())
+                    call(kernels, name, {**arguments, part: wrong})
 
 
-@pytest.mark.parametrize("door", ["feed", "log_probabilities"])
+@pytest.mark.parametrize("name", ["feed", "log_probabilities"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, door):
-    arguments = doors(kernels, cell)[door]
-    for name, axis in {"h": 1, "c": 1, "gates": 1, "y": 0}.items():
-        if name in arguments and arguments[name].shape[axis]:
-            rows = [slice(None)] * axis + [slice(1 if name in ("h", "c") else 0)]
-            arguments[name] = np.ascontiguousarray(arguments[name][tuple(rows)])
+def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, name):
+    arguments = arguments_of(kernels, cell)[name]
+    for part, axis in {"h": 1, "c": 1, "gates": 1, "y": 0}.items():
+        if part in arguments and arguments[part].shape[axis]:
+            rows = [slice(None)] * axis + [slice(1 if part in ("h", "c") else 0)]
+            arguments[part] = np.ascontiguousarray(arguments[part][tuple(rows)])
     with pytest.raises(ValueError, match="no symbol fits in"):  # it would read none at a time, for ever
-        getattr(kernels, door)(*arguments.values())
+        call(kernels, name, arguments)
 
 
 # The last is a place in the padded vocabulary, but no symbol.
 @pytest.mark.parametrize("bad", [-1, 2**31 - 1, -(2**31), V])
-@pytest.mark.parametrize("door", ["feed", "log_probabilities"])
-def test_inference_refuses_an_id_out_of_range(kernels, door, bad):
-    arguments = doors(kernels, "lstm")[door]
+@pytest.mark.parametrize("name", ["feed", "log_probabilities"])
+def test_inference_refuses_an_id_out_of_range(kernels, name, bad):
+    arguments = arguments_of(kernels, "lstm")[name]
     arguments["x"][1, 1] = bad
     with pytest.raises(ValueError, match="vocabulary's size 13"):
-        getattr(kernels, door)(*arguments.values())
+        call(kernels, name, arguments)
     assert not arguments["h"].any()
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_inference_refuses_a_network_without_all_weights_packed(kernels, door):
-    arguments = doors(kernels, "gru")[door]
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_inference_refuses_a_network_without_all_weights_packed(kernels, name):
+    arguments = arguments_of(kernels, "gru")[name]
     layout = network(V, H, cell="gru", num_layers=2)[0]
     wide = Layout(arguments["y"].shape[-1] if "y" in arguments else 16, 16, layout.dtype, "gru", 2)
     net = kernels.Network(wide, one_row=False, many=False, training=False)
     with pytest.raises(ValueError, match=r"packed|shape"):
-        getattr(kernels, door)(*{**arguments, "network": net}.values())
+        call(kernels, name, {**arguments, "network": net})
 
 
-def texts_door(core, cell):
+def draw_texts(core, arguments):
+    """Call `sample_texts` with arguments by name, of which it takes some together."""
+
+    def some(*names):
+        return tuple(arguments[name] for name in names)
+
+    controls = core.Controls(
+        penalty=1.3, top_k=0, top_p=1.0, min_p=0.0, **{name: arguments[name] for name in ("bias", "seen", "order")}
+    )
+    core.sample_texts(
+        some("network", "params", "panels"),
+        some("start", "start_y"),
+        1.0,
+        arguments["batch"],
+        some("symbols", "lengths"),
+        arguments["max_length"],
+        3,
+        some("streams", "increment"),
+        some("stops", "stop_ends"),
+        some("h", "c", "gates"),
+        some("y", "sums", "x"),
+        controls,
+    )
+
+
+def arguments_of_texts(core, cell):
     """Return the arguments of `sample_texts`: 5 texts of up to 7 symbols, 2 at a time, with two stops and controls."""
     layout, params = network(V, H, cell=cell, num_layers=2)
     packed = pack(layout, params)
@@ -963,12 +996,10 @@ def texts_door(core, cell):
         "panels": packed.panels,
         "start": [np.zeros((2, 1, packed.layout.hidden_size)) for _ in layout.kind.states],
         "start_y": np.zeros(wide),
-        "temperature": 1.0,
         "batch": core.Batch(np.zeros(2, np.intp)),
         "symbols": np.zeros((5, 7), np.int32),
         "lengths": np.zeros(5, np.intp),
-        "most": 7,
-        "steps": 3,
+        "max_length": 7,
         "streams": np.arange(10, dtype=np.uint64).reshape(5, 2),
         "increment": np.ones(2, np.uint64),
         "stops": np.array([1, 2, 3], np.int32),
@@ -977,7 +1008,6 @@ def texts_door(core, cell):
         "y": np.zeros((3, wide)),
         "sums": np.zeros(core.sums_size(wide)),
         "x": np.zeros(2, np.int32),
-        "controls": core.Controls(penalty=1.3, top_k=0, top_p=1.0, min_p=0.0),
         "bias": np.zeros(wide),
         "seen": np.zeros((5, wide), np.uint8),
         "order": np.zeros(wide, np.int32),
@@ -987,9 +1017,9 @@ def texts_door(core, cell):
 @pytest.mark.parametrize("change", [grown, shrunk])
 @pytest.mark.parametrize("cell", CELLS)
 def test_texts_are_refused_with_shapes_that_do_not_fit(kernels, cell, change):
-    arguments = texts_door(kernels, cell)
-    kernels.sample_texts(*arguments.values())
-    assert arguments["batch"].begun >= arguments["batch"].going == 2
+    arguments = arguments_of_texts(kernels, cell)
+    draw_texts(kernels, arguments)
+    assert arguments["batch"].begun >= arguments["batch"].active == 2
     for name, value in arguments.items():
         if not isinstance(value, np.ndarray):
             continue
@@ -998,11 +1028,11 @@ def test_texts_are_refused_with_shapes_that_do_not_fit(kernels, cell, change):
                 continue  # as many as there are
             wrong = {**arguments, "batch": kernels.Batch(np.zeros(2, np.intp)), name: change(value, axis)}
             with pytest.raises(ValueError, match=r"size|shape"):
-                kernels.sample_texts(*wrong.values())
+                draw_texts(kernels, wrong)
     start = arguments["start"]
     for wrong in (start[1:], [*start, start[0]], [change(start[0], 2), *start[1:]], [change(start[0], 0), *start[1:]]):
         with pytest.raises(ValueError, match=r"size|shape"):
-            kernels.sample_texts(*{**arguments, "start": wrong}.values())
+            draw_texts(kernels, {**arguments, "start": wrong})
 
 
 @pytest.mark.parametrize(
@@ -1011,24 +1041,36 @@ def test_texts_are_refused_with_shapes_that_do_not_fit(kernels, cell, change):
         ("stop_ends", np.array([2, 4], np.intp), "stop 1 is empty, or does not lie within the 3 symbols"),
         ("stop_ends", np.array([2, 2], np.intp), "stop 1 is empty"),
         ("stop_ends", np.array([0, 2], np.intp), "stop 0 is empty"),
-        ("most", 0, "5 texts of 0 symbols, room for 7: nothing to draw"),
+        ("max_length", 0, "5 texts of 0 symbols, room for 7: nothing to draw"),
         ("symbols", np.zeros((5, 0), np.int32), "room for 0: nothing to draw"),
-        ("order", None, "controls want scratch"),
     ],
 )
 def test_texts_are_refused_by_name(kernels, name, value, message):
-    arguments = texts_door(kernels, "rnn") | {name: value}
+    arguments = arguments_of_texts(kernels, "rnn") | {name: value}
     with pytest.raises(ValueError, match=message):
-        kernels.sample_texts(*arguments.values())
+        draw_texts(kernels, arguments)
+
+
+def test_no_array_may_be_none(kernels):
+    for name in ENTRY_POINTS:
+        arguments = arguments_of(kernels, "lstm")[name]
+        for part, value in arguments.items():
+            if not np.isscalar(value):
+                with pytest.raises(TypeError):
+                    call(kernels, name, {**arguments, part: None})
+    arguments = arguments_of_texts(kernels, "lstm")
+    for part in arguments.keys() - {"bias", "seen", "max_length"}:
+        with pytest.raises(TypeError):
+            draw_texts(kernels, {**arguments, part: None})
 
 
 def test_a_batch_of_other_texts_is_refused(kernels):
-    arguments = texts_door(kernels, "gru")
-    kernels.sample_texts(*arguments.values())
+    arguments = arguments_of_texts(kernels, "gru")
+    draw_texts(kernels, arguments)
     for name, rows in [("symbols", 1), ("lengths", 1), ("streams", 1), ("seen", 1)]:
         arguments[name] = arguments[name][:rows]
     with pytest.raises(ValueError, match="the batch is one of other texts"):
-        kernels.sample_texts(*arguments.values())
+        draw_texts(kernels, arguments)
 
 
 def test_panels_refuse_shapes_that_do_not_fit(kernels, dtype):

@@ -29,7 +29,7 @@ cdef inline void clear_starting(const Network* net, const int* x, Py_ssize_t row
 
 cdef inline const real* without_past(const Network* net, const int* x, Py_ssize_t B, Py_ssize_t n, const real* a,
                                      Py_ssize_t lda, real* cut) noexcept nogil:
-    """Return a (B, n), or where a stream reads the boundary a copy of it in `cut`, in which that stream's row is zero."""
+    """Return a (B, n), or a copy of it in `cut` with rows of zeros for the streams that read the boundary, if any."""
     if not any_starts(net, x, B):
         return a
     memcpy(cut, a, B * lda * sizeof(real))

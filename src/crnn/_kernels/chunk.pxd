@@ -17,8 +17,8 @@ from .workspace cimport clear_share, gradient_from_above, layer_output
 cdef inline void clear_gradients(const Network* net, const Workspace* work) noexcept nogil:
     """d = 0, where gradients are added up: the thread's share of it
 
-    Not the rows of the first layer's Wx: the update clears those that it has used. With a BLAS the chunk is one product:
-    nothing is added to the gradients of matrices.
+    Not the rows of the first layer's Wx: the update clears those that it has used. With a BLAS the chunk is one
+    product: nothing is added to the gradients of matrices.
     """
     cdef Py_ssize_t l
     cdef real* d = work.d
@@ -55,14 +55,14 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
 cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real weight) noexcept nogil:
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
-    The rows of Wx in d must come in as zeros; `seen` holds no `stamp`. A thread of a group returns the losses of its own
-    rows.
+    The rows of Wx in d must come in as zeros; `seen` holds no `stamp`. A thread of a group returns the losses of its
+    own rows.
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t first, last = work.T, rows, top = net.L - 1
     cdef double loss
     clear_gradients(net, work)
-    clear_share(&work.group, work.carry, net.L * work.following)
+    clear_share(&work.group, work.carry, net.L * work.step_stride)
     loss = forward_loss(w, work, weight)
     while last > 0:
         first = max(last - work.block, 0)

@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
+Weights = tuple[Network, Array, Array]  # a network, its parameters and its packed weights
+Work = tuple[Array, Array, Array]  # h, c and gates
+
 MANY_ROWS: int
 
 def use(float32: ModuleType, float64: ModuleType) -> None: ...
@@ -34,7 +37,7 @@ class Network:
 class Optimizer:
     def __init__(
         self,
-        name: str,
+        kind: Any,
         clip: float,
         clip_norm: float,
         weight_decay: float,
@@ -43,7 +46,17 @@ class Optimizer:
     ) -> None: ...
 
 class Controls:
-    def __init__(self, **numbers: float) -> None: ...  # the fields of the struct in interface.pxd
+    def __init__(
+        self,
+        *,
+        penalty: float,
+        top_k: int,
+        top_p: float,
+        min_p: float,
+        order: Array,
+        bias: Array | None = None,
+        seen: Array | None = None,
+    ) -> None: ...
 
 class Barrier:
     def __init__(self, n_threads: int, crowded: bool = False) -> None: ...
@@ -72,7 +85,7 @@ class Batch:
     @property
     def begun(self) -> int: ...
     @property
-    def going(self) -> int: ...
+    def active(self) -> int: ...
     def __init__(self, texts: Array) -> None: ...
 
 def packed_size(K: int, N: int, itemsize: int) -> int: ...
@@ -106,78 +119,42 @@ def train(
     rates: Array,
     settings: Any,
 ) -> None: ...
-def feed(network: Network, params: Array, panels: Array, x: Array, h: Array, c: Array, gates: Array) -> None: ...
+def feed(weights: Weights, x: Array, work: Work) -> None: ...
 def sample(
-    network: Network,
-    params: Array,
-    panels: Array,
+    weights: Weights,
     uniforms: Array,
     temperature: float,
-    h: Array,
-    c: Array,
-    gates: Array,
+    work: Work,
     y: Array,
     sums: Array,
     out: Array,
     controls: Controls | None = None,
-    bias: Array | None = None,
-    seen: Array | None = None,
-    order: Array | None = None,
 ) -> None: ...
 def sample_texts(
-    network: Network,
-    params: Array,
-    panels: Array,
-    start: list[Array],
-    start_y: Array,
+    weights: Weights,
+    start: tuple[list[Array], Array],
     temperature: float,
     batch: Batch,
-    symbols: Array,
-    lengths: Array,
-    most: int,
-    steps: int,
-    streams: Array,
-    increment: Array,
-    stops: Array,
-    stop_ends: Array,
-    h: Array,
-    c: Array,
-    gates: Array,
-    y: Array,
-    sums: Array,
-    x: Array,
+    texts: tuple[Array, Array],
+    max_length: int,
+    max_steps: int,
+    random: tuple[Array, Array],
+    stops: tuple[Array, Array],
+    work: Work,
+    scratch: tuple[Array, Array, Array],
     controls: Controls | None = None,
-    bias: Array | None = None,
-    seen: Array | None = None,
-    order: Array | None = None,
 ) -> None: ...
-def filter_logits(
-    y: Array, temperature: float, controls: Controls, bias: Array | None, seen: Array | None, order: Array
-) -> None: ...
-def logits(network: Network, params: Array, panels: Array, top: Array, y: Array) -> None: ...
-def log_probabilities(
-    network: Network,
-    params: Array,
-    panels: Array,
-    x: Array,
-    h: Array,
-    c: Array,
-    gates: Array,
-    y: Array,
-    out: Array,
-) -> None: ...
+def filter_logits(y: Array, temperature: float, controls: Controls) -> None: ...
+def logits(weights: Weights, top: Array, y: Array) -> None: ...
+def log_probabilities(weights: Weights, x: Array, work: Work, y: Array, out: Array) -> None: ...
 def log_likelihoods(
-    network: Network,
-    params: Array,
-    panels: Array,
+    weights: Weights,
     ids: Array,
     starts: Array,
     lengths: Array,
     first: int,
     last: int,
-    h: Array,
-    c: Array,
-    gates: Array,
+    work: Work,
     x: Array,
     y: Array,
     out: Array,

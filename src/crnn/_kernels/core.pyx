@@ -10,11 +10,11 @@ from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, Py
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.limits cimport INT_MAX
-from libc.math cimport INFINITY, NAN, isfinite, sqrt
+from libc.math cimport INFINITY, NAN, sqrt
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
-from .interface cimport (ADAGRAD, ADAM, MAX_LAYERS, MAX_SHARDS, RMSPROP, Dropout, Gemm, Kernels, Steering, Strings, Texts,
-                         Training, Weights, Wide, Workspace, real, spin_barrier, spin_barrier_break)
+from .interface cimport (MAX_LAYERS, MAX_SHARDS, DrawSettings, Dropout, Gemm, Kernels, Strings, Texts, Training, UInt128,
+                         Weights, Workspace, real, spin_barrier, spin_barrier_break)
 from .interface cimport Controls as ControlNumbers
 from .interface cimport Network as NetworkPlaces
 from .pcg64 cimport multiplied, next_uniform, wide
@@ -71,7 +71,7 @@ cdef struct Numbers:  # an array of them
 
 
 cdef Numbers numbers(str name, array, int ndim, bint writable) except *:
-    """What an array of float32 or float64 holds, after the check that it is one of so many dimensions."""
+    """Where an array of float32 or float64 begins and its shape, after the check that it has `ndim` dimensions."""
     cdef Numbers found
     cdef Py_buffer view
     cdef int i
@@ -97,7 +97,7 @@ cdef Numbers numbers(str name, array, int ndim, bint writable) except *:
 
 
 cdef real* address(str name, array, Py_ssize_t itemsize, tuple shape, bint writable=True) except? NULL:
-    """The first element of an array of this shape, whose numbers have so many bytes; NULL if it is empty."""
+    """The first element of an array, after the check of its shape and of its numbers' bytes; NULL if it is empty."""
     cdef Numbers found = numbers(name, array, len(shape), writable)
     if found.itemsize != itemsize:
         raise ValueError(f"{name}: numbers of {found.itemsize} bytes, but the network's have {itemsize} bytes")
@@ -207,14 +207,16 @@ def pack_panels(W, bint transposed, bint one_row, panels):
     cdef Numbers w = numbers("W", W, 2, False)
     cdef const Kernels* kernels = kernels_for(w.itemsize)
     cdef Py_ssize_t rows = w.shape[0], columns = w.shape[1]
-    cdef Py_ssize_t size = kernels.packed_elements(columns, rows) if transposed else kernels.packed_elements(rows, columns)
+    cdef Py_ssize_t size = kernels.packed_elements(rows, columns)
+    if transposed:
+        size = kernels.packed_elements(columns, rows)
     cdef real* out = address("panels", panels, w.itemsize, (size,))
     with nogil:
         kernels.pack_matrix(w.first, rows, columns, transposed, one_row, out)
 
 
 def multiply(a, panels, bint one_row, c, int times=1):
-    """c += a @ W for the W packed in `panels`; so many times, as a recurrence multiplies (for measuring)."""
+    """c += a @ W for the W packed in `panels`, `times` times, as a recurrence multiplies (for benchmarks)."""
     cdef Numbers left = numbers("a", a, 2, False), out = numbers("c", c, 2, True)
     cdef const Kernels* kernels = kernels_for(left.itemsize)
     cdef Py_ssize_t M = left.shape[0], K = left.shape[1], N = out.shape[1]
@@ -268,7 +270,7 @@ def space_streams(uint64_t[:, ::1] states not None, const uint64_t[::1] multipli
                   const uint64_t[::1] plus not None):
     """states[i + 1] = states[i] * multiplier + plus, for generators' states as in `pcg64`."""
     cdef Py_ssize_t i
-    cdef Wide state
+    cdef UInt128 state
     _same("halves of a state", states.shape[1], 2)
     _same("halves of a multiplier", multiplier.shape[0], 2)
     _same("halves of what is added", plus.shape[0], 2)
@@ -293,17 +295,22 @@ def uniforms(uint64_t[:, ::1] states not None, const uint64_t[::1] increment not
 # ------------------------------------------------------------------------------------------------- training
 
 cdef class Optimizer:
-    """What an optimiser does, step after step: its name, and the limits on a gradient's elements and on its norm."""
-    cdef int kind
+    """An optimiser: its kind, the limits on a gradient's elements and on its norm, and its constants.
+
+    `kind` has the optimiser's `number` in `optimizers`, its traits, and the names of the arrays of its state.
+    """
+    cdef int number
+    cdef bint sparse
+    cdef Py_ssize_t state_arrays
     cdef double clip
     cdef double clip_norm
     cdef double weight_decay
     cdef double beta_1
     cdef double beta_2
 
-    def __init__(self, str name, double clip, double clip_norm, double weight_decay, double beta_1=0.9,
+    def __init__(self, kind, double clip, double clip_norm, double weight_decay, double beta_1=0.9,
                  double beta_2=0.999):
-        self.kind = {"adagrad": ADAGRAD, "rmsprop": RMSPROP, "adam": ADAM}[name]
+        self.number, self.sparse, self.state_arrays = kind.number, kind.sparse, len(kind.state)
         self.clip, self.clip_norm, self.weight_decay = clip, clip_norm, weight_decay
         self.beta_1, self.beta_2 = beta_1, beta_2
 
@@ -330,8 +337,8 @@ cdef class Barrier:
 cdef class Cursor:
     """Where training stands: the next chunk's position in the block, steps done, the smoothed and the last loss.
 
-    `diverged`: whether the last call ended because a loss was not finite. `optimizer_start` is how many steps had
-    been done when the optimizer state was zero; `gradient_norm` that of the last step of the last call, before clipping.
+    `diverged`: whether the last call ended because a loss was not finite. `optimizer_start` is how many steps had been
+    done when the optimizer state was zero; `gradient_norm` that of the last step of the last call, before clipping.
     """
     cdef public Py_ssize_t position
     cdef public Py_ssize_t n_steps
@@ -409,7 +416,7 @@ cdef bint reduce_gradient(void* context) noexcept with gil:
 
 
 cdef void fill_team(Training* run, Network network, team, int rank, Reduction* reduction) except *:
-    """What all threads have in common: the symbols and the gradients of all shards, and where they wait."""
+    """Set what all threads share: the symbols and the gradients of all shards, and the barrier."""
     cdef int s, group_size = network.net.group_size
     cdef list shards = team.shards
     cdef double[::1] losses = team.losses, norms = team.norms
@@ -442,7 +449,7 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
 
 
 cdef void fill_workspace(Training* run, Network network, shard, own, double dropout) except *:
-    """What a thread of a shard works on; `own` is its own workspace."""
+    """Set the arrays that a thread of a shard works on; `own` is its own workspace."""
     cdef NetworkPlaces* net = &network.net
     cdef Workspace* work = &run.work
     cdef Py_ssize_t size = network.itemsize
@@ -470,13 +477,14 @@ cdef void fill_workspace(Training* run, Network network, shard, own, double drop
     if not net.many and work.block < T:
         raise ValueError(f"{T} steps of {B} streams are many rows, and the network is one for few")
     if net.gemm != NULL and max(T * B, net.V, net.G * net.H, net.ldg) > INT_MAX:
-        raise ValueError(f"{T} steps of {B} streams, {net.G * net.H} gates, {net.V} symbols: a BLAS counts to {INT_MAX}")
+        raise ValueError(f"{T} steps of {B} streams, {net.G * net.H} gates, {net.V} symbols: a BLAS counts to {INT_MAX}"
+                         )
     if not 0 <= work.dropout.first_stream <= run.team.streams - B:
         raise ValueError(f"{B} streams from {shard.first_stream} on: not within {run.team.streams} streams")
 
 
 cdef void fill_requests(Workspace* work, Network network, shard) except *:
-    """What a caller may want beside the update: weights of the losses, and the gradients of the states."""
+    """Set what a caller may request beside the update: weights of the losses, and the gradients of the states."""
     cdef Py_ssize_t T = work.T, B = work.B, size = network.itemsize
     shape = (network.net.L, T, B, network.net.H)
     work.loss_weights = work.kept_dh = work.kept_dc = NULL
@@ -490,7 +498,7 @@ cdef void fill_requests(Workspace* work, Network network, shard) except *:
 
 
 cdef void fill_group(Training* run, Network network, shard, int rank) except *:
-    """The thread's place in its shard's group, and the group's gradient."""
+    """Set the thread's place in its shard's group, and the group's gradient."""
     cdef Barrier barrier = shard.barrier
     if barrier is None:
         raise ValueError("a shard has no barrier")
@@ -501,9 +509,10 @@ cdef void fill_group(Training* run, Network network, shard, int rank) except *:
 
 
 cdef void fill_rule(Training* run, Network network, Optimizer optimizer, list state) except *:
-    """The optimiser's step, and its state."""
-    _same("arrays of optimizer state", len(state), 2 if optimizer.kind == ADAM else 1)
-    run.rule.kind, run.rule.clip, run.rule.weight_decay = optimizer.kind, optimizer.clip, optimizer.weight_decay
+    """Set the optimiser's step and its state."""
+    _same("arrays of optimizer state", len(state), optimizer.state_arrays)
+    run.rule.number, run.rule.sparse = optimizer.number, optimizer.sparse
+    run.rule.clip, run.rule.weight_decay = optimizer.clip, optimizer.weight_decay
     run.rule.beta_1, run.rule.beta_2 = optimizer.beta_1, optimizer.beta_2
     run.rule.first = address("optimizer state", state[0], network.itemsize, (network.net.end,))
     run.rule.second = address("optimizer state", state[len(state) - 1], network.itemsize, (network.net.end,))
@@ -511,7 +520,7 @@ cdef void fill_rule(Training* run, Network network, Optimizer optimizer, list st
 
 
 cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
-    """The ids that this shard's streams read, after the check that the block holds all that is read."""
+    """Set the ids that this shard's streams read, after the check that the block holds all that is read."""
     cdef Py_buffer view
     cdef Py_ssize_t T = run.work.T, symbols
     PyObject_GetBuffer(ids, &view, PyBUF_STRIDES | PyBUF_FORMAT)
@@ -538,7 +547,7 @@ cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
 
 
 cdef void update_cursor(Cursor cursor, const Training* run, norms) except *:
-    """Where training stands after a call."""
+    """Set where training stands after a call."""
     cursor.position = run.position
     cursor.n_steps += run.done
     cursor.smooth_loss, cursor.last_loss, cursor.diverged = run.smooth_loss, run.last_loss, run.diverged
@@ -552,9 +561,9 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     """Train on a chunk for each of the learning rates, as thread `rank` of the team; all threads call this alike.
 
     Each shard of the team is a group of neighbouring streams with its own gradient and workspace, and the threads that
-    work on it; see `training_loop` and `crnn.training.team`. The first thread updates the cursor at the end. When a loss
-    is not finite its update is not made, and the cursor says `diverged`. With weight dropout the packed weights are at
-    the end those that the next step would have.
+    work on it; see `training_loop` and `crnn.training.team`. The first thread updates the cursor at the end. When a
+    loss is not finite its update is not made, and the cursor says `diverged`. With weight dropout the packed weights
+    are at the end those that the next step would have.
 
     `ids` is a block of symbols, a row for each stream, which the chunks read from `cursor.position` on: a row must hold
     them all. `zero_state`: the first chunk starts from zero states. `settings` are the step's, a `StepSettings`.
@@ -591,12 +600,32 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
 # ------------------------------------------------------------------------------------------------- inference
 
 cdef class Controls:
-    """What is done to logits before a draw, beside the temperature; see `sampler` for the numbers."""
-    cdef ControlNumbers numbers
+    """Changes of the logits before a draw, beside the temperature; see `sampler` for the numbers.
 
-    def __init__(self, *, double penalty, Py_ssize_t top_k, double top_p, double min_p):
+    `bias` (V,) is added to all logits; `seen` (texts, V) marks the symbols that are penalised, and then those that are
+    drawn; `order` (V,) is scratch.
+    """
+    cdef ControlNumbers numbers
+    cdef object bias
+    cdef unsigned char[:, ::1] seen
+    cdef int[::1] order
+
+    def __init__(self, *, double penalty, Py_ssize_t top_k, double top_p, double min_p, int[::1] order not None,
+                 bias=None, unsigned char[:, ::1] seen=None):
         self.numbers.penalty, self.numbers.top_k = penalty, top_k
         self.numbers.top_p, self.numbers.min_p = top_p, min_p
+        self.order, self.bias, self.seen = order, bias, seen
+
+    cdef void fill(self, DrawSettings* settings, Py_ssize_t itemsize, Py_ssize_t texts, Py_ssize_t V) except *:
+        """Set the controls of a draw, after the check that their arrays fit so many texts and V symbols."""
+        _same("order", self.order.shape[0], V)
+        settings.control, settings.order = &self.numbers, &self.order[0]
+        if self.bias is not None:
+            settings.bias = address("biases", self.bias, itemsize, (V,), False)
+        if self.seen is not None:
+            _same("streams of symbols seen", self.seen.shape[0], texts)
+            _same("symbols seen", self.seen.shape[1], V)
+            settings.seen = &self.seen[0, 0]
 
 
 def sums_size(Py_ssize_t V) -> int:
@@ -618,10 +647,25 @@ def inference_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) ->
     }
 
 
-cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize_t B, h, c, gates) except *:
+cdef Network network_of(tuple weights):
+    """The network of weights (network, params, panels)."""
+    network, _, _ = weights
+    if not isinstance(network, Network):
+        raise TypeError(f"network: {network!r} is none")
+    return network
+
+
+cdef Weights inference_weights(tuple weights) except *:
+    """Weights (network, params, panels) as the kernels take them."""
+    network, params, panels = weights
+    return (<Network>network).weights(params, panels)
+
+
+cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize_t B, tuple arrays) except *:
     """The workspace of B streams and T of n symbols at a time, after the check that the arrays are those of one."""
     cdef Workspace work
     cdef Py_ssize_t size = network.itemsize, last
+    h, c, gates = arrays
     if B < 1 or T < 1 and n:
         raise ValueError(f"a workspace of size {T} x {B}: no symbol fits in")
     network.kernels.size_workspace(&network.net, T, B, &work)
@@ -631,7 +675,7 @@ cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ss
     work.gates = address("gates", gates, size, shapes["gates"])
     if not network.net.many:
         raise ValueError("inference wants a network with all weights packed")
-    work.gates_size = 0  # one layer after the other uses the same
+    work.gates_stride = 0  # one layer after the other uses the same
     work.cut = NULL
     if network.net.boundary >= 0:  # the last row of the gates
         last = shapes["gates"][1] - 1
@@ -639,170 +683,195 @@ cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ss
     return work
 
 
-def feed(Network network not None, params, panels, const int[:, ::1] x not None, h, c, gates):
-    """Advance the states h[:, 0] (and c[:, 0]) over symbols x (n, B); see `inference_workspace`."""
-    cdef Py_ssize_t n = x.shape[0], B = x.shape[1], T = numbers("h", h, 4, True).shape[1] - 1
-    cdef Workspace work = inference_work(network, n, T, B, h, c, gates)
-    cdef Weights w = network.weights(params, panels)
+cdef Py_ssize_t steps_of(tuple arrays) except -1:
+    """Symbols at a time that a workspace (h, c, gates) is for."""
+    return numbers("h", arrays[0], 4, True).shape[1] - 1
+
+
+cdef DrawSettings draw_settings(Network network, double temperature, Controls controls, double[::1] sums,
+                          Py_ssize_t texts) except *:
+    """The settings of a draw, after the check that their arrays fit so many texts."""
+    cdef DrawSettings settings
+    if sums is None:
+        raise TypeError("sums: None, but an array is wanted")
+    _same("sums", sums.shape[0], sums_size(network.net.V))
+    settings.temperature, settings.sums = temperature, &sums[0]
+    settings.control, settings.bias, settings.seen, settings.order = NULL, NULL, NULL, NULL
+    if controls is not None:
+        controls.fill(&settings, network.itemsize, texts, network.net.V)
+    return settings
+
+
+def feed(tuple weights not None, const int[:, ::1] x not None, tuple work not None):
+    """Advance the states h[:, 0] (and c[:, 0]) over symbols x (n, B).
+
+    As everywhere below, `weights` are the network, its parameters and its packed weights, and `work` is a workspace
+    (h, c, gates), see `inference_workspace`.
+    """
+    cdef Network network = network_of(weights)
+    cdef Py_ssize_t n = x.shape[0]
+    cdef Workspace space = inference_work(network, n, steps_of(work), x.shape[1], work)
+    cdef Weights w = inference_weights(weights)
     cdef float_mode mode
     _known(x, network.net.symbols)
     if n:
         with nogil:
             mode = flush_denormals()
-            network.kernels.feed(&w, &work, &x[0, 0], n)
+            network.kernels.feed(&w, &space, &x[0, 0], n)
             restore_denormals(mode)
 
 
-cdef Steering steering_of(Network network, double temperature, Controls controls, bias, unsigned char[:, ::1] seen,
-                          int[::1] order, double[::1] sums, Py_ssize_t texts) except *:
-    """The controls of a draw, after the check that their arrays fit so many texts."""
-    cdef Steering steering
-    _same("sums", sums.shape[0], sums_size(network.net.V))
-    steering.temperature, steering.sums = temperature, &sums[0]
-    steering.control, steering.bias, steering.seen, steering.order = NULL, NULL, NULL, NULL
-    if controls is not None:
-        fill_controls(&steering, network.itemsize, controls, bias, seen, order, texts, network.net.V)
-    return steering
-
-
-cdef void fill_controls(Steering* steering, Py_ssize_t itemsize, Controls controls, bias, unsigned char[:, ::1] seen,
-                        int[::1] order, Py_ssize_t texts, Py_ssize_t V) except *:
-    if order is None:
-        raise ValueError("controls want scratch for an order")
-    _same("order", order.shape[0], V)
-    steering.control, steering.order = &controls.numbers, &order[0]
-    if bias is not None:
-        steering.bias = address("biases", bias, itemsize, (V,), False)
-    if seen is not None:
-        _same("streams of symbols seen", seen.shape[0], texts)
-        _same("symbols seen", seen.shape[1], V)
-        steering.seen = &seen[0, 0]
-
-
-def sample(Network network not None, params, panels, const double[:, ::1] uniforms not None, double temperature, h, c,
-           gates, y, double[::1] sums not None, int[:, ::1] out not None, Controls controls=None, bias=None,
-           unsigned char[:, ::1] seen=None, int[::1] order=None):
+def sample(tuple weights not None, const double[:, ::1] uniforms not None, double temperature, tuple work not None, y,
+           double[::1] sums not None, int[:, ::1] out not None, Controls controls=None):
     """Draw out[t, b] with uniforms[t, b] from the states, feeding each symbol back in; the states advance.
 
-    The workspace is one of one symbol at a time; y (B, V) and `sums`, see `sums_size`, are scratch. With controls,
-    `bias` (V,) is added to all logits, `seen` (B, V) marks the symbols that are penalised, and then those that are
-    drawn; `order` (V,) is scratch.
+    The workspace is one of one symbol at a time; y (B, V) and `sums`, see `sums_size`, are scratch.
     """
+    cdef Network network = network_of(weights)
     cdef Py_ssize_t n = uniforms.shape[0], B = uniforms.shape[1]
-    cdef Workspace work = inference_work(network, n, 1, B, h, c, gates)
-    cdef Weights w = network.weights(params, panels)
-    work.y = address("logits", y, network.itemsize, (B, network.net.V))
+    cdef Workspace space = inference_work(network, n, 1, B, work)
+    cdef Weights w = inference_weights(weights)
+    cdef DrawSettings settings = draw_settings(network, temperature, controls, sums, B)
+    cdef float_mode mode
+    space.y = address("logits", y, network.itemsize, (B, network.net.V))
     _same("streams of output", out.shape[1], B)
     _same("symbols of output", out.shape[0], n)
-    cdef Steering steering = steering_of(network, temperature, controls, bias, seen, order, sums, B)
-    cdef float_mode mode
     if n:
         with nogil:
             mode = flush_denormals()
-            network.kernels.sample(&w, &work, &steering, &uniforms[0, 0], n, &out[0, 0])
+            network.kernels.sample(&w, &space, &settings, &uniforms[0, 0], n, &out[0, 0])
             restore_denormals(mode)
 
 
 cdef class Batch:
-    """Which texts `sample_texts` is at: those that were `begun`, and of them those that are `going` on.
+    """Which texts `sample_texts` is at: those that have `begun`, and of them those that are `active`.
 
-    Row b draws text texts[b], for all b < `going`; the other rows have none.
+    Row b draws text texts[b], for all b < `active`; the other rows have none.
     """
     cdef readonly Py_ssize_t begun
-    cdef readonly Py_ssize_t going
+    cdef readonly Py_ssize_t active
     cdef Py_ssize_t[::1] texts
 
     def __init__(self, Py_ssize_t[::1] texts not None):
         self.texts = texts
 
 
-cdef void fill_texts(Texts* texts, Batch batch, int[:, ::1] symbols, Py_ssize_t[::1] lengths, Py_ssize_t most,
-                     uint64_t[:, ::1] streams, const uint64_t[::1] increment, Py_ssize_t rows) except *:
+cdef void fill_texts(Texts* texts, Batch batch, tuple arrays, Py_ssize_t max_length, Py_ssize_t rows) except *:
     """The texts and where they stand, after the check that they belong together."""
     cdef Py_ssize_t i
+    cdef int[:, ::1] symbols
+    cdef Py_ssize_t[::1] lengths
+    if arrays[0] is None or arrays[1] is None:
+        raise TypeError("symbols and lengths: arrays are wanted, not None")
+    symbols, lengths = arrays
     _same("rows of the batch", batch.texts.shape[0], rows)
-    texts.count, texts.max_length, texts.width, texts.longest = symbols.shape[0], most, symbols.shape[1], 0
-    if texts.count < 1 or texts.width < 1 or most < 1:
-        raise ValueError(f"{texts.count} texts of {most} symbols, room for {texts.width}: nothing to draw")
+    texts.count, texts.max_length, texts.width, texts.longest = symbols.shape[0], max_length, symbols.shape[1], 0
+    if texts.count < 1 or texts.width < 1 or max_length < 1:
+        raise ValueError(f"{texts.count} texts of {max_length} symbols, room for {texts.width}: nothing to draw")
     _same("lengths", lengths.shape[0], texts.count)
-    _same("streams of numbers", streams.shape[0], texts.count)
-    _same("halves of a state", streams.shape[1], 2)
-    _same("halves of an increment", increment.shape[0], 2)
-    texts.symbols, texts.lengths, texts.streams = &symbols[0, 0], &lengths[0], &streams[0, 0]
-    texts.increment = wide(&increment[0])
-    texts.rows, texts.begun, texts.active = &batch.texts[0], batch.begun, batch.going
-    for i in range(batch.going):
+    texts.symbols, texts.lengths = &symbols[0, 0], &lengths[0]
+    texts.rows, texts.begun, texts.active = &batch.texts[0], batch.begun, batch.active
+    for i in range(batch.active):
         if not (batch.begun <= texts.count and 0 <= batch.texts[i] < batch.begun
                 and 0 <= lengths[batch.texts[i]] <= texts.width):
             raise ValueError("the batch is one of other texts")
         texts.longest = max(texts.longest, lengths[batch.texts[i]])
 
 
-cdef void fill_stops(Texts* texts, const int[::1] stops, const Py_ssize_t[::1] stop_ends) except *:
+cdef void fill_random(Texts* texts, tuple arrays) except *:
+    """The streams of random numbers, after the check that there is one for each text."""
+    cdef uint64_t[:, ::1] states
+    cdef const uint64_t[::1] increment
+    if arrays[0] is None or arrays[1] is None:
+        raise TypeError("random numbers: arrays are wanted, not None")
+    states, increment = arrays
+    _same("streams of numbers", states.shape[0], texts.count)
+    _same("halves of a state", states.shape[1], 2)
+    _same("halves of an increment", increment.shape[0], 2)
+    texts.streams, texts.increment = &states[0, 0], wide(&increment[0])
+
+
+cdef void fill_stops(Texts* texts, tuple arrays) except *:
+    """The stops, after the check that each has symbols."""
     cdef Py_ssize_t i
-    for i in range(stop_ends.shape[0]):
-        if not (stop_ends[i - 1] if i else 0) < stop_ends[i] <= stops.shape[0]:
+    cdef const int[::1] stops
+    cdef const Py_ssize_t[::1] ends
+    if arrays[0] is None or arrays[1] is None:
+        raise TypeError("stops: arrays are wanted, not None")
+    stops, ends = arrays
+    for i in range(ends.shape[0]):
+        if not (ends[i - 1] if i else 0) < ends[i] <= stops.shape[0]:
             raise ValueError(f"stop {i} is empty, or does not lie within the {stops.shape[0]} symbols of all stops")
-    texts.stop_count = stop_ends.shape[0]
+    texts.stop_count = ends.shape[0]
     texts.stops = &stops[0] if texts.stop_count else NULL
-    texts.stop_ends = &stop_ends[0] if texts.stop_count else NULL
+    texts.stop_ends = &ends[0] if texts.stop_count else NULL
 
 
-def sample_texts(Network network not None, params, panels, list start not None, start_y, double temperature,
-                 Batch batch not None, int[:, ::1] symbols not None, Py_ssize_t[::1] lengths not None, Py_ssize_t most,
-                 Py_ssize_t steps, uint64_t[:, ::1] streams not None, const uint64_t[::1] increment not None,
-                 const int[::1] stops not None, const Py_ssize_t[::1] stop_ends not None, h, c, gates, y,
-                 double[::1] sums not None, int[::1] x not None, Controls controls=None, bias=None,
-                 unsigned char[:, ::1] seen=None, int[::1] order=None):
-    """Draw texts side by side until all have ended, but at most for so many steps; see `texts` for when one ends.
+cdef void fill_start(Texts* texts, Network network, list states) except *:
+    """The states that all texts start from."""
+    shape = (network.net.L, 1, network.net.H)
+    _same("states at the start", len(states), 2 if network.net.has_c else 1)
+    texts.start_h = address("states at the start", states[0], network.itemsize, shape, False)
+    texts.start_c = address("states at the start", states[len(states) - 1], network.itemsize, shape, False)
 
-    All start from the states `start`, each (L, 1, H), and the logits (V,) that follow from them. What was drawn of text
-    i is symbols[i, :lengths[i]]; it is drawn with the numbers of streams[i]. A text that ends makes room for the next
-    one, and where there is none for the last row: nothing is drawn in vain. The call also ends when a text that goes on
-    has no room left in `symbols`.
 
-    The workspace is one of one symbol at a time for B rows; y (B + 1, V), x (B,) and `sums` are scratch. The controls
-    are those of `sample`, but that `seen` has a row for each text; those of texts that have not begun must be alike.
+def sample_texts(tuple weights not None, tuple start not None, double temperature, Batch batch not None,
+                 tuple texts not None, Py_ssize_t max_length, Py_ssize_t max_steps, tuple random not None,
+                 tuple stops not None, tuple work not None, tuple scratch not None, Controls controls=None):
+    """Draw texts side by side until all have ended, but for at most `max_steps`; see `texts` for when one ends.
+
+    All start from `start`: a list of states (L, 1, H), and the logits (V,) that follow from them. `texts` are symbols
+    (texts, width) and lengths (texts,): symbols[i, :lengths[i]] was drawn of text i. It is drawn with the numbers of a
+    generator of its own; `random` are their states (texts, 2) and their common increment (2,). `stops` are the symbols
+    of all stops and where each ends. A text that ends makes room for the next one, and where there is none for the last
+    row: nothing is drawn in vain. The call also ends when an active text has no room left in `symbols`.
+
+    The workspace is one of one symbol at a time for B rows; `scratch` is y (B + 1, V), sums, see `sums_size`, and x
+    (B,). The controls' `seen` has a row for each text; those of texts that have not begun must be alike.
     """
-    cdef NetworkPlaces* net = &network.net
-    cdef Py_ssize_t B = x.shape[0], V = net.V, size = network.itemsize
-    cdef Workspace work = inference_work(network, steps, 1, B, h, c, gates)
-    cdef Weights w = network.weights(params, panels)
-    cdef Texts texts
-    _same("states at the start", len(start), 2 if net.has_c else 1)
-    texts.start_h = address("states at the start", start[0], size, (net.L, 1, net.H), False)
-    texts.start_c = address("states at the start", start[len(start) - 1], size, (net.L, 1, net.H), False)
-    cdef const real* logits_at_start = address("logits at the start", start_y, size, (V,), False)
-    work.y = address("logits", y, size, (B + 1, V))
-    work.x = &x[0]
-    fill_texts(&texts, batch, symbols, lengths, most, streams, increment, B)
-    fill_stops(&texts, stops, stop_ends)
-    cdef Steering steering = steering_of(network, temperature, controls, bias, seen, order, sums, texts.count)
-    texts.start_y = <real*>(<char*>work.y + B * V * size)
+    cdef Network network = network_of(weights)
+    cdef Py_ssize_t V = network.net.V, size = network.itemsize
+    y, sums, scratch_x = scratch
+    if scratch_x is None:
+        raise TypeError("x: None, but an array is wanted")
+    cdef int[::1] x = scratch_x
+    cdef Py_ssize_t B = x.shape[0]
+    cdef Workspace space = inference_work(network, max_steps, 1, B, work)
+    cdef Weights w = inference_weights(weights)
+    cdef Texts t
+    fill_start(&t, network, start[0])
+    cdef const real* logits_at_start = address("logits at the start", start[1], size, (V,), False)
+    space.x, space.y = &x[0], address("logits", y, size, (B + 1, V))
+    fill_texts(&t, batch, texts, max_length, B)
+    fill_random(&t, random)
+    fill_stops(&t, stops)
+    cdef DrawSettings settings = draw_settings(network, temperature, controls, sums, t.count)
+    t.start_y = <real*>(<char*>space.y + B * V * size)
     cdef float_mode mode
     with nogil:
         mode = flush_denormals()
-        memcpy(texts.start_y, logits_at_start, V * size)
-        network.kernels.sample_texts(&w, &work, &steering, &texts, steps)
+        memcpy(t.start_y, logits_at_start, V * size)
+        network.kernels.sample_texts(&w, &space, &settings, &t, max_steps)
         restore_denormals(mode)
-    batch.begun, batch.going = texts.begun, texts.active
+    batch.begun, batch.active = t.begun, t.active
 
 
-def filter_logits(y, double temperature, Controls controls not None, bias, unsigned char[:, ::1] seen, int[::1] order):
+def filter_logits(y, double temperature, Controls controls not None):
     """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; as in `sample` (for tests)."""
     cdef Numbers logits = numbers("logits", y, 2, True)
     cdef Py_ssize_t B = logits.shape[0], V = logits.shape[1]
-    cdef Steering steering
-    steering.temperature, steering.bias, steering.seen, steering.sums = temperature, NULL, NULL, NULL
-    fill_controls(&steering, logits.itemsize, controls, bias, seen, order, B, V)
+    cdef DrawSettings settings
+    settings.temperature, settings.bias, settings.seen, settings.sums = temperature, NULL, NULL, NULL
+    controls.fill(&settings, logits.itemsize, B, V)
     cdef float_mode mode = flush_denormals()
-    kernels_for(logits.itemsize).filter_logits(logits.first, B, V, &steering)
+    kernels_for(logits.itemsize).filter_logits(logits.first, B, V, &settings)
     restore_denormals(mode)
 
 
-def logits(Network network not None, params, panels, top, y):
+def logits(tuple weights not None, top, y):
     """y = top @ Wy + by for states `top` (rows, H) of the last layer."""
-    cdef Weights w = network.weights(params, panels)
+    cdef Network network = network_of(weights)
+    cdef Weights w = inference_weights(weights)
     cdef Py_ssize_t rows = numbers("units", top, 2, False).shape[0]
     cdef const real* h = address("units", top, network.itemsize, (rows, network.net.H), False)
     cdef real* out = address("logits", y, network.itemsize, (rows, network.net.V))
@@ -814,43 +883,45 @@ def logits(Network network not None, params, panels, top, y):
             restore_denormals(mode)
 
 
-def log_probabilities(Network network not None, params, panels, const int[:, ::1] x not None, h, c, gates, y,
+def log_probabilities(tuple weights not None, const int[:, ::1] x not None, tuple work not None, y,
                       double[:, ::1] out not None):
     """out[t, b] = log P(x[t, b] | the states and the symbols before); the states advance over all of x (n, B).
 
     The workspace and y (T, B, V) are for T symbols at a time.
     """
+    cdef Network network = network_of(weights)
     cdef Py_ssize_t n = x.shape[0], B = x.shape[1], T = numbers("logits", y, 3, True).shape[0]
-    cdef Workspace work = inference_work(network, n, T, B, h, c, gates)
-    cdef Weights w = network.weights(params, panels)
-    work.y = address("logits", y, network.itemsize, (T, B, network.net.V))
+    cdef Workspace space = inference_work(network, n, T, B, work)
+    cdef Weights w = inference_weights(weights)
+    cdef float_mode mode
+    space.y = address("logits", y, network.itemsize, (T, B, network.net.V))
     _same("streams of output", out.shape[1], B)
     _same("symbols of output", out.shape[0], n)
     _known(x, network.net.symbols)
-    cdef float_mode mode
     if n:
         with nogil:
             mode = flush_denormals()
-            network.kernels.log_probabilities(&w, &work, &x[0, 0], n, &out[0, 0])
+            network.kernels.log_probabilities(&w, &space, &x[0, 0], n, &out[0, 0])
             restore_denormals(mode)
 
 
-def log_likelihoods(Network network not None, params, panels, const int[::1] ids not None,
-                    const Py_ssize_t[::1] starts not None, const Py_ssize_t[::1] lengths not None, Py_ssize_t first,
-                    Py_ssize_t last, h, c, gates, int[::1] x not None, y, double[::1] out not None):
+def log_likelihoods(tuple weights not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
+                    const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, tuple work not None,
+                    int[::1] x not None, y, double[::1] out not None):
     """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
 
     The longest come first, and the batch shrinks as strings end. The states in the workspace are those before symbol
     `first`; they advance to `last`, those of strings that have ended are lost. x (T B,) and y (T B, V) are scratch.
     """
-    cdef Py_ssize_t B = lengths.shape[0], T = numbers("h", h, 4, True).shape[1] - 1, b
-    cdef Workspace work = inference_work(network, last - first, T, B, h, c, gates)
-    cdef Weights w = network.weights(params, panels)
+    cdef Network network = network_of(weights)
+    cdef Py_ssize_t B = lengths.shape[0], T = steps_of(work), b
+    cdef Workspace space = inference_work(network, last - first, T, B, work)
+    cdef Weights w = inference_weights(weights)
     cdef Strings strings
     _same("starts", starts.shape[0], B)
     _same("sums", out.shape[0], B)
     _same("scratch of symbols", x.shape[0], T * B)
-    work.x, work.y = &x[0], address("logits", y, network.itemsize, (T * B, network.net.V))
+    space.x, space.y = &x[0], address("logits", y, network.itemsize, (T * B, network.net.V))
     for b in range(B):
         if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
             raise ValueError(f"string {b} does not lie within the {ids.shape[0]} symbols")
@@ -866,7 +937,7 @@ def log_likelihoods(Network network not None, params, panels, const int[::1] ids
     cdef float_mode mode
     with nogil:
         mode = flush_denormals()
-        known = network.kernels.log_likelihoods(&w, &work, &strings, &out[0])
+        known = network.kernels.log_likelihoods(&w, &space, &strings, &out[0])
         restore_denormals(mode)
     if not known:
         raise ValueError(f"a symbol's id is not below the vocabulary's size {network.net.symbols}")

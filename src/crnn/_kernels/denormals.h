@@ -1,5 +1,5 @@
-/* Denormal numbers off for a while: gradients that vanish pass through them, and an instruction that meets one takes a
- * hundred times as long. The setting belongs to the thread; whoever changes it puts it back.
+/* Denormal numbers switched off for a while: vanishing gradients pass through them, and an instruction with a denormal
+ * operand takes a hundred times as long. The setting belongs to the thread, and the caller restores it.
  */
 #ifndef CRNN_DENORMALS_H
 #define CRNN_DENORMALS_H

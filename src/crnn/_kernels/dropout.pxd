@@ -1,9 +1,9 @@
-"""Dropout: factors that are 0 or 1 / (1 - rate), made anew from where they belong whenever they are wanted.
+"""Dropout: factors that are 0 or 1 / (1 - rate), computed from their position whenever they are needed.
 
-A factor is a hash of the seed, the training step, the layer, the time step, the stream and the unit: the backward pass
-finds the same ones as the forward pass and nothing is stored, and a stream's do not depend on how streams are dealt to
-threads. The hash is lowbias32 (Chris Wellons, "Prospecting for Hash Functions", 2018). Recurrent weights are dropped
-for a whole training step: there the place is the layer and the weight's index.
+A factor is a hash of the seed, the training step, the layer, the time step, the stream and the unit. The backward pass
+computes the same factors as the forward pass, so nothing is stored, and a stream's factors do not depend on how the
+streams are distributed among threads. The hash is lowbias32 (Chris Wellons, "Prospecting for Hash Functions", 2018).
+Recurrent weights are dropped for a whole training step: their position is the layer and the weight's index.
 """
 from libc.stdint cimport uint32_t, uint64_t
 from .interface cimport Dropout, real
@@ -32,7 +32,7 @@ cdef inline uint32_t weights_key(uint32_t step_key, Py_ssize_t layer) noexcept n
     return mix(~step_key ^ <uint32_t>layer * <uint32_t>UNIT_STEP)
 
 
-cdef inline void drop_run(double rate, uint32_t key, Py_ssize_t first, Py_ssize_t n, real* a) noexcept nogil:
+cdef inline void apply_mask(double rate, uint32_t key, Py_ssize_t first, Py_ssize_t n, real* a) noexcept nogil:
     """a *= mask                                       (n,): units of a stream, or weights, from number `first` on"""
     cdef uint32_t bound = <uint32_t>(rate * 16777216.0 + 0.5), place = key + <uint32_t>first * <uint32_t>UNIT_STEP
     cdef real factor = <real>(1 / (1 - rate))
@@ -41,7 +41,7 @@ cdef inline void drop_run(double rate, uint32_t key, Py_ssize_t first, Py_ssize_
         a[i] *= factor if (mix(place + <uint32_t>i * <uint32_t>UNIT_STEP) >> 8) >= bound else <real>0
 
 
-cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last, Py_ssize_t B,
+cdef inline void apply_dropout(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last, Py_ssize_t B,
                           Py_ssize_t H, Columns own, real* a) noexcept nogil:
     """a *= mask                                       (last - first, B, H): a layer's outputs in these time steps
 
@@ -52,5 +52,5 @@ cdef inline void drop_out(const Dropout* drop, Py_ssize_t layer, Py_ssize_t firs
     for t in range(first, last):
         row = mix(drop.step_key ^ (<uint32_t>layer * <uint32_t>UNIT_STEP + <uint32_t>t))
         for b in range(B):
-            drop_run(drop.rate, mix(row ^ <uint32_t>(drop.first_stream + b)), own.first, own.count, a + own.first)
+            apply_mask(drop.rate, mix(row ^ <uint32_t>(drop.first_stream + b)), own.first, own.count, a + own.first)
             a += H

@@ -1,6 +1,7 @@
 """The first layer's time step of inference, in two parts: what needs no symbol, and the rest.
 
-A draw knows the symbol only when the first part's product is done. Reading does the same, so that it gives the same bits.
+A draw knows the symbol only when the first part's product is done. Reading does the same, so that it gives the same
+bits.
 """
 from libc.string cimport memset
 from .cells cimport cell_units
@@ -23,7 +24,8 @@ cdef inline void begin_step(const Weights* w, Py_ssize_t B, const real* h_prev, 
         multiply_panels(B, net.units, whole, h_prev, H, Wh + g * packed_elements(net.units, H), net.max_vectors,
                         z + g * H, ld, back)
         # Padding of the units, where there is any, is zeros in h_prev and in the packed columns.
-        multiply_tail(B, H, h_prev, H, tail + g * net.units_tail * tail_length(H), net.units_tail, z + g * H + whole, ld)
+        multiply_tail(B, H, h_prev, H, tail + g * net.units_tail * tail_length(H), net.units_tail,
+                      z + g * H + whole, ld)
 
 
 cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, const int* x, real* z) noexcept nogil:

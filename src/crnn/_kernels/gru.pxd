@@ -2,8 +2,8 @@
 
 A row of the gates' array is [r z m n], H columns each, m = h_prev Wh_n + bn. Before the step r, z and n hold the input
 part with the bias, and m holds bn; after it the gates; after the backward step the gradients of what the
-non-linearities were applied to, and of m. So the first three blocks go with Wh, and r, z, n with Wx: the gate n keeps its
-two parts apart.
+non-linearities were applied to, and of m. So the first three blocks go with Wh, and r, z, n with Wx: the gate n keeps
+its two parts apart.
 """
 from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_

@@ -1,14 +1,14 @@
 """One time step of inference, cut where a symbol is drawn: what can be multiplied before it is known, and the rest."""
 from .decoder cimport decode
-from .draws cimport weigh_rows
+from .draws cimport unnormalized_softmax_rows
 from .first_layer_step cimport begin_step, finish_step, restart_at_boundary
-from .interface cimport Steering, Weights, Workspace, real
+from .interface cimport DrawSettings, Weights, Workspace, real
 from .layers cimport layers_forward
 from .workspace cimport carry_states, layer_c, layer_h, layer_z
 
 
-cdef inline void prepare_draw(const Weights* w, const Workspace* work, const Steering* steering, bint ahead, bint back,
-                              const Py_ssize_t* texts) noexcept nogil:
+cdef inline void prepare_draw(const Weights* w, const Workspace* work, const DrawSettings* settings, bint ahead,
+                              bint back, const Py_ssize_t* texts) noexcept nogil:
     """y = h @ Wy + by of the top layer, as probabilities up to a factor; `ahead` of the symbols also z = h @ Wh + bh
 
     A single stream does both products, in alternating order: what was multiplied by last is still in the cache when it
@@ -19,7 +19,7 @@ cdef inline void prepare_draw(const Weights* w, const Workspace* work, const Ste
     if ahead and back:
         begin_step(w, work.B, h, True, z)
     decode(w, work.B, layer_h(work, w.net.L - 1, 0), work.y, back)
-    weigh_rows(w.net, steering, work.B, texts, work.y)
+    unnormalized_softmax_rows(w.net, settings, work.B, texts, work.y)
     if ahead and not back:
         begin_step(w, work.B, h, False, z)
 
@@ -41,10 +41,10 @@ cdef inline void advance(const Weights* w, const Workspace* work, bint ahead, bi
 
 cdef inline void swap_states(Workspace* work) noexcept nogil:
     """After `advance`: a draw's two places for states change their roles."""
-    work.h += work.following
+    work.h += work.step_stride
     if work.c != NULL:
-        work.c += work.following
-    work.following = -work.following
+        work.c += work.step_stride
+    work.step_stride = -work.step_stride
 
 
 cdef inline void restore_states(const Weights* w, Workspace* work) noexcept nogil:

@@ -1,7 +1,7 @@
 """What the entry points and the kernels share: the structures that are handed over, and the table of kernels.
 
-`core` is compiled once and `kernels` once for each instruction set and number type. `core` sees `real` as void: it hands
-over addresses and never reads a number behind one, so that a structure has the same layout on both sides.
+`core` is compiled once and `kernels` once for each instruction set and number type. `core` sees `real` as void: it
+hands over addresses and never reads a number behind one, so that a structure has the same layout on both sides.
 """
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -21,9 +21,6 @@ cdef extern from "spin_barrier.h" nogil:
 cdef enum:
     MAX_LAYERS = 64
     MAX_SHARDS = 256
-    ADAGRAD = 0
-    RMSPROP = 1
-    ADAM = 2
 
 
 # ------------------------------------------------------------------------------------------------- the network
@@ -99,9 +96,9 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     Py_ssize_t T
     Py_ssize_t B
     Py_ssize_t block  # time steps taken at a time
-    Py_ssize_t states  # elements of a layer's h, and of its c
-    Py_ssize_t following  # elements from the states of a time step, of all streams, to those of the one after it
-    Py_ssize_t gates_size  # elements of a layer's gates
+    Py_ssize_t layer_stride  # elements of a layer's h, and of its c
+    Py_ssize_t step_stride  # elements from the states of a time step, of all streams, to those of the one after it
+    Py_ssize_t gates_stride  # elements of a layer's gates
     int* x  # (T + 1, B)
     real* h  # (L, T + 1, B, H)
     real* c  # like h, of an LSTM
@@ -125,7 +122,8 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
 # ------------------------------------------------------------------------------------------------- training
 
 ctypedef struct Rule:  # what an optimiser does in one step; see `optimizers`
-    int kind
+    int number  # of the optimiser in `optimizers`
+    bint sparse  # where the gradient is zero, nothing changes: such rows are left out
     double learning_rate
     double scale  # of the gradient: below 1 if its norm is clipped
     double clip
@@ -188,7 +186,7 @@ ctypedef struct Controls:  # what is done to the logits beside the temperature; 
     double top_p  # what probability of the most probable is left; 1: all
     double min_p  # the smallest that is left, as a share of the largest; 0: all
 
-ctypedef struct Steering:  # what is done to logits before a draw, and room for it
+ctypedef struct DrawSettings:  # what is done to logits before a draw, and room for it
     double temperature
     const Controls* control  # NULL: nothing else
     const real* bias  # (V,); NULL: none
@@ -196,7 +194,7 @@ ctypedef struct Steering:  # what is done to logits before a draw, and room for 
     int* order  # (V,)
     double* sums  # for `pick`
 
-ctypedef struct Wide:  # an unsigned number of 128 bits
+ctypedef struct UInt128:  # an unsigned number of 128 bits
     uint64_t high
     uint64_t low
 
@@ -211,7 +209,7 @@ ctypedef struct Texts:  # that are drawn side by side; see `texts`
     int* symbols  # (count, width)
     Py_ssize_t* lengths  # of those so far; of a text that has met its stop, without that
     uint64_t* streams  # (count, 2), of random numbers
-    Wide increment  # of these
+    UInt128 increment  # of these
     const int* stops  # their symbols, one stop after another, the longer before the shorter
     const Py_ssize_t* stop_ends
     Py_ssize_t stop_count
@@ -249,9 +247,9 @@ ctypedef struct Kernels:  # of one instruction set and number type
     Py_ssize_t (*sums_size)(Py_ssize_t) noexcept nogil
     void (*train)(Training*) noexcept nogil
     void (*feed)(const Weights*, Workspace*, const int*, Py_ssize_t) noexcept nogil
-    void (*sample)(const Weights*, Workspace*, const Steering*, const double*, Py_ssize_t, int*) noexcept nogil
-    void (*sample_texts)(const Weights*, Workspace*, const Steering*, Texts*, Py_ssize_t) noexcept nogil
-    void (*filter_logits)(real*, Py_ssize_t, Py_ssize_t, const Steering*) noexcept nogil
+    void (*sample)(const Weights*, Workspace*, const DrawSettings*, const double*, Py_ssize_t, int*) noexcept nogil
+    void (*sample_texts)(const Weights*, Workspace*, const DrawSettings*, Texts*, Py_ssize_t) noexcept nogil
+    void (*filter_logits)(real*, Py_ssize_t, Py_ssize_t, const DrawSettings*) noexcept nogil
     void (*logits)(const Weights*, Py_ssize_t, const real*, real*) noexcept nogil
     void (*log_probabilities)(const Weights*, Workspace*, const int*, Py_ssize_t, double*) noexcept nogil
     bint (*log_likelihoods)(const Weights*, Workspace*, const Strings*, double*) noexcept nogil

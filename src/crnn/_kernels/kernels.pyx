@@ -13,9 +13,9 @@ from libc.stdint cimport uint64_t
 from . cimport elementwise, training_loop
 from .decoder cimport decode
 from .draws cimport draw
-from .dropout cimport drop_out, drop_run, dropout_key, weights_key
+from .dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
 from .inference_step cimport advance, prepare_draw, restore_states, swap_states
-from .interface cimport Dropout, Kernels, Network, Steering, Strings, Texts, Training, Weights, Workspace, real
+from .interface cimport Dropout, Kernels, Network, DrawSettings, Strings, Texts, Training, Weights, Workspace, real
 from .layers cimport layers_forward
 from .network cimport pack_network, place_panels
 from .panels cimport Columns, multiply_panels, pack, pack_transposed, packed_elements, panel_vectors
@@ -78,13 +78,13 @@ cdef void drop_outputs(Dropout* drop, uint64_t seed, uint64_t step, Py_ssize_t l
                        Py_ssize_t H, real* a) noexcept nogil:
     """a *= mask for a layer's outputs a (T, B, H)"""
     drop.step_key = dropout_key(seed, step)
-    drop_out(drop, layer, 0, T, B, H, Columns(0, H), a)
+    apply_dropout(drop, layer, 0, T, B, H, Columns(0, H), a)
 
 
 cdef void drop_weights(double rate, uint64_t seed, uint64_t step, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t n,
                        real* w) noexcept nogil:
     """w *= mask for n recurrent weights from number `first` on"""
-    drop_run(rate, weights_key(dropout_key(seed, step), layer), first, n, w)
+    apply_mask(rate, weights_key(dropout_key(seed, step), layer), first, n, w)
 
 
 cdef void size_workspace_(const Network* net, Py_ssize_t T, Py_ssize_t B, Workspace* work) noexcept nogil:
@@ -113,31 +113,31 @@ cdef void feed(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) no
         i += steps
 
 
-cdef void sample(const Weights* w, Workspace* work, const Steering* steering, const double* uniforms, Py_ssize_t n,
+cdef void sample(const Weights* w, Workspace* work, const DrawSettings* settings, const double* uniforms, Py_ssize_t n,
                  int* out) noexcept nogil:
     """Draw out[t, b] with uniforms[t, b], feeding each symbol back in."""
     cdef Py_ssize_t t, b, B = work.B
     cdef const Py_ssize_t* in_order = NULL
     for t in range(n):
-        prepare_draw(w, work, steering, True, t & 1, in_order)
+        prepare_draw(w, work, settings, True, t & 1, in_order)
         for b in range(B):
-            out[t * B + b] = draw(w.net, steering, b, uniforms[t * B + b], work.y + b * w.net.V)
+            out[t * B + b] = draw(w.net, settings, b, uniforms[t * B + b], work.y + b * w.net.V)
         advance(w, work, True, t & 1, out + t * B)
         swap_states(work)
     if n & 1:
         restore_states(w, work)
 
 
-cdef void sample_texts(const Weights* w, Workspace* work, const Steering* steering, Texts* texts,
+cdef void sample_texts(const Weights* w, Workspace* work, const DrawSettings* settings, Texts* texts,
                        Py_ssize_t max_steps) noexcept nogil:
-    draw_texts(w, work, steering, texts, max_steps)
+    draw_texts(w, work, settings, texts, max_steps)
 
 
-cdef void filter_logits(real* y, Py_ssize_t B, Py_ssize_t V, const Steering* steering) noexcept nogil:
+cdef void filter_logits(real* y, Py_ssize_t B, Py_ssize_t V, const DrawSettings* settings) noexcept nogil:
     """y (B, V) = probabilities, up to a factor for each row, of what the controls leave"""
     cdef Py_ssize_t b
     for b in range(B):
-        filter_row(y + b * V, V, V, steering, steering.seen + b * V if steering.seen != NULL else NULL)
+        filter_row(y + b * V, V, V, settings, settings.seen + b * V if settings.seen != NULL else NULL)
 
 
 cdef void logits(const Weights* w, Py_ssize_t rows, const real* top, real* y) noexcept nogil:

@@ -1,5 +1,5 @@
-/* Call a cell's function on n units with a constant in place of n where that is the width of most panels: the compiler then
- * unrolls its loops. */
+/* Call a cell's function on n units with a constant in place of n where that is the width of most panels: the compiler
+ * then unrolls its loops. */
 #ifndef CRNN_KNOWN_WIDTH_H
 #define CRNN_KNOWN_WIDTH_H
 
@@ -9,7 +9,7 @@
     do { \
         if ((n) == TILE_VECTORS * LANES) \
             function(TILE_VECTORS * LANES, H, before, gates, first, second); \
-        else if ((n) == (TILE_VECTORS - 1) * LANES) /* into which columns that fill no whole number of panels are split */ \
+        else if ((n) == (TILE_VECTORS - 1) * LANES) /* where the columns do not fill whole panels */ \
             function((TILE_VECTORS - 1) * LANES, H, before, gates, first, second); \
         else \
             function(n, H, before, gates, first, second); \

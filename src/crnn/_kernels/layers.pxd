@@ -1,7 +1,7 @@
 """All layers over the time steps of a block, forward and back. Arrays: see `workspace`."""
 from libc.string cimport memcpy
 from .boundary cimport clear_starting
-from .dropout cimport drop_out
+from .dropout cimport apply_dropout
 from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport project_input, project_input_back
 from .panels cimport Columns
@@ -35,7 +35,7 @@ cdef inline void drop_layer(const Network* net, const Workspace* work, Py_ssize_
     cdef real* out = layer_output(net, work, l, first)
     for r in range((last - first) * work.B):
         memcpy(out + r * H + own.first, h + r * H + own.first, own.count * sizeof(real))
-    drop_out(&work.dropout, l, first, last, work.B, H, own, out)
+    apply_dropout(&work.dropout, l, first, last, work.B, H, own, out)
     wait_for_group(&work.group)
 
 
@@ -48,7 +48,7 @@ cdef inline void layers_backward(const Weights* w, const Workspace* work, Py_ssi
     cdef real* dz
     for l in range(net.L - 1, -1, -1):
         if work.dropout.rate > 0:
-            drop_out(&work.dropout, l, first, last, work.B, H, own, gradient_from_above(net, work, l))
+            apply_dropout(&work.dropout, l, first, last, work.B, H, own, gradient_from_above(net, work, l))
         recur_back(w, work, l, first, last)
         dz = layer_dz(net, work, l, first, first)
         if net.split_gate >= 0:

@@ -5,8 +5,8 @@ pointers stand beside it.
 
 The weights of a recurrent layer are G gates side by side, (H, G H). Packed for the forward pass each gate is a matrix
 of its own, (H, H): the panels of all gates that belong to the same units can then be multiplied one after the other and
-the cell's arithmetic done on them while they are in the first-level cache. For the backward pass the transposed
-(G H, H) is packed as a whole. Where several threads share the units (see `thread_group`), the columns of each are packed for
+the cell's arithmetic done on them while they are in the first-level cache. For the backward pass the transposed (G H,
+H) is packed as a whole. Where several threads share the units (see `thread_group`), the columns of each are packed for
 themselves, one thread's after the other's.
 
 For inference H and V are padded to whole vectors, so that no loop has a remainder: with weights of zero, under which
@@ -103,15 +103,16 @@ cdef inline void pack_Wh(const Network* net, const real* p, Py_ssize_t l, Py_ssi
 cdef inline void pack_Wx(const Network* net, const real* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
                          real* panels) noexcept nogil:
     """Pack rows [first, last) of the input weights of a layer above the first."""
-    pack_gates(net, p + net.layer[l].Wx, net.H, net.max_row_vectors, net.many, first, last, panels + net.layer[l].Wx_panels,
-               panels + net.layer[l].WxT_panels)
+    pack_gates(net, p + net.layer[l].Wx, net.H, net.max_row_vectors, net.many, first, last,
+               panels + net.layer[l].Wx_panels, panels + net.layer[l].WxT_panels)
 
 
 cdef inline void pack_Wy(const Network* net, const real* p, Py_ssize_t first, Py_ssize_t last,
                          real* panels) noexcept nogil:
     """Pack rows [first, last) of the decoder's weights (H, V)."""
     if net.many:
-        pack(p + net.Wy, net.units, net.symbols_in_panels, net.V, net.max_row_vectors, first, last, panels + net.Wy_panels)
+        pack(p + net.Wy, net.units, net.symbols_in_panels, net.V, net.max_row_vectors, first, last,
+             panels + net.Wy_panels)
         pack_tail(p + net.Wy + net.symbols_in_panels, net.units, net.symbols_tail, net.V, first, last,
                   panels + net.Wy_tail)
     if net.training:

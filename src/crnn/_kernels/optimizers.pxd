@@ -1,9 +1,17 @@
-"""Optimisers: clip the gradient, update the optimizer state, step; in one pass over a run of the flat vectors. PyTorch's formulas and state names."""
-from .interface cimport ADAGRAD, ADAM, RMSPROP, Rule, real
+"""Optimisers: clip the gradient, update the optimizer state, step; in one pass over a run of the flat vectors.
+
+PyTorch's formulas and names of the state.
+"""
+from .interface cimport Rule, real
 from .elementwise cimport rsqrt_
 
 cdef extern from "real.h" nogil:
     real SQRT(real)
+
+cdef enum:  # the numbers that `crnn.settings.OPTIMIZERS` gives them
+    ADAGRAD = 0
+    RMSPROP = 1
+    ADAM = 2
 
 
 cdef inline real clipped(real g, real scale, real clip) noexcept nogil:
@@ -55,9 +63,9 @@ cdef inline void adam(const Rule* rule, real* p, const real* d, real* exp_avg, r
 
 cdef inline void step_run(const Rule* rule, real* p, const real* d, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
     """One step over n elements from `start` on of the parameters and of the optimizer state; d is their gradient."""
-    if rule.kind == ADAGRAD:
+    if rule.number == ADAGRAD:
         adagrad(rule, p + start, d, rule.first + start, n)
-    elif rule.kind == RMSPROP:
+    elif rule.number == RMSPROP:
         rmsprop(rule, p + start, d, rule.first + start, n)
-    elif rule.kind == ADAM:
+    elif rule.number == ADAM:
         adam(rule, p + start, d, rule.first + start, rule.second + start, n)

@@ -1,13 +1,13 @@
 """Panel products: y += x @ W for a W that is packed once and multiplied many times.
 
-A BLAS packs W anew at every call; the recurrence multiplies by the same W at every time step. Here W (K, N) is packed
-once per update into panels of a few vectors' width, each stored row after row and padded with zeros to whole vectors,
-and `register_tile.h` multiplies one panel at a time, so that a caller can finish a panel's columns (a non-linearity)
-while they are in the first-level cache.
+A BLAS packs W anew at every call, but the recurrence multiplies by the same W at every time step. Here W (K, N) is
+packed once per update, into panels of a few vectors' width. Each panel is stored row after row and padded with zeros to
+whole vectors. `register_tile.h` multiplies one panel at a time, so that a caller can finish a panel's columns (apply a
+non-linearity) while they are in the first-level cache.
 
-`max_vectors` is the most vectors in a panel, and says for which use a matrix was packed: TILE_VECTORS for many rows,
-STRIP_VECTORS for one. Each element of the product is added up over k in the same order whatever the number of rows and
-the width of the panels: inference built on this gives the same bits at every batch size, position and thread count.
+`max_vectors` is the largest number of vectors in a panel. It depends on the use: TILE_VECTORS for products with many
+rows, STRIP_VECTORS for one row. Each element of the product is summed over k in the same order, whatever the number of
+rows and the width of the panels: inference gives the same bits at every batch size, position and thread count.
 """
 from .interface cimport real
 
@@ -45,8 +45,10 @@ cdef extern from "transpose_block.h" nogil:
 
 
 cdef inline void prefetch_columns(Py_ssize_t blocks, Py_ssize_t H, const real* row, Py_ssize_t columns) noexcept nogil:
-    """Have these columns of each of the blocks of H in a row brought near: short pieces far apart, which the processor
-    does not guess. It may be any address."""
+    """Prefetch these columns of each of the blocks of H in a row; `row` may be any address.
+
+    They are short pieces far apart, which the processor does not prefetch by itself.
+    """
     cdef Py_ssize_t b, j, line = 64 // <Py_ssize_t>sizeof(real)
     for b in range(blocks):
         for j in range((columns + line - 1) // line):
@@ -65,28 +67,30 @@ cdef inline Py_ssize_t packed_elements(Py_ssize_t K, Py_ssize_t N) noexcept nogi
 
 
 cdef inline int panel_vectors(bint one_row) noexcept nogil:
-    """The most vectors in a panel of a matrix that is packed for products with one row, or with many."""
+    """The largest number of vectors in a panel of a matrix that is packed for products with one row, or with many."""
     return STRIP_VECTORS if one_row else TILE_VECTORS
 
 
 cdef inline Py_ssize_t panel_count(Py_ssize_t N, int max_vectors) noexcept nogil:
     """Panels of at most `max_vectors` vectors that N columns make."""
     cdef Py_ssize_t vectors = vectors_across(N)
-    return vectors > 0 if vectors <= max_vectors else (vectors + max_vectors - 1) // max_vectors  # mostly there is one: no division
+    if vectors <= max_vectors:  # the usual case; it needs no division
+        return vectors > 0
+    return (vectors + max_vectors - 1) // max_vectors
 
 
 cdef inline Py_ssize_t panel_start(Py_ssize_t N, int max_vectors, Py_ssize_t j) noexcept nogil:
-    """First column of panel j; the vectors are dealt evenly, since a narrow panel hides less latency."""
+    """First column of panel j; the vectors are distributed evenly, since a narrow panel hides less latency."""
     cdef Py_ssize_t vectors = vectors_across(N), panels = panel_count(N, max_vectors)
     cdef Py_ssize_t start = j * (vectors // panels) + min(j, vectors % panels)
     return min(start * LANES, N)
 
 
 cdef inline Panel panel_in_turn(Py_ssize_t N, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
-    """The i-th panel in its turn, from the first on or from the last one back.
+    """The i-th panel in order: from the first to the last, or `back`, from the last to the first.
 
-    Who multiplies by the same panels again and again, and they are more than a cache holds, goes to and fro: there is
-    half of a cache still full of what comes first. Always in one direction, everything is thrown out before its turn.
+    A product that is repeated alternates the direction over panels that exceed the cache: the half still cached is then
+    read first. In one direction always, each panel would be evicted before its turn.
     """
     cdef Py_ssize_t last = panel_count(N, max_vectors) - 1, j = last - i if back else i
     cdef Panel panel
@@ -99,7 +103,7 @@ cdef inline Panel panel_in_turn(Py_ssize_t N, int max_vectors, Py_ssize_t i, bin
 
 
 cdef inline Panel panel_among(Columns own, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
-    """The i-th panel of some columns that are packed for themselves, where all others are packed so too."""
+    """The i-th panel of the columns of one thread; each thread's columns are packed for themselves."""
     cdef Panel panel = panel_in_turn(own.count, max_vectors, i, back)
     panel.start += own.first
     panel.next += own.first
@@ -107,7 +111,7 @@ cdef inline Panel panel_among(Columns own, int max_vectors, Py_ssize_t i, bint b
 
 
 cdef inline Columns columns_of(Py_ssize_t N, int rank, int parts) noexcept nogil:
-    """Part `rank` when N columns are dealt out: in whole vectors, since a panel is in one part."""
+    """Part `rank` of N columns, split into whole vectors, since a panel lies in one part."""
     cdef Py_ssize_t lanes = LANES, vectors = vectors_across(N)
     cdef Columns part
     part.first = min(vectors * rank // parts * lanes, N)
@@ -125,7 +129,7 @@ cdef inline void pack(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw,
     """Pack rows [first, last) of W (K, N), whose rows are ldw elements apart."""
     cdef Py_ssize_t lanes = LANES
     cdef Py_ssize_t j, start, columns, width, top, bottom = first, count = panel_count(N, max_vectors)
-    # A few rows at a time: the panels lie at distances that fall on the same lines of a cache.
+    # A few rows at a time: the panels are so far apart that they compete for the same lines of a cache.
     while bottom < last:
         top = bottom
         bottom = min(top + PACKED_ROWS, last)
@@ -140,7 +144,7 @@ cdef inline void pack_transposed(const real* W, Py_ssize_t K, Py_ssize_t N, int 
                                  Py_ssize_t last, real* panels) noexcept nogil:
     """Pack columns [first, last) of W.T (K, N), that is rows [first, last) of W (N, K).
 
-    Whole vectors of columns go through the registers, a square block at a time; the edges go one by one.
+    Whole vectors of columns go through the registers, a square block at a time; the remainder goes one by one.
     """
     cdef Py_ssize_t lanes = LANES
     cdef Py_ssize_t j, k, n = first, start = 0, stop, width = 0, whole = K - K % lanes
@@ -178,9 +182,9 @@ cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const real* a, Py
                                 Py_ssize_t ldc, bint descending=False) noexcept nogil:
     """c += a @ panel                                  (rows, columns) += (rows, K) (K, columns)
 
-    Meanwhile what comes after it, another panel, is fetched from wherever it is. A single row may be added up over k
-    `descending`: the panel's end is still in the first-level cache after a product in the usual order. Not for
-    inference, which adds up in one order always.
+    Meanwhile the panel at `after`, which is multiplied by next, is prefetched. A single row may be summed over k
+    `descending`: after a product in the usual order, the panel's end is still in the first-level cache. Inference does
+    not use this, since its order of summation must not vary.
     """
     multiply_panel_rows(rows, K, a, lda, panel, columns, descending, after, c, ldc)
 
@@ -207,8 +211,8 @@ cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N
                                         real* c, Py_ssize_t ldc) noexcept nogil:
     """c += a.T @ b                                    (M, N) += (K, M)' (K, N)
 
-    The gradient of weights: K, the time steps of all streams, may be much longer than a cache, so both operands are
-    packed, blocks of rows of equal height at a time; of b a panel, which is multiplied by at once.
+    The gradient of weights. K, the time steps of all streams, may exceed a cache. Both operands are therefore packed,
+    blocks of rows of equal height at a time: all of a's, and a panel of b's, which is multiplied by at once.
     """
     cdef Py_ssize_t i, j, k, depth, blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
     cdef real* slivers = scratch + min(K, <Py_ssize_t>OUTER_BLOCK) * whole_panel()

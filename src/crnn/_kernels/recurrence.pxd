@@ -43,7 +43,7 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
     At the end the array of gates holds dz, and `carry` what reaches the state before the block past its products.
     """
     cdef const Network* net = w.net
-    cdef Py_ssize_t t, B = work.B, H = net.H, BH = work.following, at
+    cdef Py_ssize_t t, B = work.B, H = net.H, BH = work.step_stride, at
     cdef const int* x = work.x
     cdef real* above = gradient_from_above(net, work, l)
     cdef Step s

@@ -1,8 +1,8 @@
 """The gradient of a step, reduced over processes: all shards summed into one vector, which a callback adds up.
 
-Behind the gradient of the first shard (net.end elements) stand what the processes add up with it: a flag for each symbol
-that occurred, so that every process updates the look-up rows of all; then the sum of the losses and how many streams
-there are, of which the mean loss is the quotient.
+Behind the gradient of the first shard (net.end elements) stand what the processes add up with it: a flag for each
+symbol that occurred, so that every process updates the look-up rows of all; then the sum of the losses and how many
+streams there are, of which the mean loss is the quotient.
 """
 from libc.string cimport memset
 from .interface cimport Network, Training, real, spin_barrier_break

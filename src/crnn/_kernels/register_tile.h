@@ -1,9 +1,9 @@
 /* The register tile: c += a @ panel, with the whole tile of c held in vector registers.
  *
- * This is the one piece of the kernels that Cython cannot express. A panel is K rows of up to TILE_VECTORS vectors, stored
- * row after row, so that the loop over k reads it front to back. A tile is up to TILE_ROWS rows of c by one panel.
- * Every row is summed over k in the same order and with the same instructions, however many rows stand beside it: results
- * do not depend on the batch, to the bit.
+ * This is the one piece of the kernels that Cython cannot express. A panel is K rows of up to TILE_VECTORS vectors,
+ * stored row after row, so that the loop over k reads it front to back. A tile is up to TILE_ROWS rows of c by one
+ * panel. Every row is summed over k in the same order and with the same instructions, however many rows stand beside
+ * it: results do not depend on the batch, to the bit.
  */
 #ifndef CRNN_REGISTER_TILE_H
 #define CRNN_REGISTER_TILE_H
@@ -22,8 +22,8 @@
 #define EACH_TILE(DO) EACH_ROW_COUNT(DO, 1) EACH_ROW_COUNT(DO, 2)
 #endif
 
-/* A single row (online training, one sample) has no other rows to hide the latency of its sums: its panels are wider. The
- * kernel for one row is called a strip. */
+/* A single row (online training, one sample) has no other rows to hide the latency of its sums: its panels are wider.
+ * The kernel for one row is called a strip. */
 #define STRIP_VECTORS 8
 #define EACH_STRIP(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8)
 
@@ -31,28 +31,29 @@
  * smaller blocks, moving the sums of c to and from memory costs more than the cache saves. */
 #define K_BLOCK 512
 
-/* Prefetching. A tile fetches its own panel AHEAD bytes in advance. It also fetches the panel that is multiplied by next:
- * NEXT_BYTES for each k (a third of a panel's row, half of a narrow one's), so that it arrives evenly while all rows pass
- * over this panel. Fetched all at once it would arrive no faster than the third-level cache delivers. A strip does not
- * prefetch: it already runs at the speed of the second-level cache. Nor do slivers, whose panel is in the cache. */
+/* Prefetching. A tile fetches its own panel AHEAD bytes in advance. It also fetches the panel that is multiplied by
+ * next: NEXT_BYTES for each k (a third of a panel's row, half of a narrow one's), so that it arrives evenly while all
+ * rows pass over this panel. Fetched all at once it would arrive no faster than the third-level cache delivers. A strip
+ * does not prefetch: it already runs at the speed of the second-level cache. Nor do slivers, whose panel is in the
+ * cache. */
 #define AHEAD 2048
 #define NEXT_BYTES (TILE_VECTORS == 3 ? 64 : VECTOR_BYTES)
 
-/* Rows of a transposed product that are packed at a time: c is read and written once for all of them, and they still fit
- * the second-level cache. */
+/* Rows of a transposed product that are packed at a time: c is read and written once for all of them, and they still
+ * fit the second-level cache. */
 #define OUTER_BLOCK 512
 
 #define ROW_BLOCKS(rows) (((rows) + TILE_ROWS - 1) / TILE_ROWS)
 
 /* One tile: R rows by NV vectors, c[R, NV * LANES] += a[R, K] @ panel[K, NV * LANES]. ELEMENT is the place of element
- * (r, k) of a: in rows of a matrix, or in a sliver, where the R elements of each k lie side by side. `next` is the part of
- * the next panel to prefetch. */
+ * (r, k) of a: in rows of a matrix, or in a sliver, where the R elements of each k lie side by side. `next` is the part
+ * of the next panel to prefetch. */
 #define DEFINE_TILE(R, NV) \
     DEFINE_TILE_OF(tile_##R##x##NV, R, NV, r * lda + k, 1) \
     DEFINE_TILE_OF(sliver_##R##x##NV, R, NV, k * R + r, 0)
 #define DEFINE_TILE_OF(NAME, R, NV, ELEMENT, PREFETCHES) \
-    NO_INLINE static void NAME(ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel, const real *next, real *c, \
-                               ptrdiff_t ldc) { \
+    NO_INLINE static void NAME(ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel, const real *next, \
+                               real *c, ptrdiff_t ldc) { \
         (void)lda, (void)next; \
         vector sum[R][NV], row[NV]; \
         UNROLL for (int r = 0; r < R; r++) \
@@ -73,8 +74,8 @@
             UNROLL for (int v = 0; v < NV; v++) STORE(c + r * ldc + v * LANES, sum[r][v]); \
     }
 
-/* One row: c[NV * LANES] += a[K] @ panel[K, NV * LANES]; c has only the first `last` elements of its last vector. `step` is
- * 1, or -1 to go over k from the last row to the first. */
+/* One row: c[NV * LANES] += a[K] @ panel[K, NV * LANES]; c has only the first `last` elements of its last vector.
+ * `step` is 1, or -1 to go over k from the last row to the first. */
 #define DEFINE_STRIP(NV) \
     NO_INLINE static void strip_##NV(ptrdiff_t K, const real *a, const real *panel, ptrdiff_t step, real *c, \
                                      ptrdiff_t last) { \
@@ -106,8 +107,8 @@ static const tile_function ONE_ROW_SLIVERS[] = {sliver_1x1, sliver_1x2, sliver_1
 static const tile_function TILES[] = {EACH_TILE(TILE_NAME)};
 static const tile_function SLIVERS[] = {EACH_TILE(SLIVER_NAME)};
 
-/* c[height, columns] += a[height, K] @ panel[K, columns], for up to TILE_ROWS rows of a matrix, or of a sliver. Columns that
- * do not fill their vectors go through a small copy of the tile. */
+/* c[height, columns] += a[height, K] @ panel[K, columns], for up to TILE_ROWS rows of a matrix, or of a sliver. Columns
+ * that do not fill their vectors go through a small copy of the tile. */
 static void multiply_block(int slivers, ptrdiff_t height, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
                            ptrdiff_t columns, const real *next, real *c, ptrdiff_t ldc) {
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES, width = vectors * LANES;
@@ -128,10 +129,11 @@ static void multiply_block(int slivers, ptrdiff_t height, ptrdiff_t K, const rea
     for (ptrdiff_t r = 0; r < height; r++) memcpy(c + r * ldc, copy + r * width, columns * sizeof(real));
 }
 
-/* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * LANES, or STRIP_VECTORS * LANES for a matrix
- * packed for single rows. `after` is the panel that is multiplied by next. `descending`, for single rows only, goes over k
- * from the last to the first: the end of a panel that was just multiplied by is still in the first-level cache. The rows
- * are split into blocks of nearly equal height, so that no block is too low to hide the latency of its own sums. */
+/* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * LANES, or STRIP_VECTORS * LANES for a
+ * matrix packed for single rows. `after` is the panel that is multiplied by next. `descending`, for single rows only,
+ * goes over k from the last to the first: the end of a panel that was just multiplied by is still in the first-level
+ * cache. The rows are split into blocks of nearly equal height, so that no block is too low to hide the latency of its
+ * own sums. */
 static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
                                 ptrdiff_t columns, int descending, const real *after, real *c, ptrdiff_t ldc) {
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES;
@@ -141,8 +143,8 @@ static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrd
     if (rows == 1 || vectors > TILE_VECTORS) {
         const ptrdiff_t start = descending ? K - 1 : 0, last = columns - (vectors - 1) * LANES;
         for (ptrdiff_t r = 0; r < rows; r++)
-            STRIPS[vectors - 1](K, a + r * lda + start, panel + start * vectors * LANES, descending ? -1 : 1, c + r * ldc,
-                                last);
+            STRIPS[vectors - 1](K, a + r * lda + start, panel + start * vectors * LANES, descending ? -1 : 1,
+                                c + r * ldc, last);
         return;
     }
     for (ptrdiff_t k = 0; k < K; k += K_BLOCK) {
@@ -150,7 +152,7 @@ static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrd
         for (ptrdiff_t i = 0, r = 0; i < blocks; i++) {
             const ptrdiff_t height = rows / blocks + (i < rows % blocks);
             const real *next = k + depth < K ? panel + (k + depth) * vectors * LANES : after;
-            /* Each block of rows prefetches a part of the next panel; when all is fetched, what is in the cache already. */
+            /* Each block of rows prefetches a part of the next panel; once all is fetched, what is in the cache. */
             const ptrdiff_t part = i * depth * NEXT_BYTES / (ptrdiff_t)sizeof(real);
             multiply_block(0, height, depth, a + r * lda + k, lda, panel + k * vectors * LANES, columns,
                            part < depth * vectors * LANES ? next + part : panel, c + r * ldc, ldc);
@@ -194,8 +196,8 @@ static void pack_slivers(ptrdiff_t K, ptrdiff_t rows, const real *a, ptrdiff_t l
 }
 
 /* c[rows, columns] += a @ panel[K, columns] for the rows of a that are packed in slivers */
-static void multiply_slivers(ptrdiff_t rows, ptrdiff_t K, const real *slivers, const real *panel, ptrdiff_t columns, real *c,
-                             ptrdiff_t ldc) {
+static void multiply_slivers(ptrdiff_t rows, ptrdiff_t K, const real *slivers, const real *panel, ptrdiff_t columns,
+                             real *c, ptrdiff_t ldc) {
     const ptrdiff_t blocks = ROW_BLOCKS(rows);
     for (ptrdiff_t i = 0, r = 0; i < blocks; i++) {
         const ptrdiff_t height = rows / blocks + (i < rows % blocks);

@@ -42,7 +42,8 @@ cdef inline void clear_rows(Py_ssize_t rows, Py_ssize_t N, real* c, Py_ssize_t l
         memset(c + r * ldc, 0, N * sizeof(real))
 
 
-cdef inline void add_column_sums(const real* a, Py_ssize_t rows, Py_ssize_t N, Py_ssize_t lda, real* out) noexcept nogil:
+cdef inline void add_column_sums(const real* a, Py_ssize_t rows, Py_ssize_t N, Py_ssize_t lda,
+                                 real* out) noexcept nogil:
     """out += a.sum(axis=0)                            (N,) += (rows, N)"""
     cdef Py_ssize_t r, j
     for r in range(rows):

@@ -1,5 +1,5 @@
-/* The maximum and the sum of a row, a vector at a time. A compiler may not reorder sums by itself, and does not see that a
- * maximum may be reordered. The order of summation depends on the row's length alone.
+/* The maximum and the sum of a row, a vector at a time. A compiler may not reorder sums by itself, and does not see
+ * that a maximum may be reordered. The order of summation depends on the row's length alone.
  */
 #ifndef CRNN_ROW_REDUCTIONS_H
 #define CRNN_ROW_REDUCTIONS_H

@@ -1,12 +1,12 @@
 """Draw symbols from logits; the uniform numbers are arguments, so a draw has no hidden state.
 
-First the logits become probabilities, up to a factor: by `weigh` of many rows, or with controls by `filter_logits` of
-one, which is stated in `crnn.reference_sampling`. Then `pick` takes a symbol. Two stages, since what `pick` finds is
-not foreseen by the processor: it would begin the next row's exponentials anew.
+First the logits become probabilities, up to a factor: by `unnormalized_softmax` for many rows, or with controls by
+`filter_logits` for one row (`crnn.reference.sampling` defines it). Then `pick` takes a symbol. These are two stages,
+because the processor cannot predict what `pick` finds: a wrong guess would restart the next row's exponentials.
 """
 from libc.math cimport INFINITY
 from .elementwise cimport exp_array
-from .interface cimport Controls, Steering, real
+from .interface cimport Controls, DrawSettings, real
 from .softmax cimport row_sum, shift_by_max
 
 
@@ -19,7 +19,7 @@ cdef inline Py_ssize_t block_count(Py_ssize_t width) noexcept nogil:
     return (width + BLOCK - 1) // BLOCK
 
 
-cdef inline void weigh(real* y, Py_ssize_t rows, Py_ssize_t V, Py_ssize_t width,
+cdef inline void unnormalized_softmax(real* y, Py_ssize_t rows, Py_ssize_t V, Py_ssize_t width,
                        real temperature) noexcept nogil:
     """y (rows, width) = exp(y / temperature), each row divided by its largest; at 0 they stay logits.
 
@@ -39,7 +39,7 @@ cdef inline void weigh(real* y, Py_ssize_t rows, Py_ssize_t V, Py_ssize_t width,
             y[r * width + i] = 0
 
 
-cdef inline int likeliest(const real* y, Py_ssize_t V) noexcept nogil:
+cdef inline int argmax(const real* y, Py_ssize_t V) noexcept nogil:
     """argmax(y), the first among equals"""
     cdef Py_ssize_t i, best = 0
     for i in range(1, V):
@@ -59,7 +59,7 @@ cdef inline int pick(const real* y, Py_ssize_t V, Py_ssize_t width, double u, do
         total += row_sum(y + i * BLOCK, min(width - i * BLOCK, <Py_ssize_t>BLOCK))
         sums[i] = total
     u *= total
-    # First the block, then the symbol in it. Where the block is found cannot be foreseen: counting is no jump.
+    # First the block, then the symbol in it. The block cannot be predicted, so it is counted: that needs no branch.
     for i in range(blocks - 1):
         block += u >= sums[i]
     total = sums[block - 1] if block else 0
@@ -78,7 +78,7 @@ cdef inline int pick(const real* y, Py_ssize_t V, Py_ssize_t width, double u, do
 # ------------------------------------------------------------------------------------------------- controls
 
 
-cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const Steering* steering,
+cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const DrawSettings* settings,
                                const unsigned char* seen) noexcept nogil:
     """Turn logits into probabilities, up to a factor: 0 for the symbols that the controls take away.
 
@@ -87,15 +87,15 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const St
     """
     cdef Py_ssize_t i
     cdef int best
-    cdef const Controls* controls = steering.control
-    cdef real temperature = <real>steering.temperature, smallest = <real>controls.min_p
-    if steering.bias != NULL:
+    cdef const Controls* controls = settings.control
+    cdef real temperature = <real>settings.temperature, smallest = <real>controls.min_p
+    if settings.bias != NULL:
         for i in range(width):
-            y[i] += steering.bias[i]
+            y[i] += settings.bias[i]
     if seen != NULL:
         penalise(y, V, seen, controls.penalty)
     if temperature == 0:
-        best = likeliest(y, V)
+        best = argmax(y, V)
         for i in range(width):
             y[i] = i == best
         return
@@ -105,7 +105,7 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const St
             y[i] = y[i] / temperature if y[i] > -INFINITY else y[i]
     exp_array(y, width)
     if 0 < controls.top_k < V or controls.top_p < 1:
-        keep_most_probable(y, V, controls.top_k, controls.top_p, steering.order)
+        keep_most_probable(y, V, controls.top_k, controls.top_p, settings.order)
     if smallest > 0:
         for i in range(width):  # the largest is exp(0) = 1
             y[i] = y[i] if y[i] >= smallest else 0
@@ -114,21 +114,21 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const St
 cdef inline void penalise(real* y, Py_ssize_t V, const unsigned char* seen, double penalty) noexcept nogil:
     """Divide the logits of symbols that were seen by the penalty; multiply those that are not positive."""
     cdef Py_ssize_t i
-    cdef double value, most = 1e30  # far from what a float cannot hold, so that no penalty makes an infinity
+    cdef double value, limit = 1e30  # well within a float's range, so that no penalty makes an infinity
     for i in range(V):
         if seen[i] and y[i] > -INFINITY:
             value = y[i] / penalty if y[i] > 0 else y[i] * penalty
-            y[i] = <real>min(max(value, -most), most)
+            y[i] = <real>min(max(value, -limit), limit)
 
 
 cdef inline void keep_most_probable(real* y, Py_ssize_t V, Py_ssize_t top_k, double top_p,
                                     int* heap) noexcept nogil:
-    """Make 0 of all but the `top_k` most probable, and of those all but the fewest that have `top_p` of their sum.
+    """Set all to 0 but the `top_k` most probable, and of those all but the fewest that have `top_p` of their sum.
 
-    A heap gives them from the most probable on, among equals from the smaller id on, and no more are taken from it
-    than are needed. One that is taken goes where the heap ended: the most probable is at last heap[n - 1].
+    A heap gives the symbols in order of probability, among equals the smaller id first, and only as many as are needed.
+    A symbol that is taken goes to where the heap ended: the most probable one is finally heap[n - 1].
     """
-    cdef Py_ssize_t i, n = 0, taken = 0, kept = 0, most
+    cdef Py_ssize_t i, n = 0, taken = 0, kept = 0, max_kept
     cdef double total = 0, sum_of_kept = 0, wanted = INFINITY
     for i in range(V):
         if y[i] > 0:
@@ -136,10 +136,10 @@ cdef inline void keep_most_probable(real* y, Py_ssize_t V, Py_ssize_t top_k, dou
             n += 1
     for i in range(n // 2 - 1, -1, -1):
         sift_down(y, heap, n, i)
-    most = min(top_k, n) if top_k > 0 else n
+    max_kept = min(top_k, n) if top_k > 0 else n
     if top_p < 1:
-        if most < n:
-            while taken < most:
+        if max_kept < n:
+            while taken < max_kept:
                 take_first(y, heap, n - taken)
                 taken += 1
                 total += y[heap[n - taken]]
@@ -147,7 +147,7 @@ cdef inline void keep_most_probable(real* y, Py_ssize_t V, Py_ssize_t top_k, dou
             for i in range(V):
                 total += y[i]
         wanted = top_p * total
-    while kept < most and (kept == 0 or sum_of_kept < wanted):
+    while kept < max_kept and (kept == 0 or sum_of_kept < wanted):
         if kept == taken:
             take_first(y, heap, n - taken)
             taken += 1

@@ -18,9 +18,9 @@ cdef inline void shift_by_max(real* y, Py_ssize_t n) noexcept nogil:
 
 cdef inline double softmax_loss(real* y, const int* targets, Py_ssize_t rows, Py_ssize_t V, real weight,
                                 const real* row_weights) noexcept nogil:
-    """y = weight w (softmax(y) - onehot(targets)); return sum(-w log softmax(y)[targets])          y (rows, V), w (rows,)
+    """y = weight w (softmax(y) - onehot(targets)); return sum(-w log softmax(y)[targets])
 
-    y comes in as the logits; w are the `row_weights`, or 1 if they are NULL.
+    y (rows, V) comes in as the logits; w (rows,) are the `row_weights`, or 1 if they are NULL.
     """
     cdef Py_ssize_t r, i
     cdef double loss = 0

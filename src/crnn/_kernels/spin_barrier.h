@@ -1,10 +1,9 @@
-/* A barrier for a few threads that meet several times a millisecond.
+/* A barrier for a few threads that wait for each other several times a millisecond.
  *
- * Waiting is spinning, and after a long time giving the processor away: a sleep and a wake through the kernel would
- * cost as much as a small training step. Who gives it away to another program gets it back some milliseconds later, and
- * then the others wait: that pays only where the threads are more than the cores, and soon. Reusable at once: each
- * meeting is a new generation. A thread that cannot come breaks the barrier, so that the others do not wait for it for
- * ever.
+ * A waiting thread spins, since a sleep and a wake through the kernel would cost as much as a small training step.
+ * After a long time it yields the processor. Yielding can cost milliseconds, so a thread yields early only when there
+ * are more threads than cores. The barrier can be used again at once: each use is a new generation. A thread that
+ * cannot come breaks the barrier, so that the others do not wait for ever.
  */
 #ifndef CRNN_SPIN_BARRIER_H
 #define CRNN_SPIN_BARRIER_H
@@ -45,21 +44,21 @@ typedef struct {
 
 static inline void spin_barrier_break(spin_barrier *barrier) { ATOMIC_STORE(&barrier->broken, 1); }
 
-/* Returns 1 when all have come, 0 when the barrier is broken. */
+/* Returns 1 when all threads are here, 0 when the barrier is broken. */
 static inline int spin_barrier_wait(spin_barrier *barrier) {
     if (ATOMIC_LOAD(&barrier->broken))
         return 0;
     const long generation = ATOMIC_LOAD(&barrier->generation);
     if (ATOMIC_INCREMENT(&barrier->arrived) == barrier->n_threads) {
         ATOMIC_STORE(&barrier->arrived, 0);
-        ATOMIC_STORE(&barrier->generation, (long)((unsigned long)generation + 1)); /* in hours of training it overflows */
+        ATOMIC_STORE(&barrier->generation, (long)((unsigned long)generation + 1)); /* wraps after hours of training */
         return 1;
     }
-    const int patience = barrier->crowded ? SPINS_IF_CROWDED : SPINS;
+    const int max_spins = barrier->crowded ? SPINS_IF_CROWDED : SPINS;
     for (int spins = 0; ATOMIC_LOAD(&barrier->generation) == generation; spins++) {
         if (ATOMIC_LOAD(&barrier->broken))
             return 0;
-        if (spins < patience)
+        if (spins < max_spins)
             PAUSE();
         else
             YIELD();

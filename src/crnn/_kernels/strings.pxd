@@ -53,7 +53,7 @@ cdef inline bint read_strings(const Weights* w, Workspace* work, const Strings* 
             if not B:
                 break
         work.B = B
-        work.following = B * net.H
+        work.step_stride = B * net.H
         layers_forward(w, work, work.x, 0, steps)
         if not some_end:
             decode(w, steps * B, top, work.y)  # of h[:-1]

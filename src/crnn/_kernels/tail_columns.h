@@ -1,7 +1,8 @@
 /* The tail columns of a matrix: those left over when it is cut into whole vectors, where they are few.
  *
- * In a panel they would cost as much as a whole vector of columns. Here each is packed for itself and multiplied along k, a
- * vector at a time, which costs a fraction of that. Every row is summed in the same order however many rows there are.
+ * In a panel they would cost as much as a whole vector of columns. Here each is packed for itself and multiplied along
+ * k, a vector at a time, which costs a fraction of that. Every row is summed in the same order however many rows there
+ * are.
  */
 #ifndef CRNN_TAIL_COLUMNS_H
 #define CRNN_TAIL_COLUMNS_H

@@ -1,9 +1,9 @@
 """Texts that are drawn side by side, each until it ends with a stop or is as long as it may be."""
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy
-from .draws cimport draw, weigh_rows
+from .draws cimport draw, unnormalized_softmax_rows
 from .inference_step cimport advance, prepare_draw, restore_states, swap_states
-from .interface cimport Network, Steering, Texts, Weights, Workspace, real
+from .interface cimport Network, DrawSettings, Texts, Weights, Workspace, real
 from .pcg64 cimport next_uniform
 from .workspace cimport layer_c, layer_h
 
@@ -13,7 +13,7 @@ cdef inline double next_number(Texts* texts, Py_ssize_t i) noexcept nogil:
     return next_uniform(texts.streams + 2 * i, texts.increment)
 
 
-cdef inline bint goes_on(Texts* texts, Py_ssize_t i, int symbol) noexcept nogil:
+cdef inline bint append_symbol(Texts* texts, Py_ssize_t i, int symbol) noexcept nogil:
     """Add a symbol to text i; return whether others follow."""
     cdef int* text = texts.symbols + i * texts.width
     cdef Py_ssize_t length = texts.lengths[i] + 1, stop
@@ -64,36 +64,36 @@ cdef inline void end_row(const Network* net, const Workspace* work, Texts* texts
             memcpy(layer_c(work, l, 0) + b * H, layer_c(work, l, 0) + last * H, size)
 
 
-cdef inline void draw_row(const Network* net, const Workspace* work, const Steering* steering, Texts* texts,
+cdef inline void draw_row(const Network* net, const Workspace* work, const DrawSettings* settings, Texts* texts,
                           Py_ssize_t b) noexcept nogil:
     """Draw the symbol of row b; where its text ends, the next text takes the row, or else the last row does."""
     cdef Py_ssize_t text = texts.rows[b]
-    work.x[b] = draw(net, steering, text, next_number(texts, text), work.y + b * net.V)
-    while not goes_on(texts, text, work.x[b]):
+    work.x[b] = draw(net, settings, text, next_number(texts, text), work.y + b * net.V)
+    while not append_symbol(texts, text, work.x[b]):
         if texts.begun == texts.count:
             end_row(net, work, texts, b)
             return
         begin_text(net, work, texts, b)
         text = texts.rows[b]
-        work.x[b] = draw(net, steering, text, next_number(texts, text), texts.start_y)
+        work.x[b] = draw(net, settings, text, next_number(texts, text), texts.start_y)
 
 
-cdef inline void draw_texts(const Weights* w, Workspace* work, const Steering* steering, Texts* texts,
+cdef inline void draw_texts(const Weights* w, Workspace* work, const DrawSettings* settings, Texts* texts,
                             Py_ssize_t max_steps) noexcept nogil:
     """Draw until all texts have ended, but for at most so many steps; `work` has room for all rows."""
     cdef const Network* net = w.net
     cdef Py_ssize_t step = 0, b, rows = work.B
     cdef bint ahead = texts.count == 1
     if texts.begun < texts.count:  # no text has begun of which the next one could have seen a symbol
-        weigh_rows(net, steering, 1, &texts.begun, texts.start_y)
+        unnormalized_softmax_rows(net, settings, 1, &texts.begun, texts.start_y)
     while texts.active < rows and texts.begun < texts.count:
         begin_text(net, work, texts, texts.active)
         texts.active += 1
     while texts.active and step < max_steps and texts.longest < texts.width:
         work.B = texts.active
-        prepare_draw(w, work, steering, ahead, step & 1, texts.rows)
+        prepare_draw(w, work, settings, ahead, step & 1, texts.rows)
         for b in range(work.B - 1, -1, -1):  # backwards: the last row has drawn when it takes the place of another
-            draw_row(net, work, steering, texts, b)
+            draw_row(net, work, settings, texts, b)
         work.B = texts.active
         advance(w, work, ahead, step & 1, work.x)
         swap_states(work)

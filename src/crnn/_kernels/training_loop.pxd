@@ -36,8 +36,8 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
     if not wait_for_team(run):
         return False
     loss = total(run.team.losses, run.team.threads) / run.team.streams
-    # Here the gradient of the step is complete: that of each shard in the shard's vector. What is decided from it, whether
-    # the loss is finite and how large the norm is, is decided after the reduction: alike in every process.
+    # Here the gradient of the step is complete: that of each shard in the shard's vector. What is decided from it,
+    # whether the loss is finite and how large the norm is, is decided after the reduction: alike in every process.
     if run.team.reduce != NULL and not reduce_gradient(run, &loss):
         return False
     if not isfinite(loss):

@@ -5,8 +5,8 @@ Each shard of the streams has a gradient; the threads of a group that works on i
 """
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memset
-from .dropout cimport drop_run, weights_key
-from .interface cimport ADAGRAD, Network, Team, Training, real
+from .dropout cimport apply_mask, weights_key
+from .interface cimport Network, Team, Training, real
 from .network cimport pack_Wh, pack_Wx, pack_Wy
 from .optimizers cimport step_run
 from .thread_group cimport share
@@ -58,7 +58,7 @@ cdef inline void update_run(Training* run, Pass* todo, Py_ssize_t start, Py_ssiz
                 for j in range(n):
                     d[i + j] += other[i + j]
             if masked != NULL:
-                drop_run(run.team.weight_dropout, masked.key, i - masked.base, n, d + i)
+                apply_mask(run.team.weight_dropout, masked.key, i - masked.base, n, d + i)
         if todo.measure:
             todo.squares += sum_of_squares(d + i, n)
         if todo.step:
@@ -76,14 +76,14 @@ cdef inline void clear_gradients_of(const Team* team, Py_ssize_t start, Py_ssize
 cdef inline void update_lookup(Training* run, Pass* todo) noexcept nogil:
     """The first layer's Wx: the thread's share of its rows, of which only those of the chunk's symbols have a gradient.
 
-    Without momentum leaving the others alone is exact. The rows' gradients are cleared once they have been used.
+    A sparse optimiser leaves the others out, which is exact. The rows' gradients are cleared once they have been used.
     """
     cdef const Network* net = run.weights.net
     cdef const Team* team = &run.team
     cdef Py_ssize_t start = share(net.V, team.rank, team.threads), stop = share(net.V, team.rank + 1, team.threads)
     cdef Py_ssize_t i, N = net.G * net.H, base = net.layer[0].Wx
     cdef int s, v
-    if run.rule.kind != ADAGRAD:
+    if not run.rule.sparse:
         update_run(run, todo, base + start * N, base + stop * N)
         if todo.step:
             clear_gradients_of(team, base + start * N, (stop - start) * N)
@@ -123,7 +123,7 @@ cdef inline void pack_dropped(Training* run, Py_ssize_t l, Py_ssize_t start, Py_
     cdef real* d = run.team.d[0]
     cdef Py_ssize_t N = net.G * net.H, at = net.layer[l].Wh + start * N, n = (stop - start) * N
     memcpy(d + at, run.weights.p + at, n * sizeof(real))
-    drop_run(run.team.weight_dropout, weights_key(run.team.next_key, l), start * N, n, d + at)
+    apply_mask(run.team.weight_dropout, weights_key(run.team.next_key, l), start * N, n, d + at)
     pack_Wh(net, d, l, start, stop, run.weights.panels)
 
 

@@ -1,7 +1,7 @@
 /* Vectors of the widest registers that a build may use, and the few operations on them that the kernels need.
  *
- * The multiply-add is spelt out for each instruction set: left to themselves, compilers fuse it in some loops and not in
- * others, and results would depend on what stands beside them. Elsewhere the same code runs over small arrays.
+ * The multiply-add is spelt out for each instruction set: left to themselves, compilers fuse it in some loops and not
+ * in others, and results would depend on what stands beside them. Elsewhere the same code runs over small arrays.
  */
 #ifndef CRNN_VECTORS_H
 #define CRNN_VECTORS_H

@@ -1,9 +1,9 @@
 """The workspace of a chunk: sizes of its arrays, and the states that one chunk hands to the next.
 
-Arrays are time-major, one layer after the other. h (L, T + 1, B, H) begins with the carried states, h[:, 0]; c is like it
-for a cell that has one. y (T, B, V) holds the logits, then dy. x (T + 1, B) holds the chunk's symbols and one row more:
-x[:-1] are the inputs, x[1:] the targets. gates (L, T, B, ldg) holds what a cell saves for the way back. A cell whose z
-lives in h saves nothing: there the array holds dz, for the time steps of one block and the one after it.
+Arrays are time-major, one layer after the other. h (L, T + 1, B, H) begins with the carried states, h[:, 0]; c is like
+it for a cell that has one. y (T, B, V) holds the logits, then dy. x (T + 1, B) holds the chunk's symbols and one row
+more: x[:-1] are the inputs, x[1:] the targets. gates (L, T, B, ldg) holds what a cell saves for the way back. A cell
+whose z lives in h saves nothing: there the array holds dz, for the time steps of one block and the one after it.
 """
 from libc.string cimport memcpy, memset
 from .interface cimport Network, Workspace, real
@@ -22,9 +22,9 @@ cdef inline Py_ssize_t block_steps(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
 cdef inline void size_workspace(const Network* net, Py_ssize_t T, Py_ssize_t B, Workspace* work) noexcept nogil:
     """Set the sizes for T time steps of B streams; a single thread works on them."""
     work.T, work.B, work.block = T, B, block_steps(T, B)
-    work.following = B * net.H
-    work.states = (T + 1) * work.following
-    work.gates_size = (work.block + 1 if net.z_in_h else T) * B * net.ldg
+    work.step_stride = B * net.H
+    work.layer_stride = (T + 1) * work.step_stride
+    work.gates_stride = (work.block + 1 if net.z_in_h else T) * B * net.ldg
     work.group = alone()
     work.dropout.rate = 0
 
@@ -36,12 +36,12 @@ cdef inline Py_ssize_t scratch_elements(const Network* net, Py_ssize_t T, Py_ssi
 
 cdef inline real* layer_h(const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:
     """h[l, t]                                         (B, H)"""
-    return work.h + l * work.states + t * work.following
+    return work.h + l * work.layer_stride + t * work.step_stride
 
 
 cdef inline real* layer_c(const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:
     """c[l, t]                                         (B, H)"""
-    return work.c + l * work.states + t * work.following
+    return work.c + l * work.layer_stride + t * work.step_stride
 
 
 cdef inline real* layer_output(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:
@@ -54,17 +54,17 @@ cdef inline real* layer_output(const Network* net, const Workspace* work, Py_ssi
 cdef inline real* layer_dz(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t first,
                            Py_ssize_t t) noexcept nogil:
     """dz of layer l at time step t of the block that begins at `first`."""
-    return work.gates + l * work.gates_size + (t - first if net.z_in_h else t) * work.B * net.ldg
+    return work.gates + l * work.gates_stride + (t - first if net.z_in_h else t) * work.B * net.ldg
 
 
 cdef inline real* layer_z(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:
     """Where z of layer l at time step t is: in the gates, or where the state will be."""
-    return layer_h(work, l, t + 1) if net.z_in_h else work.gates + l * work.gates_size + t * work.B * net.ldg
+    return layer_h(work, l, t + 1) if net.z_in_h else work.gates + l * work.gates_stride + t * work.B * net.ldg
 
 
 cdef inline real* gradient_from_above(const Network* net, const Workspace* work, Py_ssize_t l) noexcept nogil:
-    """Where the gradient of a block's outputs of layer l belongs; a cell whose z lives in h turns it into dz in place."""
-    return work.gates + l * work.gates_size if net.z_in_h else work.dh
+    """Where the gradient of a block's outputs of layer l belongs; where z lives in h, it becomes dz in place."""
+    return work.gates + l * work.gates_stride if net.z_in_h else work.dh
 
 
 cdef inline void clear_share(const ThreadGroup* group, real* a, Py_ssize_t n) noexcept nogil:

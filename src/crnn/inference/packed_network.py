@@ -98,7 +98,7 @@ class PackedNetwork(NamedTuple):
         """Advance the states over symbols x (n, B), in place."""
         n, B = x.shape
         work = self.workspace(min(n, max(1, FEED_ROWS // B)), state)
-        core.feed(*self.kernel_arguments, x, *work)
+        core.feed(self.kernel_arguments, x, work)
         self._store_state(work, state)
 
     def sample(
@@ -127,7 +127,7 @@ class PackedNetwork(NamedTuple):
         work = self.workspace(1, state)
         sums = np.empty(core.sums_size(y.shape[1]))
         core.sample(
-            *self.kernel_arguments, uniforms, temperature, *work, y, sums, out, **self.kernel_controls(controls, seen)
+            self.kernel_arguments, uniforms, temperature, work, y, sums, out, self.kernel_controls(controls, seen)
         )
         self._store_state(work, state)
         return out
@@ -137,7 +137,7 @@ class PackedNetwork(NamedTuple):
         wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
         wide[:, : self.hidden_size] = top
         y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
-        core.logits(*self.kernel_arguments, wide, y)
+        core.logits(self.kernel_arguments, wide, y)
         return y
 
     def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
@@ -147,7 +147,7 @@ class PackedNetwork(NamedTuple):
         y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
         work = self.workspace(T, state)
-        core.log_probabilities(*self.kernel_arguments, x, *work, y, out)
+        core.log_probabilities(self.kernel_arguments, x, work, y, out)
         self._store_state(work, state)
         return out
 
@@ -165,9 +165,7 @@ class PackedNetwork(NamedTuple):
         x, y = np.empty(T * B, np.int32), np.empty((T * B, self.layout.vocab_size), self.layout.dtype)
         steps = max(1, CALL_SYMBOLS // B)
         for i in range(0, int(lengths[0]), steps):
-            core.log_likelihoods(
-                *self.kernel_arguments, ids, starts, lengths, i, i + steps, *work, x, y, out
-            )
+            core.log_likelihoods(self.kernel_arguments, ids, starts, lengths, i, i + steps, work, x, y, out)
         return out
 
     def hidden(self, x: NDArray[np.int32], state: State) -> Array:
@@ -188,7 +186,7 @@ class PackedNetwork(NamedTuple):
             h, and c of an LSTM.
         """
         work = self.workspace(len(x), state)
-        core.feed(*self.kernel_arguments, x, *work)
+        core.feed(self.kernel_arguments, x, work)
         self._store_state(work, state)
         return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in work[: len(state)])
 
@@ -204,23 +202,25 @@ class PackedNetwork(NamedTuple):
 
     @property
     def kernel_arguments(self) -> tuple[core.Network, Array, Array]:
-        """The first arguments of every kernel of inference."""
+        """The weights as the kernels of inference take them."""
         return self.network, self.params, self.panels
 
-    def kernel_controls(self, controls: SamplingControls | None, seen: NDArray[np.uint8] | None) -> dict[str, Any]:
+    def kernel_controls(
+        self, controls: SamplingControls | None, seen: NDArray[np.uint8] | None
+    ) -> core.Controls | None:
         """Return the controls as the kernel takes them, with scratch for it.
 
-        Nothing where only the temperature changes the logits: the kernel is faster without.
+        None where only the temperature changes the logits: the kernel is faster without.
         """
         if controls is None or controls.only_temperature:
-            return {}
+            return None
         V, bias = self.layout.vocab_size, None
         if controls.bias is not None:  # that of the padding is 0
             bias = np.zeros(V, self.layout.dtype)
             bias[: len(controls.bias)] = controls.bias
         names = {"repetition_penalty": "penalty"}  # the kernel's names where they differ
         numbers = {names.get(name, name): number for name, number in controls.numbers.items() if name != "temperature"}
-        return {"controls": core.Controls(**numbers), "bias": bias, "seen": seen, "order": np.empty(V, np.int32)}
+        return core.Controls(**numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
 
     def workspace(self, T: int, state: State) -> tuple[Array, Array, Array]:
         """Return the arrays h, c and gates of a kernel for T symbols at a time, with `state` as their first states."""

@@ -67,7 +67,7 @@ class TextSampler:
         self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // network.layout.size) // rows)
         self._work = network.workspace(1, context.state if rows == 1 else repeated(context.state, rows))
         start = [array[:, 0, :1].copy() for array in self._work[: len(context.state)]]
-        self._start = start, network.logits(context.state[0][-1])[0], controls.temperature
+        self._start, self._temperature = (start, network.logits(context.state[0][-1])[0]), controls.temperature
         self._packed_stops = controls.stops.packed()
         self._scratch = np.empty((rows + 1, V), dtype), np.empty(core.sums_size(V)), np.empty(rows, np.int32)
         self._controls = network.kernel_controls(controls, seen)
@@ -75,7 +75,7 @@ class TextSampler:
     @property
     def finished(self) -> bool:
         """Whether every text is complete."""
-        return self._n == 0 or (self._batch.begun == len(self.lengths) and not self._batch.going)
+        return self._n == 0 or (self._batch.begun == len(self.lengths) and not self._batch.active)
 
     def run(self) -> Strings:
         """Draw until every text is complete, and return all of them."""
@@ -92,10 +92,19 @@ class TextSampler:
             more = np.empty((len(self.lengths), min(width, self._n - width)), np.int32)
             self._symbols = np.concatenate([self._symbols, more], axis=1)
         core.sample_texts(
-            *self._network.kernel_arguments, *self._start, self._batch, self._symbols, self.lengths, self._n,
-            min(steps, self._max_steps), self._uniforms.states, self._uniforms.increment, *self._packed_stops,
-            *self._work, *self._scratch, **self._controls,
-        )  # fmt: skip
+            self._network.kernel_arguments,
+            self._start,
+            self._temperature,
+            self._batch,
+            (self._symbols, self.lengths),
+            self._n,
+            min(steps, self._max_steps),
+            (self._uniforms.states, self._uniforms.increment),
+            self._packed_stops,
+            self._work,
+            self._scratch,
+            self._controls,
+        )
 
     def take(self) -> NDArray[np.int32]:
         """Return the new symbols of the only text that cannot belong to a stop, and forget them."""

@@ -14,11 +14,14 @@ class Cell(NamedTuple):
     gates: int  # blocks of H columns in the weights, in PyTorch's order
     states: tuple[str, ...]  # what is carried from one time step to the next, (L, B, H) each
     separate_bias: bool  # the recurrent part of the last gate is kept apart, with a bias of its own
+    forget_gate: int | None  # the gate whose bias starts at 1
     saved_blocks: int  # blocks of H that a step saves for the way back, the gates first; 0: z lives in h
 
 
 CELLS = {
-    "rnn": Cell(0, gates=1, states=("h",), separate_bias=False, saved_blocks=0),
-    "gru": Cell(1, gates=3, states=("h",), separate_bias=True, saved_blocks=4),  # r, z, n; r multiplies h Wh + bn of n
-    "lstm": Cell(2, gates=4, states=("h", "c"), separate_bias=False, saved_blocks=5),  # i, f, g, o
+    "rnn": Cell(0, gates=1, states=("h",), separate_bias=False, forget_gate=None, saved_blocks=0),
+    # r, z, n; r multiplies h Wh + bn of n
+    "gru": Cell(1, gates=3, states=("h",), separate_bias=True, forget_gate=None, saved_blocks=4),
+    # i, f, g, o
+    "lstm": Cell(2, gates=4, states=("h", "c"), separate_bias=False, forget_gate=1, saved_blocks=5),
 }

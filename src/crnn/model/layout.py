@@ -205,7 +205,7 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
         for array in part:
             if array.ndim == 2:
                 array[...] = (0.01 if scale is None else scale) * rng.standard_normal(array.shape)
-    if layout.cell == "lstm":
+    if (gate := layout.kind.forget_gate) is not None:
         for layer in part.layers:
-            layer.bh[H : 2 * H] = 1
+            layer.bh[gate * H : (gate + 1) * H] = 1
     return flat

@@ -17,6 +17,7 @@ from .._kernels import core
 from ..errors import DivergenceError
 from ..model.layout import Layout, aligned_zeros
 from ..model.state import ModelState
+from ..settings import OPTIMIZERS
 from ..text.streams import Streams
 from ..threads import Helpers, cores, group_size, scipy_blas, split_range, training_threads
 from .step_settings import StepSettings
@@ -75,7 +76,7 @@ class Trainer:
         self.params, self.hidden = state.params, state.hidden
         self.optimizer_state = tuple(state.optimizer_state.values())
         self.optimizer = core.Optimizer(
-            state.optimizer,
+            OPTIMIZERS[state.optimizer],
             settings.clip,
             settings.clip_norm,
             settings.weight_decay,
