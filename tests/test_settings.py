@@ -35,7 +35,7 @@ FROM_ZERO = ["weight_decay", "beta_1", "beta_2", "dropout", "weight_dropout", "v
 BELOW_ONE = ["beta_1", "beta_2", "dropout", "weight_dropout", "validation_fraction"]
 MAY_BE_NONE = {
     "learning_rate", "clip", "clip_norm", "max_steps", "max_seconds", "eval_every", "patience", "callbacks",
-    "init_scale", "n_threads", "random_state",
+    "init_scale", "n_threads", "random_state", "vocabulary",
 }  # fmt: skip
 
 NO_CHOICES = ["magic", "Adagrad", "RNN", "", 1, ["adagrad"], {}]
@@ -48,6 +48,7 @@ BAD = {
     "eval_every": [*NO_REALS, 0, -1, 0.0, -0.5],
     "restore_best": [0, 1, "yes", 2.0],
     "callbacks": [print, [3], "print", [print, None], 3],
+    "vocabulary": ["", b"", [], ["ab"], ["a", ""], ["a", b"a"], ["a", None], 3, {"a": 1}, iter("ab"), np.ones(2)],
     "dtype": NO_DTYPES,
 }
 BAD = {name: values + [None] * (name not in MAY_BE_NONE | {"dtype"}) for name, values in BAD.items()}

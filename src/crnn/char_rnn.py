@@ -103,6 +103,10 @@ class CharRNN(LanguageModel, ExportMethods):
     init_scale : float or None, default=None
         Standard deviation of the normal distribution that the first weights are drawn from; biases are zero. None:
         0.01 for a single "rnn" layer, otherwise PyTorch's uniform distribution.
+    vocabulary : str, bytes, list of characters or None, default=None
+        The characters of a model that starts anew, fixed before any text, so that `partial_fit` can learn a stream of
+        texts block by block. Any other character is the unknown symbol if `min_count` is 2 or more, otherwise an error.
+        It is not saved; `vocabulary_` is. None: the characters of the first text.
     min_count : int, default=1
         Characters that occur less often in the text of `fit` become one unknown symbol. With 2 or more the model
         accepts any text: every other character is the unknown symbol. With 1 another character is an error.
@@ -180,6 +184,7 @@ class CharRNN(LanguageModel, ExportMethods):
         restore_best: bool = True,
         callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
         init_scale: float | None = None,
+        vocabulary: str | bytes | Iterable[str] | Iterable[bytes] | None = None,
         min_count: int = 1,
         dtype: Any = "float32",
         n_threads: int | None = None,
@@ -211,6 +216,7 @@ class CharRNN(LanguageModel, ExportMethods):
         self.restore_best = restore_best
         self.callbacks = callbacks
         self.init_scale = init_scale
+        self.vocabulary = vocabulary
         self.min_count = min_count
         self.dtype = dtype
         self.n_threads = n_threads
@@ -328,6 +334,11 @@ class CharRNN(LanguageModel, ExportMethods):
         >>> model = CharRNN(hidden_size=8, max_steps=0, random_state=0).fit("hello world")
         >>> model.set_params(max_steps=None).partial_fit("hello world " * 20, epochs=2).n_steps_
         18
+        >>> model = CharRNN(hidden_size=8, vocabulary="abcdehlorw ", random_state=0)
+        >>> for block in ("hello world " * 20, "a bad world " * 20):  # blocks of an endless stream
+        ...     _ = model.partial_fit(block)
+        >>> model.vocabulary_
+        Vocabulary(11 characters: ' abcdehlorw')
         """
         with exclusive_training(self):
             state = self._learned if self._is_fitted else None
@@ -351,7 +362,7 @@ class CharRNN(LanguageModel, ExportMethods):
         source = text_source(X)
         held_out = None if validation is None else text_source(validation, "validation")
         if state is None:
-            vocabulary, n_steps = source.vocabulary(settings.min_count), 0
+            vocabulary, n_steps = source.vocabulary(settings.min_count, given=settings.vocabulary), 0
         else:
             state.check(settings)
             vocabulary, n_steps = state.vocabulary, state.n_steps

@@ -64,6 +64,7 @@ class Settings:
     restore_best: bool
     callbacks: tuple[Callable[[Any, dict[str, Any]], Any], ...]
     init_scale: float | None
+    vocabulary: str | bytes | None  # sorted symbols
     min_count: int
     dtype: np.dtype[Any]
     n_threads: int | None
@@ -232,6 +233,21 @@ def _callables(name: str, value: Any) -> tuple[Any, ...]:
     )
 
 
+def _vocabulary(name: str, value: Any) -> str | bytes:
+    """Return the symbols, each once and sorted, as one text."""
+    if isinstance(value, bytes | bytearray) and value:
+        return bytes(sorted(set(value)))
+    if isinstance(value, Iterable) and not isinstance(value, bytearray | memoryview | Mapping | Iterator):
+        symbols = list(value)
+        for kind in (str, bytes):
+            if symbols and all(isinstance(symbol, kind) and len(symbol) == 1 for symbol in symbols):
+                return kind().join(sorted(set(symbols)))
+    raise InvalidInputError(
+        f"{name} must be None, a str, bytes, or a list of single characters (or of bytes of length 1), at least one, "
+        f"not {value!r}"
+    )
+
+
 def _dtype(name: str, value: Any) -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] | None = None if value is None else np.dtype(value)
@@ -273,6 +289,7 @@ _CHECKS: dict[str, _Check] = {
     "restore_best": _true_or_false,
     "callbacks": _or_none(_callables, ()),
     "init_scale": _or_none(_real(minimum=0.0, below=MAX_SCALE)),
+    "vocabulary": _or_none(_vocabulary),
     "min_count": _at_least(1),
     "dtype": _dtype,
     "n_threads": _or_none(_at_least(1)),

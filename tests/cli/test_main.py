@@ -207,7 +207,7 @@ def test_every_parameter_of_the_constructor_is_an_option(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
     out = capsys.readouterr().out
-    for name in inspect.signature(CharRNN).parameters.keys() - {"callbacks"}:
+    for name in inspect.signature(CharRNN).parameters.keys() - {"callbacks", "vocabulary"}:
         assert re.search(rf"\n  --{name.replace('_', '-')}[ ,]", out)
     assert "--no-restore-best" in out
     assert "callbacks" not in out

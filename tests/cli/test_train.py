@@ -31,7 +31,7 @@ def test_options_reach_the_model(folder):
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     words += ["--no-restore-best", "--verbose", "0"]
     assert cli.main(["train", "text.txt", "-o", "new.crnn", *words]) == 0
-    expected = {**options, "restore_best": False, "callbacks": None, "verbose": 0}
+    expected = {**options, "restore_best": False, "callbacks": None, "vocabulary": None, "verbose": 0}
     assert CharRNN.load("new.crnn").get_params() == expected
 
 

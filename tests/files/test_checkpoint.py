@@ -164,6 +164,7 @@ def test_configuration_comes_back(path):
         "patience": 3,
         "restore_best": False,
         "callbacks": None,
+        "vocabulary": None,
     }
     assert given.keys() == CharRNN().get_params().keys()
     assert reloaded(CharRNN(**given).fit(TEXT), path).get_params() == given

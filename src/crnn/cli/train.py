@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument_group("the model and its training", "The parameters of crnn.CharRNN."),
         CharRNN,
         _check_parameter,
-        names=[name for name in CharRNN().get_params() if name != "callbacks"],
+        names=[name for name in CharRNN().get_params() if name not in ("callbacks", "vocabulary")],
         defaults={"verbose": VERBOSE},
         aliases={"random_state": ("--seed",)},
     )

@@ -190,4 +190,5 @@ def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(out["random_state"], int | np.integer):
         out["random_state"] = None
     out["callbacks"] = None
+    del out["vocabulary"]  # the file has the model's own
     return out

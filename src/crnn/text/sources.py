@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from .codes import Kind, Text, byte_view, kind_of
+from .codes import Kind, Text, byte_view, collect, kind_of
 from .documents import join, pack
 from .input_checks import refuse_other_collections, warn_of_file_name
 from .utf8_file import utf8_blocks
@@ -135,8 +135,10 @@ class TextSource(ABC):
             raise InvalidInputError(f"block_size must be at least 1, not {block_size}")
         return self._blocks(block_size)
 
-    def vocabulary(self, min_count: int = 1, *, boundary: bool = False) -> Vocabulary:
-        """Collect the symbols; documents have a boundary as well.
+    def vocabulary(
+        self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None
+    ) -> Vocabulary:
+        """Collect the symbols, or take those that are given; documents have a boundary as well.
 
         Parameters
         ----------
@@ -144,6 +146,8 @@ class TextSource(ABC):
             See `Vocabulary.from_blocks`.
         boundary : bool, default=False
             Whether one text is taken as one document, which may be empty.
+        given : str or bytes, optional
+            The symbols; the text is not read then. If `min_count` is above 1, there is the unknown symbol as well.
 
         Examples
         --------
@@ -151,6 +155,9 @@ class TextSource(ABC):
         Vocabulary(2 characters: 'ab', crnn.BOUNDARY)
         """
         boundary = boundary or self.holds_documents
+        if given is not None:
+            codes, kind, _ = collect([given], None, 1)
+            return Vocabulary(codes, kind or self.kind, unknown=min_count > 1, boundary=boundary)
         return Vocabulary.from_blocks(self.blocks(), min_count=min_count, boundary=boundary, kind=self.kind)
 
     def ids(self, vocabulary: Vocabulary) -> Ids:

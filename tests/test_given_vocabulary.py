@@ -1,0 +1,58 @@
+"""`vocabulary=`: the characters of a model, fixed before any text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError
+
+
+def small(**parameters):
+    return CharRNN(**{"hidden_size": 3, "random_state": 0, "max_steps": 2} | parameters)
+
+
+@pytest.mark.parametrize(
+    ("given", "X", "symbols"),
+    [
+        ("cabba", "ab", ["a", "b", "c"]),
+        (["c", "a", "b"], "ab", ["a", "b", "c"]),
+        ({"c", "a", "b"}, ["ab", ""], ["a", "b", "c", BOUNDARY]),
+        (np.array(["c", "a", "b"]), ["ab"], ["a", "b", "c", BOUNDARY]),
+        (b"cab", b"ab", [b"a", b"b", b"c"]),
+        ([b"c", b"a", b"b"], [b"ab"], [b"a", b"b", b"c", BOUNDARY]),
+    ],
+)
+def test_the_symbols_are_those_given(given, X, symbols):
+    assert list(small(vocabulary=given).fit(X).vocabulary_) == symbols
+    assert list(small(vocabulary=given, min_count=2).fit(X).vocabulary_) == sorted(
+        [*symbols, UNKNOWN], key=lambda symbol: (symbol is BOUNDARY, symbol is UNKNOWN)
+    )
+
+
+def test_blocks_of_a_stream_are_learned_as_the_vocabulary_of_all_would_have_it():
+    blocks = ["abab" * 3, "cdcd" * 3]
+    stream = small(vocabulary="abcd")
+    whole = small(max_steps=0).fit("abcd").set_params(max_steps=2)
+    for block in blocks:
+        stream.partial_fit(block)
+        whole.partial_fit(block)
+    np.testing.assert_array_equal(stream.params_["Why"], whole.params_["Why"])
+    assert stream.n_steps_ == 2
+
+
+def test_what_is_outside_is_unknown_or_an_error():
+    with pytest.raises(InvalidInputError, match=r"^X holds 'c' .* at position 2"):
+        small(vocabulary="ab").fit("abc")
+    with pytest.raises(InvalidInputError, match=r"^X is bytes, but the symbols of this model are characters"):
+        small(vocabulary="ab").fit(b"ab")
+    assert small(vocabulary="ab", min_count=2).fit("abc").score("abz") < 0
+
+
+def test_it_is_saved_as_the_vocabulary_of_the_model(tmp_path):
+    model = small(vocabulary={"a", "b"}).fit("ab")
+    model.save(tmp_path / "model")
+    again = CharRNN.load(tmp_path / "model")
+    assert again.vocabulary is None
+    assert again.vocabulary_ == model.vocabulary_
+    assert again.partial_fit("ba").n_steps_ == 3
