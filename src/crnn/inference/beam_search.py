@@ -45,7 +45,7 @@ def beam_search(
     texts, log_p = np.empty((1, 0), np.int32), np.zeros(1)
     ended: list[tuple[NDArray[np.int32], float]] = []
     for _ in range(n):
-        follow = _log_softmax(network.logits(state[0][-1]))
+        follow = log_softmax(network.logits(state[0][-1]))
         follow[:, list(forbidden)] = -np.inf
         total = (log_p[:, None] + follow).ravel()
         # Continuations that have ended compete with those that go on.
@@ -65,7 +65,7 @@ def beam_search(
     return sorted(found, key=lambda item: -item[1])
 
 
-def _log_softmax(y: NDArray[Any]) -> NDArray[np.float64]:
+def log_softmax(y: NDArray[Any]) -> NDArray[np.float64]:
     """Return the log-probabilities of logits (n, V), in double precision since they are summed."""
     y = y - y.max(axis=1, keepdims=True).astype(np.float64)
     return np.asarray(y - np.log(np.exp(y).sum(axis=1, keepdims=True)))

@@ -15,6 +15,7 @@ from ..text.vocabulary import Text
 from ..threads import inference_threads
 from . import guessing, scoring, string_scores
 from .context import Context
+from .enumeration import EnumeratedDocuments, most_probable
 from .guessing import GuessNumbers
 from .packed_network import PackedNetwork, State
 from .string_scores import text_blocks
@@ -188,6 +189,53 @@ class StringProbabilities(LearnedAttributes):
             network, n, end=end, length=drawn_length, bits=root(random_state), n_threads=n_threads
         )
         return guessing.guess_numbers(np.concatenate(log_p), sampled)
+
+    def enumerate_documents(self, n: int, *, max_beginnings: int = 100_000) -> EnumeratedDocuments:
+        """Return the n most probable documents, the most probable first.
+
+        The list is exact: best-first search leaves no more probable document out. It reads every beginning that is more
+        probable than the last document, and keeps a state of each, so a model with many likely beginnings may reach the
+        limit before the n-th document. The list is then shorter, and exact down to its `bound`.
+
+        Parameters
+        ----------
+        n : int
+            Documents to return, at most; at least 1.
+        max_beginnings : int, default=100000
+            Beginnings that are read, at most (about: they are read in groups of 64).
+
+        Returns
+        -------
+        EnumeratedDocuments
+            `documents`; `log_probs`, the log-probability of each with its end, in nats; and `bound`: every document
+            with a larger log-probability is in the list. A symbol for unknown characters occurs in none.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If an argument is out of range, or the model was fitted on one text, whose end it does not know.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Anna", "Bob"])
+        >>> found = model.enumerate_documents(2)
+        >>> found.documents, bool(found.bound == found.log_probs[-1])
+        (['Anna', 'Bob'], True)
+        """
+        n, max_beginnings = whole("n", n, 1), whole("max_beginnings", max_beginnings, 1)
+        network, vocabulary = self._packed("enumerate_documents", one_row=False), self.vocabulary_
+        if vocabulary.boundary is None:
+            raise InvalidInputError(
+                "enumerate_documents is for a model of documents, and this one was fitted on one text, whose end it "
+                "does not know: use beam_search(n), or fit on a list"
+            )
+        forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
+        found, bound = most_probable(network, n, max_beginnings, end=vocabulary.boundary, forbidden=forbidden)
+        documents = [vocabulary.decode(np.array(ids, np.intp)) for ids, _ in found]
+        return EnumeratedDocuments(documents, np.array([log_p for _, log_p in found]), bound)
 
     # -------------------------------------------------------------- one string
 
