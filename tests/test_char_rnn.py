@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from crnn import CharRNN, DivergenceError, InvalidInputError
 from crnn.text.vocabulary import Vocabulary
 from crnn.training import run as training
-from crnn.training import trainer
+from crnn.training import team, trainer
 from crnn.training.progress import Progress
 
 TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 7
@@ -539,7 +539,7 @@ def test_failing_allocation_leaves_the_model_as_it_was(monkeypatch):
 
     model = small().fit(TEXT)
     before = everything(model)
-    for where in (trainer.Shard, trainer.Trainer):
+    for where in (team.Shard, trainer.Trainer):
         with monkeypatch.context() as patch:
             patch.setattr(where, "__init__", fail)
             for start in ("fit", "partial_fit"):

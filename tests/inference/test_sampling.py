@@ -344,7 +344,7 @@ def test_stream_comes_from_the_weights_at_its_call(change):
         ({"prime": "a\0"}, r"^prime holds '\\x00' \(U\+0000\) at position 1"),
         ({"prime": "k" * 70_000 + "ä"}, r"^prime holds 'ä' \(U\+00E4\) at position 70000"),
         ({"prime": b"ab"}, r"^prime is bytes, but the symbols of this model are characters"),
-        ({"prime": None}, r"^prime must be str or bytes, not NoneType$"),
+        ({"prime": None}, r"^prime must be str or bytes, not NoneType: leave out what is missing$"),
         ({"prime": ["a"]}, r"^prime must be str or bytes, not list$"),
         ({"prime": 0}, r"^prime must be str or bytes, not int$"),
     ],
