@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Self
 
+from numpy.typing import ArrayLike
+
 from .errors import InvalidInputError
 from .export.export_methods import ExportMethods
 from .files import checkpoint
@@ -23,6 +25,7 @@ from .training.data_summary import data_summary
 from .training.exclusive import exclusive_training
 from .training.memory_need import check_memory
 from .training.run import TrainingRun, streams_for
+from .training.sample_weight import checked_weights
 from .training.text_gradient import TextGradient, text_gradient
 from .training.trainer import threads_for
 from .training.validation import training_and_validation_ids
@@ -225,7 +228,9 @@ class CharRNN(LanguageModel, ExportMethods):
 
     # ---------------------------------------------------------------- training
 
-    def fit(self, X: TextLike, y: None = None, *, validation: TextLike | None = None) -> Self:
+    def fit(
+        self, X: TextLike, y: None = None, *, validation: TextLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train a new model on a text, or on many short ones.
 
         Parameters
@@ -239,6 +244,9 @@ class CharRNN(LanguageModel, ExportMethods):
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
             A text to measure the validation loss on, instead of the fraction `validation_fraction` of `X`. All its
             symbols must occur in `X`, unless `min_count` is 2 or more. If `X` holds documents, a text is one document.
+        sample_weight : array-like of shape (n,), default=None
+            With documents: a factor of the loss of each, at least 0, such as its count in a list of counted names. A
+            document of weight 2 is read once, and its gradient is doubled. `validation` and `score` do not weigh.
 
         Returns
         -------
@@ -277,10 +285,14 @@ class CharRNN(LanguageModel, ExportMethods):
         9
         >>> CharRNN(hidden_size=8, epochs=1, random_state=0).fit(["Anna", "Bob", "Eve"]).vocabulary_
         Vocabulary(9 characters: 'ABEabenov', crnn.BOUNDARY)
+        >>> counted = CharRNN(hidden_size=8, epochs=200, random_state=0).fit(["Anna", "Bob"], sample_weight=[9, 1])
+        >>> bool(counted.score(["Anna"]) > counted.score(["Bob"]))
+        True
         """
         with exclusive_training(self):
             limited = self.max_steps is not None or self.max_seconds is not None
-            self._learn(X, validation, state=None, max_epochs=None if limited else self.epochs)
+            max_epochs = None if limited else self.epochs
+            self._learn(X, validation, sample_weight, state=None, max_epochs=max_epochs)
         return self
 
     def partial_fit(
@@ -289,6 +301,7 @@ class CharRNN(LanguageModel, ExportMethods):
         y: None = None,
         *,
         validation: TextLike | None = None,
+        sample_weight: ArrayLike | None = None,
         epochs: int | None = None,
         extend_vocabulary: bool = False,
     ) -> Self:
@@ -311,6 +324,8 @@ class CharRNN(LanguageModel, ExportMethods):
             Not used.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
             As in `fit`, of the model's symbols. The lowest loss is the lowest of this call.
+        sample_weight : array-like of shape (n,), default=None
+            As in `fit`.
         epochs : int or None, default=None
             How often the text is read, at least 1. None: once, or with `max_seconds` as often as there is time for.
         extend_vocabulary : bool, default=False
@@ -344,13 +359,14 @@ class CharRNN(LanguageModel, ExportMethods):
             state = self._learned if self._is_fitted else None
             usual = 1 if self.max_seconds is None else None
             max_epochs = usual if epochs is None else checked("epochs", epochs)
-            self._learn(X, validation, state=state, max_epochs=max_epochs, extend=extend_vocabulary)
+            self._learn(X, validation, sample_weight, state=state, max_epochs=max_epochs, extend=extend_vocabulary)
         return self
 
     def _learn(
         self,
         X: TextLike,
         validation: TextLike | None,
+        sample_weight: ArrayLike | None,
         *,
         state: ModelState | None,
         max_epochs: int | None,
@@ -372,7 +388,8 @@ class CharRNN(LanguageModel, ExportMethods):
         ids, validation_ids = training_and_validation_ids(source, held_out, vocabulary, settings)
         rng = generator(settings.random_state)  # checked even where it is not used
         rng = rng if state is None else state.rng
-        streams = streams_for(ids, vocabulary, settings, rng, n_steps)
+        weights = None if sample_weight is None else checked_weights(sample_weight, source, vocabulary)
+        streams = streams_for(ids, vocabulary, settings, rng, n_steps, weights)
         layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
         check_memory(
             layout,

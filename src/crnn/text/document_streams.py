@@ -83,6 +83,8 @@ class DocumentStreams:
         document as well.
     rng : numpy.random.Generator
         Shuffles. It is the streams' own from now on.
+    weights : array of float, shape (n,), optional
+        A factor of the loss of each document.
 
     Attributes
     ----------
@@ -113,11 +115,14 @@ class DocumentStreams:
         seq_length: int = 25,
         *,
         rng: np.random.Generator,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         B, transitions = int(batch_size), len(packed) - 1
         self.batch_size = B
         self._packed, self._boundary, self._rng = packed, boundary, rng
         places = boundaries(packed, boundary)
+        # Of each symbol that is read: the symbol after it is of the same document, or is its end.
+        self._weights = None if weights is None else np.repeat(weights, np.diff(places))
         self.seq_length = T = min(int(seq_length), max(transitions // B, int(np.diff(places).max())))
         self.steps_per_epoch = -(-transitions // (B * T))
         self._first, self._length = _parts(places[:-1], np.diff(places), max(MIN_PART, -(-transitions // B)))
@@ -148,15 +153,20 @@ class DocumentStreams:
         shortest = min(queue.symbols for queue in self._queues)
         n = min(shortest // T, max(1, MAX_BLOCK // (B * T))) * T
         ids = np.empty((B, n + 1), self._packed.dtype)
+        weights = None if self._weights is None else np.empty((B, n))
         for b, queue in enumerate(self._queues):
-            ids[b, :n] = self._symbols(queue, n)
+            places, starts = _places(queue, n)
+            ids[b, :n] = self._packed[places]
+            ids[b, starts] = self._boundary  # which a part within a longer document lacks
+            if self._weights is not None and weights is not None:
+                weights[b] = self._weights[places]
         self._queues = tuple(queue.advanced(n) for queue in self._queues)
         for b, rest in enumerate(self._queues):
             # The last target. Where the stream has nothing more yet, a document will come.
             begins = rest.read == 0 or not rest.symbols
             ids[b, n] = self._boundary if begins else self._packed[rest.first[0] + rest.read]
         self._position = self._position._replace(read=self._position.read + n)
-        return Block(ids, starts_epoch=False)
+        return Block(ids, starts_epoch=False, loss_weights=weights)
 
     def _shuffle_if_short(self) -> None:
         """Distribute further epochs until every stream has a chunk."""
@@ -188,19 +198,18 @@ class DocumentStreams:
             distributed.append(longer if len(new) else queue)
         return tuple(distributed)
 
-    def _symbols(self, queue: Queue, n: int) -> Ids:
-        """Return the next n symbols of a queue."""
-        if queue.read and n < queue.length[0] - queue.read:  # within one document: they lie together
-            at = queue.first[0] + queue.read
-            return self._packed[at : at + n]
-        ends = queue.ends(n)
-        last = int(np.searchsorted(ends, n))  # the part that holds the last of them
-        ends = ends[: last + 1]
-        begins = ends - queue.length[: last + 1]  # of each part in the symbols; the first one's may be < 0
-        counts = np.minimum(ends, n) - np.maximum(begins, 0)
-        symbols: Ids = self._packed[np.repeat(queue.first[: last + 1] - begins, counts) + np.arange(n)]
-        symbols[begins[begins >= 0]] = self._boundary  # which a part within a longer document lacks
-        return symbols
+
+def _places(queue: Queue, n: int) -> tuple[slice | Places, Places]:
+    """Return where the next n symbols of a queue are, and which of them begin a part."""
+    if queue.read and n < queue.length[0] - queue.read:  # within one document: they lie together
+        at = int(queue.first[0]) + queue.read
+        return slice(at, at + n), np.zeros(0, np.int64)
+    ends = queue.ends(n)
+    last = int(np.searchsorted(ends, n))  # the part that holds the last of them
+    ends = ends[: last + 1]
+    begins = ends - queue.length[: last + 1]  # of each part in the symbols; the first one's may be < 0
+    counts = np.minimum(ends, n) - np.maximum(begins, 0)
+    return np.repeat(queue.first[: last + 1] - begins, counts) + np.arange(n), begins[begins >= 0]
 
 
 def _parts(first: NDArray[np.intp], length: NDArray[np.intp], max_length: int) -> tuple[Places, Places]:

@@ -22,10 +22,13 @@ class Block(NamedTuple):
         overlap. Never written to.
     starts_epoch : bool
         Whether the carried state must be zeroed before the first chunk, because the text starts over.
+    loss_weights : ndarray of float64, shape (B, n), or None
+        A factor of each transition's loss; None: 1.
     """
 
     ids: NDArray[Any]
     starts_epoch: bool
+    loss_weights: NDArray[Any] | None = None
 
     @property
     def n_transitions(self) -> int:

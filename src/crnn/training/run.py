@@ -227,7 +227,12 @@ class TrainingRun:
 
 
 def streams_for(
-    ids: NDArray[Any], vocabulary: Vocabulary, settings: Settings, rng: np.random.Generator, n_steps: int
+    ids: NDArray[Any],
+    vocabulary: Vocabulary,
+    settings: Settings,
+    rng: np.random.Generator,
+    n_steps: int,
+    weights: NDArray[np.float64] | None = None,
 ) -> Streams:
     """Return a text, or documents, as the streams that training reads.
 
@@ -241,9 +246,15 @@ def streams_for(
         The model's: it stays where it is.
     n_steps : int
         Steps that have been taken before: the order of the documents goes on from there.
+    weights : array of float, optional
+        Of the documents' losses, the first of them those of `ids`; the others are of documents held out.
     """
     if vocabulary.boundary is None:
         return TextStreams(ids, settings.batch_size, settings.seq_length)
     seed = int(copy.deepcopy(rng).integers(2**63))
     order = np.random.default_rng([seed, n_steps])
-    return DocumentStreams(ids, vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order)
+    if weights is not None:
+        weights = weights[: int(np.count_nonzero(ids == vocabulary.boundary)) - 1]
+    return DocumentStreams(
+        ids, vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order, weights=weights
+    )

@@ -176,6 +176,9 @@ class Trainer:
                 self._read_block()
                 self.cursor.position = 0
             n = min(len(rates), self._chunks_left)
+            if self._block.loss_weights is not None:
+                n = 1  # the kernel takes the weights of one chunk
+                self._set_loss_weights(self._block.loss_weights)
             self._helpers.start(rates[:n])
             self._train(0, rates[:n])
             self._helpers.finish()
@@ -183,6 +186,13 @@ class Trainer:
                 break
             rates = rates[n:]
         self._store_states()
+
+    def _set_loss_weights(self, weights: NDArray[Any]) -> None:
+        """Give each shard the weights (T, B) of the losses of the next chunk."""
+        chunk = weights[:, self.cursor.position : self.cursor.position + self.streams.seq_length]
+        for shard in self.team.shards:
+            of_shard = chunk[shard.streams.start : shard.streams.stop].T
+            shard.loss_weights = np.ascontiguousarray(of_shard, self.layout.dtype)
 
     @property
     def _chunks_left(self) -> int:

@@ -1,0 +1,50 @@
+"""Sample weight: a factor of the loss of each document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InvalidInputError
+from ..text.sources import DocumentsSource, TextSource
+from ..text.vocabulary import Vocabulary
+
+__all__ = ["checked_weights"]
+
+
+def checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vocabulary) -> NDArray[np.float64]:
+    """Return the weights of documents, or raise an error that names what is wrong and where.
+
+    Parameters
+    ----------
+    sample_weight : array-like of float, shape (n,)
+    source : TextSource
+        Of n documents; for a vocabulary with a boundary one text is one document.
+    vocabulary : Vocabulary
+
+    Examples
+    --------
+    >>> from crnn.text.sources import text_source
+    >>> names = text_source(["Anna", "Bob"])
+    >>> checked_weights([3, 1], names, names.vocabulary())
+    array([3., 1.])
+    """
+    if vocabulary.boundary is None:
+        raise InvalidInputError("sample_weight is for documents, and X is one text: pass a list of texts")
+    n = len(source.lengths) if isinstance(source, DocumentsSource) else 1
+    try:
+        weights: NDArray[Any] = np.array(sample_weight, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"sample_weight must be {n} numbers, one for each document: {error}") from None
+    if weights.shape != (n,):
+        raise InvalidInputError(
+            f"sample_weight must be {n} numbers, one for each document, not of shape {weights.shape}"
+        )
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        raise InvalidInputError(
+            f"sample_weight[{bad[0]}] must be a finite number of at least 0, not {weights[bad[0]]}"
+        )
+    return weights

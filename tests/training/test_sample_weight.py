@@ -1,0 +1,65 @@
+"""`sample_weight`: a factor of the loss of each document."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, InvalidInputError
+
+NAMES = ["anna", "bob", "", "eve", "otto", "li"]
+
+
+def small(**parameters):
+    return CharRNN(**{"hidden_size": 5, "random_state": 0, "max_steps": 7, "dtype": "float64", "seq_length": 3,
+                      "clip": None} | parameters)  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 3}, {"batch_size": 32, "n_threads": 2}, {"cell": "lstm"}])
+def test_weights_of_one_change_nothing(options):
+    names = NAMES * 7
+    a, b = (small(**options).fit(names, sample_weight=weights) for weights in (None, np.ones(len(names))))
+    for name, array in a.params_.items():
+        np.testing.assert_array_equal(array, b.params_[name])
+
+
+def test_a_documents_loss_is_multiplied():
+    # One step over all documents: the sum of the squares that Adagrad keeps is that of the gradient.
+    def gradient(weights):
+        model = small(max_steps=1, seq_length=99).fit(NAMES, sample_weight=weights)
+        return np.sqrt(model.optimizer_state_["sum"]["by"]), model
+
+    whole, _ = gradient(None)
+    doubled, _ = gradient([2.0] * 6)
+    np.testing.assert_allclose(doubled, 2 * whole, rtol=1e-12)
+    only_bob, model = gradient([0, 1, 0, 0, 0, 0])
+    alone = small(max_steps=0).fit(NAMES).set_params(max_steps=1, seq_length=99).partial_fit(["bob"])
+    np.testing.assert_allclose(only_bob, np.sqrt(alone.optimizer_state_["sum"]["by"]), rtol=1e-12)
+    assert model.n_steps_ == 1
+
+
+def test_a_heavy_document_is_learned():
+    model = small(max_steps=300, cell="gru", optimizer="adam", learning_rate=0.03)
+    model.fit(NAMES, sample_weight=[0, 0, 0, 0, 1, 0])
+    assert model.sample(temperature=0) == "otto"
+
+
+def test_weights_of_documents_held_out_do_not_count():
+    weights = [1, 2, 3, 4, 5, 6]
+    a, b = (small(validation_fraction=0.5).fit(NAMES, sample_weight=w) for w in (weights, [1, 2, 3, 0, 0, 0]))
+    np.testing.assert_array_equal(a.params_["Why"], b.params_["Why"])
+
+
+@pytest.mark.parametrize(
+    ("X", "weights", "message"),
+    [
+        ("anna", [1], r"^sample_weight is for documents, and X is one text: pass a list"),
+        (NAMES, [1, 2], r"^sample_weight must be 6 numbers, one for each document, not of shape \(2,\)$"),
+        (NAMES, "many", r"^sample_weight must be 6 numbers, one for each document: "),
+        (NAMES, [1, 1, -1, 1, 1, 1], r"^sample_weight\[2\] must be a finite number of at least 0, not -1.0$"),
+        (NAMES, [1, 1, 1, np.nan, 1, 1], r"^sample_weight\[3\] must be a finite number"),
+    ],
+)
+def test_what_is_no_weight(X, weights, message):
+    with pytest.raises(InvalidInputError, match=message):
+        small().fit(X, sample_weight=weights)
