@@ -13,6 +13,11 @@ from benchmarks import peers
 TRAINERS = ("crnn", "numpy", "torch", "jax", "jax-by-hand")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """No processes beside each other: they would time one another."""
+    return 0
+
+
 @pytest.fixture
 def timed(benchmark: BenchmarkFixture) -> Callable[..., Any]:
     """Time a function over a few rounds, one round more to warm up; return its last result."""

@@ -13,12 +13,19 @@ from hypothesis import settings
 
 from crnn import _kernels, threads
 from crnn._kernels import core
+from crnn.cores import usable_cores
 
 # A machine with fewer cores than threads makes single examples slow; that is no failure.
 settings.register_profile("crnn", deadline=None)
 settings.load_profile("crnn")
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # pictures of the tests, doctests and guides open no windows
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Two processes share a folder of tests, whose tests have threads of their own; a few files need no second one."""
+    whole_folders = all(os.path.isdir(argument) for argument in config.args)
+    return 2 if whole_folders and usable_cores() > 1 else 0
 
 
 @pytest.fixture(params=_kernels.available())
