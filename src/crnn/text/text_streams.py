@@ -88,7 +88,7 @@ class TextStreams:
     (9, 2)
     >>> streams.next_block()
     Block(ids=array([[ 0,  1,  2,  3,  4,  5,  6],
-           [ 8,  9, 10, 11, 12, 13, 14]], dtype=uint8), starts_epoch=False)
+           [ 8,  9, 10, 11, 12, 13, 14]], dtype=uint8), starts_epoch=False, loss_weights=None)
     >>> streams.position, streams.next_block().starts_epoch
     (6, True)
     """
