@@ -82,6 +82,7 @@ def test_what_gives_texts_in_order_is_documents(X):
     assert source.lengths.tolist() == [4, 3]
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize(("module", "column"), [("pandas", "Series"), ("polars", "Series")])
 def test_columns_of_tables(module, column):
     tables = pytest.importorskip(module)
