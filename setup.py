@@ -93,7 +93,7 @@ def extensions() -> list[Extension]:
     core.include_dirs = cpu.include_dirs = [FOLDER]
     sets = GCC_SETS if X86_64 else {"baseline": []}
     builds = [Kernels(name, dtype, kernels.sources) for name in sets for dtype in ("float32", "float64")]
-    headers = sorted(str(p) for pattern in ("*.h", "*.pxd") for p in Path(FOLDER).glob(pattern))
+    headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).glob(pattern))
     for ext in (core, cpu, *builds):
         ext.depends = headers
     return [*builds, core, cpu]  # what takes longest to compile comes first

@@ -1,0 +1,348 @@
+"""Entry points to sampling and scoring. Part of `core`."""
+from libc.string cimport memcpy
+from .interface cimport Controls as ControlNumbers
+from .interface cimport DrawSettings, Strings, Texts
+
+
+cdef class Controls:
+    """Changes of the logits before a draw, beside the temperature; see `sampler` for the numbers.
+
+    `bias` (V,) is added to all logits; `seen` (texts, V) marks the symbols that are penalised, and then those that are
+    drawn; `order` (V,) is scratch.
+    """
+    cdef ControlNumbers numbers
+    cdef object bias
+    cdef unsigned char[:, ::1] seen
+    cdef int[::1] order
+
+    def __init__(self, *, double penalty, Py_ssize_t top_k, double top_p, double min_p, int[::1] order not None,
+                 bias=None, unsigned char[:, ::1] seen=None):
+        self.numbers.penalty, self.numbers.top_k = penalty, top_k
+        self.numbers.top_p, self.numbers.min_p = top_p, min_p
+        self.order, self.bias, self.seen = order, bias, seen
+
+    cdef void fill(self, DrawSettings* settings, Py_ssize_t itemsize, Py_ssize_t texts, Py_ssize_t V) except *:
+        """Set the controls of a draw, after the check that their arrays fit so many texts and V symbols."""
+        _same("order", self.order.shape[0], V)
+        settings.control, settings.order = &self.numbers, &self.order[0]
+        if self.bias is not None:
+            settings.bias = address("biases", self.bias, itemsize, (V,), False)
+        if self.seen is not None:
+            _same("streams of symbols seen", self.seen.shape[0], texts)
+            _same("symbols seen", self.seen.shape[1], V)
+            settings.seen = &self.seen[0, 0]
+
+
+def sums_size(Py_ssize_t V) -> int:
+    """Elements of the scratch `sums` of a draw from V symbols."""
+    return kernels_of[0].sums_size(V)
+
+
+def inference_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays that inference wants for B streams, T symbols at a time.
+
+    h[:, 0] and c[:, 0] are the states. With a boundary the gates have one row more, the room for states that
+    `Workspace.cut` is.
+    """
+    cdef NetworkPlaces* net = &network.net
+    return {
+        "h": (net.L, T + 1, B, net.H),
+        "c": (net.L, T + 1 if net.has_c else 0, B, net.H),
+        "gates": (1, (0 if net.z_in_h else T) + (net.boundary >= 0), B, net.ldg),
+    }
+
+
+cdef Network network_of(tuple weights):
+    """The network of weights (network, params, panels)."""
+    network, _, _ = weights
+    if not isinstance(network, Network):
+        raise TypeError(f"network: {network!r} is none")
+    return network
+
+
+cdef Weights inference_weights(tuple weights) except *:
+    """Weights (network, params, panels) as the kernels take them."""
+    network, params, panels = weights
+    return (<Network>network).weights(params, panels)
+
+
+cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize_t B, tuple arrays) except *:
+    """The workspace of B streams and T of n symbols at a time, after the check that the arrays are those of one."""
+    cdef Workspace work
+    cdef Py_ssize_t size = network.itemsize, last
+    h, c, gates = arrays
+    if B < 1 or T < 1 and n:
+        raise ValueError(f"a workspace of size {T} x {B}: no symbol fits in")
+    network.kernels.size_workspace(&network.net, T, B, &work)
+    shapes = inference_workspace(network, T, B)
+    work.h = address("h", h, size, shapes["h"])
+    work.c = address("c", c, size, shapes["c"])
+    work.gates = address("gates", gates, size, shapes["gates"])
+    if not network.net.many:
+        raise ValueError("inference wants a network with all weights packed")
+    work.gates_stride = 0  # one layer after the other uses the same
+    work.cut = NULL
+    if network.net.boundary >= 0:  # the last row of the gates
+        last = shapes["gates"][1] - 1
+        work.cut = <real*>(<char*>work.gates + last * B * network.net.ldg * size)
+    return work
+
+
+cdef Py_ssize_t steps_of(tuple arrays) except -1:
+    """Symbols at a time that a workspace (h, c, gates) is for."""
+    return numbers("h", arrays[0], 4, True).shape[1] - 1
+
+
+cdef DrawSettings draw_settings(Network network, double temperature, Controls controls, double[::1] sums,
+                          Py_ssize_t texts) except *:
+    """The settings of a draw, after the check that their arrays fit so many texts."""
+    cdef DrawSettings settings
+    if sums is None:
+        raise TypeError("sums: None, but an array is wanted")
+    _same("sums", sums.shape[0], sums_size(network.net.V))
+    settings.temperature, settings.sums = temperature, &sums[0]
+    settings.control, settings.bias, settings.seen, settings.order = NULL, NULL, NULL, NULL
+    if controls is not None:
+        controls.fill(&settings, network.itemsize, texts, network.net.V)
+    return settings
+
+
+def feed(tuple weights not None, const int[:, ::1] x not None, tuple work not None):
+    """Advance the states h[:, 0] (and c[:, 0]) over symbols x (n, B).
+
+    As everywhere below, `weights` are the network, its parameters and its packed weights, and `work` is a workspace
+    (h, c, gates), see `inference_workspace`.
+    """
+    cdef Network network = network_of(weights)
+    cdef Py_ssize_t n = x.shape[0]
+    cdef Workspace space = inference_work(network, n, steps_of(work), x.shape[1], work)
+    cdef Weights w = inference_weights(weights)
+    cdef float_mode mode
+    _known(x, network.net.symbols)
+    if n:
+        with nogil:
+            mode = flush_denormals()
+            network.kernels.feed(&w, &space, &x[0, 0], n)
+            restore_denormals(mode)
+
+
+def sample(tuple weights not None, const double[:, ::1] uniforms not None, double temperature, tuple work not None, y,
+           double[::1] sums not None, int[:, ::1] out not None, Controls controls=None):
+    """Draw out[t, b] with uniforms[t, b] from the states, feeding each symbol back in; the states advance.
+
+    The workspace is one of one symbol at a time; y (B, V) and `sums`, see `sums_size`, are scratch.
+    """
+    cdef Network network = network_of(weights)
+    cdef Py_ssize_t n = uniforms.shape[0], B = uniforms.shape[1]
+    cdef Workspace space = inference_work(network, n, 1, B, work)
+    cdef Weights w = inference_weights(weights)
+    cdef DrawSettings settings = draw_settings(network, temperature, controls, sums, B)
+    cdef float_mode mode
+    space.y = address("logits", y, network.itemsize, (B, network.net.V))
+    _same("streams of output", out.shape[1], B)
+    _same("symbols of output", out.shape[0], n)
+    if n:
+        with nogil:
+            mode = flush_denormals()
+            network.kernels.sample(&w, &space, &settings, &uniforms[0, 0], n, &out[0, 0])
+            restore_denormals(mode)
+
+
+cdef class Batch:
+    """Which texts `sample_texts` is at: those that have `begun`, and of them those that are `active`.
+
+    Row b draws text texts[b], for all b < `active`; the other rows have none.
+    """
+    cdef readonly Py_ssize_t begun
+    cdef readonly Py_ssize_t active
+    cdef Py_ssize_t[::1] texts
+
+    def __init__(self, Py_ssize_t[::1] texts not None):
+        self.texts = texts
+
+
+cdef void fill_texts(Texts* texts, Batch batch, tuple arrays, Py_ssize_t max_length, Py_ssize_t rows) except *:
+    """The texts and where they stand, after the check that they belong together."""
+    cdef Py_ssize_t i
+    cdef int[:, ::1] symbols
+    cdef Py_ssize_t[::1] lengths
+    if arrays[0] is None or arrays[1] is None:
+        raise TypeError("symbols and lengths: arrays are wanted, not None")
+    symbols, lengths = arrays
+    _same("rows of the batch", batch.texts.shape[0], rows)
+    texts.count, texts.max_length, texts.width, texts.longest = symbols.shape[0], max_length, symbols.shape[1], 0
+    if texts.count < 1 or texts.width < 1 or max_length < 1:
+        raise ValueError(f"{texts.count} texts of {max_length} symbols, room for {texts.width}: nothing to draw")
+    _same("lengths", lengths.shape[0], texts.count)
+    texts.symbols, texts.lengths = &symbols[0, 0], &lengths[0]
+    texts.rows, texts.begun, texts.active = &batch.texts[0], batch.begun, batch.active
+    for i in range(batch.active):
+        if not (batch.begun <= texts.count and 0 <= batch.texts[i] < batch.begun
+                and 0 <= lengths[batch.texts[i]] <= texts.width):
+            raise ValueError("the batch is one of other texts")
+        texts.longest = max(texts.longest, lengths[batch.texts[i]])
+
+
+cdef void fill_random(Texts* texts, tuple arrays) except *:
+    """The streams of random numbers, after the check that there is one for each text."""
+    cdef uint64_t[:, ::1] states
+    cdef const uint64_t[::1] increment
+    if arrays[0] is None or arrays[1] is None:
+        raise TypeError("random numbers: arrays are wanted, not None")
+    states, increment = arrays
+    _same("streams of numbers", states.shape[0], texts.count)
+    _same("halves of a state", states.shape[1], 2)
+    _same("halves of an increment", increment.shape[0], 2)
+    texts.streams, texts.increment = &states[0, 0], wide(&increment[0])
+
+
+cdef void fill_stops(Texts* texts, tuple arrays) except *:
+    """The stops, after the check that each has symbols."""
+    cdef Py_ssize_t i
+    cdef const int[::1] stops
+    cdef const Py_ssize_t[::1] ends
+    if arrays[0] is None or arrays[1] is None:
+        raise TypeError("stops: arrays are wanted, not None")
+    stops, ends = arrays
+    for i in range(ends.shape[0]):
+        if not (ends[i - 1] if i else 0) < ends[i] <= stops.shape[0]:
+            raise ValueError(f"stop {i} is empty, or does not lie within the {stops.shape[0]} symbols of all stops")
+    texts.stop_count = ends.shape[0]
+    texts.stops = &stops[0] if texts.stop_count else NULL
+    texts.stop_ends = &ends[0] if texts.stop_count else NULL
+
+
+cdef void fill_start(Texts* texts, Network network, list states) except *:
+    """The states that all texts start from."""
+    shape = (network.net.L, 1, network.net.H)
+    _same("states at the start", len(states), 2 if network.net.has_c else 1)
+    texts.start_h = address("states at the start", states[0], network.itemsize, shape, False)
+    texts.start_c = address("states at the start", states[len(states) - 1], network.itemsize, shape, False)
+
+
+def sample_texts(tuple weights not None, tuple start not None, double temperature, Batch batch not None,
+                 tuple texts not None, Py_ssize_t max_length, Py_ssize_t max_steps, tuple random not None,
+                 tuple stops not None, tuple work not None, tuple scratch not None, Controls controls=None):
+    """Draw texts side by side until all have ended, but for at most `max_steps`; see `texts` for when one ends.
+
+    All start from `start`: a list of states (L, 1, H), and the logits (V,) that follow from them. `texts` are symbols
+    (texts, width) and lengths (texts,): symbols[i, :lengths[i]] was drawn of text i. It is drawn with the numbers of a
+    generator of its own; `random` are their states (texts, 2) and their common increment (2,). `stops` are the symbols
+    of all stops and where each ends. A text that ends makes room for the next one, and where there is none for the last
+    row: nothing is drawn in vain. The call also ends when an active text has no room left in `symbols`.
+
+    The workspace is one of one symbol at a time for B rows; `scratch` is y (B + 1, V), sums, see `sums_size`, and x
+    (B,). The controls' `seen` has a row for each text; those of texts that have not begun must be alike.
+    """
+    cdef Network network = network_of(weights)
+    cdef Py_ssize_t V = network.net.V, size = network.itemsize
+    y, sums, scratch_x = scratch
+    if scratch_x is None:
+        raise TypeError("x: None, but an array is wanted")
+    cdef int[::1] x = scratch_x
+    cdef Py_ssize_t B = x.shape[0]
+    cdef Workspace space = inference_work(network, max_steps, 1, B, work)
+    cdef Weights w = inference_weights(weights)
+    cdef Texts t
+    fill_start(&t, network, start[0])
+    cdef const real* logits_at_start = address("logits at the start", start[1], size, (V,), False)
+    space.x, space.y = &x[0], address("logits", y, size, (B + 1, V))
+    fill_texts(&t, batch, texts, max_length, B)
+    fill_random(&t, random)
+    fill_stops(&t, stops)
+    cdef DrawSettings settings = draw_settings(network, temperature, controls, sums, t.count)
+    t.start_y = <real*>(<char*>space.y + B * V * size)
+    cdef float_mode mode
+    with nogil:
+        mode = flush_denormals()
+        memcpy(t.start_y, logits_at_start, V * size)
+        network.kernels.sample_texts(&w, &space, &settings, &t, max_steps)
+        restore_denormals(mode)
+    batch.begun, batch.active = t.begun, t.active
+
+
+def filter_logits(y, double temperature, Controls controls not None):
+    """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; as in `sample` (for tests)."""
+    cdef Numbers logits = numbers("logits", y, 2, True)
+    cdef Py_ssize_t B = logits.shape[0], V = logits.shape[1]
+    cdef DrawSettings settings
+    settings.temperature, settings.bias, settings.seen, settings.sums = temperature, NULL, NULL, NULL
+    controls.fill(&settings, logits.itemsize, B, V)
+    cdef float_mode mode = flush_denormals()
+    kernels_for(logits.itemsize).filter_logits(logits.first, B, V, &settings)
+    restore_denormals(mode)
+
+
+def logits(tuple weights not None, top, y):
+    """y = top @ Wy + by for states `top` (rows, H) of the last layer."""
+    cdef Network network = network_of(weights)
+    cdef Weights w = inference_weights(weights)
+    cdef Py_ssize_t rows = numbers("units", top, 2, False).shape[0]
+    cdef const real* h = address("units", top, network.itemsize, (rows, network.net.H), False)
+    cdef real* out = address("logits", y, network.itemsize, (rows, network.net.V))
+    cdef float_mode mode
+    if rows:
+        with nogil:
+            mode = flush_denormals()
+            network.kernels.logits(&w, rows, h, out)
+            restore_denormals(mode)
+
+
+def log_probabilities(tuple weights not None, const int[:, ::1] x not None, tuple work not None, y,
+                      double[:, ::1] out not None):
+    """out[t, b] = log P(x[t, b] | the states and the symbols before); the states advance over all of x (n, B).
+
+    The workspace and y (T, B, V) are for T symbols at a time.
+    """
+    cdef Network network = network_of(weights)
+    cdef Py_ssize_t n = x.shape[0], B = x.shape[1], T = numbers("logits", y, 3, True).shape[0]
+    cdef Workspace space = inference_work(network, n, T, B, work)
+    cdef Weights w = inference_weights(weights)
+    cdef float_mode mode
+    space.y = address("logits", y, network.itemsize, (T, B, network.net.V))
+    _same("streams of output", out.shape[1], B)
+    _same("symbols of output", out.shape[0], n)
+    _known(x, network.net.symbols)
+    if n:
+        with nogil:
+            mode = flush_denormals()
+            network.kernels.log_probabilities(&w, &space, &x[0, 0], n, &out[0, 0])
+            restore_denormals(mode)
+
+
+def log_likelihoods(tuple weights not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
+                    const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, tuple work not None,
+                    int[::1] x not None, y, double[::1] out not None):
+    """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
+
+    The longest come first, and the batch shrinks as strings end. The states in the workspace are those before symbol
+    `first`; they advance to `last`, those of strings that have ended are lost. x (T B,) and y (T B, V) are scratch.
+    """
+    cdef Network network = network_of(weights)
+    cdef Py_ssize_t B = lengths.shape[0], T = steps_of(work), b
+    cdef Workspace space = inference_work(network, last - first, T, B, work)
+    cdef Weights w = inference_weights(weights)
+    cdef Strings strings
+    _same("starts", starts.shape[0], B)
+    _same("sums", out.shape[0], B)
+    _same("scratch of symbols", x.shape[0], T * B)
+    space.x, space.y = &x[0], address("logits", y, network.itemsize, (T * B, network.net.V))
+    for b in range(B):
+        if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
+            raise ValueError(f"string {b} does not lie within the {ids.shape[0]} symbols")
+        if b and lengths[b] > lengths[b - 1]:
+            raise ValueError("the longest strings must come first")
+    if first < 0:
+        raise ValueError(f"first: {first} is no symbol of a string")
+    if lengths[0] <= first:
+        return
+    strings.ids, strings.starts, strings.lengths = &ids[0], &starts[0], &lengths[0]
+    strings.first, strings.last = first, last
+    cdef bint known
+    cdef float_mode mode
+    with nogil:
+        mode = flush_denormals()
+        known = network.kernels.log_likelihoods(&w, &space, &strings, &out[0])
+        restore_denormals(mode)
+    if not known:
+        raise ValueError(f"a symbol's id is not below the vocabulary's size {network.net.symbols}")

@@ -1,0 +1,309 @@
+"""Entry points to training: the optimizer, the threads' barrier, the cursor, and `train`. Part of `core`."""
+from cpython.buffer cimport PyBUF_STRIDES
+from cpython.object cimport PyObject
+from libc.limits cimport INT_MAX
+from libc.math cimport INFINITY, NAN, sqrt
+from .interface cimport MAX_SHARDS, Training, Workspace, spin_barrier, spin_barrier_break
+
+
+cdef class Optimizer:
+    """An optimiser: its kind, the limits on a gradient's elements and on its norm, and its constants.
+
+    `kind` has the optimiser's `number` in `optimizers`, its traits, and the names of the arrays of its state.
+    """
+    cdef int number
+    cdef bint sparse
+    cdef Py_ssize_t state_arrays
+    cdef double clip
+    cdef double clip_norm
+    cdef double weight_decay
+    cdef double beta_1
+    cdef double beta_2
+
+    def __init__(self, kind, double clip, double clip_norm, double weight_decay, double beta_1=0.9,
+                 double beta_2=0.999):
+        self.number, self.sparse, self.state_arrays = kind.number, kind.sparse, len(kind.state)
+        self.clip, self.clip_norm, self.weight_decay = clip, clip_norm, weight_decay
+        self.beta_1, self.beta_2 = beta_1, beta_2
+
+
+cdef class Barrier:
+    """Where the threads of one training call, or of one group in it, wait for each other; `n_threads` of them.
+
+    `crowded`: there are more threads than cores, and a waiting thread should soon make room for another one.
+    """
+    cdef spin_barrier barrier
+
+    def __cinit__(self, long n_threads, bint crowded=False):
+        self.barrier.n_threads = n_threads
+        self.barrier.arrived = 0
+        self.barrier.generation = 0
+        self.barrier.broken = 0
+        self.barrier.crowded = crowded
+
+    def break_(self):
+        """Let the waiting threads go: another one will not come. Their call of `train` ends without another update."""
+        spin_barrier_break(&self.barrier)
+
+
+cdef class Cursor:
+    """Where training stands: the next chunk's position in the block, steps done, the smoothed and the last loss.
+
+    `diverged`: whether the last call ended because a loss was not finite. `optimizer_start` is how many steps had been
+    done when the optimizer state was zero; `gradient_norm` that of the last step of the last call, before clipping.
+    """
+    cdef public Py_ssize_t position
+    cdef public Py_ssize_t n_steps
+    cdef public double smooth_loss
+    cdef public double last_loss
+    cdef public Py_ssize_t optimizer_start
+    cdef public double gradient_norm
+    cdef public bint diverged
+
+    def __init__(self, Py_ssize_t position, Py_ssize_t n_steps, double smooth_loss, double last_loss,
+                 Py_ssize_t optimizer_start=0, double gradient_norm=NAN):
+        self.position = position
+        self.n_steps = n_steps
+        self.smooth_loss = smooth_loss
+        self.last_loss = last_loss
+        self.optimizer_start = optimizer_start
+        self.gradient_norm = gradient_norm
+
+    def copy(self):
+        """Return a copy of it."""
+        cdef Cursor other = Cursor(self.position, self.n_steps, self.smooth_loss, self.last_loss, self.optimizer_start,
+                                   self.gradient_norm)
+        other.diverged = self.diverged
+        return other
+
+
+def thread_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays that `train` wants of each thread of a shard."""
+    return {
+        "cut": (2 if network.net.boundary >= 0 else 0, B, network.net.ldg),
+        "scratch": (network.kernels.scratch_elements(&network.net, T, B),),
+    }
+
+
+def reduced_size(Network network not None) -> int:
+    """Elements of the gradient of the first shard where a reducer adds up those of several processes."""
+    return network.net.end + network.net.V + 2
+
+
+def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays that `train` wants of a shard of B streams."""
+    cdef NetworkPlaces* net = &network.net
+    cdef Py_ssize_t L = net.L, H = net.H
+    cdef Workspace work
+    network.kernels.size_workspace(net, T, B, &work)
+    return {
+        "h": (L, T + 1, B, H),
+        "c": (L, T + 1 if net.has_c else 0, B, H),
+        "gates": (L, work.block + 1 if net.z_in_h else T, B, net.ldg),
+        "dropped": (L, T if dropout else 0, B, H),
+        "y": (T, B, net.V),
+        "dh": (0 if net.z_in_h else work.block, B, H),
+        "carry": (L, B, H),
+    }
+
+
+cdef struct Reduction:  # what the callback of a reducer needs
+    PyObject* team
+    float_mode mode
+
+
+cdef bint reduce_gradient(void* context) noexcept with gil:
+    """Have the team's reducer change the gradient; False if it raised an error, which the team then keeps."""
+    cdef Reduction* reduction = <Reduction*>context
+    team = <object>reduction.team
+    restore_denormals(reduction.mode)
+    try:
+        team.reduce(team.shards[0].gradient)
+        return True
+    except BaseException as error:
+        team.error = error
+        return False
+    finally:
+        flush_denormals()
+
+
+cdef void fill_team(Training* run, Network network, team, int rank, Reduction* reduction) except *:
+    """Set what all threads share: the symbols and the gradients of all shards, and the barrier."""
+    cdef int s, group_size = network.net.group_size
+    cdef list shards = team.shards
+    cdef double[::1] losses = team.losses, norms = team.norms
+    cdef Barrier barrier = team.barrier
+    cdef int[:, ::1] x
+    cdef Py_ssize_t size
+    if len(shards) > MAX_SHARDS:
+        raise ValueError(f"{len(shards)} shards: at most {MAX_SHARDS}")
+    run.team.shards, run.team.threads, run.team.rank = len(shards), len(shards) * group_size, rank
+    if not 0 <= rank < run.team.threads:
+        raise ValueError(f"thread {rank} of {run.team.threads}")
+    run.team.streams, run.team.reduce = 0, NULL
+    if team.reduce is not None:
+        reduction.team = <PyObject*>team
+        run.team.reduce, run.team.reduce_context = reduce_gradient, reduction
+    for s in range(run.team.shards):
+        size = reduced_size(network) if s == 0 and run.team.reduce != NULL else network.net.end
+        run.team.d[s] = address("gradient", shards[s].gradient, network.itemsize, (size,))
+        _same("threads of a shard", len(shards[s].threads), group_size)
+        x = shards[s].threads[0].x
+        run.team.x[s] = &x[0, 0]
+        run.team.symbols[s] = (x.shape[0] - 1) * x.shape[1]
+        run.team.streams += x.shape[1]
+    _same("losses", losses.shape[0], run.team.threads)
+    _same("norms", norms.shape[0], run.team.threads)
+    if barrier is None:
+        raise ValueError("the team has no barrier")
+    _same("threads at the barrier", barrier.barrier.n_threads, run.team.threads)
+    run.team.losses, run.team.norms, run.team.barrier = &losses[0], &norms[0], &barrier.barrier
+
+
+cdef void fill_workspace(Training* run, Network network, shard, own, double dropout) except *:
+    """Set the arrays that a thread of a shard works on; `own` is its own workspace."""
+    cdef NetworkPlaces* net = &network.net
+    cdef Workspace* work = &run.work
+    cdef Py_ssize_t size = network.itemsize
+    cdef int[:, ::1] x = shard.threads[0].x, own_x = own.x
+    cdef Py_ssize_t[::1] seen = own.seen
+    cdef Py_ssize_t T = x.shape[0] - 1, B = x.shape[1]
+    if own_x.shape[0] != T + 1 or own_x.shape[1] != B:
+        raise ValueError(f"symbols: shape {own.x.shape}, but size {shard.threads[0].x.shape} is wanted")
+    network.kernels.size_workspace(net, T, B, work)
+    shapes = workspace(network, T, B, dropout > 0)
+    work.h = address("h", shard.h, size, shapes["h"])
+    work.c = address("c", shard.c, size, shapes["c"])
+    work.gates = address("gates", shard.gates, size, shapes["gates"])
+    work.dropped = address("dropped", shard.dropped, size, shapes["dropped"])
+    work.y = address("y", shard.y, size, shapes["y"])
+    work.dh = address("dh", shard.dh, size, shapes["dh"])
+    work.carry = address("carry", shard.carry, size, shapes["carry"])
+    shapes = thread_workspace(network, T, B)
+    work.cut = address("cut", own.cut, size, shapes["cut"])
+    work.scratch = address("scratch", own.scratch, size, shapes["scratch"])
+    _same("symbols seen", seen.shape[0], net.V)
+    work.x, work.seen, work.stamp = &own_x[0, 0], &seen[0], own.stamp
+    work.dropout.rate, work.dropout.first_stream = dropout, shard.first_stream
+    fill_requests(work, network, shard)
+    if not net.many and work.block < T:
+        raise ValueError(f"{T} steps of {B} streams are many rows, and the network is one for few")
+    if net.gemm != NULL and max(T * B, net.V, net.G * net.H, net.ldg) > INT_MAX:
+        raise ValueError(f"{T} steps of {B} streams, {net.G * net.H} gates, {net.V} symbols: a BLAS counts to {INT_MAX}"
+                         )
+    if not 0 <= work.dropout.first_stream <= run.team.streams - B:
+        raise ValueError(f"{B} streams from {shard.first_stream} on: not within {run.team.streams} streams")
+
+
+cdef void fill_requests(Workspace* work, Network network, shard) except *:
+    """Set what a caller may request beside the update: weights of the losses, and the gradients of the states."""
+    cdef Py_ssize_t T = work.T, B = work.B, size = network.itemsize
+    shape = (network.net.L, T, B, network.net.H)
+    work.loss_weights = work.kept_dh = work.kept_dc = NULL
+    if shard.loss_weights is not None:
+        work.loss_weights = address("weights of the losses", shard.loss_weights, size, (T, B), False)
+    if shard.state_gradients is not None:
+        _same("gradients of states", len(shard.state_gradients), 2 if network.net.has_c else 1)
+        work.kept_dh = address("gradients of h", shard.state_gradients[0], size, shape)
+        if network.net.has_c:
+            work.kept_dc = address("gradients of c", shard.state_gradients[1], size, shape)
+
+
+cdef void fill_group(Training* run, Network network, shard, int rank) except *:
+    """Set the thread's place in its shard's group, and the group's gradient."""
+    cdef Barrier barrier = shard.barrier
+    if barrier is None:
+        raise ValueError("a shard has no barrier")
+    _same("threads at a shard's barrier", barrier.barrier.n_threads, network.net.group_size)
+    run.work.group.threads, run.work.group.rank = network.net.group_size, rank % network.net.group_size
+    run.work.group.barrier = &barrier.barrier
+    run.work.d = run.team.d[rank // network.net.group_size]
+
+
+cdef void fill_rule(Training* run, Network network, Optimizer optimizer, list state) except *:
+    """Set the optimiser's step and its state."""
+    _same("arrays of optimizer state", len(state), optimizer.state_arrays)
+    run.rule.number, run.rule.sparse = optimizer.number, optimizer.sparse
+    run.rule.clip, run.rule.weight_decay = optimizer.clip, optimizer.weight_decay
+    run.rule.beta_1, run.rule.beta_2 = optimizer.beta_1, optimizer.beta_2
+    run.rule.first = address("optimizer state", state[0], network.itemsize, (network.net.end,))
+    run.rule.second = address("optimizer state", state[len(state) - 1], network.itemsize, (network.net.end,))
+    run.clip_norm = optimizer.clip_norm
+
+
+cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
+    """Set the ids that this shard's streams read, after the check that the block holds all that is read."""
+    cdef Py_buffer view
+    cdef Py_ssize_t T = run.work.T, symbols
+    PyObject_GetBuffer(ids, &view, PyBUF_STRIDES | PyBUF_FORMAT)
+    try:
+        if view.format.decode() not in ("B", "H", "I", "L") or view.itemsize > 4:
+            raise ValueError(f"ids of {view.itemsize} bytes, of type {view.format.decode()!r}: "
+                             "unsigned integers of 1, 2 or 4 are wanted")
+        if view.ndim != 2:
+            raise ValueError(f"ids of {view.ndim} dimensions: 2 are wanted")
+        _same("streams in the block", view.shape[0], run.team.streams)
+        if view.strides[1] != view.itemsize or view.strides[0] % view.itemsize:
+            raise ValueError(f"a block's rows must be contiguous ids of {view.itemsize} bytes, not of strides "
+                             f"({view.strides[0]}, {view.strides[1]})")
+        symbols = view.shape[1]
+        run.id_width, run.row_stride, run.position = view.itemsize, view.strides[0], position
+        run.ids = <const unsigned char*>view.buf + run.work.dropout.first_stream * view.strides[0]
+    finally:
+        PyBuffer_Release(&view)
+    if position < 0:
+        raise ValueError(f"position {position}: not within the block")
+    # The last chunk's targets are the furthest that is read; by division, since a product of sizes may overflow.
+    if symbols - 1 < position or (symbols - 1 - position) // T < run.n_steps:
+        raise ValueError(f"a block of {symbols} symbols a stream: too few for {run.n_steps} steps of {T} at {position}")
+
+
+cdef void update_cursor(Cursor cursor, const Training* run, norms) except *:
+    """Set where training stands after a call."""
+    cursor.position = run.position
+    cursor.n_steps += run.done
+    cursor.smooth_loss, cursor.last_loss, cursor.diverged = run.smooth_loss, run.last_loss, run.diverged
+    cursor.gradient_norm = run.norm
+    if run.clip_norm == INFINITY and not run.diverged:
+        cursor.gradient_norm = sqrt(sum(norms))
+
+
+def train(Network network not None, params, panels, Optimizer optimizer not None, list optimizer_state not None, team,
+          int rank, ids, bint zero_state, Cursor cursor not None, const double[::1] rates not None, settings):
+    """Train on a chunk for each of the learning rates, as thread `rank` of the team; all threads call this alike.
+
+    Each shard of the team is a group of neighbouring streams with its own gradient and workspace, and the threads that
+    work on it; see `training_loop` and `crnn.training.team`. The first thread updates the cursor at the end. When a
+    loss is not finite its update is not made, and the cursor says `diverged`. With weight dropout the packed weights
+    are at the end those that the next step would have.
+
+    `ids` is a block of symbols, a row for each stream, which the chunks read from `cursor.position` on: a row must hold
+    them all. `zero_state`: the first chunk starts from zero states. `settings` are the step's, a `StepSettings`.
+    """
+    cdef Training run
+    cdef Reduction reduction
+    fill_team(&run, network, team, rank, &reduction)
+    shard = team.shards[rank // network.net.group_size]
+    own = shard.threads[rank % network.net.group_size]
+    run.weights = network.weights(params, panels, True)
+    fill_rule(&run, network, optimizer, optimizer_state)
+    fill_workspace(&run, network, shard, own, settings.dropout)
+    fill_group(&run, network, shard, rank)
+    run.rates = &rates[0] if rates.shape[0] else NULL
+    run.n_steps, run.steps_before, run.zero_state = rates.shape[0], cursor.n_steps, zero_state
+    run.optimizer_steps = cursor.n_steps - cursor.optimizer_start
+    run.team.weight_dropout, run.dropout_seed = settings.weight_dropout, settings.dropout_seed
+    run.loss_scale = settings.seq_length / <double>run.work.T
+    run.smooth_loss, run.last_loss = cursor.smooth_loss, cursor.last_loss
+    fill_block(&run, ids, cursor.position)
+    with nogil:
+        reduction.mode = flush_denormals()
+        network.kernels.train(&run)
+        restore_denormals(reduction.mode)
+    own.stamp = run.work.stamp
+    if rank == 0 and team.error is not None:
+        raise team.error
+    if rank == 0 and run.complete:
+        update_cursor(cursor, &run, team.norms)
+    if not run.known:
+        raise ValueError(f"a symbol's id is not below the vocabulary's size {network.net.V}")
