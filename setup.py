@@ -29,7 +29,7 @@ GCC_SETS = {
 OPTIMISE = ["-O3", "-fno-unswitch-loops", "-finline-limit=200", "--param=max-inline-insns-auto=15", "-g0"]
 OPTIMISE += ["--param=ipa-cp-eval-threshold=100"]
 # gcc stops inlining when a file has grown by 40 %: tanh and sigmoid then stay calls, and the cells' loops scalar.
-OPTIMISE += ["--param=max-inline-insns-single=200", "--param=inline-unit-growth=300"]
+OPTIMISE += ["--param=max-inline-insns-single=150", "--param=inline-unit-growth=300"]
 MSVC_SETS = {"baseline": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]}
 
 DIRECTIVES = {
