@@ -85,7 +85,7 @@ class Trainer:
 
 @contextmanager
 def busy_loops(count: int) -> Iterator[None]:
-    """Keep so many cores busy with programs of normal priority."""
+    """Run `count` busy loops, as programs of normal priority."""
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
