@@ -115,8 +115,17 @@ def test_html_shows_what_was_set_and_what_was_learned():
     assert "gru" in html
     assert "not fitted" in html
     fitted = small(cell="gru").fit(["<b>&"])._repr_html_()
-    assert "5 symbols" in fitted
+    assert "GRU of 5 units, 5 symbols" in fitted
     assert "<b>&" not in fitted
+
+
+def test_html_shows_the_losses_of_training():
+    model = small(num_layers=2, max_steps=60, validation_fraction=0.2, eval_every=20).fit("to be or not to be, " * 20)
+    html = model._repr_html_()
+    losses = [record["validation_loss"] for record in model.history_ if record["validation_loss"] is not None]
+    assert "RNN of 2 layers of 5 units" in html
+    assert f"validation loss {losses[-1]:.3f} nats" in html
+    assert html.count("<circle") == len(losses)
 
 
 def test_before_a_classifier_in_a_pipeline():

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, Self
 
 from .errors import InvalidInputError, NotFittedError
+from .loss_curve import loss_curve
 from .suggestion import did_you_mean
 
 # Names that other libraries give to what has another name here.
@@ -48,6 +49,11 @@ class Estimator:
     def set_params(self, **params: Any) -> Self:
         """Change parameters by name; `fit` checks their values.
 
+        Parameters
+        ----------
+        **params
+            Names of the constructor's parameters, and their new values.
+
         Raises
         ------
         ValueError
@@ -81,22 +87,39 @@ class Estimator:
         return hasattr(self, "vocabulary_")
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows of the model: what it has learned, and its parameters."""
-        defaults = self._defaults()
+        """Return what a notebook shows of the model: what it has learned, its curves of training, its parameters."""
         rows = []
-        for name, default in defaults.items():
+        for name, default in self._defaults().items():
             value = repr(getattr(self, name))
             mark = "th" if value != repr(default) else "td"  # what was changed is in bold
             cell = f"<{mark} style='text-align:left'>{name}</{mark}>"
             rows.append(f"<tr>{cell}<td><code>{escape(value)}</code></td></tr>")
-        learned = "not fitted yet"
+        learned, picture = "not fitted yet", ""
         if self.__sklearn_is_fitted__():
-            weights = sum(array.size for array in self.params_.values())
-            learned = f"{len(self.vocabulary_)} symbols, {weights:,} weights, {self.n_steps_:,} steps"
+            learned, picture = self._learned_in_words(), self._learned_as_picture()
         return (
-            f"<div><b>{type(self).__name__}</b>: {learned}<details><summary>Parameters</summary>"
-            f"<table>{''.join(rows)}</table></details></div>"
+            f"<div><b>{type(self).__name__}</b>: {escape(learned)}<div>{picture}</div><details>"
+            f"<summary>Parameters</summary><table>{''.join(rows)}</table></details></div>"
         )
+
+    def _learned_in_words(self) -> str:
+        """Return in a line what a fitted model is."""
+        weights = sum(array.size for array in self.params_.values())
+        layers = "" if self.num_layers == 1 else f"{self.num_layers} layers of "
+        network = f"{self.cell.upper()} of {layers}{self.hidden_size} units"
+        line = f"{network}, {len(self.vocabulary_)} symbols, {weights:,} weights, {self.n_steps_:,} steps"
+        for name, key in (("training", "train_loss"), ("validation", "validation_loss")):
+            losses = [record[key] for record in self.history_ if record.get(key) is not None]
+            line += f", {name} loss {losses[-1]:.3f} nats" if losses else ""
+        return line
+
+    def _learned_as_picture(self) -> str:
+        """Return the curves of training as SVG; an empty string without records."""
+        curves = [
+            [(record["step"], record[key]) for record in self.history_ if record.get(key) is not None]
+            for key in ("train_loss", "validation_loss")
+        ]
+        return loss_curve(*curves)
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's description of the estimator; only scikit-learn asks for it."""

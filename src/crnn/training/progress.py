@@ -1,4 +1,4 @@
-"""Progress: what there is to read, then a bar on a terminal or lines in a log, and now and then a sample."""
+"""Progress: what there is to read, then a bar on a terminal, a curve in a notebook or lines in a log, and samples."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
 from .budget import Budget
+from .notebook_display import NotebookDisplay, in_notebook
 
 LINE_SECONDS = 5.0  # between two lines of a log, at first
 SAMPLE_SECONDS = 5.0  # between two samples, at first
@@ -21,8 +22,8 @@ GROWTH = 1 / 20  # later, this part of the time gone by: a long run fills no dis
 class Progress:
     """Shows a call of training on standard error: loss, bits per character, characters per second, time left.
 
-    On a terminal this is a tqdm bar, elsewhere a line every few seconds. Nothing that goes wrong with standard error
-    (a log's reader that has gone away, a full disk) reaches the training.
+    On a terminal this is a tqdm bar, in a notebook a bar and a curve, elsewhere a line every few seconds. Nothing that
+    goes wrong with standard error (a log's reader that has gone away, a full disk) reaches the training.
 
     Parameters
     ----------
@@ -87,9 +88,10 @@ class Progress:
         seconds = now - self._start
         if validation_loss is not None:
             self._validation = f", validation {validation_loss:.3f} nats"
-        text = f"loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
+        chars = steps_done * self._chars_per_step
+        text = f"{_rate(chars, seconds)}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
         part = self._budget.part_done(steps_done, seconds)
-        self._guarded(self._display.update, part, steps_done * self._chars_per_step, seconds, text)
+        self._guarded(self._display.update, part, chars, seconds, text, (loss, validation_loss))
         due = max(SAMPLE_SECONDS, seconds * GROWTH)
         if self._verbose > 1 and self._display is not None and now - self._last_sample > due:
             self._last_sample = now
@@ -98,7 +100,9 @@ class Progress:
 
     def _open(self, stream: TextIO) -> None:
         print(self._summary, file=stream, flush=True)
-        display = _Bar if is_terminal(stream) else _Log
+        display: Callable[[TextIO, int | None], _Display] = _Bar if is_terminal(stream) else _Log
+        if in_notebook():
+            display = NotebookDisplay
         total = None if self._budget.seconds is not None else (self._budget.n_steps or 0) * self._chars_per_step
         self._display = display(stream, total)
 
@@ -130,7 +134,9 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 class _Display(Protocol):
-    def update(self, part: float, chars: int, seconds: float, text: str) -> None: ...
+    def update(
+        self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]
+    ) -> None: ...
     def write(self, text: str) -> None: ...
     def close(self) -> None: ...
 
@@ -151,8 +157,8 @@ class _Bar:
             bar_format="{percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]",
         )
 
-    def update(self, part: float, chars: int, seconds: float, text: str) -> None:
-        self._bar.set_postfix_str(f"{_rate(chars, seconds)}, {text}", refresh=False)
+    def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
+        self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(part - self._bar.n)
 
     def write(self, text: str) -> None:
@@ -171,7 +177,7 @@ class _Log:
         self._last = 0.0  # seconds of the last line
         self._shown = False
 
-    def update(self, part: float, chars: int, seconds: float, text: str) -> None:
+    def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
         self._part, self._chars, self._seconds, self._text = part, chars, seconds, text
         self._shown = False
         if seconds - self._last > max(LINE_SECONDS, seconds * GROWTH):
@@ -193,7 +199,7 @@ class _Log:
         line = f"{self._part:4.0%}  {size(self._chars)}{'' if self._total is None else f'/{size(self._total)}'}"
         if self._chars and self._part:
             left = interval(self._seconds * (1 / self._part - 1))
-            line += f" [{interval(self._seconds)}, {left} left, {_rate(self._chars, self._seconds)}, {self._text}]"
+            line += f" [{interval(self._seconds)}, {left} left, {self._text}]"
         self.write(line)
 
 

@@ -1,0 +1,127 @@
+"""Losses of a training as a small SVG picture, for notebooks; drawn without a library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+__all__ = ["loss_curve"]
+
+Point = tuple[float, float]
+
+WIDTH, HEIGHT = 480, 170
+LEFT, RIGHT, TOP, BOTTOM = 38, 10, 10, 34  # margins; the labels stand in them
+TICKS = 5  # at most so many intervals between the labels of an axis
+STEPS = (1.0, 2.0, 5.0, 10.0)  # between two labels, times a power of ten
+# Both are told apart from white and from black, and from each other with any colour vision.
+COLOURS = {"training": "#3b82c4", "validation": "#c9711f"}
+
+
+def loss_curve(
+    training: Sequence[Point], validation: Sequence[Point] = (), *, unit: str = "steps", end: float | None = None
+) -> str:
+    """Return the curves of two losses as an SVG element; an empty string where fewer than two points are finite.
+
+    Axes and letters have the colour of the text around the picture, so that it suits a light and a dark notebook.
+
+    Parameters
+    ----------
+    training, validation : sequence of (float, float)
+        How far training had come, in `unit`, and the loss in nats per character. Losses that are not finite are left
+        out.
+    unit : str, default="steps"
+        Written below the axis.
+    end : float or None, default=None
+        Where the axis ends. None: at the last point.
+
+    Examples
+    --------
+    >>> picture = loss_curve([(0, 4.0), (100, 2.0)], [(100, 2.5)])
+    >>> picture.startswith("<svg"), picture.count("<path"), picture.count("<circle")
+    (True, 1, 1)
+    >>> loss_curve([(0, 4.0)])
+    ''
+    """
+    curves = {
+        "training": [point for point in training if math.isfinite(point[1])],
+        "validation": [point for point in validation if math.isfinite(point[1])],
+    }
+    points = [point for curve in curves.values() for point in curve]
+    if len(points) < 2:
+        return ""
+    last = max(end or 0.0, *(x for x, _ in points))
+    low, high = min(y for _, y in points), max(y for _, y in points)
+    margin = max((high - low) / 20, 1e-3, high * 1e-6)
+    x_axis, y_axis = (0.0, last or 1.0), (max(low - margin, 0.0), high + margin)
+    parts = [_y_labels(y_axis), _x_labels(x_axis, unit)]
+    for name, curve in curves.items():
+        placed = [(_x(x, x_axis), _y(y, y_axis)) for x, y in curve]
+        parts.append(_drawn(placed, COLOURS[name], dots=name == "validation"))
+    parts.append(_legend([name for name, curve in curves.items() if curve]))
+    said = ", ".join(f"{name} loss {curve[-1][1]:.3f}" for name, curve in curves.items() if curve)
+    return (
+        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{said} nats per character' fill='currentColor' "
+        f"style='width:100%;max-width:{WIDTH}px;font:11px sans-serif'>{''.join(parts)}</svg>"
+    )
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Return round numbers between two, at most `TICKS` + 1 of them.
+
+    Examples
+    --------
+    >>> ticks(1.32, 4.2)
+    [2.0, 3.0, 4.0]
+    >>> ticks(0, 12_300)
+    [0.0, 5000.0, 10000.0]
+    """
+    rough = (high - low) / TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in STEPS if power * factor >= rough * (1 - 1e-9))
+    return [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def _x(value: float, axis: Point) -> float:
+    return LEFT + (WIDTH - LEFT - RIGHT) * (value - axis[0]) / (axis[1] - axis[0])
+
+
+def _y(value: float, axis: Point) -> float:
+    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - axis[0]) / (axis[1] - axis[0])
+
+
+def _drawn(points: Sequence[Point], colour: str, *, dots: bool) -> str:
+    """Draw a curve; where there are few points, and for a single one, dots too."""
+    path = "".join(f"{'ML'[i > 0]}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
+    line = f"<path d='{path}' fill='none' stroke='{colour}' stroke-width='1.5'/>" if len(points) > 1 else ""
+    circles = [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='2.5' fill='{colour}'/>" for x, y in points if dots]
+    return line + "".join(circles)
+
+
+def _y_labels(axis: Point) -> str:
+    parts = []
+    for value in ticks(*axis):
+        y = _y(value, axis)
+        parts.append(
+            f"<line x1='{LEFT}' x2='{WIDTH - RIGHT}' y1='{y:.1f}' y2='{y:.1f}' stroke='currentColor' opacity='0.2'/>"
+            f"<text x='{LEFT - 5}' y='{y + 4:.1f}' text-anchor='end'>{value:.4g}</text>"
+        )
+    return "".join(parts)
+
+
+def _x_labels(axis: Point, unit: str) -> str:
+    y = HEIGHT - BOTTOM + 13
+    labels = [
+        f"<text x='{_x(value, axis):.1f}' y='{y}' text-anchor='middle'>{value:,.6g}</text>" for value in ticks(*axis)
+    ]
+    return "".join(labels) + f"<text x='{WIDTH - RIGHT}' y='{HEIGHT - 6}' text-anchor='end'>{unit}</text>"
+
+
+def _legend(names: Sequence[str]) -> str:
+    parts, y = [], HEIGHT - 6
+    for i, name in enumerate(names):
+        x = LEFT + 85 * i
+        parts.append(
+            f"<line x1='{x}' x2='{x + 14}' y1='{y - 4}' y2='{y - 4}' stroke='{COLOURS[name]}' stroke-width='3'/>"
+            f"<text x='{x + 18}' y='{y}'>{name}</text>"
+        )
+    return "".join(parts) + f"<text x='{LEFT + 85 * len(names)}' y='{y}'>nats per character</text>"
