@@ -9,15 +9,17 @@ import json
 import math
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
-from crnn.files import model_file
+from crnn.files import checkpoint, model_file
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
+from crnn.model.stored_record import StoredRecord
 from crnn.reference import network as reference
 from crnn.text.text_streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
@@ -204,7 +206,7 @@ def test_parameters_changed_after_training_are_saved_as_they_are(path):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("hidden_size", 0), ("clip", math.nan), ("n_threads", -1), ("dtype", "float16"), ("dtype", "no"),
-     ("epochs", object()), ("verbose", True), ("optimizer", "lion"), ("seq_length", 2.5)],
+     ("epochs", object()), ("verbose", True), ("optimizer", "lion"), ("seq_length", 2.5), ("random_state", -1)],
 )  # fmt: skip
 def test_what_could_not_be_loaded_is_not_saved(path, name, value):
     model = small().fit(TEXT)
@@ -364,7 +366,8 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
     model.save(path, training_state=False)
     with torch.no_grad():
         for name, array in load_file(path).items():
-            network.get_parameter(name)[:] = array
+            if name.startswith(("rnn.", "decoder.")):
+                network.get_parameter(name)[:] = array
     same_as(model)
     torch.manual_seed(0)
     with torch.no_grad():
@@ -431,7 +434,7 @@ def test_file_without_training_state_is_smaller(tmp_path):
     model = small().fit(TEXT)
     model.save(tmp_path / "all")
     model.save(tmp_path / "less", training_state=False)
-    assert (tmp_path / "less").stat().st_size < (tmp_path / "all").stat().st_size / 2
+    assert (tmp_path / "less").stat().st_size < 0.8 * (tmp_path / "all").stat().st_size
     with pytest.raises(TypeError):
         model.save(tmp_path / "less", False)
 
@@ -495,10 +498,8 @@ def changed(path, **changes):
         ({"configuration": {"self": 2}}, "self"),
         ({"configuration": {"optimizer": ["adagrad"]}}, "optimizer must be one of"),
         ({"configuration": {"dtype": None}}, "dtype must be"),
-        ({"training": {"random_state": {"bit_generator": "RANDU", "state": 1}}}, "random state"),
-        ({"training": {"random_state": {"bit_generator": ["PCG64"]}}}, "random state"),
-        ({"training": {"random_state": {}}}, "random state"),
-        ({"training": {"random_state": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 1}}}}, "random state"),
+        ({"configuration": {"random_state": -1}}, "random_state must be"),
+        ({"configuration": {"matmul_precision": "float8"}}, "a newer crnn knows it"),
     ],
 )
 def test_file_that_is_whole_but_wrong(path, changes, message):
@@ -520,10 +521,10 @@ def test_training_state_without_its_memory(path):
 
 
 def test_newer_format_says_what_to_do(path, monkeypatch):
-    monkeypatch.setattr(model_file, "FORMAT", 3)
+    monkeypatch.setattr(model_file, "FORMAT", 4)
     small().fit(TEXT).save(path)
     monkeypatch.undo()
-    with pytest.raises(ModelFileError, match=r"format version 3, .* upgrade crnn"):
+    with pytest.raises(ModelFileError, match=r"format version 4, .* upgrade crnn"):
         CharRNN.load(path)
 
 
@@ -613,6 +614,113 @@ def test_failed_save_leaves_the_model(path):
     with pytest.raises(IsADirectoryError):
         model.save(path.parent)
     assert bits(model) == before
+
+
+@pytest.mark.parametrize("training_state", [True, False])
+def test_same_model_same_bytes(path, training_state):
+    model = small(optimizer="adam", validation_fraction=0.2).fit(TEXT)
+    model.history_[-1]["note"] = {"b": [1], "a": None}
+    files = set()
+    for _ in range(5):
+        model.save(path, training_state=training_state)
+        files.add(path.read_bytes())
+        model = CharRNN.load(path)
+    assert len(files) == 1
+
+
+ODD_RECORDS = [{"step": 2**80, "x": float("nan")}, {"y": True}, {"step": -0.0, "z": "\n\ud800"}]
+
+
+@pytest.mark.parametrize("records", [[], [{}], ODD_RECORDS])
+def test_any_records_come_back(path, records):
+    model = small(3).fit(TEXT)
+    model.history_ = records
+    assert repr(reloaded(model, path).history_) == repr(records)
+
+
+def test_records_that_json_cannot_hold_or_only_at_length(path):
+    model = small(3).fit(TEXT)
+    model.history_ = [{"model": model}]
+    with pytest.raises(TypeError, match="what JSON can"):
+        model.save(path)
+    model.history_ = [{"sample": "x" * 70_000}]
+    with pytest.raises(ModelFileError, match="70002 characters of JSON; shorten it"):
+        model.save(path)
+    assert not path.exists()
+
+
+def test_run_best_and_labels_come_back(path):
+    """What a run and labels keep is stored as it is; `load` returns the state at the lowest validation loss."""
+    model, better = filled("lstm", 2, "adam"), filled("lstm", 2, "adam")
+    better._learned.params *= 0.5
+    better._learned.n_steps, better._learned.smooth_loss = 11, 12.25
+    for flat in better._learned.optimizer_state.values():
+        flat *= 0.25
+    better.state_[0][:] = 0.125
+    run = StoredRecord({"epoch": 3, "patience": None}, {"order": np.arange(5), "text": np.arange(3, dtype=np.uint8)})
+    model._learned.labels = StoredRecord({"classes": ["a", "b"]}, {"bias": np.ones((2, 5), np.float32)})
+    parameters = model.get_params()
+    checkpoint.write(model._learned, parameters, path, training_state=True, run=run, best=better._learned)
+    found = checkpoint.read_run(path, parameters)
+    assert found.parameters == parameters
+    assert found.run.values == run.values
+    for name, array in run.tensors.items():
+        np.testing.assert_array_equal(found.run.tensors[name], array)
+    assert found.state.labels.values == {"classes": ["a", "b"]}
+    np.testing.assert_array_equal(found.state.labels.tensors["bias"], np.ones((2, 5)))
+    for state, expected in ((found.state, model), (found.best, better)):
+        copied = copy.deepcopy(expected)
+        copied._learned = state
+        assert bits(copied) == bits(expected)
+    assert bits(CharRNN.load(path)) == bits(better)
+    assert CharRNN.load(path).history_ == model.history_
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"training": None, "training_tensors": {}}, "knows nothing"),
+        ({"best": {"n_steps": -1, "smooth_loss": 1.0}}, "n_steps"),
+        ({"best": {"n_steps": 1}}, "smooth_loss"),
+        ({"best_tensors": {}}, "best"),
+        ({"run": StoredRecord({}, {"a b": np.zeros(1)})}, "run.a b"),
+        ({"run": StoredRecord({}, {"a": np.zeros(1, bool)})}, "run.a"),
+        ({"run": StoredRecord([1])}, "run"),
+        ({"labels": StoredRecord({"classes": list(range(100_000))})}, "labels is larger"),
+        ({"gradient_rms": np.zeros(3, np.float16)}, "gradient_rms"),
+        ({"gradient_rms": np.zeros(151, np.float32)}, "gradient_rms"),
+        ({"gradient_rms": np.full(151, np.nan, np.float16)}, "gradient_rms"),
+        ({"gradient_rms": np.full(151, -1, np.float16)}, "negative"),
+    ],
+)
+def test_parts_that_do_not_fit(path, change, message):
+    model = filled()
+    checkpoint.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
+    file = model_file.read(path)
+    assert sum(array.size for array in model.params_.values()) == 151
+    with pytest.raises(ModelFileError, match=message):
+        model_file.write(path, replace(file, **change))
+
+
+def test_gradients_scale_is_kept_with_weights_alone(path):
+    model = small(optimizer="adam", dtype="float64").fit(TEXT)
+    again = reloaded(model, path, training_state=False)
+    learned = model._learned
+    expected = [np.sqrt(array / (1 - 0.999**20)).ravel() for array in model.optimizer_state_["exp_avg_sq"].values()]
+    np.testing.assert_allclose(again._learned.gradient_rms, np.concatenate(expected), rtol=1e-3, atol=1e-7)
+    assert len(again._learned.gradient_rms) == sum(array.size for array in model.params_.values()) < learned.layout.size
+    kept = reloaded(again, path, training_state=False)
+    np.testing.assert_array_equal(kept._learned.gradient_rms, again._learned.gradient_rms)
+    assert reloaded(small(0).fit(TEXT), path, training_state=False)._learned.gradient_rms is None
+
+
+def test_a_file_of_weights_with_a_large_batch_size_takes_no_memory(path):
+    model = small(3).fit(TEXT).set_params(batch_size=2**31 - 1)
+    again = reloaded(model, path, training_state=False)
+    assert again.batch_size == 2**31 - 1
+    assert again.state_.shape == (1, 1, 7)
+    again.set_params(batch_size=3, max_steps=2).partial_fit(TEXT)
+    assert again.state_.shape == (1, 3, 7)
 
 
 def test_checkpoint_fills_any_new_model(path):

@@ -4,24 +4,52 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, ModelFileError
+from ..model.gradient_rms import gradient_rms
 from ..model.layout import Layout
 from ..model.state import ModelState, zero_hidden, zero_optimizer_state
+from ..model.stored_record import StoredRecord
 from ..settings import Settings, generator
 from . import model_file
 from .model_file import Architecture, ModelFile
+from .random_state import restored_generator
 
 Array = NDArray[Any]
 Path = str | os.PathLike[str]
 
+MAX_NEW_HIDDEN = 4 << 20  # bytes of a hidden state that a file of weights alone gets, for its batch size
+# Parameters of newer versions, with the value that means what this version does.
+NEWER = {"matmul_precision": "float32"}
 
-def write(state: ModelState, parameters: Mapping[str, Any], path: Path, *, training_state: bool) -> None:
+
+class Checkpoint(NamedTuple):
+    """All that a file holds: a model, and the run that had not ended."""
+
+    parameters: dict[str, Any]
+    state: ModelState
+    run: StoredRecord | None  # where the run stands
+    best: ModelState | None  # at its lowest validation loss so far, if that is not now
+
+
+def write(
+    state: ModelState,
+    parameters: Mapping[str, Any],
+    path: Path,
+    *,
+    training_state: bool,
+    run: StoredRecord | None = None,
+    best: ModelState | None = None,
+) -> None:
     """Write a model to a file.
+
+    Another thread may be training it: the file then holds the state after a step.
 
     Parameters
     ----------
@@ -31,13 +59,19 @@ def write(state: ModelState, parameters: Mapping[str, Any], path: Path, *, train
     path : str or os.PathLike
     training_state : bool
         Whether optimizer state, hidden state, counters and random state are written as well.
+    run : StoredRecord, optional
+        Where the run stands that is training the model, for `read_run`.
+    best : ModelState, optional
+        The snapshot at the run's lowest validation loss; `read` returns it.
 
     Raises
     ------
     InvalidInputError
         If a parameter has a value that training would refuse, since `read` would refuse the file.
     """
-    Settings.check(parameters)
+    _check(parameters)
+    with state.gate.copying():
+        state = state.copy()
     layout = state.layout
     training, training_tensors = _training(state) if training_state else (None, {})
     model_file.write(
@@ -55,8 +89,21 @@ def write(state: ModelState, parameters: Mapping[str, Any], path: Path, *, train
             tensors=_with_second_biases(layout, state.params),
             training=training,
             training_tensors=training_tensors,
+            best=None if best is None else {"n_steps": best.n_steps, "smooth_loss": best.smooth_loss},
+            best_tensors={} if best is None else _with_second_biases(layout, best.params) | _training(best)[1],
+            run=run,
+            labels=state.labels,
+            gradient_rms=None if training_state else gradient_rms(state, parameters["beta_2"]),
         ),
     )
+
+
+def _check(parameters: Mapping[str, Any]) -> Settings:
+    """Return the settings; the seed is checked too if it is one."""
+    settings = Settings.check(parameters)
+    if not hasattr(settings.random_state, "random"):
+        generator(settings.random_state)
+    return settings
 
 
 def _with_second_biases(layout: Layout, params: Array) -> dict[str, Array]:
@@ -92,6 +139,9 @@ def _training(state: ModelState) -> tuple[dict[str, Any], dict[str, Array]]:
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState]:
     """Return the parameters and the state of a model from a file.
 
+    Of a run that had not ended it is the state that the run would have kept if it had been stopped there: that of the
+    lowest validation loss, if the file has one.
+
     Parameters
     ----------
     path : str or os.PathLike
@@ -103,16 +153,32 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Model
     ModelFileError
         If the file is damaged, or holds a parameter that is unknown or not usable.
     """
+    found = read_run(path, defaults)
+    return found.parameters, found.state if found.best is None else found.best
+
+
+def read_run(path: Path, defaults: Mapping[str, Any]) -> Checkpoint:
+    """Return all that a file holds; see `read`."""
     file = model_file.read(path)
-    architecture = file.architecture
-    parameters = {**defaults, **file.configuration}
     try:
-        unknown = file.configuration.keys() - defaults.keys()
-        if unknown:
+        return _checkpoint(file, defaults)
+    except (InvalidInputError, ModelFileError) as error:
+        raise ModelFileError(f"{os.fspath(path)}: {error}") from error
+
+
+def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:
+    architecture, configuration = file.architecture, dict(file.configuration)
+    for name in NEWER.keys() - defaults.keys():
+        if configuration.get(name, NEWER[name]) != NEWER[name]:
+            raise ModelFileError(f"its {name} is {configuration[name]!r}; a newer crnn knows it")
+        configuration.pop(name, None)
+    parameters = {**defaults, **configuration}
+    try:
+        if unknown := configuration.keys() - defaults.keys():
             raise InvalidInputError(f"there is no parameter {min(unknown)!r}")
-        settings = Settings.check(parameters)
+        settings = _check(parameters)
     except InvalidInputError as error:
-        raise ModelFileError(f"{os.fspath(path)}: its configuration is not usable: {error}") from error
+        raise ModelFileError(f"its configuration is not usable: {error}") from error
     layout = Layout(
         architecture.vocab_size,
         architecture.hidden_size,
@@ -120,7 +186,17 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Model
         architecture.cell,
         architecture.num_layers,
     )
-    return parameters, _state(layout, settings, file, path)
+    state = _state(layout, settings, file)
+    best = None
+    if file.best is not None:
+        best = replace(
+            state,
+            **file.best,
+            params=_without_second_biases(layout, file.best_tensors),
+            optimizer_state=_optimizer_state(layout, state.optimizer, file.best_tensors),
+            hidden=_hidden(layout, file.best_tensors),
+        )
+    return Checkpoint(parameters, state, None if file.run is None else file.run.copy(), best)
 
 
 def _without_second_biases(layout: Layout, tensors: dict[str, Array]) -> Array:
@@ -134,50 +210,60 @@ def _without_second_biases(layout: Layout, tensors: dict[str, Array]) -> Array:
         if layer.bn is not None:
             second, layer.bn[...] = np.split(second, [-len(layer.bn)])
         layer.bh[: len(second)] += second
+    if not np.isfinite(params).all():  # two finite biases may add up to more than there is
+        raise ModelFileError("two biases of a unit add up to infinity")
     return params
 
 
-def _state(layout: Layout, settings: Settings, file: ModelFile, path: Path) -> ModelState:
+def _optimizer_state(layout: Layout, optimizer: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    state = zero_optimizer_state(optimizer, layout)
+    for part, flat in state.items():
+        for name, view in layout.torch_named(flat).items():
+            tensor = f"optimizer.{part}.{name}"
+            if tensor not in tensors:
+                raise ModelFileError(f"it has a training state without {tensor}")
+            view[...] = tensors[tensor]
+    return state
+
+
+def _hidden(layout: Layout, tensors: Mapping[str, Array]) -> tuple[Array, ...]:
+    """Return the hidden state, in arrays of its own: those of the file are parts of one array."""
+    return tuple(np.array(tensors[f"state.{name}"]) for name in layout.kind.states)
+
+
+def _state(layout: Layout, settings: Settings, file: ModelFile) -> ModelState:
     """Return the state in a file; of a file that holds weights alone, one from which training starts afresh."""
     training = file.training or {}
     stored = training.get("random_state")
     optimizer = training.get("optimizer", settings.optimizer)
-    optimizer_state = zero_optimizer_state(optimizer, layout)
-    hidden = zero_hidden(layout, settings.batch_size)
-    if training:
-        hidden = tuple(file.training_tensors[f"state.{name}"] for name in layout.kind.states)
-        for part, flat in optimizer_state.items():
-            for name, view in layout.torch_named(flat).items():
-                tensor = f"optimizer.{part}.{name}"
-                if tensor not in file.training_tensors:
-                    raise ModelFileError(f"{os.fspath(path)}: it has a training state without {tensor}")
-                view[...] = file.training_tensors[tensor]
+    history = training.get("history", [])
     return ModelState(
         layout=layout,
         params=_without_second_biases(layout, file.tensors),
         optimizer=optimizer,
-        optimizer_state=optimizer_state,
+        optimizer_state=_optimizer_state(layout, optimizer, file.training_tensors)
+        if training
+        else zero_optimizer_state(optimizer, layout),
         optimizer_start=training.get("optimizer_start", 0),
-        hidden=hidden,
+        hidden=_hidden(layout, file.training_tensors) if training else _new_hidden(layout, settings.batch_size),
         vocabulary=file.vocabulary,
-        rng=generator(settings.random_state) if stored is None else _generator(stored, path),
+        rng=generator(settings.random_state) if stored is None else restored_generator(stored),
         n_steps=training.get("n_steps", 0),
-        smooth_loss=training.get("smooth_loss", settings.seq_length * float(np.log(layout.vocab_size))),
+        smooth_loss=float(training.get("smooth_loss", settings.seq_length * float(np.log(layout.vocab_size)))),
         loss_length=training.get("loss_length", settings.seq_length),
-        history=training.get("history", []),
+        history=partial(list, history),
+        gradient_rms=None if file.gradient_rms is None else np.array(file.gradient_rms),
+        labels=None if file.labels is None else file.labels.copy(),
     )
 
 
-def _generator(state: Any, path: Path) -> np.random.Generator:
-    """Return the generator whose bit generator has this state."""
-    try:
-        kind = {"PCG64": np.random.PCG64, "PCG64DXSM": np.random.PCG64DXSM, "Philox": np.random.Philox,
-                "SFC64": np.random.SFC64, "MT19937": np.random.MT19937}[state["bit_generator"]]  # fmt: skip
-        bits = kind()
-        bits.state = state
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ModelFileError(f"{os.fspath(path)}: its random state is not one of NumPy's bit generators") from error
-    return np.random.Generator(bits)
+def _new_hidden(layout: Layout, batch_size: int) -> tuple[Array, ...]:
+    """Return a hidden state of zeros; of one stream if the batch size asks for more than a file of weights is worth.
+
+    Training makes one for its batch size anyway.
+    """
+    per_stream = layout.num_layers * layout.hidden_size * layout.dtype.itemsize * len(layout.kind.states)
+    return zero_hidden(layout, batch_size if batch_size * per_stream <= MAX_NEW_HIDDEN else 1)
 
 
 def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,32 +6,40 @@ Each check returns a description of the fault, or None.
 from __future__ import annotations
 
 import math
+import re
 import reprlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.cells import CELLS, MAX_LAYERS
-from ..settings import MAX_STEPS, OPTIMIZERS
+from ..model.stored_record import RECORD_DTYPES
+from ..settings import MAX_SIZE, OPTIMIZERS
+from .container import DTYPES, Declared
+from .history_table import HistoryTable
+from .random_state import random_state_fault
 
 Shape = tuple[int, ...]
 
-DTYPES = {"float32": "F32", "float64": "F64", "uint8": "U8"}
 OPTIMIZER_STATES = {name: kind.state for name, kind in OPTIMIZERS.items()}
 """The arrays that each optimizer keeps, by PyTorch's names."""
 
 _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
     "n_steps": (int,),
     "smooth_loss": (float, int),
+    "loss_length": (int,),
     "random_state": (dict, type(None)),
-    "history": (list,),
     "optimizer": (str,),
     "optimizer_start": (int,),
 }
-_MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
+MAX_STEPS = 2**62  # training counts on from there with 64 bits
+MAX_LOSS = 1e300  # it is multiplied by lengths
+SQUARES = ("sum", "square_avg", "exp_avg_sq")  # arrays of optimizers that cannot be negative
+PARTS = ("training", "best", "run", "labels")  # JSON documents that are tensors of bytes
+HISTORY = {"history.kinds": "U8", "history.bits": "I64", "history.texts": "U8"}
 
 
 @dataclass(frozen=True)
@@ -57,13 +65,6 @@ class Architecture:
     hidden_size: int
     vocab_size: int
     dtype: str
-
-
-class Declared(NamedTuple):
-    """The header's description of a tensor, before the tensor is loaded."""
-
-    dtype: str  # safetensors' name
-    shape: Shape
 
 
 def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
@@ -108,10 +109,10 @@ def architecture_fault(document: Any) -> str | None:
     if not isinstance(document, dict) or {key: type(value) for key, value in document.items()} != types:
         return f"its architecture is not an object with just {', '.join(types)}, each of its type"
     if document["cell"] not in CELLS:
-        return f"its cell is none of {', '.join(CELLS)}; a newer crnn may know it"
+        return f"its cell is none of {', '.join(CELLS)}, or a newer crnn knows it"
     if not 1 <= document["num_layers"] <= MAX_LAYERS:  # checked before memory is allocated for them
         return f"its num_layers is not 1 to {MAX_LAYERS}"
-    if not all(1 <= document[key] <= _MAX_SIZE for key in ("hidden_size", "vocab_size")):
+    if not all(1 <= document[key] <= MAX_SIZE for key in ("hidden_size", "vocab_size")):
         return "its hidden_size or vocab_size is out of range"
     if document["dtype"] not in ("float32", "float64"):
         return "its dtype is neither float32 nor float64"
@@ -123,7 +124,8 @@ def vocabulary_fault(document: Any, architecture: Architecture) -> str | None:
     if not isinstance(document, dict) or document.keys() - {"unknown", "boundary"} != {"kind", "codes"}:
         return "its vocabulary is not an object with just kind and codes, and perhaps unknown and boundary"
     kind, codes = document["kind"], document["codes"]
-    if type(kind) is not str or type(codes) is not list or any(type(code) is not int for code in codes):
+    whole = isinstance(codes, np.ndarray) or (type(codes) is list and all(type(code) is int for code in codes))
+    if type(kind) is not str or not whole:
         return "its vocabulary's codes are not a list of whole numbers, or their kind is not a word"
     special = [document[key] for key in ("unknown", "boundary") if key in document]
     if any(there is not True for there in special):
@@ -138,23 +140,42 @@ def training_fault(document: Any, tensors: Collection[str]) -> str | None:
     """Say why a JSON document is not the training state that belongs to tensors of these names."""
     if not isinstance(document, dict):
         return "its training is not an object"
+    document = {"loss_length": 1} | document  # older files have none
     for key, types in _TRAINING_FIELDS.items():
         if key not in document or type(document[key]) not in types:
             return f"its training has no {key}, or one of another type"
-    if not 0 <= document["n_steps"] <= MAX_STEPS:
-        return "its training has an n_steps that none can have"
-    if not all(isinstance(record, dict) for record in document["history"]):
-        return "its training has a history of something else than records"
-    length = document.get("loss_length", 1)  # absent from older files
-    if type(length) is not int or length < 1 or not math.isfinite(document["smooth_loss"]):
-        return "its training has a smooth_loss that is not finite, or a loss_length that no chunk has"
+    if fault := counter_fault("training", document):
+        return fault
+    if not 1 <= document["loss_length"] <= MAX_SIZE:
+        return "its training has a loss_length that no chunk has"
     if not 0 <= document["optimizer_start"] <= document["n_steps"]:
         return "its training has an optimizer_start that is none of its steps"
     if document["optimizer"] not in OPTIMIZER_STATES:
-        return f"its training has an optimizer that is none of {', '.join(OPTIMIZER_STATES)}; a newer crnn may know it"
+        return f"its training has an optimizer that is none of {', '.join(OPTIMIZER_STATES)}, or a newer crnn knows it"
     found = _optimizer_arrays(tensors)
     if found and found != set(OPTIMIZER_STATES[document["optimizer"]]):
         return f"its training has the optimizer {document['optimizer']}, which does not keep the arrays in its tensors"
+    if document["random_state"] is not None:
+        return random_state_fault(document["random_state"])
+    return None
+
+
+def counter_fault(what: str, document: Any) -> str | None:
+    """Say why a JSON document has no usable step and smoothed loss."""
+    fields = {key: _TRAINING_FIELDS[key] for key in ("n_steps", "smooth_loss")}
+    if not isinstance(document, dict) or any(type(document.get(key)) not in types for key, types in fields.items()):
+        return f"its {what} has no n_steps or no smooth_loss, or one of another type"
+    if not 0 <= document["n_steps"] <= MAX_STEPS:
+        return f"its {what} has an n_steps that none can have"
+    if not -MAX_LOSS < document["smooth_loss"] < MAX_LOSS:  # whole numbers of any size are compared exactly
+        return f"its {what} has a smooth_loss that is not finite"
+    return None
+
+
+def history_fault(records: Any) -> str | None:
+    """Say why the history of format 1 or 2 is none."""
+    if not isinstance(records, list | HistoryTable) or not all(isinstance(record, dict) for record in records):
+        return "its training has no history, or one of something else than records"
     return None
 
 
@@ -164,14 +185,18 @@ def _optimizer_arrays(names: Iterable[str]) -> set[str]:
     return found & {array for arrays in OPTIMIZER_STATES.values() for array in arrays}
 
 
-def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -> str | None:
-    """Say what is wrong with the names, shapes and dtypes of a file's tensors, before any is loaded."""
+def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture, version: int) -> str | None:
+    """Say what is wrong with the names, shapes and dtypes of a file's tensors, before any is read."""
     expected = {
         name: Declared(DTYPES[architecture.dtype], shape)
         for name, shape in _expected_shapes(declared, architecture).items()
     }
-    if "training" in declared:
-        expected["training"] = Declared("U8", declared["training"].shape[:1] or (0,))
+    documents = PARTS if version >= 3 else PARTS[:1]
+    for name in documents:
+        if name in declared:
+            expected[name] = Declared("U8", declared[name].shape[:1] or (0,))
+    if version >= 3:
+        expected |= _expected_of_format_3(declared, architecture)
     if missing := expected.keys() - declared.keys():
         return f"it has no tensor {min(missing)!r}"
     if unknown := declared.keys() - expected.keys():
@@ -185,27 +210,72 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -
     return None
 
 
+def _expected_of_format_3(declared: Mapping[str, Declared], architecture: Architecture) -> dict[str, Declared]:
+    """Return the tensors of a history, of the gradients' scale, and of records, as far as they are there."""
+    expected: dict[str, Declared] = {}
+    if "training" in declared:
+        shape = declared["history.kinds"].shape if "history.kinds" in declared else ()
+        table = shape if len(shape) == 2 else (0, 1)
+        texts = declared["history.texts"].shape[:1] if "history.texts" in declared else ()
+        shapes = {"history.kinds": table, "history.bits": table, "history.texts": texts or (0,)}
+        expected |= {name: Declared(dtype, shapes[name]) for name, dtype in HISTORY.items()}
+    if "gradient_rms" in declared:
+        expected["gradient_rms"] = Declared("F16", (n_learned(architecture),))
+    words = {DTYPES[name] for name in RECORD_DTYPES}
+    for part in ("run", "labels"):
+        for name, (dtype, shape) in declared.items():
+            if part in declared and name.startswith(f"{part}.") and record_name(name[len(part) + 1 :]):
+                expected[name] = Declared(dtype if dtype in words else "", shape)
+    return expected
+
+
+def record_name(name: str) -> bool:
+    """Say whether an array of a record may have this name."""
+    return re.fullmatch("[A-Za-z0-9_.-]{1,100}", name) is not None
+
+
+def learned_tensors(architecture: Architecture) -> dict[str, Shape]:
+    """Name what training changes, and an optimizer keeps arrays of: one bias a layer, and a GRU's of its gate n."""
+    learned = {name: shape for name, shape in expected_tensors(architecture).items() if "rnn.bias_hh" not in name}
+    if CELLS[architecture.cell].separate_bias:
+        for layer in range(architecture.num_layers):
+            learned[f"rnn.bias_hn_l{layer}"] = (architecture.hidden_size,)
+    return learned
+
+
+def n_learned(architecture: Architecture) -> int:
+    """Return the number of the weights that training changes."""
+    return sum(math.prod(shape) for shape in learned_tensors(architecture).values())
+
+
 def _expected_shapes(declared: Mapping[str, Declared], architecture: Architecture) -> dict[str, Shape]:
     """Return the shapes of the weights and, for the batch size and optimizer in the file, of the training state."""
     expected = expected_tensors(architecture)
     if "training" not in declared:
         return expected
-    L, H, cell = architecture.num_layers, architecture.hidden_size, CELLS[architecture.cell]
-    learned = {name: shape for name, shape in expected.items() if not name.startswith("rnn.bias_hh")}
-    if cell.separate_bias:
-        learned |= {f"rnn.bias_hn_l{layer}": (H,) for layer in range(L)}
-    for array in _optimizer_arrays(declared):  # only known ones: a header can hold a million others
-        expected |= {f"optimizer.{array}.{name}": shape for name, shape in learned.items()}
+    L, H, states = architecture.num_layers, architecture.hidden_size, CELLS[architecture.cell].states
+    learned = learned_tensors(architecture)
+    state: dict[str, Shape] = {}
+    for array in _optimizer_arrays(declared):  # only known ones: a header can hold many others
+        state |= {f"optimizer.{array}.{name}": shape for name, shape in learned.items()}
     shape = declared["state.h"].shape if "state.h" in declared else ()
     B = shape[1] if len(shape) == 3 else 1
-    return expected | {f"state.{state}": (L, max(B, 1), H) for state in cell.states}
+    state |= {f"state.{name}": (L, max(B, 1), H) for name in states}
+    if "best" in declared:
+        state |= {f"best.{name}": shape for name, shape in (expected | state).items()}
+    return expected | state
 
 
 def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
     """Say which tensor holds numbers that training cannot continue from."""
     for name, tensor in tensors.items():
+        if name.partition(".")[0] in ("run", "labels", "history") or tensor.dtype.kind != "f":
+            continue
+        kind = name.removeprefix("best.").split(".")
         # A sum of squares may overflow to infinity; its weight is then no longer updated.
-        bad = np.isnan(tensor).any() if name.startswith("optimizer.") else not np.isfinite(tensor).all()
+        bad = np.isnan(tensor).any() if kind[0] == "optimizer" else not np.isfinite(tensor).all()
         if bad:
             return f"its tensor {name!r} holds NaN or infinity (training diverged; lower learning_rate)"
+        if (kind[0] == "gradient_rms" or (kind[1:2] and kind[1] in SQUARES)) and tensor.size and tensor.min() < 0:
+            return f"its tensor {name!r} holds a negative number, and is one of squares"
     return None

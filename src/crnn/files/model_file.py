@@ -1,30 +1,42 @@
 """The model file: one safetensors file that holds a model's parameters and state, without any pickle.
 
-The format is what the ``safetensors`` package writes, with PyTorch's names for the weights, so that
-``torch.nn.RNN``, ``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can take them as they are. ``__metadata__`` holds
+The format is that of the ``safetensors`` package, with PyTorch's names for the weights, so that ``torch.nn.RNN``,
+``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can take them as they are. ``__metadata__`` holds
 
 =================== ========================================================================
 ``format``          the word ``crnn``
-``format_version``  ``2``
-``configuration``   JSON: the constructor's parameters
+``format_version``  ``3``
+``configuration``   JSON: the constructor's parameters, the precision of products among them
 ``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype; it implies every weight's shape
 ``vocabulary``      JSON: ``kind`` and the ``codes`` (code points or byte values) in id order; where there are
                     such symbols, after the codes, also ``unknown`` and ``boundary``, each ``true``
 ``checksum``        SHA-256, in hexadecimal, of everything else (see below)
 =================== ========================================================================
 
-A file with a training state also holds ``state.<name>`` (L, B, H), the hidden state; ``optimizer.<name>.<weight>``,
-the optimizer's state (for one bias per layer, and ``rnn.bias_hn_l<k>`` of a GRU: crnn has no other biases); and
-``training``, a JSON document as bytes. It is a tensor because safetensors limits the header's size, and a history may
-be longer.
+Beside the weights there may be tensors, those in the first column JSON documents as bytes:
 
+================ ===============================================================================================
+``training``     The state of training. With it ``state.<name>`` (L, B, H), the hidden state;
+                 ``optimizer.<name>.<weight>``, the optimizer's state (for one bias per layer, and
+                 ``rnn.bias_hn_l<k>`` of a GRU: crnn has no other biases); and ``history.kinds``,
+                 ``history.bits``, ``history.texts``, the records of training (see `HistoryTable`).
+``best``         Step and smoothed loss at the lowest validation loss of a run that is not over. With it
+                 ``best.<tensor>`` for the weights and each tensor of the training state, as they were then.
+``run``          Where such a run stands, with ``run.<name>`` for its arrays: see `StoredRecord`.
+``labels``       What a model that is told labels knows of them, with ``labels.<name>``.
+``gradient_rms`` No document: root mean squares of the gradients, float16; see `gradient_rms`.
+================ ===============================================================================================
+
+Documents are tensors because the header is limited. The header and every document are parsed only if that takes little
+memory.
+
+Format 2 has none of ``best``, ``run``, ``labels``, ``gradient_rms``; its ``training`` holds the records as ``history``.
 Format 1 is from before there were several layers, cells and optimizers. In it ``training`` does not name the optimizer;
-``read`` adds the name. ``write`` always writes format 2: the configuration has parameters that a program which knows
-only format 1 refuses, and its message for format 2, to upgrade crnn, is the better one.
+``read`` adds the name. Both are read for ever; ``write`` always writes format 3.
 
-The checksum covers the values, not the file's bytes, because safetensors promises no order: the JSON list
-of the other metadata as sorted [key, value] pairs, then for every tensor in order of name the JSON list
-[name, dtype, shape] and its little-endian bytes; JSON as Python's ``json.dumps`` writes it by default.
+The checksum covers the values, not the file's bytes: the JSON list of the other metadata as sorted [key, value] pairs,
+then for every tensor in order of name the JSON list [name, dtype, shape] and its little-endian bytes; JSON as Python's
+``json.dumps`` writes it by default.
 """
 
 from __future__ import annotations
@@ -41,30 +53,36 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from ..errors import InvalidInputError, ModelFileError
+from ..model.stored_record import StoredRecord
 from ..text.vocabulary import Vocabulary
 from .atomic_file import write_atomically
+from .bounded_json import bounded_json, vocabulary_document
 from .checks import (
-    DTYPES,
     Architecture,
-    Declared,
     architecture_fault,
+    counter_fault,
     expected_tensors,
+    history_fault,
     tensor_fault,
     training_fault,
     value_fault,
     vocabulary_fault,
 )
+from .container import DTYPES, Declared, Header, file_chunks, read_header, read_tensors, tensor_bytes
+from .history_table import HistoryTable
+from .old_formats import old_training
+from .plain_json import plain_json
 
 __all__ = ["FORMAT", "Architecture", "ModelFile", "expected_tensors", "read", "write"]
 
-FORMAT = 2
+FORMAT = 3
 """The newest format version that this library reads, and the one that it writes."""
 
 _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,20 +101,32 @@ class ModelFile:
         The weights, named and shaped as `expected_tensors` says.
     training : dict, optional
         The rest of the training state, as JSON can hold it: ``n_steps`` (int), ``smooth_loss`` (float, nats),
-        ``loss_length`` (int), ``random_state`` (dict, the state of a bit generator, or None), ``history`` (list of
-        records), ``optimizer`` (str), ``optimizer_start`` (int, the step at which its state was zero). None: a file of
-        weights alone.
+        ``loss_length`` (int), ``random_state`` (dict, the state of a bit generator, or None), ``history`` (sequence of
+        records; `read` returns a `HistoryTable`), ``optimizer`` (str), ``optimizer_start`` (int, the step at which its
+        state was zero). None: a file of weights alone.
     training_tensors : dict of ndarray, optional
         With `training` only: ``state.h`` (L, B, H), of an LSTM also ``state.c``, and the optimizer's
         ``optimizer.<name>.<weight>``, of the weight's shape, under the names of `Layout.torch_named`.
+    best : dict, optional
+        With `training` only: ``n_steps`` and ``smooth_loss`` at the lowest validation loss.
+    best_tensors : dict of ndarray, optional
+        With `best` only: the tensors of `tensors` and `training_tensors` at that step, under the same names.
+    run, labels : StoredRecord, optional
+    gradient_rms : array of float16, optional
+        One number for each weight that training changes.
     """
 
     configuration: dict[str, Any]
     architecture: Architecture
     vocabulary: Vocabulary
-    tensors: dict[str, NDArray[Any]]
+    tensors: dict[str, Array]
     training: dict[str, Any] | None = None
-    training_tensors: dict[str, NDArray[Any]] = field(default_factory=dict)
+    training_tensors: dict[str, Array] = field(default_factory=dict)
+    best: dict[str, Any] | None = None
+    best_tensors: dict[str, Array] = field(default_factory=dict)
+    run: StoredRecord | None = None
+    labels: StoredRecord | None = None
+    gradient_rms: Array | None = None
 
 
 def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
@@ -133,40 +163,65 @@ def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
     ({'hidden_size': 2}, ['a', 'b', 'c'], (3, 2))
     """
     name = os.fsdecode(path)
-    arrays = model_file.tensors | model_file.training_tensors
-    tensors = {key: _portable(array) for key, array in arrays.items()}
-    training = None if model_file.training is None else _json(model_file.training).encode()
-    if training is not None:
-        tensors["training"] = np.frombuffer(training, np.uint8)
+    try:
+        tensors = _file_tensors(model_file)
+    except ValueError as error:
+        raise ModelFileError(f"model file {name!r} was not written: {error}") from error
     symbols = model_file.vocabulary
     vocabulary: dict[str, Any] = {"kind": symbols.kind, "codes": symbols.codes}
     vocabulary |= {key: True for key in ("unknown", "boundary") if getattr(symbols, key) is not None}
     metadata = {
         "format": "crnn",
         "format_version": str(FORMAT),
-        "configuration": _json(model_file.configuration),
-        "architecture": _json(asdict(model_file.architecture)),
-        "vocabulary": _json(vocabulary),
+        "configuration": plain_json(model_file.configuration),
+        "architecture": plain_json(asdict(model_file.architecture)),
+        "vocabulary": plain_json(vocabulary),
     }
-    declared = {key: _declare(tensor) for key, tensor in tensors.items()}
-    fault = (
-        architecture_fault(json.loads(metadata["architecture"]))
-        or vocabulary_fault(json.loads(metadata["vocabulary"]), model_file.architecture)
-        or tensor_fault(declared, model_file.architecture)
-        or (None if training is None else training_fault(json.loads(training), tensors))
-        or value_fault(tensors)
-    )
-    if fault:
-        raise ModelFileError(f"model file {name!r} was not written: {fault}")
+    try:
+        _checked_parts(tensors, _declared_architecture(metadata, tensors), FORMAT)
+    except ModelFileError as error:
+        raise ModelFileError(f"model file {name!r} was not written: {error}") from error
     metadata["checksum"] = _checksum(metadata, tensors)
-    write_atomically(name, save(tensors, metadata))
+    write_atomically(name, file_chunks(metadata, tensors))
+
+
+def _file_tensors(model_file: ModelFile) -> dict[str, Array]:
+    """Return all tensors of a file, documents included."""
+    tensors = {**model_file.tensors, **model_file.training_tensors}
+    if model_file.training is not None:
+        training = dict(model_file.training)
+        history = training.pop("history", [])
+        table = history if isinstance(history, HistoryTable) else HistoryTable.of(history)
+        tensors |= {"history.kinds": table.kinds, "history.bits": table.bits, "history.texts": table.texts}
+        tensors["training"] = _bytes(training | {"history": table.columns})
+    if model_file.best is not None:
+        tensors["best"] = _bytes(model_file.best)
+    tensors |= {f"best.{name}": array for name, array in model_file.best_tensors.items()}
+    for part, record in (("run", model_file.run), ("labels", model_file.labels)):
+        if record is not None:
+            tensors[part] = _bytes(record.values)
+            tensors |= {f"{part}.{name}": np.asarray(array) for name, array in record.tensors.items()}
+    if model_file.gradient_rms is not None:
+        tensors["gradient_rms"] = model_file.gradient_rms
+    return tensors
+
+
+def _bytes(document: Any) -> Array:
+    return np.frombuffer(plain_json(document).encode("ascii"), np.uint8)
+
+
+def _declared_architecture(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> Architecture:
+    """Check what `read` will check before it reads tensors; return the architecture."""
+    declared = {key: Declared(DTYPES.get(a.dtype.name, a.dtype.name), a.shape) for key, a in tensors.items()}
+    architecture, _, _ = _documents(Header(dict(metadata), declared, {}, 0), FORMAT)
+    return architecture
 
 
 def read(path: str | os.PathLike[str]) -> ModelFile:
     """Read a model file, and believe nothing in it before it is checked.
 
-    Any bytes at all give either what `write` was given or `ModelFileError`. No allocation is larger than what
-    the file really holds.
+    Any bytes at all give either what `write` was given or `ModelFileError`. The file is read, not mapped. At most three
+    times its size and 16 MB are allocated.
 
     Parameters
     ----------
@@ -196,66 +251,104 @@ def read(path: str | os.PathLike[str]) -> ModelFile:
     crnn.errors.ModelFileError: model file '...empty.safetensors': it is too short (0 bytes); ...
     """
     name = os.fsdecode(path)
-    status = os.stat(name)
+    mode = os.stat(name).st_mode
     try:
         # Before it is opened: opening a pipe would wait for a writer.
-        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise ModelFileError("it is a device or a pipe; give the path of a regular file")
-        with open(name, "rb"):  # safe_open has its own, vaguer errors for what may not be read
-            pass
-        if status.st_size < 8:
-            raise ModelFileError(f"it is too short ({status.st_size} bytes); {_DAMAGED}")
-        try:
-            with safe_open(name, framework="np") as file:
-                return _parse(file)
-        except SafetensorError as error:
-            raise ModelFileError(f"it is not a whole safetensors file ({error}); {_DAMAGED}") from error
+        with open(name, "rb") as stream:
+            header = read_header(stream, os.fstat(stream.fileno()).st_size)
+            version = _checked_version(header.metadata)
+            architecture, configuration, vocabulary = _documents(header, version)
+            tensors = read_tensors(stream, header)
+        if header.metadata.get("checksum") != _checksum(header.metadata, tensors):
+            raise ModelFileError("its contents do not match its checksum")
+        parts = _checked_parts(tensors, architecture, version)
     except ModelFileError as error:
-        raise ModelFileError(f"model file {name!r}: {error}") from error.__cause__
+        remedy = "" if ";" in str(error) else f"; {_DAMAGED}"  # a fault that has a remedy of its own ends with it
+        raise ModelFileError(f"model file {name!r}: {error}{remedy}") from error.__cause__
+    return ModelFile(configuration, architecture, vocabulary, **parts)
 
 
-def _parse(file: Any) -> ModelFile:
-    """Check what an open safetensors file declares, then load and check what it holds."""
-    metadata: dict[str, str] = file.metadata() or {}
-    version = _checked_version(metadata)
-    documents = {key: _document(metadata, key) for key in ("architecture", "configuration", "vocabulary")}
-    _refuse(architecture_fault(documents["architecture"]))
-    architecture = Architecture(**documents["architecture"])
-    if not isinstance(documents["configuration"], dict):
-        _refuse("its configuration is not a JSON object")
-    _refuse(vocabulary_fault(documents["vocabulary"], architecture))
-    try:
-        vocabulary = Vocabulary(**documents["vocabulary"])
-    except InvalidInputError as error:
-        raise ModelFileError(f"its vocabulary is none ({error}); {_DAMAGED}") from error
-    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    declared = {name: Declared(s.get_dtype(), tuple(s.get_shape())) for name, s in slices.items()}
-    _refuse(tensor_fault(declared, architecture))
-
-    tensors: dict[str, NDArray[Any]] = {name: file.get_tensor(name) for name in declared}
-    if metadata.get("checksum") != _checksum(metadata, tensors):
-        _refuse("its contents do not match its checksum")
-    training = None
-    if "training" in tensors:
-        training = _document({"training": tensors.pop("training").tobytes()}, "training")
-        if version == 1 and isinstance(training, dict):
-            training = {"optimizer": "adagrad", "optimizer_start": 0} | training
-        _refuse(training_fault(training, tensors))
-    _refuse(value_fault(tensors))
-    weights = {name: tensors.pop(name) for name in expected_tensors(architecture)}
-    return ModelFile(
-        configuration=documents["configuration"],
-        architecture=architecture,
-        vocabulary=vocabulary,
-        tensors=weights,
-        training=training,
-        training_tensors=tensors,
+def _documents(header: Header, version: int) -> tuple[Architecture, dict[str, Any], Vocabulary]:
+    """Check what a header declares; return architecture, configuration and vocabulary."""
+    metadata = header.metadata
+    for key in ("architecture", "configuration", "vocabulary"):
+        if key not in metadata:
+            raise ModelFileError(f"it has no {key}")
+    document, configuration = (
+        bounded_json(metadata[key].encode("ascii", "replace"), key) for key in ("architecture", "configuration")
     )
+    _refuse(architecture_fault(document))
+    architecture = Architecture(**document)
+    if not isinstance(configuration, dict):
+        raise ModelFileError("its configuration is not a JSON object")
+    symbols = vocabulary_document(metadata["vocabulary"])
+    _refuse(vocabulary_fault(symbols, architecture))
+    try:
+        vocabulary = Vocabulary(**symbols)
+    except InvalidInputError as error:
+        raise ModelFileError(f"its vocabulary is none ({error})") from error
+    _refuse(tensor_fault(header.declared, architecture, version))
+    return architecture, configuration, vocabulary
+
+
+def _checked_parts(tensors: dict[str, Array], architecture: Architecture, version: int) -> dict[str, Any]:
+    """Check the documents and values of a file's tensors; return them as arguments of `ModelFile`."""
+    documents = {
+        name: bounded_json(tensors[name].tobytes(), name)
+        for name in ("best", "run", "labels")
+        if version >= 3 and name in tensors
+    }
+    parts: dict[str, Any] = {"training": _training(tensors, version) if "training" in tensors else None}
+    if "best" in documents:
+        if parts["training"] is None:
+            raise ModelFileError("it has the best weights of a run, and no training state")
+        _refuse(counter_fault("best", documents["best"]))
+        parts["best"] = documents["best"]
+    _refuse(value_fault(tensors))
+    weights = expected_tensors(architecture)
+    parts["tensors"] = {name: tensors[name] for name in weights}
+    own = ("state.", "optimizer.")
+    parts["training_tensors"] = {name: array for name, array in tensors.items() if name.startswith(own)}
+    parts["best_tensors"] = _under("best", tensors)
+    for part in ("run", "labels"):
+        if part in documents:
+            if not isinstance(documents[part], dict):
+                raise ModelFileError(f"its {part} is not a JSON object")
+            parts[part] = StoredRecord(documents[part], _under(part, tensors))
+    parts["gradient_rms"] = tensors.get("gradient_rms")
+    return parts
+
+
+def _under(part: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the tensors of one part, without its name."""
+    return {name.removeprefix(f"{part}."): array for name, array in tensors.items() if name.startswith(f"{part}.")}
+
+
+def _training(tensors: dict[str, Array], version: int) -> dict[str, Any]:
+    """Return the checked document of the training state, with its history."""
+    if version < 3:
+        document = old_training(tensors["training"].tobytes(), version)
+        if isinstance(document, dict):
+            _refuse(history_fault(document.get("history")))
+    else:
+        document = bounded_json(tensors["training"].tobytes(), "training")
+    _refuse(training_fault(document, tensors))
+    if version >= 3:
+        columns = document.pop("history", None)
+        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+            raise ModelFileError("its training has no history, or none with names")
+        table = HistoryTable(columns, *(tensors[f"history.{part}"] for part in ("kinds", "bits", "texts")))
+        _refuse(table.fault())
+        document["history"] = table
+    checked: dict[str, Any] = document
+    return checked
 
 
 def _refuse(fault: str | None) -> None:
     if fault:
-        raise ModelFileError(f"{fault}; {_DAMAGED}")
+        raise ModelFileError(fault)
 
 
 def _checked_version(metadata: Mapping[str, str]) -> int:
@@ -272,43 +365,18 @@ def _checked_version(metadata: Mapping[str, str]) -> int:
     return int(version)
 
 
-def _document(documents: Mapping[str, str | bytes], key: str) -> Any:
-    """Parse one JSON document."""
-    if key not in documents:
-        _refuse(f"it has no {key}")
-    try:
-        return json.loads(documents[key])
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"its {key} is not readable JSON; {_DAMAGED}") from error
-
-
-def _json(document: Any) -> str:
-    return json.dumps(document, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    """Make NumPy's scalars and arrays, which parameters and generator states contain, fit for JSON."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"a model file holds what JSON can, not {value!r} of type {type(value).__name__}")
-
-
-def _declare(array: NDArray[Any]) -> Declared:
-    return Declared(DTYPES.get(array.dtype.name, array.dtype.name), array.shape)
-
-
-def _portable(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array itself where it is contiguous and little-endian, as it must be in the file."""
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-
-
-def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> str:
+def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
     """Hash all that a file says, whatever the order in which it says it."""
     digest = hashlib.sha256()
-    covered = sorted((key, value) for key, value in metadata.items() if key != "checksum")
-    digest.update(json.dumps(covered).encode())
+    separator = "["
+    for key in sorted(metadata.keys() - {"checksum"}):
+        digest.update(f"{separator}[{json.dumps(key)}, ".encode())
+        digest.update(json.dumps(metadata[key]).encode())
+        digest.update(b"]")
+        separator = ", "
+    digest.update(b"]" if separator == ", " else b"[]")
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(json.dumps([name, tensor.dtype.name, tensor.shape]).encode())
-        digest.update(_portable(tensor).reshape(-1).view(np.uint8).data)
+        digest.update(tensor_bytes(tensor))
     return digest.hexdigest()

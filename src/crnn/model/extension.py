@@ -46,6 +46,7 @@ def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelS
         state,
         vocabulary=vocabulary,
         layout=layout,
+        gradient_rms=None,
         params=_widened(state.params, state.layout, layout, places, rarest),
         optimizer_state={
             name: _widened(flat, state.layout, layout, places, None) for name, flat in state.optimizer_state.items()

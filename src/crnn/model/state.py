@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,10 +14,29 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..settings import OPTIMIZERS, Settings
 from ..text.vocabulary import Vocabulary
+from .gate import Gate
 from .layout import Layout, initialise
+from .stored_record import StoredRecord
 
 Array = NDArray[Any]
 Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
+Records = list[dict[str, Any]]
+
+
+class _Deferred:
+    """An attribute that holds a list of records, or at first the function that makes it: a file's history is long."""
+
+    def __get__(self, state: Any, owner: Any = None) -> Records:
+        if state is None:
+            raise AttributeError("history")  # dataclasses ask the class for a default: there is none
+        value = vars(state)["history"]
+        if callable(value):
+            value = vars(state)["history"] = value()
+        records: Records = value
+        return records
+
+    def __set__(self, state: Any, value: Records | Callable[[], Records]) -> None:
+        vars(state)["history"] = value
 
 
 @dataclass(eq=False)  # arrays have no single truth value
@@ -51,7 +71,13 @@ class ModelState:
     loss_length : int
         T of the chunks that `smooth_loss` refers to.
     history : list of dict
-        The records of training.
+        The records of training; a function that returns them may be assigned, and is called when they are first read.
+    gradient_rms : array of float16 or None
+        Root mean squares of the gradients before `optimizer_state` was zero, from a file: see `gradient_rms.py`.
+    labels : StoredRecord or None
+        What a model that is told labels knows of them.
+    gate : Gate
+        Keeps steps of training and copies made by other threads apart. States that share arrays share it.
 
     Examples
     --------
@@ -76,7 +102,10 @@ class ModelState:
     n_steps: int
     smooth_loss: float
     loss_length: int
-    history: list[dict[str, Any]]
+    history: _Deferred = _Deferred()
+    gradient_rms: Array | None = None
+    labels: StoredRecord | None = None
+    gate: Gate = field(default_factory=Gate, repr=False)
 
     @classmethod
     def initial(
@@ -144,6 +173,7 @@ class ModelState:
             hidden=tuple(array.copy() for array in self.hidden),
             rng=copy.deepcopy(self.rng),
             history=list(self.history),
+            gate=Gate(),
         )
 
     def restore(self, snapshot: ModelState) -> None:

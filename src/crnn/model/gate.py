@@ -1,0 +1,69 @@
+"""Gate: a thread that copies a model waits for the end of a training step, and training waits for the copy."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakValueDictionary
+
+
+class Gate:
+    """Keeps steps of training and copies of the state apart; copies do not starve.
+
+    Training spends nearly all its time in steps. A copy therefore takes its turn first and waits for the running steps
+    second; the next steps wait for the turn. Both locks let the thread through that holds them: a signal handler that
+    saves the model may run between two steps.
+
+    Examples
+    --------
+    >>> gate = Gate()
+    >>> with gate.steps(), gate.copying():
+    ...     pass
+    """
+
+    def __init__(self) -> None:
+        self._turn, self._state = threading.RLock(), threading.RLock()
+        _gates[id(self)] = self
+
+    @contextmanager
+    def steps(self) -> Iterator[None]:
+        """Take steps, after the copies that are waiting."""
+        with self._turn:
+            pass
+        with self._state:
+            yield
+
+    @contextmanager
+    def copying(self) -> Iterator[None]:
+        """Copy the state between two steps."""
+        with self._turn, self._state:
+            yield
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make a pickled or copied state have a gate of its own."""
+        return Gate, ()
+
+    def __eq__(self, other: object) -> bool:
+        """Say that two gates are equal: nothing in them is part of a model."""
+        return isinstance(other, Gate)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def open(self) -> None:
+        """Forget who holds the locks: after a fork these threads are not there."""
+        self._turn, self._state = threading.RLock(), threading.RLock()
+
+
+_gates: WeakValueDictionary[int, Gate] = WeakValueDictionary()
+
+
+def _open_all() -> None:
+    for gate in list(_gates.values()):
+        gate.open()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open_all)

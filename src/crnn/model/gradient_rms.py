@@ -1,0 +1,58 @@
+"""Root mean squares of the gradients of training, for each weight: what a later adaptation scales its steps by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .state import ModelState
+
+Array = NDArray[Any]
+
+
+def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
+    """Return the root mean square of each weight's gradient in training, as float16, or None if it is not known.
+
+    It comes from the optimizer state. A model that was loaded from a file of weights alone, and not trained since, has
+    what that file holds. Half precision is enough for a scale, and adds only half to a file of weights.
+
+    Parameters
+    ----------
+    state : ModelState
+    beta_2 : float
+        Adam's, for its bias correction.
+
+    Returns
+    -------
+    array of float16, shape (n_weights,), or None
+        In the order of `Layout.torch_named`, each tensor flat, without padding.
+
+    Examples
+    --------
+    >>> from crnn.text.vocabulary import Vocabulary
+    >>> from crnn.model.layout import Layout
+    >>> vocabulary = Vocabulary.from_text("abcd")
+    >>> layout = Layout(len(vocabulary), 3, np.dtype("float32"))
+    >>> state = ModelState.initial(layout, vocabulary, np.random.default_rng(0), optimizer="adagrad")
+    >>> state.optimizer_state["sum"][:] = 36.0
+    >>> state.n_steps = 9
+    >>> gradient_rms(state, beta_2=0.999)[:3]
+    array([2., 2., 2.], dtype=float16)
+    """
+    steps = state.n_steps - state.optimizer_start
+    if steps <= 0:
+        return state.gradient_rms
+    if state.optimizer == "adagrad":
+        squares, factor = state.optimizer_state["sum"], 1.0 / steps
+    elif state.optimizer == "rmsprop":
+        squares, factor = state.optimizer_state["square_avg"], 1.0
+    else:
+        squares, factor = state.optimizer_state["exp_avg_sq"], 1.0 / (1.0 - beta_2**steps)
+    limits = np.finfo(np.float16)
+    parts = []
+    for array in state.layout.torch_named(squares).values():
+        root = np.sqrt(array.ravel() * factor)
+        parts.append(np.clip(root, 0.0, float(limits.max)).astype(np.float16))
+    return np.concatenate(parts)
