@@ -25,6 +25,7 @@ LAYERS = [
     ["training"],
     ["files"],
     ["export"],
+    ["resumable_training"],
     ["char_rnn", "build_info"],
     ["reference"],
     ["plot"],

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -14,27 +12,14 @@ from numpy.typing import ArrayLike
 from .errors import InvalidInputError
 from .export.export_methods import ExportMethods
 from .files import checkpoint
-from .inference.language_model import LanguageModel
-from .model.extension import extended, widened
-from .model.layout import Layout
-from .model.state import ModelState
-from .settings import OPTIMIZERS, Settings, checked, generator, real, threads, whole
+from .resumable_training import ResumableTraining
+from .settings import checked, real, threads, whole
 from .text.sources import TextLike, text_source
-from .training.budget import Budget
-from .training.data_summary import data_summary
-from .training.exclusive import exclusive_training
-from .training.memory_need import check_memory
-from .training.run import TrainingRun, streams_for
-from .training.sample_weight import checked_weights
+from .training.preparation import Call
 from .training.text_gradient import TextGradient, text_gradient
-from .training.trainer import threads_for
-from .training.validation import training_and_validation_ids
-
-SAMPLES = 5  # documents that verbose=2 shows at a time
-SAMPLE_LENGTH = 200  # symbols of a running text that it shows
 
 
-class CharRNN(LanguageModel, ExportMethods):
+class CharRNN(ResumableTraining, ExportMethods):
     """A character-level recurrent language model: tanh, GRU or LSTM layers, truncated back-propagation.
 
     With the defaults this is min-char-rnn, number for number (in float64). The text is read from left to right in
@@ -229,7 +214,12 @@ class CharRNN(LanguageModel, ExportMethods):
     # ---------------------------------------------------------------- training
 
     def fit(
-        self, X: TextLike, y: None = None, *, validation: TextLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: TextLike,
+        y: None = None,
+        *,
+        validation: TextLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Train a new model on a text, or on many short ones.
 
@@ -289,11 +279,9 @@ class CharRNN(LanguageModel, ExportMethods):
         >>> bool(counted.score(["Anna"]) > counted.score(["Bob"]))
         True
         """
-        with exclusive_training(self):
-            limited = self.max_steps is not None or self.max_seconds is not None
-            max_epochs = None if limited else self.epochs
-            self._learn(X, validation, sample_weight, state=None, max_epochs=max_epochs)
-        return self
+        limited = self.max_steps is not None or self.max_seconds is not None
+        call = Call(X, validation, sample_weight, None if limited else self.epochs)
+        return self._train(call, anew=True)
 
     def partial_fit(
         self,
@@ -307,13 +295,15 @@ class CharRNN(LanguageModel, ExportMethods):
     ) -> Self:
         """Go on training with a text, from the weights, optimizer state and hidden state of the model.
 
-        Training starts at the first character of `X` and reads it once, or `epochs` times, but takes at most
-        `max_steps` steps. With `max_seconds` and without `epochs` it reads the text as often as there is time for. The
-        schedule begins anew with each call. A model that is not fitted starts anew, with the vocabulary of this text.
+        Training starts at the first character of `X`, wherever the last call ended, and reads it once, or `epochs`
+        times, but takes at most `max_steps` steps. With `max_seconds` and without `epochs` it reads the text as often
+        as there is time for. The schedule, its warm-up and patience begin anew with each call. A model that is not
+        fitted starts anew, with the vocabulary of this text.
 
-        The hidden state is zeroed where `fit` zeroes it: when fewer characters than another whole chunk are left of
-        the text. So a text of up to `seq_length` + 1 characters starts from zero. If `batch_size` was changed, the
-        hidden state starts from zero as well.
+        The first chunk starts from the hidden state that the model has, so that the blocks of a long text can be given
+        one after another. The hidden state is zeroed where `fit` zeroes it: when fewer characters than another whole
+        chunk are left of the text. So a text of up to `seq_length` + 1 characters starts from zero. If `batch_size` was
+        changed, the hidden state starts from zero as well.
 
         Parameters
         ----------
@@ -355,81 +345,10 @@ class CharRNN(LanguageModel, ExportMethods):
         >>> model.vocabulary_
         Vocabulary(11 characters: ' abcdehlorw')
         """
-        with exclusive_training(self):
-            state = self._learned if self._is_fitted else None
-            usual = 1 if self.max_seconds is None else None
-            max_epochs = usual if epochs is None else checked("epochs", epochs)
-            self._learn(X, validation, sample_weight, state=state, max_epochs=max_epochs, extend=extend_vocabulary)
-        return self
-
-    def _learn(
-        self,
-        X: TextLike,
-        validation: TextLike | None,
-        sample_weight: ArrayLike | None,
-        *,
-        state: ModelState | None,
-        max_epochs: int | None,
-        extend: bool = False,
-    ) -> None:
-        """Train a new state, or carry `state` on, to the first of `max_seconds`, `max_steps` and `max_epochs`."""
-        start = time.perf_counter()
-        settings = Settings.check(self.get_params())
-        source = text_source(X)
-        held_out = None if validation is None else text_source(validation, "validation")
-        if state is None:
-            vocabulary, n_steps = source.vocabulary(settings.min_count, given=settings.vocabulary), 0
-        else:
-            state.check(settings)
-            vocabulary, n_steps = state.vocabulary, state.n_steps
-            if extend:
-                found = source.vocabulary(boundary=vocabulary.boundary is not None)
-                vocabulary = extended(vocabulary, found)
-        ids, validation_ids = training_and_validation_ids(source, held_out, vocabulary, settings)
-        rng = generator(settings.random_state)  # checked even where it is not used
-        rng = rng if state is None else state.rng
-        weights = None if sample_weight is None else checked_weights(sample_weight, source, vocabulary)
-        streams = streams_for(ids, vocabulary, settings, rng, n_steps, weights)
-        layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
-        check_memory(
-            layout,
-            streams,
-            len(OPTIMIZERS[settings.optimizer].state),
-            threads_for(layout, streams, settings.n_threads),
-            keep_best=validation_ids is not None and settings.restore_best,
-        )
-        options: Any = {name: getattr(settings, name) for name in ("optimizer", "batch_size", "seq_length")}
-        if state is None:
-            state = ModelState.initial(layout, vocabulary, rng, init_scale=settings.init_scale, **options)
-        else:
-            state = state.carried_on(**options)
-            if vocabulary is not state.vocabulary:
-                state = widened(state, vocabulary, layout)
-        budget = Budget.of_call(settings, streams.steps_per_epoch, max_epochs)
-        callbacks = [partial(callback, self) for callback in settings.callbacks]
-        run = TrainingRun(
-            state,
-            settings,
-            streams,
-            budget,
-            validation_ids,
-            start=start,
-            callbacks=callbacks,
-            summary=data_summary(ids, validation_ids, vocabulary) if settings.verbose else "",
-            sample=self._samples,
-        )
-        self._learned = state
-        try:
-            run.run()
-        finally:
-            self._learned = run.final_state  # one assignment: a second Ctrl-C comes before or after it
-
-    def _samples(self) -> Iterable[str | bytes]:
-        """Return samples for ``verbose=2`` to show."""
-        if self.vocabulary_.boundary is None:
-            return [self.sample(SAMPLE_LENGTH)]
-        samples: list[str | bytes] = self.sample(SAMPLE_LENGTH, num_samples=SAMPLES)
-        return samples
+        usual = 1 if self.max_seconds is None else None
+        max_epochs = usual if epochs is None else checked("epochs", epochs)
+        call = Call(X, validation, sample_weight, max_epochs, extend_vocabulary)
+        return self._train(call)
 
     @classmethod
     def recommended(

@@ -194,7 +194,7 @@ def test_documents_are_trained_on_block_after_block(kind, monkeypatch):
     memories = [layout.tensors(flat.copy()) for flat in trainer.optimizer_state]
     state = tuple(array.copy() for array in trainer.hidden)
     again = documents_trainer(kind, B=B, T=T).streams
-    again.position = trainer._block_position
+    again.position = trainer.block_start.position
     with trainer:
         for n in (1, 7, 20, 3):
             trainer.advance(np.full(n, 0.03))

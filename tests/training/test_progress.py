@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN
-from crnn.char_rnn import SAMPLE_LENGTH
+from crnn.resumable_training import SAMPLE_LENGTH
 from crnn.training import progress
 from crnn.training import run as training
 from crnn.training.budget import Budget

@@ -34,7 +34,7 @@ class Clock:
         fake = SimpleNamespace(perf_counter=lambda: self.now)
         for module in (training, validation):
             monkeypatch.setattr(module, "time", fake)
-        monkeypatch.setattr("crnn.char_rnn.time", fake)
+        monkeypatch.setattr("crnn.resumable_training.time", fake)
         advance, evaluate = Trainer.advance, validation.evaluate
 
         def timed_advance(trainer, rates):
@@ -298,6 +298,11 @@ def test_the_gradient_norm_is_that_before_clipping():
     for parameters in ({"clip": None}, {"clip": 0.001}, {"clip_norm": 0.01}):
         model = small(1, dtype="float64", **parameters).fit(TEXT)
         assert model.history_[0]["gradient_norm"] == pytest.approx(norm, rel=1e-9)
+
+
+def test_epochs_are_counted_from_the_start_of_the_call():
+    model = small(10).fit(TEXT).set_params(max_steps=20).partial_fit(TEXT[:32])
+    assert [(r["step"], r["epoch"]) for r in model.history_[10:]] == [(10 + n, n / 6) for n in range(1, 7)]
 
 
 def test_records_of_validation_are_records_among_the_others():

@@ -265,13 +265,6 @@ def test_training_puts_the_treatment_of_denormal_numbers_back(B):
 # --------------------------------------------------------------- between the pieces
 
 
-def test_epochs_are_counted_from_the_start_of_the_call():
-    run = Run(*start(), T=T, n_steps=100)
-    seen = []
-    run.steps(5, 5, 7, after_each=lambda: seen.append((run.cursor.n_steps, run.trainer.epoch)))
-    assert seen == [(n, (n - 100) / run.streams.steps_per_epoch) for n in (105, 110, 117)]
-
-
 def test_the_state_is_stored_after_each_piece():
     run = Run(*start(B=3), T=T, n_threads=2)
     after = {n: Run(*start(B=3), T=T, n_threads=2).steps(n).state for n in (2, 4)}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from .codes import Kind, Text, byte_view, collect, kind_of
 from .documents import join, pack
+from .fingerprint import Fingerprint, fingerprint
 from .input_checks import refuse_other_collections, warn_of_file_name
 from .utf8_file import utf8_blocks
 from .vocabulary import Ids, Vocabulary
@@ -194,6 +195,10 @@ class TextSource(ABC):
         ids = self._ids(vocabulary)
         return pack(ids, self._document_lengths(ids), vocabulary.boundary)
 
+    def fingerprint(self) -> Fingerprint:
+        """Return what tells this text from another; a text is read block by block."""
+        return fingerprint(self.kind, self.blocks())
+
     @abstractmethod
     def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]: ...
 
@@ -307,6 +312,10 @@ class DocumentsSource(TextSource):
     def max_length(self) -> int:
         """The number of symbols, boundaries included."""
         return self._joined.max_length + len(self.lengths) + 1
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what tells these documents from others."""
+        return fingerprint(self.kind, self.blocks(), self.lengths)
 
     def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
         return self._joined.blocks(block_size)

@@ -1,4 +1,4 @@
-"""Exclusive training: a model is trained by one call at a time."""
+"""Exclusive training: a model is trained by one call at a time, and any thread may ask that call to stop."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from contextlib import contextmanager
 
 from ..errors import InvalidInputError
 
-_in_training: dict[int, object] = {}  # models being trained, by id: a second call raises
+__all__ = ["StopRequest", "exclusive_training", "request_stop"]
+
+
+class StopRequest:
+    """Whether a call of training has been asked to end after the current step."""
+
+    made = False
+
+
+_in_training: dict[int, StopRequest] = {}  # models being trained, by id: a second call raises
 
 
 @contextmanager
-def exclusive_training(model: object) -> Iterator[None]:
-    """Mark a model as being trained.
+def exclusive_training(model: object) -> Iterator[StopRequest]:
+    """Mark a model as being trained; the call polls the stop request that this gives.
 
     Raises
     ------
@@ -28,11 +37,27 @@ def exclusive_training(model: object) -> Iterator[None]:
     Traceback (most recent call last):
     crnn.errors.InvalidInputError: this model is being trained by another call: wait for its end, or train a copy
     """
-    call = object()
+    call = StopRequest()
     try:  # before the entry is made, since Ctrl-C may come between any two instructions
         if _in_training.setdefault(id(model), call) is not call:
             raise InvalidInputError("this model is being trained by another call: wait for its end, or train a copy")
-        yield
+        yield call
     finally:
         if _in_training.get(id(model)) is call:
             del _in_training[id(model)]
+
+
+def request_stop(model: object) -> None:
+    """Ask the call that is training a model, if there is one, to end after the current step.
+
+    Examples
+    --------
+    >>> model = object()
+    >>> with exclusive_training(model) as call:
+    ...     request_stop(model)
+    ...     call.made
+    True
+    """
+    call = _in_training.get(id(model))
+    if call is not None:
+        call.made = True

@@ -14,7 +14,15 @@ from ..text.streams import Streams
 GB = 1e9
 
 
-def check_memory(layout: Layout, streams: Streams, optimizer_arrays: int, n_threads: int, *, keep_best: bool) -> None:
+def check_memory(
+    layout: Layout,
+    streams: Streams,
+    optimizer_arrays: int,
+    n_threads: int,
+    *,
+    keep_best: bool,
+    checkpoints: bool = False,
+) -> None:
     """Raise if training needs more memory than is available.
 
     Parameters
@@ -29,6 +37,8 @@ def check_memory(layout: Layout, streams: Streams, optimizer_arrays: int, n_thre
         Threads, each with a gradient of its own.
     keep_best : bool
         Whether the best weights are kept beside the last ones.
+    checkpoints : bool, default=False
+        Whether snapshots are written to a file meanwhile.
 
     Raises
     ------
@@ -42,7 +52,9 @@ def check_memory(layout: Layout, streams: Streams, optimizer_arrays: int, n_thre
     >>> streams = TextStreams(np.zeros(9, np.uint8))
     >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, 1, keep_best=False)
     """
-    needed = training_bytes(layout, streams, optimizer_arrays, n_threads, keep_best=keep_best)
+    needed = training_bytes(
+        layout, streams, optimizer_arrays, n_threads, keep_best=keep_best, checkpoints=checkpoints
+    )
     available = available_bytes()
     if available is not None and needed > available:
         raise InvalidInputError(
@@ -52,7 +64,15 @@ def check_memory(layout: Layout, streams: Streams, optimizer_arrays: int, n_thre
         )
 
 
-def training_bytes(layout: Layout, streams: Streams, optimizer_arrays: int, n_threads: int, *, keep_best: bool) -> int:
+def training_bytes(
+    layout: Layout,
+    streams: Streams,
+    optimizer_arrays: int,
+    n_threads: int,
+    *,
+    keep_best: bool,
+    checkpoints: bool = False,
+) -> int:
     """Return about how many bytes training takes apart from the text; arguments as for `check_memory`.
 
     Examples
@@ -66,6 +86,8 @@ def training_bytes(layout: Layout, streams: Streams, optimizer_arrays: int, n_th
     T, B, H, V, L = streams.seq_length, streams.batch_size, layout.hidden_size, layout.vocab_size, layout.num_layers
     vectors = 2 * (1 + optimizer_arrays)  # weights and optimizer state, and a snapshot of them
     vectors += 1 + optimizer_arrays if keep_best else 0
+    # A snapshot; as the parts of a file, with the best weights; and the bytes of the file.
+    vectors += (1 + optimizer_arrays) * (5 if keep_best else 3) if checkpoints else 0
     vectors += n_threads  # gradients
     vectors += 2  # weights packed for products with them and with their transpose
     states = L * (T + 1) * B * H * len(layout.kind.states)

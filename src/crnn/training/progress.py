@@ -37,6 +37,8 @@ class Progress:
         A line that is shown first.
     sample : function
         Returns samples of the model as it is now.
+    elapsed : float, default=0.0
+        Seconds that the call had taken before it was interrupted.
 
     Examples
     --------
@@ -52,12 +54,14 @@ class Progress:
         verbose: int,
         summary: str,
         sample: Callable[[], Iterable[str | bytes]],
+        elapsed: float = 0.0,
     ) -> None:
         self._budget, self._chars_per_step = budget, chars_per_step
         self._verbose, self._summary, self._sample = verbose, summary, sample
         self._display: _Display | None = None
         self._validation = ""
-        self._start = self._last_sample = time.perf_counter()
+        self._last_sample = time.perf_counter()
+        self._start = self._last_sample - elapsed
 
     def __enter__(self) -> Self:
         if self._verbose and sys.stderr is not None:

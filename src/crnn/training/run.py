@@ -6,28 +6,41 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DivergenceError, InvalidInputError
 from ..model.state import ModelState
 from ..settings import Settings
 from ..text.document_streams import DocumentStreams
+from ..text.fingerprint import Fingerprint
 from ..text.streams import Streams
 from ..text.text_streams import TextStreams
 from ..text.vocabulary import Vocabulary
 from .budget import Budget
+from .checkpoint_writer import CheckpointWriter
+from .exclusive import StopRequest
 from .progress import Progress
+from .run_state import DIVERGED, FINISHED, RUNNING, PollState, RunState
 from .schedule import Schedule
 from .step_settings import StepSettings
 from .trainer import Trainer, threads_for
-from .validation import Validation
+from .validation import Validation, ValidationState
 
 POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
 GROWTH = 10  # the steps from one poll to the next grow at most by this factor: the first steps are slow
 HISTORY_LENGTH = 200  # at most so many records of a call of so many steps; usually one for each 100 steps, at least 20
 HISTORY_PART = 1 / 100  # of the time, between two records of a call of so many seconds
+
+
+class Checkpoints(NamedTuple):
+    """How a run is written to a file, and what tells its texts from others."""
+
+    writer: CheckpointWriter
+    texts: dict[str, Fingerprint]
+    sample_weight: NDArray[np.float64] | None
 
 
 class TrainingRun:
@@ -47,13 +60,17 @@ class TrainingRun:
     validation_ids : array or None
         The text whose loss is measured now and then.
     start : float
-        When the call began, by `time.perf_counter`.
+        When the call began, by `time.perf_counter`; if it was interrupted, less the seconds that it had taken.
     callbacks : sequence of functions
         Each is called with the newest record; True ends the training.
     summary : str
         The line that ``verbose=1`` shows first.
     sample : function
         Returns the samples that ``verbose=2`` shows.
+    stop : StopRequest
+    checkpoints : Checkpoints, optional
+    resumed : RunState, optional
+        Where the call was interrupted; `state` is that of the same moment.
     """
 
     def __init__(
@@ -68,35 +85,40 @@ class TrainingRun:
         callbacks: Sequence[Callable[[dict[str, Any]], Any]],
         summary: str,
         sample: Callable[[], Iterable[str | bytes]],
+        stop: StopRequest,
+        checkpoints: Checkpoints | None = None,
+        resumed: RunState | None = None,
     ) -> None:
-        self._state, self._settings, self._callbacks = state, settings, callbacks
-        self._budget, self._start = budget, start
-        self._first_step = state.n_steps
+        self.state, self._settings, self._callbacks = state, settings, callbacks
+        self._budget, self._start, self._stop, self._checkpoints = budget, start, stop, checkpoints
+        self._first_step = state.n_steps if resumed is None else resumed.first_step
         self._per_epoch = streams.steps_per_epoch
         self._chars_per_step = streams.seq_length * streams.batch_size
         self._schedule = Schedule(settings.schedule, settings.learning_rate, settings.warmup)
+        self._step_settings = StepSettings.of(settings, state.rng)
+        if resumed is not None:
+            self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
+            restore_position(streams, resumed.position)
         self._trainer = Trainer(
             state,
             streams,
-            StepSettings.of(settings, state.rng),
+            self._step_settings,
             n_threads=threads_for(state.layout, streams, settings.n_threads),
             boundary=state.vocabulary.boundary,
+            block_step=None if resumed is None else resumed.block_step,
         )
         self._progress = Progress(
-            budget, self._chars_per_step, verbose=settings.verbose, summary=summary, sample=sample
-        )
-        self._validation: Validation | None = None
-        if validation_ids is not None:
-            self._validation = Validation(
-                validation_ids,
-                budget,
-                (streams.seq_length, streams.batch_size),
-                every=settings.eval_every,
-                patience=settings.patience,
-                n_threads=settings.n_threads,
-                boundary=state.vocabulary.boundary,
-            )
+            budget, self._chars_per_step, verbose=settings.verbose, summary=summary, sample=sample,
+            elapsed=0.0 if resumed is None else resumed.seconds,
+        )  # fmt: skip
+        self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
         self._best: ModelState | None = None  # a snapshot at the lowest validation loss, if training went on since
+        if resumed is not None:
+            self._polled, self._best = resumed.polled, resumed.best
+            self._trainer.cursor.last_loss = resumed.last_loss
+            self._trainer.cursor.gradient_norm = resumed.gradient_norm
+        self._history_length = len(state.history)  # at the last poll
+        self._validation = self._validation_of(validation_ids, streams)
         self._every: int | None = None  # steps between two records
         if budget.seconds is None:
             n_steps = budget.n_steps or 0
@@ -104,34 +126,64 @@ class TrainingRun:
         self._steps_per_poll = 1
         self._seconds_per_step = 0.0  # since the last poll; not known yet
         self._rate = settings.learning_rate  # of the last step
-        self._recorded = (self._first_step, state.smooth_loss, 0.0)  # step, smoothed loss and time of a record
-        self._stopped = False
+        self._recorded = self._polled[1:4]  # step, smoothed loss and time of a record
+        self._stopped = self._polled.stopped
+        self._last_record: dict[str, Any] = state.history[-1] if state.history else {}
+
+    def _validation_of(self, ids: NDArray[Any] | None, streams: Streams) -> Validation | None:
+        if ids is None:
+            return None
+        return Validation(
+            ids,
+            self._budget,
+            (streams.seq_length, streams.batch_size),
+            every=self._settings.eval_every,
+            patience=self._settings.patience,
+            n_threads=self._settings.n_threads,
+            boundary=self.state.vocabulary.boundary,
+            state=self._polled.validation,
+        )
 
     def run(self) -> None:
-        """Train to the end of the budget, or until patience or a callback ends it.
+        """Train to the end of the budget, or until patience, a callback or a stop request ends it.
 
-        However it ends, the state is that after the last complete update.
+        However it ends, the state is that after the last complete update, and so is the checkpoint if there is one.
         """
-        with self._progress, self._trainer:
-            self._steps()
+        outcome = RUNNING
+        try:
+            with self._progress, self._trainer:
+                self._steps()
+            outcome = FINISHED
+        except DivergenceError:
+            outcome = DIVERGED
+            raise
+        finally:
+            if self._checkpoints:
+                self._write_last_checkpoint(self._checkpoints.writer, outcome)
 
     @property
     def final_state(self) -> ModelState:
         """The state that the model shall keep: with a lower validation loss in the past, the snapshot of then."""
         if self._best is None:
-            return self._state
-        return replace(self._best, history=self._state.history, rng=self._state.rng)
+            return self.state
+        return replace(self._best, history=self.state.history, rng=self.state.rng)
 
     def _steps(self) -> None:
+        if self._checkpoints:
+            self._checkpoints.writer.begin(self._done, self._seconds)
+        if self._done > self._polled.step:  # the call was interrupted between these steps and the end of their poll
+            self._rate = float(self._rates_of(self._done - 1, 1)[-1])
+            self._poll()
         while not self._stopped and (n := self._steps_to_poll()):
             start = time.perf_counter()
-            rates = self._rates(n)
+            rates = self._rates_of(self._done, n)
             self._trainer.advance(rates)
             self._rate = float(rates[-1])
             self._seconds_per_step = (time.perf_counter() - start) / n
             wanted = round(POLL_SECONDS / max(self._seconds_per_step, 1e-9))
             self._steps_per_poll = max(1, min(wanted, GROWTH * self._steps_per_poll))
             self._poll()
+            self._write_checkpoint_if_due()
         self._trainer.finish()
         if self._validation and self._done and not self._validation.measured(self._done):  # a callback ended it
             self._last_record["validation_loss"] = self._validate(self._validation, over=True)
@@ -146,24 +198,30 @@ class TrainingRun:
             self._trainer.finish()
         loss: float | None = None
         validation = self._validation
+        if validation:
+            validation.state = self._polled.validation  # a poll that was interrupted is repeated
         if validation and (over or validation.due(done, seconds, self._seconds_per_step)):
             loss = self._validate(validation, over=over)
             self._stopped = validation.exhausted
-        self._progress.show(done, self._state.smooth_loss / self._settings.seq_length, loss)
+        self._progress.show(done, self.state.smooth_loss / self._settings.seq_length, loss)
         if over or loss is not None or self._record_due(done, seconds):
             record = self._record(loss)
             for callback in self._callbacks:
                 answer = callback(record)
                 self._stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
             if self._callbacks:  # they may have written to the weights or the hidden state, or assigned a new one
-                self._state.check(self._settings, same_batch_size=True)
+                self.state.check(self._settings, same_batch_size=True)
                 self._trainer.resume_from_arrays()
+        self._stopped |= self._stop.made
+        self._history_length = len(self.state.history)
+        measured = validation.state if validation else ValidationState()
+        self._polled = PollState(done, *self._recorded, self._stopped, measured)
 
     def _validate(self, validation: Validation, *, over: bool) -> float:
         """Return the validation loss, and keep a snapshot if it is the lowest."""
-        loss, improved = validation.measure(self._state.layout, self._state.params, self._done, self._seconds)
+        loss, improved = validation.measure(self.state.layout, self.state.params, self._done, self._seconds)
         if improved and self._settings.restore_best:
-            self._best = None if over else self._state.copy()
+            self._best = None if over else self.state.copy()
         return loss
 
     def _record(self, validation_loss: float | None) -> dict[str, Any]:
@@ -176,7 +234,7 @@ class TrainingRun:
         record = {
             "step": cursor.n_steps,
             "seconds": seconds,
-            "epoch": self._trainer.epoch,
+            "epoch": self._done / self._per_epoch,
             "smooth_loss": cursor.smooth_loss / self._settings.seq_length,
             "train_loss": train_loss / self._settings.seq_length,
             "validation_loss": validation_loss,
@@ -184,7 +242,7 @@ class TrainingRun:
             "gradient_norm": cursor.gradient_norm,
             "chars_per_second": self._done * self._chars_per_step / max(seconds, 1e-9),
         }
-        self._state.history.append(record)
+        self.state.history.append(record)
         self._last_record = record
         return record
 
@@ -192,6 +250,47 @@ class TrainingRun:
         if self._every is not None:
             return done % self._every == 0
         return seconds - self._recorded[2] >= HISTORY_PART * (self._budget.seconds or 0.0)
+
+    # -------------------------------------------------------------- checkpoints
+
+    def _write_checkpoint_if_due(self) -> None:
+        if self._checkpoints and not self._stopped and self._steps_left():
+            writer, done = self._checkpoints.writer, self._done
+            if writer.due(done, self._seconds):
+                snapshot = self._trainer.snapshot()
+                writer.start(snapshot.state, self._run_state(RUNNING), done)
+
+    def _write_last_checkpoint(self, writer: CheckpointWriter, outcome: str) -> None:
+        """Write the finished model, or, if the call was interrupted, where it stands."""
+        if outcome != RUNNING:
+            writer.write_last(self.final_state, self._run_state(outcome))
+            return
+        if not self._done:
+            return
+        # What an interrupted poll has recorded will be recorded again.
+        state = replace(self.state, history=self.state.history[: self._history_length])
+        writer.write_last(state, self._run_state(RUNNING))
+
+    def _run_state(self, outcome: str) -> RunState:
+        checkpoints, block, cursor = self._checkpoints, self._trainer.block_start, self._trainer.cursor
+        assert checkpoints is not None
+        return RunState(
+            outcome=outcome,
+            texts=checkpoints.texts,
+            max_steps=self._budget.n_steps,
+            max_seconds=self._budget.seconds,
+            first_step=self._first_step,
+            dropout_seed=self._step_settings.dropout_seed,
+            seconds=self._seconds,
+            checkpoint_every=checkpoints.writer.every,
+            position=block.position,
+            block_step=block.n_steps,
+            last_loss=cursor.last_loss,
+            gradient_norm=cursor.gradient_norm,
+            polled=self._polled,
+            best=self._best if outcome == RUNNING else None,
+            sample_weight=checkpoints.sample_weight,
+        )
 
     # ------------------------------------------------------------ steps and time
 
@@ -217,13 +316,21 @@ class TrainingRun:
         for every in (self._every, self._validation.every_steps if self._validation else None):
             if every is not None:
                 n = min(n, every - done % every)
-        return int(n)
+        to_checkpoint = self._checkpoints.writer.steps_left(done) if self._checkpoints else None
+        return int(n if to_checkpoint is None else min(n, to_checkpoint))
 
-    def _rates(self, n: int) -> NDArray[np.float64]:
-        """Return the learning rates of the next n steps."""
-        done = self._done
+    def _rates_of(self, done: int, n: int) -> NDArray[np.float64]:
+        """Return the learning rates of n steps, before which the call has taken `done`."""
         progress = self._budget.progress(done, n, self._seconds, self._seconds_per_step)
         return self._schedule.rates(done, progress, (done + np.arange(n)) / self._per_epoch)
+
+
+def restore_position(streams: Streams, position: Any) -> None:
+    """Let streams go on from a position of the same streams that comes from a file."""
+    try:
+        streams.position = position
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise InvalidInputError(f"the position in the text is not one of this text: {error}") from None
 
 
 def streams_for(

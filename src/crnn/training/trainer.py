@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels import core
-from ..errors import DivergenceError
+from ..errors import DivergenceError, InvalidInputError
 from ..model.layout import Layout, aligned_zeros
 from ..model.state import ModelState
 from ..settings import OPTIMIZERS
@@ -29,13 +29,20 @@ SNAPSHOT_SHARE = 0.01  # of the time, at most, that is spent on snapshots: of a 
 Array = NDArray[Any]
 
 
+class BlockStart(NamedTuple):
+    """Where the block begins that is being read. It is replaced as a whole: Ctrl-C may come between any two lines."""
+
+    position: Any  # of the streams
+    n_steps: int  # of the model
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A model in training as it was at one moment."""
 
     state: ModelState
     cursor: core.Cursor
-    position: Any  # of the streams, before the block in which the cursor stands
+    block_start: BlockStart
 
 
 class Trainer:
@@ -56,6 +63,8 @@ class Trainer:
         more where the weights are too many for the cache of a single core: see `threads.group_size`.
     boundary : int, optional
         The symbol at which a stream's hidden state becomes zero.
+    block_step : int, optional
+        `n_steps` of the model at the block that comes next, if a call goes on within a block.
     reduce : callable, optional
         Adds up the gradients of several processes: see `Team`.
     """
@@ -69,6 +78,7 @@ class Trainer:
         n_threads: int = 1,
         threads_per_group: int | None = None,
         boundary: int | None = None,
+        block_step: int | None = None,
         reduce: Callable[[Array], None] | None = None,
     ) -> None:
         self.state, self.streams = state, streams
@@ -96,9 +106,9 @@ class Trainer:
         self.team = Team(self.network, layout, T, parts, settings.dropout > 0, size, reduce)
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
-        self._first_step = self._stored_step = state.n_steps
+        self._stored_step = state.n_steps
         self._load_arrays()
-        self._read_block()
+        self._read_block(state.n_steps if block_step is None else block_step)
         start = time.perf_counter()
         self._snapshot = self.snapshot()
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
@@ -125,9 +135,9 @@ class Trainer:
         self._store_states()
 
     @property
-    def epoch(self) -> float:
-        """Epochs of this training so far, as a fraction."""
-        return (self.cursor.n_steps - self._first_step) / self.streams.steps_per_epoch
+    def block_start(self) -> BlockStart:
+        """Where the block begins that is being read; after Ctrl-C perhaps one that has just been read to its end."""
+        return self._block_start
 
     def advance(self, rates: NDArray[np.float64]) -> None:
         """Take a step at each of these learning rates.
@@ -167,14 +177,14 @@ class Trainer:
 
     def snapshot(self) -> Snapshot:
         """Return a copy of all that training changes."""
-        return Snapshot(self.state.copy(), self.cursor.copy(), self._block_position)
+        return Snapshot(self.state.copy(), self.cursor.copy(), self._block_start)
 
     def _take_steps(self, rates: NDArray[np.float64]) -> None:
         """Take steps in compiled code, as the first thread on this one and as each other on a helper thread."""
         while len(rates):
             if not self._chunks_left:
-                self._read_block()
-                self.cursor.position = 0
+                self._read_block(self.cursor.n_steps)
+            self.cursor.position = self._position
             n = min(len(rates), self._chunks_left)
             if self._block.loss_weights is not None:
                 n = 1  # the kernel takes the weights of one chunk
@@ -195,14 +205,24 @@ class Trainer:
             shard.loss_weights = np.ascontiguousarray(of_shard, self.layout.dtype)
 
     @property
+    def _position(self) -> int:
+        """Where the next chunk begins in the block."""
+        return (self.cursor.n_steps - self._block_start.n_steps) * self.streams.seq_length
+
+    @property
     def _chunks_left(self) -> int:
         """Chunks of the block that have not been read."""
-        return (self._block.n_transitions - self.cursor.position) // self.streams.seq_length
+        return (self._block.n_transitions - self._position) // self.streams.seq_length
 
-    def _read_block(self) -> None:
-        """Read the next block; its position is kept, from which it can be read again."""
-        self._block_position = self.streams.position
+    def _read_block(self, first_step: int) -> None:
+        """Read the next block, at which the model had taken `first_step` steps."""
+        position = self.streams.position
         self._block = self.streams.next_block()
+        self._block_start = BlockStart(position, first_step)
+        if self._chunks_left < 0:
+            raise InvalidInputError(
+                f"the block at {position} has fewer than the {self.cursor.n_steps - first_step} chunks that were read"
+            )
 
     def _train(self, rank: int, rates: NDArray[np.float64]) -> None:
         try:
@@ -244,8 +264,8 @@ class Trainer:
     def _restore(self, snapshot: Snapshot) -> None:
         """Return to a snapshot, which is used up: its cursor goes on."""
         self.cursor = snapshot.cursor
-        self.streams.position = snapshot.position
-        self._read_block()
+        self.streams.position = snapshot.block_start.position
+        self._read_block(snapshot.block_start.n_steps)
         self.state.restore(snapshot.state)
         for shard in self.team.shards:
             shard.gradient[:] = 0

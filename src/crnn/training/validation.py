@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -23,6 +23,30 @@ PASSES = 3  # training passes over a symbol forward, backward and for the weight
 MIN_ROWS = 8  # fewer streams take hardly less time: the weights have to be read all the same
 
 Array = NDArray[Any]
+
+
+class ValidationState(NamedTuple):
+    """What the measurements of a call have shown so far; each replaces it as a whole.
+
+    Attributes
+    ----------
+    best_loss : float
+        The lowest loss; infinity before the first measurement.
+    since_best : int
+        Measurements since then.
+    last_step : int
+        Steps of the call at the last measurement; -1 before the first one.
+    last_seconds : float
+        Time of the call after it.
+    cost : float or None
+        Seconds that it took.
+    """
+
+    best_loss: float = math.inf
+    since_best: int = 0
+    last_step: int = -1
+    last_seconds: float = 0.0
+    cost: float | None = None
 
 
 class Validation:
@@ -47,6 +71,12 @@ class Validation:
     n_threads : int or None
     boundary : int, optional
         The symbol that separates documents.
+    state : ValidationState, optional
+        Where an interrupted call stood.
+
+    Attributes
+    ----------
+    state : ValidationState
     """
 
     def __init__(
@@ -59,19 +89,17 @@ class Validation:
         patience: int | None,
         n_threads: int | None,
         boundary: int | None = None,
+        state: ValidationState | None = None,
     ) -> None:
         self._ids, self._budget, self._n_threads, self._boundary = ids, budget, n_threads, boundary
         self._patience = math.inf if patience is None else patience
         self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # estimated, in training steps
-        self._cost: float | None = None  # seconds of the last evaluation
-        self._last_seconds, self._last_step = 0.0, -1
+        self.state = ValidationState() if state is None else state
         self._every_seconds = every if isinstance(every, float) else None
         self.every_steps: int | None = every if isinstance(every, int) else None
         if every is None and budget.seconds is None and budget.n_steps:
             affordable = int(SHARE * budget.n_steps / self._cost_in_steps)
             self.every_steps = -(-budget.n_steps // max(1, min(EVALUATIONS, affordable)))
-        self.best_loss = math.inf
-        self._since_best = 0
 
     def due(self, done: int, seconds: float, seconds_per_step: float) -> bool:
         """Say whether an evaluation is due and there is time for it.
@@ -85,7 +113,7 @@ class Validation:
         seconds_per_step : float
             As measured in training so far.
         """
-        cost = self._cost if self._cost is not None else self._cost_in_steps * seconds_per_step
+        cost = self._cost_in_steps * seconds_per_step if self.state.cost is None else self.state.cost
         total = self._budget.seconds
         if total is not None and seconds + cost > total:
             return False  # the loss is measured at the end anyway
@@ -94,27 +122,26 @@ class Validation:
         every = self._every_seconds
         if every is None:
             every = max((total or math.inf) / EVALUATIONS, cost / SHARE)
-        return seconds - self._last_seconds >= every
+        return seconds - self.state.last_seconds >= every
 
     def measured(self, done: int) -> bool:
         """Say whether the loss after this step has been measured."""
-        return done == self._last_step
+        return done == self.state.last_step
 
     def measure(self, layout: Layout, params: Array, done: int, seconds: float) -> tuple[float, bool]:
         """Return the loss, in nats per symbol, and whether it is the best so far."""
         start = time.perf_counter()
         loss = evaluate(layout, params, self._ids, self._n_threads, self._boundary)
-        self._cost = time.perf_counter() - start
-        self._last_seconds, self._last_step = seconds + self._cost, done
-        improved = loss < self.best_loss
-        self._since_best = 0 if improved else self._since_best + 1
-        self.best_loss = min(loss, self.best_loss)
+        cost = time.perf_counter() - start
+        improved = loss < self.state.best_loss
+        since_best = 0 if improved else self.state.since_best + 1
+        self.state = ValidationState(min(loss, self.state.best_loss), since_best, done, seconds + cost, cost)
         return loss, improved
 
     @property
     def exhausted(self) -> bool:
         """Whether the last `patience` evaluations brought no new best."""
-        return self._since_best >= self._patience
+        return self.state.since_best >= self._patience
 
 
 def _rows(steps: int, streams: int) -> int:

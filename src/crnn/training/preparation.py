@@ -1,0 +1,188 @@
+"""Preparation: from the arguments of a call of training to the run, with every check before anything is changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from ..errors import InvalidInputError
+from ..model.extension import extended, widened
+from ..model.layout import Layout
+from ..model.state import ModelState
+from ..settings import OPTIMIZERS, Settings, generator
+from ..text.fingerprint import Fingerprint
+from ..text.sources import TextLike, TextSource, text_source
+from .budget import Budget
+from .checkpoint_writer import CheckpointWriter
+from .data_summary import data_summary
+from .exclusive import StopRequest
+from .memory_need import check_memory
+from .run import Checkpoints, TrainingRun, streams_for
+from .run_state import RunState
+from .sample_weight import checked_weights
+from .trainer import threads_for
+from .validation import training_and_validation_ids
+
+__all__ = ["Call", "Hooks", "check_texts", "checkpoint_path", "prepared_run"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """The arguments of a call of `fit` or `partial_fit`, or of one that finishes such a call.
+
+    Parameters
+    ----------
+    X : text, bytes, path or iterable of texts
+    validation : like X, or None
+    sample_weight : array-like or None
+    max_epochs : int or None
+    extend_vocabulary : bool
+    resumed : RunState or None
+        Where the call was interrupted; the arguments above, but for the texts, then follow from it.
+    """
+
+    X: TextLike
+    validation: TextLike | None = None
+    sample_weight: ArrayLike | None = None
+    max_epochs: int | None = None
+    extend_vocabulary: bool = False
+    resumed: RunState | None = None
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a run calls or polls.
+
+    Parameters
+    ----------
+    callbacks : sequence of functions
+    sample : function
+        Returns the samples that ``verbose=2`` shows.
+    stop : StopRequest
+    writer : CheckpointWriter or None
+    """
+
+    callbacks: Sequence[Callable[[dict[str, Any]], Any]]
+    sample: Callable[[], Iterable[str | bytes]]
+    stop: StopRequest
+    writer: CheckpointWriter | None
+
+
+def prepared_run(call: Call, settings: Settings, state: ModelState | None, start: float, hooks: Hooks) -> TrainingRun:
+    """Return the run of a call of training.
+
+    Parameters
+    ----------
+    call : Call
+    settings : Settings
+    state : ModelState or None
+        That is carried on; None: a new one.
+    start : float
+        When the call began, by `time.perf_counter`.
+    hooks : Hooks
+
+    Raises
+    ------
+    InvalidInputError
+        If a text or a setting cannot be used.
+    """
+    resumed = call.resumed
+    source = text_source(call.X)
+    held_out = None if call.validation is None else text_source(call.validation, "validation")
+    if state is None:
+        vocabulary, n_steps = source.vocabulary(settings.min_count, given=settings.vocabulary), 0
+    else:
+        state.check(settings)
+        vocabulary, n_steps = state.vocabulary, state.n_steps if resumed is None else resumed.first_step
+        if call.extend_vocabulary:
+            vocabulary = extended(vocabulary, source.vocabulary(boundary=vocabulary.boundary is not None))
+    texts = _fingerprints(source, held_out) if resumed or hooks.writer else {}
+    if resumed is not None:
+        _compare(resumed.texts, texts)
+    ids, validation_ids = training_and_validation_ids(source, held_out, vocabulary, settings)
+    rng = generator(settings.random_state)  # checked even where it is not used
+    rng = rng if state is None else state.rng
+    weights = None if resumed is None else resumed.sample_weight
+    if call.sample_weight is not None:
+        weights = checked_weights(call.sample_weight, source, vocabulary)
+    streams = streams_for(ids, vocabulary, settings, rng, n_steps, weights)
+    layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
+    check_memory(
+        layout,
+        streams,
+        len(OPTIMIZERS[settings.optimizer].state),
+        threads_for(layout, streams, settings.n_threads),
+        keep_best=validation_ids is not None and settings.restore_best,
+        checkpoints=hooks.writer is not None,
+    )
+    options: Any = {name: getattr(settings, name) for name in ("optimizer", "batch_size", "seq_length")}
+    if state is None:
+        state = ModelState.initial(layout, vocabulary, rng, init_scale=settings.init_scale, **options)
+    else:
+        state = state.carried_on(**options)
+        if vocabulary is not state.vocabulary:
+            state = widened(state, vocabulary, layout)
+    budget = Budget.of_call(settings, streams.steps_per_epoch, call.max_epochs)
+    if resumed is not None:
+        budget = Budget(resumed.max_steps, resumed.max_seconds)
+    return TrainingRun(
+        state,
+        settings,
+        streams,
+        budget,
+        validation_ids,
+        start=start if resumed is None else start - resumed.seconds,
+        callbacks=hooks.callbacks,
+        summary=data_summary(ids, validation_ids, vocabulary) if settings.verbose else "",
+        sample=hooks.sample,
+        stop=hooks.stop,
+        checkpoints=None if hooks.writer is None else Checkpoints(hooks.writer, texts, weights),
+        resumed=resumed,
+    )
+
+
+def check_texts(expected: dict[str, Fingerprint], X: TextLike, validation: TextLike | None) -> None:
+    """Raise InvalidInputError if a text is not the one that an interrupted call was reading.
+
+    Examples
+    --------
+    >>> check_texts({"X": text_source("to be").fingerprint()}, "to be!", None)
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: X is not the text of the interrupted run: it has 6 characters, not 5
+    """
+    held_out = None if validation is None else text_source(validation, "validation")
+    _compare(expected, _fingerprints(text_source(X), held_out))
+
+
+def _compare(expected: dict[str, Fingerprint], given: dict[str, Fingerprint]) -> None:
+    for name in ("X", "validation"):
+        if name in given and name not in expected:
+            raise InvalidInputError(f"{name} is given, but the interrupted run has none: leave it out")
+        if name in expected and name not in given:
+            raise InvalidInputError(f"{name} is missing: give the text on which the interrupted run measures its loss")
+        difference = expected[name].difference(given[name]) if name in expected else None
+        if difference:
+            raise InvalidInputError(f"{name} is not the text of the interrupted run: {difference}")
+
+
+def _fingerprints(source: TextSource, held_out: TextSource | None) -> dict[str, Fingerprint]:
+    texts = {"X": source.fingerprint()}
+    return texts if held_out is None else texts | {"validation": held_out.fingerprint()}
+
+
+def checkpoint_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as a str; InvalidInputError if it is none.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> checkpoint_path(Path("run.crnn"))
+    'run.crnn'
+    """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise InvalidInputError(f"checkpoint must be the path of a file, as a str or a path object, not {path!r}")
+    return os.fspath(path)
