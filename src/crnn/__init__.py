@@ -4,7 +4,9 @@ from ._version import __version__
 from .build_info import show_config
 from .char_rnn import CharRNN
 from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+from .text.lines import Lines
 from .text.special import BOUNDARY, UNKNOWN
+from .text.text_file import TextFile
 
 __all__ = [
     "BOUNDARY",
@@ -12,8 +14,10 @@ __all__ = [
     "CharRNN",
     "DivergenceError",
     "InvalidInputError",
+    "Lines",
     "ModelFileError",
     "NotFittedError",
+    "TextFile",
     "__version__",
     "show_config",
 ]

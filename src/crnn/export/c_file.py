@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import rel_entr
 
 from .._version import __version__
-from ..files.atomic_file import write_atomically
+from ..atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
 from .int8 import quantize
 from .weights import FittedModel, Weights

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..files.atomic_file import write_atomically
+from ..atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
 from .extras import needed
 from .weights import FittedModel, LayerWeights, Weights

@@ -54,10 +54,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic_file import write_atomically
 from ..errors import InvalidInputError, ModelFileError
 from ..model.stored_record import StoredRecord
 from ..text.vocabulary import Vocabulary
-from .atomic_file import write_atomically
 from .bounded_json import bounded_json, vocabulary_document
 from .checks import (
     Architecture,

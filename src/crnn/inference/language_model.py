@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..settings import MAX_SIZE, threads, whole
 from ..text.documents import n_given
+from ..text.hashed_texts import HashedTexts
 from ..text.input_checks import warn_caller
+from ..text.lines import Lines
 from ..text.sources import TextLike, text_source
 from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
@@ -68,7 +70,8 @@ class LanguageModel(StringFeatures):
         unique : bool, default=False
             Whether all samples must differ: of equal ones the first counts, and others are drawn.
         exclude : iterable of str or bytes, default=()
-            Texts that are not to be returned, such as the documents of the training.
+            Texts that are not to be returned, such as the documents of the training. Of `Lines` only hashes of 64 bits
+            are held, 8 bytes a line: one text in 10¹¹ that is none of 100 million lines is left out as if it were.
         random_state : int, SeedSequence, Generator or None, default=None
             The same seed gives the same text. None: a different one each time.
 
@@ -108,7 +111,7 @@ class LanguageModel(StringFeatures):
         if vocabulary.boundary is not None and n is not None and max_length is None and k == 1 and not len(head):
             _warn_of_length(n)
         n = _length(vocabulary, n, max_length, len(head))
-        excluded = _texts("exclude", exclude, vocabulary)
+        excluded = _excluded(exclude, vocabulary)
         bits, n_threads = root(random_state), threads(self.n_threads)
         network = self._packed("sample", one_row=k == 1)
         context = Context.after(network, ids)
@@ -117,7 +120,7 @@ class LanguageModel(StringFeatures):
             drawn = sampling.sample(network, context, n, samples, controls=checked, bits=bits, n_threads=n_threads)
             return [head + text for text in drawn.decode(vocabulary)]
 
-        if unique or excluded:
+        if unique or len(excluded):
             texts = sampling.distinct(draw, k, unique=bool(unique), exclude=excluded)
         else:
             texts = draw(range(k))
@@ -325,12 +328,15 @@ def _length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
     return LENGTH if vocabulary.boundary is None else max(0, limit - head)
 
 
-def _texts(name: str, texts: Any, vocabulary: Vocabulary) -> frozenset[Any]:
-    """Return a collection of texts, checked to be of the model's kind, as a set."""
+def _excluded(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedTexts:
+    """Return texts that are not to be drawn, checked to be of the model's kind."""
+    if isinstance(texts, Lines):
+        vocabulary.check_kind("" if texts.kind == "characters" else b"", "exclude")
+        return HashedTexts(texts)
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise InvalidInputError(f"{name} must be a list or a set of texts, not {type(texts).__name__}")
+        raise InvalidInputError(f"exclude must be a list or a set of texts, not {type(texts).__name__}")
     found = set()
     for i, text in enumerate(texts):
-        vocabulary.check_kind(text, f"{name}[{i}]")
+        vocabulary.check_kind(text, f"exclude[{i}]")
         found.add(text if isinstance(text, str) else bytes(text))
     return frozenset(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ def sample(
 
 
 def distinct(
-    draw: Callable[[range], list[Any]], num_samples: int, *, unique: bool, exclude: Collection[Any]
+    draw: Callable[[range], list[Any]], num_samples: int, *, unique: bool, exclude: Container[Any]
 ) -> list[Any]:
     """Draw until there are `num_samples` texts that are not excluded and, if `unique`, all differ.
 
@@ -65,10 +65,10 @@ def distinct(
         Returns the samples with these numbers as texts.
     num_samples : int
     unique : bool
-    exclude : collection of texts
+    exclude : container of texts
     """
     texts: list[Any] = []
-    refused, drawn, limit = set(exclude), 0, TRIES * num_samples
+    found, drawn, limit = set[Any](), 0, TRIES * num_samples
     while len(texts) < num_samples:
         if drawn >= limit:
             raise InvalidInputError(
@@ -77,10 +77,10 @@ def distinct(
             )
         count = min(max(num_samples - len(texts), MIN_TRIES), limit - drawn)
         for text in draw(range(drawn, drawn + count)):
-            if text not in refused and len(texts) < num_samples:
+            if text not in exclude and text not in found and len(texts) < num_samples:
                 texts.append(text)
                 if unique:
-                    refused.add(text)
+                    found.add(text)
         drawn += count
     return texts
 

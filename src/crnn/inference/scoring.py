@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..text.stored_ids import TextIds, columns
 from ..threads import inference_threads, run_tasks, split_range
 from .packed_network import SCORE_ROWS, PackedNetwork, State
 
@@ -21,7 +22,7 @@ MIN_STREAMS = 8  # parts for each thread, at least: fewer leave the register til
 Ids = NDArray[Any]
 
 
-def log_likelihood(network: PackedNetwork, ids: Ids, given: int = 0) -> float:
+def log_likelihood(network: PackedNetwork, ids: TextIds, given: int = 0) -> float:
     """Return log P(ids) in nats, with one state carried through the whole text from zeros.
 
     The first `given` symbols, fewer than `BLOCK`, are read but not counted.
@@ -36,7 +37,7 @@ def log_likelihood(network: PackedNetwork, ids: Ids, given: int = 0) -> float:
 
 def parallel_log_likelihood(
     network: PackedNetwork,
-    ids: Ids,
+    ids: TextIds,
     n_threads: int | None,
     *,
     parts: int | None = None,
@@ -52,7 +53,7 @@ def parallel_log_likelihood(
     Parameters
     ----------
     network : PackedNetwork
-    ids : (n,) int array
+    ids : (n,) int array, or StoredIds
     n_threads : int or None
     parts : int, optional
         Parts at most (`MAX_PARTS`); each has at least `PART` symbols.
@@ -75,8 +76,9 @@ def parallel_log_likelihood(
         h = network.zero_state(len(group))
         blocks = []
         for i in range(0, length, BLOCK // STREAMS):
-            at = begin + np.arange(i, min(i + BLOCK // STREAMS, length))[:, None]
-            log_p = network.log_probabilities(ids[at].astype(np.int32), h)
+            steps = min(BLOCK // STREAMS, length - i)
+            log_p = network.log_probabilities(columns(ids, begin + i, steps).astype(np.int32), h)
+            at = begin + i + np.arange(steps)[:, None]
             blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
         return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]
 

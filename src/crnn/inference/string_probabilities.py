@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..model.learned_attributes import LearnedAttributes
 from ..settings import threads, whole
+from ..text.lines import Lines
 from ..text.vocabulary import Text
 from ..threads import inference_threads
 from . import guessing, scoring, string_scores
@@ -39,8 +40,8 @@ class StringProbabilities(LearnedAttributes):
     def score_samples(self, texts: Iterable[Text], *, normalize: str | None = None) -> NDArray[np.float64]:
         """Return the log-probability of each of many strings, in nats.
 
-        The strings are read side by side on `n_threads` threads, in blocks: a generator of any number of strings takes
-        no more memory than its results. The bits of a result do not depend on the other strings.
+        The strings are read side by side on `n_threads` threads, in blocks: a generator of any number of strings, or
+        `Lines`, takes no more memory than its results. The bits of a result do not depend on the other strings.
 
         Parameters
         ----------
@@ -71,7 +72,13 @@ class StringProbabilities(LearnedAttributes):
         [-1.39, -1.39]
         """
         self._fitted("score_samples")
-        return np.concatenate([np.empty(0), *self.score_batches([texts], normalize=normalize)])
+        if not isinstance(texts, Lines):
+            return np.concatenate([np.empty(0), *self.score_batches([texts], normalize=normalize)])
+        scores, n = np.empty(len(texts)), 0  # joining the scores of batches would hold all of them twice
+        for of_batch in self.score_batches(texts.batches(), normalize=normalize):
+            scores[n : n + len(of_batch)] = of_batch
+            n += len(of_batch)
+        return scores
 
     def score_batches(
         self, batches: Iterable[Iterable[Text]], *, normalize: str | None = None

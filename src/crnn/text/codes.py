@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
 
-__all__ = ["MAX_CODE", "UTF32", "Bytes", "Kind", "Text", "byte_view", "checked_codes", "collect", "integers", "kind_of",
-           "pieces"]  # fmt: skip
+__all__ = ["MAX_CODE", "UTF32", "Bytes", "Kind", "Text", "byte_view", "checked_codes", "collect", "found_kind",
+           "integers", "kind_of", "pieces"]  # fmt: skip
 
 Kind = Literal["characters", "bytes"]
 Bytes = bytes | bytearray | memoryview
@@ -64,6 +64,17 @@ def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[
                 of_piece = np.bincount(codes)
                 counts[: len(of_piece)] += of_piece
     return np.flatnonzero(counts >= min_count), kind, not counts.any()
+
+
+def found_kind(codes: NDArray[Any], kind: Kind | None, empty: bool, min_count: int, boundary: bool) -> Kind:
+    """Return the kind of the codes that `collect` found; raise an error if they make no vocabulary."""
+    if kind is None or (empty and not boundary):
+        raise InvalidInputError(
+            "the text is empty, too short to train on: its length is 0, and it needs at least 2 symbols"
+        )
+    if not len(codes) and not empty:
+        raise InvalidInputError(f"min_count={min_count} leaves no symbol: none occurs so often; lower min_count")
+    return kind
 
 
 def byte_view(data: Bytes, name: str = "X") -> memoryview:

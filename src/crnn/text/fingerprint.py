@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .codes import Kind
 
-__all__ = ["Fingerprint", "fingerprint"]
+__all__ = ["Fingerprint", "Hasher", "fingerprint"]
 
 
 class Fingerprint(NamedTuple):
@@ -58,6 +58,41 @@ class Fingerprint(NamedTuple):
         return f"it has as many {self.kind}, but not the same ones"
 
 
+class Hasher:
+    """Makes the fingerprint of a text, or of documents, that come block by block.
+
+    Parameters
+    ----------
+    kind : {"characters", "bytes"}
+    documents : bool
+        Whether there are documents, whose lengths come as well.
+    """
+
+    def __init__(self, kind: Kind, *, documents: bool) -> None:
+        self._kind, self._symbols = kind, 0
+        self._text = hashlib.sha256()
+        self._lengths, self._documents = hashlib.sha256() if documents else None, 0
+
+    def text(self, block: str | bytes) -> None:
+        """Take in the next symbols, without boundaries."""
+        self._symbols += len(block)
+        self._text.update(block.encode("utf-8", "surrogatepass") if isinstance(block, str) else block)
+
+    def lengths(self, lengths: NDArray[Any]) -> None:
+        """Take in the lengths of the next documents, which may come before their symbols or after them."""
+        assert self._lengths is not None
+        self._documents += len(lengths)
+        self._lengths.update(np.ascontiguousarray(lengths, "<i8").data)
+
+    def fingerprint(self) -> Fingerprint:
+        """Return the fingerprint of all that was taken in."""
+        digest = self._text.copy()
+        if self._lengths is None:
+            return Fingerprint(self._kind, self._symbols, None, digest.hexdigest())
+        digest.update(self._lengths.digest())
+        return Fingerprint(self._kind, self._symbols, self._documents, digest.hexdigest())
+
+
 def fingerprint(
     kind: Kind, blocks: Iterable[str] | Iterable[bytes], lengths: NDArray[Any] | None = None
 ) -> Fingerprint:
@@ -75,11 +110,9 @@ def fingerprint(
     >>> fingerprint("bytes", [b"to ", b"be"])[:3]
     ('bytes', 5, None)
     """
-    digest, symbols = hashlib.sha256(), 0
+    hasher = Hasher(kind, documents=lengths is not None)
     for block in blocks:
-        symbols += len(block)
-        digest.update(block.encode("utf-8", "surrogatepass") if isinstance(block, str) else block)
-    if lengths is None:
-        return Fingerprint(kind, symbols, None, digest.hexdigest())
-    digest.update(np.asarray(lengths, "<i8").tobytes())
-    return Fingerprint(kind, symbols, len(lengths), digest.hexdigest())
+        hasher.text(block)
+    if lengths is not None:
+        hasher.lengths(lengths)
+    return hasher.fingerprint()

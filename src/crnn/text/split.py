@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import NDArray
-
 from ..errors import InvalidInputError
 from .documents import boundaries
+from .stored_ids import StoredDocuments, StoredIds, TextIds, n_documents
 from .text_streams import min_symbols
 
 __all__ = ["split_documents", "split_text"]
 
-Ids = NDArray[Any]
 
-
-def split_text(ids: Ids, fraction: float, batch_size: int) -> tuple[Ids, Ids]:
+def split_text(ids: TextIds, fraction: float, batch_size: int) -> tuple[TextIds, TextIds]:
     """Return the beginning of a text, to train on, and its end, to validate with.
 
     Parameters
@@ -52,7 +47,7 @@ def split_text(ids: Ids, fraction: float, batch_size: int) -> tuple[Ids, Ids]:
     return ids[: n - held_out], ids[n - held_out :]
 
 
-def split_documents(packed: Ids, boundary: int, fraction: float) -> tuple[Ids, Ids]:
+def split_documents(packed: TextIds, boundary: int, fraction: float) -> tuple[TextIds, TextIds]:
     """Return the first documents, to train on, and the last ones, to validate with.
 
     Parameters
@@ -79,13 +74,15 @@ def split_documents(packed: Ids, boundary: int, fraction: float) -> tuple[Ids, I
     >>> split_documents(np.array([9, 4, 5, 9, 9, 6, 9]), 9, 0.3)
     (array([9, 4, 5, 9, 9]), array([9, 6, 9]))
     """
-    places = boundaries(packed, boundary)
-    n = len(places) - 1
+    n = n_documents(packed, boundary)
     held_out = round(n * fraction)
     if not 0 < held_out < n:
         raise InvalidInputError(
             f"validation_fraction={fraction:g} of {n} documents leaves {held_out} for validation and {n - held_out} "
             f"for training, but at least 1 of each is needed; change validation_fraction or take more documents"
         )
-    cut = places[n - held_out]
+    if isinstance(packed, StoredDocuments):
+        return packed.split(n - held_out)
+    assert not isinstance(packed, StoredIds)
+    cut = boundaries(packed, boundary)[n - held_out]
     return packed[: cut + 1], packed[cut:]

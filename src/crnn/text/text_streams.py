@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from .streams import Block
+from .stored_ids import StoredIds, TextIds
+from .streams import MAX_BLOCK, Block
 
 __all__ = ["TextStreams", "min_symbols", "symbols_for_epoch"]
 
@@ -50,8 +51,9 @@ class TextStreams:
 
     Parameters
     ----------
-    ids : ndarray of unsigned integers, shape (N,)
-        The text. It is not copied where it is contiguous: blocks are views of it.
+    ids : ndarray of unsigned integers, shape (N,), or StoredIds
+        The text. It is not copied where it is contiguous: blocks are views of it. Of ids in a file a block holds at
+        most `MAX_BLOCK`, or those of one chunk.
     batch_size : int, default=1
         The number of streams, B.
     seq_length : int, default=25
@@ -61,7 +63,7 @@ class TextStreams:
 
     Attributes
     ----------
-    ids : ndarray, shape (N,)
+    ids : ndarray, shape (N,), or StoredIds
     batch_size : int
         B.
     seq_length : int
@@ -93,18 +95,16 @@ class TextStreams:
     (6, True)
     """
 
-    __slots__ = ("_position", "batch_size", "ids", "seq_length", "steps_per_epoch", "stream_length")
+    __slots__ = ("_block_chunks", "_position", "batch_size", "ids", "seq_length", "steps_per_epoch", "stream_length")
 
     def __init__(
-        self, ids: NDArray[np.integer[Any]], batch_size: int = 1, seq_length: int = 25, *, name: str = "X"
+        self, ids: NDArray[np.integer[Any]] | StoredIds, batch_size: int = 1, seq_length: int = 25, *, name: str = "X"
     ) -> None:
         for size, what in ((batch_size, "batch_size"), (seq_length, "seq_length")):
             if not isinstance(size, (int, np.integer)) or size < 1:
                 raise InvalidInputError(f"{what} must be an integer of at least 1, not {size!r}")
         if ids.ndim != 1 or ids.dtype.kind not in "iu":
-            raise InvalidInputError(
-                f"ids must be one-dimensional integers, not {ids.dtype} of shape {ids.shape}"
-            )
+            raise InvalidInputError(f"ids must be one-dimensional integers, not {ids.dtype} of shape {ids.shape}")
         n = len(ids)
         if n < min_symbols(1):
             raise InvalidInputError(
@@ -116,12 +116,13 @@ class TextStreams:
                 f"{name} is too short for batch_size={batch_size}: its length is {n}, but at least "
                 f"{min_symbols(batch_size)} symbols are needed; lower batch_size"
             )
-        self.ids = np.ascontiguousarray(ids).view()
-        self.ids.flags.writeable = False
+        self.ids: TextIds = ids if isinstance(ids, StoredIds) else _read_only(ids)
         self.batch_size = int(batch_size)
         self.stream_length = (n - 1) // self.batch_size + 1
         self.seq_length = min(int(seq_length), self.stream_length - 1)
         self.steps_per_epoch = self._chunks_from(0)
+        block = MAX_BLOCK // (self.seq_length * self.batch_size)
+        self._block_chunks = max(1, block) if isinstance(ids, StoredIds) else self.steps_per_epoch
         self._position = 0
 
     @property
@@ -143,11 +144,13 @@ class TextStreams:
         self._position = position
 
     def next_block(self) -> Block:
-        """Return what is left of the epoch, or the next epoch if nothing is: a view of the text."""
+        """Return the rest of the epoch, or the next epoch if nothing is left: a view, or as much of a file as fits."""
         starts_epoch = self._ends_before(self._position)
         p = 0 if starts_epoch else self._position
-        n = self._chunks_from(p) * self.seq_length
+        n = min(self._chunks_from(p), self._block_chunks) * self.seq_length
         self._position = p + n
+        if isinstance(self.ids, StoredIds):
+            return Block(self._read_rows(self.ids, p, n + 1), starts_epoch)
         return Block(self._rows(p, n + 1), starts_epoch)
 
     def _ends_before(self, p: int) -> bool:
@@ -161,13 +164,30 @@ class TextStreams:
 
     def _rows(self, p: int, n: int) -> NDArray[np.integer[Any]]:
         """Return n symbols of each stream from p on, as a view of the text."""
+        assert not isinstance(self.ids, StoredIds)
         size = self.ids.itemsize
         strides = ((self.stream_length - 1) * size, size)
         # The constructor takes half a microsecond, `as_strided` twenty times as long; a text may be a single chunk.
         return np.ndarray((self.batch_size, n), self.ids.dtype, self.ids.data, p * size, strides)
+
+    def _read_rows(self, ids: StoredIds, p: int, n: int) -> NDArray[np.integer[Any]]:
+        """Return n symbols of each stream from p on, read from the file, and let the next ones be read ahead."""
+        rows = np.empty((self.batch_size, n), ids.dtype)
+        for b, row in enumerate(rows):
+            start = b * (self.stream_length - 1) + p
+            ids.read_into(row, start)
+            ids.will_need(start + n, min(n, self.stream_length - p - n))
+        rows.flags.writeable = False
+        return rows
 
     def __repr__(self) -> str:
         return (
             f"TextStreams({len(self.ids)} ids, batch_size={self.batch_size}, seq_length={self.seq_length}, "
             f"stream_length={self.stream_length}, steps_per_epoch={self.steps_per_epoch})"
         )
+
+
+def _read_only(ids: NDArray[np.integer[Any]]) -> Any:
+    view = np.ascontiguousarray(ids).view()
+    view.flags.writeable = False
+    return view

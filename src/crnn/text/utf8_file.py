@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 __all__ = ["utf8_blocks"]
 
-Path = os.PathLike[str] | os.PathLike[bytes]
+Path = str | os.PathLike[str] | os.PathLike[bytes]
 
 
 def utf8_blocks(path: Path, block_size: int) -> Iterator[str]:
@@ -16,7 +16,7 @@ def utf8_blocks(path: Path, block_size: int) -> Iterator[str]:
 
     Parameters
     ----------
-    path : os.PathLike
+    path : str or os.PathLike
         It is opened with the first block.
     block_size : int
         Bytes read at once, and so the most characters of a block.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
-from .codes import MAX_CODE, UTF32, Kind, Text, checked_codes, collect, integers, kind_of, pieces
+from .codes import MAX_CODE, UTF32, Kind, Text, checked_codes, collect, found_kind, integers, kind_of, pieces
 from .special import BOUNDARY, UNKNOWN, Special
 
 __all__ = ["Ids", "Kind", "Text", "Vocabulary"]
@@ -138,13 +138,14 @@ class Vocabulary(Sequence[str | bytes | Special]):
         Vocabulary(3 characters: ' ot', crnn.UNKNOWN)
         """
         codes, kind, empty = collect(blocks, kind, min_count)
-        if kind is None or (empty and not boundary):
-            raise InvalidInputError(
-                "the text is empty, too short to train on: its length is 0, and it needs at least 2 symbols"
-            )
-        if not len(codes) and not empty:
-            raise InvalidInputError(f"min_count={min_count} leaves no symbol: none occurs so often; lower min_count")
-        return cls(codes, kind, unknown=min_count > 1, boundary=boundary)
+        return cls.of_codes(codes, kind, empty, min_count=min_count, boundary=boundary)
+
+    @classmethod
+    def of_codes(
+        cls, codes: NDArray[Any], kind: Kind | None, empty: bool, *, min_count: int, boundary: bool
+    ) -> Vocabulary:
+        """Return the vocabulary of a text from the codes that occur `min_count` times; `empty`: it has no symbol."""
+        return cls(codes, found_kind(codes, kind, empty, min_count, boundary), unknown=min_count > 1, boundary=boundary)
 
     @classmethod
     def from_text(cls, text: Text) -> Vocabulary:
@@ -356,19 +357,27 @@ class Vocabulary(Sequence[str | bytes | Special]):
 
     def _look_up(self, codes: NDArray[Any], start: int, name: str) -> Ids:
         """Return the ids of codes; `start` is the position of the first one in the text."""
+        ids = self.ids_of_codes(codes)
+        if ids.min() < 0:
+            i = int(np.argmax(ids < 0))
+            raise self.unknown_symbol(int(codes[i]), start + i, name)
+        return ids.astype(self._id_dtype)
+
+    def ids_of_codes(self, codes: NDArray[Any]) -> NDArray[np.int32]:
+        """Return the ids of codes; -1 for one that the vocabulary lacks, if it has no unknown symbol."""
         ids = self._table.take(codes, mode="clip")
         if self._unknown is not None:
             ids[ids < 0] = self._unknown
-        elif ids.min() < 0:
-            i = int(np.argmax(ids < 0))
-            code = int(codes[i])
-            point = f"U+{code:04X}" if self._kind == "characters" else f"byte 0x{code:02X}"
-            raise InvalidInputError(
-                f"{name} holds {self._symbol(code)!r} ({point}) at position {start + i}, which is not one "
-                f"of the {len(self._codes)} symbols of the model: remove or replace it, or fit on text that has it, "
-                f"or with min_count=2 or more"
-            )
-        return ids.astype(self._id_dtype)
+        return ids
+
+    def unknown_symbol(self, code: int, position: int, name: str) -> InvalidInputError:
+        """Return the error for a code that the vocabulary lacks, at a position of a text."""
+        point = f"U+{code:04X}" if self._kind == "characters" else f"byte 0x{code:02X}"
+        return InvalidInputError(
+            f"{name} holds {self._symbol(code)!r} ({point}) at position {position}, which is not one "
+            f"of the {len(self._codes)} symbols of the model: remove or replace it, or fit on text that has it, "
+            f"or with min_count=2 or more"
+        )
 
     def __len__(self) -> int:
         return len(self._codes) + (self._unknown is not None) + (self._boundary is not None)

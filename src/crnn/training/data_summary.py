@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
+from ..text.stored_ids import TextIds, n_documents
 from ..text.vocabulary import Vocabulary
 
 
-def data_summary(ids: NDArray[Any], validation_ids: NDArray[Any] | None, vocabulary: Vocabulary) -> str:
+def data_summary(ids: TextIds, validation_ids: TextIds | None, vocabulary: Vocabulary) -> str:
     """Return a line with the numbers of symbols to train on, of different ones, and of those to validate with.
 
     Parameters
     ----------
-    ids : array of unsigned integers, shape (N,)
+    ids : array of unsigned integers, shape (N,), or StoredIds
         A text, or documents with a boundary before, between and after them.
-    validation_ids : array or None
+    validation_ids : array, StoredIds or None
     vocabulary : Vocabulary
 
     Examples
     --------
+    >>> import numpy as np
     >>> data_summary(np.zeros(1500, np.uint8), np.zeros(300, np.uint8), Vocabulary.from_text("abcd"))
     'data: 1,500 characters, 4 different ones; validation: 300 characters'
     """
@@ -32,12 +29,12 @@ def data_summary(ids: NDArray[Any], validation_ids: NDArray[Any] | None, vocabul
     return line if validation_ids is None else f"{line}; validation: {_amount(validation_ids, vocabulary)}"
 
 
-def _amount(ids: NDArray[Any], vocabulary: Vocabulary) -> str:
+def _amount(ids: TextIds, vocabulary: Vocabulary) -> str:
     symbol = vocabulary.kind.removesuffix("s")
     if vocabulary.boundary is None:
         return _count(len(ids), symbol)
-    boundaries = int(np.count_nonzero(ids == vocabulary.boundary))
-    return f"{_count(boundaries - 1, 'document')} of {_count(len(ids) - boundaries, symbol)} in all"
+    n = n_documents(ids, vocabulary.boundary)
+    return f"{_count(n, 'document')} of {_count(len(ids) - n - 1, symbol)} in all"
 
 
 def _count(n: int, noun: str) -> str:

@@ -10,6 +10,7 @@ from ..inference.packed_network import PackedNetwork
 from ..inference.scoring import cuts, parallel_log_likelihood
 from ..model.layout import Layout
 from ..text.documents import n_given
+from ..text.stored_ids import TextIds
 
 MAX_PARTS = 32  # of the text, read side by side
 WARM_UP = 512  # symbols before a part that are read to find its hidden state
@@ -17,7 +18,7 @@ WARM_UP = 512  # symbols before a part that are read to find its hidden state
 Array = NDArray[Any]
 
 
-def evaluate(layout: Layout, params: Array, ids: Array, n_threads: int | None, boundary: int | None = None) -> float:
+def evaluate(layout: Layout, params: Array, ids: TextIds, n_threads: int | None, boundary: int | None = None) -> float:
     """Return the mean of -ln P per symbol of a text, the first as predicted by the zero state.
 
     Documents are packed with boundaries between them. The first boundary is only read; each document counts with its
@@ -31,7 +32,7 @@ def evaluate(layout: Layout, params: Array, ids: Array, n_threads: int | None, b
     ----------
     layout : Layout
     params : array of shape (size,)
-    ids : array of unsigned integers, shape (N,)
+    ids : array of unsigned integers, shape (N,), or StoredIds
         The text, of at least one symbol.
     n_threads : int or None
         Threads that read the parts; None: as many as there are cores.

@@ -16,6 +16,8 @@ from ..model.state import ModelState
 from ..settings import Settings
 from ..text.document_streams import DocumentStreams
 from ..text.fingerprint import Fingerprint
+from ..text.stored_document_streams import StoredDocumentStreams
+from ..text.stored_ids import StoredDocuments, TextIds, n_documents
 from ..text.streams import Streams
 from ..text.text_streams import TextStreams
 from ..text.vocabulary import Vocabulary
@@ -79,7 +81,7 @@ class TrainingRun:
         settings: Settings,
         streams: Streams,
         budget: Budget,
-        validation_ids: NDArray[Any] | None,
+        validation_ids: TextIds | None,
         *,
         start: float,
         callbacks: Sequence[Callable[[dict[str, Any]], Any]],
@@ -130,7 +132,7 @@ class TrainingRun:
         self._stopped = self._polled.stopped
         self._last_record: dict[str, Any] = state.history[-1] if state.history else {}
 
-    def _validation_of(self, ids: NDArray[Any] | None, streams: Streams) -> Validation | None:
+    def _validation_of(self, ids: TextIds | None, streams: Streams) -> Validation | None:
         if ids is None:
             return None
         return Validation(
@@ -334,7 +336,7 @@ def restore_position(streams: Streams, position: Any) -> None:
 
 
 def streams_for(
-    ids: NDArray[Any],
+    ids: TextIds,
     vocabulary: Vocabulary,
     settings: Settings,
     rng: np.random.Generator,
@@ -345,7 +347,7 @@ def streams_for(
 
     Parameters
     ----------
-    ids : array of unsigned integers, shape (N,)
+    ids : array of unsigned integers, shape (N,), or StoredIds
     vocabulary : Vocabulary
         With a boundary the ids are those of documents.
     settings : Settings
@@ -361,7 +363,9 @@ def streams_for(
     seed = int(copy.deepcopy(rng).integers(2**63))
     order = np.random.default_rng([seed, n_steps])
     if weights is not None:
-        weights = weights[: int(np.count_nonzero(ids == vocabulary.boundary)) - 1]
+        weights = weights[: n_documents(ids, vocabulary.boundary)]
+    if isinstance(ids, StoredDocuments):
+        return StoredDocumentStreams(ids, settings.batch_size, settings.seq_length, rng=order, weights=weights)
     return DocumentStreams(
-        ids, vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order, weights=weights
+        np.asarray(ids), vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order, weights=weights
     )

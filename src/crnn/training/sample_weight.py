@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
-from ..text.sources import DocumentsSource, TextSource
+from ..text.sources import TextSource
 from ..text.vocabulary import Vocabulary
 
 __all__ = ["checked_weights"]
@@ -33,7 +33,7 @@ def checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vo
     """
     if vocabulary.boundary is None:
         raise InvalidInputError("sample_weight is for documents, and X is one text: pass a list of texts")
-    n = len(source.lengths) if isinstance(source, DocumentsSource) else 1
+    n = source.n_documents
     try:
         weights: NDArray[Any] = np.array(sample_weight, np.float64)
     except (TypeError, ValueError) as error:
@@ -44,7 +44,5 @@ def checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vo
         )
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(bad):
-        raise InvalidInputError(
-            f"sample_weight[{bad[0]}] must be a finite number of at least 0, not {weights[bad[0]]}"
-        )
+        raise InvalidInputError(f"sample_weight[{bad[0]}] must be a finite number of at least 0, not {weights[bad[0]]}")
     return weights

@@ -13,6 +13,7 @@ from ..model.layout import Layout
 from ..settings import Settings
 from ..text.sources import TextSource
 from ..text.split import split_documents, split_text
+from ..text.stored_ids import TextIds
 from ..text.vocabulary import Vocabulary
 from .budget import Budget
 from .evaluation import evaluate, shape_of
@@ -81,7 +82,7 @@ class Validation:
 
     def __init__(
         self,
-        ids: Array,
+        ids: TextIds,
         budget: Budget,
         chunk: tuple[int, int],
         *,
@@ -151,7 +152,7 @@ def _rows(steps: int, streams: int) -> int:
 
 def training_and_validation_ids(
     source: TextSource, validation: TextSource | None, vocabulary: Vocabulary, settings: Settings
-) -> tuple[Array, Array | None]:
+) -> tuple[TextIds, TextIds | None]:
     """Return the ids to train on, and those to validate with if there are any.
 
     Parameters

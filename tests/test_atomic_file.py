@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crnn.files.atomic_file import write_atomically
+from crnn.atomic_file import write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes, links and pipes as POSIX has them")
 unprivileged = pytest.mark.skipif(
@@ -45,6 +45,21 @@ def test_old_file_is_replaced(target):
     write_atomically(str(target), NEW)
     assert target.read_bytes() == NEW
     assert os.listdir(target.parent) == [target.name]
+
+
+def test_parts_are_written_one_after_another(target):
+    write_atomically(str(target), (part for part in [b"what ", memoryview(b"comes"), b" instead"]))
+    assert target.read_bytes() == NEW
+
+
+def test_old_file_stays_if_a_part_fails(target):
+    def parts():
+        yield NEW
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_atomically(str(target), parts())
+    assert_untouched(target)
 
 
 def test_name_without_folder(tmp_path, monkeypatch):

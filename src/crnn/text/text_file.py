@@ -1,0 +1,94 @@
+"""TextFile: one text in a file or in several, with a folder for its ids."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..errors import InvalidInputError
+from .codes import MAX_CODE, Kind
+from .file_blocks import Path, Paths, file_blocks, paths_of
+
+__all__ = ["TextFile"]
+
+BLOCK_SIZE = 1 << 20
+
+
+class TextFile:
+    """One text in one file or in several, one after another, for `CharRNN.fit` and other methods that take a text.
+
+    ``fit(Path("book.txt"))`` and ``fit([Path("a.txt"), Path("b.txt")])`` are short for it. Files of more than 64 MB in
+    all are not held in memory: their symbols are written once, as ids, to a cache file, which is read in parts. It
+    takes as many bytes as the text has symbols, or 2 or 4 times as many if there are more than 255 different ones. It
+    is used again as long as the files have the same size, and the same time of change or the same content.
+
+    Parameters
+    ----------
+    paths : path or list of paths
+        UTF-8 files, whose line ends are kept.
+    kind : {"characters", "bytes"}, default="characters"
+        "bytes": the symbols are bytes, and the files may hold anything.
+    cache : path or None, default=None
+        The folder for the cache file; a text of any size is then read from it. None: the folder of the first file, or
+        the folder that the environment variable ``CRNN_CACHE`` names. If it cannot be written, a temporary file is
+        used, and a UserWarning says so.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from crnn import CharRNN, TextFile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("one.txt", "two.txt"):
+    ...         _ = Path(folder, name).write_text(f"this is {name}")
+    ...     text = TextFile(sorted(Path(folder).glob("*.txt")), cache=folder)
+    ...     model = CharRNN(8, epochs=1, random_state=0).fit(text)
+    ...     len(model.vocabulary_), len(list(Path(folder).glob("*.crnn-ids")))
+    (11, 1)
+    """
+
+    def __init__(self, paths: Paths, *, kind: Kind = "characters", cache: Path | None = None) -> None:
+        self.paths = paths_of(paths)
+        if kind not in MAX_CODE:
+            raise InvalidInputError(f'kind must be "characters" or "bytes", not {kind!r}')
+        self.kind = kind
+        self.cache = None if cache is None else os.fsdecode(cache)
+
+    @property
+    def max_length(self) -> int:
+        """The bytes of all files: no fewer than there are symbols.
+
+        Examples
+        --------
+        >>> TextFile([os.devnull, os.devnull]).max_length
+        0
+        """
+        return sum(os.stat(path).st_size for path in self.paths)
+
+    @property
+    def is_read_once(self) -> bool:
+        """Whether one of the files is a pipe or a device, which can be read only once.
+
+        Examples
+        --------
+        >>> TextFile(os.devnull).is_read_once
+        True
+        """
+        return any(os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path) for path in self.paths)
+
+    def read(self) -> Any:
+        """Return the whole text, str or bytes.
+
+        Examples
+        --------
+        >>> TextFile(os.devnull, kind="bytes").read()
+        b''
+        """
+        blocks = [block for path in self.paths for block in file_blocks(path, self.kind, BLOCK_SIZE)]
+        return "".join(blocks) if self.kind == "characters" else b"".join(blocks)
+
+    def __repr__(self) -> str:
+        shown = self.paths[0] if len(self.paths) == 1 else list(self.paths)
+        kind = "" if self.kind == "characters" else f", kind={self.kind!r}"
+        cache = "" if self.cache is None else f", cache={self.cache!r}"
+        return f"TextFile({shown!r}{kind}{cache})"

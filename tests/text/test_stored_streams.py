@@ -1,0 +1,235 @@
+"""Streams of ids in a file: those of the same ids in memory; documents shuffled group by group, each once an epoch."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from examples import packed_documents, unpacked_documents
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn.errors import InvalidInputError
+from crnn.text import document_runs, queues, stored_document_streams, text_streams
+from crnn.text.id_file import IdFile
+from crnn.text.stored_document_streams import StoredDocumentStreams
+from crnn.text.stored_ids import Slots, StoredDocuments, StoredIds
+from crnn.text.text_streams import TextStreams
+from crnn.training.stream_position import position_from, position_parts
+
+DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=1, max_size=20)
+LONG_DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=70), min_size=1, max_size=5)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("streams") / "ids"
+
+
+def stored_ids(path, ids):
+    path.write_bytes(ids.tobytes())
+    return StoredIds(Slots.of(IdFile(str(path)), ids.dtype, np.arange(10, dtype=np.uint8)), 0, len(ids))
+
+
+def stored_documents(path, documents, step=3):
+    packed = packed_documents(documents)
+    places = np.flatnonzero(packed == 9)
+    ids = stored_ids(path, packed)
+    return StoredDocuments(ids, places[:-1:step], np.arange(0, len(documents), step), len(documents), 9)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    shrink(monkeypatch)
+
+
+def shrink(patch, group=16):
+    for module, name, size in (
+        (stored_document_streams, "GROUP", group),
+        (stored_document_streams, "MAX_BLOCK", 50),
+        (stored_document_streams, "MIN_PART", 12),
+        (document_runs, "RUN", 5),
+        (document_runs, "LONG", 25),
+        (document_runs, "PIECE", 7),
+        (document_runs, "MIN_PART", 12),
+        (queues, "MIN_PART", 12),
+    ):
+        patch.setattr(module, name, size)
+
+
+@given(N=st.integers(2, 97), B=st.integers(1, 7), T=st.integers(1, 9), block=st.integers(1, 60))
+def test_a_text_in_a_file_is_read_as_in_memory(path, N, B, T, block):
+    ids = np.arange(N, dtype=np.uint8) % 7
+    if B >= N:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_streams, "MAX_BLOCK", block)
+        memory, stored = TextStreams(ids, B, T), TextStreams(stored_ids(path, ids), B, T)
+        T = memory.seq_length
+        assert (stored.seq_length, stored.steps_per_epoch) == (T, memory.steps_per_epoch)
+        for _ in range(3):
+            whole = memory.next_block()
+            read = 0
+            while read < whole.n_transitions:
+                part = stored.next_block()
+                assert part.starts_epoch == (whole.starts_epoch and read == 0)
+                assert part.ids.size <= max(block + B, B * (T + 1))
+                assert not part.ids.flags.writeable
+                np.testing.assert_array_equal(part.ids, whole.ids[:, read : read + part.n_transitions + 1])
+                read += part.n_transitions
+            assert stored.position == memory.position
+
+
+def read_rows(streams, n):
+    """Return what each stream reads in n blocks, the shared symbols once, (B, symbols)."""
+    rows = []
+    for _ in range(n):
+        block = streams.next_block()
+        assert block.ids.shape[0] == streams.batch_size
+        assert (block.ids.shape[1] - 1) % streams.seq_length == 0
+        assert not block.starts_epoch
+        if rows:
+            np.testing.assert_array_equal(rows.pop(), block.ids[:, 0])  # the last target is the next input
+        rows.extend(block.ids.T)
+    return np.array(rows).T
+
+
+@given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(1, 6), st.sampled_from([16, 64, 1 << 12]))
+def test_every_document_is_read_whole_and_once_an_epoch(path, documents, B, T, n_blocks, group):
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch, group)
+        patch.setattr(document_runs, "LONG", 1 << 20)
+        streams = StoredDocumentStreams(stored_documents(path, documents), B, T, rng=np.random.default_rng(1))
+        read = read_rows(streams, n_blocks)
+        found = Counter()
+        for row, held in zip(read, [streams._held(queue) for queue in streams._queues], strict=True):
+            begun = np.flatnonzero(row == 9)[-1]
+            found.update(unpacked_documents(row[: begun + 1]))
+            found.update(unpacked_documents(np.concatenate([row[begun:-1], held.ids[held.read :], [9]])))
+        position, epoch = streams.position, streams._groups_per_epoch
+        rest = (position.group + position.groups) % epoch
+        for group in range(rest, epoch) if rest else ():  # those left of the last epoch
+            ids = streams._read_group(position.group + position.groups - rest + group)[0]
+            found.update(unpacked_documents(np.append(ids, 9)))
+    rounds = {found[document] / n for document, n in Counter(map(tuple, documents)).items()}
+    assert found.keys() == set(map(tuple, documents))
+    assert len(rounds) == 1
+    assert rounds.pop() % 1 == 0
+
+
+@given(LONG_DOCUMENTS, st.integers(1, 3), st.integers(1, 9))
+def test_runs_hold_every_symbol_once_and_cut_only_long_documents(path, documents, step, run):
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        patch.setattr(document_runs, "RUN", run)
+        stored = stored_documents(path, documents, step)
+        starts, stops, numbers = document_runs.document_runs(stored)
+    packed = stored.read()
+    assert starts[0] == 0
+    assert stops[-1] == len(packed) - 1
+    places = np.flatnonzero(packed == 9)
+    for i, start in enumerate(starts):
+        inside = packed[start] != 9
+        assert i == 0 or stops[i - 1] == start + inside
+        document = int(np.searchsorted(places, start, side="right")) - 1
+        assert numbers[i] == document
+        if inside:
+            assert len(documents[document]) >= 12
+
+
+def test_neighbours_are_read_far_apart_and_an_epoch_in_another_order(path, small):
+    documents = [[i] for i in range(9)] * 20
+    streams = StoredDocumentStreams(stored_documents(path, documents), 1, 18, rng=np.random.default_rng(4))
+    read = read_rows(streams, 60)[0]
+    order = read[read != 9]
+    steps = np.diff(order.astype(int)) % 9
+    assert np.bincount(steps, minlength=9).max() < len(steps) / 3  # in the file every step is 1
+    assert (order[:90] != order[180:270]).any()
+
+
+@settings(max_examples=25)
+@given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(0, 12), st.booleans())
+def test_other_streams_continue_from_a_position(path, documents, B, T, n_blocks, weighted):
+    weights = np.arange(1.0, len(documents) + 1) if weighted else None
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        stored = stored_documents(path, documents)
+
+        def streams(seed):
+            return StoredDocumentStreams(stored, B, T, rng=np.random.default_rng(seed), weights=weights)
+
+        first = streams(3)
+        for _ in range(n_blocks):
+            first.next_block()
+        position = position_from(*position_parts(first.position))  # as a file would hold it
+        expected = [first.next_block() for _ in range(7)]
+        for other in (first, streams(8)):
+            other.position = position
+            for block in expected:
+                found = other.next_block()
+                np.testing.assert_array_equal(found.ids, block.ids)
+                if weighted:
+                    np.testing.assert_array_equal(found.loss_weights, block.loss_weights)
+
+
+def test_a_position_that_does_not_fit_is_refused(path, small):
+    def streams(B, weights=None):
+        return StoredDocumentStreams(stored, B, 3, rng=np.random.default_rng(0), weights=weights)
+
+    stored = stored_documents(path, [[1, 2, 3]] * 9)
+    two = streams(2)
+    for _ in range(5):
+        two.next_block()
+    for other in (streams(3), streams(2, np.ones(9))):
+        with pytest.raises(InvalidInputError, match="does not fit"):
+            other.position = two.position
+    held = two.position.held[0]._replace(ids=np.array([200], np.uint8), lengths=np.array([1]), read=0)
+    with pytest.raises(InvalidInputError, match="no symbol"):
+        two.position = two.position._replace(held=(held, held))
+
+
+DAMAGES = [
+    lambda document, arrays: document.pop("group"),
+    lambda document, arrays: document.update(seed=-1),
+    lambda document, arrays: document.update(groups=1 << 40),
+    lambda document, arrays: arrays.update(parts=arrays["parts"] + 1),
+    lambda document, arrays: arrays.update(length=arrays["length"] + 1),
+    lambda document, arrays: arrays.update(ids=arrays["ids"][:-1]),
+    lambda document, arrays: arrays.update(begun=arrays["begun"] + 100),
+    lambda document, arrays: arrays.update(weights=np.zeros(1)),
+    lambda document, arrays: arrays.update(more=np.zeros(1, np.int64)),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_position_is_refused(path, small, damage):
+    streams = StoredDocumentStreams(stored_documents(path, [[1, 2, 3]] * 9), 2, 3, rng=np.random.default_rng(0))
+    for _ in range(5):
+        streams.next_block()
+    document, arrays = position_parts(streams.position)
+    assert len(arrays["ids"])
+    damage(document, arrays)
+    with pytest.raises(InvalidInputError, match="position in the text is none"):
+        position_from(document, arrays)
+
+
+def test_weights_are_those_of_the_documents(path, small):
+    documents = [[i % 5] * (1 + i % 5) for i in range(23)] + [[4] * 61]  # the last one is cut
+    stored = stored_documents(path, documents)
+    weights = np.array([float(document[0]) for document in documents])
+    streams = StoredDocumentStreams(stored, 2, 3, rng=np.random.default_rng(0), weights=weights)
+    for _ in range(50):
+        block = streams.next_block()
+        inputs, targets = block.ids[:, :-1], block.ids[:, 1:]
+        symbol = np.where(inputs == 9, targets, inputs)  # a document repeats one symbol
+        known = symbol != 9
+        np.testing.assert_array_equal(block.loss_weights[known], symbol[known])
+
+
+def test_the_file_without_the_position_read_is_read_with_a_lock(path, monkeypatch):
+    monkeypatch.delattr("os.preadv", raising=False)
+    monkeypatch.delattr("os.posix_fadvise", raising=False)
+    ids = stored_ids(path, np.arange(10, dtype=np.uint8))
+    ids.will_need(0, 3)
+    assert ids[3:7].read().tolist() == [3, 4, 5, 6]
