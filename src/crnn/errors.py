@@ -70,7 +70,7 @@ class NotFittedError(ValueError, AttributeError):
 
 
 class DivergenceError(ArithmeticError):
-    """Training met a loss that is not finite; the model keeps its last good weights.
+    """Training met a loss that is not finite, or ruined the model; the model keeps its last good weights.
 
     Parameters
     ----------
@@ -78,12 +78,16 @@ class DivergenceError(ArithmeticError):
         The training step, counted as `n_steps_` counts, whose loss is not finite.
     last_loss : float
         The last finite loss before it, in nats per chunk (summed over time, mean over streams);
-        NaN if there was none.
+        NaN if there was none. Of a ruined model: the loss of `step`.
+    kind : {"loss", "weights", "ruin"}, default="loss"
+        What went wrong: the loss of `step` is not finite; weights, or an optimizer's state, after it are not, though
+        the loss is; all are finite, but the loss stayed far above that of a uniform guess until the end.
 
     Attributes
     ----------
     step : int
     last_loss : float
+    kind : str
 
     Examples
     --------
@@ -95,16 +99,24 @@ class DivergenceError(ArithmeticError):
     (1201, 48.25)
     """
 
-    def __init__(self, step: int, last_loss: float) -> None:
-        # The two values are the arguments, and the message is made from them: pickle and copy rebuild
-        # an exception from its `args`.
-        super().__init__(step, last_loss)
+    def __init__(self, step: int, last_loss: float, kind: str = "loss") -> None:
+        # The values are the arguments, and the message is made from them: pickle and copy rebuild an exception from
+        # its `args`.
+        super().__init__(step, last_loss, kind)
         self.step = step
         self.last_loss = last_loss
+        self.kind = kind
 
     def __str__(self) -> str:
+        if self.kind == "ruin":
+            return (
+                f"the loss of step {self.step} is {self.last_loss:.6g} nats per chunk, far above that of a uniform "
+                f"guess, and has not come back; lower learning_rate or clip"
+            )
         if math.isfinite(self.last_loss):
             before = f"last finite loss: {self.last_loss:.6g} nats per chunk"
         else:
             before = "there was no finite loss before it"
-        return f"the loss of step {self.step} is not finite ({before}); lower learning_rate or clip"
+        what = "loss of" if self.kind == "loss" else "weights after"
+        is_not = "is not" if self.kind == "loss" else "are not"
+        return f"the {what} step {self.step} {is_not} finite ({before}); lower learning_rate or clip"

@@ -342,6 +342,7 @@ class StringProbabilities(LearnedAttributes):
 
     def _packed(self, what: str, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
         state = self._fitted(what)
+        state.check_finite(what)
         boundary = state.vocabulary.boundary
         return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary)
 

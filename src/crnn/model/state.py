@@ -215,6 +215,23 @@ class ModelState:
                 f"{' for each of ' + ' and '.join(names) if len(names) > 1 else ''}; write into it in place"
             )
 
+    def check_finite(self, what: str) -> None:
+        """Raise InvalidInputError if a weight is not finite: a user may have written it.
+
+        Parameters
+        ----------
+        what : str
+            The method that needs the weights.
+        """
+        if np.isfinite(self.params).all():
+            return
+        name, array = next((n, a) for n, a in self.layout.named(self.params).items() if not np.isfinite(a).all())
+        place = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
+        raise InvalidInputError(
+            f"params_[{name!r}] holds {array[place]} at {place}, and {what} needs finite weights: write finite ones, "
+            f"or load or fit the model again"
+        )
+
 
 def zero_hidden(layout: Layout, batch_size: int) -> Hidden:
     """Return the hidden state that training starts from.

@@ -20,6 +20,7 @@ from ..model.state import ModelState
 from ..settings import OPTIMIZERS
 from ..text.streams import Streams
 from ..threads import Helpers, cores, group_size, scipy_blas, split_range, training_threads
+from .ruin import RuinWatch
 from .step_settings import StepSettings
 from .team import Team
 
@@ -111,6 +112,8 @@ class Trainer:
         self._read_block(state.n_steps if block_step is None else block_step)
         start = time.perf_counter()
         self._snapshot = self.snapshot()
+        uniform = streams.seq_length * math.log(layout.vocab_size)
+        self._ruin = RuinWatch(uniform, state.n_steps, self._snapshot)
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
@@ -149,15 +152,28 @@ class Trainer:
         """
         if os.getpid() != self._process:  # a callback has forked, and threads do not go with a child
             self._start_threads(self._stack)
+        with self.state.gate.steps():
+            self._advance(rates)
+        cursor, block_weights = self.cursor, self._block.loss_weights
+        heaviest = 1.0 if block_weights is None else float(block_weights.max())
+        self._ruin.see(cursor.n_steps, cursor.smooth_loss, cursor.last_loss, heaviest)
+
+    def _advance(self, rates: NDArray[np.float64]) -> None:
         start = time.perf_counter()
-        # A snapshot replaces the older one when its loss is known to be finite, which the next step shows.
-        snapshot = self.snapshot() if start > self._snapshot_at else None
+        snapshot = None
+        if start > self._snapshot_at:
+            # A bias can be infinite while the loss is finite. What a callback has written is not an error of training.
+            if self._snapshot_at > -math.inf and not self._is_sound():
+                self._return_to_last_good_state()
+            # It replaces the older snapshot when its loss is known to be finite, which the next step shows.
+            snapshot = self.snapshot()
         taken = time.perf_counter()
         self._rates.append(rates)
         self._take_steps(rates)
         if snapshot and self.cursor.n_steps > snapshot.cursor.n_steps:
             self._snapshot, self._rates = snapshot, [rates]
             self._snapshot_at = _next_snapshot(start, taken)
+            self._ruin.keep(snapshot, self.cursor.last_loss)
         if self.cursor.diverged:
             self._return_to_last_good_state()
 
@@ -168,12 +184,26 @@ class Trainer:
         self._snapshot_at = -math.inf  # no replay of earlier steps leads to them: the next steps start with a snapshot
 
     def finish(self) -> None:
-        """Raise DivergenceError, as `advance` does, if the last update made weights that are not finite.
+        """Raise DivergenceError, as `advance` does, if an update made weights that are not finite, or ruined the model.
 
-        Their loss is not known yet. Weights that were not finite when training began are not an error of training.
+        The loss of the last weights is not known yet. Weights that were not finite when training began are not an error
+        of training.
         """
-        if not (np.isfinite(self.params) | ~np.isfinite(self._snapshot.state.params)).all():
-            self._return_to_last_good_state()
+        with self.state.gate.steps():
+            if not self._is_sound():
+                self._return_to_last_good_state()
+            if self._ruin.ruined(self.cursor.n_steps):
+                step, loss = self.cursor.n_steps, self.cursor.last_loss
+                self._restore(self._ruin.sound)
+                raise DivergenceError(step, loss, "ruin")
+
+    def _is_sound(self) -> bool:
+        """Say whether all numbers are finite that were so in the snapshot; sums of squares may overflow."""
+        old = self._snapshot.state
+        arrays = [(self.params, old.params), *zip(self.hidden, old.hidden, strict=True)]
+        finite = all(np.isfinite(new).all() or (np.isfinite(new) | ~np.isfinite(was)).all() for new, was in arrays)
+        kept = zip(self.optimizer_state, old.optimizer_state.values(), strict=True)
+        return finite and not any(np.isnan(new).any() and (np.isnan(new) & ~np.isnan(was)).any() for new, was in kept)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of all that training changes."""
@@ -262,8 +292,8 @@ class Trainer:
                 carried[...] = array[:, shard.streams.start : shard.streams.stop]
 
     def _restore(self, snapshot: Snapshot) -> None:
-        """Return to a snapshot, which is used up: its cursor goes on."""
-        self.cursor = snapshot.cursor
+        """Return to a snapshot."""
+        self.cursor = snapshot.cursor.copy()
         self.streams.position = snapshot.block_start.position
         self._read_block(snapshot.block_start.n_steps)
         self.state.restore(snapshot.state)
@@ -273,15 +303,32 @@ class Trainer:
         self._stored_step = self.cursor.n_steps
 
     def _return_to_last_good_state(self) -> None:
-        """Return to the last state whose loss was finite, and raise DivergenceError.
+        """Return to the last state whose numbers and loss were finite, and raise DivergenceError.
 
-        Training is deterministic: from the snapshot the same steps lead back to the weights before the last update.
+        Training is deterministic: from the snapshot the same steps lead back to the weights before the last update. If
+        those are not finite either, though their losses were, the steps are taken once more, one by one.
         """
         bad_step, last_loss = self.cursor.n_steps, self.cursor.last_loss
+        kind = "loss" if self.cursor.diverged else "weights"
+        n_steps = bad_step - 1 - self._snapshot.cursor.n_steps
+        self._replay(n_steps)
+        if not self._is_sound():
+            self._restore(self._snapshot)
+            rates, kind = np.concatenate(self._rates), "weights"
+            n_steps = next((i for i in range(n_steps) if not self._is_sound_after(rates[i : i + 1])), n_steps)
+            self._replay(n_steps)
+            bad_step, last_loss = self.cursor.n_steps + 1, self.cursor.last_loss
+        raise DivergenceError(bad_step, last_loss, kind)
+
+    def _is_sound_after(self, rates: NDArray[np.float64]) -> bool:
+        self._take_steps(rates)
+        return self._is_sound()
+
+    def _replay(self, n_steps: int) -> None:
+        """Return to the state so many steps after the snapshot."""
         self._restore(self._snapshot)
-        if bad_step - 1 > self.cursor.n_steps:
-            self._take_steps(np.concatenate(self._rates)[: bad_step - 1 - self.cursor.n_steps])
-        raise DivergenceError(bad_step, last_loss)
+        if n_steps > 0:
+            self._take_steps(np.concatenate(self._rates)[:n_steps])
 
 
 def _next_snapshot(start: float, end: float) -> float:

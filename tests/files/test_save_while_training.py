@@ -1,0 +1,92 @@
+"""A model that another thread trains is saved as it was after one of its steps."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN
+from crnn.model.gate import Gate
+
+TEXT = "to be or not to be, that is the question. " * 99
+SAVES = 12
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"optimizer": "adam", "hidden_size": 32},
+        {"cell": "lstm", "num_layers": 2, "batch_size": 3, "n_threads": 2, "optimizer": "rmsprop", "dropout": 0.1},
+        {"cell": "gru", "dtype": "float64"},
+    ],
+)
+def test_a_file_holds_the_state_after_one_step(tmp_path, parameters):
+    given = {"hidden_size": 16, "random_state": 0, "learning_rate": 1e-3} | parameters
+    model = CharRNN(**given, max_seconds=10.0, callbacks=[lambda model, record: stop.is_set()])
+    stop = threading.Event()
+    thread = threading.Thread(target=model.fit, args=(TEXT,))
+    thread.start()
+    try:
+        while not hasattr(model, "vocabulary_"):
+            pass
+        files = []
+        for i in range(SAVES):
+            files.append(tmp_path / str(i))
+            model.save(files[-1])
+    finally:
+        stop.set()
+        thread.join()
+    loaded = [CharRNN.load(file) for file in files]
+    steps = [again.n_steps_ for again in loaded]
+    assert steps == sorted(steps)
+    assert steps[-1] > steps[0]
+    # Further steps from a file must lead to the next one: nothing in it is of another step.
+    for before, after in zip(loaded, loaded[1:], strict=False):
+        left = after.n_steps_ - before.n_steps_
+        if not 0 < left < 3000:
+            continue
+        alone = CharRNN(**given, max_steps=before.n_steps_).fit(TEXT)
+        for name, array in alone.params_.items():
+            np.testing.assert_array_equal(before.params_[name], array)
+        np.testing.assert_array_equal(np.array(before.state_), np.array(alone.state_))
+        for part, views in alone.optimizer_state_.items():
+            if part != "step":
+                for name, array in views.items():
+                    np.testing.assert_array_equal(before.optimizer_state_[part][name], array)
+        assert before.smooth_loss_ == alone.smooth_loss_
+        break
+
+
+def test_a_callback_saves(tmp_path):
+    """On the thread that trains, between two steps."""
+    path = tmp_path / "model"
+    model = CharRNN(7, max_steps=60, random_state=0, callbacks=[lambda model, record: model.save(path)]).fit(TEXT)
+    assert CharRNN.load(path).n_steps_ == model.n_steps_ == 60
+
+
+def test_copies_do_not_starve():
+    """A thread that takes step after step lets a copy in after the running one."""
+    gate, stop, steps = Gate(), threading.Event(), []
+
+    def train():
+        while not stop.is_set():
+            with gate.steps():
+                steps.append(None)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        for _ in range(100):
+            with gate.copying():
+                seen = len(steps)
+                assert len(steps) == seen
+    finally:
+        stop.set()
+        thread.join()
+    assert steps
+
+
+def test_the_thread_that_holds_a_gate_goes_through():
+    gate = Gate()
+    with gate.steps(), gate.copying(), gate.steps():
+        pass
