@@ -3,11 +3,12 @@
 CRNN_DEBUG=1   bounds checks on every index, no optimisation that hides them
 CRNN_NATIVE=1  adds -march=native to every build of the kernels: for measuring only, never for a wheel
 CRNN_CFLAGS    flags added to all builds (sanitizers)
+CC=clang-cl    on Windows: Clang in place of Microsoft's compiler, which neither unrolls loops nor fuses multiply-add
 """
 
 import copy
 import os
-import platform
+import re
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -17,7 +18,6 @@ from setuptools.command.build_ext import build_ext
 FOLDER = "src/crnn/_kernels"
 DEBUG = os.environ.get("CRNN_DEBUG") == "1"
 EXTRA = os.environ.get("CRNN_CFLAGS", "").split()
-X86_64 = platform.machine().lower() in {"x86_64", "amd64"} and "arm64" not in os.environ.get("ARCHFLAGS", "")
 
 GCC_SETS = {
     "baseline": [],
@@ -54,8 +54,27 @@ class Kernels(Extension):
         self.define_macros = [("CRNN_SINGLE", "1")] if dtype == "float32" else []
 
 
+def instruction_sets(plat_name: str, archflags: str = "") -> list[str]:
+    """Return the instruction sets to build for a platform: what all of its processors share, and what some of them add.
+
+    The platform is the one that the build is for, which in a cross build is not the machine's own. Apple's compiler can
+    build for two processors at once ("universal2"), and takes one set of flags for both.
+    """
+    named = re.findall(r"-arch\s+(\w+)", archflags) if plat_name.startswith("macosx") else []
+    return list(GCC_SETS) if all(re.search("x86_64|amd64", name) for name in named or [plat_name]) else ["baseline"]
+
+
 class BuildExt(build_ext):
-    """Adds the flags of each extension's instruction set, spelt for the compiler at hand."""
+    """Builds what the platform can run, with the flags of each instruction set, spelt for the compiler at hand."""
+
+    def finalize_options(self) -> None:
+        """Leave out the kernels for processors that the platform does not have."""
+        self.set_undefined_options("build", ("plat_name", "plat_name"))
+        names = instruction_sets(self.plat_name, os.environ.get("ARCHFLAGS", ""))
+        modules = self.distribution.ext_modules
+        kept = [ext for ext in modules if not isinstance(ext, Kernels) or ext.instruction_set in names]
+        self.distribution.ext_modules = kept
+        super().finalize_options()
 
     def run(self) -> None:
         """Make the folders that an in-place build copies into."""
@@ -63,6 +82,15 @@ class BuildExt(build_ext):
             for ext in self.extensions:
                 Path("src", *ext.name.split(".")[:-1]).mkdir(parents=True, exist_ok=True)
         super().run()
+
+    def build_extensions(self) -> None:
+        """Choose the compiler before extensions are compiled side by side."""
+        compiler = os.environ.get("CC", "")
+        if self.compiler.compiler_type == "msvc" and Path(compiler).stem == "clang-cl":
+            if not self.compiler.initialized:
+                self.compiler.initialize(self.plat_name)
+            self.compiler.cc = compiler
+        super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:
         """Compile one extension."""
@@ -78,7 +106,8 @@ class BuildExt(build_ext):
                 *(["-march=native"] if os.environ.get("CRNN_NATIVE") == "1" and isinstance(ext, Kernels) else []),
                 *EXTRA,
             ]
-            ext.extra_link_args = EXTRA or ([] if DEBUG or platform.system() != "Linux" else ["-s"])
+            ext.extra_link_args = EXTRA or (["-s"] if self.plat_name.startswith("linux") and not DEBUG else [])
+            ext.libraries = ["m"]
         # The builds of the kernels share a source: each needs an object file of its own, and they may run side by side.
         command = copy.copy(self)
         command.build_temp = os.path.join(self.build_temp, *ext.name.split(".")[2:])
@@ -94,12 +123,12 @@ def extensions() -> list[Extension]:
     )
     core.define_macros = [("CRNN_ENTRY_POINTS", "1")]
     core.include_dirs = cpu.include_dirs = [FOLDER]
-    sets = GCC_SETS if X86_64 else {"baseline": []}
-    builds = [Kernels(name, dtype, kernels.sources) for name in sets for dtype in ("float32", "float64")]
+    builds = [Kernels(name, dtype, kernels.sources) for name in GCC_SETS for dtype in ("float32", "float64")]
     headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).glob(pattern))
     for ext in (core, cpu, *builds):
         ext.depends = headers
     return [*builds, core, cpu]  # what takes longest to compile comes first
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExt})
+if __name__ == "__main__":
+    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExt})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import zipfile
 
 import pytest
 from source_tree import ROOT, needs_sources
+
+import crnn
 
 pytestmark = needs_sources
 
@@ -48,3 +51,87 @@ def test_a_wheel_or_a_part_too_large_is_a_fault(wheel, monkeypatch, limit, messa
 def test_the_sanitizers_run_tests_that_exist():
     for files in tool("sanitize").TESTS.values():
         assert all((ROOT / "tests" / file).is_file() for file in files)
+
+
+@pytest.fixture
+def release(monkeypatch):
+    """The tool that checks a release, and the files of a complete one."""
+    check_tag = tool("check_tag")
+    monkeypatch.setattr(check_tag, "version", lambda: "1.2.3")
+    monkeypatch.setattr(check_tag, "pythons", lambda: ["cp311", "cp314", "cp314t"])
+    tags = ["cp311-cp311", "cp314-cp314", "cp314-cp314t"]
+    platforms = [
+        *(f"{libc}_{machine}" for libc in ("manylinux_2_28", "musllinux_1_2") for machine in ("x86_64", "aarch64")),
+        "macosx_10_13_x86_64",
+        "macosx_11_0_arm64",
+        "win_amd64",
+    ]
+    return check_tag, ["crnn-1.2.3.tar.gz", *(f"crnn-1.2.3-{tag}-{name}.whl" for tag in tags for name in platforms)]
+
+
+CHANGES = "# Changelog\n\n## [1.2.3] - 2026-12-01\n"
+
+
+def test_a_release_is_complete(release):
+    check_tag, files = release
+    assert check_tag.faults("v1.2.3", CHANGES, files) == []
+
+
+def test_a_tag_is_the_version_of_the_sources(release):
+    check_tag, files = release
+    assert check_tag.faults("v1.2.4", CHANGES, files) == [
+        "the tag is v1.2.4, but the version of the sources is 1.2.3: the tag must be v1.2.3"
+    ]
+
+
+@pytest.mark.parametrize("heading", ["## [1.2.3] - Unreleased", "## [1.2.2] - 2026-12-01"])
+def test_a_release_has_its_date_in_the_change_log(release, heading):
+    check_tag, files = release
+    assert check_tag.faults("v1.2.3", heading, files) == ["CHANGELOG.md has no heading '## [1.2.3] - YYYY-MM-DD'"]
+
+
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [
+        ("crnn-1.2.3.tar.gz", "crnn-1.2.3.tar.gz"),
+        ("crnn-1.2.3-cp314-cp314t-win_amd64.whl", "the wheel of cp314t for win_amd64"),
+        ("crnn-1.2.3-cp311-cp311-musllinux_1_2_aarch64.whl", "the wheel of cp311 for musllinux.*aarch64"),
+    ],
+)
+def test_a_file_that_is_missing_is_a_fault(release, file, what):
+    check_tag, files = release
+    files.remove(file)
+    assert check_tag.faults("v1.2.3", CHANGES, files) == [f"{what} is missing"]
+
+
+@pytest.mark.parametrize("file", ["crnn-1.2.2-cp311-cp311-win_amd64.whl", "other-1.2.3.tar.gz"])
+def test_a_file_of_something_else_is_a_fault(release, file):
+    check_tag, files = release
+    assert check_tag.faults("v1.2.3", CHANGES, [*files, file]) == [f"{file} is no file of this release"]
+
+
+def test_wheels_are_wanted_of_the_pythons_that_are_built():
+    assert "cp311" in tool("check_tag").pythons()
+    assert tool("check_tag").version() == crnn.__version__
+
+
+def test_the_tests_of_an_installed_wheel_find_no_compiler(tmp_path):
+    installed_wheel = tool("installed_wheel")
+    path = installed_wheel.environment(tmp_path)["PATH"].split(os.pathsep)
+    assert path[0] == str(tmp_path)
+    for name in ("gcc", "gcc.exe"):
+        (tmp_path / name).touch(mode=0o755)
+    with pytest.raises(RuntimeError, match="there is a compiler"):
+        installed_wheel.environment(tmp_path)
+
+
+def test_guides_that_were_left_out_are_named(tmp_path):
+    report = tmp_path / "report.xml"
+    report.write_text(
+        "<testsuites><testsuite>"
+        '<testcase classname="tests.test_docs" name="test_blocks[a.md]"/>'
+        '<testcase classname="tests.test_docs" name="test_blocks[b.md]"><skipped message="no torch"/></testcase>'
+        '<testcase classname="tests.test_tools" name="test_c"><skipped message="no sources"/></testcase>'
+        "</testsuite></testsuites>"
+    )
+    assert tool("installed_wheel").skipped_guides(report) == ["test_blocks[b.md]"]

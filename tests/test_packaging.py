@@ -1,0 +1,60 @@
+"""The recipe in packaging/ asks for what pyproject.toml asks for."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+from source_tree import ROOT, needs_sources
+
+from crnn import __version__
+
+pytestmark = needs_sources
+CONDA_NAMES = {"matplotlib": "matplotlib-base"}  # without the windows of a desktop
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return (ROOT / "packaging" / "conda-forge" / "recipe.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def pyproject():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def section(recipe, start, end):
+    """Return the packages that are listed between two lines."""
+    part = re.search(rf"^ *{re.escape(start)}\n(.*?)^ *{re.escape(end)}$", recipe, re.DOTALL | re.MULTILINE)
+    return set(re.findall(r"^ +- ([\w-]+ >=[\d.]+|\w+)$", part[1], re.MULTILINE))
+
+
+def conda(requirements):
+    """Return requirements as conda writes them."""
+    pairs = [requirement.split(">=") for requirement in requirements]
+    return {f"{CONDA_NAMES.get(name, name)} >={version}" for name, version in pairs}
+
+
+def test_what_it_is_built_with(recipe, pyproject):
+    wanted = conda(pyproject["build-system"]["requires"])
+    assert section(recipe, "host:", "run:") == wanted | {"python", "pip"}
+
+
+def test_what_it_runs_with(recipe, pyproject):
+    assert section(recipe, "run:", "tests:") == conda(pyproject["project"]["dependencies"]) | {"python"}
+
+
+def test_what_it_is_tested_with(recipe, pyproject):
+    tests = recipe[recipe.index("tests:") :]
+    assert section(tests, "run:", "about:") == conda(pyproject["project"]["optional-dependencies"]["test"])
+
+
+def test_what_it_is(recipe, pyproject):
+    project = pyproject["project"]
+    assert re.findall(r'^ +version: "(.*)"$', recipe, re.MULTILINE) == [__version__]
+    assert f'summary: "{project["description"]}"' in recipe
+    assert f"license: {project['license']}\n" in recipe
+    assert f"- crnn = {project['scripts']['crnn']}\n" in recipe
+    oldest = project["requires-python"].removeprefix(">=")
+    assert f'match(python, "<{oldest}")' in recipe

@@ -1,0 +1,52 @@
+"""What setup.py builds: the instruction sets of the platform that the build is for, not of the machine it runs on."""
+
+from __future__ import annotations
+
+import runpy
+
+import pytest
+from source_tree import ROOT, needs_sources
+
+pytestmark = needs_sources
+pytest.importorskip("Cython", reason="setup.py needs it")
+
+ALL = ["baseline", "avx2", "avx512"]
+
+
+@pytest.fixture(scope="module")
+def setup_script():
+    return runpy.run_path(str(ROOT / "setup.py"), run_name="setup_script")
+
+
+@pytest.mark.parametrize(
+    ("platform", "archflags", "wanted"),
+    [
+        ("linux-x86_64", "", ALL),
+        ("win-amd64", "", ALL),
+        ("linux-aarch64", "", ["baseline"]),
+        ("win-arm64", "", ["baseline"]),
+        ("linux-ppc64le", "", ["baseline"]),
+        ("macosx-10.13-x86_64", "", ALL),
+        ("macosx-10.13-universal2", "", ["baseline"]),
+        ("macosx-10.13-universal2", "-arch x86_64", ALL),
+        ("macosx-10.13-universal2", "-arch arm64 -arch x86_64", ["baseline"]),
+        ("macosx-11.0-arm64", "-arch x86_64", ALL),
+        ("linux-x86_64", "-arch arm64", ALL),  # a variable of Apple's compiler alone
+    ],
+)
+def test_instruction_sets_are_the_targets(setup_script, platform, archflags, wanted):
+    assert setup_script["instruction_sets"](platform, archflags) == wanted
+
+
+@pytest.mark.parametrize("platform", ["linux-x86_64", "linux-aarch64"])
+def test_a_build_has_the_modules_of_its_platform(setup_script, monkeypatch, platform):
+    setuptools = pytest.importorskip("setuptools")
+    monkeypatch.delenv("ARCHFLAGS", raising=False)
+    kernels = setup_script["Kernels"]
+    modules = [kernels(name, dtype, []) for name in ALL for dtype in ("float32", "float64")]
+    modules.append(setuptools.Extension("crnn._kernels.core", []))
+    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": modules}))
+    command.plat_name = platform
+    command.ensure_finalized()
+    names = {ext.name.split(".")[2] for ext in command.extensions}
+    assert names == {"core", "baseline"} | ({"avx2", "avx512"} if platform == "linux-x86_64" else set())
