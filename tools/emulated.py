@@ -4,8 +4,8 @@
     python3 tools/emulated.py arm64 tests/test_golden.py     these tests
 
 Debian is installed once, in build/emulated-ARCHITECTURE; QEMU runs its programs, twenty times slower than a processor
-would. The build is installed there as a user installs it. Linux, as root, with Debian's packages debootstrap,
-debian-archive-keyring, qemu-user-static and binfmt-support.
+would. The build is installed there as a user installs it. Linux, as root, with Debian's or Ubuntu's packages
+debootstrap, debian-archive-keyring and qemu-user-static.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ FORMATS = Path("/proc/sys/fs/binfmt_misc")  # where Linux is told which programs
 
 def register(emulator: str) -> None:
     """Let Linux start programs of the other processor through the emulator."""
-    for program in ("debootstrap", f"{emulator}-static", "update-binfmts"):
-        if not shutil.which(program):
-            raise SystemExit(f"{program} is missing: apt-get install debootstrap qemu-user-static binfmt-support")
+    line = Path("/usr/lib/binfmt.d") / f"{emulator}.conf"
+    if not shutil.which("debootstrap") or not line.exists():
+        raise SystemExit("apt-get install debootstrap debian-archive-keyring qemu-user-static qemu-user-binfmt")
     if not (FORMATS / "status").exists():
         subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(FORMATS)], check=True)
-    if not (FORMATS / emulator).exists():
-        subprocess.run(["update-binfmts", "--enable", emulator], check=True)
+    if not (FORMATS / emulator).exists():  # systemd, which does this when the package is installed, may not run here
+        (FORMATS / "register").write_text(line.read_text())
 
 
 def system(architecture: str) -> Path:
