@@ -31,7 +31,9 @@ BLOCK = re.compile(
 NEEDED = {  # what a page's blocks import that tests may lack
     "export.md": ("torch", "onnx", "onnxruntime"),
     "tasks.md": ("sklearn",),
+    "curves.md": ("pandas", "tensorboardX"),
 }
+PEERS = {"export.md", "curves.md"}  # pages that need the extra of that name
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="an installed package has no documentation")
 
@@ -74,7 +76,7 @@ def test_prompts(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=[pytest.mark.peers] * (page.name == "export.md")) for page in PAGES], ids=title
+    "page", [pytest.param(page, marks=[pytest.mark.peers] * (page.name in PEERS)) for page in PAGES], ids=title
 )
 def test_blocks(page, tmp_path, monkeypatch):
     for package in NEEDED.get(page.name, ()):

@@ -91,6 +91,7 @@ def test_columns_of_tables(module, column):
         text_source(tables.DataFrame({"name": NAMES}))
 
 
+@pytest.mark.peers
 def test_columns_of_a_hugging_face_data_set():
     rows = pytest.importorskip("datasets").Dataset.from_dict({"name": NAMES})
     assert text_source(rows["name"]).lengths.tolist() == [4, 3]

@@ -19,7 +19,7 @@
 
 /* Fetch the cache line that holds p: into the first-level cache, to be read soon, or only into the second. p may be any
  * address, even one of nothing. */
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(p) __builtin_prefetch(p)
 #define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
 #elif defined(_M_X64)
@@ -140,9 +140,14 @@ static inline void STORE_PART(real *p, ptrdiff_t n, vector v) {
 }
 #endif
 
-#if defined(__GNUC__)
+/* Microsoft's compiler cannot be told to unroll a loop, and keeps the arrays of a tile in memory: setup.py takes
+ * clang-cl where CC names it. */
+#if defined(__GNUC__) || defined(__clang__)
 #define UNROLL _Pragma("GCC unroll 16")
 #define NO_INLINE __attribute__((noinline))
+#elif defined(_MSC_VER)
+#define UNROLL
+#define NO_INLINE __declspec(noinline)
 #else
 #define UNROLL
 #define NO_INLINE
