@@ -58,8 +58,10 @@ def faults(tag: str, changes: str, names: list[str]) -> list[str]:
         for platform in PLATFORMS:
             pattern = rf"crnn-{re.escape(right)}-{python.rstrip('t')}-{python}-{platform}\.whl"
             wanted[pattern] = f"the wheel of {python} for {platform}"
-    found += [f"{what} is missing" for pattern, what in wanted.items() if not any(re.fullmatch(pattern, n) for n in names)]
-    found += [f"{name} is no file of this release" for name in names if not any(re.fullmatch(p, name) for p in wanted)]
+    right_names = {name: [pattern for pattern in wanted if re.fullmatch(pattern, name)] for name in names}
+    there = {pattern for patterns in right_names.values() for pattern in patterns}
+    found += [f"{what} is missing" for pattern, what in wanted.items() if pattern not in there]
+    found += [f"{name} is no file of this release" for name, patterns in right_names.items() if not patterns]
     return found
 
 
