@@ -11,10 +11,32 @@ from ..settings import generator, real
 from .files import STANDARD
 from .signature_options import value_of
 
-__all__ = ["MODEL_HELP", "add_output", "checked", "checked_text", "duration", "refuse_two_standard_inputs", "seed"]
+__all__ = ["MODEL_HELP", "add_files", "add_output", "checked", "checked_text", "duration", "refuse_two_standard_inputs",
+           "seed"]  # fmt: skip
 
 MODEL_HELP = "a model file, or - for standard input"
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class _OneOrMore(argparse.Action):
+    """Store one path as a str, and several as a list."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        if len(values) > 1 and STANDARD in values:
+            parser.error(f"argument {self.metavar}: standard input cannot be one of several files")
+        setattr(namespace, self.dest, values[0] if len(values) == 1 else values)
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the files to train on: `file` is a path, or a list of them."""
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="+",
+        action=_OneOrMore,
+        help="a UTF-8 text, its line ends kept; several are read as one, one after another; - for standard input. Of "
+        "more than 64 MB the symbols are kept in a cache file beside the first one, or in the folder $CRNN_CACHE",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:

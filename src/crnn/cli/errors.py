@@ -19,13 +19,13 @@ def say(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-def described(error: BaseException, files: Mapping[str, str | None] | None = None) -> str:
+def described(error: BaseException, files: Mapping[str, str | list[str] | None] | None = None) -> str:
     r"""Return an error as one line, with the names of files and lines in place of the library's names.
 
     Parameters
     ----------
     error : exception
-    files : dict of str to str, optional
+    files : dict of str to str or list of str, optional
         The files that the library calls X and validation.
 
     Returns
@@ -41,7 +41,11 @@ def described(error: BaseException, files: Mapping[str, str | None] | None = Non
     >>> described(FileNotFoundError(2, "No such file or directory", "book.txt"))
     'book.txt: No such file or directory'
     """
-    names = {name: "standard input" if file == "-" else file for name, file in (files or {}).items() if file}
+    names = {
+        name: "standard input" if file == "-" else file if isinstance(file, str) else ", ".join(file)
+        for name, file in (files or {}).items()
+        if file
+    }
     if isinstance(error, MemoryError):
         text = f"out of memory{f' ({error})' if str(error) else ''}: a smaller model, batch or text needs less"
     elif isinstance(error, OSError) and error.filename is not None and error.strerror:

@@ -8,36 +8,51 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, ModelFileError
+from ..text.file_sources import IN_MEMORY
+from ..text.lines import Lines
+from ..text.text_file import TextFile
 
 if TYPE_CHECKING:
     from io import BufferedReader
 
-__all__ = ["STANDARD", "check_writable", "load", "model_path", "read_documents", "read_lines", "read_text", "save"]
+__all__ = ["STANDARD", "check_writable", "load", "model_path", "one_or_more", "read_documents", "read_lines",
+           "read_text", "save"]  # fmt: skip
 
 STANDARD = "-"  # standard input or output, in place of a path
 LINES_SIZE = 1 << 18  # bytes of lines read at a time, at most
 
 
-def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
+def one_or_more(paths: str | Sequence[str]) -> list[str]:
+    """Return one path, or several, as a list.
+
+    Examples
+    --------
+    >>> one_or_more("book.txt")
+    ['book.txt']
+    """
+    return [paths] if isinstance(paths, str) else list(paths)
+
+
+def read_text(path: str | Sequence[str], *, as_bytes: bool) -> str | bytes | Path | TextFile:
     """Return a text as `CharRNN.fit` takes it.
 
     Parameters
     ----------
-    path : str
-        A file, or ``-`` for standard input.
+    path : str or sequence of str
+        A file, or ``-`` for standard input, or several files that are one text.
     as_bytes : bool
         Whether the symbols are bytes; otherwise the file is UTF-8.
 
     Returns
     -------
-    str, bytes or Path
-        A path if the file can be read block by block, and more than once.
+    str, bytes, Path or TextFile
+        No text if the files can be read block by block, and more than once.
 
     Raises
     ------
@@ -52,6 +67,10 @@ def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
     ...     read_text(path, as_bytes=True)
     b'to be'
     """
+    paths = one_or_more(path)
+    if len(paths) > 1 or (as_bytes and _is_large(paths)):
+        return TextFile(paths, kind="bytes" if as_bytes else "characters")
+    path = paths[0]
     if path == STANDARD:
         data = _standard_input().read()
     elif not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
@@ -61,7 +80,7 @@ def read_text(path: str, *, as_bytes: bool) -> str | bytes | Path:
     return data if as_bytes else data.decode("utf-8")
 
 
-def read_documents(path: str, *, as_bytes: bool) -> list[str] | list[bytes]:
+def read_documents(path: str | Sequence[str], *, as_bytes: bool) -> list[str] | list[bytes] | Lines:
     r"""Return the lines of a text as `CharRNN.fit` takes documents.
 
     Parameters
@@ -71,13 +90,14 @@ def read_documents(path: str, *, as_bytes: bool) -> list[str] | list[bytes]:
 
     Returns
     -------
-    list of str or of bytes
-        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none.
+    list of str or of bytes, or Lines
+        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none. `Lines` of several files,
+        and of large ones.
 
     Raises
     ------
     OSError, UnicodeDecodeError
-        If it cannot be read.
+        If it cannot be read. Files whose `Lines` are returned have not been read yet.
 
     Examples
     --------
@@ -87,7 +107,10 @@ def read_documents(path: str, *, as_bytes: bool) -> list[str] | list[bytes]:
     ...     read_documents(path, as_bytes=False)
     ['Anna', 'Bob', '', 'Eve']
     """
-    data = _standard_input().read() if path == STANDARD else Path(path).read_bytes()
+    paths = one_or_more(path)
+    if len(paths) > 1 or _is_large(paths):
+        return Lines(paths, kind="bytes" if as_bytes else "characters")
+    data = _standard_input().read() if paths[0] == STANDARD else Path(paths[0]).read_bytes()
     lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
     if as_bytes:
         return lines
@@ -146,6 +169,11 @@ def _lines(lines: list[bytes], first: int, as_bytes: bool) -> list[Any]:
     except UnicodeDecodeError as error:
         i = first + error.object.count(b"\n", 0, error.start)
         raise InvalidInputError(f"line {i + 1} is not UTF-8: convert the lines, or train a model of bytes") from None
+
+
+def _is_large(paths: list[str]) -> bool:
+    """Say whether these are files that should not be held in memory."""
+    return all(map(os.path.isfile, paths)) and sum(map(os.path.getsize, paths)) > IN_MEMORY
 
 
 @contextlib.contextmanager

@@ -18,9 +18,9 @@ from ..errors import DivergenceError
 from ..settings import MAX_SIZE, generator
 from ..settings import checked as checked_parameter
 from ..text.sources import TextLike
-from .arguments import add_output, checked_text, duration, refuse_two_standard_inputs
+from .arguments import add_files, add_output, checked_text, duration, refuse_two_standard_inputs
 from .errors import ERROR, INTERRUPTED, described, say
-from .files import STANDARD, check_writable, load, read_documents, read_text, save
+from .files import STANDARD, check_writable, load, one_or_more, read_documents, read_text, save
 from .signature_options import add_options
 
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
@@ -31,7 +31,7 @@ OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command; the parameters of the model come from the constructor of `CharRNN`."""
-    parser.add_argument("file", metavar="FILE", help="a UTF-8 text, its line ends kept; - for standard input")
+    add_files(parser)
     add_output(parser, required=True, help="where to save the model; - for standard output")
     parser.add_argument(
         "--from",
@@ -147,10 +147,12 @@ def check_output(arguments: argparse.Namespace) -> None:
             "argument -o/--output: a model is not text; send standard output to a file or a program"
         )
     for name, shown in (("file", "FILE"), ("validation", "the FILE of --validation")):
-        text = getattr(arguments, name, None) or STANDARD
-        with contextlib.suppress(OSError):
-            if STANDARD not in (path, text) and os.path.samefile(path, text):
-                arguments.parser.error(f"argument -o/--output: this is {shown}, and the model would replace the text")
+        for text in one_or_more(getattr(arguments, name, None) or STANDARD):
+            with contextlib.suppress(OSError):
+                if STANDARD not in (path, text) and os.path.samefile(path, text):
+                    arguments.parser.error(
+                        f"argument -o/--output: this is {shown}, and the model would replace the text"
+                    )
 
 
 def _given_parameters(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""``crnn train`` with several files, and with files that are not held in memory."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import error, usage_error
+
+from crnn import CharRNN, Lines, TextFile
+from crnn.cli import files
+from crnn.cli import main as cli
+
+OPTIONS = ["-o", "new.crnn", "--max-steps", "3", "-q"]
+
+
+@pytest.fixture
+def parts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("to be\nor not")
+    (tmp_path / "b.txt").write_text("to bé\n")
+    return tmp_path
+
+
+def test_several_files_are_one_text(parts):
+    assert cli.main(["train", "a.txt", "b.txt", *OPTIONS]) == 0
+    assert CharRNN.load("new.crnn").vocabulary_ == CharRNN(max_steps=0).fit("to be\nor notto bé\n").vocabulary_
+
+
+def test_the_lines_of_several_files_are_documents(parts):
+    assert cli.main(["train", "a.txt", "b.txt", "--lines", *OPTIONS]) == 0
+    assert CharRNN.load("new.crnn").vocabulary_ == CharRNN(max_steps=0).fit(["to be", "or not", "bé"]).vocabulary_
+
+
+def test_the_bytes_of_several_files(parts):
+    assert cli.main(["train", "a.txt", "b.txt", "--bytes", *OPTIONS]) == 0
+    assert "\xa9".encode("latin-1") in CharRNN.load("new.crnn").vocabulary_
+
+
+def test_standard_input_is_no_part_of_a_text(parts, capsys):
+    assert "standard input cannot be one of several files" in usage_error(capsys, "train", "a.txt", "-", *OPTIONS)
+
+
+def test_no_file_is_replaced_by_the_model(parts, capsys):
+    assert "would replace the text" in usage_error(capsys, "train", "a.txt", "b.txt", "-o", "b.txt")
+
+
+def test_all_files_are_named_in_errors(parts, capsys):
+    (parts / "b.txt").write_bytes(b"\xff")
+    assert "a.txt, b.txt is not UTF-8" in error(capsys, "train", "a.txt", "b.txt", *OPTIONS)
+
+
+def test_large_files_are_not_read_at_once(parts, monkeypatch):
+    monkeypatch.setattr(files, "IN_MEMORY", 5)
+    assert isinstance(files.read_documents("a.txt", as_bytes=False), Lines)
+    assert isinstance(files.read_text("a.txt", as_bytes=True), TextFile)
+    assert isinstance(files.read_text("a.txt", as_bytes=False), type(parts))
