@@ -55,5 +55,4 @@ class ResumableTraining(LanguageModel):
         """Return samples for ``verbose=2`` to show."""
         if self.vocabulary_.boundary is None:
             return [self.sample(SAMPLE_LENGTH)]
-        samples: list[str | bytes] = self.sample(SAMPLE_LENGTH, num_samples=SAMPLES)
-        return samples
+        return self.sample(SAMPLE_LENGTH, num_samples=SAMPLES)

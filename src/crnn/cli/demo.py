@@ -215,7 +215,7 @@ def _report(model: CharRNN, held_out: str, seconds: float, characters: int) -> s
     bits = model.bits_per_char(held_out, exact=False)
     bar = "#" * round(28 * bits / math.log2(len(model.vocabulary_)))
     prime = "The "
-    sample: Any = model.sample(SAMPLE_LENGTH, prime=prime, temperature=0.6, random_state=1)
+    sample = model.sample(SAMPLE_LENGTH, prime=prime, temperature=0.6, random_state=1)
     words = " ".join(printable(prime + sample).split())
     margin = "  | "
     lines = textwrap.fill(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack, overload
 
 from numpy.typing import NDArray
 
@@ -18,6 +18,7 @@ from ..text.sources import TextLike, text_source
 from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
 from .context import Context
+from .sample_options import SampleOptions
 from .sampling_controls import SamplingControls, SamplingOptions, with_controls
 from .string_features import StringFeatures
 from .uniforms import root
@@ -34,6 +35,23 @@ class LanguageModel(StringFeatures):
 
     # ---------------------------------------------------------------- sampling
 
+    # A type checker does not know what a model was fitted to: for it the texts are of the type of the prime.
+    @overload
+    def sample(  # type: ignore[overload-overlap]  # a number that is known to be 1 is an int too
+        self, n: int | None = None, *, prime: str = "", num_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
+    ) -> str: ...
+    @overload
+    def sample(  # type: ignore[overload-overlap]
+        self, n: int | None = None, *, prime: bytes, num_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
+    ) -> bytes: ...
+    @overload
+    def sample(
+        self, n: int | None = None, *, prime: str = "", num_samples: int, **options: Unpack[SampleOptions]
+    ) -> list[str]: ...
+    @overload
+    def sample(
+        self, n: int | None = None, *, prime: bytes, num_samples: int, **options: Unpack[SampleOptions]
+    ) -> list[bytes]: ...
     @with_controls
     def sample(
         self,
@@ -79,7 +97,7 @@ class LanguageModel(StringFeatures):
         -------
         str, bytes or list
             The text without the prime, or the document with it; bytes from a model of bytes; a list of them if
-            `num_samples` is not 1.
+            `num_samples` is not 1. Type checkers go by `prime`: give ``prime=b""`` to a model of bytes.
 
         Raises
         ------
@@ -126,6 +144,14 @@ class LanguageModel(StringFeatures):
             texts = draw(range(k))
         return texts[0] if k == 1 else texts
 
+    @overload
+    def stream(
+        self, n: int | None = None, *, prime: str = "", random_state: Any = None, **controls: Unpack[SamplingOptions]
+    ) -> Iterator[str]: ...
+    @overload
+    def stream(
+        self, n: int | None = None, *, prime: bytes, random_state: Any = None, **controls: Unpack[SamplingOptions]
+    ) -> Iterator[bytes]: ...
     @with_controls
     def stream(
         self,
@@ -176,7 +202,11 @@ class LanguageModel(StringFeatures):
         blocks = sampling.stream(network, context, n, controls=checked, bits=bits)
         return (vocabulary[int(i)] for block in blocks for i in block)
 
-    def beam_search(self, n: int = 20, *, prime: str | bytes = "", beams: int = 8) -> list[tuple[Any, float]]:
+    @overload
+    def beam_search(self, n: int = 20, *, prime: str = "", beams: int = 8) -> list[tuple[str, float]]: ...
+    @overload
+    def beam_search(self, n: int = 20, *, prime: bytes, beams: int = 8) -> list[tuple[bytes, float]]: ...
+    def beam_search(self, n: int = 20, *, prime: str | bytes = "", beams: int = 8) -> list[Any]:
         """Return the most probable continuations of a text, with the logarithms of their probabilities.
 
         After each character the `beams` most probable beginnings are kept. The search is certain to find the most
