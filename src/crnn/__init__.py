@@ -1,12 +1,19 @@
 """crnn: character-level recurrent language models, trained, sampled and scored on a CPU."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ._version import __version__
-from .build_info import show_config
-from .char_rnn import CharRNN
-from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
-from .text.lines import Lines
-from .text.special import BOUNDARY, UNKNOWN
-from .text.text_file import TextFile
+
+if TYPE_CHECKING:
+    from .build_info import show_config
+    from .char_rnn import CharRNN
+    from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+    from .text.lines import Lines
+    from .text.special import BOUNDARY, UNKNOWN
+    from .text.text_file import TextFile
 
 __all__ = [
     "BOUNDARY",
@@ -21,3 +28,37 @@ __all__ = [
     "__version__",
     "show_config",
 ]
+
+# A name is imported when it is first asked for, so that `import crnn` costs next to nothing.
+_HOMES = {
+    "BOUNDARY": "text.special",
+    "UNKNOWN": "text.special",
+    "CharRNN": "char_rnn",
+    "DivergenceError": "errors",
+    "InvalidInputError": "errors",
+    "Lines": "text.lines",
+    "ModelFileError": "errors",
+    "NotFittedError": "errors",
+    "TextFile": "text.text_file",
+    "show_config": "build_info",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name, or a module of the package."""
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value  # from now on it is found without this function
+        return value
+    module = f"{__name__}.{name}"
+    if not name.startswith("_"):
+        try:
+            return importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterable
 from typing import BinaryIO
@@ -93,7 +92,7 @@ def _is_temporary(name: object) -> bool:
 def _locked_file(folder: str, stack: contextlib.ExitStack) -> tuple[str, BinaryIO]:
     """Return a new temporary file, locked as long as the process that writes it is alive, and its name."""
     while True:
-        name = os.path.join(folder, f".crnn-{secrets.token_hex(8)}.tmp")
+        name = os.path.join(folder, f".crnn-{os.urandom(8).hex()}.tmp")
         stream = open(name, "xb")  # noqa: SIM115 (it outlives this function); unlike tempfile's, its mode follows the umask
         try:
             taken = _lock(stream.fileno()) is None or not os.fstat(stream.fileno()).st_nlink

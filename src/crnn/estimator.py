@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from html import escape
 from typing import Any, Self
 
 from .errors import InvalidInputError, NotFittedError
@@ -88,6 +87,8 @@ class Estimator:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows of the model: what it has learned, its curves of training, its parameters."""
+        from html import escape  # here, since `import crnn` shall cost little
+
         rows = []
         for name, default in self._defaults().items():
             value = repr(getattr(self, name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 __all__ = ["did_you_mean"]
@@ -37,5 +36,7 @@ def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str
     by_lower = {name.lower(): name for name in known}
     near = (synonyms or {}).get(lower)
     if near is None:
+        import difflib  # only an error needs it
+
         near = next((by_lower[name] for name in difflib.get_close_matches(lower, by_lower, n=1)), None)
     return "" if near is None else f"; did you mean {near!r}?"

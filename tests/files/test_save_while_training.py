@@ -12,6 +12,15 @@ TEXT = "to be or not to be, that is the question. " * 99
 SAVES = 12
 
 
+def all_of(model):
+    """What the steps of training change, as bytes."""
+    kept = {name: array.tobytes() for name, array in model.params_.items()}
+    for part, views in model.optimizer_state_.items():
+        if part != "step":
+            kept |= {f"{part}.{name}": array.tobytes() for name, array in views.items()}
+    return kept | {"state": np.array(model.state_).tobytes(), "loss": model.smooth_loss_, "steps": model.n_steps_}
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -40,21 +49,9 @@ def test_a_file_holds_the_state_after_one_step(tmp_path, parameters):
     steps = [again.n_steps_ for again in loaded]
     assert steps == sorted(steps)
     assert steps[-1] > steps[0]
-    # Further steps from a file must lead to the next one: nothing in it is of another step.
-    for before, after in zip(loaded, loaded[1:], strict=False):
-        left = after.n_steps_ - before.n_steps_
-        if not 0 < left < 3000:
-            continue
-        alone = CharRNN(**given, max_steps=before.n_steps_).fit(TEXT)
-        for name, array in alone.params_.items():
-            np.testing.assert_array_equal(before.params_[name], array)
-        np.testing.assert_array_equal(np.array(before.state_), np.array(alone.state_))
-        for part, views in alone.optimizer_state_.items():
-            if part != "step":
-                for name, array in views.items():
-                    np.testing.assert_array_equal(before.optimizer_state_[part][name], array)
-        assert before.smooth_loss_ == alone.smooth_loss_
-        break
+    again = next(again for again in loaded if again.n_steps_)
+    alone = CharRNN(**given, max_steps=again.n_steps_).fit(TEXT)
+    assert all_of(again) == all_of(alone)
 
 
 def test_a_callback_saves(tmp_path):

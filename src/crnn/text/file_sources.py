@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -185,6 +184,8 @@ class StoredSource(TextSource):
                     f"{error}: the ids of {self.paths[0]} are kept in a temporary file, and made again for each call; "
                     f"name a folder for them, TextFile(paths, cache=...), Lines(paths, cache=...) or {FOLDER_VARIABLE}"
                 )
+                import tempfile  # here, since `import crnn` shall cost little
+
                 self._cache = self._open(os.path.join(tempfile.mkdtemp(prefix="crnn-"), name), temporary=True)
         return self._cache
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import weakref
 from typing import Any
@@ -84,4 +83,6 @@ class IdFile:
 def _close(descriptor: int, folder: str | None) -> None:
     os.close(descriptor)
     if folder is not None:
+        import shutil  # here, since `import crnn` shall cost little
+
         shutil.rmtree(folder, ignore_errors=True)
