@@ -20,6 +20,7 @@ from crnn.settings import OPTIMIZERS
 from crnn.text.documents import boundaries, pack
 from crnn.text.text_streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
+from crnn.training.shards import MAX_SHARDS
 from crnn.training.step_settings import StepSettings
 from crnn.training.trainer import Trainer, threads_for
 
@@ -110,7 +111,7 @@ def unpacked_documents(packed, boundary=9):
 class Run:
     """One run of training: a trainer, and copies of all arrays that it changes.
 
-    `learning_rate` is a number or a function of the step.
+    `learning_rate` is a number or a function of the step. By default each thread has a shard of its own.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class Run:
         *,
         T,
         n_threads=1,
-        threads_per_group=None,
+        n_shards=None,
         learning_rate=0.1,
         clip=5.0,
         clip_norm=math.inf,
@@ -164,7 +165,7 @@ class Run:
                 dropout_seed=dropout_seed,
             ),
             n_threads=threads_for(layout, self.streams, n_threads),
-            threads_per_group=threads_per_group,
+            n_shards=min(n_threads, state[0].shape[1], MAX_SHARDS) if n_shards is None else n_shards,
             boundary=boundary,
             reduce=reduce,
         )

@@ -18,7 +18,6 @@ from crnn import threads
 from crnn.threads import (
     cores,
     default_threads,
-    group_size,
     inference_threads,
     scipy_blas,
     split_range,
@@ -112,15 +111,6 @@ def test_a_model_from_a_larger_machine_reads_and_draws_with_no_more_threads_than
         made.clear()
         call()
         assert max(made) == 2  # beside the one that calls
-
-
-@given(st.integers(0, 10**9), st.integers(1, 100), st.integers(1, 256))
-def test_a_group_is_a_divisor_of_the_threads(weights, streams, n_threads):
-    size = group_size(weights, streams, n_threads)
-    assert n_threads % size == 0
-    if size > 1:
-        assert weights > (size - 1) * threads.CACHED_BYTES or n_threads % (size - 1)
-        assert streams < n_threads * threads.MAX_GROUPED_STREAMS
 
 
 # ---------------------------------------------------------------- scipy's BLAS

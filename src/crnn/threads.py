@@ -22,8 +22,6 @@ WORK_PER_THREAD = 500_000  # multiplications of a training step
 MAX_THREADS = 256  # as in the training kernel
 # Measured on cores with second-level caches of 2 MB (docs/performance.md).
 CACHED_BYTES = 1_000_000  # of weights that surely stay in such a cache from one time step to the next
-STREAMS_PER_CACHEFUL = 4  # streams per thread for each further CACHED_BYTES of weights: with fewer, groups are faster
-MAX_GROUPED_STREAMS = 12  # streams per thread from which on groups are never faster
 
 
 def cores() -> int:
@@ -50,7 +48,7 @@ def training_threads(n_threads: int | None, streams: int, work: int, weights: in
     n_threads : int or None
         The parameter of `CharRNN`; None: as many as there are usable cores, while each has enough work.
     streams : int
-        Streams of all threads; there are never more threads.
+        Streams in all; there are never more threads.
     work : int
         Multiplications of one step over all streams.
     weights : int
@@ -86,40 +84,6 @@ def inference_threads(n_threads: int | None) -> int:
     (1, True)
     """
     return min(n_threads or default_threads(), cores())
-
-
-def group_size(weights: int, streams: int, n_threads: int) -> int:
-    """Return how many threads form a unit-parallel group, which computes the same streams, each thread some units.
-
-    With few streams, a thread multiplies by a weight about as fast as the third-level cache delivers it. If the share
-    of the weights that a thread of a group needs stays in its own cache while all weights would not, groups are faster
-    than threads with streams of their own.
-
-    Parameters
-    ----------
-    weights : int
-        Bytes of the weights that a layer multiplies by in each time step.
-    streams : int
-        Streams of all threads.
-    n_threads : int
-
-    Returns
-    -------
-    int
-        A divisor of `n_threads`.
-
-    Examples
-    --------
-    >>> group_size(10_000, 8, 4), group_size(2_000_000, 8, 4), group_size(20_000_000, 8, 4)
-    (1, 2, 4)
-    >>> group_size(20_000_000, 100, 4)
-    1
-    """
-    enough = min(MAX_GROUPED_STREAMS, STREAMS_PER_CACHEFUL * (weights / CACHED_BYTES - 1))
-    if streams >= n_threads * enough:
-        return 1
-    divisors = (n for n in range(1, n_threads) if n_threads % n == 0)
-    return next((n for n in divisors if weights <= n * CACHED_BYTES), n_threads)
 
 
 def split_range(n: int, parts: int) -> list[range]:
@@ -175,6 +139,7 @@ class Helpers:
         self._tasks: list[SimpleQueue[tuple[Any, ...] | None]] = [SimpleQueue() for _ in range(count)]
         self._done: SimpleQueue[BaseException | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._started = self._tasks
 
     def __enter__(self) -> Self:
         self._threads = [threading.Thread(target=self._serve, args=(t,), daemon=True) for t in self._tasks]
@@ -193,14 +158,15 @@ class Helpers:
             if thread.ident is not None:  # None: the system could not start it
                 thread.join()
 
-    def start(self, *arguments: Any) -> None:
-        """Let thread i of 1 … count call ``work(i, *arguments)``."""
-        for i, tasks in enumerate(self._tasks):
+    def start(self, *arguments: Any, count: int | None = None) -> None:
+        """Let thread i of 1 … count call ``work(i, *arguments)``; by default all threads do."""
+        self._started = self._tasks[:count]
+        for i, tasks in enumerate(self._started):
             tasks.put((i + 1, *arguments))
 
     def finish(self) -> None:
-        """Wait for all threads; raise the first exception that one of them raised."""
-        errors = [self._done.get() for _ in self._tasks]
+        """Wait for the threads that were started; raise the first exception that one of them raised."""
+        errors = [self._done.get() for _ in self._started]
         for error in errors:
             if error is not None:
                 raise error

@@ -29,7 +29,7 @@ from crnn.model.layout import Layout, aligned_zeros
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
-from crnn.threads import MAX_THREADS
+from crnn.training.shards import MAX_SHARDS
 from crnn.training.team import Shard
 
 K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces
@@ -309,6 +309,7 @@ def test_training_has_no_limit_of_a_blas_that_it_does_not_call():
         pytest.skip("not enough memory for arrays of this size")
     trainer.params, trainer.optimizer_state = wide.zeros(), (wide.zeros(),)
     trainer.panels = np.zeros(trainer.network.panels_size, np.float32)
+    trainer.team.squares = np.zeros(core.squares_size(trainer.network))
     with pytest.raises(ValueError, match="too few for 1 steps"), trainer:
         trainer._train(0, np.full(1, 0.1))
     del trainer.team.shards[0]  # not read when training ends
@@ -635,9 +636,9 @@ def shrunk(a, axis):
 
 
 OWN = ["params", "panels"]
-OF_THE_TEAM = ["losses", "norms"]
-OF_A_SHARD = ["gradient", "h", "c", "gates", "dropped", "y", "dh", "carry"]
-OF_A_THREAD = ["x", "scratch", "seen"]
+OF_THE_TEAM = ["losses", "squares"]
+OF_A_SHARD = ["gradient", "h", "c", "gates", "dropped", "y", "dh", "carry", "losses"]
+OF_A_THREAD = ["x", "scratch", "occurs"]
 
 
 class Refusal:
@@ -861,8 +862,8 @@ def test_there_are_no_more_shards_than_there_are_places():
     refusal = Refusal()
     with refusal.run.trainer as trainer:
         shards = trainer.team.shards
-        trainer.team.shards = [shards[0]] * (MAX_THREADS + 1)
-        with pytest.raises(ValueError, match=f"{MAX_THREADS + 1} shards: at most {MAX_THREADS}$"):
+        trainer.team.shards = [shards[0]] * (MAX_SHARDS + 1)
+        with pytest.raises(ValueError, match=f"{MAX_SHARDS + 1} shards: at most {MAX_SHARDS}$"):
             trainer._train(0, np.full(2, 0.1))
         trainer.team.shards = shards
     assert refusal.run.bits() == refusal.before

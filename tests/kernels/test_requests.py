@@ -73,13 +73,13 @@ def gradient_of(run, before):
     return run.layout.tensors(np.sqrt(run.sum) * np.sign(before - run.params))
 
 
-@pytest.mark.parametrize(("B", "T", "n_threads", "threads_per_group"), SHAPES)
+@pytest.mark.parametrize(("B", "T", "n_threads", "group_size"), SHAPES)
 @pytest.mark.parametrize("cell", CELLS)
-def test_weighed_losses_are_those_of_the_reference(kernels, dtype, cell, B, T, n_threads, threads_per_group):
+def test_weighed_losses_are_those_of_the_reference(kernels, dtype, cell, B, T, n_threads, group_size):
     arguments = start(dtype, B, T, cell)
     weights = np.random.default_rng(1).uniform(0.1, 2, (T, B)).astype(dtype)
     weights[T // 2, B // 2] = 0
-    options = {"n_threads": n_threads, "threads_per_group": threads_per_group}
+    options = {"n_threads": n_threads, "n_shards": n_threads // group_size}
     run, _ = one_step(arguments, T, weights=weights, **options)
     loss, gradients, _ = expected(arguments, T, weights=weights.astype(np.float64))
     rtol = 1e-4 if dtype == np.float32 else 1e-10
@@ -115,13 +115,13 @@ def test_the_gradient_of_weighed_losses_is_that_of_central_differences():
 
 
 @pytest.mark.parametrize(("dropout", "boundary"), [(0.0, None), (0.4, None), (0.0, 2)], ids=str)
-@pytest.mark.parametrize(("B", "T", "n_threads", "threads_per_group"), SHAPES)
+@pytest.mark.parametrize(("B", "T", "n_threads", "group_size"), SHAPES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_of_states_are_those_of_the_reference(
-    kernels, dtype, cell, B, T, n_threads, threads_per_group, dropout, boundary
+    kernels, dtype, cell, B, T, n_threads, group_size, dropout, boundary
 ):
     arguments = start(dtype, B, T, cell)
-    options = {"n_threads": n_threads, "threads_per_group": threads_per_group, "dropout": dropout, "boundary": boundary}
+    options = {"n_threads": n_threads, "n_shards": n_threads // group_size, "dropout": dropout, "boundary": boundary}
     _, kept = one_step(arguments, T, kept=True, dropout_seed=5, **options)
     masks = reference_dropout.dropout_masks(5, 0, (2, T, B, H), dropout) if dropout else None
     _, _, theirs = expected(arguments, T, masks=masks, boundary=boundary)

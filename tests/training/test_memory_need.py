@@ -31,7 +31,7 @@ def test_the_need_is_about_what_is_taken(parameters, validation_fraction):
     tracemalloc.stop()
     streams = TextStreams(np.zeros(len(TEXT), np.uint8), 7, 25)
     n = len(model._learned.optimizer_state)
-    needed = training_bytes(model._learned.layout, streams, n, 2, keep_best=validation_fraction > 0)
+    needed = training_bytes(model._learned.layout, streams, n, keep_best=validation_fraction > 0)
     assert 0.7 * taken < needed < 1.3 * taken
 
 
@@ -120,8 +120,16 @@ def test_the_parts_of_the_need():
     streams = TextStreams(np.zeros(500, np.uint8), 2, 7)
     size = layout.size * 4
     one, two, best = (
-        training_bytes(layout, streams, *arguments, keep_best=keep)
-        for arguments, keep in (((1, 1), False), ((2, 3), False), ((1, 1), True))
+        training_bytes(layout, streams, arrays, keep_best=keep)
+        for arrays, keep in ((1, False), (2, False), (1, True))
     )
-    assert two - one == 4 * size  # a second memory and its copy, two more gradients
+    assert two - one == 2 * size  # a second memory and its copy
     assert best - one == 2 * size
+
+
+def test_each_shard_has_a_gradient():
+    layout = Layout(5, 300, np.dtype("float32"))
+    texts = [TextStreams(np.zeros(50_000, np.uint8), B, 20) for B in (2, 250)]
+    few, many = (training_bytes(layout, streams, 1, keep_best=False) for streams in texts)
+    chunks = [20 * B * (5 + 2 * 300) + 21 * B * 300 for B in (2, 250)]
+    assert many - few == 4 * (7 * layout.size + chunks[1] - chunks[0])  # 8 shards, not one

@@ -232,7 +232,7 @@ def test_any_number_of_threads_gives_the_same_numbers():
 
 
 def test_there_are_no_more_threads_than_streams():
-    assert len(Run(*start(B=2), T=T, n_threads=5).trainer.team.shards) == 2
+    assert Run(*start(B=2), T=T, n_threads=5).trainer.arrangement.n_threads == 2
 
 
 def test_the_threads_end_with_the_call():

@@ -10,6 +10,7 @@ from .layer_input cimport add_lookup_bias_gradient
 from .layers cimport layers_backward, layers_forward
 from .panels cimport Columns
 from .softmax cimport softmax_loss
+from .team cimport total
 from .thread_group cimport own_share, wait_for_group
 from .workspace cimport clear_share, gradient_from_above, layer_output
 
@@ -33,11 +34,10 @@ cdef inline void clear_gradients(const Network* net, const Workspace* work) noex
 
 
 cdef inline double forward_loss(const Weights* w, const Workspace* work, real weight) noexcept nogil:
-    """Return the sum of the losses of the thread's own rows; y becomes weight times the gradient of the logits."""
+    """Return the sum of the losses, on a group's first thread; y becomes weight times the gradient of the logits."""
     cdef const Network* net = w.net
     cdef Py_ssize_t first = 0, last, at, V = net.V
     cdef Columns part
-    cdef double loss = 0
     while first < work.T:
         last = min(first + work.block, work.T)
         layers_forward(w, work, work.x, first, last)
@@ -45,18 +45,18 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
         at = first * work.B + part.first
         # y = outputs @ Wy + by                          (rows, V) = (rows, H) (H, V)
         decode(w, part.count, layer_output(net, work, net.L - 1, first) + part.first * net.H, work.y + at * V)
-        loss += softmax_loss(work.y + at * V, work.x + work.B + at, part.count, V, weight,
-                             work.loss_weights + at if work.loss_weights != NULL else NULL)
+        softmax_loss(work.y + at * V, work.x + work.B + at, part.count, V, weight,
+                     work.loss_weights + at if work.loss_weights != NULL else NULL, work.losses + at)
         first = last
     wait_for_group(&work.group)
-    return loss
+    # By position, not by thread: the sum has the same bits in any group.
+    return total(work.losses, work.T * work.B) if work.group.rank == 0 else 0
 
 
 cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real weight) noexcept nogil:
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
-    The rows of Wx in d must come in as zeros; `seen` holds no `stamp`. A thread of a group returns the losses of its
-    own rows.
+    The rows of Wx in d must come in as zeros. Of a group the first thread returns the losses.
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t first, last = work.T, rows, top = net.L - 1

@@ -8,19 +8,16 @@ from libc.stdint cimport uint32_t, uint64_t
 cdef extern from "real.h" nogil:
     ctypedef double real  # float or double, whichever the kernels are compiled for
 
-cdef extern from "spin_barrier.h" nogil:
-    ctypedef struct spin_barrier:
-        long n_threads
-        long arrived
-        long generation
-        long broken
-        long crowded
-    void spin_barrier_break(spin_barrier*)
-    bint spin_barrier_wait(spin_barrier*)
+cdef extern from "barrier.h" nogil:
+    ctypedef struct thread_barrier:
+        uint32_t n_threads
+    void barrier_init(thread_barrier*, uint32_t)
+    void barrier_break(thread_barrier*)
+    bint barrier_wait(thread_barrier*)
 
 cdef enum:
     MAX_LAYERS = 64
-    MAX_SHARDS = 256
+    MAX_SHARDS = 8
 
 
 # ------------------------------------------------------------------------------------------------- the network
@@ -85,7 +82,7 @@ ctypedef struct Weights:  # of a network: flat, and packed in panels
 ctypedef struct ThreadGroup:  # a thread's place among those that share the units; see `thread_group`
     int threads
     int rank
-    spin_barrier* barrier
+    thread_barrier* barrier
 
 ctypedef struct Dropout:
     double rate
@@ -113,9 +110,10 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     real* kept_dc
     real* cut  # with a boundary: room for one step's states, and for training also for one step's dz; a thread's own
     real* scratch  # a thread's own
-    Py_ssize_t* seen  # (V,): the stamp of the last time that a symbol was visited; a thread's own
-    Py_ssize_t stamp
+    double* losses  # (T, B): the loss of each position
+    unsigned char* occurs  # (V,): whether a symbol is among the chunk's inputs; a thread's own
     ThreadGroup group
+    int shard  # its number
     Dropout dropout  # the rate is 0 without
 
 
@@ -136,15 +134,14 @@ ctypedef struct Rule:  # what an optimiser does in one step; see `optimizers`
     real* second  # the same as `first` where there is one
 
 ctypedef struct Team:  # the shards of all streams, and this thread's place among all threads
-    int shards
+    int shards  # of the streams, whose number does not depend on that of the threads
     int threads
     int rank
     Py_ssize_t streams  # of all shards
-    spin_barrier* barrier
-    double* losses  # (threads,)
-    double* norms  # (threads,): squared, each thread's share of the gradient
-    const int* x[MAX_SHARDS]  # the symbols of each shard's chunk
-    Py_ssize_t symbols[MAX_SHARDS]  # and how many of them are inputs
+    thread_barrier* barrier
+    double* losses  # (shards,)
+    double* squares  # of the summed gradient: a sum for each row of a matrix and for each bias; see `update`
+    const unsigned char* occurs[MAX_SHARDS]  # (V,): whether a symbol is among the inputs of a shard's chunk
     real* d[MAX_SHARDS]  # the gradients; with a reducer there is a `ReducedTail` behind the first one
     bint (*reduce)(void*) noexcept nogil  # adds up the gradients of all processes; NULL: there is one
     void* reduce_context
@@ -154,10 +151,11 @@ ctypedef struct Team:  # the shards of all streams, and this thread's place amon
 
 ctypedef struct Training:  # one call of `train` by one thread: what it works on, what to do, and how far it came
     Weights weights
-    Workspace work
+    Workspace work[MAX_SHARDS]  # of the shards that this thread works on
+    int own_shards  # how many they are
     Team team
     Rule rule
-    const unsigned char* ids  # of this shard's first stream
+    const unsigned char* ids  # of the first stream
     int id_width  # bytes
     Py_ssize_t row_stride  # bytes from one stream to the next
     Py_ssize_t position  # of the next chunk in each row
@@ -244,6 +242,7 @@ ctypedef struct Kernels:  # of one instruction set and number type
     void (*drop_weights)(double, uint64_t, uint64_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, real*) noexcept nogil
     void (*size_workspace)(const Network*, Py_ssize_t, Py_ssize_t, Workspace*) noexcept nogil
     Py_ssize_t (*scratch_elements)(const Network*, Py_ssize_t, Py_ssize_t) noexcept nogil
+    Py_ssize_t (*squares_size)(const Network*) noexcept nogil
     Py_ssize_t (*sums_size)(Py_ssize_t) noexcept nogil
     void (*train)(Training*) noexcept nogil
     void (*feed)(const Weights*, Workspace*, const int*, Py_ssize_t) noexcept nogil

@@ -24,6 +24,7 @@ from .sampler cimport filter_logits as filter_row
 from .softmax cimport log_softmax_at
 from .strings cimport read_strings
 from .texts cimport draw_texts
+from .update cimport squares_size
 from .workspace cimport carry_states, layer_h, scratch_elements, size_workspace
 
 cdef Kernels kernels
@@ -93,6 +94,10 @@ cdef void size_workspace_(const Network* net, Py_ssize_t T, Py_ssize_t B, Worksp
 
 cdef Py_ssize_t scratch_elements_(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
     return scratch_elements(net, T, B)
+
+
+cdef Py_ssize_t squares_size_(const Network* net) noexcept nogil:
+    return squares_size(net)
 
 
 cdef Py_ssize_t sums_size(Py_ssize_t V) noexcept nogil:
@@ -167,6 +172,7 @@ kernels.pack_matrix, kernels.pack_network, kernels.multiply = pack_matrix, pack_
 kernels.exp, kernels.tanh, kernels.sigmoid, kernels.rsqrt = exp_array, tanh_array, sigmoid_array, rsqrt_array
 kernels.drop_outputs, kernels.drop_weights = drop_outputs, drop_weights
 kernels.size_workspace, kernels.scratch_elements, kernels.sums_size = size_workspace_, scratch_elements_, sums_size
+kernels.squares_size = squares_size_
 kernels.train, kernels.feed, kernels.sample, kernels.sample_texts = train, feed, sample, sample_texts
 kernels.filter_logits, kernels.logits = filter_logits, logits
 kernels.log_probabilities, kernels.log_likelihoods = log_probabilities, log_likelihoods

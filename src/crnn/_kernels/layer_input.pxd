@@ -2,6 +2,7 @@
 
 Each function computes the units that are `own`, those of one thread of a group.
 """
+from libc.string cimport memset
 from .blas cimport add_product
 from .interface cimport Network, Weights, Workspace, real
 from .network cimport input_block
@@ -76,12 +77,16 @@ cdef inline void add_lookup_gradient(const Network* net, const real* dz, const i
 
 
 cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) noexcept nogil:
-    """dbh = dWx.sum(axis=0)                           every dz is in one row of dWx; rows of other symbols are zero"""
+    """dbh = dWx.sum(axis=0)                           every dz is in one row of dWx; rows of other symbols are zero
+
+    This notes which symbols occur, for the update.
+    """
     cdef Columns own = own_columns(&work.group, net.H)
     cdef Py_ssize_t i, g, H = net.H, N = net.G * H, start
+    memset(work.occurs, False, net.V)
     for i in range(work.T * work.B):
-        if work.seen[work.x[i]] != work.stamp:
-            work.seen[work.x[i]] = work.stamp
+        if not work.occurs[work.x[i]]:
+            work.occurs[work.x[i]] = True
             for g in range(net.G):
                 start = g * H + own.first
                 add_column_sums(work.d + net.layer[0].Wx + work.x[i] * N + start, 1, own.count, N,

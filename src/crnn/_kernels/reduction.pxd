@@ -4,11 +4,10 @@ Behind the gradient of the first shard (net.end elements) stand what the process
 symbol that occurred, so that every process updates the look-up rows of all; then the sum of the losses and how many
 streams there are, of which the mean loss is the quotient.
 """
-from libc.string cimport memset
-from .interface cimport Network, Training, real, spin_barrier_break
+from .interface cimport Network, Training, real, barrier_break
 from .team cimport total, wait_for_team
 from .thread_group cimport share
-from .update cimport Pass, update
+from .update cimport Pass, occurs_in_any, update
 
 
 cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
@@ -22,10 +21,10 @@ cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
     if not wait_for_team(run):
         return False
     if run.team.rank == 0:
-        tail[V] = <real>total(run.team.losses, run.team.threads)
+        tail[V] = <real>total(run.team.losses, run.team.shards)
         tail[V + 1] = <real>run.team.streams
         if not run.team.reduce(run.team.reduce_context):
-            spin_barrier_break(run.team.barrier)
+            barrier_break(run.team.barrier)
     if not wait_for_team(run):
         return False
     loss[0] = tail[V] / tail[V + 1]
@@ -34,13 +33,8 @@ cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
 
 cdef inline void flag_symbols(const Training* run, real* flags) noexcept nogil:
     """flags[v] = 1 if v occurred in a shard, else 0: for the thread's share of the symbols"""
-    cdef Py_ssize_t V = run.weights.net.V, i
+    cdef Py_ssize_t V = run.weights.net.V, v
     cdef Py_ssize_t start = share(V, run.team.rank, run.team.threads)
     cdef Py_ssize_t stop = share(V, run.team.rank + 1, run.team.threads)
-    cdef int s, v
-    memset(flags + start, 0, (stop - start) * sizeof(real))
-    for s in range(run.team.shards):
-        for i in range(run.team.symbols[s]):
-            v = run.team.x[s][i]
-            if start <= v < stop:
-                flags[v] = 1
+    for v in range(start, stop):
+        flags[v] = occurs_in_any(&run.team, v)

@@ -16,14 +16,13 @@ cdef inline void shift_by_max(real* y, Py_ssize_t n) noexcept nogil:
         y[i] -= top
 
 
-cdef inline double softmax_loss(real* y, const int* targets, Py_ssize_t rows, Py_ssize_t V, real weight,
-                                const real* row_weights) noexcept nogil:
-    """y = weight w (softmax(y) - onehot(targets)); return sum(-w log softmax(y)[targets])
+cdef inline void softmax_loss(real* y, const int* targets, Py_ssize_t rows, Py_ssize_t V, real weight,
+                              const real* row_weights, double* losses) noexcept nogil:
+    """losses = -w log softmax(y)[targets]; y = weight w (softmax(y) - onehot(targets))
 
     y (rows, V) comes in as the logits; w (rows,) are the `row_weights`, or 1 if they are NULL.
     """
     cdef Py_ssize_t r, i
-    cdef double loss = 0
     cdef real total, factor = 1
     cdef real* row
     for r in range(rows):
@@ -31,21 +30,20 @@ cdef inline double softmax_loss(real* y, const int* targets, Py_ssize_t rows, Py
         shift_by_max(row, V)
         if row_weights != NULL:
             factor = row_weights[r]
-        loss -= <double>factor * row[targets[r]]
+        losses[r] = -<double>factor * row[targets[r]]
     exp_array(y, rows * V)
     for r in range(rows):
         row = y + r * V
         total = row_sum(row, V)
         if row_weights != NULL:
             factor = row_weights[r]
-        loss += factor * log(total)
+        losses[r] += factor * log(total)
         factor *= weight
         total = factor / total
         for i in range(V):
             row[i] *= total
         row[targets[r]] -= factor
         factor = 1
-    return loss
 
 
 cdef inline double log_softmax_at(real* y, Py_ssize_t V, Py_ssize_t target) noexcept nogil:

@@ -5,7 +5,7 @@ all weights at every time step. In a group each thread has some of the units, an
 streams. The threads wait for each other whenever one is about to read what another has written: after every time step.
 Whatever a thread sums, it sums over all streams in the order in which a single thread would.
 """
-from .interface cimport ThreadGroup, spin_barrier_wait
+from .interface cimport ThreadGroup, barrier_wait
 from .panels cimport Columns, columns_of
 
 
@@ -19,7 +19,7 @@ cdef inline ThreadGroup alone() noexcept nogil:
 cdef inline void wait_for_group(const ThreadGroup* group) noexcept nogil:
     """Wait for the other threads. A broken barrier does not block: what is computed then is never used."""
     if group.threads > 1:
-        spin_barrier_wait(group.barrier)
+        barrier_wait(group.barrier)
 
 
 cdef inline Py_ssize_t share(Py_ssize_t n, int rank, int parts) noexcept nogil:

@@ -2,8 +2,8 @@
 from cpython.buffer cimport PyBUF_STRIDES
 from cpython.object cimport PyObject
 from libc.limits cimport INT_MAX
-from libc.math cimport INFINITY, NAN, sqrt
-from .interface cimport MAX_SHARDS, Training, Workspace, spin_barrier, spin_barrier_break
+from libc.math cimport NAN
+from .interface cimport MAX_SHARDS, Training, Workspace, barrier_break, barrier_init, thread_barrier
 
 
 cdef class Optimizer:
@@ -28,22 +28,15 @@ cdef class Optimizer:
 
 
 cdef class Barrier:
-    """Where the threads of one training call, or of one group in it, wait for each other; `n_threads` of them.
+    """Where the threads of one training call, or of one group in it, wait for each other; `n_threads` of them."""
+    cdef thread_barrier barrier
 
-    `crowded`: there are more threads than cores, and a waiting thread should soon make room for another one.
-    """
-    cdef spin_barrier barrier
-
-    def __cinit__(self, long n_threads, bint crowded=False):
-        self.barrier.n_threads = n_threads
-        self.barrier.arrived = 0
-        self.barrier.generation = 0
-        self.barrier.broken = 0
-        self.barrier.crowded = crowded
+    def __cinit__(self, unsigned int n_threads):
+        barrier_init(&self.barrier, n_threads)
 
     def break_(self):
         """Let the waiting threads go: another one will not come. Their call of `train` ends without another update."""
-        spin_barrier_break(&self.barrier)
+        barrier_break(&self.barrier)
 
 
 cdef class Cursor:
@@ -90,6 +83,11 @@ def reduced_size(Network network not None) -> int:
     return network.net.end + network.net.V + 2
 
 
+def squares_size(Network network not None) -> int:
+    """Sums of squares of the gradient that a team keeps, for its norm."""
+    return network.kernels.squares_size(&network.net)
+
+
 def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays that `train` wants of a shard of B streams."""
     cdef NetworkPlaces* net = &network.net
@@ -128,18 +126,21 @@ cdef bint reduce_gradient(void* context) noexcept with gil:
 
 
 cdef void fill_team(Training* run, Network network, team, int rank, Reduction* reduction) except *:
-    """Set what all threads share: the symbols and the gradients of all shards, and the barrier."""
-    cdef int s, group_size = network.net.group_size
+    """Set what all threads share: the gradients of all shards, which symbols occur in them, and the barrier."""
+    cdef int s, most, group_size = network.net.group_size
     cdef list shards = team.shards
-    cdef double[::1] losses = team.losses, norms = team.norms
+    cdef double[::1] losses = team.losses, squares = team.squares
     cdef Barrier barrier = team.barrier
-    cdef int[:, ::1] x
+    cdef unsigned char[::1] occurs
     cdef Py_ssize_t size
     if len(shards) > MAX_SHARDS:
         raise ValueError(f"{len(shards)} shards: at most {MAX_SHARDS}")
-    run.team.shards, run.team.threads, run.team.rank = len(shards), len(shards) * group_size, rank
+    run.team.shards, run.team.threads, run.team.rank = len(shards), team.n_threads, rank
     if not 0 <= rank < run.team.threads:
         raise ValueError(f"thread {rank} of {run.team.threads}")
+    most = run.team.shards * group_size
+    if run.team.threads > most or group_size > 1 and run.team.threads < most:
+        raise ValueError(f"{run.team.threads} threads in groups of {group_size} for {run.team.shards} shards")
     run.team.streams, run.team.reduce = 0, NULL
     if team.reduce is not None:
         reduction.team = <PyObject*>team
@@ -147,26 +148,43 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
     for s in range(run.team.shards):
         size = reduced_size(network) if s == 0 and run.team.reduce != NULL else network.net.end
         run.team.d[s] = address("gradient", shards[s].gradient, network.itemsize, (size,))
-        _same("threads of a shard", len(shards[s].threads), group_size)
-        x = shards[s].threads[0].x
-        run.team.x[s] = &x[0, 0]
-        run.team.symbols[s] = (x.shape[0] - 1) * x.shape[1]
-        run.team.streams += x.shape[1]
-    _same("losses", losses.shape[0], run.team.threads)
-    _same("norms", norms.shape[0], run.team.threads)
+        if len(shards[s].threads) < group_size:
+            raise ValueError(f"{len(shards[s].threads)} threads of a shard: {group_size} are wanted")
+        occurs = shards[s].threads[0].occurs
+        _same("symbols that may occur", occurs.shape[0], network.net.V)
+        run.team.occurs[s] = &occurs[0]
+        run.team.streams += len(shards[s].streams)
+    _same("losses", losses.shape[0], run.team.shards)
+    _same("sums of squares", squares.shape[0], squares_size(network))
     if barrier is None:
         raise ValueError("the team has no barrier")
     _same("threads at the barrier", barrier.barrier.n_threads, run.team.threads)
-    run.team.losses, run.team.norms, run.team.barrier = &losses[0], &norms[0], &barrier.barrier
+    run.team.losses, run.team.squares, run.team.barrier = &losses[0], &squares[0], &barrier.barrier
 
 
-cdef void fill_workspace(Training* run, Network network, shard, own, double dropout) except *:
+cdef void fill_shards(Training* run, Network network, list shards, double dropout) except *:
+    """Set the workspaces of the shards that the thread works on: of several, or with a group of threads on one."""
+    cdef int s, first, last, member = 0
+    if network.net.group_size > 1:
+        first, member = run.team.rank // network.net.group_size, run.team.rank % network.net.group_size
+        last = first + 1
+    else:
+        first = run.team.rank * run.team.shards // run.team.threads
+        last = (run.team.rank + 1) * run.team.shards // run.team.threads
+    run.own_shards = last - first
+    for s in range(first, last):
+        fill_workspace(run, &run.work[s - first], network, shards[s], shards[s].threads[member], dropout)
+        fill_group(run, &run.work[s - first], network, shards[s], member)
+        run.work[s - first].shard, run.work[s - first].d = s, run.team.d[s]
+
+
+cdef void fill_workspace(Training* run, Workspace* work, Network network, shard, own, double dropout) except *:
     """Set the arrays that a thread of a shard works on; `own` is its own workspace."""
     cdef NetworkPlaces* net = &network.net
-    cdef Workspace* work = &run.work
     cdef Py_ssize_t size = network.itemsize
     cdef int[:, ::1] x = shard.threads[0].x, own_x = own.x
-    cdef Py_ssize_t[::1] seen = own.seen
+    cdef double[::1] losses = shard.losses
+    cdef unsigned char[::1] occurs = own.occurs
     cdef Py_ssize_t T = x.shape[0] - 1, B = x.shape[1]
     if own_x.shape[0] != T + 1 or own_x.shape[1] != B:
         raise ValueError(f"symbols: shape {own.x.shape}, but size {shard.threads[0].x.shape} is wanted")
@@ -182,8 +200,9 @@ cdef void fill_workspace(Training* run, Network network, shard, own, double drop
     shapes = thread_workspace(network, T, B)
     work.cut = address("cut", own.cut, size, shapes["cut"])
     work.scratch = address("scratch", own.scratch, size, shapes["scratch"])
-    _same("symbols seen", seen.shape[0], net.V)
-    work.x, work.seen, work.stamp = &own_x[0, 0], &seen[0], own.stamp
+    _same("losses of positions", losses.shape[0], T * B)
+    _same("symbols that may occur", occurs.shape[0], net.V)
+    work.x, work.losses, work.occurs = &own_x[0, 0], &losses[0], &occurs[0]
     work.dropout.rate, work.dropout.first_stream = dropout, shard.first_stream
     fill_requests(work, network, shard)
     if not net.many and work.block < T:
@@ -209,15 +228,14 @@ cdef void fill_requests(Workspace* work, Network network, shard) except *:
             work.kept_dc = address("gradients of c", shard.state_gradients[1], size, shape)
 
 
-cdef void fill_group(Training* run, Network network, shard, int rank) except *:
-    """Set the thread's place in its shard's group, and the group's gradient."""
+cdef void fill_group(Training* run, Workspace* work, Network network, shard, int member) except *:
+    """Set the thread's place in its shard's group."""
     cdef Barrier barrier = shard.barrier
     if barrier is None:
         raise ValueError("a shard has no barrier")
     _same("threads at a shard's barrier", barrier.barrier.n_threads, network.net.group_size)
-    run.work.group.threads, run.work.group.rank = network.net.group_size, rank % network.net.group_size
-    run.work.group.barrier = &barrier.barrier
-    run.work.d = run.team.d[rank // network.net.group_size]
+    work.group.threads, work.group.rank = network.net.group_size, member
+    work.group.barrier = &barrier.barrier
 
 
 cdef void fill_rule(Training* run, Network network, Optimizer optimizer, list state) except *:
@@ -232,9 +250,9 @@ cdef void fill_rule(Training* run, Network network, Optimizer optimizer, list st
 
 
 cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
-    """Set the ids that this shard's streams read, after the check that the block holds all that is read."""
+    """Set the ids that the streams read, after the check that the block holds all that is read."""
     cdef Py_buffer view
-    cdef Py_ssize_t T = run.work.T, symbols
+    cdef Py_ssize_t T = run.work[0].T, symbols
     PyObject_GetBuffer(ids, &view, PyBUF_STRIDES | PyBUF_FORMAT)
     try:
         if view.format.decode() not in ("B", "H", "I", "L") or view.itemsize > 4:
@@ -248,7 +266,7 @@ cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
                              f"({view.strides[0]}, {view.strides[1]})")
         symbols = view.shape[1]
         run.id_width, run.row_stride, run.position = view.itemsize, view.strides[0], position
-        run.ids = <const unsigned char*>view.buf + run.work.dropout.first_stream * view.strides[0]
+        run.ids = <const unsigned char*>view.buf
     finally:
         PyBuffer_Release(&view)
     if position < 0:
@@ -258,24 +276,22 @@ cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
         raise ValueError(f"a block of {symbols} symbols a stream: too few for {run.n_steps} steps of {T} at {position}")
 
 
-cdef void update_cursor(Cursor cursor, const Training* run, norms) except *:
+cdef void update_cursor(Cursor cursor, const Training* run) except *:
     """Set where training stands after a call."""
     cursor.position = run.position
     cursor.n_steps += run.done
     cursor.smooth_loss, cursor.last_loss, cursor.diverged = run.smooth_loss, run.last_loss, run.diverged
     cursor.gradient_norm = run.norm
-    if run.clip_norm == INFINITY and not run.diverged:
-        cursor.gradient_norm = sqrt(sum(norms))
 
 
 def train(Network network not None, params, panels, Optimizer optimizer not None, list optimizer_state not None, team,
           int rank, ids, bint zero_state, Cursor cursor not None, const double[::1] rates not None, settings):
     """Train on a chunk for each of the learning rates, as thread `rank` of the team; all threads call this alike.
 
-    Each shard of the team is a group of neighbouring streams with its own gradient and workspace, and the threads that
-    work on it; see `training_loop` and `crnn.training.team`. The first thread updates the cursor at the end. When a
-    loss is not finite its update is not made, and the cursor says `diverged`. With weight dropout the packed weights
-    are at the end those that the next step would have.
+    Each shard of the team is a range of neighbouring streams with its own gradient and workspace. A thread works on one
+    shard or several, or a group of threads on one; see `training_loop` and `crnn.training.team`. The first thread
+    updates the cursor at the end. When a loss is not finite its update is not made, and the cursor says `diverged`.
+    With weight dropout the packed weights are at the end those that the next step would have.
 
     `ids` is a block of symbols, a row for each stream, which the chunks read from `cursor.position` on: a row must hold
     them all. `zero_state`: the first chunk starts from zero states. `settings` are the step's, a `StepSettings`.
@@ -283,27 +299,23 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     cdef Training run
     cdef Reduction reduction
     fill_team(&run, network, team, rank, &reduction)
-    shard = team.shards[rank // network.net.group_size]
-    own = shard.threads[rank % network.net.group_size]
     run.weights = network.weights(params, panels, True)
     fill_rule(&run, network, optimizer, optimizer_state)
-    fill_workspace(&run, network, shard, own, settings.dropout)
-    fill_group(&run, network, shard, rank)
+    fill_shards(&run, network, team.shards, settings.dropout)
     run.rates = &rates[0] if rates.shape[0] else NULL
     run.n_steps, run.steps_before, run.zero_state = rates.shape[0], cursor.n_steps, zero_state
     run.optimizer_steps = cursor.n_steps - cursor.optimizer_start
     run.team.weight_dropout, run.dropout_seed = settings.weight_dropout, settings.dropout_seed
-    run.loss_scale = settings.seq_length / <double>run.work.T
+    run.loss_scale = settings.seq_length / <double>run.work[0].T
     run.smooth_loss, run.last_loss = cursor.smooth_loss, cursor.last_loss
     fill_block(&run, ids, cursor.position)
     with nogil:
         reduction.mode = flush_denormals()
         network.kernels.train(&run)
         restore_denormals(reduction.mode)
-    own.stamp = run.work.stamp
     if rank == 0 and team.error is not None:
         raise team.error
     if rank == 0 and run.complete:
-        update_cursor(cursor, &run, team.norms)
+        update_cursor(cursor, &run)
     if not run.known:
         raise ValueError(f"a symbol's id is not below the vocabulary's size {network.net.V}")

@@ -1,15 +1,17 @@
 """The training loop of one thread: chunk after chunk, its gradient, and the update.
 
-In a step every thread back-propagates its shard, or its share of it, waits for the others, updates its share of the
+In a step every thread back-propagates its shards, or its share of one, waits for the others, updates its share of the
 parameters from the sum over all shards, and waits again. Every thread sees the same numbers and takes the same
-decisions. A broken barrier ends the call without another update.
+decisions. Nothing is summed by thread: losses are summed by stream and shard, gradients by shard, the norm by rows of
+the parameters. So the results are the same, to the bit, at any number of threads. A broken barrier ends the call
+without another update.
 """
 from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
 from .chunk cimport loss_and_gradients
 from .dropout cimport dropout_key
-from .interface cimport Training, real
+from .interface cimport Training, Workspace, real
 from .reduction cimport reduce_gradient
-from .update cimport Pass, pack_first_dropped, update
+from .update cimport Pass, gradient_norm, pack_first_dropped, update
 from .team cimport total, wait_for_team
 from .workspace cimport carry_states, clear_states
 
@@ -17,6 +19,7 @@ from .workspace cimport carry_states, clear_states
 cdef inline void train(Training* run) noexcept nogil:
     """Take `n_steps` steps, or fewer if a loss is not finite or a symbol is not known."""
     cdef Py_ssize_t step = 0
+    cdef int i
     run.done, run.norm = 0, NAN
     run.known, run.complete, run.diverged = True, True, False
     run.team.next_key = dropout_key(run.dropout_seed, run.steps_before)
@@ -24,7 +27,8 @@ cdef inline void train(Training* run) noexcept nogil:
         pack_first_dropped(run)
         wait_for_team(run)
     if run.zero_state and run.complete and run.n_steps:
-        clear_states(run.weights.net, &run.work)
+        for i in range(run.own_shards):
+            clear_states(run.weights.net, &run.work[i])
     while step < run.n_steps and run.complete and take_step(run, step):
         step += 1
 
@@ -32,10 +36,11 @@ cdef inline void train(Training* run) noexcept nogil:
 cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
     """One chunk and its update; False if training ends here."""
     cdef double loss
-    run.team.losses[run.team.rank] = own_loss(run, step)
+    cdef int i
+    compute_gradients(run, step)
     if not wait_for_team(run):
         return False
-    loss = total(run.team.losses, run.team.threads) / run.team.streams
+    loss = total(run.team.losses, run.team.shards) / run.team.streams
     # Here the gradient of the step is complete: that of each shard in the shard's vector. What is decided from it,
     # whether the loss is finite and how large the norm is, is decided after the reduction: alike in every process.
     if run.team.reduce != NULL and not reduce_gradient(run, &loss):
@@ -45,41 +50,53 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
         return False
     if not apply_gradient(run, step):
         return False
-    carry_states(run.weights.net, &run.work, run.work.T)
+    for i in range(run.own_shards):
+        carry_states(run.weights.net, &run.work[i], run.work[i].T)
     run.last_loss = loss
     run.smooth_loss = run.smooth_loss * 0.999 + loss * run.loss_scale * 0.001
-    run.position += run.work.T
+    run.position += run.work[0].T
     run.done = step + 1
-    return wait_for_team(run)
+    if not wait_for_team(run):
+        return False
+    if step + 1 == run.n_steps and run.clip_norm == INFINITY:
+        run.norm = gradient_norm(run)
+    return True
 
 
-cdef inline double own_loss(Training* run, Py_ssize_t step) noexcept nogil:
-    """Back-propagate the next chunk; return the sum of the thread's losses, NaN if a symbol is not known."""
-    if not read_chunk(run):
-        run.known = False
-        return NAN
-    run.work.stamp += 1
+cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogil:
+    """Back-propagate the next chunk of the thread's shards; a loss is NaN if one of the symbols is not known."""
+    cdef int i
+    cdef double loss
+    cdef Workspace* work
     run.team.step_key, run.team.next_key = (run.team.next_key,
                                             dropout_key(run.dropout_seed, run.steps_before + step + 1))
-    run.work.dropout.step_key = run.team.step_key
-    return loss_and_gradients(&run.weights, &run.work, <real>1 / <real>run.team.streams)
+    for i in range(run.own_shards):
+        work = &run.work[i]
+        work.dropout.step_key = run.team.step_key
+        if read_chunk(run, work):
+            loss = loss_and_gradients(&run.weights, work, <real>1 / <real>run.team.streams)
+        else:
+            run.known = False
+            loss = NAN
+        if work.group.rank == 0:
+            run.team.losses[work.shard] = loss
 
 
-cdef inline bint read_chunk(Training* run) noexcept nogil:
+cdef inline bint read_chunk(const Training* run, Workspace* work) noexcept nogil:
     """x[t, b] = ids[b, position + t] for ids of 1, 2 or 4 bytes; False if one of them is not below V."""
-    cdef Py_ssize_t t, b, at = run.position, B = run.work.B
+    cdef Py_ssize_t t, b, at = run.position, B = work.B
     cdef unsigned int v, largest = 0
     cdef const unsigned char* row
     for b in range(B):
-        row = run.ids + b * run.row_stride
-        for t in range(run.work.T + 1):
+        row = run.ids + (work.dropout.first_stream + b) * run.row_stride
+        for t in range(work.T + 1):
             if run.id_width == 1:
                 v = row[at + t]
             elif run.id_width == 2:
                 v = (<const unsigned short*>row)[at + t]
             else:
                 v = (<const unsigned int*>row)[at + t]
-            run.work.x[t * B + b] = <int>v
+            work.x[t * B + b] = <int>v
             largest = max(largest, v)
     return largest < <size_t>run.weights.net.V
 
@@ -90,19 +107,16 @@ cdef inline bint apply_gradient(Training* run, Py_ssize_t step) noexcept nogil:
     cdef bint by_norm = run.clip_norm < INFINITY, summed = run.team.reduce != NULL
     run.rule.scale = 1
     if by_norm:
-        todo.add_up, todo.measure, todo.step, todo.squares = not summed, True, False, 0
+        todo.add_up, todo.measure, todo.step = not summed, True, False
         update(run, &todo)
-        run.team.norms[run.team.rank] = todo.squares
         if not wait_for_team(run):
             return False
-        run.norm = sqrt(total(run.team.norms, run.team.threads))
+        run.norm = gradient_norm(run)
         run.rule.scale = min(1.0, run.clip_norm / (run.norm + 1e-6))
     run.rule.learning_rate = run.rates[step]
     run.rule.correction = 1 - pow(run.rule.beta_1, run.optimizer_steps + step + 1)
     run.rule.root_correction = sqrt(1 - pow(run.rule.beta_2, run.optimizer_steps + step + 1))
-    todo.add_up, todo.step, todo.squares = not by_norm and not summed, True, 0
+    todo.add_up, todo.step = not by_norm and not summed, True
     todo.measure = not by_norm and step + 1 == run.n_steps
     update(run, &todo)
-    if todo.measure:
-        run.team.norms[run.team.rank] = todo.squares
     return True

@@ -1,14 +1,17 @@
 """The update: gradients of the shards summed, the optimiser's step, and the new weights packed, each thread its share.
 
-A share is rows of every matrix, which the thread that has updated them packs at once, and a part of every bias.
-Each shard of the streams has a gradient; the threads of a group that works on it have one together.
+A share is rows of every matrix, which the thread that has updated them packs at once; the biases are dealt out whole.
+Each shard of the streams has a gradient; the threads of a group that works on it have one together. The squares of the
+summed gradient are kept for each row and each bias, so that their sum does not depend on who computes which.
 """
 from libc.stdint cimport uint32_t
+from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 from .dropout cimport apply_mask, weights_key
 from .interface cimport Network, Team, Training, real
 from .network cimport pack_Wh, pack_Wx, pack_Wy
 from .optimizers cimport step_run
+from .team cimport total
 from .thread_group cimport share
 
 cdef enum:
@@ -20,15 +23,29 @@ ctypedef struct Masked:  # recurrent weights, some of which this step was withou
 
 ctypedef struct Pass:  # what is done with each run of elements
     bint add_up  # sum the shards' gradients in that of the first one
-    bint measure  # add to `squares`
+    bint measure  # keep the squares of the summed gradient
     bint step  # update the parameters
-    double squares  # of the summed gradient
+
+
+cdef inline Py_ssize_t squares_size(const Network* net) noexcept nogil:
+    """Sums of squares that are kept: for V rows, for each layer 2 H rows and two biases, for H rows and a bias."""
+    return net.V + net.L * (2 * net.H + 2) + net.H + 1
+
+
+cdef inline Py_ssize_t layer_squares(const Network* net, Py_ssize_t l) noexcept nogil:
+    """Where those of a layer begin: of the rows of Wh, of the rows of Wx, of bh and bn."""
+    return net.V + l * (2 * net.H + 2)
+
+
+cdef inline double gradient_norm(const Training* run) noexcept nogil:
+    """The norm of the summed gradient, after a pass that measured it."""
+    return sqrt(total(run.team.squares, squares_size(run.weights.net)))
 
 
 cdef inline double sum_of_squares(const real* d, Py_ssize_t n) noexcept nogil:
     """sum(d * d) in double precision, in sixteen partial sums that a vector can hold"""
     cdef double part[16]
-    cdef double total = 0
+    cdef double sum_ = 0
     cdef Py_ssize_t i, j
     for j in range(16):
         part[j] = 0
@@ -38,16 +55,17 @@ cdef inline double sum_of_squares(const real* d, Py_ssize_t n) noexcept nogil:
     for i in range(n - n % 16, n):
         part[0] += <double>d[i] * d[i]
     for j in range(16):
-        total += part[j]
-    return total
+        sum_ += part[j]
+    return sum_
 
 
-cdef inline void update_run(Training* run, Pass* todo, Py_ssize_t start, Py_ssize_t stop,
-                            const Masked* masked=NULL) noexcept nogil:
-    """Do what is to be done with elements [start, stop), while they are in the cache."""
+cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start, Py_ssize_t stop,
+                              const Masked* masked=NULL) noexcept nogil:
+    """Do what is to be done with elements [start, stop), while they are in the cache; return their squares, if kept."""
     cdef Py_ssize_t i = start, j, n
     cdef real* d = run.team.d[0]
     cdef const real* other
+    cdef double squares = 0
     cdef int s
     while i < stop:
         n = min(stop - i, <Py_ssize_t>BLOCK)
@@ -60,10 +78,29 @@ cdef inline void update_run(Training* run, Pass* todo, Py_ssize_t start, Py_ssiz
             if masked != NULL:
                 apply_mask(run.team.weight_dropout, masked.key, i - masked.base, n, d + i)
         if todo.measure:
-            todo.squares += sum_of_squares(d + i, n)
+            squares += sum_of_squares(d + i, n)
         if todo.step:
             step_run(&run.rule, run.weights.p, d + i, i, n)
         i += n
+    return squares
+
+
+cdef inline void update_rows(Training* run, const Pass* todo, Py_ssize_t base, Py_ssize_t N, Py_ssize_t squares,
+                             Py_ssize_t start, Py_ssize_t stop, const Masked* masked=NULL) noexcept nogil:
+    """Rows [start, stop) of a matrix with N columns that begins at `base`; its first row's squares are at `squares`."""
+    cdef Py_ssize_t r
+    if not todo.measure:
+        update_run(run, todo, base + start * N, base + stop * N, masked)
+        return
+    for r in range(start, stop):
+        run.team.squares[squares + r] = update_run(run, todo, base + r * N, base + (r + 1) * N, masked)
+
+
+cdef inline void update_bias(Training* run, const Pass* todo, Py_ssize_t base, Py_ssize_t n,
+                             Py_ssize_t squares) noexcept nogil:
+    """A bias of n elements, if it is the thread's turn."""
+    if squares % run.team.threads == run.team.rank:
+        update_rows(run, todo, base, n, squares, 0, 1)
 
 
 cdef inline void clear_gradients_of(const Team* team, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
@@ -73,7 +110,16 @@ cdef inline void clear_gradients_of(const Team* team, Py_ssize_t start, Py_ssize
         memset(team.d[s] + start, 0, n * sizeof(real))
 
 
-cdef inline void update_lookup(Training* run, Pass* todo) noexcept nogil:
+cdef inline bint occurs_in_any(const Team* team, Py_ssize_t v) noexcept nogil:
+    """Whether a symbol is among the inputs of any shard's chunk."""
+    cdef int s
+    for s in range(team.shards):
+        if team.occurs[s][v]:
+            return True
+    return False
+
+
+cdef inline void update_lookup(Training* run, const Pass* todo) noexcept nogil:
     """The first layer's Wx: the thread's share of its rows, of which only those of the chunk's symbols have a gradient.
 
     A sparse optimiser leaves the others out, which is exact. The rows' gradients are cleared once they have been used.
@@ -81,40 +127,21 @@ cdef inline void update_lookup(Training* run, Pass* todo) noexcept nogil:
     cdef const Network* net = run.weights.net
     cdef const Team* team = &run.team
     cdef Py_ssize_t start = share(net.V, team.rank, team.threads), stop = share(net.V, team.rank + 1, team.threads)
-    cdef Py_ssize_t i, N = net.G * net.H, base = net.layer[0].Wx
-    cdef int s, v
+    cdef Py_ssize_t v, N = net.G * net.H, base = net.layer[0].Wx
+    cdef bint reduced = team.reduce != NULL and not todo.add_up
     if not run.rule.sparse:
-        update_run(run, todo, base + start * N, base + stop * N)
+        update_rows(run, todo, base, N, 0, start, stop)
         if todo.step:
             clear_gradients_of(team, base + start * N, (stop - start) * N)
         return
-    if team.reduce != NULL and not todo.add_up:
-        update_flagged_rows(run, todo, start, stop)
-        return
-    run.work.stamp += 1
-    for s in range(team.shards):
-        for i in range(team.symbols[s]):
-            v = team.x[s][i]
-            if start <= v < stop and run.work.seen[v] != run.work.stamp:
-                run.work.seen[v] = run.work.stamp
-                update_row(run, todo, base + v * N, N)
-
-
-cdef inline void update_flagged_rows(Training* run, Pass* todo, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Rows of Wx, of symbols [start, stop) that occurred in any process; see `reduction`."""
-    cdef const Network* net = run.weights.net
-    cdef const real* flags = run.team.d[0] + net.end
-    cdef Py_ssize_t v, N = net.G * net.H
     for v in range(start, stop):
-        if flags[v] != 0:
-            update_row(run, todo, net.layer[0].Wx + v * N, N)
-
-
-cdef inline void update_row(Training* run, Pass* todo, Py_ssize_t row, Py_ssize_t N) noexcept nogil:
-    """A row of Wx, whose gradient is cleared once it has been used."""
-    update_run(run, todo, row, row + N)
-    if todo.step:
-        clear_gradients_of(&run.team, row, N)
+        # After a reduction the rows of all processes' symbols are visited; see `reduction`.
+        if team.d[0][net.end + v] != 0 if reduced else occurs_in_any(team, v):
+            update_rows(run, todo, base, N, 0, v, v + 1)
+            if todo.step:
+                clear_gradients_of(team, base + v * N, N)
+        elif todo.measure:
+            team.squares[v] = 0
 
 
 cdef inline void pack_dropped(Training* run, Py_ssize_t l, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
@@ -136,44 +163,40 @@ cdef inline void pack_first_dropped(Training* run) noexcept nogil:
         pack_dropped(run, l, start, stop)
 
 
-cdef inline void update_part(Training* run, Pass* todo, Py_ssize_t base, Py_ssize_t n) noexcept nogil:
-    """The thread's share of n elements from `base` on."""
-    update_run(run, todo, base + share(n, run.team.rank, run.team.threads),
-               base + share(n, run.team.rank + 1, run.team.threads))
-
-
-cdef inline void update_recurrent(Training* run, Pass* todo, Py_ssize_t l, Py_ssize_t start,
+cdef inline void update_recurrent(Training* run, const Pass* todo, Py_ssize_t l, Py_ssize_t start,
                                   Py_ssize_t stop) noexcept nogil:
     """Rows [start, stop) of a layer's Wh, whose gradient has the mask of this step's weight dropout."""
     cdef const Network* net = run.weights.net
-    cdef Py_ssize_t N = net.G * net.H
     cdef bint dropping = run.team.weight_dropout > 0
     cdef Masked masked
     masked.key, masked.base = weights_key(run.team.step_key, l), net.layer[l].Wh
-    update_run(run, todo, masked.base + start * N, masked.base + stop * N, &masked if dropping else NULL)
+    update_rows(run, todo, masked.base, net.G * net.H, layer_squares(net, l), start, stop,
+                &masked if dropping else NULL)
     if todo.step and dropping:
         pack_dropped(run, l, start, stop)
     elif todo.step:
         pack_Wh(net, run.weights.p, l, start, stop, run.weights.panels)
 
 
-cdef inline void update(Training* run, Pass* todo) noexcept nogil:
+cdef inline void update(Training* run, const Pass* todo) noexcept nogil:
     """One pass over the thread's share of everything."""
     cdef const Network* net = run.weights.net
-    cdef Py_ssize_t l, H = net.H, N = net.G * H
+    cdef Py_ssize_t l, at, H = net.H, N = net.G * H
     cdef Py_ssize_t start = share(H, run.team.rank, run.team.threads)
     cdef Py_ssize_t stop = share(H, run.team.rank + 1, run.team.threads)
     update_lookup(run, todo)
     for l in range(net.L):
+        at = layer_squares(net, l)
         if l:
-            update_run(run, todo, net.layer[l].Wx + start * N, net.layer[l].Wx + stop * N)
+            update_rows(run, todo, net.layer[l].Wx, N, at + H, start, stop)
             if todo.step:
                 pack_Wx(net, run.weights.p, l, start, stop, run.weights.panels)
         update_recurrent(run, todo, l, start, stop)
-        update_part(run, todo, net.layer[l].bh, N)
+        update_bias(run, todo, net.layer[l].bh, N, at + 2 * H)
         if net.layer[l].bn >= 0:
-            update_part(run, todo, net.layer[l].bn, H)
-    update_run(run, todo, net.Wy + start * net.V, net.Wy + stop * net.V)
+            update_bias(run, todo, net.layer[l].bn, H, at + 2 * H + 1)
+    at = layer_squares(net, net.L)
+    update_rows(run, todo, net.Wy, net.V, at, start, stop)
     if todo.step:
         pack_Wy(net, run.weights.p, start, stop, run.weights.panels)
-    update_part(run, todo, net.by, net.V)
+    update_bias(run, todo, net.by, net.V, at + H)

@@ -15,8 +15,12 @@ cdef enum:
 
 
 cdef inline Py_ssize_t block_steps(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
-    """Time steps of a chunk that are taken at a time, so that each stage finds in the cache what the last one left."""
-    return min(T, max(1, <Py_ssize_t>BLOCK_ROWS // B))
+    """Time steps of a chunk that are taken at a time, so that each stage finds in the cache what the last one left.
+
+    Blocks are of nearly equal length: a short one would use a product's packed operands too little.
+    """
+    cdef Py_ssize_t most = max(1, <Py_ssize_t>BLOCK_ROWS // B), blocks = max(1, (T + most - 1) // most)
+    return (T + blocks - 1) // blocks
 
 
 cdef inline void size_workspace(const Network* net, Py_ssize_t T, Py_ssize_t B, Workspace* work) noexcept nogil:

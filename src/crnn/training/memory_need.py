@@ -10,6 +10,7 @@ from ..cgroups import control_groups, first_line
 from ..errors import InvalidInputError
 from ..model.layout import Layout
 from ..text.streams import Streams
+from .shards import shard_ranges
 
 GB = 1e9
 
@@ -18,7 +19,6 @@ def check_memory(
     layout: Layout,
     streams: Streams,
     optimizer_arrays: int,
-    n_threads: int,
     *,
     keep_best: bool,
     checkpoints: bool = False,
@@ -33,8 +33,6 @@ def check_memory(
         The text.
     optimizer_arrays : int
         Arrays of the size of the weights that the optimizer keeps.
-    n_threads : int
-        Threads, each with a gradient of its own.
     keep_best : bool
         Whether the best weights are kept beside the last ones.
     checkpoints : bool, default=False
@@ -50,11 +48,9 @@ def check_memory(
     >>> import numpy as np
     >>> from crnn.text.text_streams import TextStreams
     >>> streams = TextStreams(np.zeros(9, np.uint8))
-    >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, 1, keep_best=False)
+    >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, keep_best=False)
     """
-    needed = training_bytes(
-        layout, streams, optimizer_arrays, n_threads, keep_best=keep_best, checkpoints=checkpoints
-    )
+    needed = training_bytes(layout, streams, optimizer_arrays, keep_best=keep_best, checkpoints=checkpoints)
     available = available_bytes()
     if available is not None and needed > available:
         raise InvalidInputError(
@@ -68,7 +64,6 @@ def training_bytes(
     layout: Layout,
     streams: Streams,
     optimizer_arrays: int,
-    n_threads: int,
     *,
     keep_best: bool,
     checkpoints: bool = False,
@@ -80,7 +75,7 @@ def training_bytes(
     >>> import numpy as np
     >>> from crnn.text.text_streams import TextStreams
     >>> streams = TextStreams(np.zeros(99, np.uint8), 2, 7)
-    >>> training_bytes(Layout(5, 1000, np.dtype("float32")), streams, 1, 1, keep_best=False) > 7 * 4 * 1000**2
+    >>> training_bytes(Layout(5, 1000, np.dtype("float32")), streams, 1, keep_best=False) > 7 * 4 * 1000**2
     True
     """
     T, B, H, V, L = streams.seq_length, streams.batch_size, layout.hidden_size, layout.vocab_size, layout.num_layers
@@ -88,7 +83,7 @@ def training_bytes(
     vectors += 1 + optimizer_arrays if keep_best else 0
     # A snapshot; as the parts of a file, with the best weights; and the bytes of the file.
     vectors += (1 + optimizer_arrays) * (5 if keep_best else 3) if checkpoints else 0
-    vectors += n_threads  # gradients
+    vectors += len(shard_ranges(layout, streams))  # gradients
     vectors += 2  # weights packed for products with them and with their transpose
     states = L * (T + 1) * B * H * len(layout.kind.states)
     gates = L * T * B * H * (0 if layout.cell == "rnn" else layout.kind.gates + 1)  # an rnn's are its states

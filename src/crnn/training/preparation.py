@@ -24,7 +24,6 @@ from .memory_need import check_memory
 from .run import Checkpoints, TrainingRun, streams_for
 from .run_state import RunState
 from .sample_weight import checked_weights
-from .trainer import threads_for
 from .validation import training_and_validation_ids
 
 __all__ = ["Call", "Hooks", "check_texts", "checkpoint_path", "prepared_run"]
@@ -115,7 +114,6 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         layout,
         streams,
         len(OPTIMIZERS[settings.optimizer].state),
-        threads_for(layout, streams, settings.n_threads),
         keep_best=validation_ids is not None and settings.restore_best,
         checkpoints=hooks.writer is not None,
     )

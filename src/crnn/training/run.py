@@ -106,6 +106,7 @@ class TrainingRun:
             streams,
             self._step_settings,
             n_threads=threads_for(state.layout, streams, settings.n_threads),
+            adaptive=settings.n_threads is None,
             boundary=state.vocabulary.boundary,
             block_step=None if resumed is None else resumed.block_step,
         )

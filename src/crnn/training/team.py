@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 
 from .._kernels import core
 from ..model.layout import Layout, aligned_zeros
+from .shards import Arrangement
 
 Array = NDArray[Any]
 
 
 class ThreadWorkspace:
-    """What a thread has for itself, whether it works on a shard alone or in a group."""
+    """What a thread has for itself while it works on a shard, alone or in a group."""
 
     def __init__(self, network: core.Network, layout: Layout, seq_length: int, batch_size: int) -> None:
         self.x = aligned_zeros((seq_length + 1, batch_size), np.int32)  # symbols: inputs, and one row on, targets
         for name, shape in core.thread_workspace(network, seq_length, batch_size).items():
             setattr(self, name, aligned_zeros(shape, layout.dtype))
-        self.seen = np.zeros(layout.vocab_size, np.intp)  # the stamp of a symbol's last visit
-        self.stamp = 0
+        self.occurs = aligned_zeros((layout.vocab_size,), np.uint8)  # whether a symbol is among the inputs
 
 
 class Shard:
-    """A group of neighbouring streams: their gradient, the kernel's workspace for one chunk of them, their threads.
+    """A range of neighbouring streams: their gradient, the kernel's workspace for one chunk of them, their threads.
 
     Parameters
     ----------
@@ -36,23 +36,20 @@ class Shard:
     streams : range
     dropout : bool
         Whether there is dropout, which needs more room.
-    group_size : int, default=1
-        Threads that work on it.
     """
 
     h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
     c: Array  # the same of an LSTM's cells; empty for other cells
 
-    def __init__(
-        self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool, group_size: int = 1
-    ) -> None:
+    def __init__(self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool) -> None:
         T, B = seq_length, len(streams)
         self.streams = streams
         self.first_stream = streams.start
         self.gradient = layout.zeros()
         for name, shape in core.workspace(network, T, B, dropout).items():
             setattr(self, name, aligned_zeros(shape, layout.dtype))
-        self.threads = [ThreadWorkspace(network, layout, T, B) for _ in range(group_size)]
+        self.losses = aligned_zeros((T * B,), np.float64)  # of each position
+        self.threads = [ThreadWorkspace(network, layout, T, B)]  # as many as work on it, or have worked on it
         self.barrier: core.Barrier  # of these threads, as long as training goes on
         self.loss_weights: Array | None = None  # (T, B): a factor of each position's loss
         self.state_gradients: tuple[Array, ...] | None = None  # (L, T, B, H): room for dL/dh, and for dL/dc of an LSTM
@@ -64,7 +61,7 @@ class Shard:
 
 
 class Team:
-    """All threads and their shards.
+    """All shards and the threads that work on them.
 
     Parameters
     ----------
@@ -74,12 +71,15 @@ class Team:
     parts : sequence of range
         The streams of each shard.
     dropout : bool
-    group_size : int, default=1
-        Threads that work on each shard.
     reduce : callable, optional
         Called by the first thread after each step with the flat gradient of all shards, to add up those of several
         processes in place. Behind the gradient stand a flag for each symbol that occurred, the sum of the losses, and
         how many streams there were: these are to be added up likewise.
+
+    Attributes
+    ----------
+    n_threads : int
+        Threads that work; see `start`.
     """
 
     def __init__(
@@ -89,23 +89,27 @@ class Team:
         seq_length: int,
         parts: Sequence[range],
         dropout: bool,
-        group_size: int = 1,
         reduce: Callable[[Array], None] | None = None,
     ) -> None:
-        self.shards = [Shard(network, layout, seq_length, part, dropout, group_size) for part in parts]
+        self._layout, self._seq_length = layout, seq_length
+        self.shards = [Shard(network, layout, seq_length, part, dropout) for part in parts]
         self.reduce = reduce
         if reduce:
             self.shards[0].gradient = aligned_zeros(core.reduced_size(network), layout.dtype)
-        n_threads = len(self.shards) * group_size
-        self.losses, self.norms = np.zeros(n_threads), np.zeros(n_threads)
+        self.losses, self.squares = np.zeros(len(parts)), np.zeros(core.squares_size(network))
+        self.n_threads = 1
         self.barrier: core.Barrier
         self.error: BaseException | None = None  # that `reduce` raised
 
-    def start(self, crowded: bool) -> None:
-        """Make new barriers; `crowded` if there are more threads than cores."""
-        self.barrier, self.error = core.Barrier(len(self.losses), crowded), None
+    def start(self, arrangement: Arrangement, network: core.Network) -> None:
+        """Make new barriers, and room for as many threads as there are now."""
+        self.n_threads, size = arrangement
+        self.barrier, self.error = core.Barrier(self.n_threads), None
         for shard in self.shards:
-            shard.barrier = core.Barrier(len(shard.threads), crowded)
+            shard.barrier = core.Barrier(size)
+            missing = range(size - len(shard.threads))
+            new = (ThreadWorkspace(network, self._layout, self._seq_length, len(shard.streams)) for _ in missing)
+            shard.threads.extend(new)
 
     def break_barriers(self) -> None:
         """Let all threads go that wait: another one will not come."""

@@ -19,8 +19,10 @@ from ..model.layout import Layout, aligned_zeros
 from ..model.state import ModelState
 from ..settings import OPTIMIZERS
 from ..text.streams import Streams
-from ..threads import Helpers, cores, group_size, scipy_blas, split_range, training_threads
+from ..threads import Helpers, scipy_blas, training_threads
+from .adaptive_threads import AdaptiveThreads
 from .ruin import RuinWatch
+from .shards import Arrangement, arrange, cut, recurrent_bytes, shard_ranges
 from .step_settings import StepSettings
 from .team import Team
 
@@ -58,10 +60,11 @@ class Trainer:
         The symbols. The hidden state is carried from block to block, unless one starts the text over.
     settings : StepSettings
     n_threads : int, default=1
-        The streams are distributed among them.
-    threads_per_group : int, optional
-        Threads that get the same streams, and of the units each its own; a divisor of `n_threads`. By default one, or
-        more where the weights are too many for the cache of a single core: see `threads.group_size`.
+        As many as there may be; the results do not depend on the number.
+    adaptive : bool, default=False
+        Whether fewer threads are used where that is faster: see `AdaptiveThreads`.
+    n_shards : int, optional
+        Ranges of streams with a gradient of their own; by default `shards.shard_ranges` decides.
     boundary : int, optional
         The symbol at which a stream's hidden state becomes zero.
     block_step : int, optional
@@ -77,7 +80,8 @@ class Trainer:
         settings: StepSettings,
         *,
         n_threads: int = 1,
-        threads_per_group: int | None = None,
+        adaptive: bool = False,
+        n_shards: int | None = None,
         boundary: int | None = None,
         block_step: int | None = None,
         reduce: Callable[[Array], None] | None = None,
@@ -96,15 +100,14 @@ class Trainer:
         )
         self.settings = settings
         T, B = streams.seq_length, streams.batch_size
-        self.n_threads = n_threads
-        size = threads_per_group or group_size(_recurrent_bytes(layout), B, n_threads)
-        many = T * (B * size // n_threads) >= core.MANY_ROWS
-        size = size if many else 1
-        self.network = core.Network(
-            layout, one_row=B == 1, many=many, training=True, boundary=boundary, group_size=size
-        )
-        parts = split_range(B, n_threads // size)
-        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, size, reduce)
+        parts = shard_ranges(layout, streams) if n_shards is None else cut(B, n_shards)
+        self._many = T * min(map(len, parts)) >= core.MANY_ROWS
+        self._boundary = boundary
+        self.arrangement = self._arrange(n_threads, len(parts))
+        self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
+        self._n_threads = self._most_threads = self.arrangement.n_threads
+        self.network = self._network()
+        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, reduce)
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
         self._stored_step = state.n_steps
@@ -125,8 +128,8 @@ class Trainer:
         return self
 
     def _start_threads(self, stack: ExitStack) -> None:
-        self._helpers = stack.enter_context(Helpers(self.n_threads - 1, self._train))
-        self.team.start(crowded=self.n_threads > cores())
+        self._helpers = stack.enter_context(Helpers(self._most_threads - 1, self._train))
+        self.team.start(self.arrangement, self.network)
         self._process = os.getpid()
 
     def __exit__(self, *exception: object) -> None:
@@ -136,6 +139,30 @@ class Trainer:
             self._stack.close()
         del self._helpers  # they know this trainer: without the circle its workspace is free as soon as nobody wants it
         self._store_states()
+
+    def _arrange(self, n_threads: int, n_shards: int) -> Arrangement:
+        return arrange(n_threads, n_shards, self.layout.hidden_size, grouped=self._many)
+
+    def _network(self) -> core.Network:
+        """Return the network with weights packed for the groups that the threads form."""
+        return core.Network(
+            self.layout,
+            one_row=self.streams.batch_size == 1,
+            many=self._many,
+            training=True,
+            boundary=self._boundary,
+            group_size=self.arrangement.group_size,
+        )
+
+    def use_threads(self, n_threads: int) -> None:
+        """Go on with another number of threads, at most as many as there were in the beginning."""
+        self._n_threads = n_threads = min(n_threads, self._most_threads)
+        before, self.arrangement = self.arrangement, self._arrange(n_threads, len(self.team.shards))
+        if self.arrangement.group_size != before.group_size:
+            self.network = self._network()
+            self.panels = aligned_zeros(self.network.panels_size, self.layout.dtype)
+            core.pack_weights(self.network, self.params, self.panels)
+        self.team.start(self.arrangement, self.network)
 
     @property
     def block_start(self) -> BlockStart:
@@ -219,13 +246,26 @@ class Trainer:
             if self._block.loss_weights is not None:
                 n = 1  # the kernel takes the weights of one chunk
                 self._set_loss_weights(self._block.loss_weights)
-            self._helpers.start(rates[:n])
+            n = self._choose_threads(n)
+            start = time.perf_counter()
+            self._helpers.start(rates[:n], count=self.team.n_threads - 1)
             self._train(0, rates[:n])
             self._helpers.finish()
+            if self._adaptive:
+                now = time.perf_counter()
+                self._adaptive.record((now - start) / n, now)
             if self.cursor.diverged:
                 break
             rates = rates[n:]
         self._store_states()
+
+    def _choose_threads(self, n: int) -> int:
+        """Change the number of threads if that is due; return how many of n steps to take with this number."""
+        if self._adaptive is None:
+            return n
+        if self._adaptive.n_threads != self._n_threads:
+            self.use_threads(self._adaptive.n_threads)
+        return (n + 1) // 2 if self._adaptive.on_trial else n
 
     def _set_loss_weights(self, weights: NDArray[Any]) -> None:
         """Give each shard the weights (T, B) of the losses of the next chunk."""
@@ -361,9 +401,4 @@ def threads_for(layout: Layout, streams: Streams, n_threads: int | None) -> int:
     # The first layer's input is a row of its weights, no product.
     products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
     work = streams.seq_length * streams.batch_size * sum(products)
-    return training_threads(n_threads, streams.batch_size, work, _recurrent_bytes(layout))
-
-
-def _recurrent_bytes(layout: Layout) -> int:
-    """Return the size of the weights that a layer multiplies by at a time step."""
-    return layout.kind.gates * layout.hidden_size**2 * layout.dtype.itemsize
+    return training_threads(n_threads, streams.batch_size, work, recurrent_bytes(layout))

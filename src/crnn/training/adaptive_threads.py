@@ -1,0 +1,96 @@
+"""AdaptiveThreads: how many threads to train on, from the time that a step takes with one number and with another."""
+
+from __future__ import annotations
+
+WORTH = 0.97  # another number of threads must take at most this part of the time, or noise would decide
+FIRST_TRIAL = 0.5  # seconds from a decision to the next trial; it doubles with each trial that changes nothing,
+LONGEST_TRIAL = 8.0  # up to this
+MEMORY = 0.5  # weight of the newest measurement in the mean of one number of threads
+
+
+class AdaptiveThreads:
+    """Chooses between 1, 2, 4, … threads and the largest number, by measured seconds per step.
+
+    Training begins with the largest number. The first call is not measured, since it also fetches all memory; after
+    the second one, a call takes one thread. From then on the faster one is used,
+    and now and then one call is taken with the next smaller or the next larger number: so threads that have to share
+    their cores with another program become fewer, and more again when that program ends. The caller may change the
+    number between any two calls, since the results of training do not depend on it.
+
+    Parameters
+    ----------
+    max_threads : int
+        The largest number, at least 1.
+
+    Attributes
+    ----------
+    n_threads : int
+        How many threads the next call should take.
+
+    Examples
+    --------
+    >>> threads = AdaptiveThreads(2)
+    >>> for _ in range(4):  # a busy machine: two threads wait for each other
+    ...     threads.record({1: 0.010, 2: 0.025}[threads.n_threads], now=0.0)
+    >>> threads.n_threads
+    1
+    """
+
+    def __init__(self, max_threads: int) -> None:
+        self._choices = [n for n in (1 << k for k in range(max_threads.bit_length())) if n < max_threads]
+        self._choices.append(max_threads)
+        self._seconds: dict[int, float] = {}  # per step, by number of threads
+        self._chosen = max_threads
+        self._pause = FIRST_TRIAL
+        self._next_trial = 0.0
+        self._upwards = False  # the direction of the last trial
+        self._first = True
+        self.n_threads = max_threads
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether the next call is a trial, which should take few steps."""
+        return self.n_threads != self._chosen
+
+    def record(self, seconds_per_step: float, now: float) -> None:
+        """Take in what a step has taken with `n_threads`, and decide on the next call.
+
+        Parameters
+        ----------
+        seconds_per_step : float
+        now : float
+            The time, in seconds from any moment on.
+        """
+        if len(self._choices) == 1 or self._first:
+            self._first = False
+            return
+        used = self.n_threads
+        before = self._seconds.get(used)
+        if used == self._chosen and before is not None:
+            self._seconds[used] = before + MEMORY * (seconds_per_step - before)
+        else:
+            self._seconds[used] = seconds_per_step  # a trial: what was true some time ago does not count
+        if used != self._chosen:
+            self._judge(used, now)
+        if self._chosen not in self._seconds:
+            self.n_threads = self._chosen
+        elif 1 not in self._seconds:
+            self.n_threads = 1
+        elif now >= self._next_trial and used == self._chosen:
+            self.n_threads = self._neighbour()
+        else:
+            self.n_threads = self._chosen
+
+    def _judge(self, tried: int, now: float) -> None:
+        """Choose the number that was tried if it is faster; plan the next trial."""
+        if self._seconds[tried] < WORTH * self._seconds[self._chosen]:
+            self._chosen, self._pause = tried, FIRST_TRIAL
+        else:
+            self._pause = min(2 * self._pause, LONGEST_TRIAL)
+        self._next_trial = now + self._pause
+
+    def _neighbour(self) -> int:
+        """Return the next larger or the next smaller number in turn."""
+        i = self._choices.index(self._chosen)
+        self._upwards = not self._upwards if 0 < i < len(self._choices) - 1 else i == 0
+        return self._choices[i + 1 if self._upwards else i - 1]

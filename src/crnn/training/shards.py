@@ -1,0 +1,132 @@
+"""Shards: the streams cut into ranges, each with a gradient of its own, and the threads that work on them.
+
+How many shards there are follows from sizes alone. Any number of threads works on them, and the gradients are added in
+the order of the shards: so training gives the same bits at every number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..model.layout import Layout
+from ..text.streams import Streams
+from ..threads import CACHED_BYTES, split_range
+
+MAX_SHARDS = 8  # as in the kernels; further threads form groups
+MULTIPLE = 4  # streams: a range is a multiple of it, where there are enough, since a register tile has a few rows
+MIN_STREAMS = 8  # of a shard: fewer leave the register tile mostly idle
+# With few streams, a thread multiplies by a weight about as fast as the third-level cache delivers it. If the weights
+# exceed a core's own cache, threads that share the units of the same streams are faster than threads with few streams
+# of their own. Measured on cores with second-level caches of 2 MB (docs/performance.md).
+STREAMS_PER_CACHEFUL = 4  # streams of a shard for each further CACHED_BYTES of weights
+MAX_GROUPED_STREAMS = 12  # streams of a shard from which on groups are never faster
+# A shard costs a thread that works on several of them two passes over its gradient: little beside many rows.
+MIN_ROWS = {2: 384, 4: 2048, 8: 4096}  # streams times time steps of all shards, by number of shards
+CACHED_GRADIENT_BYTES = 500_000  # of a gradient that stays in the second-level cache, where the passes cost next to
+MIN_CACHED_ROWS = 64  # nothing: then so many rows of each shard are enough
+GRADIENT_BYTES = 256_000_000  # of all shards together, at most, where there are more than two
+UNITS_PER_THREAD = 32  # of a group, at least
+
+
+class Arrangement(NamedTuple):
+    """How threads are distributed over the shards."""
+
+    n_threads: int  # that work, perhaps fewer than there could be
+    group_size: int  # threads that work on the same shard, each on units of its own; with 1 a thread has whole shards
+
+
+def shard_ranges(layout: Layout, streams: Streams) -> list[range]:
+    """Return the streams of each shard.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from crnn.text.text_streams import TextStreams
+    >>> streams = TextStreams(np.zeros(9999, np.uint8), batch_size=50, seq_length=50)
+    >>> shard_ranges(Layout(65, 128, np.dtype("float32")), streams)
+    [range(0, 12), range(12, 24), range(24, 36), range(36, 50)]
+    """
+    B = streams.batch_size
+    n = shard_count(B, streams.seq_length, recurrent_bytes(layout), layout.size * layout.dtype.itemsize)
+    return cut(B, n)
+
+
+def cut(streams: int, n_shards: int) -> list[range]:
+    """Cut the streams into so many ranges, of whole multiples of `MULTIPLE` streams where there are enough.
+
+    Examples
+    --------
+    >>> cut(50, 2), cut(5, 2)
+    ([range(0, 24), range(24, 50)], [range(0, 2), range(2, 5)])
+    """
+    if streams < MIN_STREAMS * n_shards:
+        return split_range(streams, n_shards)
+    starts = [streams * i // n_shards // MULTIPLE * MULTIPLE for i in range(n_shards)]
+    return [range(a, b) for a, b in zip(starts, [*starts[1:], streams], strict=True)]
+
+
+def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> int:
+    """Return how many shards the streams make: 1, 2, 4 or 8.
+
+    Parameters
+    ----------
+    streams : int
+        Streams in all.
+    seq_length : int
+        Time steps of a chunk.
+    weights : int
+        Bytes of the weights that a layer multiplies by in each time step.
+    gradient : int
+        Bytes of a gradient.
+
+    Examples
+    --------
+    >>> shard_count(1, 1000, 0, 0), shard_count(16, 24, 10**6, 10**6), shard_count(16, 24, 4 * 10**6, 5 * 10**6)
+    (1, 2, 1)
+    >>> shard_count(256, 50, 4 * 10**6, 5 * 10**6), shard_count(256, 50, 64 * 10**6, 84 * 10**6)
+    (8, 2)
+    """
+    cachefuls = STREAMS_PER_CACHEFUL * (weights / CACHED_BYTES - 1)
+    enough = max(MIN_STREAMS, min(MAX_GROUPED_STREAMS, cachefuls))
+    rows = streams * seq_length
+    small = gradient <= CACHED_GRADIENT_BYTES
+    least = {n: n * MIN_CACHED_ROWS if small else rows for n, rows in MIN_ROWS.items()}
+    fitting = [n for n in least if rows >= least[n] and streams >= n * enough]
+    return max((n for n in fitting if n == 2 or n * gradient <= GRADIENT_BYTES), default=1)
+
+
+def arrange(n_threads: int, n_shards: int, hidden_size: int, *, grouped: bool) -> Arrangement:
+    """Distribute threads over shards: shards to each thread, or groups of threads to the shards.
+
+    Parameters
+    ----------
+    n_threads : int
+        As many as there may be.
+    n_shards : int
+    hidden_size : int
+        Units, of which each thread of a group gets some.
+    grouped : bool
+        Whether threads can form groups; chunks of few rows do not allow it.
+
+    Examples
+    --------
+    >>> arrange(3, 4, 128, grouped=True), arrange(8, 4, 128, grouped=True), arrange(8, 4, 128, grouped=False)
+    (Arrangement(n_threads=3, group_size=1), Arrangement(n_threads=8, group_size=2), Arrangement(n_threads=4, \
+group_size=1))
+    """
+    if n_threads <= n_shards:
+        return Arrangement(n_threads, 1)
+    size = min(n_threads // n_shards, max(1, hidden_size // UNITS_PER_THREAD)) if grouped else 1
+    return Arrangement(n_shards * size, size)
+
+
+def recurrent_bytes(layout: Layout) -> int:
+    """Return the size of the weights that a layer multiplies by at a time step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> recurrent_bytes(Layout(65, 100, np.dtype("float32"), "lstm"))
+    160000
+    """
+    return layout.kind.gates * layout.hidden_size**2 * layout.dtype.itemsize
