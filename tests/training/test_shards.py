@@ -55,7 +55,7 @@ def test_threads_work_on_shards_or_in_groups_of_equal_size(n_threads, n_shards, 
     used, size = arrange(n_threads, n_shards, hidden_size, grouped=grouped)
     assert 1 <= used <= n_threads
     assert used == min(n_threads, n_shards) if size == 1 else used == n_shards * size
-    assert size == 1 or grouped and hidden_size >= size * UNITS_PER_THREAD
+    assert size == 1 or (grouped and hidden_size >= size * UNITS_PER_THREAD)
 
 
 # ---------------------------------------------------------------- the same bits
