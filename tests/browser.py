@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import time
 
@@ -68,12 +69,21 @@ def wait(driver, script, *arguments):
 
 def faults(driver):
     """Return console messages, and the addresses of requests that are not part of the file itself."""
-    import json
-
     messages = [entry["message"] for entry in driver.get_log("browser")]
+    return messages, sorted(network_events(driver)[0])
+
+
+def network_events(driver):
+    """Return the addresses of requests that are not part of the file itself, and of those the ones that CSP blocked."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    sent = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    return messages, [url for url in sent if not url.startswith(("file:", "blob:", "data:"))]
+    sent, blocked = {}, set()
+    for event in events:
+        parameters = event["params"]
+        if event["method"] == "Network.requestWillBeSent":
+            sent[parameters["requestId"]] = parameters["request"]["url"]
+        elif event["method"] == "Network.loadingFailed" and parameters.get("blockedReason") == "csp":
+            blocked.add(sent[parameters["requestId"]])
+    return {url for url in sent.values() if not url.startswith(("file:", "blob:", "data:"))}, blocked
 
 
 def text_of(driver, element_id):

@@ -5,29 +5,23 @@ another processor may print other letters and digits: the number of lines must b
 ``python tests/test_docs.py docs/recipes/names.md ...``
 """
 
-import contextlib
 import doctest
-import io
 import os
 import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from crnn import CharRNN
 
 ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "docs" / "extensions"))  # the site runs the same blocks
+blocks = pytest.importorskip("python_blocks", reason="an installed package has no documentation")
+
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MATHEMATICS = ["mathematics.md", "questions.md"]  # pages that prove what they say
-TEXT = "to be or not to be, that is the question. " * 30
-BLOCK = re.compile(
-    r"^```python\n(?P<source>.*?)^```$"
-    r"(?:\n+(?:^(?!```|#)[^\n]*:?\n+){0,2}^```text(?P<similar> similar)?\n(?P<output>.*?)^```$)?",
-    re.DOTALL | re.MULTILINE,
-)
 NEEDED = {  # what a page's blocks import that tests may lack
     "export.md": ("torch", "onnx", "onnxruntime"),
     "tasks.md": ("sklearn",),
@@ -35,36 +29,13 @@ NEEDED = {  # what a page's blocks import that tests may lack
 }
 PEERS = {"export.md", "curves.md"}  # pages that need the extra of that name
 
-pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="an installed package has no documentation")
-
-
-class Block(NamedTuple):
-    """A block of Python of a page, and what it prints (None: the page does not say)."""
-
-    line: int
-    source: str
-    output: str | None
-    similar: bool
-
 
 def title(page):
     return str(page.relative_to(ROOT))
 
 
-def python_blocks(page):
-    """Yield the blocks of Python without prompts."""
-    text = page.read_text(encoding="utf-8")
-    for block in BLOCK.finditer(text):
-        yield Block(text.count("\n", 0, block.start()) + 2, block["source"], block["output"], bool(block["similar"]))
-
-
 def run(page):
-    """Run the blocks one after another, with the class and a text at hand; yield each with what it printed."""
-    names = {"CharRNN": CharRNN, "text": TEXT}
-    for block in python_blocks(page):
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            exec(compile("\n" * (block.line - 1) + block.source, str(page), "exec"), names)
-        yield block, out.getvalue(), names
+    return blocks.run_blocks(page.read_text(encoding="utf-8"), str(page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=title)
@@ -84,7 +55,7 @@ def test_blocks(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for block, printed, names in run(page):
         if "best.crnn" in block.source:  # the loop that stops early kept the best
-            assert CharRNN.load("best.crnn").score(TEXT[names["cut"] :]) == names["best"] > -1.5
+            assert CharRNN.load("best.crnn").score(blocks.TEXT[names["cut"] :]) == names["best"] > -1.5
         if block.output is None:
             continue
         if block.similar:
@@ -95,7 +66,7 @@ def test_blocks(page, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", [PAGES[0], *sorted((ROOT / "docs" / "recipes").glob("*.md"))], ids=title)
 def test_example_with_its_output_comes_first(page):
-    assert next(python_blocks(page)).output
+    assert next(blocks.python_blocks(page.read_text(encoding="utf-8"))).output
 
 
 def test_readme_is_short_enough_to_be_read():
@@ -122,7 +93,7 @@ def write_outputs(page):
     outputs = [printed for _, printed, _ in run(page)]
     text, end = page.read_text(encoding="utf-8"), 0
     parts = []
-    for block, printed in zip(BLOCK.finditer(text), outputs, strict=True):
+    for block, printed in zip(blocks.BLOCK.finditer(text), outputs, strict=True):
         if block["output"] is not None:
             parts += [text[end : block.start("output")], printed]
             end = block.end("output")

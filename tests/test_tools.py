@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import zipfile
 
 import pytest
-from source_tree import ROOT, needs_sources
+from source_tree import ROOT, needs_sources, tool
 
 import crnn
 
 pytestmark = needs_sources
-
-
-def tool(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

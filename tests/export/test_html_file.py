@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from browser import CONTRAST, browser, faults, fill, opened, set_size, text_of, wait
+from browser import CONTRAST, browser, faults, fill, network_events, opened, set_size, text_of, wait
 from examples import random_language_model
 
 from crnn import CharRNN
@@ -238,6 +238,62 @@ def test_without_a_worker_the_page_works_itself(page_of, driver, worker):
     assert "".join(driver.execute_script(SHOWN)) == "to be" + model.sample(
         200, prime="to be", temperature=0.8, random_state=0
     )
+
+
+def test_sliders(page_of):
+    """Dragged with the mouse, and moved with the arrow keys."""
+    driver = page_of(model_of("lstm"))
+    slider = driver.find_element("id", "temperature")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    actions = webdriver.ActionChains(driver)
+    actions.move_to_element(slider).click_and_hold().move_by_offset(slider.size["width"] // 4, 0).release().perform()
+    value = float(slider.get_property("value"))
+    assert 1.4 <= value <= 1.6  # three quarters of the way to 2
+    assert text_of(driver, "temperature-value") == f"{value:.2f}"
+    driver.find_element("id", "top-k").send_keys("\ue014\ue014")  # arrow right
+    driver.find_element("id", "top-p").send_keys("\ue012")  # arrow left
+    assert f"temperature={value:g}, top_k=2, top_p=0.95" in text_of(driver, "python")
+
+
+def test_by_keyboard_alone(page_of):
+    model = model_of("lstm")
+    driver = page_of(model)
+    active = driver.switch_to.active_element
+    reached = []
+    while not reached or reached[-1] != "write":
+        active.send_keys("\ue004")  # tab
+        active = driver.switch_to.active_element
+        reached.append(active.get_attribute("id"))
+        assert len(reached) < 20, reached
+        if reached[-1] == "beginning":
+            active.send_keys("to be")
+    assert reached == ["beginning", "temperature", "top-k", "top-p", "seed", "sample", "length", "rate", "write"]
+    active.send_keys("\ue007")  # enter
+    wait(driver, f"{SHOWN}.length > 8")
+    assert "".join(driver.execute_script(SHOWN)).startswith(
+        "to be" + model.sample(3, prime="to be", temperature=0.8, random_state=0)
+    )
+
+
+def test_the_policy_stops_what_is_not_the_pages_own(page_of):
+    driver = page_of(model_of("rnn"))
+    driver.execute_script("""
+        const add = (tag, values) => document.body.append(Object.assign(document.createElement(tag), values));
+        add("script", { textContent: "window.ran = 1" });
+        add("div", { innerHTML: "<img src=x onerror='window.ran = 2'><p onclick='window.ran = 3' id=p>p</p>" });
+        add("img", { src: "https://example.org/x.png" });
+        add("iframe", { src: "https://example.org/" });
+        add("script", { src: "https://example.org/x.js" });
+        document.getElementById("p").click();
+        fetch("https://example.org/").catch(() => (window.refused = true));
+    """)
+    wait(driver, "return window.refused")
+    assert driver.execute_script("return typeof window.ran") == "undefined"
+    messages = [entry["message"] for entry in driver.get_log("browser")]
+    assert len(messages) >= 6
+    assert all("Content Security Policy" in message for message in messages)
+    sent, blocked = network_events(driver)
+    assert sent <= blocked
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -304,7 +304,10 @@ class LanguageModel(StringFeatures):
     def bits_per_char(self, X: TextLike, *, exact: bool = True) -> float:
         """Return the mean of -log2 P per symbol: `score` in bits, lower is better.
 
-        Parameters, errors: as `score`.
+        Parameters
+        ----------
+        X, exact
+            As for `score`.
 
         Examples
         --------
@@ -318,7 +321,12 @@ class LanguageModel(StringFeatures):
     def perplexity(self, X: TextLike, *, exact: bool = True) -> float:
         """Return exp(-`score`): a choice among this many equally probable symbols is as uncertain.
 
-        Parameters, errors: as `score`. Infinite if it is beyond float64.
+        Infinite if it is beyond float64.
+
+        Parameters
+        ----------
+        X, exact
+            As for `score`.
 
         Examples
         --------

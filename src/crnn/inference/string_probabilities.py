@@ -276,7 +276,10 @@ class StringProbabilities(LearnedAttributes):
     def rank(self, text: Text) -> NDArray[np.intp]:
         """Return the rank of each character among all symbols: 1 for the most probable.
 
-        Parameters, errors: as `surprisal`.
+        Parameters
+        ----------
+        text
+            As for `surprisal`.
 
         Returns
         -------

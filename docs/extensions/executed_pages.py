@@ -1,0 +1,89 @@
+"""Sphinx extension: a page's blocks of Python run when the site is built, and their results stand below them.
+
+Results are what a block prints, the pictures that it draws with matplotlib and the HTML pages that it writes. Where the
+page itself says what a block prints, and not merely what is similar, anything else is a warning.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from html import escape
+from pathlib import Path
+
+from python_blocks import BLOCK
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.typing import ExtensionMetadata
+
+FOLDER = "_static/made"  # of the site, for pictures and pages
+logger = logging.getLogger(__name__)
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the extension."""
+    app.add_config_value("executed_pages_need", {}, "env", (dict,))  # packages without which a page is shown as it is
+    app.connect("source-read", execute)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def execute(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Run the page and put the results into its source."""
+    if app.builder.format != "html" or app.builder.name == "linkcheck" or not BLOCK.search(source[0]):
+        return
+    missing = [name for name in app.config.executed_pages_need.get(docname, ()) if not importlib.util.find_spec(name)]
+    if missing:
+        logger.info("%s is shown as it is written: there is no %s", docname, ", ".join(missing))
+        return
+    folder = Path(app.outdir) / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    results = run(Path(app.env.doc2path(docname)), folder)
+    if isinstance(results, str):
+        logger.warning("a block fails:\n%s", results, location=docname)
+        return
+    source[0] = filled(source[0], results, docname)
+
+
+def run(page: Path, folder: Path) -> list[dict] | str:
+    """Return what the blocks of a page leave, or an error's traceback."""
+    command = [sys.executable, str(Path(__file__).with_name("run_page.py")), str(page), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "agg"})
+    return done.stderr if done.returncode else json.loads(done.stdout)
+
+
+def filled(text: str, results: list[dict], docname: str) -> str:
+    """Return a page with what its blocks left behind."""
+    up = "../" * docname.count("/") + FOLDER
+    parts, end = [], 0
+    for block, left in zip(BLOCK.finditer(text), results, strict=True):
+        printed, output = left["printed"], block["output"]
+        if output is not None and not block["similar"] and printed != output:
+            logger.warning("a block prints %r, and the page says %r", printed, output, location=docname)
+        if output is None:
+            parts.append(text[end : block.end()])
+            parts.append(f"\n\n```text\n{printed.rstrip()}\n```" if printed.strip() else "")
+        else:
+            parts.append(text[end : block.start("output")].removesuffix(" similar\n") + "\n" * bool(block["similar"]))
+            parts.append(f"{printed.rstrip()}\n```")
+        parts += [picture_html(picture, up) for picture in left["pictures"]]
+        parts += [page_html(name, up) for name in left["pages"]]
+        end = block.end()
+    return "".join([*parts, text[end:]])
+
+
+def picture_html(picture: dict, up: str) -> str:
+    """Return a picture as HTML within Markdown."""
+    said = escape(f"A picture drawn by the code above. {picture['labels']}")
+    return f'\n\n<img class="made" src="{up}/{picture["name"]}" width="{picture["width"]}" alt="{said}">\n'
+
+
+def page_html(name: str, up: str) -> str:
+    """Return an HTML page in a frame, with a link to it."""
+    link = f'<a href="{up}/{name}">Open it in a tab of its own</a>'
+    return (
+        f'\n\n<div class="made-page"><iframe src="{up}/{name}" title="{escape(name)}, written by the code above" '
+        f'loading="lazy"></iframe><p>The page that the code above has written. {link}.</p></div>\n'
+    )

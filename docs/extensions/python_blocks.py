@@ -1,0 +1,49 @@
+"""The blocks of Python in a Markdown page, and what the page says that they print.
+
+A block ```` ```text ```` right after a block of Python is what that block prints. With the word `similar` after `text`
+another processor may print other letters and digits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+TEXT = "to be or not to be, that is the question. " * 30  # what `text` is, unless a page makes its own
+BLOCK = re.compile(
+    r"^```python\n(?P<source>.*?)^```$"
+    r"(?:\n+(?:^(?!```|#)[^\n]*:?\n+){0,2}^```text(?P<similar> similar)?\n(?P<output>.*?)^```$)?",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+class Block(NamedTuple):
+    """A block of Python of a page."""
+
+    line: int  # of its first statement
+    source: str
+    output: str | None  # what it prints (None: the page does not say)
+    similar: bool
+
+
+def python_blocks(text: str) -> Iterator[Block]:
+    """Yield the blocks of Python without prompts."""
+    for block in BLOCK.finditer(text):
+        yield Block(text.count("\n", 0, block.start()) + 2, block["source"], block["output"], bool(block["similar"]))
+
+
+def run_blocks(text: str, name: str) -> Iterator[tuple[Block, str, dict[str, Any]]]:
+    """Run the blocks of a page one after another; yield each with what it printed, and the names so far.
+
+    `CharRNN` and a text are at hand.
+    """
+    from crnn import CharRNN
+
+    names: dict[str, Any] = {"CharRNN": CharRNN, "text": TEXT}
+    for block in python_blocks(text):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            exec(compile("\n" * (block.line - 1) + block.source, name, "exec"), names)
+        yield block, out.getvalue(), names
