@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from .errors import InvalidInputError
 from .export.export_methods import ExportMethods
-from .files import checkpoint
-from .resumable_training import ResumableTraining
+from .files import checkpoint as model_checkpoint
+from .resumable_training import CHECKPOINT_SECONDS, ResumableTraining
 from .settings import checked, real, threads, whole
 from .text.sources import TextLike, text_source
 from .training.preparation import Call
@@ -220,6 +220,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         *,
         validation: TextLike | None = None,
         sample_weight: ArrayLike | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | float = CHECKPOINT_SECONDS,
     ) -> Self:
         """Train a new model on a text, or on many short ones.
 
@@ -237,6 +239,11 @@ class CharRNN(ResumableTraining, ExportMethods):
         sample_weight : array-like of shape (n,), default=None
             With documents: a factor of the loss of each, at least 0, such as its count in a list of counted names. A
             document of weight 2 is read once, and its gradient is doubled. `validation` and `score` do not weigh.
+        checkpoint : str, os.PathLike or None, default=None
+            A file that training is saved in as it goes on, and when it is interrupted. From it `resume` finishes the
+            call, and `load` reads the model as an interruption would have left it. At the end it holds the model.
+        checkpoint_every : int or float, default=60.0
+            Steps (an int) or seconds (a float) between two checkpoints.
 
         Returns
         -------
@@ -281,7 +288,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         """
         limited = self.max_steps is not None or self.max_seconds is not None
         call = Call(X, validation, sample_weight, None if limited else self.epochs)
-        return self._train(call, anew=True)
+        return self._train(call, checkpoint, checkpoint_every, anew=True)
 
     def partial_fit(
         self,
@@ -292,13 +299,15 @@ class CharRNN(ResumableTraining, ExportMethods):
         sample_weight: ArrayLike | None = None,
         epochs: int | None = None,
         extend_vocabulary: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | float = CHECKPOINT_SECONDS,
     ) -> Self:
         """Go on training with a text, from the weights, optimizer state and hidden state of the model.
 
         Training starts at the first character of `X`, wherever the last call ended, and reads it once, or `epochs`
         times, but takes at most `max_steps` steps. With `max_seconds` and without `epochs` it reads the text as often
-        as there is time for. The schedule, its warm-up and patience begin anew with each call. A model that is not
-        fitted starts anew, with the vocabulary of this text.
+        as there is time for. The schedule, its warm-up and patience begin anew with each call; `resume` instead
+        finishes a call that was interrupted. A model that is not fitted starts anew, with the vocabulary of this text.
 
         The first chunk starts from the hidden state that the model has, so that the blocks of a long text can be given
         one after another. The hidden state is zeroed where `fit` zeroes it: when fewer characters than another whole
@@ -322,6 +331,9 @@ class CharRNN(ResumableTraining, ExportMethods):
             Whether unknown characters of `X` are added to the vocabulary. The probabilities of the old symbols stay in
             proportion, and each new symbol is at first as probable as the old symbol with the lowest bias, usually the
             rarest. False: an unknown character is an error.
+        checkpoint : str, os.PathLike or None, default=None
+        checkpoint_every : int or float, default=60.0
+            As in `fit`.
 
         Returns
         -------
@@ -348,7 +360,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         usual = 1 if self.max_seconds is None else None
         max_epochs = usual if epochs is None else checked("epochs", epochs)
         call = Call(X, validation, sample_weight, max_epochs, extend_vocabulary)
-        return self._train(call)
+        return self._train(call, checkpoint, checkpoint_every)
 
     @classmethod
     def recommended(
@@ -494,7 +506,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         >>> again.score("hello") == model.score("hello")
         True
         """
-        checkpoint.write(self._fitted("save"), self.get_params(), path, training_state=training_state)
+        model_checkpoint.write(self._fitted("save"), self.get_params(), path, training_state=training_state)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -528,4 +540,4 @@ class CharRNN(ResumableTraining, ExportMethods):
         >>> again.score("abcabc") == model.score("abcabc")
         True
         """
-        return cls._from_state(*checkpoint.read(path, cls().get_params()))
+        return cls._from_state(*model_checkpoint.read(path, cls().get_params()))

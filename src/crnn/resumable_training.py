@@ -1,17 +1,25 @@
-"""ResumableTraining: a call of training, and its stop."""
+"""ResumableTraining: a call of training that is saved as it goes on, finished after an interruption, or stopped."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
+from .errors import InvalidInputError
+from .files.run_checkpoint import read_run, write_run
+from .files.writable import check_writable
 from .inference.language_model import LanguageModel
 from .settings import Settings
+from .text.sources import TextLike
+from .training.checkpoint_writer import CheckpointWriter, checked_every
 from .training.exclusive import exclusive_training, request_stop
-from .training.preparation import Call, Hooks, prepared_run
+from .training.preparation import Call, Hooks, check_texts, checkpoint_path, prepared_run
+from .training.run_state import DIVERGED, FINISHED
 
+CHECKPOINT_SECONDS = 60.0
 SAMPLES = 5  # documents that verbose=2 shows at a time
 SAMPLE_LENGTH = 200  # symbols of a running text that it shows
 
@@ -20,6 +28,91 @@ class ResumableTraining(LanguageModel):
     """The training of a language model, whose state is in `_learned`."""
 
     callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None
+
+    @classmethod
+    def resume(
+        cls,
+        path: str | os.PathLike[str],
+        X: TextLike,
+        *,
+        validation: TextLike | None = None,
+        callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
+        n_threads: int | None = None,
+        verbose: int | None = None,
+    ) -> Self:
+        """Finish a call of `fit` or `partial_fit` that was interrupted, from its checkpoint.
+
+        On the same kind of processor the model is the same, to the bit, as if the call had never been interrupted. With
+        `max_seconds` training takes the seconds that were left. Checkpoints are written to the same file. If the call
+        had ended, the model is returned as it is.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file that the interrupted call named as `checkpoint`.
+        X : str, bytes, os.PathLike or iterable of str or bytes
+            The text that the call was given, or the same text from elsewhere.
+        validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
+            As it was given to the call.
+        callbacks : list of functions or None, default=None
+            They are not in the file.
+        n_threads, verbose : int or None, default=None
+            In place of the parameters of these names. None: as they were.
+
+        Returns
+        -------
+        CharRNN
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, of another kind, or of a newer format.
+        ValueError
+            If the file holds no call of training, `X` or `validation` is another text (the message says what differs),
+            or the call diverged. Nothing is changed.
+        OSError
+            If the file cannot be read or written.
+        DivergenceError, KeyboardInterrupt
+            As in `fit`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from crnn import CharRNN
+        >>> text = "to be or not to be, " * 50
+        >>> def interrupt(model, record):
+        ...     if record["step"] == 60:
+        ...         raise KeyboardInterrupt
+        >>> model = CharRNN(8, max_steps=100, callbacks=[interrupt], random_state=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "run.crnn"
+        ...     try:
+        ...         model.fit(text, checkpoint=path)
+        ...     except KeyboardInterrupt:
+        ...         model = CharRNN.resume(path, text)
+        >>> whole = CharRNN(8, max_steps=100, random_state=0).fit(text)
+        >>> model.n_steps_, model.score(text) == whole.score(text)
+        (100, True)
+        """
+        name = os.fspath(path)
+        parameters, state, run = read_run(path, cls._defaults())
+        if run is None:
+            raise InvalidInputError(
+                f"{name} holds a model, but no call of training to finish: load it and call partial_fit"
+            )
+        if run.outcome == DIVERGED:
+            raise InvalidInputError(
+                f"the training in {name} diverged, and would again: load it, lower learning_rate, and call partial_fit"
+            )
+        given = {"callbacks": callbacks, "n_threads": n_threads, "verbose": verbose}
+        parameters |= {name: value for name, value in given.items() if value is not None}
+        Settings.check(parameters)
+        model = cls._from_state(parameters, state)
+        if run.outcome == FINISHED:
+            check_texts(run.texts, X, validation)
+            return model
+        return model._train(Call(X, validation, resumed=run), path, run.checkpoint_every)
 
     def stop(self) -> None:
         """End the call of `fit` or `partial_fit` that is training this model after the current step.
@@ -36,12 +129,20 @@ class ResumableTraining(LanguageModel):
         """
         request_stop(self)
 
-    def _train(self, call: Call, *, anew: bool = False) -> Self:
+    def _train(
+        self,
+        call: Call,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | float = CHECKPOINT_SECONDS,
+        *,
+        anew: bool = False,
+    ) -> Self:
         """Train a new state, or carry the model's on, to the first of `max_seconds`, `max_steps` and `max_epochs`."""
         with exclusive_training(self) as stop:
             start = time.perf_counter()
             settings = Settings.check(self.get_params())
-            hooks = Hooks([partial(callback, self) for callback in settings.callbacks], self._samples, stop, None)
+            writer = None if checkpoint is None else self._writer(checkpoint, checkpoint_every)
+            hooks = Hooks([partial(callback, self) for callback in settings.callbacks], self._samples, stop, writer)
             state = None if anew or not self._is_fitted else self._learned
             run = prepared_run(call, settings, state, start, hooks)
             self._learned = run.state
@@ -50,6 +151,12 @@ class ResumableTraining(LanguageModel):
             finally:
                 self._learned = run.final_state  # one assignment: a second Ctrl-C comes before or after it
         return self
+
+    def _writer(self, checkpoint: str | os.PathLike[str], every: int | float) -> CheckpointWriter:
+        path = checkpoint_path(checkpoint)
+        check_writable(path)
+        write = partial(write_run, parameters=self.get_params(), path=path)
+        return CheckpointWriter(write, path, checked_every(every))
 
     def _samples(self) -> Iterable[str | bytes]:
         """Return samples for ``verbose=2`` to show."""

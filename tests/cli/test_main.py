@@ -73,7 +73,7 @@ def test_ctrl_c_saves_what_there_is(folder):
         "import sys; from crnn.cli import main; from crnn.training import progress; progress.LINE_SECONDS = 0.2; "
         "sys.exit(main.main())"
     )
-    command = [sys.executable, "-c", program, "train", "text.txt", "-o", "model.crnn", "--epochs", "1000000"]
+    command = [sys.executable, "-c", program, "train", "text.txt", "-o", "new.crnn", "--epochs", "1000000"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr.readline().startswith("data: ")
         assert "bits/char" in process.stderr.readline()  # it is training now
@@ -81,11 +81,11 @@ def test_ctrl_c_saves_what_there_is(folder):
         err = process.stderr.read()
         assert process.wait(60) == 130
     assert "crnn: stopped by Ctrl-C; saving the model as it was after step" in err
-    assert "crnn: saved model.crnn: " in err
+    assert "crnn: saved new.crnn: " in err
     assert "Traceback" not in err
-    model = CharRNN.load("model.crnn")
+    model = CharRNN.load("new.crnn")
     assert (model.hidden_size, model.n_steps_ > 0) == (100, True)
-    assert sorted(os.listdir()) == ["model.crnn", "text.txt"]
+    assert sorted(os.listdir()) == ["model.crnn", "new.crnn", "new.crnn.checkpoint", "text.txt"]
 
 
 def test_terminal_that_knows_ascii_alone(folder):

@@ -179,7 +179,7 @@ def test_second_ctrl_c_does_not_stop_the_saving(folder, capsys, monkeypatch):
 
 
 def test_interrupted_before_the_first_step(folder, capsys, monkeypatch):
-    def fit(self, X, validation):
+    def fit(self, X, **rest):
         raise KeyboardInterrupt
 
     before = (folder / "model.crnn").read_bytes()
@@ -228,7 +228,7 @@ def test_disk_that_filled_up_everywhere(folder, capsys, monkeypatch):
     monkeypatch.setattr(command_files.tempfile, "tempdir", str(folder))
     message = error(capsys, "train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3")
     assert "new.crnn: No space left on device" in message
-    assert sorted(os.listdir()) == ["model.crnn", "text.txt"]
+    assert sorted(os.listdir()) == ["model.crnn", "new.crnn.checkpoint", "text.txt"]
 
 
 # --- validation
@@ -298,3 +298,140 @@ def test_faults_of_lines(folder, capsys):
     assert "empty" in error(capsys, "train", "empty", "--lines", "-o", "new.crnn", "-q")
     (folder / "bad").write_bytes(b"abc\nd\xff\n")
     assert "position 5" in error(capsys, "train", "bad", "--lines", "-o", "new.crnn", "-q")
+
+
+# --- checkpoints
+
+
+def stopped(monkeypatch, *arguments, polls=4, exception=KeyboardInterrupt):
+    with monkeypatch.context() as patch:
+        stop_after(patch, polls, exception)
+        return cli.main(["train", "text.txt", "-o", "new.crnn", "-q", *arguments])
+
+
+def test_a_training_is_resumed(folder, capsys, monkeypatch):
+    options = ["--max-steps", "40", "--cell", "lstm", "--dropout", "0.2", "--seed", "3", "--validation-fraction", "0.1"]
+    assert cli.main(["train", "text.txt", "-o", "whole.crnn", "-q", *options]) == 0
+    assert sorted(os.listdir()) == ["model.crnn", "text.txt", "whole.crnn", "whole.crnn.checkpoint"]
+    assert stopped(monkeypatch, *options) == 130
+    assert "; add --resume to go on from new.crnn.checkpoint\n" in capsys.readouterr().err
+    assert CharRNN.load("new.crnn").n_steps_ <= 5
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--resume", *options]) == 0
+    whole, resumed = (CharRNN.load(name) for name in ("whole.crnn", "new.crnn"))
+    assert resumed.get_params() == whole.get_params()
+    assert resumed.n_steps_ == whole.n_steps_
+    np.testing.assert_array_equal(resumed._learned.params, whole._learned.params)
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--resume"]) == 0  # it is finished: nothing is trained
+    assert CharRNN.load("new.crnn").n_steps_ == whole.n_steps_
+
+
+def test_an_older_model_stays_until_training_has_ended(folder, capsys, monkeypatch):
+    (folder / "new.crnn").write_bytes((folder / "model.crnn").read_bytes())
+    before = (folder / "new.crnn").read_bytes()
+    assert stopped(monkeypatch) == 130
+    assert capsys.readouterr().err == (
+        "crnn: stopped by Ctrl-C; the model as it was after step 5 is in new.crnn.checkpoint, and new.crnn is left as "
+        "it was; add --resume to go on from new.crnn.checkpoint\n"
+    )
+    assert (folder / "new.crnn").read_bytes() == before
+    assert CharRNN.load("new.crnn.checkpoint").n_steps_ == 5
+    assert stopped(monkeypatch, "--resume", polls=2) == 130
+    assert "after step 7 is in new.crnn.checkpoint" in capsys.readouterr().err
+    os.unlink("new.crnn.checkpoint")
+    assert stopped(monkeypatch, exception=DivergenceError(6, 7.5)) == 1
+    assert "the model as it was after step 5 is in new.crnn.checkpoint, and new.crnn is left" in capsys.readouterr().err
+    assert (folder / "new.crnn").read_bytes() == before
+    assert "diverged, and would again" in error(capsys, "train", "text.txt", "-o", "new.crnn", "--resume")
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3"]) == 0
+    assert CharRNN.load("new.crnn").n_steps_ == 3
+
+
+def test_another_text_or_other_settings_are_refused(folder, capsys, monkeypatch):
+    assert stopped(monkeypatch, "--hidden-size", "9") == 130
+    capsys.readouterr()
+    resume = ["train", "text.txt", "-o", "new.crnn", "--resume"]
+    assert "hidden_size=9, not 7: leave the option out" in error(capsys, *resume, "--hidden-size", "7")
+    assert "learning_rate=None, not 0.5: leave" in error(capsys, *resume, "--learning-rate", "0.5")
+    message = error(capsys, *resume, "--validation", "text.txt")
+    assert "text.txt is given, but the interrupted run has none: leave it out" in message
+    (folder / "text.txt").write_text(TEXT + "!")
+    assert "text.txt is not the text of the interrupted run: it has 621 characters" in error(capsys, *resume)
+
+
+def test_an_interrupted_training_is_not_replaced_by_a_new_one(folder, capsys, monkeypatch):
+    assert stopped(monkeypatch) == 130
+    before = (folder / "new.crnn.checkpoint").read_bytes()
+    capsys.readouterr()
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn")
+    assert message == (
+        "crnn: error: new.crnn.checkpoint holds a training that was interrupted after step 5: add --resume to finish "
+        "it, or remove the file to start anew\n"
+    )
+    assert (folder / "new.crnn.checkpoint").read_bytes() == before
+    (folder / "new.crnn.checkpoint").write_bytes((folder / "model.crnn").read_bytes())
+    assert "is in the way: it is a model" in error(capsys, "train", "text.txt", "-o", "new.crnn")
+
+
+@pytest.mark.parametrize("every", [["--checkpoint-every", "none"], ["-o", "-"]])
+def test_without_a_checkpoint(folder, capsysbinary, every):
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3", *every]) == 0
+    assert not os.path.exists("new.crnn.checkpoint")
+    with pytest.raises(SystemExit):
+        cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--resume", *every])
+    assert b"argument --resume: there is no checkpoint" in capsysbinary.readouterr().err
+
+
+@pytest.mark.parametrize("every", ["soon", "0", "-3", "0s", "1.5.2", ""])
+def test_bad_times_between_checkpoints(folder, capsys, every):
+    message = usage_error(capsys, "train", "text.txt", "-o", "new.crnn", "--checkpoint-every", every)
+    assert "--checkpoint-every: " in message
+
+
+def test_resume_without_a_checkpoint(folder, capsys):
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--resume")
+    assert "new.crnn.checkpoint: No such file or directory" in message
+
+
+def test_the_text_is_not_replaced_by_a_checkpoint(folder, capsys):
+    (folder / "new.crnn.checkpoint").write_text(TEXT)
+    message = usage_error(capsys, "train", "new.crnn.checkpoint", "-o", "new.crnn")
+    assert "the checkpoint new.crnn.checkpoint would replace" in message
+
+
+@POSIX
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
+def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch, name, code):
+    number = getattr(signal, name)
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    show, polls = progress.Progress.show, iter(range(4))
+
+    def show_and_kill(self, *arguments):
+        show(self, *arguments)
+        if next(polls, None) is None:
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)  # while the model is being saved it is ignored
+
+    with monkeypatch.context() as patch:
+        patch.setattr("crnn.training.run.POLL_SECONDS", 0.0)
+        patch.setattr(progress.Progress, "show", show_and_kill)
+        assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == code
+    told = "Ctrl-C" if name == "SIGINT" else name
+    assert f"crnn: stopped by {told}; saving the model as it was after step 5" in capsys.readouterr().err
+    assert CharRNN.load("new.crnn").n_steps_ == CharRNN.load("new.crnn.checkpoint").n_steps_ == 5
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
+
+
+@POSIX
+def test_a_signal_that_is_ignored_stays_ignored(folder, monkeypatch):
+    show = progress.Progress.show
+
+    def show_and_hang_up(self, *arguments):
+        show(self, *arguments)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    monkeypatch.setattr(progress.Progress, "show", show_and_hang_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "9"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)

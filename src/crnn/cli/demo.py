@@ -53,7 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error("argument -o/--output: the demo needs standard output for itself")
     check_output(arguments)
     model = network()
-    code = train_and_save(arguments, model, lambda: learn(model, arguments.seconds))
+
+    def train() -> CharRNN:
+        learn(model, arguments.seconds)
+        return model
+
+    code = train_and_save(arguments, model, train)
     if code != 0:
         return code
     crnn, path = _own_command(), shlex.quote(arguments.output)

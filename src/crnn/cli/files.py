@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, ModelFileError
+from ..files.writable import check_writable as check_file_writable
 from ..text.file_sources import IN_MEMORY
 from ..text.lines import Lines
 from ..text.text_file import TextFile
@@ -228,19 +228,7 @@ def check_writable(path: str) -> None:
         if sys.stdout is None:
             raise OSError("standard output is closed: send it to a file or a program")
         return
-    mode = None
-    with contextlib.suppress(FileNotFoundError):
-        mode = os.stat(path).st_mode
-    if mode is not None and stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if mode is not None and not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-    if mode is None or stat.S_ISREG(mode):  # `save` makes a new file beside it; /dev/null it writes to
-        try:
-            with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
-                pass
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, path) from None
+    check_file_writable(path)
 
 
 def save(model: CharRNN, path: str) -> tuple[str, OSError | None]:

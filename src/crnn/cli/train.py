@@ -6,11 +6,9 @@ import argparse
 import contextlib
 import math
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..char_rnn import CharRNN
@@ -19,8 +17,10 @@ from ..settings import MAX_SIZE, generator
 from ..settings import checked as checked_parameter
 from ..text.sources import TextLike
 from .arguments import add_files, add_output, checked_text, duration, refuse_two_standard_inputs
-from .errors import ERROR, INTERRUPTED, described, say
+from .checkpoints import CHECKPOINT_TIME, checkpoint_every, checkpoint_of, refuse_other_settings, refuse_unfinished
+from .errors import ERROR, described, say
 from .files import STANDARD, check_writable, load, one_or_more, read_documents, read_text, save
+from .interruptions import interruptible, interruption, uninterrupted
 from .signature_options import add_options
 
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
@@ -47,6 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=checked_text(duration),
         help="how long to train, the reading of FILE included: 10s, 3m, 1h. A new model then gets the parameters that "
         "are best for FILE in this time, except those given here (default: --epochs epochs)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="finish a training that was interrupted, from MODEL.checkpoint: give the same FILE and options, or none",
+    )
+    parser.add_argument(
+        "--checkpoint-every",
+        metavar="TIME",
+        type=checked_text(checkpoint_every),
+        default=CHECKPOINT_TIME,
+        help="how often the training is saved in MODEL.checkpoint: 10s, 3m, 1h, or a number of steps; none: never. "
+        "MODEL itself is replaced when the training has ended (default: 1m)",
     )
     parser.add_argument(
         "--validation",
@@ -80,29 +93,73 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments)
     refuse_two_standard_inputs(arguments, file="FILE", validation="--validation", origin="--from")
     given = _given_parameters(arguments)
+    checkpoint = checkpoint_of(arguments)
+    if arguments.resume and checkpoint is not None:
+        return _resume(arguments, checkpoint, given)
+    if arguments.resume:
+        arguments.parser.error("argument --resume: there is no checkpoint, as -o/--output is no file or it is none")
+    if checkpoint is not None:
+        refuse_unfinished(checkpoint)
     model = CharRNN(**given) if arguments.origin is None else load(arguments.origin).set_params(**given)
-    as_bytes = arguments.bytes or (arguments.origin is not None and model.vocabulary_.kind == "bytes")
-    read: Callable[..., TextLike] = read_documents if arguments.lines else read_text
-    text = read(arguments.file, as_bytes=as_bytes)
+    text, validation = _texts(arguments, model)
     if arguments.origin is None and arguments.seconds is not None:
         choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
         recommended = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"])
         model = _override(recommended, given)
-    validation = read(arguments.validation, as_bytes=as_bytes) if arguments.validation else None
+    saving = {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every}
     if arguments.origin is None:
-        return train_and_save(arguments, model, lambda: model.fit(text, validation=validation))
-    return train_and_save(arguments, model, lambda: _continue_training(model, text, validation, given))
+        return train_and_save(arguments, model, lambda: model.fit(text, validation=validation, **saving), checkpoint)
+    return train_and_save(
+        arguments, model, lambda: _continue_training(model, text, validation, given, saving), checkpoint
+    )
 
 
-def train_and_save(arguments: argparse.Namespace, model: CharRNN, train: Callable[[], object]) -> int:
+def _texts(arguments: argparse.Namespace, model: CharRNN) -> tuple[TextLike, TextLike | None]:
+    """Return the text to train on, and the one to validate with if there is one."""
+    as_bytes = arguments.bytes or (hasattr(model, "vocabulary_") and model.vocabulary_.kind == "bytes")
+    read: Callable[..., TextLike] = read_documents if arguments.lines else read_text
+    text = read(arguments.file, as_bytes=as_bytes)
+    return text, read(arguments.validation, as_bytes=as_bytes) if arguments.validation else None
+
+
+def _resume(arguments: argparse.Namespace, checkpoint: str, given: Mapping[str, Any]) -> int:
+    """Finish an interrupted training."""
+    model = CharRNN.load(checkpoint).set_params(verbose=given["verbose"])
+    refuse_other_settings(checkpoint, model.get_params(), given)
+    text, validation = _texts(arguments, model)
+    rest = {name: given.get(name) for name in ("n_threads", "verbose")}
+    return train_and_save(
+        arguments,
+        model,
+        lambda: CharRNN.resume(checkpoint, text, validation=validation, **rest),
+        checkpoint,
+        resumed=True,
+    )
+
+
+def train_and_save(
+    arguments: argparse.Namespace,
+    model: CharRNN,
+    train: Callable[[], CharRNN],
+    checkpoint: str | None = None,
+    *,
+    resumed: bool = False,
+) -> int:
     """Train, save the model to `arguments.output` even if the training is interrupted or diverges, and report it.
+
+    If there is a checkpoint, an older file is replaced only after a training that has ended well.
 
     Parameters
     ----------
     arguments : argparse.Namespace
     model : CharRNN
+        As it is before.
     train : callable
-        Trains the model.
+        Trains the model and returns it.
+    checkpoint : str, optional
+        The file that training is saved in meanwhile.
+    resumed : bool, default=False
+        Whether another model is trained, which is read from the checkpoint.
 
     Returns
     -------
@@ -111,30 +168,43 @@ def train_and_save(arguments: argparse.Namespace, model: CharRNN, train: Callabl
     """
     first = model.n_steps_ if hasattr(model, "vocabulary_") else 0
     code, reason, start, verbose = 0, "", time.perf_counter(), model.verbose
-    try:
-        train()
-    except KeyboardInterrupt:
-        code, reason = INTERRUPTED, "stopped by Ctrl-C"
-    except DivergenceError as error:
-        code, reason = ERROR, f"error: {error}"
-    with _uninterrupted():
-        steps = (model.n_steps_ if hasattr(model, "vocabulary_") else first) - first
-        if code and not steps:
-            say(f"crnn: {reason}; there was nothing to save yet")
-            return code
-        if code:
-            say(f"crnn: {reason}; saving the model as it was after step {model.n_steps_:,}")
-        model.verbose = 0  # the display of this command is no parameter of the saved model
-        where, failure = save(model, arguments.output)
-        if failure:
-            say(f"crnn: error: {described(failure)}: the model is saved in {where} instead")
-            return code or ERROR
-        if code or verbose:
-            loss, seconds = model.smooth_loss_ / model.seq_length, time.perf_counter() - start
-            say(
-                f"crnn: saved {'to standard output' if where == STANDARD else where}: {steps:,} steps in "
-                f"{seconds:.1f} s, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits per symbol"
-            )
+    with interruptible():
+        try:
+            model = train()
+        except KeyboardInterrupt as error:
+            code, reason = interruption(error).code, interruption(error).reason
+        except DivergenceError as error:
+            code, reason = ERROR, f"error: {error}"
+        with uninterrupted():
+            if code and checkpoint is not None and resumed:
+                model = CharRNN.load(checkpoint)
+            steps = (model.n_steps_ if hasattr(model, "vocabulary_") else first) - first
+            if code and not steps:
+                say(f"crnn: {reason}; there was nothing to save yet")
+                return code
+            go_on = "" if checkpoint is None or code == ERROR else f"; add --resume to go on from {checkpoint}"
+            if code and checkpoint is not None and os.path.exists(arguments.output):
+                say(f"crnn: {reason}; the model as it was after step {model.n_steps_:,} is in {checkpoint}, and "
+                    f"{arguments.output} is left as it was{go_on}")  # fmt: skip
+                return code
+            if code:
+                say(f"crnn: {reason}; saving the model as it was after step {model.n_steps_:,}{go_on}")
+            return _save(arguments, model, code, verbose, f"{steps:,} steps in {time.perf_counter() - start:.1f} s")
+
+
+def _save(arguments: argparse.Namespace, model: CharRNN, code: int, verbose: int, taken: str) -> int:
+    """Save the model and report it; return the exit code."""
+    model.verbose = 0  # the display of this command is no parameter of the saved model
+    where, failure = save(model, arguments.output)
+    if failure:
+        say(f"crnn: error: {described(failure)}: the model is saved in {where} instead")
+        return code or ERROR
+    if code or verbose:
+        loss = model.smooth_loss_ / model.seq_length
+        say(
+            f"crnn: saved {'to standard output' if where == STANDARD else where}: {taken}, loss {loss:.3f} nats, "
+            f"{loss / math.log(2):.3f} bits per symbol"
+        )
     return code
 
 
@@ -178,7 +248,13 @@ def _override(model: CharRNN, given: Mapping[str, Any]) -> CharRNN:
     return model.set_params(**given)
 
 
-def _continue_training(model: CharRNN, text: TextLike, validation: TextLike | None, given: Mapping[str, Any]) -> None:
+def _continue_training(
+    model: CharRNN,
+    text: TextLike,
+    validation: TextLike | None,
+    given: Mapping[str, Any],
+    saving: Mapping[str, Any],
+) -> CharRNN:
     """Train for the steps, time or epochs that were given, or for one epoch; the model's own limits do not count."""
     own_limits = {name: getattr(model, name) for name in ("max_steps", "max_seconds")}
     epochs = given.get("epochs")
@@ -188,22 +264,9 @@ def _continue_training(model: CharRNN, text: TextLike, validation: TextLike | No
         epochs = MAX_SIZE  # max_steps alone ends the training
     try:
         model.set_params(**{name: given.get(name) for name in own_limits})
-        model.partial_fit(text, validation=validation, epochs=epochs)
+        return model.partial_fit(text, validation=validation, epochs=epochs, **saving)
     finally:
         model.set_params(**own_limits)
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C while the trained model is saved."""
-    if threading.current_thread() is not threading.main_thread():  # signals arrive on the main thread only
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) or signal.SIG_DFL
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
 
 
 def _check_parameter(name: str, value: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InvalidInputError
 from .documents import boundaries
 from .queues import MIN_PART, Queue, block_of, cut_parts, distributed
 from .streams import MAX_BLOCK, Block
@@ -110,6 +111,8 @@ class DocumentStreams:
 
     @position.setter
     def position(self, position: DocumentsPosition) -> None:
+        if any((queue.first + queue.length >= len(self._packed)).any() for queue in position.queues):
+            raise InvalidInputError("the position is in other documents: take one of the same ones")
         self._rng.bit_generator.state = position.random_state
         queues = position.queues
         for _ in range(position.shuffles):

@@ -1,0 +1,83 @@
+"""The checkpoint of the command ``crnn train``: where it is, how often it is written, and what may replace it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+from collections.abc import Mapping
+from typing import Any
+
+from ..char_rnn import CharRNN
+from ..errors import InvalidInputError
+from ..files.run_checkpoint import read_run
+from ..training.checkpoint_writer import checked_every
+from ..training.run_state import RUNNING
+from .arguments import UNITS, duration
+from .files import STANDARD, check_writable, one_or_more
+
+__all__ = ["CHECKPOINT_TIME", "checkpoint_every", "checkpoint_of", "refuse_other_settings", "refuse_unfinished"]
+
+CHECKPOINT_TIME = "1m"
+SUFFIX = ".checkpoint"
+FREE = {"verbose", "n_threads"}  # parameters that change nothing of what is learned
+
+
+def checkpoint_every(text: str) -> int | float | None:
+    """Return how often a checkpoint is written: in seconds, in steps, or never.
+
+    Examples
+    --------
+    >>> checkpoint_every("5m"), checkpoint_every("1000"), checkpoint_every("none")
+    (300.0, 1000, None)
+    """
+    if text.lower() == "none":
+        return None
+    return duration(text) if text[-1:] in UNITS or not text.isdecimal() else checked_every(int(text))
+
+
+def checkpoint_of(arguments: argparse.Namespace) -> str | None:
+    """Return the path of the checkpoint; None if there is to be none, or the output is no regular file."""
+    path: str = arguments.output
+    if path == STANDARD or arguments.checkpoint_every is None:
+        return None
+    if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        return None
+    checkpoint = path + SUFFIX
+    check_writable(checkpoint)
+    for name in ("file", "validation", "origin"):
+        for other in one_or_more(getattr(arguments, name) or STANDARD):
+            files = other != STANDARD and os.path.exists(checkpoint) and os.path.exists(other)
+            if files and os.path.samefile(checkpoint, other):
+                arguments.parser.error(f"argument -o/--output: the checkpoint {checkpoint} would replace {other}")
+    return checkpoint
+
+
+def refuse_unfinished(checkpoint: str) -> None:
+    """Raise InvalidInputError if a checkpoint holds what a new training must not replace."""
+    if not os.path.exists(checkpoint):
+        return
+    _, state, run = read_run(checkpoint, CharRNN().get_params())
+    if run is None:
+        raise InvalidInputError(f"{checkpoint} is in the way: it is a model, not a checkpoint; move it")
+    if run.outcome == RUNNING:
+        raise InvalidInputError(
+            f"{checkpoint} holds a training that was interrupted after step {state.n_steps:,}: add --resume to finish "
+            f"it, or remove the file to start anew"
+        )
+
+
+def refuse_other_settings(checkpoint: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Raise InvalidInputError if parameters are given that differ from those of an interrupted training.
+
+    Examples
+    --------
+    >>> refuse_other_settings("m.checkpoint", {"hidden_size": 100}, {"hidden_size": 64})
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: m.checkpoint is of a training with hidden_size=100, not 64: leave the option out
+    """
+    for name, value in given.items():
+        if name not in FREE and own[name] != value:
+            raise InvalidInputError(
+                f"{checkpoint} is of a training with {name}={own[name]}, not {value}: leave the option out"
+            )

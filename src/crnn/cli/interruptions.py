@@ -1,0 +1,81 @@
+"""Interruptions of the command line: Ctrl-C, SIGTERM and SIGHUP end a training alike, and what is learned is saved."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["Interruption", "interruptible", "interruption", "uninterrupted"]
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class Interruption(KeyboardInterrupt):
+    """One of the signals.
+
+    Parameters
+    ----------
+    number : int
+        Of the signal.
+
+    Examples
+    --------
+    >>> Interruption(signal.SIGTERM).code, Interruption(signal.SIGTERM).reason
+    (143, 'stopped by SIGTERM')
+    """
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+        self.reason = "stopped by Ctrl-C" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
+
+
+def interruption(error: KeyboardInterrupt) -> Interruption:
+    """Return what a KeyboardInterrupt stands for."""
+    return error if isinstance(error, Interruption) else Interruption()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let the first of the signals raise an `Interruption`; those that follow are ignored while the model is saved.
+
+    A signal that is ignored already, as by ``nohup``, stays ignored.
+    """
+
+    def raise_once(number: int, frame: Any) -> None:
+        for each in handlers:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interruption(number)
+
+    with _restored() as handlers:
+        for number, before in handlers.items():
+            if before is not signal.SIG_IGN:
+                signal.signal(number, raise_once)
+        yield
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore the signals while the trained model is saved."""
+    with _restored() as handlers:
+        for number in handlers:
+            signal.signal(number, signal.SIG_IGN)
+        yield
+
+
+@contextlib.contextmanager
+def _restored() -> Iterator[dict[Any, Any]]:
+    """Give the handlers of the signals and restore them; none where signals cannot arrive."""
+    if threading.current_thread() is not threading.main_thread():
+        yield {}
+        return
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: handler for number, handler in handlers.items() if handler is not None}  # None: C code's own
+    try:
+        yield handlers
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

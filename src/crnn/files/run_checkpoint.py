@@ -1,0 +1,41 @@
+"""Run checkpoint: a model in training, and where its call of training stands, to a file and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidInputError, ModelFileError
+from ..model.state import ModelState
+from ..model.stored_record import StoredRecord
+from ..training.run_state import RunState
+from . import checkpoint
+
+__all__ = ["read_run", "write_run"]
+
+Path = str | os.PathLike[str]
+
+
+def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: Path) -> None:
+    """Write a model file from which `read_run` reads the run as well, and `checkpoint.read` the model alone."""
+    record = StoredRecord(run.to_dict(), run.arrays())
+    checkpoint.write(state, parameters, path, training_state=True, run=record, best=run.best)
+
+
+def read_run(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState, RunState | None]:
+    """Return the parameters and the state of a model, and its run if the file has one.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or holds a run that cannot be of this model.
+    """
+    found = checkpoint.read_run(path, defaults)
+    if found.run is None:
+        return found.parameters, found.state, None
+    try:
+        run = RunState.from_dict(found.run.values, found.run.tensors, found.state, found.best)
+    except InvalidInputError as error:
+        raise ModelFileError(f"{os.fspath(path)}: {error}") from error
+    return found.parameters, found.state, run

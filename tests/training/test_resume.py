@@ -1,0 +1,453 @@
+"""Runs that survive: checkpoints, and resumed runs that are the same to the bit as uninterrupted ones."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from test_char_rnn import TEXT, bits, everything, small
+
+from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
+from crnn.files import run_checkpoint
+from crnn.training import validation
+from crnn.training.checkpoint_writer import CheckpointWriter
+from crnn.training.progress import Progress
+from crnn.training.trainer import Trainer
+
+NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
+CLOCK = {"seconds", "chars_per_second"}
+CELLS = ["rnn", "gru", "lstm"]
+RATES = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01}
+STREAMS = [{}, {"batch_size": 3}, {"batch_size": 16}, {"batch_size": 16, "n_threads": 2}]
+DROPOUT = [{}, {"dropout": 0.3, "weight_dropout": 0.2}]
+SHAPES = [*itertools.product(CELLS, RATES, ["float32", "float64"], STREAMS, DROPOUT, [TEXT[:331], NAMES])]
+
+
+def records(model):
+    """Return the history without what the clock decides."""
+    return [{name: value for name, value in record.items() if name not in CLOCK} for record in model.history_]
+
+
+def train_until(step, model, monkeypatch, path, text, method="fit", **rest):
+    """Train until the call has taken a number of steps, as if Ctrl-C came right after the last one."""
+    advance = Trainer.advance
+    first = model.n_steps_ if method == "partial_fit" else 0
+
+    def advance_some(trainer, rates):
+        left = step - (trainer.cursor.n_steps - first)
+        advance(trainer, rates[:left])
+        if left <= len(rates):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "advance", advance_some)
+        with pytest.raises(KeyboardInterrupt):
+            getattr(model, method)(text, checkpoint=path, **rest)
+
+
+def check_every_split(tmp_path, monkeypatch, n, text, parameters, **rest):
+    """Interrupt a run after each of its steps: the resumed run must be the whole one."""
+    whole = small(n, **parameters).fit(text, **rest)
+    held_out = {name: value for name, value in rest.items() if name == "validation"}
+    for step in range(1, n):
+        path = tmp_path / f"{step}.crnn"
+        train_until(step, small(n, **parameters), monkeypatch, path, text, **rest)
+        resumed = CharRNN.resume(path, text, **held_out)
+        assert bits(resumed) == bits(whole), step
+        assert records(resumed) == records(whole), step
+        assert bits(CharRNN.load(path)) == bits(whole), step
+    return whole
+
+
+# ------------------------------------------------------------------ the same bits
+
+
+@pytest.mark.parametrize("shape", SHAPES[5::17], ids=str)
+def test_resumed_after_any_step_it_is_the_same_to_the_bit(tmp_path, monkeypatch, shape):
+    cell, optimizer, dtype, streams, dropout, text = shape
+    parameters = {"cell": cell, "optimizer": optimizer, "dtype": dtype, **streams, **dropout}
+    parameters |= {"schedule": "cosine", "warmup": 3, "learning_rate": RATES[optimizer]}
+    check_every_split(tmp_path, monkeypatch, 8, text, parameters)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_resumed_after_any_step_of_every_kind_of_run(tmp_path, monkeypatch, shape):
+    cell, optimizer, dtype, streams, dropout, text = shape
+    parameters = {"cell": cell, "optimizer": optimizer, "dtype": dtype, "num_layers": 2, **streams, **dropout}
+    parameters |= {"schedule": "linear", "warmup": 0.2, "clip_norm": 3.0, "learning_rate": RATES[optimizer]}
+    check_every_split(tmp_path, monkeypatch, 30, text, parameters)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {"patience": 3}, {"restore_best": False}, {"schedule": "exponential", "batch_size": 2, "patience": 2},
+    ],
+)  # fmt: skip
+def test_validation_patience_and_the_best_weights_go_on_too(tmp_path, monkeypatch, rest):
+    held_out = "".join(sorted(TEXT))[::3]
+    parameters = {"eval_every": 3, "learning_rate": 0.3, **rest}
+    whole = small(26, **parameters).fit(TEXT, validation=held_out)
+    for step in range(1, whole.history_[-1]["step"]):
+        path = tmp_path / f"{step}.crnn"
+        train_until(step, small(26, **parameters), monkeypatch, path, TEXT, validation=held_out)
+        resumed = CharRNN.resume(path, TEXT, validation=held_out)
+        assert bits(resumed) == bits(whole), step
+        assert records(resumed) == records(whole), step
+    if rest.get("restore_best", True):
+        assert whole.n_steps_ < whole.history_[-1]["step"]  # or the test shows little
+
+
+def test_weights_of_documents_and_a_part_held_out_go_on_too(tmp_path, monkeypatch):
+    parameters = {"validation_fraction": 0.3, "eval_every": 2, "batch_size": 2, "optimizer": "adam"}
+    check_every_split(tmp_path, monkeypatch, 9, NAMES, parameters, sample_weight=range(1, 9))
+
+
+@pytest.mark.parametrize("text", [TEXT[:80], NAMES], ids=["text", "documents"])
+def test_a_call_of_partial_fit_is_finished_as_well(tmp_path, monkeypatch, text):
+    def before():
+        seed = np.random.default_rng(7)
+        return small(9, dropout=0.2, random_state=seed, optimizer="adam").fit(text).set_params(max_steps=None)
+
+    more = [name + "é" for name in text] if isinstance(text, list) else text + "é" * 9
+    rest = {"epochs": 3, "extend_vocabulary": True}
+    whole = before().partial_fit(more, **rest)
+    for step in (1, 5, 14):
+        path = tmp_path / f"{step}.crnn"
+        train_until(step, before(), monkeypatch, path, more, "partial_fit", **rest)
+        resumed = CharRNN.resume(path, more)
+        assert bits(resumed) == bits(whole)
+        assert records(resumed) == records(whole)
+        assert bits(resumed.partial_fit(more)) == bits(before().partial_fit(more, **rest).partial_fit(more))
+
+
+@pytest.mark.parametrize("where", ["measuring", "measured", "showing", "first callback", "second callback"])
+def test_a_poll_that_is_interrupted_is_repeated(tmp_path, monkeypatch, where):
+    def told(steps, fail=None):
+        return lambda model, record: steps.append(record["step"]) or fail_at(record["step"], fail)
+
+    def fail_at(step, name):
+        if step == 6 and name == where:
+            raise KeyboardInterrupt
+
+    def parts(callbacks):
+        return {"eval_every": 3, "learning_rate": 0.3, "patience": 4, "callbacks": callbacks}
+
+    held_out = "".join(sorted(TEXT))[::3]
+    whole = small(20, **parts(None)).fit(TEXT, validation=held_out)
+    calls = []
+    model = small(20, **parts([told([], "first callback"), told([], "second callback")]))
+    with monkeypatch.context() as patch:
+        evaluate, show = validation.evaluate, Progress.show
+
+        def interrupted_evaluate(*arguments):
+            calls.append(1)
+            if where == "measuring" and len(calls) == 2:
+                raise KeyboardInterrupt
+            return evaluate(*arguments)
+
+        def interrupted_show(progress, done, *rest):
+            if where in ("showing", "measured") and done == 6:
+                raise KeyboardInterrupt
+            show(progress, done, *rest)
+
+        patch.setattr(validation, "evaluate", interrupted_evaluate)
+        patch.setattr(Progress, "show", interrupted_show)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(TEXT, validation=held_out, checkpoint=tmp_path / "run")
+    seen = []
+    resumed = CharRNN.resume(tmp_path / "run", TEXT, validation=held_out, callbacks=[told(seen)])
+    assert bits(resumed) == bits(whole)
+    assert records(resumed) == records(whole)
+    assert seen[0] == 6
+    assert seen[-1] == whole.history_[-1]["step"]
+
+
+# -------------------------------------------------------------------- checkpoints
+
+
+@pytest.mark.parametrize("kind", [{}, {"validation_fraction": 0.2, "eval_every": 4, "learning_rate": 0.5}])
+def test_every_file_on_the_way_leads_to_the_same_model(tmp_path, monkeypatch, kind):
+    path, copies = tmp_path / "run.crnn", []
+
+    def copying(state, **rest):  # as kill -9 would leave it
+        write(state, **rest)
+        copies.append(tmp_path / f"{len(copies)}.crnn")
+        shutil.copy(path, copies[-1])
+
+    def start(writer, *arguments):
+        begin(writer, *arguments)
+        writer.wait()
+
+    write, begin = run_checkpoint.write_run, CheckpointWriter.start
+    monkeypatch.setattr("crnn.resumable_training.write_run", copying)
+    monkeypatch.setattr(CheckpointWriter, "start", start)
+    parameters = {"cell": "lstm", "optimizer": "adam", "batch_size": 2, **kind}
+    whole = small(40, **parameters).fit(TEXT, checkpoint=path, checkpoint_every=3)
+    monkeypatch.setattr("crnn.resumable_training.write_run", write)
+    assert len(copies) == 14
+    assert bits(CharRNN.load(path)) == bits(whole) == bits(small(40, **parameters).fit(TEXT))
+    for copy in copies:
+        assert bits(CharRNN.resume(copy, TEXT)) == bits(whole)
+
+
+def test_a_checkpoint_is_a_snapshot_though_training_goes_on(tmp_path, monkeypatch):
+    written, go_on, seen = threading.Event(), threading.Event(), []
+
+    def slow(state, *, run, **rest):
+        if not seen:
+            seen.append((state.n_steps, state.params.tobytes()))
+            written.set()
+            assert go_on.wait(60)
+            seen.append((state.n_steps, state.params.tobytes()))
+
+    def look(model, record):
+        if record["step"] == 12:
+            assert written.wait(60)
+            seen.append((model.n_steps_, model._learned.params.tobytes()))
+            go_on.set()
+
+    monkeypatch.setattr("crnn.resumable_training.write_run", slow)
+    small(20, callbacks=[look]).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=5)
+    assert seen[0] == seen[2]
+    assert [step for step, _ in seen] == [5, 12, 5]
+
+
+def test_what_load_reads_is_what_an_interruption_leaves(tmp_path, monkeypatch):
+    parameters = {"eval_every": 2, "learning_rate": 0.5, "validation_fraction": 0.2}
+    for step in (1, 4, 9, 16):
+        model = small(20, **parameters)
+        train_until(step, model, monkeypatch, tmp_path / "run", TEXT)
+        assert bits(CharRNN.load(tmp_path / "run")) == bits(model)
+
+
+@pytest.mark.parametrize("every", [0, -1, 0.0, np.nan, np.inf, "60", None, True])
+def test_checkpoint_every_must_be_steps_or_seconds(tmp_path, every):
+    model = small().fit(TEXT)
+    before = everything(model)
+    with pytest.raises(InvalidInputError, match=r"^checkpoint_every must be a whole number of steps of at least 1, or"):
+        model.fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=every)
+    assert everything(model) == before
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_training(tmp_path):
+    model = small().fit(TEXT)
+    before = everything(model)
+    with pytest.raises(FileNotFoundError):
+        model.fit(TEXT, checkpoint=tmp_path / "no" / "folder")
+    with pytest.raises(InvalidInputError, match=r"^checkpoint must be the path of a file, as a str or a path object"):
+        model.fit(TEXT, checkpoint=7)
+    assert everything(model) == before
+
+
+def test_a_checkpoint_that_fails_is_a_warning(tmp_path, monkeypatch):
+    def full(state, **rest):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("crnn.resumable_training.write_run", full)
+    with pytest.warns(UserWarning, match="run was not written: .*No space left on device"):
+        model = small(20).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=7)
+    assert bits(model) == bits(small(20).fit(TEXT))
+
+
+def test_weights_that_are_not_finite_are_not_written(tmp_path):
+    def spoil(model, record):
+        model.params_["by"][0] = np.nan
+
+    with pytest.raises(DivergenceError):
+        small(20, callbacks=[spoil]).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=1)
+    assert np.isfinite(CharRNN.load(tmp_path / "run")._learned.params).all()
+
+
+def test_without_a_thread_to_write_on_it_is_written_all_the_same(tmp_path, monkeypatch):
+    class NoThread(threading.Thread):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("crnn.training.checkpoint_writer.threading.Thread", NoThread)
+    writes = []
+    monkeypatch.setattr("crnn.resumable_training.write_run", lambda state, **rest: writes.append(state.n_steps))
+    small(20).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=7)
+    assert writes == [7, 14, 20]
+
+
+def test_seconds_between_two_checkpoints_count_from_the_one_before():
+    writer = CheckpointWriter(lambda state, run: None, "run", 2.5)
+    writer.begin(10, 4.0)
+    assert [writer.due(20, seconds) for seconds in (4.1, 6.4, 6.5, 9.0)] == [False, False, True, True]
+    assert writer.steps_left(20) is None
+
+
+# ------------------------------------------------------------------------- resume
+
+
+def finished(tmp_path, **rest):
+    path = tmp_path / "run.crnn"
+    return path, small(20).fit(TEXT, checkpoint=path, **rest)
+
+
+def test_of_a_finished_run_it_returns_the_model(tmp_path):
+    path, model = finished(tmp_path)
+    before = path.read_bytes()
+    assert bits(CharRNN.resume(path, TEXT)) == bits(model)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize(
+    ("text", "rest", "message"),
+    [
+        (TEXT + "t", {}, "^X is not the text of the interrupted run: it has 596 characters, not 595"),
+        (TEXT[1:] + "t", {}, "^X is not the .*: it has as many characters, but not the same ones"),
+        ([TEXT], {}, "^X is not the .*: it is documents, not one text"),
+        (TEXT.encode(), {}, "^X is not the .*: it is of bytes, not of characters"),
+        (TEXT, {"validation": None}, "^validation is missing: give the text on which the interrupted run measures"),
+        (TEXT, {"validation": "to be!"}, "^validation is not the .*: it has 6 characters, not 5"),
+    ],
+)
+def test_another_text_is_refused_with_what_differs(tmp_path, monkeypatch, ended, text, rest, message):
+    path = tmp_path / "run.crnn"
+    if ended:
+        small(20).fit(TEXT, validation="to be", checkpoint=path)
+    else:
+        train_until(9, small(20), monkeypatch, path, TEXT, validation="to be")
+    before = path.read_bytes()
+    with pytest.raises(InvalidInputError, match=message):
+        CharRNN.resume(path, text, **{"validation": "to be", **rest})
+    assert path.read_bytes() == before
+
+
+def test_a_validation_text_that_the_run_does_not_have_is_refused(tmp_path):
+    path, _ = finished(tmp_path)
+    with pytest.raises(InvalidInputError, match="^validation is given, but the interrupted run has none: leave it out"):
+        CharRNN.resume(path, TEXT, validation="to be")
+
+
+def test_the_text_may_come_from_elsewhere(tmp_path, monkeypatch):
+    train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
+    (tmp_path / "text").write_text(TEXT, encoding="utf-8")
+    assert bits(CharRNN.resume(tmp_path / "run", tmp_path / "text")) == bits(small(20).fit(TEXT))
+
+
+def test_a_model_that_was_saved_holds_no_run(tmp_path):
+    small(20).fit(TEXT).save(tmp_path / "model")
+    with pytest.raises(InvalidInputError, match="model holds a model, but no call of training to finish: load it and"):
+        CharRNN.resume(tmp_path / "model", TEXT)
+
+
+def test_a_run_that_diverged_is_not_repeated(tmp_path):
+    with pytest.raises(DivergenceError):
+        small(20, learning_rate=1e300).fit(TEXT, checkpoint=tmp_path / "run")
+    with pytest.raises(InvalidInputError, match="run diverged, and would again: load it, lower learning_rate, and"):
+        CharRNN.resume(tmp_path / "run", TEXT)
+
+
+def test_what_is_given_replaces_what_was(tmp_path, monkeypatch, capsys):
+    steps = []
+    train_until(9, small(20, batch_size=2, n_threads=2), monkeypatch, tmp_path / "run", TEXT)
+    callbacks = [lambda model, record: steps.append(record["step"])]
+    model = CharRNN.resume(tmp_path / "run", TEXT, callbacks=callbacks, n_threads=1, verbose=1)
+    assert (model.n_threads, model.verbose, model.callbacks) == (1, 1, callbacks)
+    assert steps[0] in (9, 10)
+    assert steps[-1] == 20
+    assert "100%" in capsys.readouterr().err
+    with pytest.raises(InvalidInputError, match="^n_threads must be a whole number of at least 1, not 0"):
+        CharRNN.resume(tmp_path / "run", TEXT, n_threads=0)  # of the finished run, too
+
+
+def test_of_a_number_of_seconds_those_that_were_left_are_trained(tmp_path):
+    def interrupt(model, record):
+        if record["seconds"] > 0.2:
+            raise KeyboardInterrupt
+
+    model = small(None, max_seconds=0.4, callbacks=[interrupt])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(TEXT, checkpoint=tmp_path / "run")
+    resumed = CharRNN.resume(tmp_path / "run", TEXT)
+    assert resumed.n_steps_ > model.n_steps_
+    seconds = [record["seconds"] for record in resumed.history_]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] > 0.39
+    assert seconds[len(model.history_) - 1] > 0.2
+
+
+def test_a_seed_that_a_callback_draws_from_changes_no_dropout(tmp_path, monkeypatch):
+    def draw(model, record):
+        model.random_state.random()
+
+    def parameters():
+        return {"dropout": 0.4, "random_state": np.random.default_rng(3), "callbacks": [draw]}
+
+    whole = small(20, **parameters()).fit(TEXT)
+    train_until(9, small(20, **parameters()), monkeypatch, tmp_path / "run", TEXT)
+    assert bits(CharRNN.resume(tmp_path / "run", TEXT)) == bits(whole)
+
+
+# --------------------------------------------------------------------------- stop
+
+
+def test_stop_from_a_callback():
+    model = small(10**6, callbacks=[lambda model, record: model.stop() if record["step"] >= 200 else None]).fit(TEXT)
+    assert model.n_steps_ == model.history_[-1]["step"] == 5000
+
+
+def test_stop_from_another_thread(tmp_path):
+    begun = threading.Event()
+    model = small(10**9, callbacks=[lambda model, record: begun.set()], batch_size=2)
+    model.set_params(max_steps=10**9, max_seconds=None)
+    thread = threading.Thread(target=model.fit, args=(TEXT,), kwargs={"checkpoint": tmp_path / "run"})
+    thread.start()
+    while not hasattr(model, "vocabulary_"):
+        pass
+    model.stop()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert 0 < model.n_steps_ < 10**9
+    assert bits(CharRNN.resume(tmp_path / "run", TEXT)) == bits(model)
+    assert small(7).fit(TEXT).n_steps_ == 7
+
+
+def test_stop_without_training_does_nothing():
+    model = small(20).fit(TEXT)
+    model.stop()
+    assert model.partial_fit(TEXT).n_steps_ == 40
+
+
+# --------------------------------------------------------- a run that cannot be used
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("outcome", "done"), ("texts", {}), ("texts", {"X": 3}), ("max_steps", -1), ("max_steps", "many"),
+        ("first_step", 2**70), ("first_step", 30), ("block_step", 15), ("seconds", -0.5), ("checkpoint_every", None),
+        ("position", -3), ("position", {"random_state": {}}), ("polled", {}), ("dropout_seed", True),
+        ("max_steps", None),
+    ],
+)  # fmt: skip
+def test_a_run_with_a_value_that_none_can_have(tmp_path, monkeypatch, name, value):
+    to_dict = run_checkpoint.RunState.to_dict
+    with monkeypatch.context() as patch:
+        patch.setattr(run_checkpoint.RunState, "to_dict", lambda run: {**to_dict(run), name: value})
+        train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
+    with pytest.raises(ModelFileError, match="its run of training is not usable|the position in the text is none"):
+        CharRNN.resume(tmp_path / "run", TEXT)
+
+
+@pytest.mark.parametrize(("name", "change"), [
+    ("position.first", lambda a: a + 10**6), ("position.first", lambda a: a - 10**6), ("position.parts", lambda a: a + 1),
+    ("position.length", lambda a: a * 0), ("position.begun", lambda a: a + 99), ("position.begun", lambda a: a[:1]),
+])  # fmt: skip
+def test_a_position_that_is_not_one_of_these_documents(tmp_path, monkeypatch, name, change):
+    arrays = run_checkpoint.RunState.arrays
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            run_checkpoint.RunState, "arrays", lambda run: {**arrays(run), name: change(arrays(run)[name])}
+        )
+        train_until(650, small(700, batch_size=2, seq_length=7), monkeypatch, tmp_path / "run", NAMES * 9)
+    with pytest.raises((ModelFileError, InvalidInputError), match="position in the text is n"):
+        CharRNN.resume(tmp_path / "run", NAMES * 9)
