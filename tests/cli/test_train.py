@@ -321,7 +321,7 @@ def test_a_training_is_resumed(folder, capsys, monkeypatch):
     assert resumed.get_params() == whole.get_params()
     assert resumed.n_steps_ == whole.n_steps_
     np.testing.assert_array_equal(resumed._learned.params, whole._learned.params)
-    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--resume"]) == 0  # it is finished: nothing is trained
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--resume"]) == 0  # nothing is left to train
     assert CharRNN.load("new.crnn").n_steps_ == whole.n_steps_
 
 

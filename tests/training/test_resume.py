@@ -65,7 +65,7 @@ def check_every_split(tmp_path, monkeypatch, n, text, parameters, **rest):
 # ------------------------------------------------------------------ the same bits
 
 
-@pytest.mark.parametrize("shape", SHAPES[5::17], ids=str)
+@pytest.mark.parametrize("shape", SHAPES[5::23], ids=str)
 def test_resumed_after_any_step_it_is_the_same_to_the_bit(tmp_path, monkeypatch, shape):
     cell, optimizer, dtype, streams, dropout, text = shape
     parameters = {"cell": cell, "optimizer": optimizer, "dtype": dtype, **streams, **dropout}
@@ -92,7 +92,7 @@ def test_validation_patience_and_the_best_weights_go_on_too(tmp_path, monkeypatc
     held_out = "".join(sorted(TEXT))[::3]
     parameters = {"eval_every": 3, "learning_rate": 0.3, **rest}
     whole = small(26, **parameters).fit(TEXT, validation=held_out)
-    for step in range(1, whole.history_[-1]["step"]):
+    for step in range(1, whole.history_[-1]["step"], 3):
         path = tmp_path / f"{step}.crnn"
         train_until(step, small(26, **parameters), monkeypatch, path, TEXT, validation=held_out)
         resumed = CharRNN.resume(path, TEXT, validation=held_out)
@@ -187,9 +187,9 @@ def test_every_file_on_the_way_leads_to_the_same_model(tmp_path, monkeypatch, ki
     monkeypatch.setattr("crnn.resumable_training.write_run", copying)
     monkeypatch.setattr(CheckpointWriter, "start", start)
     parameters = {"cell": "lstm", "optimizer": "adam", "batch_size": 2, **kind}
-    whole = small(40, **parameters).fit(TEXT, checkpoint=path, checkpoint_every=3)
+    whole = small(40, **parameters).fit(TEXT, checkpoint=path, checkpoint_every=9)
     monkeypatch.setattr("crnn.resumable_training.write_run", write)
-    assert len(copies) == 14
+    assert len(copies) == 5
     assert bits(CharRNN.load(path)) == bits(whole) == bits(small(40, **parameters).fit(TEXT))
     for copy in copies:
         assert bits(CharRNN.resume(copy, TEXT)) == bits(whole)
@@ -323,7 +323,7 @@ def test_another_text_is_refused_with_what_differs(tmp_path, monkeypatch, ended,
 
 def test_a_validation_text_that_the_run_does_not_have_is_refused(tmp_path):
     path, _ = finished(tmp_path)
-    with pytest.raises(InvalidInputError, match="^validation is given, but the interrupted run has none: leave it out"):
+    with pytest.raises(InvalidInputError, match=r"^validation is given, but the interrupted run has none"):
         CharRNN.resume(path, TEXT, validation="to be")
 
 
@@ -355,7 +355,7 @@ def test_what_is_given_replaces_what_was(tmp_path, monkeypatch, capsys):
     assert steps[0] in (9, 10)
     assert steps[-1] == 20
     assert "100%" in capsys.readouterr().err
-    with pytest.raises(InvalidInputError, match="^n_threads must be a whole number of at least 1, not 0"):
+    with pytest.raises(InvalidInputError, match=r"^n_threads must be a whole number of at least 1, not 0"):
         CharRNN.resume(tmp_path / "run", TEXT, n_threads=0)  # of the finished run, too
 
 
@@ -434,12 +434,13 @@ def test_a_run_with_a_value_that_none_can_have(tmp_path, monkeypatch, name, valu
     with monkeypatch.context() as patch:
         patch.setattr(run_checkpoint.RunState, "to_dict", lambda run: {**to_dict(run), name: value})
         train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
-    with pytest.raises(ModelFileError, match="its run of training is not usable|the position in the text is none"):
+    with pytest.raises(ModelFileError, match=r"its run of training is not usable|the position in the text is none"):
         CharRNN.resume(tmp_path / "run", TEXT)
 
 
 @pytest.mark.parametrize(("name", "change"), [
-    ("position.first", lambda a: a + 10**6), ("position.first", lambda a: a - 10**6), ("position.parts", lambda a: a + 1),
+    ("position.first", lambda a: a + 10**6), ("position.first", lambda a: a - 10**6),
+    ("position.parts", lambda a: a + 1),
     ("position.length", lambda a: a * 0), ("position.begun", lambda a: a + 99), ("position.begun", lambda a: a[:1]),
 ])  # fmt: skip
 def test_a_position_that_is_not_one_of_these_documents(tmp_path, monkeypatch, name, change):
