@@ -204,6 +204,12 @@ class Run:
         return b"".join(a.tobytes() for a in (self.params, *self.memory, *self.state, numbers))
 
 
+def contiguous_parts(streams):
+    """Return the streams of a text, (B, S + 1): neighbours share a symbol."""
+    S = streams.stream_length - 1
+    return np.stack([streams.ids[b * S : b * S + S + 1] for b in range(streams.batch_size)])
+
+
 def expected_run(
     layout, params, memory, state, ids, n_steps, *, T, learning_rate=0.1, n_before=0, optimizer_start=0,
     dropout=0.0, weight_dropout=0.0, dropout_seed=0, **options,
@@ -216,7 +222,7 @@ def expected_run(
     parts = [layout.tensors(flat) for flat in memory]
     B = state[0].shape[1]
     streams = TextStreams(ids, B, T)
-    text, T = streams.parts.astype(np.intp).T, streams.seq_length
+    text, T = contiguous_parts(streams).astype(np.intp).T, streams.seq_length
     rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
     losses, p = [], 0
     for step in range(n_before, n_before + n_steps):

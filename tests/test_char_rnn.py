@@ -118,7 +118,7 @@ def test_model_learns():
     assert model.sample(40, prime="to be or not", temperature=0).startswith(" to be, that is")
 
 
-def test_epochs_are_sweeps():
+def test_an_epoch_reads_the_text_once():
     # 12 characters in chunks of 5: p = 0 and 5, as 5 + 5 + 1 < 12
     for epochs in (1, 2, 7):
         assert small(None, epochs=epochs).fit("abcdefghijkl").n_steps_ == 2 * epochs
@@ -126,11 +126,11 @@ def test_epochs_are_sweeps():
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 7, 301])
-def test_max_steps_is_exact_over_sweeps(steps):
+def test_max_steps_is_exact_over_epochs(steps):
     assert small(steps, epochs=1).fit("abcdefghijkl").n_steps_ == steps
 
 
-def test_steps_do_not_depend_on_looks(monkeypatch):
+def test_steps_do_not_depend_on_polls(monkeypatch):
     model = small(300).fit(TEXT)
     monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     assert bits(small(300).fit(TEXT)) == bits(model)
@@ -196,7 +196,7 @@ def test_attributes_are_plain():
 # --- going on
 
 
-def test_partial_fit_of_a_new_model_is_fit_for_one_sweep():
+def test_partial_fit_of_a_new_model_is_fit_for_one_epoch():
     assert bits(small(None).partial_fit(TEXT)) == bits(small(None, epochs=1).fit(TEXT))
 
 

@@ -17,13 +17,13 @@ def go_on(*options):
     return cli.main(["train", "text.txt", "--from", "model.crnn", "-o", "more.crnn", "-q", *options])
 
 
-@pytest.mark.parametrize(("options", "sweeps"), [([], 1), (["--epochs", "3"], 3)])
-def test_go_on_sweep_by_sweep(folder, options, sweeps):
+@pytest.mark.parametrize(("options", "epochs"), [([], 1), (["--epochs", "3"], 3)])
+def test_go_on_epoch_by_epoch(folder, options, epochs):
     assert go_on(*options) == 0
     expected = CharRNN.load("model.crnn").set_params(max_steps=None)
-    for sweep in range(sweeps):
-        if sweep:
-            expected.state_[:] = 0  # as between the sweeps of `fit`
+    for epoch in range(epochs):
+        if epoch:
+            expected.state_[:] = 0  # as between the epochs of `fit`
         expected.partial_fit(TEXT)
     model = CharRNN.load("more.crnn")
     assert model.n_steps_ == expected.n_steps_ > 50
@@ -31,7 +31,7 @@ def test_go_on_sweep_by_sweep(folder, options, sweeps):
     assert model.max_steps == 50  # a parameter of the model, as it was
 
 
-def test_a_schedule_runs_over_all_sweeps(folder):
+def test_a_schedule_runs_over_all_epochs(folder):
     assert go_on("--epochs", "4", "--schedule", "linear") == 0
     model = CharRNN.load("more.crnn")
     rates = [record["learning_rate"] for record in model.history_[-10:]]
@@ -48,7 +48,7 @@ def test_go_on_for_so_many_steps(folder, steps):
     assert model.history_[-1]["step"] == 50 + steps
 
 
-def test_sweeps_share_one_display(folder, capsys):
+def test_epochs_share_one_display(folder, capsys):
     assert go_on("--epochs", "7", "--verbose", "1") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "bits/char" in line]
     assert len(lines) == 1

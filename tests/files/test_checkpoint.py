@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from examples import contiguous_parts
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
 from crnn.files import checkpoint, model_file
@@ -764,7 +765,7 @@ def test_format_1_goes_on(kernels):
     start = model._learned.copy()
     params, sum_, state = start.params, start.optimizer_state["sum"], start.hidden
     assert np.abs(state[0]).max() > 0.5
-    text, smooth = TextStreams(ids, 3, T).parts.astype(np.intp).T, FORMAT_1_SMOOTH_LOSS
+    text, smooth = contiguous_parts(TextStreams(ids, 3, T)).astype(np.intp).T, FORMAT_1_SMOOTH_LOSS
     for p in (0, T, 2 * T):
         x, targets = text[p : p + T], text[p + 1 : p + T + 1]
         loss, state = reference.train_step(

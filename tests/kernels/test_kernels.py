@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examples import Run, expected_run, instruction_set, memory, network, states, symbols
+from examples import Run, contiguous_parts, expected_run, instruction_set, memory, network, states, symbols
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -208,7 +208,7 @@ RUNS = [
 def a_run(name, i):
     """Return arguments, options and the twin of one of RUNS: every instruction set is compared with the same."""
     cell, num_layers, optimizer, B, T, n_threads, options = RUNS[i]
-    # Six steps of a text of four chunks: across the end of the sweep.
+    # Six steps of a text of four chunks: across the end of the epoch.
     options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "optimizer_start": 0, **options}
     options["n_steps"], options["weight_decay"] = 3, 0.2 if optimizer == "adam" else 0.0
     arguments = start(name, B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
@@ -322,7 +322,7 @@ def test_the_norm_of_the_gradient_is_that_of_the_last_step(kernels, dtype, cell,
     options = {"T": T, "n_threads": n_threads, "learning_rate": 0.01, "clip": 0.05, "clip_norm": clip_norm}
     run, before = Run(*arguments, **options).steps(3), Run(*arguments, **options).steps(2)
     wide, params = in_double(before.layout, before.params)
-    text = before.streams.parts.T[2 * T :]
+    text = contiguous_parts(before.streams).T[2 * T :]
     _, gradients, _ = reference.loss_and_gradients(
         wide.tensors(params), cell, text[:T].astype(np.intp), text[1 : T + 1].astype(np.intp), before.state
     )

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from examples import Run, network, states, symbols
+from examples import Run, contiguous_parts, network, states, symbols
 
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
@@ -47,7 +47,7 @@ def expected(arguments, T, *, weights=None, masks=None, boundary=None):
     layout, params, _, state, text = arguments
     wide, flat = in_double(layout, params)
     p, B = wide.tensors(flat), state[0].shape[1]
-    rows = TextStreams(text, B, T).parts[:, : T + 1].T.astype(np.intp)
+    rows = contiguous_parts(TextStreams(text, B, T))[:, : T + 1].T.astype(np.intp)
     state = tuple(array.astype(np.float64) for array in state)
     layers, y = reference.forward(p, layout.cell, rows[:-1], state, masks, boundary)
     losses = -np.take_along_axis(reference.log_softmax(y), rows[1:, :, None], 2)[..., 0]

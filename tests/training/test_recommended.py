@@ -52,7 +52,7 @@ def test_more_time_buys_a_larger_model_at_a_lower_rate(cell):
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1]
     assert rates == sorted(rates, reverse=True)
-    for parameters in found[:4]:  # less than one sweep
+    for parameters in found[:4]:  # less than one epoch
         assert parameters["dropout"] == parameters["weight_dropout"] == 0
 
 
@@ -65,26 +65,26 @@ def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
         assert found[-1] > 0 or (cell, kind) == ("rnn", "weight_dropout")
 
 
-def test_a_narrower_model_gets_less_dropout_for_the_same_sweeps_and_weights_a_symbol():
+def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_symbol():
     # 192 and 384 units, each so often over a text that has as many symbols as the model weights
     narrow, wide = (
         recommend(weights, operations, speed=1.0)
         for weights, operations in ((160_000, 3e12), (614_000, 30e12))
     )
     assert (narrow["hidden_size"], wide["hidden_size"]) == (192, 384)
-    sweeps = [operations / (OPERATIONS * weights_of(p) * n) for p, n, operations in
+    n_epochs = [operations / (OPERATIONS * weights_of(p) * n) for p, n, operations in
               ((narrow, 160_000, 3e12), (wide, 614_000, 30e12))]  # fmt: skip
-    assert sweeps[0] > sweeps[1]
+    assert n_epochs[0] > n_epochs[1]
     for kind in ("dropout", "weight_dropout"):
-        assert 0 < narrow[kind] < wide[kind] * sweeps[0] / sweeps[1]
+        assert 0 < narrow[kind] < wide[kind] * n_epochs[0] / n_epochs[1]
 
 
 @pytest.mark.parametrize("cell", [*RECIPES])
 def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
     parameters = recommend(80_000, 6000, speed=2e11, cell=cell)
     assert parameters["hidden_size"] <= 384
-    sweeps = parameters["max_steps"] * 16 * SEQ_LENGTH / 80_000
-    assert sweeps == pytest.approx(MAX_EPOCHS[cell], rel=0.01)
+    n_epochs = parameters["max_steps"] * 16 * SEQ_LENGTH / 80_000
+    assert n_epochs == pytest.approx(MAX_EPOCHS[cell], rel=0.01)
     assert "by heart" in described(parameters, 2e11)
 
 

@@ -250,7 +250,7 @@ def test_whichever_of_steps_and_seconds_comes_first_ends_it(clock):
     assert small(7, max_seconds=30.0, epochs=1).partial_fit(TEXT).n_steps_ == 7
 
 
-def test_partial_fit_sweeps_as_often_as_there_is_time(clock):
+def test_partial_fit_reads_the_text_as_often_as_there_is_time(clock):
     assert small(None, max_seconds=30.0).partial_fit(TEXT[:30]).n_steps_ == pytest.approx(3000, rel=0.01)
 
 

@@ -126,11 +126,6 @@ class TextStreams:
         self._position = 0
 
     @property
-    def parts(self) -> NDArray[np.integer[Any]]:
-        """The streams, shape (B, S + 1): a read-only view of `ids`, neighbours sharing a symbol."""
-        return self._rows(0, self.stream_length)
-
-    @property
     def position(self) -> int:
         """Where the next chunk would begin, before the rule for the end of the text is applied."""
         return self._position
