@@ -22,7 +22,7 @@ from crnn.text.text_streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
 from crnn.training.shards import MAX_SHARDS
 from crnn.training.step_settings import StepSettings
-from crnn.training.trainer import Trainer, threads_for
+from crnn.training.trainer import Trainer
 
 
 @contextlib.contextmanager
@@ -164,7 +164,7 @@ class Run:
                 weight_dropout=weight_dropout,
                 dropout_seed=dropout_seed,
             ),
-            n_threads=threads_for(layout, self.streams, n_threads),
+            n_threads=min(n_threads, state[0].shape[1]),
             n_shards=min(n_threads, state[0].shape[1], MAX_SHARDS) if n_shards is None else n_shards,
             boundary=boundary,
             reduce=reduce,

@@ -64,7 +64,7 @@ def test_cores_without_affinity(monkeypatch):
 
 @given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 10**12), st.integers(0, 10**9))
 def test_what_was_asked_for_is_used_as_far_as_there_are_streams(n_threads, streams, work, weights):
-    assert training_threads(n_threads, streams, work, weights) == min(n_threads, streams)
+    assert training_threads(n_threads, streams, work, weights) == min(n_threads, streams, cores())
 
 
 @given(st.integers(1, 1000), st.integers(0, 10**12), st.integers(0, 10**9))

@@ -101,9 +101,10 @@ class CharRNN(ResumableTraining, ExportMethods):
     dtype : {"float32", "float64"}, default="float32"
         The type of the weights and of all arithmetic.
     n_threads : int or None, default=None
-        Threads for training, sampling and scoring. None: as many as there are cores that this process may use, while
-        each has enough work: processor affinity, the quota of a container, hyper-threads and ``OMP_NUM_THREADS`` count.
-        More threads than cores are used for training only. The same number gives the same bits.
+        Threads for training, sampling and scoring, at most as many as processors that this process may use. None: as
+        many as are of use: the affinity of the process, the quota of a container, hyper-threads, ``OMP_NUM_THREADS``
+        and the work count, and while training the time that a step takes, so that a busy machine gets fewer. Every
+        number gives the same bits.
     random_state : int, SeedSequence, Generator or None, default=None
         Seeds the first weights, dropout and the order of documents. None: different ones each time. `partial_fit`
         continues the generator of `fit`.

@@ -43,6 +43,9 @@ def _default_threads(processors: frozenset[int], *variables: str | None) -> int:
 def training_threads(n_threads: int | None, streams: int, work: int, weights: int) -> int:
     """Return how many threads to train with, each with streams of its own or in unit-parallel groups.
 
+    There are never more threads than logical processors that the process may use, even if more were asked for: the
+    results do not depend on the number, and threads that share a processor are slower than fewer threads.
+
     Parameters
     ----------
     n_threads : int or None
@@ -56,13 +59,13 @@ def training_threads(n_threads: int | None, streams: int, work: int, weights: in
 
     Examples
     --------
-    >>> training_threads(3, streams=2, work=0, weights=0)
-    2
+    >>> training_threads(10**6, streams=300, work=0, weights=0) == min(cores(), MAX_THREADS)
+    True
     >>> training_threads(None, streams=1, work=10**9, weights=10**7)
     1
     """
     if n_threads is not None:
-        return min(n_threads, streams, MAX_THREADS)
+        return min(n_threads, streams, cores(), MAX_THREADS)
     enough = max(streams // STREAMS_PER_THREAD, min(streams, weights // CACHED_BYTES + 1))
     return max(1, min(default_threads(), MAX_THREADS, enough, work // WORK_PER_THREAD))
 

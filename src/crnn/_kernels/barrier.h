@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define BARRIER_BROKEN 1u
-#define SPIN_NANOSECONDS 70000
+#define SPIN_NANOSECONDS 70000 /* none where there are more threads than cores */
 #define PAUSES_BETWEEN_CLOCK_READS 32
 #define CACHE_LINE 64
 
@@ -93,7 +93,7 @@ static inline void wake_all(uint32_t *word) { (void)word; }
 /* ------------------------------------------------------------------------------------------- the barrier */
 
 typedef struct { /* padded rather than aligned: it is a part of Python objects, which begin anywhere */
-    uint32_t n_threads;
+    uint32_t n_threads, spin_nanoseconds;
     char before_arrived[CACHE_LINE];
     uint32_t arrived;
     char before_generation[CACHE_LINE];
@@ -103,9 +103,10 @@ typedef struct { /* padded rather than aligned: it is a part of Python objects, 
     char after[CACHE_LINE];
 } thread_barrier;
 
-static inline void barrier_init(thread_barrier *b, uint32_t n_threads) {
+static inline void barrier_init(thread_barrier *b, uint32_t n_threads, int crowded) {
     b->arrived = b->generation = b->sleepers = 0;
     b->n_threads = n_threads;
+    b->spin_nanoseconds = crowded ? 0 : SPIN_NANOSECONDS;
 }
 
 /* Release all that wait, now and later: a thread will not come. */
@@ -127,7 +128,7 @@ static inline int barrier_wait(thread_barrier *b) {
         return 1;
     }
     uint32_t now = ATOMIC_LOAD(&b->generation);
-    for (int64_t end = nanoseconds() + SPIN_NANOSECONDS; now == generation && nanoseconds() < end;)
+    for (int64_t end = nanoseconds() + b->spin_nanoseconds; now == generation && nanoseconds() < end;)
         for (int i = 0; i < PAUSES_BETWEEN_CLOCK_READS && now == generation; i++) {
             PAUSE();
             now = ATOMIC_LOAD(&b->generation);

@@ -11,7 +11,7 @@ cdef extern from "real.h" nogil:
 cdef extern from "barrier.h" nogil:
     ctypedef struct thread_barrier:
         uint32_t n_threads
-    void barrier_init(thread_barrier*, uint32_t)
+    void barrier_init(thread_barrier*, uint32_t, bint)
     void barrier_break(thread_barrier*)
     bint barrier_wait(thread_barrier*)
 

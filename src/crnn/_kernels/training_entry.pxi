@@ -28,11 +28,14 @@ cdef class Optimizer:
 
 
 cdef class Barrier:
-    """Where the threads of one training call, or of one group in it, wait for each other; `n_threads` of them."""
+    """Where the threads of one training call, or of one group in it, wait for each other; `n_threads` of them.
+
+    `crowded`: there are more threads than cores, and a waiting thread makes room for another one at once.
+    """
     cdef thread_barrier barrier
 
-    def __cinit__(self, unsigned int n_threads):
-        barrier_init(&self.barrier, n_threads)
+    def __cinit__(self, unsigned int n_threads, bint crowded=False):
+        barrier_init(&self.barrier, n_threads, crowded)
 
     def break_(self):
         """Let the waiting threads go: another one will not come. Their call of `train` ends without another update."""

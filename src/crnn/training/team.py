@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._kernels import core
 from ..model.layout import Layout, aligned_zeros
+from ..threads import cores
 from .shards import Arrangement
 
 Array = NDArray[Any]
@@ -104,9 +105,10 @@ class Team:
     def start(self, arrangement: Arrangement, network: core.Network) -> None:
         """Make new barriers, and room for as many threads as there are now."""
         self.n_threads, size = arrangement
-        self.barrier, self.error = core.Barrier(self.n_threads), None
+        crowded = self.n_threads > cores()
+        self.barrier, self.error = core.Barrier(self.n_threads, crowded), None
         for shard in self.shards:
-            shard.barrier = core.Barrier(size)
+            shard.barrier = core.Barrier(size, crowded)
             missing = range(size - len(shard.threads))
             new = (ThreadWorkspace(network, self._layout, self._seq_length, len(shard.streams)) for _ in missing)
             shard.threads.extend(new)

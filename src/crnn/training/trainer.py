@@ -395,8 +395,8 @@ def threads_for(layout: Layout, streams: Streams, n_threads: int | None) -> int:
     Examples
     --------
     >>> from crnn.text.text_streams import TextStreams
-    >>> threads_for(Layout(5, 3, np.dtype("float32")), TextStreams(np.zeros(90, np.uint8), 4, 5), 3)
-    3
+    >>> threads_for(Layout(5, 3, np.dtype("float32")), TextStreams(np.zeros(90, np.uint8), 4, 5), 1)
+    1
     """
     # The first layer's input is a row of its weights, no product.
     products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
