@@ -1,8 +1,37 @@
-"""``python -m crnn``: the command line."""
+"""The command ``crnn``, also as ``python -m crnn``: Ctrl-C ends it quietly from its first moment on."""
 
+from __future__ import annotations
+
+import os
+import signal
 import sys
+from typing import Any
 
-from .cli.main import main
+
+def main() -> int:
+    """Import the command line, which takes a while, and run it.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # and not ignored
+    if usual:
+        signal.signal(signal.SIGINT, _leave)  # an exception could come up within any import
+    try:
+        from .cli.main import main as run
+
+        if usual:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return run()
+    except KeyboardInterrupt:  # before a command has begun, or after its end
+        return 130
+
+
+def _leave(number: int, frame: Any) -> None:
+    os._exit(130)
+
 
 if __name__ == "__main__":
     sys.exit(main())

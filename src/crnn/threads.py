@@ -11,6 +11,7 @@ from functools import lru_cache
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
+from .cancellation import Cancellation, Cancelled
 from .cores import VARIABLES, affinity, usable_cores
 
 T = TypeVar("T")
@@ -110,24 +111,32 @@ def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -
     >>> sorted(done)
     [0, 1, 2, 3, 4]
     """
-    left = deque(tasks)
+    left, cancellation = deque(tasks), Cancellation()
 
     def take_tasks(rank: int) -> None:
-        try:
-            while True:
-                try:
-                    task = left.popleft()
-                except IndexError:
-                    return
-                work(task)
-        except BaseException:
-            left.clear()  # after an error nobody uses the other results
-            raise
+        with cancellation.shared():
+            try:
+                while True:
+                    try:
+                        task = left.popleft()
+                    except IndexError:
+                        return
+                    work(task)
+            except BaseException as error:
+                cancellation.fail(error)  # nobody uses the other results
+                left.clear()
+                raise
 
     with Helpers(min(n_threads, len(left)) - 1, take_tasks) as helpers:
-        helpers.start()
-        take_tasks(0)
-        helpers.finish()
+        try:
+            helpers.start()
+            take_tasks(0)
+            helpers.finish()
+        except BaseException as error:  # Ctrl-C, too
+            cancellation.fail(error)
+            if isinstance(error, Cancelled) and cancellation.error is not None:
+                raise cancellation.error from None
+            raise
 
 
 class Helpers:

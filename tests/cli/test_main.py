@@ -250,3 +250,21 @@ def test_import_leaves_the_command_line_alone():
     program = "import sys, crnn; print([name for name in ('tqdm', 'crnn.cli') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+# --- Ctrl-C while modules are imported
+
+
+@POSIX
+@pytest.mark.parametrize("module", ["numpy", "argparse"])
+@pytest.mark.parametrize("start", [["-m", "crnn"], ["-c", "from crnn.__main__ import main; raise SystemExit(main())"]])
+def test_ctrl_c_during_an_import_is_quiet(folder, module, start):
+    (folder / "first").mkdir()
+    program = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('it went on')\n"
+    (folder / "first" / f"{module}.py").write_text(program)
+    path = os.pathsep.join([str(folder / "first"), os.environ["PYTHONPATH"]])
+    done = subprocess.run(
+        [sys.executable, *start, "info", "--build"], env={**os.environ, "PYTHONPATH": path}, capture_output=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

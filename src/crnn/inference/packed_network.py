@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels import core
+from ..cancellation import check_cancelled
 from ..model.layout import Layout, aligned_zeros
 from .sampling_controls import SamplingControls
 
@@ -22,7 +23,8 @@ State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, their states stay in the cache
 FEED_ROWS = 64  # symbols that a state is advanced over at a time
 LOGIT_BYTES = 1 << 25  # of logits at a time on each thread: 32 MB, which only vocabularies above 16,000 symbols reach
-CALL_SYMBOLS = 1 << 15  # symbols of many strings scored in one call, so that Ctrl-C gets through
+CALL_SYMBOLS = 1 << 15  # symbols read in one call, and
+CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
 
 
 class PackedNetwork(NamedTuple):
@@ -97,8 +99,10 @@ class PackedNetwork(NamedTuple):
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Advance the states over symbols x (n, B), in place."""
         n, B = x.shape
-        work = self.workspace(min(n, max(1, FEED_ROWS // B)), state)
-        core.feed(self.kernel_arguments, x, work)
+        T = min(n, max(1, FEED_ROWS // B))
+        work = self.workspace(T, state)
+        for call in self._calls(n, B, T):
+            core.feed(self.kernel_arguments, x[call], work)
         self._store_state(work, state)
 
     def sample(
@@ -147,7 +151,8 @@ class PackedNetwork(NamedTuple):
         y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
         work = self.workspace(T, state)
-        core.log_probabilities(self.kernel_arguments, x, work, y, out)
+        for call in self._calls(n, B, T):
+            core.log_probabilities(self.kernel_arguments, x[call], work, y, out[call])
         self._store_state(work, state)
         return out
 
@@ -163,9 +168,10 @@ class PackedNetwork(NamedTuple):
         T = max(1, self.rows_at_a_time(SCORE_ROWS) // B)
         work = self.workspace(T, repeated(start, B))
         x, y = np.empty(T * B, np.int32), np.empty((T * B, self.layout.vocab_size), self.layout.dtype)
-        steps = max(1, CALL_SYMBOLS // B)
-        for i in range(0, int(lengths[0]), steps):
-            core.log_likelihoods(self.kernel_arguments, ids, starts, lengths, i, i + steps, work, x, y, out)
+        for call in self._calls(int(lengths[0]), B, T):
+            core.log_likelihoods(
+                self.kernel_arguments, ids, starts, lengths, call.start, call.stop, work, x, y, out
+            )
         return out
 
     def hidden(self, x: NDArray[np.int32], state: State) -> Array:
@@ -185,6 +191,7 @@ class PackedNetwork(NamedTuple):
         tuple of (n, B, L, H) arrays
             h, and c of an LSTM.
         """
+        check_cancelled()
         work = self.workspace(len(x), state)
         core.feed(self.kernel_arguments, x, work)
         self._store_state(work, state)
@@ -195,6 +202,17 @@ class PackedNetwork(NamedTuple):
         y = self.logits(top)[:, : self.symbols].astype(np.float64)
         p = np.exp(y - y.max(axis=1, keepdims=True))
         return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+    def _calls(self, n: int, streams: int, T: int) -> Iterator[slice]:
+        """Yield the symbols of each call of a kernel that reads n symbols of each stream, T at a time.
+
+        The results do not depend on the calls. Between two of them Ctrl-C gets through, on every thread.
+        """
+        symbols = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // streams
+        steps = max(1, symbols // max(T, 1)) * max(T, 1)
+        for i in range(0, n, steps):
+            check_cancelled()
+            yield slice(i, min(i + steps, n))
 
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""

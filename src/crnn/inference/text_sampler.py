@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels import core
+from ..cancellation import check_cancelled
 from .context import Context
 from .packed_network import PackedNetwork, repeated
 from .sampling_controls import SamplingControls
@@ -87,6 +88,7 @@ class TextSampler:
 
     def advance(self, steps: int) -> None:
         """Draw up to `steps` symbols of each text that is not complete."""
+        check_cancelled()
         width = self._symbols.shape[1]
         if width < self._n and self.lengths.max() == width:  # a text that goes on has no room left
             more = np.empty((len(self.lengths), min(width, self._n - width)), np.int32)
