@@ -40,6 +40,17 @@ def test_a_wheel_or_a_part_too_large_is_a_fault(wheel, monkeypatch, limit, messa
     assert message in check_wheel.fault(wheel)
 
 
+@pytest.mark.parametrize(("local", "needed"), [(True, (2, 17)), (False, (2, 31))])
+def test_a_wheel_of_this_machine_has_its_libm(local, needed):
+    shown = (
+        'crnn-0-cp311-cp311-linux_x86_64.whl is consistent with the following platform tag: "manylinux_2_31_x86_64". '
+        "The wheel references external versioned symbols in these system-provided shared libraries: libc.so.6 with "
+        "versions {'GLIBC_2.17', 'GLIBC_2.2.5'}, libm.so.6 with versions {'GLIBC_2.29'}"
+    )
+    assert tool("check_wheel").glibc(shown, local=local) == needed
+    assert tool("check_wheel").glibc("no tag", local=local) is None
+
+
 def test_the_sanitizers_run_tests_that_exist():
     for files in tool("sanitize").TESTS.values():
         assert all((ROOT / "tests" / file).is_file() for file in files)

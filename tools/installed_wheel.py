@@ -1,7 +1,8 @@
 """Install a built wheel where no compiler is, and run the tests and all guides from there.
 
     python tools/installed_wheel.py wheelhouse/              the tests, and the guides that need no other package
-    python tools/installed_wheel.py wheelhouse/ --all        the comparisons and the guide to exports too
+    python tools/installed_wheel.py wheelhouse/ --all        the comparisons and the guides to exports and curves too
+    python tools/installed_wheel.py wheelhouse/ --all tests/test_docs.py       the guides alone
 
 Of the wheels in the folder pip takes the one for the Python that runs this script. It goes into a new virtual
 environment, in which nothing is built: whatever it needs must be a wheel too. The tests and guides are copied to an
@@ -60,14 +61,14 @@ def skipped_guides(report: Path) -> list[str]:
     ]
 
 
-def run(python: Path, variables: dict[str, str], place: Path, *, guides: bool) -> int:
-    """Run the tests from a folder without the sources; return the exit code, 1 where a guide was left out."""
+def run(python: Path, variables: dict[str, str], place: Path, tests: list[str], *, guides: bool) -> int:
+    """Run tests from a folder without the sources; return the exit code, 1 where a guide was left out."""
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, place / name)
     subprocess.run([str(python), "-m", "crnn", "info", "--build"], cwd=place, env=variables, check=True)
     report = place / "report.xml"
-    command = [str(python), "-m", "pytest", "tests", "-o", "testpaths=", "-q", "-rs", "-p", "no:cacheprovider"]
+    command = [str(python), "-m", "pytest", *tests, "-o", "testpaths=", "-q", "-rs", "-p", "no:cacheprovider"]
     code = subprocess.run([*command, f"--junitxml={report}"], cwd=place, env=variables, check=False).returncode
     left_out = skipped_guides(report) if guides and report.exists() else []
     for name in left_out:
@@ -80,13 +81,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheels", type=Path, help="the folder of the wheels")
     parser.add_argument("--all", action="store_true", help="install the extra `peers` too; no guide may be left out")
+    parser.add_argument("tests", nargs="*", default=["tests"], help="passed to pytest (default: all tests)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "tested"
         place.mkdir()
         extras = "test,peers" if options.all else "test"
         python, variables = install(Path(folder) / "environment", options.wheels.resolve(), extras)
-        return run(python, variables, place, guides=options.all)
+        return run(python, variables, place, options.tests, guides=options.all)
 
 
 if __name__ == "__main__":
