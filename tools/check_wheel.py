@@ -1,4 +1,4 @@
-"""Check built wheels (``python tools/check_wheel.py dist/*.whl``): small, and for no newer C library than glibc 2.28."""
+"""Check built wheels (``python tools/check_wheel.py dist/*.whl``): small, and for glibc 2.28 or older."""
 
 import re
 import subprocess
@@ -47,8 +47,8 @@ def fault(wheel: Path) -> str | None:
 def glibc(shown: str, *, local: bool) -> tuple[int, int] | None:
     """Return the oldest version of glibc that runs a wheel, by what auditwheel shows of it; None if it shows none.
 
-    A wheel built outside the images of manylinux is linked with the newest log, exp and pow that its system has, so that
-    libm's versions say nothing of the sources; those of the C library do.
+    A wheel built outside the images of manylinux is linked with the newest log, exp and pow that its system has, so
+    that libm's versions say nothing of the sources; those of the C library do.
     """
     tag = re.search(r'platform tag: "manylinux_(\d+)_(\d+)', shown)
     if not local or not tag:
