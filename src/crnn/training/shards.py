@@ -15,6 +15,10 @@ from ..threads import CACHED_BYTES, split_range
 MAX_SHARDS = 8  # as in the kernels; further threads form groups
 MULTIPLE = 4  # streams: a range is a multiple of it, where there are enough, since a register tile has a few rows
 MIN_STREAMS = 8  # of a shard: fewer leave the register tile mostly idle
+# A thread with several shards reads all weights once for each of them. Where they do not stay in its cache beside the
+# rest, more than two shards are worth it only if each has many streams; further threads form groups.
+CACHED_WEIGHT_BYTES = 128_000
+MIN_STREAMS_UNCACHED = 24
 # With few streams, a thread multiplies by a weight about as fast as the third-level cache delivers it. If the weights
 # exceed a core's own cache, threads that share the units of the same streams are faster than threads with few streams
 # of their own. Measured on cores with second-level caches of 2 MB (docs/performance.md).
@@ -91,7 +95,10 @@ def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> i
     rows = streams * seq_length
     small = gradient <= CACHED_GRADIENT_BYTES
     least = {n: n * MIN_CACHED_ROWS if small else rows for n, rows in MIN_ROWS.items()}
-    fitting = [n for n in least if rows >= least[n] and streams >= n * enough]
+    least_streams = {
+        n: max(enough, MIN_STREAMS_UNCACHED) if n > 2 and weights > CACHED_WEIGHT_BYTES else enough for n in MIN_ROWS
+    }
+    fitting = [n for n in MIN_ROWS if rows >= least[n] and streams >= n * least_streams[n]]
     return max((n for n in fitting if n == 2 or n * gradient <= GRADIENT_BYTES), default=1)
 
 
