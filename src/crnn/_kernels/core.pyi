@@ -31,6 +31,7 @@ class Network:
         units: int | None = None,
         symbols: int | None = None,
         boundary: int | None = None,
+        labels: int = 0,
         group_size: int = 1,
     ) -> None: ...
 

@@ -125,15 +125,15 @@ cdef class Network:
     `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights, not
     only on the way back; `one_row_products`: which are then packed for a single row as well. `training`: both orders
     are packed.
-    `boundary`: the symbol at which a stream starts from zeros, if there is one. `group_size`: threads of a group
-    that trains it, each on units of its own.
+    `boundary`: the symbol at which a stream starts from zeros, if there is one; so it does at each of the `labels`
+    symbols that follow it. `group_size`: threads of a group that trains it, each on units of its own.
     """
     cdef NetworkPlaces net
     cdef const Kernels* kernels
     cdef readonly Py_ssize_t itemsize
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
-                 units=None, symbols=None, boundary=None, int group_size=1):
+                 units=None, symbols=None, boundary=None, int labels=0, int group_size=1):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         kind = layout.kind
@@ -148,8 +148,11 @@ cdef class Network:
         net.units = net.H if units is None else units
         net.symbols = net.V if symbols is None else symbols
         net.boundary = -1 if boundary is None else boundary
-        if not (1 <= net.units <= net.H and 1 <= net.symbols <= net.V and -1 <= net.boundary < net.symbols):
-            raise ValueError(f"{units} of {net.H} units, {symbols} of {net.V} symbols, boundary {boundary}: do not fit")
+        net.last_start = net.boundary + labels
+        if not (1 <= net.units <= net.H and 1 <= net.symbols <= net.V and -1 <= net.boundary < net.symbols
+                and 0 <= labels < net.symbols - net.boundary and (boundary is not None or not labels)):
+            raise ValueError(f"{units} of {net.H} units, {symbols} of {net.V} symbols, boundary {boundary}, "
+                             f"{labels} labels: do not fit")
         self.itemsize = layout.dtype.itemsize
         self.kernels = kernels_for(self.itemsize)
         net.gemm = NULL if many else find_gemm(self.itemsize)

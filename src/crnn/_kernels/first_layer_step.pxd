@@ -4,6 +4,7 @@ A draw knows the symbol only when the first part's product is done. Reading does
 bits.
 """
 from libc.string cimport memset
+from .boundary cimport starts
 from .cells cimport cell_units
 from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport set_biases
@@ -33,7 +34,7 @@ cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, co
     cdef const Network* net = w.net
     cdef Py_ssize_t b, l, H = net.H
     for b in range(work.B):
-        if x[b] == net.boundary:
+        if starts(net, x[b]):
             set_biases(net, w.p, 0, Columns(0, H), 1, z + b * net.ldg)
             for l in range(net.L):
                 memset(layer_h(work, l, 0) + b * H, 0, H * sizeof(real))

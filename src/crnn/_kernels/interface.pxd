@@ -47,6 +47,7 @@ ctypedef struct Network:  # see `network`
     Py_ssize_t units  # of the H columns, and so rows of the matrices, those that are not padding
     Py_ssize_t symbols  # of the V
     int boundary  # the symbol at which a stream's state is zero (see `boundary`); -1 if there is none
+    int last_start  # the last of the labels' symbols, which follow the boundary; the boundary if there are none
     Py_ssize_t G  # gates: blocks of H columns in the weights
     Py_ssize_t Z  # blocks of H columns that a row of z, or of the array of gates, has
     Py_ssize_t ldg  # elements from one such row to the next

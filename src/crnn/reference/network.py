@@ -118,7 +118,7 @@ def forward(
         Dropout: the factors of each layer's outputs, where the next layer or the decoder reads them. The state that
         is carried to the next time step is not masked.
     boundary : int, optional
-        The symbol before which the state is set to zero.
+        The symbol before which the state is set to zero; so it is before the symbols that follow it, those of labels.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def forward(
     """
     layers: list[Activations] = []
     below = x
-    kept = None if boundary is None else (x != boundary)[..., None].astype(p.Wy.dtype)
+    kept = None if boundary is None else (x < boundary)[..., None].astype(p.Wy.dtype)
     for k, layer in enumerate(p.layers):
         a = (layer.Wx[below] if k == 0 else below @ layer.Wx) + layer.bh
         layers.append(FORWARD[cell](layer, below, a, kept, *(s[k] for s in state)))

@@ -1,0 +1,66 @@
+"""Labelled: the part of a labelled model that writes the texts of one label, as a model of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .layout import Layout
+from .state import ModelState
+
+__all__ = ["of_label"]
+
+Array = NDArray[Any]
+
+
+def of_label(state: ModelState, number: int) -> ModelState:
+    """Return the state of a model of the documents with one label.
+
+    A document of a labelled model starts with the symbol of its label, which is read from a state of zeros, as a
+    boundary is. So the boundary of the new model gets the input weights of that symbol. Without the output weights of
+    the labels' symbols the softmax is over the other symbols alone: the probabilities are those given the label.
+
+    Parameters
+    ----------
+    state : ModelState
+        With labels.
+    number : int
+        Of the label.
+
+    Examples
+    --------
+    >>> from crnn.text.vocabulary import Vocabulary
+    >>> vocabulary, labels = Vocabulary([97, 98], boundary=True), np.array(["de", "fr"])
+    >>> layout = Layout(len(vocabulary) + len(labels), 5, np.dtype("float32"))
+    >>> rng = np.random.default_rng(0)
+    >>> state = ModelState.initial(layout, vocabulary, rng, optimizer="adagrad", labels=labels)
+    >>> french = of_label(state, 1)
+    >>> french.layout.vocab_size, len(french.labels)
+    (3, 0)
+    """
+    layout = replace(state.layout, vocab_size=len(state.vocabulary))
+    return replace(
+        state.copy(),
+        layout=layout,
+        params=_narrowed(state.params, state.layout, layout, number),
+        optimizer_state={
+            name: _narrowed(flat, state.layout, layout, number) for name, flat in state.optimizer_state.items()
+        },
+        labels=np.array([]),
+    )
+
+
+def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
+    """Return a flat vector without the labels' symbols, one of which takes the boundary's place as input."""
+    out = new.zeros()
+    before, after, V = old.tensors(flat), new.tensors(out), new.vocab_size
+    for k, (wide, narrow) in enumerate(zip(before.layers, after.layers, strict=True)):
+        for a, b in zip(wide, narrow, strict=True):
+            if a is not None and b is not None:
+                b[...] = a[: len(b)] if b.ndim == 2 and k == 0 else a
+    after.layers[0].Wx[V - 1] = before.layers[0].Wx[V + number]
+    after.Wy[...], after.by[...] = before.Wy[:, :V], before.by[:V]
+    return out

@@ -1,0 +1,162 @@
+"""Labels of documents: checked, numbered, and as symbols in a row of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InvalidInputError
+from ..suggestion import did_you_mean
+from .documents import boundaries
+
+__all__ = ["Labelled", "checked_labels", "label_number", "label_numbers", "labelled_ids"]
+
+Labels = NDArray[Any]
+Numbers = NDArray[np.intp]
+
+SHOWN = 10  # labels in an error message, at most
+
+
+class Labelled(NamedTuple):
+    """The different labels, sorted, and the number of each document's label among them."""
+
+    labels: Labels  # (K,)
+    numbers: Numbers  # (n,)
+
+
+def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> Labelled:
+    """Return the labels of n documents, or raise an error that names what is wrong and where.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        All str, all whole numbers, all floats or all bool.
+    n : int, optional
+        The number of documents; None: any, but at least one.
+    name : str, default="labels"
+
+    Examples
+    --------
+    >>> checked_labels(["fr", "de", "fr"], 3)
+    Labelled(labels=array(['de', 'fr'], dtype='<U2'), numbers=array([1, 0, 1]))
+    """
+    given = _array(values, name)
+    if given.ndim != 1:
+        raise InvalidInputError(f"{name} must be one label for each document, not of shape {given.shape}")
+    if len(given) != n if n is not None else not len(given):
+        wanted = "at least one label" if n is None else f"{n} labels, one for each document"
+        raise InvalidInputError(f"{name} must be {wanted}, not {len(given)}")
+    labels, numbers = np.unique(given, return_inverse=True)
+    return Labelled(labels, numbers)
+
+
+def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
+    """Return the number of a label among the sorted ones of a model.
+
+    Examples
+    --------
+    >>> label_number("fr", np.array(["de", "fr"]))
+    1
+    >>> label_number("fR", np.array(["de", "fr"]))
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: label must be one of 'de', 'fr', not 'fR'; did you mean 'fr'?
+    """
+    value = label.item() if isinstance(label, np.generic) else label
+    known = labels.tolist()
+    # As numbers True is 1 and "1" is not 1: only labels of the model's kind are compared.
+    if isinstance(value, str) == isinstance(known[0], str) and not isinstance(value, list | tuple | dict | np.ndarray):
+        for k, other in enumerate(known):
+            if value == other:
+                return k
+    shown = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
+    raise InvalidInputError(f"{name} must be one of {shown}, not {value!r}{did_you_mean(value, map(str, known))}")
+
+
+def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: str = "labels") -> Numbers:
+    """Return the numbers of the labels of n documents among the sorted ones of a model.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+    labels : ndarray, shape (K,)
+    n : int, optional
+    name : str, default="labels"
+
+    Examples
+    --------
+    >>> label_numbers(["fr", "de", "fr"], np.array(["de", "en", "fr"]))
+    array([2, 0, 2])
+    """
+    found = checked_labels(values, n, name=name)
+    places = []
+    for k, label in enumerate(found.labels):
+        first = int(np.argmax(found.numbers == k))
+        places.append(label_number(label, labels, name=f"{name}[{first}]"))
+    return np.array(places, np.intp)[found.numbers]
+
+
+def labelled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels: int) -> NDArray[Any]:
+    """Return packed documents with the symbol of its label at the beginning of each.
+
+    The symbol of label k has the id boundary + 1 + k.
+
+    Parameters
+    ----------
+    packed : array of unsigned integers, shape (N,)
+        As `documents.pack` makes it.
+    boundary : int
+        The last id of the vocabulary.
+    numbers : array of int, shape (n,)
+    n_labels : int
+        K.
+
+    Examples
+    --------
+    >>> labelled_ids(np.array([3, 0, 1, 3, 2, 3], np.uint8), 3, np.array([1, 0]), 2)
+    array([3, 5, 0, 1, 3, 4, 2, 3], dtype=uint8)
+    """
+    dtype = np.promote_types(packed.dtype, np.min_scalar_type(boundary + n_labels))
+    starts = boundaries(packed, boundary)[:-1]
+    return np.insert(packed.astype(dtype), starts + 1, (boundary + 1 + numbers).astype(dtype))
+
+
+def _array(values: Any, name: str) -> Labels:
+    """Return labels as an array of str, int, float or bool."""
+    if isinstance(values, str | bytes | dict | set) or not hasattr(values, "__len__"):
+        if isinstance(values, Iterator):
+            values = list(values)
+        else:
+            raise InvalidInputError(
+                f"{name} must be a list or an array, one label for each document, not {type(values).__name__}"
+            )
+    given = np.asarray(values if hasattr(values, "__array__") else list(values), dtype=None)
+    if given.dtype.kind in "OT" and given.ndim == 1:
+        given = _of_one_kind(given, name)
+    elif not isinstance(values, np.ndarray) and given.dtype.kind == "U" and given.ndim == 1:
+        _refuse_mixture(values, name)
+    if given.dtype.kind not in "Uiufb":
+        raise InvalidInputError(f"{name} must be str, whole numbers, floats or bool, not {given.dtype}")
+    if given.dtype.kind == "f" and np.isnan(given).any():
+        raise InvalidInputError(f"{name}[{int(np.argmax(np.isnan(given)))}] is missing (NaN): leave its document out")
+    return given
+
+
+def _of_one_kind(given: Labels, name: str) -> Labels:
+    """Return an array of objects as one of their common type."""
+    _refuse_mixture(given, name)
+    return np.array(given.tolist())
+
+
+def _refuse_mixture(values: Any, name: str) -> None:
+    """Refuse labels of which some are text and others are not, which NumPy would turn into text."""
+    for i, value in enumerate(values):
+        if not isinstance(value, str | bool | int | float | np.generic):
+            raise InvalidInputError(f"{name}[{i}] must be a str or a number, not {type(value).__name__}")
+        if isinstance(value, str) != isinstance(values[0], str):
+            raise InvalidInputError(
+                f"{name}[{i}] is {type(value).__name__}, but {name}[0] is {type(values[0]).__name__}: they must be "
+                f"all text or all numbers"
+            )
