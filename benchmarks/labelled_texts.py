@@ -12,9 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
 
-LOCALES = (
-    "de_AT en_IN en_KE en_US es_ES et_EE fi_FI fr_DZ fr_FR ga_IE hr_HR is_IS it_IT nl_NL pl_PL sk_SK sv_SE zu_ZA"
-).split()
+LOCALES = [
+    "de_AT", "en_IN", "en_KE", "en_US", "es_ES", "et_EE", "fi_FI", "fr_DZ", "fr_FR",
+    "ga_IE", "hr_HR", "is_IS", "it_IT", "nl_NL", "pl_PL", "sk_SK", "sv_SE", "zu_ZA",
+]  # fmt: skip
 DRAWS = 50_000  # of each locale: enough to meet nearly all of its surnames
 MIN_LENGTH, MAX_LENGTH = 5, 24  # of a domain
 DICTIONARY = 400  # words that the generator "dictionary" knows
@@ -153,7 +154,7 @@ def _pronounceable(rng: random.Random) -> Iterator[str]:
     """Syllables of a consonant, a vowel and now and then another consonant."""
     while True:
         syllables = [
-            rng.choice("bcdfghjklmnprstvwz") + rng.choice("aeiou") + (rng.choice("lmnrst") if rng.random() < 0.3 else "")
+            rng.choice("bcdfghjklmnprstvwz") + rng.choice("aeiou") + rng.choice([*"lmnrst", *[""] * 14])
             for _ in range(rng.randint(3, 5))
         ]
         yield "".join(syllables)

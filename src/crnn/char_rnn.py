@@ -221,6 +221,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         *,
         validation: TextLike | None = None,
         sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        validation_labels: ArrayLike | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
     ) -> Self:
@@ -240,6 +242,12 @@ class CharRNN(ResumableTraining, ExportMethods):
         sample_weight : array-like of shape (n,), default=None
             With documents: a factor of the loss of each, at least 0, such as its count in a list of counted names. A
             document of weight 2 is read once, and its gradient is doubled. `validation` and `score` do not weigh.
+        labels : array-like of shape (n,), default=None
+            With documents: a label of each, text or number, such as the language of a name. The model learns the texts
+            of each label, and how frequent the label is: `sample`, `score_samples` and `for_label` take a label. In
+            losses it counts as a symbol, the first of its document. Unlike `y` it is learned.
+        validation_labels : array-like, default=None
+            The labels of the documents of `validation`.
         checkpoint : str, os.PathLike or None, default=None
             A file that training is saved in as it goes on, and when it is interrupted. From it `resume` finishes the
             call, and `load` reads the model as an interruption would have left it. At the end it holds the model.
@@ -286,9 +294,12 @@ class CharRNN(ResumableTraining, ExportMethods):
         >>> counted = CharRNN(hidden_size=8, epochs=200, random_state=0).fit(["Anna", "Bob"], sample_weight=[9, 1])
         >>> bool(counted.score(["Anna"]) > counted.score(["Bob"]))
         True
+        >>> told = CharRNN(hidden_size=16, max_steps=1500, random_state=0).fit(["Anna", "Bob"], labels=["girl", "boy"])
+        >>> told.sample(label="boy", temperature=0)
+        'Bob'
         """
         limited = self.max_steps is not None or self.max_seconds is not None
-        call = Call(X, validation, sample_weight, None if limited else self.epochs)
+        call = Call(X, validation, sample_weight, labels, validation_labels, None if limited else self.epochs)
         return self._train(call, checkpoint, checkpoint_every, anew=True)
 
     def partial_fit(
@@ -298,6 +309,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         *,
         validation: TextLike | None = None,
         sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        validation_labels: ArrayLike | None = None,
         epochs: int | None = None,
         extend_vocabulary: bool = False,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -324,8 +337,8 @@ class CharRNN(ResumableTraining, ExportMethods):
             Not used.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
             As in `fit`, of the model's symbols. The lowest loss is the lowest of this call.
-        sample_weight : array-like of shape (n,), default=None
-            As in `fit`.
+        sample_weight, labels, validation_labels : array-like, default=None
+            As in `fit`; a model that was fitted with labels needs them, and takes no others.
         epochs : int or None, default=None
             How often the text is read, at least 1. None: once, or with `max_seconds` as often as there is time for.
         extend_vocabulary : bool, default=False
@@ -360,7 +373,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         """
         usual = 1 if self.max_seconds is None else None
         max_epochs = usual if epochs is None else checked("epochs", epochs)
-        call = Call(X, validation, sample_weight, max_epochs, extend_vocabulary)
+        call = Call(X, validation, sample_weight, labels, validation_labels, max_epochs, extend_vocabulary)
         return self._train(call, checkpoint, checkpoint_every)
 
     @classmethod
@@ -464,7 +477,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         >>> bool(abs(loss - model.surprisal("abab")[3]) < 1e-5), params["Why"].shape, states.shape
         (True, (2, 16), (1, 4, 16))
         """
-        state = self._fitted("gradient")
+        state = self._for_any_text("gradient")
         ids = state.vocabulary.encode(text, name="text")
         if not len(ids):
             raise InvalidInputError("text is empty: a gradient needs at least 1 symbol")

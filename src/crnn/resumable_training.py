@@ -11,6 +11,8 @@ from typing import Any, Self
 from .errors import InvalidInputError
 from .files.run_checkpoint import read_run, write_run
 from .files.writable import check_writable
+from numpy.typing import ArrayLike
+
 from .inference.language_model import LanguageModel
 from .settings import Settings
 from .text.sources import TextLike
@@ -36,6 +38,8 @@ class ResumableTraining(LanguageModel):
         X: TextLike,
         *,
         validation: TextLike | None = None,
+        labels: ArrayLike | None = None,
+        validation_labels: ArrayLike | None = None,
         callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
         n_threads: int | None = None,
         verbose: int | None = None,
@@ -54,6 +58,8 @@ class ResumableTraining(LanguageModel):
             The text that the call was given, or the same text from elsewhere.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
             As it was given to the call.
+        labels, validation_labels : array-like, default=None
+            As they were given to the call.
         callbacks : list of functions or None, default=None
             They are not in the file.
         n_threads, verbose : int or None, default=None
@@ -109,10 +115,11 @@ class ResumableTraining(LanguageModel):
         parameters |= {name: value for name, value in given.items() if value is not None}
         Settings.check(parameters)
         model = cls._from_state(parameters, state)
+        call = Call(X, validation, labels=labels, validation_labels=validation_labels, resumed=run)
         if run.outcome == FINISHED:
-            check_texts(run.texts, X, validation)
+            check_texts(run.texts, call, state.vocabulary.labels)
             return model
-        return model._train(Call(X, validation, resumed=run), path, run.checkpoint_every)
+        return model._train(call, path, run.checkpoint_every)
 
     def stop(self) -> None:
         """End the call of `fit` or `partial_fit` that is training this model after the current step.

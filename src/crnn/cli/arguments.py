@@ -11,10 +11,12 @@ from ..settings import generator, real
 from .files import STANDARD
 from .signature_options import value_of
 
-__all__ = ["MODEL_HELP", "add_files", "add_output", "checked", "checked_text", "duration", "refuse_two_standard_inputs",
-           "seed"]  # fmt: skip
+__all__ = ["MODEL_HELP", "add_files", "add_model", "add_output", "checked", "checked_text", "duration",
+           "refuse_two_standard_inputs", "seed"]  # fmt: skip
 
 MODEL_HELP = "a model file, or - for standard input"
+LABEL_HELP = "of a model with labels: the label that a text has"
+
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -42,6 +44,20 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 def add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:
     """Add the option ``--output``."""
     parser.add_argument("-o", "--output", metavar="MODEL", **rest)
+
+
+def add_model(parser: argparse.ArgumentParser, label_default: str) -> None:
+    """Add the model, and the label that its texts have.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_model(parser, "any")
+    >>> parser.parse_args(["names.crnn", "--label", "French"])
+    Namespace(model='names.crnn', label='French')
+    """
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    parser.add_argument("--label", metavar="LABEL", help=f"{LABEL_HELP} (default: {label_default})")
 
 
 def refuse_two_standard_inputs(arguments: argparse.Namespace, **shown: str) -> None:

@@ -8,7 +8,7 @@ import shlex
 
 from ..export.c_file import export_c, int8_cost
 from ..export.html_file import export_html
-from .arguments import MODEL_HELP
+from .arguments import add_model
 from .errors import ERROR, say
 from .files import STANDARD, check_writable, load
 
@@ -19,7 +19,7 @@ SUFFIXES = (".c", ".onnx", ".html")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    add_model(parser, "none, which a model with labels needs")
     parser.add_argument(
         "output",
         metavar="OUT",
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.float16 and suffix != ".html":
         arguments.parser.error("--float16 is for OUT.html")
     check_writable(path)
-    model = load(arguments.model)
+    model = load(arguments.model, arguments.label)
     if suffix == ".onnx":
         try:
             model.export_onnx(path)

@@ -198,10 +198,14 @@ def model_path(path: str) -> Iterator[str]:
             raise ModelFileError(str(error).replace(repr(copy), "on standard input")) from None
 
 
-def load(path: str) -> CharRNN:
-    """Load a model from a file, or from standard input for ``-``."""
+def load(path: str, label: str | None = None) -> CharRNN:
+    """Load a model from a file, or from standard input for ``-``; with a label the model of the texts that have it."""
     with model_path(path) as real_path:
-        return CharRNN.load(real_path)
+        model = CharRNN.load(real_path)
+    if label is None:
+        return model
+    as_text = {str(known): known for known in model.labels_.tolist()}
+    return model.for_label(as_text.get(label, label))
 
 
 def _standard_input() -> BufferedReader:

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from ..report import write_report
-from .arguments import MODEL_HELP, refuse_two_standard_inputs
+from .arguments import add_model, refuse_two_standard_inputs
 from .errors import say
 from .files import STANDARD, check_writable, load, read_documents, read_text
 
@@ -16,7 +16,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    add_model(parser, "none, which a model with labels needs")
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output == STANDARD:
         arguments.parser.error("argument -o/--output: name a file; the report is for a browser")
     check_writable(arguments.output)
-    model = load(arguments.model)
+    model = load(arguments.model, arguments.label)
     text: Any = None
     if arguments.file is not None:
         read: Any = read_text if model.vocabulary_.boundary is None else read_documents

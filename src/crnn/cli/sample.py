@@ -12,7 +12,7 @@ from ..char_rnn import CharRNN
 from ..inference.language_model import LENGTH, MAX_LENGTH
 from ..inference.sampling_controls import NUMBERS
 from ..settings import whole
-from .arguments import MODEL_HELP, checked, refuse_two_standard_inputs, seed
+from .arguments import add_model, checked, refuse_two_standard_inputs, seed
 from .files import load, read_documents
 from .output import write
 from .signature_options import add_options
@@ -24,7 +24,7 @@ BLOCK = 4096  # symbols of a sample written at a time
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command; those of the sampling controls come from `CharRNN.sample`."""
-    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    add_model(parser, "drawn for each sample")
     parser.add_argument(
         "-n",
         metavar="N",
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write generated text; return the exit code."""
     refuse_two_standard_inputs(arguments, model="MODEL", exclude="--exclude")
-    model = load(arguments.model)
+    model = load(arguments.model, arguments.label)
     as_bytes, documents = model.vocabulary_.kind == "bytes", model.vocabulary_.boundary is not None
     options = _options(arguments, model)
     excluded = read_documents(arguments.exclude, as_bytes=as_bytes) if arguments.exclude else []

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..char_rnn import CharRNN
 from ..text.sources import text_source
-from .arguments import MODEL_HELP, refuse_two_standard_inputs
+from .arguments import add_model, refuse_two_standard_inputs
 from .colouring import coloured, marked, takes_colours
 from .files import load, read_lines, read_text
 from .output import table, write
@@ -21,7 +21,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    add_model(parser, "none, which a model with labels needs")
     parser.add_argument("file", metavar="FILE", help="a text, or - for standard input")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--exact", action="store_true", help="carry one state through the whole text (the default)")
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error("--normalize and --bits are for --lines")
     if arguments.lines and arguments.show:
         arguments.parser.error("--show is for a whole text, not for --lines")
-    model = load(arguments.model)
+    model = load(arguments.model, arguments.label)
     as_bytes = model.vocabulary_.kind == "bytes"
     if arguments.lines:
         return _score_lines(arguments, model, as_bytes)

@@ -73,6 +73,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="each line of FILE, and of the validation file, is a document (a name, a molecule), without its line end: "
         "the model learns where a document starts and ends",
     )
+    parser.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="with --lines: a label for each line of FILE, in the lines of this file; the model learns the lines of "
+        "each label, and crnn sample takes --label (default: none)",
+    )
+    parser.add_argument(
+        "--validation-labels", metavar="FILE", help="the labels of the lines of the validation file (default: none)"
+    )
     parser.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
     parser.add_argument(
         "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
@@ -101,37 +110,40 @@ def run(arguments: argparse.Namespace) -> int:
     if checkpoint is not None:
         refuse_unfinished(checkpoint)
     model = CharRNN(**given) if arguments.origin is None else load(arguments.origin).set_params(**given)
-    text, validation = _texts(arguments, model)
+    text, others = _texts(arguments, model)
     if arguments.origin is None and arguments.seconds is not None:
         choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
         recommended = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"])
         model = _override(recommended, given)
     saving = {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every}
     if arguments.origin is None:
-        return train_and_save(arguments, model, lambda: model.fit(text, validation=validation, **saving), checkpoint)
+        return train_and_save(arguments, model, lambda: model.fit(text, **others, **saving), checkpoint)
     return train_and_save(
-        arguments, model, lambda: _continue_training(model, text, validation, given, saving), checkpoint
+        arguments, model, lambda: _continue_training(model, text, given, {**others, **saving}), checkpoint
     )
 
 
-def _texts(arguments: argparse.Namespace, model: CharRNN) -> tuple[TextLike, TextLike | None]:
-    """Return the text to train on, and the one to validate with if there is one."""
+def _texts(arguments: argparse.Namespace, model: CharRNN) -> tuple[TextLike, dict[str, Any]]:
+    """Return the text to train on; and by argument the one to validate with, and the labels, as far as there are any."""
     as_bytes = arguments.bytes or (hasattr(model, "vocabulary_") and model.vocabulary_.kind == "bytes")
     read: Callable[..., TextLike] = read_documents if arguments.lines else read_text
     text = read(arguments.file, as_bytes=as_bytes)
-    return text, read(arguments.validation, as_bytes=as_bytes) if arguments.validation else None
+    validation = read(arguments.validation, as_bytes=as_bytes) if arguments.validation else None
+    names = [name for name in ("labels", "validation_labels") if getattr(arguments, name) is not None]
+    labels = {name: read_documents(getattr(arguments, name), as_bytes=False) for name in names}
+    return text, {"validation": validation, **labels}
 
 
 def _resume(arguments: argparse.Namespace, checkpoint: str, given: Mapping[str, Any]) -> int:
     """Finish an interrupted training."""
     model = CharRNN.load(checkpoint).set_params(verbose=given["verbose"])
     refuse_other_settings(checkpoint, model.get_params(), given)
-    text, validation = _texts(arguments, model)
+    text, others = _texts(arguments, model)
     rest = {name: given.get(name) for name in ("n_threads", "verbose")}
     return train_and_save(
         arguments,
         model,
-        lambda: CharRNN.resume(checkpoint, text, validation=validation, **rest),
+        lambda: CharRNN.resume(checkpoint, text, **others, **rest),
         checkpoint,
         resumed=True,
     )
@@ -249,11 +261,7 @@ def _override(model: CharRNN, given: Mapping[str, Any]) -> CharRNN:
 
 
 def _continue_training(
-    model: CharRNN,
-    text: TextLike,
-    validation: TextLike | None,
-    given: Mapping[str, Any],
-    saving: Mapping[str, Any],
+    model: CharRNN, text: TextLike, given: Mapping[str, Any], rest: Mapping[str, Any]
 ) -> CharRNN:
     """Train for the steps, time or epochs that were given, or for one epoch; the model's own limits do not count."""
     own_limits = {name: getattr(model, name) for name in ("max_steps", "max_seconds")}
@@ -264,7 +272,7 @@ def _continue_training(
         epochs = MAX_SIZE  # max_steps alone ends the training
     try:
         model.set_params(**{name: given.get(name) for name in own_limits})
-        return model.partial_fit(text, validation=validation, epochs=epochs, **saving)
+        return model.partial_fit(text, epochs=epochs, **rest)
     finally:
         model.set_params(**own_limits)
 

@@ -52,7 +52,7 @@ class ExportMethods(LearnedAttributes):
         >>> logits.shape  # doctest: +SKIP
         torch.Size([5, 1, 3])
         """
-        self._fitted("to_torch")
+        self._for_any_text("to_torch")
         needed("torch", "torch", "to_torch")
         from .torch_module import torch_module
 
@@ -149,7 +149,7 @@ class ExportMethods(LearnedAttributes):
         """
         from .onnx_file import export_onnx
 
-        self._fitted("export_onnx")
+        self._for_any_text("export_onnx")
         export_onnx(self, path)
 
     def export_html(self, path: str | os.PathLike[str], *, float16: bool = False, title: str | None = None) -> None:
@@ -187,5 +187,5 @@ class ExportMethods(LearnedAttributes):
         """
         from .html_file import export_html
 
-        self._fitted("export_html")
+        self._for_any_text("export_html")
         export_html(self, path, float16=float16, title=title)

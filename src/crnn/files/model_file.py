@@ -170,6 +170,7 @@ def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
     symbols = model_file.vocabulary
     vocabulary: dict[str, Any] = {"kind": symbols.kind, "codes": symbols.codes}
     vocabulary |= {key: True for key in ("unknown", "boundary") if getattr(symbols, key) is not None}
+    vocabulary |= {"labels": list(symbols.labels)} if symbols.labels else {}
     metadata = {
         "format": "crnn",
         "format_version": str(FORMAT),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Unpack, overload
 
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..settings import MAX_SIZE, threads, whole
+from ..settings import MAX_SIZE, generator, threads, whole
 from ..text.documents import n_given
 from ..text.hashed_texts import HashedTexts
 from ..text.input_checks import warn_caller
@@ -18,6 +19,7 @@ from ..text.sources import TextLike, text_source
 from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
 from .context import Context
+from .label_mixture import drawn_texts, log_prior
 from .sample_options import SampleOptions
 from .sampling_controls import SamplingControls, SamplingOptions, with_controls
 from .string_features import StringFeatures
@@ -60,6 +62,7 @@ class LanguageModel(StringFeatures):
         prime: str | bytes = "",
         num_samples: int = 1,
         max_length: int | None = None,
+        label: Any = None,
         unique: bool = False,
         exclude: Iterable[Any] = (),
         random_state: Any = None,
@@ -85,6 +88,9 @@ class LanguageModel(StringFeatures):
         max_length : int or None, default=None
             For a model of documents: a document of this many characters, the prime included, ends there. None: 1000 if
             `n` is not given either.
+        label : str, int, float or bool, default=None
+            With a model that was fitted with labels: the label of the text. None: each sample has a label drawn by the
+            probabilities that the model has learned.
         unique : bool, default=False
             Whether all samples must differ: of equal ones the first counts, and others are drawn.
         exclude : iterable of str or bytes, default=()
@@ -124,6 +130,10 @@ class LanguageModel(StringFeatures):
         ['Anna', 'Eve']
         """
         vocabulary, k = self._fitted("sample").vocabulary, whole("num_samples", num_samples, 1, MAX_SIZE)
+        if vocabulary.labels or label is not None:
+            given: Any = {"n": n, "prime": prime, "num_samples": k, "max_length": max_length, "unique": unique,
+                          "exclude": exclude, "random_state": random_state, **controls}  # fmt: skip
+            return self._sample_any_label(given) if label is None else self.for_label(label).sample(**given)
         checked = SamplingControls.check(vocabulary, controls)
         ids, head = self._encode_prime(prime), _head(prime, vocabulary)
         if vocabulary.boundary is not None and n is not None and max_length is None and k == 1 and not len(head):
@@ -158,6 +168,7 @@ class LanguageModel(StringFeatures):
         n: int | None = None,
         *,
         prime: str | bytes = "",
+        label: Any = None,
         random_state: Any = None,
         **controls: Unpack[SamplingOptions],
     ) -> Iterator[Any]:
@@ -169,7 +180,7 @@ class LanguageModel(StringFeatures):
         ----------
         n : int, default=None
             Characters to generate; None: no end.
-        prime, {control_names}, random_state
+        prime, label, {control_names}, random_state
             As in `sample`; the same seed gives the same text as there. Characters that may be the beginning of a
             `stop` come once the characters after them have decided it.
 
@@ -195,12 +206,38 @@ class LanguageModel(StringFeatures):
         []
         """
         n = None if n is None else whole("n", n, 0)
+        if label is not None:
+            return self.for_label(label).stream(n, prime=prime, random_state=random_state, **controls)
         vocabulary = self._fitted("stream").vocabulary
         checked = SamplingControls.check(vocabulary, controls)
         network, bits = self._packed("stream", one_row=True), root(random_state)
         context = Context.after(network, self._encode_prime(prime))
         blocks = sampling.stream(network, context, n, controls=checked, bits=bits)
         return (vocabulary[int(i)] for block in blocks for i in block)
+
+    def _sample_any_label(self, given: dict[str, Any]) -> Any:
+        """Draw samples, each of a label drawn before it; the prime says something about the label."""
+        state, prime = self._fitted("sample"), given["prime"]
+        models = [self.for_label(label) for label in state.vocabulary.labels]
+        weights = log_prior(state)
+        if len(prime):
+            weights = weights - [float(model.surprisal(prime).sum()) for model in models]
+        seed = int(generator(given["random_state"]).integers(2**62))
+        of_one: dict[str, Any] = given | {"unique": False, "exclude": ()}
+
+        def draw(k: int, samples: range, seed: int) -> list[Any]:
+            texts = models[k].sample(**of_one | {"num_samples": max(2, samples.stop), "random_state": seed})
+            return list(texts[samples.start : samples.stop])
+
+        def draw_any(samples: range) -> list[Any]:
+            return drawn_texts(weights, draw, samples, seed)
+
+        count, excluded = given["num_samples"], _excluded(given["exclude"], state.vocabulary)
+        if given["unique"] or len(excluded):
+            texts = sampling.distinct(draw_any, count, unique=bool(given["unique"]), exclude=excluded)
+        else:
+            texts = draw_any(range(count))
+        return texts[0] if count == 1 else texts
 
     @overload
     def beam_search(self, n: int = 20, *, prime: str = "", beams: int = 8) -> list[tuple[str, float]]: ...
@@ -251,7 +288,7 @@ class LanguageModel(StringFeatures):
 
     # ----------------------------------------------------------------- scoring
 
-    def score(self, X: TextLike, y: None = None, *, exact: bool = True) -> float:
+    def score(self, X: TextLike, y: None = None, *, labels: Any = None, exact: bool = True) -> float:
         """Return the mean log-likelihood per symbol, in nats: higher is better, 0 is certainty.
 
         Every symbol counts, the first as predicted by the zero state. Of a document its end counts as well, as one
@@ -264,6 +301,8 @@ class LanguageModel(StringFeatures):
             text is one document.
         y : None
             Not used.
+        labels : array-like of shape (n,), or one label, default=None
+            As of `score_samples`.
         exact : bool, default=True
             True: one state is carried through the whole text. False: a long text is cut in parts that are read side
             by side on several threads; the first state of a part comes from the 128 symbols before it. The result then
@@ -290,6 +329,12 @@ class LanguageModel(StringFeatures):
         >>> round(model.score(["a", ""]), 2)  # a, its end, and an end: about -ln 5
         -1.61
         """
+        if self._fitted("score").vocabulary.labels:
+            texts: Any = X
+            texts = [X] if isinstance(X, str | bytes | os.PathLike) else list(texts)
+            total = float(self.score_samples(texts, labels=labels).sum())
+            return total / (len(texts) + sum(map(len, texts)))
+        self._refuse_labels(labels)
         network = self._packed("score", one_row=exact, scoring=True)
         ids = text_source(X).ids(self.vocabulary_)
         given = n_given(self.vocabulary_.boundary)

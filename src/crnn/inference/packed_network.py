@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .._kernels import core
 from ..cancellation import check_cancelled
-from ..model.layout import Layout, aligned_zeros
+from ..model.layout import Layout, aligned_zeros, n_labels
 from .sampling_controls import SamplingControls
 
 Array = NDArray[Any]
@@ -69,6 +69,7 @@ class PackedNetwork(NamedTuple):
             units=layout.hidden_size,
             symbols=layout.vocab_size,
             boundary=boundary,
+            labels=n_labels(layout, boundary),
         )
         params, panels = _embedded(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
         core.pack_weights(network, params, panels)

@@ -12,6 +12,7 @@ class SampleOptions(SamplingOptions, total=False):
     """For the overloads that type checkers read; the method itself has the defaults and the descriptions."""
 
     max_length: int | None
+    label: Any
     unique: bool
     exclude: Iterable[Any]
     random_state: Any

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..model.learned_attributes import LearnedAttributes
 from ..settings import threads, whole
+from ..text.labels import label_numbers
 from ..text.lines import Lines
 from ..text.vocabulary import Text
 from ..threads import inference_threads
@@ -18,6 +19,7 @@ from . import guessing, scoring, string_scores
 from .context import Context
 from .enumeration import EnumeratedDocuments, most_probable
 from .guessing import GuessNumbers
+from .label_mixture import log_prior, mixed
 from .packed_network import PackedNetwork, State
 from .string_scores import text_blocks
 from .text_state import TextState
@@ -37,7 +39,9 @@ class StringProbabilities(LearnedAttributes):
 
     # ------------------------------------------------------------ many strings
 
-    def score_samples(self, texts: Iterable[Text], *, normalize: str | None = None) -> NDArray[np.float64]:
+    def score_samples(
+        self, texts: Iterable[Text], *, labels: Any = None, normalize: str | None = None
+    ) -> NDArray[np.float64]:
         """Return the log-probability of each of many strings, in nats.
 
         The strings are read side by side on `n_threads` threads, in blocks: a generator of any number of strings, or
@@ -47,6 +51,9 @@ class StringProbabilities(LearnedAttributes):
         ----------
         texts : iterable of str, or of bytes for a model of bytes
             Strings of the model's symbols.
+        labels : array-like of shape (n,), or one label, default=None
+            With a model that was fitted with labels: the label of each string, or of all, which the probability is
+            given. None: the probability whatever the label, a sum over all labels, which takes as many times as long.
         normalize : {None, "char"}, default=None
             "char": the mean per symbol instead of the sum; the end of a document counts as one.
 
@@ -71,7 +78,9 @@ class StringProbabilities(LearnedAttributes):
         >>> model.score_samples(iter(["ab", "dc"]), normalize="char").round(2).tolist()
         [-1.39, -1.39]
         """
-        self._fitted("score_samples")
+        if self._fitted("score_samples").vocabulary.labels:
+            return self._labelled_scores(list(texts), labels, normalize)
+        self._refuse_labels(labels)
         if not isinstance(texts, Lines):
             return np.concatenate([np.empty(0), *self.score_batches([texts], normalize=normalize)])
         scores, n = np.empty(len(texts)), 0  # joining the scores of batches would hold all of them twice
@@ -328,6 +337,26 @@ class StringProbabilities(LearnedAttributes):
 
     # ----------------------------------------------------------------- helpers
 
+    def _labelled_scores(self, texts: list[Text], labels: Any, normalize: str | None) -> NDArray[np.float64]:
+        """Return the scores of a model with labels."""
+        state = self._fitted("score_samples")
+        if labels is None:
+            found = [self.for_label(label).score_samples(texts) for label in state.vocabulary.labels]
+            log_p = mixed(log_prior(state), np.array(found))
+            return log_p / np.array([len(text) + 1 for text in texts]) if normalize == "char" else log_p
+        if isinstance(labels, str | int | float | np.generic):  # one for all
+            return self.for_label(labels).score_samples(texts, normalize=normalize)
+        numbers, out = label_numbers(labels, self.labels_, len(texts)), np.empty(len(texts))
+        for k in np.unique(numbers).tolist():
+            places = np.flatnonzero(numbers == k)
+            of_label = self.for_label(self.labels_[k])
+            out[places] = of_label.score_samples([texts[i] for i in places], normalize=normalize)
+        return out
+
+    def _refuse_labels(self, labels: Any, name: str = "labels") -> None:
+        if labels is not None:
+            raise InvalidInputError(f"{name} is given, but the model was fitted without labels: leave it out")
+
     def _score_batches(
         self, network: PackedNetwork, batches: Iterable[Iterable[Text]], n_threads: int | None, *, per_symbol: bool
     ) -> Iterator[NDArray[np.float64]]:
@@ -344,7 +373,7 @@ class StringProbabilities(LearnedAttributes):
         return network, self.vocabulary_.encode(text, name="text"), network.start()
 
     def _packed(self, what: str, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
-        state = self._fitted(what)
+        state = self._for_any_text(what)
         state.check_finite(what)
         boundary = state.vocabulary.boundary
         return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary)

@@ -29,7 +29,7 @@ def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
     if len(codes) == len(vocabulary.codes):
         return vocabulary
     unknown, boundary = vocabulary.unknown is not None, vocabulary.boundary is not None
-    return Vocabulary(codes, vocabulary.kind, unknown=unknown, boundary=boundary)
+    return Vocabulary(codes, vocabulary.kind, unknown=unknown, boundary=boundary, labels=vocabulary.labels)
 
 
 def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelState:
@@ -59,7 +59,8 @@ def _places(old: Vocabulary, new: Vocabulary) -> NDArray[np.intp]:
     specials = [
         after for before, after in ((old.unknown, new.unknown), (old.boundary, new.boundary)) if before is not None
     ]
-    return np.concatenate([np.searchsorted(new.codes, old.codes), np.array(specials, np.intp)])
+    characters, labels = np.searchsorted(new.codes, old.codes), np.arange(len(new) - len(new.labels), len(new))
+    return np.concatenate([characters, np.array(specials, np.intp), labels])
 
 
 def _widened(flat: Array, old: Layout, new: Layout, places: NDArray[np.intp], pattern: int | None) -> Array:

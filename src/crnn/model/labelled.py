@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .layout import Layout
@@ -32,24 +31,25 @@ def of_label(state: ModelState, number: int) -> ModelState:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from crnn.text.vocabulary import Vocabulary
-    >>> vocabulary, labels = Vocabulary([97, 98], boundary=True), np.array(["de", "fr"])
-    >>> layout = Layout(len(vocabulary) + len(labels), 5, np.dtype("float32"))
-    >>> rng = np.random.default_rng(0)
-    >>> state = ModelState.initial(layout, vocabulary, rng, optimizer="adagrad", labels=labels)
-    >>> french = of_label(state, 1)
-    >>> french.layout.vocab_size, len(french.labels)
-    (3, 0)
+    >>> vocabulary = Vocabulary([97, 98], boundary=True, labels=["de", "fr"])
+    >>> layout = Layout(len(vocabulary), 5, np.dtype("float32"))
+    >>> state = ModelState.initial(layout, vocabulary, np.random.default_rng(0), optimizer="adagrad")
+    >>> of_label(state, 1).vocabulary
+    Vocabulary(2 characters: 'ab', crnn.BOUNDARY)
     """
-    layout = replace(state.layout, vocab_size=len(state.vocabulary))
+    vocabulary = state.vocabulary.with_labels(())
+    layout = replace(state.layout, vocab_size=len(vocabulary))
     return replace(
         state.copy(),
+        vocabulary=vocabulary,
         layout=layout,
         params=_narrowed(state.params, state.layout, layout, number),
         optimizer_state={
             name: _narrowed(flat, state.layout, layout, number) for name, flat in state.optimizer_state.items()
         },
-        labels=np.array([]),
+        gradient_rms=None,
     )
 
 

@@ -159,6 +159,17 @@ def _torch_name(name: str) -> str:
 _TORCH_KINDS = {"Wxh": "weight_ih", "Whh": "weight_hh", "bh": "bias_ih", "bhn": "bias_hn"}
 
 
+def n_labels(layout: Layout, boundary: int | None) -> int:
+    """Return how many symbols of labels follow the boundary, the last symbol of texts.
+
+    Examples
+    --------
+    >>> n_labels(Layout(10, 3, np.dtype("float32")), boundary=7), n_labels(Layout(10, 3, np.dtype("float32")), None)
+    (2, 0)
+    """
+    return 0 if boundary is None else layout.vocab_size - 1 - boundary
+
+
 def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:
     """Return an array of zeros whose first element lies on a cache line.
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NotFittedError
+from ..errors import InvalidInputError, NotFittedError
 from ..estimator import Estimator
+from ..text.labels import label_number
 from ..text.vocabulary import Vocabulary
+from .labelled import of_label
 from .state import ModelState
 
 Array = NDArray[Any]
@@ -39,6 +42,69 @@ class LearnedAttributes(Estimator):
     @property
     def _is_fitted(self) -> bool:
         return "_learned" in vars(self)
+
+    def _for_any_text(self, what: str) -> ModelState:
+        """Return the state of a model without labels; an error names `what` was asked of one with labels."""
+        state = self._fitted(what)
+        if state.vocabulary.labels:
+            first = state.vocabulary.labels[0]
+            raise InvalidInputError(
+                f"{what} needs to know the label, since the model was fitted with labels: use the model of one label, "
+                f"such as model.for_label({first!r}).{what}"
+            )
+        return state
+
+    def for_label(self, label: Any) -> Self:
+        """Return a model of the texts with one label, from a model that was fitted with labels.
+
+        It is a model of documents like any other, with weights of its own: it samples, scores, can be trained further,
+        saved and exported. Its texts have the probabilities that they have here given the label.
+
+        Parameters
+        ----------
+        label : str, int, float or bool
+            One of `labels_`.
+
+        Returns
+        -------
+        CharRNN
+            It has no labels.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the model was fitted without labels, or with others.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(16, max_steps=1500, random_state=0)
+        >>> model = model.fit(["anna", "bob"], labels=["girl", "boy"])
+        >>> model.for_label("boy").beam_search(4, beams=1)[0][0]
+        'bob'
+        """
+        state = self._fitted("for_label")
+        return self._from_state(self.get_params(), of_label(state, self._label_number(label)))
+
+    @property
+    def labels_(self) -> Array:
+        """The labels that the documents had, sorted, (K,); K = 0 for a model that was fitted without.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> CharRNN(8, max_steps=0).fit(["anna", "bob", "eva"], labels=["girl", "boy", "girl"]).labels_
+        array(['boy', 'girl'], dtype='<U4')
+        """
+        return np.array(self._fitted("reading labels_").vocabulary.labels)
+
+    def _label_number(self, label: Any) -> int:
+        labels = self.labels_
+        if not len(labels):
+            raise InvalidInputError(f"label is {label!r}, but the model was fitted without labels: leave it out")
+        return label_number(label, labels)
 
     @property
     def params_(self) -> dict[str, Array]:

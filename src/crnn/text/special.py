@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["BOUNDARY", "UNKNOWN", "Special"]
+__all__ = ["BOUNDARY", "UNKNOWN", "Label", "Special", "Symbol"]
 
 
 class Special(Enum):
@@ -30,3 +31,24 @@ UNKNOWN = Special.UNKNOWN
 
 BOUNDARY = Special.BOUNDARY
 """The start and the end of a document."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label of documents, as a symbol of a vocabulary: a document that has it begins with it.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(hidden_size=4, max_steps=0).fit(["Anna", "Bob"], labels=["f", "m"])
+    >>> model.vocabulary_
+    Vocabulary(6 characters: 'ABabno', crnn.BOUNDARY, Label('f'), Label('m'))
+    """
+
+    value: str | int | float | bool
+
+    def __repr__(self) -> str:
+        return f"Label({self.value!r})"
+
+
+Symbol = str | bytes | Special | Label

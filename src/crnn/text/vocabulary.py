@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
-from .codes import MAX_CODE, UTF32, Kind, Text, checked_codes, collect, found_kind, integers, kind_of, pieces
-from .special import BOUNDARY, UNKNOWN, Special
+from .codes import MAX_CODE, UTF32, Kind, Text, checked_codes, collect, found_kind, integers, pieces
+from .refusals import not_a_symbol, refuse_other_ids, refuse_other_kind
+from .special import BOUNDARY, UNKNOWN, Label, Special, Symbol
 
 __all__ = ["Ids", "Kind", "Text", "Vocabulary"]
 
@@ -22,15 +23,16 @@ _SHOWN = 32  # symbols in a `repr`
 _REPLACEMENT = {"characters": 0xFFFD, "bytes": ord("?")}
 
 
-class Vocabulary(Sequence[str | bytes | Special]):
+class Vocabulary(Sequence[Symbol]):
     r"""The symbols of a model in id order; encodes text as ids and decodes ids.
 
     Symbols are characters (Unicode code points, lone surrogates included) or bytes. Ids follow the sorted
     code points or byte values. A vocabulary is an immutable sequence of its symbols, each a `str` of one
     character or, for bytes, a `bytes` of length one; `in` for bytes takes an `int` as well.
 
-    Two symbols that are no characters may follow them: `crnn.UNKNOWN`, which stands for every character that is not in
-    the vocabulary, and, last of all, `crnn.BOUNDARY`, the start and the end of a document.
+    Symbols that are no characters may follow them: `crnn.UNKNOWN`, which stands for every character that is not in the
+    vocabulary; `crnn.BOUNDARY`, the start and the end of a document; and, last of all, a `Label` for each label that
+    documents have. A label occurs in no text.
 
     Parameters
     ----------
@@ -41,6 +43,8 @@ class Vocabulary(Sequence[str | bytes | Special]):
         Whether the codes are code points or byte values.
     unknown, boundary : bool, default=False
         Whether there is a symbol for all other characters, and one for the start and the end of a document.
+    labels : sequence of str or numbers, default=()
+        Sorted; only with a boundary.
 
     Attributes
     ----------
@@ -75,18 +79,23 @@ class Vocabulary(Sequence[str | bytes | Special]):
     (array([0, 1, 2], dtype=uint8), 3)
     """
 
-    __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_table", "_unknown")
+    __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_labels", "_table", "_unknown")
 
     _unknown: int | None
     _boundary: int | None
-
     _codes: NDArray[np.uint32]
     _id_dtype: np.dtype[np.unsignedinteger[Any]]
     _kind: Kind
     _table: NDArray[np.int32]
 
     def __init__(
-        self, codes: ArrayLike, kind: Kind = "characters", *, unknown: bool = False, boundary: bool = False
+        self,
+        codes: ArrayLike,
+        kind: Kind = "characters",
+        *,
+        unknown: bool = False,
+        boundary: bool = False,
+        labels: Sequence[Any] = (),
     ) -> None:
         if kind not in MAX_CODE:
             raise InvalidInputError(f'kind must be "characters" or "bytes", not {kind!r}')
@@ -97,6 +106,9 @@ class Vocabulary(Sequence[str | bytes | Special]):
             raise InvalidInputError("codes is empty: a vocabulary needs at least one symbol")
         self._unknown = characters if unknown else None
         self._boundary = characters + unknown if boundary else None
+        self._labels = tuple(map(Label, labels))
+        if self._labels and not boundary:
+            raise InvalidInputError("labels are of documents, and without a boundary there are none")
         self._id_dtype = np.min_scalar_type(len(self) - 1)
         # One entry more than the largest code: larger codes are clipped to it, and it is unknown.
         self._table = np.full(int(self._codes[-1]) + 2 if characters else 1, -1, np.int32)
@@ -187,6 +199,16 @@ class Vocabulary(Sequence[str | bytes | Special]):
     def id_dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
         """The smallest unsigned type that holds every id: uint8, uint16 or uint32."""
         return self._id_dtype
+
+    @property
+    def labels(self) -> tuple[Any, ...]:
+        """The labels that documents have; label k has the id ``boundary + 1 + k``."""
+        return tuple(label.value for label in self._labels)
+
+    def with_labels(self, labels: Sequence[Any]) -> Vocabulary:
+        """Return the same vocabulary with these labels in place of its own."""
+        codes, kind, unknown, boundary, _ = self.__reduce__()[1]
+        return _rebuilt(codes, kind, unknown, boundary, tuple(labels))
 
     def encode(self, text: Text, *, name: str = "X") -> Ids:
         """Turn a text into ids.
@@ -286,14 +308,7 @@ class Vocabulary(Sequence[str | bytes | Special]):
         'cab'
         """
         numbers = integers(ids, "ids")
-        if numbers.size and (numbers.min() < 0 or numbers.max() >= len(self)):
-            i = int(np.flatnonzero((numbers < 0) | (numbers >= len(self)))[0])
-            raise InvalidInputError(
-                f"ids[{i}] is {numbers[i]}, but the ids of this vocabulary run from 0 to {len(self) - 1}"
-            )
-        if self._boundary is not None and (numbers == self._boundary).any():
-            i = int(np.argmax(numbers == self._boundary))
-            raise InvalidInputError(f"ids[{i}] is the boundary, which is no character: use decode_documents")
+        refuse_other_ids(numbers, len(self), self._boundary)
         codes = self._codes
         if self._unknown is not None:
             codes = np.append(codes, np.uint32(_REPLACEMENT[self._kind]))
@@ -321,8 +336,7 @@ class Vocabulary(Sequence[str | bytes | Special]):
         ['', 'ab', '', 'a']
         """
         numbers = integers(ids, "ids")
-        ends = np.flatnonzero(numbers == (-1 if self._boundary is None else self._boundary))
-        parts = np.split(numbers, ends)
+        parts = np.split(numbers, np.flatnonzero(numbers == (-1 if self._boundary is None else self._boundary)))
         return [self.decode(part[1:] if i else part) for i, part in enumerate(parts)]
 
     def check_kind(self, text: object, name: str) -> None:
@@ -344,16 +358,7 @@ class Vocabulary(Sequence[str | bytes | Special]):
         --------
         >>> Vocabulary.from_text("abc").check_kind("no symbol of it", "X")
         """
-        if kind_of(text, name) == self._kind:
-            return
-        if self._kind == "bytes":
-            raise InvalidInputError(
-                f"{name} is text, but the symbols of this model are bytes: "
-                "pass bytes (encode() makes them of a str, read_bytes() of a path)"
-            )
-        raise InvalidInputError(
-            f"{name} is bytes, but the symbols of this model are characters: pass a str (decode() makes it)"
-        )
+        refuse_other_kind(text, self._kind, name)
 
     def _look_up(self, codes: NDArray[Any], start: int, name: str) -> Ids:
         """Return the ids of codes; `start` is the position of the first one in the text."""
@@ -372,21 +377,16 @@ class Vocabulary(Sequence[str | bytes | Special]):
 
     def unknown_symbol(self, code: int, position: int, name: str) -> InvalidInputError:
         """Return the error for a code that the vocabulary lacks, at a position of a text."""
-        point = f"U+{code:04X}" if self._kind == "characters" else f"byte 0x{code:02X}"
-        return InvalidInputError(
-            f"{name} holds {self._symbol(code)!r} ({point}) at position {position}, which is not one "
-            f"of the {len(self._codes)} symbols of the model: remove or replace it, or fit on text that has it, "
-            f"or with min_count=2 or more"
-        )
+        return not_a_symbol(self._symbol(code), position, name, len(self._codes))
 
     def __len__(self) -> int:
-        return len(self._codes) + (self._unknown is not None) + (self._boundary is not None)
+        return len(self._codes) + (self._unknown is not None) + (self._boundary is not None) + len(self._labels)
 
     @overload
-    def __getitem__(self, index: SupportsIndex) -> str | bytes | Special: ...
+    def __getitem__(self, index: SupportsIndex) -> Symbol: ...
     @overload
-    def __getitem__(self, index: slice) -> list[str | bytes | Special]: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> str | bytes | Special | list[str | bytes | Special]:
+    def __getitem__(self, index: slice) -> list[Symbol]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Symbol | list[Symbol]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         i = operator.index(index)
@@ -395,12 +395,12 @@ class Vocabulary(Sequence[str | bytes | Special]):
         i %= len(self)
         return self._symbol(int(self._codes[i])) if i < len(self._codes) else self._specials[i - len(self)]
 
-    def __iter__(self) -> Iterator[str | bytes | Special]:
+    def __iter__(self) -> Iterator[Symbol]:
         yield from map(self._symbol, self._codes.tolist())
         yield from self._specials
 
     def __contains__(self, symbol: object) -> bool:
-        if isinstance(symbol, Special):
+        if isinstance(symbol, Special | Label):
             return symbol in self._specials
         code = -1
         if self._kind == "characters":
@@ -428,21 +428,23 @@ class Vocabulary(Sequence[str | bytes | Special]):
         characters = len(self._codes)
         shown = self.decode(np.arange(min(characters, _SHOWN)))
         more = ", ..." if characters > _SHOWN else ""
-        more += "".join(f", {special!r}" for special in self._specials)
+        more += "".join(f", {special!r}" for special in self._specials[:_SHOWN])
         return f"Vocabulary({characters} {self._kind}: {shown!r}{more})"
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         # Rebuilt from these: a pickle need not hold the table.
-        return _rebuilt, (self._codes, self._kind, self._unknown is not None, self._boundary is not None)
+        return _rebuilt, (self._codes, self._kind, self._unknown is not None, self._boundary is not None, self.labels)
 
     @property
-    def _specials(self) -> tuple[Special, ...]:
+    def _specials(self) -> tuple[Special | Label, ...]:
         there = ((UNKNOWN, self._unknown), (BOUNDARY, self._boundary))
-        return tuple(special for special, i in there if i is not None)
+        return (*(special for special, i in there if i is not None), *self._labels)
 
     def _symbol(self, code: int) -> str | bytes:
         return chr(code) if self._kind == "characters" else bytes([code])
 
 
-def _rebuilt(codes: ArrayLike, kind: Kind, unknown: bool, boundary: bool) -> Vocabulary:
-    return Vocabulary(codes, kind, unknown=unknown, boundary=boundary)
+def _rebuilt(
+    codes: ArrayLike, kind: Kind, unknown: bool, boundary: bool, labels: tuple[Any, ...] = ()
+) -> Vocabulary:
+    return Vocabulary(codes, kind, unknown=unknown, boundary=boundary, labels=labels)

@@ -15,6 +15,7 @@ from ..model.layout import Layout
 from ..model.state import ModelState
 from ..settings import OPTIMIZERS, Settings, generator
 from ..text.fingerprint import Fingerprint
+from ..text.labelled_source import LabelledSource
 from ..text.sources import TextLike, TextSource, text_source
 from .budget import Budget
 from .checkpoint_writer import CheckpointWriter
@@ -38,6 +39,8 @@ class Call:
     X : text, bytes, path or iterable of texts
     validation : like X, or None
     sample_weight : array-like or None
+    labels, validation_labels : array-like or None
+        Of the documents of `X` and of `validation`.
     max_epochs : int or None
     extend_vocabulary : bool
     resumed : RunState or None
@@ -47,6 +50,8 @@ class Call:
     X: TextLike
     validation: TextLike | None = None
     sample_weight: ArrayLike | None = None
+    labels: ArrayLike | None = None
+    validation_labels: ArrayLike | None = None
     max_epochs: int | None = None
     extend_vocabulary: bool = False
     resumed: RunState | None = None
@@ -90,8 +95,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         If a text or a setting cannot be used.
     """
     resumed = call.resumed
-    source = text_source(call.X)
-    held_out = None if call.validation is None else text_source(call.validation, "validation")
+    source, held_out = _sources(call, None if state is None else state.vocabulary.labels)
     if state is None:
         vocabulary, n_steps = source.vocabulary(settings.min_count, given=settings.vocabulary), 0
     else:
@@ -143,17 +147,43 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     )
 
 
-def check_texts(expected: dict[str, Fingerprint], X: TextLike, validation: TextLike | None) -> None:
+def check_texts(expected: dict[str, Fingerprint], call: Call, labels: tuple[Any, ...] = ()) -> None:
     """Raise InvalidInputError if a text is not the one that an interrupted call was reading.
+
+    Parameters
+    ----------
+    expected : dict of str to Fingerprint
+    call : Call
+    labels : tuple
+        Those of the model.
 
     Examples
     --------
-    >>> check_texts({"X": text_source("to be").fingerprint()}, "to be!", None)
+    >>> check_texts({"X": text_source("to be").fingerprint()}, Call("to be!"))
     Traceback (most recent call last):
     crnn.errors.InvalidInputError: X is not the text of the interrupted run: it has 6 characters, not 5
     """
-    held_out = None if validation is None else text_source(validation, "validation")
-    _compare(expected, _fingerprints(text_source(X), held_out))
+    _compare(expected, _fingerprints(*_sources(call, labels)))
+
+
+def _sources(call: Call, known: tuple[Any, ...] | None) -> tuple[TextSource, TextSource | None]:
+    """Return the sources of the texts; `known` are the labels of the model that is carried on, if there is one."""
+    source = text_source(call.X)
+    held_out = None if call.validation is None else text_source(call.validation, "validation")
+    if call.labels is None and (known or call.validation_labels is not None):
+        raise InvalidInputError("labels is missing: the model and its validation have labels, one for each document")
+    if call.labels is not None:
+        if known == ():
+            raise InvalidInputError("labels are given, but the model was fitted without: leave them out, or call fit")
+        if held_out is not None and call.validation_labels is None:
+            raise InvalidInputError("validation_labels is missing: give one label for each document of validation")
+        if held_out is None and call.validation_labels is not None:
+            raise InvalidInputError("validation_labels are given without their documents: give validation as well")
+        source = labelled = LabelledSource(source, call.labels, known)
+        if held_out is not None and call.validation_labels is not None:
+            of_model = known or labelled.labels
+            held_out = LabelledSource(held_out, call.validation_labels, of_model, "validation_labels")
+    return source, held_out
 
 
 def _compare(expected: dict[str, Fingerprint], given: dict[str, Fingerprint]) -> None:

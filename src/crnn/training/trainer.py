@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .._kernels import core
 from ..errors import DivergenceError, InvalidInputError
-from ..model.layout import Layout, aligned_zeros
+from ..model.layout import Layout, aligned_zeros, n_labels
 from ..model.state import ModelState
 from ..settings import OPTIMIZERS
 from ..text.streams import Streams
@@ -151,6 +151,7 @@ class Trainer:
             many=self._many,
             training=True,
             boundary=self._boundary,
+            labels=n_labels(self.layout, self._boundary),
             group_size=self.arrangement.group_size,
         )
 

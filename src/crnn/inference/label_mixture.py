@@ -1,0 +1,65 @@
+"""A model with labels whose text has no known label: the labels are drawn, or summed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.state import ModelState
+from .packed_network import PackedNetwork
+
+__all__ = ["drawn_texts", "log_prior", "mixed"]
+
+Array = NDArray[Any]
+
+
+def log_prior(state: ModelState) -> NDArray[np.float64]:
+    """Return log P of each label, (K,), in nats: what the model of all labels expects to begin a document."""
+    boundary = state.vocabulary.boundary
+    network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=boundary)
+    p = network.probabilities(network.start()[0][-1])[0, -len(state.vocabulary.labels) :]
+    logarithms: NDArray[np.float64] = np.log(np.maximum(p / p.sum(), 1e-300))
+    return logarithms
+
+
+def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
+    """Return ln sum over k of exp(log_weights[k] + log_p[k]), for (K,) and (K, n).
+
+    Examples
+    --------
+    >>> mixed(np.log([0.25, 0.75]), np.log([[0.4, 0.8], [0.4, 0.0001]])).round(3).tolist()
+    [-0.916, -1.609]
+    """
+    total: NDArray[np.float64] = np.logaddexp.reduce(log_weights[:, None] + log_p, axis=0)
+    return total
+
+
+def drawn_texts(
+    log_weights: Array, draw: Callable[[int, range, int], Sequence[Any]], samples: range, seed: int
+) -> list[Any]:
+    """Return the samples with these numbers, each of a label drawn with weights.
+
+    Sample i depends on the seed and on i alone: it is the next one of its label's own sequence.
+
+    Parameters
+    ----------
+    log_weights : array of shape (K,)
+    draw : callable
+        Returns the samples with these numbers of the sequence of label k, which begins with a seed of its own.
+    samples : range
+    seed : int
+    """
+    weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
+    bounds = np.cumsum(weights) / weights.sum()
+    labels = np.searchsorted(bounds, np.random.default_rng(seed).random(samples.stop), side="right")
+    labels = np.minimum(labels, len(weights) - 1)
+    texts: list[Any] = [None] * len(samples)
+    for k in np.unique(labels[samples.start :]).tolist():
+        places = np.flatnonzero(labels == k)
+        before = int(np.searchsorted(places, samples.start))
+        for place, text in zip(places[before:], draw(k, range(before, len(places)), seed + k + 1), strict=True):
+            texts[int(place) - samples.start] = text
+    return texts

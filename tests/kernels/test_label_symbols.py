@@ -1,0 +1,57 @@
+"""The symbols of labels in the kernels: a stream that reads one starts from zeros, as at the boundary before them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from examples import Run, expected_run, memory, network, states
+
+from crnn._kernels import core
+from crnn.inference.packed_network import PackedNetwork
+from crnn.reference import network as reference
+
+V, H, LABELS = 9, 5, 3
+BOUNDARY = V - 1 - LABELS
+
+
+@pytest.fixture(params=[("rnn", 1), ("gru", 2), ("lstm", 1)], ids=lambda kind: f"{kind[0]}{kind[1]}")
+def kind(request):
+    return {"cell": request.param[0], "num_layers": request.param[1]}
+
+
+def symbols(n):
+    """Return n symbols, many of them labels and boundaries."""
+    return np.random.default_rng(3).integers(V, size=n).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("B", "T", "n_threads"), [(1, 7, 1), (3, 5, 1), (5, 3, 2)])
+def test_training_is_its_twin(kernels, kind, B, T, n_threads):
+    layout, params = network(V, H, **kind)
+    arguments = (layout, params, memory(layout), states(B, H, **kind), symbols(B * (4 * T + 1) + 1))
+    run = Run(*arguments, T=T, n_threads=n_threads, boundary=BOUNDARY).steps(*[1] * 5)
+    params, memories, state, losses = expected_run(*arguments, 5, T=T, boundary=BOUNDARY)
+    np.testing.assert_allclose(run.losses, losses, rtol=1e-9)
+    for mine, its in zip((run.params, *run.memory, *run.state), (params, *memories, *state), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("B", [1, 3])
+def test_scoring_and_feeding_are_their_twins(kernels, kind, B):
+    layout, params = network(V, H, **kind)
+    x, state = symbols(31 * B).astype(np.int32).reshape(31, B), states(B, H, **kind)
+    expected, after = reference.log_probabilities(layout.tensors(params), layout.cell, x, state, BOUNDARY)
+    scored, fed = (tuple(s.copy() for s in state) for _ in range(2))
+    packed = PackedNetwork.pack(layout, params, one_row=B == 1, boundary=BOUNDARY)
+    np.testing.assert_allclose(packed.log_probabilities(x, scored), expected, rtol=1e-9, atol=1e-9)
+    packed.feed(x, fed)
+    for mine, its, right in zip(scored, fed, after, strict=True):
+        np.testing.assert_allclose(mine, right, atol=1e-9)
+        np.testing.assert_allclose(its, right, atol=1e-9)
+
+
+@pytest.mark.parametrize("labels", [-1, 1, 5])
+def test_labels_that_are_no_symbols_are_refused(labels):
+    layout, _ = network(V, H)
+    boundary = None if labels == 1 else BOUNDARY
+    with pytest.raises(ValueError, match=f"{labels} labels"):
+        core.Network(layout, one_row=True, many=False, training=True, boundary=boundary, labels=labels)

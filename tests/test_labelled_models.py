@@ -1,0 +1,229 @@
+"""CharRNN.fit(texts, labels=...): a model that is told the label."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from crnn import CharRNN, InvalidInputError, ModelFileError
+from crnn.inference.packed_network import PackedNetwork
+
+TEXTS = ["anna", "bob", "eve", "otto", "", "hannah"] * 5
+LABELS = ["f", "m", "f", "m", "x", "f"] * 5
+
+
+def small(**parameters):
+    usual = {"hidden_size": 7, "cell": "gru", "dtype": "float64", "batch_size": 3, "max_steps": 40, "random_state": 0}
+    return CharRNN(**{**usual, **parameters})
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small().fit(TEXTS, labels=LABELS)
+
+
+def log_p_by_the_whole_network(model, text, label):
+    """Return log P(text | label): the softmax over all symbols, divided by the probability of no label."""
+    state, vocabulary = model._learned, model.vocabulary_
+    boundary = vocabulary.boundary
+    network = PackedNetwork.pack(state.layout, state.params, one_row=True, scoring=True, boundary=boundary)
+    h = network.zero_state(1)
+    label_id = boundary + 1 + vocabulary.labels.index(label)
+    x = np.array([boundary, label_id, *vocabulary.encode(text), boundary], np.int32)
+    total = 0.0
+    for symbol, following in itertools.pairwise(x):
+        network.feed(np.array([[symbol]], np.int32), h)
+        p = network.probabilities(h[0][-1])[0]
+        if symbol != boundary:
+            total += np.log(p[following] / p[: boundary + 1].sum())
+    return total
+
+
+def test_the_probability_given_a_label_is_that_of_the_whole_network(model):
+    for text in ("anna", "bo", ""):
+        expected = [log_p_by_the_whole_network(model, text, label) for label in "fmx"]
+        scores = [model.score_samples([text], labels=label)[0] for label in "fmx"]
+        np.testing.assert_allclose(scores, expected, rtol=1e-9)
+
+
+def test_a_labelled_model_learns_the_texts_of_each_label():
+    model = small(hidden_size=17, max_steps=800, optimizer="adam", learning_rate=0.01).fit(TEXTS, labels=LABELS)
+    assert set(model.sample(num_samples=20, label="m", temperature=0.3, random_state=0)) <= {"bob", "otto"}
+    assert set(model.sample(num_samples=20, label="f", temperature=0.3, random_state=0)) <= {"anna", "eve", "hannah"}
+    right = model.score_samples(TEXTS[:4], labels=LABELS[:4])
+    assert (right > model.score_samples(TEXTS[:4], labels=["m", "f", "m", "f"])).all()
+    drawn = model.sample(num_samples=300, random_state=0)
+    assert 0.4 < np.mean([text in ("anna", "eve", "hannah") for text in drawn]) < 0.6  # as frequent as in training
+
+
+def test_labels_in_a_list_are_those_of_one_label_each(model):
+    scores = model.score_samples(TEXTS[:5], labels=LABELS[:5])
+    alone = [model.score_samples([text], labels=label)[0] for text, label in zip(TEXTS[:5], LABELS[:5], strict=True)]
+    assert scores.tolist() == alone
+    assert model.score(TEXTS[:5], labels=LABELS[:5]) == pytest.approx(sum(alone) / (len("annabobeveotto") + 5))
+
+
+def test_without_a_label_it_is_summed_over():
+    model = small(max_steps=0, init_scale=0.4).fit(["ab", "b", "ba"], labels=[3, 1, 2])
+    marginal = model.score_samples(["ab", "b"])
+    # P(label) is what follows the first boundary.
+    state, boundary = model._learned, model.vocabulary_.boundary
+    network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=boundary)
+    prior = network.probabilities(network.start()[0][-1])[0, boundary + 1 :]
+    prior /= prior.sum()
+    given_label = np.exp([model.score_samples(["ab", "b"], labels=label) for label in (1, 2, 3)])
+    np.testing.assert_allclose(np.exp(marginal), prior @ given_label, rtol=1e-9)
+    np.testing.assert_allclose(model.score_samples(["ab", "b"], normalize="char"), marginal / [3, 2])
+    assert model.score(["ab", "b"]) == pytest.approx(marginal.sum() / 5)
+
+
+def test_more_samples_begin_with_fewer(model):
+    assert model.sample(num_samples=40, random_state=5)[:13] == model.sample(num_samples=13, random_state=5)
+    assert model.sample(random_state=5) == model.sample(num_samples=2, random_state=5)[0]
+    distinct = model.sample(num_samples=7, unique=True, exclude=["a"], random_state=5)
+    assert len({*distinct, "a"}) == 8
+
+
+def test_the_prime_says_something_about_the_label():
+    model = small(hidden_size=17, max_steps=800, optimizer="adam", learning_rate=0.01).fit(TEXTS, labels=LABELS)
+    assert set(model.sample(num_samples=20, prime="o", temperature=0.2, random_state=0)) == {"otto"}
+
+
+def test_the_model_of_one_label_is_a_model_of_documents(model, tmp_path):
+    one = model.for_label("m")
+    assert one.labels_.tolist() == []
+    assert one.vocabulary_.labels == ()
+    assert one.score_samples(["bob"]) == model.score_samples(["bob"], labels="m")
+    assert one.sample(random_state=3) == model.sample(label="m", random_state=3)
+    assert "".join(one.stream(9, random_state=3)) == "".join(model.stream(9, label="m", random_state=3))
+    one.save(tmp_path / "m.crnn")
+    assert CharRNN.load(tmp_path / "m.crnn").score(["bob"]) == one.score(["bob"])
+    before = one.score(["bob"])
+    assert one.set_params(max_steps=60).partial_fit(["bob"], epochs=60).score(["bob"]) > before
+    assert model.score_samples(["bob"], labels="m") < one.score_samples(["bob"])  # its weights are its own
+
+
+def test_the_model_survives_file_pickle_and_clone(model, tmp_path):
+    model.save(tmp_path / "labelled.crnn")
+    for again in (CharRNN.load(tmp_path / "labelled.crnn"), pickle.loads(pickle.dumps(model))):
+        assert again.labels_.tolist() == ["f", "m", "x"]
+        assert again.vocabulary_ == model.vocabulary_
+        assert (again.score_samples(TEXTS, labels=LABELS) == model.score_samples(TEXTS, labels=LABELS)).all()
+    assert not hasattr(clone(model), "labels_")
+
+
+@pytest.mark.parametrize("labels", [[2, 1], [0.5, 0.25], [True, False], np.array(["b", "a"], object)])
+def test_labels_keep_their_type(labels, tmp_path):
+    model = small(max_steps=1).fit(["ab", "b"], labels=labels)
+    model.save(tmp_path / "m.crnn")
+    again = CharRNN.load(tmp_path / "m.crnn")
+    assert again.labels_.tolist() == sorted(labels)
+    assert type(again.labels_.tolist()[0]) is type(sorted(labels)[0])
+    assert np.isfinite(again.score_samples(["ab"], labels=labels[0])).all()
+
+
+def test_training_goes_on_with_the_same_labels(model):
+    state = pickle.loads(pickle.dumps(model))
+    state.partial_fit(["anna!"], labels=["f"], extend_vocabulary=True)
+    assert state.labels_.tolist() == ["f", "m", "x"]
+    assert "!" in state.vocabulary_
+    assert state.n_steps_ == model.n_steps_ + 1  # of 7 symbols, label and end included
+    with pytest.raises(InvalidInputError, match=r"labels\[0\] must be one of 'f', 'm', 'x', not 'd'"):
+        state.partial_fit(["anna"], labels=["d"])
+    with pytest.raises(InvalidInputError, match="labels is missing"):
+        state.partial_fit(["anna"])
+
+
+def test_validation_has_labels_too():
+    model = small(eval_every=20).fit(TEXTS, labels=LABELS, validation=["anna"], validation_labels=["f"])
+    state = model._learned
+    network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=model.vocabulary_.boundary)
+    boundary = model.vocabulary_.boundary
+    x = np.array([boundary, boundary + 1, *model.vocabulary_.encode("anna"), boundary], np.int32)[:, None]
+    expected = -network.log_probabilities(x, network.zero_state(1))[1:].mean()
+    best = min(record["validation_loss"] for record in model.history_ if record["validation_loss"] is not None)
+    assert best == pytest.approx(expected)
+
+
+def test_weights_of_documents_and_labels_go_together():
+    model = small(max_steps=300, optimizer="adam", learning_rate=0.02, hidden_size=13)
+    model.fit(["a", "b"] * 3, labels=[0, 0] * 3, sample_weight=[9, 1] * 3)
+    a, b = model.score_samples(["a", "b"], labels=0)
+    assert a > b + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"X": "anna", "labels": ["f"]}, "labels are of documents, and X is one text"),
+        ({"X": ["anna"], "labels": ["f", "m"]}, "labels must be 1 labels, one for each document, not 2"),
+        ({"X": ["anna"], "labels": "f"}, "labels must be a list or an array"),
+        ({"X": ["a", "b"], "labels": ["f", None]}, r"labels\[1\] must be a str or a number, not NoneType"),
+        ({"X": ["a", "b"], "labels": ["f", 1]}, r"labels\[1\] is int, but labels\[0\] is str"),
+        ({"X": ["a", "b"], "labels": [0.5, float("nan")]}, r"labels\[1\] is missing"),
+        ({"X": ["a"], "labels": [["f"]]}, "labels must be one label for each document, not of shape"),
+        ({"X": ["a"], "labels": ["f"], "validation": ["a"]}, "validation_labels is missing"),
+        ({"X": ["a"], "labels": ["f"], "validation_labels": ["f"]}, "give validation as well"),
+        ({"X": ["a"], "validation": ["a"], "validation_labels": ["f"]}, "labels is missing"),
+        (
+            {"X": ["a"], "labels": ["f"], "validation": ["a"], "validation_labels": ["g"]},
+            r"validation_labels\[0\] must be one of 'f', not 'g'",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_used(arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        small(max_steps=1).fit(**arguments)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model: model.start(),
+        lambda model: model.surprisal("anna"),
+        lambda model: model.transform(["anna"]),
+        lambda model: model.beam_search(3),
+        lambda model: model.gradient("anna"),
+        lambda model: model.to_torch(),
+        lambda model: next(iter(model.stream())),
+    ],
+)
+def test_what_needs_one_label_says_so(model, call):
+    with pytest.raises(InvalidInputError, match=r"use the model of one label, such as model.for_label\('f'\)"):
+        call(model)
+
+
+def test_a_model_without_labels_takes_none():
+    model = small(max_steps=1).fit(TEXTS)
+    assert model.labels_.tolist() == []
+    for call in (
+        lambda: model.sample(label="f"),
+        lambda: model.score_samples(["anna"], labels="f"),
+        lambda: model.score(["anna"], labels=["f"]),
+        lambda: model.stream(label="f"),
+        lambda: model.for_label("f"),
+        lambda: model.partial_fit(["anna"], labels=["f"]),
+    ):
+        with pytest.raises(InvalidInputError, match="fitted without"):
+            call()
+
+
+def test_another_label_is_refused(model):
+    with pytest.raises(InvalidInputError, match="label must be one of 'f', 'm', 'x', not 'F'; did you mean 'f'"):
+        model.sample(label="F")
+
+
+@pytest.mark.parametrize("labels", ['["b", "a"]', '["a", 1]', '"ab"', '[null, "a"]'])
+def test_labels_in_a_file_are_checked(labels, tmp_path):
+    small(max_steps=1).fit(["ab", "b"], labels=["a", "b"]).save(tmp_path / "m.crnn")
+    data = (tmp_path / "m.crnn").read_bytes()
+    before = b'\\"labels\\": [\\"a\\", \\"b\\"]'
+    assert data.count(before) == 1
+    after = b'\\"labels\\": ' + labels.replace('"', '\\"').encode()
+    (tmp_path / "m.crnn").write_bytes(data.replace(before, after.ljust(len(before))[: len(before)]))
+    with pytest.raises(ModelFileError):
+        CharRNN.load(tmp_path / "m.crnn")
