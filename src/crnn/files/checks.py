@@ -123,7 +123,7 @@ def architecture_fault(document: Any) -> str | None:
 def vocabulary_fault(document: Any, architecture: Architecture) -> str | None:
     """Say why a JSON document does not hold the arguments of a vocabulary of the right size."""
     if not isinstance(document, dict) or document.keys() - {"unknown", "boundary", "labels"} != {"kind", "codes"}:
-        return "its vocabulary is not an object with just kind and codes, and perhaps unknown, boundary and labels"
+        return "its vocabulary is not an object with just kind and codes, and perhaps unknown and boundary and labels"
     kind, codes = document["kind"], document["codes"]
     whole = isinstance(codes, np.ndarray) or (type(codes) is list and all(type(code) is int for code in codes))
     if type(kind) is not str or not whole:
