@@ -227,3 +227,20 @@ def test_labels_in_a_file_are_checked(labels, tmp_path):
     (tmp_path / "m.crnn").write_bytes(data.replace(before, after.ljust(len(before))[: len(before)]))
     with pytest.raises(ModelFileError):
         CharRNN.load(tmp_path / "m.crnn")
+
+
+def test_an_interrupted_training_is_finished_with_the_same_labels(tmp_path):
+    def interrupt(model, record):
+        if record["step"] == 20:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "run.crnn"
+    with pytest.raises(KeyboardInterrupt):
+        small(callbacks=[interrupt]).fit(TEXTS, labels=LABELS, checkpoint=path, checkpoint_every=10)
+    with pytest.raises(InvalidInputError, match="X is not the text of the interrupted run"):
+        CharRNN.resume(path, TEXTS, labels=["f", *LABELS[:0:-1]])
+    with pytest.raises(InvalidInputError, match="labels is missing"):
+        CharRNN.resume(path, TEXTS)
+    resumed = CharRNN.resume(path, TEXTS, labels=LABELS)
+    whole = small().fit(TEXTS, labels=LABELS)
+    assert (resumed.score_samples(TEXTS, labels=LABELS) == whole.score_samples(TEXTS, labels=LABELS)).all()

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
+from numpy.typing import ArrayLike
+
 from .errors import InvalidInputError
 from .files.run_checkpoint import read_run, write_run
 from .files.writable import check_writable
-from numpy.typing import ArrayLike
-
 from .inference.language_model import LanguageModel
 from .settings import Settings
 from .text.sources import TextLike

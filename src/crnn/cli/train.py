@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _texts(arguments: argparse.Namespace, model: CharRNN) -> tuple[TextLike, dict[str, Any]]:
-    """Return the text to train on; and by argument the one to validate with, and the labels, as far as there are any."""
+    """Return the text to train on; and by argument the one to validate with, and the labels if there are any."""
     as_bytes = arguments.bytes or (hasattr(model, "vocabulary_") and model.vocabulary_.kind == "bytes")
     read: Callable[..., TextLike] = read_documents if arguments.lines else read_text
     text = read(arguments.file, as_bytes=as_bytes)
