@@ -11,6 +11,7 @@ from crnn import CharRNN, _kernels
 from crnn.inference.packed_network import PackedNetwork
 from crnn.inference.sampling_controls import SamplingControls
 from crnn.inference.uniforms import Uniforms, root
+from crnn.model.cells import CELLS
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.reference import dropout as reference_dropout
@@ -67,7 +68,7 @@ def memory(layout, optimizer="adagrad", *, seed=1):
 def states(B, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=2):
     """Return the hidden state that is carried from chunk to chunk, a tuple of arrays (L, B, H)."""
     rng = np.random.default_rng(seed)
-    n = 2 if cell == "lstm" else 1
+    n = len(CELLS[cell].states)
     return tuple(rng.uniform(-0.9, 0.9, (num_layers, B, H)).astype(dtype) for _ in range(n))
 
 

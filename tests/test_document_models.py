@@ -12,6 +12,7 @@ import pytest
 import crnn
 from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError, ModelFileError
 from crnn.files import model_file
+from crnn.model.cells import CELLS
 from crnn.reference import network as reference
 from crnn.text.vocabulary import Vocabulary
 from crnn.training import evaluation
@@ -140,7 +141,7 @@ def test_one_empty_document_teaches_the_boundary_alone():
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_it_learns_where_documents_end(cell, batch_size):
     model = CharRNN(16, cell=cell, batch_size=batch_size, optimizer="adam", learning_rate=0.01, max_steps=600,
                     random_state=0).fit(["ab", "cde"] * 20)  # fmt: skip

@@ -11,6 +11,7 @@ from examples import packed, random_language_model, reference_state
 
 from crnn import CharRNN, InvalidInputError
 from crnn.inference.beam_search import beam_search
+from crnn.model.cells import CELLS
 from crnn.reference import network as reference
 
 SYMBOLS = "abcdefghijk"
@@ -36,7 +37,7 @@ def brute_force(model, n, prime="", end=None, forbidden=()):
     return sorted(((text, log_p) for (text, _), log_p in found.items()), key=lambda item: -item[1])
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("prime", ["", "cab"])
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_beam_search_that_keeps_everything_is_brute_force(kernels, cell, prime, n):

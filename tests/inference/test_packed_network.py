@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from crnn.inference import packed_network as inference
 from crnn.inference.packed_network import SCORE_ROWS, PackedNetwork
+from crnn.model.cells import CELLS
 
 B = 19  # more than two blocks of rows of any register tile
 SIZES = [(5, 1), (13, 16), (67, 61), (101, 131)]  # V, H
-CELLS = ["rnn", "gru", "lstm"]
 ENTRY_POINTS = ["feed", "sample", "log_probabilities"]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
+from crnn.model.cells import CELLS
 
 TEXT = "to be, or not to be, that is the question: " * 31
 DTYPES = ["float32", "float64"]
@@ -44,7 +45,7 @@ def bits(model):
 # The dtypes take turns and there is one thread or two, so that each value occurs with every cell and every optimiser.
 RUNS = [
     (cell, optimizer, DTYPES[i % 2], 1 + i % 2)
-    for i, (cell, optimizer) in enumerate(itertools.product(["rnn", "gru", "lstm"], ["adagrad", "rmsprop", "adam"]))
+    for i, (cell, optimizer) in enumerate(itertools.product(CELLS, ["adagrad", "rmsprop", "adam"]))
 ]
 
 
@@ -65,7 +66,7 @@ def test_a_thousand_steps_give_the_same_bits_again(cell, optimizer, dtype, n_thr
     assert all(other == first for other in others)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_another_seed_gives_another_run(cell):
     one, other = (trained(3, cell, "adam", "float32", 1, random_state=seed) for seed in (1, 2))
     assert bits(one) != bits(other)

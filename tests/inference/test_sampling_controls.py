@@ -14,6 +14,7 @@ from crnn import CharRNN, InvalidInputError, NotFittedError
 from crnn.inference import sampling, text_sampler
 from crnn.inference.sampling_controls import CONTROLS, SamplingControls
 from crnn.inference.text_state import TextState
+from crnn.model.cells import CELLS
 from crnn.reference import sampling as reference_sampling
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
@@ -38,7 +39,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("given", OPTIONS, ids=str)
 def test_sample_is_that_of_the_reference(kernels, monkeypatch, cell, given):
     model = random_language_model(SYMBOLS, cell=cell, num_layers=2)

@@ -16,12 +16,12 @@ from crnn import CharRNN, InvalidInputError, NotFittedError
 from crnn.inference import packed_network as inference
 from crnn.inference import string_scores
 from crnn.inference.packed_network import PackedNetwork
+from crnn.model.cells import CELLS
 from crnn.reference import network as reference
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
 SYMBOLS = "abcdefghijk"
-CELLS = ["rnn", "gru", "lstm"]
 strings = st.lists(st.text(SYMBOLS, max_size=40), max_size=40)
 
 

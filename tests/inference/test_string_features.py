@@ -7,6 +7,7 @@ import pytest
 
 from crnn import CharRNN, InvalidInputError, NotFittedError
 from crnn.inference import string_states
+from crnn.model.cells import CELLS
 
 TEXTS = ["abc", "", "dcbadcba", "a", "abc", "dd"]
 
@@ -17,7 +18,7 @@ def small(X="abcd", cell="lstm", **parameters):
 
 
 @pytest.mark.parametrize("X", ["abcd", ["abcd", "dc"]], ids=["text", "documents"])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_states_of_many_texts_are_those_of_each(X, cell, monkeypatch):
     model = small(X, cell)
     monkeypatch.setattr(string_states, "SCORE_ROWS", 7)  # the long text in several parts

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError, NotFittedError
 from crnn.inference import string_scores
+from crnn.model.cells import CELLS
 from crnn.reference import network as reference
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
 SYMBOLS = "abcdefghijk"
-CELLS = ["rnn", "gru", "lstm"]
 
 
 def by_reference(model, text):

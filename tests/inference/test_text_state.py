@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError
 from crnn.inference.text_state import TextState
+from crnn.model.cells import CELLS
 
 SYMBOLS = "abcdefghijk"
-CELLS = ["rnn", "gru", "lstm"]
 
 
 @pytest.fixture(scope="module", params=CELLS)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from crnn._kernels import core
 from crnn.inference.packed_network import PackedNetwork
+from crnn.model.cells import CELLS
 from crnn.reference import network as reference
 from crnn.text.document_streams import DocumentStreams
 from crnn.training.step_settings import StepSettings
@@ -20,17 +21,17 @@ from crnn.training.trainer import Trainer
 
 V, H = 7, 5
 BOUNDARY = V - 1
-CELLS = [(cell, L) for cell in ("rnn", "gru", "lstm") for L in (1, 2)]
+LAYERS = [(cell, L) for cell in CELLS for L in (1, 2)]
 
 
-@pytest.fixture(params=CELLS, ids=lambda kind: f"{kind[0]}{kind[1]}")
+@pytest.fixture(params=LAYERS, ids=lambda kind: f"{kind[0]}{kind[1]}")
 def kind(request):
     return {"cell": request.param[0], "num_layers": request.param[1]}
 
 
 def cells_with(shapes):
     """Return every cell with every shape, with one layer and two in turns."""
-    pairs = itertools.product(("rnn", "gru", "lstm"), shapes)
+    pairs = itertools.product(CELLS, shapes)
     kinds = [({"cell": cell, "num_layers": 1 + i % 2}, *shape) for i, (cell, shape) in enumerate(pairs)]
     return [pytest.param(*kind, id="-".join(map(str, [*kind[0].values(), *kind[1:]]))) for kind in kinds]
 
@@ -127,7 +128,7 @@ def test_gradients_are_those_of_central_differences(kind):
 
 
 @given(
-    st.sampled_from(CELLS),
+    st.sampled_from(LAYERS),
     st.lists(st.lists(st.integers(0, V - 2), max_size=6), min_size=1, max_size=6),
     st.integers(1, 9),
 )

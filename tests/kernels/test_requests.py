@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from examples import Run, contiguous_parts, network, states, symbols
 
+from crnn.model.cells import CELLS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.text.text_streams import TextStreams
 
 V, H = 7, 19
-CELLS = ["rnn", "gru", "lstm"]
 # Streams, steps and threads, and those of a group: the BLAS, packed weights, several blocks, a shard for each thread.
 SHAPES = [(1, 5, 1, 1), (3, 5, 3, 1), (5, 31, 1, 1), (29, 23, 2, 1), (29, 23, 2, 2)]
 

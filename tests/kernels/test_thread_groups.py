@@ -6,6 +6,7 @@ from examples import Run, memory, network, states, symbols
 
 from crnn import CharRNN
 from crnn._kernels import core
+from crnn.model.cells import CELLS
 from crnn.model.layout import Layout
 
 V = 7
@@ -30,7 +31,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("num_layers", "dropout", "boundary", "B", "T"), KINDS)
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_group_gives_the_bits_of_one_thread(kernels, dtype, cell, num_layers, dropout, boundary, B, T):
     arguments = start(dtype, B, T, cell=cell, num_layers=num_layers)
     options = {"T": T, "dropout": dropout, "dropout_seed": 3, "boundary": boundary, "learning_rate": 0.01}

@@ -10,6 +10,7 @@ from examples import network, symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crnn.model.cells import CELLS
 from crnn.reference import network as reference
 from crnn.training import evaluation
 from crnn.training.evaluation import evaluate, shape_of
@@ -26,7 +27,7 @@ def expected_loss(layout, params, ids):
 
 
 @pytest.mark.parametrize("n", [1, 2, 100, 4095])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_text_of_one_part_is_exact(cell, n):
     layout, params = network(V, H, cell=cell, num_layers=2)
     ids = symbols(V, n)

@@ -12,6 +12,7 @@ from test_char_rnn import TEXT, bits, everything, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
 from crnn.files import run_checkpoint
+from crnn.model.cells import CELLS
 from crnn.training import validation
 from crnn.training.checkpoint_writer import CheckpointWriter
 from crnn.training.progress import Progress
@@ -19,7 +20,6 @@ from crnn.training.trainer import Trainer
 
 NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}
-CELLS = ["rnn", "gru", "lstm"]
 RATES = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01}
 STREAMS = [{}, {"batch_size": 3}, {"batch_size": 16}, {"batch_size": 16, "n_threads": 2}]
 DROPOUT = [{}, {"dropout": 0.3, "weight_dropout": 0.2}]

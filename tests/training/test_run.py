@@ -15,13 +15,13 @@ from examples import expected_run
 from test_char_rnn import TEXT, bits, everything, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
+from crnn.model.cells import CELLS
 from crnn.reference import network as reference
 from crnn.training import run as training
 from crnn.training import validation
 from crnn.training.schedule import Schedule
 from crnn.training.trainer import Trainer
 
-CELLS = ["rnn", "gru", "lstm"]
 GATED = {"cell": "lstm", "num_layers": 2, "optimizer": "adam", "learning_rate": 0.01, "dropout": 0.3, "batch_size": 3}
 
 
@@ -90,7 +90,7 @@ def test_fit_is_that_of_the_reference_for_every_cell(cell, optimizer):
     np.testing.assert_allclose(model._learned.params, params, rtol=1e-7, atol=1e-9)
     for mine, its in zip(model._learned.optimizer_state.values(), memories, strict=True):
         np.testing.assert_allclose(mine, its, rtol=1e-7, atol=1e-10)
-    mine = model.state_ if cell == "lstm" else (model.state_,)
+    mine = model.state_ if len(CELLS[cell].states) > 1 else (model.state_,)
     for state, its in zip(mine, states, strict=True):
         np.testing.assert_allclose(state, its, rtol=1e-7, atol=1e-9)
 
@@ -98,12 +98,12 @@ def test_fit_is_that_of_the_reference_for_every_cell(cell, optimizer):
 @pytest.mark.parametrize("cell", CELLS)
 def test_shapes_and_names(cell):
     model = small(3, cell=cell, num_layers=2, optimizer="adam", batch_size=3).fit(TEXT)
-    assert model.params_["Whh_l1"].shape == (7 * {"rnn": 1, "gru": 3, "lstm": 4}[cell], 7)
+    assert model.params_["Whh_l1"].shape == (7 * CELLS[cell].gates, 7)
     assert ("bhn_l1" in model.params_) == (cell == "gru")
     assert model.optimizer_state_.keys() == {"exp_avg", "exp_avg_sq", "step"}
     assert model.optimizer_state_["step"] == 3
     assert model.optimizer_state_["exp_avg"]["Whh_l1"].shape == model.params_["Whh_l1"].shape
-    if cell == "lstm":
+    if len(CELLS[cell].states) > 1:
         assert isinstance(model.state_, tuple)
         assert [state.shape for state in model.state_] == [(2, 3, 7)] * 2
     else:

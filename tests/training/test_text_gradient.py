@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError, NotFittedError
+from crnn.model.cells import CELLS
 from crnn.reference.text_gradient import text_gradient as reference
 
 H, L = 7, 2
@@ -31,7 +32,7 @@ def expected(model, text, at):
     return loss, layout.named(flat), states
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize("at", [None, 0, 1, 9, len(TEXT) - 1])
 def test_gradients_are_the_references(kernels, cell, documents, at, dtype):
@@ -43,13 +44,13 @@ def test_gradients_are_the_references(kernels, cell, documents, at, dtype):
     assert list(found.params) == list(model.params_)
     for name, gradient in params.items():
         np.testing.assert_allclose(found.params[name], gradient, **tolerance, err_msg=name)
-    parts = found.states if cell == "lstm" else (found.states,)
+    parts = found.states if len(CELLS[cell].states) > 1 else (found.states,)
     for part, gradient in zip(parts, states, strict=True):
         assert part.shape == (L, len(TEXT), H)
         np.testing.assert_allclose(part, gradient, **tolerance)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_gradients_are_central_differences_of_the_surprisal(cell):
     model = random_model(cell)
     rng = np.random.default_rng(2)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN
 from crnn.errors import DivergenceError
+from crnn.model.cells import CELLS
 from crnn.text.streams import Block
 from crnn.text.text_streams import TextStreams
 from crnn.threads import scipy_blas
@@ -91,7 +92,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options.get("optimizer", "default"))
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_and_optimiser_is_that_of_the_reference_over_epochs(cell, options, n_threads):
     arguments = start(B=3, chunks=3, cell=cell, num_layers=2, optimizer=options.get("optimizer", "adagrad"))
     options = {"T": T, "learning_rate": 0.01, "optimizer_start": 4, **options}
