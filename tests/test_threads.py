@@ -9,16 +9,19 @@ import sys
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from examples import random_language_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import threads
+from crnn import CharRNN, threads
 from crnn.threads import (
+    Helpers,
     cores,
     default_threads,
     inference_threads,
+    run_tasks,
     scipy_blas,
     split_range,
     training_threads,
@@ -268,12 +271,12 @@ def test_helpers_that_cannot_all_start_leave_none_behind(monkeypatch):
 
     def start_two(thread):
         if len(started) == 2:
-            raise RuntimeError("can't start new thread")
+            raise KeyboardInterrupt
         started.append(thread)
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_two)
-    with pytest.raises(RuntimeError, match="can't start"), threads.Helpers(5, print):
+    with pytest.raises(KeyboardInterrupt), threads.Helpers(5, print):
         pass
     assert len(started) == 2
     assert not any(thread.is_alive() for thread in started)
@@ -293,3 +296,43 @@ print({path: (n, after.get(path)) for path, n in before.items() if after.get(pat
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (process.stdout, process.stderr, process.returncode) == ("{}\n", "", 0)
+
+
+def refuse_threads_after(monkeypatch, allowed):
+    """Let the system start so many threads and no more."""
+    start, left = threading.Thread.start, [allowed]
+
+    def limited(thread):
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 2])
+def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
+    refuse_threads_after(monkeypatch, allowed)
+    done = []
+    with pytest.warns(RuntimeWarning, match=rf"starts no more threads \(can't .*\): {allowed + 1} are used"):
+        run_tasks(range(31), done.append, n_threads=4)
+    assert sorted(done) == list(range(31))
+    refuse_threads_after(monkeypatch, 0)
+    with pytest.warns(RuntimeWarning), Helpers(3, done.append) as helpers:
+        assert helpers.count == 0
+
+
+@pytest.mark.skipif(cores() < 2, reason="one processor, one thread")
+@pytest.mark.parametrize("n_threads", [2, None])
+def test_training_with_fewer_threads_than_wanted(monkeypatch, n_threads):
+    """The weights are the same: they do not depend on the number of threads."""
+    monkeypatch.setattr(threads, "default_threads", lambda: 2)
+    text = "to be or not to be, that is the question. " * 30
+    given = {"hidden_size": 64, "cell": "gru", "batch_size": 48, "max_steps": 5, "random_state": 0}
+    expected = CharRNN(**given, n_threads=1).fit(text)
+    refuse_threads_after(monkeypatch, 0)
+    with pytest.warns(RuntimeWarning, match="starts no more threads"):
+        model = CharRNN(**given, n_threads=n_threads).fit(text)
+    for name, array in expected.params_.items():
+        np.testing.assert_array_equal(model.params_[name], array)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -156,12 +157,28 @@ class Helpers:
     def __enter__(self) -> Self:
         self._threads = [threading.Thread(target=self._serve, args=(t,), daemon=True) for t in self._tasks]
         try:
-            for thread in self._threads:
-                thread.start()
+            for started, thread in enumerate(self._threads):
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    self._keep_first(started, error)
+                    break
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def _keep_first(self, count: int, error: RuntimeError) -> None:
+        """Do with the threads that could be started."""
+        del self._tasks[count:], self._threads[count:]
+        warnings.warn(
+            f"the system starts no more threads ({error}): {count + 1} are used", RuntimeWarning, stacklevel=4
+        )
+
+    @property
+    def count(self) -> int:
+        """How many threads there are."""
+        return len(self._tasks)
 
     def __exit__(self, *exception: object) -> None:
         for tasks in self._tasks:
@@ -243,4 +260,12 @@ class _SciPyBlas:
         return self._controller
 
 
+    def after_fork(self) -> None:
+        """Make a new lock in the child of a fork: the thread that held it may not be there."""
+        self._lock = threading.Lock()
+
+
 scipy_blas = _SciPyBlas()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=scipy_blas.after_fork)

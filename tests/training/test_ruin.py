@@ -1,6 +1,7 @@
 """Training that goes wrong: weights that are not finite under a finite loss, and ruin that is finite."""
 
 import copy
+import math
 import pickle
 import warnings
 
@@ -78,22 +79,43 @@ def test_weighted_documents_are_no_ruin():
     CharRNN(8, max_steps=60, random_state=0).fit(["anna", "bob"] * 9, sample_weight=[1e6, 1e5] * 9)
 
 
+def smoothed(before, loss, n):
+    """Return the smoothed loss after n steps with the same loss."""
+    for _ in range(n):
+        before = 0.999 * before + 0.001 * loss
+    return before
+
+
 def test_watch():
-    watch = RuinWatch(2.0, 100, "first")
+    limit = 10 * 25 * math.log(65)
+    watch, smooth, before = RuinWatch((25, 65), 100, 104.0, "first"), 104.0, 100
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        watch.see(600, 21.0, 21.0, 1.0)
-        watch.see(700, 21.0, 19.0, 1.0)  # it has come back, though the smoothed loss has not
-        watch.see(1200, 21.0, 21.0, 1.0)
-        assert not watch.ruined(1200)  # not yet for half of the call
-        assert watch.ruined(1300)
+        for step, loss in ((200, 1e9), (700, 0.9 * limit), (1600, 1.1 * limit)):  # it comes back, and leaves again
+            smooth = smoothed(smooth, loss, step - before)
+            watch.see(step, smooth, 1.0)
+            watch.keep(step)
+            before = step
+        assert watch.sound == 700
+        assert watch.ruined(1600)
+        smooth = smoothed(smooth, 1.1 * limit, 100)
         with pytest.warns(RuntimeWarning, match="since step 700"):
-            watch.see(1700, 21.0, 21.0, 1.0)
-        watch.see(1800, 21.0, 21.0, 1.0)  # said once
+            watch.see(1700, smooth, 1.0)
+        smooth = smoothed(smooth, 1.1 * limit, 100)
+        watch.see(1800, smooth, 1.0)  # said once
         assert watch.ruined(1800)
-        watch.see(1900, 21.0, 21.0, 1.1)  # losses that are multiplied by 1.1
+        smooth = smoothed(smooth, 1.1 * limit, 100)
+        watch.see(1900, smooth, 1.2)  # losses that are multiplied by 1.2
         assert not watch.ruined(1900)
-    assert not RuinWatch(2.0, 100, "first").ruined(100)
+    assert not RuinWatch((25, 65), 100, 104.0, "first").ruined(100)
+
+
+def test_one_symbol_that_is_guessed_by_chance_is_no_return():
+    watch, smooth, rng = RuinWatch((1, 15), 0, 2.7, "first"), 2.7, np.random.default_rng(3)
+    for step in range(1, 900):
+        smooth = smoothed(smooth, [0.0, 1e9][rng.integers(2)], 1)
+        watch.see(step, smooth, 1.0)
+    assert watch.ruined(899)
 
 
 @pytest.mark.parametrize("kind", ["loss", "weights", "ruin"])
@@ -110,7 +132,7 @@ CALLS = {
     "score": lambda model: model.score("to be"),
     "bits_per_char": lambda model: model.bits_per_char("to be"),
     "surprisal": lambda model: model.surprisal("to be"),
-    "predict_proba": lambda model: model.predict_proba("to be"),
+    "predict_proba": lambda model: model.predict_proba(["to be"]),
     "score_samples": lambda model: model.score_samples(["to"]),
     "transform": lambda model: model.transform(["to"]),
     "start": lambda model: model.start(),

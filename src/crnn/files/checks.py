@@ -9,6 +9,7 @@ import itertools
 import math
 import re
 import reprlib
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
     "optimizer_start": (int,),
 }
 MAX_STEPS = 2**62  # training counts on from there with 64 bits
-MAX_LOSS = 1e300  # it is multiplied by lengths
+MAX_LOSS = sys.float_info.max
 SQUARES = ("sum", "square_avg", "exp_avg_sq")  # arrays of optimizers that cannot be negative
 PARTS = ("training", "best", "run", "labels")  # JSON documents that are tensors of bytes
 HISTORY = {"history.kinds": "U8", "history.bits": "I64", "history.texts": "U8"}
@@ -184,9 +185,16 @@ def counter_fault(what: str, document: Any) -> str | None:
         return f"its {what} has no n_steps or no smooth_loss, or one of another type"
     if not 0 <= document["n_steps"] <= MAX_STEPS:
         return f"its {what} has an n_steps that none can have"
-    if not -MAX_LOSS < document["smooth_loss"] < MAX_LOSS:  # whole numbers of any size are compared exactly
+    if not -MAX_LOSS <= document["smooth_loss"] <= MAX_LOSS:  # whole numbers of any size are compared exactly
         return f"its {what} has a smooth_loss that is not finite"
     return None
+
+
+def best_fault(document: Any) -> str | None:
+    """Say why a JSON document is not what a file says of the best weights of a run."""
+    if not isinstance(document, dict) or document.keys() != {"n_steps", "smooth_loss"}:
+        return "its best is not an object with just n_steps and smooth_loss"
+    return counter_fault("best", document)
 
 
 def history_fault(records: Any) -> str | None:

@@ -62,7 +62,7 @@ from .bounded_json import bounded_json, vocabulary_document
 from .checks import (
     Architecture,
     architecture_fault,
-    counter_fault,
+    best_fault,
     expected_tensors,
     history_fault,
     tensor_fault,
@@ -305,7 +305,7 @@ def _checked_parts(tensors: dict[str, Array], architecture: Architecture, versio
     if "best" in documents:
         if parts["training"] is None:
             raise ModelFileError("it has the best weights of a run, and no training state")
-        _refuse(counter_fault("best", documents["best"]))
+        _refuse(best_fault(documents["best"]))
         parts["best"] = documents["best"]
     _refuse(value_fault(tensors))
     weights = expected_tensors(architecture)

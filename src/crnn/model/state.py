@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -160,7 +161,7 @@ class ModelState:
             new.optimizer = optimizer
             new.optimizer_state = zero_optimizer_state(optimizer, self.layout)
             new.optimizer_start = self.n_steps
-        new.smooth_loss *= seq_length / self.loss_length
+        new.smooth_loss = min(self.smooth_loss * (seq_length / self.loss_length), sys.float_info.max)
         new.loss_length = seq_length
         return new
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +16,9 @@ class StopRequest:
     """Whether a call of training has been asked to end after the current step."""
 
     made = False
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()  # that trains
 
 
 _in_training: dict[int, StopRequest] = {}  # models being trained, by id: a second call raises
@@ -61,3 +66,15 @@ def request_stop(model: object) -> None:
     call = _in_training.get(id(model))
     if call is not None:
         call.made = True
+
+
+def _forget_other_threads() -> None:
+    """Forget, in the child of a fork, the calls of threads that are not there."""
+    own = threading.get_ident()
+    for key, call in list(_in_training.items()):
+        if call.thread != own:
+            del _in_training[key]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_other_threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Generic, TypeVar
 
@@ -9,53 +10,70 @@ Snapshot = TypeVar("Snapshot")
 
 UNIFORM_GUESSES = 10  # a loss above so many times that of a uniform guess is no longer one of learning
 STEPS = 1000  # in which the loss must come back
+WINDOW = 50  # time steps, at least, that a mean loss is of
+ROUNDING = 4e-16  # of a smoothed loss, relative, at each step
 
 
 class RuinWatch(Generic[Snapshot]):
     """Compares the loss with that of a uniform guess, poll by poll.
 
-    A model is being ruined while both its smoothed loss and its last loss are above the limit. After 1,000 such steps
-    this is a warning. If the loss has not come back when training ends, it is divergence; in a call of fewer than 2,000
-    steps, if that has lasted for half of it.
+    A model is being ruined while its loss is above the limit, as the mean over windows of at least `WINDOW` time steps:
+    a single symbol can be guessed by chance. After 1,000 such steps this is a warning. If the loss has not come back
+    when training ends, it is divergence; in a call of fewer than 2,000 steps, if that has lasted for half of it.
 
     Parameters
     ----------
-    uniform : float
-        The loss of a uniform guess, in nats per chunk.
+    layout : tuple of int
+        T, and the number of symbols.
     step : int
         The step at which the call begins.
+    smooth_loss : float
+        The smoothed loss then, in nats per chunk.
     snapshot : object
         The model as it is then.
 
     Examples
     --------
-    >>> watch = RuinWatch(uniform=10.0, step=0, snapshot="first")
-    >>> watch.see(50, smooth_loss=11.0, last_loss=10.0, scale=1.0)
-    >>> watch.keep("second", last_loss=10.0)
-    >>> watch.see(90, smooth_loss=1e20, last_loss=1e20, scale=1.0)
-    >>> watch.keep("third", last_loss=1e20)
+    >>> watch = RuinWatch((25, 65), 0, 104.4, "first")
+    >>> watch.see(50, 110.0, scale=1.0)
+    >>> watch.keep("second")
+    >>> watch.see(90, 1e20, scale=1.0)
+    >>> watch.keep("third")
     >>> watch.ruined(100), watch.sound
     (True, 'second')
     """
 
-    def __init__(self, uniform: float, step: int, snapshot: Snapshot) -> None:
-        self._limit, self._first_step, self._sound_step = UNIFORM_GUESSES * uniform, step, step
-        self._warned = False
+    def __init__(self, layout: tuple[int, int], step: int, smooth_loss: float, snapshot: Snapshot) -> None:
+        T, V = layout
+        self._limit = UNIFORM_GUESSES * T * math.log(V)
+        self._window = -(-WINDOW // T)  # steps
+        self._begin, self._smooth_loss = step, smooth_loss  # of the window
+        self._first_step = self._sound_step = step
+        self._above = self._warned = False
         self._factor = 1.0  # of the losses
-        self.sound = snapshot  # the newest one from which training went on with a loss below the limit
+        self.sound = snapshot  # the newest one after which the loss was not above the limit
 
-    def see(self, step: int, smooth_loss: float, last_loss: float, scale: float) -> None:
-        """Take notice of the losses after a step.
+    def see(self, step: int, smooth_loss: float, scale: float) -> None:
+        """Take notice of the loss after some steps.
 
         Parameters
         ----------
         step : int
-        smooth_loss, last_loss : float
+        smooth_loss : float
         scale : float
             The largest factor by which a loss has been multiplied: see `sample_weight`.
         """
         self._factor = max(self._factor, scale)
-        if not min(smooth_loss, last_loss) > self._limit * self._factor:
+        n = step - self._begin
+        if n < min(self._window, max(1, self._begin - self._first_step)):
+            return
+        # The smoothed loss forgets 0.001 with each step; what it has taken in is the mean of the losses.
+        kept = 0.999**n
+        mean = (smooth_loss - kept * self._smooth_loss) / (1 - kept)
+        rounding = n * ROUNDING * self._smooth_loss / (1 - kept)
+        self._begin, self._smooth_loss = step, smooth_loss
+        self._above = mean > self._limit * self._factor + rounding
+        if not self._above:
             self._sound_step, self._warned = step, False
         elif step - self._sound_step >= STEPS and not self._warned:
             self._warned = True
@@ -66,12 +84,12 @@ class RuinWatch(Generic[Snapshot]):
                 stacklevel=2,
             )
 
-    def keep(self, snapshot: Snapshot, last_loss: float) -> None:
-        """Keep a snapshot if the loss after it was below the limit."""
-        if last_loss <= self._limit * self._factor:
+    def keep(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot unless the loss is above the limit."""
+        if not self._above:
             self.sound = snapshot
 
     def ruined(self, step: int) -> bool:
         """Say whether a call that ends at this step has ruined the model."""
         above = step - self._sound_step
-        return above > 0 and above >= min(STEPS, (step - self._first_step) / 2)
+        return self._above and above >= min(STEPS, (step - self._first_step) / 2)

@@ -115,8 +115,8 @@ class Trainer:
         self._read_block(state.n_steps if block_step is None else block_step)
         start = time.perf_counter()
         self._snapshot = self.snapshot()
-        uniform = streams.seq_length * math.log(layout.vocab_size)
-        self._ruin = RuinWatch(uniform, state.n_steps, self._snapshot)
+        sizes = (streams.seq_length, layout.vocab_size)
+        self._ruin = RuinWatch(sizes, state.n_steps, state.smooth_loss, self._snapshot)
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
@@ -129,8 +129,11 @@ class Trainer:
 
     def _start_threads(self, stack: ExitStack) -> None:
         self._helpers = stack.enter_context(Helpers(self._most_threads - 1, self._train))
-        self.team.start(self.arrangement, self.network)
         self._process = os.getpid()
+        if self._helpers.count + 1 < self._most_threads:  # the system has refused some
+            self._most_threads = self._helpers.count + 1
+            self._adaptive = self._adaptive and AdaptiveThreads(self._most_threads)
+        self.use_threads(self._n_threads)
 
     def __exit__(self, *exception: object) -> None:
         try:
@@ -182,9 +185,10 @@ class Trainer:
             self._start_threads(self._stack)
         with self.state.gate.steps():
             self._advance(rates)
-        cursor, block_weights = self.cursor, self._block.loss_weights
+        block_weights = self._block.loss_weights
         heaviest = 1.0 if block_weights is None else float(block_weights.max())
-        self._ruin.see(cursor.n_steps, cursor.smooth_loss, cursor.last_loss, heaviest)
+        self._ruin.see(self.cursor.n_steps, self.cursor.smooth_loss, heaviest)
+        self._ruin.keep(self._snapshot)
 
     def _advance(self, rates: NDArray[np.float64]) -> None:
         start = time.perf_counter()
@@ -201,7 +205,6 @@ class Trainer:
         if snapshot and self.cursor.n_steps > snapshot.cursor.n_steps:
             self._snapshot, self._rates = snapshot, [rates]
             self._snapshot_at = _next_snapshot(start, taken)
-            self._ruin.keep(snapshot, self.cursor.last_loss)
         if self.cursor.diverged:
             self._return_to_last_good_state()
 

@@ -1,0 +1,211 @@
+"""A model file that is changed here and there, its checksum repaired: it loads and works, or is a ModelFileError."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+
+import numpy as np
+
+from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
+from crnn.model.stored_record import StoredRecord
+
+TEXT = "to be or not to be, that is the question. "
+DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "U8": "uint8", "I32": "int32", "I64": "int64"}
+NUMBERS = [0, 1, -1, 2, 3, 7, 255, 624, 625, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**62, 2**63 - 1, 2**63, 2**64, 2**128,
+           10**400, 0.5, -0.0, 1e308, -1e308, float("inf"), float("-inf"), float("nan"), 5e-324]  # fmt: skip
+VALUES = [*NUMBERS, None, True, False, "", "x", "\ud800", "rnn", "lstm", "adam", "bytes", "float64", [], {}, [1],
+          {"a": 1}, [[]] * 9, "9" * 99]  # fmt: skip
+
+_originals = {}
+
+
+def models():
+    """Return some small models of every kind."""
+    shared = {"hidden_size": 3, "seq_length": 5, "random_state": 0, "max_steps": 3}
+    yield CharRNN(**shared).fit(TEXT)
+    two = {"num_layers": 2, "optimizer": "adam", "batch_size": 2, "dtype": "float64"}
+    yield CharRNN(**shared, **two, cell="lstm").fit(TEXT.encode())
+    yield CharRNN(**shared, cell="gru", optimizer="rmsprop", min_count=2, dropout=0.2).fit(["anna", "bob", "eve"] * 3)
+    shared["random_state"] = np.random.Generator(np.random.MT19937(3))
+    with_records = CharRNN(**shared, validation_fraction=0.2).fit(TEXT)
+    with_records.history_[0]["note"] = "a"
+    yield with_records
+    shared["random_state"] = np.random.Generator(np.random.Philox(3))
+    yield CharRNN(**shared, cell="lstm").fit(TEXT)
+    shared["random_state"] = np.random.Generator(np.random.SFC64(3))
+    yield CharRNN(**shared).fit(TEXT)
+
+
+def originals(folder):
+    """Return the bytes of the files that are changed; of the first models also files of weights alone, and of runs."""
+    if not _originals:
+        from crnn.files import checkpoint
+
+        for i, model in enumerate(models()):
+            for training_state in (True, False)[: 2 if i < 3 else 1]:
+                path = folder / "original"
+                model.save(path, training_state=training_state)
+                _originals[i, training_state] = path.read_bytes()
+        run = StoredRecord({"epoch": 3, "order": [1, 2]}, {"seed": np.arange(3)})
+        state = model.__dict__["_learned"]
+        state.labels = StoredRecord({"classes": ["a", "b"]}, {"bias": np.zeros((2, 3), np.float32)})
+        checkpoint.write(state, model.get_params(), path, training_state=True, run=run, best=state)
+        _originals["run"] = path.read_bytes()
+    return list(_originals.values())
+
+
+def split(data):
+    (length,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def joined(metadata, documents, tensors, version):
+    """Return a file of these parts, with a true checksum."""
+    metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
+    metadata["format_version"] = str(version)
+    bodies = {name: (dtype, shape, data) for name, (dtype, shape, data) in tensors.items()}
+    for name, document in documents.items():
+        text = json.dumps(document).encode()
+        bodies[name] = "U8", [len(text)], text
+    digest = hashlib.sha256(json.dumps(sorted([key, value] for key, value in metadata.items())).encode())
+    for name in sorted(bodies):
+        dtype, shape, data = bodies[name]
+        digest.update(json.dumps([name, DTYPES.get(dtype, dtype), shape]).encode())
+        digest.update(data)
+    header, end = {"__metadata__": metadata | {"checksum": digest.hexdigest()}}, 0
+    for name, (dtype, shape, data) in bodies.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + len(data)]}
+        end += len(data)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in bodies.values())
+
+
+def parts(data):
+    """Take a file apart: metadata with documents parsed, documents that are tensors, and the other tensors."""
+    header, body = split(data)
+    metadata = header.pop("__metadata__")
+    del metadata["checksum"]
+    version = int(metadata.pop("format_version"))
+    metadata = {key: value if key == "format" else json.loads(value) for key, value in metadata.items()}
+    tensors = {name: [t["dtype"], t["shape"], body[slice(*t["data_offsets"])]] for name, t in header.items()}
+    own = [name for name in ("training", "best", "run", "labels") if name in tensors]
+    documents = {name: json.loads(tensors.pop(name)[2]) for name in own}
+    return metadata, documents, tensors, version
+
+
+def places(document, way=()):
+    """Yield the way to every value of a document."""
+    yield way
+    inner = dict(enumerate(document)) if isinstance(document, list) else document
+    for key, value in inner.items() if isinstance(inner, dict) else ():
+        yield from places(value, (*way, key))
+
+
+def change_document(rng, holder, name):
+    """Change, remove, add or double a value somewhere in a document."""
+    way = list(places(holder[name]))
+    way = way[rng.integers(len(way))]
+    value = VALUES[rng.integers(len(VALUES))]
+    if not way:
+        holder[name] = value
+        return
+    inner = holder[name]
+    for key in way[:-1]:
+        inner = inner[key]
+    kind = rng.integers(4)
+    if kind == 0:
+        del inner[way[-1]]
+    elif kind == 1 and isinstance(inner, dict):
+        inner[str(value)[:9]] = value
+    elif kind == 1:
+        inner.insert(int(rng.integers(len(inner) + 1)), value)
+    elif kind == 2 and isinstance(inner[way[-1]], int | float) and abs(inner[way[-1]]) < 1e15:
+        inner[way[-1]] += [-1, 1, 0.5, -0.5][rng.integers(4)]
+    else:
+        inner[way[-1]] = value
+
+
+def change_tensor(rng, tensors):
+    """Change numbers, shape, type, name or length of a tensor, or take it away, or exchange two."""
+    names = list(tensors)
+    name, other = names[rng.integers(len(names))], names[rng.integers(len(names))]
+    dtype, shape, data = tensors[name]
+    kind = rng.integers(8)
+    if kind <= 2 and data and len(data) % np.dtype(DTYPES[dtype]).itemsize == 0:
+        array = np.frombuffer(data, DTYPES[dtype]).copy()
+        special = [0, 1, -1, 3, 4, 255] if array.dtype.kind in "iu" else [0.0, -1.0, np.nan, np.inf, 1e38, 1e-45]
+        with np.errstate(all="ignore"):
+            array[rng.integers(len(array))] = np.array(special[rng.integers(6)]).astype(array.dtype)
+        tensors[name][2] = array.tobytes()
+    elif kind == 3:
+        tensors[name][1] = [*shape, 1] if rng.integers(2) else shape[::-1]
+    elif kind == 4:
+        tensors[name][0] = list(DTYPES)[rng.integers(len(DTYPES))]
+    elif kind == 5:
+        del tensors[name]
+    elif kind == 6:
+        tensors[["history.kinds", "gradient_rms", "run.x", "best.decoder.bias", "labels.", "\ud800", "a" * 300][
+            rng.integers(7)]] = tensors.pop(name)  # fmt: skip
+    else:
+        tensors[name], tensors[other] = tensors[other], tensors[name]
+
+
+def mutated(rng, data):
+    """Return a file with one to three changes; now and then with bytes changed anywhere."""
+    if rng.integers(20) == 0:
+        changed = bytearray(data)
+        for _ in range(rng.integers(1, 4)):
+            changed[rng.integers(len(changed))] = rng.integers(256)
+        return bytes(changed)
+    metadata, documents, tensors, version = parts(data)
+    for _ in range(rng.integers(1, 4)):
+        kind = rng.integers(10)
+        if kind < 4 and tensors:
+            change_tensor(rng, tensors)
+        elif kind < 7 and documents:
+            change_document(rng, documents, list(documents)[rng.integers(len(documents))])
+        elif kind < 9:
+            change_document(rng, metadata, list(metadata)[rng.integers(len(metadata))])
+        else:
+            version = [1, 2, 3, 4, 0, -1][rng.integers(6)]
+    return joined(metadata, documents, tensors, version)
+
+
+def case(i, folder):
+    """Load a changed file; what loads must work."""
+    rng = np.random.default_rng([7, i])
+    data = originals(folder)
+    path = folder / "changed"
+    path.write_bytes(mutated(rng, data[rng.integers(len(data))]))
+    try:
+        model = CharRNN.load(path)
+    except ModelFileError:
+        return None
+    except Exception as error:
+        return f"load raised {type(error).__name__}: {error}"
+    try:
+        return used(model, folder)
+    except Exception as error:
+        return f"a model that was loaded raised {type(error).__name__}: {error}"
+
+
+def used(model, folder):
+    """Sample, score, train and save a model that was loaded."""
+    text = model.vocabulary_.decode(range(len(model.vocabulary_.codes))) * 7
+    model.set_params(n_threads=1, callbacks=None, verbose=0)
+    try:
+        model.sample(5, random_state=0)
+        model.score([text] if model.vocabulary_.boundary is not None else text)
+        model.set_params(max_steps=2, max_seconds=None, batch_size=min(model.batch_size, 3), patience=None,
+                         seq_length=min(model.seq_length, 7), validation_fraction=0.0)  # fmt: skip
+        if model.vocabulary_.boundary is not None:
+            text = [text] * 3
+        model.partial_fit(text)
+    except (DivergenceError, InvalidInputError):
+        pass  # weights that are finite and absurd; settings that were changed so that the weights do not fit
+    model.save(folder / "again")
+    again = CharRNN.load(folder / "again")
+    same = all((a == again.params_[name]).all() for name, a in model.params_.items())
+    return None if same and again.n_steps_ == model.n_steps_ else "a model that was loaded and saved is another one"

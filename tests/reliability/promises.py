@@ -1,0 +1,47 @@
+"""The promises of docs/reliability.md, each with the function that tries it and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import flipped_bits
+import forks
+import hash_seeds
+import kills
+import many_threads
+import saves
+import signals
+import soak
+import write_faults
+from trials import Outcome, run_cases
+
+
+class Promise(NamedTuple):
+    """Something that is tried many times."""
+
+    text: str
+    run: Callable[..., Outcome]
+    count: int  # of the slow suite; of soak in seconds, of threads for each of them
+    short: int  # of the ordinary tests
+
+
+PROMISES = {
+    "kill": Promise("killed by kill -9 and resumed, training ends with the same bits", kills.run, 500, 3),
+    "interrupt": Promise("after Ctrl-C a model holds whole steps", signals.interrupts, 200, 3),
+    "terminate": Promise("SIGTERM and Ctrl-C end crnn train with a saved model", signals.terminations, 50, 2),
+    "faults": Promise("a full or broken disk leaves the old file or the new one", write_faults.run, 10**6, 12),
+    "mutations": Promise("a crafted file works or is refused", partial(run_cases, "mutated_files"), 200_000, 30),
+    "bits": Promise("a model file with any bit changed is refused", flipped_bits.run, 10**6, 100),
+    "saves": Promise("a file saved during training is of one step", saves.run, 400, 4),
+    "texts": Promise("any text is learned, scored and saved", partial(run_cases, "random_texts"), 100_000, 30),
+    "divergence": Promise(
+        "training that goes wrong leaves finite weights and says so",
+        partial(run_cases, "divergent_settings"), 15_000, 10,
+    ),
+    "threads": Promise("8 threads get what one gets, each as often", many_threads.run, 10_000, 10),
+    "forks": Promise("a child forked during training trains its copy", forks.run, 200, 2),
+    "hashes": Promise("hash seeds change nothing", hash_seeds.run, 14, 2),
+    "soak": Promise("memory, descriptors and threads stay flat, in cycles", soak.run, 3600, 2),
+}  # fmt: skip

@@ -1,0 +1,19 @@
+"""The promises of docs/reliability.md, tried a few times; ``python tools/reliability.py`` tries them by thousands."""
+
+import os
+import sys
+
+import pytest
+from promises import PROMISES
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes and signals as Linux has them")
+SLOW = {"terminate", "hashes", "soak"}  # processes that start Python anew, and time
+
+
+@linux
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in PROMISES])
+def test_promise(name):
+    promise = PROMISES[name]
+    outcome = promise.run(promise.short, seed=int(os.environ.get("CRNN_SEED", "0")))
+    assert outcome.tries
+    assert outcome.failures == []

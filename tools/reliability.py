@@ -1,0 +1,50 @@
+"""Tries the promises of docs/reliability.md and prints a table: promise, tries, failures.
+
+    python tools/reliability.py                     all of them, as often as the issue of reliability asks: hours
+    python tools/reliability.py --share 0.01        a hundredth of that
+    python tools/reliability.py kill mutations --count 1000
+
+It runs what is installed, or the checkout if PYTHONPATH names its src. The exit code is 1 if anything failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from pathlib import Path
+
+SHOWN = 5  # failures of a promise
+
+
+def main() -> int:
+    """Try what was asked for; return the exit code."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "reliability"))
+    promises = importlib.import_module("promises").PROMISES
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="PROMISE", help=f"which ones: {', '.join(promises)} (default: all)")
+    parser.add_argument("--count", type=int, help="how often each is tried")
+    parser.add_argument("--share", type=float, default=1.0, help="of the usual counts (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments and changes (default: 0)")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - promises.keys():
+        parser.error(f"there is no promise {min(unknown)!r}")
+    failed = False
+    print(f"| {'promise':<66} | {'tries':>22} | failures | seconds |", flush=True)
+    print(f"|{'-' * 68}|{'-' * 23}:|---------:|--------:|", flush=True)
+    for name in arguments.names or promises:
+        promise = promises[name]
+        count = arguments.count or max(promise.short, round(promise.count * arguments.share))
+        start = time.monotonic()
+        outcome = promise.run(count, seed=arguments.seed)
+        seconds, tries = time.monotonic() - start, f"{outcome.tries:,}"
+        print(f"| {promise.text:<66} | {tries:>22} | {len(outcome.failures):>8} | {seconds:>7.0f} |", flush=True)
+        for failure in outcome.failures[:SHOWN]:
+            print(f"  {name}: {failure}", file=sys.stderr, flush=True)
+        failed |= bool(outcome.failures) or not outcome.tries
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
