@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import stat
-import tempfile
 
 __all__ = ["check_writable"]
 
@@ -34,6 +33,8 @@ def check_writable(path: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
     if mode is None or stat.S_ISREG(mode):  # a new file is made beside it; /dev/null is written to
         try:
+            import tempfile  # here, since `import crnn` shall cost little
+
             with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
                 pass
         except OSError as error:
