@@ -23,7 +23,6 @@ extensions = [
     "command_help",
 ]
 exclude_patterns = ["extensions"]
-executed_pages_need = {"export": ["torch", "onnx", "onnxruntime"], "tasks": ["sklearn"]}
 
 # Markdown as it is on GitHub: anchors of headings, links to files.
 myst_heading_anchors = 4

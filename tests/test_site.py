@@ -105,6 +105,11 @@ def test_a_block_that_fails_is_named(tmp_path, extension, monkeypatch):
     assert "ZeroDivisionError" in extension("executed_pages").run(tmp_path / "page.md", tmp_path)
 
 
+def test_what_a_page_needs_and_lacks(extension):
+    page = "```python\nimport os.path\nfrom no_such import x\nif 1:\n    import nor_this.part as y\n```\n"
+    assert extension("executed_pages").missing_packages(page) == ["no_such", "nor_this"]
+
+
 def test_pages_that_the_front_page_forgets_are_listed(extension):
     pages = {"sampling", "recipes/names", "tuning", "reference/plot"}
     listed = extension("listed_pages").with_others("sampling\nrecipes/*\n(others)\nreference/*", pages)

@@ -68,8 +68,12 @@ def faults(site: Path) -> list[str]:
 def sphinx(builder: str, output: Path) -> int:
     """Run Sphinx on the documentation."""
     command = [sys.executable, "-m", "sphinx", "-b", builder, "-W", "--keep-going", "-q", "-d"]
-    cache = output.with_name(f".{output.name}-doctrees")
-    return subprocess.run([*command, str(cache), str(ROOT / "docs"), str(output)], check=False).returncode
+    return subprocess.run([*command, str(cache_of(output)), str(ROOT / "docs"), str(output)], check=False).returncode
+
+
+def cache_of(output: Path) -> Path:
+    """Return the folder beside the site in which Sphinx keeps the pages that it has read."""
+    return output.with_name(f".{output.name}-pages")
 
 
 def main() -> int:
@@ -83,7 +87,8 @@ def main() -> int:
     if arguments.external:
         return sphinx("linkcheck", site.with_name(f"{site.name}-links"))
     if not arguments.keep:
-        shutil.rmtree(site, ignore_errors=True)
+        for folder in (site, cache_of(site)):  # what a page leaves behind is made when it is read
+            shutil.rmtree(folder, ignore_errors=True)
     if sphinx("html", site):
         return 1
     found = faults(site)

@@ -33,10 +33,10 @@ def documentation() -> str:
 
 
 def trained(text: str, cell: str, steps: int, **parameters: Any) -> CharRNN:
-    """Return a network of 128 units after some steps of training on one thread, and print how long that took."""
+    """Return a network of 128 units after some steps of training, and print how long that took."""
     model = CharRNN(
         128, cell=cell, max_steps=steps, optimizer="adam", schedule="cosine", warmup=0.02, clip=None, clip_norm=1.0,
-        n_threads=1, random_state=0,
+        random_state=0,
     )  # fmt: skip
     start = time.perf_counter()
     model.set_params(**parameters).fit(text)

@@ -1,11 +1,13 @@
 """Sphinx extension: a page's blocks of Python run when the site is built, and their results stand below them.
 
 Results are what a block prints, the pictures that it draws with matplotlib and the HTML pages that it writes. Where the
-page itself says what a block prints, and not merely what is similar, anything else is a warning.
+page itself says what a block prints, and not merely what is similar, anything else is a warning. A page that needs a
+package that is not there is shown as it is written.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
@@ -14,7 +16,7 @@ import sys
 from html import escape
 from pathlib import Path
 
-from python_blocks import BLOCK
+from python_blocks import BLOCK, python_blocks
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
@@ -25,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the extension."""
-    app.add_config_value("executed_pages_need", {}, "env", (dict,))  # packages without which a page is shown as it is
     app.connect("source-read", execute)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -34,9 +35,8 @@ def execute(app: Sphinx, docname: str, source: list[str]) -> None:
     """Run the page and put the results into its source."""
     if app.builder.format != "html" or app.builder.name == "linkcheck" or not BLOCK.search(source[0]):
         return
-    missing = [name for name in app.config.executed_pages_need.get(docname, ()) if not importlib.util.find_spec(name)]
-    if missing:
-        logger.info("%s is shown as it is written: there is no %s", docname, ", ".join(missing))
+    if missing := missing_packages(source[0]):
+        print(f"{docname} is shown as it is written: there is no {', '.join(missing)}", file=sys.stderr)
         return
     folder = Path(app.outdir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +45,18 @@ def execute(app: Sphinx, docname: str, source: list[str]) -> None:
         logger.warning("a block fails:\n%s", results, location=docname)
         return
     source[0] = filled(source[0], results, docname)
+
+
+def missing_packages(text: str) -> list[str]:
+    """Return the packages that the blocks of a page import and that are not installed."""
+    trees = [ast.walk(ast.parse(block.source)) for block in python_blocks(text)]
+    found = set[str]()
+    for node in (node for tree in trees for node in tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return sorted(name for name in {name.partition(".")[0] for name in found} if not importlib.util.find_spec(name))
 
 
 def run(page: Path, folder: Path) -> list[dict] | str:
