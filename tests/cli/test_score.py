@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -103,6 +104,65 @@ def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
             out, err = capsys.readouterr()
             assert out == "".join(f"{score:.6f}\n" for score in expected)
             assert err == ""
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("limit", [0, 3, 9])
+def test_score_of_long_lines(folder, capsys, monkeypatch, limit, end):
+    """Each piece by piece, with the scores that they have as a whole."""
+    monkeypatch.setattr(command_files, "LINES_SIZE", 2)
+    monkeypatch.setattr(command_files, "LONG_LINE", limit)
+    model = CharRNN.load("model.crnn")
+    for options, expected in {
+        (): model.score_samples(LINES),
+        ("--normalize", "char"): model.score_samples(LINES, normalize="char"),
+    }.items():
+        for last in (b"", end):
+            (folder / "lines.txt").write_bytes(end.join(line.encode() for line in LINES) + last)
+            assert cli.main(["score", "model.crnn", "--lines", "lines.txt", *options]) == 0
+            assert capsys.readouterr().out == "".join(f"{score:.6f}\n" for score in expected)
+
+
+def test_score_of_long_documents(folder, capsys, monkeypatch):
+    monkeypatch.setattr(command_files, "LINES_SIZE", 2)
+    monkeypatch.setattr(command_files, "LONG_LINE", 4)
+    CharRNN(5, max_steps=9, random_state=0).fit(["to be", "or not na\u00efve"]).save("documents.crnn")
+    names = ["to be", "or", "na\u00efve to be or", "to"]
+    (folder / "lines").write_text("\n".join(names), encoding="utf-8")
+    for options in ([], ["--normalize", "char"]):
+        assert cli.main(["score", "documents.crnn", "--lines", "lines", *options]) == 0
+        expected = CharRNN.load("documents.crnn").score_samples(names, normalize="char" if options else None)
+        assert capsys.readouterr().out == "".join(f"{score:.6f}\n" for score in expected)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"to be or not\nto be \xff\n", "line 2 is not UTF-8"),
+        (b"to be or not\nto be or Z\n", "line 2: holds 'Z'"),
+        (b"to be or not\nto\nbe\nZ\n", "line 4 holds 'Z'"),
+    ],
+)
+def test_score_of_bad_long_lines(folder, capsys, monkeypatch, data, message):
+    monkeypatch.setattr(command_files, "LINES_SIZE", 2)
+    monkeypatch.setattr(command_files, "LONG_LINE", 5)
+    (folder / "lines").write_bytes(data)
+    assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1  # after the scores of the lines before
+    assert message in capsys.readouterr().err
+
+
+def test_a_long_line_is_not_held(folder, capsys, monkeypatch):
+    monkeypatch.setattr(command_files, "LINES_SIZE", 1 << 14)
+    monkeypatch.setattr(command_files, "LONG_LINE", 1 << 17)
+    CharRNN(2, max_steps=0, random_state=0).fit("ab").save("small.crnn")
+    (folder / "lines").write_bytes(b"ab" * 1_000_000)
+    cli.main(["score", "small.crnn", "--lines", "lines"])  # what a first call imports is there
+    tracemalloc.start()
+    try:
+        assert cli.main(["score", "small.crnn", "--lines", "lines"]) == 0
+        assert tracemalloc.get_traced_memory()[1] < 1_500_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_score_of_lines_of_bytes(folder, capsys):

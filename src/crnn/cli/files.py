@@ -17,6 +17,7 @@ from ..files.writable import check_writable as check_file_writable
 from ..text.file_sources import IN_MEMORY
 from ..text.lines import Lines
 from ..text.text_file import TextFile
+from .long_line import LongLine
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -26,6 +27,7 @@ __all__ = ["STANDARD", "check_writable", "load", "model_path", "one_or_more", "r
 
 STANDARD = "-"  # standard input or output, in place of a path
 LINES_SIZE = 1 << 18  # bytes of lines read at a time, at most
+LONG_LINE = 1 << 22  # bytes of a line that is not held in memory
 
 
 def one_or_more(paths: str | Sequence[str]) -> list[str]:
@@ -121,7 +123,7 @@ def read_documents(path: str | Sequence[str], *, as_bytes: bool) -> list[str] | 
         raise
 
 
-def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any]]:
+def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any] | LongLine]:
     r"""Yield the lines of a text in batches, each as soon as it has come through a pipe.
 
     Parameters
@@ -131,8 +133,9 @@ def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any]]:
 
     Returns
     -------
-    iterator of lists of str or of bytes
-        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none.
+    iterator of lists of str or of bytes, or of a LongLine
+        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none. A line that is longer than
+        `LONG_LINE` comes alone and has to be read before the next.
 
     Raises
     ------
@@ -149,13 +152,20 @@ def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any]]:
     """
     with contextlib.nullcontext(_standard_input()) if path == STANDARD else open(path, "rb") as file:
         pieces, count = list[bytes](), 0  # pieces of a line that has not ended, lines before it
-        while data := file.read1(LINES_SIZE):
+        data = file.read1(LINES_SIZE)
+        while data:
             *whole, rest = data.split(b"\n")
             if whole:
                 whole[0] = b"".join([*pieces, whole[0]])
                 yield _lines(whole, count, as_bytes)
                 pieces, count = [], count + len(whole)
             pieces.append(rest)
+            data = b""
+            if len(pieces) * LINES_SIZE > LONG_LINE and sum(map(len, pieces)) > LONG_LINE:
+                line = LongLine(pieces, file, count + 1, as_bytes=as_bytes, size=LINES_SIZE)
+                yield line
+                data, pieces, count = line.finish(), [], count + 1
+            data = data or file.read1(LINES_SIZE)
         if last := b"".join(pieces):
             yield _lines([last], count, as_bytes)
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import shutil
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..char_rnn import CharRNN
+from ..errors import InvalidInputError
 from ..text.sources import text_source
 from .arguments import add_model, refuse_two_standard_inputs
 from .colouring import coloured, marked, takes_colours
 from .files import load, read_lines, read_text
+from .long_line import LongLine
 from .output import table, write
 
 __all__ = ["add_arguments", "run"]
@@ -80,8 +88,32 @@ def _show(model: CharRNN, text: str | bytes) -> None:
 def _score_lines(arguments: argparse.Namespace, model: CharRNN, as_bytes: bool) -> int:
     """Write the log-probabilities of lines as soon as they have been read."""
     unit = math.log(2) if arguments.bits else 1.0
-    lines = read_lines(arguments.file, as_bytes=as_bytes)
-    for scores in model.score_batches(lines, normalize=arguments.normalize):
+    for scores in _scores(model, read_lines(arguments.file, as_bytes=as_bytes), arguments.normalize):
         write("".join(f"{score:.6f}\n" for score in (scores / unit).tolist()))
         sys.stdout.flush()
     return 0
+
+
+def _scores(
+    model: CharRNN, lines: Iterable[list[Any] | LongLine], normalize: str | None
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the log-probabilities of lines, in batches; of a long line as soon as it has been read."""
+    done = 0
+    for _, group in groupby(lines, type):
+        batches: Iterator[Any] = iter(group)
+        first = next(batches)
+        if isinstance(first, LongLine):
+            for line in chain([first], batches):
+                done += 1
+                yield np.array([line.score(model, normalize)])
+            continue
+        try:
+            before = done
+            for scores in model.score_batches(chain([first], batches), normalize=normalize):
+                done += len(scores)
+                yield scores
+        except InvalidInputError as error:  # of texts counted from the last long line on
+            number = re.match(r"texts\[(\d+)\]", str(error))
+            if number is None or not before:
+                raise
+            raise InvalidInputError(f"texts[{int(number[1]) + before}]{str(error)[number.end() :]}") from error

@@ -72,7 +72,7 @@ def read_header(stream: BinaryIO, size: int) -> Header:
         raise ModelFileError(f"it is too short ({size} bytes)")
     (length,) = struct.unpack("<Q", _read(stream, 8))
     if length > size - 8:
-        raise ModelFileError("its header is longer than the file")
+        raise ModelFileError("it is not a whole safetensors file: its header is longer than the file")
     if length > MAX_HEADER:
         raise ModelFileError(f"its header has {length} bytes, more than a model needs")
     text, codes = without_codes(bytes(_read(stream, length)))
