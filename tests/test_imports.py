@@ -27,7 +27,7 @@ LAYERS = [
     ["files"],
     ["export"],
     ["resumable_training"],
-    ["char_rnn", "build_info"],
+    ["char_rnn", "classifier", "build_info"],
     ["reference"],
     ["plot"],
     ["report"],

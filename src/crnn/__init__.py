@@ -10,6 +10,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .build_info import show_config
     from .char_rnn import CharRNN
+    from .classifier import CharRNNClassifier
     from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
     from .text.lines import Lines
     from .text.special import BOUNDARY, UNKNOWN
@@ -19,6 +20,7 @@ __all__ = [
     "BOUNDARY",
     "UNKNOWN",
     "CharRNN",
+    "CharRNNClassifier",
     "DivergenceError",
     "InvalidInputError",
     "Lines",
@@ -34,6 +36,7 @@ _HOMES = {
     "BOUNDARY": "text.special",
     "UNKNOWN": "text.special",
     "CharRNN": "char_rnn",
+    "CharRNNClassifier": "classifier",
     "DivergenceError": "errors",
     "InvalidInputError": "errors",
     "Lines": "text.lines",

@@ -1,0 +1,72 @@
+"""Does `benchmarks.classify` measure what it says? Its figures are that command's to print."""
+
+import random
+
+import numpy as np
+import pytest
+
+from benchmarks import classify, labelled_texts
+from benchmarks.conftest import needs
+
+
+def made_up():
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice([*"aeiou"] if i % 2 else [*"bcdfg"], 6)) for i in range(300)]
+    return texts, ["ordinary" if i % 2 else "consonants" for i in range(300)]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setitem(classify.DATA, "domains", made_up)
+    monkeypatch.setitem(classify.EPOCHS, "domains", 3)
+
+
+def test_the_table_has_every_contender(small):
+    needs("torch")
+    rows = classify.compare("domains", 2)
+    assert len(rows) == 5
+    for row in rows[2:]:
+        accuracy, auc = map(float, row.split("|")[2:4])
+        assert accuracy > 95
+        assert auc > 95
+
+
+def test_tuning_takes_the_most_accurate(small):
+    found, seconds = classify.tune("domains", [(1, 1.0, True), (3, 1.0, True)])
+    assert found == (1, 1.0, True)  # the first of equally good ones
+    assert seconds > 0
+
+
+def test_wrong_probabilities_are_found():
+    with pytest.raises(AssertionError):
+        classify.check(np.array([[0.5, 0.4]]), 1, 2)
+
+
+@pytest.mark.parametrize("kind", ["arithmetic", "hash", "hexadecimal", "letters and digits", "pronounceable"])
+def test_generators_make_domains(kind):
+    domains = labelled_texts.KINDS[kind](random.Random(0))
+    found = [next(domains) for _ in range(500)]
+    assert all(domain.isalnum() and domain == domain.lower() for domain in found)
+    assert len(set(found)) > 480
+    again = labelled_texts.KINDS[kind](random.Random(0))
+    assert [next(again) for _ in range(500)] == found
+
+
+def test_the_low_bits_of_the_arithmetic_generator_alternate():
+    domain = next(labelled_texts.KINDS["arithmetic"](random.Random(0)))
+    parity = [labelled_texts.LETTERS.index(letter) % 2 for letter in domain]
+    assert set(np.diff(parity).tolist()) == {-1, 1}
+
+
+def test_texts_have_one_label_each_and_differ(monkeypatch):
+    pytest.importorskip("faker")
+    pytest.importorskip("wordfreq")
+    monkeypatch.setattr(labelled_texts, "DRAWS", 100)
+    labelled_texts.surnames.cache_clear()
+    texts, labels = labelled_texts.domains(300, 40)
+    assert len(set(texts)) == len(texts) == len(labels) == 300 + 8 * 40
+    assert len(set(labels)) == 9
+    names, countries = labelled_texts.surnames()
+    assert len(set(zip(names, countries, strict=True))) == len(names)
+    assert len(set(countries)) == 18
+    labelled_texts.surnames.cache_clear()

@@ -1,0 +1,127 @@
+"""ClassifierFile: a classifier to a model file and back.
+
+The file is that of the first direction's model with labels, and loads as such. Its record ``labels`` holds the rest:
+the second network, the prior, and the parameters that only a classifier has.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelFileError
+from ..model.layout import Layout
+from ..model.state import ModelState
+from ..model.stored_record import StoredRecord
+from . import checkpoint
+
+__all__ = ["StoredClassifier", "read", "write"]
+
+Array = NDArray[Any]
+Path = str | os.PathLike[str]
+
+DIRECTIONS = ("forward", "backward")
+
+
+class StoredClassifier(NamedTuple):
+    """What a file holds of a classifier."""
+
+    networks: dict[str, ModelState]
+    prior: Array
+    parameters: dict[str, Any]  # of the networks
+    own: dict[str, Any]  # the other ones
+
+
+def write(
+    networks: Mapping[str, ModelState], prior: Array, parameters: Mapping[str, Any], own: Mapping[str, Any],
+    path: Path,
+) -> None:  # fmt: skip
+    """Write a classifier to a file.
+
+    Parameters
+    ----------
+    networks : dict of str to ModelState
+        By direction.
+    prior : array of shape (K,)
+    parameters, own : dict
+        Those of `CharRNN`, and the others.
+    path : str or os.PathLike
+    """
+    directions = list(networks)
+    first, *others = networks.values()
+    tensors: dict[str, Array] = {"prior": prior}
+    for state in others:
+        tensors |= {f"second.{name}": array for name, array in state.layout.torch_named(state.params).items()}
+    class_weight = own["class_weight"]
+    values = {**own, "directions": directions}
+    values["class_weight"] = class_weight if not isinstance(class_weight, Mapping) else [*class_weight.items()]
+    state = first.copy()
+    state.labels = StoredRecord(values, tensors)
+    checkpoint.write(state, parameters, path, training_state=False)
+
+
+def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
+    """Return a classifier from a file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or holds no classifier.
+    """
+    parameters, state = checkpoint.read(path, defaults)
+    record = state.labels
+    shown = os.fsdecode(path)
+    if record is None or "directions" not in record.values:
+        raise ModelFileError(f"model file {shown!r}: it holds no classifier; load it with CharRNN.load")
+    own, tensors, state.labels = dict(record.values), record.tensors, None
+    directions, prior = own.pop("directions"), _prior(tensors, len(state.vocabulary.labels))
+    known = directions in ([*DIRECTIONS], ["forward"], ["backward"])
+    if not known or prior is None or not _are_parameters(own):
+        raise ModelFileError(f"model file {shown!r}: its classifier is damaged; restore it from a copy, or train again")
+    networks = {directions[0]: state}
+    if len(directions) == 2:
+        second = state.copy()
+        second.params = _params(state.layout, tensors, shown)
+        networks["backward"] = second
+    weights = own["class_weight"]
+    own["class_weight"] = dict(weights) if isinstance(weights, list) else weights
+    return StoredClassifier(networks, prior, parameters, {**own, "directions": _name(directions)})
+
+
+def _are_parameters(own: Mapping[str, Any]) -> bool:
+    """Say whether values from a file are the parameters that only a classifier has."""
+    if own.keys() != {"class_weight", "epochs"}:
+        return False
+    weights, epochs = own["class_weight"], own["epochs"]
+    pairs = isinstance(weights, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[0], list | dict) for pair in weights
+    )
+    return (weights in (None, "balanced") or pairs) and (epochs is None or type(epochs) is int)
+
+
+def _name(directions: list[str]) -> str:
+    return "both" if len(directions) == 2 else directions[0]
+
+
+def _prior(tensors: Mapping[str, Array], n_labels: int) -> Array | None:
+    prior = tensors.get("prior")
+    if prior is None or prior.shape != (n_labels,) or prior.dtype != np.float64 or n_labels < 2:
+        return None
+    if not (np.isfinite(prior).all() and (prior >= 0).all() and prior.sum() > 0):
+        return None
+    return prior
+
+
+def _params(layout: Layout, tensors: Mapping[str, Array], shown: str) -> Array:
+    """Return the weights of the second network."""
+    params = layout.zeros()
+    for name, view in layout.torch_named(params).items():
+        array = tensors.get(f"second.{name}")
+        if array is None or array.shape != view.shape or array.dtype != view.dtype or not np.isfinite(array).all():
+            raise ModelFileError(f"model file {shown!r}: its second network has no {name}; restore it from a copy")
+        view[...] = array
+    return params

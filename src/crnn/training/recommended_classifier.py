@@ -1,0 +1,84 @@
+"""Which classifier, and how trained, makes the most of labelled texts in a given time.
+
+The choices follow measurements, recorded in ``docs/measurements.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .recommended import OPERATIONS, TYPICAL_SYMBOLS
+
+BATCH_SIZE, SEQ_LENGTH = 32, 24
+EPOCHS, MAX_EPOCHS = 8, 12  # for which a size is chosen, and more than which were worse
+MIN_STEPS = 400  # of few texts
+LSTM_GATES = 4
+
+
+class Size(NamedTuple):
+    """Units of a network, and what they need."""
+
+    hidden_size: int
+    learning_rate: float
+    dropout: float
+    init_scale: float
+
+
+SIZES = (
+    Size(64, 0.04, 0.1, 0.2),
+    Size(96, 0.03, 0.2, 0.2),
+    Size(128, 0.03, 0.3, 0.2),
+    Size(192, 0.025, 0.4, 0.15),
+    Size(256, 0.02, 0.5, 0.15),
+)
+MIN_SYMBOLS = {192: 1_000_000, 256: 4_000_000}  # of the texts; fewer are learned better by 128 units
+
+
+def recommend(n_symbols: int, seconds: float, *, speed: float, n_directions: int = 2) -> dict[str, Any]:
+    """Return constructor parameters for labelled texts and a time.
+
+    Parameters
+    ----------
+    n_symbols : int
+        Of all texts, with an end and a label of each.
+    seconds : float
+        Time that training may take.
+    speed : float
+        Operations per second: see `recommended.measured_speed`.
+    n_directions : int, default=2
+
+    Examples
+    --------
+    >>> few, more = (recommend(200_000, seconds, speed=1e11) for seconds in (5.0, 20.0))
+    >>> few["hidden_size"], more["hidden_size"], more["max_steps"]
+    (64, 128, 3125)
+    """
+    affordable = seconds * speed / (OPERATIONS * n_symbols * n_directions)  # weights times epochs
+    sizes = [size for size in SIZES if n_symbols >= MIN_SYMBOLS.get(size.hidden_size, 0)]
+    fitting = [size for size in sizes if _weights(size.hidden_size) * EPOCHS <= affordable]
+    size = (fitting or sizes[:1])[-1]
+    batch_size = max(1, min(BATCH_SIZE, n_symbols // (2 * SEQ_LENGTH)))
+    return {
+        **size._asdict(),
+        "batch_size": batch_size,
+        "max_steps": max(MIN_STEPS, round(MAX_EPOCHS * n_symbols / (batch_size * SEQ_LENGTH))),
+        "max_seconds": seconds,
+    }
+
+
+def _weights(hidden_size: int) -> int:
+    return LSTM_GATES * hidden_size**2 + hidden_size * TYPICAL_SYMBOLS
+
+
+def described(parameters: dict[str, Any], speed: float) -> str:
+    """Return a recommendation as one line of text.
+
+    Examples
+    --------
+    >>> print(described(recommend(200_000, 20.0, speed=1e11), 1e11))
+    lstm of 128 units in each direction, 32 streams of 24 characters a step, for 20 s or 3125 steps at 100 GFLOP/s
+    """
+    return (
+        "lstm of {hidden_size} units in each direction, {batch_size} streams of 24 characters a step, for "
+        "{max_seconds:g} s or {max_steps} steps at {gflops:.0f} GFLOP/s"
+    ).format(**parameters, gflops=speed / 1e9)

@@ -1,0 +1,246 @@
+"""CharRNNClassifier: prediction by Bayes' rule in both directions, scikit-learn's conventions, files."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils import estimator_checks
+from sklearn.utils.validation import check_is_fitted
+
+from crnn import CharRNN, CharRNNClassifier, InvalidInputError, ModelFileError, NotFittedError
+
+X = ["anna", "hannah", "eva", "bob", "otto", "rob", "", "tim"] * 3
+Y = ["f", "f", "f", "m", "m", "m", "x", "m"] * 3
+
+
+def small(**parameters):
+    usual = {"hidden_size": 7, "batch_size": 3, "max_steps": 60, "dtype": "float64", "random_state": 0}
+    return CharRNNClassifier(**{**usual, **parameters})
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small().fit(X, Y)
+
+
+def language_model(reverse=False):
+    """Return the model of one direction, as CharRNN trains it."""
+    defaults = {
+        name: value for name, value in small().get_params().items() if name not in ("class_weight", "directions")
+    }
+    texts = [text[::-1] for text in X] if reverse else X
+    return CharRNN(**{**defaults, "epochs": 1}).fit(texts, labels=Y)
+
+
+def test_the_probabilities_are_those_of_bayes_rule(model):
+    new = ["hanna", "bobby", ""]
+    forward, backward = language_model(), language_model(reverse=True)
+    prior = np.log([9 / 24, 12 / 24, 3 / 24])
+    joint = np.array([
+        [
+            (forward.score_samples([text], labels=k)[0] + backward.score_samples([text[::-1]], labels=k)[0]) / 2
+            for k in "fmx"
+        ]
+        for text in new
+    ]) + prior
+    expected = joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_log_proba(new), expected, rtol=1e-9)
+    np.testing.assert_allclose(model.predict_proba(new), np.exp(expected), rtol=1e-9)
+    assert model.predict(new).tolist() == [["f", "m", "x"][k] for k in expected.argmax(axis=1)]
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_one_direction(direction):
+    one = small(directions=direction).fit(X, Y)
+    told = language_model(reverse=direction == "backward")
+    scores = [told.score_samples(["anna" if direction == "forward" else "anna"[::-1]], labels=k)[0] for k in "fmx"]
+    joint = scores + np.log([9 / 24, 12 / 24, 3 / 24])
+    np.testing.assert_allclose(one.predict_log_proba(["anna"])[0], joint - np.logaddexp.reduce(joint), rtol=1e-9)
+    assert one.n_steps_ == 60
+
+
+def test_it_learns():
+    model = small(hidden_size=16, max_steps=300).fit(X, Y)
+    assert model.score(X, Y) == 1
+    assert model.predict_proba(X).max(axis=1).min() > 0.6
+
+
+def test_what_is_learned(model):
+    assert model.classes_.tolist() == ["f", "m", "x"]
+    assert model.vocabulary_.labels == ("f", "m", "x")
+    assert model.n_steps_ == 120
+    assert {record["direction"] for record in model.history_} == {"forward", "backward"}
+    html = model._repr_html_()
+    assert "3 classes" in html
+    assert "<svg" in html
+
+
+def test_class_weights_change_the_prior(model):
+    new, plain = ["hanna", "bobby", "q"], model.predict_log_proba(["hanna", "bobby", "q"])
+    for weight, factors in (("balanced", [24 / 9, 2, 8]), ({"x": 5.0}, [1, 1, 5]), ({"x": 0}, [1, 1, 0])):
+        weighted = small(class_weight=weight).fit(X, Y).predict_proba(new)
+        expected = np.exp(plain) * factors
+        np.testing.assert_allclose(weighted, expected / expected.sum(axis=1, keepdims=True), rtol=1e-9)
+
+
+def test_weights_of_texts_count_in_the_loss_and_in_the_prior():
+    alone = small(max_steps=20).fit(X[:8], Y[:8])
+    assert (small(max_steps=20).fit(X[:8], Y[:8], [1.0] * 8).predict_proba(X) == alone.predict_proba(X)).all()
+    weighted = small(max_steps=20).fit(X[:8], Y[:8], [0, 0, 1, 1, 0, 0, 0, 0])
+    np.testing.assert_allclose(weighted.predict_proba(["eva"])[0, 2], 0.0)
+    assert model_differs(weighted, alone)
+
+
+def model_differs(one, other):
+    return bool((one.predict_log_proba(["bob"])[:, :2] != other.predict_log_proba(["bob"])[:, :2]).any())
+
+
+def test_texts_do_not_depend_on_one_another(model):
+    together = model.predict_log_proba(X)
+    assert (together == np.concatenate([model.predict_log_proba([text]) for text in X])).all()
+    assert (model.predict_log_proba(iter(X)) == together).all()
+    assert model.predict_proba([]).shape == (0, 3)
+
+
+def test_unknown_characters_are_read(model):
+    assert np.isfinite(model.predict_log_proba(["ü€𝄞"])).all()
+    with pytest.raises(InvalidInputError, match=r"X\[1\] holds 'q'"):
+        small(min_count=1, max_steps=1).fit(X, Y).predict(["anna", "q"])
+
+
+@pytest.mark.parametrize("y", [[0, 1], [True, False], [0.5, 2.5], np.array(["b", "a"], object)])
+def test_labels_of_any_kind(y, tmp_path):
+    model = small(max_steps=1).fit(["ab", "b"], y)
+    assert model.classes_.tolist() == sorted(y)
+    assert model.predict(["ab"])[0] in list(y)
+    model.save(tmp_path / "m.crnn")
+    assert CharRNNClassifier.load(tmp_path / "m.crnn").classes_.tolist() == sorted(y)
+
+
+def test_bytes():
+    model = small().fit([b"ab", b"ba", b"xy"] * 5, [1, 1, 2] * 5)
+    assert model.predict([b"ab", b"yx"]).shape == (2,)
+
+
+@pytest.mark.parametrize("directions", ["both", "backward"])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {"f": 2.0}])
+def test_file_pickle_and_clone(tmp_path, directions, class_weight):
+    model = small(max_steps=5, directions=directions, class_weight=class_weight).fit(X, Y)
+    model.save(tmp_path / "m.crnn")
+    loaded = CharRNNClassifier.load(tmp_path / "m.crnn")
+    for again in (loaded, pickle.loads(pickle.dumps(model))):
+        assert repr(again) == repr(model)
+        assert (again.predict_log_proba(X) == model.predict_log_proba(X)).all()
+    loaded.save(tmp_path / "again.crnn")
+    assert (tmp_path / "again.crnn").read_bytes() == (tmp_path / "m.crnn").read_bytes()
+    assert CharRNN.load(tmp_path / "m.crnn").labels_.tolist() == ["f", "m", "x"]
+    assert not hasattr(clone(model), "classes_")
+
+
+def test_epochs_that_are_not_given(tmp_path):
+    model = small(max_steps=None, batch_size=8, hidden_size=2)
+    model.fit(X, Y)
+    assert 2 * 400 <= model.n_steps_ < 2 * 450
+    model.save(tmp_path / "m.crnn")
+    assert CharRNNClassifier.load(tmp_path / "m.crnn").epochs is None
+
+
+def test_a_model_is_no_classifier(tmp_path):
+    CharRNN(5, max_steps=1, random_state=0).fit(X, labels=Y).save(tmp_path / "m.crnn")
+    with pytest.raises(ModelFileError, match=r"it holds no classifier; load it with CharRNN.load"):
+        CharRNNClassifier.load(tmp_path / "m.crnn")
+
+
+def test_time_is_shared_by_the_directions():
+    model = small(max_steps=None, max_seconds=0.4).fit(X, Y)
+    first = [record for record in model.history_ if record["direction"] == "forward"]
+    assert first[-1]["seconds"] < 0.3
+
+
+def test_validation_is_drawn_from_all_classes():
+    model = small(validation_fraction=0.25, max_steps=20, eval_every=10).fit(sorted(X), sorted(Y))
+    losses = [record["validation_loss"] for record in model.history_]
+    assert np.isfinite([loss for loss in losses if loss is not None]).all()
+    assert model.classes_.tolist() == ["f", "m", "x"]
+
+
+def test_callbacks_see_the_direction():
+    seen = []
+    small(callbacks=[lambda model, record: seen.append((type(model), record["direction"]))], max_steps=3).fit(X, Y)
+    assert {direction for _, direction in seen} == {"forward", "backward"}
+    assert {kind for kind, _ in seen} == {CharRNNClassifier}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameters", "message"),
+    [
+        ((["a", "b"], ["f"]), {}, "y must be 2 labels, one for each document, not 1"),
+        ((["a", "b"], ["f", "f"]), {}, "y has one class only, .*'f'"),
+        ((["a", "b"], ["f", None]), {}, r"y\[1\] must be a str or a number"),
+        (("ab", ["f"]), {}, "one class only|is one text"),
+        ((["a", "b"], ["f", "m"]), {"directions": "up"}, "directions must be 'both', 'forward' or .*, not 'up'"),
+        ((["a", "b"], ["f", "m"]), {"class_weight": "even"}, "class_weight must be None, 'balanced' or a dict"),
+        ((["a", "b"], ["f", "m"]), {"class_weight": {"g": 1}}, "a label of class_weight must be one of"),
+        ((["a", "b"], ["f", "m"]), {"class_weight": {"f": -1}}, r"class_weight\['f'\] must be a finite number"),
+        ((["a", "b"], ["f", "m"]), {"class_weight": {"f": 0, "m": 0}}, "the weights of all classes are 0"),
+        ((["a", "b"], ["f", "m"], [1]), {}, "sample_weight must be 2 numbers"),
+        ((["a", 1], ["f", "m"]), {}, r"X\[1\]"),
+        ((["a", "b"], ["f", "m"]), {"hidden_size": 0}, "hidden_size must be"),
+        ((["a", "b"], ["f", "m"]), {"epochs": 0}, "epochs must be"),
+    ],
+)
+def test_what_cannot_be_used_changes_nothing(arguments, parameters, message):
+    model = small(max_steps=2).fit(["ab", "b"], [3, 4])
+    with pytest.raises(InvalidInputError, match=message):
+        model.set_params(**parameters).fit(*arguments)
+    assert model.classes_.tolist() == [3, 4]
+
+
+def test_before_fit():
+    for call in (lambda m: m.predict(["a"]), lambda m: m.classes_, lambda m: m.save("x"), check_is_fitted):
+        with pytest.raises((NotFittedError, ValueError), match="not fitted"):
+            call(small())
+
+
+def test_recommended(capsys):
+    model = CharRNNClassifier.recommended(X, Y, 0.3, random_state=0, dropout=0.0, fit=True)
+    assert "units in each direction, 2 streams of 24 characters a step, for 0.3 s" in capsys.readouterr().err
+    assert (model.dropout, model.max_seconds) == (0.0, 0.3)
+    assert model.predict(X).shape == (24,)
+    with pytest.raises(InvalidInputError, match="has no parameter 'droput'"):
+        CharRNNClassifier.recommended(X, Y, 0.3, droput=0.0)
+
+
+def test_cross_validation_is_of_the_accuracy():
+    assert is_classifier(small())
+    scores = cross_val_score(small(hidden_size=13, max_steps=200), X, Y, cv=3)
+    assert scores.shape == (3,)
+    assert scores.mean() > 0.8
+
+
+def test_grid_search():
+    search = GridSearchCV(small(), {"max_steps": [1, 200]}, cv=2).fit(X, Y)
+    assert search.best_params_ == {"max_steps": 200}
+    assert search.predict(["anna"]).tolist() == ["f"]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "check_no_attributes_set_in_init",
+        "check_parameters_default_constructible",
+        "check_get_params_invariance",
+        "check_set_params",
+        "check_estimator_repr",
+        "check_estimator_tags_renamed",
+        "check_valid_tag_types",
+        "check_mixin_order",
+        "check_estimator_cloneable",
+    ],
+)
+def test_scikit_learns_own_checks_that_need_no_table_of_numbers(check):
+    getattr(estimator_checks, check)("CharRNNClassifier", small())
