@@ -75,6 +75,12 @@ def test_a_loss_that_comes_back_is_none():
     assert model.n_steps_ == 3000
 
 
+@pytest.mark.parametrize("text", ["ab", "abc", b"aab"])
+def test_a_text_shorter_than_a_chunk_is_no_ruin(text):
+    """Its chunk has fewer symbols than those that the smoothed loss refers to."""
+    CharRNN(4, max_steps=9, random_state=0).fit(text).set_params(seq_length=99).partial_fit(text)
+
+
 def test_weighted_documents_are_no_ruin():
     CharRNN(8, max_steps=60, random_state=0).fit(["anna", "bob"] * 9, sample_weight=[1e6, 1e5] * 9)
 
@@ -88,7 +94,7 @@ def smoothed(before, loss, n):
 
 def test_watch():
     limit = 10 * 25 * math.log(65)
-    watch, smooth, before = RuinWatch((25, 65), 100, 104.0, "first"), 104.0, 100
+    watch, smooth, before = RuinWatch(25 * math.log(65), 25, 100, 104.0, "first"), 104.0, 100
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for step, loss in ((200, 1e9), (700, 0.9 * limit), (1600, 1.1 * limit)):  # it comes back, and leaves again
@@ -107,11 +113,11 @@ def test_watch():
         smooth = smoothed(smooth, 1.1 * limit, 100)
         watch.see(1900, smooth, 1.2)  # losses that are multiplied by 1.2
         assert not watch.ruined(1900)
-    assert not RuinWatch((25, 65), 100, 104.0, "first").ruined(100)
+    assert not RuinWatch(25 * math.log(65), 25, 100, 104.0, "first").ruined(100)
 
 
 def test_one_symbol_that_is_guessed_by_chance_is_no_return():
-    watch, smooth, rng = RuinWatch((1, 15), 0, 2.7, "first"), 2.7, np.random.default_rng(3)
+    watch, smooth, rng = RuinWatch(math.log(15), 1, 0, 2.7, "first"), 2.7, np.random.default_rng(3)
     for step in range(1, 900):
         smooth = smoothed(smooth, [0.0, 1e9][rng.integers(2)], 1)
         watch.see(step, smooth, 1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Generic, TypeVar
 
@@ -23,18 +22,20 @@ class RuinWatch(Generic[Snapshot]):
 
     Parameters
     ----------
-    layout : tuple of int
-        T, and the number of symbols.
+    uniform : float
+        The loss of a uniform guess, in the units of the smoothed loss: nats for as many symbols as that refers to.
+    seq_length : int
+        T.
     step : int
         The step at which the call begins.
     smooth_loss : float
-        The smoothed loss then, in nats per chunk.
+        The smoothed loss then.
     snapshot : object
         The model as it is then.
 
     Examples
     --------
-    >>> watch = RuinWatch((25, 65), 0, 104.4, "first")
+    >>> watch = RuinWatch(104.4, 25, 0, 104.4, "first")
     >>> watch.see(50, 110.0, scale=1.0)
     >>> watch.keep("second")
     >>> watch.see(90, 1e20, scale=1.0)
@@ -43,10 +44,9 @@ class RuinWatch(Generic[Snapshot]):
     (True, 'second')
     """
 
-    def __init__(self, layout: tuple[int, int], step: int, smooth_loss: float, snapshot: Snapshot) -> None:
-        T, V = layout
-        self._limit = UNIFORM_GUESSES * T * math.log(V)
-        self._window = -(-WINDOW // T)  # steps
+    def __init__(self, uniform: float, seq_length: int, step: int, smooth_loss: float, snapshot: Snapshot) -> None:
+        self._limit = UNIFORM_GUESSES * uniform
+        self._window = -(-WINDOW // seq_length)  # steps
         self._begin, self._smooth_loss = step, smooth_loss  # of the window
         self._first_step = self._sound_step = step
         self._above = self._warned = False

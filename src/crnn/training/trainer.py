@@ -115,8 +115,8 @@ class Trainer:
         self._read_block(state.n_steps if block_step is None else block_step)
         start = time.perf_counter()
         self._snapshot = self.snapshot()
-        sizes = (streams.seq_length, layout.vocab_size)
-        self._ruin = RuinWatch(sizes, state.n_steps, state.smooth_loss, self._snapshot)
+        uniform = state.loss_length * math.log(layout.vocab_size)
+        self._ruin = RuinWatch(uniform, streams.seq_length, state.n_steps, state.smooth_loss, self._snapshot)
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
