@@ -28,6 +28,7 @@ LAYERS = [
     ["export"],
     ["resumable_training"],
     ["char_rnn", "classifier", "build_info"],
+    ["ensemble"],
     ["reference"],
     ["plot"],
     ["report"],

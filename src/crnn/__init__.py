@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .build_info import show_config
     from .char_rnn import CharRNN
     from .classifier import CharRNNClassifier
+    from .ensemble import Ensemble
     from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
     from .text.lines import Lines
     from .text.special import BOUNDARY, UNKNOWN
@@ -22,6 +23,7 @@ __all__ = [
     "CharRNN",
     "CharRNNClassifier",
     "DivergenceError",
+    "Ensemble",
     "InvalidInputError",
     "Lines",
     "ModelFileError",
@@ -38,6 +40,7 @@ _HOMES = {
     "CharRNN": "char_rnn",
     "CharRNNClassifier": "classifier",
     "DivergenceError": "errors",
+    "Ensemble": "ensemble",
     "InvalidInputError": "errors",
     "Lines": "text.lines",
     "ModelFileError": "errors",

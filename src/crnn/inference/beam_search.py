@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .packed_network import PackedNetwork, State
+from .network import InferenceNetwork
+from .packed_network import State
 
 
 def beam_search(
-    network: PackedNetwork,
+    network: InferenceNetwork,
     state: State,
     n: int,
     beams: int,
@@ -24,7 +25,7 @@ def beam_search(
 
     Parameters
     ----------
-    network : PackedNetwork
+    network : InferenceNetwork
     state : tuple of (L, 1, H) arrays
         The state after the text that is continued.
     n : int
@@ -45,7 +46,7 @@ def beam_search(
     texts, log_p = np.empty((1, 0), np.int32), np.zeros(1)
     ended: list[tuple[NDArray[np.int32], float]] = []
     for _ in range(n):
-        follow = log_softmax(network.logits(state[0][-1]))
+        follow = log_softmax(network.logits_after(state))
         follow[:, list(forbidden)] = -np.inf
         total = (log_p[:, None] + follow).ravel()
         # Continuations that have ended compete with those that go on.

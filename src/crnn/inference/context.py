@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .packed_network import PackedNetwork, State
+from .network import InferenceNetwork
+from .packed_network import State
 
 Ids = NDArray[Any]
 
@@ -19,12 +20,12 @@ class Context(NamedTuple):
     seen: NDArray[np.bool_]  # (V,): the symbols since the beginning of the text or document
 
     @classmethod
-    def empty(cls, network: PackedNetwork) -> Context:
+    def empty(cls, network: InferenceNetwork) -> Context:
         """Return the context before anything was read: the state is zero."""
         return cls(network.zero_state(1), np.zeros(network.symbols, np.bool_))
 
     @classmethod
-    def after(cls, network: PackedNetwork, ids: Ids) -> Context:
+    def after(cls, network: InferenceNetwork, ids: Ids) -> Context:
         """Return the context after the symbols `ids` (n,)."""
         context = cls.empty(network)
         network.feed(ids.astype(np.int32).reshape(-1, 1), context.state)

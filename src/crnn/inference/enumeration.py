@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .beam_search import log_softmax
-from .packed_network import PackedNetwork, State
+from .network import InferenceNetwork
+from .packed_network import State
 
 BEGINNINGS = 64  # beginnings that are continued side by side: enough for the register tile
 
@@ -53,13 +54,13 @@ class _Beginning:
 
 
 def most_probable(
-    network: PackedNetwork, n: int, max_beginnings: int, *, end: int, forbidden: Collection[int] = ()
+    network: InferenceNetwork, n: int, max_beginnings: int, *, end: int, forbidden: Collection[int] = ()
 ) -> tuple[list[tuple[tuple[int, ...], float]], float]:
     """Return up to n documents as ids with their log P, the most probable first, and a bound.
 
     Parameters
     ----------
-    network : PackedNetwork
+    network : InferenceNetwork
     n : int
     max_beginnings : int
         Beginnings that are read, at most, rounded up to a multiple of `BEGINNINGS`.
@@ -113,7 +114,7 @@ def most_probable(
 
 
 def _read(
-    network: PackedNetwork, taken: list[tuple[float, _Beginning, int]], forbidden: Collection[int]
+    network: InferenceNetwork, taken: list[tuple[float, _Beginning, int]], forbidden: Collection[int]
 ) -> list[_Beginning]:
     """Return strings, each a beginning and one symbol more, as beginnings."""
     n_states = len(taken[0][1].state)
@@ -126,8 +127,8 @@ def _read(
     ]
 
 
-def _follow(network: PackedNetwork, state: State, log_p: Array, forbidden: Collection[int]) -> Array:
+def _follow(network: InferenceNetwork, state: State, log_p: Array, forbidden: Collection[int]) -> Array:
     """Return log P (B, V) of strings with each symbol after them."""
-    follow = log_softmax(network.logits(state[0][-1]))
+    follow = log_softmax(network.logits_after(state))
     follow[:, list(forbidden)] = -np.inf
     return np.asarray(log_p[:, None] + follow)

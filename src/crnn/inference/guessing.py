@@ -12,7 +12,7 @@ from ..errors import InvalidInputError
 from ..settings import whole
 from . import sampling
 from .context import Context
-from .packed_network import PackedNetwork
+from .network import InferenceNetwork
 from .sampling_controls import SamplingControls
 from .stopping import Stops
 from .string_scores import TextBlock, log_likelihoods
@@ -80,7 +80,7 @@ def guess_numbers(log_p: Array, sampled: Array) -> GuessNumbers:
 
 
 def sampled_log_likelihoods(
-    network: PackedNetwork, n: int, *, end: int | None, length: int, bits: np.random.PCG64, n_threads: int
+    network: InferenceNetwork, n: int, *, end: int | None, length: int, bits: np.random.PCG64, n_threads: int
 ) -> Array:
     """Draw n strings, those that `CharRNN.sample` draws, and return log P of each, in nats.
 

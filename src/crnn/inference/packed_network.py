@@ -204,6 +204,20 @@ class PackedNetwork(NamedTuple):
         p = np.exp(y - y.max(axis=1, keepdims=True))
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
+    def logits_after(self, state: State) -> Array:
+        """Return the logits (B, V) of the symbols that follow a state; padding is -inf."""
+        return self.logits(state[0][-1])
+
+    def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
+        """Return the logits (n, V) from which each of the symbols x (n,) is predicted; the state advances in place."""
+        before = state[0][-1].copy()
+        after = self.hidden(x, state)[:-1, -1]
+        return self.logits(np.concatenate([before, after]))
+
+    def probabilities_after(self, state: State) -> NDArray[np.float64]:
+        """Return the probabilities (B, V) of the symbols that follow a state; rows sum to 1."""
+        return self.probabilities(state[0][-1])
+
     def _calls(self, n: int, streams: int, T: int) -> Iterator[slice]:
         """Yield the symbols of each call of a kernel that reads n symbols of each stream, T at a time.
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..threads import inference_threads, run_tasks, split_range
+from .averaged_sampler import text_sampler
 from .context import Context
-from .packed_network import PackedNetwork
+from .network import InferenceNetwork
 from .sampling_controls import SamplingControls
 from .string_scores import Strings
-from .text_sampler import ROOM, ROWS, TextSampler
+from .text_sampler import ROOM, ROWS
 from .uniforms import Uniforms
 
 TRIES = 100  # samples drawn for each one wanted, where some are refused
@@ -25,7 +26,7 @@ STREAM_BLOCK = 64  # symbols of a stream drawn in one call, at most: enough to h
 
 
 def sample(
-    network: PackedNetwork,
+    network: InferenceNetwork,
     context: Context,
     n: int,
     samples: range,
@@ -39,13 +40,13 @@ def sample(
     Sample i depends on `bits` and i alone.
     """
     threads = max(1, min(inference_threads(n_threads), len(samples) // ROWS))
-    share = max(1, min(SHARE, SHARE_BYTES // network.layout.vocab_size))
+    share = max(1, min(SHARE, SHARE_BYTES // network.symbols))
     parts = split_range(len(samples), threads * -(-len(samples) // (threads * share)))
     drawn: dict[int, Strings] = {}
 
     def draw(i: int) -> None:
         part = samples[parts[i].start : parts[i].stop]
-        drawn[i] = TextSampler(network, context, n, Uniforms(bits, part), controls).run()
+        drawn[i] = text_sampler(network, context, n, Uniforms(bits, part), controls).run()
 
     run_tasks(range(len(parts)), draw, threads)
     ids, lengths = zip(*(drawn[i] for i in range(len(parts))), strict=True)
@@ -86,13 +87,13 @@ def distinct(
 
 
 def stream(
-    network: PackedNetwork, context: Context, n: int | None, *, controls: SamplingControls, bits: np.random.PCG64
+    network: InferenceNetwork, context: Context, n: int | None, *, controls: SamplingControls, bits: np.random.PCG64
 ) -> Iterator[NDArray[np.int32]]:
     """Yield the symbols of one sample, of n symbols or without end, in blocks that grow from one symbol.
 
     Symbols that may be the beginning of a stop come once the symbols after them decide.
     """
-    sampler, steps = TextSampler(network, context, n, Uniforms(bits, range(1)), controls, room=ROOM), 1
+    sampler, steps = text_sampler(network, context, n, Uniforms(bits, range(1)), controls, room=ROOM), 1
     while not sampler.finished:
         sampler.advance(steps)
         yield sampler.take()

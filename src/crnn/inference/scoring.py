@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..text.stored_ids import TextIds, columns
 from ..threads import inference_threads, run_tasks, split_range
-from .packed_network import SCORE_ROWS, PackedNetwork, State
+from .network import InferenceNetwork
+from .packed_network import SCORE_ROWS, State
 
 BLOCK = 1 << 14  # symbols scored in one call of the kernel
 PART = 2048  # symbols of a part of a text, at least: many more than its warm-up
@@ -22,7 +23,7 @@ MIN_STREAMS = 8  # parts for each thread, at least: fewer leave the register til
 Ids = NDArray[Any]
 
 
-def log_likelihood(network: PackedNetwork, ids: TextIds, given: int = 0) -> float:
+def log_likelihood(network: InferenceNetwork, ids: TextIds, given: int = 0) -> float:
     """Return log P(ids) in nats, with one state carried through the whole text from zeros.
 
     The first `given` symbols, fewer than `BLOCK`, are read but not counted.
@@ -36,7 +37,7 @@ def log_likelihood(network: PackedNetwork, ids: TextIds, given: int = 0) -> floa
 
 
 def parallel_log_likelihood(
-    network: PackedNetwork,
+    network: InferenceNetwork,
     ids: TextIds,
     n_threads: int | None,
     *,
@@ -52,7 +53,7 @@ def parallel_log_likelihood(
 
     Parameters
     ----------
-    network : PackedNetwork
+    network : InferenceNetwork
     ids : (n,) int array, or StoredIds
     n_threads : int or None
     parts : int, optional
@@ -89,7 +90,7 @@ def parallel_log_likelihood(
     return math.fsum(sums)  # exact, and so the same in whatever order they came
 
 
-def surprisal(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
+def surprisal(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
     """Return -log P of each symbol (n,), in nats; the state advances in place."""
     out = np.empty(len(ids))
     for i in range(0, len(ids), BLOCK):
@@ -98,14 +99,12 @@ def surprisal(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.floa
     return out
 
 
-def ranks(network: PackedNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
+def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
     """Return the rank of each symbol: 1 plus how many symbols were more probable; the state advances in place."""
     out, rows = np.empty(len(ids), np.intp), network.rows_at_a_time(SCORE_ROWS)
     for i in range(0, len(ids), rows):
         x = ids[i : i + rows].astype(np.int32)
-        before = state[0][-1].copy()
-        after = network.hidden(x, state)[:-1, -1]
-        y = network.logits(np.concatenate([before, after]))
+        y = network.logits_before(x, state)
         out[i : i + rows] = 1 + (y > np.take_along_axis(y, x[:, None], axis=1)).sum(axis=1)
     return out
 

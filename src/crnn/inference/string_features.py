@@ -14,6 +14,7 @@ from ..suggestion import did_you_mean
 from ..text.vocabulary import Text
 from ..threads import inference_threads
 from . import string_states
+from .packed_network import PackedNetwork
 from .string_probabilities import StringProbabilities
 from .string_scores import Strings, text_blocks
 
@@ -66,8 +67,10 @@ class StringFeatures(StringProbabilities):
         vocabulary = self.vocabulary_
         if isinstance(text, str | bytes | bytearray | memoryview) or not isinstance(text, Iterable):
             network, ids, start = self._one("hidden_states", text)
+            assert isinstance(network, PackedNetwork)
             return string_states.all_states(network, Strings.join([ids]), start, 1, part=int(cells))[0]
         network = self._packed("hidden_states", one_row=False, scoring=True)
+        assert isinstance(network, PackedNetwork)
         start, n_threads, found = network.start(), inference_threads(threads(self.n_threads)), list[Array]()
         for block in text_blocks(text, vocabulary, name="text"):
             strings = Strings.encode(block, vocabulary, name="text[{}]", ended=False)
@@ -111,6 +114,7 @@ class StringFeatures(StringProbabilities):
             known = ", ".join(map(repr, POOLING))
             raise InvalidInputError(f"pooling must be one of {known}, not {pooling!r}{did_you_mean(pooling, POOLING)}")
         network = self._packed("transform", one_row=False, scoring=True)
+        assert isinstance(network, PackedNetwork)
         start, n_threads = network.start(), inference_threads(threads(self.n_threads))
         found = [np.empty((0, layout.num_layers * layout.hidden_size), layout.dtype)]
         for block in text_blocks(texts, self.vocabulary_, name="texts"):

@@ -20,6 +20,7 @@ from .context import Context
 from .enumeration import EnumeratedDocuments, most_probable
 from .guessing import GuessNumbers
 from .label_mixture import log_prior, mixed
+from .network import InferenceNetwork
 from .packed_network import PackedNetwork, State
 from .string_scores import text_blocks
 from .text_state import TextState
@@ -358,7 +359,7 @@ class StringProbabilities(LearnedAttributes):
             raise InvalidInputError(f"{name} is given, but the model was fitted without labels: leave it out")
 
     def _score_batches(
-        self, network: PackedNetwork, batches: Iterable[Iterable[Text]], n_threads: int | None, *, per_symbol: bool
+        self, network: InferenceNetwork, batches: Iterable[Iterable[Text]], n_threads: int | None, *, per_symbol: bool
     ) -> Iterator[NDArray[np.float64]]:
         vocabulary, start, first = self.vocabulary_, network.start(), 0
         for batch in batches:
@@ -368,11 +369,11 @@ class StringProbabilities(LearnedAttributes):
             first += len(scores)
             yield scores
 
-    def _one(self, what: str, text: Text) -> tuple[PackedNetwork, Array, State]:
+    def _one(self, what: str, text: Text) -> tuple[InferenceNetwork, Array, State]:
         network = self._packed(what, one_row=True, scoring=True)
         return network, self.vocabulary_.encode(text, name="text"), network.start()
 
-    def _packed(self, what: str, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
+    def _packed(self, what: str, *, one_row: bool, scoring: bool = False) -> InferenceNetwork:
         state = self._for_any_text(what)
         state.check_finite(what)
         boundary = state.vocabulary.boundary
@@ -384,3 +385,8 @@ class StringProbabilities(LearnedAttributes):
         if prime or not isinstance(prime, str | bytes):  # the default "" serves a model of bytes too
             ids = self.vocabulary_.encode(prime, name="prime")
         return ids if boundary is None else np.append(np.int32(boundary), ids)
+
+
+def packed(model: StringProbabilities, what: str, *, one_row: bool, scoring: bool) -> InferenceNetwork:
+    """Return the network of a model, as its own methods use it; `what` is asked for, in the error of one not fitted."""
+    return model._packed(what, one_row=one_row, scoring=scoring)

@@ -12,7 +12,8 @@ from ..errors import InvalidInputError
 from ..text.input_checks import refuse_other_collections
 from ..text.vocabulary import Text, Vocabulary
 from ..threads import inference_threads, run_tasks
-from .packed_network import PackedNetwork, State, repeated
+from .network import InferenceNetwork
+from .packed_network import State, repeated
 
 BLOCK_STRINGS = 1 << 15  # strings held at a time, at most
 BLOCK_SYMBOLS = 1 << 22  # symbols of them, at most, unless one string has more
@@ -145,7 +146,7 @@ def _of_another_type(text: Any, vocabulary: Vocabulary, name: str) -> bytes:
     raise InvalidInputError(f"{name} must be {kind}, not {type(text).__name__}: convert it, or leave it out")
 
 
-def log_likelihoods(network: PackedNetwork, strings: Strings, start: State, n_threads: int) -> NDArray[np.float64]:
+def log_likelihoods(network: InferenceNetwork, strings: Strings, start: State, n_threads: int) -> NDArray[np.float64]:
     """Return log P of each of the strings, in nats; its bits do not depend on the other strings."""
     out, starts = np.empty(len(strings.lengths)), strings.starts
 
@@ -157,7 +158,7 @@ def log_likelihoods(network: PackedNetwork, strings: Strings, start: State, n_th
 
 
 def score_blocks(
-    network: PackedNetwork,
+    network: InferenceNetwork,
     start: State,
     vocabulary: Vocabulary,
     blocks: Iterable[TextBlock],
@@ -173,7 +174,7 @@ def score_blocks(
 
 
 def next_probabilities(
-    network: PackedNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
+    network: InferenceNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
 ) -> NDArray[np.float64]:
     """Return the probabilities of the next symbol after each prefix, (n, V); no row's bits depend on other rows."""
     start, found, n_threads = network.start(), [], inference_threads(n_threads)
@@ -182,8 +183,8 @@ def next_probabilities(
         p = np.empty((len(strings.lengths), len(vocabulary)))
 
         def read(group: NDArray[np.intp], strings: Strings = strings, p: NDArray[np.float64] = p) -> None:
-            for rows, h in final_states(network, strings, group, start):
-                p[rows] = network.probabilities(h[-1])
+            for rows, state in final_states(network, strings, group, start):
+                p[rows] = network.probabilities_after(state)
 
         run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
         found.append(p)
@@ -191,9 +192,9 @@ def next_probabilities(
 
 
 def final_states(
-    network: PackedNetwork, strings: Strings, group: NDArray[np.intp], start: State
-) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
-    """Yield indices of k strings of a group with the activations (L, k, H) after them, the shortest first."""
+    network: InferenceNetwork, strings: Strings, group: NDArray[np.intp], start: State
+) -> Iterator[tuple[NDArray[np.intp], State]]:
+    """Yield indices of k strings of a group with the states (L, k, H) after them, the shortest first."""
     starts, lengths = strings.starts[group], strings.lengths[group]
     B, t = len(group), 0
     state = repeated(start, B)
@@ -203,5 +204,5 @@ def final_states(
             network.feed(strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]], state)
             t += steps
         longer = int(np.count_nonzero(lengths[:B] > t))
-        yield group[longer:], state[0][:, longer:]
+        yield group[longer:], tuple(part[:, longer:] for part in state)
         B, group, state = longer, group[:longer], tuple(part[:, :longer] for part in state)

@@ -37,7 +37,7 @@ def last_states(network: PackedNetwork, strings: Strings, start: State, n_thread
     out = _features(network, strings)
 
     def read(group: NDArray[np.intp]) -> None:
-        for rows, h in final_states(network, strings, group, start):
+        for rows, (h, *_) in final_states(network, strings, group, start):
             out[rows] = h.swapaxes(0, 1)
 
     run_tasks(_groups(network, strings, n_threads), read, n_threads)

@@ -11,10 +11,10 @@ from ..errors import InvalidInputError
 from ..settings import whole
 from ..text.vocabulary import Text, Vocabulary
 from . import scoring
+from .averaged_sampler import text_sampler
 from .context import Context, seen_after
-from .packed_network import PackedNetwork
+from .network import InferenceNetwork
 from .sampling_controls import SamplingControls, SamplingOptions, with_controls
-from .text_sampler import TextSampler
 from .uniforms import Uniforms, root
 
 Ids = NDArray[Any]
@@ -41,7 +41,7 @@ class TextState:
     __slots__ = ("_context", "_log_prob", "_network", "_vocabulary")
 
     def __init__(
-        self, network: PackedNetwork, vocabulary: Vocabulary, context: Context, log_prob: float = 0.0
+        self, network: InferenceNetwork, vocabulary: Vocabulary, context: Context, log_prob: float = 0.0
     ) -> None:
         self._network = network
         self._vocabulary = vocabulary
@@ -112,7 +112,7 @@ class TextState:
         >>> model.start().predict_proba().round(2).tolist()
         [0.25, 0.25, 0.25, 0.25]
         """
-        (p,) = self._network.probabilities(self._context.state[0][-1])
+        (p,) = self._network.probabilities_after(self._context.state)
         return np.asarray(p)
 
     @with_controls
@@ -149,7 +149,7 @@ class TextState:
         """
         vocabulary, n = self._vocabulary, whole("n", n, 0)
         checked = SamplingControls.check(vocabulary, controls)
-        sampler = TextSampler(self._network, self._context, n, Uniforms(root(random_state), range(1)), checked)
+        sampler = text_sampler(self._network, self._context, n, Uniforms(root(random_state), range(1)), checked)
         ids, boundary = sampler.run().ids, vocabulary.boundary
         ended = boundary is not None and sampler.ended_by(boundary)[0]
         self._advance(np.append(ids, np.int32(boundary or 0)) if ended else ids)  # also adds to log_prob

@@ -217,3 +217,8 @@ class LearnedAttributes(Estimator):
     @history_.setter
     def history_(self, value: list[dict[str, Any]]) -> None:
         self._fitted("setting history_").history = value
+
+
+def learned_state(model: LearnedAttributes, what: str) -> ModelState:
+    """Return what a model has learned, or raise NotFittedError, which names `what` was asked for."""
+    return model._fitted(what)
