@@ -22,6 +22,7 @@ COMPILED = (
     "kernels/test_reduction.py",
     "kernels/test_requests.py",
     "kernels/test_elementwise.py",
+    "training/test_shards.py",
     "training/test_trainer.py",
     "inference/test_packed_network.py",
 )
