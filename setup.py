@@ -41,7 +41,7 @@ DIRECTIVES = {
     "embedsignature": False,
     "auto_pickle": False,
     "binding": True,
-    "freethreading_compatible": False,
+    "freethreading_compatible": True,
 }
 
 
