@@ -64,7 +64,7 @@ def system(architecture: str) -> Path:
 
 def run(folder: Path, command: str) -> int:
     """Run a shell's command inside, with folders of the kernel that vanish with it; return the exit code."""
-    kept = {"PATH": "/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "PIP_DEFAULT_TIMEOUT": "300"}
+    kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "PIP_DEFAULT_TIMEOUT": "300"}
     kept |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     place = shlex.quote(str(folder))
     mounts = f"mount -t proc proc {place}/proc && mount --rbind /dev {place}/dev"
