@@ -1,0 +1,90 @@
+"""Models in many processes: joblib and Dask score, sample and search as one process does."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN
+from crnn.threads import default_threads
+
+pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
+
+NAMES = ["anna", "bob", "nana", "abba", "nan", "otto", "", "banana"] * 12
+GRID = {"hidden_size": [3, 5], "learning_rate": [0.01, 0.1]}
+
+
+def scores_of(part, model):
+    return model.score_samples(part).tolist()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return CharRNN(7, cell="gru", max_steps=40, random_state=0).fit(NAMES)
+
+
+@pytest.fixture(scope="module")
+def client():
+    distributed = pytest.importorskip("distributed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with (
+            distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
+
+
+def test_a_dask_bag_is_scored(client, model):
+    import dask.bag
+
+    bag = dask.bag.from_sequence(NAMES, npartitions=5)
+    found = bag.map_partitions(scores_of, client.scatter(model, broadcast=True)).compute()
+    np.testing.assert_array_equal(found, model.score_samples(NAMES))
+
+
+def test_a_dask_dataframe_is_scored(client, model):
+    pandas = pytest.importorskip("pandas")
+    frames = pytest.importorskip("dask.dataframe")
+    table = frames.from_pandas(pandas.DataFrame({"name": NAMES}), npartitions=3)
+    found = table["name"].map_partitions(
+        lambda part, model: pandas.Series(model.score_samples(part), part.index),
+        client.scatter(model, broadcast=True),
+        meta=("score", "float64"),
+    )
+    np.testing.assert_array_equal(found.compute(), model.score_samples(NAMES))
+
+
+def test_names_are_drawn_on_a_cluster(client, model):
+    def draw(seed, model):
+        return model.sample(num_samples=5, random_state=seed)
+
+    found = client.gather(client.map(draw, range(3), model=client.scatter(model, broadcast=True)))
+    assert found == [model.sample(num_samples=5, random_state=seed) for seed in range(3)]
+
+
+def test_a_process_of_a_cluster_uses_one_thread(client):
+    assert set(client.run(default_threads).values()) == {1}
+
+
+def test_joblib(model):
+    joblib = pytest.importorskip("joblib")
+    parts = [NAMES[i::3] for i in range(3)]
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(scores_of)(part, model) for part in parts)
+    assert found == [scores_of(part, model) for part in parts]
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_a_search_finds_the_same_on_all_backends(backend, request):
+    joblib = pytest.importorskip("joblib")
+    selection = pytest.importorskip("sklearn.model_selection")
+    if backend == "dask":
+        request.getfixturevalue("client")
+    estimator = CharRNN(max_steps=20, n_threads=1, random_state=0)
+    alone = selection.GridSearchCV(estimator, GRID, cv=2).fit(NAMES)
+    with joblib.parallel_backend(backend, n_jobs=2):
+        found = selection.GridSearchCV(estimator, GRID, cv=2).fit(NAMES)
+    np.testing.assert_array_equal(found.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
+    assert found.best_params_ == alone.best_params_
