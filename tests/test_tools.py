@@ -138,3 +138,13 @@ def test_guides_that_were_left_out_are_named(tmp_path):
         "</testsuite></testsuites>"
     )
     assert tool("installed_wheel").skipped_guides(report) == ["test_blocks[b.md]"]
+
+
+def test_tests_of_an_installed_wheel_may_follow_an_option(monkeypatch, tmp_path):
+    installed_wheel, calls = tool("installed_wheel"), []
+    monkeypatch.setattr(installed_wheel, "install", lambda folder, wheels, extras: (extras, {}))
+    monkeypatch.setattr(installed_wheel, "run", lambda *given, guides: calls.append((given[0], given[3], guides)) or 7)
+    for arguments in (["w"], ["w", "--all", "tests/test_docs.py"]):
+        monkeypatch.setattr("sys.argv", ["installed_wheel.py", *arguments])
+        assert installed_wheel.main() == 7
+    assert calls == [("test", ["tests"], False), ("test,peers", ["tests/test_docs.py"], True)]

@@ -82,7 +82,7 @@ def main() -> int:
     parser.add_argument("wheels", type=Path, help="the folder of the wheels")
     parser.add_argument("--all", action="store_true", help="install the extra `peers` too; no guide may be left out")
     parser.add_argument("tests", nargs="*", default=["tests"], help="passed to pytest (default: all tests)")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()  # tests may follow an option
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "tested"
         place.mkdir()
