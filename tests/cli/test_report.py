@@ -3,6 +3,7 @@
 import pytest
 from examples import random_language_model
 
+from crnn import CharRNNClassifier
 from crnn.cli.main import main
 
 
@@ -27,6 +28,16 @@ def test_report(model, name, given, capsys):
     assert shown.err == f"crnn: wrote page.html: {(model / 'page.html').stat().st_size:,} bytes; open it in a browser\n"
 
 
+def test_classes(model, capsys):
+    CharRNNClassifier(5, max_steps=5, random_state=0).fit(["abc", "cb"], [1, 2]).save("classes.crnn")
+    (model / "text").write_text("abc\ncb\n", encoding="utf-8")
+    (model / "labels").write_text("1\n2\n", encoding="utf-8")
+    assert main(["report", "classes.crnn", "text", "--labels", "labels"]) == 0
+    assert '"names":["1","2"]' in (model / "report.html").read_text("utf-8")
+    assert main(["report", "text.crnn", "text", "--labels", "labels"]) == 1
+    assert "classifier" in capsys.readouterr().err
+
+
 def test_a_symbol_that_the_model_does_not_know(model, capsys):
     (model / "text").write_text("abx", encoding="utf-8")
     assert main(["report", "text.crnn", "text"]) == 1
@@ -39,6 +50,7 @@ def test_a_symbol_that_the_model_does_not_know(model, capsys):
     ("arguments", "message"),
     [
         (["-", "-"], "MODEL and FILE cannot both be standard input"),
+        (["text.crnn", "--labels", "labels"], "argument --labels: give FILE"),
         (["text.crnn", "-o", "-"], "name a file; the report is for a browser"),
     ],
 )

@@ -9,11 +9,11 @@ import pytest
 from browser import CONTRAST, browser, faults, fill, opened, set_size, text_of, wait
 from examples import random_language_model
 
-from crnn import CharRNN
+from crnn import CharRNN, CharRNNClassifier
 from crnn.report import write_report
 
 STRANGE = "ab</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u2028\u2029\ud800\u202e\u200f&'\"`"
-TABS = ["overview", "text", "neurons", "documents", "live"]
+TABS = ["overview", "text", "neurons", "documents", "classes", "live"]
 ARROW_LEFT, ARROW_RIGHT = "\ue012", "\ue014"
 
 
@@ -25,11 +25,21 @@ def driver(tmp_path_factory):
 
 @pytest.fixture
 def report_of(driver, tmp_path):
-    def make(model, text=None, *, title=None, **view):
-        write_report(model, tmp_path / "report.html", text, title=title)
+    def make(model, text=None, labels=None, *, title=None, **view):
+        write_report(model, tmp_path / "report.html", text, labels=labels, title=title)
         return opened(driver, tmp_path / "report.html", **view)
 
     return make
+
+
+NAMES = ["Anna", "Anton", "Bob", "Bo", "Eve", "Eva"]
+
+
+def classified():
+    """Return a classifier with a strange class, texts, and their classes."""
+    labels = ["A", "A", STRANGE, STRANGE, "E", "E"]
+    model = CharRNNClassifier(7, max_steps=60, validation_fraction=0.2, seq_length=5, random_state=0)
+    return model.fit(NAMES * 3, labels * 3), [*NAMES, "Bea"], [*labels, "E"]
 
 
 TRAINED = {"max_steps": 40, "validation_fraction": 0.2, "seq_length": 5, "schedule": "cosine", "random_state": 0}
@@ -40,6 +50,7 @@ CASES = {
     "unknown": lambda: (random_language_model("aabbc", min_count=2), "ab<b>cd"),
     "bytes": lambda: (random_language_model("zwölf Boxkämpfer".encode()), "zwölf".encode()),
     "strange": lambda: (random_language_model(STRANGE, num_layers=2), STRANGE),
+    "classes of documents": lambda: classified(),
     "strange documents": lambda: (random_language_model([STRANGE, "a"]), [STRANGE, "a", STRANGE[::-1]]),
 }
 
@@ -56,9 +67,8 @@ def tabs_of(driver):
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("case", CASES)
 def test_no_message_no_request_and_contrast(report_of, case, dark):
-    model, text = CASES[case]()
-    driver = report_of(model, text, title=STRANGE, dark=dark)
-    assert tabs_of(driver) == [tab for tab in TABS if tab != "documents" or "documents" in case]
+    driver = report_of(*CASES[case](), title=STRANGE, dark=dark)
+    assert tabs_of(driver) == [tab for tab in TABS if tab not in ("documents", "classes") or tab in case]
     for tab in tabs_of(driver):
         show(driver, tab)
         assert driver.execute_script(CONTRAST) == [], tab
@@ -70,7 +80,7 @@ def test_no_message_no_request_and_contrast(report_of, case, dark):
     assert driver.execute_script("return document.scripts.length") == 4
 
 
-@pytest.mark.parametrize("case", ["text", "documents", "strange"])
+@pytest.mark.parametrize("case", ["text", "documents", "classes of documents", "strange"])
 def test_a_phone(report_of, case):
     driver = report_of(*CASES[case](), width=360, height=640)
     for tab in tabs_of(driver):
@@ -158,6 +168,29 @@ def test_tables_of_documents(report_of):
     shown = driver.execute_script("return [...document.querySelectorAll('#likeliest bdi')].map((s) => s.textContent)")
     means = -model.score_samples(text) / (np.array([len(name) for name in text]) + 1)
     assert shown == [text[i] or "(empty)" for i in np.argsort(means)]
+
+
+def test_the_table_of_classes(report_of):
+    model, texts, labels = classified()
+    driver = report_of(model, texts, labels)
+    show(driver, "classes")
+    names = model.classes_.tolist()
+    predicted = model.predict(texts).tolist()
+    pairs = list(zip(labels, predicted, strict=True))
+    expected = [[pairs.count((own, to)) for to in names] for own in names]
+    rows = driver.execute_script(
+        "return [...document.querySelectorAll('#confusion tr')].slice(1).map("
+        "(row) => [...row.cells].slice(1).map((cell) => cell.textContent))"
+    )
+    assert [[int(n or 0) for n in row[:-1]] for row in rows[:-1]] == expected
+    assert rows[0][-1] == "100\u2009%"  # both of A are found
+    buttons = driver.find_elements("css selector", "#confusion button")
+    buttons[0].send_keys("\ue007")  # enter
+    assert text_of(driver, "pair-title") == "2 texts of \u2068A\u2069 rightly given"
+    shown = driver.execute_script("return [...document.querySelectorAll('#pair bdi')].map((e) => e.textContent)")
+    assert sorted(shown[::2]) == ["Anna", "Anton"]
+    wrong = sum(own != to for own, to in pairs)
+    assert len(driver.find_elements("css selector", "#mistakes tr")) == (wrong + 1 if wrong else 0)
 
 
 def test_the_network_runs_in_the_report(report_of):

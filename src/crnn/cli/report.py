@@ -6,10 +6,11 @@ import argparse
 import os
 from typing import Any
 
+from ..classifier import CharRNNClassifier
 from ..report import write_report
 from .arguments import add_model, refuse_two_standard_inputs
 from .errors import say
-from .files import STANDARD, check_writable, load, read_documents, read_text
+from .files import STANDARD, check_writable, load, model_path, read_documents, read_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -27,22 +28,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="REPORT", default="report.html", help="where to write the page (default: %(default)s)"
     )
+    parser.add_argument(
+        "--labels",
+        metavar="LABELS",
+        help="of a classifier: the class of each line of FILE, in the lines of this file; the report then shows which "
+        "class is taken for which (default: none)",
+    )
     parser.add_argument("--float16", action="store_true", help="16-bit weights, half the size (default: float32)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the report; return the exit code."""
-    refuse_two_standard_inputs(arguments, model="MODEL", file="FILE")
+    refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", labels="LABELS")
     if arguments.output == STANDARD:
         arguments.parser.error("argument -o/--output: name a file; the report is for a browser")
+    if arguments.labels is not None and (arguments.file is None or arguments.label is not None):
+        arguments.parser.error("argument --labels: give FILE, whose lines have these labels, and no --label")
     check_writable(arguments.output)
-    model = load(arguments.model, arguments.label)
+    model: Any
+    labels: Any = None
+    if arguments.labels is None:
+        model = load(arguments.model, arguments.label)
+    else:
+        with model_path(arguments.model) as path:
+            model = CharRNNClassifier.load(path)
+        known = {str(label): label for label in model.classes_.tolist()}
+        labels = [known.get(label, label) for label in read_documents(arguments.labels, as_bytes=False)]
     text: Any = None
     if arguments.file is not None:
         read: Any = read_text if model.vocabulary_.boundary is None else read_documents
         text = read(arguments.file, as_bytes=model.vocabulary_.kind == "bytes")
     title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
-    write_report(model, arguments.output, text, title=title, float16=arguments.float16)
+    write_report(model, arguments.output, text, labels=labels, title=title, float16=arguments.float16)
     size = os.path.getsize(arguments.output)
     say(f"crnn: wrote {arguments.output}: {size:,} bytes; open it in a browser")
     return 0

@@ -31,11 +31,12 @@ def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
     shown = repr(symbols)
     loss = model.bits_per_char(part.measured, exact=part.exact)
     seen = "a sample of its own" if part.own else part.described
+    steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
     return [
         ("network", f"{model.cell}, layers: {model.num_layers}, hidden units: {model.hidden_size}, {model.dtype}"),
         ("weights", f"{sum(array.size for array in model.params_.values()):,}"),
         ("vocabulary", shown if len(shown) <= MAX_REPR else f"{shown[:MAX_REPR]} …"),
-        ("trained", f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"),
+        *([("trained", steps)] if model.n_steps_ else []),  # a model that was not, or is one label's of another
         ("bits per symbol", f"{loss:.3f}, perplexity {2 ** min(loss, 1000):.2f}, on {seen}"),
         ("parameters", repr(model)),
     ]

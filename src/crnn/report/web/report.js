@@ -77,6 +77,8 @@ function removeTab(tab, panel) {
   showText(data.text, symbols);
   if (data.documents) showDocuments(data.documents);
   else removeTab("tab-documents", "documents");
+  if (data.classes) showClasses(data.classes);
+  else removeTab("tab-classes", "classes");
   connectTabs([...document.querySelectorAll("[role=tab]")], () => {
     if (neurons) neurons.grid.draw(); // while hidden it had no width
   });

@@ -1,0 +1,105 @@
+"""The table of which class is taken for which, of a classifier of texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..classifier import CharRNNClassifier
+from ..errors import InvalidInputError
+from ..text.labels import checked_labels
+from .samples import shown
+
+__all__ = ["LabelledTexts", "class_tables", "labelled_texts"]
+
+WORK = 2e11  # multiplications by weights that the texts may take, in batches: some seconds
+GATES = 4  # of an LSTM
+MIN_TEXTS = 1000
+MAX_CLASSES = 40  # of the table; rarer ones are put together
+MISTAKES = 15  # that are listed
+EXAMPLES = 5  # of each cell
+MAX_LENGTH = 200  # characters of a text that are shown
+OTHERS = "(others)"
+
+Text = str | bytes
+
+
+class LabelledTexts(NamedTuple):
+    """The first texts of those given, as many as are classified, and the number of each one's class."""
+
+    texts: list[Text]
+    numbers: NDArray[np.intp]
+    described: str  # how many they are
+
+
+def labelled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike) -> LabelledTexts:
+    """Return texts with their labels, as many as are classified in some seconds.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is another number of labels than of texts, or a label that the classifier was not fitted with.
+    """
+    if texts is None or isinstance(texts, str | bytes | Path):
+        raise InvalidInputError("labels are those of texts: give a list of texts")
+    whole = list(texts)
+    given = checked_labels(labels, len(whole))
+    classes = classifier.classes_
+    known = {label: number for number, label in enumerate(classes.tolist())}
+    for label in given.labels.tolist():
+        if label not in known:
+            raise InvalidInputError(f"labels holds {label!r}, which the classifier was not fitted with")
+    numbers = np.array([known[label] for label in given.labels.tolist()], np.intp)[given.numbers]
+    size = classifier.hidden_size**2 * classifier.num_layers * 2 * GATES  # about: weights of both directions
+    limit = WORK / (size * len(classes))
+    n = max(MIN_TEXTS, int(np.searchsorted(np.cumsum([len(text) + 1 for text in whole]), limit)))
+    described = f"{'the first' if n < len(whole) else 'all'} {min(n, len(whole)):,} texts"
+    return LabelledTexts(whole[:n], numbers[:n], described)
+
+
+def class_tables(classifier: CharRNNClassifier, part: LabelledTexts) -> dict[str, Any]:
+    """Return the counts of true and predicted classes, figures of each class, and the most confident mistakes."""
+    p = np.asarray(classifier.predict_proba(part.texts))
+    predicted = p.argmax(axis=1)
+    names, group = _groups(classifier.classes_, part.numbers)
+    K = len(names)
+    true, guessed = group[part.numbers], group[predicted]
+    counts = np.bincount(K * true + guessed, minlength=K * K).reshape(K, K)
+    right = part.numbers == predicted
+    confidence = p.max(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    cells: dict[str, list[Any]] = {}
+    for i in order.tolist():
+        cell = cells.setdefault(f"{true[i]},{guessed[i]}", [])
+        if len(cell) < EXAMPLES:
+            cell.append(_row(part.texts[i], confidence[i]))
+    mistakes = [i for i in order.tolist() if not right[i]][:MISTAKES]
+    return {
+        "note": f"{right.mean():.1%} of {part.described} are given their class.",
+        "accuracy": float(right.mean()),
+        "names": names,
+        "counts": counts.tolist(),
+        "cells": cells,
+        "mistakes": [
+            {**_row(part.texts[i], confidence[i]), "true": names[true[i]], "predicted": names[guessed[i]]}
+            for i in mistakes
+        ],
+    }
+
+
+def _groups(classes: NDArray[Any], numbers: NDArray[np.intp]) -> tuple[list[str], NDArray[np.intp]]:
+    """Return the names of the table's classes, and the number of each class among them: the rarest share the last."""
+    if len(classes) <= MAX_CLASSES:
+        return list(map(str, classes.tolist())), np.arange(len(classes))
+    frequent = sorted(number for number, _ in Counter(numbers.tolist()).most_common(MAX_CLASSES - 1))
+    group = np.full(len(classes), len(frequent), np.intp)
+    group[frequent] = np.arange(len(frequent))
+    return [*map(str, classes[frequent].tolist()), OTHERS], group
+
+
+def _row(text: Text, probability: float) -> dict[str, Any]:
+    return {"text": shown(text[:MAX_LENGTH]), "p": round(float(probability), 4)}

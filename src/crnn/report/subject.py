@@ -1,0 +1,76 @@
+"""What a report is about: a model, or of a classifier one of its models and the table of its classes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..char_rnn import CharRNN
+from ..classifier import CharRNNClassifier
+from ..errors import InvalidInputError
+from .classes import class_tables, labelled_texts
+
+__all__ = ["Subject", "subject_of"]
+
+SHOWN = 20  # classes that are named
+
+
+class Subject(NamedTuple):
+    """The model of a report, its records of training, its text, and what there is beside for a classifier."""
+
+    model: CharRNN
+    text: Any  # None: a sample of the model
+    history: Sequence[dict[str, Any]]
+    facts: Sequence[tuple[str, str]] = ()  # about a classifier
+    classes: dict[str, Any] | None = None  # its table
+
+
+def subject_of(model: CharRNN | CharRNNClassifier, text: Any, labels: ArrayLike | None) -> Subject:
+    """Return what the report is about.
+
+    Examples
+    --------
+    >>> classifier = CharRNNClassifier(8, max_steps=5, random_state=0).fit(["ab", "ba", "a"], ["x", "y", "x"])
+    >>> subject = subject_of(classifier, ["ab", "b", "aa"], ["x", "y", "x"])
+    >>> subject.text, subject.classes["names"]
+    (['ab', 'aa'], ['x', 'y'])
+    """
+    if isinstance(model, CharRNNClassifier):
+        return _of_classifier(model, text, labels)
+    if labels is not None:
+        raise InvalidInputError("labels are of the texts of a classifier, and the model is none: leave them out")
+    return Subject(model, text, model.history_)
+
+
+def _of_classifier(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike | None) -> Subject:
+    """Return the model of the first class, or with labels of the most frequent one, and the texts of that class."""
+    classes, number, tables = classifier.classes_, 0, None
+    named = ", ".join([*map(str, classes[:SHOWN].tolist()), *(["…"] if len(classes) > SHOWN else [])])
+    facts = [("classifier", f"{len(classes):,} classes: {named}")]
+    if labels is not None:
+        part = labelled_texts(classifier, texts, labels)
+        tables = class_tables(classifier, part)
+        facts.append(("accuracy", f"{tables['accuracy']:.1%} of {part.described}"))
+        number = int(np.bincount(part.numbers).argmax())
+        texts = [text for text, own in zip(part.texts, part.numbers.tolist(), strict=True) if own == number]
+    direction, turned = "forward", ""
+    if classifier.directions == "backward":
+        direction, turned = "backward", ", written and read from their end"
+        texts = None if texts is None else [text[::-1] for text in texts]
+    facts.append(("steps", f"{classifier.n_steps_:,} in all"))
+    facts.append(("shown here", f"the network for texts of {str(classes[number])!r}{turned}"))
+    history = [record for record in classifier.history_ if record["direction"] == direction]
+    return Subject(_language_model(classifier, classes[number].item()), texts, history, facts, tables)
+
+
+def _language_model(classifier: CharRNNClassifier, label: Any) -> CharRNN:
+    """Return the model of the texts of one class; a classifier's file holds a model with labels too."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "classifier.crnn"
+        classifier.save(path)
+        return CharRNN.load(path).for_label(label)

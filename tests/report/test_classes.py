@@ -1,0 +1,99 @@
+"""The table of classes: what is counted, and what of it is shown."""
+
+import numpy as np
+import pytest
+
+from crnn import CharRNNClassifier
+from crnn.errors import InvalidInputError
+from crnn.report import classes
+from crnn.report.classes import class_tables, labelled_texts
+from crnn.report.subject import subject_of
+
+
+class Fixed:
+    """A classifier that takes a text for the class of its first letter, with a probability of its length in tenths."""
+
+    hidden_size, num_layers = 3, 1
+    classes_ = np.array(["a", "b", "c"])
+
+    def predict_proba(self, texts):
+        p = np.zeros((len(texts), 3))
+        for row, text in zip(p, texts, strict=True):
+            row[:] = (1 - len(text) / 10) / 2
+            row["abc".index(text[0])] = len(text) / 10
+        return p
+
+
+TEXTS = ["aaaaa", "aaaaaa", "abbbbbbb", "bbbbb", "bbbbbbbbb"]
+LABELS = ["a", "a", "b", "b", "c"]
+
+
+def tables_of(texts=TEXTS, labels=LABELS):
+    return class_tables(Fixed(), labelled_texts(Fixed(), texts, labels))
+
+
+def test_counts_are_of_true_and_predicted_classes():
+    tables = tables_of()
+    assert tables["names"] == ["a", "b", "c"]
+    assert tables["counts"] == [[2, 0, 0], [1, 1, 0], [0, 1, 0]]
+    assert tables["note"] == "60.0% of all 5 texts are given their class."
+
+
+def test_the_most_confident_come_first():
+    tables = tables_of()
+    assert tables["cells"]["0,0"] == [{"text": "aaaaaa", "p": 0.6}, {"text": "aaaaa", "p": 0.5}]
+    assert tables["mistakes"] == [
+        {"text": "bbbbbbbbb", "p": 0.9, "true": "c", "predicted": "b"},
+        {"text": "abbbbbbb", "p": 0.8, "true": "b", "predicted": "a"},
+    ]
+
+
+def test_rare_classes_share_a_row(monkeypatch):
+    monkeypatch.setattr(classes, "MAX_CLASSES", 2)
+    tables = tables_of([*TEXTS, "aaaaaaa"], [*LABELS, "a"])
+    assert tables["names"] == ["a", "(others)"]
+    assert tables["counts"] == [[3, 0], [1, 2]]
+    assert [mistake["true"] for mistake in tables["mistakes"]] == ["(others)", "(others)"]
+    assert tables["accuracy"] == 4 / 6  # of the classes themselves
+
+
+def test_of_many_texts_the_first_are_classified(monkeypatch):
+    monkeypatch.setattr(classes, "MIN_TEXTS", 2)
+    monkeypatch.setattr(classes, "WORK", 9 * 2 * 4 * 3 * 13)  # 13 symbols with their ends
+    part = labelled_texts(Fixed(), TEXTS, LABELS)
+    assert part.texts == TEXTS[:2]
+    assert part.described == "the first 2 texts"
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "message"),
+    [
+        (TEXTS, LABELS[:-1], "4"),
+        (TEXTS, [*LABELS[:-1], "x"], "labels holds 'x', which the classifier was not fitted with"),
+        (None, LABELS, "give a list of texts"),
+        ("abc", LABELS, "give a list of texts"),
+    ],
+)
+def test_labels_that_cannot_be(texts, labels, message):
+    with pytest.raises(InvalidInputError, match=message):
+        labelled_texts(Fixed(), texts, labels)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    model = CharRNNClassifier(7, max_steps=30, directions="backward", random_state=0)
+    return model.fit(["abc", "abd", "xyz"], [3, 3, 5])
+
+
+def test_the_report_is_about_the_most_frequent_class(fitted):
+    subject = subject_of(fitted, ["abc", "xyz", "xyy"], [3, 5, 5])
+    assert subject.text == ["zyx", "yyx"]  # as this network reads them
+    assert len(subject.history) == len(fitted.history_) > 0
+    assert dict(subject.facts)["shown here"] == "the network for texts of '5', written and read from their end"
+    assert subject.model.vocabulary_.labels == ()
+
+
+def test_without_labels_there_is_no_table(fitted):
+    subject = subject_of(fitted, None, None)
+    assert subject.classes is None
+    assert dict(subject.facts)["shown here"].startswith("the network for texts of '3'")
