@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         with model_path(arguments.model) as path:
             model = CharRNNClassifier.load(path)
-        known = {str(label): label for label in model.classes_.tolist()}
+        known: dict[Any, Any] = {str(label): label for label in model.classes_.tolist()}
         labels = [known.get(label, label) for label in read_documents(arguments.labels, as_bytes=False)]
     text: Any = None
     if arguments.file is not None:
