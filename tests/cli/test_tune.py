@@ -1,0 +1,90 @@
+"""``crnn tune``: a search that ends with a model and a table, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from command_line import error, usage_error
+
+from crnn import CharRNN
+from crnn.cli import main as cli
+from crnn.cli import tune
+
+optuna = pytest.importorskip("optuna")
+
+TEXT = "to be or not to be, that is the question. " * 30
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text(TEXT)
+    (tmp_path / "names.txt").write_text("anna\nbob\nnana\n" * 20)
+
+    def few(trial):
+        return {name: trial.suggest_int(name, 3, 9) for name in ("hidden_size", "batch_size", "seq_length")}
+
+    monkeypatch.setattr(tune, "_parameters", few)
+    return tmp_path
+
+
+def table(capsys):
+    return [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_search_ends_with_the_best_model_and_goes_on(folder, capsys):
+    words = ["tune", "text.txt", "-o", "best.crnn", "--time", "1s"]
+    assert cli.main([*words, "--trials", "3"]) == 0
+    first = table(capsys)
+    assert first[0] == "bits"
+    assert len(first) == 4
+    assert first[1:] == sorted(first[1:])
+    model = CharRNN.load("best.crnn")
+    losses = [record["validation_loss"] for record in model.history_ if record["validation_loss"] is not None]
+    assert f"{min(losses) / 0.6931471805599453:.4f}" == first[1]
+    assert model.callbacks is None
+    assert cli.main([*words, "--trials", "5"]) == 0
+    again = table(capsys)
+    assert len(again) == 6
+    assert set(first) <= set(again)
+    assert cli.main([*words, "--trials", "5"]) == 0  # nothing is left to do
+    assert table(capsys) == again
+
+
+def test_documents_and_a_validation_file(folder, capsys):
+    words = ["names.txt", "-o", "best.crnn", "--time", "0.3s", "--trials", "1", "--lines", "--validation", "names.txt"]
+    assert cli.main(["tune", *words]) == 0
+    assert CharRNN.load("best.crnn").vocabulary_.boundary is not None
+
+
+def test_an_interrupted_search_goes_on(folder, capsys, monkeypatch):
+    words = ["tune", "text.txt", "-o", "best.crnn", "--time", "0.4s", "--trials", "2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(CharRNN, "fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert cli.main(words) == 130
+    assert table(capsys) == ["bits"]
+    assert cli.main(words) == 0
+    assert len(table(capsys)) == 3
+
+
+def test_another_text_is_another_search(folder, capsys):
+    assert cli.main(["tune", "text.txt", "-o", "best.crnn", "--time", "0.2s", "--trials", "1"]) == 0
+    capsys.readouterr()
+    assert "is a search over another text" in error(capsys, "tune", "names.txt", "-o", "best.crnn")
+
+
+def test_a_search_needs_files(folder, capsys):
+    assert "needs files" in usage_error(capsys, "tune", "-", "-o", "best.crnn")
+
+
+def test_what_is_missing_is_named(folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert 'pip install "crnn[tune]"' in error(capsys, "tune", "text.txt", "-o", "best.crnn")
+
+
+def test_the_real_space_is_one_of_parameters(monkeypatch):
+    study = optuna.create_study()
+    trial = study.ask()
+    assert set(tune._parameters(trial)) == set(tune.COLUMNS)
+    CharRNN(**tune._parameters(trial), **tune.FIXED, max_steps=2).fit(TEXT)
