@@ -21,7 +21,7 @@ __all__ = ["add_arguments", "run"]
 
 SUFFIX = ".study"  # of the file beside the model that holds all trials
 VALIDATION_FRACTION = 0.1
-FIXED = {"optimizer": "adam", "schedule": "cosine", "warmup": 0.05, "clip_norm": 5.0, "clip": None, "eval_every": None}
+FIXED: dict[str, Any] = {"optimizer": "adam", "schedule": "cosine", "warmup": 0.05, "clip_norm": 5.0, "clip": None}
 COLUMNS = ("cell", "hidden_size", "num_layers", "batch_size", "seq_length", "learning_rate", "dropout",
            "weight_dropout")  # fmt: skip
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(
         parser,
         required=True,
-        help="where to save the best model; MODEL.study beside it holds all trials, from which the same command goes on",
+        help="where to save the best model; MODEL.study beside it has all trials, from which the same command goes on",
     )
     parser.add_argument(
         "--trials",
@@ -137,14 +137,14 @@ def _trial(
 
     fraction = VALIDATION_FRACTION if validation is None else 0.0
     seconds = study.user_attrs["seconds"]
-    rest = {"max_seconds": seconds, "validation_fraction": fraction, "random_state": arguments.seed}
+    rest: dict[str, Any] = {"max_seconds": seconds, "validation_fraction": fraction, "random_state": arguments.seed}
     model = CharRNN(**_parameters(trial), **FIXED, **rest, callbacks=[report])
     try:
         model.fit(text, validation=validation)
     except DivergenceError:
         raise optuna.TrialPruned from None
     losses = [record["validation_loss"] for record in model.history_ if record["validation_loss"] is not None]
-    bits = min(losses) / math.log(2)
+    bits: float = min(losses) / math.log(2)
     best = min((other.value for other in study.trials if other.state.name == "COMPLETE"), default=math.inf)
     if pruned:
         raise optuna.TrialPruned
@@ -159,7 +159,7 @@ def _table(study: Any) -> str:
     """Return the trials, the best first; those that were given up last, without a loss."""
     trials = [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
     trials.sort(key=lambda trial: trial.value if trial.state.name == "COMPLETE" else math.inf)
-    rows = [("bits", *COLUMNS)]
+    rows: list[tuple[str, ...]] = [("bits", *COLUMNS)]
     for trial in trials:
         bits = f"{trial.value:.4f}" if trial.state.name == "COMPLETE" else "given up"
         values = (trial.params.get(name, "") for name in COLUMNS)
