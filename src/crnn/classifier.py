@@ -29,7 +29,7 @@ __all__ = ["CharRNNClassifier"]
 
 DIRECTIONS = ("forward", "backward")
 OWN_PARAMETERS = ("class_weight", "directions")  # all others are those of CharRNN
-EPOCHS, MIN_STEPS = 8, 400  # by default
+EPOCHS, MIN_STEPS = 8, 150  # by default
 
 
 class CharRNNClassifier(ClassPrediction):
@@ -49,7 +49,7 @@ class CharRNNClassifier(ClassPrediction):
     directions : {"both", "forward", "backward"}, default="both"
         One direction takes half the time, and was 2 points less accurate.
     epochs : int or None, default=None
-        None: 8, or as many as make 400 steps.
+        None: 8, or as many as make 150 steps.
     min_count : int, default=2
         With 1 a text with a character that `fit` did not see is an error.
     **others

@@ -11,7 +11,7 @@ from .recommended import OPERATIONS, TYPICAL_SYMBOLS
 
 BATCH_SIZE, SEQ_LENGTH = 32, 24
 EPOCHS, MAX_EPOCHS = 8, 12  # for which a size is chosen, and more than which were worse
-MIN_STEPS = 400  # of few texts
+MIN_STEPS = 150  # of few texts
 LSTM_GATES = 4
 
 
