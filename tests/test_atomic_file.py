@@ -1,6 +1,8 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -220,3 +222,75 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path):
             write_atomically(path, b"new")
         assert (raised.value.filename, raised.value.filename2) == (path, None)
         assert ".tmp" not in str(raised.value)
+
+
+WRITER = """
+import os, sys
+from crnn.atomic_file import write_atomically
+def pieces():
+    yield b"the beginning"
+    print("begun", flush=True)
+    sys.stdin.read(1)
+    yield b"and the end"
+write_atomically(sys.argv[1], pieces())
+"""
+
+
+def begun_writer(path):
+    """Start a process that is in the middle of writing a file."""
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"begun\n"
+    return writer
+
+
+@posix
+def test_files_of_killed_processes_are_removed_and_no_others(target):
+    others = [".crnn-0123456789abcdef.tmp.bak", ".crnn-0123.tmp", "crnn-0123456789abcdef.tmp"]
+    for name in others:
+        (target.parent / name).write_bytes(b"")
+    (target.parent / ".crnn-00000000000000ff.tmp").mkdir()
+    (target.parent / ".crnn-00000000000000fe.tmp").symlink_to(target.name)
+    killed = [begun_writer(target) for _ in range(2)]
+    alive = begun_writer(target.parent / "other")
+    for writer in killed:
+        writer.kill()
+        writer.communicate()
+    assert len(list(target.parent.glob(".crnn-*.tmp"))) == 3 + 3
+    write_atomically(str(target.parent / "third"), NEW)
+    left = {path.name for path in target.parent.iterdir()}
+    assert len(left) == len(others) + 2 + 1 + 2  # with those of the live process, `target` and the new file
+    assert {*others, ".crnn-00000000000000ff.tmp", ".crnn-00000000000000fe.tmp", "third", target.name} < left
+    alive.communicate(b"x")
+    assert alive.returncode == 0
+    assert (target.parent / "other").read_bytes() == b"the beginningand the end"
+    assert target.read_bytes() == OLD
+
+
+@posix
+def test_a_file_that_is_taken_for_a_stale_one_is_written_anew(target, monkeypatch):
+    """Another process removes it between its making and its locking."""
+    fcntl = pytest.importorskip("fcntl")
+    flock, removed = fcntl.flock, []
+
+    def late(descriptor, how):
+        if not removed:
+            removed.extend(target.parent.glob(".crnn-*.tmp"))
+            removed[0].unlink()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    write_atomically(str(target), NEW)
+    assert removed
+    assert target.read_bytes() == NEW
+    assert os.listdir(target.parent) == [target.name]
+
+
+@posix
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(target, monkeypatch, code):
+    fcntl = pytest.importorskip("fcntl")
+    (target.parent / ".crnn-0123456789abcdef.tmp").write_bytes(b"")
+    monkeypatch.setattr(fcntl, "flock", raiser(OSError(code, os.strerror(code))))
+    write_atomically(str(target), NEW)
+    assert target.read_bytes() == NEW
+    assert (target.parent / ".crnn-0123456789abcdef.tmp").exists()  # it may be another's

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -870,6 +871,30 @@ def test_loading_copies_no_tensor_twice(path):
         tracemalloc.stop()
     assert size < peak < 1.5 * size
     assert len(model.tensors) == 6
+
+
+@pytest.mark.parametrize("change", ["shorter", "longer", "other"])
+def test_a_file_that_changes_while_it_is_read(path, data, change, monkeypatch):
+    """It is read, not mapped: bytes that are gone are an error, no signal."""
+    read_tensors = model_file.read_tensors
+
+    def late(stream, header):
+        with open(path, "r+b") as other:
+            if change == "shorter":
+                other.truncate(len(data) // 2)
+            elif change == "longer":
+                other.seek(0, 2)
+                other.write(b"more")
+            else:
+                other.seek(len(data) - 99)
+                other.write(bytes(99))
+        return read_tensors(stream, header)
+
+    monkeypatch.setattr(model_file, "read_tensors", late)
+    monkeypatch.setattr("builtins.open", partial(open, buffering=0))
+    message = {"shorter": "became shorter", "longer": "grew", "other": "checksum"}[change]
+    with pytest.raises(ModelFileError, match=message):
+        read(path)
 
 
 # --- memory

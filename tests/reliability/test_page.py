@@ -1,0 +1,24 @@
+"""docs/reliability.md names tests that are there, and the promises of the tool."""
+
+import re
+from pathlib import Path
+
+import pytest
+from promises import PROMISES
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
+
+pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="an installed package has no documentation")
+
+
+def test_every_test_is_there():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE.read_text(encoding="utf-8"))
+    assert len(named) > 20
+    sources = {file: (ROOT / file).read_text(encoding="utf-8") for file, _ in named}
+    assert [f"{file}::{name}" for file, name in named if f"def {name}(" not in sources[file]] == []
+
+
+def test_every_promise_has_its_figure():
+    figures = dict(re.findall(r"`(\w+)`: ([\d,]+) [\w ]+, (?:0|\d+) failures?", PAGE.read_text(encoding="utf-8")))
+    assert figures.keys() == PROMISES.keys()
