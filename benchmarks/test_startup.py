@@ -11,9 +11,9 @@ from benchmarks.conftest import needs
 from crnn import CharRNN
 
 PROBE = """
-import time, numpy, scipy.linalg
+import time, numpy
 start = time.perf_counter()
-import {}
+{}
 print(time.perf_counter() - start)
 """
 
@@ -21,13 +21,15 @@ print(time.perf_counter() - start)
 @pytest.mark.parametrize("contender", ["crnn", "torch", "jax"])
 def test_import(timed, contender):
     needs(contender)
-    command = [sys.executable, "-c", PROBE.format(contender)]
+    # `import crnn` alone imports next to nothing: see benchmarks/import_time.py.
+    statement = "from crnn import CharRNN" if contender == "crnn" else f"import {contender}"
+    command = [sys.executable, "-c", PROBE.format(statement)]
 
     def seconds() -> float:
         return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
     found = timed(seconds, group="import, in a process of its own", rounds=3)
-    print(f"import {contender}: {found:.3f} s beyond numpy and scipy.linalg")
+    print(f"{statement}: {found:.3f} s beyond numpy")
     assert found > 0
 
 
