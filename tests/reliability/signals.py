@@ -62,6 +62,8 @@ def interrupts(count: int, seed: int = 0) -> Outcome:
 def terminations(count: int, seed: int = 0) -> Outcome:
     """Interrupt ``crnn train`` with SIGTERM and SIGINT in turns."""
     rng, failures = np.random.default_rng(seed), []
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background would hand that on
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="crnn-reliability-") as name:
         folder = Path(name)
         (folder / "text").write_text(TEXT)
