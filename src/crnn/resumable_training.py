@@ -130,8 +130,8 @@ class ResumableTraining(LanguageModel):
         Examples
         --------
         >>> from crnn import CharRNN
-        >>> model = CharRNN(8, max_steps=10**9, callbacks=[lambda model, record: model.stop()], random_state=0)
-        >>> model.fit("to be or not to be, " * 50).n_steps_ < 10**9
+        >>> model = CharRNN(8, max_steps=10_000, callbacks=[lambda model, record: model.stop()], random_state=0)
+        >>> model.fit("to be or not to be, " * 50).n_steps_ < 10_000
         True
         """
         request_stop(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -183,7 +184,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_if_it_is_named(book):
 def test_a_temporary_file_serves_where_the_folder_cannot_be_written(book, monkeypatch, tmp_path):
     monkeypatch.setenv(file_sources.FOLDER_VARIABLE, str(tmp_path / "missing"))
     (tmp_path / "crnn-").mkdir()
-    monkeypatch.setattr(file_sources.tempfile, "mkdtemp", lambda prefix: str(tmp_path / prefix))
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix: str(tmp_path / prefix))
     source = StoredSource([str(book)])
     with pytest.warns(UserWarning, match="are kept in a temporary file"):
         assert source.ids(source.vocabulary()).read().shape == (26,)

@@ -184,7 +184,7 @@ class StoredSource(TextSource):
                     f"{error}: the ids of {self.paths[0]} are kept in a temporary file, and made again for each call; "
                     f"name a folder for them, TextFile(paths, cache=...), Lines(paths, cache=...) or {FOLDER_VARIABLE}"
                 )
-                import tempfile  # here, since `import crnn` shall cost little
+                import tempfile  # here, since importing it takes a while
 
                 self._cache = self._open(os.path.join(tempfile.mkdtemp(prefix="crnn-"), name), temporary=True)
         return self._cache

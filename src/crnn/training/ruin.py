@@ -10,6 +10,8 @@ Snapshot = TypeVar("Snapshot")
 UNIFORM_GUESSES = 10  # a loss above so many times that of a uniform guess is no longer one of learning
 STEPS = 1000  # in which the loss must come back
 WINDOW = 50  # time steps, at least, that a mean loss is of
+FEW_STEPS = 100  # above the limit: they ruin a model only if the loss is also above so many times that limit, since
+EXTREME = 1000  # training from bad first weights, or on a few strange symbols, can take a while to come back
 ROUNDING = 4e-16  # of a smoothed loss, relative, at each step
 
 
@@ -18,7 +20,8 @@ class RuinWatch(Generic[Snapshot]):
 
     A model is being ruined while its loss is above the limit, as the mean over windows of at least `WINDOW` time steps:
     a single symbol can be guessed by chance. After 1,000 such steps this is a warning. If the loss has not come back
-    when training ends, it is divergence; in a call of fewer than 2,000 steps, if that has lasted for half of it.
+    when training ends, it is divergence; in a call of fewer than 2,000 steps, if that has lasted for half of it. A few
+    steps count only with a loss that is extreme.
 
     Parameters
     ----------
@@ -49,7 +52,7 @@ class RuinWatch(Generic[Snapshot]):
         self._window = -(-WINDOW // seq_length)  # steps
         self._begin, self._smooth_loss = step, smooth_loss  # of the window
         self._first_step = self._sound_step = step
-        self._above = self._warned = False
+        self._above = self._warned = self._extreme = False
         self._factor = 1.0  # of the losses
         self.sound = snapshot  # the newest one after which the loss was not above the limit
 
@@ -73,6 +76,7 @@ class RuinWatch(Generic[Snapshot]):
         rounding = n * ROUNDING * self._smooth_loss / (1 - kept)
         self._begin, self._smooth_loss = step, smooth_loss
         self._above = mean > self._limit * self._factor + rounding
+        self._extreme = mean > EXTREME * self._limit * self._factor
         if not self._above:
             self._sound_step, self._warned = step, False
         elif step - self._sound_step >= STEPS and not self._warned:
@@ -92,4 +96,5 @@ class RuinWatch(Generic[Snapshot]):
     def ruined(self, step: int) -> bool:
         """Say whether a call that ends at this step has ruined the model."""
         above = step - self._sound_step
-        return self._above and above >= min(STEPS, (step - self._first_step) / 2)
+        enough = above >= FEW_STEPS or self._extreme
+        return self._above and enough and above >= min(STEPS, (step - self._first_step) / 2)
