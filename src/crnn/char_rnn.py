@@ -225,6 +225,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         validation_labels: ArrayLike | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
+        comm: Any = None,
     ) -> Self:
         """Train a new model on a text, or on many short ones.
 
@@ -253,6 +254,9 @@ class CharRNN(ResumableTraining, ExportMethods):
             call, and `load` reads the model as an interruption would have left it. At the end it holds the model.
         checkpoint_every : int or float, default=60.0
             Steps (an int) or seconds (a float) between two checkpoints.
+        comm : mpi4py.MPI.Comm, default=None
+            The processes that train this model together; each calls `fit` with the same arguments and has the same
+            model afterwards. `batch_size` is their total. See ``docs/scaling.md``. None: this process alone.
 
         Returns
         -------
@@ -300,7 +304,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         """
         limited = self.max_steps is not None or self.max_seconds is not None
         call = Call(X, validation, sample_weight, labels, validation_labels, None if limited else self.epochs)
-        return self._train(call, checkpoint, checkpoint_every, anew=True)
+        return self._train(call, checkpoint, checkpoint_every, anew=True, comm=comm)
 
     def partial_fit(
         self,
@@ -377,9 +381,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         return self._train(call, checkpoint, checkpoint_every)
 
     @classmethod
-    def recommended(
-        cls, X: TextLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any
-    ) -> Self:
+    def recommended(cls, X: TextLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any) -> Self:
         """Return a model with parameters that suit a text and a training time.
 
         The choice follows measurements recorded in ``docs/measurements.md``, the length of the text, and the speed of

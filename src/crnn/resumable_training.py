@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -14,11 +15,13 @@ from .errors import InvalidInputError
 from .files.run_checkpoint import read_run, write_run
 from .files.writable import check_writable
 from .inference.language_model import LanguageModel
-from .settings import Settings
+from .settings import Settings, generator
 from .text.sources import TextLike
 from .training.checkpoint_writer import CheckpointWriter, checked_every
 from .training.exclusive import exclusive_training, request_stop
 from .training.preparation import Call, Hooks, check_texts, checkpoint_path, prepared_run
+from .training.processes import processes_of
+from .training.run import TrainingRun
 from .training.run_state import DIVERGED, FINISHED
 
 CHECKPOINT_SECONDS = 60.0
@@ -143,15 +146,24 @@ class ResumableTraining(LanguageModel):
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
         *,
         anew: bool = False,
+        comm: Any = None,
     ) -> Self:
         """Train a new state, or carry the model's on, to the first of `max_seconds`, `max_steps` and `max_epochs`."""
         with exclusive_training(self) as stop:
             start = time.perf_counter()
             settings = Settings.check(self.get_params())
+            processes = processes_of(comm)
+            if processes:  # weights, dropout and the order of documents follow from the generator of rank 0
+                rng = processes.agreed(partial(generator, settings.random_state))
+                settings = replace(settings, random_state=processes.of_first(rng))
+            if processes and processes.rank:  # rank 0 alone prints and writes
+                settings, checkpoint = replace(settings, verbose=0), None
             writer = None if checkpoint is None else self._writer(checkpoint, checkpoint_every)
-            hooks = Hooks([partial(callback, self) for callback in settings.callbacks], self._samples, stop, writer)
+            hooks = Hooks(
+                [partial(callback, self) for callback in settings.callbacks], self._samples, stop, writer, processes
+            )
             state = None if anew or not self._is_fitted else self._learned
-            run = prepared_run(call, settings, state, start, hooks)
+            run = _prepared(call, settings, state, start, hooks)
             self._learned = run.state
             try:
                 run.run()
@@ -170,3 +182,15 @@ class ResumableTraining(LanguageModel):
         if self.vocabulary_.boundary is None:
             return [self.sample(SAMPLE_LENGTH)]
         return self.sample(SAMPLE_LENGTH, num_samples=SAMPLES)
+
+
+def _prepared(call: Call, settings: Settings, state: Any, start: float, hooks: Hooks) -> TrainingRun:
+    """Return the run of a call; with several processes, only if all of them can take part, with the same arguments."""
+    processes = hooks.processes
+    if processes is None:
+        return prepared_run(call, settings, state, start, hooks)
+    run = processes.agreed(partial(prepared_run, call, settings, state, start, hooks))
+    free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
+    processes.check_same("a parameter of the model", repr(replace(settings, **free)))
+    processes.check_same("a text", repr(processes.texts))
+    return run

@@ -144,7 +144,7 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
     most = run.team.shards * group_size
     if run.team.threads > most or group_size > 1 and run.team.threads < most:
         raise ValueError(f"{run.team.threads} threads in groups of {group_size} for {run.team.shards} shards")
-    run.team.streams, run.team.reduce = 0, NULL
+    run.team.streams, run.team.reduce = team.n_streams, NULL
     if team.reduce is not None:
         reduction.team = <PyObject*>team
         run.team.reduce, run.team.reduce_context = reduce_gradient, reduction
@@ -156,7 +156,6 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
         occurs = shards[s].threads[0].occurs
         _same("symbols that may occur", occurs.shape[0], network.net.V)
         run.team.occurs[s] = &occurs[0]
-        run.team.streams += len(shards[s].streams)
     _same("losses", losses.shape[0], run.team.shards)
     _same("sums of squares", squares.shape[0], squares_size(network))
     if barrier is None:

@@ -21,6 +21,7 @@ from .checkpoints import CHECKPOINT_TIME, checkpoint_every, checkpoint_of, refus
 from .errors import ERROR, described, say
 from .files import STANDARD, check_writable, load, one_or_more, read_documents, read_text, save
 from .interruptions import interruptible, interruption, uninterrupted
+from .mpi import aborting, communicator
 from .signature_options import add_options
 
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
@@ -99,6 +100,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train a model and save it; return the exit code."""
+    comm = communicator()
+    if comm is not None:
+        return _run_jointly(arguments, comm)
     check_output(arguments)
     refuse_two_standard_inputs(arguments, file="FILE", validation="--validation", origin="--from")
     given = _given_parameters(arguments)
@@ -121,6 +125,38 @@ def run(arguments: argparse.Namespace) -> int:
     return train_and_save(
         arguments, model, lambda: _continue_training(model, text, given, {**others, **saving}), checkpoint
     )
+
+
+def _run_jointly(arguments: argparse.Namespace, comm: Any) -> int:
+    """Train a new model as one of several processes; the first of them saves and reports it."""
+    with aborting(comm):
+        for name, shown in (("origin", "--from"), ("seconds", "--time")):
+            if getattr(arguments, name) is not None:
+                arguments.parser.error(f"argument {shown}: not with several processes; start one")
+        if arguments.resume:
+            arguments.parser.error("argument --resume: not with several processes; start one to finish the training")
+        if STANDARD in (*one_or_more(arguments.file), arguments.validation):
+            arguments.parser.error("argument FILE: several processes cannot read the same standard input; give a file")
+        check_output(arguments)
+        checkpoint = None if comm.Get_rank() else checkpoint_of(arguments)
+        if checkpoint is not None:
+            refuse_unfinished(checkpoint)
+        given = _given_parameters(arguments)
+        model = CharRNN(**given)
+        text, others = _texts(arguments, model)
+    saving = {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every}
+
+    def train() -> CharRNN:
+        return model.fit(text, **others, **saving, comm=comm)
+
+    if comm.Get_rank() == 0:
+        return train_and_save(arguments, model, train, checkpoint)
+    with interruptible():
+        try:
+            train()
+        except (KeyboardInterrupt, DivergenceError):  # which the first process reports
+            return 0
+    return 0
 
 
 def _texts(arguments: argparse.Namespace, model: CharRNN) -> tuple[TextLike, dict[str, Any]]:
@@ -225,9 +261,7 @@ def check_output(arguments: argparse.Namespace) -> None:
     path = arguments.output
     check_writable(path)
     if path == STANDARD and sys.stdout.isatty():
-        arguments.parser.error(
-            "argument -o/--output: a model is not text; send standard output to a file or a program"
-        )
+        arguments.parser.error("argument -o/--output: a model is not text; send standard output to a file or a program")
     for name, shown in (("file", "FILE"), ("validation", "the FILE of --validation")):
         for text in one_or_more(getattr(arguments, name, None) or STANDARD):
             with contextlib.suppress(OSError):
@@ -260,9 +294,7 @@ def _override(model: CharRNN, given: Mapping[str, Any]) -> CharRNN:
     return model.set_params(**given)
 
 
-def _continue_training(
-    model: CharRNN, text: TextLike, given: Mapping[str, Any], rest: Mapping[str, Any]
-) -> CharRNN:
+def _continue_training(model: CharRNN, text: TextLike, given: Mapping[str, Any], rest: Mapping[str, Any]) -> CharRNN:
     """Train for the steps, time or epochs that were given, or for one epoch; the model's own limits do not count."""
     own_limits = {name: getattr(model, name) for name in ("max_steps", "max_seconds")}
     epochs = given.get("epochs")

@@ -189,6 +189,23 @@ class ModelState:
             array[...] = saved
         self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
 
+    def take(
+        self,
+        params: Array,
+        optimizer_state: dict[str, Array],
+        hidden: Hidden,
+        n_steps: int,
+        smooth_loss: float,
+        history: Records,
+    ) -> None:
+        """Become what another process has learned; arrays are overwritten in place."""
+        self.params[...] = params
+        for name, flat in self.optimizer_state.items():
+            flat[...] = optimizer_state[name]
+        for array, other in zip(self.hidden, hidden, strict=True):
+            array[...] = other
+        self.n_steps, self.smooth_loss, self.history = n_steps, smooth_loss, history
+
     def check(self, settings: Settings, *, same_batch_size: bool = False) -> None:
         """Raise InvalidInputError if the settings do not fit the weights, or if a user assigned a wrong `hidden`.
 

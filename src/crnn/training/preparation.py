@@ -22,6 +22,7 @@ from .checkpoint_writer import CheckpointWriter
 from .data_summary import data_summary
 from .exclusive import StopRequest
 from .memory_need import check_memory
+from .processes import Processes
 from .run import Checkpoints, TrainingRun, streams_for
 from .run_state import RunState
 from .sample_weight import checked_weights
@@ -68,12 +69,15 @@ class Hooks:
         Returns the samples that ``verbose=2`` shows.
     stop : StopRequest
     writer : CheckpointWriter or None
+    processes : Processes or None
+        That train together.
     """
 
     callbacks: Sequence[Callable[[dict[str, Any]], Any]]
     sample: Callable[[], Iterable[str | bytes]]
     stop: StopRequest
     writer: CheckpointWriter | None
+    processes: Processes | None = None
 
 
 def prepared_run(call: Call, settings: Settings, state: ModelState | None, start: float, hooks: Hooks) -> TrainingRun:
@@ -103,12 +107,14 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         vocabulary, n_steps = state.vocabulary, state.n_steps if resumed is None else resumed.first_step
         if call.extend_vocabulary:
             vocabulary = extended(vocabulary, source.vocabulary(boundary=vocabulary.boundary is not None))
-    texts = _fingerprints(source, held_out) if resumed or hooks.writer else {}
+    texts = _fingerprints(source, held_out) if resumed or hooks.writer or hooks.processes else {}
     if resumed is not None:
         _compare(resumed.texts, texts)
     ids, validation_ids = training_and_validation_ids(source, held_out, vocabulary, settings)
     rng = generator(settings.random_state)  # checked even where it is not used
     rng = rng if state is None else state.rng
+    if hooks.processes:
+        hooks.processes.check_batch_size(settings.batch_size)
     weights = None if resumed is None else resumed.sample_weight
     if call.sample_weight is not None:
         weights = checked_weights(call.sample_weight, source, vocabulary)
@@ -131,6 +137,8 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     budget = Budget.of_call(settings, streams.steps_per_epoch, call.max_epochs)
     if resumed is not None:
         budget = Budget(resumed.max_steps, resumed.max_seconds)
+    if hooks.processes:
+        hooks.processes.texts = texts
     return TrainingRun(
         state,
         settings,
@@ -144,6 +152,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         stop=hooks.stop,
         checkpoints=None if hooks.writer is None else Checkpoints(hooks.writer, texts, weights),
         resumed=resumed,
+        processes=hooks.processes,
     )
 
 

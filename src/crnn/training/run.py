@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ from ..text.vocabulary import Vocabulary
 from .budget import Budget
 from .checkpoint_writer import CheckpointWriter
 from .exclusive import StopRequest
+from .joint_trainer import JointTrainer
+from .processes import Processes
 from .progress import Progress
 from .run_state import DIVERGED, FINISHED, RUNNING, PollState, RunState
 from .schedule import Schedule
@@ -73,6 +76,8 @@ class TrainingRun:
     checkpoints : Checkpoints, optional
     resumed : RunState, optional
         Where the call was interrupted; `state` is that of the same moment.
+    processes : Processes, optional
+        That train together; rank 0 decides for all.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class TrainingRun:
         stop: StopRequest,
         checkpoints: Checkpoints | None = None,
         resumed: RunState | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.state, self._settings, self._callbacks = state, settings, callbacks
         self._budget, self._start, self._stop, self._checkpoints = budget, start, stop, checkpoints
@@ -101,7 +107,9 @@ class TrainingRun:
         if resumed is not None:
             self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
             restore_position(streams, resumed.position)
-        self._trainer = Trainer(
+        self._processes = processes
+        trainer = Trainer if processes is None else partial(JointTrainer, processes)
+        self._trainer = trainer(
             state,
             streams,
             self._step_settings,
@@ -154,8 +162,15 @@ class TrainingRun:
         """
         outcome = RUNNING
         try:
-            with self._progress, self._trainer:
-                self._steps()
+            if self._processes and self._processes.rank:
+                assert isinstance(self._trainer, JointTrainer)
+                with self._trainer:
+                    self._trainer.follow()
+            else:
+                with self._progress, self._trainer:
+                    self._steps()
+            if self._processes:
+                self._share_final_state(self._processes)
             outcome = FINISHED
         except DivergenceError:
             outcome = DIVERGED
@@ -163,6 +178,15 @@ class TrainingRun:
         finally:
             if self._checkpoints:
                 self._write_last_checkpoint(self._checkpoints.writer, outcome)
+
+    def _share_final_state(self, processes: Processes) -> None:
+        """Let every process have the state that rank 0 keeps."""
+        final = self.final_state
+        n_steps, smooth_loss = final.n_steps, final.smooth_loss
+        first = final.params, final.optimizer_state, final.hidden, n_steps, smooth_loss, final.history
+        first = processes.of_first(first)
+        if processes.rank:
+            self.state.take(*first)
 
     @property
     def final_state(self) -> ModelState:

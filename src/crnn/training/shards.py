@@ -39,8 +39,8 @@ class Arrangement(NamedTuple):
     group_size: int  # threads that work on the same shard, each on units of its own; with 1 a thread has whole shards
 
 
-def shard_ranges(layout: Layout, streams: Streams) -> list[range]:
-    """Return the streams of each shard.
+def shard_ranges(layout: Layout, streams: Streams, own: range | None = None) -> list[range]:
+    """Return the streams of each shard; `own` are those that are cut, all by default.
 
     Examples
     --------
@@ -50,12 +50,12 @@ def shard_ranges(layout: Layout, streams: Streams) -> list[range]:
     >>> shard_ranges(Layout(65, 128, np.dtype("float32")), streams)
     [range(0, 12), range(12, 24), range(24, 36), range(36, 50)]
     """
-    B = streams.batch_size
-    n = shard_count(B, streams.seq_length, recurrent_bytes(layout), layout.size * layout.dtype.itemsize)
-    return cut(B, n)
+    own = range(streams.batch_size) if own is None else own
+    n = shard_count(len(own), streams.seq_length, recurrent_bytes(layout), layout.size * layout.dtype.itemsize)
+    return cut(own, n)
 
 
-def cut(streams: int, n_shards: int) -> list[range]:
+def cut(streams: int | range, n_shards: int) -> list[range]:
     """Cut the streams into so many ranges, of whole multiples of `MULTIPLE` streams where there are enough.
 
     Examples
@@ -63,6 +63,8 @@ def cut(streams: int, n_shards: int) -> list[range]:
     >>> cut(50, 2), cut(5, 2)
     ([range(0, 24), range(24, 50)], [range(0, 2), range(2, 5)])
     """
+    if isinstance(streams, range):
+        return [range(streams.start + part.start, streams.start + part.stop) for part in cut(len(streams), n_shards)]
     if streams < MIN_STREAMS * n_shards:
         return split_range(streams, n_shards)
     starts = [streams * i // n_shards // MULTIPLE * MULTIPLE for i in range(n_shards)]

@@ -76,6 +76,9 @@ class Team:
         Called by the first thread after each step with the flat gradient of all shards, to add up those of several
         processes in place. Behind the gradient stand a flag for each symbol that occurred, the sum of the losses, and
         how many streams there were: these are to be added up likewise.
+    n_streams : int, optional
+        Streams over which losses and gradients are averaged; more than those of the shards if other processes have the
+        rest. The rows of a block are all of these.
 
     Attributes
     ----------
@@ -91,10 +94,12 @@ class Team:
         parts: Sequence[range],
         dropout: bool,
         reduce: Callable[[Array], None] | None = None,
+        n_streams: int | None = None,
     ) -> None:
         self._layout, self._seq_length = layout, seq_length
         self.shards = [Shard(network, layout, seq_length, part, dropout) for part in parts]
         self.reduce = reduce
+        self.n_streams = sum(map(len, parts)) if n_streams is None else n_streams
         if reduce:
             self.shards[0].gradient = aligned_zeros(core.reduced_size(network), layout.dtype)
         self.losses, self.squares = np.zeros(len(parts)), np.zeros(core.squares_size(network))

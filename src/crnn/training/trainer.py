@@ -71,6 +71,8 @@ class Trainer:
         `n_steps` of the model at the block that comes next, if a call goes on within a block.
     reduce : callable, optional
         Adds up the gradients of several processes: see `Team`.
+    own_streams : callable, optional
+        From B to the streams that this process reads of those that all processes read together.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Trainer:
         boundary: int | None = None,
         block_step: int | None = None,
         reduce: Callable[[Array], None] | None = None,
+        own_streams: Callable[[int], range] | None = None,
     ) -> None:
         self.state, self.streams = state, streams
         self.layout = layout = state.layout
@@ -100,14 +103,15 @@ class Trainer:
         )
         self.settings = settings
         T, B = streams.seq_length, streams.batch_size
-        parts = shard_ranges(layout, streams) if n_shards is None else cut(B, n_shards)
+        own = range(B) if own_streams is None else own_streams(B)
+        parts = shard_ranges(layout, streams, own) if n_shards is None else cut(own, n_shards)
         self._many = T * min(map(len, parts)) >= core.MANY_ROWS
         self._boundary = boundary
         self.arrangement = self._arrange(n_threads, len(parts))
         self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
         self._n_threads = self._most_threads = self.arrangement.n_threads
         self.network = self._network()
-        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, reduce)
+        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, reduce, n_streams=B)
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
         self._stored_step = state.n_steps
@@ -193,7 +197,7 @@ class Trainer:
     def _advance(self, rates: NDArray[np.float64]) -> None:
         start = time.perf_counter()
         snapshot = None
-        if start > self._snapshot_at:
+        if self._snapshot_due(start):
             # A bias can be infinite while the loss is finite. What a callback has written is not an error of training.
             if self._snapshot_at > -math.inf and not self._is_sound():
                 self._return_to_last_good_state()
@@ -207,6 +211,9 @@ class Trainer:
             self._snapshot_at = _next_snapshot(start, taken)
         if self.cursor.diverged:
             self._return_to_last_good_state()
+
+    def _snapshot_due(self, now: float) -> bool:
+        return now > self._snapshot_at
 
     def resume_from_arrays(self) -> None:
         """Go on from weights, optimizer state and hidden state that a callback may have written to or assigned."""

@@ -1,0 +1,48 @@
+"""MPI of the command line: whether the command was started as several processes, and the end of all if one fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import InvalidInputError
+from .errors import described, say
+
+__all__ = ["aborting", "communicator"]
+
+SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # that launchers set: Open MPI, MPICH and Intel MPI
+
+
+def communicator() -> Any:
+    """Return the communicator of all processes if a launcher such as mpiexec has started several, otherwise None.
+
+    Raises
+    ------
+    InvalidInputError
+        If mpi4py is missing.
+    """
+    if not any(os.environ.get(name, "1") not in ("", "1") for name in SIZES):
+        return None
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise InvalidInputError(
+            f"to train by several processes mpi4py is needed: pip install 'crnn[mpi]' ({error})"
+        ) from None
+    return MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None
+
+
+@contextlib.contextmanager
+def aborting(comm: Any) -> Iterator[None]:
+    """End all processes if this one fails: the others may be waiting for it."""
+    try:
+        yield
+    except Exception as error:
+        say(f"crnn: error: process {comm.Get_rank()}: {described(error)}")
+        comm.Abort(1)
+        raise
+    except SystemExit:  # wrong usage, which argparse has reported
+        comm.Abort(2)
+        raise
