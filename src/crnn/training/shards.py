@@ -13,7 +13,6 @@ from ..text.streams import Streams
 from ..threads import CACHED_BYTES, split_range
 
 MAX_SHARDS = 8  # as in the kernels; further threads form groups
-MULTIPLE = 4  # streams: a range is a multiple of it, where there are enough, since a register tile has a few rows
 MIN_STREAMS = 8  # of a shard: fewer leave the register tile mostly idle
 # A thread with several shards reads all weights once for each of them. Where they do not stay in its cache beside the
 # rest, more than two shards are worth it only if each has many streams; further threads form groups.
@@ -48,7 +47,7 @@ def shard_ranges(layout: Layout, streams: Streams, own: range | None = None) -> 
     >>> from crnn.text.text_streams import TextStreams
     >>> streams = TextStreams(np.zeros(9999, np.uint8), batch_size=50, seq_length=50)
     >>> shard_ranges(Layout(65, 128, np.dtype("float32")), streams)
-    [range(0, 12), range(12, 24), range(24, 36), range(36, 50)]
+    [range(0, 12), range(12, 25), range(25, 37), range(37, 50)]
     """
     own = range(streams.batch_size) if own is None else own
     n = shard_count(len(own), streams.seq_length, recurrent_bytes(layout), layout.size * layout.dtype.itemsize)
@@ -56,19 +55,15 @@ def shard_ranges(layout: Layout, streams: Streams, own: range | None = None) -> 
 
 
 def cut(streams: int | range, n_shards: int) -> list[range]:
-    """Cut the streams into so many ranges, of whole multiples of `MULTIPLE` streams where there are enough.
+    """Cut the streams into so many ranges of nearly equal length: threads wait for the longest.
 
     Examples
     --------
-    >>> cut(50, 2), cut(5, 2)
-    ([range(0, 24), range(24, 50)], [range(0, 2), range(2, 5)])
+    >>> cut(50, 2), cut(range(50, 55), 2)
+    ([range(0, 25), range(25, 50)], [range(50, 52), range(52, 55)])
     """
-    if isinstance(streams, range):
-        return [range(streams.start + part.start, streams.start + part.stop) for part in cut(len(streams), n_shards)]
-    if streams < MIN_STREAMS * n_shards:
-        return split_range(streams, n_shards)
-    starts = [streams * i // n_shards // MULTIPLE * MULTIPLE for i in range(n_shards)]
-    return [range(a, b) for a, b in zip(starts, [*starts[1:], streams], strict=True)]
+    own = range(streams) if isinstance(streams, int) else streams
+    return [own[part.start : part.stop] for part in split_range(len(own), n_shards)]
 
 
 def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> int:
