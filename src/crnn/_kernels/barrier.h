@@ -115,6 +115,8 @@ static inline void barrier_break(thread_barrier *b) {
     wake_all(&b->generation);
 }
 
+static inline int barrier_is_broken(thread_barrier *b) { return (int)(ATOMIC_LOAD(&b->generation) & BARRIER_BROKEN); }
+
 /* Wait until all threads have called this. Returns 1 when they have, 0 when the barrier is broken. */
 static inline int barrier_wait(thread_barrier *b) {
     const uint32_t generation = ATOMIC_LOAD(&b->generation);

@@ -29,10 +29,10 @@ cdef inline void decode_back(const Weights* w, const Workspace* work, Py_ssize_t
     cdef Columns own = own_columns(&work.group, H), symbols = own_columns(&work.group, V)
     cdef real* dWy = work.d + net.Wy + own.first * V
     # dWy += h.T @ dy                                  (H, V) += (rows, H)' (rows, V)
-    add_weight_gradient(net, rows, own.count, whole, h + own.first, dy, V, work.scratch, dWy, V)
+    add_weight_gradient(net, work, rows, own.count, whole, h + own.first, dy, V, dWy, V)
     add_transposed_tail(rows, own.count, net.symbols_tail, h + own.first, H, dy + whole, V, dWy + whole, V)
     # dby += dy.sum(axis=0)                            (V,) += (rows, V)
     add_column_sums(dy + symbols.first, rows, symbols.count, V, work.d + net.by + symbols.first)
     # dh = dy @ Wy.T                                   (rows, H) = (rows, V) (H, V)'
-    multiply_rows_back(rows, V, own.count, dy, V, w.panels + net.WyT_panels + V * own.first, net.max_row_vectors,
-                       dh + own.first, H)
+    multiply_rows_back(work, rows, V, own.count, dy, V, w.panels + net.WyT_panels + V * own.first,
+                       net.max_row_vectors, dh + own.first, H)

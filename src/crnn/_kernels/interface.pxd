@@ -3,7 +3,7 @@
 `core` is compiled once and `kernels` once for each instruction set and number type. `core` sees `real` as void: it
 hands over addresses and never reads a number behind one, so that a structure has the same layout on both sides.
 """
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from "real.h" nogil:
     ctypedef double real  # float or double, whichever the kernels are compiled for
@@ -13,7 +13,9 @@ cdef extern from "barrier.h" nogil:
         uint32_t n_threads
     void barrier_init(thread_barrier*, uint32_t, bint)
     void barrier_break(thread_barrier*)
+    bint barrier_is_broken(thread_barrier*)
     bint barrier_wait(thread_barrier*)
+    int64_t nanoseconds()
 
 cdef enum:
     MAX_LAYERS = 64
@@ -90,6 +92,12 @@ ctypedef struct Dropout:
     uint32_t step_key  # of the seed and the training step
     Py_ssize_t first_stream  # of the shard
 
+ctypedef struct StepPoll:  # whether a long step is to go on; see `step_poll`
+    thread_barrier* barrier  # of the team: a thread that breaks it ends the step
+    bint (*ask)(void*) noexcept nogil  # whether a signal has come for the process; NULL: another thread asks
+    void* context
+    int64_t next  # when to ask again
+
 ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     Py_ssize_t T
     Py_ssize_t B
@@ -115,6 +123,7 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     unsigned char* occurs  # (V,): whether a symbol is among the chunk's inputs; a thread's own
     ThreadGroup group
     int shard  # its number
+    StepPoll* poll  # NULL: a step is short
     Dropout dropout  # the rate is 0 without
 
 
@@ -175,6 +184,7 @@ ctypedef struct Training:  # one call of `train` by one thread: what it works on
     bint diverged  # a loss was not finite
     bint known  # every symbol's id was below V
     bint complete  # no thread broke the barrier
+    StepPoll poll
 
 
 # ------------------------------------------------------------------------------------------------- inference

@@ -8,6 +8,7 @@ from .interface cimport Network, Weights, Workspace, real
 from .network cimport input_block
 from .panels cimport Columns, Panel, multiply_panel, multiply_panels, packed_elements, panel_among, panel_count
 from .row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
+from .step_poll cimport unwanted
 from .thread_group cimport own_columns
 
 
@@ -45,8 +46,8 @@ cdef inline void look_up_input(const Network* net, const real* p, const int* x, 
     set_split_bias(net, p, 0, own, B, z)
 
 
-cdef inline void project_input(const Weights* w, Py_ssize_t l, Columns own, Py_ssize_t rows, const real* below,
-                               real* z) noexcept nogil:
+cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize_t l, Columns own, Py_ssize_t rows,
+                               const real* below, real* z) noexcept nogil:
     """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H): the input of a higher layer"""
     cdef const Network* net = w.net
     cdef Py_ssize_t g, H = net.H, gate = packed_elements(net.units, H)
@@ -55,6 +56,8 @@ cdef inline void project_input(const Weights* w, Py_ssize_t l, Columns own, Py_s
     cdef real* out
     set_biases(net, w.p, l, own, rows, z)
     for g in range(net.G):
+        if unwanted(work):
+            return
         out = z + input_block(net, g) * H + own.first
         if net.gemm == NULL:
             multiply_panels(rows, net.units, own.count, below, H, panels + g * gate, net.max_row_vectors, out, net.ldg)
@@ -105,20 +108,20 @@ cdef inline void project_input_back(const Weights* w, const Workspace* work, Py_
     cdef const real* WxT = w.panels + net.layer[l].WxT_panels
     cdef real* dWx = work.d + net.layer[l].Wx
     cdef real* dbh = work.d + net.layer[l].bh
-    add_weight_gradient(net, rows, H, part.count, below, dz + part.first, ld, work.scratch, dWx + part.first, N)
+    add_weight_gradient(net, work, rows, H, part.count, below, dz + part.first, ld, dWx + part.first, N)
     add_column_sums(dz + part.first, rows, part.count, ld, dbh + part.first)
     if split >= 0:  # the input part of the last gate is in block G
         dz += N
-        add_weight_gradient(net, rows, H, own.count, below, dz + own.first, ld, work.scratch,
-                            dWx + split * H + own.first, N)
+        add_weight_gradient(net, work, rows, H, own.count, below, dz + own.first, ld, dWx + split * H + own.first, N)
         add_column_sums(dz + own.first, rows, own.count, ld, dbh + split * H + own.first)
-        multiply_split_back(net, own, rows, dz - N, WxT, dbelow)
+        multiply_split_back(net, work, own, rows, dz - N, WxT, dbelow)
     else:
-        multiply_rows_back(rows, N, own.count, dz, ld, WxT + N * own.first, net.max_row_vectors, dbelow + own.first, H)
+        multiply_rows_back(work, rows, N, own.count, dz, ld, WxT + N * own.first, net.max_row_vectors,
+                           dbelow + own.first, H)
 
 
-cdef inline void multiply_split_back(const Network* net, Columns own, Py_ssize_t rows, const real* dz,
-                                     const real* WxT, real* dbelow) noexcept nogil:
+cdef inline void multiply_split_back(const Network* net, const Workspace* work, Columns own, Py_ssize_t rows,
+                                     const real* dz, const real* WxT, real* dbelow) noexcept nogil:
     """dbelow = dz[:, gates before the split one] @ Wx.T + dz[:, block G] @ Wx[:, split gate].T
 
     (rows, H) = (rows, S H) (H, S H)' + (rows, H) (H, H)' for the split gate S, the last one.
@@ -128,6 +131,8 @@ cdef inline void multiply_split_back(const Network* net, Columns own, Py_ssize_t
     cdef Panel part
     clear_rows(rows, own.count, dbelow + own.first, H)
     for j in range(panel_count(own.count, net.max_row_vectors)):
+        if unwanted(work):
+            return
         part = panel_among(own, net.max_row_vectors, j, False)
         width = packed_elements(1, part.columns)
         panel = WxT + N * part.start

@@ -20,7 +20,7 @@ cdef inline void layers_forward(const Weights* w, const Workspace* work, const i
     for l in range(lowest, net.L):
         if l:
             # z = outputs[l - 1] @ Wx + bh               (rows, G H) = (rows, H) (H, G H)
-            project_input(w, l, own, rows, layer_output(net, work, l - 1, first), layer_z(net, work, l, first))
+            project_input(w, work, l, own, rows, layer_output(net, work, l - 1, first), layer_z(net, work, l, first))
         recur(w, work, l, x, first, last)
         if work.dropout.rate > 0:
             drop_layer(net, work, l, first, last)
@@ -62,7 +62,7 @@ cdef inline void layers_backward(const Weights* w, const Workspace* work, Py_ssi
         # What a stream read at a boundary was multiplied by Wx, but not by Wh: from here on dz is without it.
         clear_starting(net, work.x + first * work.B, rows, part.count, dz + part.first, ld)
         # dWh += h[:-1].T @ dz                           (H, G H) += (rows, H)' (rows, G H)
-        add_weight_gradient(net, rows, H, part.count, layer_h(work, l, first), dz + part.first, ld, work.scratch,
+        add_weight_gradient(net, work, rows, H, part.count, layer_h(work, l, first), dz + part.first, ld,
                             work.d + net.layer[l].Wh + part.first, net.G * H)
         if net.z_in_h:  # the block before this one needs its first dz
             for b in range(work.B):

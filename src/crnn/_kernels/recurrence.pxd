@@ -4,6 +4,7 @@ from .cell_step cimport Step, step_backward, step_forward
 from .first_layer_step cimport begin_step, finish_step
 from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport add_lookup_gradient, look_up_input
+from .step_poll cimport unwanted
 from .thread_group cimport own_columns, wait_for_group
 from .workspace cimport gradient_from_above, layer_c, layer_dz, layer_h, layer_z
 
@@ -16,6 +17,8 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
     cdef Step s
     s.B, s.own = B, own_columns(&work.group, H)
     for t in range(first, last):
+        if unwanted(work):
+            return
         s.h_prev = without_past(net, x + t * B, B, H, layer_h(work, l, t), H, work.cut)
         s.h = layer_h(work, l, t + 1)
         s.z = layer_z(net, work, l, t)
@@ -50,6 +53,8 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
     s.B, s.own, s.carry = B, own_columns(&work.group, H), work.carry + l * BH
     s.kept_dh = s.kept_dc = NULL
     for t in range(last - 1, first - 1, -1):
+        if unwanted(work):
+            return
         s.z = layer_dz(net, work, l, first, t)
         s.dh = above + (t - first) * BH
         s.dz_next = next_dz(net, work, l, first, last, t)

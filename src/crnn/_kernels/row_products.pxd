@@ -1,31 +1,49 @@
 """Products over the rows of a chunk, streams times time steps, on the way back; and sums over rows."""
 from libc.string cimport memcpy, memset
 from .blas cimport transposed_product
-from .interface cimport Network, real
-from .panels cimport add_transposed_product, multiply_panels
+from .interface cimport Network, Workspace, real
+from .panels cimport add_transposed_product, multiply_panels, whole_panel
+from .step_poll cimport unwanted
+
+cdef enum:
+    PRODUCTS_PER_POLL = 1 << 28  # multiplications from one poll to the next, at most: about 10 ms
+    MIN_ROWS_PER_POLL = 128  # of a product: with fewer, reading its weights would cost more than multiplying
 
 
-cdef inline void multiply_rows_back(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const real* a, Py_ssize_t lda,
+cdef inline Py_ssize_t piece(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t products) noexcept nogil:
+    """How many of n rows or columns to multiply before the next poll: multiples of `unit`, each of so many products."""
+    return min(n, max(1, PRODUCTS_PER_POLL // (unit * products)) * unit)
+
+
+cdef inline void multiply_rows_back(const Workspace* work, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const real* a, Py_ssize_t lda,
                                     const real* panels, int max_vectors, real* c, Py_ssize_t ldc) noexcept nogil:
     """c = a @ W.T                                     (rows, N) = (rows, K) (N, K)'
 
     Packed whatever the number of rows: of few rows a BLAS takes twice as long.
     """
+    cdef Py_ssize_t r = 0, count, step = piece(rows, MIN_ROWS_PER_POLL, K * N)
     clear_rows(rows, N, c, ldc)
-    multiply_panels(rows, K, N, a, lda, panels, max_vectors, c, ldc)
+    while r < rows and not unwanted(work):
+        count = min(step, rows - r)
+        multiply_panels(count, K, N, a + r * lda, lda, panels, max_vectors, c + r * ldc, ldc)
+        r += step
 
 
-cdef inline void add_weight_gradient(const Network* net, Py_ssize_t rows, Py_ssize_t M, Py_ssize_t N, const real* a,
-                                     const real* d, Py_ssize_t ldd, real* scratch, real* dW,
+cdef inline void add_weight_gradient(const Network* net, const Workspace* work, Py_ssize_t rows, Py_ssize_t M,
+                                     Py_ssize_t N, const real* a, const real* d, Py_ssize_t ldd, real* dW,
                                      Py_ssize_t ldw) noexcept nogil:
     """dW += a.T @ d                                   (M, N) += (rows, M)' (rows, N); rows of a are H elements apart
 
     By the BLAS it is dW = …: its few rows are a whole chunk.
     """
-    if net.gemm == NULL:
-        add_transposed_product(rows, M, N, a, net.H, d, ldd, scratch, dW, ldw)
-    else:
+    cdef Py_ssize_t n = 0, step
+    if net.gemm != NULL:
         transposed_product(net.gemm, M, N, rows, a, net.H, d, ldd, dW, ldw)
+        return
+    step = piece(N, whole_panel(), rows * M)
+    while n < N and not unwanted(work):
+        add_transposed_product(rows, M, min(step, N - n), a, net.H, d + n, ldd, work.scratch, dW + n, ldw)
+        n += step
 
 
 cdef inline void set_rows(const real* bias, Py_ssize_t rows, Py_ssize_t N, real* y, Py_ssize_t ldy) noexcept nogil:

@@ -1,5 +1,6 @@
 """Entry points to training: the optimizer, the threads' barrier, the cursor, and `train`. Part of `core`."""
 from cpython.buffer cimport PyBUF_STRIDES
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.limits cimport INT_MAX
 from libc.math cimport NAN
@@ -108,7 +109,7 @@ def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout
     }
 
 
-cdef struct Reduction:  # what the callback of a reducer needs
+cdef struct Reduction:  # what a callback to Python needs
     PyObject* team
     float_mode mode
 
@@ -126,6 +127,40 @@ cdef bint reduce_gradient(void* context) noexcept with gil:
         return False
     finally:
         flush_denormals()
+
+
+LONG_STEP = 1 << 25
+"""Of a step with so many multiplications forward, a few milliseconds, threads poll whether it is to be broken off."""
+
+
+cdef bint ask_python(void* context) noexcept with gil:
+    """Let Python handle signals; False if that raised an error, which the team then keeps. All barriers are broken."""
+    cdef Reduction* reduction = <Reduction*>context
+    team = <object>reduction.team
+    restore_denormals(reduction.mode)
+    try:
+        PyErr_CheckSignals()
+        return True
+    except BaseException as error:
+        team.error = error
+        team.break_barriers()
+        return False
+    finally:
+        flush_denormals()
+
+
+cdef void fill_poll(Training* run, team, Reduction* reduction) except *:
+    """Let the workspaces of a long step know where to poll."""
+    cdef int s
+    cdef double products = 0
+    for s in range(run.own_shards):
+        products += <double>run.work[s].T * run.work[s].B * run.weights.net.end
+    reduction.team = <PyObject*>team
+    run.poll.barrier, run.poll.next, run.poll.ask, run.poll.context = run.team.barrier, 0, NULL, reduction
+    if run.team.rank == 0:
+        run.poll.ask = ask_python
+    for s in range(run.own_shards):
+        run.work[s].poll = &run.poll if products >= LONG_STEP else NULL
 
 
 cdef void fill_team(Training* run, Network network, team, int rank, Reduction* reduction) except *:
@@ -304,6 +339,7 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     run.weights = network.weights(params, panels, True)
     fill_rule(&run, network, optimizer, optimizer_state)
     fill_shards(&run, network, team.shards, settings.dropout)
+    fill_poll(&run, team, &reduction)
     run.rates = &rates[0] if rates.shape[0] else NULL
     run.n_steps, run.steps_before, run.zero_state = rates.shape[0], cursor.n_steps, zero_state
     run.optimizer_steps = cursor.n_steps - cursor.optimizer_start

@@ -56,6 +56,7 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
     run.smooth_loss = run.smooth_loss * 0.999 + loss * run.loss_scale * 0.001
     run.position += run.work[0].T
     run.done = step + 1
+    run.poll.ask = NULL  # a signal handler finds the model between two calls, or as it was before the first step
     if not wait_for_team(run):
         return False
     if step + 1 == run.n_steps and run.clip_norm == INFINITY:

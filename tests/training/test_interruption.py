@@ -1,0 +1,82 @@
+"""Ctrl-C within a long training step: it is broken off, changes nothing, and leaves the bits of other steps alone."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+
+import pytest
+from command_line import POSIX
+from test_char_rnn import TEXT, bits, small
+
+from crnn import CharRNN
+
+pytestmark = POSIX
+
+# Each step takes some tenths of a second, so that a signal after 20 ms comes within the first one.
+LONG = [
+    {"cell": "lstm", "hidden_size": 300, "num_layers": 2, "batch_size": 16, "seq_length": 90, "n_threads": 1},
+    {"cell": "gru", "hidden_size": 300, "num_layers": 2, "batch_size": 16, "seq_length": 90, "n_threads": 2},
+    {"cell": "rnn", "hidden_size": 700, "num_layers": 2, "batch_size": 4, "seq_length": 300, "n_threads": 2},
+    {"cell": "lstm", "hidden_size": 500, "batch_size": 2, "seq_length": 300, "n_threads": 2, "dropout": 0.2},
+]
+LONG_TEXT = TEXT * 9
+
+
+class Alarms:
+    """Signals at regular times, whose handler is called like that of Ctrl-C."""
+
+    def __init__(self, seconds, repeat, handler):
+        self.seconds, self.repeat, self.handler = seconds, repeat, handler
+
+    def __enter__(self):
+        self.before = signal.signal(signal.SIGALRM, self.handler)
+        signal.setitimer(signal.ITIMER_REAL, self.seconds, self.repeat)
+
+    def __exit__(self, *exception):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self.before)
+
+
+@pytest.mark.parametrize("kind", LONG, ids=lambda kind: f"{kind['cell']}-{kind['hidden_size']}")
+def test_a_step_that_is_broken_off_changes_nothing(kind, tmp_path):
+    seen = []
+
+    def interrupt(number, frame):
+        seen.append(["_train" in line.name for line in traceback.extract_stack(frame)])
+        raise KeyboardInterrupt
+
+    model = small(0, **kind).fit(LONG_TEXT)
+    before = bits(model)
+    model.set_params(max_steps=3)
+    with pytest.raises(KeyboardInterrupt), Alarms(0.02, 0.0, interrupt):
+        model.partial_fit(LONG_TEXT, epochs=9)
+    assert any(seen[0])  # it came within the kernel
+    assert model.n_steps_ == 0
+    assert bits(model) == before
+    whole = small(0, **kind).fit(LONG_TEXT).set_params(max_steps=1).partial_fit(LONG_TEXT)
+    assert bits(model.set_params(max_steps=1).partial_fit(LONG_TEXT)) == bits(whole)
+
+
+@pytest.mark.parametrize("kind", LONG[1::2], ids=lambda kind: kind["cell"])
+def test_signals_that_do_not_end_it_change_no_bit(kind):
+    calls = []
+    with Alarms(0.01, 0.01, lambda number, frame: calls.append(number)):
+        model = small(2, **kind).fit(LONG_TEXT)
+    assert calls
+    assert bits(model) == bits(small(2, **kind).fit(LONG_TEXT))
+
+
+def test_a_handler_may_save_the_model_within_a_step(tmp_path):
+    kind = LONG[0]
+
+    def save(number, frame):
+        if hasattr(model, "vocabulary_"):
+            model.save(tmp_path / f"{len(saved)}.crnn")
+            saved.append(model.n_steps_)
+
+    saved, model = [], small(2, **kind)
+    with Alarms(0.05, 0.0, save):  # once: a save may take longer than the time to the next signal
+        model.fit(LONG_TEXT)
+    for i, steps in enumerate(saved):
+        assert bits(CharRNN.load(tmp_path / f"{i}.crnn")) == bits(small(steps, **kind).fit(LONG_TEXT))
