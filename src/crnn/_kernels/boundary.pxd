@@ -11,7 +11,7 @@ from .interface cimport Network, real
 
 
 cdef inline bint starts(const Network* net, int symbol) noexcept nogil:
-    """Whether a stream that reads the symbol starts from zeros: boundary <= symbol <= last_start, both -1 if none does."""
+    """Whether a stream starts from zeros at the symbol: boundary <= symbol <= last_start, both -1 if none does."""
     return net.boundary <= symbol <= net.last_start
 
 

@@ -15,8 +15,9 @@ cdef inline Py_ssize_t piece(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t products)
     return min(n, max(1, PRODUCTS_PER_POLL // (unit * products)) * unit)
 
 
-cdef inline void multiply_rows_back(const Workspace* work, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const real* a, Py_ssize_t lda,
-                                    const real* panels, int max_vectors, real* c, Py_ssize_t ldc) noexcept nogil:
+cdef inline void multiply_rows_back(const Workspace* work, Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const real* a,
+                                    Py_ssize_t lda, const real* panels, int max_vectors, real* c,
+                                    Py_ssize_t ldc) noexcept nogil:
     """c = a @ W.T                                     (rows, N) = (rows, K) (N, K)'
 
     Packed whatever the number of rows: of few rows a BLAS takes twice as long.
