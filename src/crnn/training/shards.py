@@ -23,10 +23,11 @@ MIN_STREAMS_UNCACHED = 24
 # of their own. Measured on cores with second-level caches of 2 MB (docs/performance.md).
 STREAMS_PER_CACHEFUL = 4  # streams of a shard for each further CACHED_BYTES of weights
 MAX_GROUPED_STREAMS = 12  # streams of a shard from which on groups are never faster
-# A shard costs a thread that works on several of them two passes over its gradient: little beside many rows.
-MIN_ROWS = {2: 384, 4: 2048, 8: 4096}  # streams times time steps of all shards, by number of shards
-CACHED_GRADIENT_BYTES = 500_000  # of a gradient that stays in the second-level cache, where the passes cost next to
-MIN_CACHED_ROWS = 64  # nothing: then so many rows of each shard are enough
+# A thread that works on several shards passes twice over the gradient of each. That must be little beside the shard's
+# products, which grow with its rows: streams times time steps. In the second-level cache a pass costs next to nothing.
+MIN_ROWS = {2: 384, 4: 2048, 8: 4096}  # of all shards together, by number of shards
+CACHED_GRADIENT_BYTES = 500_000  # of a gradient that stays in that cache
+MIN_CACHED_ROWS = 64  # of each shard, where its gradient does
 GRADIENT_BYTES = 256_000_000  # of all shards together, at most, where there are more than two
 UNITS_PER_THREAD = 32  # of a group, at least
 
@@ -54,16 +55,15 @@ def shard_ranges(layout: Layout, streams: Streams, own: range | None = None) -> 
     return cut(own, n)
 
 
-def cut(streams: int | range, n_shards: int) -> list[range]:
+def cut(streams: range, n_shards: int) -> list[range]:
     """Cut the streams into so many ranges of nearly equal length: threads wait for the longest.
 
     Examples
     --------
-    >>> cut(50, 2), cut(range(50, 55), 2)
-    ([range(0, 25), range(25, 50)], [range(50, 52), range(52, 55)])
+    >>> cut(range(50, 55), 2)
+    [range(50, 52), range(52, 55)]
     """
-    own = range(streams) if isinstance(streams, int) else streams
-    return [own[part.start : part.stop] for part in split_range(len(own), n_shards)]
+    return [streams[part.start : part.stop] for part in split_range(len(streams), n_shards)]
 
 
 def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> int:
@@ -89,14 +89,15 @@ def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> i
     """
     cachefuls = STREAMS_PER_CACHEFUL * (weights / CACHED_BYTES - 1)
     enough = max(MIN_STREAMS, min(MAX_GROUPED_STREAMS, cachefuls))
-    rows = streams * seq_length
-    small = gradient <= CACHED_GRADIENT_BYTES
-    least = {n: n * MIN_CACHED_ROWS if small else rows for n, rows in MIN_ROWS.items()}
-    least_streams = {
-        n: max(enough, MIN_STREAMS_UNCACHED) if n > 2 and weights > CACHED_WEIGHT_BYTES else enough for n in MIN_ROWS
-    }
-    fitting = [n for n in MIN_ROWS if rows >= least[n] and streams >= n * least_streams[n]]
-    return max((n for n in fitting if n == 2 or n * gradient <= GRADIENT_BYTES), default=1)
+
+    def fits(n: int) -> bool:
+        rows = n * MIN_CACHED_ROWS if gradient <= CACHED_GRADIENT_BYTES else MIN_ROWS[n]
+        cached = n == 2 or weights <= CACHED_WEIGHT_BYTES
+        of_shard = enough if cached else max(enough, MIN_STREAMS_UNCACHED)
+        few = n == 2 or n * gradient <= GRADIENT_BYTES
+        return streams * seq_length >= rows and streams >= n * of_shard and few
+
+    return max(filter(fits, MIN_ROWS), default=1)
 
 
 def arrange(n_threads: int, n_shards: int, hidden_size: int, *, grouped: bool) -> Arrangement:
