@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,13 +182,18 @@ def test_callbacks_see_the_direction():
         ((["a", "b"], ["f"]), {}, "y must be 2 labels, one for each document, not 1"),
         ((["a", "b"], ["f", "f"]), {}, "y has one class only, .*'f'"),
         ((["a", "b"], ["f", None]), {}, r"y\[1\] must be a str or a number"),
-        (("ab", ["f"]), {}, "one class only|is one text"),
+        (("ab", ["f"]), {}, "^X is one text: pass a list of texts$"),
+        ((Path("names.txt"), ["f"]), {}, r"^X is a path: pass crnn.Lines\(X\)$"),
+        ((3, ["f"]), {}, "^X must be a list of texts, not int$"),
+        (({"anna": 1}, ["f"]), {}, "^X is a dict"),
         ((["a", "b"], ["f", "m"]), {"directions": "up"}, "directions must be 'both', 'forward' or .*, not 'up'"),
         ((["a", "b"], ["f", "m"]), {"class_weight": "even"}, "class_weight must be None, 'balanced' or a dict"),
         ((["a", "b"], ["f", "m"]), {"class_weight": {"g": 1}}, "a label of class_weight must be one of"),
         ((["a", "b"], ["f", "m"]), {"class_weight": {"f": -1}}, r"class_weight\['f'\] must be a finite number"),
         ((["a", "b"], ["f", "m"]), {"class_weight": {"f": 0, "m": 0}}, "the weights of all classes are 0"),
         ((["a", "b"], ["f", "m"], [1]), {}, "sample_weight must be 2 numbers"),
+        ((["a", "b"], ["f", "m"], ["x", "y"]), {}, "sample_weight must be 2 numbers, one for each document: could not"),
+        ((["a", "b"], ["f", "m"], [3, -1]), {}, r"sample_weight\[1\] must be a finite number of at least 0, not -1.0"),
         ((["a", 1], ["f", "m"]), {}, r"X\[1\]"),
         ((["a", "b"], ["f", "m"]), {"hidden_size": 0}, "hidden_size must be"),
         ((["a", "b"], ["f", "m"]), {"epochs": 0}, "epochs must be"),
@@ -200,7 +206,16 @@ def test_what_cannot_be_used_changes_nothing(arguments, parameters, message):
     assert model.classes_.tolist() == [3, 4]
 
 
+@pytest.mark.parametrize("weights", [[1], ["x", "y"], [1, -1]])
+def test_weights_of_a_score_that_do_not_fit(weights):
+    model = small(max_steps=2).fit(["ab", "b"], [3, 4])
+    with pytest.raises(InvalidInputError, match=r"^sample_weight"):
+        model.score(["ab", "b"], [3, 4], sample_weight=weights)
+
+
 def test_before_fit():
+    with pytest.raises(NotFittedError, match=r"not fitted yet: call fit, or load a model, before predict$"):
+        small().predict(["a"])
     for call in (lambda m: m.predict(["a"]), lambda m: m.classes_, lambda m: m.save("x"), check_is_fitted):
         with pytest.raises((NotFittedError, ValueError), match="not fitted"):
             call(small())

@@ -18,6 +18,7 @@ from .files import classifier_file
 from .inference.class_prediction import ClassPrediction
 from .model.state import ModelState
 from .settings import Settings, checked, real, threads
+from .text.input_checks import refuse_other_collections
 from .text.labels import Labelled, checked_labels
 from .text.sources import text_source
 from .text.vocabulary import Text
@@ -27,7 +28,6 @@ from .training.preparation import Call, Hooks, prepared_run
 
 __all__ = ["CharRNNClassifier"]
 
-DIRECTIONS = ("forward", "backward")
 OWN_PARAMETERS = ("class_weight", "directions")  # all others are those of CharRNN
 EPOCHS, MIN_STEPS = 8, 150  # by default
 
@@ -182,11 +182,12 @@ class CharRNNClassifier(ClassPrediction):
         with exclusive_training(self) as stop:
             start = time.perf_counter()
             directions = self._checked_directions()
-            texts = list(X) if not isinstance(X, str | bytes | os.PathLike) else X
+            texts = _listed(X)
             source = text_source(texts)
             labelled = checked_labels(y, source.n_documents, name="y")
             if len(labelled.labels) < 2:
-                raise InvalidInputError(f"y has one class only, {labelled.labels[0]!r}: at least two are needed")
+                (label,) = labelled.labels.tolist()
+                raise InvalidInputError(f"y has one class only, {label!r}: at least two are needed")
             prior = class_prior(labelled, self.class_weight, sample_weight)
             settings = self._settings(source.max_length + source.n_documents)
             if settings.max_seconds is not None:
@@ -203,11 +204,11 @@ class CharRNNClassifier(ClassPrediction):
         return self
 
     def _call(
-        self, texts: Any, labelled: Labelled, sample_weight: ArrayLike | None, direction: str, settings: Settings
+        self, texts: list[Text], labelled: Labelled, sample_weight: ArrayLike | None, direction: str, settings: Settings
     ) -> Call:
         """Return the call of training in one direction."""
         order = np.arange(len(labelled.numbers))
-        if settings.validation_fraction and not isinstance(texts, str | bytes | os.PathLike):
+        if settings.validation_fraction:
             order = np.random.default_rng(0).permutation(order)  # the last documents are held back
         turned = [texts[i] if direction == "forward" else texts[i][::-1] for i in order.tolist()]
         weights = None if sample_weight is None else np.asarray(sample_weight)[order]
@@ -216,9 +217,9 @@ class CharRNNClassifier(ClassPrediction):
         return Call(turned, None, weights, labelled.labels[labelled.numbers[order]], None, epochs)
 
     def _checked_directions(self) -> tuple[str, ...]:
-        if self.directions not in (*DIRECTIONS, "both"):
+        if self.directions not in (*classifier_file.DIRECTIONS, "both"):
             raise InvalidInputError(f"directions must be 'both', 'forward' or 'backward', not {self.directions!r}")
-        return DIRECTIONS if self.directions == "both" else (self.directions,)
+        return classifier_file.DIRECTIONS if self.directions == "both" else (self.directions,)
 
     def _settings(self, n_symbols: int) -> Settings:
         """Return the settings of the networks, checked; epochs that are not given follow from the number of symbols."""
@@ -275,7 +276,7 @@ class CharRNNClassifier(ClassPrediction):
 
         seconds = real("seconds", seconds, above=0.0)
         model = cls().set_params(**overrides)  # refuses what is no parameter
-        texts = list(X) if not isinstance(X, str | bytes | os.PathLike) else X
+        texts = _listed(X)
         source = text_source(texts)
         checked_labels(y, source.n_documents, name="y")
         directions = len(model._checked_directions())
@@ -353,6 +354,18 @@ class CharRNNClassifier(ClassPrediction):
         tags.estimator_type, tags.classifier_tags, tags.transformer_tags = "classifier", ClassifierTags(), None
         tags.target_tags.required = True
         return tags
+
+
+def _listed(X: Iterable[Text]) -> list[Text]:
+    """Return texts as a list, or raise an error that says what to pass."""
+    if isinstance(X, os.PathLike):
+        raise InvalidInputError("X is a path: pass crnn.Lines(X)")
+    if isinstance(X, str | bytes):
+        raise InvalidInputError("X is one text: pass a list of texts")
+    if not isinstance(X, Iterable):
+        raise InvalidInputError(f"X must be a list of texts, not {type(X).__name__}")
+    refuse_other_collections(X, "X")
+    return list(X)
 
 
 def _with_direction(callback: Callable[[Any, Any], Any], model: object, direction: str, record: dict[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from .inference.packed_network import PackedNetwork
 from .inference.string_probabilities import packed
 from .model.learned_attributes import learned_state
 from .model.state import ModelState
+from .settings import numbers
 
 __all__ = ["Ensemble"]
 
@@ -111,12 +112,7 @@ def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:
     """Return weights that sum to 1."""
     if weights is None:
         return np.full(n, 1 / n)
-    try:
-        own = np.array(weights, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"weights must be {n} numbers, one for each model: {error}") from None
-    if own.shape != (n,):
-        raise InvalidInputError(f"weights must be {n} numbers, one for each model, not of shape {own.shape}")
+    own = numbers("weights", weights, n, "model")
     if not (np.isfinite(own) & (own >= 0)).all() or not own.sum() > 0:
         raise InvalidInputError(f"weights must be finite, at least 0 and not all 0, not {own.tolist()}")
     return np.asarray(own / own.sum())

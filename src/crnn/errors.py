@@ -43,7 +43,7 @@ class NotFittedError(ValueError, AttributeError):
     """
 
     @classmethod
-    def before(cls, what: str, *, estimator: str = "CharRNN") -> Self:
+    def before(cls, what: str, *, estimator: str = "CharRNN", fit: str = "fit or partial_fit") -> Self:
         """Build the error with its usual message.
 
         Parameters
@@ -52,6 +52,8 @@ class NotFittedError(ValueError, AttributeError):
             The method or learned attribute that was asked for, such as "sample" or "params_".
         estimator : str, default="CharRNN"
             The class of the model.
+        fit : str, default="fit or partial_fit"
+            The methods that fit it.
 
         Returns
         -------
@@ -64,9 +66,7 @@ class NotFittedError(ValueError, AttributeError):
         >>> print(NotFittedError.before("params_"))
         this CharRNN is not fitted yet: call fit or partial_fit, or load a model, before params_
         """
-        return cls(
-            f"this {estimator} is not fitted yet: call fit or partial_fit, or load a model, before {what}"
-        )
+        return cls(f"this {estimator} is not fitted yet: call {fit}, or load a model, before {what}")
 
 
 class DivergenceError(ArithmeticError):

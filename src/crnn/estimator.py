@@ -24,6 +24,8 @@ SYNONYMS = {
 class Estimator:
     """An object whose constructor stores its parameters unchanged; names of learned attributes end in ``_``."""
 
+    _fit_methods = "fit or partial_fit"  # for the message of an estimator that is not fitted
+
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
         """Return the constructor's parameters and their defaults, in order."""
@@ -138,7 +140,7 @@ class Estimator:
         """Raise NotFittedError for a missing attribute that training sets, AttributeError for any other."""
         learned = any(name in inspect.get_annotations(base) for base in type(self).__mro__)
         if learned or isinstance(getattr(type(self), name, None), property):
-            raise NotFittedError.before(f"reading {name}", estimator=type(self).__name__)
+            raise NotFittedError.before(f"reading {name}", estimator=type(self).__name__, fit=self._fit_methods)
         message = f"{type(self).__name__!r} object has no attribute {name!r}"
         near = "" if name.startswith("_") else did_you_mean(name, self._public_names(), SYNONYMS)
         # Python adds a suggestion of its own where the error names the object.

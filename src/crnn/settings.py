@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import InvalidInputError
 from .model.cells import CELLS, MAX_LAYERS
@@ -176,6 +177,42 @@ def _is_whole(value: Any) -> bool:
 
 def _at_least(minimum: int, maximum: int | None = None) -> _Check:
     return lambda name, value: whole(name, value, minimum, maximum)
+
+
+def numbers(name: str, values: Any, n: int, each: str) -> NDArray[np.float64]:
+    """Return n numbers as an array, or raise an error that names what is wrong; `each` is what each is for.
+
+    Examples
+    --------
+    >>> numbers("weights", [1, 2], 2, "model").tolist()
+    [1.0, 2.0]
+    >>> numbers("weights", [1, 2], 3, "model")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: weights must be 3 numbers, one for each model, not of shape (2,)
+    """
+    try:
+        array = np.array(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"{name} must be {n} numbers, one for each {each}: {error}") from None
+    if array.shape != (n,):
+        raise InvalidInputError(f"{name} must be {n} numbers, one for each {each}, not of shape {array.shape}")
+    return array
+
+
+def sample_weights(values: Any, n: int) -> NDArray[np.float64]:
+    """Return the `sample_weight` of n documents, checked.
+
+    Examples
+    --------
+    >>> sample_weights([1, -2], 2)
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: sample_weight[1] must be a finite number of at least 0, not -2.0
+    """
+    weights = numbers("sample_weight", values, n, "document")
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        raise InvalidInputError(f"sample_weight[{bad[0]}] must be a finite number of at least 0, not {weights[bad[0]]}")
+    return weights
 
 
 def _real(**bounds: float) -> _Check:

@@ -12,7 +12,7 @@ from ..errors import NotFittedError
 from ..estimator import Estimator
 from ..loss_curve import loss_curve
 from ..model.state import ModelState
-from ..settings import threads
+from ..settings import sample_weights, threads
 from ..text.labels import checked_labels
 from ..text.vocabulary import Text, Vocabulary
 from .class_probabilities import log_posteriors
@@ -27,6 +27,8 @@ class ClassPrediction(Estimator):
 
     It holds a `ModelState` for each direction, and the probabilities of the labels before a text is read.
     """
+
+    _fit_methods = "fit"
 
     n_threads: int | None
     _networks: dict[str, ModelState]
@@ -59,7 +61,8 @@ class ClassPrediction(Estimator):
         >>> model.predict(["aaaa", "bbbb"])
         array(['a', 'b'], dtype='<U1')
         """
-        return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
+        likeliest = self.predict_log_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[likeliest])
 
     def predict_proba(self, X: Iterable[Text]) -> NDArray[np.float64]:
         """Return the probability of each label of each text, (n, K), in the order of `classes_`; rows sum to 1.
@@ -118,7 +121,8 @@ class ClassPrediction(Estimator):
         predicted = self.predict(X)
         given = checked_labels(y, len(predicted), name="y")
         right = given.labels[given.numbers] == predicted
-        return float(np.average(right, weights=None if sample_weight is None else np.asarray(sample_weight)))
+        weights = None if sample_weight is None else sample_weights(sample_weight, len(predicted))
+        return float(np.average(right, weights=weights))
 
     # ---------------------------------------------------------------- learned
 
@@ -142,7 +146,7 @@ class ClassPrediction(Estimator):
 
     def _fitted(self, what: str) -> dict[str, ModelState]:
         if "_networks" not in vars(self):
-            raise NotFittedError.before(what, estimator=type(self).__name__)
+            raise NotFittedError.before(what, estimator=type(self).__name__, fit=self._fit_methods)
         return self._networks
 
     def _learned_in_words(self) -> str:

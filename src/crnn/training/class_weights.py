@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
-from ..settings import real
+from ..settings import real, sample_weights
 from ..text.labels import Labelled, label_number
 
 __all__ = ["class_prior"]
@@ -35,13 +35,7 @@ def class_prior(labelled: Labelled, class_weight: Any, sample_weight: ArrayLike 
     >>> class_prior(labelled, {"a": 3}).round(2).tolist()
     [0.5, 0.5]
     """
-    weights = None
-    if sample_weight is not None:
-        weights = np.asarray(sample_weight, np.float64)
-        if weights.shape != labelled.numbers.shape:
-            raise InvalidInputError(
-                f"sample_weight must be {len(labelled.numbers)} numbers, one a text, not of shape {weights.shape}"
-            )
+    weights = None if sample_weight is None else sample_weights(sample_weight, len(labelled.numbers))
     counts = np.bincount(labelled.numbers, weights, len(labelled.labels)).astype(np.float64)
     if isinstance(class_weight, str) and class_weight == "balanced":
         counts = np.ones(len(counts))

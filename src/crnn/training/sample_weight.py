@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
+from ..settings import sample_weights
 from ..text.sources import TextSource
 from ..text.vocabulary import Vocabulary
 
@@ -33,16 +32,4 @@ def checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vo
     """
     if vocabulary.boundary is None:
         raise InvalidInputError("sample_weight is for documents, and X is one text: pass a list of texts")
-    n = source.n_documents
-    try:
-        weights: NDArray[Any] = np.array(sample_weight, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"sample_weight must be {n} numbers, one for each document: {error}") from None
-    if weights.shape != (n,):
-        raise InvalidInputError(
-            f"sample_weight must be {n} numbers, one for each document, not of shape {weights.shape}"
-        )
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(bad):
-        raise InvalidInputError(f"sample_weight[{bad[0]}] must be a finite number of at least 0, not {weights[bad[0]]}")
-    return weights
+    return sample_weights(sample_weight, source.n_documents)
