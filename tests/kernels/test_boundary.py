@@ -188,7 +188,7 @@ def documents_trainer(kind, *, B, T, seed=0, n_threads=1):
 
 
 def test_documents_are_trained_on_block_after_block(kind, monkeypatch):
-    monkeypatch.setattr("crnn.text.document_streams.MAX_BLOCK", 40)
+    monkeypatch.setattr("crnn.text.queues.MAX_BLOCK", 40)
     B, T = 3, 4
     trainer = documents_trainer(kind, B=B, T=T, n_threads=2)
     layout, params = trainer.layout, trainer.params.copy()

@@ -11,7 +11,7 @@ from examples import packed_documents, unpacked_documents
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.text import document_streams
+from crnn.text import document_streams, queues
 from crnn.text.document_streams import DocumentStreams
 from crnn.text.documents import pack
 
@@ -46,7 +46,7 @@ def complete(row):
 def test_every_document_is_read_whole_and_once_an_epoch(documents, B, T, n_blocks, shuffled):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(document_streams, "MIN_SHUFFLED", shuffled)
-        patch.setattr(document_streams, "MAX_BLOCK", 50)
+        patch.setattr(queues, "MAX_BLOCK", 50)
         streams = streams_of(documents, B, T, seed=1)
         read = blocks_read(streams, n_blocks)
     assert (read[:, 0] == 9).all()
@@ -85,7 +85,7 @@ def test_each_epoch_has_another_order_and_a_seed_the_same():
 def test_other_streams_continue_from_a_position(shuffled, documents, B, T, n_blocks):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(document_streams, "MIN_SHUFFLED", shuffled)
-        patch.setattr(document_streams, "MAX_BLOCK", 50)
+        patch.setattr(queues, "MAX_BLOCK", 50)
         streams = streams_of(documents, B, T)
         for _ in range(n_blocks):
             streams.next_block()
@@ -99,7 +99,7 @@ def test_other_streams_continue_from_a_position(shuffled, documents, B, T, n_blo
 
 
 def test_a_position_is_small(monkeypatch):
-    monkeypatch.setattr(document_streams, "MAX_BLOCK", 1000)
+    monkeypatch.setattr(queues, "MAX_BLOCK", 1000)
     lengths = np.random.default_rng(0).integers(1, 11, size=20_011)
     packed = pack(np.zeros(lengths.sum(), np.uint8), lengths, 9)
     streams = DocumentStreams(packed, 9, 13, 5, rng=np.random.default_rng(0))
@@ -115,7 +115,7 @@ def test_the_size_of_the_blocks_does_not_matter(monkeypatch, size):
     rng = np.random.default_rng(0)
     documents = [rng.integers(4, size=n).tolist() for n in rng.integers(40, size=30)]
     expected = blocks_read(streams_of(documents, 3, 5), 3)
-    monkeypatch.setattr(document_streams, "MAX_BLOCK", size)
+    monkeypatch.setattr(queues, "MAX_BLOCK", size)
     streams = streams_of(documents, 3, 5)
     largest = streams.next_block().ids[:, 1:].size
     assert largest <= max(size, 3 * 5)

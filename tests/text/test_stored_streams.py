@@ -47,7 +47,7 @@ def small(monkeypatch):
 def shrink(patch, group=16):
     for module, name, size in (
         (stored_document_streams, "GROUP", group),
-        (stored_document_streams, "MAX_BLOCK", 50),
+        (queues, "MAX_BLOCK", 50),
         (stored_document_streams, "MIN_PART", 12),
         (document_runs, "RUN", 5),
         (document_runs, "LONG", 25),

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from .documents import boundaries
-from .queues import MIN_PART, Queue, block_of, cut_parts, distributed
-from .streams import MAX_BLOCK, Block
+from .queues import MIN_PART, Queue, block_length, block_of, cut_parts, distributed, shortest
+from .streams import Block
 
 __all__ = ["DocumentStreams", "DocumentsPosition", "Queue"]
 
@@ -123,10 +123,8 @@ class DocumentStreams:
 
     def next_block(self) -> Block:
         """Return the next block: a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
-        T, B = self.seq_length, self.batch_size
         self._shuffle_if_short()
-        shortest = min(queue.symbols for queue in self._queues)
-        n = min(shortest // T, max(1, MAX_BLOCK // (B * T))) * T
+        n = block_length(self._queues, self.seq_length)
         ids, weights, self._queues = block_of(self._queues, n, self._packed, self._boundary, self._weights)
         self._position = self._position._replace(read=self._position.read + n)
         return Block(ids, starts_epoch=False, loss_weights=weights)
@@ -134,11 +132,11 @@ class DocumentStreams:
     def _shuffle_if_short(self) -> None:
         """Distribute further epochs until every stream has a chunk."""
         T, queues = self.seq_length, self._queues
-        if min(queue.symbols for queue in queues) >= T:
+        if shortest(queues) >= T:
             return
         random_state, shuffles = self._rng.bit_generator.state, 0
         held = tuple(queue.copy() for queue in queues)
-        while min(queue.symbols for queue in queues) < T:
+        while shortest(queues) < T:
             queues = self._with_epochs(queues)
             shuffles += 1
         self._position, self._queues = DocumentsPosition(random_state, held, shuffles, 0), queues

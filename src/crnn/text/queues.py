@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIN_PART", "Places", "Queue", "block_of", "cut_parts", "distributed"]
+from .streams import MAX_BLOCK
+
+__all__ = ["MIN_PART", "Places", "Queue", "block_length", "block_of", "cut_parts", "distributed", "shortest"]
 
 MIN_PART = 1 << 16  # symbols: a shorter document is never cut
 
@@ -62,6 +64,24 @@ def distributed(queues: tuple[Queue, ...], first: Places, length: Places) -> tup
         new = Queue(np.append(queue.first, first[begin:end]), np.append(queue.length, of_stream), queue.read, symbols)
         longer.append(new if end > begin else queue)
     return tuple(longer)
+
+
+def shortest(queues: tuple[Queue, ...]) -> int:
+    """Return how many symbols the stream with the fewest has still to read."""
+    return min(queue.symbols for queue in queues)
+
+
+def block_length(queues: tuple[Queue, ...], seq_length: int) -> int:
+    """Return the transitions of the next block: whole chunks that all streams have, at most `MAX_BLOCK` symbols or one.
+
+    Examples
+    --------
+    >>> parts = np.array([0]), np.array([50])
+    >>> block_length((Queue(*parts, 0, 50), Queue(*parts, 13, 37)), seq_length=10)
+    30
+    """
+    most = max(1, MAX_BLOCK // (len(queues) * seq_length))
+    return min(shortest(queues) // seq_length, most) * seq_length
 
 
 def block_of(

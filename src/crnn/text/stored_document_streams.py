@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from .document_runs import DocumentRuns, document_runs
-from .queues import MIN_PART, Queue, block_of, cut_parts, distributed
+from .queues import MIN_PART, Queue, block_length, block_of, cut_parts, distributed, shortest
 from .stored_ids import StoredDocuments
-from .streams import MAX_BLOCK, Block
+from .streams import Block
 from .vocabulary import Ids
 
 __all__ = ["Held", "StoredDocumentStreams", "StoredDocumentsPosition"]
@@ -111,11 +111,8 @@ class StoredDocumentStreams:
 
     def next_block(self) -> Block:
         """Return the next block: a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
-        T, B = self.seq_length, self.batch_size
         self._read_if_short()
-        shortest = min(queue.symbols for queue in self._queues)
-        n = min(shortest // T, max(1, MAX_BLOCK // (B * T))) * T
-        boundary = self._packed.boundary
+        n, boundary = block_length(self._queues, self.seq_length), self._packed.boundary
         ids, weights, self._queues = block_of(self._queues, n, self._ids, boundary, self._symbol_weights)
         self._position = self._position._replace(read=self._position.read + n)
         return Block(ids, starts_epoch=False, loss_weights=weights)
@@ -123,12 +120,12 @@ class StoredDocumentStreams:
     def _read_if_short(self) -> None:
         """Read further groups until every stream has a chunk."""
         T = self.seq_length
-        if min(queue.symbols for queue in self._queues) >= T:
+        if shortest(self._queues) >= T:
             return
         held = tuple(self._held(queue) for queue in self._queues)
         first, groups = self._position.group + self._position.groups, 0
         self._unpack(held)
-        while min(queue.symbols for queue in self._queues) < T:
+        while shortest(self._queues) < T:
             self._add(first + groups)
             groups += 1
         self._position = StoredDocumentsPosition(self._seed, first, groups, held, 0)
