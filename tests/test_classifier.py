@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted
 
 from crnn import CharRNN, CharRNNClassifier, InvalidInputError, ModelFileError, NotFittedError
@@ -241,21 +240,3 @@ def test_grid_search():
     search = GridSearchCV(small(), {"max_steps": [1, 200]}, cv=2).fit(X, Y)
     assert search.best_params_ == {"max_steps": 200}
     assert search.predict(["anna"]).tolist() == ["f"]
-
-
-@pytest.mark.parametrize(
-    "check",
-    [
-        "check_no_attributes_set_in_init",
-        "check_parameters_default_constructible",
-        "check_get_params_invariance",
-        "check_set_params",
-        "check_estimator_repr",
-        "check_estimator_tags_renamed",
-        "check_valid_tag_types",
-        "check_mixin_order",
-        "check_estimator_cloneable",
-    ],
-)
-def test_scikit_learns_own_checks_that_need_no_table_of_numbers(check):
-    getattr(estimator_checks, check)("CharRNNClassifier", small())

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from crnn import CharRNN
+from crnn import CharRNN, CharRNNClassifier
 
 pytest.importorskip("sklearn", reason="scikit-learn is an extra: pip install 'crnn[sklearn]'")
 
@@ -91,6 +91,7 @@ def test_a_fitted_model_travels_by_pickle():
     assert pickle.loads(pickle.dumps(model)).score(NAMES) == model.score(NAMES)
 
 
+@pytest.mark.parametrize("estimator", [small(), CharRNNClassifier(7, max_steps=60)], ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize(
     "check",
     [
@@ -105,8 +106,8 @@ def test_a_fitted_model_travels_by_pickle():
         "check_estimator_cloneable",
     ],
 )
-def test_scikit_learns_own_checks_that_need_no_table_of_numbers(check):
-    getattr(estimator_checks, check)("CharRNN", small())
+def test_scikit_learns_own_checks_that_need_no_table_of_numbers(check, estimator):
+    getattr(estimator_checks, check)(type(estimator).__name__, estimator)
 
 
 def test_html_shows_what_was_set_and_what_was_learned():
