@@ -16,7 +16,7 @@ LOCALES = [
     "de_AT", "en_IN", "en_KE", "en_US", "es_ES", "et_EE", "fi_FI", "fr_DZ", "fr_FR",
     "ga_IE", "hr_HR", "is_IS", "it_IT", "nl_NL", "pl_PL", "sk_SK", "sv_SE", "zu_ZA",
 ]  # fmt: skip
-DRAWS = 20_000  # of each locale: enough to meet nearly all of its surnames
+DRAWS = 20_000  # of each locale: nearly all of its surnames occur in them
 MIN_LENGTH, MAX_LENGTH = 5, 24  # of a domain
 DICTIONARY = 400  # words that the generator "dictionary" knows
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

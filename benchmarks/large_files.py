@@ -4,8 +4,8 @@
 first call, which writes the ids to a cache, the memory before training, how much more it is at its highest, and
 the speed of training. The speed is compared with that of the first text, held in memory in turns with the cache.
 
-``lines --count 100000000`` makes so many short lines, and prints for training, scoring and sampling with all lines
-excluded the memory of the process at its highest and the time a line.
+``lines --count N`` makes N short lines. For training, scoring and sampling with all lines excluded it prints the
+highest memory of the process and the time a line.
 """
 
 from __future__ import annotations

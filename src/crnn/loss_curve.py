@@ -11,7 +11,7 @@ Point = tuple[float, float]
 
 WIDTH, HEIGHT = 480, 170
 LEFT, RIGHT, TOP, BOTTOM = 38, 10, 10, 34  # margins; the labels stand in them
-TICKS = 5  # at most so many intervals between the labels of an axis
+TICKS = 5  # intervals between the labels of an axis, at most
 STEPS = (1.0, 2.0, 5.0, 10.0)  # between two labels, times a power of ten
 # Both are told apart from white and from black, and from each other with any colour vision.
 COLOURS = {"training": "#3b82c4", "validation": "#c9711f"}

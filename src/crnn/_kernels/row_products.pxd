@@ -11,7 +11,7 @@ cdef enum:
 
 
 cdef inline Py_ssize_t piece(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t products) noexcept nogil:
-    """How many of n rows or columns to multiply before the next poll: multiples of `unit`, each of so many products."""
+    """How many of n rows or columns to multiply before the next poll: a multiple of `unit`; each takes `products`."""
     return min(n, max(1, PRODUCTS_PER_POLL // (unit * products)) * unit)
 
 

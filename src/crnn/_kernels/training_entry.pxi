@@ -130,7 +130,7 @@ cdef bint reduce_gradient(void* context) noexcept with gil:
 
 
 LONG_STEP = 1 << 25
-"""Of a step with so many multiplications forward, a few milliseconds, threads poll whether it is to be broken off."""
+"""Multiplications forward from which on a step is long, a few milliseconds: threads then poll within it."""
 
 
 cdef bint ask_python(void* context) noexcept with gil:

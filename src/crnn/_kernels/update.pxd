@@ -1,8 +1,8 @@
 """The update: gradients of the shards summed, the optimiser's step, and the new weights packed, each thread its share.
 
-A share is rows of every matrix, which the thread that has updated them packs at once; the biases are dealt out whole.
-Each shard of the streams has a gradient; the threads of a group that works on it have one together. The squares of the
-summed gradient are kept for each row and each bias, so that their sum does not depend on who computes which.
+A share is some rows of every matrix and some of the biases. The thread that has updated rows packs them at once. Each
+shard of the streams has a gradient; the threads of a group that works on it have one together. The squares of the
+summed gradient are kept for each row and each bias, so that their sum does not depend on the number of threads.
 """
 from libc.stdint cimport uint32_t
 from libc.math cimport sqrt

@@ -13,7 +13,7 @@ __all__ = ["LongLine"]
 
 
 class LongLine:
-    r"""The pieces of one line of an open file; whoever reads on in the file finishes the line first.
+    r"""The pieces of one line of an open file. Finish the line before reading on in the file.
 
     Parameters
     ----------

@@ -133,7 +133,7 @@ def read_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
 
 
 def _read(stream: BinaryIO, size: int) -> bytearray:
-    """Read so many bytes."""
+    """Read exactly that number of bytes."""
     content = bytearray(min(size, _CHUNK))
     have = 0
     while have < size:

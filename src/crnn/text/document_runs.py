@@ -12,7 +12,7 @@ from .stored_ids import StoredDocuments
 
 __all__ = ["DocumentRuns", "document_runs"]
 
-RUN = 1 << 13  # symbols: as long as a disk takes to find a place it reads so many
+RUN = 1 << 13  # symbols: a disk reads them in about the time that it takes to find a place
 LONG = 1 << 20  # symbols: a run of more is cut
 PIECE = 1 << 18  # symbols of the runs that it is cut into, about
 

@@ -25,7 +25,7 @@ class Write(Protocol):
 
 
 class CheckpointWriter:
-    """Writes a checkpoint every so many steps or seconds, on a thread of its own.
+    """Writes checkpoints at intervals of steps or of seconds, on a thread of its own.
 
     Training pauses only while the snapshot is copied. While a checkpoint is being written no other one begins.
     A checkpoint that cannot be written is a warning: training is worth more than its copy, and the next may succeed.

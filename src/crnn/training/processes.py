@@ -95,7 +95,7 @@ class Processes:
 
     @contextmanager
     def signals_deferred(self) -> Iterator[None]:
-        """Keep signals that would raise an exception until all processes meet in `raise_signals`."""
+        """Keep signals that would raise an exception until all processes call `raise_signals`."""
         if threading.current_thread() is threading.main_thread():
             handlers = {number: signal.getsignal(number) for number in SIGNALS}
             self._handlers = {number: handler for number, handler in handlers.items() if callable(handler)}

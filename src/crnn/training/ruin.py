@@ -7,11 +7,12 @@ from typing import Generic, TypeVar
 
 Snapshot = TypeVar("Snapshot")
 
-UNIFORM_GUESSES = 10  # a loss above so many times that of a uniform guess is no longer one of learning
+UNIFORM_GUESSES = 10  # times the loss of a uniform guess: a model that learns has a lower loss
 STEPS = 1000  # in which the loss must come back
 WINDOW = 50  # time steps, at least, that a mean loss is of
-FEW_STEPS = 100  # above the limit: they ruin a model only if the loss is also above so many times that limit, since
-EXTREME = 1000  # training from bad first weights, or on a few strange symbols, can take a while to come back
+# Training from bad first weights, or on a few strange symbols, can take a while to come back.
+FEW_STEPS = 100  # above the limit: fewer ruin a model only if the loss is extreme,
+EXTREME = 1000  # that is, above this number of times the limit
 ROUNDING = 4e-16  # of a smoothed loss, relative, at each step
 
 

@@ -56,7 +56,7 @@ def shard_ranges(layout: Layout, streams: Streams, own: range | None = None) -> 
 
 
 def cut(streams: range, n_shards: int) -> list[range]:
-    """Cut the streams into so many ranges of nearly equal length: threads wait for the longest.
+    """Cut the streams into ranges of nearly equal length: threads wait for the longest.
 
     Examples
     --------

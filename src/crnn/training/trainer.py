@@ -376,7 +376,7 @@ class Trainer:
         return self._is_sound()
 
     def _replay(self, n_steps: int) -> None:
-        """Return to the state so many steps after the snapshot."""
+        """Return to the state that was `n_steps` after the snapshot."""
         self._restore(self._snapshot)
         if n_steps > 0:
             self._take_steps(np.concatenate(self._rates)[:n_steps])
