@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from ..model.state import ModelState
 from .packed_network import PackedNetwork
 
-__all__ = ["drawn_texts", "log_prior", "mixed"]
+__all__ = ["Draw", "log_prior", "mixed", "mixed_drawer"]
 
 Array = NDArray[Any]
+Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
 
 
 def log_prior(state: ModelState) -> NDArray[np.float64]:
@@ -37,29 +38,34 @@ def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
     return total
 
 
-def drawn_texts(
-    log_weights: Array, draw: Callable[[int, range, int], Sequence[Any]], samples: range, seed: int
-) -> list[Any]:
-    """Return the samples with these numbers, each of a label drawn with weights.
+def mixed_drawer(log_weights: Array, drawer: Callable[[int, int], Draw], seed: int) -> Draw:
+    """Return a function that draws the samples with these numbers, each of a label drawn with weights.
 
     Sample i depends on the seed and on i alone: it is the next one of its label's own sequence.
 
     Parameters
     ----------
     log_weights : array of shape (K,)
-    draw : callable
-        Returns the samples with these numbers of the sequence of label k, which begins with a seed of its own.
-    samples : range
+    drawer : callable
+        Given label k and a seed of its own, returns the function that draws the samples with these numbers of the
+        label's sequence. It is called once for each label, when a sample of it is first drawn.
     seed : int
     """
     weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
     bounds = np.cumsum(weights) / weights.sum()
-    labels = np.searchsorted(bounds, np.random.default_rng(seed).random(samples.stop), side="right")
-    labels = np.minimum(labels, len(weights) - 1)
-    texts: list[Any] = [None] * len(samples)
-    for k in np.unique(labels[samples.start :]).tolist():
-        places = np.flatnonzero(labels == k)
-        before = int(np.searchsorted(places, samples.start))
-        for place, text in zip(places[before:], draw(k, range(before, len(places)), seed + k + 1), strict=True):
-            texts[int(place) - samples.start] = text
-    return texts
+    draw_of: dict[int, Draw] = {}
+
+    def draw(samples: range) -> list[Any]:
+        labels = np.searchsorted(bounds, np.random.default_rng(seed).random(samples.stop), side="right")
+        labels = np.minimum(labels, len(weights) - 1)
+        texts: list[Any] = [None] * len(samples)
+        for k in np.unique(labels[samples.start :]).tolist():
+            places = np.flatnonzero(labels == k)
+            before = int(np.searchsorted(places, samples.start))
+            if k not in draw_of:
+                draw_of[k] = drawer(k, seed + k + 1)
+            for place, text in zip(places[before:], draw_of[k](range(before, len(places))), strict=True):
+                texts[int(place) - samples.start] = text
+        return texts
+
+    return draw

@@ -19,7 +19,7 @@ from ..text.sources import TextLike, text_source
 from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
 from .context import Context
-from .label_mixture import drawn_texts, log_prior
+from .label_mixture import Draw, log_prior, mixed_drawer
 from .sample_options import SampleOptions
 from .sampling_controls import SamplingControls, SamplingOptions, with_controls
 from .string_features import StringFeatures
@@ -130,24 +130,18 @@ class LanguageModel(StringFeatures):
         ['Anna', 'Eve']
         """
         vocabulary, k = self._fitted("sample").vocabulary, whole("num_samples", num_samples, 1, MAX_SIZE)
-        if vocabulary.labels or label is not None:
+        if label is not None:
             given: Any = {"n": n, "prime": prime, "num_samples": k, "max_length": max_length, "unique": unique,
                           "exclude": exclude, "random_state": random_state, **controls}  # fmt: skip
-            return self._sample_any_label(given) if label is None else self.for_label(label).sample(**given)
-        checked = SamplingControls.check(vocabulary, controls)
-        ids, head = self._encode_prime(prime), _head(prime, vocabulary)
-        if vocabulary.boundary is not None and n is not None and max_length is None and k == 1 and not len(head):
-            _warn_of_length(n)
-        n = _length(vocabulary, n, max_length, len(head))
+            return self.for_label(label).sample(**given)
+        text: Any = {"n": n, "prime": prime, "max_length": max_length, "controls": controls}
+        if vocabulary.labels:
+            draw = self._any_label_drawer(prime, random_state, text)
+        else:
+            draw = self._drawer(**text, random_state=random_state, one_row=k == 1)
+            if vocabulary.boundary is not None and n is not None and max_length is None and k == 1 and not len(prime):
+                _warn_of_length(n)
         excluded = _excluded(exclude, vocabulary)
-        bits, n_threads = root(random_state), threads(self.n_threads)
-        network = self._packed("sample", one_row=k == 1)
-        context = Context.after(network, ids)
-
-        def draw(samples: range) -> list[Any]:
-            drawn = sampling.sample(network, context, n, samples, controls=checked, bits=bits, n_threads=n_threads)
-            return [head + text for text in drawn.decode(vocabulary)]
-
         if unique or len(excluded):
             texts = sampling.distinct(draw, k, unique=bool(unique), exclude=excluded)
         else:
@@ -215,29 +209,36 @@ class LanguageModel(StringFeatures):
         blocks = sampling.stream(network, context, n, controls=checked, bits=bits)
         return (vocabulary[int(i)] for block in blocks for i in block)
 
-    def _sample_any_label(self, given: dict[str, Any]) -> Any:
-        """Draw samples, each of a label drawn before it; the prime says something about the label."""
-        state, prime = self._fitted("sample"), given["prime"]
+    def _drawer(
+        self, n: Any, *, prime: Any, max_length: Any, controls: SamplingOptions, random_state: Any, one_row: bool
+    ) -> Draw:
+        """Return a function that draws samples by their numbers, with the weights of now; arguments as of `sample`."""
+        vocabulary = self._fitted("sample").vocabulary
+        checked = SamplingControls.check(vocabulary, controls)
+        ids, head = self._encode_prime(prime), _head(prime, vocabulary)
+        length = _length(vocabulary, n, max_length, len(head))
+        bits, n_threads = root(random_state), threads(self.n_threads)
+        network = self._packed("sample", one_row=one_row)
+        context = Context.after(network, ids)
+
+        def draw(samples: range) -> list[Any]:
+            drawn = sampling.sample(network, context, length, samples, controls=checked, bits=bits, n_threads=n_threads)
+            return [head + text for text in drawn.decode(vocabulary)]
+
+        return draw
+
+    def _any_label_drawer(self, prime: Any, random_state: Any, text: dict[str, Any]) -> Draw:
+        """Return what draws samples, each of a label drawn before it; the prime says something about the label."""
+        state = self._fitted("sample")
         models = [self.for_label(label) for label in state.vocabulary.labels]
         weights = log_prior(state)
         if len(prime):
             weights = weights - [float(model.surprisal(prime).sum()) for model in models]
-        seed = int(generator(given["random_state"]).integers(2**62))
-        of_one: dict[str, Any] = given | {"unique": False, "exclude": ()}
 
-        def draw(k: int, samples: range, seed: int) -> list[Any]:
-            texts = models[k].sample(**of_one | {"num_samples": max(2, samples.stop), "random_state": seed})
-            return list(texts[samples.start : samples.stop])
+        def drawer(k: int, seed: int) -> Draw:
+            return models[k]._drawer(**text, random_state=seed, one_row=False)
 
-        def draw_any(samples: range) -> list[Any]:
-            return drawn_texts(weights, draw, samples, seed)
-
-        count, excluded = given["num_samples"], _excluded(given["exclude"], state.vocabulary)
-        if given["unique"] or len(excluded):
-            texts = sampling.distinct(draw_any, count, unique=bool(given["unique"]), exclude=excluded)
-        else:
-            texts = draw_any(range(count))
-        return texts[0] if count == 1 else texts
+        return mixed_drawer(weights, drawer, int(generator(random_state).integers(2**62)))
 
     @overload
     def beam_search(self, n: int = 20, *, prime: str = "", beams: int = 8) -> list[tuple[str, float]]: ...
