@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import Lines
-from crnn.errors import InvalidInputError
 from crnn.text import file_blocks, lines
 from crnn.text.hashed_texts import HashedTexts
 
@@ -76,19 +75,6 @@ def test_a_line_that_is_not_utf8_is_named(folder):
     with pytest.raises(UnicodeDecodeError) as caught:
         list(Lines(folder / "bad"))
     assert caught.value.start == 5
-
-
-@pytest.mark.parametrize(
-    ("paths", "message"), [([], "empty list"), (3, "not int"), (["a", 3], r"paths\[1\] must be a path, not int")]
-)
-def test_what_is_no_path_is_refused(paths, message):
-    with pytest.raises(InvalidInputError, match=message):
-        Lines(paths)
-
-
-def test_an_unknown_kind_is_refused():
-    with pytest.raises(InvalidInputError, match="kind must be"):
-        Lines("names.txt", kind="words")
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r", b"a\r\r\n", b"a\n\r"])

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, SupportsIndex, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInputError
-from .codes import MAX_CODE, Kind
-from .file_blocks import Path, Paths, ended_lines, file_blocks, paths_of
+from .codes import Kind
+from .file_blocks import Path, Paths, ended_lines, file_blocks
+from .named_files import NamedFiles
 
 __all__ = ["Lines"]
 
@@ -31,7 +31,7 @@ class _FileIndex(NamedTuple):
     starts: NDArray[np.int64]  # of every 64th line, in bytes
 
 
-class Lines(Sequence[Any]):
+class Lines(NamedFiles, Sequence[Any]):
     r"""The lines of one file or of several, as a list of documents that is not held in memory.
 
     `CharRNN.fit`, `score`, `score_samples`, ``sample(exclude=...)`` and all else that takes documents take it.
@@ -65,11 +65,7 @@ class Lines(Sequence[Any]):
     """
 
     def __init__(self, paths: Paths, *, kind: Kind = "characters", cache: Path | None = None) -> None:
-        self.paths = paths_of(paths)
-        if kind not in MAX_CODE:
-            raise InvalidInputError(f'kind must be "characters" or "bytes", not {kind!r}')
-        self.kind = kind
-        self.cache = None if cache is None else os.fsdecode(cache)
+        super().__init__(paths, kind=kind, cache=cache)
         self._files: list[_FileIndex] | None = None
 
     @property
@@ -123,12 +119,6 @@ class Lines(Sequence[Any]):
         if not -n <= i < n:
             raise IndexError(f"index {i} is out of range for {n} lines")
         return self._line(i % n)
-
-    def __repr__(self) -> str:
-        shown = self.paths[0] if len(self.paths) == 1 else list(self.paths)
-        kind = "" if self.kind == "characters" else f", kind={self.kind!r}"
-        cache = "" if self.cache is None else f", cache={self.cache!r}"
-        return f"Lines({shown!r}{kind}{cache})"
 
     def _line(self, i: int) -> Any:
         files = self._index()

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..errors import InvalidInputError
-from .codes import MAX_CODE, Kind
-from .file_blocks import Path, Paths, file_blocks, paths_of
+from .file_blocks import file_blocks
+from .named_files import NamedFiles
 
 __all__ = ["TextFile"]
 
 BLOCK_SIZE = 1 << 20
 
 
-class TextFile:
+class TextFile(NamedFiles):
     """One text in one file or in several, one after another, for `CharRNN.fit` and other methods that take a text.
 
     ``fit(Path("book.txt"))`` and ``fit([Path("a.txt"), Path("b.txt")])`` are short for it. Files of more than 64 MB in
@@ -46,13 +45,6 @@ class TextFile:
     ...     len(model.vocabulary_), len(list(Path(folder).glob("*.crnn-ids")))
     (11, 1)
     """
-
-    def __init__(self, paths: Paths, *, kind: Kind = "characters", cache: Path | None = None) -> None:
-        self.paths = paths_of(paths)
-        if kind not in MAX_CODE:
-            raise InvalidInputError(f'kind must be "characters" or "bytes", not {kind!r}')
-        self.kind = kind
-        self.cache = None if cache is None else os.fsdecode(cache)
 
     @property
     def max_length(self) -> int:
@@ -86,9 +78,3 @@ class TextFile:
         """
         blocks = [block for path in self.paths for block in file_blocks(path, self.kind, BLOCK_SIZE)]
         return "".join(blocks) if self.kind == "characters" else b"".join(blocks)
-
-    def __repr__(self) -> str:
-        shown = self.paths[0] if len(self.paths) == 1 else list(self.paths)
-        kind = "" if self.kind == "characters" else f", kind={self.kind!r}"
-        cache = "" if self.cache is None else f", cache={self.cache!r}"
-        return f"TextFile({shown!r}{kind}{cache})"
