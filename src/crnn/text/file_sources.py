@@ -177,7 +177,7 @@ class StoredSource(TextSource):
             path = os.path.join(folder or os.path.dirname(self.paths[0]), name)
             try:
                 self._cache = self._open(path)
-            except (PermissionError, OSError) as error:
+            except OSError as error:
                 if self._folder is not None or not _is_of_cache(error, path):
                     raise
                 warn_caller(
