@@ -522,7 +522,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         >>> again.score("hello") == model.score("hello")
         True
         """
-        model_checkpoint.write(self._fitted("save"), self.get_params(), path, training_state=training_state)
+        snapshot = self._fitted("save").copy_between_steps()  # another thread may be training the model
+        model_checkpoint.write(snapshot, self.get_params(), path, training_state=training_state)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

@@ -703,6 +703,16 @@ def test_parts_that_do_not_fit(path, change, message):
         model_file.write(path, replace(file, **change))
 
 
+def test_a_state_is_copied_once_for_a_file(path, monkeypatch):
+    """By `save`, since another thread may train the model; a run gives a snapshot, which needs no second copy."""
+    model, copies, copied = small().fit(TEXT), [], ModelState.copy
+    monkeypatch.setattr(ModelState, "copy", lambda state: copies.append(state) or copied(state))
+    model.save(path)
+    assert copies == [model._learned]
+    checkpoint.write(model._learned, model.get_params(), path, training_state=True)
+    assert len(copies) == 1
+
+
 def test_gradients_scale_is_kept_with_weights_alone(path):
     model = small(optimizer="adam", dtype="float64").fit(TEXT)
     again = reloaded(model, path, training_state=False)

@@ -49,7 +49,8 @@ def write(
 ) -> None:
     """Write a model to a file.
 
-    Another thread may be training it: the file then holds the state after a step.
+    The state must not change meanwhile: of a model that another thread may be training it is a snapshot
+    (`ModelState.copy_between_steps`).
 
     Parameters
     ----------
@@ -70,8 +71,6 @@ def write(
         If a parameter has a value that training would refuse, since `read` would refuse the file.
     """
     _check(parameters)
-    with state.gate.copying():
-        state = state.copy()
     layout = state.layout
     training, training_tensors = _training(state) if training_state else (None, {})
     model_file.write(

@@ -59,7 +59,7 @@ def write(
     class_weight = own["class_weight"]
     values = {**own, "directions": directions}
     values["class_weight"] = class_weight if not isinstance(class_weight, Mapping) else [*class_weight.items()]
-    state = first.copy()
+    state = first.copy_between_steps()
     state.labels = StoredRecord(values, tensors)
     checkpoint.write(state, parameters, path, training_state=False)
 

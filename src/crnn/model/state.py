@@ -177,6 +177,11 @@ class ModelState:
             gate=Gate(),
         )
 
+    def copy_between_steps(self) -> Self:
+        """Return a snapshot of a state that another thread may be training: that after one of its steps."""
+        with self.gate.copying():
+            return self.copy()
+
     def restore(self, snapshot: ModelState) -> None:
         """Return to a snapshot of this state: arrays are overwritten in place, so that views of them stay valid.
 
