@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import labelled_texts, peers
+from benchmarks.label_variants import LabelAtTheEnd, OneModelPerClass
 from crnn import CharRNNClassifier
 
 N_SPLITS = 5
@@ -37,6 +38,7 @@ DATA: dict[str, Callable[[], labelled_texts.Texts]] = {
 }
 EPOCHS = {"surnames": None, "domains": 6}  # None: the default. Of more texts fewer epochs are enough.
 ORDINARY = "ordinary"
+Maker = Callable[[Sequence[str], NDArray[Any]], Any]
 
 
 class Result(NamedTuple):
@@ -91,9 +93,9 @@ def check(p: NDArray[np.float64], n: int, n_classes: int) -> None:
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-4)
 
 
-def contenders(data: str, seconds: float | None) -> dict[str, Callable[[Sequence[str], NDArray[Any]], Any]]:
+def contenders(data: str, seconds: float | None = None) -> dict[str, Maker]:
     """Return a function for each contender that makes a model for the texts to learn."""
-    found: dict[str, Callable[[Sequence[str], NDArray[Any]], Any]] = {
+    found: dict[str, Maker] = {
         "CharRNNClassifier": lambda X, y: CharRNNClassifier(epochs=EPOCHS.get(data), random_state=0)
         if seconds is None
         else CharRNNClassifier.recommended(X, y, seconds, random_state=0),
@@ -106,10 +108,21 @@ def contenders(data: str, seconds: float | None) -> dict[str, Callable[[Sequence
     return found
 
 
-def compare(data: str, n_splits: int, seconds: float | None = None) -> list[str]:
+def variants(data: str) -> dict[str, Maker]:
+    """Return a function for each way to tell labels by language models."""
+    epochs = EPOCHS[data] or 8
+    return {
+        "label first, two directions": lambda X, y: CharRNNClassifier(epochs=epochs, random_state=0),
+        "label first, forward": lambda X, y: CharRNNClassifier(epochs=epochs, directions="forward", random_state=0),
+        "label last": lambda X, y: LabelAtTheEnd(epochs=epochs),
+        "one model a class": lambda X, y: OneModelPerClass(epochs=epochs),
+    }
+
+
+def compare(data: str, n_splits: int, makers: dict[str, Maker]) -> list[str]:
     """Return a table of means over the splits."""
     texts, labels = DATA[data]()
-    y, makers = np.array(labels), contenders(data, seconds)
+    y = np.array(labels)
     results: dict[str, list[Result]] = {name: [] for name in makers}
     for train, test in splits(y, n_splits):
         for name, make in makers.items():
@@ -151,13 +164,15 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=N_SPLITS)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--tune", action="store_true")
+    parser.add_argument("--variants", action="store_true")
     options = parser.parse_args()
     for data in options.data:
         if options.tune:
             chosen, seconds = tune(data)
             print(f"{data}: {chosen}, found in {seconds:.0f} s")
         else:
-            print("\n".join(compare(data, options.splits, options.seconds)), flush=True)
+            makers = variants(data) if options.variants else contenders(data, options.seconds)
+            print("\n".join(compare(data, options.splits, makers)), flush=True)
 
 
 if __name__ == "__main__":

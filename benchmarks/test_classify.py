@@ -23,12 +23,18 @@ def small(monkeypatch):
 
 def test_the_table_has_every_contender(small):
     needs("torch")
-    rows = classify.compare("domains", 2)
+    rows = classify.compare("domains", 2, classify.contenders("domains"))
     assert len(rows) == 5
     for row in rows[2:]:
         accuracy, auc = map(float, row.split("|")[2:4])
         assert accuracy > 95
         assert auc > 95
+
+
+def test_every_variant_tells_simple_labels(small):
+    rows = classify.compare("domains", 1, classify.variants("domains"))
+    assert len(rows) == 6
+    assert all(float(row.split("|")[2]) > 90 for row in rows[2:])
 
 
 def test_tuning_takes_the_most_accurate(small):
