@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..errors import InvalidInputError
@@ -43,13 +43,17 @@ def paths_of(paths: Paths) -> tuple[str, ...]:
     return tuple(own)
 
 
-def file_blocks(path: str, kind: Kind, block_size: int) -> Iterator[Any]:
-    """Give the text of a file in blocks, str or bytes by its kind; errors are those of `utf8_blocks`."""
+def file_blocks(
+    path: str, kind: Kind, block_size: int, seen: Callable[[bytes], object] | None = None
+) -> Iterator[Any]:
+    """Give the text of a file in blocks, str or bytes by its kind; `seen` and errors are those of `utf8_blocks`."""
     if kind == "characters":
-        yield from utf8_blocks(path, block_size)
+        yield from utf8_blocks(path, block_size, seen)
         return
     with open(path, "rb", buffering=0) as file:
         while data := file.read(block_size):
+            if seen is not None:
+                seen(data)
             yield data
 
 

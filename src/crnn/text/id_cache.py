@@ -138,17 +138,10 @@ def write_cache(target: str, paths: Sequence[str], kind: Kind, *, lines: bool) -
 def _counted(paths: Sequence[str], kind: Kind, *, lines: bool) -> tuple[NDArray[np.int64], list[str]]:
     """Return how often each code occurs, line ends included, and the SHA-256 of each file."""
     digests = [hashlib.sha256() for _ in paths]
-
-    def hashed(path: str, digest: hashlib._Hash) -> Iterator[Any]:
-        for block in file_blocks(path, kind, BLOCK_SIZE):
-            digest.update(block.encode() if isinstance(block, str) else block)
-            yield block
-
-    files = map(hashed, paths, digests)
+    files = (file_blocks(path, kind, BLOCK_SIZE, digest.update) for path, digest in zip(paths, digests, strict=True))
     counts = np.zeros(MAX_CODE[kind] + 1, np.int64)
     for block in ended_lines(files, kind) if lines else chain.from_iterable(files):
-        plain = isinstance(block, str) and block.isascii()  # bytes take less time
-        for codes in pieces(block.encode() if plain else block):
+        for codes in pieces(_plain(block)):
             of_piece = np.bincount(codes)
             counts[: len(of_piece)] += of_piece
     return counts, [digest.hexdigest() for digest in digests]
@@ -171,7 +164,7 @@ def _contents(
     n, n_documents = 1, 0
     places = [np.zeros(1, np.int64)]  # of every 64th document
     hasher, previous = Hasher(kind, documents=lines), 0
-    for block in blocks:
+    for block in map(_plain, blocks):
         slots = _slots(block, table)
         if lines:
             ends = np.flatnonzero(slots == boundary) + n
@@ -180,7 +173,7 @@ def _contents(
             skipped = -(n_documents + 1) % INDEX_STEP  # a document begins where one ends
             places.append(ends[skipped::INDEX_STEP])
             n_documents += len(ends)
-            hasher.text(block.replace("\n" if kind == "characters" else b"\n", "" if kind == "characters" else b""))
+            hasher.text(block.replace("\n", "") if isinstance(block, str) else block.replace(b"\n", b""))
         else:
             hasher.text(block)
         n += len(slots)
@@ -199,11 +192,15 @@ def _contents(
     yield TAIL.pack(len(text), zlib.crc32(text), MAGIC)
 
 
+def _plain(block: Any) -> Any:
+    """Return a block of ASCII text as bytes, which take less time; any other as it is."""
+    return block.encode("ascii") if isinstance(block, str) and block.isascii() else block
+
+
 def _slots(block: Any, table: NDArray[Any]) -> NDArray[Any]:
     """Return the slots of a block of text."""
-    if table.itemsize == 1 and (isinstance(block, bytes) or block.isascii()):  # many times as fast
-        data = block if isinstance(block, bytes) else block.encode("ascii")
-        return np.frombuffer(data.translate(table[:256].tobytes().ljust(256, b"\0")), np.uint8)
+    if table.itemsize == 1 and isinstance(block, bytes):  # many times as fast
+        return np.frombuffer(block.translate(table[:256].tobytes().ljust(256, b"\0")), np.uint8)
     return np.concatenate([table.take(codes, mode="clip") for codes in pieces(block)])
 
 

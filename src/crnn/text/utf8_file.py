@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 __all__ = ["utf8_blocks"]
 
 Path = str | os.PathLike[str] | os.PathLike[bytes]
 
 
-def utf8_blocks(path: Path, block_size: int) -> Iterator[str]:
+def utf8_blocks(path: Path, block_size: int, seen: Callable[[bytes], object] | None = None) -> Iterator[str]:
     """Give the text of a file, pipe or device in blocks.
 
     Parameters
@@ -20,6 +20,8 @@ def utf8_blocks(path: Path, block_size: int) -> Iterator[str]:
         It is opened with the first block.
     block_size : int
         Bytes read at once, and so the most characters of a block.
+    seen : callable, optional
+        Is called with the bytes as they are read.
 
     Yields
     ------
@@ -39,6 +41,8 @@ def utf8_blocks(path: Path, block_size: int) -> Iterator[str]:
     with open(path, "rb") as file:
         while True:
             data = file.read(block_size)
+            if seen is not None:
+                seen(data)
             # The decoder keeps up to three bytes of a character that is not yet complete.
             held = len(decoder.getstate()[0])
             try:
