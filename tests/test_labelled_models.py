@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from crnn import CharRNN, InvalidInputError, ModelFileError
+from crnn import CharRNN, InvalidInputError, Lines, ModelFileError, TextFile
 from crnn.inference.packed_network import PackedNetwork
 
 TEXTS = ["anna", "bob", "eve", "otto", "", "hannah"] * 5
@@ -79,6 +79,18 @@ def test_without_a_label_it_is_summed_over():
     np.testing.assert_allclose(np.exp(marginal), prior @ given_label, rtol=1e-9)
     np.testing.assert_allclose(model.score_samples(["ab", "b"], normalize="char"), marginal / [3, 2])
     assert model.score(["ab", "b"]) == pytest.approx(marginal.sum() / 5)
+
+
+def test_a_file_is_one_document(model, tmp_path):
+    expected = model.score("anna", labels="f")
+    (tmp_path / "name").write_text("anna")
+    assert model.score(tmp_path / "name", labels="f") == model.score(["anna"], labels="f") == expected
+    (tmp_path / "first").write_text("an")
+    (tmp_path / "second").write_text("na")
+    files = [tmp_path / "first", tmp_path / "second"]
+    assert model.score(files, labels="f") == model.score(TextFile(files), labels="f") == expected
+    assert model.score(iter(["anna"]), labels="f") == expected
+    assert model.score(Lines(tmp_path / "name"), labels="f") == expected
 
 
 def test_more_samples_begin_with_fewer(model):

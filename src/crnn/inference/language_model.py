@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Unpack, overload
 
@@ -15,7 +14,7 @@ from ..text.documents import n_given
 from ..text.hashed_texts import HashedTexts
 from ..text.input_checks import warn_caller
 from ..text.lines import Lines
-from ..text.sources import TextLike, text_source
+from ..text.sources import TextLike, documents_of, text_source
 from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
 from .context import Context
@@ -331,8 +330,7 @@ class LanguageModel(StringFeatures):
         -1.61
         """
         if self._fitted("score").vocabulary.labels:
-            texts: Any = X
-            texts = [X] if isinstance(X, str | bytes | os.PathLike) else list(texts)
+            texts = documents_of(X)
             total = float(self.score_samples(texts, labels=labels).sum())
             return total / (len(texts) + sum(map(len, texts)))
         self._refuse_labels(labels)

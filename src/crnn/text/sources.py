@@ -19,7 +19,8 @@ from .text_file import TextFile
 from .text_source import TextSource
 from .vocabulary import Ids, Vocabulary
 
-__all__ = ["DocumentsSource", "FileSource", "MemorySource", "StoredSource", "TextLike", "TextSource", "text_source"]
+__all__ = ["DocumentsSource", "FileSource", "MemorySource", "StoredSource", "TextLike", "TextSource", "documents_of",
+           "text_source"]  # fmt: skip
 
 AnyPath = os.PathLike[str] | os.PathLike[bytes]
 TextLike = Text | AnyPath | TextFile | Iterable[Text] | Sequence[AnyPath]
@@ -79,6 +80,22 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
         f"{name} must be a str (the text), bytes, a path object (a UTF-8 file) or a list of str or bytes (documents), "
         f"not {type(X).__name__}"
     )
+
+
+def documents_of(X: TextLike) -> list[Any]:
+    """Return documents as a list; a text or a file is one document.
+
+    Examples
+    --------
+    >>> documents_of(["to", "be"]), documents_of("to be")
+    (['to', 'be'], ['to be'])
+    """
+    own: Any = list(X) if isinstance(X, Iterator) else X
+    source = text_source(own)
+    if source.holds_documents:
+        return list(own)
+    blocks: list[Any] = list(source.blocks())
+    return ["".join(blocks) if source.kind == "characters" else b"".join(blocks)]
 
 
 class MemorySource(TextSource):
