@@ -53,3 +53,16 @@ def test_large_files_are_not_read_at_once(parts, monkeypatch):
     assert isinstance(files.read_documents("a.txt", as_bytes=False), Lines)
     assert isinstance(files.read_text("a.txt", as_bytes=True), TextFile)
     assert isinstance(files.read_text("a.txt", as_bytes=False), type(parts))
+
+
+@pytest.mark.parametrize(("more", "found"), [([], "a.txt-*.crnn-ids"), (["--lines"], "a.txt-*.crnn-lines")])
+def test_ids_are_kept_in_a_folder_of_choice(parts, more, found):
+    (parts / "ids").mkdir()
+    assert cli.main(["train", "a.txt", "--validation", "a.txt", *more, *OPTIONS, "--cache", "ids"]) == 0
+    assert [path.match(found) for path in (parts / "ids").iterdir()] == [True]
+    assert list(parts.glob("*.crnn-*")) == []
+    assert CharRNN.load("new.crnn").n_steps_ == 3
+
+
+def test_a_folder_for_ids_that_is_missing_is_an_error(parts, capsys):
+    assert "ids" in error(capsys, "train", "a.txt", *OPTIONS, "--cache", "ids")

@@ -41,7 +41,9 @@ def one_or_more(paths: str | Sequence[str]) -> list[str]:
     return [paths] if isinstance(paths, str) else list(paths)
 
 
-def read_text(path: str | Sequence[str], *, as_bytes: bool) -> str | bytes | Path | TextFile:
+def read_text(
+    path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None
+) -> str | bytes | Path | TextFile:
     """Return a text as `CharRNN.fit` takes it.
 
     Parameters
@@ -50,6 +52,8 @@ def read_text(path: str | Sequence[str], *, as_bytes: bool) -> str | bytes | Pat
         A file, or ``-`` for standard input, or several files that are one text.
     as_bytes : bool
         Whether the symbols are bytes; otherwise the file is UTF-8.
+    cache : str, optional
+        The folder for a cache of the ids: see `TextFile`.
 
     Returns
     -------
@@ -70,8 +74,9 @@ def read_text(path: str | Sequence[str], *, as_bytes: bool) -> str | bytes | Pat
     b'to be'
     """
     paths = one_or_more(path)
-    if len(paths) > 1 or (as_bytes and _is_large(paths)):
-        return TextFile(paths, kind="bytes" if as_bytes else "characters")
+    cached = _is_cached(paths, cache)
+    if len(paths) > 1 or cached or (as_bytes and _is_large(paths)):
+        return TextFile(paths, kind="bytes" if as_bytes else "characters", cache=cache if cached else None)
     path = paths[0]
     if path == STANDARD:
         data = _standard_input().read()
@@ -82,12 +87,14 @@ def read_text(path: str | Sequence[str], *, as_bytes: bool) -> str | bytes | Pat
     return data if as_bytes else data.decode("utf-8")
 
 
-def read_documents(path: str | Sequence[str], *, as_bytes: bool) -> list[str] | list[bytes] | Lines:
+def read_documents(
+    path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None
+) -> list[str] | list[bytes] | Lines:
     r"""Return the lines of a text as `CharRNN.fit` takes documents.
 
     Parameters
     ----------
-    path, as_bytes
+    path, as_bytes, cache
         As for `read_text`.
 
     Returns
@@ -110,8 +117,9 @@ def read_documents(path: str | Sequence[str], *, as_bytes: bool) -> list[str] | 
     ['Anna', 'Bob', '', 'Eve']
     """
     paths = one_or_more(path)
-    if len(paths) > 1 or _is_large(paths):
-        return Lines(paths, kind="bytes" if as_bytes else "characters")
+    cached = _is_cached(paths, cache)
+    if len(paths) > 1 or cached or _is_large(paths):
+        return Lines(paths, kind="bytes" if as_bytes else "characters", cache=cache if cached else None)
     data = _standard_input().read() if paths[0] == STANDARD else Path(paths[0]).read_bytes()
     lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
     if as_bytes:
@@ -179,6 +187,11 @@ def _lines(lines: list[bytes], first: int, as_bytes: bool) -> list[Any]:
     except UnicodeDecodeError as error:
         i = first + error.object.count(b"\n", 0, error.start)
         raise InvalidInputError(f"line {i + 1} is not UTF-8: convert the lines, or train a model of bytes") from None
+
+
+def _is_cached(paths: list[str], cache: str | None) -> bool:
+    """Say whether ids of these files go to a folder: not those of standard input or of a pipe."""
+    return cache is not None and all(map(os.path.isfile, paths))
 
 
 def _is_large(paths: list[str]) -> bool:

@@ -83,6 +83,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validation-labels", metavar="FILE", help="the labels of the lines of the validation file (default: none)"
     )
+    parser.add_argument(
+        "--cache",
+        metavar="FOLDER",
+        help="a folder for the ids of FILE and of the validation file, which are then read in parts; another training "
+        "uses them again (default: large files are cached beside FILE, or in the folder that CRNN_CACHE names)",
+    )
     parser.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
     parser.add_argument(
         "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
@@ -163,8 +169,10 @@ def _texts(arguments: argparse.Namespace, model: CharRNN) -> tuple[TextLike, dic
     """Return the text to train on; and by argument the one to validate with, and the labels if there are any."""
     as_bytes = arguments.bytes or (hasattr(model, "vocabulary_") and model.vocabulary_.kind == "bytes")
     read: Callable[..., TextLike] = read_documents if arguments.lines else read_text
-    text = read(arguments.file, as_bytes=as_bytes)
-    validation = read(arguments.validation, as_bytes=as_bytes) if arguments.validation else None
+    text = read(arguments.file, as_bytes=as_bytes, cache=arguments.cache)
+    validation = None
+    if arguments.validation:
+        validation = read(arguments.validation, as_bytes=as_bytes, cache=arguments.cache)
     names = [name for name in ("labels", "validation_labels") if getattr(arguments, name) is not None]
     labels = {name: read_documents(getattr(arguments, name), as_bytes=False) for name in names}
     return text, {"validation": validation, **labels}
