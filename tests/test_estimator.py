@@ -1,11 +1,13 @@
 import copy
+import copyreg
 import inspect
 import pickle
 
 import numpy as np
 import pytest
 
-from crnn import CharRNN, NotFittedError
+from crnn import CharRNN, ModelFileError, NotFittedError
+from crnn.model.state import ModelState
 
 LEARNED = ["params_", "optimizer_state_", "state_", "vocabulary_", "history_", "n_steps_", "smooth_loss_"]
 TEXT = "to be or not to be"
@@ -214,3 +216,68 @@ def test_copy_has_weights_of_its_own_that_can_be_written_to(copied):
     new.partial_fit(TEXT * 5)
     np.testing.assert_allclose(new.params_["by"], by, rtol=0, atol=1e-12)
     assert model.n_steps_ == 7
+
+
+class Noted(CharRNN):
+    """A subclass with a parameter and an attribute of its own."""
+
+    def __init__(self, hidden_size=5, *, note=None, **others):
+        super().__init__(hidden_size, **others)
+        self.note = note
+
+    @classmethod
+    def _defaults(cls):
+        return {**CharRNN._defaults(), "hidden_size": 5, "note": None}
+
+
+def test_a_fitted_model_is_pickled_as_a_model_file(tmp_path):
+    model = CharRNN(30, cell="gru", optimizer="adam", max_steps=7, random_state=0).fit(TEXT * 5)
+    path = tmp_path / "model.crnn"
+    model.save(path)
+    pickled = pickle.dumps(model)
+    assert len(pickled) < path.stat().st_size + 3000
+    start = pickled.index(b'{"__metadata__"') - 8
+    path.write_bytes(pickled[start:])  # what follows the file in the pickle is too much
+    with pytest.raises(ModelFileError, match="bytes"):
+        CharRNN.load(path)
+    _, (content,) = copyreg.dispatch_table[ModelState](model._learned)
+    assert content in pickled
+    path.write_bytes(content)
+    assert CharRNN.load(path).score(TEXT) == model.score(TEXT)
+
+
+def test_a_damaged_pickle_is_refused():
+    pickled = pickle.dumps(CharRNN(50, max_steps=7, random_state=0).fit(TEXT * 5))
+    place = pickled.index(b"__metadata__") + 9000
+    with pytest.raises(ModelFileError, match="checksum"):
+        pickle.loads(pickled[:place] + bytes([pickled[place] ^ 1]) + pickled[place + 1 :])
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_of_a_subclass_keeps_what_it_adds(copied):
+    model = Noted(note="mine", max_steps=7, random_state=0).fit(TEXT * 5)
+    model.seen = [1, 2]
+    new = copied(model)
+    assert (type(new), new.note, new.seen) == (Noted, "mine", [1, 2])
+    assert new.score(TEXT) == model.score(TEXT)
+
+
+def test_parameters_and_weights_that_no_file_can_hold_are_pickled_all_the_same():
+    others = {"callbacks": [print], "vocabulary": sorted(set(TEXT)), "random_state": np.random.default_rng(3)}
+    model = CharRNN(5, max_steps=7, **others)
+    model.fit(TEXT * 5).set_params(hidden_size=-1)
+    model.params_["by"][0] = np.nan
+    new = pickle.loads(pickle.dumps(model))
+    assert new.callbacks == [print]
+    assert new.vocabulary == model.vocabulary
+    assert new.hidden_size == -1
+    assert new.random_state.integers(2**60) == model.random_state.integers(2**60)
+    np.testing.assert_array_equal(new.params_["by"], model.params_["by"])
+
+
+def test_the_scale_of_gradients_is_pickled(tmp_path):
+    CharRNN(5, max_steps=7, random_state=0).fit(TEXT * 5).save(tmp_path / "weights", training_state=False)
+    model = CharRNN.load(tmp_path / "weights")
+    new = pickle.loads(pickle.dumps(model))
+    assert model._learned.gradient_rms.any()
+    np.testing.assert_array_equal(new._learned.gradient_rms, model._learned.gradient_rms)

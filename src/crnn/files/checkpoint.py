@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -71,29 +72,33 @@ def write(
         If a parameter has a value that training would refuse, since `read` would refuse the file.
     """
     _check(parameters)
+    file = _file_of(state, _portable(parameters), training_state=training_state)
+    if best is not None:
+        tensors = _with_second_biases(state.layout, best.params) | _training(best)[1]
+        file = replace(file, best={"n_steps": best.n_steps, "smooth_loss": best.smooth_loss}, best_tensors=tensors)
+    if not training_state:
+        file = replace(file, gradient_rms=gradient_rms(state, parameters["beta_2"]))
+    model_file.write(path, replace(file, run=run))
+
+
+def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state: bool) -> ModelFile:
+    """Return the content of a file of a state that does not change meanwhile."""
     layout = state.layout
     training, training_tensors = _training(state) if training_state else (None, {})
-    model_file.write(
-        path,
-        ModelFile(
-            configuration=_portable(parameters),
-            architecture=Architecture(
-                cell=layout.cell,
-                num_layers=layout.num_layers,
-                hidden_size=layout.hidden_size,
-                vocab_size=layout.vocab_size,
-                dtype=layout.dtype.name,
-            ),
-            vocabulary=state.vocabulary,
-            tensors=_with_second_biases(layout, state.params),
-            training=training,
-            training_tensors=training_tensors,
-            best=None if best is None else {"n_steps": best.n_steps, "smooth_loss": best.smooth_loss},
-            best_tensors={} if best is None else _with_second_biases(layout, best.params) | _training(best)[1],
-            run=run,
-            labels=state.labels,
-            gradient_rms=None if training_state else gradient_rms(state, parameters["beta_2"]),
+    return ModelFile(
+        configuration=configuration,
+        architecture=Architecture(
+            cell=layout.cell,
+            num_layers=layout.num_layers,
+            hidden_size=layout.hidden_size,
+            vocab_size=layout.vocab_size,
+            dtype=layout.dtype.name,
         ),
+        vocabulary=state.vocabulary,
+        tensors=_with_second_biases(layout, state.params),
+        training=training,
+        training_tensors=training_tensors,
+        labels=state.labels,
     )
 
 
@@ -178,14 +183,11 @@ def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:
         settings = _check(parameters)
     except InvalidInputError as error:
         raise ModelFileError(f"its configuration is not usable: {error}") from error
-    layout = Layout(
-        architecture.vocab_size,
-        architecture.hidden_size,
-        np.dtype(architecture.dtype),
-        architecture.cell,
-        architecture.num_layers,
-    )
-    state = _state(layout, settings, file)
+    layout = _layout(architecture)
+    state = _state(
+        layout, file, optimizer=settings.optimizer, batch_size=settings.batch_size, seq_length=settings.seq_length,
+        random_state=settings.random_state,
+    )  # fmt: skip
     best = None
     if file.best is not None:
         best = replace(
@@ -230,11 +232,26 @@ def _hidden(layout: Layout, tensors: Mapping[str, Array]) -> tuple[Array, ...]:
     return tuple(np.array(tensors[f"state.{name}"]) for name in layout.kind.states)
 
 
-def _state(layout: Layout, settings: Settings, file: ModelFile) -> ModelState:
-    """Return the state in a file; of a file that holds weights alone, one from which training starts afresh."""
+def _layout(architecture: Architecture) -> Layout:
+    return Layout(
+        architecture.vocab_size,
+        architecture.hidden_size,
+        np.dtype(architecture.dtype),
+        architecture.cell,
+        architecture.num_layers,
+    )
+
+
+def _state(
+    layout: Layout, file: ModelFile, *, optimizer: str, batch_size: int, seq_length: int, random_state: Any
+) -> ModelState:
+    """Return the state in a file; of a file that holds weights alone, one from which training starts afresh.
+
+    The keyword arguments are for what such a file, or an old one, does not hold.
+    """
     training = file.training or {}
     stored = training.get("random_state")
-    optimizer = training.get("optimizer", settings.optimizer)
+    optimizer = training.get("optimizer", optimizer)
     history = training.get("history", [])
     return ModelState(
         layout=layout,
@@ -244,12 +261,12 @@ def _state(layout: Layout, settings: Settings, file: ModelFile) -> ModelState:
         if training
         else zero_optimizer_state(optimizer, layout),
         optimizer_start=training.get("optimizer_start", 0),
-        hidden=_hidden(layout, file.training_tensors) if training else _new_hidden(layout, settings.batch_size),
+        hidden=_hidden(layout, file.training_tensors) if training else _new_hidden(layout, batch_size),
         vocabulary=file.vocabulary,
-        rng=generator(settings.random_state) if stored is None else restored_generator(stored),
+        rng=generator(random_state) if stored is None else restored_generator(stored),
         n_steps=training.get("n_steps", 0),
-        smooth_loss=float(training.get("smooth_loss", settings.seq_length * float(np.log(layout.vocab_size)))),
-        loss_length=training.get("loss_length", settings.seq_length),
+        smooth_loss=float(training.get("smooth_loss", seq_length * float(np.log(layout.vocab_size)))),
+        loss_length=training.get("loss_length", seq_length),
         history=partial(list, history),
         gradient_rms=None if file.gradient_rms is None else np.array(file.gradient_rms),
         labels=None if file.labels is None else file.labels.copy(),
@@ -277,3 +294,36 @@ def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
     out["callbacks"] = None
     del out["vocabulary"]  # the file has the model's own
     return out
+
+
+# --------------------------------------------------------------------- pickle
+
+
+def state_from_bytes(content: bytes) -> ModelState:
+    """Return the state in the content of a model file: of what a pickled `ModelState` holds."""
+    file = model_file.from_bytes(content)
+    state = _state(_layout(file.architecture), file, optimizer="adagrad", batch_size=1, seq_length=1, random_state=None)
+    return replace(state, gradient_rms=file.gradient_rms)
+
+
+def _reduced(state: ModelState) -> Any:
+    """Pickle a state as a model file, which is compact and checked when it is read, whatever object holds it."""
+    copy = state.copy_between_steps()
+    layout = copy.layout
+    configuration = {
+        "hidden_size": layout.hidden_size,
+        "num_layers": layout.num_layers,
+        "cell": layout.cell,
+        "dtype": layout.dtype.name,
+        "optimizer": copy.optimizer,
+        "seq_length": copy.loss_length,
+    }
+    try:
+        file = _file_of(copy, configuration, training_state=True)
+        content = model_file.to_bytes(replace(file, gradient_rms=copy.gradient_rms))
+    except (ValueError, TypeError):  # no file can hold it, such as weights that are not finite
+        return object.__reduce_ex__(copy, 4)
+    return state_from_bytes, (content,)
+
+
+copyreg.pickle(ModelState, _reduced)

@@ -42,14 +42,15 @@ then for every tensor in order of name the JSON list [name, dtype, shape] and it
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
 import reprlib
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ from .history_table import HistoryTable
 from .old_formats import old_training
 from .plain_json import plain_json
 
-__all__ = ["FORMAT", "Architecture", "ModelFile", "expected_tensors", "read", "write"]
+__all__ = ["FORMAT", "Architecture", "ModelFile", "expected_tensors", "from_bytes", "read", "to_bytes", "write"]
 
 FORMAT = 3
 """The newest format version that this library reads, and the one that it writes."""
@@ -164,9 +165,20 @@ def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
     """
     name = os.fsdecode(path)
     try:
-        tensors = _file_tensors(model_file)
+        chunks = _chunks(model_file)
     except ValueError as error:
         raise ModelFileError(f"model file {name!r} was not written: {error}") from error
+    write_atomically(name, chunks)
+
+
+def to_bytes(model_file: ModelFile) -> bytes:
+    """Return what `write` would write; errors are the same."""
+    return b"".join(_chunks(model_file))
+
+
+def _chunks(model_file: ModelFile) -> Iterator[bytes | memoryview]:
+    """Return the parts of a file, one after another, checked before the first of them."""
+    tensors = _file_tensors(model_file)
     symbols = model_file.vocabulary
     vocabulary: dict[str, Any] = {"kind": symbols.kind, "codes": symbols.codes}
     vocabulary |= {key: True for key in ("unknown", "boundary") if getattr(symbols, key) is not None}
@@ -178,12 +190,9 @@ def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
         "architecture": plain_json(asdict(model_file.architecture)),
         "vocabulary": plain_json(vocabulary),
     }
-    try:
-        _checked_parts(tensors, _declared_architecture(metadata, tensors), FORMAT)
-    except ModelFileError as error:
-        raise ModelFileError(f"model file {name!r} was not written: {error}") from error
+    _checked_parts(tensors, _declared_architecture(metadata, tensors), FORMAT)
     metadata["checksum"] = _checksum(metadata, tensors)
-    write_atomically(name, file_chunks(metadata, tensors))
+    return file_chunks(metadata, tensors)
 
 
 def _file_tensors(model_file: ModelFile) -> dict[str, Array]:
@@ -258,17 +267,25 @@ def read(path: str | os.PathLike[str]) -> ModelFile:
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise ModelFileError("it is a device or a pipe; give the path of a regular file")
         with open(name, "rb") as stream:
-            header = read_header(stream, os.fstat(stream.fileno()).st_size)
-            version = _checked_version(header.metadata)
-            architecture, configuration, vocabulary = _documents(header, version)
-            tensors = read_tensors(stream, header)
-        if header.metadata.get("checksum") != _checksum(header.metadata, tensors):
-            raise ModelFileError("its contents do not match its checksum")
-        parts = _checked_parts(tensors, architecture, version)
+            return _read(stream, os.fstat(stream.fileno()).st_size)
     except ModelFileError as error:
         remedy = "" if ";" in str(error) else f"; {_DAMAGED}"  # a fault that has a remedy of its own ends with it
         raise ModelFileError(f"model file {name!r}: {error}{remedy}") from error.__cause__
-    return ModelFile(configuration, architecture, vocabulary, **parts)
+
+
+def from_bytes(content: bytes) -> ModelFile:
+    """Return what `read` reads from a file of this content; errors are the same."""
+    return _read(io.BytesIO(content), len(content))
+
+
+def _read(stream: BinaryIO, size: int) -> ModelFile:
+    header = read_header(stream, size)
+    version = _checked_version(header.metadata)
+    architecture, configuration, vocabulary = _documents(header, version)
+    tensors = read_tensors(stream, header)
+    if header.metadata.get("checksum") != _checksum(header.metadata, tensors):
+        raise ModelFileError("its contents do not match its checksum")
+    return ModelFile(configuration, architecture, vocabulary, **_checked_parts(tensors, architecture, version))
 
 
 def _documents(header: Header, version: int) -> tuple[Architecture, dict[str, Any], Vocabulary]:

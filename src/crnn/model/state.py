@@ -194,6 +194,18 @@ class ModelState:
             array[...] = saved
         self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
 
+    def __copy__(self) -> Self:
+        """Return a state that shares all arrays: pickle has a way of its own, see `files.checkpoint`."""
+        new = object.__new__(type(self))
+        vars(new).update(vars(self))
+        return new
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a state that shares nothing."""
+        new = memo[id(self)] = object.__new__(type(self))
+        vars(new).update({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
+        return new
+
     def take(
         self,
         params: Array,
