@@ -190,7 +190,7 @@ def test_one_value_is_checked_by_itself():
 
 @pytest.mark.parametrize(
     ("name", "value", "meant"),
-    [("cell", "LSTM", "lstm"), ("optimizer", "adamw", "adam"), ("schedule", "cos", "cosine"),
+    [("cell", "LSTM", "lstm"), ("cell", "cfig", "cifg"), ("optimizer", "adamw", "adam"), ("schedule", "cos", "cosine"),
      ("dtype", "flaot32", "float32"), ("cell", "transformer", None), ("cell", 3, None)],
 )  # fmt: skip
 def test_a_near_miss_of_a_value_is_answered_with_the_value(name, value, meant):

@@ -32,8 +32,10 @@ class CharRNN(ResumableTraining, ExportMethods):
         H, the number of hidden units of each layer.
     num_layers : int, default=1
         L, the number of layers. Each reads the hidden states of the one below it.
-    cell : {"rnn", "gru", "lstm"}, default="rnn"
-        The kind of the layers: tanh, or GRU and LSTM with PyTorch's equations.
+    cell : {"rnn", "gru", "lstm", "cifg"}, default="rnn"
+        The kind of the layers: tanh, or GRU and LSTM with PyTorch's equations. "cifg" is the LSTM with coupled input
+        and forget gates (Greff et al. 2017): what is forgotten makes room for what is new, with three quarters of the
+        weights.
     seq_length : int, default=25
         T, the characters of a chunk. Gradients flow back to the start of the chunk. A shorter text is one shorter
         chunk.
@@ -116,12 +118,13 @@ class CharRNN(ResumableTraining, ExportMethods):
     params_ : dict of str to ndarray
         Writable views of the weights under min-char-rnn's names. For layer k: ``Wxh_lk`` (G H, V), from layer 1 on
         (G H, H); ``Whh_lk`` (G H, H); ``bh_lk`` (G H,); for a GRU ``bhn_lk`` (H,). Then ``Why`` (V, H), ``by`` (V,).
-        G is the number of gates: 1, GRU 3, LSTM 4.
+        G is the number of gates: 1, GRU 3, LSTM 4, "cifg" 3.
     optimizer_state_ : dict of str to dict
         The optimizer's state under PyTorch's names: ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
         ``exp_avg_sq`` for Adam, each with views like those of `params_`. For Adam also ``step``, an int.
     state_ : ndarray of shape (L, B, H)
-        The hidden state carried from the last chunk to the next; for an LSTM a tuple (h, c). May be written to.
+        The hidden state carried from the last chunk to the next; for an LSTM and "cifg" a tuple (h, c). May be written
+        to.
     vocabulary_ : Vocabulary
         The symbols in id order: sorted code points, or byte values.
     n_steps_ : int

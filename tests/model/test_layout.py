@@ -15,7 +15,7 @@ depths = st.integers(1, 4)
 cells = st.sampled_from(sorted(CELLS))
 dtypes = st.sampled_from([np.dtype("float32"), np.dtype("float64")])
 
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+GATES = {"rnn": 1, "gru": 3, "lstm": 4, "cifg": 3}
 
 
 def expected_shapes(V, H, cell, L):
@@ -189,12 +189,14 @@ def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
 
 
 @pytest.mark.parametrize("scale", [None, 0.0, 0.1])
-def test_an_lstm_starts_by_remembering(scale):
+@pytest.mark.parametrize(("cell", "gate"), [("lstm", 1), ("cifg", 0)])
+def test_an_lstm_starts_by_remembering(cell, gate, scale):
     H = 5
-    layout = Layout(7, H, np.dtype("float32"), "lstm", 2)
+    layout = Layout(7, H, np.dtype("float32"), cell, 2)
+    forget = np.s_[gate * H : (gate + 1) * H]
     for layer in layout.tensors(initialise(layout, np.random.default_rng(0), scale)).layers:
-        assert (layer.bh[H : 2 * H] == 1).all()
-        assert (np.abs(np.delete(layer.bh, np.s_[H : 2 * H])) < 1).all()
+        assert (layer.bh[forget] == 1).all()
+        assert (np.abs(np.delete(layer.bh, forget)) < 1).all()
 
 
 @given(cells, st.integers(1, 2), st.sampled_from([None, 0.01]))

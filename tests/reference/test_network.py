@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from crnn.model.cells import CELLS
+from crnn.model.coupled_gates import with_input_gate
 from crnn.model.layout import Layout, Tensors
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
 
 V, H, T, B = 7, 5, 3, 2
-NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2)]
+NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
 STATE_NAMES = {"adagrad": ("sum",), "rmsprop": ("square_avg",), "adam": ("exp_avg", "exp_avg_sq")}
 
 
@@ -95,6 +96,14 @@ def test_an_lstm_step_worked_by_hand():
     ln3 = math.log(3)
     gates, (h, c) = one_unit("lstm", bh=[-ln3 / 2, ln3 / 2, ln3 / 2, 0], Wh=[-ln3, ln3, ln3, 0])
     np.testing.assert_allclose(gates, [1 / 4, 3 / 4, 4 / 5, 1 / 2], rtol=1e-15)  # i, f, g, o
+    assert c == pytest.approx(3 / 4 * 2 + 1 / 4 * 4 / 5, rel=1e-15)
+    assert h == pytest.approx(1 / 2 * math.tanh(1.7), rel=1e-15)
+
+
+def test_a_step_of_coupled_gates_worked_by_hand():
+    ln3 = math.log(3)
+    gates, (h, c) = one_unit("cifg", bh=[ln3 / 2, ln3 / 2, 0], Wh=[ln3, ln3, 0])
+    np.testing.assert_allclose(gates, [3 / 4, 4 / 5, 1 / 2], rtol=1e-15)  # f, g, o
     assert c == pytest.approx(3 / 4 * 2 + 1 / 4 * 4 / 5, rel=1e-15)
     assert h == pytest.approx(1 / 2 * math.tanh(1.7), rel=1e-15)
 
@@ -322,7 +331,7 @@ def test_sample_feeds_each_symbol_back(chunk):
 
 def torch_network(torch, layout, flat):
     """Return the recurrent layers and the decoder of PyTorch with the same weights."""
-    kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[layout.cell]
+    kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "cifg": torch.nn.LSTM}[layout.cell]
     V, H = layout.vocab_size, layout.hidden_size
     model = torch.nn.ModuleDict(
         {"rnn": kind(V, H, layout.num_layers, dtype=torch.float64), "decoder": torch.nn.Linear(H, V).double()}
@@ -333,6 +342,8 @@ def torch_network(torch, layout, flat):
             if "bias_hh" in name:
                 parameter[:] = 0
         for name, array in layout.torch_named(flat).items():
+            if layout.cell == "cifg" and name.startswith("rnn."):
+                array = with_input_gate(array)
             if "bias_hn" in name:
                 own[name.replace("hn", "hh")][2 * H :] = torch.from_numpy(array)
             else:
@@ -363,6 +374,8 @@ def test_the_network_is_pytorchs(torch, chunk):
     theirs = {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
     for name, mine in layout.torch_named(gradient).items():
         other = theirs[name.replace("hn", "hh")][2 * H :] if "bias_hn" in name else theirs[name]
+        if layout.cell == "cifg" and name.startswith("rnn."):  # W_i = -W_f: the chain rule
+            other = np.concatenate([other[H : 2 * H] - other[:H], other[2 * H :]])
         np.testing.assert_allclose(mine, other, rtol=0, atol=1e-10, err_msg=name)
 
 

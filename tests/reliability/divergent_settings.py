@@ -15,7 +15,7 @@ def settings_of(rng):
     """Return random settings, most of them foolish."""
     optimizer = ["adagrad", "rmsprop", "adam"][rng.integers(3)]
     given = {
-        "hidden_size": int(rng.integers(1, 9)), "cell": ["rnn", "gru", "lstm"][rng.integers(3)],
+        "hidden_size": int(rng.integers(1, 9)), "cell": ["rnn", "gru", "lstm", "cifg"][rng.integers(4)],
         "num_layers": int(rng.integers(1, 3)), "seq_length": int(rng.integers(1, 26)),
         "batch_size": int(rng.integers(1, 4)), "optimizer": optimizer, "dtype": ["float32", "float64"][rng.integers(2)],
         "learning_rate": float(10 ** rng.uniform(-3, [2, 8, 38, 300][rng.integers(4)])),

@@ -29,7 +29,7 @@ def case(i, folder):
     lines = bool(rng.integers(2))
     given = {"hidden_size": 3, "seq_length": 4, "max_steps": int(rng.integers(3)), "random_state": i, "n_threads": 1,
              "min_count": int(rng.integers(1, 3)), "batch_size": int(rng.integers(1, 4)),
-             "cell": ["rnn", "gru", "lstm"][rng.integers(3)]}  # fmt: skip
+             "cell": ["rnn", "gru", "lstm", "cifg"][rng.integers(4)]}  # fmt: skip
     try:
         if len(text):
             vocabulary = Vocabulary.from_text(text)

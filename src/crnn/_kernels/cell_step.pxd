@@ -1,6 +1,6 @@
 """One time step of a layer, forward and back: the recurrent product and the cell, one panel's units after another.
 
-A cell is a file of two functions, for n units of one stream (`rnn`, `gru`, `lstm`), which `cells` chooses. The
+A cell is a file of two functions, for n units of one stream (`rnn`, `gru`, `lstm`, `cifg`), which `cells` chooses. The
 non-linearities are applied to a panel's columns while these are in the first-level cache. A thread of a group computes
 the units that are `own`.
 """

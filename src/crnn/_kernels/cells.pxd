@@ -3,6 +3,7 @@
 What else the kernels have to know of a cell stands in the traits of a Network: how many gates it has and how many
 blocks it saves, whether its z lives in h, whether it has a state c, whether a gate keeps its two parts apart.
 """
+from .cifg cimport cifg_state_gradients, cifg_units, cifg_units_backward
 from .gru cimport gru_state_gradients, gru_units, gru_units_backward
 from .interface cimport Network, real
 from .lstm cimport lstm_state_gradients, lstm_units, lstm_units_backward
@@ -12,6 +13,7 @@ cdef enum:  # the numbers that `model/cells.py` gives them
     RNN = 0
     GRU = 1
     LSTM = 2
+    CIFG = 3
 
 ctypedef void (*Units)(Py_ssize_t n, Py_ssize_t H, const real* before, real* gates, real* first,
                        real* second) noexcept nogil
@@ -30,6 +32,8 @@ cdef inline void cell_units(const Network* net, Py_ssize_t n, const real* h_prev
         AT_KNOWN_WIDTH(gru_units, n, net.H, h_prev, z, NULL, h)
     elif net.cell == LSTM:
         AT_KNOWN_WIDTH(lstm_units, n, net.H, c_prev, z, c, h)
+    elif net.cell == CIFG:
+        AT_KNOWN_WIDTH(cifg_units, n, net.H, c_prev, z, c, h)
 
 
 cdef inline void cell_units_backward(const Network* net, Py_ssize_t n, const real* h_prev, const real* c_prev,
@@ -41,6 +45,8 @@ cdef inline void cell_units_backward(const Network* net, Py_ssize_t n, const rea
         AT_KNOWN_WIDTH(gru_units_backward, n, net.H, h_prev, z, dh, carry)
     elif net.cell == LSTM:
         AT_KNOWN_WIDTH(lstm_units_backward, n, net.H, c_prev, z, dh, carry)
+    elif net.cell == CIFG:
+        AT_KNOWN_WIDTH(cifg_units_backward, n, net.H, c_prev, z, dh, carry)
 
 
 cdef inline void cell_state_gradients(const Network* net, Py_ssize_t n, const real* z, const real* dh,
@@ -52,3 +58,5 @@ cdef inline void cell_state_gradients(const Network* net, Py_ssize_t n, const re
         gru_state_gradients(n, dh, carry, kept_dh)
     elif net.cell == LSTM:
         lstm_state_gradients(n, net.H, z, dh, carry, kept_dh, kept_dc)
+    elif net.cell == CIFG:
+        cifg_state_gradients(n, net.H, z, dh, carry, kept_dh, kept_dc)

@@ -62,7 +62,7 @@ class Layout:
         H, the number of hidden units of each layer.
     dtype : dtype
         float32 or float64.
-    cell : {"rnn", "gru", "lstm"}, default="rnn"
+    cell : {"rnn", "gru", "lstm", "cifg"}, default="rnn"
     num_layers : int, default=1
         L.
 
@@ -197,7 +197,7 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
     scale : float or None
         Weights from N(0, scale^2) and zero biases, as in min-char-rnn. None: 0.01 for a single "rnn" layer; otherwise
         weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The bias of an LSTM's forget gate is 1
-        (Jozefowicz et al. 2015).
+        (Jozefowicz et al. 2015), also where it is coupled.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """The recurrent networks in NumPy: forward and backward passes, training step, sampling and scoring.
 
-A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM. It is carried from one time step to the
-next. Before a stream reads the boundary symbol, its state is set to zero: no value passes the boundary in the forward
-pass, and no gradient in the backward pass.
+A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM, coupled or not. It is carried from one time
+step to the next. Before a stream reads the boundary symbol, its state is set to zero: no value passes the boundary in
+the forward pass, and no gradient in the backward pass.
 """
 
 from __future__ import annotations
@@ -97,7 +97,27 @@ def lstm_forward(
     return act
 
 
-FORWARD: dict[str, Callable[..., Activations]] = {"rnn": rnn_forward, "gru": gru_forward, "lstm": lstm_forward}
+def cifg_forward(
+    layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array, c0: Array
+) -> Activations:
+    """Run one layer of an LSTM with coupled input and forget gates over a chunk; `a` (T, B, 3 H) is x Wx + bh."""
+    h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
+    act = Activations(x, h, gates, c=c, kept=kept)
+    for t in range(len(a)):
+        f, g, o = np.split(a[t] + act.before(h, t) @ layer.Wh, 3, axis=-1)
+        f, g, o = sigmoid(f), np.tanh(g), sigmoid(o)
+        c[t + 1] = f * act.before(c, t) + (1 - f) * g
+        h[t + 1] = o * np.tanh(c[t + 1])
+        gates[t] = np.concatenate([f, g, o], axis=-1)
+    return act
+
+
+FORWARD: dict[str, Callable[..., Activations]] = {
+    "rnn": rnn_forward,
+    "gru": gru_forward,
+    "lstm": lstm_forward,
+    "cifg": cifg_forward,
+}
 
 
 def forward(
@@ -109,7 +129,7 @@ def forward(
     ----------
     p : Tensors
         Parameters.
-    cell : {"rnn", "gru", "lstm"}
+    cell : {"rnn", "gru", "lstm", "cifg"}
     x : (T, B) int array
         Symbols.
     state : tuple of (L, B, H) arrays
@@ -240,13 +260,32 @@ def lstm_backward(
     return da, da
 
 
+def cifg_backward(
+    layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None
+) -> tuple[Array, Array]:
+    """Back-propagate through one layer of an LSTM with coupled input and forget gates."""
+    assert act.c is not None
+    da = np.empty_like(act.gates)
+    dh_later, dc_later = np.zeros_like(dh[0]), np.zeros_like(dh[0])
+    for t in reversed(range(len(da))):
+        f, g, o = np.split(act.gates[t], 3, axis=-1)
+        tanh_c = np.tanh(act.c[t + 1])
+        dh_t = dh[t] + dh_later
+        dc = (1 - tanh_c**2) * o * dh_t + dc_later
+        da_f, da_g = f * (1 - f) * (act.before(act.c, t) - g) * dc, (1 - g**2) * (1 - f) * dc
+        da[t] = np.concatenate([da_f, da_g, o * (1 - o) * tanh_c * dh_t], axis=-1)
+        dh_later, dc_later = act.passed(da[t] @ layer.Wh.T, t), act.passed(f * dc, t)
+        _keep(dstates, t, dh_t, dc)
+    return da, da
+
+
 def _keep(dstates: State | None, t: int, *gradients: Array) -> None:
     """Write the gradients (B, H) of the states after step t, if `dstates` is given."""
     for array, gradient in zip(dstates or (), gradients, strict=dstates is not None):
         array[t] = gradient
 
 
-BACKWARD = {"rnn": rnn_backward, "gru": gru_backward, "lstm": lstm_backward}
+BACKWARD = {"rnn": rnn_backward, "gru": gru_backward, "lstm": lstm_backward, "cifg": cifg_backward}
 
 
 def backward(

@@ -25,7 +25,7 @@ def text_gradient(
     ----------
     p : Tensors
         Parameters.
-    cell : {"rnn", "gru", "lstm"}
+    cell : {"rnn", "gru", "lstm", "cifg"}
     ids : (n,) int array
         The text. Its first symbol is predicted from the zero state, or from the state after the boundary.
     at : int, optional
