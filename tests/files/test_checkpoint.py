@@ -18,6 +18,7 @@ from examples import contiguous_parts
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
 from crnn.files import checkpoint, model_file
+from crnn.model.cells import CELLS
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.model.stored_record import StoredRecord
@@ -254,7 +255,7 @@ def test_second_bias_of_pytorch_is_added_to_the_first(path):
 
 # --- every network and optimiser: models filled by hand, so that nothing but the file is tested
 
-NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2)]
+NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
 MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
 networks = pytest.mark.parametrize(("cell", "L"), NETWORKS)
 
@@ -304,7 +305,7 @@ def test_every_network_and_optimiser_comes_back(path, dtype, cell, L, optimizer)
     assert again._learned.layout == model._learned.layout
     assert again.history_ == model.history_
     assert again._learned.loss_length == 7
-    assert isinstance(again.state_, tuple) == (cell == "lstm")
+    assert isinstance(again.state_, tuple) == (cell in ("lstm", "cifg"))
     assert again._learned.params.ctypes.data % 64 == 0
     state = again._learned
     assert all(a.flags.writeable for a in (state.params, *state.optimizer_state.values(), *state.hidden))
@@ -315,7 +316,7 @@ def test_weights_alone_come_back_with_zeros_for_the_rest(path, cell, L):
     model = filled(cell, L, "adam")
     again = read_again(model, path, training_state=False)
     np.testing.assert_array_equal(again._learned.params, model._learned.params)
-    assert [a.shape for a in state_of(again)] == [(L, 3, 5)] * (1 + (cell == "lstm"))
+    assert [a.shape for a in state_of(again)] == [(L, 3, 5)] * len(CELLS[cell].states)
     assert not any(a.any() for a in (*state_of(again), *again._learned.optimizer_state.values()))
     assert again._learned.optimizer == again.optimizer == "adagrad"  # that of the parameters
     assert list(again._learned.optimizer_state) == ["sum"]
@@ -335,11 +336,13 @@ def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L
         else:
             assert not second.any()
         second += np.arange(1, len(second) + 1)
+        if cell == "cifg":
+            second[:H] = -second[H : 2 * H]
     model_file.write(path, file)
     again = CharRNN.load(path)
     for k in range(L):
         added = again.params_[f"bh_l{k}"] - model.params_[f"bh_l{k}"]
-        expected = np.arange(1.0, len(added) + 1)
+        expected = np.arange(1.0, len(added) + 1) + (H if cell == "cifg" else 0)
         if cell == "gru":
             np.testing.assert_allclose(
                 again.params_[f"bhn_l{k}"] - model.params_[f"bhn_l{k}"], expected[2 * H :], atol=1e-12
@@ -353,7 +356,7 @@ def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L
 def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
     from safetensors.torch import load_file
 
-    kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell]
+    kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "cifg": torch.nn.LSTM}[cell]
     network = torch.nn.ModuleDict({"rnn": kind(11, 5, L), "decoder": torch.nn.Linear(5, 11)}).double()
 
     def same_as(model):
@@ -374,12 +377,28 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
     with torch.no_grad():
         for parameter in network.parameters():  # both biases among them
             parameter.uniform_(-1, 1)
+        for parameter in network["rnn"].parameters() if cell == "cifg" else ():
+            parameter[:5] = -parameter[5:10]
     file = model_file.read(path)
     for name, parameter in network.named_parameters():
         file.tensors[name][...] = parameter.detach()
     model_file.write(path, file)
     again = CharRNN.load(path)
     same_as(again)
+
+
+@pytest.mark.parametrize("name", ["weight_ih_l0", "weight_hh_l1", "bias_ih_l1", "bias_hh_l0"])
+def test_weights_of_coupled_gates_that_are_not_coupled(path, name):
+    model = filled("cifg", 2)
+    model.save(path)
+    file = model_file.read(path)
+    rows = file.tensors[f"rnn.{name}"]
+    np.testing.assert_array_equal(rows[:5], -rows[5:10])
+    rows[4] += 0.5
+    model_file.write(path, file)
+    shown = name.replace("hh_l0", "ih_l0")  # both biases are one
+    with pytest.raises(ModelFileError, match=f"'rnn.{shown}' is no weight of coupled gates.*from_torch"):
+        CharRNN.load(path)
 
 
 def test_a_parameter_that_a_file_lacks_keeps_its_default(path):

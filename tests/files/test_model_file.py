@@ -38,9 +38,9 @@ TRAINING = {
     "optimizer_start": 0,
 }
 STORED = TRAINING | {"history": list(TRAINING["history"][0])}  # the records themselves are in arrays
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+GATES = {"rnn": 1, "gru": 3, "lstm": 4, "cifg": 4}  # of the cell of PyTorch
 MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
-NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2)]
+NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
 networks = pytest.mark.parametrize(("cell", "L"), NETWORKS)
 
 
@@ -72,10 +72,12 @@ def make(
     weights = {name: generator.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
     memory = {}
     if training is not None:
-        for state in ("state.h", "state.c")[: 1 + (cell == "lstm")]:
+        for state in ("state.h", "state.c")[: 1 + (cell in ("lstm", "cifg"))]:
             memory[state] = generator.normal(size=(L, batch_size, hidden_size)).astype(dtype)
         learned = {name: shape for name, shape in shapes.items() if "bias_hh" not in name}
         learned |= {f"rnn.bias_hn_l{k}": (hidden_size,) for k in range(L) if cell == "gru"}
+        if cell == "cifg":  # nothing is learned for the input gate
+            learned = {n: (3 * hidden_size, *s[1:]) if n.startswith("rnn.") else s for n, s in learned.items()}
         for kind in MEMORIES[training["optimizer"]]:
             for name, shape in learned.items():
                 memory[f"optimizer.{kind}.{name}"] = generator.random(shape).astype(dtype)
@@ -292,7 +294,7 @@ def test_pytorch_takes_the_weights(torch, path, cell, L):
     from safetensors.torch import load_file
 
     write(path, make(cell=cell, L=L))
-    kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell]
+    kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "cifg": torch.nn.LSTM}[cell]
     network = torch.nn.ModuleDict({"rnn": kind(3, H, L), "decoder": torch.nn.Linear(H, 3)})
     network.load_state_dict(load_file(path), strict=True)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, ModelFileError
+from ..model.coupled_gates import is_coupled, with_input_gate, without_input_gate
 from ..model.gradient_rms import gradient_rms
 from ..model.layout import Layout
 from ..model.state import ModelState, zero_hidden, zero_optimizer_state
@@ -74,7 +75,7 @@ def write(
     _check(parameters)
     file = _file_of(state, _portable(parameters), training_state=training_state)
     if best is not None:
-        tensors = _with_second_biases(state.layout, best.params) | _training(best)[1]
+        tensors = _torch_tensors(state.layout, best.params) | _training(best)[1]
         file = replace(file, best={"n_steps": best.n_steps, "smooth_loss": best.smooth_loss}, best_tensors=tensors)
     if not training_state:
         file = replace(file, gradient_rms=gradient_rms(state, parameters["beta_2"]))
@@ -95,7 +96,7 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
             dtype=layout.dtype.name,
         ),
         vocabulary=state.vocabulary,
-        tensors=_with_second_biases(layout, state.params),
+        tensors=_torch_tensors(layout, state.params),
         training=training,
         training_tensors=training_tensors,
         labels=state.labels,
@@ -110,11 +111,13 @@ def _check(parameters: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def _with_second_biases(layout: Layout, params: Array) -> dict[str, Array]:
+def _torch_tensors(layout: Layout, params: Array) -> dict[str, Array]:
     """Return the weights as PyTorch has them, whose second bias is added to the first but in a GRU's gate n."""
     tensors = layout.torch_named(params)
+    if layout.kind.coupled:
+        tensors |= {name: with_input_gate(array) for name, array in tensors.items() if name.startswith("rnn.")}
     for k, layer in enumerate(layout.tensors(params).layers):
-        second = np.zeros_like(layer.bh)
+        second = np.zeros_like(tensors[f"rnn.bias_ih_l{k}"])
         if layer.bn is not None:
             second[-len(layer.bn) :] = layer.bn
             del tensors[f"rnn.bias_hn_l{k}"]
@@ -193,15 +196,17 @@ def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:
         best = replace(
             state,
             **file.best,
-            params=_without_second_biases(layout, file.best_tensors),
+            params=_flat_weights(layout, file.best_tensors),
             optimizer_state=_optimizer_state(layout, state.optimizer, file.best_tensors),
             hidden=_hidden(layout, file.best_tensors),
         )
     return Checkpoint(parameters, state, None if file.run is None else file.run.copy(), best)
 
 
-def _without_second_biases(layout: Layout, tensors: dict[str, Array]) -> Array:
+def _flat_weights(layout: Layout, tensors: Mapping[str, Array]) -> Array:
     """Return the flat vector of the weights that PyTorch's tensors stand for."""
+    if layout.kind.coupled:
+        tensors = _without_input_gates(layout, tensors)
     params = layout.zeros()
     for name, view in layout.torch_named(params).items():
         if name in tensors:  # all but rnn.bias_hn
@@ -214,6 +219,22 @@ def _without_second_biases(layout: Layout, tensors: dict[str, Array]) -> Array:
     if not np.isfinite(params).all():  # two finite biases may add up to more than there is
         raise ModelFileError("two biases of a unit add up to infinity")
     return params
+
+
+def _without_input_gates(layout: Layout, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the weights of PyTorch's LSTM without those of the input gate, if it is coupled."""
+    found = dict(tensors)
+    for k in range(layout.num_layers):
+        names = [f"rnn.{part}_l{k}" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        first, second = (tensors[name] for name in names[2:])
+        for name, rows in ((names[0], tensors[names[0]]), (names[1], tensors[names[1]]), (names[2], first + second)):
+            if not is_coupled(rows):
+                raise ModelFileError(
+                    f"its tensor {name!r} is no weight of coupled gates, where the input gate has the forget gate's, "
+                    "negated; weights that PyTorch has trained are an LSTM's: give its state_dict to CharRNN.from_torch"
+                )
+        found |= {name: without_input_gate(tensors[name]) for name in names}
+    return found
 
 
 def _optimizer_state(layout: Layout, optimizer: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
@@ -255,7 +276,7 @@ def _state(
     history = training.get("history", [])
     return ModelState(
         layout=layout,
-        params=_without_second_biases(layout, file.tensors),
+        params=_flat_weights(layout, file.tensors),
         optimizer=optimizer,
         optimizer_state=_optimizer_state(layout, optimizer, file.training_tensors)
         if training

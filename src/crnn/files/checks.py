@@ -51,7 +51,7 @@ class Architecture:
     Parameters
     ----------
     cell : str
-        Kind of recurrent cell: ``"rnn"``, ``"gru"`` or ``"lstm"``.
+        Kind of recurrent cell: ``"rnn"``, ``"gru"``, ``"lstm"`` or ``"cifg"``.
     num_layers : int
         Number of layers L: 1 to 64.
     hidden_size : int
@@ -82,6 +82,7 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
     dict of str to tuple of int
         Weights are (outputs, inputs), of the gates one below the other. The recurrence has two biases that add up, as
         PyTorch has it; crnn writes zeros into the second, but for the gate n of a GRU, where they are not the same.
+        Those of ``"cifg"`` are an LSTM's, see `crnn.model.coupled_gates`.
 
     Examples
     --------
@@ -95,7 +96,7 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
     decoder.bias (65,)
     """
     H, V = architecture.hidden_size, architecture.vocab_size
-    rows = CELLS[architecture.cell].gates * H
+    rows = CELLS[architecture.cell].torch_gates * H
     shapes: dict[str, Shape] = {}
     for layer in range(architecture.num_layers):
         shapes[f"rnn.weight_ih_l{layer}"] = (rows, H if layer else V)
@@ -260,9 +261,15 @@ def record_name(name: str) -> bool:
 
 
 def learned_tensors(architecture: Architecture) -> dict[str, Shape]:
-    """Name what training changes, and an optimizer keeps arrays of: one bias a layer, and a GRU's of its gate n."""
+    """Name what training changes, and an optimizer keeps arrays of: one bias a layer, and a GRU's of its gate n.
+
+    Where the input gate is coupled, its rows are not among them.
+    """
+    kind = CELLS[architecture.cell]
     learned = {name: shape for name, shape in expected_tensors(architecture).items() if "rnn.bias_hh" not in name}
-    if CELLS[architecture.cell].separate_bias:
+    for name in [name for name in learned if name.startswith("rnn.")]:
+        learned[name] = (kind.gates * architecture.hidden_size, *learned[name][1:])
+    if kind.separate_bias:
         for layer in range(architecture.num_layers):
             learned[f"rnn.bias_hn_l{layer}"] = (architecture.hidden_size,)
     return learned

@@ -1,7 +1,8 @@
 """The model file: one safetensors file that holds a model's parameters and state, without any pickle.
 
 The format is that of the ``safetensors`` package, with PyTorch's names for the weights, so that ``torch.nn.RNN``,
-``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can take them as they are. ``__metadata__`` holds
+``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can take them as they are. Those of the cell ``cifg`` are an LSTM's, in
+which the input gate has the forget gate's weights, negated (see `crnn.model.coupled_gates`). ``__metadata__`` holds
 
 =================== ========================================================================
 ``format``          the word ``crnn``
@@ -18,7 +19,8 @@ Beside the weights there may be tensors, those in the first column JSON document
 ================ ===============================================================================================
 ``training``     The state of training. With it ``state.<name>`` (L, B, H), the hidden state;
                  ``optimizer.<name>.<weight>``, the optimizer's state (for one bias per layer, and
-                 ``rnn.bias_hn_l<k>`` of a GRU: crnn has no other biases); and ``history.kinds``,
+                 ``rnn.bias_hn_l<k>`` of a GRU: crnn has no other biases; not for the input gate of
+                 ``cifg``); and ``history.kinds``,
                  ``history.bits``, ``history.texts``, the records of training (see `HistoryTable`).
 ``best``         Step and smoothed loss at the lowest validation loss of a run that is not over. With it
                  ``best.<tensor>`` for the weights and each tensor of the training state, as they were then.
@@ -106,7 +108,7 @@ class ModelFile:
         records; `read` returns a `HistoryTable`), ``optimizer`` (str), ``optimizer_start`` (int, the step at which its
         state was zero). None: a file of weights alone.
     training_tensors : dict of ndarray, optional
-        With `training` only: ``state.h`` (L, B, H), of an LSTM also ``state.c``, and the optimizer's
+        With `training` only: ``state.h`` (L, B, H), of an LSTM, coupled or not, also ``state.c``, and the optimizer's
         ``optimizer.<name>.<weight>``, of the weight's shape, under the names of `Layout.torch_named`.
     best : dict, optional
         With `training` only: ``n_steps`` and ``smooth_loss`` at the lowest validation loss.
