@@ -13,7 +13,7 @@ from crnn.export.c_file import export_c, with_int8_weights
 from crnn.inference.uniforms import Uniforms, root
 
 GCC, BOTH = available("gcc"), available("gcc", "clang")
-CELLS = [(cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)]
+CELLS = [*((cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)), ("cifg", 2)]
 # Quotes, a backslash, a percent sign, a zero byte, what trigraphs are made of, one symbol of each length in UTF-8.
 HARD = "\"'\\%\0?=/(<!\n\r*é€😀"
 

@@ -17,6 +17,7 @@ TEXTS = {
     "lstm": ("to be or not to be", {"cell": "lstm", "dtype": "float32"}),
     "two layers": ("to be or not to be", {"cell": "lstm", "num_layers": 2}),
     "gru": ("to be or not to be", {"cell": "gru", "num_layers": 3}),
+    "coupled gates": ("to be or not to be", {"cell": "cifg", "num_layers": 2}),
     "unknown": ("to be or not to be", {"cell": "gru", "min_count": 2}),
     "documents": (["Anna", "Bob", ""], {"cell": "lstm"}),
     "documents, unknown": (["Anna", "Bob", "Eva"], {"min_count": 2}),

@@ -22,7 +22,7 @@ def session(model, path):
 
 def zeros(model, B):
     """Return the state at the start of texts, by the names of the inputs."""
-    names = ("h0", "c0") if model.cell == "lstm" else ("h0",)
+    names = ("h0", "c0") if model.cell in ("lstm", "cifg") else ("h0",)
     return {name: np.zeros((model.num_layers, B, model.hidden_size), np.float32) for name in names}
 
 
@@ -32,7 +32,7 @@ def softmax(logits):
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "cifg"])
 def test_runs(cell, num_layers, dtype, tmp_path):
     """Texts side by side, in two calls of different lengths: probabilities and states."""
     model = random_language_model("abcde", cell=cell, num_layers=num_layers, dtype=dtype)

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.peers
 
 ATOL = {"float32": 1e-5, "float64": 1e-12}
-CELLS = [(cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)]
+CELLS = [*((cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)), ("cifg", 2)]
 
 
 @pytest.mark.parametrize("source", ["abcde", ["abcde", ""]], ids=["text", "documents"])
@@ -39,7 +39,7 @@ def test_boundaries(cell, layers):
             document = stream[max(j for j in range(t + 1) if stream[j] == b) + 1 : t + 1]
             prefix = model.vocabulary_.decode(document)
             np.testing.assert_allclose(logits[t, i].softmax(-1).detach(), model.predict_proba([prefix])[0], atol=1e-12)
-        h = state[0] if cell == "lstm" else state
+        h = state[0] if isinstance(state, tuple) else state
         read = model.hidden_states(model.vocabulary_.decode(stream[last:]))
         np.testing.assert_allclose(h[:, i].detach(), read[-1], atol=1e-12)
 

@@ -47,15 +47,26 @@ def test_logits_are_those_of_pytorch(cell, num_layers, bias):
 
 @pytest.mark.peers
 @pytest.mark.parametrize("source", ["abcba", b"abcba", ["abc", "ba"]], ids=["text", "bytes", "documents"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [*CELLS, "cifg"])
 def test_there_and_back(cell, source, dtype):
     pytest.importorskip("torch")
     model = random_language_model(source, cell=cell, num_layers=2, dtype=dtype)
     again = CharRNN.from_torch(model.to_torch(), model.vocabulary_)
     assert again.vocabulary_ == model.vocabulary_
-    assert again.dtype == dtype.name
+    assert (again.cell, again.dtype) == (cell, dtype.name)
     for name, array in model.params_.items():
         np.testing.assert_array_equal(again.params_[name], array)
+
+
+def test_gates_are_coupled_only_if_all_their_weights_are():
+    named = {name: np.zeros_like(array) for name, array in tensors(gates=4).items()}
+    assert CharRNN.from_torch(named, "abc").cell == "lstm"  # zeros could be either
+    named["rnn.weight_hh_l0"][:4] = np.array([[-0.5], [-2.0], [0.5], [2.0]])
+    model = CharRNN.from_torch(named, "abc")
+    assert model.cell == "cifg"
+    np.testing.assert_array_equal(model.params_["Whh_l0"], [[0.5] * 2, [2.0] * 2, *[[0.0] * 2] * 4])
+    named["rnn.bias_hh_l0"][0] = 0.1
+    assert CharRNN.from_torch(named, "abc").cell == "lstm"
 
 
 @pytest.mark.peers

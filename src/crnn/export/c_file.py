@@ -38,7 +38,8 @@ class Cell(NamedTuple):
 
 # In a GRU r multiplies the recurrent part of n alone, so that part is a block of its own. With the order n's input
 # part, r, z, n's recurrent part each of the two matrices adds to three neighbouring blocks.
-CELLS = {"rnn": Cell(1, 1, (0,)), "gru": Cell(3, 4, (2, 0, 1)), "lstm": Cell(4, 4, (0, 1, 2, 3))}
+CELLS = {"rnn": Cell(1, 1, (0,)), "gru": Cell(3, 4, (2, 0, 1)), "lstm": Cell(4, 4, (0, 1, 2, 3)),
+         "cifg": Cell(3, 3, (0, 1, 2))}  # fmt: skip
 
 
 def export_c(model: FittedModel, path: str | os.PathLike[str], *, int8: bool = False) -> None:
@@ -165,6 +166,7 @@ def _configuration(weights: Weights, vocabulary: Vocabulary, int8: bool) -> str:
         "CRNN_RNN": 0,
         "CRNN_GRU": 1,
         "CRNN_LSTM": 2,
+        "CRNN_CIFG": 3,
         "CRNN_CELL": f"CRNN_{weights.cell.upper()}",
         "CRNN_LAYERS": len(weights.layers),
         "CRNN_HIDDEN": weights.hidden_size,

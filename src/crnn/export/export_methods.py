@@ -29,6 +29,9 @@ class ExportMethods(LearnedAttributes):
         reads it from zeros. ``module.start()`` gives the logits of a text's first symbol, and
         ``module.log_probabilities(module.encode(text))`` the logarithms that `surprisal` negates.
 
+        A model with ``cell="cifg"`` becomes a `torch.nn.LSTM` whose input gate has the forget gate's weights, negated.
+        Training by PyTorch does not keep them so.
+
         Returns
         -------
         crnn.export.torch_module.TorchCharRNN
@@ -68,7 +71,8 @@ class ExportMethods(LearnedAttributes):
 
         The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, and a
         `torch.nn.Linear` named ``decoder`` from its last layer's output to logits. PyTorch's two biases of a gate are
-        added, but for a GRU's gate n, where they are two.
+        added, but for a GRU's gate n, where they are two. An LSTM whose input gate has the forget gate's weights,
+        negated, is the cell "cifg".
 
         Parameters
         ----------

@@ -64,7 +64,7 @@ def onnx_model(model: FittedModel) -> Any:
     """
     onnx = needed("onnx", "onnx", "export_onnx")
     helper, float32, int64 = onnx.helper, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
-    weights, vocabulary = Weights.of(model, np.float32), model.vocabulary_
+    weights, vocabulary = Weights.of(model, np.float32).for_lstm(), model.vocabulary_
     states = ("h", "c") if weights.cell == "lstm" else ("h",)
     nodes, initializers = _body(helper, weights, states)
     shape = [len(weights.layers), "B", weights.hidden_size]

@@ -28,7 +28,7 @@ RECURRENT = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}  # classes of torch.nn
 
 def torch_module(model: FittedModel) -> TorchCharRNN:
     """Return a module with copies of a model's weights; see `crnn.CharRNN.to_torch`."""
-    weights = Weights.of(model)
+    weights = Weights.of(model).for_lstm()
     module: TorchCharRNN = TorchCharRNN(
         model.vocabulary_, weights.hidden_size, cell=weights.cell, num_layers=len(weights.layers)
     ).to(getattr(torch, weights.dtype.name))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
+from ..model.coupled_gates import is_coupled, without_input_gate
 from ..model.layout import Layout
 from ..model.state import ModelState
 from ..settings import Settings, generator
@@ -61,12 +62,15 @@ def model_from_torch(
     params: dict[str, Array] = {}
     for k in range(L):
         params |= _layer(tensors, k, gates, H, V)
+    cell = CELLS[gates]
+    if cell == "lstm" and all(map(is_coupled, params.values())) and any(array[:H].any() for array in params.values()):
+        cell, params = "cifg", {name: without_input_gate(array) for name, array in params.items()}
     params["Wxh_l0"] = params["Wxh_l0"][:, order]
     params["Why"] = _taken(tensors, "decoder.weight", (V, H))[order]
     params["by"] = _taken(tensors, "decoder.bias", (V,), missing_is_zero=True)[order]
     if tensors:
         raise InvalidInputError(f"state_dict holds {min(tensors)!r}, which is no part of such a network: {NAMES}")
-    parameters = {**defaults, "hidden_size": H, "num_layers": L, "cell": CELLS[gates], "dtype": dtype}
+    parameters = {**defaults, "hidden_size": H, "num_layers": L, "cell": cell, "dtype": dtype}
     state = _initial_state(Settings.check(parameters), symbols)
     for name, view in state.layout.named(state.params).items():
         view[...] = params[name]

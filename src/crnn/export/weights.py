@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
+from ..model.cells import CELLS
+from ..model.coupled_gates import with_input_gate
 from ..text.vocabulary import Vocabulary
 
 __all__ = ["FittedModel", "LayerWeights", "Weights"]
@@ -29,7 +31,7 @@ class FittedModel(Protocol):
 
 
 class LayerWeights(NamedTuple):
-    """One layer, in PyTorch's shapes and order of gates: i, f, g, o or r, z, n."""
+    """One layer, in PyTorch's shapes and order of gates: i, f, g, o or r, z, n; f, g, o of coupled gates."""
 
     Wx: Array  # (G H, V) for the first layer, (G H, H) for the others
     Wh: Array  # (G H, H)
@@ -78,10 +80,8 @@ class Weights(NamedTuple):
             k = len(layers)
             layers.append(LayerWeights(params[f"Wxh_l{k}"], params[f"Whh_l{k}"], params[f"bh_l{k}"],
                                        params.get(f"bhn_l{k}")))  # fmt: skip
-        gates = len(layers[0].bh) // params["Why"].shape[1]
-        cell = "gru" if layers[0].bhn is not None else {1: "rnn", 4: "lstm"}.get(gates)
-        if cell is None:
-            raise InvalidInputError(f"a cell of {gates} gates cannot be exported: fit a model of rnn, gru or lstm")
+        traits = len(layers[0].bh) // params["Why"].shape[1], layers[0].bhn is not None
+        (cell,) = (name for name, kind in CELLS.items() if (kind.gates, kind.separate_bias) == traits)
         return cls(cell, tuple(layers), params["Why"], params["by"])
 
     @property
@@ -93,6 +93,23 @@ class Weights(NamedTuple):
     def dtype(self) -> np.dtype[Any]:
         """The type of all of them."""
         return self.Why.dtype
+
+    def for_lstm(self) -> Self:
+        """Return the weights of an LSTM whose gates are coupled as those of an LSTM with all its gates.
+
+        Those of other cells are returned as they are.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> weights = Weights.of(CharRNN(8, cell="cifg", max_steps=0, random_state=0).fit("abc")).for_lstm()
+        >>> weights.cell, weights.layers[0].Wh.shape
+        ('lstm', (32, 8))
+        """
+        if not CELLS[self.cell].coupled:
+            return self
+        layers = (tuple(map(with_input_gate, (layer.Wx, layer.Wh, layer.bh))) for layer in self.layers)
+        return self._replace(cell="lstm", layers=tuple(LayerWeights(Wx, Wh, bh, None) for Wx, Wh, bh in layers))
 
     def torch_named(self) -> dict[str, Array]:
         """Return them under PyTorch's names, with its second bias: zeros, but for a GRU's gate n.

@@ -29,7 +29,7 @@
 /* Where the model stands in a text. A copy of it is a second text that begins with the same symbols. */
 typedef struct crnn_state {
     float h[CRNN_LAYERS][CRNN_HIDDEN];
-#if CRNN_CELL == CRNN_LSTM
+#if CRNN_CELL == CRNN_LSTM || CRNN_CELL == CRNN_CIFG
     float c[CRNN_LAYERS][CRNN_HIDDEN];
 #endif
 } crnn_state;

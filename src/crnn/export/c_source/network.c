@@ -102,6 +102,13 @@ static void crnn_cell(crnn_state *state, int layer, const float *restrict z) {
         const float n = crnn_tanh(z[j] + crnn_sigmoid(z[H + j]) * z[3 * H + j]);
         h[j] = n + crnn_sigmoid(z[2 * H + j]) * (h[j] - n);
     }
+#elif CRNN_CELL == CRNN_CIFG /* z: f, g, o; the input gate is 1 - f */
+    float *restrict c = state->c[layer];
+    for (int j = 0; j < H; j++) {
+        const float g = crnn_tanh(z[H + j]);
+        c[j] = g + crnn_sigmoid(z[j]) * (c[j] - g);
+        h[j] = crnn_sigmoid(z[2 * H + j]) * crnn_tanh(c[j]);
+    }
 #else /* z: i, f, g, o */
     float *restrict c = state->c[layer];
     for (int j = 0; j < H; j++) {

@@ -63,7 +63,7 @@ class Network {
   constructor(model, weights) {
     this.model = model;
     const H = model.hidden;
-    const gates = { rnn: 1, gru: 3, lstm: 4 }[model.cell];
+    const gates = { rnn: 1, gru: 3, lstm: 4, cifg: 3 }[model.cell];
     let used = 0;
     const take = (count) => weights.subarray(used, (used += count));
     this.layers = [];
@@ -109,6 +109,7 @@ class Network {
       }
       addProduct(layer.Wh, sums.length, H, h, sums);
       if (this.model.cell === "lstm") this.lstm(h, state.c[number]);
+      else if (this.model.cell === "cifg") this.cifg(h, state.c[number]);
       else for (let j = 0; j < H; j++) h[j] = Math.tanh(sums[j]);
     });
   }
@@ -120,6 +121,17 @@ class Network {
     for (let j = 0; j < H; j++) {
       c[j] = sigmoid(z[H + j]) * c[j] + sigmoid(z[j]) * Math.tanh(z[2 * H + j]);
       h[j] = sigmoid(z[3 * H + j]) * Math.tanh(c[j]);
+    }
+  }
+
+  // The gates of an LSTM with coupled gates are f, g, o; its input gate is 1 - f.
+  cifg(h, c) {
+    const H = h.length;
+    const z = this.sums;
+    for (let j = 0; j < H; j++) {
+      const fresh = Math.tanh(z[H + j]);
+      c[j] = fresh + sigmoid(z[j]) * (c[j] - fresh);
+      h[j] = sigmoid(z[2 * H + j]) * Math.tanh(c[j]);
     }
   }
 
