@@ -137,6 +137,7 @@ class Run:
         optimizer_start=0,
         dropout=0.0,
         weight_dropout=0.0,
+        state_reset=0.0,
         dropout_seed=0,
         boundary=None,
         streams=TextStreams,
@@ -163,6 +164,7 @@ class Run:
                 beta_2=beta_2,
                 dropout=dropout,
                 weight_dropout=weight_dropout,
+                state_reset=state_reset,
                 dropout_seed=dropout_seed,
             ),
             n_threads=min(n_threads, state[0].shape[1]),
@@ -213,7 +215,7 @@ def contiguous_parts(streams):
 
 def expected_run(
     layout, params, memory, state, ids, n_steps, *, T, learning_rate=0.1, n_before=0, optimizer_start=0,
-    dropout=0.0, weight_dropout=0.0, dropout_seed=0, **options,
+    dropout=0.0, weight_dropout=0.0, state_reset=0.0, dropout_seed=0, **options,
 ):  # fmt: skip
     """Run min-char-rnn's loop with the reference implementation.
 
@@ -229,6 +231,8 @@ def expected_run(
     for step in range(n_before, n_before + n_steps):
         if p + T + 1 >= len(text):
             state, p = tuple(np.zeros_like(array) for array in state), 0
+        reset = reference_dropout.state_resets(dropout_seed, step, B, state_reset)
+        state = tuple(np.where(reset[:, None], 0, array).astype(array.dtype) for array in state)
         masks = None
         if dropout:
             masks = reference_dropout.dropout_masks(

@@ -68,6 +68,9 @@ class CharRNN(ResumableTraining, ExportMethods):
         Probability of dropping each recurrent weight in a training step, at least 0 and below 1 (DropConnect, as in
         the AWD-LSTM of Merity, Keskar and Socher 2018). It helps more than `dropout` if the text is read many times;
         both may be given.
+    state_reset : float, default=0.0
+        Probability that a stream starts a chunk in training from a hidden state of zeros instead of the one carried
+        from the chunk before. 1: always. Texts and samples start from zeros, and training seldom does.
     epochs : int, default=10
         How often `fit` reads the text, unless `max_steps` or `max_seconds` is given.
     max_steps : int or None, default=None
@@ -167,6 +170,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         beta_2: float = 0.999,
         dropout: float = 0.0,
         weight_dropout: float = 0.0,
+        state_reset: float = 0.0,
         epochs: int = 10,
         max_steps: int | None = None,
         max_seconds: float | None = None,
@@ -199,6 +203,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         self.beta_2 = beta_2
         self.dropout = dropout
         self.weight_dropout = weight_dropout
+        self.state_reset = state_reset
         self.epochs = epochs
         self.max_steps = max_steps
         self.max_seconds = max_seconds

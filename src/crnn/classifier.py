@@ -97,6 +97,7 @@ class CharRNNClassifier(ClassPrediction):
         beta_2: float = 0.99,
         dropout: float = 0.3,
         weight_dropout: float = 0.0,
+        state_reset: float = 0.0,
         epochs: int | None = None,
         max_steps: int | None = None,
         max_seconds: float | None = None,
@@ -131,6 +132,7 @@ class CharRNNClassifier(ClassPrediction):
         self.beta_2 = beta_2
         self.dropout = dropout
         self.weight_dropout = weight_dropout
+        self.state_reset = state_reset
         self.epochs = epochs
         self.max_steps = max_steps
         self.max_seconds = max_seconds

@@ -56,6 +56,7 @@ class Settings:
     beta_2: float
     dropout: float
     weight_dropout: float
+    state_reset: float
     epochs: int
     max_steps: int | None
     max_seconds: float | None
@@ -124,7 +125,13 @@ def whole(name: str, value: Any, minimum: int, maximum: int | None = None) -> in
 
 
 def real(
-    name: str, value: Any, *, minimum: float | None = None, above: float | None = None, below: float | None = None
+    name: str,
+    value: Any,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    maximum: float | None = None,
 ) -> float:
     """Return `value` as a float if it is finite and within its bounds."""
     if _is_whole(value) or isinstance(value, float | np.floating):
@@ -133,10 +140,12 @@ def real(
         except OverflowError:
             number = math.inf
         above_bound = number >= minimum if minimum is not None else above is not None and number > above
-        if math.isfinite(number) and above_bound and (below is None or number < below):
+        below_bound = (below is None or number < below) and (maximum is None or number <= maximum)
+        if math.isfinite(number) and above_bound and below_bound:
             return number
     bound = f"of at least {minimum:g}" if minimum is not None else f"above {above:g}"
     bound += "" if below is None else f" and below {below:g}"
+    bound += "" if maximum is None else f" and at most {maximum:g}"
     raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
 
 
@@ -317,6 +326,7 @@ _CHECKS: dict[str, _Check] = {
     "beta_2": _real(minimum=0.0, below=1.0),
     "dropout": _real(minimum=0.0, below=1.0),
     "weight_dropout": _real(minimum=0.0, below=1.0),
+    "state_reset": _real(minimum=0.0, maximum=1.0),
     "epochs": _at_least(1, MAX_SIZE),
     "max_steps": _or_none(_at_least(0, MAX_STEPS)),
     "max_seconds": _or_none(_real(above=0.0)),

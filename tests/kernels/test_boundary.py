@@ -87,7 +87,7 @@ def test_a_chunk_of_several_blocks_is_its_twin(kind, B, T):
 
 
 def test_training_with_dropout_is_its_twin(kind):
-    options = {"dropout": 0.3, "dropout_seed": 2**62 + 11, "optimizer": "adam", "clip_norm": 0.5}
+    options = {"dropout": 0.3, "dropout_seed": 2**62 + 11, "optimizer": "adam", "clip_norm": 0.5, "state_reset": 0.4}
     arguments = start(kind, 5, 3, optimizer="adam")
     check_against_twin(arguments, 6, 1e-7, T=3, n_threads=2, learning_rate=0.003, **options)
 

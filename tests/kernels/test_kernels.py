@@ -146,6 +146,7 @@ OPTIONS = [
     {"clip": 0.05, "clip_norm": 0.7, "dropout": 0.6, "dropout_seed": 5},
     {"weight_dropout": 0.4, "dropout_seed": 5},
     {"clip_norm": 0.7, "dropout": 0.3, "weight_dropout": 0.4, "dropout_seed": 2**61 + 7},
+    {"state_reset": 0.4, "dropout": 0.3, "dropout_seed": 2**33 + 5},
 ]
 
 

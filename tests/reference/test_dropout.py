@@ -45,6 +45,26 @@ def test_a_mask_of_weights_is_a_function_of_its_place(seed, step, layer):
     np.testing.assert_array_equal(reference_dropout.weight_mask(seed, step, layer, (5, 15), 0.25), expected)
 
 
+@pytest.mark.parametrize("seed", [0, 7, 2**32 + 7, 2**64 - 1])
+@pytest.mark.parametrize("step", [1, 2**32 + 1])
+def test_a_reset_is_a_function_of_its_place(seed, step):
+    key = mixed(seed % 2**32)
+    key = mixed(key ^ seed // 2**32)
+    key = mixed(key ^ step % 2**32)
+    key = mixed(key ^ 0x85EBCA6B)
+    expected = [mixed(key ^ stream) // 256 < 2**22 for stream in range(101)]
+    np.testing.assert_array_equal(reference_dropout.state_resets(seed, step, 101, 0.25), expected)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.5, 1.0])
+def test_as_many_states_are_reset_as_should_be(rate):
+    resets = np.array([reference_dropout.state_resets(3, step, 101, rate) for step in range(1003)])
+    for axis in (0, 1):  # any stream, and any step
+        n = resets.shape[axis]
+        assert (abs(resets.mean(axis=axis) - rate) <= 6 * math.sqrt((rate * (1 - rate) + 1 / n) / n)).all()
+    assert abs(resets.mean() - rate) <= 5 * math.sqrt(rate * (1 - rate) / resets.size)
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
 def test_masks_of_weights_drop_as_many_as_they_should(rate):
     mask = reference_dropout.weight_mask(3, 17, 1, (151, 604), rate)

@@ -20,7 +20,8 @@ OPTIONS = {"hidden_size": 11, "batch_size": 7, "seq_length": 5, "max_steps": 23,
 CASES = {
     "adagrad": (TEXT, {"optimizer": "adagrad"}),
     "rmsprop": (TEXT, {"optimizer": "rmsprop", "cell": "gru", "clip_norm": 0.2}),
-    "adam": (TEXT, {"optimizer": "adam", "cell": "lstm", "num_layers": 2, "dropout": 0.3, "weight_dropout": 0.2}),
+    "adam": (TEXT, {"optimizer": "adam", "cell": "lstm", "num_layers": 2, "dropout": 0.3, "weight_dropout": 0.2,
+                    "state_reset": 0.3}),
     "documents": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2}),
     "epochs": (TEXT, {"max_steps": None, "epochs": 3, "validation_fraction": 0.1, "eval_every": 5}),
 }

@@ -67,12 +67,12 @@ def run_with(n_threads, *, change=None, cell="lstm", optimizer="adam", **options
     return run.bits(), run.cursor.gradient_norm
 
 
-# Each cell and each optimizer, with and without a limit of the norm, both dropouts and boundaries.
+# Each cell and each optimizer, with and without a limit of the norm, both dropouts, resets and boundaries.
 KINDS = [
     ("rnn", "adagrad", {}),
     ("rnn", "adagrad", {"clip_norm": 0.02, "boundary": 2}),
     ("gru", "rmsprop", {"dropout": 0.3, "clip_norm": 0.02}),
-    ("lstm", "adam", {"weight_dropout": 0.3, "boundary": 2}),
+    ("lstm", "adam", {"weight_dropout": 0.3, "state_reset": 0.3, "boundary": 2}),
 ]
 
 

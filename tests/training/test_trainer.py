@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from crnn import CharRNN
 from crnn.errors import DivergenceError
 from crnn.model.cells import CELLS
+from crnn.reference.dropout import state_resets
 from crnn.text.streams import Block
 from crnn.text.text_streams import TextStreams
 from crnn.threads import scipy_blas
@@ -102,6 +103,29 @@ def test_every_cell_and_optimiser_is_that_of_the_reference_over_epochs(cell, opt
     assert run.cursor.gradient_norm > 0
 
 
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_with_a_reset_of_every_state_nothing_is_carried(n_threads):
+    layout, params, memories, state, ids = start(B=3, cell="lstm", num_layers=2)
+    found = []
+    for before in (state, tuple(-array for array in state)):
+        run = Run(layout, params, memories, before, ids, T=T, n_threads=n_threads, state_reset=1.0).steps(2)
+        found.append(run.bits())
+    assert found[0] == found[1]
+    assert all(array.any(axis=2).all() for array in run.state)  # only the next chunk does not read it
+    kept = Run(layout, params, memories, state, ids, T=T, n_threads=n_threads).steps(2)
+    assert kept.bits() != found[0]
+
+
+def test_a_reset_is_that_of_its_step():
+    """With weights that do not change the loss tells whether a chunk was read from zeros."""
+    seed, arguments = 2**40 + 3, start(cell="lstm", chunks=23)
+    options = {"T": T, "learning_rate": 0.0, "dropout_seed": seed}
+    some, always = (Run(*arguments, state_reset=rate, **options).steps(*[1] * 20).losses for rate in (0.5, 1.0))
+    resets = [bool(state_resets(seed, step, 1, 0.5)[0]) for step in range(20)]
+    assert 0 < sum(resets[1:]) < 19
+    assert [loss == from_zeros for loss, from_zeros in zip(some, always, strict=True)][1:] == resets[1:]
+
+
 def test_the_smoothed_loss_is_that_of_min_char_rnn():
     seen = []
     run = Run(*start(), T=T)
@@ -171,6 +195,7 @@ def whole(request):
     arguments = start(dtype, B=B, cell=cell, num_layers=num_layers, optimizer=optimizer)
     options = {"T": T, "n_threads": n_threads, "optimizer": optimizer, "dropout": dropout, "dropout_seed": 5}
     options |= {"weight_dropout": weight_dropout, "learning_rate": lambda step: 0.1 / (7 + step)}
+    options |= {"state_reset": weight_dropout}
     return arguments, options, Run(*arguments, **options).steps(N_STEPS).bits()
 
 

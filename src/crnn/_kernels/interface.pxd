@@ -156,6 +156,7 @@ ctypedef struct Team:  # the shards of all streams, and this thread's place amon
     bint (*reduce)(void*) noexcept nogil  # adds up the gradients of all processes; NULL: there is one
     void* reduce_context
     double weight_dropout
+    double state_reset
     uint32_t step_key  # of the masks of this step
     uint32_t next_key  # and of those of the next one
 

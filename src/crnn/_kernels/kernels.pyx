@@ -5,7 +5,7 @@ This source becomes one C file, which is compiled once for each instruction set 
 argument before it calls a kernel. Everything is in the .pxd files: `workspace`, `chunk`, `layers`, `recurrence`,
 `cell_step`, `cells` (one chunk through the network), `rnn`, `gru`, `lstm`, `cifg` (the cells), `layer_input`,
 `decoder`, `row_products`, `panels`, `tail_columns`, `blas` (products), `softmax`, `dropout`, `boundary`, `elementwise`;
-for training `training_loop`, `update`, `optimizers` and `thread_group`; for inference
+for training `training_loop`, `state_reset`, `update`, `optimizers` and `thread_group`; for inference
 `first_layer_step`, `inference_step`, `sampler` and `draws`, `texts` and `pcg64`, `strings`.
 """
 from cpython.pycapsule cimport PyCapsule_New

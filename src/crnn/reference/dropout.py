@@ -1,7 +1,7 @@
-"""The dropout masks of units and of weights in NumPy, bit by bit those of the kernels.
+"""The dropout masks of units and of weights, and the resets of states, in NumPy, bit by bit those of the kernels.
 
 A factor of a mask is a hash of its place: seed, step, layer, time step, stream, unit. It does not depend on the number
-of threads, nor on the order of the work.
+of threads, nor on the order of the work. A reset is one of seed, step and stream.
 """
 
 from __future__ import annotations
@@ -90,6 +90,31 @@ def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: 
     """
     key = mix(~_key(seed, step) ^ _uint32(layer * 0x9E3779B9))
     return _factors(key, shape[0] * shape[1], rate).reshape(shape)
+
+
+def state_resets(seed: int, step: int, streams: int, rate: float) -> Array:
+    """Return which streams start the chunk of a training step from a state of zeros.
+
+    Parameters
+    ----------
+    seed, step : int
+        As for `dropout_mask`.
+    streams : int
+        How many there are in the whole batch.
+    rate : float
+        The probability of a reset, 0 to 1.
+
+    Returns
+    -------
+    (streams,) array of bool
+
+    Examples
+    --------
+    >>> state_resets(seed=7, step=0, streams=8, rate=0.3).tolist()
+    [False, False, True, True, False, False, False, False]
+    """
+    key = mix(_key(seed, step) ^ _uint32(0x85EBCA6B))
+    return np.asarray(mix(key ^ np.arange(streams, dtype=np.uint32)) >> np.uint32(8) < round(rate * 2**24))
 
 
 def _key(seed: int, *numbers: int) -> Array:

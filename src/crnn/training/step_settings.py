@@ -14,7 +14,7 @@ from ..settings import Settings
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Clipping, weight decay, Adam's moments, dropout, and the scale of the loss.
+    """Clipping, weight decay, Adam's moments, dropout, resets of states, and the scale of the loss.
 
     Parameters
     ----------
@@ -23,9 +23,9 @@ class StepSettings:
     clip, clip_norm : float
         Infinity: not clipped.
     weight_decay, beta_1, beta_2 : float
-    dropout, weight_dropout : float
+    dropout, weight_dropout, state_reset : float
     dropout_seed : int
-        With the number of a step it decides which units and which weights are dropped.
+        With the number of a step it decides which units and weights are dropped, and which streams' states are reset.
 
     Examples
     --------
@@ -41,6 +41,7 @@ class StepSettings:
     beta_2: float = 0.999
     dropout: float = 0.0
     weight_dropout: float = 0.0
+    state_reset: float = 0.0
     dropout_seed: int = 0
 
     @classmethod
@@ -59,5 +60,6 @@ class StepSettings:
             beta_2=settings.beta_2,
             dropout=settings.dropout,
             weight_dropout=settings.weight_dropout,
+            state_reset=settings.state_reset,
             dropout_seed=int(copy.deepcopy(rng).integers(2**63)),
         )
