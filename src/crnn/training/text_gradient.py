@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.state import ModelState, zero_hidden, zero_optimizer_state
-from ..text.text_streams import TextStreams
-from .step_settings import StepSettings
-from .trainer import Trainer
+from ..errors import DivergenceError
+from ..model.state import ModelState, zero_hidden
+from .chunk_gradient import ChunkGradient
 
 __all__ = ["TextGradient", "text_gradient"]
 
@@ -55,7 +54,7 @@ def text_gradient(state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: 
     else:
         chunk, skipped = np.concatenate([np.array([boundary], ids.dtype), ids[: last + 1]]), 1
     if len(chunk) > 1:
-        weights = np.full((len(chunk) - 1, 1), at is None, layout.dtype)
+        weights = np.full(len(chunk) - 1, at is None, layout.dtype)
         weights[-1] = 1
         loss, flat, of_chunk = _chunk_gradient(state, chunk, weights)
         for array, gradient in zip(states, of_chunk, strict=True):
@@ -73,33 +72,12 @@ def text_gradient(state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: 
 
 
 def _chunk_gradient(state: ModelState, chunk: Array, weights: Array) -> tuple[float, Array, tuple[Array, ...]]:
-    """Return the loss of chunk[1:] with weights (T, 1), and its gradients: the flat one, and the states' (L, T, 1, H).
-
-    A training step computes them: on a copy of the weights, at a learning rate of 0. The reducer, which in a training
-    on several machines adds up their gradients, keeps the one of this step.
-    """
+    """Return the loss of chunk[1:] with weights (T,), and its gradients: the flat one, and the states' (L, T, 1, H)."""
     layout, T = state.layout, len(chunk) - 1
-    copy = replace(
-        state,
-        params=state.params.copy(),
-        optimizer="adagrad",
-        optimizer_state=zero_optimizer_state("adagrad", layout),
-        optimizer_start=0,
-        hidden=zero_hidden(layout, 1),
-        n_steps=0,
-        history=[],
-    )
-    kept = layout.zeros()
-
-    def keep(gradient: Array) -> None:
-        kept[...] = gradient[: layout.size]
-
-    streams = TextStreams(chunk, batch_size=1, seq_length=T)
-    trainer = Trainer(copy, streams, StepSettings(seq_length=T), boundary=state.vocabulary.boundary, reduce=keep)
-    (shard,) = trainer.team.shards
-    shard.loss_weights = weights
+    gradient = ChunkGradient(layout, T, state.vocabulary.boundary)
     shape = (layout.num_layers, T, 1, layout.hidden_size)
-    shard.state_gradients = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
-    with trainer:
-        trainer.advance(np.zeros(1))
-    return trainer.cursor.last_loss, kept, shard.state_gradients
+    of_states = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
+    loss = gradient.compute(state.params, chunk, weights, zero_hidden(layout, 1), of_states)
+    if math.isnan(loss):
+        raise DivergenceError(1, loss)
+    return loss, gradient.flat, of_states
