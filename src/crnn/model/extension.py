@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..text.vocabulary import Vocabulary
+from .gradient_rms import gathered, spread
 from .layout import Layout
 from .state import ModelState
 
@@ -39,18 +40,16 @@ def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelS
     lowest bias, as a rule the rarest: each is as probable as that one, whatever has been read. Among the old symbols
     all probabilities stay in proportion. The optimizer state of the new symbols is zero.
     """
-    places = _places(state.vocabulary, vocabulary)
+    sizes, rms = (state.layout, layout, _places(state.vocabulary, vocabulary)), state.gradient_rms
     # The end of a document is no pattern if there is another symbol: where it is likely, the new symbols would be too.
     rarest = int(state.layout.tensors(state.params).by[: state.vocabulary.boundary or None].argmin())
     return replace(
         state,
         vocabulary=vocabulary,
         layout=layout,
-        gradient_rms=None,
-        params=_widened(state.params, state.layout, layout, places, rarest),
-        optimizer_state={
-            name: _widened(flat, state.layout, layout, places, None) for name, flat in state.optimizer_state.items()
-        },
+        gradient_rms=None if rms is None else gathered(layout, _widened(spread(state.layout, rms), *sizes, None)),
+        params=_widened(state.params, *sizes, rarest),
+        optimizer_state={name: _widened(flat, *sizes, None) for name, flat in state.optimizer_state.items()},
     )
 
 

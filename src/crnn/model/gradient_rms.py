@@ -1,4 +1,4 @@
-"""Root mean squares of the gradients of training, for each weight: what a later adaptation scales its steps by."""
+"""Root mean squares of the gradients of training, for each weight: what an adaptation scales its steps by."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .layout import Layout
 from .state import ModelState
 
 Array = NDArray[Any]
@@ -50,9 +51,28 @@ def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
         squares, factor = state.optimizer_state["square_avg"], 1.0
     else:
         squares, factor = state.optimizer_state["exp_avg_sq"], 1.0 / (1.0 - beta_2**steps)
-    limits = np.finfo(np.float16)
-    parts = []
-    for array in state.layout.torch_named(squares).values():
-        root = np.sqrt(array.ravel() * factor)
-        parts.append(np.clip(root, 0.0, float(limits.max)).astype(np.float16))
-    return np.concatenate(parts)
+    return gathered(state.layout, np.sqrt(squares * factor))
+
+
+def gathered(layout: Layout, flat: Array) -> Array:
+    """Return the elements of a flat vector as `gradient_rms` orders them, in half precision."""
+    limit = float(np.finfo(np.float16).max)
+    parts = [np.clip(array.ravel(), 0.0, limit) for array in layout.torch_named(flat).values()]
+    return np.concatenate(parts).astype(np.float16)
+
+
+def spread(layout: Layout, rms: Array) -> Array:
+    """Return the flat vector of a layout with the elements of `gradient_rms`; the padding is 0.
+
+    Examples
+    --------
+    >>> layout = Layout(4, 3, np.dtype("float64"))
+    >>> rms = np.arange(40).astype(np.float16)
+    >>> bool((gathered(layout, spread(layout, rms)) == rms).all())
+    True
+    """
+    flat, done = layout.zeros(), 0
+    for array in layout.torch_named(flat).values():
+        array[...] = rms[done : done + array.size].reshape(array.shape)
+        done += array.size
+    return flat

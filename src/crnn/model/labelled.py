@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .gradient_rms import gathered, spread
 from .layout import Layout
 from .state import ModelState
 
@@ -49,8 +50,13 @@ def of_label(state: ModelState, number: int) -> ModelState:
         optimizer_state={
             name: _narrowed(flat, state.layout, layout, number) for name, flat in state.optimizer_state.items()
         },
-        gradient_rms=None,
+        gradient_rms=_narrowed_rms(state.gradient_rms, state.layout, layout, number),
     )
+
+
+def _narrowed_rms(rms: Array | None, old: Layout, new: Layout, number: int) -> Array | None:
+    """Return the `gradient_rms` of the narrowed weights."""
+    return None if rms is None else gathered(new, _narrowed(spread(old, rms), old, new, number))
 
 
 def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
