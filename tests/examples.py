@@ -12,13 +12,16 @@ from crnn.inference.packed_network import PackedNetwork
 from crnn.inference.sampling_controls import SamplingControls
 from crnn.inference.uniforms import Uniforms, root
 from crnn.model.cells import CELLS
+from crnn.model.gradient_rms import gradient_rms, spread
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
+from crnn.reference.adaptation import adaptive_surprisal
 from crnn.settings import OPTIMIZERS
-from crnn.text.documents import boundaries, pack
+from crnn.text.documents import boundaries, n_given, pack
+from crnn.text.sources import text_source
 from crnn.text.text_streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
 from crnn.training.shards import MAX_SHARDS
@@ -278,6 +281,33 @@ def bounded(model):
     """Make the last symbol of a model the boundary of documents; return the model."""
     model.vocabulary_ = Vocabulary(model.vocabulary_.codes[:-1], model.vocabulary_.kind, boundary=True)
     return model
+
+
+def adaptable(cell, dtype, *, documents=False, optimizer="adam", hidden_size=7, num_layers=2):
+    """Return a model of a, b, c and d with random weights and the optimizer state of 50 steps of training."""
+    options = {"cell": cell, "dtype": dtype, "optimizer": optimizer, "num_layers": num_layers, "batch_size": 3}
+    model = random_language_model(["abcd"] if documents else "abcd", hidden_size=hidden_size, scale=0.5, **options)
+    state, rng = model._learned, np.random.default_rng(3)
+    for flat in state.optimizer_state.values():
+        for part in state.layout.tensors(flat):
+            part[...] = rng.uniform(0.1, 2, part.shape)
+    state.n_steps = 50
+    return model
+
+
+def adapted_by_reference(model, text, *, learning_rate, decay, block_length):
+    """Return the surprisal of a text, learned from on the way, and the weights after it, in float64."""
+    state = model._learned
+    layout, boundary = state.layout, state.vocabulary.boundary
+    trained, p = (layout.tensors(state.params.astype(np.float64)) for _ in range(2))
+    rms = layout.tensors(spread(layout, gradient_rms(state, model.beta_2)).astype(np.float64))
+    ids = text_source(text).ids(state.vocabulary).astype(np.intp)
+    rates = {"learning_rate": learning_rate, "decay": decay, "block_length": block_length, "boundary": boundary}
+    nats = adaptive_surprisal(p, layout.cell, ids, trained, rms, **rates)
+    flat = np.zeros(layout.size)
+    for part, array in zip(layout.tensors(flat), p, strict=True):
+        part[...] = array
+    return nats[n_given(boundary) :], layout.named(flat)
 
 
 def packed(model, *, one_row, scoring=False):

@@ -24,6 +24,7 @@ LAYERS = [
     ["_kernels", "threads"],
     ["inference"],
     ["training"],
+    ["adaptation"],
     ["files"],
     ["export"],
     ["resumable_training"],

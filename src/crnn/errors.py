@@ -72,6 +72,8 @@ class NotFittedError(ValueError, AttributeError):
 class DivergenceError(ArithmeticError):
     """Training met a loss that is not finite, or ruined the model; the model keeps its last good weights.
 
+    Adaptation raises it too; the model it started from does not change.
+
     Parameters
     ----------
     step : int
@@ -79,9 +81,10 @@ class DivergenceError(ArithmeticError):
     last_loss : float
         The last finite loss before it, in nats per chunk (summed over time, mean over streams);
         NaN if there was none. Of a ruined model: the loss of `step`.
-    kind : {"loss", "weights", "ruin"}, default="loss"
+    kind : {"loss", "weights", "ruin", "adaptation"}, default="loss"
         What went wrong: the loss of `step` is not finite; weights, or an optimizer's state, after it are not, though
-        the loss is; all are finite, but the loss stayed far above that of a uniform guess until the end.
+        the loss is; all are finite, but the loss stayed far above that of a uniform guess until the end; in an
+        adaptation, the loss of block `step` or the weights after it are not finite.
 
     Attributes
     ----------
@@ -112,6 +115,11 @@ class DivergenceError(ArithmeticError):
             return (
                 f"the loss of step {self.step} is {self.last_loss:.6g} nats per chunk, far above that of a uniform "
                 f"guess, and has not come back; lower learning_rate or clip"
+            )
+        if self.kind == "adaptation":
+            return (
+                f"the loss of block {self.step}, or the weights after it, are not finite; lower the learning_rate of "
+                f"adapt"
             )
         if math.isfinite(self.last_loss):
             before = f"last finite loss: {self.last_loss:.6g} nats per chunk"

@@ -11,10 +11,10 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
+from .adaptation.adaptive_model import AdaptiveModel
 from .errors import InvalidInputError
 from .files.run_checkpoint import read_run, write_run
 from .files.writable import check_writable
-from .inference.language_model import LanguageModel
 from .settings import Settings, generator
 from .text.sources import TextLike
 from .training.checkpoint_writer import CheckpointWriter, checked_every
@@ -29,7 +29,7 @@ SAMPLES = 5  # documents that verbose=2 shows at a time
 SAMPLE_LENGTH = 200  # symbols of a running text that it shows
 
 
-class ResumableTraining(LanguageModel):
+class ResumableTraining(AdaptiveModel):
     """The training of a language model, whose state is in `_learned`."""
 
     callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None

@@ -28,6 +28,47 @@ def test_score(folder, capsys, option, exact):
     assert float(table["perplexity"]) == pytest.approx(np.exp(nats), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("options", "adapt"),
+    [
+        ([], True),
+        (["--learning-rate", "1e-3", "--block-length", "11"], {"learning_rate": 1e-3, "block_length": 11}),
+        (["--decay", "0"], {"decay": 0}),
+    ],
+)
+def test_score_that_adapts(folder, capsys, options, adapt):
+    (folder / "text.txt").write_text(TEXT * 3)
+    assert cli.main(["score", "model.crnn", "text.txt", "--adapt", *options]) == 0
+    nats = float(rows(capsys.readouterr().out)["nats per character"])
+    model = CharRNN.load("model.crnn")
+    assert nats == pytest.approx(-model.score(TEXT * 3, adapt=adapt), abs=1e-6)
+    assert nats < -model.score(TEXT * 3) - 1e-3
+
+
+def test_shown_surprisal_is_that_of_adapted_weights(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    (folder / "text.txt").write_text(TEXT[:79])
+    assert cli.main(["score", "model.crnn", "text.txt", "--show", "--adapt", "--learning-rate", "3e-3"]) == 0
+    marks = capsys.readouterr().out.splitlines()[1]
+    bits = CharRNN.load("model.crnn").surprisal(TEXT[:79], adapt={"learning_rate": 3e-3}) / np.log(2)
+    assert marks == "".join(str(min(int(b), 9)) if b >= 1 else " " for b in bits).rstrip()
+
+
+def test_wrong_options_of_adaptation(folder, capsys):
+    command = ("score", "model.crnn", "text.txt")
+    assert "--learning-rate is for --adapt" in usage_error(capsys, *command, "--learning-rate", "1")
+    assert "not allowed with" in usage_error(capsys, *command, "--adapt", "--lines")
+    message = usage_error(capsys, *command, "--adapt", "--block-length", "0")
+    assert "block_length must be a whole number of at least 1" in message
+
+
+def test_adaptation_that_diverges_is_an_error(folder, capsys):
+    (folder / "text.txt").write_text(TEXT * 3)
+    assert "lower the learning_rate of adapt" in error(
+        capsys, "score", "model.crnn", "text.txt", "--adapt", "--learning-rate", "1e38"
+    )
+
+
 def test_score_of_standard_input(folder, capsys, monkeypatch):
     assert cli.main(["score", "model.crnn", "text.txt"]) == 0
     expected = capsys.readouterr().out
@@ -45,7 +86,7 @@ def test_score_of_bytes(folder, capsys):
 
 
 def test_score_that_no_number_holds(folder, capsys, monkeypatch):
-    monkeypatch.setattr(CharRNN, "score", lambda self, X, exact: -1000.0)
+    monkeypatch.setattr(CharRNN, "score", lambda self, X, exact, adapt: -1000.0)
     assert cli.main(["score", "model.crnn", "text.txt"]) == 0
     assert rows(capsys.readouterr().out)["perplexity"] == "inf"
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..adaptation.options import checked_option
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..text.sources import text_source
@@ -23,8 +24,11 @@ from .colouring import coloured, marked, takes_colours
 from .files import load, read_lines, read_text
 from .long_line import LongLine
 from .output import table, write
+from .signature_options import add_options
 
 __all__ = ["add_arguments", "run"]
+
+ADAPTATION = ("learning_rate", "decay", "block_length")  # the options of --adapt
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--lines", action="store_true", help="score each line by itself: write a line with the log-probability for each"
     )
+    how.add_argument(
+        "--adapt",
+        action="store_true",
+        help="read the text in blocks, and learn from each when it has been scored; the model does not change",
+    )
+    adaptation = parser.add_argument_group("with --adapt")
+    add_options(adaptation, CharRNN.adapt, checked_option, names=ADAPTATION)
     parser.add_argument("--normalize", choices=["char"], help="with --lines: the mean per character (default: the sum)")
     parser.add_argument("--bits", action="store_true", help="with --lines: logarithms to base 2 (default: base e)")
     parser.add_argument(
@@ -52,6 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE")
     if not arguments.lines and (arguments.normalize or arguments.bits):
         arguments.parser.error("--normalize and --bits are for --lines")
+    options = {name: getattr(arguments, name) for name in ADAPTATION if hasattr(arguments, name)}
+    if options and not arguments.adapt:
+        arguments.parser.error(f"--{next(iter(options)).replace('_', '-')} is for --adapt")
+    adapt = options or arguments.adapt
     if arguments.lines and arguments.show:
         arguments.parser.error("--show is for a whole text, not for --lines")
     model = load(arguments.model, arguments.label)
@@ -59,11 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.lines:
         return _score_lines(arguments, model, as_bytes)
     text = read_text(arguments.file, as_bytes=as_bytes)
-    nats = -model.score(text, exact=not arguments.fast)
+    nats = -model.score(text, exact=not arguments.fast, adapt=adapt)
     unit = "byte" if as_bytes else "character"
     if arguments.show:
         parts: Any = text_source(text).blocks()
-        _show(model, (b"" if as_bytes else "").join(parts))
+        _show(model, (b"" if as_bytes else "").join(parts), adapt)
     table({
         f"{unit}s": f"{sum(map(len, text_source(text).blocks())):,}",
         f"nats per {unit}": f"{nats:.6f}",
@@ -73,9 +88,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _show(model: CharRNN, text: str | bytes) -> None:
+def _show(model: CharRNN, text: str | bytes, adapt: bool | dict[str, Any]) -> None:
     """Write a text with the surprisal of its characters."""
-    bits, encoding = (model.surprisal(text) / math.log(2)).tolist(), sys.stdout.encoding
+    bits, encoding = (model.surprisal(text, adapt=adapt) / math.log(2)).tolist(), sys.stdout.encoding
     if takes_colours(sys.stdout, os.environ):
         lines = coloured(text, bits, os.environ, encoding=encoding)
     else:

@@ -15,8 +15,10 @@ from ..text.hashed_texts import HashedTexts
 from ..text.input_checks import warn_caller
 from ..text.lines import Lines
 from ..text.sources import TextLike, documents_of, text_source
+from ..text.stored_ids import TextIds
 from ..text.vocabulary import Vocabulary
 from . import beam_search, sampling, scoring
+from .adaptive_reading import Adapt, log_likelihood
 from .context import Context
 from .label_mixture import Draw, log_prior, mixed_drawer
 from .sample_options import SampleOptions
@@ -288,7 +290,9 @@ class LanguageModel(StringFeatures):
 
     # ----------------------------------------------------------------- scoring
 
-    def score(self, X: TextLike, y: None = None, *, labels: Any = None, exact: bool = True) -> float:
+    def score(
+        self, X: TextLike, y: None = None, *, labels: Any = None, exact: bool = True, adapt: Adapt = False
+    ) -> float:
         """Return the mean log-likelihood per symbol, in nats: higher is better, 0 is certainty.
 
         Every symbol counts, the first as predicted by the zero state. Of a document its end counts as well, as one
@@ -307,6 +311,10 @@ class LanguageModel(StringFeatures):
             True: one state is carried through the whole text. False: a long text is cut in parts that are read side
             by side on several threads; the first state of a part comes from the 128 symbols before it. The result then
             differs slightly; it depends on the text but not on the number of threads.
+        adapt : bool or dict, default=False
+            True: dynamic evaluation. The text is read in blocks; each is scored by the weights as they are, and then
+            learned from, as by `CharRNN.adapt`. The model does not change. A dict has options of `CharRNN.adapt`, as
+            ``{"learning_rate": 1e-4}``.
 
         Returns
         -------
@@ -317,7 +325,7 @@ class LanguageModel(StringFeatures):
         NotFittedError
             Before `fit`.
         ValueError
-            If the text is empty or holds a symbol that the model never saw.
+            If the text is empty or holds a symbol that the model never saw; with `adapt` also as `CharRNN.adapt`.
 
         Examples
         --------
@@ -329,28 +337,42 @@ class LanguageModel(StringFeatures):
         >>> round(model.score(["a", ""]), 2)  # a, its end, and an end: about -ln 5
         -1.61
         """
+        if adapt is not False:
+            return self._adaptive_score(X, labels, exact, adapt)
         if self._fitted("score").vocabulary.labels:
             texts = documents_of(X)
             total = float(self.score_samples(texts, labels=labels).sum())
             return total / (len(texts) + sum(map(len, texts)))
         self._refuse_labels(labels)
         network = self._packed("score", one_row=exact, scoring=True)
-        ids = text_source(X).ids(self.vocabulary_)
-        given = n_given(self.vocabulary_.boundary)
-        if not len(ids):
-            raise InvalidInputError("X is empty; scoring needs at least 1 character")
+        ids, given = self._scored_ids(X)
         if exact:
             log_p = scoring.log_likelihood(network, ids, given)
         else:
             log_p = scoring.parallel_log_likelihood(network, ids, threads(self.n_threads), given=given)
         return log_p / (len(ids) - given)
 
-    def bits_per_char(self, X: TextLike, *, exact: bool = True) -> float:
+    def _adaptive_score(self, X: TextLike, labels: Any, exact: bool, adapt: Adapt) -> float:
+        reading = self._adaptive_reading("score", adapt, scoring=True)
+        self._refuse_labels(labels)
+        if not exact:
+            raise InvalidInputError("exact=False reads parts of a text side by side, and adapt learns from its start")
+        ids, given = self._scored_ids(X)
+        return log_likelihood(reading, ids, given) / (len(ids) - given)
+
+    def _scored_ids(self, X: TextLike) -> tuple[TextIds, int]:
+        """Return the ids of a text, and how many of the first ones do not count."""
+        ids = text_source(X).ids(self.vocabulary_)
+        if not len(ids):
+            raise InvalidInputError("X is empty; scoring needs at least 1 character")
+        return ids, n_given(self.vocabulary_.boundary)
+
+    def bits_per_char(self, X: TextLike, *, exact: bool = True, adapt: Adapt = False) -> float:
         """Return the mean of -log2 P per symbol: `score` in bits, lower is better.
 
         Parameters
         ----------
-        X, exact
+        X, exact, adapt
             As for `score`.
 
         Examples
@@ -360,16 +382,16 @@ class LanguageModel(StringFeatures):
         >>> round(model.bits_per_char("dcba"), 2)
         2.0
         """
-        return -self.score(X, exact=exact) / math.log(2)
+        return -self.score(X, exact=exact, adapt=adapt) / math.log(2)
 
-    def perplexity(self, X: TextLike, *, exact: bool = True) -> float:
+    def perplexity(self, X: TextLike, *, exact: bool = True, adapt: Adapt = False) -> float:
         """Return exp(-`score`): a choice among this many equally probable symbols is as uncertain.
 
         Infinite if it is beyond float64.
 
         Parameters
         ----------
-        X, exact
+        X, exact, adapt
             As for `score`.
 
         Examples
@@ -379,7 +401,7 @@ class LanguageModel(StringFeatures):
         >>> round(model.perplexity("dcba"), 1)
         4.0
         """
-        nats = -self.score(X, exact=exact)
+        nats = -self.score(X, exact=exact, adapt=adapt)
         return math.exp(nats) if nats < MAX_EXPONENT else math.inf
 
 

@@ -16,6 +16,8 @@ from ..text.lines import Lines
 from ..text.vocabulary import Text
 from ..threads import inference_threads
 from . import guessing, scoring, string_scores
+from .adaptive_reading import Adapt, AdaptiveReading
+from .adaptive_text_state import AdaptiveTextState
 from .context import Context
 from .enumeration import EnumeratedDocuments, most_probable
 from .guessing import GuessNumbers
@@ -256,12 +258,14 @@ class StringProbabilities(LearnedAttributes):
 
     # -------------------------------------------------------------- one string
 
-    def surprisal(self, text: Text) -> NDArray[np.float64]:
+    def surprisal(self, text: Text, *, adapt: Adapt = False) -> NDArray[np.float64]:
         """Return how surprising each character is: -log P given those before it, in nats.
 
         Parameters
         ----------
         text : str or bytes
+        adapt : bool or dict, default=False
+            As of `CharRNN.score`.
 
         Returns
         -------
@@ -280,6 +284,10 @@ class StringProbabilities(LearnedAttributes):
         >>> model.surprisal("abaab").argmax()  # the second a of aa
         np.int64(3)
         """
+        if adapt is not False:
+            reading = self._adaptive_reading("surprisal", adapt, scoring=True)
+            ids, prime = self.vocabulary_.encode(text, name="text"), self._encode_prime("")
+            return reading.read(prime)[0].read(ids)[1]
         network, ids, state = self._one("surprisal", text)
         return scoring.surprisal(network, ids, state)
 
@@ -306,13 +314,17 @@ class StringProbabilities(LearnedAttributes):
         network, ids, state = self._one("rank", text)
         return scoring.ranks(network, ids, state)
 
-    def start(self, prime: str | bytes = "") -> TextState:
+    def start(self, prime: str | bytes = "", *, adapt: Adapt = False) -> TextState:
         """Return a state that reads, predicts and draws text step by step.
 
         Parameters
         ----------
         prime : str or bytes, default=""
             Text that is read first; it does not count in the state's `log_prob`.
+        adapt : bool or dict, default=False
+            True: the state has weights of its own, which learn from each block of what it is fed, once the block is
+            complete. They do not learn from the prime, nor from what is drawn. A dict has options of
+            `CharRNN.adapt`, as ``{"learning_rate": 1e-4}``.
 
         Returns
         -------
@@ -332,7 +344,14 @@ class StringProbabilities(LearnedAttributes):
         >>> [likely] = state.predict_proba().argsort()[-1:]
         >>> model.vocabulary_[likely], state.feed("a").sample(2, temperature=0)
         ('a', 'ba')
+        >>> state = model.start(adapt=True)
+        >>> first = state.feed("b" * 300).log_prob
+        >>> bool(state.feed("b" * 300).log_prob - first > first)  # it has learned from the first ones
+        True
         """
+        if adapt is not False:
+            reading = self._adaptive_reading("start", adapt)
+            return AdaptiveTextState.after(self.vocabulary_, reading, self._encode_prime(prime))
         network = self._packed("start", one_row=True)
         return TextState(network, self.vocabulary_, Context.after(network, self._encode_prime(prime)))
 
@@ -368,6 +387,13 @@ class StringProbabilities(LearnedAttributes):
             scores = np.concatenate([np.empty(0), *scored])
             first += len(scores)
             yield scores
+
+    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveReading:
+        """Return the reading of a text by weights that follow it; `adapt` is True or a dict of options."""
+        raise InvalidInputError(
+            f"{what} with adapt is for one model: adapt those of an ensemble, "
+            f"Ensemble([model.adapt(text) for model in ensemble.models])"
+        )
 
     def _one(self, what: str, text: Text) -> tuple[InferenceNetwork, Array, State]:
         network = self._packed(what, one_row=True, scoring=True)

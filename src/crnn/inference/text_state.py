@@ -63,13 +63,16 @@ class TextState:
         """
         return self._log_prob
 
-    def feed(self, text: Text) -> TextState:
+    def feed(self, text: Text, *, adapt: bool | None = None) -> TextState:
         """Read a piece of text.
 
         Parameters
         ----------
         text : str or bytes
             Text of the model's symbols; if the model does not have one of them, the state is left unchanged.
+        adapt : bool or None, default=None
+            Whether to learn from it; None: as the state was started, `CharRNN.start`. False reads only, as `sample`
+            does with what it draws.
 
         Returns
         -------
@@ -83,7 +86,7 @@ class TextState:
         >>> round(model.start().feed("ab").feed("cd").log_prob, 1)  # it has learned nothing: 4 ln 1/4
         -5.5
         """
-        return self._advance(self._vocabulary.encode(text, name="text"))
+        return self._advance(self._vocabulary.encode(text, name="text"), learn=adapt)
 
     def end(self) -> TextState:
         """End the document: its end counts in `log_prob`, and the state becomes that of a new document.
@@ -152,7 +155,7 @@ class TextState:
         sampler = text_sampler(self._network, self._context, n, Uniforms(root(random_state), range(1)), checked)
         ids, boundary = sampler.run().ids, vocabulary.boundary
         ended = boundary is not None and sampler.ended_by(boundary)[0]
-        self._advance(np.append(ids, np.int32(boundary or 0)) if ended else ids)  # also adds to log_prob
+        self._advance(np.append(ids, np.int32(boundary or 0)) if ended else ids, drawn=True)  # also adds to log_prob
         return vocabulary.decode(ids)
 
     def copy(self) -> TextState:
@@ -175,12 +178,23 @@ class TextState:
     def __repr__(self) -> str:
         return f"TextState(log_prob={self._log_prob:.6g})"
 
-    def _advance(self, ids: Ids) -> TextState:
-        """Read ids; Ctrl-C on the way leaves the state unchanged."""
+    def _advance(self, ids: Ids, *, learn: bool | None = None, drawn: bool = False) -> TextState:
+        """Read ids, which may have been `drawn` here; Ctrl-C on the way leaves the state unchanged."""
+        if learn:
+            raise InvalidInputError(
+                "this state does not adapt its weights to what it reads: make one that does by "
+                "model.start(prime, adapt=True)"
+            )
         state = tuple(part.copy() for part in self._context.state)
-        surprisal = scoring.surprisal(self._network, ids, state)
-        # Added one after the other, as in a score: np.sum would add in pairs and round otherwise.
-        log_prob = float(np.subtract.accumulate(np.concatenate([[self._log_prob], surprisal]))[-1])
+        log_prob = advanced(self._log_prob, scoring.surprisal(self._network, ids, state))
         seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
         self._context, self._log_prob = Context(state, seen), log_prob
         return self
+
+
+def advanced(log_prob: float, surprisal: NDArray[np.float64]) -> float:
+    """Return a log-probability after further symbols, added one after the other as in a score.
+
+    np.sum would add in pairs and round otherwise.
+    """
+    return float(np.subtract.accumulate(np.concatenate([[log_prob], surprisal]))[-1])

@@ -5,6 +5,6 @@ training does not keep, those of the states after each symbol. The library never
 
 The modules compute what the kernels of the same name do: `network` the forward and backward passes and the training
 step, `optimizers` clipping and the updates, `dropout` the masks, `sampling` the controls of sampling, `text_gradient`
-the gradients of a text's states. The letters are those of the kernels: T time steps, B streams, H hidden units,
-V symbols, L layers, G gates. Matrices are (input, output), so ``y = x @ W``.
+the gradients of a text's states, `adaptation` dynamic evaluation. The letters are those of the kernels: T time steps,
+B streams, H hidden units, V symbols, L layers, G gates. Matrices are (input, output), so ``y = x @ W``.
 """

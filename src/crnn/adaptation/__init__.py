@@ -1,0 +1,1 @@
+"""Dynamic evaluation: weights that follow the text that is read."""

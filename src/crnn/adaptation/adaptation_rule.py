@@ -1,0 +1,82 @@
+"""AdaptationRule: the step of dynamic evaluation, scaled by the gradients of training (Krause et al. 2018)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.gradient_rms import spread
+from ..model.layout import Layout
+from .options import AdaptationOptions
+
+__all__ = ["AdaptationRule"]
+
+Array = NDArray[Any]
+
+EPSILON = 0.01  # of the mean of all root mean squares: what is added to each
+# A weight's step against the gradient of m symbols is at most LIMIT sqrt(m) learning rates: as far as at LIMIT standard
+# deviations of a gradient of training. It binds where a text is quite unlike that of training, or a gradient explodes.
+LIMIT = 5.0
+
+
+class AdaptationRule:
+    """One step on a block: against its gradient, and back towards the trained weights.
+
+    Parameters
+    ----------
+    layout : Layout
+    trained : array of shape (layout.size,)
+        The trained weights, which later changes must not reach.
+    rms : array of float16, shape (n_weights,)
+        Of the gradients of training, as `gradient_rms` returns it.
+    options : AdaptationOptions
+
+    Examples
+    --------
+    >>> layout = Layout(2, 1, np.dtype("float64"))
+    >>> trained, rms = layout.zeros(), np.full(8, 4, np.float16)
+    >>> rule = AdaptationRule(layout, trained, rms, AdaptationOptions(learning_rate=1e-3, decay=1e-2))
+    >>> rule.step(trained + 1, trained + 8, count=20)[0].round(4)  # 1 - 1e-3 * 8 * sqrt(32) / 4.04 - 20 * 1e-2
+    np.float64(0.7888)
+    """
+
+    def __init__(self, layout: Layout, trained: Array, rms: Array, options: AdaptationOptions) -> None:
+        self.layout, self.trained, self.rms, self.options = layout, trained, rms, options
+        scale, mean = spread(layout, rms), float(rms.mean(dtype=np.float64))
+        # The gradient of a symbol's loss by the output bias is p - onehot, of a norm of about 1, whatever the units of
+        # training's gradients are: sums and means over streams and time steps, and clipped by their norm.
+        unit = float(np.linalg.norm(layout.tensors(scale).by.astype(np.float64)))
+        # A mean of 0: no weight has ever had a gradient, and there is nothing to learn.
+        with np.errstate(over="ignore"):  # the learner refuses weights that are not finite
+            self._rate = (options.learning_rate * unit) / (scale + (EPSILON * mean or np.inf))
+            self._pull = scale * (options.decay / (mean or np.inf))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return AdaptationRule, (self.layout, self.trained, self.rms, self.options)
+
+    def step(self, params: Array, gradient: Array, count: int) -> Array:
+        """Return the weights after a block.
+
+        Parameters
+        ----------
+        params : array of shape (layout.size,)
+            Not changed.
+        gradient : array of shape (layout.size,)
+            Of the sum of the losses. It is overwritten: memory that is new costs as much as the arithmetic.
+        count : int
+            How many losses.
+        """
+        limit = LIMIT * self.options.learning_rate * math.sqrt(count)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gradient *= self._rate
+            np.clip(gradient, -limit, limit, out=gradient)
+            stepped: Array = params - gradient
+            if self.options.decay:
+                pull = np.multiply(self._pull, count, out=gradient)
+                np.minimum(pull, 1, out=pull)
+                pull *= self.trained - params
+                stepped += pull
+        return stepped

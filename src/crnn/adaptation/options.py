@@ -1,0 +1,64 @@
+"""AdaptationOptions: how weights follow a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from ..errors import InvalidInputError
+from ..settings import real, whole
+from ..suggestion import did_you_mean
+
+__all__ = ["AdaptationOptions", "checked_option"]
+
+MAX_BLOCK_LENGTH = 1_000_000  # its states and logits are held at once
+
+
+@dataclass(frozen=True)
+class AdaptationOptions:
+    """The rates of adaptation, for each symbol, and the length of a block.
+
+    Examples
+    --------
+    >>> AdaptationOptions.of({"decay": 0}).decay
+    0.0
+    >>> AdaptationOptions.of({"rate": 1e-3})
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: adapt has no option 'rate', only learning_rate, decay and block_length; did you \
+mean 'learning_rate'?
+    """
+
+    learning_rate: float = 1e-4
+    decay: float = 3e-6
+    block_length: int = 100
+
+    @classmethod
+    def of(cls, adapt: bool | Mapping[str, Any]) -> Self:
+        """Return the options that True, or a dict of some of them, stands for."""
+        if adapt is True:
+            return cls()
+        if not isinstance(adapt, Mapping):
+            raise InvalidInputError(f"adapt must be True, False or a dict of {_NAMES}, not {adapt!r}")
+        known = [field.name for field in fields(cls)]
+        for name in adapt:
+            if name not in known:
+                near = did_you_mean(name, known, {"rate": "learning_rate", "seq_length": "block_length"})
+                raise InvalidInputError(f"adapt has no option {name!r}, only {_NAMES}{near}")
+        return cls(**{name: checked_option(name, value) for name, value in adapt.items()})
+
+
+_NAMES = "learning_rate, decay and block_length"
+
+
+def checked_option(name: str, value: Any) -> Any:
+    """Return an option's value, or raise InvalidInputError.
+
+    Examples
+    --------
+    >>> checked_option("block_length", 50)
+    50
+    """
+    if name == "block_length":
+        return whole(name, value, 1, MAX_BLOCK_LENGTH)
+    return real(name, value, minimum=0.0)

@@ -1,0 +1,100 @@
+"""Dynamic evaluation in NumPy (Krause et al. 2018): each block of a text is scored, and then learned from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.cells import CELLS
+from ..model.layout import Tensors
+from .network import State, backward, forward, log_softmax, softmax_loss, state_after
+
+Array = NDArray[Any]
+
+__all__ = ["adaptation_step", "adaptive_surprisal"]
+
+EPSILON = 0.01  # of the mean of all root mean squares
+LIMIT = 5.0  # of a step, in standard deviations of the gradient in training
+
+
+def adaptation_step(
+    p: Tensors, d: Tensors, trained: Tensors, rms: Tensors, learning_rate: float, decay: float, count: int
+) -> None:
+    """Take one step on a block, in place on `p`.
+
+    Parameters
+    ----------
+    p, d, trained, rms : Tensors
+        The weights; the gradient of the sum of the block's losses; the trained weights; and the root mean squares of
+        the gradients of training, in any unit: that of `by` has a norm of 1 afterwards.
+    learning_rate, decay : float
+        For each symbol.
+    count : int
+        The losses of the block.
+
+    Examples
+    --------
+    >>> from crnn.model.layout import Layout
+    >>> layout = Layout(2, 1, np.dtype("float64"))
+    >>> p, d, trained, rms = (layout.tensors(layout.zeros() + x) for x in (1.0, 8.0, 0.0, 4.0))
+    >>> adaptation_step(p, d, trained, rms, learning_rate=1e-3, decay=1e-2, count=20)
+    >>> p.by.round(4)  # 1 - 1e-3 * 8 * sqrt(32) / 4.04 - 20 * 1e-2
+    array([0.7888, 0.7888])
+    """
+    mean, unit = float(np.concatenate([part.ravel() for part in rms]).mean()), np.linalg.norm(rms.by)
+    for w, dw, before, scale in zip(p, d, trained, rms, strict=True):
+        back = np.minimum(count * decay * scale / mean, 1) * (before - w)
+        limit = LIMIT * np.sqrt(count)
+        w += back - learning_rate * np.clip(unit * dw / (scale + EPSILON * mean), -limit, limit)
+
+
+def adaptive_surprisal(
+    p: Tensors,
+    cell: str,
+    ids: Array,
+    trained: Tensors,
+    rms: Tensors,
+    learning_rate: float,
+    decay: float,
+    block_length: int,
+    boundary: int | None = None,
+) -> Array:
+    """Return -log P of each symbol of a text; `p` follows the text, in place, to its end.
+
+    Parameters
+    ----------
+    p : Tensors
+        The weights, at first those of `trained`.
+    cell : {"rnn", "gru", "lstm"}
+    ids : (n,) int array
+        The text; its first symbol is predicted from the zero state.
+    trained, rms, learning_rate, decay
+        As of `adaptation_step`.
+    block_length : int
+        The symbols of a block that are predicted; the last block may be shorter.
+    boundary : int, optional
+
+    Examples
+    --------
+    >>> from crnn.model.layout import Layout, initialise
+    >>> layout = Layout(5, 3, np.dtype("float64"))
+    >>> flat = initialise(layout, np.random.default_rng(0), None)
+    >>> p, trained, rms = (layout.tensors(a) for a in (flat, flat.copy(), np.ones_like(flat)))
+    >>> ids = np.array([0, 1] * 20)
+    >>> nats = adaptive_surprisal(p, "rnn", ids, trained, rms, learning_rate=0.1, decay=0.0, block_length=10)
+    >>> [bool(block.mean() < 0.9 * np.log(5)) for block in np.split(nats, 4)]
+    [False, True, True, True]
+    """
+    L, H = len(p.layers), len(p.Wy)
+    state: State = tuple(np.zeros((L, 1, H), p.Wy.dtype) for _ in CELLS[cell].states)
+    nats = [-log_softmax(p.by)[ids[:1]]]
+    for first in range(0, len(ids) - 1, block_length):
+        block = ids[first : first + block_length + 1, None]
+        layers, y = forward(p, cell, block[:-1], state, boundary=boundary)
+        nats.append(-np.take_along_axis(log_softmax(y), block[1:, :, None], axis=-1).ravel())
+        d = backward(p, cell, layers, softmax_loss(y, block[1:])[1])
+        state = state_after(layers)
+        adaptation_step(p, d, trained, rms, learning_rate, decay, len(block) - 1)
+    return np.concatenate(nats)
