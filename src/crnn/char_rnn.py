@@ -263,8 +263,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         checkpoint_every : int or float, default=60.0
             Steps (an int) or seconds (a float) between two checkpoints.
         comm : mpi4py.MPI.Comm, default=None
-            The processes that train this model together; each calls `fit` with the same arguments and has the same
-            model afterwards. `batch_size` is their total. See ``docs/scaling.md``. None: this process alone.
+            The processes that train this model together; each makes the same call and has the same model afterwards.
+            `batch_size` is their total. See ``docs/scaling.md``. None: this process alone.
 
         Returns
         -------
@@ -327,6 +327,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         extend_vocabulary: bool = False,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
+        comm: Any = None,
     ) -> Self:
         """Go on training with a text, from the weights, optimizer state and hidden state of the model.
 
@@ -359,7 +360,8 @@ class CharRNN(ResumableTraining, ExportMethods):
             rarest. False: an unknown character is an error.
         checkpoint : str, os.PathLike or None, default=None
         checkpoint_every : int or float, default=60.0
-            As in `fit`.
+        comm : mpi4py.MPI.Comm, default=None
+            As in `fit`. The model must be the same in all processes.
 
         Returns
         -------
@@ -386,7 +388,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         usual = 1 if self.max_seconds is None else None
         max_epochs = usual if epochs is None else checked("epochs", epochs)
         call = Call(X, validation, sample_weight, labels, validation_labels, max_epochs, extend_vocabulary)
-        return self._train(call, checkpoint, checkpoint_every)
+        return self._train(call, checkpoint, checkpoint_every, comm=comm)
 
     @classmethod
     def recommended(cls, X: TextLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any) -> Self:

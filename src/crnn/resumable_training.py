@@ -46,6 +46,7 @@ class ResumableTraining(AdaptiveModel):
         callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
         n_threads: int | None = None,
         verbose: int | None = None,
+        comm: Any = None,
     ) -> Self:
         """Finish a call of `fit` or `partial_fit` that was interrupted, from its checkpoint.
 
@@ -67,6 +68,9 @@ class ResumableTraining(AdaptiveModel):
             They are not in the file.
         n_threads, verbose : int or None, default=None
             In place of the parameters of these names. None: as they were.
+        comm : mpi4py.MPI.Comm, default=None
+            As in `fit`; the first process reads the file. As many processes as there were give the same bits. None:
+            this process alone, which can finish what several have begun.
 
         Returns
         -------
@@ -105,7 +109,11 @@ class ResumableTraining(AdaptiveModel):
         (100, True)
         """
         name = os.fspath(path)
-        parameters, state, run = read_run(path, cls._defaults())
+        processes = processes_of(comm)
+        if processes:
+            parameters, state, run = processes.read_by_first(partial(read_run, path, cls._defaults()))
+        else:
+            parameters, state, run = read_run(path, cls._defaults())
         if run is None:
             raise InvalidInputError(
                 f"{name} holds a model, but no call of training to finish: load it and call partial_fit"
@@ -122,7 +130,7 @@ class ResumableTraining(AdaptiveModel):
         if run.outcome == FINISHED:
             check_texts(run.texts, call, state.vocabulary.labels)
             return model
-        return model._train(call, path, run.checkpoint_every)
+        return model._train(call, path, run.checkpoint_every, comm=comm)
 
     def stop(self) -> None:
         """End the call of `fit` or `partial_fit` that is training this model after the current step.
@@ -151,18 +159,19 @@ class ResumableTraining(AdaptiveModel):
         """Train a new state, or carry the model's on, to the first of `max_seconds`, `max_steps` and `max_epochs`."""
         with exclusive_training(self) as stop:
             start = time.perf_counter()
-            settings = Settings.check(self.get_params())
             processes = processes_of(comm)
+            state = None if anew or not self._is_fitted else self._learned
+            check = partial(self._checked, checkpoint, checkpoint_every, first=not processes or processes.rank == 0)
             if processes:  # weights, dropout and the order of documents follow from the generator of rank 0
+                settings, writer = processes.agreed(check)
                 rng = processes.agreed(partial(generator, settings.random_state))
                 settings = replace(settings, random_state=processes.of_first(rng))
-            if processes and processes.rank:  # rank 0 alone prints and writes
-                settings, checkpoint = replace(settings, verbose=0), None
-            writer = None if checkpoint is None else self._writer(checkpoint, checkpoint_every)
+                state = None if state is None else replace(state, rng=processes.of_first(state.rng))
+            else:
+                settings, writer = check()
             hooks = Hooks(
                 [partial(callback, self) for callback in settings.callbacks], self._samples, stop, writer, processes
             )
-            state = None if anew or not self._is_fitted else self._learned
             run = _prepared(call, settings, state, start, hooks)
             self._learned = run.state
             try:
@@ -170,6 +179,15 @@ class ResumableTraining(AdaptiveModel):
             finally:
                 self._learned = run.final_state  # one assignment: a second Ctrl-C comes before or after it
         return self
+
+    def _checked(
+        self, checkpoint: str | os.PathLike[str] | None, every: int | float, *, first: bool
+    ) -> tuple[Settings, CheckpointWriter | None]:
+        """Return the settings and what writes the checkpoint; of several processes only the first prints and writes."""
+        settings = Settings.check(self.get_params())
+        if not first:
+            return replace(settings, verbose=0), None
+        return settings, None if checkpoint is None else self._writer(checkpoint, every)
 
     def _writer(self, checkpoint: str | os.PathLike[str], every: int | float) -> CheckpointWriter:
         path = checkpoint_path(checkpoint)
@@ -192,5 +210,7 @@ def _prepared(call: Call, settings: Settings, state: Any, start: float, hooks: H
     run = processes.agreed(partial(prepared_run, call, settings, state, start, hooks))
     free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
     processes.check_same("a parameter of the model", repr(replace(settings, **free)))
-    processes.check_same("a text", repr(processes.texts))
+    processes.check_same("a text", repr(run.texts))
+    if state is not None:
+        processes.check_same("the model", state.digest())
     return run

@@ -61,7 +61,7 @@ def test_epochs_share_one_display(folder, capsys):
 def test_time(folder, monkeypatch, time, seconds, origin):
     seen = []
     monkeypatch.setattr(training.TrainingRun, "run", lambda self: seen.append(self._budget))
-    monkeypatch.setattr(train_command, "train_and_save", lambda arguments, model, train, checkpoint: train() and 0)
+    monkeypatch.setattr(train_command, "train_and_save", lambda arguments, model, train, *_, **__: train() and 0)
     cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, *origin])
     assert [budget.seconds for budget in seen] == [seconds]
     assert [budget.n_steps for budget in seen] == [None if origin else MIN_STEPS]  # for so short a text

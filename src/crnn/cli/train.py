@@ -105,64 +105,73 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train a model and save it; return the exit code."""
+    """Train a model and save it; return the exit code. Of several processes the first saves and reports the model."""
     comm = communicator()
-    if comm is not None:
-        return _run_jointly(arguments, comm)
-    check_output(arguments)
-    refuse_two_standard_inputs(arguments, file="FILE", validation="--validation", origin="--from")
-    given = _given_parameters(arguments)
-    checkpoint = checkpoint_of(arguments)
-    if arguments.resume and checkpoint is not None:
-        return _resume(arguments, checkpoint, given)
-    if arguments.resume:
-        arguments.parser.error("argument --resume: there is no checkpoint, as -o/--output is no file or it is none")
-    if checkpoint is not None:
-        refuse_unfinished(checkpoint)
-    model = CharRNN(**given) if arguments.origin is None else load(arguments.origin).set_params(**given)
-    text, others = _texts(arguments, model)
-    if arguments.origin is None and arguments.seconds is not None:
-        choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
-        recommended = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"])
-        model = _override(recommended, given)
-    saving = {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every}
-    if arguments.origin is None:
-        return train_and_save(arguments, model, lambda: model.fit(text, **others, **saving), checkpoint)
-    return train_and_save(
-        arguments, model, lambda: _continue_training(model, text, given, {**others, **saving}), checkpoint
-    )
-
-
-def _run_jointly(arguments: argparse.Namespace, comm: Any) -> int:
-    """Train a new model as one of several processes; the first of them saves and reports it."""
-    with aborting(comm):
-        for name, shown in (("origin", "--from"), ("seconds", "--time")):
-            if getattr(arguments, name) is not None:
-                arguments.parser.error(f"argument {shown}: not with several processes; start one")
-        if arguments.resume:
-            arguments.parser.error("argument --resume: not with several processes; start one to finish the training")
-        if STANDARD in (*one_or_more(arguments.file), arguments.validation):
-            arguments.parser.error("argument FILE: several processes cannot read the same standard input; give a file")
-        check_output(arguments)
-        checkpoint = None if comm.Get_rank() else checkpoint_of(arguments)
-        if checkpoint is not None:
-            refuse_unfinished(checkpoint)
-        given = _given_parameters(arguments)
-        model = CharRNN(**given)
-        text, others = _texts(arguments, model)
-    saving = {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every}
-
-    def train() -> CharRNN:
-        return model.fit(text, **others, **saving, comm=comm)
-
-    if comm.Get_rank() == 0:
-        return train_and_save(arguments, model, train, checkpoint)
+    with contextlib.nullcontext() if comm is None else aborting(comm):
+        model, train, checkpoint = _prepared(arguments, comm)
+    if comm is None or comm.Get_rank() == 0:
+        return train_and_save(arguments, model, train, checkpoint, resumed=arguments.resume)
     with interruptible():
         try:
             train()
         except (KeyboardInterrupt, DivergenceError):  # which the first process reports
             return 0
     return 0
+
+
+def _prepared(arguments: argparse.Namespace, comm: Any) -> tuple[CharRNN, Callable[[], CharRNN], str | None]:
+    """Return the model as it is before, what trains and returns it, and the path of its checkpoint."""
+    _refuse_for_several(arguments, comm)
+    refuse_two_standard_inputs(arguments, file="FILE", validation="--validation", origin="--from")
+    _by_first(comm, lambda: check_output(arguments))
+    given, checkpoint = _given_parameters(arguments), _by_first(comm, lambda: checkpoint_of(arguments))
+    if arguments.resume:
+        if checkpoint is None:
+            arguments.parser.error("argument --resume: there is no checkpoint, as -o/--output is no file or it is none")
+        return *_resumed(arguments, checkpoint, given, comm), checkpoint
+    if checkpoint is not None:
+        _by_first(comm, lambda: refuse_unfinished(checkpoint))
+    if arguments.origin is None:
+        model = CharRNN(**given)
+    else:
+        model = _by_first(comm, lambda: load(arguments.origin)).set_params(**given)
+    text, others = _texts(arguments, model)
+    if arguments.origin is None and arguments.seconds is not None:
+        choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
+        recommended = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"])
+        model = _override(recommended, given)
+    others |= {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every, "comm": comm}
+    if arguments.origin is None:
+        return model, lambda: model.fit(text, **others), checkpoint
+    return model, lambda: _continue_training(model, text, given, others), checkpoint
+
+
+def _resumed(
+    arguments: argparse.Namespace, checkpoint: str, given: Mapping[str, Any], comm: Any
+) -> tuple[CharRNN, Callable[[], CharRNN]]:
+    """Return the model of an interrupted training, and what finishes it."""
+    model = _by_first(comm, lambda: CharRNN.load(checkpoint)).set_params(verbose=given["verbose"])
+    refuse_other_settings(checkpoint, model.get_params(), given)
+    text, others = _texts(arguments, model)
+    others |= {name: given.get(name) for name in ("n_threads", "verbose")}
+    return model, lambda: CharRNN.resume(checkpoint, text, **others, comm=comm)
+
+
+def _by_first(comm: Any, read: Callable[[], Any]) -> Any:
+    """Return what a function returns, which only the first of several processes calls."""
+    if comm is None:
+        return read()
+    return comm.bcast(read() if comm.Get_rank() == 0 else None, root=0)
+
+
+def _refuse_for_several(arguments: argparse.Namespace, comm: Any) -> None:
+    """Refuse what several processes cannot do together."""
+    if comm is None:
+        return
+    if arguments.seconds is not None:
+        arguments.parser.error("argument --time: not with several processes; start one")
+    if STANDARD in (*one_or_more(arguments.file), arguments.validation):
+        arguments.parser.error("argument FILE: several processes cannot read the same standard input; give a file")
 
 
 def _texts(arguments: argparse.Namespace, model: CharRNN) -> tuple[TextLike, dict[str, Any]]:
@@ -176,21 +185,6 @@ def _texts(arguments: argparse.Namespace, model: CharRNN) -> tuple[TextLike, dic
     names = [name for name in ("labels", "validation_labels") if getattr(arguments, name) is not None]
     labels = {name: read_documents(getattr(arguments, name), as_bytes=False) for name in names}
     return text, {"validation": validation, **labels}
-
-
-def _resume(arguments: argparse.Namespace, checkpoint: str, given: Mapping[str, Any]) -> int:
-    """Finish an interrupted training."""
-    model = CharRNN.load(checkpoint).set_params(verbose=given["verbose"])
-    refuse_other_settings(checkpoint, model.get_params(), given)
-    text, others = _texts(arguments, model)
-    rest = {name: given.get(name) for name in ("n_threads", "verbose")}
-    return train_and_save(
-        arguments,
-        model,
-        lambda: CharRNN.resume(checkpoint, text, **others, **rest),
-        checkpoint,
-        resumed=True,
-    )
 
 
 def train_and_save(

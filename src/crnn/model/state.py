@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import sys
 from collections.abc import Callable
@@ -205,6 +206,14 @@ class ModelState:
         new = memo[id(self)] = object.__new__(type(self))
         vars(new).update({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
         return new
+
+    def digest(self) -> str:
+        """Return what tells this state from others; records and the generator do not count."""
+        told = self.layout, self.optimizer, self.optimizer_start, self.n_steps, self.smooth_loss
+        found = hashlib.sha256(repr(told).encode())
+        for array in (self.vocabulary.codes, self.params, *self.optimizer_state.values(), *self.hidden):
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
 
     def take(
         self,

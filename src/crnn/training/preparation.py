@@ -137,8 +137,6 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     budget = Budget.of_call(settings, streams.steps_per_epoch, call.max_epochs)
     if resumed is not None:
         budget = Budget(resumed.max_steps, resumed.max_seconds)
-    if hooks.processes:
-        hooks.processes.texts = texts
     return TrainingRun(
         state,
         settings,
@@ -150,7 +148,8 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         summary=data_summary(ids, validation_ids, vocabulary) if settings.verbose else "",
         sample=hooks.sample,
         stop=hooks.stop,
-        checkpoints=None if hooks.writer is None else Checkpoints(hooks.writer, texts, weights),
+        texts=texts,
+        checkpoints=None if hooks.writer is None else Checkpoints(hooks.writer, weights),
         resumed=resumed,
         processes=hooks.processes,
     )

@@ -32,7 +32,6 @@ class Processes:
     def __init__(self, comm: Any) -> None:
         self._comm = comm
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
-        self.texts: Any = None  # what tells the texts of this process from others
         self._signal = 0  # the number of the signal that this process has got
         self._handlers: dict[int, Any] = {}
 
@@ -84,6 +83,11 @@ class Processes:
             if other is not None:
                 raise InvalidInputError(f"process {rank} cannot start to train: {other}")
         return result  # type: ignore[return-value]  # it was set: nothing failed
+
+    def read_by_first(self, read: Callable[[], T]) -> T:
+        """Return what a function returns in rank 0, which alone calls it; raise in every process if it fails."""
+        found: T = self.of_first(self.agreed(read if self.rank == 0 else lambda: None))
+        return found
 
     def check_same(self, what: str, value: Any) -> None:
         """Raise InvalidInputError if a value differs from that of rank 0 in some process."""

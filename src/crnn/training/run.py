@@ -41,10 +41,9 @@ HISTORY_PART = 1 / 100  # of the time, between two records of a call of so many 
 
 
 class Checkpoints(NamedTuple):
-    """How a run is written to a file, and what tells its texts from others."""
+    """How a run is written to a file, and what of its arguments is written with it."""
 
     writer: CheckpointWriter
-    texts: dict[str, Fingerprint]
     sample_weight: NDArray[np.float64] | None
 
 
@@ -73,6 +72,8 @@ class TrainingRun:
     sample : function
         Returns the samples that ``verbose=2`` shows.
     stop : StopRequest
+    texts : dict of str to Fingerprint, optional
+        What tells the texts from others; needed with `checkpoints`.
     checkpoints : Checkpoints, optional
     resumed : RunState, optional
         Where the call was interrupted; `state` is that of the same moment.
@@ -93,12 +94,14 @@ class TrainingRun:
         summary: str,
         sample: Callable[[], Iterable[str | bytes]],
         stop: StopRequest,
+        texts: dict[str, Fingerprint] | None = None,
         checkpoints: Checkpoints | None = None,
         resumed: RunState | None = None,
         processes: Processes | None = None,
     ) -> None:
         self.state, self._settings, self._callbacks = state, settings, callbacks
         self._budget, self._start, self._stop, self._checkpoints = budget, start, stop, checkpoints
+        self.texts = {} if texts is None else texts
         self._first_step = state.n_steps if resumed is None else resumed.first_step
         self._per_epoch = streams.steps_per_epoch
         self._chars_per_step = streams.seq_length * streams.batch_size
@@ -125,7 +128,8 @@ class TrainingRun:
         self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
         self._best: ModelState | None = None  # a snapshot at the lowest validation loss, if training went on since
         if resumed is not None:
-            self._polled, self._best = resumed.polled, resumed.best
+            self._polled = resumed.polled
+            self._best = None if processes and processes.rank else resumed.best  # the first process tells the others
             self._trainer.cursor.last_loss = resumed.last_loss
             self._trainer.cursor.gradient_norm = resumed.gradient_norm
         self._history_length = len(state.history)  # at the last poll
@@ -303,7 +307,7 @@ class TrainingRun:
         assert checkpoints is not None
         return RunState(
             outcome=outcome,
-            texts=checkpoints.texts,
+            texts=self.texts,
             max_steps=self._budget.n_steps,
             max_seconds=self._budget.seconds,
             first_step=self._first_step,
