@@ -19,6 +19,7 @@ LEAST = {
     "patience": 1,
     "n_threads": 1,
     "verbose": 0,
+    "average_every": 1,
 }
 NO_WHOLE_NUMBERS = [True, False, np.True_, 2.0, np.float64(3), math.nan, math.inf, "2", b"2", 2j, [2], np.array([2, 3])]
 NO_REALS = [True, np.False_, math.nan, math.inf, -math.inf, np.float32("nan"), "0.1", 0.1j, [0.1], 10**400]
@@ -30,13 +31,13 @@ def numbers_below(least):
     return [least - 1, -7, np.int64(least - 1), -(10**30)]
 
 
-ABOVE_ZERO = ["learning_rate", "clip", "clip_norm", "max_seconds"]
+ABOVE_ZERO = ["learning_rate", "clip", "clip_norm", "max_seconds", "outer_learning_rate"]
 FROM_ZERO = ["weight_decay", "beta_1", "beta_2", "dropout", "weight_dropout", "state_reset", "validation_fraction",
-             "init_scale"]  # fmt: skip
-BELOW_ONE = ["beta_1", "beta_2", "dropout", "weight_dropout", "validation_fraction"]
+             "init_scale", "outer_momentum"]  # fmt: skip
+BELOW_ONE = ["beta_1", "beta_2", "dropout", "weight_dropout", "validation_fraction", "outer_momentum"]
 MAY_BE_NONE = {
     "learning_rate", "clip", "clip_norm", "max_steps", "max_seconds", "eval_every", "patience", "callbacks",
-    "init_scale", "n_threads", "random_state", "vocabulary",
+    "init_scale", "n_threads", "random_state", "vocabulary", "outer_learning_rate",
 }  # fmt: skip
 
 NO_CHOICES = ["magic", "Adagrad", "RNN", "", 1, ["adagrad"], {}]

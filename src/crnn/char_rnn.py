@@ -115,6 +115,14 @@ class CharRNN(ResumableTraining, ExportMethods):
         continues the generator of `fit`.
     verbose : int, default=0
         0: silent. 1: the size of the data and a progress bar, on standard error. 2: also a sample every few seconds.
+    average_every : int, default=1
+        Where several processes train (`comm` of `fit`): the steps that each takes alone, on its own streams, before
+        parameters and optimizer state are averaged over all. 1: the gradients of every step are summed instead.
+    outer_learning_rate : float or None, default=None
+        With `average_every`: the rate of the step from the last average towards the new one. None: 1 without
+        `outer_momentum`, which is the average itself, otherwise 0.7.
+    outer_momentum : float, default=0.0
+        With `average_every`: Nesterov's momentum of this step, at least 0 and below 1. 0.9 is DiLoCo.
 
     Attributes
     ----------
@@ -186,6 +194,9 @@ class CharRNN(ResumableTraining, ExportMethods):
         n_threads: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        average_every: int = 1,
+        outer_learning_rate: float | None = None,
+        outer_momentum: float = 0.0,
     ) -> None:
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -219,6 +230,9 @@ class CharRNN(ResumableTraining, ExportMethods):
         self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
+        self.average_every = average_every
+        self.outer_learning_rate = outer_learning_rate
+        self.outer_momentum = outer_momentum
 
     # ---------------------------------------------------------------- training
 

@@ -17,6 +17,8 @@ from .training.schedule import SCHEDULES
 
 MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
 MAX_STEPS = 2**63 - 1  # the kernel counts with 64
+MAX_AVERAGE_EVERY = 10**6
+OUTER_RATE = 0.7  # of a step with momentum, as in DiLoCo
 MAX_SCALE = 1e30  # of weights, well within the range of a float
 
 
@@ -34,6 +36,10 @@ OPTIMIZERS = {
     "rmsprop": OptimizerKind(0.002, ("square_avg",), 1),
     "adam": OptimizerKind(0.002, ("exp_avg", "exp_avg_sq"), 2),
 }
+
+
+# Parameters that a classifier lacks, with the values that it trains by.
+OPTIONAL = {"average_every": 1, "outer_learning_rate": None, "outer_momentum": 0.0}
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,9 @@ class Settings:
     n_threads: int | None
     random_state: Any
     verbose: int
+    average_every: int
+    outer_learning_rate: float
+    outer_momentum: float
 
     @classmethod
     def check(cls, parameters: Mapping[str, Any]) -> Settings:
@@ -86,6 +95,7 @@ class Settings:
         >>> Settings.check(CharRNN(optimizer="adam").get_params()).learning_rate
         0.002
         """
+        parameters = {**OPTIONAL, **parameters}
         values = {field.name: checked(field.name, parameters[field.name]) for field in fields(cls)}
         if values["weight_decay"] and values["optimizer"] != "adam":
             raise InvalidInputError(
@@ -94,6 +104,7 @@ class Settings:
             )
         if values["learning_rate"] is None:
             values["learning_rate"] = OPTIMIZERS[values["optimizer"]].learning_rate
+        _resolve_outer_step(values)
         return cls(**values)
 
 
@@ -173,6 +184,19 @@ def generator(random_state: Any) -> np.random.Generator:
         raise InvalidInputError(
             f"random_state must be None, an int of at least 0, a SeedSequence or a Generator, not {random_state!r}"
         ) from error
+
+
+def _resolve_outer_step(values: dict[str, Any]) -> None:
+    """Replace a None, and refuse an outer step where nothing is averaged."""
+    momentum, rate = values["outer_momentum"], values["outer_learning_rate"]
+    for name, given in (("outer_momentum", momentum), ("outer_learning_rate", rate)):
+        if given and values["average_every"] == 1:
+            raise InvalidInputError(
+                f"{name} is {given:g}, but with average_every=1 there are no averages to step towards: set "
+                f"average_every to 2 or more, or leave {name} out"
+            )
+    if rate is None:
+        values["outer_learning_rate"] = OUTER_RATE if momentum else 1.0
 
 
 # -------------------------------------------------------------------- checks
@@ -342,4 +366,7 @@ _CHECKS: dict[str, _Check] = {
     "n_threads": _or_none(_at_least(1)),
     "random_state": _anything,  # checked by `generator`, since making a generator may advance another one
     "verbose": _at_least(0),
+    "average_every": _at_least(1, MAX_AVERAGE_EVERY),
+    "outer_learning_rate": _or_none(_real(above=0.0)),
+    "outer_momentum": _real(minimum=0.0, below=1.0),
 }

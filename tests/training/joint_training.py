@@ -3,6 +3,7 @@
 mpiexec -n 2 python joint_training.py OUTPUT CASE
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import time
 
 import numpy as np
 
-from crnn import CharRNN
+from crnn import CharRNN, DivergenceError
 
 TEXT = "to be or not to be, that is the question: whether it is nobler " * 9
 NAMES = ["anna", "bob", "christopher", "dora", "eve", "frank", "georgina", "hal", "ida", "jo"] * 7
@@ -25,10 +26,28 @@ CASES = {
     "documents": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2}),
     "epochs": (TEXT, {"max_steps": None, "epochs": 3, "validation_fraction": 0.1, "eval_every": 5}),
 }
+APART = {"average_every": 4}
+AVERAGED = {
+    "adagrad apart": (TEXT, {"optimizer": "adagrad", **APART}),
+    "rmsprop apart": (
+        TEXT,
+        {"optimizer": "rmsprop", "cell": "gru", "clip_norm": 0.2, "average_every": 8, "batch_size": 6},
+    ),
+    "adam apart": (TEXT, {"optimizer": "adam", "cell": "lstm", "dropout": 0.3, "weight_dropout": 0.2,
+                          "state_reset": 0.3, **APART}),
+    "documents apart": (NAMES, {"optimizer": "adam", "dropout": 0.2, "outer_learning_rate": 0.5, **APART}),
+    "outer": (TEXT, {"optimizer": "adam", "cell": "gru", "outer_momentum": 0.9, **APART}),
+}
+RESUMED = {
+    "summed": (TEXT, {"optimizer": "adam", "dropout": 0.3}),
+    "apart": (NAMES, {"optimizer": "rmsprop", "cell": "gru", "dropout": 0.2, **APART}),
+    "outer": (TEXT, {"optimizer": "adam", "cell": "lstm", "outer_momentum": 0.8, **APART}),
+}
+HEAVY = {"sample_weight": [1e300 if name == "hal" else 1.0 for name in NAMES]}  # of whose loss float32 has no number
 
 
 def trained(case, dtype, comm=None, **more):
-    text, options = CASES[case]
+    text, options = (CASES | AVERAGED)[case]
     return CharRNN(**{**OPTIONS, **options, "dtype": dtype, **more}).fit(text, comm=comm)
 
 
@@ -50,10 +69,78 @@ def send_when_there_is(path, number):
     threading.Thread(target=wait, daemon=True).start()
 
 
+def same_everywhere(comm, model):
+    own = numbers(model).tobytes()
+    return all(comm.allgather(own == comm.bcast(own)))
+
+
+def resumed(comm, path, case):
+    """Say whether a call that was interrupted and resumed gives the bits of one that was not, in every process."""
+    text, options = RESUMED[case]
+
+    def interrupt(model, record):
+        if record["step"] >= 12:
+            raise KeyboardInterrupt
+
+    options = {**OPTIONS, **options, "eval_every": 3, "validation_fraction": 0.1}
+    whole = CharRNN(**options).fit(text, comm=comm)
+    with contextlib.suppress(KeyboardInterrupt):
+        CharRNN(**options, callbacks=[interrupt]).fit(text, comm=comm, checkpoint=path, checkpoint_every=5)
+    comm.Barrier()  # the first process has written the checkpoint
+    stopped = CharRNN.load(path).n_steps_
+    comm.Barrier()
+    again = CharRNN.resume(path, text, comm=comm)
+    alike = numbers(again).tobytes() == numbers(whole).tobytes() and again.history_[-1]["step"] == 23
+    return {"stopped": stopped, "same": all(comm.allgather(alike)), "n_steps": again.n_steps_}
+
+
+def continued(comm):
+    """Return what `partial_fit` makes of a model, and what it says where the processes have different models."""
+    model = CharRNN(**OPTIONS, optimizer="adam").fit(TEXT, comm=comm).partial_fit(TEXT[7:], epochs=2, comm=comm)
+    same = same_everywhere(comm, model)
+    model.params_["by"][0] += comm.rank
+    try:
+        model.partial_fit(TEXT, comm=comm)
+    except ValueError as error:
+        return {"same": same, "error": str(error)}
+    return None
+
+
+def diverged(comm, average_every):
+    """Return where a training stands in which the loss of one process is not finite."""
+    options = {**OPTIONS, "batch_size": 2, "optimizer": "adam", "average_every": average_every, "max_steps": 200}
+    model = CharRNN(**options)
+    try:
+        model.fit(NAMES, comm=comm, **HEAVY)
+    except DivergenceError as error:
+        return {"step": error.step, "n_steps": model.n_steps_, "same": same_everywhere(comm, model)}
+    return None
+
+
+def command(comm, number, folder):
+    """Run ``crnn train``; the last process sends itself a signal as soon as there is a checkpoint."""
+    from crnn.cli.main import main as crnn
+
+    if comm.rank == comm.size - 1:
+        send_when_there_is(os.path.join(folder, "new.crnn.checkpoint"), int(number))
+    files = [os.path.join(folder, name) for name in ("text.txt", "new.crnn")]
+    options = ["--max-seconds", "60", "--batch-size", "4", "--checkpoint-every", "5"]
+    sys.exit(crnn(["train", files[0], "-o", files[1], *options]))
+
+
 def main(output, *cases):
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
+    if cases == ("goes on",):
+        found = {case: resumed(comm, f"{output}.{case.split()[0]}", case) for case in RESUMED}
+        found |= {"continued": continued(comm), "diverged": [diverged(comm, every) for every in (1, 4)]}
+        if comm.rank == 0:
+            with open(output, "w", encoding="utf-8") as file:
+                json.dump(found, file)
+        return
+    if cases[:1] == ("command",):
+        command(comm, *cases[1:])
     if cases == ("dies",):
         if comm.rank == 1:
             send_when_there_is(output, signal.SIGKILL)
@@ -78,10 +165,9 @@ def main(output, *cases):
     for case in cases:
         for dtype in ("float32", "float64"):
             model = trained(case, dtype, comm)
-            own = numbers(model)
-            same = all(comm.allgather(own.tobytes() == comm.bcast(own.tobytes())))
-            found[f"{case} {dtype}"] = {"numbers": own.tolist(), "same": same, "n_steps": model.n_steps_,
-                                        "loss": model.smooth_loss_}  # fmt: skip
+            found[f"{case}, {dtype}"] = {"numbers": numbers(model).tolist(), "same": same_everywhere(comm, model),
+                                         "n_steps": model.n_steps_, "loss": model.smooth_loss_,
+                                         "steps": [record["step"] for record in model.history_]}  # fmt: skip
     if comm.rank == 0:
         with open(output, "w", encoding="utf-8") as file:
             json.dump(found, file)

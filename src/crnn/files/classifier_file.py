@@ -17,6 +17,7 @@ from ..errors import ModelFileError
 from ..model.layout import Layout
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
+from ..settings import OPTIONAL
 from . import checkpoint
 
 __all__ = ["StoredClassifier", "read", "write"]
@@ -72,7 +73,8 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
     ModelFileError
         If the file is damaged, or holds no classifier.
     """
-    parameters, state = checkpoint.read(path, defaults)
+    parameters, state = checkpoint.read(path, {**OPTIONAL, **defaults})  # it may be that of a language model
+    parameters = {name: parameters[name] for name in defaults}
     record = state.labels
     shown = os.fsdecode(path)
     if record is None or "directions" not in record.values:

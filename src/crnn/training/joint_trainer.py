@@ -31,7 +31,7 @@ class JointTrainer(Trainer):
         self._processes = processes
         self._ended = False  # whether all processes know that training is over
         self._failed = False  # whether this one has left the others within a command
-        super().__init__(*arguments, own_streams=processes.own, reduce=processes.reduce, **options)
+        super().__init__(*arguments, own_streams=processes.own, **{"reduce": processes.reduce, **options})
 
     def __enter__(self) -> Self:
         self._signals = self._processes.signals_deferred()

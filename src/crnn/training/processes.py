@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
@@ -54,6 +54,22 @@ class Processes:
         last = vector[-1]
         self._comm.Allreduce(MPI.IN_PLACE, vector)
         vector[-1] = last
+
+    def average(self, array: NDArray[Any], weights: Sequence[int]) -> None:
+        """Replace an array by its mean over the processes, which have these weights: the same bits in all."""
+        from mpi4py import MPI
+
+        equal = len(set(weights)) == 1
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks what comes out
+            if not equal:
+                array *= weights[self.rank]
+            self._comm.Allreduce(MPI.IN_PLACE, array)
+            array /= len(weights) if equal else sum(weights)
+
+    def gathered(self, value: T) -> list[T]:
+        """Return the values of all processes, by rank."""
+        values: list[T] = self._comm.allgather(value)
+        return values
 
     def of_first(self, value: Any) -> Any:
         """Return the value of rank 0."""

@@ -22,6 +22,8 @@ from ..text.stored_ids import StoredDocuments, TextIds, n_documents
 from ..text.streams import Streams
 from ..text.text_streams import TextStreams
 from ..text.vocabulary import Vocabulary
+from .averaging import Averaging
+from .averaging_trainer import AveragingTrainer
 from .budget import Budget
 from .checkpoint_writer import CheckpointWriter
 from .exclusive import StopRequest
@@ -111,8 +113,7 @@ class TrainingRun:
             self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
             restore_position(streams, resumed.position)
         self._processes = processes
-        trainer = Trainer if processes is None else partial(JointTrainer, processes)
-        self._trainer = trainer(
+        self._trainer = self._trainer_class(resumed)(
             state,
             streams,
             self._step_settings,
@@ -137,7 +138,7 @@ class TrainingRun:
         self._every: int | None = None  # steps between two records
         if budget.seconds is None:
             n_steps = budget.n_steps or 0
-            self._every = max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1)
+            self._every = self._at_average(max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1))
         self._steps_per_poll = 1
         self._seconds_per_step = 0.0  # since the last poll; not known yet
         self._rate = settings.learning_rate  # of the last step
@@ -145,10 +146,26 @@ class TrainingRun:
         self._stopped = self._polled.stopped
         self._last_record: dict[str, Any] = state.history[-1] if state.history else {}
 
+    def _trainer_class(self, resumed: RunState | None) -> Callable[..., Trainer]:
+        """Return what makes the trainer: of one process, of several that sum gradients, or of several that average."""
+        averaging = Averaging.of(self._settings)
+        self._average_every = 1
+        if self._processes is None:
+            return Trainer
+        if averaging is None:
+            return partial(JointTrainer, self._processes)
+        self._average_every = averaging.every
+        velocity = None if resumed is None else resumed.velocity
+        return partial(AveragingTrainer, self._processes, averaging, self._first_step, velocity)
+
+    def _at_average(self, done: int) -> int:
+        """Return the first step from this one on, of the call, at which the processes have averaged."""
+        return -(-done // self._average_every) * self._average_every
+
     def _validation_of(self, ids: TextIds | None, streams: Streams) -> Validation | None:
         if ids is None:
             return None
-        return Validation(
+        validation = Validation(
             ids,
             self._budget,
             (streams.seq_length, streams.batch_size),
@@ -158,6 +175,9 @@ class TrainingRun:
             boundary=self.state.vocabulary.boundary,
             state=self._polled.validation,
         )
+        if validation.every_steps is not None:
+            validation.every_steps = self._at_average(validation.every_steps)
+        return validation
 
     def run(self) -> None:
         """Train to the end of the budget, or until patience, a callback or a stop request ends it.
@@ -304,6 +324,7 @@ class TrainingRun:
 
     def _run_state(self, outcome: str) -> RunState:
         checkpoints, block, cursor = self._checkpoints, self._trainer.block_start, self._trainer.cursor
+        velocity = self._trainer.velocity
         assert checkpoints is not None
         return RunState(
             outcome=outcome,
@@ -321,6 +342,7 @@ class TrainingRun:
             polled=self._polled,
             best=self._best if outcome == RUNNING else None,
             sample_weight=checkpoints.sample_weight,
+            velocity=None if velocity is None else velocity.copy(),
         )
 
     # ------------------------------------------------------------ steps and time
@@ -348,7 +370,10 @@ class TrainingRun:
             if every is not None:
                 n = min(n, every - done % every)
         to_checkpoint = self._checkpoints.writer.steps_left(done) if self._checkpoints else None
-        return int(n if to_checkpoint is None else min(n, to_checkpoint))
+        n = int(n if to_checkpoint is None else min(n, to_checkpoint))
+        if self._budget.seconds is None or self._seconds_per_step:  # until a step was timed, the time may be over soon
+            n = int(min(self._at_average(done + n) - done, left))
+        return n
 
     def _rates_of(self, done: int, n: int) -> NDArray[np.float64]:
         """Return the learning rates of n steps, before which the call has taken `done`."""

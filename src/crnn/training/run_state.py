@@ -78,6 +78,8 @@ class RunState:
         That with the lowest validation loss, if training went on since.
     sample_weight : array of float64, shape (n,), or None
         Of the documents' losses.
+    velocity : array of shape (layout.size,), or None
+        Of the outer step: see `averaging.outer_step`.
     """
 
     outcome: str
@@ -95,6 +97,7 @@ class RunState:
     polled: PollState
     best: ModelState | None = None
     sample_weight: Array | None = None
+    velocity: Array | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the arrays and the best model, as JSON can hold it."""
@@ -110,9 +113,8 @@ class RunState:
     def arrays(self) -> dict[str, Array]:
         """Return the arrays by name."""
         arrays = {f"position.{name}": array for name, array in position_parts(self.position)[1].items()}
-        if self.sample_weight is not None:
-            arrays["sample_weight"] = self.sample_weight
-        return arrays
+        own = {name: getattr(self, name) for name in _ARRAYS}
+        return arrays | {name: array for name, array in own.items() if array is not None}
 
     @classmethod
     def from_dict(
@@ -134,12 +136,12 @@ class RunState:
         InvalidInputError
             If they do not describe a run of training of this model.
         """
-        names = {field.name for field in fields(cls)} - {"sample_weight", "best"}
+        names = {field.name for field in fields(cls)} - {*_ARRAYS, "best"}
         known = isinstance(document, dict) and document.keys() == names
         _require(known, f"it must have just {', '.join(sorted(names))}")
         _require(document["outcome"] in (RUNNING, FINISHED, DIVERGED), "its outcome is unknown")
-        weights = arrays.get("sample_weight")
-        places = {name.removeprefix("position."): array for name, array in arrays.items() if name != "sample_weight"}
+        weights, velocity = map(arrays.get, _ARRAYS)
+        places = {name.removeprefix("position."): array for name, array in arrays.items() if name not in _ARRAYS}
         numbers = {name: _number(name, document[name], *limits) for name, limits in _NUMBERS.items()}
         run = cls(
             outcome=document["outcome"],
@@ -148,6 +150,7 @@ class RunState:
             polled=_poll_state(document["polled"]),
             best=best,
             sample_weight=None if weights is None else _checked_weights(weights),
+            velocity=None if velocity is None else _checked_velocity(velocity, state.params),
             **numbers,
         )
         run._check_order(state)
@@ -162,6 +165,7 @@ class RunState:
                  "its last poll is after its last step")  # fmt: skip
 
 
+_ARRAYS = ("sample_weight", "velocity")  # that a RunState may have
 # The numbers of a RunState: their types, None if it is allowed, and the smallest value.
 _NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "max_steps": ((int,), True, 0),
@@ -241,4 +245,10 @@ def _texts(document: Any) -> dict[str, Fingerprint]:
 def _checked_weights(array: Array) -> Array:
     fits = array.dtype == np.float64 and array.ndim == 1 and bool((np.isfinite(array) & (array >= 0)).all())
     _require(fits, "its sample_weight must be finite float64 numbers of at least 0")
+    return array
+
+
+def _checked_velocity(array: Array, params: Array) -> Array:
+    fits = (array.dtype, array.shape) == (params.dtype, params.shape) and bool(np.isfinite(array).all())
+    _require(fits, f"its velocity must be {len(params)} finite numbers of type {params.dtype}")
     return array

@@ -37,15 +37,19 @@ class Shard:
     streams : range
     dropout : bool
         Whether there is dropout, which needs more room.
+    first_row : int, default=0
+        The stream in the first row of a block.
     """
 
     h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
     c: Array  # the same of an LSTM's cells; empty for other cells
 
-    def __init__(self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool) -> None:
+    def __init__(
+        self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool, first_row: int = 0
+    ) -> None:
         T, B = seq_length, len(streams)
         self.streams = streams
-        self.first_stream = streams.start
+        self.first_stream = streams.start - first_row
         self.gradient = layout.zeros()
         for name, shape in core.workspace(network, T, B, dropout).items():
             setattr(self, name, aligned_zeros(shape, layout.dtype))
@@ -76,9 +80,9 @@ class Team:
         Called by the first thread after each step with the flat gradient of all shards, to add up those of several
         processes in place. Behind the gradient stand a flag for each symbol that occurred, the sum of the losses, and
         how many streams there were: these are to be added up likewise.
-    n_streams : int, optional
-        Streams over which losses and gradients are averaged; more than those of the shards if other processes have the
-        rest. The rows of a block are all of these.
+    rows : range, optional
+        Streams of a block that the kernel sees, over which losses and gradients are averaged; more than those of the
+        shards if other processes have the rest. By default those of the shards.
 
     Attributes
     ----------
@@ -94,12 +98,13 @@ class Team:
         parts: Sequence[range],
         dropout: bool,
         reduce: Callable[[Array], None] | None = None,
-        n_streams: int | None = None,
+        rows: range | None = None,
     ) -> None:
         self._layout, self._seq_length = layout, seq_length
-        self.shards = [Shard(network, layout, seq_length, part, dropout) for part in parts]
+        self.rows = range(parts[0].start, parts[-1].stop) if rows is None else rows
+        self.n_streams = len(self.rows)
+        self.shards = [Shard(network, layout, seq_length, part, dropout, self.rows.start) for part in parts]
         self.reduce = reduce
-        self.n_streams = sum(map(len, parts)) if n_streams is None else n_streams
         if reduce:
             self.shards[0].gradient = aligned_zeros(core.reduced_size(network), layout.dtype)
         self.losses, self.squares = np.zeros(len(parts)), np.zeros(core.squares_size(network))

@@ -72,8 +72,11 @@ class Trainer:
     reduce : callable, optional
         Adds up the gradients of several processes: see `Team`.
     own_streams : callable, optional
-        From B to the streams that this process reads of those that all processes read together.
+        From B to the streams that this process reads of those that all processes read together. Losses and gradients
+        are averaged over all of them with `reduce`, otherwise over its own.
     """
+
+    velocity: Array | None = None  # of processes that average by an outer step
 
     def __init__(
         self,
@@ -104,14 +107,16 @@ class Trainer:
         self.settings = settings
         T, B = streams.seq_length, streams.batch_size
         own = range(B) if own_streams is None else own_streams(B)
+        rows = range(B) if reduce else own
         parts = shard_ranges(layout, streams, own) if n_shards is None else cut(own, n_shards)
         self._many = T * min(map(len, parts)) >= core.MANY_ROWS
         self._boundary = boundary
         self.arrangement = self._arrange(n_threads, len(parts))
         self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
         self._n_threads = self._most_threads = self.arrangement.n_threads
+        self._one_row = len(rows) == 1
         self.network = self._network()
-        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, reduce, n_streams=B)
+        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, reduce, rows)
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
         self._stored_step = state.n_steps
@@ -154,7 +159,7 @@ class Trainer:
         """Return the network with weights packed for the groups that the threads form."""
         return core.Network(
             self.layout,
-            one_row=self.streams.batch_size == 1,
+            one_row=self._one_row,
             many=self._many,
             training=True,
             boundary=self._boundary,
@@ -315,7 +320,7 @@ class Trainer:
                 list(self.optimizer_state),
                 self.team,
                 rank,
-                self._block.ids,
+                self._block.ids[self.team.rows.start : self.team.rows.stop],
                 self._block.starts_epoch and self.cursor.position == 0,
                 self.cursor,
                 rates,

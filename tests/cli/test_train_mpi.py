@@ -1,0 +1,93 @@
+"""The command ``mpiexec -n 2 crnn train``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from command_line import POSIX
+from mpi_processes import TRAINING, mpi, needs_mpi, start
+
+from crnn import CharRNN
+
+pytestmark = needs_mpi
+
+TEXT = "to be or not to be, that is the question: whether it is nobler " * 9
+OPTIONS = ["--hidden-size", "11", "--batch-size", "5", "--seq-length", "7", "--seed", "3", "-q"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "text.txt").write_text(TEXT)
+    return tmp_path
+
+
+def train(n, folder, *options):
+    files = [folder / "text.txt", "-o", folder / "new.crnn"]
+    return mpi(n, "-m", "crnn", "train", *files, *OPTIONS, *options, timeout=100)
+
+
+@pytest.mark.parametrize("n", [2, pytest.param(4, marks=pytest.mark.slow)])  # four are more than many machines' cores
+def test_processes_train_a_new_model_and_go_on_with_it(folder, n):
+    done = train(n, folder, "--max-steps", "13", "--dtype", "float64", "--cell", "gru")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    parameters = {"hidden_size": 11, "batch_size": 5, "seq_length": 7, "random_state": 3, "cell": "gru"}
+    alone = CharRNN(**parameters, max_steps=13, dtype="float64").fit(TEXT)
+    model = CharRNN.load(folder / "new.crnn")
+    np.testing.assert_allclose(model.params_["Whh_l0"], alone.params_["Whh_l0"], rtol=0, atol=1e-10)
+    if n > 2:
+        return
+    done = train(n, folder, "--from", folder / "new.crnn", "--max-steps", "8", "--average-every", "4")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert CharRNN.load(folder / "new.crnn").n_steps_ == 21
+
+
+def test_an_error_of_one_process_is_told_once_and_ends_all(folder):
+    (folder / "text.txt").write_bytes(b"\xff")
+    done = train(2, folder, "--max-steps", "13")
+    assert done.returncode != 0
+    assert "is not UTF-8" in done.stderr
+
+
+def test_what_several_processes_cannot_do_is_refused(folder):
+    done = train(2, folder, "--time", "3s")
+    assert done.returncode != 0
+    assert "argument --time: not with several processes" in done.stderr
+
+
+@POSIX
+def test_a_process_that_dies_leaves_the_last_checkpoint(folder):
+    done = mpi(2, TRAINING, "none", "command", int(signal.SIGKILL), folder, timeout=60)
+    assert done.returncode != 0
+    assert "signal 9" in done.stderr
+    assert not (folder / "new.crnn").exists()
+    assert CharRNN.load(folder / "new.crnn.checkpoint").n_steps_ > 0
+
+
+@POSIX
+def test_ctrl_c_of_one_process_ends_all(folder):
+    done = mpi(2, TRAINING, "none", "command", int(signal.SIGINT), folder, timeout=60)
+    assert "saving the model as it was after step" in done.stderr
+    assert done.stderr.count("stopped by") == 1
+    stopped = CharRNN.load(folder / "new.crnn").n_steps_
+    assert stopped > 0
+
+
+@POSIX
+def test_ctrl_c_once_saves_and_resume_finishes(folder):
+    checkpoint = folder / "new.crnn.checkpoint"
+    options = ["--max-steps", "20000", "--checkpoint-every", "20", "--average-every", "4"]
+    command = ["-m", "crnn", "train", folder / "text.txt", "-o", folder / "new.crnn", *OPTIONS, *options]
+    process = start(2, *command)
+    while not checkpoint.exists():
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert 0 < CharRNN.load(folder / "new.crnn").n_steps_ == CharRNN.load(checkpoint).n_steps_ < 20000
+    done = mpi(2, *command, "--resume")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert CharRNN.load(folder / "new.crnn").n_steps_ == 20000

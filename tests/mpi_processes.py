@@ -1,0 +1,52 @@
+"""How the tests run several processes that MPI connects."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# The MPI of the environment that runs the tests, which may be a wheel, comes before that of the system.
+MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+SETTINGS = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "PRTE_MCA_rmaps_default_mapping_policy":
+    ":oversubscribe", "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
+    "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([p for p in sys.path if p]),
+}  # fmt: skip
+TRAINING = Path(__file__).parent / "training" / "joint_training.py"  # a program
+
+needs_mpi = pytest.mark.skipif(
+    MPIEXEC is None or importlib.util.find_spec("mpi4py") is None, reason="needs mpi4py and mpiexec"
+)
+
+
+def mpi(n, *command, timeout=120):
+    """Run a Python program as so many processes, more than there may be cores, on either kind of MPI."""
+    process = start(n, *command)
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"it has not ended: {process.communicate()}") from None
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def start(n, *command):
+    """Start what `mpi` runs."""
+    return subprocess.Popen(
+        [MPIEXEC, "-n", str(n), sys.executable, *map(str, command)],
+        env=os.environ | SETTINGS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def joint_training():
+    """Return the program that trains as one of several processes, as a module."""
+    spec = importlib.util.spec_from_file_location("joint_training", TRAINING)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
