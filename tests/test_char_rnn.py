@@ -612,7 +612,11 @@ def test_divergence_at_the_first_loss():
 
 
 def test_violent_rate_stays_finite():
-    model = CharRNN(64, learning_rate=10.0, max_steps=500, random_state=0).fit(TEXT)
+    model = CharRNN(64, learning_rate=10.0, max_steps=500, random_state=0)
+    try:
+        model.fit(TEXT)
+    except DivergenceError as error:
+        assert error.kind == "ruin"  # of finite numbers: how high the loss is in the end is a matter of rounding
     assert all(np.isfinite(array).all() for array in model.params_.values())
     assert math.isfinite(model.smooth_loss_)
 
