@@ -535,26 +535,31 @@ def with_lengths(*lengths):
     return [(*size, n) for size, n in zip(INFERRED, itertools.cycle(lengths))]
 
 
+@functools.cache
+def a_text(name, cell, V, H, B, n):
+    """Return a network, its states, symbols, and the twin's log-probabilities and last states: one for all sets."""
+    layout, params, p, before = a_network(np.dtype(name), V, H, B, cell)
+    x = symbols(V, n * B, np.int32).reshape(n, B)
+    return layout, params, before, x, *reference.log_probabilities(p, cell, x, in_twin(before))
+
+
 @pytest.mark.parametrize(("V", "H", "B", "n"), with_lengths(67, 5))
 @pytest.mark.parametrize("cell", CELLS)
 def test_feed_is_its_twin(kernels, dtype, cell, V, H, B, n):
-    layout, params, p, before = a_network(dtype, V, H, B, cell)
-    x = symbols(V, n * B, np.int32).reshape(n, B)
+    layout, params, before, x, _, last = a_text(dtype.name, cell, V, H, B, n)
     state = copied(before)
     pack(layout, params).feed(x, state)
-    states_are_close(state, reference.state_after(reference.forward(p, cell, x, in_twin(before))[0]), dtype)
+    states_are_close(state, last, dtype)
 
 
 @pytest.mark.parametrize(("V", "H", "B", "n"), with_lengths(523, 1))
 @pytest.mark.parametrize("cell", CELLS)
 def test_log_probabilities_are_their_twin(kernels, dtype, cell, V, H, B, n):
-    layout, params, p, before = a_network(dtype, V, H, B, cell)
-    x = symbols(V, n * B, np.int32).reshape(n, B)
+    layout, params, before, x, expected, last = a_text(dtype.name, cell, V, H, B, n)
     state = copied(before)
     log_p = pack(layout, params).log_probabilities(x, state)
     assert log_p.shape == (n, B)
     assert log_p.dtype == np.float64
-    expected, last = reference.log_probabilities(p, cell, x, in_twin(before))
     np.testing.assert_allclose(log_p, expected, rtol=tolerance(dtype), atol=tolerance(dtype))
     states_are_close(state, last, dtype)
 
