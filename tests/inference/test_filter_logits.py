@@ -58,7 +58,7 @@ shares = st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1))
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", _kernels.available())
 @given(row=rows, data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_filter_is_that_of_the_reference(name, dtype, row, data):
     y = np.array(row) / 4  # a grid: there are equals, and what is not equal differs by more than rounding does
     V = len(y)

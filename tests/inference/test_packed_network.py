@@ -53,8 +53,8 @@ def same_states(a, b):
     return all(same_bits(*pair) for pair in zip(a, b, strict=True))
 
 
-PARTS = [slice(0, n) for n in range(1, B)] + [slice(n, B) for n in range(1, B)]
-PARTS += [slice(i, i + 1) for i in range(1, B - 1)] + [slice(3, 5), slice(2, 15), slice(0, B, 2)]
+PARTS = [slice(0, n) for n in range(1, B)] + [slice(n, B) for n in (1, 2, 5, 11, B - 1)]
+PARTS += [slice(i, i + 1) for i in (1, 4, 9)] + [slice(3, 5), slice(2, 15), slice(0, B, 2)]
 
 
 # Every cell with every size and entry point, with one layer and two in turns; of coupled gates, which have the products
@@ -213,7 +213,7 @@ def large():
     [
         lambda model, text: model.score(text),
         lambda model, text: model.score(text * 40, exact=False),
-        lambda model, text: model.score_samples([text] * 150),
+        lambda model, text: model.score_samples([text[:40]] * 150),
         lambda model, text: model.rank(text),
         lambda model, text: model.sample(1, num_samples=1500, repetition_penalty=1.5, random_state=0),
     ],

@@ -1,5 +1,7 @@
 """Thread groups: threads that share streams, each with units of its own."""
 
+import itertools
+
 import numpy as np
 import pytest
 from examples import Run, memory, network, states, symbols
@@ -28,21 +30,21 @@ KINDS = [
     (2, 0.3, None, *BLOCKS[1]),
     (2, 0.3, 2, *BLOCKS[0]),
 ]
-
-
-# To a group coupled gates are like an LSTM's: one of them is enough.
+# Every cell with each of them, and two of the groups in turns. To a group coupled gates are like an LSTM's: one is enough.
 CELLS_AND_KINDS = [(cell, *kind) for cell in CELLS for kind in (KINDS[3:4] if cell == "cifg" else KINDS)]
+CASES = [(*case, groups) for case, groups in zip(CELLS_AND_KINDS, itertools.cycle(itertools.combinations(GROUPS, 2)))]
 
 
-@pytest.mark.parametrize(("cell", "num_layers", "dropout", "boundary", "B", "T"), CELLS_AND_KINDS)
-def test_a_group_gives_the_bits_of_one_thread(kernels, dtype, cell, num_layers, dropout, boundary, B, T):
+@pytest.mark.parametrize(("cell", "num_layers", "dropout", "boundary", "B", "T", "groups"), CASES)
+def test_a_group_gives_the_bits_of_one_thread(kernels, dtype, cell, num_layers, dropout, boundary, B, T, groups):
     arguments = start(dtype, B, T, cell=cell, num_layers=num_layers)
     options = {"T": T, "dropout": dropout, "dropout_seed": 3, "boundary": boundary, "learning_rate": 0.01}
     options["weight_dropout"], options["state_reset"] = dropout / 2, dropout
-    alone_with = {n: Run(*arguments, n_threads=1, n_shards=n, **options).steps(3) for n in (1, 2)}
-    for n_threads, size in GROUPS:
+    shards = {n_threads // size for n_threads, size in groups}
+    alone_with = {n: Run(*arguments, n_threads=1, n_shards=n, **options).steps(2) for n in shards}
+    for n_threads, size in groups:
         alone = alone_with[n_threads // size]
-        shared = Run(*arguments, n_threads=n_threads, n_shards=n_threads // size, **options).steps(3)
+        shared = Run(*arguments, n_threads=n_threads, n_shards=n_threads // size, **options).steps(2)
         assert shared.trainer.arrangement == (n_threads, size)
         assert shared.bits() == alone.bits()
 

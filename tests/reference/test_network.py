@@ -155,8 +155,9 @@ def test_gradients_are_those_of_central_differences(chunk, dropout):
     masks = masks_for(layout) if dropout else None
     _, d, _ = reference.loss_and_gradients(layout.tensors(flat), layout.cell, x, targets, state, masks)
     places = layout.tensors(np.arange(layout.size))
+    every = 3 if dropout else 1  # element: dropout adds factors, and no index
     for gradient, at in zip(d, places, strict=True):
-        for analytic, i in zip(gradient.ravel(), at.ravel(), strict=True):
+        for analytic, i in zip(gradient.ravel()[::every], at.ravel()[::every], strict=True):
 
             def loss(step, i=i):
                 moved = flat.copy()

@@ -8,7 +8,7 @@ from crnn.reference.network import log_softmax, sigmoid
 from crnn.reference.text_gradient import text_gradient
 
 V, H, L = 5, 3, 2
-IDS = np.array([0, 3, 2, 1, 3, 0, 2])
+IDS = np.array([0, 3, 2, 1, 3])
 
 
 def loss_with_moves(p, cell, ids, at, boundary, moves):
@@ -61,8 +61,7 @@ def central_differences(loss, array, e=1e-3):
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-@pytest.mark.parametrize("boundary", [None, 4])
-@pytest.mark.parametrize("at", [None, 0, 4])
+@pytest.mark.parametrize(("boundary", "at"), [(None, None), (4, None), (4, 0), (None, 3)])
 def test_gradients_are_central_differences(cell, boundary, at):
     layout, flat = network(V, H, cell=cell, num_layers=L)
     p = layout.tensors(flat)
