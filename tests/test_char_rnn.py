@@ -613,10 +613,12 @@ def test_divergence_at_the_first_loss():
 
 def test_violent_rate_stays_finite():
     model = CharRNN(64, learning_rate=10.0, max_steps=500, random_state=0)
+    kinds = []
     try:
         model.fit(TEXT)
     except DivergenceError as error:
-        assert error.kind == "ruin"  # of finite numbers: how high the loss is in the end is a matter of rounding
+        kinds.append(error.kind)
+    assert kinds in ([], ["ruin"])  # of finite numbers: how high the loss is in the end is a matter of rounding
     assert all(np.isfinite(array).all() for array in model.params_.values())
     assert math.isfinite(model.smooth_loss_)
 
@@ -678,9 +680,8 @@ def run(program, timeout):
     ).stdout
 
 
-@pytest.mark.parametrize("where", ["before", "after"])
-@pytest.mark.parametrize("epochs", [1, 1.5])
-def test_ctrl_c_while_threads_wait_for_one_another(where, epochs):
+def test_ctrl_c_while_threads_wait_for_one_another():
+    cases = [("before", 1), ("before", 1.5), ("after", 1), ("after", 1.5)]
     program = f"""
         from crnn import CharRNN
         from crnn.training import trainer
@@ -694,24 +695,25 @@ def test_ctrl_c_while_threads_wait_for_one_another(where, epochs):
 
         class Interrupted(trainer.Trainer):
             def _train(self, rank, *rest):
-                come = rank or self.cursor.n_steps < {epochs} * self.streams.steps_per_epoch
-                if come or {where!r} == "after":
+                come = rank or self.cursor.n_steps < epochs * self.streams.steps_per_epoch
+                if come or where == "after":
                     super()._train(rank, *rest)
                 if not come:
                     raise KeyboardInterrupt
 
         training.POLL_SECONDS = 0.0
-        training.Trainer = Interrupted
-        interrupted = model(10**9)
-        try:
-            interrupted.fit({TEXT!r})
-        except KeyboardInterrupt:
-            training.Trainer = trainer.Trainer
-            print(learned(interrupted) == learned(model(interrupted.n_steps_).fit({TEXT!r})), interrupted.n_steps_)
+        for where, epochs in {cases}:
+            training.Trainer = Interrupted
+            interrupted = model(10**9)
+            try:
+                interrupted.fit({TEXT!r})
+            except KeyboardInterrupt:
+                training.Trainer = trainer.Trainer
+                print(learned(interrupted) == learned(model(interrupted.n_steps_).fit({TEXT!r})), interrupted.n_steps_)
     """
     steps_per_epoch = -(-((len(TEXT) - 1) // 16 - 5) // 5)
-    steps = math.ceil(epochs * steps_per_epoch) + (where == "after")
-    assert run(program, timeout=20) == f"True {steps}\n"
+    steps = [math.ceil(epochs * steps_per_epoch) + (where == "after") for where, epochs in cases]
+    assert run(program, timeout=20) == "".join(f"True {n}\n" for n in steps)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes as POSIX has them")

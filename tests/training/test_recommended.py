@@ -122,7 +122,10 @@ def test_what_is_recommended_can_be_fitted(cell, capsys):
     model = CharRNN.recommended(TEXT, 0.2, cell=cell, n_threads=1)
     assert cell in capsys.readouterr().err
     assert model.set_params(random_state=0).fit(TEXT).n_steps_ > 0
-    assert CharRNN.recommended(TEXT, 0.2, cell=cell, verbose=0).cell == cell
+
+
+def test_the_choice_is_told_unless_quiet(capsys):
+    assert CharRNN.recommended(TEXT, 0.2, cell="gru", verbose=0).cell == "gru"
     assert capsys.readouterr().err == ""
 
 
