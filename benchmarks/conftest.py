@@ -9,13 +9,14 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import peers
+from crnn.cores import usable_cores
 
 TRAINERS = ("crnn", "numpy", "torch", "jax", "jax-by-hand")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """No processes beside each other: they would time one another."""
-    return 0
+    """No processes beside each other: they would time one another. Two where nothing is timed."""
+    return 2 if config.getoption("benchmark_disable") and usable_cores() > 1 else 0
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # pictures of the tests, doctests an
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Two processes share a folder of tests, whose tests have threads of their own; a few files need no second one."""
-    whole_folders = all(os.path.isdir(argument) for argument in config.args)
+    """Two processes share folders of tests, whose tests have threads of their own; a few files need no second one."""
+    whole_folders = any(os.path.isdir(argument) for argument in config.args)
     return 2 if whole_folders and usable_cores() > 1 else 0
 
 
