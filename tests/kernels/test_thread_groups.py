@@ -30,7 +30,7 @@ KINDS = [
     (2, 0.3, None, *BLOCKS[1]),
     (2, 0.3, 2, *BLOCKS[0]),
 ]
-# Every cell with each of them, and two of the groups in turns. To a group coupled gates are like an LSTM's: one is enough.
+# Every cell with each of them, and two of the groups in turns. Coupled gates are like an LSTM's to a group: one kind.
 CELLS_AND_KINDS = [(cell, *kind) for cell in CELLS for kind in (KINDS[3:4] if cell == "cifg" else KINDS)]
 CASES = [(*case, groups) for case, groups in zip(CELLS_AND_KINDS, itertools.cycle(itertools.combinations(GROUPS, 2)))]
 
