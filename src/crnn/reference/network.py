@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..model.cells import CELLS
 from ..model.layout import LayerTensors, Tensors
 from .optimizers import update
+from .products import over_rows, product
 
 Array = NDArray[Any]
 State = tuple[Array, ...]
@@ -62,7 +63,7 @@ def rnn_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0:
     h = _chunk_of(h0, len(a))
     act = Activations(x, h, gates=h[1:], kept=kept)
     for t in range(len(a)):
-        h[t + 1] = np.tanh(a[t] + act.before(h, t) @ layer.Wh)
+        h[t + 1] = np.tanh(a[t] + product(act.before(h, t), layer.Wh))
     return act
 
 
@@ -73,7 +74,7 @@ def gru_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0:
     act = Activations(x, h, gates, hn=hn, kept=kept)
     for t in range(len(a)):
         h_prev = act.before(h, t)
-        q = h_prev @ layer.Wh
+        q = product(h_prev, layer.Wh)
         r, z = np.split(sigmoid(a[t, ..., : 2 * H] + q[..., : 2 * H]), 2, axis=-1)
         hn[t] = q[..., 2 * H :] + layer.bn
         n = np.tanh(a[t, ..., 2 * H :] + r * hn[t])
@@ -89,7 +90,7 @@ def lstm_forward(
     h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
     act = Activations(x, h, gates, c=c, kept=kept)
     for t in range(len(a)):
-        i, f, g, o = np.split(a[t] + act.before(h, t) @ layer.Wh, 4, axis=-1)
+        i, f, g, o = np.split(a[t] + product(act.before(h, t), layer.Wh), 4, axis=-1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
         c[t + 1] = f * act.before(c, t) + i * g
         h[t + 1] = o * np.tanh(c[t + 1])
@@ -151,10 +152,10 @@ def forward(
     below = x
     kept = None if boundary is None else (x < boundary)[..., None].astype(p.Wy.dtype)
     for k, layer in enumerate(p.layers):
-        a = (layer.Wx[below] if k == 0 else below @ layer.Wx) + layer.bh
+        a = (layer.Wx[below] if k == 0 else product(below, layer.Wx)) + layer.bh
         layers.append(FORWARD[cell](layer, below, a, kept, *(s[k] for s in state)))
         below = _dropped(layers[k].h[1:], masks, k)
-    return layers, below @ p.Wy + p.by
+    return layers, product(below, p.Wy) + p.by
 
 
 def state_after(layers: Sequence[Activations]) -> State:
@@ -216,7 +217,7 @@ def rnn_backward(
         dh_t = dh[t] + dh_later
         da[t] = (1 - act.h[t + 1] ** 2) * dh_t
         _keep(dstates, t, dh_t)
-        dh_later = act.passed(da[t] @ layer.Wh.T, t)
+        dh_later = act.passed(product(da[t], layer.Wh.T), t)
     return da, da
 
 
@@ -235,7 +236,7 @@ def gru_backward(
         da_r = r * (1 - r) * act.hn[t] * da_n
         da[t] = np.concatenate([da_r, da_z, da_n], axis=-1)
         dq[t] = np.concatenate([da_r, da_z, r * da_n], axis=-1)
-        dh_later = act.passed(z * dh_t + dq[t] @ layer.Wh.T, t)
+        dh_later = act.passed(z * dh_t + product(dq[t], layer.Wh.T), t)
         _keep(dstates, t, dh_t)
     return da, dq
 
@@ -255,7 +256,7 @@ def lstm_backward(
         da_i, da_f = i * (1 - i) * g * dc, f * (1 - f) * act.before(act.c, t) * dc
         da_g, da_o = (1 - g**2) * i * dc, o * (1 - o) * tanh_c * dh_t
         da[t] = np.concatenate([da_i, da_f, da_g, da_o], axis=-1)
-        dh_later, dc_later = act.passed(da[t] @ layer.Wh.T, t), act.passed(f * dc, t)
+        dh_later, dc_later = act.passed(product(da[t], layer.Wh.T), t), act.passed(f * dc, t)
         _keep(dstates, t, dh_t, dc)
     return da, da
 
@@ -301,9 +302,9 @@ def backward(
     If `dstates` is given, the gradients of each layer's states after each step, (T, B, H) each, are written to it.
     """
     outputs = _dropped(layers[-1].h[1:], masks, -1)
-    dWy, dby = _over_rows(outputs, dy), dy.sum(axis=(0, 1))
+    dWy, dby = over_rows(outputs, dy), dy.sum(axis=(0, 1))
     gradients: list[LayerTensors] = []
-    dh = dy @ p.Wy.T
+    dh = product(dy, p.Wy.T)
     for k in reversed(range(len(layers))):
         layer, act = p.layers[k], layers[k]
         da, dq = BACKWARD[cell](layer, act, _dropped(dh, masks, k), dstates[k] if dstates else None)
@@ -311,18 +312,13 @@ def backward(
             dWx = np.zeros_like(layer.Wx)
             np.add.at(dWx, act.x, da)
         else:
-            dWx = _over_rows(act.x, da)
-            dh = da @ layer.Wx.T
+            dWx = over_rows(act.x, da)
+            dh = product(da, layer.Wx.T)
         H = act.h.shape[-1]
         dbn = dq[..., -H:].sum(axis=(0, 1)) if CELLS[cell].separate_bias else None
-        dWh = _over_rows(act.before(act.h[:-1], slice(None)), dq)
+        dWh = over_rows(act.before(act.h[:-1], slice(None)), dq)
         gradients.insert(0, LayerTensors(dWx, dWh, da.sum(axis=(0, 1)), dbn))
     return Tensors(tuple(gradients), dWy, dby)
-
-
-def _over_rows(x: Array, dy: Array) -> Array:
-    """Return the gradient of W in y = x W: the sum of x' dy over time steps and streams."""
-    return np.asarray(np.einsum("tbi,tbj->ij", x, dy))
 
 
 def loss_and_gradients(
@@ -409,7 +405,7 @@ def log_probabilities(
     The first symbol of each stream is predicted from `state` alone.
     """
     layers, _ = forward(p, cell, ids, state, boundary=boundary)
-    log_p = log_softmax(layers[-1].h[:-1] @ p.Wy + p.by)
+    log_p = log_softmax(product(layers[-1].h[:-1], p.Wy) + p.by)
     return np.take_along_axis(log_p, ids[..., None].astype(np.intp), axis=-1)[..., 0], state_after(layers)
 
 
@@ -427,7 +423,7 @@ def sample(
     """Draw one symbol for each of the uniforms (n, B) and feed it back; return the symbols and the last state."""
     out = np.empty(uniforms.shape, np.intp)
     for i, row in enumerate(uniforms):
-        y = state[0][-1] @ p.Wy + p.by
+        y = product(state[0][-1], p.Wy) + p.by
         out[i] = [draw(y[b], u, temperature) for b, u in enumerate(row)]
         state = state_after(forward(p, cell, out[i : i + 1], state, boundary=boundary)[0])
     return out, state

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..model.layout import Tensors
 from . import network as reference
+from .products import product
 
 Array = NDArray[Any]
 
@@ -93,7 +94,7 @@ def sample(
     """
     out = np.empty(uniforms.shape, np.intp)
     for i, row in enumerate(uniforms):
-        y = state[0][-1] @ p.Wy + p.by
+        y = product(state[0][-1], p.Wy) + p.by
         out[i] = [draw(filtered(y[b], seen[b], **controls), u) for b, u in enumerate(row)]
         seen[np.arange(len(row)), out[i]] = True
         state = reference.state_after(reference.forward(p, cell, out[i : i + 1], state)[0])
