@@ -24,6 +24,11 @@ GCC_SETS = {
     "avx2": ["-mavx2", "-mfma"],
     "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"],
 }
+# These add instructions for bfloat16 alone, and have no other build.
+GCC_SETS["avx512_bf16"] = [*GCC_SETS["avx512"], "-mavx512bf16"]
+GCC_SETS["amx"] = [*GCC_SETS["avx512_bf16"], "-mamx-tile", "-mamx-bf16"]
+BFLOAT16_ONLY = ("avx512_bf16", "amx")
+DTYPES = {"float32": ["CRNN_SINGLE"], "float64": [], "bfloat16": ["CRNN_SINGLE", "CRNN_BFLOAT16"]}
 # Less inlining of what runs once: a tenth smaller, as fast. More copies of functions for a constant argument: a cell's
 # function for the width of most panels then takes three quarters of the instructions.
 OPTIMISE = ["-O3", "-fno-unswitch-loops", "-finline-limit=200", "--param=max-inline-insns-auto=15", "-g0"]
@@ -46,22 +51,30 @@ DIRECTIVES = {
 
 
 class Kernels(Extension):
-    """The kernels of one instruction set and number type, compiled from the C file that all of them share."""
+    """The kernels of one instruction set and number type, compiled from the C file that all of them share.
+
+    "bfloat16" is float32 with operands of products that are rounded to bfloat16.
+    """
 
     def __init__(self, instruction_set: str, dtype: str, sources: list[str]) -> None:
         super().__init__(f"crnn._kernels.{instruction_set}.{dtype}.kernels", sources, include_dirs=[FOLDER])
         self.instruction_set = instruction_set
-        self.define_macros = [("CRNN_SINGLE", "1")] if dtype == "float32" else []
+        self.define_macros = [(name, "1") for name in DTYPES[dtype]]
 
 
 def instruction_sets(plat_name: str, archflags: str = "") -> list[str]:
     """Return the instruction sets to build for a platform: what all of its processors share, and what some of them add.
 
     The platform is the one that the build is for, which in a cross build is not the machine's own. Apple's compiler can
-    build for two processors at once ("universal2"), and takes one set of flags for both.
+    build for two processors at once ("universal2"), and takes one set of flags for both. Microsoft's compiler has no
+    flags for bfloat16, and only Linux is asked for the registers of AMX.
     """
     named = re.findall(r"-arch\s+(\w+)", archflags) if plat_name.startswith("macosx") else []
-    return list(GCC_SETS) if all(re.search("x86_64|amd64", name) for name in named or [plat_name]) else ["baseline"]
+    if not all(re.search("x86_64|amd64", name) for name in named or [plat_name]):
+        return ["baseline"]
+    if plat_name.startswith("win"):
+        return list(MSVC_SETS)
+    return [name for name in GCC_SETS if name != "amx" or plat_name.startswith("linux")]
 
 
 class BuildExt(build_ext):
@@ -123,7 +136,8 @@ def extensions() -> list[Extension]:
     )
     core.define_macros = [("CRNN_ENTRY_POINTS", "1")]
     core.include_dirs = cpu.include_dirs = [FOLDER]
-    builds = [Kernels(name, dtype, kernels.sources) for name in GCC_SETS for dtype in ("float32", "float64")]
+    kinds = [(name, dtype) for name in GCC_SETS for dtype in DTYPES if dtype == "bfloat16" or name not in BFLOAT16_ONLY]
+    builds = [Kernels(name, dtype, kernels.sources) for name, dtype in kinds]
     headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).glob(pattern))
     for ext in (core, cpu, *builds):
         ext.depends = headers

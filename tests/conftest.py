@@ -35,6 +35,13 @@ def kernels(request):
         yield core
 
 
+@pytest.fixture(params=_kernels.available_for_bfloat16())
+def bfloat16_kernels(request):
+    """The same, also for the instruction sets that serve products in bfloat16 alone."""
+    with instruction_set(request.param):
+        yield core
+
+
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request):
     return np.dtype(request.param)

@@ -10,7 +10,8 @@ from source_tree import ROOT, needs_sources
 pytestmark = needs_sources
 pytest.importorskip("Cython", reason="setup.py needs it")
 
-ALL = ["baseline", "avx2", "avx512"]
+FLOATS = ["baseline", "avx2", "avx512"]
+ALL = [*FLOATS, "avx512_bf16", "amx"]  # the last two multiply bfloat16 alone
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +23,15 @@ def setup_script():
     ("platform", "archflags", "wanted"),
     [
         ("linux-x86_64", "", ALL),
-        ("win-amd64", "", ALL),
+        ("win-amd64", "", FLOATS),
         ("linux-aarch64", "", ["baseline"]),
         ("win-arm64", "", ["baseline"]),
         ("linux-ppc64le", "", ["baseline"]),
-        ("macosx-10.13-x86_64", "", ALL),
+        ("macosx-10.13-x86_64", "", ALL[:-1]),
         ("macosx-10.13-universal2", "", ["baseline"]),
-        ("macosx-10.13-universal2", "-arch x86_64", ALL),
+        ("macosx-10.13-universal2", "-arch x86_64", ALL[:-1]),
         ("macosx-10.13-universal2", "-arch arm64 -arch x86_64", ["baseline"]),
-        ("macosx-11.0-arm64", "-arch x86_64", ALL),
+        ("macosx-11.0-arm64", "-arch x86_64", ALL[:-1]),
         ("linux-x86_64", "-arch arm64", ALL),  # a variable of Apple's compiler alone
     ],
 )
@@ -43,10 +44,18 @@ def test_a_build_has_the_modules_of_its_platform(setup_script, monkeypatch, plat
     setuptools = pytest.importorskip("setuptools")
     monkeypatch.delenv("ARCHFLAGS", raising=False)
     kernels = setup_script["Kernels"]
-    modules = [kernels(name, dtype, []) for name in ALL for dtype in ("float32", "float64")]
+    modules = [kernels(name, dtype, []) for name in ALL for dtype in ("float32", "float64", "bfloat16")]
     modules.append(setuptools.Extension("crnn._kernels.core", []))
     command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": modules}))
     command.plat_name = platform
     command.ensure_finalized()
     names = {ext.name.split(".")[2] for ext in command.extensions}
-    assert names == {"core", "baseline"} | ({"avx2", "avx512"} if platform == "linux-x86_64" else set())
+    assert names == {"core", "baseline"} | (set(ALL) if platform == "linux-x86_64" else set())
+
+
+def test_an_instruction_set_for_bfloat16_alone_has_no_other_build(setup_script, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setitem(setup_script["extensions"].__globals__, "cythonize", lambda modules, **options: modules)
+    built = {ext.name.split(".", 2)[2] for ext in setup_script["extensions"]() if ext.name.endswith(".kernels")}
+    floats = {f"{name}.{dtype}.kernels" for name in FLOATS for dtype in ("float32", "float64")}
+    assert built == floats | {f"{name}.bfloat16.kernels" for name in ALL}

@@ -23,20 +23,22 @@ def wheel(tmp_path):
             "crnn/_kernels/core.cpython-311-x86_64-linux-gnu.so": 31,
             "crnn/_kernels/avx2/float32/kernels.cpython-311-x86_64-linux-gnu.so": 101,
             "crnn/_kernels/avx2/float64/kernels.cpython-311-x86_64-linux-gnu.so": 103,
+            "crnn/_kernels/avx2/bfloat16/kernels.cpython-311-x86_64-linux-gnu.so": 107,
         }.items():
             archive.writestr(name, bytes(size))
     return path
 
 
-def test_an_instruction_set_is_one_part_of_a_wheel(wheel):
-    assert tool("check_wheel").sizes(wheel) == {"avx2": 204, "core and cpu": 31, "Python": 18}
+def test_a_build_of_the_kernels_is_one_part_of_a_wheel(wheel):
+    parts = {"avx2/float32": 101, "avx2/float64": 103, "avx2/bfloat16": 107, "core and cpu": 31, "Python": 18}
+    assert tool("check_wheel").sizes(wheel) == parts
 
 
-@pytest.mark.parametrize(("limit", "message"), [("MAX_BYTES", "more than 203"), ("MAX_INSTRUCTION_SET_BYTES", "avx2")])
+@pytest.mark.parametrize(("limit", "message"), [("MAX_BYTES", "more than 106"), ("MAX_BUILD_BYTES", "avx2/bfloat16")])
 def test_a_wheel_or_a_part_too_large_is_a_fault(wheel, monkeypatch, limit, message):
     check_wheel = tool("check_wheel")
     assert check_wheel.fault(wheel) is None
-    monkeypatch.setattr(check_wheel, limit, 203)
+    monkeypatch.setattr(check_wheel, limit, 106)
     assert message in check_wheel.fault(wheel)
 
 

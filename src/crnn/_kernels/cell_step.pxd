@@ -6,7 +6,8 @@ the units that are `own`.
 """
 from .cells cimport cell_state_gradients, cell_units, cell_units_backward
 from .interface cimport Network, real
-from .panels cimport (Columns, Panel, multiply_panel, packed_elements, panel_among, panel_count, prefetch_columns)
+from .panels cimport (Columns, Panel, as_operand, depth_of, multiply_panel, operand_rows, packed_elements, panel_among,
+                      panel_count, prefetch_columns)
 
 ctypedef struct Step:  # of one layer: where its operands and results are; each row is of one stream
     Py_ssize_t B
@@ -23,11 +24,13 @@ ctypedef struct Step:  # of one layer: where its operands and results are; each 
     real* carry  # (B, H): what reaches a state past the products of the step after it
     real* kept_dh  # (B, H): room for the gradients of the states; NULL: they are not wanted
     real* kept_dc
+    real* room  # for an operand
 
 
 cdef inline void step_forward(const Network* net, const real* Wh_panels, const Step* s) noexcept nogil:
     """z[:, :G H] += h_prev @ Wh; then the cell         (B, G H) += (B, H) (H, G H)"""
-    cdef Py_ssize_t i, b, g, H = net.H, gate = packed_elements(net.units, H)
+    cdef Py_ssize_t i, b, g, H = net.H, gate = packed_elements(net.units, H), depth = depth_of(net.units)
+    cdef operand_rows h_prev = as_operand(s.B, net.units, s.h_prev, H, s.room)
     cdef const real* Wh
     cdef real* row
     cdef Panel panel
@@ -35,9 +38,9 @@ cdef inline void step_forward(const Network* net, const real* Wh_panels, const S
         panel = panel_among(s.own, net.max_vectors, i, s.back)
         for g in range(net.G):
             # The packed columns of a gate, (units, columns); the next ones are those of the next gate.
-            Wh = Wh_panels + g * gate + net.units * panel.start
-            multiply_panel(s.B, net.units, s.h_prev, H, Wh, panel.columns,
-                           Wh + gate if g + 1 < net.G else Wh_panels + net.units * panel.next,
+            Wh = Wh_panels + g * gate + depth * panel.start
+            multiply_panel(s.B, net.units, h_prev.first, h_prev.stride, Wh, panel.columns,
+                           Wh + gate if g + 1 < net.G else Wh_panels + depth * panel.next,
                            s.z + g * H + panel.start, net.ldg, s.descending)
         for b in range(s.B):
             row = s.z + b * net.ldg + panel.start
@@ -57,9 +60,12 @@ cdef inline void step_backward(const Network* net, const real* WhT_panels, const
     dh comes in as the gradient from above, `carry` as what reaches the state past the products of the step after; it
     leaves as that of the state before.
     """
-    cdef Py_ssize_t i, b, H = net.H, N = net.G * H, at
+    cdef Py_ssize_t i, b, H = net.H, N = net.G * H, depth = depth_of(N), at
     cdef const real* before = s.h_prev
+    cdef operand_rows dz_next
     cdef Panel panel
+    if s.dz_next != NULL:
+        dz_next = as_operand(s.B, N, s.dz_next, net.ldg, s.room)
     if net.has_c:
         before = s.c_prev
     elif net.z_in_h:
@@ -67,8 +73,8 @@ cdef inline void step_backward(const Network* net, const real* WhT_panels, const
     for i in range(panel_count(s.own.count, net.max_vectors)):
         panel = panel_among(s.own, net.max_vectors, i, s.back)
         if s.dz_next != NULL:
-            multiply_panel(s.B, N, s.dz_next, net.ldg, WhT_panels + N * panel.start, panel.columns,
-                           WhT_panels + N * panel.next, s.dh + panel.start, H, s.descending)
+            multiply_panel(s.B, N, dz_next.first, dz_next.stride, WhT_panels + depth * panel.start, panel.columns,
+                           WhT_panels + depth * panel.next, s.dh + panel.start, H, s.descending)
         for b in range(s.B):
             at = b * H + panel.start
             # What the time step before reads and writes.

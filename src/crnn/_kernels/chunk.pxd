@@ -44,7 +44,8 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
         part = own_share(&work.group, (last - first) * work.B)
         at = first * work.B + part.first
         # y = outputs @ Wy + by                          (rows, V) = (rows, H) (H, V)
-        decode(w, part.count, layer_output(net, work, net.L - 1, first) + part.first * net.H, work.y + at * V)
+        decode(w, part.count, layer_output(net, work, net.L - 1, first) + part.first * net.H, work.y + at * V,
+               work.scratch)
         softmax_loss(work.y + at * V, work.x + work.B + at, part.count, V, weight,
                      work.loss_weights + at if work.loss_weights != NULL else NULL, work.losses + at)
         first = last

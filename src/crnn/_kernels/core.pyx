@@ -2,7 +2,8 @@
 that needs no check; those of training, sampling and scoring run without the GIL.
 
 This module is compiled once. It calls the kernels through a table of C functions, of which each instruction set and
-number type has one (see `interface` and `kernels`). `use` chooses the tables; a Network keeps the one it was made with.
+number type has one (see `interface` and `kernels`); products of float32 numbers that are rounded to bfloat16 count as a
+number type. `use` chooses the tables; a Network keeps the one it was made with.
 Arrays of numbers are float32 or float64, C-contiguous; one of another type, order or shape is refused.
 
 The entry points stand in three files, which are included at the end: `training_entry.pxi`, `inference_entry.pxi` and
@@ -25,26 +26,30 @@ cdef extern from "denormals.h" nogil:
 
 # ------------------------------------------------------------------------------------------------- the tables
 
-cdef const Kernels* kernels_of[2]  # for float32, for float64
+cdef enum:
+    BFLOAT16 = 2  # in `kernels_of`
+
+cdef const Kernels* kernels_of[3]  # for float32, for float64, for float32 with operands rounded to bfloat16
 cdef Gemm blas[2]
 
 
-def use(float32, float64):
+def use(float32, float64, bfloat16):
     """Call the kernels of these modules from now on, one for each number type; networks keep those they have."""
     cdef int i
     cdef const Kernels* table
-    for i, module in enumerate((float32, float64)):
+    for i, module in enumerate((float32, float64, bfloat16)):
         table = <const Kernels*>PyCapsule_GetPointer(module.table, "crnn._kernels.Kernels")
-        if table.size != sizeof(Kernels) or table.itemsize != (sizeof(double) if i else sizeof(float)):
+        if (table.size != sizeof(Kernels) or table.itemsize != (sizeof(double) if i == 1 else sizeof(float))
+                or table.per_element != (2 if i == BFLOAT16 else 1)):
             raise ImportError(f"{module.__name__} is of another build than this module: build the package anew")
         kernels_of[i] = table
 
 
-cdef const Kernels* kernels_for(Py_ssize_t itemsize) except NULL:
-    """The kernels for numbers of `itemsize` bytes."""
-    if itemsize != <Py_ssize_t>sizeof(float) and itemsize != <Py_ssize_t>sizeof(double):
-        raise ValueError(f"numbers of {itemsize} bytes: 4 or 8 are wanted")
-    return kernels_of[itemsize == sizeof(double)]
+cdef const Kernels* kernels_for(Py_ssize_t itemsize, bint bfloat16=False) except NULL:
+    """The kernels for numbers of `itemsize` bytes, perhaps with operands of products that are rounded to bfloat16."""
+    if itemsize != <Py_ssize_t>sizeof(float) and (itemsize != <Py_ssize_t>sizeof(double) or bfloat16):
+        raise ValueError(f"numbers of {itemsize} bytes: 4 or 8 are wanted, and 4 for products in bfloat16")
+    return kernels_of[BFLOAT16 if bfloat16 else itemsize == sizeof(double)]
 
 
 cdef Gemm find_gemm(Py_ssize_t itemsize) except NULL:
@@ -127,13 +132,14 @@ cdef class Network:
     are packed.
     `boundary`: the symbol at which a stream starts from zeros, if there is one; so it does at each of the `labels`
     symbols that follow it. `group_size`: threads of a group that trains it, each on units of its own.
+    `bfloat16`: operands of products are rounded to bfloat16; all products then use packed weights.
     """
     cdef NetworkPlaces net
     cdef const Kernels* kernels
     cdef readonly Py_ssize_t itemsize
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
-                 units=None, symbols=None, boundary=None, int labels=0, int group_size=1):
+                 units=None, symbols=None, boundary=None, int labels=0, int group_size=1, bint bfloat16=False):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         kind = layout.kind
@@ -141,6 +147,8 @@ cdef class Network:
             raise ValueError(f"{layout.num_layers} layers: at most {MAX_LAYERS}")
         if group_size < 1 or group_size > 1 and not many:
             raise ValueError(f"a group of {group_size} threads: at least one, and with few rows only one")
+        if bfloat16 and not many:
+            raise ValueError("bfloat16: the BLAS does not round operands; pack all weights (many=True)")
         net.cell, net.z_in_h, net.has_c = kind.number, kind.saved_blocks == 0, "c" in kind.states
         net.split_gate = kind.gates - 1 if kind.separate_bias else -1
         net.G, net.Z = kind.gates, max(kind.saved_blocks, 1)
@@ -154,7 +162,7 @@ cdef class Network:
             raise ValueError(f"{units} of {net.H} units, {symbols} of {net.V} symbols, boundary {boundary}, "
                              f"{labels} labels: do not fit")
         self.itemsize = layout.dtype.itemsize
-        self.kernels = kernels_for(self.itemsize)
+        self.kernels = kernels_for(self.itemsize, bfloat16)
         net.gemm = NULL if many else find_gemm(self.itemsize)
         net.many, net.training, net.group_size = many, training, group_size
         per_layer = 4 if kind.separate_bias else 3

@@ -3,7 +3,12 @@
 cdef extern from "cpu_features.h":
     int instruction_set_level()
 
+cdef int found = instruction_set_level()
+
 
 def level() -> int:
-    """Return 2 for AVX-512, 1 for AVX2 with FMA, 0 for neither."""
-    return instruction_set_level()
+    """Return 4 for AMX, 3 for AVX-512 with BF16, 2 for AVX-512, 1 for AVX2 with FMA, 0 for none of them.
+
+    On Linux this asks the system for the registers of AMX, which it gives to a process once and for all.
+    """
+    return found

@@ -2,7 +2,7 @@
 #ifndef CRNN_CPU_FEATURES_H
 #define CRNN_CPU_FEATURES_H
 
-/* Both instruction sets' builds exist only where the build asked for them (x86-64). */
+/* The builds for other instruction sets than the baseline exist only where the build asked for them (x86-64). */
 #if defined(__x86_64__) || defined(_M_X64)
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -23,7 +23,32 @@ static unsigned long long saved_state(void) {
 
 enum { EAX, EBX, ECX, EDX };
 
-/* 0: baseline; 1: AVX2, FMA; 2: AVX-512 F, DQ, BW, VL as well. */
+/* Whether the system lets this process use the tiles of AMX: their 8 KB count as large, and Linux wants to be asked. */
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+static int tiles_allowed(void) {
+    enum { REQUEST_STATE = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM, XTILEDATA */
+    return syscall(SYS_arch_prctl, REQUEST_STATE, TILE_DATA) == 0;
+}
+#else
+static int tiles_allowed(void) { return 0; } /* not tried: there is no such build */
+#endif
+
+/* 3: AVX-512 BF16; 4: AMX for bfloat16 as well; otherwise 2. `r` is leaf 7 of the processor's features. */
+static int bfloat16_level(const unsigned r[4], unsigned long long state) {
+    unsigned more[4];
+    if (r[EAX] < 1)
+        return 2;
+    cpuid(7, 1, more);
+    if (!(more[EAX] >> 5 & 1)) /* AVX512_BF16 */
+        return 2;
+    if (!(r[EDX] >> 22 & 1) || !(r[EDX] >> 24 & 1) || (state >> 17 & 3) != 3) /* AMX-BF16, AMX-TILE; tiles saved */
+        return 3;
+    return tiles_allowed() ? 4 : 3;
+}
+
+/* 0: baseline; 1: AVX2, FMA; 2: AVX-512 F, DQ, BW, VL as well; above that as `bfloat16_level` says. */
 static int instruction_set_level(void) {
     unsigned r[4];
     unsigned long long state;
@@ -38,7 +63,7 @@ static int instruction_set_level(void) {
     if (!(r[EBX] >> 5 & 1) || (state & 0x06) != 0x06) /* AVX2; XMM and YMM saved */
         return 0;
     if ((r[EBX] >> 16 & 1) && (r[EBX] >> 17 & 1) && (r[EBX] >> 30 & 1) && (r[EBX] >> 31 & 1) && (state & 0xe6) == 0xe6)
-        return 2;
+        return bfloat16_level(r, state);
     return 1;
 }
 

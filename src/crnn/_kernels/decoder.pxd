@@ -1,24 +1,29 @@
 """The decoder, from the top layer's outputs to logits: y = h Wy + by, and the way back."""
 from .blas cimport add_product
 from .interface cimport Network, Weights, Workspace, real
-from .panels cimport Columns, multiply_panels
+from .panels cimport Columns, as_operand, depth_of, multiply_panels, operand_rows
 from .row_products cimport add_column_sums, add_weight_gradient, multiply_rows_back, set_rows
 from .tail_columns cimport add_transposed_tail, multiply_tail
 from .thread_group cimport own_columns
 
 
-cdef inline void decode(const Weights* w, Py_ssize_t rows, const real* h, real* y, bint back=False) noexcept nogil:
-    """y = h @ Wy + by                                 (rows, V) = (rows, H) (H, V); `back`: from the last panel on"""
+cdef inline void decode(const Weights* w, Py_ssize_t rows, const real* h, real* y, real* room,
+                        bint back=False) noexcept nogil:
+    """y = h @ Wy + by                                 (rows, V) = (rows, H) (H, V); `back`: from the last panel on
+
+    `room` is for an operand.
+    """
     cdef const Network* net = w.net
     cdef Py_ssize_t H = net.H, V = net.V
+    cdef operand_rows a = as_operand(rows, H, h, H, room)
     set_rows(w.p + net.by, rows, V, y, V)
     if net.gemm == NULL:
-        multiply_panels(rows, net.units, net.symbols_in_panels, h, H, w.panels + net.Wy_panels, net.max_row_vectors,
-                        y, V, back)
+        multiply_panels(rows, net.units, net.symbols_in_panels, a.first, a.stride, w.panels + net.Wy_panels,
+                        net.max_row_vectors, y, V, back)
     else:
         add_product(net.gemm, rows, net.symbols_in_panels, net.units, h, H, w.p + net.Wy, V, y, V)
     # Padding of the units, where there is any, is zeros in h and in the packed columns.
-    multiply_tail(rows, H, h, H, w.panels + net.Wy_tail, net.symbols_tail, y + net.symbols_in_panels, V)
+    multiply_tail(rows, H, a.first, a.stride, w.panels + net.Wy_tail, net.symbols_tail, y + net.symbols_in_panels, V)
 
 
 cdef inline void decode_back(const Weights* w, const Workspace* work, Py_ssize_t rows, const real* h, const real* dy,
@@ -34,5 +39,5 @@ cdef inline void decode_back(const Weights* w, const Workspace* work, Py_ssize_t
     # dby += dy.sum(axis=0)                            (V,) += (rows, V)
     add_column_sums(dy + symbols.first, rows, symbols.count, V, work.d + net.by + symbols.first)
     # dh = dy @ Wy.T                                   (rows, H) = (rows, V) (H, V)'
-    multiply_rows_back(work, rows, V, own.count, dy, V, w.panels + net.WyT_panels + V * own.first,
+    multiply_rows_back(work, rows, V, own.count, dy, V, w.panels + net.WyT_panels + depth_of(V) * own.first,
                        net.max_row_vectors, dh + own.first, H)

@@ -9,23 +9,25 @@ from .cells cimport cell_units
 from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport set_biases
 from .network cimport input_block
-from .panels cimport MAX_COLUMNS, Columns, multiply_panels, packed_elements
+from .panels cimport MAX_COLUMNS, Columns, as_operand, multiply_panels, operand_rows, packed_elements
 from .tail_columns cimport multiply_tail, tail_length
 from .workspace cimport layer_c, layer_h
 
 
-cdef inline void begin_step(const Weights* w, Py_ssize_t B, const real* h_prev, bint back, real* z) noexcept nogil:
-    """z = bh + h_prev @ Wh                            (B, G H) = (B, H) (H, G H)"""
+cdef inline void begin_step(const Weights* w, Py_ssize_t B, const real* h_prev, bint back, real* z,
+                            real* room) noexcept nogil:
+    """z = bh + h_prev @ Wh                            (B, G H) = (B, H) (H, G H); `room` is for an operand"""
     cdef const Network* net = w.net
     cdef Py_ssize_t g, H = net.H, ld = net.ldg, whole = net.units_in_panels
     cdef const real* Wh = w.panels + net.layer[0].Wh_panels
     cdef const real* tail = w.panels + net.Wh_tail
+    cdef operand_rows h = as_operand(B, H, h_prev, H, room)
     set_biases(net, w.p, 0, Columns(0, H), B, z)
     for g in range(net.G):
-        multiply_panels(B, net.units, whole, h_prev, H, Wh + g * packed_elements(net.units, H), net.max_vectors,
+        multiply_panels(B, net.units, whole, h.first, h.stride, Wh + g * packed_elements(net.units, H), net.max_vectors,
                         z + g * H, ld, back)
         # Padding of the units, where there is any, is zeros in h_prev and in the packed columns.
-        multiply_tail(B, H, h_prev, H, tail + g * net.units_tail * tail_length(H), net.units_tail,
+        multiply_tail(B, H, h.first, h.stride, tail + g * net.units_tail * tail_length(H), net.units_tail,
                       z + g * H + whole, ld)
 
 

@@ -42,13 +42,15 @@ def inference_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) ->
     """Shapes of the arrays that inference wants for B streams, T symbols at a time.
 
     h[:, 0] and c[:, 0] are the states. With a boundary the gates have one row more, the room for states that
-    `Workspace.cut` is.
+    `Workspace.cut` is; further rows are its `scratch`, where operands are rounded.
     """
     cdef NetworkPlaces* net = &network.net
+    cdef Py_ssize_t scratch = network.kernels.operand_elements(T * B, net.H), row = B * net.ldg
+    cdef Py_ssize_t more = (scratch + row - 1) // row if scratch else 0
     return {
         "h": (net.L, T + 1, B, net.H),
         "c": (net.L, T + 1 if net.has_c else 0, B, net.H),
-        "gates": (1, (0 if net.z_in_h else T) + (net.boundary >= 0), B, net.ldg),
+        "gates": (1, (0 if net.z_in_h else T) + (net.boundary >= 0) + more, B, net.ldg),
     }
 
 
@@ -69,7 +71,8 @@ cdef Weights inference_weights(tuple weights) except *:
 cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize_t B, tuple arrays) except *:
     """The workspace of B streams and T of n symbols at a time, after the check that the arrays are those of one."""
     cdef Workspace work
-    cdef Py_ssize_t size = network.itemsize, last
+    cdef Py_ssize_t size = network.itemsize, row = B * network.net.ldg * size
+    cdef Py_ssize_t used = 0 if network.net.z_in_h else T
     h, c, gates = arrays
     if B < 1 or T < 1 and n:
         raise ValueError(f"a workspace of size {T} x {B}: no symbol fits in")
@@ -81,10 +84,12 @@ cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ss
     if not network.net.many:
         raise ValueError("inference wants a network with all weights packed")
     work.gates_stride = 0  # one layer after the other uses the same
-    work.cut = NULL
-    if network.net.boundary >= 0:  # the last row of the gates
-        last = shapes["gates"][1] - 1
-        work.cut = <real*>(<char*>work.gates + last * B * network.net.ldg * size)
+    work.cut = work.scratch = NULL
+    if network.net.boundary >= 0:
+        work.cut = <real*>(<char*>work.gates + used * row)
+        used += 1
+    if used < shapes["gates"][1]:
+        work.scratch = <real*>(<char*>work.gates + used * row)
     return work
 
 
@@ -273,19 +278,25 @@ def filter_logits(y, double temperature, Controls controls not None):
     restore_denormals(mode)
 
 
-def logits(tuple weights not None, top, y):
-    """y = top @ Wy + by for states `top` (rows, H) of the last layer."""
+def logits(tuple weights not None, top, y, scratch):
+    """y = top @ Wy + by for states `top` (rows, H) of the last layer; `scratch`: see `logits_scratch`."""
     cdef Network network = network_of(weights)
     cdef Weights w = inference_weights(weights)
     cdef Py_ssize_t rows = numbers("units", top, 2, False).shape[0]
     cdef const real* h = address("units", top, network.itemsize, (rows, network.net.H), False)
     cdef real* out = address("logits", y, network.itemsize, (rows, network.net.V))
+    cdef real* room = address("scratch", scratch, network.itemsize, (logits_scratch(network, rows),))
     cdef float_mode mode
     if rows:
         with nogil:
             mode = flush_denormals()
-            network.kernels.logits(&w, rows, h, out)
+            network.kernels.logits(&w, rows, h, out, room)
             restore_denormals(mode)
+
+
+def logits_scratch(Network network not None, Py_ssize_t rows) -> int:
+    """Elements of the scratch of `logits`."""
+    return network.kernels.operand_elements(rows, network.net.H)
 
 
 def log_probabilities(tuple weights not None, const int[:, ::1] x not None, tuple work not None, y,

@@ -118,7 +118,7 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     real* kept_dh  # (L, T, B, H): room for the gradients of the loss by h and by c; NULL: they are not wanted
     real* kept_dc
     real* cut  # with a boundary: room for one step's states, and for training also for one step's dz; a thread's own
-    real* scratch  # a thread's own
+    real* scratch  # a thread's own, for the operands of products
     double* losses  # (T, B): the loss of each position
     unsigned char* occurs  # (V,): whether a symbol is among the chunk's inputs; a thread's own
     ThreadGroup group
@@ -239,12 +239,15 @@ ctypedef struct Strings:  # that are read side by side; see `strings`
 
 ctypedef struct Kernels:  # of one instruction set and number type
     size_t itemsize  # bytes of a number
+    int per_element  # numbers in an element of a packed operand: 2 where they are rounded to bfloat16
     size_t size  # of this structure, as a check that both sides agree
     void (*place_panels)(Network*, bint, bint) noexcept nogil
     Py_ssize_t (*packed_elements)(Py_ssize_t, Py_ssize_t) noexcept nogil
     void (*pack_matrix)(const real*, Py_ssize_t, Py_ssize_t, bint, bint, real*) noexcept nogil
     void (*pack_network)(const Weights*) noexcept nogil
-    void (*multiply)(Py_ssize_t, Py_ssize_t, Py_ssize_t, const real*, const real*, bint, real*, int) noexcept nogil
+    Py_ssize_t (*operand_elements)(Py_ssize_t, Py_ssize_t) noexcept nogil
+    void (*multiply)(Py_ssize_t, Py_ssize_t, Py_ssize_t, const real*, const real*, bint, real*, int,
+                     real*) noexcept nogil
     void (*exp)(real*, Py_ssize_t) noexcept nogil
     void (*tanh)(real*, Py_ssize_t) noexcept nogil
     void (*sigmoid)(real*, Py_ssize_t) noexcept nogil
@@ -261,6 +264,6 @@ ctypedef struct Kernels:  # of one instruction set and number type
     void (*sample)(const Weights*, Workspace*, const DrawSettings*, const double*, Py_ssize_t, int*) noexcept nogil
     void (*sample_texts)(const Weights*, Workspace*, const DrawSettings*, Texts*, Py_ssize_t) noexcept nogil
     void (*filter_logits)(real*, Py_ssize_t, Py_ssize_t, const DrawSettings*) noexcept nogil
-    void (*logits)(const Weights*, Py_ssize_t, const real*, real*) noexcept nogil
+    void (*logits)(const Weights*, Py_ssize_t, const real*, real*, real*) noexcept nogil
     void (*log_probabilities)(const Weights*, Workspace*, const int*, Py_ssize_t, double*) noexcept nogil
     bint (*log_likelihoods)(const Weights*, Workspace*, const Strings*, double*) noexcept nogil

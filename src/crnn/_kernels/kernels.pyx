@@ -18,10 +18,12 @@ from .inference_step cimport advance, prepare_draw, restore_states, swap_states
 from .interface cimport Dropout, Kernels, Network, DrawSettings, Strings, Texts, Training, Weights, Workspace, real
 from .layers cimport layers_forward
 from .network cimport pack_network, place_panels
-from .panels cimport Columns, multiply_panels, pack, pack_transposed, packed_elements, panel_vectors
+from .panels cimport (PER_ELEMENT, Columns, as_operand, multiply_panels, operand_elements, operand_rows, pack,
+                      pack_transposed, packed_elements, panel_vectors)
 from .sampler cimport block_count
 from .sampler cimport filter_logits as filter_row
 from .softmax cimport log_softmax_at
+from .step_poll cimport RELEASE_TILES
 from .strings cimport read_strings
 from .texts cimport draw_texts
 from .update cimport squares_size
@@ -51,12 +53,19 @@ cdef void pack_network_(const Weights* w) noexcept nogil:
     pack_network(w)
 
 
+cdef Py_ssize_t operand_elements_(Py_ssize_t rows, Py_ssize_t K) noexcept nogil:
+    return operand_elements(rows, K)
+
+
 cdef void multiply(Py_ssize_t M, Py_ssize_t K, Py_ssize_t N, const real* a, const real* panels, bint one_row, real* c,
-                   int times) noexcept nogil:
+                   int times, real* room) noexcept nogil:
     """c += a @ W                                      (M, N) += (M, K) (K, N), several times, as a recurrence does"""
     cdef int i
+    cdef operand_rows left
     for i in range(times):
-        multiply_panels(M, K, N, a, K, panels, panel_vectors(one_row), c, N, i & 1)
+        left = as_operand(M, K, a, K, room)
+        multiply_panels(M, K, N, left.first, left.stride, panels, panel_vectors(one_row), c, N, i & 1)
+    RELEASE_TILES()
 
 
 cdef void exp_array(real* x, Py_ssize_t n) noexcept nogil:
@@ -106,6 +115,7 @@ cdef Py_ssize_t sums_size(Py_ssize_t V) noexcept nogil:
 
 cdef void train(Training* run) noexcept nogil:
     training_loop.train(run)
+    RELEASE_TILES()
 
 
 cdef void feed(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) noexcept nogil:
@@ -116,6 +126,7 @@ cdef void feed(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) no
         layers_forward(w, work, x + i * work.B, 0, steps)
         carry_states(w.net, work, steps)
         i += steps
+    RELEASE_TILES()
 
 
 cdef void sample(const Weights* w, Workspace* work, const DrawSettings* settings, const double* uniforms, Py_ssize_t n,
@@ -131,11 +142,13 @@ cdef void sample(const Weights* w, Workspace* work, const DrawSettings* settings
         swap_states(work)
     if n & 1:
         restore_states(w, work)
+    RELEASE_TILES()
 
 
 cdef void sample_texts(const Weights* w, Workspace* work, const DrawSettings* settings, Texts* texts,
                        Py_ssize_t max_steps) noexcept nogil:
     draw_texts(w, work, settings, texts, max_steps)
+    RELEASE_TILES()
 
 
 cdef void filter_logits(real* y, Py_ssize_t B, Py_ssize_t V, const DrawSettings* settings) noexcept nogil:
@@ -145,8 +158,9 @@ cdef void filter_logits(real* y, Py_ssize_t B, Py_ssize_t V, const DrawSettings*
         filter_row(y + b * V, V, V, settings, settings.seen + b * V if settings.seen != NULL else NULL)
 
 
-cdef void logits(const Weights* w, Py_ssize_t rows, const real* top, real* y) noexcept nogil:
-    decode(w, rows, top, y)
+cdef void logits(const Weights* w, Py_ssize_t rows, const real* top, real* y, real* room) noexcept nogil:
+    decode(w, rows, top, y, room)
+    RELEASE_TILES()
 
 
 cdef void log_probabilities(const Weights* w, Workspace* work, const int* x, Py_ssize_t n, double* out) noexcept nogil:
@@ -155,20 +169,24 @@ cdef void log_probabilities(const Weights* w, Workspace* work, const int* x, Py_
     while i < n:
         steps = min(work.T, n - i)
         layers_forward(w, work, x + i * B, 0, steps)
-        decode(w, steps * B, layer_h(work, w.net.L - 1, 0), work.y)  # of h[:-1]
+        decode(w, steps * B, layer_h(work, w.net.L - 1, 0), work.y, work.scratch)  # of h[:-1]
         for t in range(steps * B):
             out[i * B + t] = log_softmax_at(work.y + t * V, V, x[i * B + t])
         carry_states(w.net, work, steps)
         i += steps
+    RELEASE_TILES()
 
 
 cdef bint log_likelihoods(const Weights* w, Workspace* work, const Strings* strings, double* out) noexcept nogil:
-    return read_strings(w, work, strings, out)
+    cdef bint known = read_strings(w, work, strings, out)
+    RELEASE_TILES()
+    return known
 
 
-kernels.itemsize, kernels.size = sizeof(real), sizeof(Kernels)
+kernels.itemsize, kernels.size, kernels.per_element = sizeof(real), sizeof(Kernels), PER_ELEMENT
 kernels.place_panels, kernels.packed_elements = place_panels_, packed_elements_
 kernels.pack_matrix, kernels.pack_network, kernels.multiply = pack_matrix, pack_network_, multiply
+kernels.operand_elements = operand_elements_
 kernels.exp, kernels.tanh, kernels.sigmoid, kernels.rsqrt = exp_array, tanh_array, sigmoid_array, rsqrt_array
 kernels.drop_outputs, kernels.drop_weights = drop_outputs, drop_weights
 kernels.size_workspace, kernels.scratch_elements, kernels.sums_size = size_workspace_, scratch_elements_, sums_size

@@ -3,7 +3,7 @@
 #ifndef CRNN_KNOWN_WIDTH_H
 #define CRNN_KNOWN_WIDTH_H
 
-#include "register_tile.h"
+#include "tiles.h"
 
 #define AT_KNOWN_WIDTH(function, n, H, before, gates, first, second) \
     do { \

@@ -6,7 +6,8 @@ from libc.string cimport memset
 from .blas cimport add_product
 from .interface cimport Network, Weights, Workspace, real
 from .network cimport input_block
-from .panels cimport Columns, Panel, multiply_panel, multiply_panels, packed_elements, panel_among, panel_count
+from .panels cimport (Columns, Panel, as_operand, depth_of, multiply_panel, multiply_panels, operand_elements,
+                      operand_rows, packed_elements, panel_among, panel_count)
 from .row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
 from .step_poll cimport unwanted
 from .thread_group cimport own_columns
@@ -52,7 +53,8 @@ cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize
     cdef const Network* net = w.net
     cdef Py_ssize_t g, H = net.H, gate = packed_elements(net.units, H)
     cdef const real* Wx = w.p + net.layer[l].Wx + own.first
-    cdef const real* panels = w.panels + net.layer[l].Wx_panels + net.units * own.first
+    cdef const real* panels = w.panels + net.layer[l].Wx_panels + depth_of(net.units) * own.first
+    cdef operand_rows a = as_operand(rows, net.units, below, H, work.scratch)
     cdef real* out
     set_biases(net, w.p, l, own, rows, z)
     for g in range(net.G):
@@ -60,7 +62,8 @@ cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize
             return
         out = z + input_block(net, g) * H + own.first
         if net.gemm == NULL:
-            multiply_panels(rows, net.units, own.count, below, H, panels + g * gate, net.max_row_vectors, out, net.ldg)
+            multiply_panels(rows, net.units, own.count, a.first, a.stride, panels + g * gate, net.max_row_vectors, out,
+                            net.ldg)
         else:
             add_product(net.gemm, rows, own.count, net.units, below, H, Wx + g * H, net.G * H, out, net.ldg)
 
@@ -116,7 +119,7 @@ cdef inline void project_input_back(const Weights* w, const Workspace* work, Py_
         add_column_sums(dz + own.first, rows, own.count, ld, dbh + split * H + own.first)
         multiply_split_back(net, work, own, rows, dz - N, WxT, dbelow)
     else:
-        multiply_rows_back(work, rows, N, own.count, dz, ld, WxT + N * own.first, net.max_row_vectors,
+        multiply_rows_back(work, rows, N, own.count, dz, ld, WxT + depth_of(N) * own.first, net.max_row_vectors,
                            dbelow + own.first, H)
 
 
@@ -124,9 +127,12 @@ cdef inline void multiply_split_back(const Network* net, const Workspace* work, 
                                      const real* dz, const real* WxT, real* dbelow) noexcept nogil:
     """dbelow = dz[:, gates before the split one] @ Wx.T + dz[:, block G] @ Wx[:, split gate].T
 
-    (rows, H) = (rows, S H) (H, S H)' + (rows, H) (H, H)' for the split gate S, the last one.
+    (rows, H) = (rows, S H) (H, S H)' + (rows, H) (H, H)' for the split gate S, the last one; S is even, so that the two
+    parts have no packed element in common.
     """
-    cdef Py_ssize_t H = net.H, N = net.G * H, before = net.split_gate * H, j, width
+    cdef Py_ssize_t H = net.H, depth = depth_of(net.G * H), before = net.split_gate * H, j, width
+    cdef operand_rows a = as_operand(rows, before, dz, net.ldg, work.scratch)
+    cdef operand_rows b = as_operand(rows, H, dz + net.G * H, net.ldg, work.scratch + operand_elements(rows, before))
     cdef const real* panel
     cdef Panel part
     clear_rows(rows, own.count, dbelow + own.first, H)
@@ -135,7 +141,8 @@ cdef inline void multiply_split_back(const Network* net, const Workspace* work, 
             return
         part = panel_among(own, net.max_row_vectors, j, False)
         width = packed_elements(1, part.columns)
-        panel = WxT + N * part.start
-        multiply_panel(rows, before, dz, net.ldg, panel, part.columns, panel + before * width, dbelow + part.start, H)
-        multiply_panel(rows, H, dz + N, net.ldg, panel + before * width, part.columns, WxT + N * part.next,
+        panel = WxT + depth * part.start
+        width *= depth_of(before)  # of the panel's first part
+        multiply_panel(rows, before, a.first, a.stride, panel, part.columns, panel + width, dbelow + part.start, H)
+        multiply_panel(rows, H, b.first, b.stride, panel + width, part.columns, WxT + depth * part.next,
                        dbelow + part.start, H)

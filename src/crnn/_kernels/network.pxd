@@ -14,7 +14,7 @@ the states of such units stay zero, and with biases of -inf, under which such sy
 """
 from .interface cimport Network, Weights, real
 from .tail_columns cimport pack_tail, tail_count, tail_length
-from .panels cimport Columns, columns_of, pack, pack_transposed, packed_elements, panel_vectors
+from .panels cimport Columns, columns_of, depth_of, pack, pack_transposed, packed_elements, panel_vectors
 
 
 cdef inline Py_ssize_t input_block(const Network* net, Py_ssize_t gate) noexcept nogil:
@@ -71,7 +71,7 @@ cdef inline void pack_gates(const Network* net, const real* W, Py_ssize_t N, int
         part = columns_of(N, rank, net.group_size)
         for g in range(net.G):
             pack(W + g * H + part.first, net.units, part.count, columns, max_vectors, first, last,
-                 panels + g * packed_elements(net.units, H) + net.units * part.first)
+                 panels + g * packed_elements(net.units, H) + depth_of(net.units) * part.first)
     if net.training:
         pack_back(net, W, columns, max_vectors, first, last, transposed)
 
@@ -85,7 +85,7 @@ cdef inline void pack_back(const Network* net, const real* W, Py_ssize_t K, int 
         part = columns_of(net.H, rank, net.group_size)
         if part.first < last and first < part.first + part.count:
             pack_transposed(W + part.first * K, K, part.count, max_vectors, max(first - part.first, <Py_ssize_t>0),
-                            min(last - part.first, part.count), panels + K * part.first)
+                            min(last - part.first, part.count), panels + depth_of(K) * part.first)
 
 
 cdef inline void pack_Wh(const Network* net, const real* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,

@@ -2,8 +2,8 @@
 
 A BLAS packs W anew at every call, but the recurrence multiplies by the same W at every time step. Here W (K, N) is
 packed once per update, into panels of a few vectors' width. Each panel is stored row after row and padded with zeros to
-whole vectors. `register_tile.h` multiplies one panel at a time, so that a caller can finish a panel's columns (apply a
-non-linearity) while they are in the first-level cache.
+whole vectors; its rows are of packed elements, see `operands.h`. `tiles.h` multiplies one panel at a time, so that a
+caller can finish a panel's columns (apply a non-linearity) while they are in the first-level cache.
 
 `max_vectors` is the largest number of vectors in a panel. It depends on the use: TILE_VECTORS for products with many
 rows, STRIP_VECTORS for one row. Each element of the product is summed over k in the same order, whatever the number of
@@ -29,7 +29,18 @@ cdef extern from "vectors.h" nogil:
     const Py_ssize_t LANES  # numbers in a vector
     void PREFETCH_FAR(const void*)
 
-cdef extern from "register_tile.h" nogil:
+cdef extern from "operands.h" nogil:
+    const int PER_ELEMENT  # numbers, neighbours along k, that a packed element holds
+    ctypedef struct operand_rows:  # the left operand of a product
+        const real* first
+        Py_ssize_t stride
+    Py_ssize_t depth_of(Py_ssize_t K) noexcept
+    Py_ssize_t operand_elements(Py_ssize_t rows, Py_ssize_t K) noexcept
+    operand_rows as_operand(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda, real* room) noexcept
+    real packed_element(const real* w, Py_ssize_t step, Py_ssize_t left) noexcept
+    void pack_transposed_block(const real* a, Py_ssize_t lda, real* b, Py_ssize_t ldb) noexcept
+
+cdef extern from "tiles.h" nogil:
     const int TILE_VECTORS
     const int STRIP_VECTORS
     const int OUTER_BLOCK
@@ -37,11 +48,9 @@ cdef extern from "register_tile.h" nogil:
                              Py_ssize_t columns, bint descending, const real* after, real* c, Py_ssize_t ldc) noexcept
     void pack_panel(Py_ssize_t rows, Py_ssize_t columns, const real* w, Py_ssize_t ldw, real* panel) noexcept
     void pack_slivers(Py_ssize_t K, Py_ssize_t rows, const real* a, Py_ssize_t lda, real* slivers) noexcept
+    Py_ssize_t sliver_elements(Py_ssize_t K, Py_ssize_t rows) noexcept
     void multiply_slivers(Py_ssize_t rows, Py_ssize_t K, const real* slivers, const real* panel, Py_ssize_t columns,
                           real* c, Py_ssize_t ldc) noexcept
-
-cdef extern from "transpose_block.h" nogil:
-    void transpose_block(const real* a, Py_ssize_t lda, real* b, Py_ssize_t ldb) noexcept
 
 
 cdef inline void prefetch_columns(Py_ssize_t blocks, Py_ssize_t H, const real* row, Py_ssize_t columns) noexcept nogil:
@@ -63,7 +72,7 @@ cdef inline Py_ssize_t vectors_across(Py_ssize_t N) noexcept nogil:
 
 cdef inline Py_ssize_t packed_elements(Py_ssize_t K, Py_ssize_t N) noexcept nogil:
     """Elements of a matrix (K, N) packed in panels."""
-    return K * vectors_across(N) * LANES
+    return depth_of(K) * vectors_across(N) * LANES
 
 
 cdef inline int panel_vectors(bint one_row) noexcept nogil:
@@ -126,7 +135,7 @@ cdef inline Py_ssize_t whole_panel() noexcept nogil:
 
 cdef inline void pack(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw, int max_vectors, Py_ssize_t first,
                       Py_ssize_t last, real* panels) noexcept nogil:
-    """Pack rows [first, last) of W (K, N), whose rows are ldw elements apart."""
+    """Pack rows [first, last) of W (K, N), whose rows are ldw numbers apart; `first` begins a packed element."""
     cdef Py_ssize_t lanes = LANES
     cdef Py_ssize_t j, start, columns, width, top, bottom = first, count = panel_count(N, max_vectors)
     # A few rows at a time: the panels are so far apart that they compete for the same lines of a cache.
@@ -137,7 +146,8 @@ cdef inline void pack(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw,
             start = panel_start(N, max_vectors, j)
             columns = panel_start(N, max_vectors, j + 1) - start
             width = vectors_across(columns) * lanes
-            pack_panel(bottom - top, columns, W + top * ldw + start, ldw, panels + K * start + top * width)
+            pack_panel(bottom - top, columns, W + top * ldw + start, ldw,
+                       panels + depth_of(K) * start + depth_of(top) * width)
 
 
 cdef inline void pack_transposed(const real* W, Py_ssize_t K, Py_ssize_t N, int max_vectors, Py_ssize_t first,
@@ -146,35 +156,36 @@ cdef inline void pack_transposed(const real* W, Py_ssize_t K, Py_ssize_t N, int 
 
     Whole vectors of columns go through the registers, a square block at a time; the remainder goes one by one.
     """
-    cdef Py_ssize_t lanes = LANES
-    cdef Py_ssize_t j, k, n = first, start = 0, stop, width = 0, whole = K - K % lanes
+    cdef Py_ssize_t lanes = LANES, depth = depth_of(K), block = lanes * PER_ELEMENT
+    cdef Py_ssize_t j, k, n = first, start = 0, stop, width = 0, whole = K // block * lanes
     cdef real* out = panels
     for j in range(panel_count(N, max_vectors)):
         start = panel_start(N, max_vectors, j)
         stop = min(panel_start(N, max_vectors, j + 1), last)
         width = vectors_across(panel_start(N, max_vectors, j + 1) - start) * lanes
-        out = panels + K * start
+        out = panels + depth * start
         while n < stop:
             if (n - start) % lanes == 0 and n + lanes <= stop:
                 for k in range(whole // lanes):
-                    transpose_block(W + n * K + k * lanes, K, out + k * lanes * width + n - start, width)
-                for k in range(whole, K):
-                    transpose_column(W + n * K + k, K, lanes, out + k * width + n - start)
+                    pack_transposed_block(W + n * K + k * block, K, out + k * lanes * width + n - start, width)
+                pack_transposed_columns(W + n * K, K, lanes, whole, out + n - start, width)
                 n += lanes
             else:
-                for k in range(K):
-                    out[k * width + n - start] = W[n * K + k]
+                pack_transposed_columns(W + n * K, K, 1, 0, out + n - start, width)
                 n += 1
     if last == N:
-        for k in range(K):
+        for k in range(depth):
             for n in range(N - start, width):
                 out[k * width + n] = 0
 
 
-cdef inline void transpose_column(const real* a, Py_ssize_t lda, Py_ssize_t n, real* b) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        b[i] = a[i * lda]
+cdef inline void pack_transposed_columns(const real* W, Py_ssize_t K, Py_ssize_t n, Py_ssize_t first, real* out,
+                                         Py_ssize_t width) noexcept nogil:
+    """Pack rows [first, depth) of n columns of W.T, one element after the other."""
+    cdef Py_ssize_t i, k
+    for k in range(first, depth_of(K)):
+        for i in range(n):
+            out[k * width + i] = packed_element(W + i * K + k * PER_ELEMENT, 1, K - k * PER_ELEMENT)
 
 
 cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda,
@@ -182,9 +193,9 @@ cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const real* a, Py
                                 Py_ssize_t ldc, bint descending=False) noexcept nogil:
     """c += a @ panel                                  (rows, columns) += (rows, K) (K, columns)
 
-    Meanwhile the panel at `after`, which is multiplied by next, is prefetched. A single row may be summed over k
-    `descending`: after a product in the usual order, the panel's end is still in the first-level cache. Inference does
-    not use this, since its order of summation must not vary.
+    a is an operand (see `as_operand`). Meanwhile the panel at `after`, which is multiplied by next, is prefetched. A
+    single row may be summed over k `descending`: after a product in the usual order, the panel's end is still in the
+    first-level cache. Inference does not use this, since its order of summation must not vary.
     """
     multiply_panel_rows(rows, K, a, lda, panel, columns, descending, after, c, ldc)
 
@@ -192,18 +203,19 @@ cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const real* a, Py
 cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const real* a, Py_ssize_t lda,
                                  const real* panels, int max_vectors, real* c, Py_ssize_t ldc,
                                  bint back=False) noexcept nogil:
-    """c += a @ W                                      (rows, N) += (rows, K) (K, N)"""
-    cdef Py_ssize_t i
+    """c += a @ W                                      (rows, N) += (rows, K) (K, N); a is an operand"""
+    cdef Py_ssize_t i, depth = depth_of(K)
     cdef Panel panel
     for i in range(panel_count(N, max_vectors)):
         panel = panel_in_turn(N, max_vectors, i, back)
-        multiply_panel(rows, K, a, lda, panels + K * panel.start, panel.columns, panels + K * panel.next,
+        multiply_panel(rows, K, a, lda, panels + depth * panel.start, panel.columns, panels + depth * panel.next,
                        c + panel.start, ldc)
 
 
 cdef inline Py_ssize_t transposed_scratch(Py_ssize_t K, Py_ssize_t M) noexcept nogil:
     """Elements of the scratch of `add_transposed_product`: one panel of b, and slivers of a."""
-    return min(K, <Py_ssize_t>OUTER_BLOCK) * (whole_panel() + M)
+    cdef Py_ssize_t block = min(K, <Py_ssize_t>OUTER_BLOCK)
+    return depth_of(block) * whole_panel() + sliver_elements(block, M)
 
 
 cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N, const real* a,
@@ -215,7 +227,7 @@ cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N
     blocks of rows of equal height at a time: all of a's, and a panel of b's, which is multiplied by at once.
     """
     cdef Py_ssize_t i, j, k, depth, blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
-    cdef real* slivers = scratch + min(K, <Py_ssize_t>OUTER_BLOCK) * whole_panel()
+    cdef real* slivers = scratch + depth_of(min(K, <Py_ssize_t>OUTER_BLOCK)) * whole_panel()
     cdef Panel panel
     for i in range(blocks):
         k = i * K // blocks

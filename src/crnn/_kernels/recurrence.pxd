@@ -15,7 +15,7 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
     cdef const Network* net = w.net
     cdef Py_ssize_t t, B = work.B, H = net.H
     cdef Step s
-    s.B, s.own = B, own_columns(&work.group, H)
+    s.B, s.own, s.room = B, own_columns(&work.group, H), work.scratch
     for t in range(first, last):
         if unwanted(work):
             return
@@ -27,7 +27,7 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
             s.c_prev = without_past(net, x + t * B, B, H, layer_c(work, l, t), H, work.cut + B * H)
             s.c = layer_c(work, l, t + 1)
         if l == 0 and not net.training:
-            begin_step(w, B, s.h_prev, t & 1, s.z)
+            begin_step(w, B, s.h_prev, t & 1, s.z, work.scratch)
             finish_step(w, x + t * B, B, s.h_prev, s.c_prev, s.z, s.c, s.h)
             continue
         if l == 0:
@@ -51,7 +51,7 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
     cdef real* above = gradient_from_above(net, work, l)
     cdef Step s
     s.B, s.own, s.carry = B, own_columns(&work.group, H), work.carry + l * BH
-    s.kept_dh = s.kept_dc = NULL
+    s.kept_dh, s.kept_dc, s.room = NULL, NULL, work.scratch
     for t in range(last - 1, first - 1, -1):
         if unwanted(work):
             return

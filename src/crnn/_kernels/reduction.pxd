@@ -5,6 +5,7 @@ symbol that occurred, so that every process updates the look-up rows of all; the
 streams there are, of which the mean loss is the quotient.
 """
 from .interface cimport Network, Training, real, barrier_break
+from .step_poll cimport RELEASE_TILES
 from .team cimport total, wait_for_team
 from .thread_group cimport share
 from .update cimport Pass, occurs_in_any, update
@@ -23,6 +24,7 @@ cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
     if run.team.rank == 0:
         tail[V] = <real>total(run.team.losses, run.team.shards)
         tail[V + 1] = <real>run.team.streams
+        RELEASE_TILES()
         if not run.team.reduce(run.team.reduce_context):
             barrier_break(run.team.barrier)
     if not wait_for_team(run):

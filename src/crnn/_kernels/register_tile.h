@@ -3,11 +3,13 @@
  * This is the one piece of the kernels that Cython cannot express. A panel is K rows of up to TILE_VECTORS vectors,
  * stored row after row, so that the loop over k reads it front to back. A tile is up to TILE_ROWS rows of c by one
  * panel. Every row is summed over k in the same order and with the same instructions, however many rows stand beside
- * it: results do not depend on the batch, to the bit.
+ * it: results do not depend on the batch, to the bit. Everything is counted in elements of packed operands, which are
+ * numbers or pairs of them (see operands.h), but for the K of the functions that other files call.
  */
 #ifndef CRNN_REGISTER_TILE_H
 #define CRNN_REGISTER_TILE_H
 
+#include "operands.h"
 #include "vectors.h"
 
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -67,7 +69,7 @@
             UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD(panel + (k * NV + v) * LANES); \
             UNROLL for (int r = 0; r < R; r++) { \
                 const vector scalar = SPREAD(a[ELEMENT]); \
-                UNROLL for (int v = 0; v < NV; v++) sum[r][v] = MULTIPLY_ADD(scalar, row[v], sum[r][v]); \
+                UNROLL for (int v = 0; v < NV; v++) sum[r][v] = PRODUCT_ADD(scalar, row[v], sum[r][v]); \
             } \
         } \
         UNROLL for (int r = 0; r < R; r++) \
@@ -85,7 +87,7 @@
         for (ptrdiff_t k = 0; k < K; k++) { \
             const vector scalar = SPREAD(a[k * step]); \
             UNROLL for (int v = 0; v < NV; v++) \
-                sum[v] = MULTIPLY_ADD(scalar, LOAD(panel + (k * step * NV + v) * LANES), sum[v]); \
+                sum[v] = PRODUCT_ADD(scalar, LOAD(panel + (k * step * NV + v) * LANES), sum[v]); \
         } \
         UNROLL for (int v = 0; v < NV - 1; v++) STORE(c + v * LANES, sum[v]); \
         STORE_PART(c + (NV - 1) * LANES, last, sum[NV - 1]); \
@@ -136,22 +138,22 @@ static void multiply_block(int slivers, ptrdiff_t height, ptrdiff_t K, const rea
  * own sums. */
 static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
                                 ptrdiff_t columns, int descending, const real *after, real *c, ptrdiff_t ldc) {
-    const ptrdiff_t vectors = (columns + LANES - 1) / LANES;
+    const ptrdiff_t vectors = (columns + LANES - 1) / LANES, elements = depth_of(K);
     const ptrdiff_t blocks = ROW_BLOCKS(rows);
     if (columns <= 0)
         return;
     if (rows == 1 || vectors > TILE_VECTORS) {
-        const ptrdiff_t start = descending ? K - 1 : 0, last = columns - (vectors - 1) * LANES;
+        const ptrdiff_t start = descending ? elements - 1 : 0, last = columns - (vectors - 1) * LANES;
         for (ptrdiff_t r = 0; r < rows; r++)
-            STRIPS[vectors - 1](K, a + r * lda + start, panel + start * vectors * LANES, descending ? -1 : 1,
+            STRIPS[vectors - 1](elements, a + r * lda + start, panel + start * vectors * LANES, descending ? -1 : 1,
                                 c + r * ldc, last);
         return;
     }
-    for (ptrdiff_t k = 0; k < K; k += K_BLOCK) {
-        const ptrdiff_t depth = K - k < K_BLOCK ? K - k : K_BLOCK;
+    for (ptrdiff_t k = 0; k < elements; k += K_BLOCK) {
+        const ptrdiff_t depth = elements - k < K_BLOCK ? elements - k : K_BLOCK;
         for (ptrdiff_t i = 0, r = 0; i < blocks; i++) {
             const ptrdiff_t height = rows / blocks + (i < rows % blocks);
-            const real *next = k + depth < K ? panel + (k + depth) * vectors * LANES : after;
+            const real *next = k + depth < elements ? panel + (k + depth) * vectors * LANES : after;
             /* Each block of rows prefetches a part of the next panel; once all is fetched, what is in the cache. */
             const ptrdiff_t part = i * depth * NEXT_BYTES / (ptrdiff_t)sizeof(real);
             multiply_block(0, height, depth, a + r * lda + k, lda, panel + k * vectors * LANES, columns,
@@ -161,35 +163,35 @@ static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrd
     }
 }
 
-/* panel[rows, width] = w[rows, columns], padded with zeros to whole vectors */
+/* panel[depth, width] = w[rows, columns], padded with zeros to whole vectors */
 static void pack_panel(ptrdiff_t rows, ptrdiff_t columns, const real *w, ptrdiff_t ldw, real *panel) {
     enum { FULL = TILE_VECTORS * LANES };
-    const ptrdiff_t width = (columns + LANES - 1) / LANES * LANES;
-    if (columns == FULL) { /* a copy of known size takes no call */
-        for (ptrdiff_t k = 0; k < rows; k++) memcpy(panel + k * FULL, w + k * ldw, FULL * sizeof(real));
-        return;
-    }
-    for (ptrdiff_t k = 0; k < rows; k++) {
-        memcpy(panel + k * width, w + k * ldw, columns * sizeof(real));
-        memset(panel + k * width + columns, 0, (width - columns) * sizeof(real));
-    }
+    if (columns == FULL) /* a copy of known size takes no call */
+        pack_columns(rows, FULL, w, ldw, FULL, panel);
+    else
+        pack_columns(rows, columns, w, ldw, (columns + LANES - 1) / LANES * LANES, panel);
 }
+
+/* Elements of the slivers of a[K, rows]. */
+static inline ptrdiff_t sliver_elements(ptrdiff_t K, ptrdiff_t rows) { return depth_of(K) * rows; }
 
 /* slivers = a[K, rows].T: block by block of up to TILE_ROWS rows of the product, these side by side for each k */
 static void pack_slivers(ptrdiff_t K, ptrdiff_t rows, const real *a, ptrdiff_t lda, real *slivers) {
-    const ptrdiff_t blocks = ROW_BLOCKS(rows);
+    const ptrdiff_t blocks = ROW_BLOCKS(rows), depth = depth_of(K);
     /* a few rows of a at a time, so that both sides stay in the first-level cache */
-    for (ptrdiff_t from = 0; from < K; from += TILE_ROWS) {
-        const ptrdiff_t to = from + TILE_ROWS < K ? from + TILE_ROWS : K;
+    for (ptrdiff_t from = 0; from < depth; from += TILE_ROWS) {
+        const ptrdiff_t to = from + TILE_ROWS < depth ? from + TILE_ROWS : depth;
         for (ptrdiff_t i = 0, r = 0; i < blocks; i++) {
             const ptrdiff_t height = rows / blocks + (i < rows % blocks);
-            real *out = slivers + r * K;
+            real *out = slivers + r * depth;
             if (height == TILE_ROWS)
                 for (ptrdiff_t k = from; k < to; k++)
-                    memcpy(out + k * TILE_ROWS, a + k * lda + r, TILE_ROWS * sizeof(real));
+                    pack_row(TILE_ROWS, K - k * PER_ELEMENT, a + k * PER_ELEMENT * lda + r, lda, out + k * TILE_ROWS);
             else
                 for (ptrdiff_t k = from; k < to; k++)
-                    for (ptrdiff_t q = 0; q < height; q++) out[k * height + q] = a[k * lda + r + q];
+                    for (ptrdiff_t q = 0; q < height; q++)
+                        out[k * height + q] =
+                            packed_element(a + k * PER_ELEMENT * lda + r + q, lda, K - k * PER_ELEMENT);
             r += height;
         }
     }
@@ -198,10 +200,10 @@ static void pack_slivers(ptrdiff_t K, ptrdiff_t rows, const real *a, ptrdiff_t l
 /* c[rows, columns] += a @ panel[K, columns] for the rows of a that are packed in slivers */
 static void multiply_slivers(ptrdiff_t rows, ptrdiff_t K, const real *slivers, const real *panel, ptrdiff_t columns,
                              real *c, ptrdiff_t ldc) {
-    const ptrdiff_t blocks = ROW_BLOCKS(rows);
+    const ptrdiff_t blocks = ROW_BLOCKS(rows), depth = depth_of(K);
     for (ptrdiff_t i = 0, r = 0; i < blocks; i++) {
         const ptrdiff_t height = rows / blocks + (i < rows % blocks);
-        multiply_block(1, height, K, slivers + r * K, 0, panel, columns, panel, c + r * ldc, ldc);
+        multiply_block(1, height, depth, slivers + r * depth, 0, panel, columns, panel, c + r * ldc, ldc);
         r += height;
     }
 }

@@ -2,7 +2,7 @@
 from libc.string cimport memcpy, memset
 from .blas cimport transposed_product
 from .interface cimport Network, Workspace, real
-from .panels cimport add_transposed_product, multiply_panels, whole_panel
+from .panels cimport add_transposed_product, as_operand, multiply_panels, operand_rows, whole_panel
 from .step_poll cimport unwanted
 
 cdef enum:
@@ -23,10 +23,12 @@ cdef inline void multiply_rows_back(const Workspace* work, Py_ssize_t rows, Py_s
     Packed whatever the number of rows: of few rows a BLAS takes twice as long.
     """
     cdef Py_ssize_t r = 0, count, step = piece(rows, MIN_ROWS_PER_POLL, K * N)
+    cdef operand_rows part
     clear_rows(rows, N, c, ldc)
     while r < rows and not unwanted(work):
         count = min(step, rows - r)
-        multiply_panels(count, K, N, a + r * lda, lda, panels, max_vectors, c + r * ldc, ldc)
+        part = as_operand(count, K, a + r * lda, lda, work.scratch)
+        multiply_panels(count, K, N, part.first, part.stride, panels, max_vectors, c + r * ldc, ldc)
         r += step
 
 

@@ -6,6 +6,9 @@ then, because it begins only when all have arrived at the barrier. A step that i
 """
 from .interface cimport StepPoll, Workspace, barrier_is_broken, nanoseconds
 
+cdef extern from "tiles.h" nogil:
+    void RELEASE_TILES()  # before Python runs, which may use them, and at the end of whatever multiplies
+
 cdef enum:
     POLL_NANOSECONDS = 40000000
 
@@ -25,4 +28,5 @@ cdef inline bint is_over(StepPoll* poll) noexcept nogil:
     if now < poll.next:
         return False
     poll.next = now + POLL_NANOSECONDS
+    RELEASE_TILES()
     return not poll.ask(poll.context)

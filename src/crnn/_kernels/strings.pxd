@@ -46,7 +46,7 @@ cdef inline bint read_strings(const Weights* w, Workspace* work, const Strings* 
         if not gather(strings, net.symbols, t, steps, B, work.x):
             return False
         if some_end:  # they take no step from their last symbol
-            decode(w, B, top, work.y)
+            decode(w, B, top, work.y, work.scratch)
             add_log_softmax(1, B, net.V, work.x, work.y, out)
             while B and lengths[B - 1] == t + 1:
                 B -= 1
@@ -56,7 +56,7 @@ cdef inline bint read_strings(const Weights* w, Workspace* work, const Strings* 
         work.step_stride = B * net.H
         layers_forward(w, work, work.x, 0, steps)
         if not some_end:
-            decode(w, steps * B, top, work.y)  # of h[:-1]
+            decode(w, steps * B, top, work.y, work.scratch)  # of h[:-1]
             add_log_softmax(steps, B, net.V, work.x, work.y, out)
         carry_states(net, work, steps)
         t += steps

@@ -7,15 +7,17 @@
 #ifndef CRNN_TAIL_COLUMNS_H
 #define CRNN_TAIL_COLUMNS_H
 
+#include "operands.h"
 #include "row_reductions.h"
 #include "vectors.h"
 
 #define GRADIENT_VECTORS 8 /* summed at a time: enough to hide the latency of the sums */
 
-/* c[rows, count] += a[rows, K] @ tail[count, K].T; the columns in `tail` are padded with zeros to whole vectors */
+/* c[rows, count] += a[rows, K] @ tail[count, K].T for the rows of an operand; the columns in `tail` are padded with zeros
+ * to whole vectors */
 static void multiply_tail(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *tail, ptrdiff_t count,
                           real *c, ptrdiff_t ldc) {
-    const ptrdiff_t whole = K - K % LANES, length = (K + LANES - 1) / LANES * LANES;
+    const ptrdiff_t depth = depth_of(K), whole = depth - depth % LANES, length = (depth + LANES - 1) / LANES * LANES;
     if (count == 0)
         return;
     for (ptrdiff_t r = 0; r < rows; r++) {
@@ -23,9 +25,9 @@ static void multiply_tail(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t 
             const real *column = tail + j * length;
             vector sum = SPREAD(0);
             for (ptrdiff_t k = 0; k < whole; k += LANES)
-                sum = MULTIPLY_ADD(LOAD(a + r * lda + k), LOAD(column + k), sum);
-            if (whole < K)
-                sum = MULTIPLY_ADD(LOAD_PART(a + r * lda + whole, K - whole), LOAD(column + whole), sum);
+                sum = PRODUCT_ADD(LOAD(a + r * lda + k), LOAD(column + k), sum);
+            if (whole < depth)
+                sum = PRODUCT_ADD(LOAD_PART(a + r * lda + whole, depth - whole), LOAD(column + whole), sum);
             c[r * ldc + j] += SUM_OF_LANES(sum);
         }
     }
@@ -35,6 +37,7 @@ static void multiply_tail(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t 
 static void add_transposed_tail(ptrdiff_t K, ptrdiff_t M, ptrdiff_t count, const real *a, ptrdiff_t lda, const real *b,
                                 ptrdiff_t ldb, real *c, ptrdiff_t ldc) {
     enum { WIDTH = GRADIENT_VECTORS * LANES };
+    real room[WIDTH];
     for (ptrdiff_t m = 0; m < M; m += WIDTH) {
         const ptrdiff_t width = M - m < WIDTH ? M - m : WIDTH;
         for (ptrdiff_t j = 0; j < count; j++) {
@@ -43,14 +46,17 @@ static void add_transposed_tail(ptrdiff_t K, ptrdiff_t M, ptrdiff_t count, const
                 vector sum[GRADIENT_VECTORS];
                 UNROLL for (int v = 0; v < GRADIENT_VECTORS; v++) sum[v] = SPREAD(0);
                 for (ptrdiff_t k = 0; k < K; k++) {
-                    const vector scalar = SPREAD(b[k * ldb + j]);
+                    const vector scalar = SPREAD(rounded(b[k * ldb + j]));
+                    const real *row = rounded_numbers(WIDTH, a + k * lda + m, room);
                     UNROLL for (int v = 0; v < GRADIENT_VECTORS; v++)
-                        sum[v] = MULTIPLY_ADD(scalar, LOAD(a + k * lda + m + v * LANES), sum[v]);
+                        sum[v] = MULTIPLY_ADD(scalar, LOAD(row + v * LANES), sum[v]);
                 }
                 UNROLL for (int v = 0; v < GRADIENT_VECTORS; v++) STORE(total + v * LANES, sum[v]);
             } else {
-                for (ptrdiff_t k = 0; k < K; k++)
-                    for (ptrdiff_t i = 0; i < width; i++) total[i] += b[k * ldb + j] * a[k * lda + m + i];
+                for (ptrdiff_t k = 0; k < K; k++) {
+                    const real *row = rounded_numbers(width, a + k * lda + m, room), scalar = rounded(b[k * ldb + j]);
+                    for (ptrdiff_t i = 0; i < width; i++) total[i] += scalar * row[i];
+                }
             }
             for (ptrdiff_t i = 0; i < width; i++) c[(m + i) * ldc + j] += total[i];
         }

@@ -144,6 +144,11 @@ cdef inline void update_lookup(Training* run, const Pass* todo) noexcept nogil:
             team.squares[v] = 0
 
 
+cdef inline Py_ssize_t row_share(Py_ssize_t H, int rank, int parts) noexcept nogil:
+    """As `share`, of rows that are packed: those of one packed element have one thread."""
+    return min(share((H + 1) // 2, rank, parts) * 2, H)
+
+
 cdef inline void pack_dropped(Training* run, Py_ssize_t l, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Pack rows of a layer's recurrent weights as the next step has them; the gradient's place is free meanwhile."""
     cdef const Network* net = run.weights.net
@@ -157,8 +162,8 @@ cdef inline void pack_dropped(Training* run, Py_ssize_t l, Py_ssize_t start, Py_
 cdef inline void pack_first_dropped(Training* run) noexcept nogil:
     """The thread's share of `pack_dropped` before the first step, of which no update has been made."""
     cdef const Network* net = run.weights.net
-    cdef Py_ssize_t l, start = share(net.H, run.team.rank, run.team.threads)
-    cdef Py_ssize_t stop = share(net.H, run.team.rank + 1, run.team.threads)
+    cdef Py_ssize_t l, start = row_share(net.H, run.team.rank, run.team.threads)
+    cdef Py_ssize_t stop = row_share(net.H, run.team.rank + 1, run.team.threads)
     for l in range(net.L):
         pack_dropped(run, l, start, stop)
 
@@ -182,8 +187,8 @@ cdef inline void update(Training* run, const Pass* todo) noexcept nogil:
     """One pass over the thread's share of everything."""
     cdef const Network* net = run.weights.net
     cdef Py_ssize_t l, at, H = net.H, N = net.G * H
-    cdef Py_ssize_t start = share(H, run.team.rank, run.team.threads)
-    cdef Py_ssize_t stop = share(H, run.team.rank + 1, run.team.threads)
+    cdef Py_ssize_t start = row_share(H, run.team.rank, run.team.threads)
+    cdef Py_ssize_t stop = row_share(H, run.team.rank + 1, run.team.threads)
     update_lookup(run, todo)
     for l in range(net.L):
         at = layer_squares(net, l)

@@ -7,7 +7,7 @@ whose z lives in h saves nothing: there the array holds dz, for the time steps o
 """
 from libc.string cimport memcpy, memset
 from .interface cimport Network, Workspace, real
-from .panels cimport Columns, transposed_scratch
+from .panels cimport Columns, operand_elements, transposed_scratch
 from .thread_group cimport ThreadGroup, alone, own_share, wait_for_group
 
 cdef enum:
@@ -34,8 +34,12 @@ cdef inline void size_workspace(const Network* net, Py_ssize_t T, Py_ssize_t B, 
 
 
 cdef inline Py_ssize_t scratch_elements(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
-    """Elements of a thread's scratch."""
-    return transposed_scratch(block_steps(T, B) * B, net.H)
+    """Elements of a thread's scratch: of a product for the gradients of weights, or of a left operand."""
+    cdef Py_ssize_t rows = block_steps(T, B) * B, H = net.H, N = net.G * H
+    cdef Py_ssize_t operand = operand_elements(rows, max(H, net.V))
+    if net.L > 1:
+        operand = max(operand, operand_elements(rows, N) + (operand_elements(rows, H) if net.split_gate >= 0 else 0))
+    return max(transposed_scratch(rows, H), operand, operand_elements(B, N))
 
 
 cdef inline real* layer_h(const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:

@@ -39,10 +39,18 @@ class PackedNetwork(NamedTuple):
     one_row: bool  # whether it was packed for one stream
     scoring: bool
     boundary: int | None
+    bfloat16: bool
 
     @classmethod
     def pack(
-        cls, layout: Layout, params: Array, *, one_row: bool, scoring: bool = False, boundary: int | None = None
+        cls,
+        layout: Layout,
+        params: Array,
+        *,
+        one_row: bool,
+        scoring: bool = False,
+        boundary: int | None = None,
+        bfloat16: bool = False,
     ) -> PackedNetwork:
         """Copy and pack the parameters in the flat vector `params`.
 
@@ -58,6 +66,8 @@ class PackedNetwork(NamedTuple):
             recurrent weights.
         boundary : int, optional
             A stream reads this symbol from a state of zeros.
+        bfloat16 : bool, default=False
+            Whether operands of products are rounded to bfloat16.
         """
         wide = _padded(layout)
         network = core.Network(
@@ -70,11 +80,12 @@ class PackedNetwork(NamedTuple):
             symbols=layout.vocab_size,
             boundary=boundary,
             labels=n_labels(layout, boundary),
+            bfloat16=bfloat16,
         )
         params, panels = _embedded(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
         core.pack_weights(network, params, panels)
         symbols = layout.vocab_size
-        return cls(network, wide, layout.hidden_size, params, panels, symbols, one_row, scoring, boundary)
+        return cls(network, wide, layout.hidden_size, params, panels, symbols, one_row, scoring, boundary, bfloat16)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the padding, which depends on the machine.
@@ -82,7 +93,7 @@ class PackedNetwork(NamedTuple):
         params = layout.zeros()
         for narrow, inner in _same_weights(layout, params, self.layout, self.params):
             narrow[...] = inner
-        return _packed_again, (layout, params, self.one_row, self.scoring, self.boundary)
+        return _packed_again, (layout, params, self.one_row, self.scoring, self.boundary, self.bfloat16)
 
     def zero_state(self, streams: int) -> State:
         """Return the state before any text: zeros."""
@@ -142,7 +153,8 @@ class PackedNetwork(NamedTuple):
         wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
         wide[:, : self.hidden_size] = top
         y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
-        core.logits(self.kernel_arguments, wide, y)
+        scratch = np.empty(core.logits_scratch(self.network, len(top)), self.layout.dtype)
+        core.logits(self.kernel_arguments, wide, y, scratch)
         return y
 
     def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
@@ -308,5 +320,9 @@ def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> I
     yield part.Wy, out.Wy[:H, :V]
 
 
-def _packed_again(layout: Layout, params: Array, one_row: bool, scoring: bool, boundary: int | None) -> PackedNetwork:
-    return PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring, boundary=boundary)
+def _packed_again(
+    layout: Layout, params: Array, one_row: bool, scoring: bool, boundary: int | None, bfloat16: bool
+) -> PackedNetwork:
+    return PackedNetwork.pack(
+        layout, params, one_row=one_row, scoring=scoring, boundary=boundary, bfloat16=bfloat16
+    )
