@@ -32,7 +32,7 @@ from crnn.training.trainer import Trainer
 @contextlib.contextmanager
 def instruction_set(name):
     """Use the kernels of one instruction set."""
-    before = _kernels.instruction_set
+    before = _kernels.bfloat16_set  # with it goes the one for floats
     _kernels.use(name)
     try:
         yield
@@ -142,6 +142,7 @@ class Run:
         weight_dropout=0.0,
         state_reset=0.0,
         dropout_seed=0,
+        bfloat16=False,
         boundary=None,
         streams=TextStreams,
         reduce=None,
@@ -169,6 +170,7 @@ class Run:
                 weight_dropout=weight_dropout,
                 state_reset=state_reset,
                 dropout_seed=dropout_seed,
+                bfloat16=bfloat16,
             ),
             n_threads=min(n_threads, state[0].shape[1]),
             n_shards=min(n_threads, state[0].shape[1], MAX_SHARDS) if n_shards is None else n_shards,

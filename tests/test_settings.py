@@ -45,7 +45,7 @@ BAD = {
     **{name: [*NO_WHOLE_NUMBERS, *numbers_below(least)] for name, least in LEAST.items()},
     **{name: [*NO_REALS, -0.5, 0, 0.0, -0.0] for name in ABOVE_ZERO},
     **{name: [*NO_REALS, -0.5, *([1, 1.0, 2.5] if name in BELOW_ONE else [])] for name in FROM_ZERO},
-    **dict.fromkeys(("cell", "optimizer", "schedule"), NO_CHOICES),
+    **dict.fromkeys(("cell", "optimizer", "schedule", "matmul_precision"), NO_CHOICES),
     "state_reset": [*NO_REALS, -0.5, 1.5, 2],
     "warmup": [*NO_REALS, -1, -0.5, 1.0, 2.5],
     "eval_every": [*NO_REALS, 0, -1, 0.0, -0.5],

@@ -105,6 +105,11 @@ class CharRNN(ResumableTraining, ExportMethods):
         accepts any text: every other character is the unknown symbol. With 1 another character is an error.
     dtype : {"float32", "float64"}, default="float32"
         The type of the weights and of all arithmetic.
+    matmul_precision : {"float32", "bfloat16"}, default="float32"
+        "bfloat16": the operands of products of matrices are rounded to bfloat16, in training, scoring and sampling.
+        Sums, states, weights and the optimizer's state stay float32, so `dtype` must be "float32". Processors with
+        AMX or AVX512-BF16 are then faster (see ``docs/performance.md``); every processor can do it. It may be changed
+        by `set_params` at any time. Exported models have float32 weights and products.
     n_threads : int or None, default=None
         Threads for training, sampling and scoring, at most as many as processors that this process may use. None: as
         many as are of use: the affinity of the process, the quota of a container, hyper-threads, ``OMP_NUM_THREADS``
@@ -191,6 +196,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         vocabulary: str | bytes | Iterable[str] | Iterable[bytes] | None = None,
         min_count: int = 1,
         dtype: Any = "float32",
+        matmul_precision: str = "float32",
         n_threads: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -227,6 +233,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         self.vocabulary = vocabulary
         self.min_count = min_count
         self.dtype = dtype
+        self.matmul_precision = matmul_precision
         self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
@@ -509,7 +516,7 @@ class CharRNN(ResumableTraining, ExportMethods):
             raise InvalidInputError("text is empty: a gradient needs at least 1 symbol")
         if at is not None and whole("at", at, 0) >= len(ids):
             raise InvalidInputError(f"at is {at}, but the text has the positions 0 to {len(ids) - 1}")
-        return text_gradient(state, ids, at)
+        return text_gradient(state, ids, at, bfloat16=self._bfloat16(state))
 
     # -------------------------------------------------------------- model file
 

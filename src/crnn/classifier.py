@@ -110,6 +110,7 @@ class CharRNNClassifier(ClassPrediction):
         vocabulary: str | bytes | Iterable[str] | Iterable[bytes] | None = None,
         min_count: int = 2,
         dtype: Any = "float32",
+        matmul_precision: str = "float32",
         n_threads: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -145,6 +146,7 @@ class CharRNNClassifier(ClassPrediction):
         self.vocabulary = vocabulary
         self.min_count = min_count
         self.dtype = dtype
+        self.matmul_precision = matmul_precision
         self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose

@@ -22,6 +22,9 @@ OUTER_RATE = 0.7  # of a step with momentum, as in DiLoCo
 MAX_SCALE = 1e30  # of weights, well within the range of a float
 
 
+MATMUL_PRECISIONS = ("float32", "bfloat16")
+
+
 class OptimizerKind(NamedTuple):
     """Properties of an optimizer; its arithmetic is in ``_kernels`` and ``reference``."""
 
@@ -75,6 +78,7 @@ class Settings:
     vocabulary: str | bytes | None  # sorted symbols
     min_count: int
     dtype: np.dtype[Any]
+    matmul_precision: str
     n_threads: int | None
     random_state: Any
     verbose: int
@@ -102,6 +106,7 @@ class Settings:
                 f"weight_decay must be 0 with optimizer={values['optimizer']!r}, not {values['weight_decay']:g}: "
                 f"only 'adam' decays weights"
             )
+        rounds_operands(values["matmul_precision"], values["dtype"])
         if values["learning_rate"] is None:
             values["learning_rate"] = OPTIMIZERS[values["optimizer"]].learning_rate
         _resolve_outer_step(values)
@@ -124,6 +129,23 @@ def checked(name: str, value: Any) -> Any:
     inf
     """
     return _CHECKS[name](name, value)
+
+
+def rounds_operands(matmul_precision: Any, dtype: np.dtype[Any]) -> bool:
+    """Return whether operands of products are rounded to bfloat16, or raise an error if a model of `dtype` refuses it.
+
+    Examples
+    --------
+    >>> rounds_operands("float32", np.dtype("float64")), rounds_operands("bfloat16", np.dtype("float32"))
+    (False, True)
+    """
+    bfloat16: bool = checked("matmul_precision", matmul_precision) == "bfloat16"
+    if bfloat16 and dtype != np.float32:
+        raise InvalidInputError(
+            f"matmul_precision must be 'float32' with dtype={dtype.name!r}, not 'bfloat16': "
+            f"only a model with dtype='float32' rounds the operands of products"
+        )
+    return bfloat16
 
 
 def whole(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
@@ -363,6 +385,7 @@ _CHECKS: dict[str, _Check] = {
     "vocabulary": _or_none(_vocabulary),
     "min_count": _at_least(1),
     "dtype": _dtype,
+    "matmul_precision": _one_of(MATMUL_PRECISIONS),
     "n_threads": _or_none(_at_least(1)),
     "random_state": _anything,  # checked by `generator`, since making a generator may advance another one
     "verbose": _at_least(0),

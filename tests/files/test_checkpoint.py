@@ -148,7 +148,8 @@ def test_configuration_comes_back(path):
         "max_steps": 2,
         "init_scale": 0.5,
         "min_count": 2,
-        "dtype": "float64",
+        "dtype": "float32",
+        "matmul_precision": "bfloat16",
         "n_threads": 1,
         "random_state": 13,
         "verbose": 0,
@@ -523,7 +524,7 @@ def changed(path, **changes):
         ({"configuration": {"optimizer": ["adagrad"]}}, "optimizer must be one of"),
         ({"configuration": {"dtype": None}}, "dtype must be"),
         ({"configuration": {"random_state": -1}}, "random_state must be"),
-        ({"configuration": {"matmul_precision": "float8"}}, "a newer crnn knows it"),
+        ({"configuration": {"matmul_precision": "float8"}}, "matmul_precision must be one of 'float32', 'bfloat16'"),
     ],
 )
 def test_file_that_is_whole_but_wrong(path, changes, message):

@@ -99,4 +99,5 @@ class AdaptiveModel(LanguageModel):
                 f"of its training first"
             )
         rule = AdaptationRule(state.layout, trained, rms, options)
-        return AdaptiveReading.begin(WeightLearner(rule, trained, state.vocabulary.boundary, scoring=scoring))
+        flags = {"scoring": scoring, "bfloat16": self._bfloat16(state)}
+        return AdaptiveReading.begin(WeightLearner(rule, trained, state.vocabulary.boundary, **flags))

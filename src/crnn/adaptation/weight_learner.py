@@ -32,6 +32,8 @@ class WeightLearner:
         Blocks that were learned from.
     scoring : bool, default=False
         As of `PackedNetwork.pack`.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
     spare : list of ChunkGradient, optional
         Gradients of whole blocks that nobody is using: learners of one text lend them to each other, and those of
         copies on other threads make their own.
@@ -45,14 +47,15 @@ class WeightLearner:
         n_blocks: int = 0,
         *,
         scoring: bool = False,
+        bfloat16: bool = False,
         spare: list[ChunkGradient] | None = None,
     ) -> None:
         self.rule, self.params, self.n_blocks = rule, params, n_blocks
-        self._boundary, self._scoring = boundary, scoring
+        self._boundary, self._scoring, self._bfloat16 = boundary, scoring, bfloat16
         self._spare: list[ChunkGradient] = [] if spare is None else spare
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _learner, (self.rule, self.params, self._boundary, self.n_blocks, self._scoring)
+        return _learner, (self.rule, self.params, self._boundary, self.n_blocks, self._scoring, self._bfloat16)
 
     @property
     def block_length(self) -> int:
@@ -63,7 +66,12 @@ class WeightLearner:
     def network(self) -> PackedNetwork:
         """The network with these weights."""
         return PackedNetwork.pack(
-            self.rule.layout, self.params, one_row=True, scoring=self._scoring, boundary=self._boundary
+            self.rule.layout,
+            self.params,
+            one_row=True,
+            scoring=self._scoring,
+            boundary=self._boundary,
+            bfloat16=self._bfloat16,
         )
 
     def learned(self, symbols: Ids, counted: NDArray[np.bool_], state: State) -> WeightLearner:
@@ -81,7 +89,7 @@ class WeightLearner:
             raise DivergenceError(self.n_blocks + 1, loss, "adaptation")
         if len(counted) == self.block_length:
             self._spare.append(gradient)
-        options: Any = {"scoring": self._scoring, "spare": self._spare}
+        options: Any = {"scoring": self._scoring, "bfloat16": self._bfloat16, "spare": self._spare}
         return WeightLearner(self.rule, params, self._boundary, self.n_blocks + 1, **options)
 
     def _gradient(self, length: int) -> ChunkGradient:
@@ -91,10 +99,10 @@ class WeightLearner:
                 return self._spare.pop()
         except IndexError:
             pass
-        return ChunkGradient(self.rule.layout, length, self._boundary)
+        return ChunkGradient(self.rule.layout, length, self._boundary, bfloat16=self._bfloat16)
 
 
 def _learner(
-    rule: AdaptationRule, params: Array, boundary: int | None, n_blocks: int, scoring: bool
+    rule: AdaptationRule, params: Array, boundary: int | None, n_blocks: int, scoring: bool, bfloat16: bool
 ) -> WeightLearner:
-    return WeightLearner(rule, params, boundary, n_blocks, scoring=scoring)
+    return WeightLearner(rule, params, boundary, n_blocks, scoring=scoring, bfloat16=bfloat16)

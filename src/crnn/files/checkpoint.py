@@ -27,8 +27,6 @@ Array = NDArray[Any]
 Path = str | os.PathLike[str]
 
 MAX_NEW_HIDDEN = 4 << 20  # bytes of a hidden state that a file of weights alone gets, for its batch size
-# Parameters of newer versions, with the value that means what this version does.
-NEWER = {"matmul_precision": "float32"}
 
 
 class Checkpoint(NamedTuple):
@@ -175,10 +173,6 @@ def read_run(path: Path, defaults: Mapping[str, Any]) -> Checkpoint:
 
 def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:
     architecture, configuration = file.architecture, dict(file.configuration)
-    for name in NEWER.keys() - defaults.keys():
-        if configuration.get(name, NEWER[name]) != NEWER[name]:
-            raise ModelFileError(f"its {name} is {configuration[name]!r}; a newer crnn knows it")
-        configuration.pop(name, None)
     parameters = {**defaults, **configuration}
     try:
         if unknown := configuration.keys() - defaults.keys():

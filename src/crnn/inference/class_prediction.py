@@ -12,7 +12,7 @@ from ..errors import NotFittedError
 from ..estimator import Estimator
 from ..loss_curve import loss_curve
 from ..model.state import ModelState
-from ..settings import sample_weights, threads
+from ..settings import rounds_operands, sample_weights, threads
 from ..text.labels import checked_labels
 from ..text.vocabulary import Text, Vocabulary
 from .class_probabilities import log_posteriors
@@ -31,6 +31,7 @@ class ClassPrediction(Estimator):
     _fit_methods = "fit"
 
     n_threads: int | None
+    matmul_precision: str
     _networks: dict[str, ModelState]
     _prior: Array
 
@@ -95,7 +96,9 @@ class ClassPrediction(Estimator):
         networks = self._fitted("predict")
         with np.errstate(divide="ignore"):  # a class of weight 0 is never predicted
             log_prior = np.log(self._prior)
-        return log_posteriors(networks, log_prior, X, threads(self.n_threads))
+        layout = next(iter(networks.values())).layout
+        bfloat16 = rounds_operands(self.matmul_precision, layout.dtype)
+        return log_posteriors(networks, log_prior, X, threads(self.n_threads), bfloat16=bfloat16)
 
     def score(self, X: Iterable[Text], y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy: the share of texts whose most probable label is theirs.

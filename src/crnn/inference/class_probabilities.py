@@ -21,7 +21,12 @@ Array = NDArray[Any]
 
 
 def log_posteriors(
-    networks: dict[str, ModelState], log_prior: Array, texts: Iterable[Text], n_threads: int | None
+    networks: dict[str, ModelState],
+    log_prior: Array,
+    texts: Iterable[Text],
+    n_threads: int | None,
+    *,
+    bfloat16: bool = False,
 ) -> NDArray[np.float64]:
     """Return the logarithms of the probabilities of the labels of texts, (n, K).
 
@@ -35,10 +40,12 @@ def log_posteriors(
     log_prior : array of shape (K,)
     texts : iterable of str or bytes
     n_threads : int or None
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
     """
     vocabulary = next(iter(networks.values())).vocabulary
     plain, n_threads = vocabulary.with_labels(()), inference_threads(n_threads)
-    packed = {direction: _packed(state) for direction, state in networks.items()}
+    packed = {direction: _packed(state, bfloat16) for direction, state in networks.items()}
     found = [np.empty((0, len(log_prior)))]
     for block in text_blocks(texts, plain, name="X"):
         log_p = np.zeros((len(log_prior), len(block.texts)))
@@ -51,15 +58,17 @@ def log_posteriors(
     return np.concatenate(found)
 
 
-def _packed(state: ModelState) -> tuple[PackedNetwork, list[State]]:
+def _packed(state: ModelState, bfloat16: bool) -> tuple[PackedNetwork, list[State]]:
     """Return the network whose softmax is over the symbols of texts, and the state after the symbol of each label."""
     labels, boundary = len(state.vocabulary.labels), state.vocabulary.boundary or 0
-    whole = PackedNetwork.pack(state.layout, state.params, one_row=False, boundary=boundary)
+    whole = PackedNetwork.pack(state.layout, state.params, one_row=False, boundary=boundary, bfloat16=bfloat16)
     together = whole.zero_state(labels)
     whole.feed(boundary + 1 + np.arange(labels, dtype=np.int32)[None, :], together)
     starts = [tuple(np.ascontiguousarray(part[:, k : k + 1]) for part in together) for k in range(labels)]
     of_one = of_label(state, 0)
-    network = PackedNetwork.pack(of_one.layout, of_one.params, one_row=False, scoring=True, boundary=boundary)
+    network = PackedNetwork.pack(
+        of_one.layout, of_one.params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16
+    )
     return network, starts
 
 

@@ -17,10 +17,10 @@ Array = NDArray[Any]
 Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
 
 
-def log_prior(state: ModelState) -> NDArray[np.float64]:
+def log_prior(state: ModelState, *, bfloat16: bool = False) -> NDArray[np.float64]:
     """Return log P of each label, (K,), in nats: what the model of all labels expects to begin a document."""
     boundary = state.vocabulary.boundary
-    network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=boundary)
+    network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=boundary, bfloat16=bfloat16)
     p = network.probabilities(network.start()[0][-1])[0, -len(state.vocabulary.labels) :]
     logarithms: NDArray[np.float64] = np.log(np.maximum(p / p.sum(), 1e-300))
     return logarithms

@@ -232,7 +232,7 @@ class LanguageModel(StringFeatures):
         """Return what draws samples, each of a label drawn before it; the prime says something about the label."""
         state = self._fitted("sample")
         models = [self.for_label(label) for label in state.vocabulary.labels]
-        weights = log_prior(state)
+        weights = log_prior(state, bfloat16=self._bfloat16(state))
         if len(prime):
             weights = weights - [float(model.surprisal(prime).sum()) for model in models]
 

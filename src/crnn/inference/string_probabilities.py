@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..model.learned_attributes import LearnedAttributes
-from ..settings import threads, whole
+from ..model.state import ModelState
+from ..settings import rounds_operands, threads, whole
 from ..text.labels import label_numbers
 from ..text.lines import Lines
 from ..text.vocabulary import Text
@@ -39,6 +40,7 @@ class StringProbabilities(LearnedAttributes):
     """
 
     n_threads: int | None
+    matmul_precision: str
 
     # ------------------------------------------------------------ many strings
 
@@ -362,7 +364,7 @@ class StringProbabilities(LearnedAttributes):
         state = self._fitted("score_samples")
         if labels is None:
             found = [self.for_label(label).score_samples(texts) for label in state.vocabulary.labels]
-            log_p = mixed(log_prior(state), np.array(found))
+            log_p = mixed(log_prior(state, bfloat16=self._bfloat16(state)), np.array(found))
             return log_p / np.array([len(text) + 1 for text in texts]) if normalize == "char" else log_p
         if isinstance(labels, str | int | float | np.generic):  # one for all
             return self.for_label(labels).score_samples(texts, normalize=normalize)
@@ -403,7 +405,18 @@ class StringProbabilities(LearnedAttributes):
         state = self._for_any_text(what)
         state.check_finite(what)
         boundary = state.vocabulary.boundary
-        return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary)
+        return PackedNetwork.pack(
+            state.layout,
+            state.params,
+            one_row=one_row,
+            scoring=scoring,
+            boundary=boundary,
+            bfloat16=self._bfloat16(state),
+        )
+
+    def _bfloat16(self, state: ModelState) -> bool:
+        """Return whether operands of products are rounded."""
+        return rounds_operands(self.matmul_precision, state.layout.dtype)
 
     def _encode_prime(self, prime: str | bytes) -> Array:
         boundary = self.vocabulary_.boundary

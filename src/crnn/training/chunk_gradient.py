@@ -34,6 +34,8 @@ class ChunkGradient:
         T.
     boundary : int or None
         The symbol that is read from a state of zeros.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
 
     Attributes
     ----------
@@ -52,9 +54,9 @@ class ChunkGradient:
     [0.5, -0.5, 0.5, -0.5]
     """
 
-    def __init__(self, layout: Layout, seq_length: int, boundary: int | None) -> None:
+    def __init__(self, layout: Layout, seq_length: int, boundary: int | None, *, bfloat16: bool = False) -> None:
         self._layout, self._settings = layout, StepSettings(seq_length=seq_length)
-        self._many = seq_length >= core.MANY_ROWS
+        self._many = bfloat16 or seq_length >= core.MANY_ROWS
         self._network = core.Network(
             layout,
             one_row=True,
@@ -62,6 +64,7 @@ class ChunkGradient:
             training=True,
             boundary=boundary,
             labels=n_labels(layout, boundary),
+            bfloat16=bfloat16,
         )
         self.flat = flat = layout.zeros()
 

@@ -18,7 +18,15 @@ WARM_UP = 512  # symbols before a part that are read to find its hidden state
 Array = NDArray[Any]
 
 
-def evaluate(layout: Layout, params: Array, ids: TextIds, n_threads: int | None, boundary: int | None = None) -> float:
+def evaluate(
+    layout: Layout,
+    params: Array,
+    ids: TextIds,
+    n_threads: int | None,
+    boundary: int | None = None,
+    *,
+    bfloat16: bool = False,
+) -> float:
     """Return the mean of -ln P per symbol of a text, the first as predicted by the zero state.
 
     Documents are packed with boundaries between them. The first boundary is only read; each document counts with its
@@ -38,6 +46,8 @@ def evaluate(layout: Layout, params: Array, ids: TextIds, n_threads: int | None,
         Threads that read the parts; None: as many as there are cores.
     boundary : int, optional
         The symbol that separates documents.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
 
     Returns
     -------
@@ -51,7 +61,9 @@ def evaluate(layout: Layout, params: Array, ids: TextIds, n_threads: int | None,
     >>> round(evaluate(layout, layout.zeros(), np.array([0, 1, 3], np.uint8), None), 4)  # ln 4
     1.3863
     """
-    network = PackedNetwork.pack(layout, params, one_row=False, scoring=True, boundary=boundary)
+    network = PackedNetwork.pack(
+        layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16
+    )
     given = n_given(boundary)
     log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=given)
     return -log_p / (len(ids) - given)

@@ -173,6 +173,7 @@ class TrainingRun:
             patience=self._settings.patience,
             n_threads=self._settings.n_threads,
             boundary=self.state.vocabulary.boundary,
+            bfloat16=self._step_settings.bfloat16,
             state=self._polled.validation,
         )
         if validation.every_steps is not None:

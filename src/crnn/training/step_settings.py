@@ -9,12 +9,12 @@ from typing import Self
 
 import numpy as np
 
-from ..settings import Settings
+from ..settings import Settings, rounds_operands
 
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Clipping, weight decay, Adam's moments, dropout, resets of states, and the scale of the loss.
+    """Clipping, weight decay, Adam's moments, dropout, resets of states, the scale of the loss, bfloat16 or not.
 
     Parameters
     ----------
@@ -26,6 +26,8 @@ class StepSettings:
     dropout, weight_dropout, state_reset : float
     dropout_seed : int
         With the number of a step it decides which units and weights are dropped, and which streams' states are reset.
+    bfloat16 : bool
+        Whether operands of products are rounded to bfloat16.
 
     Examples
     --------
@@ -43,6 +45,7 @@ class StepSettings:
     weight_dropout: float = 0.0
     state_reset: float = 0.0
     dropout_seed: int = 0
+    bfloat16: bool = False
 
     @classmethod
     def of(cls, settings: Settings, rng: np.random.Generator) -> Self:
@@ -62,4 +65,5 @@ class StepSettings:
             weight_dropout=settings.weight_dropout,
             state_reset=settings.state_reset,
             dropout_seed=int(copy.deepcopy(rng).integers(2**63)),
+            bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
         )

@@ -25,7 +25,9 @@ class TextGradient(NamedTuple):
     states: Array | tuple[Array, ...]  # (L, len(text), H), after each symbol; of an LSTM the pair of h and c
 
 
-def text_gradient(state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: int | None = None) -> TextGradient:
+def text_gradient(
+    state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: int | None = None, *, bfloat16: bool = False
+) -> TextGradient:
     """Return the loss of a text, or of one of its symbols, and its gradients; the whole text is one chunk.
 
     Parameters
@@ -36,6 +38,8 @@ def text_gradient(state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: 
         The text, one symbol or more.
     at : int, optional
         The one symbol whose loss counts. By default the losses of all are summed.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
 
     Examples
     --------
@@ -56,7 +60,7 @@ def text_gradient(state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: 
     if len(chunk) > 1:
         weights = np.full(len(chunk) - 1, at is None, layout.dtype)
         weights[-1] = 1
-        loss, flat, of_chunk = _chunk_gradient(state, chunk, weights)
+        loss, flat, of_chunk = _chunk_gradient(state, chunk, weights, bfloat16)
         for array, gradient in zip(states, of_chunk, strict=True):
             # The state after the chunk's row t is that after ids[t - skipped].
             array[:, : len(chunk) - 1 - skipped] = gradient[:, skipped:, 0]
@@ -71,10 +75,12 @@ def text_gradient(state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: 
     return TextGradient(loss, layout.named(flat), states if len(states) > 1 else states[0])
 
 
-def _chunk_gradient(state: ModelState, chunk: Array, weights: Array) -> tuple[float, Array, tuple[Array, ...]]:
+def _chunk_gradient(
+    state: ModelState, chunk: Array, weights: Array, bfloat16: bool
+) -> tuple[float, Array, tuple[Array, ...]]:
     """Return the loss of chunk[1:] with weights (T,), and its gradients: the flat one, and the states' (L, T, 1, H)."""
     layout, T = state.layout, len(chunk) - 1
-    gradient = ChunkGradient(layout, T, state.vocabulary.boundary)
+    gradient = ChunkGradient(layout, T, state.vocabulary.boundary, bfloat16=bfloat16)
     shape = (layout.num_layers, T, 1, layout.hidden_size)
     of_states = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
     loss = gradient.compute(state.params, chunk, weights, zero_hidden(layout, 1), of_states)

@@ -109,7 +109,7 @@ class Trainer:
         own = range(B) if own_streams is None else own_streams(B)
         rows = range(B) if reduce else own
         parts = shard_ranges(layout, streams, own) if n_shards is None else cut(own, n_shards)
-        self._many = T * min(map(len, parts)) >= core.MANY_ROWS
+        self._many = settings.bfloat16 or T * min(map(len, parts)) >= core.MANY_ROWS
         self._boundary = boundary
         self.arrangement = self._arrange(n_threads, len(parts))
         self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
@@ -165,6 +165,7 @@ class Trainer:
             boundary=self._boundary,
             labels=n_labels(self.layout, self._boundary),
             group_size=self.arrangement.group_size,
+            bfloat16=self.settings.bfloat16,
         )
 
     def use_threads(self, n_threads: int) -> None:

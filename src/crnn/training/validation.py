@@ -72,6 +72,8 @@ class Validation:
     n_threads : int or None
     boundary : int, optional
         The symbol that separates documents.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
     state : ValidationState, optional
         Where an interrupted call stood.
 
@@ -90,8 +92,10 @@ class Validation:
         patience: int | None,
         n_threads: int | None,
         boundary: int | None = None,
+        bfloat16: bool = False,
         state: ValidationState | None = None,
     ) -> None:
+        self._bfloat16 = bfloat16
         self._ids, self._budget, self._n_threads, self._boundary = ids, budget, n_threads, boundary
         self._patience = math.inf if patience is None else patience
         self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # estimated, in training steps
@@ -132,7 +136,7 @@ class Validation:
     def measure(self, layout: Layout, params: Array, done: int, seconds: float) -> tuple[float, bool]:
         """Return the loss, in nats per symbol, and whether it is the best so far."""
         start = time.perf_counter()
-        loss = evaluate(layout, params, self._ids, self._n_threads, self._boundary)
+        loss = evaluate(layout, params, self._ids, self._n_threads, self._boundary, bfloat16=self._bfloat16)
         cost = time.perf_counter() - start
         improved = loss < self.state.best_loss
         since_best = 0 if improved else self.state.since_best + 1
