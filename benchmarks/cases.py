@@ -109,13 +109,21 @@ class Case:
 
 
 def crnn_model(
-    case: Case, *, dtype: str = "float32", n_threads: int | None = 1, text: TextLike | None = None
+    case: Case,
+    *,
+    dtype: str = "float32",
+    n_threads: int | None = 1,
+    text: TextLike | None = None,
+    bfloat16: bool = False,
 ) -> CharRNN:
     """Return a model of the case with the case's weights, not yet trained.
 
-    `text`, if given, is what the vocabulary is taken from instead of the case's own alphabet.
+    `text`, if given, is what the vocabulary is taken from instead of the case's own alphabet. `bfloat16`: products have
+    operands of that precision.
     """
-    stacked = {} if case.plain else {"cell": case.cell, "num_layers": case.num_layers}
+    stacked: dict[str, Any] = {} if case.plain else {"cell": case.cell, "num_layers": case.num_layers}
+    if bfloat16:
+        stacked["matmul_precision"] = "bfloat16"
     model = CharRNN(
         case.hidden_size,
         seq_length=case.seq_length,
@@ -137,8 +145,12 @@ def crnn_model(
 
 def peer_of(contender: str, case: Case, n_threads: int) -> Peer:
     """Return a peer with the case's weights, not yet trained."""
-    name, _, gradient = contender.partition("-")
-    options: dict[str, Any] = {"gradient": "by_hand" if gradient else "autodiff"} if name == "jax" else {}
+    name, _, kind = contender.partition("-")
+    options: dict[str, Any] = {}
+    if name == "jax":
+        options["gradient"] = "by_hand" if kind else "autodiff"
+    elif name == "torch":
+        options["bfloat16"] = kind == "bfloat16"
     threads = None if name == "jax" else n_threads  # JAX has as many as its process has cores
     options |= {"learning_rate": LEARNING_RATE, "n_threads": threads, "initial_accumulator": ACCUMULATOR}
     return peer_class(name)(case.weights(), case.batch_size, case.seq_length, cell=case.cell, **options)
@@ -165,10 +177,12 @@ def ready(contender: str, case: Case, n_threads: int) -> Callable[[], float]:
     Parameters
     ----------
     contender : str
-        "crnn", "crnn-float64", "numpy", "torch", "jax" (gradient by automatic differentiation) or "jax-by-hand".
+        "crnn", "crnn-float64", "crnn-bfloat16", "numpy", "torch", "torch-bfloat16" (autocast), "jax" (gradient by
+        automatic differentiation) or "jax-by-hand".
     """
     if contender.startswith("crnn"):
-        model = crnn_model(case, dtype="float64" if "float64" in contender else "float32", n_threads=n_threads)
+        dtype = "float64" if "float64" in contender else "float32"
+        model = crnn_model(case, dtype=dtype, n_threads=n_threads, bfloat16="bfloat16" in contender)
         return partial(crnn_steps, model, case.text)
     peer = peer_of(contender, case, n_threads)
     inputs, targets = case.chunks

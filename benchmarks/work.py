@@ -118,6 +118,13 @@ def peer_product(contender: str, H: str, B: str, n_threads: str) -> Work:
     return product
 
 
+def sample_stacked(contender: str, cell: str, H: str, n: str) -> Work:
+    """A text of n characters of a cell, on one thread; returns the number of characters."""
+    case = Case(int(H), 25, 1, 100, cell=cell)
+    model = crnn_model(case, bfloat16="bfloat16" in contender).partial_fit(case.text)
+    return lambda: float(len(model.sample(int(n), random_state=0)))
+
+
 def _samplable(contender: str, H: int, n_threads: int) -> object:
     case = Case(H, 25, 1, 200)
     if contender == "crnn":
@@ -164,5 +171,6 @@ KINDS: dict[str, Callable[..., Work]] = {
     "recurrent_product": recurrent_product,
     "peer_product": peer_product,
     "sample": sample,
+    "sample_stacked": sample_stacked,
     "score": score,
 }

@@ -111,6 +111,14 @@ def test_another_precision_is_refused(fitted):
         small(matmul_precision="float16").fit(TEXT)
 
 
+def test_weights_that_follow_a_text_learn_in_the_same_precision(fitted):
+    rounded = fitted.score(TEXT[:300], adapt=True)
+    plain = fitted.set_params(matmul_precision="float32").score(TEXT[:300], adapt=True)
+    fitted.set_params(matmul_precision="bfloat16")
+    assert rounded != plain
+    assert rounded == pytest.approx(plain, rel=0.05)
+
+
 def test_a_classifier_rounds():
     X, y = ["anna", "hannah", "eva", "bob", "otto", "rob"] * 3, ["f", "f", "f", "m", "m", "m"] * 3
     model = CharRNNClassifier(17, max_steps=60, matmul_precision="bfloat16", random_state=0).fit(X, y)

@@ -4,8 +4,8 @@ Of the settings tried (one-hot rows by `F.one_hot` or read from an identity matr
 fused; clipping foreach or not) the fastest are kept. Adagrad is PyTorch's own, whose epsilon (1e-10) stands
 outside the square root: from a memory of zero its first step differs from min-char-rnn's where a gradient is
 tiny. `nn.LSTM` computes with oneDNN as long as that is enabled, which it is by default: without it a step takes
-from 1.3 times (H = 512) to twice as long (H = 128). Autocast to bfloat16 is not used: the step would not be that
-of float32.
+from 1.3 times (H = 512) to twice as long (H = 128). Autocast to bfloat16 is used where it is asked for: the step is
+then not that of float32.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from benchmarks.peers import SCORING_ROWS, Arrays, layers
 
 
 class TorchPeer:
-    """PyTorch; see `benchmarks.peers.Peer`. `n_threads` sets PyTorch's own number, global to the process."""
+    """PyTorch; see `benchmarks.peers.Peer`. `n_threads` sets PyTorch's own number, global to the process.
+
+    `bfloat16`: autocast; training alone.
+    """
 
     name = "torch"
 
@@ -37,10 +40,11 @@ class TorchPeer:
         initial_accumulator: float = 0.0,
         state: ArrayLike | None = None,
         cell: str = "rnn",
+        bfloat16: bool = False,
     ) -> None:
         import torch
 
-        self.torch = torch
+        self.torch, self.bfloat16 = torch, bfloat16
         self.batch_size, self.seq_length, self.clip, self.n_threads = batch_size, seq_length, clip, n_threads
         self._use_threads()
         dtype = self.dtype = getattr(torch, np.dtype(dtype).name)
@@ -108,9 +112,13 @@ class TorchPeer:
 
     def _step(self, x: Any, y: Any) -> Any:
         F = self.torch.nn.functional
-        hidden, h = self.rnn(F.embedding(x, self.one_hot_rows), self.h)
+        with self.torch.autocast("cpu", self.torch.bfloat16, enabled=self.bfloat16):
+            hidden, h = self.rnn(F.embedding(x, self.one_hot_rows), self.h)
+            logits = self.decoder(hidden).flatten(0, 1)
+        if self.bfloat16:
+            logits = logits.float()
+            h = tuple(a.float() for a in h) if self.cell == "lstm" else h.float()
         self.h = tuple(a.detach() for a in h) if self.cell == "lstm" else h.detach()
-        logits = self.decoder(hidden).flatten(0, 1)
         loss = F.cross_entropy(logits, y.flatten(), reduction="sum") / self.batch_size
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

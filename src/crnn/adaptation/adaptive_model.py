@@ -99,5 +99,7 @@ class AdaptiveModel(LanguageModel):
                 f"of its training first"
             )
         rule = AdaptationRule(state.layout, trained, rms, options)
-        flags = {"scoring": scoring, "bfloat16": self._bfloat16(state)}
-        return AdaptiveReading.begin(WeightLearner(rule, trained, state.vocabulary.boundary, **flags))
+        learner = WeightLearner(
+            rule, trained, state.vocabulary.boundary, scoring=scoring, bfloat16=self._bfloat16(state)
+        )
+        return AdaptiveReading.begin(learner)

@@ -105,7 +105,7 @@ def cifg_forward(
     h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
     act = Activations(x, h, gates, c=c, kept=kept)
     for t in range(len(a)):
-        f, g, o = np.split(a[t] + act.before(h, t) @ layer.Wh, 3, axis=-1)
+        f, g, o = np.split(a[t] + product(act.before(h, t), layer.Wh), 3, axis=-1)
         f, g, o = sigmoid(f), np.tanh(g), sigmoid(o)
         c[t + 1] = f * act.before(c, t) + (1 - f) * g
         h[t + 1] = o * np.tanh(c[t + 1])
@@ -275,7 +275,7 @@ def cifg_backward(
         dc = (1 - tanh_c**2) * o * dh_t + dc_later
         da_f, da_g = f * (1 - f) * (act.before(act.c, t) - g) * dc, (1 - g**2) * (1 - f) * dc
         da[t] = np.concatenate([da_f, da_g, o * (1 - o) * tanh_c * dh_t], axis=-1)
-        dh_later, dc_later = act.passed(da[t] @ layer.Wh.T, t), act.passed(f * dc, t)
+        dh_later, dc_later = act.passed(product(da[t], layer.Wh.T), t), act.passed(f * dc, t)
         _keep(dstates, t, dh_t, dc)
     return da, da
 
