@@ -25,6 +25,7 @@ def test_the_need_is_about_what_is_taken(parameters, validation_fraction):
         400, batch_size=7, max_steps=12, eval_every=5, validation_fraction=validation_fraction, n_threads=2,
         random_state=0, **parameters,
     )  # fmt: skip
+    CharRNN(3, max_steps=1, validation_fraction=0.25).fit(TEXT)  # loads modules, which take memory too
     tracemalloc.start()
     model.fit(TEXT)
     taken = tracemalloc.get_traced_memory()[1]
@@ -133,3 +134,10 @@ def test_each_shard_has_a_gradient():
     few, many = (training_bytes(layout, streams, 1, keep_best=False) for streams in texts)
     chunks = [20 * B * (5 + 2 * 300) + 21 * B * 300 for B in (2, 250)]
     assert many - few == 4 * (7 * layout.size + chunks[1] - chunks[0])  # 8 shards, not one
+
+
+def test_a_process_needs_memory_for_its_own_streams():
+    layout, streams = Layout(65, 50, np.dtype("float32")), TextStreams(np.zeros(9999, np.uint8), 64, 50)
+    half = TextStreams(np.zeros(9999, np.uint8), 32, 50)
+    own = training_bytes(layout, streams, 2, keep_best=False, own=range(32, 64))
+    assert own == training_bytes(layout, half, 2, keep_best=False)

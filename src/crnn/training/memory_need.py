@@ -22,6 +22,7 @@ def check_memory(
     *,
     keep_best: bool,
     checkpoints: bool = False,
+    own: range | None = None,
 ) -> None:
     """Raise if training needs more memory than is available.
 
@@ -37,6 +38,8 @@ def check_memory(
         Whether the best weights are kept beside the last ones.
     checkpoints : bool, default=False
         Whether snapshots are written to a file meanwhile.
+    own : range, optional
+        The streams that this process reads, by default all.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def check_memory(
     >>> streams = TextStreams(np.zeros(9, np.uint8))
     >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, keep_best=False)
     """
-    needed = training_bytes(layout, streams, optimizer_arrays, keep_best=keep_best, checkpoints=checkpoints)
+    needed = training_bytes(layout, streams, optimizer_arrays, keep_best=keep_best, checkpoints=checkpoints, own=own)
     available = available_bytes()
     if available is not None and needed > available:
         raise InvalidInputError(
@@ -67,6 +70,7 @@ def training_bytes(
     *,
     keep_best: bool,
     checkpoints: bool = False,
+    own: range | None = None,
 ) -> int:
     """Return about how many bytes training takes apart from the text; arguments as for `check_memory`.
 
@@ -78,12 +82,13 @@ def training_bytes(
     >>> training_bytes(Layout(5, 1000, np.dtype("float32")), streams, 1, keep_best=False) > 7 * 4 * 1000**2
     True
     """
-    T, B, H, V, L = streams.seq_length, streams.batch_size, layout.hidden_size, layout.vocab_size, layout.num_layers
+    own = range(streams.batch_size) if own is None else own
+    T, B, H, V, L = streams.seq_length, len(own), layout.hidden_size, layout.vocab_size, layout.num_layers
     vectors = 2 * (1 + optimizer_arrays)  # weights and optimizer state, and a snapshot of them
     vectors += 1 + optimizer_arrays if keep_best else 0
     # A snapshot; as the parts of a file, with the best weights; and the bytes of the file.
     vectors += (1 + optimizer_arrays) * (5 if keep_best else 3) if checkpoints else 0
-    vectors += len(shard_ranges(layout, streams))  # gradients
+    vectors += len(shard_ranges(layout, streams, own))  # gradients
     vectors += 2  # weights packed for products with them and with their transpose
     states = L * (T + 1) * B * H * len(layout.kind.states)
     gates = L * T * B * H * (0 if layout.cell == "rnn" else layout.kind.gates + 1)  # an rnn's are its states

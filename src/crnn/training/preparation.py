@@ -126,6 +126,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         len(OPTIMIZERS[settings.optimizer].state),
         keep_best=validation_ids is not None and settings.restore_best,
         checkpoints=hooks.writer is not None,
+        own=hooks.processes.own(settings.batch_size) if hooks.processes else None,
     )
     options: Any = {name: getattr(settings, name) for name in ("optimizer", "batch_size", "seq_length")}
     if state is None:
