@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from hypothesis import settings
 from crnn import _kernels, threads
 from crnn._kernels import core
 from crnn.cores import usable_cores
+from crnn.training import recommended
 
 # A machine with fewer cores than threads makes single examples slow; that is no failure.
 settings.register_profile("crnn", deadline=None)
@@ -59,6 +61,14 @@ def seven_cores():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "cores", lambda: 7)
         patch.setattr(threads, "default_threads", lambda: 7)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_speed_is_measured_in_a_moment():
+    """`recommended` trains for half a second on all cores to measure the machine's speed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recommended, "measured_speed", functools.partial(recommended.measured_speed, seconds=0.02))
         yield
 
 
