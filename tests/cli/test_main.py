@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import os
 import re
 import signal
@@ -88,11 +89,12 @@ def test_ctrl_c_saves_what_there_is(folder):
     assert sorted(os.listdir()) == ["model.crnn", "new.crnn", "new.crnn.checkpoint", "text.txt"]
 
 
-def test_terminal_that_knows_ascii_alone(folder):
+def test_terminal_that_knows_ascii_alone(folder, monkeypatch):
     CharRNN(5, max_steps=0, random_state=0).fit("naïve 🙂").save("emoji.crnn")
-    sampled = run("sample", "emoji.crnn", env={**os.environ, "PYTHONIOENCODING": "ascii"})
-    assert sampled.returncode == 0
-    assert b"\\U0001f642" in sampled.stdout
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
+    assert cli.main(["sample", "emoji.crnn"]) == 0
+    assert b"\\U0001f642" in shown.getvalue()
 
 
 # --- closed standard streams
@@ -135,8 +137,6 @@ def test_training_needs_no_standard_stream(folder):
     trained = run_with_closed("<&- >&- 2>&-", "train", "text.txt", "-o", "new.crnn", "--max-steps", "2")
     assert (trained.returncode, trained.stdout, trained.stderr) == (0, b"", b"")
     assert CharRNN.load("new.crnn").n_steps_ == 2
-    failed = run_with_closed(">&-", "train", "missing.txt", "-o", "new.crnn")
-    assert (failed.returncode, failed.stderr) == (1, b"crnn: error: missing.txt: No such file or directory\n")
 
 
 @POSIX
