@@ -9,7 +9,7 @@ from crnn import CharRNN
 from crnn.model.gate import Gate
 
 TEXT = "to be or not to be, that is the question. " * 99
-SAVES = 12
+SAVES = 6
 
 
 def all_of(model):
