@@ -88,6 +88,8 @@ class BuildExt(build_ext):
         kept = [ext for ext in modules if not isinstance(ext, Kernels) or ext.instruction_set in names]
         self.distribution.ext_modules = kept
         super().finalize_options()
+        if self.parallel is None:  # as for pip, which has no option for it; a compiler takes 0.25 GB
+            self.parallel = min(4, os.cpu_count() or 1)
 
     def run(self) -> None:
         """Make the folders that an in-place build copies into."""

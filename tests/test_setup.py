@@ -53,6 +53,16 @@ def test_a_build_has_the_modules_of_its_platform(setup_script, monkeypatch, plat
     assert names == {"core", "baseline"} | (set(ALL) if platform == "linux-x86_64" else set())
 
 
+@pytest.mark.parametrize(("cores", "wanted", "used"), [(2, None, 2), (64, None, 4), (2, 3, 3), (None, None, 1)])
+def test_extensions_are_compiled_side_by_side(setup_script, monkeypatch, cores, wanted, used):
+    setuptools = pytest.importorskip("setuptools")
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": []}))
+    command.parallel = wanted
+    command.ensure_finalized()
+    assert command.parallel == used
+
+
 def test_an_instruction_set_for_bfloat16_alone_has_no_other_build(setup_script, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setitem(setup_script["extensions"].__globals__, "cythonize", lambda modules, **options: modules)
