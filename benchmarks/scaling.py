@@ -28,17 +28,18 @@ from benchmarks.figures import check_markers, replace_between
 from benchmarks.network_model import EmulatedCommunicator, Network, step_seconds
 from crnn import CharRNN
 
-NETWORKS = (10, 25, 100)  # gigabits a second
+NETWORKS, MEASURED = (1, 10, 25, 100), (1, 10)  # gigabits a second
 PROCESSES = (2, 4, 8, 16, 32, 64)
 EVERY = (1, 16)
 LOSS_EVERY = (1, 4, 16, 64)
+SENT = ("hidden_size", "steps", "learning_rate")  # arguments of a process
 DILOCO = {"outer_learning_rate": 0.7, "outer_momentum": 0.9}
 
 
 def options(arguments: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """Return the parameters of the model that is trained."""
     usual = {"hidden_size": arguments.hidden_size, "cell": "lstm", "optimizer": "adam", "clip_norm": 1.0, "clip": None,
-             "seq_length": 50, "random_state": 0}  # fmt: skip
+             "learning_rate": arguments.learning_rate, "seq_length": 50, "random_state": 0}  # fmt: skip
     return {**usual, **more}
 
 
@@ -71,7 +72,7 @@ def mpi(processes: int, arguments: argparse.Namespace, **job: Any) -> Any:
                 "PRTE_MCA_hwloc_default_binding_policy": "none",
                 "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none"}  # fmt: skip
     command = [mpiexec, "-n", str(processes), sys.executable, "-m", "benchmarks.scaling", "process"]
-    command += ["--job", json.dumps({"hidden_size": arguments.hidden_size, "steps": arguments.steps, **job})]
+    command += ["--job", json.dumps({name: getattr(arguments, name) for name in SENT} | job)]
     done = subprocess.run(command, env=os.environ | settings, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -85,7 +86,8 @@ def process(arguments: argparse.Namespace) -> None:
     if comm.size <= len(cores):  # as many cores for each
         share = len(cores) // comm.size
         os.sched_setaffinity(0, cores[comm.rank * share : (comm.rank + 1) * share])
-    arguments.hidden_size, arguments.steps = job["hidden_size"], job["steps"]
+    for name in SENT:
+        setattr(arguments, name, job[name])
     if "text" in job:
         found: Any = loss_of(arguments, Path(job["text"]).read_text(encoding="utf-8"), comm, **job["parameters"])
     else:
@@ -106,7 +108,8 @@ def speed(arguments: argparse.Namespace) -> Iterator[str]:
             times[_two(every)].append(mpi(2, arguments, streams=arguments.streams, every=every))
     rate = arguments.streams * 50
     alone = times["1 process, 2 threads"]
-    yield f"LSTM of {arguments.hidden_size}, {arguments.streams} streams in all:"
+    yield "On one machine processes in place of threads gain nothing, and should lose nothing. An LSTM of"
+    yield f"{arguments.hidden_size} units, {arguments.streams} streams in all:"
     yield ""
     yield "| | ms a step | characters a second | times one process |"
     yield "|---|---|---|---|"
@@ -128,11 +131,12 @@ def n_bytes(arguments: argparse.Namespace, every: int) -> int:
 
 def network(arguments: argparse.Namespace) -> Iterator[str]:
     """Yield the lines of the table of measured and predicted steps."""
-    yield f"LSTM of {arguments.hidden_size}, {arguments.streams} streams a machine:"
+    yield "Steps with sums that were delayed by as much as a network would take, beside the prediction. An LSTM of"
+    yield f"{arguments.hidden_size} units, {arguments.streams} streams on each machine:"
     yield ""
     yield "| network | machines | average_every | ms a step | predicted |"
     yield "|---|---|---|---|---|"
-    for gigabits in NETWORKS[:2]:
+    for gigabits in MEASURED:
         for processes in PROCESSES[:3:2]:
             for every in EVERY:
                 connected = Network(gigabits)
@@ -147,9 +151,9 @@ def table(arguments: argparse.Namespace) -> Iterator[str]:
     """Yield the lines of the table of speed-ups."""
     alone = arguments.step_seconds or trained_seconds(arguments, arguments.streams)
     size = n_bytes(arguments, 1)
-    yield "Characters a second, as times those of one machine, that the model predicts for an LSTM of"
-    yield f"{arguments.hidden_size} with {arguments.streams} streams of 50 on each machine: {1e3 * alone:.0f} ms a"
-    yield f"step, {size / 1e6:.1f} MB of weights, {1e6 * Network(10).alpha:.0f} µs a message."
+    yield "Characters a second, as times those of one machine, that this predicts for an LSTM of"
+    yield f"{arguments.hidden_size} units with {arguments.streams} streams of 50 characters on each machine:"
+    yield f"{1e3 * alone:.0f} ms a step, {size / 1e6:.1f} MB of weights, {1e6 * Network(10).alpha:.0f} µs a message."
     yield ""
     yield "| network | average_every | " + " | ".join(f"{p} machines" for p in PROCESSES) + " |"
     yield "|---|---|" + "---|" * len(PROCESSES)
@@ -166,8 +170,9 @@ def loss(arguments: argparse.Namespace) -> Iterator[str]:
         raise SystemExit("loss needs a text: python -m benchmarks.scaling loss TEXT")
     processes, streams = arguments.processes, arguments.streams
     text = arguments.text.read_text(encoding="utf-8")
-    yield f"Bits per character of the last tenth of {arguments.text.name} ({len(text):,} characters), LSTM of"
-    yield f"{arguments.hidden_size}, {streams} streams in all, {arguments.steps:,} steps, {processes} processes:"
+    yield f"Bits per character of the last tenth of {arguments.text.name} ({len(text):,} characters), an LSTM of"
+    yield f"{arguments.hidden_size} units, {streams} streams in all, {arguments.steps:,} steps of Adam at"
+    yield f"{arguments.learning_rate:g} with a cosine schedule, {processes} processes:"
     yield ""
     yield "| average_every | average | DiLoCo's outer step |"
     yield "|---|---|---|"
@@ -200,6 +205,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--hidden-size", type=int, default=512)
     parser.add_argument("--streams", type=int, default=64)
     parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--step-seconds", type=float, help="of one machine, in place of a measurement")
