@@ -8,6 +8,7 @@ import threading
 
 import numpy as np
 import pytest
+from interrupted_runs import train_until
 from test_char_rnn import TEXT, bits, everything, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
@@ -16,7 +17,6 @@ from crnn.model.cells import CELLS
 from crnn.training import validation
 from crnn.training.checkpoint_writer import CheckpointWriter
 from crnn.training.progress import Progress
-from crnn.training.trainer import Trainer
 
 NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}
@@ -29,23 +29,6 @@ SHAPES = [*itertools.product(CELLS, RATES, ["float32", "float64"], STREAMS, DROP
 def records(model):
     """Return the history without what the clock decides."""
     return [{name: value for name, value in record.items() if name not in CLOCK} for record in model.history_]
-
-
-def train_until(step, model, monkeypatch, path, text, method="fit", **rest):
-    """Train until the call has taken a number of steps, as if Ctrl-C came right after the last one."""
-    advance = Trainer.advance
-    first = model.n_steps_ if method == "partial_fit" else 0
-
-    def advance_some(trainer, rates):
-        left = step - (trainer.cursor.n_steps - first)
-        advance(trainer, rates[:left])
-        if left <= len(rates):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "advance", advance_some)
-        with pytest.raises(KeyboardInterrupt):
-            getattr(model, method)(text, checkpoint=path, **rest)
 
 
 def check_every_split(tmp_path, monkeypatch, n, text, parameters, **rest):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Snapshot = TypeVar("Snapshot")
 
@@ -14,6 +14,34 @@ WINDOW = 50  # time steps, at least, that a mean loss is of
 FEW_STEPS = 100  # above the limit: fewer ruin a model only if the loss is extreme,
 EXTREME = 1000  # that is, above this number of times the limit
 ROUNDING = 4e-16  # of a smoothed loss, relative, at each step
+
+
+class RuinState(NamedTuple):
+    """What a watch has seen; it is replaced as a whole: Ctrl-C may come between any two lines.
+
+    Attributes
+    ----------
+    step : int
+        `n_steps` of the model at the beginning of the window,
+    smooth_loss : float
+        and its smoothed loss there.
+    sound_step : int
+        The last step after which the loss was not above the limit.
+    above, extreme : bool
+        Whether the last mean loss was above the limit, and whether it was extreme.
+    warned : bool
+        Whether there has been a warning since the loss was last not above the limit.
+    factor : float
+        Of the losses: see `RuinWatch.see`.
+    """
+
+    step: int
+    smooth_loss: float
+    sound_step: int
+    above: bool = False
+    extreme: bool = False
+    warned: bool = False
+    factor: float = 1.0
 
 
 class RuinWatch(Generic[Snapshot]):
@@ -51,11 +79,23 @@ class RuinWatch(Generic[Snapshot]):
     def __init__(self, uniform: float, seq_length: int, step: int, smooth_loss: float, snapshot: Snapshot) -> None:
         self._limit = UNIFORM_GUESSES * uniform
         self._window = -(-WINDOW // seq_length)  # steps
-        self._begin, self._smooth_loss = step, smooth_loss  # of the window
-        self._first_step = self._sound_step = step
-        self._above = self._warned = self._extreme = False
-        self._factor = 1.0  # of the losses
+        self._first_step = step
+        self.seen = RuinState(step, smooth_loss, sound_step=step)
         self.sound = snapshot  # the newest one after which the loss was not above the limit
+
+    def go_on(self, first_step: int, seen: RuinState, sound: Snapshot | None) -> None:
+        """Go on as the watch of an interrupted call, which began at `first_step`.
+
+        Parameters
+        ----------
+        first_step : int
+        seen : RuinState
+        sound : object or None
+            Its sound snapshot. None: that of the moment of the interruption, at which the loss was not above the limit.
+        """
+        self._first_step, self.seen = first_step, seen
+        if sound is not None:
+            self.sound = sound
 
     def see(self, step: int, smooth_loss: float, scale: float) -> None:
         """Take notice of the loss after some steps.
@@ -67,35 +107,36 @@ class RuinWatch(Generic[Snapshot]):
         scale : float
             The largest factor by which a loss has been multiplied: see `sample_weight`.
         """
-        self._factor = max(self._factor, scale)
-        n = step - self._begin
-        if n < min(self._window, max(1, self._begin - self._first_step)):
+        before, factor = self.seen, max(self.seen.factor, scale)
+        n = step - before.step
+        if n < min(self._window, max(1, before.step - self._first_step)):
+            self.seen = before._replace(factor=factor)
             return
         # The smoothed loss forgets 0.001 with each step; what it has taken in is the mean of the losses.
         kept = 0.999**n
-        mean = (smooth_loss - kept * self._smooth_loss) / (1 - kept)
-        rounding = n * ROUNDING * self._smooth_loss / (1 - kept)
-        self._begin, self._smooth_loss = step, smooth_loss
-        self._above = mean > self._limit * self._factor + rounding
-        self._extreme = mean > EXTREME * self._limit * self._factor
-        if not self._above:
-            self._sound_step, self._warned = step, False
-        elif step - self._sound_step >= STEPS and not self._warned:
-            self._warned = True
+        mean = (smooth_loss - kept * before.smooth_loss) / (1 - kept)
+        rounding = n * ROUNDING * before.smooth_loss / (1 - kept)
+        above = mean > self._limit * factor + rounding
+        extreme = mean > EXTREME * self._limit * factor
+        sound_step = before.sound_step if above else step
+        too_long = step - sound_step >= STEPS
+        warned = (above and before.warned) or too_long
+        self.seen = RuinState(step, smooth_loss, sound_step, above, extreme, warned, factor)
+        if warned and not before.warned:
             warnings.warn(
                 f"the loss has been more than {UNIFORM_GUESSES} times that of a uniform guess since step "
-                f"{self._sound_step}: the model is being ruined; lower learning_rate or clip",
+                f"{sound_step}: the model is being ruined; lower learning_rate or clip",
                 RuntimeWarning,
                 stacklevel=2,
             )
 
     def keep(self, snapshot: Snapshot) -> None:
         """Keep a snapshot unless the loss is above the limit."""
-        if not self._above:
+        if not self.seen.above:
             self.sound = snapshot
 
     def ruined(self, step: int) -> bool:
         """Say whether a call that ends at this step has ruined the model."""
-        above = step - self._sound_step
-        enough = above >= FEW_STEPS or self._extreme
-        return self._above and enough and above >= min(STEPS, (step - self._first_step) / 2)
+        above = step - self.seen.sound_step
+        enough = above >= FEW_STEPS or self.seen.extreme
+        return self.seen.above and enough and above >= min(STEPS, (step - self._first_step) / 2)

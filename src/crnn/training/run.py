@@ -133,6 +133,8 @@ class TrainingRun:
             self._best = None if processes and processes.rank else resumed.best  # the first process tells the others
             self._trainer.cursor.last_loss = resumed.last_loss
             self._trainer.cursor.gradient_norm = resumed.gradient_norm
+            if resumed.ruin is not None:
+                self._trainer.ruin.go_on(resumed.first_step, resumed.ruin, resumed.sound)
         self._history_length = len(state.history)  # at the last poll
         self._validation = self._validation_of(validation_ids, streams)
         self._every: int | None = None  # steps between two records
@@ -326,6 +328,7 @@ class TrainingRun:
     def _run_state(self, outcome: str) -> RunState:
         checkpoints, block, cursor = self._checkpoints, self._trainer.block_start, self._trainer.cursor
         velocity = self._trainer.velocity
+        ruin, running = self._trainer.ruin, outcome == RUNNING
         assert checkpoints is not None
         return RunState(
             outcome=outcome,
@@ -341,9 +344,11 @@ class TrainingRun:
             last_loss=cursor.last_loss,
             gradient_norm=cursor.gradient_norm,
             polled=self._polled,
-            best=self._best if outcome == RUNNING else None,
+            best=self._best if running else None,
             sample_weight=checkpoints.sample_weight,
             velocity=None if velocity is None else velocity.copy(),
+            ruin=ruin.seen if running else None,
+            sound=ruin.sound if running and ruin.seen.above else None,
         )
 
     # ------------------------------------------------------------ steps and time

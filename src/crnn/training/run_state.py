@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..model.state import ModelState
 from ..text.fingerprint import Fingerprint
+from .ruin import RuinState
+from .sound_state import SOUND, sound_arrays, sound_from
 from .stream_position import position_from, position_parts
 from .validation import ValidationState
 
@@ -80,6 +82,10 @@ class RunState:
         Of the documents' losses.
     velocity : array of shape (layout.size,), or None
         Of the outer step: see `averaging.outer_step`.
+    ruin : RuinState or None
+        Of a call that is running; None in files of older versions, with which the watch starts anew.
+    sound : ModelState or None
+        The model before its loss rose above the limit, if it is above it.
     """
 
     outcome: str
@@ -98,9 +104,12 @@ class RunState:
     best: ModelState | None = None
     sample_weight: Array | None = None
     velocity: Array | None = None
+    ruin: RuinState | None = None
+    sound: ModelState | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the arrays and the best model, as JSON can hold it."""
+        ruin = {} if self.ruin is None else {"ruin": {**self.ruin._asdict(), "sound": _counters(self.sound)}}
         plain = {name: getattr(self, name) for name in _NUMBERS}
         return {
             **{name: _finite_or_none(value) for name, value in plain.items()},
@@ -108,13 +117,15 @@ class RunState:
             "texts": {name: text._asdict() for name, text in self.texts.items()},
             "position": position_parts(self.position)[0],
             "polled": {**_plain(self.polled), "validation": _plain(self.polled.validation)},
+            **ruin,
         }
 
     def arrays(self) -> dict[str, Array]:
         """Return the arrays by name."""
         arrays = {f"position.{name}": array for name, array in position_parts(self.position)[1].items()}
         own = {name: getattr(self, name) for name in _ARRAYS}
-        return arrays | {name: array for name, array in own.items() if array is not None}
+        arrays |= {name: array for name, array in own.items() if array is not None}
+        return arrays if self.sound is None else arrays | sound_arrays(self.sound)
 
     @classmethod
     def from_dict(
@@ -136,13 +147,15 @@ class RunState:
         InvalidInputError
             If they do not describe a run of training of this model.
         """
-        names = {field.name for field in fields(cls)} - {*_ARRAYS, "best"}
-        known = isinstance(document, dict) and document.keys() == names
+        names = {field.name for field in fields(cls)} - {*_ARRAYS, "best", "sound"}
+        known = isinstance(document, dict) and document.keys() in (names, names - {"ruin"})
         _require(known, f"it must have just {', '.join(sorted(names))}")
         _require(document["outcome"] in (RUNNING, FINISHED, DIVERGED), "its outcome is unknown")
         weights, velocity = map(arrays.get, _ARRAYS)
-        places = {name.removeprefix("position."): array for name, array in arrays.items() if name not in _ARRAYS}
+        others = {name for name in arrays if name in _ARRAYS or name.startswith(SOUND)}
+        places = {name.removeprefix("position."): array for name, array in arrays.items() if name not in others}
         numbers = {name: _number(name, document[name], *limits) for name, limits in _NUMBERS.items()}
+        ruin, sound = _watch(document.get("ruin"), arrays, state)
         run = cls(
             outcome=document["outcome"],
             texts=_texts(document["texts"]),
@@ -151,6 +164,8 @@ class RunState:
             best=best,
             sample_weight=None if weights is None else _checked_weights(weights),
             velocity=None if velocity is None else _checked_velocity(velocity, state.params),
+            ruin=ruin,
+            sound=sound,
             **numbers,
         )
         run._check_order(state)
@@ -163,6 +178,8 @@ class RunState:
         _require(self.max_steps is not None or self.max_seconds is not None, "it has no limit")
         _require(0 <= self.polled.step <= state.n_steps - self.first_step or self.outcome != RUNNING,
                  "its last poll is after its last step")  # fmt: skip
+        watched = self.ruin is None or self.first_step <= self.ruin.sound_step <= self.ruin.step <= state.n_steps
+        _require(watched, "its watch is not at one of its steps")
 
 
 _ARRAYS = ("sample_weight", "velocity")  # that a RunState may have
@@ -191,6 +208,15 @@ _VALIDATION_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "last_step": ((int,), False, -1),
     "last_seconds": ((float, int), False, 0),
     "cost": ((float, int), True, 0),
+}
+_RUIN_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
+    "step": ((int,), False, 0),
+    "smooth_loss": ((float, int), False, -math.inf),
+    "sound_step": ((int,), False, 0),
+    "above": ((bool,), False, 0),
+    "extreme": ((bool,), False, 0),
+    "warned": ((bool,), False, 0),
+    "factor": ((float, int), False, 1),
 }
 _NOT_FINITE = {"last_loss": math.nan, "gradient_norm": math.nan, "best_loss": math.inf}  # what None stands for
 
@@ -225,6 +251,25 @@ def _poll_state(document: Any) -> PollState:
     numbers = {name: _number(name, document[name], *limits) for name, limits in _POLL_NUMBERS.items()}
     measured = {name: _number(name, validation[name], *limits) for name, limits in _VALIDATION_NUMBERS.items()}
     return PollState(**numbers, validation=ValidationState(**measured))
+
+
+def _counters(sound: ModelState | None) -> dict[str, Any] | None:
+    return None if sound is None else {"n_steps": sound.n_steps, "smooth_loss": sound.smooth_loss}
+
+
+def _watch(document: Any, arrays: dict[str, Array], state: ModelState) -> tuple[RuinState | None, ModelState | None]:
+    if document is None:
+        return None, None
+    names = {*_RUIN_NUMBERS, "sound"}
+    _require(isinstance(document, dict) and document.keys() == names, "its watch is not described")
+    ruin = RuinState(**{name: _number(name, document[name], *limits) for name, limits in _RUIN_NUMBERS.items()})
+    sound = document["sound"]
+    if sound is None:
+        return ruin, None
+    counters = {"n_steps": _RUIN_NUMBERS["step"], "smooth_loss": _RUIN_NUMBERS["smooth_loss"]}
+    _require(isinstance(sound, dict) and sound.keys() == counters.keys(), "its sound model is not described")
+    numbers = {name: _number(name, sound[name], *limits) for name, limits in counters.items()}
+    return ruin, sound_from(arrays, state, **numbers)
 
 
 def _texts(document: Any) -> dict[str, Fingerprint]:

@@ -125,7 +125,7 @@ class Trainer:
         start = time.perf_counter()
         self._snapshot = self.snapshot()
         uniform = state.loss_length * math.log(layout.vocab_size)
-        self._ruin = RuinWatch(uniform, streams.seq_length, state.n_steps, state.smooth_loss, self._snapshot)
+        self.ruin = RuinWatch(uniform, streams.seq_length, state.n_steps, state.smooth_loss, self._snapshot.state)
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
@@ -195,10 +195,13 @@ class Trainer:
             self._start_threads(self._stack)
         with self.state.gate.steps():
             self._advance(rates)
+        self._watch_loss()
+
+    def _watch_loss(self) -> None:
         block_weights = self._block.loss_weights
         heaviest = 1.0 if block_weights is None else float(block_weights.max())
-        self._ruin.see(self.cursor.n_steps, self.cursor.smooth_loss, heaviest)
-        self._ruin.keep(self._snapshot)
+        self.ruin.see(self.cursor.n_steps, self.cursor.smooth_loss, heaviest)
+        self.ruin.keep(self._snapshot.state)
 
     def _advance(self, rates: NDArray[np.float64]) -> None:
         start = time.perf_counter()
@@ -236,9 +239,10 @@ class Trainer:
         with self.state.gate.steps():
             if not self._is_sound():
                 self._return_to_last_good_state()
-            if self._ruin.ruined(self.cursor.n_steps):
+            self._watch_loss()  # of steps before an interruption
+            if self.ruin.ruined(self.cursor.n_steps):
                 step, loss = self.cursor.n_steps, self.cursor.last_loss
-                self._restore(self._ruin.sound)
+                self._restore_state(self.ruin.sound)  # no step follows: the place in the text does not matter
                 raise DivergenceError(step, loss, "ruin")
 
     def _is_sound(self) -> bool:
@@ -353,7 +357,12 @@ class Trainer:
         self.cursor = snapshot.cursor.copy()
         self.streams.position = snapshot.block_start.position
         self._read_block(snapshot.block_start.n_steps)
-        self.state.restore(snapshot.state)
+        self._restore_state(snapshot.state)
+
+    def _restore_state(self, state: ModelState) -> None:
+        """Return to what a model had learned."""
+        self.state.restore(state)
+        self.cursor.n_steps, self.cursor.smooth_loss = state.n_steps, state.smooth_loss
         for shard in self.team.shards:
             shard.gradient[:] = 0
         self._load_arrays()
