@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crnn.model import layout as layout_module
 from crnn.model.cells import CELLS
-from crnn.model.layout import ALIGNMENT, Layout, aligned_zeros, initialise
+from crnn.model.layout import ALIGNMENT, Layout, aligned_zeros, copied, initialise
 
 sizes = st.integers(1, 37)
 depths = st.integers(1, 4)
@@ -224,3 +225,32 @@ def test_pytorch_gives_its_weights_the_same_names_and_shapes(torch):
         theirs |= {f"decoder.{name}": tuple(a.shape) for name, a in torch.nn.Linear(5, 11).named_parameters()}
         mine = {name: a.shape for name, a in layout.torch_named(layout.zeros()).items() if "bias_hn" not in name}
         assert mine == {name: shape for name, shape in theirs.items() if "bias_hh" not in name}
+
+
+@pytest.mark.parametrize("scale", [None, 0.3])
+@pytest.mark.parametrize("piece", [1, 7, 50])
+def test_weights_are_drawn_in_pieces_that_change_none(monkeypatch, scale, piece):
+    layout = Layout(11, 5, np.dtype("float64"), cell="gru", num_layers=2)
+    whole = initialise(layout, np.random.default_rng(7), scale)
+    sizes, uniform = [], np.random.Generator.uniform
+
+    class Generator(np.random.Generator):
+        def uniform(self, low, high, shape):
+            sizes.append(int(np.prod(shape)))
+            return uniform(self, low, high, shape)
+
+    monkeypatch.setattr(layout_module, "PIECE", piece)
+    rng = Generator(np.random.PCG64(7))
+    np.testing.assert_array_equal(initialise(layout, rng, scale), whole)
+    assert scale is not None or max(sizes) <= max(piece, 3 * 5)  # at least a row
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (23,), (5, 7)])
+def test_copied_in_pieces(monkeypatch, shape):
+    monkeypatch.setattr(layout_module, "PIECE", 10)
+    array = np.random.default_rng(0).normal(size=shape).astype("float32")
+    again = copied(array)
+    assert again.dtype == array.dtype
+    np.testing.assert_array_equal(again, array)
+    assert not np.shares_memory(again, array)
+    assert [len(piece) for piece in layout_module._pieces(np.zeros(23))] == [10, 10, 3]

@@ -10,6 +10,7 @@ from command_line import POSIX
 from test_char_rnn import TEXT, bits, small
 
 from crnn import CharRNN
+from crnn.training.trainer import Trainer
 
 pytestmark = POSIX
 
@@ -80,3 +81,26 @@ def test_a_handler_may_save_the_model_within_a_step(tmp_path):
         model.fit(LONG_TEXT)
     for i, steps in enumerate(saved):
         assert bits(CharRNN.load(tmp_path / f"{i}.crnn")) == bits(small(steps, **kind).fit(LONG_TEXT))
+
+
+def test_nothing_more_is_computed(monkeypatch):
+    """Neither the logits of later time steps nor anything of the next shard."""
+    train, teams = Trainer._train, []
+
+    def marked(trainer, rank, rates):
+        for shard in trainer.team.shards:
+            shard.y[...] = shard.gradient[...] = 7
+        teams.append(trainer.team)
+        train(trainer, rank, rates)
+
+    def interrupt(number, frame):
+        if teams:  # else the step has not begun
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "_train", marked)
+    model = small(1, hidden_size=1200, batch_size=24, seq_length=600, n_threads=1)
+    with pytest.raises(KeyboardInterrupt), Alarms(0.01, 0.01, interrupt):
+        model.fit(TEXT * 30)
+    first, last = teams[0].shards
+    assert (first.y[-1] == 7).all()
+    assert (last.gradient == 7).all()

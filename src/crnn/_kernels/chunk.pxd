@@ -10,6 +10,7 @@ from .layer_input cimport add_lookup_bias_gradient
 from .layers cimport layers_backward, layers_forward
 from .panels cimport Columns
 from .softmax cimport softmax_loss
+from .step_poll cimport unwanted
 from .team cimport total
 from .thread_group cimport own_share, wait_for_group
 from .workspace cimport clear_share, gradient_from_above, layer_output
@@ -38,7 +39,7 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
     cdef const Network* net = w.net
     cdef Py_ssize_t first = 0, last, at, V = net.V
     cdef Columns part
-    while first < work.T:
+    while first < work.T and not unwanted(work):
         last = min(first + work.block, work.T)
         layers_forward(w, work, work.x, first, last)
         part = own_share(&work.group, (last - first) * work.B)
@@ -65,7 +66,7 @@ cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real we
     clear_gradients(net, work)
     clear_share(&work.group, work.carry, net.L * work.step_stride)
     loss = forward_loss(w, work, weight)
-    while last > 0:
+    while last > 0 and not unwanted(work):
         first = max(last - work.block, 0)
         rows = (last - first) * work.B
         decode_back(w, work, rows, layer_output(net, work, top, first), work.y + first * work.B * net.V,

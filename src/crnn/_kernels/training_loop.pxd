@@ -12,6 +12,7 @@ from .dropout cimport dropout_key
 from .interface cimport Training, Workspace, real
 from .reduction cimport reduce_gradient
 from .state_reset cimport reset_states
+from .step_poll cimport unwanted
 from .update cimport Pass, gradient_norm, pack_first_dropped, update
 from .team cimport total, wait_for_team
 from .workspace cimport carry_states, clear_states
@@ -74,6 +75,8 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
                                             dropout_key(run.dropout_seed, run.steps_before + step + 1))
     for i in range(run.own_shards):
         work = &run.work[i]
+        if unwanted(work):
+            return
         work.dropout.step_key = run.team.step_key
         if run.team.state_reset > 0:
             reset_states(run.weights.net, work, run.team.state_reset, run.team.step_key)

@@ -17,7 +17,7 @@ from ..errors import InvalidInputError
 from ..settings import OPTIMIZERS, Settings
 from ..text.vocabulary import Vocabulary
 from .gate import Gate
-from .layout import Layout, initialise
+from .layout import Layout, copied, initialise
 from .stored_record import StoredRecord
 
 Array = NDArray[Any]
@@ -170,8 +170,8 @@ class ModelState:
         """Return a snapshot that shares no array and no counter with this state."""
         return replace(
             self,
-            params=self.params.copy(),
-            optimizer_state={name: flat.copy() for name, flat in self.optimizer_state.items()},
+            params=copied(self.params),
+            optimizer_state={name: copied(flat) for name, flat in self.optimizer_state.items()},
             hidden=tuple(array.copy() for array in self.hidden),
             rng=copy.deepcopy(self.rng),
             history=list(self.history),
