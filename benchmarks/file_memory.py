@@ -14,7 +14,7 @@ from pathlib import Path
 
 from crnn import CharRNN
 
-LINE = 30_000_000  # bytes; all are scored, one after the other
+LINE = 200_000_000  # bytes; all are scored, one after the other
 
 PEAK = """
 import sys
