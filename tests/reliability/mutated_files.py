@@ -1,9 +1,14 @@
-"""A model file that is changed here and there, its checksum repaired: it loads and works, or is a ModelFileError."""
+"""A model file that is changed here and there, its checksum repaired: it loads and works, or is a ModelFileError.
+
+So does the checkpoint of a run, which is also resumed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import signal
 import struct
 
 import numpy as np
@@ -17,6 +22,14 @@ NUMBERS = [0, 1, -1, 2, 3, 7, 255, 624, 625, 2**31 - 1, 2**31, 2**32, 2**53 + 1,
            10**400, 0.5, -0.0, 1e308, -1e308, float("inf"), float("-inf"), float("nan"), 5e-324]  # fmt: skip
 VALUES = [*NUMBERS, None, True, False, "", "x", "\ud800", "rnn", "lstm", "adam", "bytes", "float64", [], {}, [1],
           {"a": 1}, [[]] * 9, "9" * 99]  # fmt: skip
+
+RUNS = [
+    ({}, TEXT * 3),
+    ({"batch_size": 2, "optimizer": "adam", "dropout": 0.2}, ["anna", "bob", "eve"] * 9),
+    ({"validation_fraction": 0.2, "eval_every": 3, "learning_rate": 0.5, "cell": "lstm"}, TEXT * 3),
+    ({"learning_rate": 1e30, "optimizer": "rmsprop", "cell": "gru"}, TEXT.encode() * 3),  # it ruins the model
+]
+LONGEST = 0.2  # seconds of a resumed run: a changed number of steps may be large
 
 _originals = {}
 
@@ -38,8 +51,14 @@ def models():
     yield CharRNN(**shared).fit(TEXT)
 
 
+def interrupt(model, record):
+    """Do as Ctrl-C would in the middle of a run."""
+    if record["step"] >= 20:
+        raise KeyboardInterrupt
+
+
 def originals(folder):
-    """Return the bytes of the files that are changed; of the first models also files of weights alone, and of runs."""
+    """Return the files that are changed, each with the text if it is of a run; of some models also weights alone."""
     if not _originals:
         from crnn.files import checkpoint
 
@@ -47,12 +66,17 @@ def originals(folder):
             for training_state in (True, False)[: 2 if i < 3 else 1]:
                 path = folder / "original"
                 model.save(path, training_state=training_state)
-                _originals[i, training_state] = path.read_bytes()
+                _originals[i, training_state] = path.read_bytes(), None
         run = StoredRecord({"epoch": 3, "order": [1, 2]}, {"seed": np.arange(3)})
         state = model.__dict__["_learned"]
         state.labels = StoredRecord({"classes": ["a", "b"]}, {"bias": np.zeros((2, 3), np.float32)})
         checkpoint.write(state, model.get_params(), path, training_state=True, run=run, best=state)
-        _originals["run"] = path.read_bytes()
+        _originals["record"] = path.read_bytes(), None
+        for i, (given, text) in enumerate(RUNS):
+            model = CharRNN(**{"hidden_size": 3, "seq_length": 5, "random_state": 0, "max_steps": 40, **given})
+            with contextlib.suppress(KeyboardInterrupt):
+                model.set_params(callbacks=[interrupt]).fit(text, checkpoint=path)
+            _originals["run", i] = path.read_bytes(), text
     return list(_originals.values())
 
 
@@ -176,19 +200,41 @@ def mutated(rng, data):
 def case(i, folder):
     """Load a changed file; what loads must work."""
     rng = np.random.default_rng([7, i])
-    data = originals(folder)
+    files = originals(folder)
     path = folder / "changed"
-    path.write_bytes(mutated(rng, data[rng.integers(len(data))]))
+    data, text = files[rng.integers(len(files))]
+    path.write_bytes(mutated(rng, data))
     try:
+        if text is not None and rng.integers(2):
+            return resumed(path, text)
         model = CharRNN.load(path)
     except ModelFileError:
         return None
     except Exception as error:
-        return f"load raised {type(error).__name__}: {error}"
+        return f"load or resume raised {type(error).__name__}: {error}"
     try:
         return used(model, folder)
     except Exception as error:
         return f"a model that was loaded raised {type(error).__name__}: {error}"
+
+
+def resumed(path, text):
+    """Finish a run from a changed file, or be interrupted."""
+
+    def alarm(number, frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, alarm)
+    try:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, LONGEST)
+            model = CharRNN.resume(path, text, n_threads=1, verbose=0)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except (InvalidInputError, DivergenceError, KeyboardInterrupt):
+        return None
+    score = model.score(text)
+    return None if score < 0 else f"a resumed model scores {score}"
 
 
 def used(model, folder):

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent
-BATCH = 500  # cases of one process
+BATCH = 5000  # cases of one process
+MEMORY = "/dev/shm"  # a folder in memory, if there is one: what a disk does to files is tried elsewhere
 MAX_CRASHES = 20  # then it is not worth going on
 
 
@@ -64,7 +65,8 @@ def run_cases(module: str, count: int, seed: int = 0) -> Outcome:
     A number at which the process dies is a fault, and the next process goes on behind it.
     """
     failures, first, stop, crashes = [], seed, seed + count, 0
-    with tempfile.TemporaryDirectory(prefix="crnn-reliability-") as folder:
+    place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="crnn-reliability-", dir=place) as folder:
         progress = Path(folder) / "progress"
         while first < stop and crashes < MAX_CRASHES:
             last = min(first + BATCH, stop)
@@ -74,7 +76,7 @@ def run_cases(module: str, count: int, seed: int = 0) -> Outcome:
             failures += [f"{module} {line['case']}: {line['fault']}" for line in lines]
             if result.returncode:
                 crashes += 1
-                at = int(progress.read_text()) if progress.exists() else first
+                at = int(progress.read_text() or first) if progress.exists() else first
                 failures.append(f"{module} {at}: exit code {result.returncode}, {result.stderr[-300:].strip()}")
                 last = at + 1
             first = last
