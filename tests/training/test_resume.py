@@ -127,11 +127,11 @@ def test_a_poll_that_is_interrupted_is_repeated(tmp_path, monkeypatch, where):
     with monkeypatch.context() as patch:
         evaluate, show = validation.evaluate, Progress.show
 
-        def interrupted_evaluate(*arguments):
+        def interrupted_evaluate(*arguments, **options):
             calls.append(1)
             if where == "measuring" and len(calls) == 2:
                 raise KeyboardInterrupt
-            return evaluate(*arguments)
+            return evaluate(*arguments, **options)
 
         def interrupted_show(progress, done, *rest):
             if where in ("showing", "measured") and done == 6:
