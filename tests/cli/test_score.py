@@ -48,10 +48,17 @@ def test_score_that_adapts(folder, capsys, options, adapt):
 def test_shown_surprisal_is_that_of_adapted_weights(folder, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     (folder / "text.txt").write_text(TEXT[:79])
-    assert cli.main(["score", "model.crnn", "text.txt", "--show", "--adapt", "--learning-rate", "3e-3"]) == 0
-    marks = capsys.readouterr().out.splitlines()[1]
-    bits = CharRNN.load("model.crnn").surprisal(TEXT[:79], adapt={"learning_rate": 3e-3}) / np.log(2)
-    assert marks == "".join(str(min(int(b), 9)) if b >= 1 else " " for b in bits).rstrip()
+    options = ["--adapt", "--learning-rate", "3e-3", "--block-length", "11"]
+    assert cli.main(["score", "model.crnn", "text.txt", "--show", *options]) == 0
+    marks, model = capsys.readouterr().out.splitlines()[1], CharRNN.load("model.crnn")
+    expected, still = (
+        "".join(str(min(int(b), 9)) if b >= 1 else " " for b in nats / np.log(2)).rstrip()
+        for nats in (
+            model.surprisal(TEXT[:79], adapt={"learning_rate": 3e-3, "block_length": 11}),
+            model.surprisal(TEXT[:79]),
+        )
+    )
+    assert marks == expected != still
 
 
 def test_wrong_options_of_adaptation(folder, capsys):
