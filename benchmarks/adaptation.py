@@ -1,9 +1,9 @@
 """What does dynamic evaluation gain, and what does it cost? `python -m benchmarks.adaptation [FILE] [--seconds 60]`.
 
-A model, which `CharRNN.recommended` recommends for the time, learns the first eight tenths of FILE, by default the text
-of `crnn demo`. Rates and block lengths may be tried on the ninth tenth (`--learning-rates`, `--decays`, `--blocks`,
-each a list with commas). Printed are nats per character of the ninth and of the last tenth: with the weights as they
-are, with the default options, and with those that are best on the ninth tenth.
+A model, which `CharRNN.recommended` recommends for the time, learns the first nine tenths of FILE, by default the text
+of `crnn demo`. Printed are nats per character of the last tenth, with the weights as they are and with the default
+options. Other options may be tried (`--learning-rates`, `--decays`, `--blocks`, each a list with commas): by a model of
+the first eight tenths, on the ninth. Those that are best there are then shown on the last tenth, too.
 
 The speed of `score(adapt=True)` is compared with that of online training, the same model's training on one stream
 (`batch_size=1`), which also reads each character once and learns from it. The two take turns.
@@ -35,22 +35,33 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     text = demo.text() if arguments.file is None else arguments.file.read_text(encoding="utf-8")
-    head, validation, last = tenths(text)
-    model = CharRNN.recommended(head, arguments.seconds, cell=arguments.cell, random_state=arguments.seed)
-    model.fit(head)
-    print(f"{len(text):,} characters, {model}", flush=True)
-    gain(model, validation, last, list(choices(arguments)))
+    best = None
+    if tried := list(choices(arguments)):
+        known, validation = parts(text[: len(text) * 9 // 10], 8 / 9)
+        best = chosen(fitted(known, arguments), validation, tried)
+    known, last = parts(text, 9 / 10)
+    model = fitted(known, arguments)
+    print(f"{len(text):,} characters, {model}")
+    print("| | nats per character of the last tenth |\n|---|---|")
+    as_trained, adapted = -model.score(last), -model.score(last, adapt=True)
+    print(f"| as trained | {as_trained:.4f} |\n| adapt=True | {adapted:.4f} |", flush=True)
+    assert adapted < as_trained
+    if best:
+        print(f"| {best} | {-model.score(last, adapt=best):.4f} |", flush=True)
     cost(model, last[:TIMED], arguments.rounds)
 
 
-def tenths(text: str) -> tuple[str, str, str]:
-    """Return the part to train on, the part to choose on and the part to report on, all of known characters."""
-    cuts = [len(text) * n // 10 for n in (8, 9)]
-    head = text[: cuts[0]]
-    known = set(head)
-    rest = (text[cuts[0] : cuts[1]], text[cuts[1] :])
-    validation, last = ("".join(symbol for symbol in part if symbol in known) for part in rest)
-    return head, validation, last
+def parts(text: str, share: float) -> tuple[str, str]:
+    """Return the part to train on, and the rest, of known characters."""
+    cut = round(len(text) * share)
+    known = set(text[:cut])
+    return text[:cut], "".join(symbol for symbol in text[cut:] if symbol in known)
+
+
+def fitted(text: str, arguments: argparse.Namespace) -> CharRNN:
+    """Return a model of a text."""
+    recommended = CharRNN.recommended(text, arguments.seconds, cell=arguments.cell, random_state=arguments.seed)
+    return recommended.fit(text)
 
 
 def choices(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -66,20 +77,14 @@ def choices(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
             yield dict(zip(given, values, strict=True))
 
 
-def gain(model: CharRNN, validation: str, last: str, tried: list[dict[str, Any]]) -> None:
-    """Print nats per character without adaptation, with the defaults, and with the best options."""
-    print("| | ninth tenth | last tenth |\n|---|---|---|")
-    static = [-model.score(part) for part in (validation, last)]
-    print(f"| as trained | {static[0]:.4f} | {static[1]:.4f} |")
-    default = [-model.score(part, adapt=True) for part in (validation, last)]
-    print(f"| adapt=True | {default[0]:.4f} | {default[1]:.4f} |", flush=True)
-    assert default[0] < static[0]
-    found = [(-model.score(validation, adapt=options), options) for options in tried]
-    for nats, options in found:
-        print(f"| {options} | {nats:.4f} | |", flush=True)
-    if found:
-        nats, options = min(found, key=lambda pair: pair[0])
-        print(f"| best, {options} | {nats:.4f} | {-model.score(last, adapt=options):.4f} |", flush=True)
+def chosen(model: CharRNN, text: str, tried: list[dict[str, Any]]) -> dict[str, Any]:
+    """Print nats per character with each of the options, and return the best."""
+    print(f"| | nats per character of the ninth tenth |\n|---|---|\n| as trained | {-model.score(text):.4f} |")
+    found = []
+    for options in ({}, *tried):
+        found.append((-model.score(text, adapt=options), options))
+        print(f"| {options or 'adapt=True'} | {found[-1][0]:.4f} |", flush=True)
+    return min(found, key=lambda pair: pair[0])[1]
 
 
 def cost(model: CharRNN, text: str, rounds: int) -> None:

@@ -42,7 +42,7 @@ class AdaptiveModel(LanguageModel):
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
             As for `score`. Documents are read in their order.
-        learning_rate : float, default=1e-4
+        learning_rate : float, default=1.5e-4
             How far the weights follow each symbol, at least 0. It means the same for every `block_length`, and whatever
             `seq_length`, `batch_size` and optimizer the model was trained with.
         decay : float, default=3e-6

@@ -29,7 +29,7 @@ class AdaptationOptions:
 mean 'learning_rate'?
     """
 
-    learning_rate: float = 1e-4
+    learning_rate: float = 1.5e-4
     decay: float = 3e-6
     block_length: int = 100
 

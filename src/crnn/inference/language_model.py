@@ -314,7 +314,7 @@ class LanguageModel(StringFeatures):
         adapt : bool or dict, default=False
             True: dynamic evaluation. The text is read in blocks; each is scored by the weights as they are, and then
             learned from, as by `CharRNN.adapt`. The model does not change. A dict has options of `CharRNN.adapt`, as
-            ``{"learning_rate": 1e-4}``.
+            ``{"learning_rate": 3e-4}``.
 
         Returns
         -------

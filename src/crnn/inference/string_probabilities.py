@@ -326,7 +326,7 @@ class StringProbabilities(LearnedAttributes):
         adapt : bool or dict, default=False
             True: the state has weights of its own, which learn from each block of what it is fed, once the block is
             complete. They do not learn from the prime, nor from what is drawn. A dict has options of
-            `CharRNN.adapt`, as ``{"learning_rate": 1e-4}``.
+            `CharRNN.adapt`, as ``{"learning_rate": 3e-4}``.
 
         Returns
         -------
