@@ -59,6 +59,6 @@ class AdaptiveTextState(TextState):
         reading, surprisal = self._reading.read(ids, learn=not drawn and learn is not False)
         seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
         log_prob = advanced(self._log_prob, surprisal)
-        self._reading, self._network = reading, reading.learner.network
-        self._context, self._log_prob = Context(reading.state, seen), log_prob
+        network, context = reading.learner.network, Context(reading.state, seen)
+        self._reading, self._network, self._context, self._log_prob = reading, network, context, log_prob
         return self
