@@ -18,7 +18,7 @@ pytestmark = needs_sources
 LAYERS = [
     ["_version", "errors", "cancellation", "suggestion", "loss_curve", "cgroups", "atomic_file", "model.cells",
      "training.schedule"],
-    ["cores", "estimator", "settings"],
+    ["cores", "deferred_signals", "estimator", "settings"],
     ["text"],
     ["model"],
     ["_kernels", "threads"],

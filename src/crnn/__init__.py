@@ -53,17 +53,24 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Import a public name, or a module of the package."""
     if name in _HOMES:
-        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        value = getattr(_imported(_HOMES[name]), name)
         globals()[name] = value  # from now on it is found without this function
         return value
     module = f"{__name__}.{name}"
     if not name.startswith("_"):
         try:
-            return importlib.import_module(module)
+            return _imported(name)
         except ModuleNotFoundError as error:
             if error.name != module:
                 raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _imported(name: str) -> Any:
+    from .deferred_signals import signals_deferred
+
+    with signals_deferred():
+        return importlib.import_module(f"{__name__}.{name}")
 
 
 def __dir__() -> list[str]:

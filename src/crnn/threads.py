@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 
 from .cancellation import Cancellation, Cancelled
 from .cores import VARIABLES, affinity, usable_cores
+from .deferred_signals import signals_deferred
 
 T = TypeVar("T")
 
@@ -251,10 +252,11 @@ class _SciPyBlas:
     def controller(self) -> Any:
         """The controller of scipy's BLAS, made once: finding the libraries takes a millisecond."""
         if self._controller is None:
-            import scipy.linalg.cython_blas  # noqa: F401  (loads the library to find)
-            from threadpoolctl import ThreadpoolController
+            with signals_deferred():
+                import scipy.linalg.cython_blas  # noqa: F401  (loads the library to find)
+                from threadpoolctl import ThreadpoolController
 
-            blas = ThreadpoolController().select(user_api="blas")
+                blas = ThreadpoolController().select(user_api="blas")
             own = [lib.filepath for lib in blas.lib_controllers if "scipy" in os.path.dirname(lib.filepath)]
             self._controller = blas.select(filepath=own) if own else blas
         return self._controller

@@ -12,6 +12,7 @@ The entry points stand in three files, which are included at the end: `training_
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.string cimport memset
+from ..deferred_signals import signals_deferred
 from .interface cimport MAX_LAYERS, Gemm, Kernels, Weights, real
 from .interface cimport Network as NetworkPlaces
 
@@ -56,7 +57,8 @@ cdef Gemm find_gemm(Py_ssize_t itemsize) except NULL:
     """The product of SciPy's BLAS. Its module is imported by the first network that needs it: that takes a while."""
     cdef int i = itemsize == sizeof(double)
     if blas[i] == NULL:
-        from scipy.linalg import cython_blas
+        with signals_deferred():
+            from scipy.linalg import cython_blas
         capsule = cython_blas.__pyx_capi__["dgemm" if i else "sgemm"]
         blas[i] = <Gemm>PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule))
     return blas[i]
