@@ -43,9 +43,9 @@ class Clock:
             for _ in rates:
                 self.now += self.step(self.now) if callable(self.step) else self.step
 
-        def timed_evaluate(*arguments):
+        def timed_evaluate(*arguments, **options):
             self.now += self.evaluation
-            return evaluate(*arguments)
+            return evaluate(*arguments, **options)
 
         monkeypatch.setattr(Trainer, "advance", timed_advance)
         monkeypatch.setattr(validation, "evaluate", timed_evaluate)

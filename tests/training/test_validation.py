@@ -101,7 +101,7 @@ def losses(subject, monkeypatch, *values):
     layout, params = network(V, H)
     out = []
     for done, value in enumerate(values, start=1):
-        monkeypatch.setattr(validation, "evaluate", lambda *arguments, value=value: value)
+        monkeypatch.setattr(validation, "evaluate", lambda *arguments, value=value, **options: value)
         loss, improved = subject.measure(layout, params, done, 0.0)
         assert loss is value
         assert subject.measured(done)
