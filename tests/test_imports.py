@@ -16,8 +16,8 @@ pytestmark = needs_sources
 # From the lowest layer to the highest. A module belongs to its longest prefix here. A layer may import those below it
 # and itself. The first one holds tables that import nothing, so that the settings can name what they choose from.
 LAYERS = [
-    ["_version", "errors", "cancellation", "suggestion", "loss_curve", "cgroups", "atomic_file", "model.cells",
-     "training.schedule"],
+    ["_version", "errors", "cancellation", "suggestion", "loss_curve", "cgroups", "adaptive_threads", "atomic_file",
+     "model.cells", "training.schedule"],
     ["cores", "deferred_signals", "estimator", "settings"],
     ["text"],
     ["model"],

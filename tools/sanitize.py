@@ -25,6 +25,7 @@ COMPILED = (
     "training/test_shards.py",
     "training/test_trainer.py",
     "inference/test_packed_network.py",
+    "inference/test_shared_stream.py",
 )
 TESTS = {
     "thread": COMPILED,

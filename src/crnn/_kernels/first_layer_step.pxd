@@ -6,22 +6,27 @@ bits.
 from libc.string cimport memset
 from .boundary cimport starts
 from .cells cimport cell_units
-from .interface cimport Network, Weights, Workspace, real
+from .interface cimport Network, SharedStep, Weights, Workspace, real
 from .layer_input cimport set_biases
 from .network cimport input_block
 from .panels cimport MAX_COLUMNS, Columns, as_operand, multiply_panels, operand_rows, packed_elements
+from .shared_step cimport CELL, PRODUCT, compute_together
 from .tail_columns cimport multiply_tail, tail_length
 from .workspace cimport layer_c, layer_h
 
 
-cdef inline void begin_step(const Weights* w, Py_ssize_t B, const real* h_prev, bint back, real* z,
-                            real* room) noexcept nogil:
-    """z = bh + h_prev @ Wh                            (B, G H) = (B, H) (H, G H); `room` is for an operand"""
+cdef inline void begin_step(const Weights* w, const Workspace* work, const real* h_prev, bint back,
+                            real* z) noexcept nogil:
+    """z = bh + h_prev @ Wh                            (B, G H) = (B, H) (H, G H)"""
     cdef const Network* net = w.net
-    cdef Py_ssize_t g, H = net.H, ld = net.ldg, whole = net.units_in_panels
+    cdef Py_ssize_t g, B = work.B, H = net.H, ld = net.ldg, whole = net.units_in_panels
     cdef const real* Wh = w.panels + net.layer[0].Wh_panels
     cdef const real* tail = w.panels + net.Wh_tail
-    cdef operand_rows h = as_operand(B, H, h_prev, H, room)
+    cdef operand_rows h = as_operand(B, H, h_prev, H, work.scratch)
+    if work.shared != NULL:
+        work.shared.w, work.shared.back, work.shared.operand, work.shared.z = w, back, h.first, z
+        compute_together(work.shared, PRODUCT)
+        return
     set_biases(net, w.p, 0, Columns(0, H), B, z)
     for g in range(net.G):
         multiply_panels(B, net.units, whole, h.first, h.stride, Wh + g * packed_elements(net.units, H), net.max_vectors,
@@ -44,14 +49,20 @@ cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, co
                     memset(layer_c(work, l, 0) + b * H, 0, H * sizeof(real))
 
 
-cdef inline void finish_step(const Weights* w, const int* x, Py_ssize_t B, const real* h_prev, const real* c_prev,
-                             real* z, real* c, real* h) noexcept nogil:
+cdef inline void finish_step(const Weights* w, const Workspace* work, const int* x, const real* h_prev,
+                             const real* c_prev, real* z, real* c, real* h) noexcept nogil:
     """z += Wx[x], then the cell                       (B, G H); h is z where that lives in h"""
     cdef const Network* net = w.net
     cdef Py_ssize_t b, j, g, n, at, H = net.H
     cdef const real* row
     cdef real* out
-    for b in range(B):
+    cdef SharedStep* shared = work.shared
+    if shared != NULL:
+        shared.w, shared.x, shared.h_prev, shared.c_prev = w, x[0], h_prev, c_prev
+        shared.z, shared.c, shared.h = z, c, h
+        compute_together(shared, CELL)
+        return
+    for b in range(work.B):
         for g in range(net.G):
             row = w.p + net.layer[0].Wx + (x[b] * net.G + g) * H
             out = z + b * net.ldg + input_block(net, g) * H

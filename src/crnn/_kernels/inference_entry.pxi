@@ -1,7 +1,8 @@
 """Entry points to sampling and scoring. Part of `core`."""
 from libc.string cimport memcpy
 from .interface cimport Controls as ControlNumbers
-from .interface cimport DrawSettings, Strings, Texts
+from .interface cimport DrawSettings, Strings, Texts, end_fork, fork_init, fork_join, join_work
+from .interface cimport SharedStep as SharedStepPlaces
 
 
 cdef class Controls:
@@ -69,11 +70,14 @@ cdef Weights inference_weights(tuple weights) except *:
 
 
 cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize_t B, tuple arrays) except *:
-    """The workspace of B streams and T of n symbols at a time, after the check that the arrays are those of one."""
+    """The workspace of B streams and T of n symbols at a time, after the check that the arrays are those of one.
+
+    Behind them a `SharedStep`, or None, may stand.
+    """
     cdef Workspace work
     cdef Py_ssize_t size = network.itemsize, row = B * network.net.ldg * size
     cdef Py_ssize_t used = 0 if network.net.z_in_h else T
-    h, c, gates = arrays
+    h, c, gates, *shared = arrays
     if B < 1 or T < 1 and n:
         raise ValueError(f"a workspace of size {T} x {B}: no symbol fits in")
     network.kernels.size_workspace(&network.net, T, B, &work)
@@ -90,7 +94,56 @@ cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ss
         used += 1
     if used < shapes["gates"][1]:
         work.scratch = <real*>(<char*>work.gates + used * row)
+    if shared and shared[0] is not None:
+        work.shared = (<SharedStep?>shared[0]).checked(network, B)
     return work
+
+
+cdef class SharedStep:
+    """Several threads that compute the time steps of one stream together; see `shared_step`. A context manager.
+
+    One thread calls `wait_for_all`, and then entry points with this behind the arrays of the workspace, as often as it
+    likes. All others `serve`, each with a rank from 1 on. At the end of the context they return.
+    """
+    cdef SharedStepPlaces step
+    cdef fork_join fork
+    cdef Network network
+
+    def __init__(self, Network network not None, int n_threads):
+        if network.net.L != 1:
+            raise ValueError(f"{network.net.L} layers: threads share the steps of one layer only")
+        if n_threads < 2:
+            raise ValueError(f"{n_threads} threads: a step is shared by two or more")
+        fork_init(&self.fork, n_threads - 1)
+        self.network = network
+        self.step.threads, self.step.fork = n_threads, &self.fork
+
+    cdef SharedStepPlaces* checked(self, Network network, Py_ssize_t B) except NULL:
+        """The step, after the check that it is one of this network and that there is one stream."""
+        if network is not self.network or B != 1:
+            raise ValueError(f"{B} streams of a network: threads share the steps of one stream of the same network")
+        return &self.step
+
+    def serve(self, int rank):
+        """Compute this thread's part of each step until the context ends."""
+        if not 0 < rank < self.step.threads:
+            raise ValueError(f"rank {rank}: not one of the {self.step.threads - 1} other threads")
+        cdef float_mode mode
+        with nogil:
+            mode = flush_denormals()
+            self.network.kernels.share_steps(&self.step, rank)
+            restore_denormals(mode)
+
+    def wait_for_all(self):
+        """Wait until all other threads serve."""
+        with nogil:
+            join_work(&self.fork)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        end_fork(&self.fork)
 
 
 cdef Py_ssize_t steps_of(tuple arrays) except -1:

@@ -17,11 +17,11 @@ cdef inline void prepare_draw(const Weights* w, const Workspace* work, const Dra
     cdef const real* h = layer_h(work, 0, 0)
     cdef real* z = layer_z(w.net, work, 0, 0)
     if ahead and back:
-        begin_step(w, work.B, h, True, z, work.scratch)
+        begin_step(w, work, h, True, z)
     decode(w, work.B, layer_h(work, w.net.L - 1, 0), work.y, work.scratch, back)
     unnormalized_softmax_rows(w.net, settings, work.B, texts, work.y)
     if ahead and not back:
-        begin_step(w, work.B, h, False, z, work.scratch)
+        begin_step(w, work, h, False, z)
 
 
 cdef inline void advance(const Weights* w, const Workspace* work, bint ahead, bint back, const int* x) noexcept nogil:
@@ -29,12 +29,12 @@ cdef inline void advance(const Weights* w, const Workspace* work, bint ahead, bi
     cdef const real* h = layer_h(work, 0, 0)
     cdef real* z = layer_z(w.net, work, 0, 0)
     if not ahead:
-        begin_step(w, work.B, h, back, z, work.scratch)
+        begin_step(w, work, h, back, z)
     restart_at_boundary(w, work, x, z)
     if w.net.has_c:
-        finish_step(w, x, work.B, h, layer_c(work, 0, 0), z, layer_c(work, 0, 1), layer_h(work, 0, 1))
+        finish_step(w, work, x, h, layer_c(work, 0, 0), z, layer_c(work, 0, 1), layer_h(work, 0, 1))
     else:
-        finish_step(w, x, work.B, h, h, z, layer_h(work, 0, 1), layer_h(work, 0, 1))
+        finish_step(w, work, x, h, h, z, layer_h(work, 0, 1), layer_h(work, 0, 1))
     if w.net.L > 1:
         layers_forward(w, work, x, 0, 1, 1)
 

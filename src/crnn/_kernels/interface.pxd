@@ -17,6 +17,17 @@ cdef extern from "barrier.h" nogil:
     bint barrier_wait(thread_barrier*)
     int64_t nanoseconds()
 
+cdef extern from "fork_join.h" nogil:
+    const uint32_t NO_MORE_WORK
+    ctypedef struct fork_join:
+        pass
+    void fork_init(fork_join*, uint32_t)
+    void fork_work(fork_join*)
+    void join_work(fork_join*)
+    void finish_work(fork_join*)
+    uint32_t await_work(fork_join*, uint32_t)
+    void end_fork(fork_join*)
+
 cdef enum:
     MAX_LAYERS = 64
     MAX_SHARDS = 8
@@ -98,6 +109,20 @@ ctypedef struct StepPoll:  # whether a long step is to go on; see `step_poll`
     void* context
     int64_t next  # when to ask again
 
+ctypedef struct SharedStep:  # a time step of one stream that several threads compute; see `shared_step`
+    int threads
+    fork_join* fork
+    int part  # of the step: which one the threads compute next
+    const Weights* w
+    bint back  # the product: from the last panel to the first
+    const real* operand  # h_prev as an operand
+    int x  # the cell: the symbol
+    const real* h_prev
+    const real* c_prev
+    real* z
+    real* c
+    real* h
+
 ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     Py_ssize_t T
     Py_ssize_t B
@@ -122,6 +147,7 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     double* losses  # (T, B): the loss of each position
     unsigned char* occurs  # (V,): whether a symbol is among the chunk's inputs; a thread's own
     ThreadGroup group
+    SharedStep* shared  # inference of one stream by several threads; NULL: by one
     int shard  # its number
     StepPoll* poll  # NULL: a step is short
     Dropout dropout  # the rate is 0 without
@@ -267,3 +293,4 @@ ctypedef struct Kernels:  # of one instruction set and number type
     void (*logits)(const Weights*, Py_ssize_t, const real*, real*, real*) noexcept nogil
     void (*log_probabilities)(const Weights*, Workspace*, const int*, Py_ssize_t, double*) noexcept nogil
     bint (*log_likelihoods)(const Weights*, Workspace*, const Strings*, double*) noexcept nogil
+    void (*share_steps)(SharedStep*, int) noexcept nogil

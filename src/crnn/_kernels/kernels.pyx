@@ -6,16 +6,17 @@ argument before it calls a kernel. Everything is in the .pxd files: `workspace`,
 `cell_step`, `cells` (one chunk through the network), `rnn`, `gru`, `lstm`, `cifg` (the cells), `layer_input`,
 `decoder`, `row_products`, `panels`, `tail_columns`, `blas` (products), `softmax`, `dropout`, `boundary`, `elementwise`;
 for training `training_loop`, `state_reset`, `update`, `optimizers` and `thread_group`; for inference
-`first_layer_step`, `inference_step`, `sampler` and `draws`, `texts` and `pcg64`, `strings`.
+`first_layer_step`, `shared_step`, `inference_step`, `sampler` and `draws`, `texts` and `pcg64`, `strings`.
 """
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport uint64_t
-from . cimport elementwise, training_loop
+from . cimport elementwise, shared_step, training_loop
 from .decoder cimport decode
 from .draws cimport draw
 from .dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
 from .inference_step cimport advance, prepare_draw, restore_states, swap_states
-from .interface cimport Dropout, Kernels, Network, DrawSettings, Strings, Texts, Training, Weights, Workspace, real
+from .interface cimport (Dropout, DrawSettings, Kernels, Network, SharedStep, Strings, Texts, Training, Weights,
+                         Workspace, real)
 from .layers cimport layers_forward
 from .network cimport pack_network, place_panels
 from .panels cimport (PER_ELEMENT, Columns, as_operand, multiply_panels, operand_elements, operand_rows, pack,
@@ -183,6 +184,11 @@ cdef bint log_likelihoods(const Weights* w, Workspace* work, const Strings* stri
     return known
 
 
+cdef void share_steps(SharedStep* step, int rank) noexcept nogil:
+    shared_step.share_steps(step, rank)
+    RELEASE_TILES()
+
+
 kernels.itemsize, kernels.size, kernels.per_element = sizeof(real), sizeof(Kernels), PER_ELEMENT
 kernels.place_panels, kernels.packed_elements = place_panels_, packed_elements_
 kernels.pack_matrix, kernels.pack_network, kernels.multiply = pack_matrix, pack_network_, multiply
@@ -194,4 +200,5 @@ kernels.squares_size = squares_size_
 kernels.train, kernels.feed, kernels.sample, kernels.sample_texts = train, feed, sample, sample_texts
 kernels.filter_logits, kernels.logits = filter_logits, logits
 kernels.log_probabilities, kernels.log_likelihoods = log_probabilities, log_likelihoods
+kernels.share_steps = share_steps
 table = PyCapsule_New(&kernels, "crnn._kernels.Kernels", NULL)

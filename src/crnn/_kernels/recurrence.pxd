@@ -27,8 +27,8 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
             s.c_prev = without_past(net, x + t * B, B, H, layer_c(work, l, t), H, work.cut + B * H)
             s.c = layer_c(work, l, t + 1)
         if l == 0 and not net.training:
-            begin_step(w, B, s.h_prev, t & 1, s.z, work.scratch)
-            finish_step(w, x + t * B, B, s.h_prev, s.c_prev, s.z, s.c, s.h)
+            begin_step(w, work, s.h_prev, t & 1, s.z)
+            finish_step(w, work, x + t * B, s.h_prev, s.c_prev, s.z, s.c, s.h)
             continue
         if l == 0:
             look_up_input(net, w.p, x + t * B, s.own, B, s.z)

@@ -29,7 +29,7 @@ cdef inline void size_workspace(const Network* net, Py_ssize_t T, Py_ssize_t B, 
     work.step_stride = B * net.H
     work.layer_stride = (T + 1) * work.step_stride
     work.gates_stride = (work.block + 1 if net.z_in_h else T) * B * net.ldg
-    work.group = alone()
+    work.group, work.shared = alone(), NULL
     work.dropout.rate, work.poll = 0, NULL
 
 

@@ -16,6 +16,7 @@ from .._kernels import core
 from ..cancellation import check_cancelled
 from ..model.layout import Layout, aligned_zeros, n_labels
 from .sampling_controls import SamplingControls
+from .shared_stream import SharedStream
 
 Array = NDArray[Any]
 State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
@@ -40,6 +41,7 @@ class PackedNetwork(NamedTuple):
     scoring: bool
     boundary: int | None
     bfloat16: bool
+    n_threads: int | None  # for one stream; None: as many as are fastest
 
     @classmethod
     def pack(
@@ -51,6 +53,7 @@ class PackedNetwork(NamedTuple):
         scoring: bool = False,
         boundary: int | None = None,
         bfloat16: bool = False,
+        n_threads: int | None = 1,
     ) -> PackedNetwork:
         """Copy and pack the parameters in the flat vector `params`.
 
@@ -68,6 +71,8 @@ class PackedNetwork(NamedTuple):
             A stream reads this symbol from a state of zeros.
         bfloat16 : bool, default=False
             Whether operands of products are rounded to bfloat16.
+        n_threads : int or None, default=1
+            Threads that may share the steps of one stream; None: as many as are fastest.
         """
         wide = _padded(layout)
         network = core.Network(
@@ -85,7 +90,8 @@ class PackedNetwork(NamedTuple):
         params, panels = _embedded(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
         core.pack_weights(network, params, panels)
         symbols = layout.vocab_size
-        return cls(network, wide, layout.hidden_size, params, panels, symbols, one_row, scoring, boundary, bfloat16)
+        H = layout.hidden_size
+        return cls(network, wide, H, params, panels, symbols, one_row, scoring, boundary, bfloat16, n_threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the padding, which depends on the machine.
@@ -93,7 +99,7 @@ class PackedNetwork(NamedTuple):
         params = layout.zeros()
         for narrow, inner in _same_weights(layout, params, self.layout, self.params):
             narrow[...] = inner
-        return _packed_again, (layout, params, self.one_row, self.scoring, self.boundary, self.bfloat16)
+        return _packed_again, (layout, params, self.one_row, self.scoring, self.boundary, self.bfloat16, self.n_threads)
 
     def zero_state(self, streams: int) -> State:
         """Return the state before any text: zeros."""
@@ -113,8 +119,8 @@ class PackedNetwork(NamedTuple):
         n, B = x.shape
         T = min(n, max(1, FEED_ROWS // B))
         work = self.workspace(T, state)
-        for call in self._calls(n, B, T):
-            core.feed(self.kernel_arguments, x[call], work)
+        for call, shared in self._calls(n, B, T):
+            core.feed(self.kernel_arguments, x[call], (*work, shared))
         self._store_state(work, state)
 
     def sample(
@@ -164,8 +170,8 @@ class PackedNetwork(NamedTuple):
         y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
         work = self.workspace(T, state)
-        for call in self._calls(n, B, T):
-            core.log_probabilities(self.kernel_arguments, x[call], work, y, out[call])
+        for call, shared in self._calls(n, B, T):
+            core.log_probabilities(self.kernel_arguments, x[call], (*work, shared), y, out[call])
         self._store_state(work, state)
         return out
 
@@ -181,9 +187,9 @@ class PackedNetwork(NamedTuple):
         T = max(1, self.rows_at_a_time(SCORE_ROWS) // B)
         work = self.workspace(T, repeated(start, B))
         x, y = np.empty(T * B, np.int32), np.empty((T * B, self.layout.vocab_size), self.layout.dtype)
-        for call in self._calls(int(lengths[0]), B, T):
+        for call, shared in self._calls(int(lengths[0]), B, T):
             core.log_likelihoods(
-                self.kernel_arguments, ids, starts, lengths, call.start, call.stop, work, x, y, out
+                self.kernel_arguments, ids, starts, lengths, call.start, call.stop, (*work, shared), x, y, out
             )
         return out
 
@@ -230,16 +236,24 @@ class PackedNetwork(NamedTuple):
         """Return the probabilities (B, V) of the symbols that follow a state; rows sum to 1."""
         return self.probabilities(state[0][-1])
 
-    def _calls(self, n: int, streams: int, T: int) -> Iterator[slice]:
-        """Yield the symbols of each call of a kernel that reads n symbols of each stream, T at a time.
+    def _calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
+        """Yield the symbols of each call of a kernel that reads n symbols of each stream, T at a time, and its threads.
 
         The results do not depend on the calls. Between two of them Ctrl-C gets through, on every thread.
         """
         symbols = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // streams
         steps = max(1, symbols // max(T, 1)) * max(T, 1)
-        for i in range(0, n, steps):
+        stream, i = self.shared_stream(streams), 0
+        while i < n:
             check_cancelled()
-            yield slice(i, min(i + steps, n))
+            count = min(stream.symbols_of_call(steps), n - i)
+            with stream.threads(count) as shared:
+                yield slice(i, i + count), shared
+            i += count
+
+    def shared_stream(self, streams: int) -> SharedStream:
+        """Return the threads that share the steps of so many streams: one thread, unless there is one stream."""
+        return SharedStream(self.network, self.layout, self.n_threads if streams == 1 else 1)
 
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""
@@ -321,8 +335,14 @@ def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> I
 
 
 def _packed_again(
-    layout: Layout, params: Array, one_row: bool, scoring: bool, boundary: int | None, bfloat16: bool
+    layout: Layout,
+    params: Array,
+    one_row: bool,
+    scoring: bool,
+    boundary: int | None,
+    bfloat16: bool,
+    n_threads: int | None,
 ) -> PackedNetwork:
     return PackedNetwork.pack(
-        layout, params, one_row=one_row, scoring=scoring, boundary=boundary, bfloat16=bfloat16
+        layout, params, one_row=one_row, scoring=scoring, boundary=boundary, bfloat16=bfloat16, n_threads=n_threads
     )

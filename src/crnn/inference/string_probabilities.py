@@ -412,6 +412,7 @@ class StringProbabilities(LearnedAttributes):
             scoring=scoring,
             boundary=boundary,
             bfloat16=self._bfloat16(state),
+            n_threads=threads(self.n_threads),
         )
 
     def _bfloat16(self, state: ModelState) -> bool:

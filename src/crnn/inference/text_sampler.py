@@ -72,6 +72,7 @@ class TextSampler:
         self._packed_stops = controls.stops.packed()
         self._scratch = np.empty((rows + 1, V), dtype), np.empty(core.sums_size(V)), np.empty(rows, np.int32)
         self._controls = network.kernel_controls(controls, seen)
+        self._shared = network.shared_stream(count)
 
     @property
     def finished(self) -> bool:
@@ -93,20 +94,22 @@ class TextSampler:
         if width < self._n and self.lengths.max() == width:  # a text that goes on has no room left
             more = np.empty((len(self.lengths), min(width, self._n - width)), np.int32)
             self._symbols = np.concatenate([self._symbols, more], axis=1)
-        core.sample_texts(
-            self._network.kernel_arguments,
-            self._start,
-            self._temperature,
-            self._batch,
-            (self._symbols, self.lengths),
-            self._n,
-            min(steps, self._max_steps),
-            (self._uniforms.states, self._uniforms.increment),
-            self._packed_stops,
-            self._work,
-            self._scratch,
-            self._controls,
-        )
+        steps = self._shared.symbols_of_call(min(steps, self._max_steps))
+        with self._shared.threads(min(steps, self._n)) as shared:
+            core.sample_texts(
+                self._network.kernel_arguments,
+                self._start,
+                self._temperature,
+                self._batch,
+                (self._symbols, self.lengths),
+                self._n,
+                steps,
+                (self._uniforms.states, self._uniforms.increment),
+                self._packed_stops,
+                (*self._work, shared),
+                self._scratch,
+                self._controls,
+            )
 
     def take(self) -> NDArray[np.int32]:
         """Return the new symbols of the only text that cannot belong to a stop, and forget them."""

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels import core
+from ..adaptive_threads import AdaptiveThreads
 from ..errors import DivergenceError, InvalidInputError
 from ..model.layout import Layout, aligned_zeros, n_labels
 from ..model.state import ModelState
 from ..settings import OPTIMIZERS
 from ..text.streams import Streams
 from ..threads import Helpers, scipy_blas, training_threads
-from .adaptive_threads import AdaptiveThreads
 from .ruin import RuinWatch
 from .shards import Arrangement, arrange, cut, recurrent_bytes, shard_ranges
 from .step_settings import StepSettings

@@ -1,4 +1,4 @@
-"""AdaptiveThreads: how many threads to train on, from the time that a step takes with one number and with another."""
+"""AdaptiveThreads: how many threads to use, from the time that a step takes with one number and with another."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ MEMORY = 0.5  # weight of the newest measurement in the mean of one number of th
 class AdaptiveThreads:
     """Chooses between 1, 2, 4, … threads and the largest number, by measured seconds per step.
 
-    Training begins with the largest number. The first call is not measured, since it also fetches all memory; after
+    Work begins with the largest number. The first call is not measured, since it also fetches all memory; after
     the second one, a call takes one thread. From then on the faster one is used, and now and then one call is taken
     with the next smaller or the next larger number: so threads that have to share their cores with another program
     become fewer, and more again when that program ends. The caller may change the number between any two calls, since
-    the results of training do not depend on it.
+    the results do not depend on it.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crnn.training.adaptive_threads import FIRST_TRIAL, LONGEST_TRIAL, AdaptiveThreads
+from crnn.adaptive_threads import FIRST_TRIAL, LONGEST_TRIAL, AdaptiveThreads
 
 POLL = 0.05  # seconds of a call
 

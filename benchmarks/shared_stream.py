@@ -1,0 +1,72 @@
+"""How much faster is one text on two cores? `python -m benchmarks.shared_stream [--repeats 7] [--characters 5000]`.
+
+Microseconds a character of sampling and of exact scoring, with one thread, with two, and with the default. They take
+turns, each row in this process, and the medians of all turns are compared. The texts and scores must be the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import machine
+from crnn import CharRNN
+
+NETWORKS = (("lstm", 256), ("lstm", 512), ("gru", 512), ("rnn", 1024))
+PRECISIONS = ("float32", "bfloat16")
+THREADS = (1, 2, None)
+
+
+def seconds(model: Any, text: str, n_threads: int | None) -> tuple[tuple[float, float], tuple[str, float]]:
+    """Return how long sampling and scoring take, and what they give."""
+    model.set_params(n_threads=n_threads)
+    start = time.perf_counter()
+    drawn = model.sample(len(text), random_state=1)
+    middle = time.perf_counter()
+    score = model.score(text)
+    return (middle - start, time.perf_counter() - middle), (drawn, score)
+
+
+def row(cell: str, hidden_size: int, precision: str, characters: int, repeats: int) -> str:
+    """Return the row of a network, as text of a table."""
+    text = "".join(map(chr, np.random.default_rng(0).integers(33, 98, characters)))
+    options: dict[str, Any] = {"cell": cell, "batch_size": 4, "matmul_precision": precision, "random_state": 0}
+    model = CharRNN(hidden_size, max_steps=1, n_threads=1, **options).fit(text)
+    times: dict[int | None, list[tuple[float, float]]] = {n: [] for n in THREADS}
+    answers = set()
+    for _ in range(repeats):
+        for n in THREADS:
+            taken, answer = seconds(model, text, n)
+            times[n].append(taken)
+            answers.add(answer)
+    assert len(answers) == 1, "the threads change what is computed"
+    cells = []
+    for of_call in range(2):
+        medians = [float(np.median([taken[of_call] for taken in times[n]])) for n in THREADS]
+        cells += [f"{1e6 * medians[0] / characters:.2f}", *(f"{medians[0] / other:.2f}×" for other in medians[1:])]
+    return f"| {cell.upper()}, H = {hidden_size}, {precision} | {' | '.join(cells)} |"
+
+
+def table(networks: Sequence[tuple[str, int]], characters: int, repeats: int) -> list[str]:
+    """Return the table."""
+    lines = ["| one text | sampling, µs | two threads | default | exact score, µs | two threads | default |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for cell, hidden_size in networks:
+        lines += [row(cell, hidden_size, precision, characters, repeats) for precision in PRECISIONS]
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--characters", type=int, default=5000)
+    arguments = parser.parse_args()
+    print("\n".join([*machine(), "", *table(NETWORKS, arguments.characters, arguments.repeats)]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""SharedStream: one stream that several threads read or draw together, where that is faster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .._kernels import core
+from ..adaptive_threads import AdaptiveThreads
+from ..model.layout import Layout
+from ..threads import Helpers, inference_threads
+
+MIN_SYMBOLS = 128  # of a call that is shared: to start the threads takes as long as some symbols
+TRIAL_SYMBOLS = 32  # of a call that tells how fast some number of threads is
+PRODUCTS_PER_THREAD = 90_000  # multiplications of a step: about four microseconds, against two waits of half a one
+
+
+class SharedStream:
+    """Decides how many threads compute the steps of one stream, and keeps them for one call after the other.
+
+    Each has a part of the recurrent weights, which stays in the cache of its core. A stream has the same bits for every
+    number of threads. An explicit number is obeyed; otherwise short calls tell which number is fastest now.
+
+    Parameters
+    ----------
+    network : Network
+    layout : Layout
+        Of the network, which must have one layer: with more, one thread is used.
+    n_threads : int or None
+    """
+
+    def __init__(self, network: core.Network, layout: Layout, n_threads: int | None) -> None:
+        products = layout.kind.gates * layout.hidden_size**2 if layout.num_layers == 1 else 0
+        self._n_threads = max(1, min(inference_threads(n_threads), products // PRODUCTS_PER_THREAD))
+        self._adaptive = AdaptiveThreads(self._n_threads) if n_threads is None and self._n_threads > 1 else None
+        self._network = network
+        self._calls = 0
+
+    def symbols_of_call(self, wanted: int) -> int:
+        """Return how many symbols the next call should take: few if it is to tell how fast some threads are."""
+        if self._adaptive and wanted >= MIN_SYMBOLS and (self._calls < 3 or self._adaptive.on_trial):
+            return TRIAL_SYMBOLS
+        return wanted
+
+    @contextmanager
+    def threads(self, symbols: int) -> Iterator[core.SharedStep | None]:
+        """Have threads ready for a call of so many symbols; what it yields goes behind the workspace's arrays."""
+        n_threads = self._adaptive.n_threads if self._adaptive else self._n_threads
+        if n_threads == 1 or symbols < TRIAL_SYMBOLS:
+            start = time.perf_counter()
+            yield None
+        else:
+            with Helpers(n_threads - 1, lambda rank: step.serve(rank)) as helpers:
+                step = core.SharedStep(self._network, helpers.count + 1)
+                with step:  # its end lets the threads go
+                    helpers.start()
+                    step.wait_for_all()
+                    start = time.perf_counter()
+                    yield step
+                helpers.finish()
+        if self._adaptive and symbols >= TRIAL_SYMBOLS:
+            self._calls += 1
+            now = time.perf_counter()
+            self._adaptive.record((now - start) / symbols, now)
