@@ -20,6 +20,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 @pytest.fixture
+def sized(pytestconfig: pytest.Config) -> Callable[[Any, Any], Any]:
+    """Choose a size that can be timed, or a small one where nothing is timed: the same code, and the same checks."""
+    return lambda to_time, small: small if pytestconfig.getoption("benchmark_disable") else to_time
+
+
+@pytest.fixture
 def timed(benchmark: BenchmarkFixture) -> Callable[..., Any]:
     """Time a function over a few rounds, one round more to warm up; return its last result."""
 

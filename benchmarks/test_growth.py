@@ -1,5 +1,7 @@
 """Does the cost of a character grow with the text's length, or the cost of a step with the vocabulary?"""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,9 @@ from crnn import CharRNN
 CONTENDERS = ("crnn", "numpy", "torch", "jax")
 
 
-def text_of(megabytes: int) -> bytes:
-    """A text of so many million bytes and 64 different ones."""
-    return bytes(range(32, 96)) * (megabytes * 10**6 // 64)
+def text_of(n: int) -> bytes:
+    """A text of n bytes and 64 different ones."""
+    return bytes(range(32, 96)) * (n // 64)
 
 
 def symbols_and_ids(contender, text):
@@ -33,12 +35,12 @@ def symbols_and_ids(contender, text):
 
 @pytest.mark.parametrize("contender", ["crnn", "min-char-rnn", "numpy", "torch"])
 @pytest.mark.parametrize("megabytes", [1, 10, 100])
-def test_preparing_a_text(timed, megabytes, contender):
+def test_preparing_a_text(timed, sized, megabytes, contender):
     if contender == "torch":
         needs(contender)
     if contender != "crnn" and megabytes == 100:
         pytest.skip("this peer holds several numbers of 8 bytes for each character: gigabytes")
-    text = text_of(megabytes)
+    text = text_of(megabytes * sized(10**6, 10**4))
     symbols, ids = timed(symbols_and_ids, contender, text, group="vocabulary and ids, for each text", rounds=1)
     assert len(symbols) == 64
     assert ids is None or len(ids) == len(text)
@@ -46,9 +48,9 @@ def test_preparing_a_text(timed, megabytes, contender):
 
 @pytest.mark.parametrize("contender", CONTENDERS)
 @pytest.mark.parametrize("megabytes", [1, 10, 100])
-def test_steps_in_a_long_text(timed, megabytes, contender):
+def test_steps_in_a_long_text(timed, sized, megabytes, contender):
     needs(contender)
-    case, text = Case(100, 25, 1, 500, vocab_size=64), text_of(megabytes)
+    case, text = Case(100, 25, 1, sized(500, 50), vocab_size=64), text_of(megabytes * sized(10**6, 10**5))
     if contender == "crnn":
         model = crnn_model(case, text=text)
 
@@ -66,20 +68,21 @@ def test_steps_in_a_long_text(timed, megabytes, contender):
 
     # every text begins alike, and the first epoch starts from the case's weights
     assert read_and_train() == pytest.approx(first_steps(case), rel=1e-3)
-    assert timed(read_and_train, group="500 steps and the reading of the text", rounds=2) > 0
+    assert timed(read_and_train, group=f"{case.steps} steps and the reading of the text", rounds=2) > 0
 
 
+@cache
 def first_steps(case):
     """Loss of the steps that `test_steps_in_a_long_text` takes first."""
-    return crnn_steps(crnn_model(case, dtype="float64", text=text_of(1)), text_of(1))
+    return crnn_steps(crnn_model(case, dtype="float64", text=text_of(10**5)), text_of(10**5))
 
 
 @pytest.mark.parametrize("contender", CONTENDERS)
 @pytest.mark.parametrize("V", [32, 256, 4096])
-def test_step_and_vocabulary(timed, V, contender):
+def test_step_and_vocabulary(timed, sized, V, contender):
     needs(contender)
     # more steps of the large vocabulary would be minutes of NumPy's
-    case = Case(100, 25, 1, 100 if V < 4096 else 20, vocab_size=V)
+    case = Case(100, 25, 1, sized(100 if V < 4096 else 20, 5), vocab_size=V)
     epoch = ready(contender, case, 1)
     assert epoch() == pytest.approx(ready("crnn-float64", case, 1)(), rel=1e-3)
     assert timed(epoch, group=f"{case.steps} online steps, V = {V}", rounds=3) > 0

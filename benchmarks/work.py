@@ -15,6 +15,7 @@ Work = Callable[[], float]
 Matrix = NDArray[np.float32]
 
 SGEMM_SIZE = 1024
+OPERATIONS = "4000000000"  # of each thread's products: they take long enough together to be timed
 
 
 def train(contender: str, H: str, T: str, B: str, K: str, n_threads: str) -> Work:
@@ -44,7 +45,7 @@ def sgemm(n_threads: str) -> Work:
     return product
 
 
-def recurrent_product(H: str, B: str, n_threads: str) -> Work:
+def recurrent_product(H: str, B: str, n_threads: str, operations: str = OPERATIONS) -> Work:
     """B rows by packed weights (H, H), again and again, as the recurrence does; returns the operations.
 
     Several threads each have B rows: the product of one time step is shared by streams, not within a row.
@@ -53,7 +54,7 @@ def recurrent_product(H: str, B: str, n_threads: str) -> Work:
     from crnn.model.layout import aligned_zeros
 
     h, b, threads = int(H), int(B), int(n_threads)
-    times = _repetitions(h, b)
+    times = max(1, int(operations) // (2 * h * h * b))
     W, rows = _factors(h, b * threads)
     panels = aligned_zeros(core.packed_size(h, h, 4), np.float32)  # as a trainer's are
     core.pack_panels(W, False, False, panels)
@@ -72,11 +73,6 @@ def recurrent_product(H: str, B: str, n_threads: str) -> Work:
     return product
 
 
-def _repetitions(h: int, b: int) -> int:
-    """Products that take long enough together to be timed."""
-    return max(1, 2_000_000_000 // (h * h * b))
-
-
 def _factors(h: int, rows: int) -> tuple[Matrix, Matrix]:
     rng = np.random.default_rng(0)
     return rng.standard_normal((h, h), np.float32) / np.float32(h), rng.standard_normal((rows, h), np.float32)
@@ -87,13 +83,13 @@ def _check_product(c: Matrix, a: Matrix, W: Matrix) -> None:
     assert np.abs(c - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-def peer_product(contender: str, H: str, B: str, n_threads: str) -> Work:
+def peer_product(contender: str, H: str, B: str, n_threads: str, operations: str = OPERATIONS) -> Work:
     """The rows and weights of `recurrent_product` by NumPy or PyTorch: one product whose rows threads may share.
 
     Not by JAX: its compiler takes a product that does not change out of the loop, and calls from Python cost more.
     """
     h, b, threads = int(H), int(B), int(n_threads)
-    times = _repetitions(h, b)
+    times = max(1, int(operations) // (2 * h * h * b))
     W, a = _factors(h, b * threads)
     c = np.zeros_like(a)
     if contender == "torch":
