@@ -119,10 +119,16 @@ static void set_tile_rows(ptrdiff_t upper, ptrdiff_t lower) {
 
 /* ---------------------------------------------------------------------------------------------- blocks */
 
+typedef struct { /* what to prefetch at each step along k */
+    const real *from;
+    ptrdiff_t step; /* elements from one step to the next */
+    int lines; /* 16: cache lines that follow one another; 2: of two rows of sums; 0: nothing */
+} prefetched;
+
 /* c[upper + lower, NV * 16] += a[upper + lower, K] @ panel[K, NV * 16] */
 #define DEFINE_BLOCK(LOWER, NV) \
     NO_INLINE static void block_##LOWER##x##NV(ptrdiff_t upper, ptrdiff_t K, const real *a, ptrdiff_t lda, \
-                                               const real *panel, const real *next, real *c, ptrdiff_t ldc) { \
+                                               const real *panel, prefetched next, real *c, ptrdiff_t ldc) { \
         (void)upper; \
         MEMORY_IS_READ(); \
         _tile_loadd(0, c, ldc * sizeof(real)); \
@@ -132,7 +138,7 @@ static void set_tile_rows(ptrdiff_t upper, ptrdiff_t lower) {
             _tile_loadd(2, c + upper * ldc, ldc * sizeof(real)); \
         if (LOWER && (NV) > 1) \
             _tile_loadd(3, c + upper * ldc + SIDE, ldc * sizeof(real)); \
-        EACH_STEP(NV, BLOCK_STEP_##LOWER##x##NV, PREFETCH_ROWS(next, k * (NV) * SIDE, (NV) * SIDE / 2)); \
+        EACH_STEP(NV, BLOCK_STEP_##LOWER##x##NV, PREFETCH_NEXT(NV)); \
         _tile_stored(0, c, ldc * sizeof(real)); \
         if ((NV) > 1) \
             _tile_stored(1, c + SIDE, ldc * sizeof(real)); \
@@ -142,11 +148,15 @@ static void set_tile_rows(ptrdiff_t upper, ptrdiff_t lower) {
             _tile_stored(3, c + upper * ldc + SIDE, ldc * sizeof(real)); \
         MEMORY_IS_READ(); \
     }
-/* Prefetch n cache lines of the panel that is multiplied by next; the first two blocks of rows fetch a half each. */
-#define PREFETCH_ROWS(next, at, n) \
+/* Prefetch a part of the panel that is multiplied by next, or of the sums of the block of rows that follows. */
+#define PREFETCH_NEXT(NV) \
     do { \
-        if (next) \
-            UNROLL for (int line = 0; line < (n); line++) PREFETCH_FAR((next) + (at) / 2 + line * LINE); \
+        if (next.lines == SIDE) \
+            UNROLL for (int line = 0; line < SIDE; line++) PREFETCH_FAR(next.from + line * LINE); \
+        else if (next.lines) \
+            UNROLL for (int row = 0; row < 2; row++) \
+                UNROLL for (int v = 0; v < (NV); v++) PREFETCH(next.from + row * ldc + v * LINE); \
+        next.from += next.step; \
     } while (0)
 #define BLOCK_STEP_0x1(A, PANEL) BLOCK_STEP(0, 1, A, PANEL)
 #define BLOCK_STEP_0x2(A, PANEL) BLOCK_STEP(0, 2, A, PANEL)
@@ -190,7 +200,7 @@ DEFINE_STRIP(4)
 
 /* A block, by the function for its number of vectors: two halves of its rows where `lower` is not 0, or a strip. */
 static void multiply_tiles(ptrdiff_t upper, ptrdiff_t lower, ptrdiff_t K, const real *a, ptrdiff_t lda,
-                           const real *panel, ptrdiff_t vectors, const real *next, real *c, ptrdiff_t ldc) {
+                           const real *panel, ptrdiff_t vectors, prefetched next, real *c, ptrdiff_t ldc) {
     if (lower && vectors == 2)
         block_1x2(upper, K, a, lda, panel, next, c, ldc);
     else if (lower)
@@ -207,7 +217,7 @@ static void multiply_tiles(ptrdiff_t upper, ptrdiff_t lower, ptrdiff_t K, const 
 
 /* The same for columns that may leave a part of the last vector: they go through a copy. */
 static void multiply_block(ptrdiff_t upper, ptrdiff_t lower, ptrdiff_t K, const real *a, ptrdiff_t lda,
-                           const real *panel, ptrdiff_t columns, const real *next, real *c, ptrdiff_t ldc) {
+                           const real *panel, ptrdiff_t columns, prefetched next, real *c, ptrdiff_t ldc) {
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES, width = vectors * LANES, rows = upper + lower;
     real copy[2 * SIDE * TILE_VECTORS * LANES];
     if (columns == width) {
@@ -223,29 +233,35 @@ static void multiply_block(ptrdiff_t upper, ptrdiff_t lower, ptrdiff_t K, const 
 }
 
 /* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * LANES, or STRIP_VECTORS * LANES for a
- * matrix packed for single rows. `after` is the panel that is multiplied by next. The sum over k always ascends. */
-static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
-                                ptrdiff_t columns, int descending, const real *after, real *c, ptrdiff_t ldc) {
+ * matrix packed for single rows. `after` is the panel that is multiplied by next; NULL: it is in the cache, and the sums
+ * are prefetched instead. */
+static void multiply_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
+                          ptrdiff_t columns, const real *after, real *c, ptrdiff_t ldc) {
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES, elements = depth_of(K);
     const int strips = rows == 1 || vectors > TILE_VECTORS;
     const ptrdiff_t height_of_block = strips ? SIDE : 2 * SIDE, blocks = (rows + height_of_block - 1) / height_of_block;
-    ptrdiff_t set = 0;
-    (void)descending;
     if (columns <= 0)
         return;
     for (ptrdiff_t k = 0; k < elements; k += K_BLOCK) {
         const ptrdiff_t depth = elements - k < K_BLOCK ? elements - k : K_BLOCK;
-        const real *next = k + depth < elements ? panel + (k + depth) * vectors * LANES : after;
+        const real *part = k + depth < elements ? panel + (k + depth) * vectors * LANES : after;
         for (ptrdiff_t i = 0, r = 0; i < blocks; i++) {
             const ptrdiff_t height = rows / blocks + (i < rows % blocks), lower = strips ? 0 : height / 2;
-            if (height != set)
-                set_tile_rows(height - lower, lower);
-            set = height;
+            const prefetched sums = {c + (r + height) * ldc, 2 * ldc, k == 0 && i + 1 < blocks ? 2 : 0};
+            const prefetched of_panel = {part + i * depth * vectors * SIDE / 2, vectors * SIDE * SIDE / 2, SIDE};
+            set_tile_rows(height - lower, lower);
             multiply_block(height - lower, lower, depth, a + r * lda + k, lda, panel + k * vectors * LANES, columns,
-                           i < 2 ? next + i * depth * vectors * LANES / 2 : NULL, c + r * ldc, ldc);
+                           after && i < 2 ? of_panel : sums, c + r * ldc, ldc);
             r += height;
         }
     }
+}
+
+/* The same as other files call it; here the sum over k always ascends. */
+static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
+                                ptrdiff_t columns, int descending, const real *after, real *c, ptrdiff_t ldc) {
+    (void)descending;
+    multiply_rows(rows, K, a, lda, panel, columns, after, c, ldc);
 }
 
 /* ---------------------------------------------------------------------------------------------- packing */
@@ -288,7 +304,7 @@ static void pack_slivers(ptrdiff_t K, ptrdiff_t rows, const real *a, ptrdiff_t l
 /* c[rows, columns] += a @ panel[K, columns] for the rows of a that are packed in slivers */
 static void multiply_slivers(ptrdiff_t rows, ptrdiff_t K, const real *slivers, const real *panel, ptrdiff_t columns,
                              real *c, ptrdiff_t ldc) {
-    multiply_panel_rows(rows, K, slivers, operand_stride(K), panel, columns, 0, panel, c, ldc);
+    multiply_rows(rows, K, slivers, operand_stride(K), panel, columns, NULL, c, ldc);
 }
 
 #endif
