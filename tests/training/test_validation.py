@@ -85,7 +85,7 @@ def test_what_it_cost_is_what_counts_then(monkeypatch):
     now = iter([0.0, 4.0])
     layout, params = network(V, H)
     with monkeypatch.context() as patch:
-        patch.setattr(validation.time, "perf_counter", lambda: next(now))
+        patch.setattr(validation, "time", SimpleNamespace(perf_counter=lambda: next(now)))
         subject = made(budget=Budget(seconds=1000.0))
         subject.measure(layout, params, 3, 50.0)
     assert not subject.due(4, 54.0 + 79.0, 1e-6)  # 80 seconds, of which 4 are a twentieth
