@@ -106,6 +106,16 @@ def continued(comm):
     return None
 
 
+def timed(comm):
+    """Return where a training stands that is limited by time, and by steps that are no multiple of the others."""
+    options = {**OPTIONS, "average_every": 8, "max_steps": None}
+    short = CharRNN(**options, max_seconds=0.3).fit(TEXT, comm=comm)
+    both = CharRNN(**{**options, "max_steps": 13}, max_seconds=60.0).fit(TEXT, comm=comm)
+    seconds = short.history_[-1]["seconds"]
+    return {"same": same_everywhere(comm, short) and same_everywhere(comm, both), "seconds": seconds,
+            "n_steps": both.n_steps_}  # fmt: skip
+
+
 def diverged(comm, average_every):
     """Return where a training stands in which the loss of one process is not finite."""
     options = {**OPTIONS, "batch_size": 2, "optimizer": "adam", "average_every": average_every, "max_steps": 200}
@@ -134,7 +144,8 @@ def main(output, *cases):
     comm = MPI.COMM_WORLD
     if cases == ("goes on",):
         found = {case: resumed(comm, f"{output}.{case.split()[0]}", case) for case in RESUMED}
-        found |= {"continued": continued(comm), "diverged": [diverged(comm, every) for every in (1, 4)]}
+        found |= {"continued": continued(comm), "timed": timed(comm)}
+        found |= {"diverged": [diverged(comm, every) for every in (1, 4)]}
         if comm.rank == 0:
             with open(output, "w", encoding="utf-8") as file:
                 json.dump(found, file)

@@ -108,6 +108,9 @@ def test_calls_that_go_on_and_divergence(tmp_path):
         assert 0 < found[case]["stopped"] < 23
     assert found["continued"]["same"]
     assert "the model differs between the processes" in found["continued"]["error"]
+    assert found["timed"]["same"]
+    assert found["timed"]["n_steps"] == 13
+    assert found["timed"]["seconds"] > 0.2
     summed, apart = found["diverged"]
     assert summed["same"]
     assert summed["n_steps"] == summed["step"] - 1
