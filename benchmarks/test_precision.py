@@ -1,0 +1,23 @@
+"""Products in bfloat16 beside float32: the command's tables at a small size, without peers."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import precision
+
+
+def test_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    fastest = precision._kernels.available_for_bfloat16()[-1]
+    monkeypatch.setattr(precision._kernels, "available_for_bfloat16", lambda: (fastest,))
+    monkeypatch.setattr(precision, "present", lambda *names: [])
+    monkeypatch.setattr(precision, "STEPS", (("gru", 8, 2),))
+    monkeypatch.setattr(precision, "SAMPLES", (("lstm", 8, 50),))
+    monkeypatch.setattr(precision, "SEEDS", 2)
+    for lines in (precision.training(1), precision.sampling(1)):
+        assert len(lines) == 4
+        assert lines[2].startswith("| crnn, float32 |")
+        assert lines[3].startswith(f"| crnn, bfloat16, {fastest} |")
+    rows = precision.curves("to be or not to be, that is the question. " * 100, 8, 30)[2:]
+    assert len(rows) == 10
+    assert abs(float(rows[-1].split("|")[4])) < 0.01
