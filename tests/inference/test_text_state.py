@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -115,9 +116,11 @@ def test_copies_go_their_own_ways(model):
     assert state.copy()._network is state._network
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("num_layers", [1, 3])
-@pytest.mark.parametrize("hidden_size", [1, 16, 37])
+# Every cell with one layer and three, and sizes in turns.
+@pytest.mark.parametrize(
+    ("cell", "num_layers", "hidden_size"),
+    [(*kind, size) for kind, size in zip(itertools.product(CELLS, [1, 3]), itertools.cycle([1, 16, 37]))],
+)
 def test_pickled_it_is_the_same_to_the_bit(dtype, kernels, cell, num_layers, hidden_size):
     model = random_language_model(SYMBOLS, cell=cell, num_layers=num_layers, hidden_size=hidden_size, dtype=dtype)
     state = model.start("ab").feed("cd")

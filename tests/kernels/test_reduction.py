@@ -19,8 +19,11 @@ def start(dtype, B, *, cell="rnn", optimizer="adagrad", seed=3):
     return layout, params, memory(layout, optimizer), states(B, H, dtype, cell=cell, num_layers=2), text
 
 
-@pytest.mark.parametrize("options", [{}, {"dropout": 0.3, "weight_dropout": 0.2}, {"clip_norm": 0.1}], ids=str)
-@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize(
+    ("options", "n_threads"),
+    [({}, 1), ({"dropout": 0.3, "weight_dropout": 0.2}, 3), ({"clip_norm": 0.1}, 3), ({"clip_norm": 0.1}, 1)],
+    ids=str,
+)
 @pytest.mark.parametrize(("cell", "optimizer"), OPTIMIZERS)
 def test_a_reducer_that_changes_nothing_changes_nothing(kernels, dtype, cell, optimizer, n_threads, options):
     arguments = start(dtype, 5, cell=cell, optimizer=optimizer)
