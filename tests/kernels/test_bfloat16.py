@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -280,6 +283,26 @@ def test_results_do_not_depend_on_the_batch(bfloat16_kernels, cell):
 
 
 # ------------------------------------------------------------------------------ what is refused
+
+SMALL_SIGNAL_STACK = """
+import ctypes
+class Stack(ctypes.Structure):
+    _fields_ = [("first", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+room = ctypes.create_string_buffer(4096)  # too small for the registers of AMX: Linux then refuses them
+assert ctypes.CDLL(None).sigaltstack(ctypes.byref(Stack(ctypes.addressof(room), 0, 4096)), None) == 0
+from crnn import CharRNN, _kernels
+CharRNN(5, max_steps=3, matmul_precision="bfloat16").fit("to be or not to be")
+print(_kernels.bfloat16_set)
+"""
+
+
+@pytest.mark.skipif("amx" not in _kernels.available_for_bfloat16(), reason="this processor has no AMX")
+def test_where_the_system_refuses_tiles_the_next_instruction_set_is_used():
+    environment = {name: value for name, value in os.environ.items() if name != "CRNN_ISA"}
+    command = [sys.executable, "-c", SMALL_SIGNAL_STACK]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["avx512_bf16"]
+
 
 
 def test_a_network_that_calls_the_blas_is_refused():
