@@ -13,6 +13,8 @@
 
 #define TILE_VECTORS 2
 #define STRIP_VECTORS 4
+/* Panels of two vectors are narrow for the loops of the cells, which take as long as the products here. */
+#define CELL_PANELS 2
 enum { SIDE = 16 }; /* rows of a tile, elements of each */
 
 /* Elements along k taken at a time: the part of a panel stays in the first-level cache while all rows pass over it. */

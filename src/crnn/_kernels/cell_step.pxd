@@ -9,6 +9,9 @@ from .interface cimport Network, real
 from .panels cimport (Columns, Panel, as_operand, depth_of, multiply_panel, operand_rows, packed_elements, panel_among,
                       panel_count, prefetch_columns)
 
+cdef extern from "tiles.h" nogil:
+    const int CELL_PANELS  # neighbouring panels that are multiplied by before the cells of their units are computed
+
 ctypedef struct Step:  # of one layer: where its operands and results are; each row is of one stream
     Py_ssize_t B
     Columns own
@@ -27,14 +30,21 @@ ctypedef struct Step:  # of one layer: where its operands and results are; each 
     real* room  # for an operand
 
 
+cdef inline Columns merged(Columns done, Panel panel) noexcept nogil:
+    """The columns of neighbouring panels."""
+    return Columns(min(done.first, panel.start) if done.count else panel.start, done.count + panel.columns)
+
+
 cdef inline void step_forward(const Network* net, const real* Wh_panels, const Step* s) noexcept nogil:
     """z[:, :G H] += h_prev @ Wh; then the cell         (B, G H) += (B, H) (H, G H)"""
     cdef Py_ssize_t i, b, g, H = net.H, gate = packed_elements(net.units, H), depth = depth_of(net.units)
     cdef operand_rows h_prev = as_operand(s.B, net.units, s.h_prev, H, s.room)
+    cdef Py_ssize_t count = panel_count(s.own.count, net.max_vectors)
     cdef const real* Wh
     cdef real* row
     cdef Panel panel
-    for i in range(panel_count(s.own.count, net.max_vectors)):
+    cdef Columns done = Columns(0, 0)
+    for i in range(count):
         panel = panel_among(s.own, net.max_vectors, i, s.back)
         for g in range(net.G):
             # The packed columns of a gate, (units, columns); the next ones are those of the next gate.
@@ -42,6 +52,12 @@ cdef inline void step_forward(const Network* net, const real* Wh_panels, const S
             multiply_panel(s.B, net.units, h_prev.first, h_prev.stride, Wh, panel.columns,
                            Wh + gate if g + 1 < net.G else Wh_panels + depth * panel.next,
                            s.z + g * H + panel.start, net.ldg, s.descending)
+        if CELL_PANELS > 1:
+            done = merged(done, panel)
+            if (i + 1) % CELL_PANELS and i + 1 < count:
+                continue
+            panel.start, panel.columns = done.first, done.count
+            done.count = 0
         for b in range(s.B):
             row = s.z + b * net.ldg + panel.start
             # What the next time step reads and writes.
@@ -62,19 +78,27 @@ cdef inline void step_backward(const Network* net, const real* WhT_panels, const
     """
     cdef Py_ssize_t i, b, H = net.H, N = net.G * H, depth = depth_of(N), at
     cdef const real* before = s.h_prev
+    cdef Py_ssize_t count = panel_count(s.own.count, net.max_vectors)
     cdef operand_rows dz_next
     cdef Panel panel
+    cdef Columns done = Columns(0, 0)
     if s.dz_next != NULL:
         dz_next = as_operand(s.B, N, s.dz_next, net.ldg, s.room)
     if net.has_c:
         before = s.c_prev
     elif net.z_in_h:
         before = s.h
-    for i in range(panel_count(s.own.count, net.max_vectors)):
+    for i in range(count):
         panel = panel_among(s.own, net.max_vectors, i, s.back)
         if s.dz_next != NULL:
             multiply_panel(s.B, N, dz_next.first, dz_next.stride, WhT_panels + depth * panel.start, panel.columns,
                            WhT_panels + depth * panel.next, s.dh + panel.start, H, s.descending)
+        if CELL_PANELS > 1:
+            done = merged(done, panel)
+            if (i + 1) % CELL_PANELS and i + 1 < count:
+                continue
+            panel.start, panel.columns = done.first, done.count
+            done.count = 0
         for b in range(s.B):
             at = b * H + panel.start
             # What the time step before reads and writes.

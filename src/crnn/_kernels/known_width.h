@@ -7,8 +7,8 @@
 
 #define AT_KNOWN_WIDTH(function, n, H, before, gates, first, second) \
     do { \
-        if ((n) == TILE_VECTORS * LANES) \
-            function(TILE_VECTORS * LANES, H, before, gates, first, second); \
+        if ((n) == CELL_PANELS * TILE_VECTORS * LANES) \
+            function(CELL_PANELS * TILE_VECTORS * LANES, H, before, gates, first, second); \
         else if ((n) == (TILE_VECTORS - 1) * LANES) /* where the columns do not fill whole panels */ \
             function((TILE_VECTORS - 1) * LANES, H, before, gates, first, second); \
         else \

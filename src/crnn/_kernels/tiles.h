@@ -7,6 +7,7 @@
 #else
 #include "register_tile.h"
 #define RELEASE_TILES() ((void)0)
+#define CELL_PANELS 1
 #endif
 
 #endif
