@@ -1,8 +1,9 @@
 """How much of the time of training do checkpoints cost?
 
 ``python -m benchmarks.checkpoint_pause`` trains a small and a large model with checkpoints every second. It prints the
-time for which a checkpoint holds training up, while the snapshot is copied; the part of the time that this is for an
-interval of 1 second and of 60, the default; and how long a checkpoint is written meanwhile on a thread of its own.
+time for which a checkpoint holds training up, while the snapshot is copied, and that of the processor, which other
+programs do not lengthen; the part of the time that the latter is for an interval of 1 second and of 60, the default; and
+how long a checkpoint is written meanwhile on a thread of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Watch:
     """Measures checkpoints: what they hold training up, and what writing them takes."""
 
     def __init__(self) -> None:
-        self.pauses: list[float] = []
+        self.pauses: list[tuple[float, float]] = []
         self.writes: list[float] = []
 
     def __enter__(self) -> Watch:
@@ -41,10 +42,10 @@ class Watch:
 
         def timed_due(training: TrainingRun) -> None:
             writer = training._checkpoints.writer
-            before, start = writer._last_step, time.perf_counter()
+            before, start, processor = writer._last_step, time.perf_counter(), time.thread_time()
             due(training)
             if writer._last_step != before:
-                self.pauses.append(time.perf_counter() - start)
+                self.pauses.append((time.perf_counter() - start, time.thread_time() - processor))
 
         def timed_run(writer: CheckpointWriter, *arguments: Any) -> None:
             start = time.perf_counter()
@@ -69,14 +70,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="of training for each model")
     seconds = parser.parse_args().seconds
     shares = "".join(f"{f'of {interval:.0f} s':>10}" for interval in INTERVALS)
-    print(f"{'model':<24}{'weights':>10}{'pauses':>8}{'mean, ms':>10}{'longest':>9}{shares}{'written in, s':>15}")
+    print(f"{'model':<24}{'weights':>10}{'pauses':>8}{'mean, ms':>10}{'processor':>11}{shares}{'written in, s':>15}")
     for name, given in MODELS.items():
         with tempfile.TemporaryDirectory() as folder, Watch() as watch:
             model = trained(given, seconds, checkpoint=Path(folder) / "run", checkpoint_every=1.0)
-        pause = mean(watch.pauses)
+        seen, pause = (mean(times) for times in zip(*watch.pauses, strict=True))
         parts = "".join(f"{pause / (interval + pause):>10.3%}" for interval in INTERVALS)
         weights = sum(array.size for array in model.params_.values())
-        print(f"{name:<24}{weights:>10,}{len(watch.pauses):>8}{1000 * pause:>10.1f}{1000 * max(watch.pauses):>9.1f}"
+        print(f"{name:<24}{weights:>10,}{len(watch.pauses):>8}{1000 * seen:>10.1f}{1000 * pause:>11.1f}"
               f"{parts}{mean(watch.writes):>15.2f}", flush=True)  # fmt: skip
 
 

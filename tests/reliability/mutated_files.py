@@ -6,6 +6,7 @@ So does the checkpoint of a run, which is also resumed.
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 import signal
@@ -131,7 +132,7 @@ def change_document(rng, holder, name):
     """Change, remove, add or double a value somewhere in a document."""
     way = list(places(holder[name]))
     way = way[rng.integers(len(way))]
-    value = VALUES[rng.integers(len(VALUES))]
+    value = copy.deepcopy(VALUES[rng.integers(len(VALUES))])  # a list or dict may itself be changed later
     if not way:
         holder[name] = value
         return
