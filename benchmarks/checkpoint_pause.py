@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.checkpoint_pause`` trains a small and a large model with checkpoints every second. It prints the
 time for which a checkpoint holds training up, while the snapshot is copied, and that of the processor, which other
-programs do not lengthen; the part of the time that the latter is for an interval of 1 second and of 60, the default; and
-how long a checkpoint is written meanwhile on a thread of its own.
+programs do not lengthen; the part of the time that the latter is for an interval of 1 second and of 60, the default;
+and how long a checkpoint is written meanwhile on a thread of its own.
 """
 
 from __future__ import annotations

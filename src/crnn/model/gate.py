@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import ref
+
+MANY = 100  # references to gates, dead ones among them, that are kept
 
 
 class Gate:
@@ -26,7 +28,10 @@ class Gate:
 
     def __init__(self) -> None:
         self._turn, self._state = threading.RLock(), threading.RLock()
-        _gates[id(self)] = self
+        with _register:
+            if len(_gates) >= MANY:
+                _gates[:] = [gate for gate in _gates if gate() is not None]
+            _gates.append(ref(self))
 
     @contextmanager
     def steps(self) -> Iterator[None]:
@@ -57,12 +62,17 @@ class Gate:
         self._turn, self._state = threading.RLock(), threading.RLock()
 
 
-_gates: WeakValueDictionary[int, Gate] = WeakValueDictionary()
+# Without a function that is called when a gate is deleted: Python ignores a KeyboardInterrupt in such a one.
+_gates: list[ref[Gate]] = []
+_register = threading.Lock()
 
 
 def _open_all() -> None:
-    for gate in list(_gates.values()):
-        gate.open()
+    global _register
+    _register = threading.Lock()
+    for found in list(_gates):
+        if (gate := found()) is not None:
+            gate.open()
 
 
 if hasattr(os, "register_at_fork"):
