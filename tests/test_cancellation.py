@@ -88,7 +88,7 @@ def test_a_call_has_a_bounded_number_of_products():
         for H in (7, 512)
     )
     for network, streams, T in ((small, 3, 5), (large, 64, 8), (large, 1, 1)):
-        calls = [range(call.start, call.stop) for call in network._calls(10**5, streams, T)]
+        calls = [range(call.start, call.stop) for call, _ in network._calls(10**5, streams, T)]
         assert [i for call in calls for i in (call.start, call.stop)][1:-1:2] == [call.stop for call in calls[:-1]]
         assert calls[-1].stop == 10**5
         most = max(map(len, calls))
