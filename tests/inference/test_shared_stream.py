@@ -113,6 +113,22 @@ def test_an_error_lets_the_threads_go():
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
+    start, left = threading.Thread.start, [allowed]
+
+    def limited(thread):
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    with pytest.warns(RuntimeWarning, match="starts no more threads"), stream(3).threads(N) as shared:
+        assert threading.active_count() == 1 + allowed
+        assert (shared is None) == (allowed == 0)
+
+
 def test_what_is_no_shared_step_is_refused():
     layout, _ = network(V, H, cell="lstm", num_layers=2)
     kernel = core.Network(layout, one_row=True, many=True, training=False)

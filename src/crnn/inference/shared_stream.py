@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from .._kernels import core
 from ..adaptive_threads import AdaptiveThreads
@@ -47,19 +47,25 @@ class SharedStream:
     def threads(self, symbols: int) -> Iterator[core.SharedStep | None]:
         """Have threads ready for a call of so many symbols; what it yields goes behind the workspace's arrays."""
         n_threads = self._adaptive.n_threads if self._adaptive else self._n_threads
-        if n_threads == 1 or symbols < TRIAL_SYMBOLS:
+        alone = n_threads == 1 or symbols < TRIAL_SYMBOLS
+        with nullcontext() if alone else self._step_of(n_threads) as step:
             start = time.perf_counter()
-            yield None
-        else:
-            with Helpers(n_threads - 1, lambda rank: step.serve(rank)) as helpers:
-                step = core.SharedStep(self._network, helpers.count + 1)
-                with step:  # its end lets the threads go
-                    helpers.start()
-                    step.wait_for_all()
-                    start = time.perf_counter()
-                    yield step
-                helpers.finish()
+            yield step
         if self._adaptive and symbols >= TRIAL_SYMBOLS:
             self._calls += 1
             now = time.perf_counter()
             self._adaptive.record((now - start) / symbols, now)
+
+    @contextmanager
+    def _step_of(self, n_threads: int) -> Iterator[core.SharedStep | None]:
+        """Let threads serve a step; None if the system starts none of them."""
+        with Helpers(n_threads - 1, lambda rank: step.serve(rank)) as helpers:
+            if not helpers.count:
+                yield None
+                return
+            step = core.SharedStep(self._network, helpers.count + 1)
+            with step:  # its end lets the threads go
+                helpers.start()
+                step.wait_for_all()
+                yield step
+            helpers.finish()
