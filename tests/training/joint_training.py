@@ -127,6 +127,19 @@ def diverged(comm, average_every):
     return None
 
 
+def overflowed(comm, path):
+    """Return what is said of the checkpoint of a call whose average overflows."""
+    options = {**OPTIONS, **APART, "optimizer": "adam", "outer_momentum": 0.9, "learning_rate": 3e38, "max_steps": 1}
+    with contextlib.suppress(DivergenceError):
+        CharRNN(**options).fit(TEXT, comm=comm, checkpoint=path)
+    comm.Barrier()  # the first process has written the checkpoint
+    try:
+        CharRNN.resume(path, TEXT, comm=comm)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def command(comm, number, folder):
     """Run ``crnn train``; the last process sends itself a signal as soon as there is a checkpoint."""
     from crnn.cli.main import main as crnn
@@ -146,6 +159,7 @@ def main(output, *cases):
         found = {case: resumed(comm, f"{output}.{case.split()[0]}", case) for case in RESUMED}
         found |= {"continued": continued(comm), "timed": timed(comm)}
         found |= {"diverged": [diverged(comm, every) for every in (1, 4)]}
+        found |= {"overflowed": overflowed(comm, f"{output}.overflowed")}
         if comm.rank == 0:
             with open(output, "w", encoding="utf-8") as file:
                 json.dump(found, file)

@@ -117,6 +117,7 @@ def test_calls_that_go_on_and_divergence(tmp_path):
     assert apart["same"]
     assert apart["n_steps"] % 4 == 0
     assert apart["n_steps"] < apart["step"] <= apart["n_steps"] + 4
+    assert "diverged, and would again" in found["overflowed"]
 
 
 @pytest.mark.parametrize("options", [{"outer_momentum": 0.9}, {"outer_learning_rate": 0.5}])

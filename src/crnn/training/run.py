@@ -327,8 +327,8 @@ class TrainingRun:
 
     def _run_state(self, outcome: str) -> RunState:
         checkpoints, block, cursor = self._checkpoints, self._trainer.block_start, self._trainer.cursor
-        velocity = self._trainer.velocity
         ruin, running = self._trainer.ruin, outcome == RUNNING
+        velocity = self._trainer.velocity if running else None  # divergence may have made it infinite
         assert checkpoints is not None
         return RunState(
             outcome=outcome,

@@ -81,7 +81,7 @@ class RunState:
     sample_weight : array of float64, shape (n,), or None
         Of the documents' losses.
     velocity : array of shape (layout.size,), or None
-        Of the outer step: see `averaging.outer_step`.
+        Of the outer step of a call that is running: see `averaging.outer_step`.
     ruin : RuinState or None
         Of a call that is running; None in files of older versions, with which the watch starts anew.
     sound : ModelState or None
