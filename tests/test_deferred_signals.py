@@ -35,6 +35,22 @@ def test_it_waits_for_the_end(number):
         signal.signal(number, before)
 
 
+def test_each_signal_is_handled_once():
+    def handler(number, frame):
+        seen.append(number)
+
+    seen, numbers = [], [signal.SIGTERM, signal.SIGINT]
+    before = [signal.signal(number, handler) for number in numbers]
+    try:
+        with signals_deferred():
+            for number in (*numbers, *numbers):
+                signal.raise_signal(number)
+        assert seen == numbers
+    finally:
+        for number, own in zip(numbers, before, strict=True):
+            signal.signal(number, own)
+
+
 def test_without_a_signal_all_handlers_are_back():
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ValueError, match="of the block"), signals_deferred():

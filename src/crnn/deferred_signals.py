@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["signals_deferred"]
+__all__ = ["signal_handlers", "signals_deferred"]
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -25,18 +25,22 @@ def signals_deferred() -> Iterator[None]:
     >>> with signals_deferred():
     ...     import scipy.linalg.cython_blas
     """
-    if threading.current_thread() is not threading.main_thread():  # handlers do not run here
-        yield
-        return
-    found = {number: signal.getsignal(number) for number in SIGNALS}
-    handlers = {number: handler for number, handler in found.items() if callable(handler)}
-    noted: list[tuple[int, Any]] = []
+    handlers = signal_handlers()
+    noted: dict[int, Any] = {}  # the frames by number: as the system does, one for all signals of a number
     try:
         for number in handlers:
-            signal.signal(number, lambda number, frame: noted.append((number, frame)))
+            signal.signal(number, noted.setdefault)
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number, frame in noted[:1]:
+        for number, frame in noted.items():
             handlers[number](number, frame)
+
+
+def signal_handlers() -> dict[int, Any]:
+    """Return the functions that handle signals, by number; none on a thread on which no handlers run."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    found = {number: signal.getsignal(number) for number in SIGNALS}
+    return {number: handler for number, handler in found.items() if callable(handler)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,12 +12,12 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deferred_signals import signal_handlers
 from ..errors import InvalidInputError
 
 __all__ = ["Processes", "processes_of"]
 
 T = TypeVar("T")
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Processes:
@@ -116,9 +115,7 @@ class Processes:
     @contextmanager
     def signals_deferred(self) -> Iterator[None]:
         """Keep signals that would raise an exception until all processes call `raise_signals`."""
-        if threading.current_thread() is threading.main_thread():
-            handlers = {number: signal.getsignal(number) for number in SIGNALS}
-            self._handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+        self._handlers = signal_handlers()
         for number in self._handlers:
             signal.signal(number, self._note)
         try:
