@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -124,7 +125,9 @@ def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", limited)
-    with pytest.warns(RuntimeWarning, match="starts no more threads"), stream(3).threads(N) as shared:
+    with ExitStack() as stack:
+        with pytest.warns(RuntimeWarning, match="starts no more threads"):
+            shared = stack.enter_context(stream(3).threads(N))
         assert threading.active_count() == 1 + allowed
         assert (shared is None) == (allowed == 0)
 

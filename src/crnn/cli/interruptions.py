@@ -8,9 +8,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Interruption", "interruptible", "interruption", "uninterrupted"]
+from ..deferred_signals import SIGNALS
 
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+__all__ = ["Interruption", "interruptible", "interruption", "uninterrupted"]
 
 
 class Interruption(KeyboardInterrupt):
