@@ -81,9 +81,7 @@ class AdaptiveModel(LanguageModel):
             reading, _ = reading.read(ids[i : i + READ_SYMBOLS].astype("int32"))
         learner = reading.learn_rest()
         assert isinstance(learner, WeightLearner)
-        own = self._fitted("adapt")
-        with own.gate.copying():
-            state = own.copy()
+        state = self._fitted("adapt").copy_between_steps()
         state.params[...] = learner.params
         return self._from_state(self.get_params(), state)
 

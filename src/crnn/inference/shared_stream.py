@@ -17,7 +17,7 @@ PRODUCTS_PER_THREAD = 90_000  # multiplications of a step: about four microsecon
 
 
 class SharedStream:
-    """Decides how many threads compute the steps of one stream, and keeps them for one call after the other.
+    """Decides how many threads compute the steps of one stream, and starts them for each call.
 
     Each has a part of the recurrent weights, which stays in the cache of its core. A stream has the same bits for every
     number of threads. An explicit number is obeyed; otherwise short calls tell which number is fastest now.
