@@ -1,8 +1,8 @@
 /* A barrier for threads that wait for one another several times a millisecond, on machines that may be busy.
  *
  * `generation` counts completed waits in steps of 2; its lowest bit says that the barrier is broken. Both are in the one
- * word that waiting threads watch (see `waiting.h`), so that no wake-up can be missed. `arrived`, `generation` and `sleepers` have cache lines of their own: a
- * thread that arrives does not take the line away from those that spin.
+ * word that waiting threads watch (see `waiting.h`), so that no wake-up can be missed. `arrived`, `generation` and
+ * `sleepers` have cache lines of their own: a thread that arrives does not take the line away from those that spin.
  */
 #ifndef CRNN_BARRIER_H
 #define CRNN_BARRIER_H
