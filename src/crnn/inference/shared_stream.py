@@ -11,7 +11,7 @@ from ..adaptive_threads import AdaptiveThreads
 from ..model.layout import Layout
 from ..threads import Helpers, inference_threads
 
-MIN_SYMBOLS = 128  # of a call that is shared: to start the threads takes as long as some symbols
+MIN_SYMBOLS = 128  # of a call that a trial may cut: the rest of it has to start threads again
 TRIAL_SYMBOLS = 32  # of a call that tells how fast some number of threads is
 PRODUCTS_PER_THREAD = 90_000  # multiplications of a step: about four microseconds, against two waits of half a one
 
