@@ -1,6 +1,6 @@
 """Tries the promises of docs/reliability.md and prints a table: promise, tries, failures.
 
-    python tools/reliability.py                     all of them, as often as the issue of reliability asks: hours
+    python tools/reliability.py                     all of them, as often as is usual: hours
     python tools/reliability.py --share 0.01        a hundredth of that
     python tools/reliability.py kill mutations --count 1000
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from .adaptation.adaptive_model import AdaptiveModel
@@ -211,6 +212,8 @@ def _prepared(call: Call, settings: Settings, state: Any, start: float, hooks: H
     free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
     processes.check_same("a parameter of the model", repr(replace(settings, **free)))
     processes.check_same("a text", repr(run.texts))
+    for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
+        processes.check_same(name, None if values is None else np.asarray(values).tolist())
     if state is not None:
         processes.check_same("the model", state.digest())
     return run

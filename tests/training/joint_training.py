@@ -173,8 +173,11 @@ def main(output, *cases):
             TEXT, comm=comm, checkpoint=output, checkpoint_every=5
         )
         return
-    if cases == ("differs",):
+    if cases == ("text differs",):
         CharRNN(**OPTIONS).fit(TEXT + "." * comm.rank, comm=comm)
+        return
+    if cases == ("weights differ",):
+        CharRNN(**OPTIONS).fit(TEXT.split(), sample_weight=[1.0 + comm.rank] * len(TEXT.split()), comm=comm)
         return
     if cases == ("interrupted",):
         if comm.rank == comm.size - 1:

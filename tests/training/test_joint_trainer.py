@@ -45,7 +45,8 @@ def test_ctrl_c_in_one_process_ends_all_and_one_process_can_finish(tmp_path):
     assert CharRNN.load(path).n_steps_ > 0
 
 
-def test_another_text_in_a_process_is_refused_in_all(tmp_path):
-    done = mpi(2, TRAINING, tmp_path / "none", "differs", timeout=50)
+@pytest.mark.parametrize(("case", "what"), [("text differs", "a text"), ("weights differ", "sample_weight")])
+def test_what_differs_between_processes_is_refused_in_all(tmp_path, case, what):
+    done = mpi(2, TRAINING, tmp_path / "none", case, timeout=50)
     assert done.returncode != 0
-    assert "a text differs between the processes" in done.stderr
+    assert f"{what} differs between the processes" in done.stderr
