@@ -410,8 +410,10 @@ def test_the_text_is_not_replaced_by_a_checkpoint(folder, capsys):
 
 @POSIX
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
-def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch, name, code):
+def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch, request, name, code):
     number = getattr(signal, name)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it is ignored where the tests run under nohup
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     show, polls = progress.Progress.show, iter(range(4))
 

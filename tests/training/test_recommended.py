@@ -117,6 +117,16 @@ def test_the_speed_is_that_of_some_training():
     assert 1e8 < measured_speed(1, seconds=0.01) < 1e14
 
 
+def test_the_speed_is_measured_in_the_precision_that_is_used(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "crnn.training.recommended.measured_speed", lambda n, *, bfloat16: asked.append(bfloat16) or 1e11
+    )
+    for overrides in ({}, {"matmul_precision": "bfloat16"}):
+        CharRNN.recommended(TEXT, 1.0, **overrides)
+    assert asked == [False, True]
+
+
 @pytest.mark.parametrize("cell", [*RECIPES])
 def test_what_is_recommended_can_be_fitted(cell, capsys):
     model = CharRNN.recommended(TEXT, 0.2, cell=cell, n_threads=1)
