@@ -6,9 +6,9 @@ with all that it makes ready, from the text in memory; imports and the measureme
 at the time: threads that wait for one another at every product lose most of a loaded machine.
 
 Contenders: "crnn" trains what `CharRNN.recommended` recommends, and "crnn-rnn", "crnn-gru" or "crnn-lstm" what it
-recommends of that cell; "torch" is `benchmarks.peers.torch_lstm_trainer`. A number after a name is a factor of the
-seconds: "torch-1.5" has half as much time again. "torch-bf16" multiplies in bfloat16, which some processors do faster
-than float32.
+recommends of that cell, "crnn-cifg" too; "torch" is `benchmarks.peers.torch_lstm_trainer`. A number after a name is a
+factor of the seconds: "torch-1.5" has half as much time again. "bf16" after a name, as in "torch-bf16" and
+"crnn-cifg-bf16", multiplies in bfloat16, which some processors do faster than float32.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from statistics import mean
 from typing import Any
 
 from benchmarks import peers
-from benchmarks.peers import GATES
 from crnn import CharRNN
 
 SECONDS = "15,60,180,600"
 CONTENDERS = "crnn,torch,torch-1.5,crnn-rnn"
+CELLS = ("rnn", "gru", "lstm", "cifg")
 RECOMMENDS = hasattr(CharRNN, "recommended")
 NO_RECOMMENDED = "this crnn cannot be told seconds instead of settings: it has no CharRNN.recommended"
 
@@ -49,7 +49,7 @@ def split(text: str) -> tuple[str, str]:
 def reason(contender: str) -> str | None:
     """Why a contender cannot run, or None if it can."""
     name, *options = contender.split("-")
-    known = {"crnn": {*GATES}, "torch": {"bf16"}}
+    known = {"crnn": {*CELLS, "bf16"}, "torch": {"bf16"}}
     if name not in known or not all(option in known[name] or _is_number(option) for option in options):
         return f"there is no contender {contender!r}"
     if name == "crnn":
@@ -73,9 +73,13 @@ def measure(contender: str, text: str, seconds: float, threads: int, seed: int) 
         recipe = replace(trainer.recipe_for(seconds), bfloat16="bf16" in options)
         nats, characters, description = trainer.train(text, seconds, threads, seed, recipe)
         return {"nats": nats, "characters": characters, "description": description}
-    cells = [option for option in options if option in GATES]
+    given: dict[str, Any] = {}
+    for cell in [option for option in options if option in CELLS]:
+        given["cell"] = cell
+    if "bf16" in options:
+        given["matmul_precision"] = "bfloat16"
     start = time.perf_counter()
-    model = CharRNN.recommended(head, seconds, **({"cell": cells[0]} if cells else {}))  # type: ignore[attr-defined]
+    model = CharRNN.recommended(head, seconds, **given)  # type: ignore[attr-defined]
     model.set_params(n_threads=threads, random_state=seed).fit(head)
     spent = time.perf_counter() - start
     steps = max([model.n_steps_, *(record["step"] for record in model.history_)])  # the best weights may be older

@@ -432,7 +432,8 @@ class CharRNN(ResumableTraining, ExportMethods):
             0: nothing is printed. It is not the model's own `verbose`.
         **overrides
             Parameters of the constructor that are given, not chosen. The choice depends on `cell` ("lstm" if it is not
-            given) and `n_threads`. With another `optimizer` the learning rate is that optimizer's usual one.
+            given), `n_threads` and `matmul_precision`. With another `optimizer` the learning rate is that optimizer's
+            usual one.
 
         Returns
         -------
@@ -466,7 +467,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         length = text_source(X).max_length
         if length < 2:
             raise InvalidInputError(f"X is too short: its length is {length}, but at least 2 symbols are needed")
-        speed = recommended.measured_speed(threads(overrides.get("n_threads")))
+        bfloat16 = overrides.get("matmul_precision") == "bfloat16"
+        speed = recommended.measured_speed(threads(overrides.get("n_threads")), bfloat16=bfloat16)
         parameters = recommended.recommend(length, seconds, speed=speed, cell=cell)
         parameters = recommended.overridden(parameters, overrides)
         if verbose:

@@ -82,13 +82,17 @@ WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.0}
 MAX_EPOCHS = {"lstm": 50.0, "cifg": 50.0, "gru": 50.0, "rnn": 12.0}
 
 
-def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECONDS) -> float:
+def measured_speed(
+    n_threads: int | None = None, *, bfloat16: bool = False, seconds: float = PROBE_SECONDS
+) -> float:
     """Return how many operations of training steps this machine does per second at present.
 
     Parameters
     ----------
     n_threads : int or None, default=None
         As for `CharRNN`.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
     seconds : float, default=0.5
         Duration of the measurement.
 
@@ -104,7 +108,7 @@ def measured_speed(n_threads: int | None = None, *, seconds: float = PROBE_SECON
     vocabulary = Vocabulary(np.arange(V), "bytes")
     state = ModelState.initial(layout, vocabulary, rng, optimizer="adam", batch_size=B, seq_length=T)
     n_threads = threads_for(layout, streams, n_threads)
-    trainer = Trainer(state, streams, StepSettings(seq_length=T), n_threads=n_threads)
+    trainer = Trainer(state, streams, StepSettings(seq_length=T, bfloat16=bfloat16), n_threads=n_threads)
     rates = np.full(PROBE_STEPS, 1e-3)
     spent: list[float] = []
     with trainer:
