@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 COMPILED = (
     "kernels/test_kernels.py",
+    "kernels/test_bfloat16.py",
     "kernels/test_optimizers.py",
     "kernels/test_thread_groups.py",
     "kernels/test_reduction.py",

@@ -103,15 +103,21 @@ static inline ptrdiff_t operand_stride(ptrdiff_t K) { return ((depth_of(K) + LIN
 /* Elements of the room that `as_operand` wants. */
 static inline ptrdiff_t operand_elements(ptrdiff_t rows, ptrdiff_t K) { return rows * operand_stride(K); }
 
-/* out = a row of K numbers as pairs, with zeros to the end of its last cache line */
-static inline void pack_operand_row(ptrdiff_t K, const real *__restrict a, real *__restrict out) {
-    const ptrdiff_t whole = K / 2, end = (depth_of(K) + LINE - 1) / LINE * LINE;
+/* out[n] = the 2 n numbers of a as pairs */
+static inline void pack_pairs(ptrdiff_t n, const real *__restrict a, real *__restrict out) {
     ptrdiff_t i = 0;
 #if defined(__AVX512BF16__)
-    for (; i + LANES <= whole; i += LANES)
+    for (; i + LANES <= n; i += LANES)
         STORE(out + i, (vector)_mm512_cvtne2ps_pbh(LOAD(a + 2 * i + LANES), LOAD(a + 2 * i)));
 #endif
-    for (; i < whole; i++) out[i] = pair_of(a[2 * i], a[2 * i + 1]);
+    for (; i < n; i++) out[i] = pair_of(a[2 * i], a[2 * i + 1]);
+}
+
+/* out = a row of K numbers as pairs, with zeros to the end of its last cache line */
+static inline void pack_operand_row(ptrdiff_t K, const real *__restrict a, real *__restrict out) {
+    const ptrdiff_t end = (depth_of(K) + LINE - 1) / LINE * LINE;
+    ptrdiff_t i = K / 2;
+    pack_pairs(i, a, out);
     if (K % 2)
         out[i++] = pair_of(a[K - 1], 0);
     for (; i < end; i++) out[i] = 0;
@@ -155,7 +161,7 @@ static inline real packed_element(const real *w, ptrdiff_t step, ptrdiff_t left)
 /* b = the elements of LANES rows of a, LANES from each, transposed */
 static inline void pack_transposed_block(const real *a, ptrdiff_t lda, real *b, ptrdiff_t ldb) {
     real pairs[LANES * LANES];
-    for (int i = 0; i < LANES; i++) pack_operand_row(2 * LANES, a + i * lda, pairs + i * LANES);
+    for (int i = 0; i < LANES; i++) pack_pairs(LANES, a + i * lda, pairs + i * LANES);
     transpose_block(pairs, LANES, b, ldb);
 }
 
