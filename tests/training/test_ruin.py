@@ -99,19 +99,19 @@ def test_watch():
         warnings.simplefilter("error")
         for step, loss in ((200, 1e9), (700, 0.9 * limit), (1600, 1.1 * limit)):  # it comes back, and leaves again
             smooth = smoothed(smooth, loss, step - before)
-            watch.see(step, smooth, 1.0)
+            watch.see(step, smooth, loss, 1.0)
             watch.keep(step)
             before = step
         assert watch.sound == 700
         assert watch.ruined(1600)
         smooth = smoothed(smooth, 1.1 * limit, 100)
         with pytest.warns(RuntimeWarning, match="since step 700"):
-            watch.see(1700, smooth, 1.0)
+            watch.see(1700, smooth, 1.1 * limit, 1.0)
         smooth = smoothed(smooth, 1.1 * limit, 100)
-        watch.see(1800, smooth, 1.0)  # said once
+        watch.see(1800, smooth, 1.1 * limit, 1.0)  # said once
         assert watch.ruined(1800)
         smooth = smoothed(smooth, 1.1 * limit, 100)
-        watch.see(1900, smooth, 1.2)  # losses that are multiplied by 1.2
+        watch.see(1900, smooth, 1.1 * limit, 1.2)  # losses that are multiplied by 1.2
         assert not watch.ruined(1900)
     assert not RuinWatch(25 * math.log(65), 25, 100, 104.0, "first").ruined(100)
 
@@ -119,9 +119,19 @@ def test_watch():
 def test_one_symbol_that_is_guessed_by_chance_is_no_return():
     watch, smooth, rng = RuinWatch(math.log(15), 1, 0, 2.7, "first"), 2.7, np.random.default_rng(3)
     for step in range(1, 900):
-        smooth = smoothed(smooth, [0.0, 1e9][rng.integers(2)], 1)
-        watch.see(step, smooth, 1.0)
+        loss = [0.0, 1e9][rng.integers(2)]
+        smooth = smoothed(smooth, loss, 1)
+        watch.see(step, smooth, loss, 1.0)
     assert watch.ruined(899)
+
+
+@pytest.mark.parametrize(("loss", "ruined"), [(1e14, True), (3.0, False)])
+def test_the_last_loss_decides_where_the_smoothed_one_shows_no_more(loss, ruined):
+    watch, smooth = RuinWatch(25 * math.log(65), 25, 0, 1e30, "first"), 1e30
+    for step in range(10, 250, 10):
+        smooth = smoothed(smooth, loss, 10)
+        watch.see(step, smooth, loss, 1.0)
+    assert watch.ruined(240) is ruined
 
 
 @pytest.mark.parametrize("kind", ["loss", "weights", "ruin"])

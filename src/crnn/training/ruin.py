@@ -68,9 +68,9 @@ class RuinWatch(Generic[Snapshot]):
     Examples
     --------
     >>> watch = RuinWatch(104.4, 25, 0, 104.4, "first")
-    >>> watch.see(50, 110.0, scale=1.0)
+    >>> watch.see(50, 110.0, 112.0, scale=1.0)
     >>> watch.keep("second")
-    >>> watch.see(90, 1e20, scale=1.0)
+    >>> watch.see(90, 1e20, 1e21, scale=1.0)
     >>> watch.keep("third")
     >>> watch.ruined(100), watch.sound
     (True, 'second')
@@ -97,13 +97,16 @@ class RuinWatch(Generic[Snapshot]):
         if sound is not None:
             self.sound = sound
 
-    def see(self, step: int, smooth_loss: float, scale: float) -> None:
+    def see(self, step: int, smooth_loss: float, last_loss: float, scale: float) -> None:
         """Take notice of the loss after some steps.
 
         Parameters
         ----------
         step : int
         smooth_loss : float
+        last_loss : float
+            That of the last step, for as many symbols. It decides where the smoothed loss is so large, after violent
+            first weights, that the mean loss is lost in its rounding.
         scale : float
             The largest factor by which a loss has been multiplied: see `sample_weight`.
         """
@@ -116,8 +119,10 @@ class RuinWatch(Generic[Snapshot]):
         kept = 0.999**n
         mean = (smooth_loss - kept * before.smooth_loss) / (1 - kept)
         rounding = n * ROUNDING * before.smooth_loss / (1 - kept)
-        above = mean > self._limit * factor + rounding
-        extreme = mean > EXTREME * self._limit * factor
+        limit = self._limit * factor
+        if abs(mean - limit) <= rounding:
+            mean = last_loss
+        above, extreme = mean > limit, mean > EXTREME * limit
         sound_step = before.sound_step if above else step
         too_long = step - sound_step >= STEPS
         warned = (above and before.warned) or too_long

@@ -125,6 +125,7 @@ class Trainer:
         start = time.perf_counter()
         self._snapshot = self.snapshot()
         uniform = state.loss_length * math.log(layout.vocab_size)
+        self._chunks_of_loss = state.loss_length / streams.seq_length  # that the smoothed loss refers to
         self.ruin = RuinWatch(uniform, streams.seq_length, state.n_steps, state.smooth_loss, self._snapshot.state)
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
@@ -200,7 +201,8 @@ class Trainer:
     def _watch_loss(self) -> None:
         block_weights = self._block.loss_weights
         heaviest = 1.0 if block_weights is None else float(block_weights.max())
-        self.ruin.see(self.cursor.n_steps, self.cursor.smooth_loss, heaviest)
+        last_loss = self.cursor.last_loss * self._chunks_of_loss
+        self.ruin.see(self.cursor.n_steps, self.cursor.smooth_loss, last_loss, heaviest)
         self.ruin.keep(self._snapshot.state)
 
     def _advance(self, rates: NDArray[np.float64]) -> None:
