@@ -30,8 +30,8 @@ from crnn import CharRNNClassifier
 
 N_SPLITS = 5
 N_TUNING_SPLITS = 3
-GRID = [(n, C, lowercase) for n in (2, 3, 4, 5) for C in (1.0, 3.0, 10.0, 30.0) for lowercase in (False,)]
-TUNED = {"surnames": (3, 3.0, False), "domains": (4, 30.0, False)}  # by --tune
+GRID = [(n, C, lowercase) for n in (2, 3, 4, 5) for C in (1.0, 3.0, 10.0, 30.0, 100.0) for lowercase in (False,)]
+TUNED = {"surnames": (3, 3.0, False), "domains": (4, 100.0, False)}  # by --tune
 DATA: dict[str, Callable[[], labelled_texts.Texts]] = {
     "surnames": labelled_texts.surnames,
     "domains": labelled_texts.domains,

@@ -62,6 +62,7 @@ def main() -> None:
         sent = client.scatter(model, broadcast=True)
         bag = dask.bag.from_sequence(known, npartitions=PARTS)
         bag = client.persist(bag)  # the texts are with the workers, as those of a file would be
+        scattered = client.scatter(parts)
         seeds = list(range(PARTS))
         with Parallel(n_jobs=2) as parallel:
             tasks: dict[str, dict[str, Callable[[], Any]]] = {
@@ -69,6 +70,7 @@ def main() -> None:
                     "one process": lambda: [score(part, model) for part in parts],
                     "joblib, 2 processes": lambda: parallel(delayed(score)(part, model) for part in parts),
                     "dask.bag, 2 processes": lambda: bag.map_partitions(score, sent).compute(),
+                    "dask, 2 processes": lambda: client.gather(client.map(score, scattered, model=sent, pure=False)),
                 },
                 "sample": {
                     "one process": lambda: [sample(seed, model) for seed in seeds],
