@@ -343,7 +343,7 @@ def _vocabulary(name: str, value: Any) -> str | bytes:
 def _dtype(name: str, value: Any) -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] | None = None if value is None else np.dtype(value)
-    except TypeError:
+    except (TypeError, UnicodeEncodeError):  # the latter of a lone surrogate
         dtype = None
     if dtype is None or dtype not in (np.float32, np.float64):
         near = did_you_mean(value, ("float32", "float64"))

@@ -421,6 +421,33 @@ def test_a_run_with_a_value_that_none_can_have(tmp_path, monkeypatch, name, valu
         CharRNN.resume(tmp_path / "run", TEXT)
 
 
+def test_a_run_whose_last_record_is_after_its_last_step(tmp_path, monkeypatch):
+    to_dict = run_checkpoint.RunState.to_dict
+
+    def changed(run):
+        found = to_dict(run)
+        return {**found, "polled": {**found["polled"], "recorded_step": 10**7}}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_checkpoint.RunState, "to_dict", changed)
+        train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
+    with pytest.raises(ModelFileError, match="its last record is after its last step"):
+        CharRNN.resume(tmp_path / "run", TEXT)
+
+
+def test_a_run_with_another_optimizer_than_the_model(tmp_path, monkeypatch):
+    write = run_checkpoint.checkpoint.write
+
+    def changed(state, parameters, *arguments, **options):
+        write(state, {**parameters, "optimizer": "rmsprop"}, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_checkpoint.checkpoint, "write", changed)
+        train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
+    with pytest.raises(ModelFileError, match="another optimizer"):
+        CharRNN.resume(tmp_path / "run", TEXT)
+
+
 @pytest.mark.parametrize(("name", "change"), [
     ("position.first", lambda a: a + 10**6), ("position.first", lambda a: a - 10**6),
     ("position.parts", lambda a: a + 1),

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InvalidInputError, ModelFileError
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
-from ..training.run_state import RunState
+from ..training.run_state import RUNNING, RunState
 from . import checkpoint
 
 __all__ = ["read_run", "write_run"]
@@ -36,6 +36,8 @@ def read_run(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], M
         return found.parameters, found.state, None
     try:
         run = RunState.from_dict(found.run.values, found.run.tensors, found.state, found.best)
+        if run.outcome == RUNNING and found.parameters["optimizer"] != found.state.optimizer:
+            raise InvalidInputError("its run has another optimizer than the model")
     except InvalidInputError as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from error
     return found.parameters, found.state, run

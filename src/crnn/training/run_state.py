@@ -178,6 +178,8 @@ class RunState:
         _require(self.max_steps is not None or self.max_seconds is not None, "it has no limit")
         _require(0 <= self.polled.step <= state.n_steps - self.first_step or self.outcome != RUNNING,
                  "its last poll is after its last step")  # fmt: skip
+        _require(self.polled.recorded_step <= state.n_steps or self.outcome != RUNNING,
+                 "its last record is after its last step")  # fmt: skip
         watched = self.ruin is None or self.first_step <= self.ruin.sound_step <= self.ruin.step <= state.n_steps
         _require(watched, "its watch is not at one of its steps")
 
