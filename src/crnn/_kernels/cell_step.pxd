@@ -30,9 +30,18 @@ ctypedef struct Step:  # of one layer: where its operands and results are; each 
     real* room  # for an operand
 
 
-cdef inline Columns merged(Columns done, Panel panel) noexcept nogil:
-    """The columns of neighbouring panels."""
-    return Columns(min(done.first, panel.start) if done.count else panel.start, done.count + panel.columns)
+cdef inline bint completed(Columns* done, Panel* panel, Py_ssize_t i, Py_ssize_t count) noexcept nogil:
+    """Add panel i of `count` to its neighbours that are done; True if they are as many as cells are computed for.
+
+    The panel's columns are then those of all of them.
+    """
+    done.first = min(done.first, panel.start) if done.count else panel.start
+    done.count += panel.columns
+    if (i + 1) % CELL_PANELS and i + 1 < count:
+        return False
+    panel.start, panel.columns = done.first, done.count
+    done.count = 0
+    return True
 
 
 cdef inline void step_forward(const Network* net, const real* Wh_panels, const Step* s) noexcept nogil:
@@ -52,12 +61,8 @@ cdef inline void step_forward(const Network* net, const real* Wh_panels, const S
             multiply_panel(s.B, net.units, h_prev.first, h_prev.stride, Wh, panel.columns,
                            Wh + gate if g + 1 < net.G else Wh_panels + depth * panel.next,
                            s.z + g * H + panel.start, net.ldg, s.descending)
-        if CELL_PANELS > 1:
-            done = merged(done, panel)
-            if (i + 1) % CELL_PANELS and i + 1 < count:
-                continue
-            panel.start, panel.columns = done.first, done.count
-            done.count = 0
+        if CELL_PANELS > 1 and not completed(&done, &panel, i, count):
+            continue
         for b in range(s.B):
             row = s.z + b * net.ldg + panel.start
             # What the next time step reads and writes.
@@ -93,12 +98,8 @@ cdef inline void step_backward(const Network* net, const real* WhT_panels, const
         if s.dz_next != NULL:
             multiply_panel(s.B, N, dz_next.first, dz_next.stride, WhT_panels + depth * panel.start, panel.columns,
                            WhT_panels + depth * panel.next, s.dh + panel.start, H, s.descending)
-        if CELL_PANELS > 1:
-            done = merged(done, panel)
-            if (i + 1) % CELL_PANELS and i + 1 < count:
-                continue
-            panel.start, panel.columns = done.first, done.count
-            done.count = 0
+        if CELL_PANELS > 1 and not completed(&done, &panel, i, count):
+            continue
         for b in range(s.B):
             at = b * H + panel.start
             # What the time step before reads and writes.
