@@ -3,7 +3,7 @@
 What else the kernels have to know of a cell stands in the traits of a Network: how many gates it has and how many
 blocks it saves, whether its z lives in h, whether it has a state c, whether a gate keeps its two parts apart.
 """
-from .cifg cimport cifg_state_gradients, cifg_units, cifg_units_backward
+from .cifg cimport cifg_units, cifg_units_backward
 from .gru cimport gru_state_gradients, gru_units, gru_units_backward
 from .interface cimport Network, real
 from .lstm cimport lstm_state_gradients, lstm_units, lstm_units_backward
@@ -57,6 +57,6 @@ cdef inline void cell_state_gradients(const Network* net, Py_ssize_t n, const re
     elif net.cell == GRU:
         gru_state_gradients(n, dh, carry, kept_dh)
     elif net.cell == LSTM:
-        lstm_state_gradients(n, net.H, z, dh, carry, kept_dh, kept_dc)
+        lstm_state_gradients(n, z + 3 * net.H, z + 4 * net.H, dh, carry, kept_dh, kept_dc)
     elif net.cell == CIFG:
-        cifg_state_gradients(n, net.H, z, dh, carry, kept_dh, kept_dc)
+        lstm_state_gradients(n, z + 2 * net.H, z + 3 * net.H, dh, carry, kept_dh, kept_dc)

@@ -66,15 +66,3 @@ cdef inline void cifg_units_backward(Py_ssize_t n, Py_ssize_t H, const real* c_p
     memcpy(gates + H, dg, size)
     memcpy(gates + 2 * H, do_, size)
     memcpy(dc, dc_prev, size)
-
-
-cdef inline void cifg_state_gradients(Py_ssize_t n, Py_ssize_t H, const real* gates, const real* dh, const real* dc,
-                                      real* kept_dh, real* kept_dc) noexcept nogil:
-    """The gradients of the loss by h and by c."""
-    cdef Py_ssize_t j
-    cdef real o, top
-    for j in range(n):
-        o = gates[2 * H + j]
-        top = gates[3 * H + j]
-        kept_dh[j] = dh[j]
-        kept_dc[j] = dc[j] + dh[j] * o * (1 - top * top)

@@ -77,13 +77,10 @@ cdef inline void lstm_units_backward(Py_ssize_t n, Py_ssize_t H, const real* c_p
     memcpy(dc, dc_prev, size)
 
 
-cdef inline void lstm_state_gradients(Py_ssize_t n, Py_ssize_t H, const real* gates, const real* dh, const real* dc,
+cdef inline void lstm_state_gradients(Py_ssize_t n, const real* o, const real* top, const real* dh, const real* dc,
                                       real* kept_dh, real* kept_dc) noexcept nogil:
-    """The gradients of the loss by h and by c."""
+    """The gradients of the loss by h = o top and by c, with top = tanh(c); whether or not the gates are coupled."""
     cdef Py_ssize_t j
-    cdef real o, top
     for j in range(n):
-        o = gates[3 * H + j]
-        top = gates[4 * H + j]
         kept_dh[j] = dh[j]
-        kept_dc[j] = dc[j] + dh[j] * o * (1 - top * top)
+        kept_dc[j] = dc[j] + dh[j] * o[j] * (1 - top[j] * top[j])
