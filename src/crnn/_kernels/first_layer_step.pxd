@@ -3,16 +3,14 @@
 A draw knows the symbol only when the first part's product is done. Reading does the same, so that it gives the same
 bits.
 """
-from libc.string cimport memset
 from .boundary cimport starts
-from .cells cimport cell_units
+from .first_layer_units cimport finish_units
 from .interface cimport Network, SharedStep, Weights, Workspace, real
 from .layer_input cimport set_biases
-from .network cimport input_block
-from .panels cimport MAX_COLUMNS, Columns, as_operand, multiply_panels, operand_rows, packed_elements
+from .panels cimport Columns, as_operand, multiply_panels, operand_rows, packed_elements
 from .shared_step cimport CELL, PRODUCT, compute_together
 from .tail_columns cimport multiply_tail, tail_length
-from .workspace cimport layer_c, layer_h
+from .workspace cimport clear_stream
 
 
 cdef inline void begin_step(const Weights* w, const Workspace* work, const real* h_prev, bint back,
@@ -39,23 +37,17 @@ cdef inline void begin_step(const Weights* w, const Workspace* work, const real*
 cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, const int* x, real* z) noexcept nogil:
     """After `begin_step`: where a stream turns out to read the boundary, states of zeros, and z as from those."""
     cdef const Network* net = w.net
-    cdef Py_ssize_t b, l, H = net.H
+    cdef Py_ssize_t b, H = net.H
     for b in range(work.B):
         if starts(net, x[b]):
             set_biases(net, w.p, 0, Columns(0, H), 1, z + b * net.ldg)
-            for l in range(net.L):
-                memset(layer_h(work, l, 0) + b * H, 0, H * sizeof(real))
-                if net.has_c:
-                    memset(layer_c(work, l, 0) + b * H, 0, H * sizeof(real))
+            clear_stream(net, work, b, Columns(0, H))
 
 
 cdef inline void finish_step(const Weights* w, const Workspace* work, const int* x, const real* h_prev,
                              const real* c_prev, real* z, real* c, real* h) noexcept nogil:
     """z += Wx[x], then the cell                       (B, G H); h is z where that lives in h"""
-    cdef const Network* net = w.net
-    cdef Py_ssize_t b, j, g, n, at, H = net.H
-    cdef const real* row
-    cdef real* out
+    cdef Py_ssize_t b, at, H = w.net.H
     cdef SharedStep* shared = work.shared
     if shared != NULL:
         shared.w, shared.x, shared.h_prev, shared.c_prev = w, x[0], h_prev, c_prev
@@ -63,14 +55,5 @@ cdef inline void finish_step(const Weights* w, const Workspace* work, const int*
         compute_together(shared, CELL)
         return
     for b in range(work.B):
-        for g in range(net.G):
-            row = w.p + net.layer[0].Wx + (x[b] * net.G + g) * H
-            out = z + b * net.ldg + input_block(net, g) * H
-            for j in range(H):
-                out[j] += row[j]
-        j = 0
-        while j < H:
-            n = min(H - j, <Py_ssize_t>MAX_COLUMNS)
-            at = b * H + j
-            cell_units(net, n, h_prev + at, c_prev + at, z + b * net.ldg + j, c + at, h + at)
-            j += n
+        at = b * H
+        finish_units(w, x[b], Columns(0, H), h_prev + at, c_prev + at, z + b * w.net.ldg, c + at, h + at)

@@ -2,16 +2,15 @@
 
 One stream reads all recurrent weights for each symbol, and a core's caches limit how fast. Here each thread always
 multiplies by the same part of them, which stays in its own core's cache. The first thread does all the rest: it draws
-symbols, and lets the others go when there is something to compute. Each
-element of a product is summed by one thread, in the usual order: the bits are those of a single thread.
+symbols, and lets the others go when there is something to compute. Each element of a product is summed by one thread,
+in the usual order: the bits are those of a single thread.
 """
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
-from .cells cimport cell_units
+from .first_layer_units cimport finish_units
 from .interface cimport NO_MORE_WORK, Network, SharedStep, await_work, finish_work, fork_work, join_work, real
 from .network cimport input_block
-from .panels cimport MAX_COLUMNS, Columns, Panel, columns_of, depth_of, multiply_panel, packed_elements, panel_count
-from .panels cimport panel_in_turn
+from .panels cimport Panel, columns_of, depth_of, multiply_panel, packed_elements, panel_count, panel_in_turn
 from .tail_columns cimport multiply_tail, tail_length
 from .thread_group cimport share
 
@@ -44,7 +43,8 @@ cdef inline void compute_own(const SharedStep* step, int rank) noexcept nogil:
     if step.part == PRODUCT:
         multiply_own(step, rank)
     else:
-        finish_own(step.w.net, step, columns_of(step.w.net.H, rank, step.threads))
+        finish_units(step.w, step.x, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev, step.z,
+                     step.c, step.h)
 
 
 cdef inline void multiply_own(const SharedStep* step, int rank) noexcept nogil:
@@ -79,20 +79,3 @@ cdef inline void set_bias(const Network* net, const real* p, Py_ssize_t g, Py_ss
     memcpy(z + input_block(net, g) * net.H + start, p + net.layer[0].bh + g * net.H + start, columns * sizeof(real))
     if g == net.split_gate:
         memcpy(z + g * net.H + start, p + net.layer[0].bn + start, columns * sizeof(real))
-
-
-cdef inline void finish_own(const Network* net, const SharedStep* step, Columns own) noexcept nogil:
-    """z += Wx[x], then the cell                       the thread's units"""
-    cdef Py_ssize_t j, g, n, H = net.H
-    cdef const real* row
-    cdef real* out
-    for g in range(net.G):
-        row = step.w.p + net.layer[0].Wx + (step.x * net.G + g) * H
-        out = step.z + input_block(net, g) * H
-        for j in range(own.first, own.first + own.count):
-            out[j] += row[j]
-    j = own.first
-    while j < own.first + own.count:
-        n = min(own.first + own.count - j, <Py_ssize_t>MAX_COLUMNS)
-        cell_units(net, n, step.h_prev + j, step.c_prev + j, step.z + j, step.c + j, step.h + j)
-        j += n

@@ -3,12 +3,11 @@
 Whether a stream does is a hash of the seed, the training step and the stream, as the masks of `dropout` are.
 """
 from libc.stdint cimport uint32_t
-from libc.string cimport memset
 from .dropout cimport mix
-from .interface cimport Network, Workspace, real
+from .interface cimport Network, Workspace
 from .panels cimport Columns
 from .thread_group cimport own_columns, wait_for_group
-from .workspace cimport layer_c, layer_h
+from .workspace cimport clear_stream
 
 cdef enum:
     RESET_PLACE = 0x85EBCA6B  # where `apply_dropout` has layer and time step; these stay clear of it
@@ -20,12 +19,9 @@ cdef inline bint is_reset(double rate, uint32_t step_key, Py_ssize_t stream) noe
 
 cdef inline void reset_states(const Network* net, const Workspace* work, double rate, uint32_t step_key) noexcept nogil:
     """h[:, 0, b] = c[:, 0, b] = 0 for each stream b that is reset: the thread's units"""
-    cdef Py_ssize_t l, b
+    cdef Py_ssize_t b
     cdef Columns own = own_columns(&work.group, net.H)
     for b in range(work.B):
         if is_reset(rate, step_key, work.dropout.first_stream + b):
-            for l in range(net.L):
-                memset(layer_h(work, l, 0) + b * net.H + own.first, 0, own.count * sizeof(real))
-                if net.has_c:
-                    memset(layer_c(work, l, 0) + b * net.H + own.first, 0, own.count * sizeof(real))
+            clear_stream(net, work, b, own)
     wait_for_group(&work.group)

@@ -81,6 +81,15 @@ cdef inline void clear_share(const ThreadGroup* group, real* a, Py_ssize_t n) no
     memset(a + own.first, 0, own.count * sizeof(real))
 
 
+cdef inline void clear_stream(const Network* net, const Workspace* work, Py_ssize_t b, Columns own) noexcept nogil:
+    """h[:, 0, b] = c[:, 0, b] = 0: these units of one stream"""
+    cdef Py_ssize_t l, at = b * net.H + own.first
+    for l in range(net.L):
+        memset(layer_h(work, l, 0) + at, 0, own.count * sizeof(real))
+        if net.has_c:
+            memset(layer_c(work, l, 0) + at, 0, own.count * sizeof(real))
+
+
 cdef inline void clear_states(const Network* net, const Workspace* work) noexcept nogil:
     """h[:, 0] = c[:, 0] = 0: the states that the next chunk starts from"""
     cdef Py_ssize_t l

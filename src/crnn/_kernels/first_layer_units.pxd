@@ -1,0 +1,24 @@
+"""Units of the first layer in a time step of inference, once the symbol is known: all, or those of one thread."""
+from .cells cimport cell_units
+from .interface cimport Network, Weights, real
+from .network cimport input_block
+from .panels cimport MAX_COLUMNS, Columns
+
+
+cdef inline void finish_units(const Weights* w, int x, Columns own, const real* h_prev, const real* c_prev, real* z,
+                              real* c, real* h) noexcept nogil:
+    """z += Wx[x], then the cell                       (G H,), of one stream; h is z where that lives in h"""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t j, g, n, H = net.H, stop = own.first + own.count
+    cdef const real* row
+    cdef real* out
+    for g in range(net.G):
+        row = w.p + net.layer[0].Wx + (x * net.G + g) * H
+        out = z + input_block(net, g) * H
+        for j in range(own.first, stop):
+            out[j] += row[j]
+    j = own.first
+    while j < stop:
+        n = min(stop - j, <Py_ssize_t>MAX_COLUMNS)
+        cell_units(net, n, h_prev + j, c_prev + j, z + j, c + j, h + j)
+        j += n
