@@ -67,7 +67,7 @@ class Budget:
         seconds_per_step : float
             As expected. The last step is taken only if that ends nearer to the limit than leaving it out.
         """
-        left = math.inf if self.n_steps is None else max(0, self.n_steps - done)  # a crafted run has done more
+        left = math.inf if self.n_steps is None else self.n_steps - done
         if self.seconds is not None and left > 0:
             in_time = min((self.seconds - seconds) / max(seconds_per_step, 1e-12), MAX_STEPS)
             left = min(left, max(0, round(in_time), 1 if done == 0 else 0))

@@ -173,13 +173,13 @@ class RunState:
 
     def _check_order(self, state: ModelState) -> None:
         """Raise if the counts contradict each other: a loop would not end where they say."""
-        in_order = self.first_step <= self.block_step <= state.n_steps or self.outcome != RUNNING
-        _require(in_order, "its steps are not in order")
         _require(self.max_steps is not None or self.max_seconds is not None, "it has no limit")
-        _require(0 <= self.polled.step <= state.n_steps - self.first_step or self.outcome != RUNNING,
-                 "its last poll is after its last step")  # fmt: skip
-        _require(self.polled.recorded_step <= state.n_steps or self.outcome != RUNNING,
-                 "its last record is after its last step")  # fmt: skip
+        if self.outcome == RUNNING:
+            done = state.n_steps - self.first_step
+            _require(self.first_step <= self.block_step <= state.n_steps, "its steps are not in order")
+            _require(0 <= self.polled.step <= done, "its last poll is after its last step")
+            _require(self.polled.recorded_step <= state.n_steps, "its last record is after its last step")
+            _require(self.max_steps is None or done <= self.max_steps, "it has taken more steps than it may")
         watched = self.ruin is None or self.first_step <= self.ruin.sound_step <= self.ruin.step <= state.n_steps
         _require(watched, "its watch is not at one of its steps")
 
