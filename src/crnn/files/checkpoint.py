@@ -125,7 +125,6 @@ def _torch_tensors(layout: Layout, params: Array) -> dict[str, Array]:
 
 def _training(state: ModelState) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return what training needs to go on: the document and the tensors."""
-    layout = state.layout
     document = {
         "n_steps": state.n_steps,
         "smooth_loss": state.smooth_loss,
@@ -135,10 +134,7 @@ def _training(state: ModelState) -> tuple[dict[str, Any], dict[str, Array]]:
         "optimizer": state.optimizer,
         "optimizer_start": state.optimizer_start,
     }
-    tensors = {f"state.{name}": array for name, array in zip(layout.kind.states, state.hidden, strict=True)}
-    for part, flat in state.optimizer_state.items():
-        tensors |= {f"optimizer.{part}.{name}": array for name, array in layout.torch_named(flat).items()}
-    return document, tensors
+    return document, state.training_arrays()
 
 
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState]:

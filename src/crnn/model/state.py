@@ -207,6 +207,14 @@ class ModelState:
         vars(new).update({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
         return new
 
+    def training_arrays(self) -> dict[str, Array]:
+        """Return hidden state and optimizer state as files name them: views, the latter under PyTorch's names."""
+        layout = self.layout
+        arrays = {f"state.{name}": array for name, array in zip(layout.kind.states, self.hidden, strict=True)}
+        for part, flat in self.optimizer_state.items():
+            arrays |= {f"optimizer.{part}.{name}": array for name, array in layout.torch_named(flat).items()}
+        return arrays
+
     def digest(self) -> str:
         """Return what tells this state from others; records and the generator do not count."""
         told = self.layout, self.optimizer, self.optimizer_start, self.n_steps, self.smooth_loss

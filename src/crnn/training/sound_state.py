@@ -21,12 +21,8 @@ Array = NDArray[Any]
 
 def sound_arrays(sound: ModelState) -> dict[str, Array]:
     """Return weights, optimizer state and hidden state by name, the weights under PyTorch's."""
-    layout = sound.layout
-    arrays = {f"params.{name}": array for name, array in layout.torch_named(sound.params).items()}
-    for part, flat in sound.optimizer_state.items():
-        arrays |= {f"optimizer.{part}.{name}": array for name, array in layout.torch_named(flat).items()}
-    arrays |= {f"state.{name}": array for name, array in zip(layout.kind.states, sound.hidden, strict=True)}
-    return {SOUND + name: array for name, array in arrays.items()}
+    arrays = {f"params.{name}": array for name, array in sound.layout.torch_named(sound.params).items()}
+    return {SOUND + name: array for name, array in (arrays | sound.training_arrays()).items()}
 
 
 def sound_from(arrays: Mapping[str, Array], state: ModelState, n_steps: int, smooth_loss: float) -> ModelState:
