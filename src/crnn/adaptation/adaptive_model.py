@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from ..errors import InvalidInputError
-from ..inference.adaptive_reading import Adapt, AdaptiveReading
+from ..inference.adaptive_reading import Adapt, AdaptiveReading, read_all
 from ..inference.language_model import LanguageModel
 from ..model.gradient_rms import gradient_rms
 from ..text.sources import TextLike
@@ -14,8 +14,6 @@ from .options import AdaptationOptions
 from .weight_learner import WeightLearner
 
 __all__ = ["AdaptiveModel"]
-
-READ_SYMBOLS = 1 << 14  # of a text at a time
 
 
 class AdaptiveModel(LanguageModel):
@@ -77,8 +75,8 @@ class AdaptiveModel(LanguageModel):
         options = {"learning_rate": learning_rate, "decay": decay, "block_length": block_length}
         reading = self._adaptive_reading("adapt", options, scoring=True)
         ids, _ = self._scored_ids(X)
-        for i in range(0, len(ids), READ_SYMBOLS):
-            reading, _ = reading.read(ids[i : i + READ_SYMBOLS].astype("int32"))
+        for after, _ in read_all(reading, ids):
+            reading = after
         learner = reading.learn_rest()
         assert isinstance(learner, WeightLearner)
         state = self._fitted("adapt").copy_between_steps()

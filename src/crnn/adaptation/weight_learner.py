@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,11 @@ class WeightLearner:
         self._spare: list[ChunkGradient] = [] if spare is None else spare
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _learner, (self.rule, self.params, self._boundary, self.n_blocks, self._scoring, self._bfloat16)
+        return partial(WeightLearner, **self._options), (self.rule, self.params, self._boundary, self.n_blocks)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"scoring": self._scoring, "bfloat16": self._bfloat16}
 
     @property
     def block_length(self) -> int:
@@ -69,9 +73,8 @@ class WeightLearner:
             self.rule.layout,
             self.params,
             one_row=True,
-            scoring=self._scoring,
             boundary=self._boundary,
-            bfloat16=self._bfloat16,
+            **self._options,
         )
 
     def learned(self, symbols: Ids, counted: NDArray[np.bool_], state: State) -> WeightLearner:
@@ -89,8 +92,8 @@ class WeightLearner:
             raise DivergenceError(self.n_blocks + 1, loss, "adaptation")
         if len(counted) == self.block_length:
             self._spare.append(gradient)
-        options: Any = {"scoring": self._scoring, "bfloat16": self._bfloat16, "spare": self._spare}
-        return WeightLearner(self.rule, params, self._boundary, self.n_blocks + 1, **options)
+        after = self.n_blocks + 1
+        return WeightLearner(self.rule, params, self._boundary, after, **self._options, spare=self._spare)
 
     def _gradient(self, length: int) -> ChunkGradient:
         """Return room for the gradient of a block, which no other thread uses."""
@@ -100,9 +103,3 @@ class WeightLearner:
         except IndexError:
             pass
         return ChunkGradient(self.rule.layout, length, self._boundary, bfloat16=self._bfloat16)
-
-
-def _learner(
-    rule: AdaptationRule, params: Array, boundary: int | None, n_blocks: int, scoring: bool, bfloat16: bool
-) -> WeightLearner:
-    return WeightLearner(rule, params, boundary, n_blocks, scoring=scoring, bfloat16=bfloat16)

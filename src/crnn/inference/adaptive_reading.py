@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ from .network import InferenceNetwork
 from .packed_network import State
 from .scoring import BLOCK, surprisal
 
-__all__ = ["Adapt", "AdaptiveReading", "Learner", "log_likelihood"]
+__all__ = ["Adapt", "AdaptiveReading", "Learner", "log_likelihood", "read_all"]
 
 Ids = NDArray[Any]
 Adapt = bool | Mapping[str, Any]  # the parameter `adapt`: False, True, or options of `CharRNN.adapt`
@@ -115,11 +115,17 @@ class AdaptiveReading(NamedTuple):
 
 def log_likelihood(reading: AdaptiveReading, ids: TextIds, given: int = 0) -> float:
     """Return log P of a text in nats, learned from on the way; the first `given` symbols are read but not counted."""
-    sums = []
+    sums: list[float] = []
+    for _, surprisals in read_all(reading, ids):
+        sums.append(math.fsum(-surprisals[given if not sums else 0 :]))
+    return math.fsum(sums)
+
+
+def read_all(reading: AdaptiveReading, ids: TextIds) -> Iterator[tuple[AdaptiveReading, NDArray[np.float64]]]:
+    """Read a text in blocks that fit into memory; yield what `AdaptiveReading.read` returns for each."""
     for i in range(0, len(ids), BLOCK):
         reading, surprisals = reading.read(ids[i : i + BLOCK].astype(np.int32))
-        sums.append(math.fsum(-surprisals[given if i == 0 else 0 :]))
-    return math.fsum(sums)
+        yield reading, surprisals
 
 
 def _copied(state: State) -> State:

@@ -7,6 +7,7 @@ batch size, at every position in the batch and for every number of threads.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ FEED_ROWS = 64  # symbols that a state is advanced over at a time
 LOGIT_BYTES = 1 << 25  # of logits at a time on each thread: 32 MB, which only vocabularies above 16,000 symbols reach
 CALL_SYMBOLS = 1 << 15  # symbols read in one call, and
 CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
+OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads")  # of `PackedNetwork.pack`
 
 
 class PackedNetwork(NamedTuple):
@@ -99,7 +101,8 @@ class PackedNetwork(NamedTuple):
         params = layout.zeros()
         for narrow, inner in _same_weights(layout, params, self.layout, self.params):
             narrow[...] = inner
-        return _packed_again, (layout, params, self.one_row, self.scoring, self.boundary, self.bfloat16, self.n_threads)
+        options: Any = {name: getattr(self, name) for name in OPTIONS}
+        return partial(PackedNetwork.pack, **options), (layout, params)
 
     def zero_state(self, streams: int) -> State:
         """Return the state before any text: zeros."""
@@ -252,7 +255,7 @@ class PackedNetwork(NamedTuple):
             i += count
 
     def shared_stream(self, streams: int) -> SharedStream:
-        """Return the threads that share the steps of so many streams: one thread, unless there is one stream."""
+        """Return what decides how many threads compute a step: more than one for a single stream only."""
         return SharedStream(self.network, self.layout, self.n_threads if streams == 1 else 1)
 
     def rows_at_a_time(self, wanted: int) -> int:
@@ -332,17 +335,3 @@ def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> I
                 yield a, b[tuple(slice(n) for n in a.shape)]
     yield part.by, out.by[:V]
     yield part.Wy, out.Wy[:H, :V]
-
-
-def _packed_again(
-    layout: Layout,
-    params: Array,
-    one_row: bool,
-    scoring: bool,
-    boundary: int | None,
-    bfloat16: bool,
-    n_threads: int | None,
-) -> PackedNetwork:
-    return PackedNetwork.pack(
-        layout, params, one_row=one_row, scoring=scoring, boundary=boundary, bfloat16=bfloat16, n_threads=n_threads
-    )
