@@ -32,7 +32,8 @@ class SharedStream:
 
     def __init__(self, network: core.Network, layout: Layout, n_threads: int | None) -> None:
         products = layout.kind.gates * layout.hidden_size**2 if layout.num_layers == 1 else 0
-        self._n_threads = max(1, min(inference_threads(n_threads), products // PRODUCTS_PER_THREAD))
+        worth = products // PRODUCTS_PER_THREAD
+        self._n_threads = 1 if worth < 2 else min(inference_threads(n_threads), worth)  # asking for cores takes a while
         self._adaptive = AdaptiveThreads(self._n_threads) if n_threads is None and self._n_threads > 1 else None
         self._network = network
         self._calls = 0
@@ -45,7 +46,7 @@ class SharedStream:
 
     @contextmanager
     def threads(self, symbols: int) -> Iterator[core.SharedStep | None]:
-        """Have threads ready for a call of so many symbols; what it yields goes behind the workspace's arrays."""
+        """Start threads for a call that reads or draws these symbols; yield what is appended to the workspace."""
         n_threads = self._adaptive.n_threads if self._adaptive else self._n_threads
         alone = n_threads == 1 or symbols < TRIAL_SYMBOLS
         with nullcontext() if alone else self._step_of(n_threads) as step:
