@@ -14,6 +14,7 @@ import pytest
 from examples import random_language_model
 from hypothesis import given
 from hypothesis import strategies as st
+from limited_threads import refuse_threads_after
 
 from crnn import CharRNN, threads
 from crnn.threads import (
@@ -296,19 +297,6 @@ print({path: (n, after.get(path)) for path, n in before.items() if after.get(pat
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (process.stdout, process.stderr, process.returncode) == ("{}\n", "", 0)
-
-
-def refuse_threads_after(monkeypatch, allowed):
-    """Let the system start so many threads and no more."""
-    start, left = threading.Thread.start, [allowed]
-
-    def limited(thread):
-        if not left[0]:
-            raise RuntimeError("can't start new thread")
-        left[0] -= 1
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", limited)
 
 
 @pytest.mark.parametrize("allowed", [0, 1, 2])

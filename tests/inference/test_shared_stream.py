@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 from examples import network, random_language_model, states, symbols
+from limited_threads import refuse_threads_after
 
 from crnn._kernels import core
 from crnn.inference import shared_stream
@@ -116,15 +117,7 @@ def test_an_error_lets_the_threads_go():
 
 @pytest.mark.parametrize("allowed", [0, 1])
 def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
-    start, left = threading.Thread.start, [allowed]
-
-    def limited(thread):
-        if not left[0]:
-            raise RuntimeError("can't start new thread")
-        left[0] -= 1
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", limited)
+    refuse_threads_after(monkeypatch, allowed)
     with ExitStack() as stack:
         with pytest.warns(RuntimeWarning, match="starts no more threads"):
             shared = stack.enter_context(stream(3).threads(N))

@@ -1,0 +1,16 @@
+"""A system that starts no more threads."""
+
+import threading
+
+
+def refuse_threads_after(monkeypatch, allowed):
+    """Let the system start so many threads and no more."""
+    start, left = threading.Thread.start, [allowed]
+
+    def limited(thread):
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
