@@ -26,7 +26,7 @@ needs_mpi = pytest.mark.skipif(
 
 
 def mpi(n, *command, timeout=120):
-    """Run a Python program as so many processes, more than there may be cores, on either kind of MPI."""
+    """Run a Python program in n processes under Open MPI or MPICH; there may be fewer cores."""
     process = start(n, *command)
     try:
         out, err = process.communicate(timeout=timeout)

@@ -1,4 +1,4 @@
-"""`matmul_precision` as a user meets it: fitted, changed, saved, refused, of several models, in the shell."""
+"""The parameter `matmul_precision`: training, changing it, files, refusals, several models, the command line."""
 
 from __future__ import annotations
 

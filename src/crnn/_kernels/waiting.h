@@ -83,9 +83,9 @@ static inline void wake_all(uint32_t *word) { (void)word; }
 #endif
 #endif
 
-/* Wait while a word has this value, and return the new one. `sleepers` counts the threads that sleep: whoever changes the
- * word and then finds one wakes them all. No wake-up can be missed, since the kernel lets nobody sleep on a word that has
- * changed. */
+/* Wait while a word has this value, and return the new one. `sleepers` counts the threads that sleep. A thread that
+ * changes the word wakes them all if there is one. No wake-up is missed: the kernel lets no thread sleep on a word that
+ * has changed. */
 static inline uint32_t wait_while(uint32_t *word, uint32_t value, uint32_t spin_nanoseconds, uint32_t *sleepers) {
     uint32_t now = ATOMIC_LOAD(word);
     for (int64_t end = nanoseconds() + spin_nanoseconds; now == value && nanoseconds() < end;)
