@@ -2,6 +2,7 @@
 
 Microseconds a character of sampling and of exact scoring, with one thread, with two, and with the default. They take
 turns, each row in this process, and the medians of all turns are compared. The texts and scores must be the same.
+`--busy-loops 2` runs two other programs on the cores meanwhile.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.busy import busy_loops
 from benchmarks.report import machine
 from crnn import CharRNN
 
@@ -64,8 +66,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--characters", type=int, default=5000)
+    parser.add_argument("--busy-loops", type=int, default=0)
     arguments = parser.parse_args()
-    print("\n".join([*machine(), "", *table(NETWORKS, arguments.characters, arguments.repeats)]))
+    with busy_loops(arguments.busy_loops):
+        lines = table(NETWORKS, arguments.characters, arguments.repeats)
+    print("\n".join([*machine(), "", *lines]))
 
 
 if __name__ == "__main__":

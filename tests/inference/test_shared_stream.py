@@ -24,6 +24,7 @@ BOUNDARY = 4
 def every_size(monkeypatch, seven_cores):
     """Networks and calls of any size are shared."""
     monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 1)
+    monkeypatch.setattr(shared_stream, "BYTES_BY_DEFAULT", 1)
     monkeypatch.setattr(shared_stream, "MIN_SYMBOLS", 1)
 
 
@@ -83,6 +84,15 @@ def test_one_layer_is_shared_as_asked_for():
     assert threading.active_count() == before
     with stream(3, num_layers=2).threads(N) as shared:
         assert shared is None
+
+
+def test_by_default_networks_that_fit_into_a_cache_take_one_thread(monkeypatch):
+    monkeypatch.setattr(shared_stream, "BYTES_BY_DEFAULT", 8 * 4 * H * H + 1)
+    for _ in range(4):
+        with stream(None).threads(N) as shared:
+            assert shared is None
+    with stream(3).threads(N) as shared:
+        assert shared is not None
 
 
 def test_small_networks_and_short_calls_take_one_thread(monkeypatch):

@@ -256,7 +256,8 @@ class PackedNetwork(NamedTuple):
 
     def shared_stream(self, streams: int) -> SharedStream:
         """Return what decides how many threads compute a step: more than one for a single stream only."""
-        return SharedStream(self.network, self.layout, self.n_threads if streams == 1 else 1)
+        n_threads = self.n_threads if streams == 1 else 1
+        return SharedStream(self.network, self.layout, n_threads, bfloat16=self.bfloat16)
 
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""

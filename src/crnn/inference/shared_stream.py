@@ -12,15 +12,19 @@ from ..model.layout import Layout
 from ..threads import Helpers, inference_threads
 
 MIN_SYMBOLS = 128  # of a call that a trial may cut: the rest of it has to start threads again
-TRIAL_SYMBOLS = 32  # of a call that tells how fast some number of threads is
+TRIAL_SYMBOLS = 16  # of a call that tells how fast some number of threads is
 PRODUCTS_PER_THREAD = 90_000  # multiplications of a step: about four microseconds, against two waits of half a one
+# With n_threads=None: fewer bytes of weights stay in the cache of one core. Threads then gain little, and on a busy
+# machine the calls that find out cost more.
+BYTES_BY_DEFAULT = 2_000_000
 
 
 class SharedStream:
     """Decides how many threads compute the steps of one stream, and starts them for each call.
 
     Each has a part of the recurrent weights, which stays in the cache of its core. A stream has the same bits for every
-    number of threads. An explicit number is obeyed; otherwise short calls tell which number is fastest now.
+    number of threads. An explicit number is obeyed. Otherwise one thread is used for small networks, and for large ones
+    short calls tell which number is fastest now.
 
     Parameters
     ----------
@@ -28,11 +32,16 @@ class SharedStream:
     layout : Layout
         Of the network, which must have one layer: with more, one thread is used.
     n_threads : int or None
+    bfloat16 : bool, default=False
+        Whether the weights are packed as bfloat16.
     """
 
-    def __init__(self, network: core.Network, layout: Layout, n_threads: int | None) -> None:
+    def __init__(
+        self, network: core.Network, layout: Layout, n_threads: int | None, *, bfloat16: bool = False
+    ) -> None:
         products = layout.kind.gates * layout.hidden_size**2 if layout.num_layers == 1 else 0
-        worth = products // PRODUCTS_PER_THREAD
+        is_large = products * (2 if bfloat16 else layout.dtype.itemsize) >= BYTES_BY_DEFAULT
+        worth = products // PRODUCTS_PER_THREAD if n_threads or is_large else 1
         self._n_threads = 1 if worth < 2 else min(inference_threads(n_threads), worth)  # asking for cores takes a while
         self._adaptive = AdaptiveThreads(self._n_threads) if n_threads is None and self._n_threads > 1 else None
         self._network = network
