@@ -90,9 +90,9 @@ class AdaptiveModel(LanguageModel):
             trained, rms = state.params.copy(), gradient_rms(state, self.beta_2)
         if rms is None:
             raise InvalidInputError(
-                f"{what} with adaptation needs to know how large the gradients of training were, and this model was "
-                f"not trained, or comes from a file of weights without them: call partial_fit with a text like that "
-                f"of its training first"
+                "adaptation needs to know how large the gradients of training were, and this model was "
+                "not trained, or comes from a file of weights without them: call partial_fit with a text like that "
+                "of its training first"
             )
         rule = AdaptationRule(state.layout, trained, rms, options)
         learner = WeightLearner(

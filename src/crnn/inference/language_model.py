@@ -356,7 +356,9 @@ class LanguageModel(StringFeatures):
         reading = self._adaptive_reading("score", adapt, scoring=True)
         self._refuse_labels(labels)
         if not exact:
-            raise InvalidInputError("exact=False reads parts of a text side by side, and adapt learns from its start")
+            raise InvalidInputError(
+                "exact=False reads parts of a text side by side, and adapt learns from its start: leave one of them out"
+            )
         ids, given = self._scored_ids(X)
         return log_likelihood(reading, ids, given) / (len(ids) - given)
 
