@@ -707,6 +707,8 @@ def test_run_best_and_labels_come_back(path):
         ({"training": None, "training_tensors": {}}, "knows nothing"),
         ({"best": {"n_steps": -1, "smooth_loss": 1.0}}, "n_steps"),
         ({"best": {"n_steps": 1}}, "smooth_loss"),
+        ({"best": {"n_steps": 4, "smooth_loss": 1.0}}, "none of the steps of its training"),  # the optimizer began at 5
+        ({"best": {"n_steps": 18, "smooth_loss": 1.0}}, "none of the steps of its training"),
         ({"best_tensors": {}}, "best"),
         ({"run": StoredRecord({}, {"a b": np.zeros(1)})}, "run.a b"),
         ({"run": StoredRecord({}, {"a": np.zeros(1, bool)})}, "run.a"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shutil
 import threading
 
@@ -409,7 +410,7 @@ def test_stop_without_training_does_nothing():
         ("outcome", "done"), ("texts", {}), ("texts", {"X": 3}), ("max_steps", -1), ("max_steps", "many"),
         ("first_step", 2**70), ("first_step", 30), ("block_step", 15), ("seconds", -0.5), ("checkpoint_every", None),
         ("position", -3), ("position", {"random_state": {}}), ("polled", {}), ("dropout_seed", True),
-        ("max_steps", None), ("max_steps", 5),
+        ("max_steps", None), ("max_steps", 5), ("last_loss", -math.inf), ("last_loss", math.inf),
     ],
 )  # fmt: skip
 def test_a_run_with_a_value_that_none_can_have(tmp_path, monkeypatch, name, value):

@@ -1,5 +1,6 @@
 """A resumed run decides on ruin as the uninterrupted one does, and returns to the same model."""
 
+import math
 import warnings
 
 import numpy as np
@@ -110,6 +111,8 @@ def test_a_file_without_the_watch_is_resumed(tmp_path, monkeypatch):
         (lambda ruin: {**ruin, "sound_step": ruin["step"] + 1}, "its watch is not at one of its steps"),
         (lambda ruin: {**ruin, "sound": [1]}, "its sound model is not described"),
         (lambda ruin: {**ruin, "sound": {"n_steps": -1, "smooth_loss": 2.0}}, "its n_steps must be"),
+        (lambda ruin: {**ruin, "sound": {"n_steps": 91, "smooth_loss": 2.0}}, "its sound model is not of one of its"),
+        (lambda ruin: {**ruin, "sound": {"n_steps": 1, "smooth_loss": -math.inf}}, "its smooth_loss must be"),
     ],
 )
 def test_a_watch_that_none_can_be(tmp_path, monkeypatch, change, message):

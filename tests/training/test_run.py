@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import signal
@@ -709,6 +710,30 @@ def test_another_optimiser_begins_with_an_empty_memory(optimizers):
     np.testing.assert_allclose(model._learned.params, params, rtol=1e-4, atol=1e-5)
     for mine, its in zip(model._learned.optimizer_state.values(), memories, strict=True):
         np.testing.assert_allclose(mine, its, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_steps", [2**62, 2**61 + 1, 2**70, 19, -1])
+def test_a_count_of_steps_from_which_training_does_not_go_on(n_steps):
+    model = small(20).fit(TEXT).set_params(optimizer="adam", max_steps=2).partial_fit(TEXT)
+    model.n_steps_ = n_steps
+    before = bits(model)
+    with pytest.raises(InvalidInputError, match=rf"n_steps_ is {n_steps}, .* from 20 to 2\*\*61 .* call fit"):
+        model.partial_fit(TEXT)
+    assert bits(model) == before
+
+
+@pytest.mark.parametrize("n_steps", [2**62, 2**61])
+def test_a_file_with_the_highest_count_of_steps(tmp_path, n_steps):
+    """Training goes on where the count leaves room in a file for any number of steps; saving never fails."""
+    model = small(2, callbacks=[lambda *_: None]).fit(TEXT)
+    model.n_steps_ = n_steps
+    model.save(tmp_path / "model")
+    again = CharRNN.load(tmp_path / "model").set_params(max_steps=2, callbacks=[lambda *_: None])
+    with contextlib.suppress(InvalidInputError):
+        again.partial_fit(TEXT)
+    assert again.n_steps_ == (n_steps if n_steps == 2**62 else n_steps + 2)
+    again.save(tmp_path / "model")
+    assert CharRNN.load(tmp_path / "model").n_steps_ == again.n_steps_
 
 
 def test_the_same_optimiser_keeps_its_memory():

@@ -191,11 +191,15 @@ def counter_fault(what: str, document: Any) -> str | None:
     return None
 
 
-def best_fault(document: Any) -> str | None:
-    """Say why a JSON document is not what a file says of the best weights of a run."""
+def best_fault(document: Any, training: Mapping[str, Any]) -> str | None:
+    """Say why a JSON document is not what a file says of the best weights of a run, whose last state is `training`."""
     if not isinstance(document, dict) or document.keys() != {"n_steps", "smooth_loss"}:
         return "its best is not an object with just n_steps and smooth_loss"
-    return counter_fault("best", document)
+    if fault := counter_fault("best", document):
+        return fault
+    if not training["optimizer_start"] <= document["n_steps"] <= training["n_steps"]:
+        return "its best has an n_steps that is none of the steps of its training"
+    return None
 
 
 def history_fault(records: Any) -> str | None:

@@ -324,7 +324,7 @@ def _checked_parts(tensors: dict[str, Array], architecture: Architecture, versio
     if "best" in documents:
         if parts["training"] is None:
             raise ModelFileError("it has the best weights of a run, and no training state")
-        _refuse(best_fault(documents["best"]))
+        _refuse(best_fault(documents["best"], parts["training"]))
         parts["best"] = documents["best"]
     _refuse(value_fault(tensors))
     weights = expected_tensors(architecture)

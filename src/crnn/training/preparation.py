@@ -30,6 +30,8 @@ from .validation import training_and_validation_ids
 
 __all__ = ["Call", "Hooks", "check_texts", "checkpoint_path", "prepared_run"]
 
+MAX_STEPS_BEFORE = 2**61  # of a model that is trained on: files store up to twice as many, and no call takes so many
+
 
 @dataclass(frozen=True)
 class Call:
@@ -104,6 +106,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         vocabulary, n_steps = source.vocabulary(settings.min_count, given=settings.vocabulary), 0
     else:
         state.check(settings)
+        _check_steps(state)
         vocabulary, n_steps = state.vocabulary, state.n_steps if resumed is None else resumed.first_step
         if call.extend_vocabulary:
             vocabulary = extended(vocabulary, source.vocabulary(boundary=vocabulary.boundary is not None))
@@ -154,6 +157,15 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         resumed=resumed,
         processes=hooks.processes,
     )
+
+
+def _check_steps(state: ModelState) -> None:
+    """Raise InvalidInputError unless a file can hold the count of steps after any call."""
+    if not state.optimizer_start <= state.n_steps <= MAX_STEPS_BEFORE:
+        raise InvalidInputError(
+            f"n_steps_ is {state.n_steps}, and training goes on from {state.optimizer_start} to 2**61 steps: "
+            "call fit to start anew"
+        )
 
 
 def check_texts(expected: dict[str, Fingerprint], call: Call, labels: tuple[Any, ...] = ()) -> None:

@@ -176,12 +176,15 @@ class RunState:
         _require(self.max_steps is not None or self.max_seconds is not None, "it has no limit")
         if self.outcome == RUNNING:
             done = state.n_steps - self.first_step
-            _require(self.first_step <= self.block_step <= state.n_steps, "its steps are not in order")
+            in_order = state.optimizer_start <= self.first_step <= self.block_step <= state.n_steps
+            _require(in_order, "its steps are not in order")
             _require(0 <= self.polled.step <= done, "its last poll is after its last step")
             _require(self.polled.recorded_step <= state.n_steps, "its last record is after its last step")
             _require(self.max_steps is None or done <= self.max_steps, "it has taken more steps than it may")
         watched = self.ruin is None or self.first_step <= self.ruin.sound_step <= self.ruin.step <= state.n_steps
         _require(watched, "its watch is not at one of its steps")
+        kept = self.sound is None or self.first_step <= self.sound.n_steps <= state.n_steps
+        _require(kept, "its sound model is not of one of its steps")
 
 
 _ARRAYS = ("sample_weight", "velocity")  # that a RunState may have
@@ -239,7 +242,7 @@ def _plain(values: Any) -> dict[str, Any]:
 def _number(name: str, value: Any, types: tuple[type, ...], optional: bool, minimum: float) -> Any:
     if value is None and optional:
         return _NOT_FINITE.get(name)
-    good = type(value) in types and minimum <= value < (math.inf if isinstance(value, float) else 2**63)
+    good = type(value) in types and minimum <= value and abs(value) < (math.inf if type(value) is float else 2**63)
     _require(good, f"its {name} must be a number of at least {minimum}, not {value!r:.40}")
     return value if types == (int,) or types == (bool,) or name == "checkpoint_every" else float(value)
 
