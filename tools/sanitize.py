@@ -3,6 +3,11 @@
 Builds the package with the sanitizer's flags in build/sanitize-NAME, leaving the working tree alone, and runs the tests
 of the kernels there with the interpreter that runs this script (which needs the `test` extra). Exits with 0 when the
 tests pass and nothing in crnn's own code was reported. Linux with gcc; `valgrind` needs the program of that name.
+
+    python tools/sanitize.py address tests/files            other tests
+    python tools/sanitize.py address --reliability mutations --count 1000
+
+The last one runs tools/reliability.py instead.
 """
 
 from __future__ import annotations
@@ -82,12 +87,15 @@ def main() -> int:
     """Build, run, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanitizer", choices=FLAGS)
-    parser.add_argument("arguments", nargs="*", help="passed to pytest (default: the tests of the kernels)")
-    options = parser.parse_args()
+    parser.add_argument("--reliability", action="store_true", help="run tools/reliability.py instead of pytest")
+    parser.epilog = "All else is passed on. By default pytest runs the tests of the kernels."
+    options, arguments = parser.parse_known_args()
     library = build(options.sanitizer)
     log = library.parent / "valgrind.log"
-    tests = options.arguments or [str(ROOT / "tests" / file) for file in TESTS[options.sanitizer]]
+    tests = arguments or [str(ROOT / "tests" / file) for file in TESTS[options.sanitizer]]
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-o", "testpaths=", *tests]
+    if options.reliability:
+        command = [sys.executable, str(ROOT / "tools" / "reliability.py"), *arguments]
     if options.sanitizer == "valgrind":
         command = ["valgrind", "--leak-check=no", f"--log-file={log}", "--num-callers=30", *command]
     env = environment(options.sanitizer, library)
