@@ -13,25 +13,26 @@ from crnn.model.layout import ALIGNMENT, Layout, aligned_zeros, copied, initiali
 
 sizes = st.integers(1, 37)
 depths = st.integers(1, 4)
+widths = st.one_of(st.none(), st.integers(1, 37))
 cells = st.sampled_from(sorted(CELLS))
 dtypes = st.sampled_from([np.dtype("float32"), np.dtype("float64")])
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4, "cifg": 3}
 
 
-def expected_shapes(V, H, cell, L):
+def expected_shapes(V, H, cell, L, E):
     """Shapes in the order of the flat vector, from the definition of the network."""
-    G, shapes = GATES[cell], []
+    G, shapes = GATES[cell], [] if E is None else [(V, E)]
     for layer in range(L):
-        shapes += [(V if layer == 0 else H, G * H), (H, G * H), (G * H,)]
+        shapes += [(H if layer else V if E is None else E, G * H), (H, G * H), (G * H,)]
         if cell == "gru":
             shapes.append((H,))
     return [*shapes, (H, V), (V,)]
 
 
-@given(sizes, sizes, dtypes, cells, depths)
-def test_parts_are_aligned_in_order_and_disjoint(V, H, dtype, cell, L):
-    layout = Layout(V, H, dtype, cell, L)
+@given(sizes, sizes, dtypes, cells, depths, widths)
+def test_parts_are_aligned_in_order_and_disjoint(V, H, dtype, cell, L, E):
+    layout = Layout(V, H, dtype, cell, L, E)
     flat = layout.zeros()
     assert flat.shape == (layout.size,)
     assert flat.dtype == dtype
@@ -41,26 +42,28 @@ def test_parts_are_aligned_in_order_and_disjoint(V, H, dtype, cell, L):
         assert part.flags.c_contiguous
         assert not part.any()  # nothing of it was written through a part before it
         part[...] = i
-    expected = [int(np.prod(shape)) for shape in expected_shapes(V, H, cell, L)]
+    expected = [int(np.prod(shape)) for shape in expected_shapes(V, H, cell, L, E)]
     assert [np.count_nonzero(flat == i) for i in range(1, len(parts) + 1)] == expected
     assert (np.diff(flat[flat > 0]) >= 0).all()
     # No more than one cache line is lost after each part.
     assert (layout.size - sum(expected)) * dtype.itemsize < len(parts) * ALIGNMENT
 
 
-@given(sizes, sizes, cells, depths)
-def test_tensors_have_the_kernels_shapes(V, H, cell, L):
-    layout = Layout(V, H, np.dtype("float32"), cell, L)
+@given(sizes, sizes, cells, depths, widths)
+def test_tensors_have_the_kernels_shapes(V, H, cell, L, E):
+    layout = Layout(V, H, np.dtype("float32"), cell, L, E)
     part = layout.tensors(layout.zeros())
-    assert [a.shape for a in part] == expected_shapes(V, H, cell, L) == list(layout.shapes)
+    assert [a.shape for a in part] == expected_shapes(V, H, cell, L, E) == list(layout.shapes)
     assert len(part.layers) == L
     for k, layer in enumerate(part.layers):
         assert layer._fields == ("Wx", "Wh", "bh", "bn")
-        assert layer.Wx.shape == (H if k else V, GATES[cell] * H)
+        assert layer.Wx.shape == (H if k else V if E is None else E, GATES[cell] * H)
         assert layer.Wh.shape == (H, GATES[cell] * H)
         assert layer.bh.shape == (GATES[cell] * H,)
         assert layer.bn is None if cell != "gru" else layer.bn.shape == (H,)
     assert (part.Wy.shape, part.by.shape) == ((H, V), (V,))
+    assert part.lookup is (part.layers[0].Wx if E is None else part.embedding)
+    assert part.lookup.shape[0] == V
 
 
 def test_one_tanh_layer_lies_as_it_always_did():
@@ -118,9 +121,9 @@ def test_names_of_the_classic_network_are_min_char_rnns():
     ]
 
 
-@given(cells, st.integers(1, 12))
-def test_torch_names_are_the_same_views(cell, L):
-    layout = Layout(5, 3, np.dtype("float32"), cell, L)
+@given(cells, st.integers(1, 12), widths)
+def test_torch_names_are_the_same_views(cell, L, E):
+    layout = Layout(5, 3, np.dtype("float32"), cell, L, E)
     flat = layout.zeros()
     mine, theirs = layout.named(flat), layout.torch_named(flat)
     assert len(mine) == len(theirs)
@@ -130,7 +133,8 @@ def test_torch_names_are_the_same_views(cell, L):
             kind, layer = name.removeprefix("rnn.").rsplit("_", 1)
             other = mine[f"{words[kind]}_{layer}"]
         else:
-            other = mine[{"decoder.weight": "Why", "decoder.bias": "by"}[name]]
+            names = {"embedding.weight": "embedding", "decoder.weight": "Why", "decoder.bias": "by"}
+            other = mine[names[name]]
         assert np.shares_memory(view, other)
         assert (view.ctypes.data, view.shape, view.strides) == (other.ctypes.data, other.shape, other.strides)
 
@@ -187,6 +191,17 @@ def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
     assert 0.8 * bound < np.abs(part.by).max() <= bound
     everything = np.concatenate([W.ravel() for W in matrices])
     assert len(np.unique(everything)) == len(everything)
+
+
+@pytest.mark.parametrize("scale", [None, 0.0, 0.1])
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_an_embedding_starts_from_the_standard_normal_distribution(cell, scale):
+    layout = Layout(67, 5, np.dtype("float64"), cell, embedding_size=53)
+    part = layout.tensors(initialise(layout, np.random.default_rng(0), scale))
+    n = part.embedding.size
+    assert abs(part.embedding.mean()) < 5 / np.sqrt(n)
+    assert part.embedding.std() == pytest.approx(1, rel=5 / np.sqrt(2 * n))
+    assert np.abs(part.layers[0].Wx).max() <= 5 * (scale if scale is not None else 1 / np.sqrt(5))
 
 
 @pytest.mark.parametrize("scale", [None, 0.0, 0.1])

@@ -7,6 +7,7 @@ implementation of min-char-rnn.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,12 +21,13 @@ from crnn.reference import optimizers as reference_optimizers
 
 V, H, T, B = 7, 5, 3, 2
 NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
+EMBEDDED = [("rnn", 1, 3), ("gru", 2, 3), ("lstm", 1, 11)]  # and the columns of the embedding
 STATE_NAMES = {"adagrad": ("sum",), "rmsprop": ("square_avg",), "adam": ("exp_avg", "exp_avg_sq")}
 
 
-def network(cell="rnn", L=1, *, vocab_size=V, hidden_size=H, seed=0):
+def network(cell="rnn", L=1, E=None, *, vocab_size=V, hidden_size=H, seed=0):
     """Return a layout and parameters in it, biases and all drawn from N(0, 1/4)."""
-    layout = Layout(vocab_size, hidden_size, np.dtype("float64"), cell, L)
+    layout = Layout(vocab_size, hidden_size, np.dtype("float64"), cell, L, E)
     flat = layout.zeros()
     rng = np.random.default_rng(seed)
     for part in layout.tensors(flat):
@@ -43,11 +45,11 @@ def logits_of(p, state):
     return state[0][-1] @ p.Wy + p.by
 
 
-@pytest.fixture(params=NETWORKS, ids=lambda network: f"{network[0]}{network[1]}")
+@pytest.fixture(params=NETWORKS + EMBEDDED, ids=lambda network: "-".join(map(str, network)))
 def chunk(request):
     """Layout with flat parameters, inputs, targets and a state before them."""
-    cell, L = request.param
-    layout, flat = network(cell, L)
+    _, L, *_ = request.param
+    layout, flat = network(*request.param)
     rng = np.random.default_rng(3)
     ids = rng.integers(V - 1, size=(T + 1, B))  # the last symbol never occurs
     state = tuple(rng.uniform(-0.9, 0.9, (L, B, H)) for _ in layout.kind.states)
@@ -220,13 +222,13 @@ def test_gradients_come_in_the_parameters_shapes(chunk):
     assert isinstance(d, Tensors)
     assert tuple(a.shape for a in d) == layout.shapes
     assert [s.shape for s in after] == [s.shape for s in state]
-    absent = d.layers[0].Wx[V - 1]
+    absent = d.lookup[V - 1]
     assert not absent.any()  # its symbol does not occur
 
 
 def test_single_precision_stays_single(chunk):
     layout, flat, x, targets, state = chunk
-    single = Layout(V, H, np.dtype("float32"), layout.cell, layout.num_layers)
+    single = replace(layout, dtype=np.dtype("float32"))
     p32 = single.tensors(single.zeros())
     for mine, other in zip(p32, layout.tensors(flat), strict=True):
         mine[...] = other
@@ -331,12 +333,14 @@ def test_sample_feeds_each_symbol_back(chunk):
 
 
 def torch_network(torch, layout, flat):
-    """Return the recurrent layers and the decoder of PyTorch with the same weights."""
+    """Return the recurrent layers, the decoder and perhaps the embedding of PyTorch with the same weights."""
     kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "cifg": torch.nn.LSTM}[layout.cell]
-    V, H = layout.vocab_size, layout.hidden_size
+    V, H, E = layout.vocab_size, layout.hidden_size, layout.embedding_size
     model = torch.nn.ModuleDict(
-        {"rnn": kind(V, H, layout.num_layers, dtype=torch.float64), "decoder": torch.nn.Linear(H, V).double()}
+        {"rnn": kind(E or V, H, layout.num_layers, dtype=torch.float64), "decoder": torch.nn.Linear(H, V).double()}
     )
+    if E is not None:
+        model["embedding"] = torch.nn.Embedding(V, E, dtype=torch.float64)
     own = dict(model.named_parameters())
     with torch.no_grad():
         for name, parameter in own.items():
@@ -356,7 +360,8 @@ def torch_network(torch, layout, flat):
 def test_the_network_is_pytorchs(torch, chunk):
     layout, flat, x, targets, state = chunk
     model = torch_network(torch, layout, flat)
-    inputs = torch.nn.functional.one_hot(torch.from_numpy(x), V).double()
+    ids = torch.from_numpy(x)
+    inputs = model["embedding"](ids) if "embedding" in model else torch.nn.functional.one_hot(ids, V).double()
     before = tuple(torch.from_numpy(s) for s in state)
     h, after = model["rnn"](inputs, before if len(before) == 2 else before[0])
     y = model["decoder"](h)

@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 class LayerTensors(NamedTuple):
     """One layer's part of a flat vector, row-major, input x output; G gates of H columns each."""
 
-    Wx: Array  # (V, G H) for the first layer: row v is what symbol v adds; (H, G H) for the others
+    Wx: Array  # (V, G H) for the first layer: row v is what symbol v adds; (E, G H) above an embedding; then (H, G H)
     Wh: Array  # (H, G H)
     bh: Array  # (G H,)
     bn: Array | None  # (H,): a GRU's recurrent bias of the gate n
@@ -39,21 +39,29 @@ class Tensors:
     layers: tuple[LayerTensors, ...]
     Wy: Array  # (H, V)
     by: Array  # (V,)
+    embedding: Array | None = None  # (V, E): row v is the vector of symbol v
 
     def __iter__(self) -> Iterator[Array]:
+        if self.embedding is not None:
+            yield self.embedding
         for layer in self.layers:
             yield from (part for part in layer if part is not None)
         yield self.Wy
         yield self.by
+
+    @property
+    def lookup(self) -> Array:
+        """The matrix with a row for each symbol that is read: the embedding, or else the first layer's Wx."""
+        return self.layers[0].Wx if self.embedding is None else self.embedding
 
 
 @dataclass(frozen=True)
 class Layout:
     """Shapes and places of a network's tensors in one flat, aligned vector.
 
-    The order is ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each part starts on a cache line. The first
-    layer's ``Wx`` comes first because an update treats it separately: rows of symbols that do not occur in a chunk have
-    no gradient.
+    The order is ``(embedding)``, then ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each part starts on a
+    cache line. First comes the matrix in which symbols are looked up, the embedding or the first layer's ``Wx``: an
+    update treats it separately: rows of symbols that do not occur in a chunk have no gradient.
 
     Parameters
     ----------
@@ -66,6 +74,8 @@ class Layout:
     cell : {"rnn", "gru", "lstm", "cifg"}, default="rnn"
     num_layers : int, default=1
         L.
+    embedding_size : int or None, default=None
+        E, the length of the vectors of symbols that the first layer reads. None: it reads the symbols themselves.
 
     Examples
     --------
@@ -82,15 +92,16 @@ class Layout:
     dtype: np.dtype[Any]
     cell: str = "rnn"
     num_layers: int = 1
+    embedding_size: int | None = None
     shapes: tuple[Shape, ...] = field(init=False, repr=False)
     offsets: tuple[int, ...] = field(init=False, repr=False)
     size: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        V, H, G = self.vocab_size, self.hidden_size, self.kind.gates
-        shapes: list[Shape] = []
+        V, H, G, E = self.vocab_size, self.hidden_size, self.kind.gates, self.embedding_size
+        shapes: list[Shape] = [] if E is None else [(V, E)]
         for layer in range(self.num_layers):
-            shapes += [(H if layer else V, G * H), (H, G * H), (G * H,)]
+            shapes += [(H if layer else V if E is None else E, G * H), (H, G * H), (G * H,)]
             shapes += [(H,)] if self.kind.separate_bias else []
         shapes += [(H, V), (V,)]
         step = ALIGNMENT // self.dtype.itemsize
@@ -117,17 +128,22 @@ class Layout:
             flat[start : start + math.prod(shape)].reshape(shape)
             for start, shape in zip(self.offsets, self.shapes, strict=True)
         ]
+        embedding = None if self.embedding_size is None else parts.pop(0)
         per_layer = 4 if self.kind.separate_bias else 3
         layers = tuple(
             LayerTensors(*parts[i : i + per_layer], *(() if self.kind.separate_bias else (None,)))
             for i in range(0, per_layer * self.num_layers, per_layer)
         )
-        return Tensors(layers, *parts[-2:])
+        Wy, by = parts[-2:]
+        return Tensors(layers, Wy, by, embedding)
 
     def named(self, flat: Array) -> dict[str, Array]:
-        """Return the parts of `flat` as writable views under min-char-rnn's names and in its shapes."""
+        """Return the parts of `flat` as writable views under min-char-rnn's names and in its shapes.
+
+        min-char-rnn has no embedding: its name is ``embedding`` and its shape PyTorch's, (V, E).
+        """
         part = self.tensors(flat)
-        named: dict[str, Array] = {}
+        named: dict[str, Array] = {} if part.embedding is None else {"embedding": part.embedding}
         for k, layer in enumerate(part.layers):
             named |= {f"Wxh_l{k}": layer.Wx.T, f"Whh_l{k}": layer.Wh.T, f"bh_l{k}": layer.bh}
             if layer.bn is not None:
@@ -151,12 +167,13 @@ def _torch_name(name: str) -> str:
     >>> [_torch_name(name) for name in ("Wxh_l0", "bh_l12", "Why")]
     ['rnn.weight_ih_l0', 'rnn.bias_ih_l12', 'decoder.weight']
     """
-    if name in ("Why", "by"):
-        return {"Why": "decoder.weight", "by": "decoder.bias"}[name]
+    if name in _OUTSIDE_LAYERS:
+        return _OUTSIDE_LAYERS[name]
     kind, layer = name.split("_")
     return f"rnn.{_TORCH_KINDS[kind]}_{layer}"
 
 
+_OUTSIDE_LAYERS = {"embedding": "embedding.weight", "Why": "decoder.weight", "by": "decoder.bias"}
 _TORCH_KINDS = {"Wxh": "weight_ih", "Whh": "weight_hh", "bh": "bias_ih", "bhn": "bias_hn"}
 
 
@@ -219,7 +236,8 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
     scale : float or None
         Weights from N(0, scale^2) and zero biases, as in min-char-rnn. None: 0.01 for a single "rnn" layer; otherwise
         weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The bias of an LSTM's forget gate is 1
-        (Jozefowicz et al. 2015), also where it is coupled.
+        (Jozefowicz et al. 2015), also where it is coupled. An embedding is drawn from N(0, 1) whatever the scale, as in
+        PyTorch.
 
     Examples
     --------
@@ -232,12 +250,16 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
     H = layout.hidden_size
     if scale is None and (layout.cell != "rnn" or layout.num_layers > 1):
         bound = 1 / math.sqrt(H)
-        for rows in (rows for array in part for rows in _pieces(array)):
+        for rows in (rows for array in part if array is not part.embedding for rows in _pieces(array)):
             rows[...] = rng.uniform(-bound, bound, rows.shape)
     else:
-        for rows in (rows for array in part if array.ndim == 2 for rows in _pieces(array)):
+        matrices = (array for array in part if array.ndim == 2 and array is not part.embedding)
+        for rows in (rows for array in matrices for rows in _pieces(array)):
             rows[...] = (0.01 if scale is None else scale) * rng.standard_normal(rows.shape)
     if (gate := layout.kind.forget_gate) is not None:
         for layer in part.layers:
             layer.bh[gate * H : (gate + 1) * H] = 1
+    if part.embedding is not None:
+        for rows in _pieces(part.embedding):
+            rows[...] = rng.standard_normal(rows.shape)
     return flat

@@ -129,7 +129,7 @@ def forward(
     Parameters
     ----------
     p : Tensors
-        Parameters.
+        Parameters. With an embedding the first layer reads rows of it.
     cell : {"rnn", "gru", "lstm", "cifg"}
     x : (T, B) int array
         Symbols.
@@ -152,10 +152,15 @@ def forward(
     below = x
     kept = None if boundary is None else (x < boundary)[..., None].astype(p.Wy.dtype)
     for k, layer in enumerate(p.layers):
-        a = (layer.Wx[below] if k == 0 else product(below, layer.Wx)) + layer.bh
+        a = (_input_table(p)[below] if k == 0 else product(below, layer.Wx)) + layer.bh
         layers.append(FORWARD[cell](layer, below, a, kept, *(s[k] for s in state)))
         below = _dropped(layers[k].h[1:], masks, k)
     return layers, product(below, p.Wy) + p.by
+
+
+def _input_table(p: Tensors) -> Array:
+    """Return what each symbol adds to the gates of the first layer, (V, G H)."""
+    return p.layers[0].Wx if p.embedding is None else product(p.embedding, p.layers[0].Wx)
 
 
 def state_after(layers: Sequence[Activations]) -> State:
@@ -304,13 +309,15 @@ def backward(
     outputs = _dropped(layers[-1].h[1:], masks, -1)
     dWy, dby = over_rows(outputs, dy), dy.sum(axis=(0, 1))
     gradients: list[LayerTensors] = []
-    dh = product(dy, p.Wy.T)
+    dh, dembedding = product(dy, p.Wy.T), None
     for k in reversed(range(len(layers))):
         layer, act = p.layers[k], layers[k]
         da, dq = BACKWARD[cell](layer, act, _dropped(dh, masks, k), dstates[k] if dstates else None)
         if k == 0:
-            dWx = np.zeros_like(layer.Wx)
+            dWx = np.zeros((len(p.by), da.shape[-1]), da.dtype)
             np.add.at(dWx, act.x, da)
+            if p.embedding is not None:  # so far it is the gradient of embedding Wx
+                dembedding, dWx = product(dWx, layer.Wx.T), product(p.embedding.T, dWx)
         else:
             dWx = over_rows(act.x, da)
             dh = product(da, layer.Wx.T)
@@ -318,7 +325,7 @@ def backward(
         dbn = dq[..., -H:].sum(axis=(0, 1)) if CELLS[cell].separate_bias else None
         dWh = over_rows(act.before(act.h[:-1], slice(None)), dq)
         gradients.insert(0, LayerTensors(dWx, dWh, da.sum(axis=(0, 1)), dbn))
-    return Tensors(tuple(gradients), dWy, dby)
+    return Tensors(tuple(gradients), dWy, dby, dembedding)
 
 
 def loss_and_gradients(
