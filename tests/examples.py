@@ -40,12 +40,12 @@ def instruction_set(name):
         _kernels.use(before)
 
 
-def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=0, scale=0.5):
+def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, embedding_size=None, seed=0, scale=0.5):
     """Return a layout and parameters in it, all of them drawn from N(0, scale^2), biases too.
 
     With a large H the entries of Wh are smaller: a network that does not forget makes rounding errors grow.
     """
-    layout = Layout(V, H, np.dtype(dtype), cell, num_layers)
+    layout = Layout(V, H, np.dtype(dtype), cell, num_layers, embedding_size)
     flat = layout.zeros()
     rng = np.random.default_rng(seed)
     part = layout.tensors(flat)
@@ -285,9 +285,10 @@ def bounded(model):
     return model
 
 
-def adaptable(cell, dtype, *, documents=False, optimizer="adam", hidden_size=7, num_layers=2):
+def adaptable(cell, dtype, *, documents=False, optimizer="adam", hidden_size=7, num_layers=2, **parameters):
     """Return a model of a, b, c and d with random weights and the optimizer state of 50 steps of training."""
     options = {"cell": cell, "dtype": dtype, "optimizer": optimizer, "num_layers": num_layers, "batch_size": 3}
+    options |= parameters
     model = random_language_model(["abcd"] if documents else "abcd", hidden_size=hidden_size, scale=0.5, **options)
     state, rng = model._learned, np.random.default_rng(3)
     for flat in state.optimizer_state.values():

@@ -36,6 +36,10 @@ class CharRNN(ResumableTraining, ExportMethods):
         The kind of the layers: tanh, or GRU and LSTM with PyTorch's equations. "cifg" is the LSTM with coupled input
         and forget gates (Greff et al. 2017): what is forgotten makes room for what is new, with three quarters of the
         weights.
+    embedding_size : int or None, default=None
+        E, the length of a vector that is learned for each symbol and that the first layer reads. It is for alphabets of
+        thousands of symbols, of which the first layer then has E G H input weights instead of V G H (G: gates); 32 to
+        128 are usual. None: the first layer reads the symbols themselves, which is right for some hundred symbols.
     seq_length : int, default=25
         T, the characters of a chunk. Gradients flow back to the start of the chunk. A shorter text is one shorter
         chunk.
@@ -96,7 +100,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         write to `params_` and `state_`, but must not train the model.
     init_scale : float or None, default=None
         Standard deviation of the normal distribution that the first weights are drawn from; biases are zero. None:
-        0.01 for a single "rnn" layer, otherwise PyTorch's uniform distribution.
+        0.01 for a single "rnn" layer, otherwise PyTorch's uniform distribution. An embedding starts from N(0, 1).
     vocabulary : str, bytes, list of characters or None, default=None
         The characters of a model that starts anew, fixed before any text, so that `partial_fit` can learn a stream of
         texts block by block. Any other character is the unknown symbol if `min_count` is 2 or more, otherwise an error.
@@ -135,6 +139,7 @@ class CharRNN(ResumableTraining, ExportMethods):
     params_ : dict of str to ndarray
         Writable views of the weights under min-char-rnn's names. For layer k: ``Wxh_lk`` (G H, V), from layer 1 on
         (G H, H); ``Whh_lk`` (G H, H); ``bh_lk`` (G H,); for a GRU ``bhn_lk`` (H,). Then ``Why`` (V, H), ``by`` (V,).
+        With `embedding_size` first ``embedding`` (V, E), row v of which is that of symbol v, and ``Wxh_l0`` (G H, E).
         G is the number of gates: 1, GRU 3, LSTM 4, "cifg" 3.
     optimizer_state_ : dict of str to dict
         The optimizer's state under PyTorch's names: ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
@@ -171,6 +176,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         *,
         num_layers: int = 1,
         cell: str = "rnn",
+        embedding_size: int | None = None,
         seq_length: int = 25,
         batch_size: int = 1,
         optimizer: str = "adagrad",
@@ -208,6 +214,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.cell = cell
+        self.embedding_size = embedding_size
         self.seq_length = seq_length
         self.batch_size = batch_size
         self.optimizer = optimizer

@@ -84,6 +84,7 @@ class CharRNNClassifier(ClassPrediction):
         directions: str = "both",
         num_layers: int = 1,
         cell: str = "lstm",
+        embedding_size: int | None = None,
         seq_length: int = 24,
         batch_size: int = 32,
         optimizer: str = "adam",
@@ -120,6 +121,7 @@ class CharRNNClassifier(ClassPrediction):
         self.directions = directions
         self.num_layers = num_layers
         self.cell = cell
+        self.embedding_size = embedding_size
         self.seq_length = seq_length
         self.batch_size = batch_size
         self.optimizer = optimizer

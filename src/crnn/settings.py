@@ -52,6 +52,7 @@ class Settings:
     hidden_size: int
     num_layers: int
     cell: str
+    embedding_size: int | None
     seq_length: int
     batch_size: int
     optimizer: str
@@ -359,6 +360,7 @@ _CHECKS: dict[str, _Check] = {
     "hidden_size": _at_least(1, MAX_SIZE),
     "num_layers": _at_least(1, MAX_LAYERS),
     "cell": _one_of(CELLS),
+    "embedding_size": _or_none(_at_least(1, MAX_SIZE)),
     "seq_length": _at_least(1, MAX_SIZE),
     "batch_size": _at_least(1, MAX_SIZE),
     "optimizer": _one_of(OPTIMIZERS),

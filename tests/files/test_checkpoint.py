@@ -154,6 +154,7 @@ def test_configuration_comes_back(path):
         "random_state": 13,
         "verbose": 0,
         "cell": "gru",
+        "embedding_size": 3,
         "num_layers": 2,
         "schedule": "cosine",
         "warmup": 0.25,

@@ -470,7 +470,7 @@ def test_tensor_of_a_declared_size(path, data, field, size):
 
 
 @pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**64, 10**4299, 0, -1, True, 2.0, "2", None])
-@pytest.mark.parametrize("field", ["hidden_size", "vocab_size", "num_layers"])
+@pytest.mark.parametrize("field", ["hidden_size", "vocab_size", "num_layers", "embedding_size"])
 def test_lying_architecture_with_a_true_checksum(path, data, field, size):
     architecture = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
     tracemalloc.start()
@@ -493,6 +493,8 @@ def test_lying_architecture_with_a_true_checksum(path, data, field, size):
         ("dtype", "float16", "float64"),
         ("dtype", "float64", "F32"),
         ("hidden_size", 3, "implies"),
+        ("embedding_size", 2, "embedding.weight"),
+        ("embedding_size", None, "architecture"),
         ("cell", [], "architecture"),
         ("more", 1, "architecture"),
     ],

@@ -18,7 +18,11 @@ TEXT = "to be or not to be, that is the question. " * 20
 
 @pytest.mark.parametrize(
     ("parameters", "validation_fraction"),
-    [({}, 0.25), ({"cell": "lstm", "num_layers": 2, "optimizer": "adam", "dropout": 0.5}, 0.0)],
+    [
+        ({}, 0.25),
+        ({"embedding_size": 300, "cell": "lstm"}, 0.0),
+        ({"cell": "lstm", "num_layers": 2, "optimizer": "adam", "dropout": 0.5}, 0.0),
+    ],
 )
 def test_the_need_is_about_what_is_taken(parameters, validation_fraction):
     model = CharRNN(
@@ -126,6 +130,15 @@ def test_the_parts_of_the_need():
     )
     assert two - one == 2 * size  # a second memory and its copy
     assert best - one == 2 * size
+
+
+def test_an_embedding_has_a_table_of_the_symbols_of_each_shard():
+    layouts = [Layout(50, 300, np.dtype("float32"), "gru", embedding_size=E) for E in (None, 7)]
+    for B, rows in ((2, 40), (250, 8 * 50)):  # fewer rows than symbols; 8 shards
+        streams = TextStreams(np.zeros(50_000, np.uint8), B, 20)
+        plain, embedded = (training_bytes(layout, streams, 1, keep_best=False) for layout in layouts)
+        vectors = 6 + (8 if B > 2 else 1)
+        assert embedded - plain == 4 * (vectors * (layouts[1].size - layouts[0].size) + rows * (3 * 300 + 2 * 7))
 
 
 def test_each_shard_has_a_gradient():

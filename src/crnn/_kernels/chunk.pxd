@@ -5,6 +5,7 @@ cache what the one before it left. Every thread of a group calls the same functi
 belongs to its own units (of logits: to its own rows), and waits for the others before it reads what they have written.
 """
 from .decoder cimport decode, decode_back
+from .embedding cimport clear_table, embed_symbols, embed_symbols_back
 from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport add_lookup_bias_gradient
 from .layers cimport layers_backward, layers_forward
@@ -19,13 +20,13 @@ from .workspace cimport clear_share, gradient_from_above, layer_output
 cdef inline void clear_gradients(const Network* net, const Workspace* work) noexcept nogil:
     """d = 0, where gradients are added up: the thread's share of it
 
-    Not the rows of the first layer's Wx: the update clears those that it has used. With a BLAS the chunk is one
+    Not the rows in which symbols are looked up: the update clears those that it has used. With a BLAS the chunk is one
     product: nothing is added to the gradients of matrices.
     """
-    cdef Py_ssize_t l
+    cdef Py_ssize_t l, first = net.layer[0].Wx if net.E else net.layer[0].Wh
     cdef real* d = work.d
     if net.gemm == NULL:
-        clear_share(&work.group, d + net.layer[0].Wh, net.end - net.layer[0].Wh)
+        clear_share(&work.group, d + first, net.end - first)
         return
     for l in range(net.L):
         clear_share(&work.group, d + net.layer[l].bh, net.G * net.H)
@@ -58,14 +59,18 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
 cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real weight) noexcept nogil:
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
-    The rows of Wx in d must come in as zeros. Of a group the first thread returns the losses.
+    The rows in which symbols are looked up must come in as zeros in d. Of a group the first thread returns the losses.
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t first, last = work.T, rows, top = net.L - 1
     cdef double loss
     clear_gradients(net, work)
     clear_share(&work.group, work.carry, net.L * work.step_stride)
+    if net.E:
+        embed_symbols(w, work)
     loss = forward_loss(w, work, weight)
+    if net.E:
+        clear_table(net, work)
     while last > 0 and not unwanted(work):
         first = max(last - work.block, 0)
         rows = (last - first) * work.B
@@ -73,5 +78,8 @@ cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real we
                     gradient_from_above(net, work, top))
         layers_backward(w, work, first, last)
         last = first
-    add_lookup_bias_gradient(net, work)
+    if net.E:
+        embed_symbols_back(w, work)
+    else:
+        add_lookup_bias_gradient(net, work)
     return loss

@@ -149,6 +149,9 @@ cdef class Network:
             raise ValueError(f"{layout.num_layers} layers: at most {MAX_LAYERS}")
         if group_size < 1 or group_size > 1 and not many:
             raise ValueError(f"a group of {group_size} threads: at least one, and with few rows only one")
+        net.E = layout.embedding_size or 0
+        if net.E and not training:
+            raise ValueError("inference wants a network without an embedding: fold it into the first layer's Wx")
         if bfloat16 and not many:
             raise ValueError("bfloat16: the BLAS does not round operands; pack all weights (many=True)")
         net.cell, net.z_in_h, net.has_c = kind.number, kind.saved_blocks == 0, "c" in kind.states
@@ -167,12 +170,13 @@ cdef class Network:
         self.kernels = kernels_for(self.itemsize, bfloat16)
         net.gemm = NULL if many else find_gemm(self.itemsize)
         net.many, net.training, net.group_size = many, training, group_size
-        per_layer = 4 if kind.separate_bias else 3
+        net.lookup = layout.offsets[0]
+        offsets, per_layer = layout.offsets[1 if net.E else 0:], 4 if kind.separate_bias else 3
         for l in range(net.L):
-            places = layout.offsets[per_layer * l:]
+            places = offsets[per_layer * l:]
             net.layer[l].Wx, net.layer[l].Wh, net.layer[l].bh = places[0], places[1], places[2]
             net.layer[l].bn = places[3] if kind.separate_bias else -1
-        net.Wy, net.by = layout.offsets[per_layer * net.L], layout.offsets[per_layer * net.L + 1]
+        net.Wy, net.by = offsets[per_layer * net.L], offsets[per_layer * net.L + 1]
         net.end = layout.size
         self.kernels.place_panels(net, one_row, one_row_products)
 

@@ -44,7 +44,7 @@ ctypedef struct LayerPlaces:  # offsets into the flat weights, then into the pac
     Py_ssize_t Wh
     Py_ssize_t bh
     Py_ssize_t bn
-    Py_ssize_t Wx_panels  # of the layers above the first, if the network packs for many rows
+    Py_ssize_t Wx_panels  # of the layers above the first or an embedding, if the network packs for many rows
     Py_ssize_t WxT_panels  # of these for any number of rows
     Py_ssize_t Wh_panels
     Py_ssize_t WhT_panels
@@ -57,6 +57,7 @@ ctypedef struct Network:  # see `network`
     Py_ssize_t L
     Py_ssize_t H
     Py_ssize_t V
+    Py_ssize_t E  # columns of the embedding below the first layer; 0: there is none
     Py_ssize_t units  # of the H columns, and so rows of the matrices, those that are not padding
     Py_ssize_t symbols  # of the V
     int boundary  # the symbol at which a stream's state is zero (see `boundary`); -1 if there is none
@@ -70,6 +71,7 @@ ctypedef struct Network:  # see `network`
     int group_size  # threads that share the units
     int max_vectors  # in a panel of the recurrence
     int max_row_vectors  # in a panel of the products over the rows of a chunk
+    Py_ssize_t lookup  # the matrix with a row for each symbol: the embedding, or the first layer's Wx
     LayerPlaces layer[MAX_LAYERS]
     Py_ssize_t Wy
     Py_ssize_t by
@@ -146,6 +148,13 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     real* scratch  # a thread's own, for the operands of products
     double* losses  # (T, B): the loss of each position
     unsigned char* occurs  # (V,): whether a symbol is among the chunk's inputs; a thread's own
+    real* table  # with an embedding, (n_symbols, G H); see `embedding`
+    real* vectors  # (2, n_symbols at most, E): the embedding's rows of the chunk's symbols, and their gradients
+    Py_ssize_t vectors_stride  # elements from the former to the latter
+    Py_ssize_t n_symbols  # different ones among the chunk's inputs
+    int* rows  # (T, B): the inputs, numbered among these; like the next two a thread's own
+    int* symbols  # (n_symbols,): those that have these numbers
+    int* numbers  # (V,): the number of a symbol that occurs
     ThreadGroup group
     SharedStep* shared  # inference of one stream by several threads; NULL: by one
     int shard  # its number

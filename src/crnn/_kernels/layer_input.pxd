@@ -30,9 +30,12 @@ cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Col
     set_split_bias(net, p, l, own, rows, z)
 
 
-cdef inline void look_up_input(const Network* net, const real* p, const int* x, Columns own, Py_ssize_t B,
-                               real* z) noexcept nogil:
-    """z = Wx[x] + bh                                  (B, G H): the first layer's input, a row for each stream"""
+cdef inline void look_up_input(const Network* net, const real* p, const real* table, const int* x, Columns own,
+                               Py_ssize_t B, real* z) noexcept nogil:
+    """z = table[x] + bh                               (B, G H): the first layer's input, a row for each stream
+
+    The table is Wx, or with an embedding that of the chunk's symbols.
+    """
     cdef Py_ssize_t b, j, g, H = net.H
     cdef const real* bias
     cdef const real* row
@@ -40,7 +43,7 @@ cdef inline void look_up_input(const Network* net, const real* p, const int* x, 
     for b in range(B):
         for g in range(net.G):
             bias = p + net.layer[0].bh + g * H + own.first
-            row = p + net.layer[0].Wx + (x[b] * net.G + g) * H + own.first
+            row = table + (x[b] * net.G + g) * H + own.first
             out = z + b * net.ldg + input_block(net, g) * H + own.first
             for j in range(own.count):
                 out[j] = row[j] + bias[j]
@@ -69,14 +72,14 @@ cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize
 
 
 cdef inline void add_lookup_gradient(const Network* net, const real* dz, const int* x, Columns own, Py_ssize_t B,
-                                     real* d) noexcept nogil:
-    """dWx[x] += dz                                    the backward of `look_up_input`, while dz is in the cache"""
+                                     real* dtable) noexcept nogil:
+    """dtable[x] += dz                                 the backward of `look_up_input`, while dz is in the cache"""
     cdef Py_ssize_t b, j, g, H = net.H
     cdef const real* out
     cdef real* row
     for b in range(B):
         for g in range(net.G):
-            row = d + net.layer[0].Wx + (x[b] * net.G + g) * H + own.first
+            row = dtable + (x[b] * net.G + g) * H + own.first
             out = dz + b * net.ldg + input_block(net, g) * H + own.first
             for j in range(own.count):
                 row[j] += out[j]

@@ -40,6 +40,11 @@ cdef inline void place_panels(Network* net, bint one_row, bint one_row_products)
         end += forward
         net.layer[l].WhT_panels = end
         end += backward if net.training else 0
+        if l == 0 and net.E:
+            net.layer[l].Wx_panels = end
+            end += packed_elements(net.E, net.G * H) if net.many else 0
+            net.layer[l].WxT_panels = end
+            end += packed_elements(net.G * H, net.E)
         if l:
             net.layer[l].Wx_panels = end
             end += forward if net.many else 0
@@ -100,10 +105,25 @@ cdef inline void pack_Wh(const Network* net, const real* p, Py_ssize_t l, Py_ssi
                   panels + net.Wh_tail + g * net.units_tail * tail_length(net.units))
 
 
+cdef inline Py_ssize_t input_rows(const Network* net, Py_ssize_t l) noexcept nogil:
+    """Rows of a layer's input weights that are packed: none of those in which symbols are looked up."""
+    return net.units if l else net.E
+
+
 cdef inline void pack_Wx(const Network* net, const real* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
                          real* panels) noexcept nogil:
-    """Pack rows [first, last) of the input weights of a layer above the first."""
-    pack_gates(net, p + net.layer[l].Wx, net.H, net.max_row_vectors, net.many, first, last,
+    """Pack rows [first, last) of the input weights of a layer above the first, or above an embedding.
+
+    Above an embedding (E, G H) is one matrix either way, of which each thread of a group multiplies rows of its own.
+    """
+    cdef const real* W = p + net.layer[l].Wx
+    cdef Py_ssize_t N = net.G * net.H
+    if l == 0:
+        if net.many:
+            pack(W, net.E, N, N, net.max_row_vectors, first, last, panels + net.layer[l].Wx_panels)
+        pack_transposed(W, N, net.E, net.max_row_vectors, first, last, panels + net.layer[l].WxT_panels)
+        return
+    pack_gates(net, W, net.H, net.max_row_vectors, net.many, first, last,
                panels + net.layer[l].Wx_panels, panels + net.layer[l].WxT_panels)
 
 
@@ -125,6 +145,6 @@ cdef inline void pack_network(const Weights* w) noexcept nogil:
     cdef Py_ssize_t l
     for l in range(net.L):
         pack_Wh(net, w.p, l, 0, net.units, w.panels)
-        if l:
-            pack_Wx(net, w.p, l, 0, net.units, w.panels)
+        if input_rows(net, l):
+            pack_Wx(net, w.p, l, 0, input_rows(net, l), w.panels)
     pack_Wy(net, w.p, 0, net.units, w.panels)

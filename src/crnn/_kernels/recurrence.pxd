@@ -1,6 +1,7 @@
 """One layer over the time steps of a block, forward and back. Arrays: see `workspace`."""
 from .boundary cimport clear_starting, without_past
 from .cell_step cimport Step, step_backward, step_forward
+from .embedding cimport lookup_gradient, lookup_rows, lookup_table
 from .first_layer_step cimport begin_step, finish_step
 from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport add_lookup_gradient, look_up_input
@@ -31,7 +32,7 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
             finish_step(w, work, x + t * B, s.h_prev, s.c_prev, s.z, s.c, s.h)
             continue
         if l == 0:
-            look_up_input(net, w.p, x + t * B, s.own, B, s.z)
+            look_up_input(net, w.p, lookup_table(w, work), lookup_rows(net, work, x, t), s.own, B, s.z)
         # Alternate the direction over panels that exceed the cache: the half still cached is then read first.
         s.back = t & 1
         s.descending = net.z_in_h and net.training and t & 1
@@ -73,7 +74,7 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
         step_backward(net, w.panels + net.layer[l].WhT_panels, &s)
         clear_starting(net, x + t * B, B, s.own.count, s.carry + s.own.first, H)
         if l == 0:
-            add_lookup_gradient(net, s.z, x + t * B, s.own, B, work.d)
+            add_lookup_gradient(net, s.z, lookup_rows(net, work, x, t), s.own, B, lookup_gradient(net, work))
         wait_for_group(&work.group)
 
 

@@ -82,6 +82,11 @@ def thread_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> di
     }
 
 
+def numbered_size(Network network not None, Py_ssize_t T, Py_ssize_t B) -> int:
+    """Elements of the array in which each thread of a shard numbers the symbols of a chunk; see `embedding`."""
+    return T * B + min(T * B, network.net.V) + network.net.V if network.net.E else 0
+
+
 def reduced_size(Network network not None) -> int:
     """Elements of the gradient of the first shard where a reducer adds up those of several processes."""
     return network.net.end + network.net.V + 2
@@ -106,6 +111,8 @@ def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout
         "y": (T, B, net.V),
         "dh": (0 if net.z_in_h else work.block, B, H),
         "carry": (L, B, H),
+        "table": (min(T * B, net.V) if net.E else 0, net.G * H),
+        "vectors": (2, min(T * B, net.V), net.E),
     }
 
 
@@ -234,21 +241,32 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
     work.y = address("y", shard.y, size, shapes["y"])
     work.dh = address("dh", shard.dh, size, shapes["dh"])
     work.carry = address("carry", shard.carry, size, shapes["carry"])
+    work.table = address("table", shard.table, size, shapes["table"])
+    work.vectors = address("vectors", shard.vectors, size, shapes["vectors"])
     shapes = thread_workspace(network, T, B)
     work.cut = address("cut", own.cut, size, shapes["cut"])
     work.scratch = address("scratch", own.scratch, size, shapes["scratch"])
     _same("losses of positions", losses.shape[0], T * B)
     _same("symbols that may occur", occurs.shape[0], net.V)
     work.x, work.losses, work.occurs = &own_x[0, 0], &losses[0], &occurs[0]
+    fill_numbers(work, network, own.numbered)
     work.dropout.rate, work.dropout.first_stream = dropout, shard.first_stream
     fill_requests(work, network, shard)
     if not net.many and work.block < T:
         raise ValueError(f"{T} steps of {B} streams are many rows, and the network is one for few")
-    if net.gemm != NULL and max(T * B, net.V, net.G * net.H, net.ldg) > INT_MAX:
+    if net.gemm != NULL and max(T * B, net.V, net.E, net.G * net.H, net.ldg) > INT_MAX:
         raise ValueError(f"{T} steps of {B} streams, {net.G * net.H} gates, {net.V} symbols: a BLAS counts to {INT_MAX}"
                          )
     if not 0 <= work.dropout.first_stream <= run.team.streams - B:
         raise ValueError(f"{B} streams from {shard.first_stream} on: not within {run.team.streams} streams")
+
+
+cdef void fill_numbers(Workspace* work, Network network, int[::1] numbered) except *:
+    """Set where the symbols of a chunk are numbered."""
+    _same("numbered symbols", numbered.shape[0], numbered_size(network, work.T, work.B))
+    if network.net.E:
+        work.rows, work.symbols = &numbered[0], &numbered[work.T * work.B]
+        work.numbers = work.symbols + min(work.T * work.B, network.net.V)
 
 
 cdef void fill_requests(Workspace* work, Network network, shard) except *:

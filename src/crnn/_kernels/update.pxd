@@ -9,7 +9,7 @@ from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 from .dropout cimport apply_mask, weights_key
 from .interface cimport Network, Team, Training, real
-from .network cimport pack_Wh, pack_Wx, pack_Wy
+from .network cimport input_rows, pack_Wh, pack_Wx, pack_Wy
 from .optimizers cimport step_run
 from .team cimport total
 from .thread_group cimport share
@@ -28,8 +28,11 @@ ctypedef struct Pass:  # what is done with each run of elements
 
 
 cdef inline Py_ssize_t squares_size(const Network* net) noexcept nogil:
-    """Sums of squares that are kept: for V rows, for each layer 2 H rows and two biases, for H rows and a bias."""
-    return net.V + net.L * (2 * net.H + 2) + net.H + 1
+    """Sums of squares that are kept: for V rows, for each layer 2 H rows and two biases, for H rows and a bias.
+
+    Above an embedding those of the E rows of the first Wx follow.
+    """
+    return net.V + net.L * (2 * net.H + 2) + net.H + 1 + net.E
 
 
 cdef inline Py_ssize_t layer_squares(const Network* net, Py_ssize_t l) noexcept nogil:
@@ -120,14 +123,14 @@ cdef inline bint occurs_in_any(const Team* team, Py_ssize_t v) noexcept nogil:
 
 
 cdef inline void update_lookup(Training* run, const Pass* todo) noexcept nogil:
-    """The first layer's Wx: the thread's share of its rows, of which only those of the chunk's symbols have a gradient.
+    """The thread's share of the rows in which symbols are looked up: only the chunk's symbols have a gradient.
 
     A sparse optimiser leaves the others out, which is exact. The rows' gradients are cleared once they have been used.
     """
     cdef const Network* net = run.weights.net
     cdef const Team* team = &run.team
     cdef Py_ssize_t start = share(net.V, team.rank, team.threads), stop = share(net.V, team.rank + 1, team.threads)
-    cdef Py_ssize_t v, N = net.G * net.H, base = net.layer[0].Wx
+    cdef Py_ssize_t v, N = net.E if net.E else net.G * net.H, base = net.lookup
     cdef bint reduced = team.reduce != NULL and not todo.add_up
     if not run.rule.sparse:
         update_rows(run, todo, base, N, 0, start, stop)
@@ -183,6 +186,18 @@ cdef inline void update_recurrent(Training* run, const Pass* todo, Py_ssize_t l,
         pack_Wh(net, run.weights.p, l, start, stop, run.weights.panels)
 
 
+cdef inline void update_input_weights(Training* run, const Pass* todo, Py_ssize_t l) noexcept nogil:
+    """The thread's share of the rows of a layer's Wx, of the first layer above an embedding."""
+    cdef const Network* net = run.weights.net
+    cdef Py_ssize_t H = net.H, rows = input_rows(net, l)
+    cdef Py_ssize_t squares = layer_squares(net, l) + H if l else layer_squares(net, net.L) + H + 1
+    cdef Py_ssize_t start = row_share(rows, run.team.rank, run.team.threads)
+    cdef Py_ssize_t stop = row_share(rows, run.team.rank + 1, run.team.threads)
+    update_rows(run, todo, net.layer[l].Wx, net.G * H, squares, start, stop)
+    if todo.step:
+        pack_Wx(net, run.weights.p, l, start, stop, run.weights.panels)
+
+
 cdef inline void update(Training* run, const Pass* todo) noexcept nogil:
     """One pass over the thread's share of everything."""
     cdef const Network* net = run.weights.net
@@ -192,10 +207,8 @@ cdef inline void update(Training* run, const Pass* todo) noexcept nogil:
     update_lookup(run, todo)
     for l in range(net.L):
         at = layer_squares(net, l)
-        if l:
-            update_rows(run, todo, net.layer[l].Wx, N, at + H, start, stop)
-            if todo.step:
-                pack_Wx(net, run.weights.p, l, start, stop, run.weights.panels)
+        if l or net.E:
+            update_input_weights(run, todo, l)
         update_recurrent(run, todo, l, start, stop)
         update_bias(run, todo, net.layer[l].bh, N, at + 2 * H)
         if net.layer[l].bn >= 0:

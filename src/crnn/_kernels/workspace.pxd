@@ -23,6 +23,11 @@ cdef inline Py_ssize_t block_steps(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
     return (T + blocks - 1) // blocks
 
 
+cdef inline Py_ssize_t most_symbols(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
+    """How many different inputs a chunk has at most."""
+    return min(T * B, net.V)
+
+
 cdef inline void size_workspace(const Network* net, Py_ssize_t T, Py_ssize_t B, Workspace* work) noexcept nogil:
     """Set the sizes for T time steps of B streams; a single thread works on them."""
     work.T, work.B, work.block = T, B, block_steps(T, B)
@@ -31,6 +36,7 @@ cdef inline void size_workspace(const Network* net, Py_ssize_t T, Py_ssize_t B, 
     work.gates_stride = (work.block + 1 if net.z_in_h else T) * B * net.ldg
     work.group, work.shared = alone(), NULL
     work.dropout.rate, work.poll = 0, NULL
+    work.vectors_stride = most_symbols(net, T, B) * net.E
 
 
 cdef inline Py_ssize_t scratch_elements(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
@@ -39,6 +45,9 @@ cdef inline Py_ssize_t scratch_elements(const Network* net, Py_ssize_t T, Py_ssi
     cdef Py_ssize_t operand = operand_elements(rows, max(H, net.V))
     if net.L > 1:
         operand = max(operand, operand_elements(rows, N) + (operand_elements(rows, H) if net.split_gate >= 0 else 0))
+    if net.E:
+        operand = max(operand, operand_elements(min(most_symbols(net, T, B), <Py_ssize_t>BLOCK_ROWS), max(net.E, N)),
+                      transposed_scratch(most_symbols(net, T, B), net.E))
     return max(transposed_scratch(rows, H), operand, operand_elements(B, N))
 
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..model.coupled_gates import is_coupled, without_input_gate
-from ..model.layout import Layout
-from ..model.state import ModelState
+from ..model.state import ModelState, layout_of
 from ..settings import Settings, generator
 from ..text.special import BOUNDARY, UNKNOWN, Special
 from ..text.vocabulary import Vocabulary
@@ -28,7 +27,7 @@ Array = NDArray[Any]
 
 NAMES = (
     "the names are rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0, the same of l1 and so on, "
-    "decoder.weight, decoder.bias"
+    "decoder.weight, decoder.bias, and embedding.weight of a network with an embedding"
 )
 CELLS = {1: "rnn", 3: "gru", 4: "lstm"}  # by the number of gates
 
@@ -53,6 +52,7 @@ def model_from_torch(
     tensors = _tensors(state_dict)
     symbols, order = _sorted_vocabulary(vocabulary)
     V, H, L, gates = _sizes(tensors)
+    E = _embedding_size(tensors)
     if len(symbols) != V:
         raise InvalidInputError(
             f"decoder.weight has {V} rows, but the vocabulary has {len(symbols)} symbols: give one for each row, in "
@@ -61,16 +61,20 @@ def model_from_torch(
     dtype = "float64" if all(array.dtype == np.float64 for array in tensors.values()) else "float32"
     params: dict[str, Array] = {}
     for k in range(L):
-        params |= _layer(tensors, k, gates, H, V)
+        params |= _layer(tensors, k, gates, H, H if k else V if E is None else E)
     cell = CELLS[gates]
     if cell == "lstm" and all(map(is_coupled, params.values())) and any(array[:H].any() for array in params.values()):
         cell, params = "cifg", {name: without_input_gate(array) for name, array in params.items()}
-    params["Wxh_l0"] = params["Wxh_l0"][:, order]
+    if E is None:
+        params["Wxh_l0"] = params["Wxh_l0"][:, order]
+    else:
+        params["embedding"] = _taken(tensors, "embedding.weight", (V, E))[order]
     params["Why"] = _taken(tensors, "decoder.weight", (V, H))[order]
     params["by"] = _taken(tensors, "decoder.bias", (V,), missing_is_zero=True)[order]
     if tensors:
         raise InvalidInputError(f"state_dict holds {min(tensors)!r}, which is no part of such a network: {NAMES}")
     parameters = {**defaults, "hidden_size": H, "num_layers": L, "cell": cell, "dtype": dtype}
+    parameters["embedding_size"] = E
     state = _initial_state(Settings.check(parameters), symbols)
     for name, view in state.layout.named(state.params).items():
         view[...] = params[name]
@@ -78,9 +82,8 @@ def model_from_torch(
 
 
 def _initial_state(settings: Settings, vocabulary: Vocabulary) -> ModelState:
-    layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
     return ModelState.initial(
-        layout,
+        layout_of(settings, len(vocabulary)),
         vocabulary,
         generator(settings.random_state),
         optimizer=settings.optimizer,
@@ -90,13 +93,13 @@ def _initial_state(settings: Settings, vocabulary: Vocabulary) -> ModelState:
     )
 
 
-def _layer(tensors: dict[str, Array], k: int, gates: int, H: int, V: int) -> dict[str, Array]:
-    """Return one layer's parameters; its tensors are removed from those that are left."""
+def _layer(tensors: dict[str, Array], k: int, gates: int, H: int, inputs: int) -> dict[str, Array]:
+    """Return the parameters of a layer with so many inputs; its tensors are removed from those that are left."""
     rows = gates * H
     bias = _taken(tensors, f"rnn.bias_ih_l{k}", (rows,), missing_is_zero=True)
     second = _taken(tensors, f"rnn.bias_hh_l{k}", (rows,), missing_is_zero=True)
     layer = {
-        f"Wxh_l{k}": _taken(tensors, f"rnn.weight_ih_l{k}", (rows, H if k else V)),
+        f"Wxh_l{k}": _taken(tensors, f"rnn.weight_ih_l{k}", (rows, inputs)),
         f"Whh_l{k}": _taken(tensors, f"rnn.weight_hh_l{k}", (rows, H)),
         f"bh_l{k}": bias + second,
     }
@@ -123,6 +126,15 @@ def _sizes(tensors: Mapping[str, Array]) -> tuple[int, int, int, int]:
         )
     layers = [int(match[1]) for name in tensors if (match := re.fullmatch(r"rnn\.weight_hh_l(\d+)", name))]
     return V, H, max(layers) + 1, rows // H
+
+
+def _embedding_size(tensors: Mapping[str, Array]) -> int | None:
+    """Return E, or None if the network has no embedding."""
+    if "embedding.weight" not in tensors:
+        return None
+    if tensors["embedding.weight"].ndim != 2:
+        raise InvalidInputError(f"embedding.weight has shape {tensors['embedding.weight'].shape}, which is no matrix")
+    return int(tensors["embedding.weight"].shape[1])
 
 
 def _taken(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, missing_is_zero: bool = False) -> Array:

@@ -92,6 +92,7 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
             hidden_size=layout.hidden_size,
             vocab_size=layout.vocab_size,
             dtype=layout.dtype.name,
+            embedding_size=layout.embedding_size,
         ),
         vocabulary=state.vocabulary,
         tensors=_torch_tensors(layout, state.params),
@@ -250,6 +251,7 @@ def _layout(architecture: Architecture) -> Layout:
         np.dtype(architecture.dtype),
         architecture.cell,
         architecture.num_layers,
+        architecture.embedding_size,
     )
 
 
@@ -326,6 +328,7 @@ def _reduced(state: ModelState) -> Any:
         "num_layers": layout.num_layers,
         "cell": layout.cell,
         "dtype": layout.dtype.name,
+        "embedding_size": layout.embedding_size,
         "optimizer": copy.optimizer,
         "seq_length": copy.loss_length,
     }

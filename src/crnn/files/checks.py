@@ -60,6 +60,8 @@ class Architecture:
         Symbols V.
     dtype : str
         ``"float32"`` or ``"float64"``.
+    embedding_size : int or None, default=None
+        E, the columns of the embedding; None: there is none. A file names it only where it is not None.
     """
 
     cell: str
@@ -67,6 +69,7 @@ class Architecture:
     hidden_size: int
     vocab_size: int
     dtype: str
+    embedding_size: int | None = None
 
 
 def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
@@ -95,11 +98,11 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
     decoder.weight (65, 100)
     decoder.bias (65,)
     """
-    H, V = architecture.hidden_size, architecture.vocab_size
+    H, V, E = architecture.hidden_size, architecture.vocab_size, architecture.embedding_size
     rows = CELLS[architecture.cell].torch_gates * H
-    shapes: dict[str, Shape] = {}
+    shapes: dict[str, Shape] = {} if E is None else {"embedding.weight": (V, E)}
     for layer in range(architecture.num_layers):
-        shapes[f"rnn.weight_ih_l{layer}"] = (rows, H if layer else V)
+        shapes[f"rnn.weight_ih_l{layer}"] = (rows, H if layer else V if E is None else E)
         shapes[f"rnn.weight_hh_l{layer}"] = (rows, H)
         shapes[f"rnn.bias_ih_l{layer}"] = (rows,)
         shapes[f"rnn.bias_hh_l{layer}"] = (rows,)
@@ -109,14 +112,15 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
 def architecture_fault(document: Any) -> str | None:
     """Say why a JSON document is not an architecture of this library."""
     types = {"cell": str, "num_layers": int, "hidden_size": int, "vocab_size": int, "dtype": str}
-    if not isinstance(document, dict) or {key: type(value) for key, value in document.items()} != types:
+    known = types | {"embedding_size": int} if isinstance(document, dict) and "embedding_size" in document else types
+    if not isinstance(document, dict) or {key: type(value) for key, value in document.items()} != known:
         return f"its architecture is not an object with just {', '.join(types)}, each of its type"
     if document["cell"] not in CELLS:
         return f"its cell is none of {', '.join(CELLS)}, or a newer crnn knows it"
     if not 1 <= document["num_layers"] <= MAX_LAYERS:  # checked before memory is allocated for them
         return f"its num_layers is not 1 to {MAX_LAYERS}"
-    if not all(1 <= document[key] <= MAX_SIZE for key in ("hidden_size", "vocab_size")):
-        return "its hidden_size or vocab_size is out of range"
+    if not all(1 <= document.get(key, 1) <= MAX_SIZE for key in ("hidden_size", "vocab_size", "embedding_size")):
+        return "its hidden_size, vocab_size or embedding_size is out of range"
     if document["dtype"] not in ("float32", "float64"):
         return "its dtype is neither float32 nor float64"
     return None

@@ -8,7 +8,8 @@ which the input gate has the forget gate's weights, negated (see `crnn.model.cou
 ``format``          the word ``crnn``
 ``format_version``  ``3``
 ``configuration``   JSON: the constructor's parameters, the precision of products among them
-``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype; it implies every weight's shape
+``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype, and embedding_size of a model that has an
+                    embedding; it implies every weight's shape
 ``vocabulary``      JSON: ``kind`` and the ``codes`` (code points or byte values) in id order; where there are
                     such symbols, after the codes, also ``unknown`` and ``boundary``, each ``true``
 ``checksum``        SHA-256, in hexadecimal, of everything else (see below)
@@ -189,7 +190,7 @@ def _chunks(model_file: ModelFile) -> Iterator[bytes | memoryview]:
         "format": "crnn",
         "format_version": str(FORMAT),
         "configuration": plain_json(model_file.configuration),
-        "architecture": plain_json(asdict(model_file.architecture)),
+        "architecture": plain_json({k: v for k, v in asdict(model_file.architecture).items() if v is not None}),
         "vocabulary": plain_json(vocabulary),
     }
     _checked_parts(tensors, _declared_architecture(metadata, tensors), FORMAT)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .._kernels import core
 from ..cancellation import check_cancelled
 from ..model.layout import Layout, aligned_zeros, n_labels
+from .folded_embedding import folded_network
 from .sampling_controls import SamplingControls
 from .shared_stream import SharedStream
 
@@ -59,6 +60,8 @@ class PackedNetwork(NamedTuple):
     ) -> PackedNetwork:
         """Copy and pack the parameters in the flat vector `params`.
 
+        An embedding is folded into the first layer: the packed network has none.
+
         Parameters
         ----------
         layout : Layout
@@ -76,6 +79,7 @@ class PackedNetwork(NamedTuple):
         n_threads : int or None, default=1
             Threads that may share the steps of one stream; None: as many as are fastest.
         """
+        layout, params = folded_network(layout, params, bfloat16=bfloat16)
         wide = _padded(layout)
         network = core.Network(
             wide,
@@ -89,7 +93,7 @@ class PackedNetwork(NamedTuple):
             labels=n_labels(layout, boundary),
             bfloat16=bfloat16,
         )
-        params, panels = _embedded(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
+        params, panels = _enlarged(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
         core.pack_weights(network, params, panels)
         symbols = layout.vocab_size
         H = layout.hidden_size
@@ -311,7 +315,7 @@ def _padded(layout: Layout) -> Layout:
     return Layout(V, H, layout.dtype, layout.cell, layout.num_layers)
 
 
-def _embedded(layout: Layout, params: Array, wide: Layout) -> Array:
+def _enlarged(layout: Layout, params: Array, wide: Layout) -> Array:
     """Return parameters of the wide layout that make the same network.
 
     The added units have zero weights, so their states stay zero. The added symbols have biases of -inf, so their

@@ -71,9 +71,8 @@ def _widened(flat: Array, old: Layout, new: Layout, places: NDArray[np.intp], pa
         after.Wy[...] = before.Wy[:, pattern, None]
     after.by[places] = before.by
     after.Wy[:, places] = before.Wy
-    after.layers[0].Wx[places] = before.layers[0].Wx
-    for k, (narrow, broad) in enumerate(zip(before.layers, after.layers, strict=True)):
-        for a, b in list(zip(narrow, broad, strict=True))[0 if k else 1 :]:
-            if a is not None and b is not None:
-                b[...] = a
+    after.lookup[places] = before.lookup
+    for a, b in zip(before, after, strict=True):
+        if a.shape == b.shape:  # it has no axis of symbols
+            b[...] = a
     return out

@@ -63,10 +63,10 @@ def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
     """Return a flat vector without the labels' symbols, one of which takes the boundary's place as input."""
     out = new.zeros()
     before, after, V = old.tensors(flat), new.tensors(out), new.vocab_size
-    for k, (wide, narrow) in enumerate(zip(before.layers, after.layers, strict=True)):
-        for a, b in zip(wide, narrow, strict=True):
-            if a is not None and b is not None:
-                b[...] = a[: len(b)] if b.ndim == 2 and k == 0 else a
-    after.layers[0].Wx[V - 1] = before.layers[0].Wx[V + number]
+    for a, b in zip(before, after, strict=True):
+        if a.shape == b.shape:  # it has no axis of symbols
+            b[...] = a
+    after.lookup[...] = before.lookup[:V]
+    after.lookup[V - 1] = before.lookup[V + number]
     after.Wy[...], after.by[...] = before.Wy[:, :V], before.by[:V]
     return out

@@ -24,6 +24,8 @@ Array = NDArray[Any]
 Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 Records = list[dict[str, Any]]
 
+SHAPING = ("hidden_size", "num_layers", "cell", "dtype", "embedding_size")  # parameters that a layout follows from
+
 
 class _Deferred:
     """An attribute that holds a list of records, or at first the function that makes it: a file's history is long."""
@@ -249,7 +251,7 @@ class ModelState:
         same_batch_size : bool, default=False
             Whether `hidden` must have the batch size of the settings. Between two calls it may be another one.
         """
-        for name in ("hidden_size", "num_layers", "cell", "dtype"):
+        for name in SHAPING:
             if getattr(settings, name) != getattr(self.layout, name):
                 raise InvalidInputError(
                     f"{name} is now {getattr(settings, name)}, but the model was fitted with "
@@ -283,6 +285,18 @@ class ModelState:
             f"params_[{name!r}] holds {array[place]} at {place}, and {what} needs finite weights: write finite ones, "
             f"or load or fit the model again"
         )
+
+
+def layout_of(settings: Settings, vocab_size: int) -> Layout:
+    """Return the layout of a network with these settings.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> layout_of(Settings.check(CharRNN(7, cell="gru").get_params()), vocab_size=5).shapes[:2]
+    ((5, 21), (7, 21))
+    """
+    return Layout(vocab_size, **{name: getattr(settings, name) for name in SHAPING})
 
 
 def zero_hidden(layout: Layout, batch_size: int) -> Hidden:

@@ -55,9 +55,10 @@ def check_memory(
     """
     needed = training_bytes(layout, streams, optimizer_arrays, keep_best=keep_best, checkpoints=checkpoints, own=own)
     available = available_bytes()
+    embedding = "" if layout.embedding_size is None else f", embedding_size={layout.embedding_size}"
     if available is not None and needed > available:
         raise InvalidInputError(
-            f"hidden_size={layout.hidden_size} and num_layers={layout.num_layers} with batch_size="
+            f"hidden_size={layout.hidden_size}{embedding} and num_layers={layout.num_layers} with batch_size="
             f"{streams.batch_size} and seq_length={streams.seq_length} need about {needed / GB:,.1f} GB of memory, "
             f"but {available / GB:,.1f} GB are available: lower one of them"
         )
@@ -93,7 +94,10 @@ def training_bytes(
     states = L * (T + 1) * B * H * len(layout.kind.states)
     gates = L * T * B * H * (0 if layout.cell == "rnn" else layout.kind.gates + 1)  # an rnn's are its states
     logits = T * B * (V + 2 * H)  # the gradient of the states, and the states packed for the weights' gradients
-    return layout.dtype.itemsize * (vectors * layout.size + states + gates + logits)
+    embedded = 0
+    if (E := layout.embedding_size) is not None:  # the chunk's symbols: their vectors and those' gradients, the table
+        embedded = min(T * B, len(shard_ranges(layout, streams, own)) * V) * (layout.kind.gates * H + 2 * E)
+    return layout.dtype.itemsize * (vectors * layout.size + states + gates + logits + embedded)
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:

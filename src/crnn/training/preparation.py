@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InvalidInputError
 from ..model.extension import extended, widened
-from ..model.layout import Layout
-from ..model.state import ModelState
+from ..model.state import ModelState, layout_of
 from ..settings import OPTIMIZERS, Settings, generator
 from ..text.fingerprint import Fingerprint
 from ..text.labelled_source import LabelledSource
@@ -122,7 +121,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     if call.sample_weight is not None:
         weights = checked_weights(call.sample_weight, source, vocabulary)
     streams = streams_for(ids, vocabulary, settings, rng, n_steps, weights)
-    layout = Layout(len(vocabulary), settings.hidden_size, settings.dtype, settings.cell, settings.num_layers)
+    layout = layout_of(settings, len(vocabulary))
     check_memory(
         layout,
         streams,

@@ -23,6 +23,7 @@ class ThreadWorkspace:
         self.x = aligned_zeros((seq_length + 1, batch_size), np.int32)  # symbols: inputs, and one row on, targets
         for name, shape in core.thread_workspace(network, seq_length, batch_size).items():
             setattr(self, name, aligned_zeros(shape, layout.dtype))
+        self.numbered = aligned_zeros((core.numbered_size(network, seq_length, batch_size),), np.int32)
         self.occurs = aligned_zeros((layout.vocab_size,), np.uint8)  # whether a symbol is among the inputs
 
 
