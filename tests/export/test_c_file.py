@@ -62,6 +62,15 @@ def test_any_symbols(source, min_count, int8, compiler, tmp_path):
     assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
 
 
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize("compiler", BOTH)
+@pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("cifg", 1)])
+def test_an_embedding(cell, layers, compiler, int8, tmp_path):
+    model = model_of("abcdefghijk", cell, layers, embedding_size=7)
+    expected = written(with_int8_weights(model) if int8 else model)
+    assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
+
+
 @pytest.mark.parametrize("compiler", GCC)
 @pytest.mark.parametrize(
     ("cell", "layers", "int8"), [(*kind, True) for kind in CELLS] + [("rnn", 2, False), ("lstm", 1, False)]

@@ -21,6 +21,7 @@ TEXTS = {
     "unknown": ("to be or not to be", {"cell": "gru", "min_count": 2}),
     "documents": (["Anna", "Bob", ""], {"cell": "lstm"}),
     "documents, unknown": (["Anna", "Bob", "Eva"], {"min_count": 2}),
+    "embedding": ("to be or not to be", {"cell": "gru", "num_layers": 2, "embedding_size": 3}),
     "bytes": ("zwölf Boxkämpfer".encode(), {"cell": "lstm"}),
     "surrogates": ("ab\ud800\u2028\u202e</script><img onerror=alert(1)>", {}),
 }

@@ -31,11 +31,12 @@ def softmax(logits):
     return p / p.sum(-1, keepdims=True)
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize(("num_layers", "embedding_size"), [(1, None), (2, None), (2, 3)])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "cifg"])
-def test_runs(cell, num_layers, dtype, tmp_path):
+def test_runs(cell, num_layers, embedding_size, dtype, tmp_path):
     """Texts side by side, in two calls of different lengths: probabilities and states."""
-    model = random_language_model("abcde", cell=cell, num_layers=num_layers, dtype=dtype)
+    options = {"cell": cell, "num_layers": num_layers, "embedding_size": embedding_size, "dtype": dtype}
+    model = random_language_model("abcde", **options)
     run = session(model, tmp_path / "model.onnx").run
     texts = ["aecdbba", "bbbddea", "cadcade"]
     ids = np.array([model.vocabulary_.encode(text) for text in texts]).T.astype(np.int64)

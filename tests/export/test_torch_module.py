@@ -14,6 +14,16 @@ ATOL = {"float32": 1e-5, "float64": 1e-12}
 CELLS = [*((cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)), ("cifg", 2)]
 
 
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "cifg"])
+def test_an_embedding(cell, dtype):
+    model = random_language_model(["abcde", ""], cell=cell, num_layers=2, dtype=dtype, embedding_size=3)
+    module = model.to_torch()
+    assert isinstance(module.embedding, torch.nn.Embedding)
+    assert next(iter(module.state_dict())) == "embedding.weight"
+    found = module.log_probabilities(module.encode("ebbacda"))
+    np.testing.assert_allclose(found[:, 0].detach(), -model.surprisal("ebbacda")[:7], rtol=0, atol=ATOL[dtype.name])
+
+
 @pytest.mark.parametrize("source", ["abcde", ["abcde", ""]], ids=["text", "documents"])
 @pytest.mark.parametrize(("cell", "layers"), CELLS)
 def test_log_probabilities(cell, layers, source, dtype):

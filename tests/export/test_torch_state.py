@@ -58,6 +58,37 @@ def test_there_and_back(cell, source, dtype):
         np.testing.assert_array_equal(again.params_[name], array)
 
 
+@pytest.mark.peers
+@pytest.mark.parametrize("cell", [*CELLS, "cifg"])
+def test_there_and_back_with_an_embedding(cell, dtype):
+    pytest.importorskip("torch")
+    model = random_language_model(["abc", "ba"], cell=cell, dtype=dtype, embedding_size=2)
+    again = CharRNN.from_torch(model.to_torch(), model.vocabulary_)
+    assert (again.cell, again.embedding_size) == (cell, 2)
+    for name, array in model.params_.items():
+        np.testing.assert_array_equal(again.params_[name], array)
+
+
+def test_the_rows_of_an_embedding_move_with_their_symbols():
+    state_dict = tensors() | {"embedding.weight": np.arange(12.0).reshape(3, 4), "rnn.weight_ih_l0": np.ones((6, 4))}
+    model = CharRNN.from_torch(state_dict, "bca")
+    assert model.params_["embedding"][:, 0].tolist() == [8, 0, 4]
+
+
+@pytest.mark.parametrize(
+    ("embedding", "message"),
+    [
+        (np.ones((2, 4)), r"embedding.weight has shape \(2, 4\), but by the other tensors it must be \(3, 4\)"),
+        (np.ones((3, 5)), r"rnn.weight_ih_l0 has shape \(6, 4\), but by the other tensors it must be \(6, 5\)"),
+        (np.ones(4), r"embedding.weight has shape \(4,\), which is no matrix"),
+    ],
+)
+def test_an_embedding_of_another_shape_is_refused(embedding, message):
+    state_dict = tensors() | {"rnn.weight_ih_l0": np.ones((6, 4)), "embedding.weight": embedding}
+    with pytest.raises(InvalidInputError, match=message):
+        CharRNN.from_torch(state_dict, "bca")
+
+
 def test_gates_are_coupled_only_if_all_their_weights_are():
     named = {name: np.zeros_like(array) for name, array in tensors(gates=4).items()}
     assert CharRNN.from_torch(named, "abc").cell == "lstm"  # zeros could be either

@@ -170,6 +170,7 @@ def _configuration(weights: Weights, vocabulary: Vocabulary, int8: bool) -> str:
         "CRNN_CELL": f"CRNN_{weights.cell.upper()}",
         "CRNN_LAYERS": len(weights.layers),
         "CRNN_HIDDEN": weights.hidden_size,
+        "CRNN_EMBEDDING": 0 if weights.embedding is None else weights.embedding.shape[1],
         "CRNN_GATES": cell.gates,
         "CRNN_SUMS": cell.sums,
         "CRNN_CHARACTERS": len(vocabulary.codes),
@@ -191,15 +192,17 @@ def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[st
     codes = vocabulary.codes if len(vocabulary.codes) else np.zeros(1, np.uint32)  # C has no array of length 0
     yield "/* Code points, or values of bytes, in the order of ids. */\n"
     yield _array("uint32_t", "crnn_codes", [str(code) for code in codes])
-    yield "/* Matrices are input by output; crnn_multiply says in which order. crnn_input_0 has a row a symbol. */\n"
+    yield "/* Matrices are input by output; crnn_multiply says in which order. The first has a row a symbol. */\n"
     yield f"typedef {'signed char' if int8 else 'float'} crnn_weight;\n"
-    layers = []
+    if weights.embedding is not None:
+        yield from _embedding(weights.embedding, int8)
+    layers, embedded = [], weights.embedding is not None
     for k, layer in enumerate(weights.layers):
         inputs = [layer.Wx[g * H : (g + 1) * H] for g in cell.input_order]
         biases = [layer.bh[g * H : (g + 1) * H] for g in cell.input_order]
         if layer.bhn is not None:
             biases.append(layer.bhn)
-        yield from _matrix(f"crnn_input_{k}", np.concatenate(inputs), int8, packed=k > 0)
+        yield from _matrix(f"crnn_input_{k}", np.concatenate(inputs), int8, packed=k > 0 or embedded)
         yield from _matrix(f"crnn_recurrent_{k}", layer.Wh, int8)
         yield _array("float", f"crnn_bias_{k}", _floats(np.concatenate(biases)))
         names = [f"crnn_input_{k}", f"crnn_recurrent_{k}"]
@@ -229,6 +232,15 @@ def _matrix(name: str, matrix: Array, int8: bool, *, packed: bool = True) -> Ite
     yield _array("crnn_weight", name, [str(i) for i in stored.ravel().tolist()] if int8 else _floats(stored))
     if int8:
         yield _array("float", f"{name}_scale", _floats(small.scale))
+
+
+def _embedding(embedding: Array, int8: bool) -> Iterator[str]:
+    """Give the definition of the embedding (V, E), and of the scale of each row."""
+    small = quantize(embedding)
+    stored = [str(i) for i in small.integers.ravel().tolist()] if int8 else _floats(embedding)
+    yield _array("crnn_weight", "crnn_embedding", stored)
+    scale = _array("float", "crnn_embedding_scale", _floats(small.scale))
+    yield scale if int8 else "#define crnn_embedding_scale crnn_embedding\n"
 
 
 def _floats(array: Array) -> list[str]:

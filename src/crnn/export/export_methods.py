@@ -24,10 +24,11 @@ class ExportMethods(LearnedAttributes):
         """Return the network as a PyTorch module with the same logits.
 
         Its parameters are copies of the weights, under the names of a model file: ``rnn.weight_ih_l0``, ...,
-        ``decoder.bias``. Called with ids of shape (T, B), and the state if it is not zeros, it returns the logits after
-        each symbol, (T, B, V), and the state after the last. As here, a stream that reads the boundary of documents
-        reads it from zeros. ``module.start()`` gives the logits of a text's first symbol, and
-        ``module.log_probabilities(module.encode(text))`` the logarithms that `surprisal` negates.
+        ``decoder.bias``, and ``embedding.weight`` of a model with an embedding. Called with ids of shape (T, B), and
+        the state if it is not zeros, it returns the logits after each symbol, (T, B, V), and the state after the last.
+        As here, a stream that reads the boundary of documents reads it from zeros. ``module.start()`` gives the logits
+        of a text's first symbol, and ``module.log_probabilities(module.encode(text))`` the logarithms that `surprisal`
+        negates.
 
         A model with ``cell="cifg"`` becomes a `torch.nn.LSTM` whose input gate has the forget gate's weights, negated.
         Training by PyTorch does not keep them so.
@@ -69,10 +70,10 @@ class ExportMethods(LearnedAttributes):
     ) -> Self:
         """Return a model with weights from PyTorch.
 
-        The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, and a
-        `torch.nn.Linear` named ``decoder`` from its last layer's output to logits. PyTorch's two biases of a gate are
-        added, but for a GRU's gate n, where they are two. An LSTM whose input gate has the forget gate's weights,
-        negated, is the cell "cifg".
+        The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, or those of a
+        `torch.nn.Embedding` named ``embedding``, and a `torch.nn.Linear` named ``decoder`` from its last layer's output
+        to logits. PyTorch's two biases of a gate are added, but for a GRU's gate n, where they are two. An LSTM whose
+        input gate has the forget gate's weights, negated, is the cell "cifg".
 
         Parameters
         ----------

@@ -63,6 +63,7 @@ def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) ->
             "layers": len(weights.layers),
             "hidden": weights.hidden_size,
             "symbols": len(vocabulary),
+            "embedding": None if weights.embedding is None else weights.embedding.shape[1],
             "boundary": vocabulary.boundary,
             "unknown": vocabulary.unknown,
             "half": bool(float16),
@@ -84,9 +85,9 @@ def encoded_weights(weights: Weights, *, float16: bool = False) -> str:
     InvalidInputError
         If a weight is too large for float16.
     """
-    arrays: list[Any] = []
+    arrays: list[Any] = [] if weights.embedding is None else [weights.embedding]
     for layer in weights.layers:
-        Wx = layer.Wx if arrays else layer.Wx.T  # of the first layer: a row for each symbol
+        Wx = layer.Wx if arrays else layer.Wx.T  # of a first layer that reads symbols: a row for each
         arrays += [Wx, layer.Wh, layer.bh, *([] if layer.bhn is None else [layer.bhn])]
     flat = np.concatenate([array.ravel() for array in [*arrays, weights.Why, weights.by]])
     largest = float(np.abs(flat).max())

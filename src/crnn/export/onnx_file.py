@@ -93,14 +93,17 @@ def _body(helper: Any, weights: Weights, states: tuple[str, ...]) -> tuple[list[
     """Return the nodes of the graph, and the constants that they read by name."""
     node, L, H = helper.make_node, len(weights.layers), weights.hidden_size
     constants: dict[str, Array] = {
-        "vocab_size": np.array(len(weights.by), np.int64),
-        "off_on": np.array([0, 1], np.float32),
         "direction_axis": np.array([1], np.int64),
         "one_layer_each": np.ones(L, np.int64),
         "decoder.weight.T": np.ascontiguousarray(weights.Why.T),
         "decoder.bias": weights.by,
     }
-    nodes = [node("OneHot", ["ids", "vocab_size", "off_on"], ["x_l0"], axis=-1)]  # (T, B, V)
+    if weights.embedding is None:
+        constants |= {"vocab_size": np.array(len(weights.by), np.int64), "off_on": np.array([0, 1], np.float32)}
+        nodes = [node("OneHot", ["ids", "vocab_size", "off_on"], ["x_l0"], axis=-1)]  # (T, B, V)
+    else:
+        constants["embedding.weight"] = weights.embedding
+        nodes = [node("Gather", ["embedding.weight", "ids"], ["x_l0"], axis=0)]  # (T, B, E)
     for s in states:
         nodes.append(node("Split", [f"{s}0", "one_layer_each"], [f"{s}0_l{k}" for k in range(L)], axis=0))
     options = {"linear_before_reset": 1} if weights.cell == "gru" else {}

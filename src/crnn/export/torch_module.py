@@ -29,8 +29,13 @@ RECURRENT = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}  # classes of torch.nn
 def torch_module(model: FittedModel) -> TorchCharRNN:
     """Return a module with copies of a model's weights; see `crnn.CharRNN.to_torch`."""
     weights = Weights.of(model).for_lstm()
+    embedding_size = None if weights.embedding is None else weights.embedding.shape[1]
     module: TorchCharRNN = TorchCharRNN(
-        model.vocabulary_, weights.hidden_size, cell=weights.cell, num_layers=len(weights.layers)
+        model.vocabulary_,
+        weights.hidden_size,
+        cell=weights.cell,
+        num_layers=len(weights.layers),
+        embedding_size=embedding_size,
     ).to(getattr(torch, weights.dtype.name))
     module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.torch_named().items()})
     module.eval()
@@ -39,6 +44,8 @@ def torch_module(model: FittedModel) -> TorchCharRNN:
 
 class TorchCharRNN(nn.Module):  # type: ignore[misc]
     """A recurrent network over symbols: `rnn`, one of PyTorch's, on one-hot vectors, and `decoder`, a linear layer.
+
+    With `embedding_size` the network reads the vectors of `embedding` in place of one-hot vectors.
 
     Time comes first, as PyTorch has it: T symbols of B streams. A stream that reads the boundary of documents reads it
     from zeros, whatever it read before, and no gradient goes back beyond it.
@@ -52,16 +59,27 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
     cell : {"rnn", "gru", "lstm"}, default="rnn"
     num_layers : int, default=1
         L.
+    embedding_size : int or None, default=None
+        E, the columns of `embedding`, a `torch.nn.Embedding`; None: there is none.
 
     Examples
     --------
     `CharRNN.to_torch` makes one of a fitted model; ``docs/export.md`` has examples.
     """
 
-    def __init__(self, vocabulary: Vocabulary, hidden_size: int, *, cell: str = "rnn", num_layers: int = 1) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        hidden_size: int,
+        *,
+        cell: str = "rnn",
+        num_layers: int = 1,
+        embedding_size: int | None = None,
+    ) -> None:
         super().__init__()
         self.vocabulary = vocabulary
-        self.rnn = getattr(nn, RECURRENT[cell])(len(vocabulary), hidden_size, num_layers)
+        self.embedding = None if embedding_size is None else nn.Embedding(len(vocabulary), embedding_size)
+        self.rnn = getattr(nn, RECURRENT[cell])(embedding_size or len(vocabulary), hidden_size, num_layers)
         self.decoder = nn.Linear(hidden_size, len(vocabulary))
 
     def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
@@ -87,8 +105,7 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         state = self._zeros(ids.shape[1]) if state is None else state
         outputs = [self.decoder.weight.new_zeros((0, ids.shape[1], self.rnn.hidden_size))]
         for part in self._parts(ids):
-            vectors = nn.functional.one_hot(part, len(self.vocabulary)).to(self.decoder.weight.dtype)
-            output, state = self.rnn(vectors, self._started(part[0], state))
+            output, state = self.rnn(self._vectors(part), self._started(part[0], state))
             outputs.append(output)
         return self.decoder(torch.cat(outputs)), state
 
@@ -123,6 +140,13 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
     def encode(self, text: Text) -> Tensor:
         """Return the ids of a text as one stream, (T, 1)."""
         return self._device_ids(self.vocabulary.encode(text, name="text").astype("int64"))[:, None]
+
+    def _vectors(self, ids: Tensor) -> Tensor:
+        """Return what the first layer reads for each of ids (T, B): (T, B, E), or one-hot vectors (T, B, V)."""
+        if self.embedding is not None:
+            vectors: Tensor = self.embedding(ids)
+            return vectors
+        return nn.functional.one_hot(ids, len(self.vocabulary)).to(self.decoder.weight.dtype)
 
     def _device_ids(self, ids: Any) -> Tensor:
         return torch.as_tensor(ids, dtype=torch.int64, device=self.decoder.weight.device)

@@ -33,7 +33,7 @@ class FittedModel(Protocol):
 class LayerWeights(NamedTuple):
     """One layer, in PyTorch's shapes and order of gates: i, f, g, o or r, z, n; f, g, o of coupled gates."""
 
-    Wx: Array  # (G H, V) for the first layer, (G H, H) for the others
+    Wx: Array  # (G H, V) for the first layer, (G H, E) above an embedding; then (G H, H)
     Wh: Array  # (G H, H)
     bh: Array  # (G H,)
     bhn: Array | None  # (H,): the recurrent bias of a GRU's gate n
@@ -54,6 +54,7 @@ class Weights(NamedTuple):
     layers: tuple[LayerWeights, ...]
     Why: Array  # (V, H)
     by: Array  # (V,)
+    embedding: Array | None = None  # (V, E)
 
     @classmethod
     def of(cls, model: FittedModel, dtype: Any = None) -> Self:
@@ -82,7 +83,7 @@ class Weights(NamedTuple):
                                        params.get(f"bhn_l{k}")))  # fmt: skip
         traits = len(layers[0].bh) // params["Why"].shape[1], layers[0].bhn is not None
         (cell,) = (name for name, kind in CELLS.items() if (kind.gates, kind.separate_bias) == traits)
-        return cls(cell, tuple(layers), params["Why"], params["by"])
+        return cls(cell, tuple(layers), params["Why"], params["by"], params.get("embedding"))
 
     @property
     def hidden_size(self) -> int:
@@ -120,7 +121,7 @@ class Weights(NamedTuple):
         >>> list(Weights.of(CharRNN(8, max_steps=0, random_state=0).fit("abc")).torch_named())[:2]
         ['rnn.weight_ih_l0', 'rnn.weight_hh_l0']
         """
-        named: dict[str, Array] = {}
+        named: dict[str, Array] = {} if self.embedding is None else {"embedding.weight": self.embedding}
         for k, layer in enumerate(self.layers):
             second = np.zeros_like(layer.bh)
             if layer.bhn is not None:

@@ -129,9 +129,17 @@ void crnn_feed(crnn_state *state, int id) {
         if (l > 0) {
             crnn_multiply(H, COLUMNS, state->h[l - 1], layer->input, layer->input_scale, z);
         } else {
+#if CRNN_EMBEDDING > 0
+            const crnn_weight *row = crnn_embedding + (size_t)id * CRNN_EMBEDDING;
+            float vector[CRNN_EMBEDDING];
+            for (int k = 0; k < CRNN_EMBEDDING; k++)
+                vector[k] = CRNN_INT8 ? crnn_embedding_scale[id] * (float)row[k] : (float)row[k];
+            crnn_multiply(CRNN_EMBEDDING, COLUMNS, vector, layer->input, layer->input_scale, z);
+#else
             const crnn_weight *row = layer->input + (size_t)id * COLUMNS;
             for (int j = 0; j < COLUMNS; j++)
                 z[j] += CRNN_INT8 ? layer->input_scale[j] * (float)row[j] : (float)row[j];
+#endif
         }
         /* A GRU's recurrent sums begin after n's input part. */
         crnn_multiply(H, COLUMNS, state->h[l], layer->recurrent, layer->recurrent_scale,

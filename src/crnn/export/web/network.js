@@ -58,18 +58,21 @@ class NetworkState {
 }
 
 class Network {
-  // `model` has cell, layers, hidden (units of a layer), symbols and boundary (an id or null). `weights` is a
-  // Float32Array: of each layer Wx, Wh, bh and, of a GRU, bhn; then Why and by. The first Wx has a row for each symbol.
+  // `model` has cell, layers, hidden (units of a layer), symbols, embedding (the length of a symbol's vector, or null)
+  // and boundary (an id or null). `weights` is a Float32Array: of each layer Wx, Wh, bh and, of a GRU, bhn; then Why and
+  // by. Before them stands the embedding, a row for each symbol; without one the first Wx has a row for each symbol.
   constructor(model, weights) {
     this.model = model;
     const H = model.hidden;
     const gates = { rnn: 1, gru: 3, lstm: 4, cifg: 3 }[model.cell];
     let used = 0;
     const take = (count) => weights.subarray(used, (used += count));
+    const E = model.embedding;
+    this.embedding = E === null ? null : take(model.symbols * E);
     this.layers = [];
     for (let layer = 0; layer < model.layers; layer++) {
       this.layers.push({
-        Wx: take((layer ? H : model.symbols) * gates * H),
+        Wx: take((layer ? H : (E ?? model.symbols)) * gates * H),
         Wh: take(H * gates * H),
         bh: take(gates * H),
         bhn: model.cell === "gru" ? take(H) : null,
@@ -99,6 +102,9 @@ class Network {
       sums.set(layer.bh);
       if (number) {
         addProduct(layer.Wx, sums.length, H, state.h[number - 1], sums);
+      } else if (this.embedding !== null) {
+        const E = this.model.embedding;
+        addProduct(layer.Wx, sums.length, E, this.embedding.subarray(id * E, (id + 1) * E), sums);
       } else {
         const first = id * sums.length;
         for (let j = 0; j < sums.length; j++) sums[j] += layer.Wx[first + j];
