@@ -1,0 +1,195 @@
+"""How fast are alphabets of thousands of symbols? `python -m benchmarks.large_alphabets [DICTIONARY] [--repeats 7]`.
+
+An LSTM of 256 units reads 32 streams of 50 characters a step, with Adam and one thread: symbols that are drawn by
+Zipf's law from 4,096, and the words of jieba's dictionary in random order (`pip install 'crnn[bench]'`, or the path of
+its dict.txt). crnn without an embedding and with one of 64 columns, in float32 and in bfloat16; PyTorch with a
+`torch.nn.Embedding` of the same size, by itself and with autocast. All start from the same weights and take turns in
+one process, which is pinned to one core: the medians of their turns are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.cases import crnn_steps, smoothed
+from benchmarks.peers import available, reason
+from benchmarks.report import CORE, PAUSE_SECONDS, machine
+from crnn import CharRNN
+
+EMBEDDING_SIZE = 64
+MODEL: dict[str, Any] = {
+    "cell": "lstm", "hidden_size": 256, "seq_length": 50, "batch_size": 32, "optimizer": "adam", "clip": None,
+}  # fmt: skip
+STEPS = 8  # of a turn
+VOCAB_SIZE = 4096
+FIRST_SYMBOL = 0x4E00  # as a code point: Chinese characters
+MIN_FREQUENCY = 8  # of jieba's words, in the texts that it was made from: 115,000 words
+TOLERANCE = {"float32": 0.002, "bfloat16": 0.02}  # of the loss after equally many steps
+
+
+class Task(NamedTuple):
+    """A text for the steps of a turn, and all symbols that there are."""
+
+    name: str
+    text: str
+    alphabet: str
+
+
+def zipf_task(vocab_size: int = VOCAB_SIZE) -> Task:
+    """Symbols drawn by Zipf's law: the frequency of the n-th is proportional to 1 / n."""
+    rng = np.random.default_rng(0)
+    frequencies = 1 / np.arange(1, vocab_size + 1)
+    ids = rng.choice(rng.permutation(vocab_size), p=frequencies / frequencies.sum(), size=symbols_of_a_turn())
+    alphabet = "".join(chr(FIRST_SYMBOL + i) for i in range(vocab_size))
+    return Task(f"{vocab_size:,} symbols", "".join(alphabet[i] for i in ids), alphabet)
+
+
+def words_task(dictionary: Path) -> Task:
+    """Words of a dictionary of jieba in random order, a line each."""
+    lines = (line.split() for line in dictionary.read_text(encoding="utf-8").splitlines())
+    words = [word for word, frequency, *_ in lines if int(frequency) >= MIN_FREQUENCY]
+    order = np.random.default_rng(0).permutation(len(words))
+    text = "\n".join(words[i] for i in order)
+    alphabet = "".join(sorted(set(text)))
+    return Task(f"{len(words):,} words, {len(alphabet):,} symbols", text[: symbols_of_a_turn()], alphabet)
+
+
+def symbols_of_a_turn() -> int:
+    """Symbols of which `STEPS` steps are made."""
+    n_streams: int = MODEL["batch_size"]
+    return n_streams * (STEPS * MODEL["seq_length"] + 1) + 1
+
+
+def dictionary_of_jieba() -> Path | None:
+    """Return the path of jieba's dictionary, if the package is installed."""
+    found = importlib.util.find_spec("jieba")
+    return None if found is None or found.origin is None else Path(found.origin).with_name("dict.txt")
+
+
+# ------------------------------------------------------------------------------------------------ contenders
+
+
+def crnn_model(task: Task, **parameters: Any) -> CharRNN:
+    """Return a model that has taken no step."""
+    model = CharRNN(**MODEL, vocabulary=task.alphabet, max_steps=0, n_threads=1, random_state=0, **parameters)
+    return model.fit(task.text).set_params(max_steps=STEPS)
+
+
+def crnn_turn(task: Task, **parameters: Any) -> Callable[[], float]:
+    """Return a function that takes the steps of a turn and returns their loss, as `benchmarks.cases` smooths it."""
+    return partial(crnn_steps, crnn_model(task, **parameters), task.text)
+
+
+def torch_turn(task: Task, *, bfloat16: bool) -> Callable[[], float]:
+    """Return the like of `crnn_turn` for PyTorch, from the same weights."""
+    import torch
+
+    torch.set_num_threads(1)
+    model = crnn_model(task, embedding_size=EMBEDDING_SIZE)
+    network = model.to_torch().train()
+    for name, parameter in network.rnn.named_parameters():
+        parameter.requires_grad_("bias_hh" not in name)  # there is one bias a gate
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=0.002, fused=True)
+    B, T = model.batch_size, model.seq_length
+    ids = torch.from_numpy(model.vocabulary_.encode(task.text).astype(np.int64))
+    stride = STEPS * T + 1  # from one stream to the next
+    streams = torch.stack([ids[b * stride : (b + 1) * stride] for b in range(B)], dim=1)
+
+    def turn() -> float:
+        state, losses = None, []
+        for start in range(0, STEPS * T, T):
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                hidden, state = network.rnn(network.embedding(streams[start : start + T]), state)
+                logits = network.decoder(hidden).flatten(0, 1)
+            targets = streams[start + 1 : start + T + 1].flatten()
+            loss = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum") / B
+            loss.backward()
+            optimizer.step()
+            state = tuple(part.detach().float() for part in state)
+            losses.append(loss.item())
+        return smoothed(np.array(losses))
+
+    return turn
+
+
+def contenders(task: Task, *, peers: bool = True) -> dict[str, Callable[[], float]]:
+    """Return the turns by name, crnn's with an embedding in float32 first."""
+    embedded = {"embedding_size": EMBEDDING_SIZE}
+    turns = {
+        "crnn, embedding": crnn_turn(task, **embedded),
+        "crnn, embedding, bfloat16": crnn_turn(task, **embedded, matmul_precision="bfloat16"),
+        "crnn": crnn_turn(task),
+        "crnn, bfloat16": crnn_turn(task, matmul_precision="bfloat16"),
+    }
+    if not peers or not available("torch"):
+        print(reason("torch"), file=sys.stderr)
+        return turns
+    turns["PyTorch, embedding"] = torch_turn(task, bfloat16=False)
+    turns["PyTorch, embedding, autocast to bfloat16"] = torch_turn(task, bfloat16=True)
+    return turns
+
+
+def race(turns: dict[str, Callable[[], float]], repeats: int) -> dict[str, float]:
+    """Let the contenders take turns; return the median seconds of each, after a turn that is not counted.
+
+    Those with an embedding must have learned as much in that turn: the same steps from the same weights.
+    """
+    losses = {name: turn() for name, turn in turns.items()}
+    usual = next(iter(losses.values()))
+    for name, loss in losses.items():
+        tolerance = TOLERANCE["bfloat16" if "bfloat16" in name else "float32"]
+        assert "embedding" not in name or abs(loss - usual) < tolerance * usual, losses
+    spent: dict[str, list[float]] = {name: [] for name in turns}
+    for _ in range(repeats):
+        for name, turn in turns.items():
+            time.sleep(PAUSE_SECONDS)
+            start = time.perf_counter()
+            turn()
+            spent[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in spent.items()}
+
+
+def table(tasks: Sequence[Task], repeats: int, *, peers: bool = True) -> list[str]:
+    """Characters a second of each contender, and how many times as fast as PyTorch in float32 it is."""
+    columns = {task.name: race(contenders(task, peers=peers), repeats) for task in tasks}
+    names = list(next(iter(columns.values())))
+    base = "PyTorch, embedding" if "PyTorch, embedding" in names else "crnn"
+    symbols = STEPS * MODEL["batch_size"] * MODEL["seq_length"]
+    lines = [f"| characters a second, one thread | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
+    for name in names:
+        cells = [f"{symbols / spent[name]:,.0f} ({spent[base] / spent[name]:.2f}×)" for spent in columns.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dictionary", nargs="?", type=Path, help="dict.txt of jieba (default: the installed one's)")
+    parser.add_argument("--repeats", type=int, default=7)
+    arguments = parser.parse_args()
+    if CORE is not None:
+        os.sched_setaffinity(0, {CORE})
+    dictionary = arguments.dictionary or dictionary_of_jieba()
+    tasks = [zipf_task()]
+    if dictionary is None:
+        print("jieba is not installed: pip install 'crnn[bench]'", file=sys.stderr)
+    else:
+        tasks.append(words_task(dictionary))
+    print("\n".join([*machine(), "", *table(tasks, arguments.repeats)]))
+
+
+if __name__ == "__main__":
+    main()
