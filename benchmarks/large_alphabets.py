@@ -31,7 +31,7 @@ EMBEDDING_SIZE = 64
 MODEL: dict[str, Any] = {
     "cell": "lstm", "hidden_size": 256, "seq_length": 50, "batch_size": 32, "optimizer": "adam", "clip": None,
 }  # fmt: skip
-STEPS = 8  # of a turn
+STEPS = 20  # of a turn
 VOCAB_SIZE = 4096
 FIRST_SYMBOL = 0x4E00  # as a code point: Chinese characters
 MIN_FREQUENCY = 8  # of jieba's words, in the texts that it was made from: 115,000 words

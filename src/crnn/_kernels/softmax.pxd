@@ -8,6 +8,10 @@ cdef extern from "row_reductions.h" nogil:
     real row_sum(const real* y, Py_ssize_t n) noexcept
 
 
+cdef enum:
+    CACHED_BYTES = 1 << 18  # of logits that pass through all loops of a softmax before the next ones do
+
+
 cdef inline void shift_by_max(real* y, Py_ssize_t n) noexcept nogil:
     """y -= max(y)"""
     cdef real top = row_max(y, n)
@@ -20,8 +24,19 @@ cdef inline void softmax_loss(real* y, const int* targets, Py_ssize_t rows, Py_s
                               const real* row_weights, double* losses) noexcept nogil:
     """losses = -w log softmax(y)[targets]; y = weight w (softmax(y) - onehot(targets))
 
-    y (rows, V) comes in as the logits; w (rows,) are the `row_weights`, or 1 if they are NULL.
+    y (rows, V) comes in as the logits; w (rows,) are the `row_weights`, or 1 if they are NULL. A large vocabulary's
+    rows of a block exceed the second-level cache: a few at a time, they are fetched from beyond it only once.
     """
+    cdef Py_ssize_t r = 0, count = max(1, <Py_ssize_t>CACHED_BYTES // (V * <Py_ssize_t>sizeof(real)))
+    while r < rows:
+        softmax_loss_of_rows(y + r * V, targets + r, min(count, rows - r), V, weight,
+                             row_weights + r if row_weights != NULL else NULL, losses + r)
+        r += count
+
+
+cdef inline void softmax_loss_of_rows(real* y, const int* targets, Py_ssize_t rows, Py_ssize_t V, real weight,
+                                      const real* row_weights, double* losses) noexcept nogil:
+    """`softmax_loss` of so few rows that they stay in the cache."""
     cdef Py_ssize_t r, i
     cdef real total, factor = 1
     cdef real* row
