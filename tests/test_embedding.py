@@ -184,12 +184,13 @@ def test_a_file_that_declares_another_size(fitted, tmp_path):
         CharRNN.load(path)
 
 
-def test_the_command_line(tmp_path, capsys):
+def test_the_command_line(tmp_path):
     (tmp_path / "text.txt").write_text(TEXT)
     model = tmp_path / "model.crnn"
     options = ["--embedding-size", "5", "--hidden-size", "11", "--max-steps", "5", "--quiet"]
     run("train", str(tmp_path / "text.txt"), "-o", str(model), *options)
     assert CharRNN.load(model).params_["embedding"].shape[1] == 5
+    assert b"hidden units: 11, embedding: 5, float32" in run("info", str(model)).stdout
 
 
 def test_a_recommendation_takes_it():

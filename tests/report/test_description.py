@@ -35,6 +35,13 @@ def test_many_records_are_thinned(monkeypatch):
     assert [record["step"] for record in thinned(records)] == [0, 3, 4, 6, 8]
 
 
+def test_an_embedding_is_named():
+    model = random_language_model("abc", cell="gru", embedding_size=3)
+    assert dict(facts(model, text_part(model, "ab")))["network"] == (
+        "gru, layers: 1, hidden units: 7, embedding: 3, float64"
+    )
+
+
 def test_a_long_vocabulary_is_cut():
     model = random_language_model(list(map(chr, range(0x4E00, 0x4E00 + 300))))
     shown = dict(facts(model, text_part(model, ["\u4e00"])))

@@ -24,6 +24,7 @@ CASES = {
     "adam": (TEXT, {"optimizer": "adam", "cell": "lstm", "num_layers": 2, "dropout": 0.3, "weight_dropout": 0.2,
                     "state_reset": 0.3}),
     "documents": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2}),
+    "embedding": (TEXT, {"optimizer": "adagrad", "cell": "lstm", "embedding_size": 3, "clip_norm": 0.2}),
     "epochs": (TEXT, {"max_steps": None, "epochs": 3, "validation_fraction": 0.1, "eval_every": 5}),
 }
 APART = {"average_every": 4}
