@@ -1,10 +1,13 @@
-"""How fast are alphabets of thousands of symbols? `python -m benchmarks.large_alphabets [DICTIONARY] [--repeats 7]`.
+"""Alphabets of thousands of symbols: `python -m benchmarks.large_alphabets [DICTIONARY] [--repeats 7] [--steps 500]`.
 
 An LSTM of 256 units reads 32 streams of 50 characters a step, with Adam and one thread: symbols that are drawn by
 Zipf's law from 4,096, and the words of jieba's dictionary in random order (`pip install 'crnn[bench]'`, or the path of
 its dict.txt). crnn without an embedding and with one of 64 columns, in float32 and in bfloat16; PyTorch with a
 `torch.nn.Embedding` of the same size, by itself and with autocast. All start from the same weights and take turns in
 one process, which is pinned to one core: the medians of their turns are compared.
+
+A second table says what embeddings of several sizes learn of the words in `--steps` steps: nats per character of words
+that were held out.
 """
 
 from __future__ import annotations
@@ -38,6 +41,14 @@ MIN_FREQUENCY = 8  # of jieba's words, in the texts that it was made from: 115,0
 TOLERANCE = {"float32": 0.002, "bfloat16": 0.02}  # of the loss after equally many steps
 
 
+SIZES = (None, 16, 32, 64, 128, 256)  # of embeddings, whose losses are compared
+HELD_OUT = 3000  # words
+TRAINING: dict[str, Any] = {
+    **MODEL, "hidden_size": 192, "learning_rate": 0.01, "schedule": "cosine", "warmup": 0.02, "clip_norm": 1.0,
+    "beta_2": 0.99, "init_scale": 0.1, "matmul_precision": "bfloat16",
+}  # fmt: skip
+
+
 class Task(NamedTuple):
     """A text for the steps of a turn, and all symbols that there are."""
 
@@ -56,19 +67,24 @@ def zipf_task(vocab_size: int = VOCAB_SIZE) -> Task:
 
 
 def words_task(dictionary: Path) -> Task:
-    """Words of a dictionary of jieba in random order, a line each."""
-    lines = (line.split() for line in dictionary.read_text(encoding="utf-8").splitlines())
-    words = [word for word, frequency, *_ in lines if int(frequency) >= MIN_FREQUENCY]
-    order = np.random.default_rng(0).permutation(len(words))
-    text = "\n".join(words[i] for i in order)
+    """The frequent words of a dictionary, a line each."""
+    words = words_of(dictionary)
+    text = "\n".join(words)
     alphabet = "".join(sorted(set(text)))
     return Task(f"{len(words):,} words, {len(alphabet):,} symbols", text[: symbols_of_a_turn()], alphabet)
 
 
+def words_of(dictionary: Path) -> list[str]:
+    """Return the frequent words of a dictionary of jieba in random order."""
+    lines = (line.split() for line in dictionary.read_text(encoding="utf-8").splitlines())
+    words = [word for word, frequency, *_ in lines if int(frequency) >= MIN_FREQUENCY]
+    return [words[i] for i in np.random.default_rng(0).permutation(len(words))]
+
+
 def symbols_of_a_turn() -> int:
     """Symbols of which `STEPS` steps are made."""
-    n_streams: int = MODEL["batch_size"]
-    return n_streams * (STEPS * MODEL["seq_length"] + 1) + 1
+    B, T = int(MODEL["batch_size"]), int(MODEL["seq_length"])
+    return B * (STEPS * T + 1) + 1
 
 
 def dictionary_of_jieba() -> Path | None:
@@ -175,10 +191,25 @@ def table(tasks: Sequence[Task], repeats: int, *, peers: bool = True) -> list[st
     return lines
 
 
+def losses(dictionary: Path, steps: int) -> list[str]:
+    """What models with embeddings of several sizes have learned of words after so many steps."""
+    words = words_of(dictionary)
+    held_out, known = ("\n".join(part) for part in (words[:HELD_OUT], words[HELD_OUT:]))
+    alphabet = "".join(sorted(set(known + held_out)))
+    lines = [f"| embedding_size, {steps} steps | weights | nats per character of held-out words |", "|---|---|---|"]
+    for size in SIZES:
+        model = CharRNN(**TRAINING, embedding_size=size, vocabulary=alphabet, max_steps=steps, random_state=0)
+        model.fit(known)
+        weights = sum(array.size for array in model.params_.values())
+        lines.append(f"| {size} | {weights:,} | {-model.score(held_out, exact=False):.3f} |")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dictionary", nargs="?", type=Path, help="dict.txt of jieba (default: the installed one's)")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=500, help="of the second table; 0: none")
     arguments = parser.parse_args()
     if CORE is not None:
         os.sched_setaffinity(0, {CORE})
@@ -188,7 +219,9 @@ def main() -> None:
         print("jieba is not installed: pip install 'crnn[bench]'", file=sys.stderr)
     else:
         tasks.append(words_task(dictionary))
-    print("\n".join([*machine(), "", *table(tasks, arguments.repeats)]))
+    print("\n".join([*machine(), "", *table(tasks, arguments.repeats)]), flush=True)
+    if dictionary is not None and arguments.steps:
+        print("\n".join(["", *losses(dictionary, arguments.steps)]))
 
 
 if __name__ == "__main__":
