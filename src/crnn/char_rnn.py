@@ -38,8 +38,9 @@ class CharRNN(ResumableTraining, ExportMethods):
         weights.
     embedding_size : int or None, default=None
         E, the length of a vector that is learned for each symbol and that the first layer reads. It is for alphabets of
-        thousands of symbols, of which the first layer then has E G H input weights instead of V G H (G: gates); 32 to
-        128 are usual. None: the first layer reads the symbols themselves, which is right for some hundred symbols.
+        thousands of symbols, of which the first layer then has E G H input weights instead of V G H (G: gates). A third
+        to two thirds of H served best (``docs/measurements.md``). None: the first layer reads the symbols themselves,
+        which is right for some hundred symbols.
     seq_length : int, default=25
         T, the characters of a chunk. Gradients flow back to the start of the chunk. A shorter text is one shorter
         chunk.

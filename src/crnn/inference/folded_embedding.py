@@ -19,7 +19,7 @@ Array = NDArray[Any]
 CALL_PRODUCTS = 1 << 28  # multiplications from one poll for Ctrl-C to the next
 
 
-def folded_weights(embedding: Array, Wx: Array, *, bfloat16: bool = False) -> Array:
+def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfloat16: bool = False) -> Array:
     """Return the input weights (V, G H) that do without the embedding: embedding @ Wx.
 
     Rows are multiplied by panels, so the bits depend on no BLAS and no number of threads.
@@ -28,6 +28,8 @@ def folded_weights(embedding: Array, Wx: Array, *, bfloat16: bool = False) -> Ar
     ----------
     embedding : array of shape (V, E)
     Wx : array of shape (E, G H)
+    out : array of shape (V, G H), optional
+        Zeros, to which the product is added.
     bfloat16 : bool, default=False
         Whether the operands are rounded to bfloat16, as training rounds them.
 
@@ -39,7 +41,8 @@ def folded_weights(embedding: Array, Wx: Array, *, bfloat16: bool = False) -> Ar
     (V, E), N = embedding.shape, Wx.shape[1]
     panels = aligned_zeros(core.packed_size(E, N, Wx.itemsize, bfloat16), Wx.dtype)
     core.pack_panels(np.ascontiguousarray(Wx), False, False, panels, bfloat16)
-    embedding, out = np.ascontiguousarray(embedding), aligned_zeros((V, N), Wx.dtype)
+    embedding = np.ascontiguousarray(embedding)
+    out = aligned_zeros((V, N), Wx.dtype) if out is None else out
     step = max(1, CALL_PRODUCTS // (E * N))
     room = aligned_zeros(core.operand_size(min(step, V), E, bfloat16), Wx.dtype) if bfloat16 else None
     for first in range(0, V, step):
@@ -67,7 +70,7 @@ def folded_network(layout: Layout, params: Array, *, bfloat16: bool = False) -> 
     flat = plain.zeros()
     first, *others = part
     own_first, *own = plain.tensors(flat)
-    own_first[...] = folded_weights(first, others[0], bfloat16=bfloat16)
+    folded_weights(first, others[0], out=own_first, bfloat16=bfloat16)
     for tensor, of_layout in zip(own, others[1:], strict=True):
         tensor[...] = of_layout
     return plain, flat
