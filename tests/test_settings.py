@@ -34,8 +34,8 @@ def numbers_below(least):
 
 
 ABOVE_ZERO = ["learning_rate", "clip", "clip_norm", "max_seconds", "outer_learning_rate"]
-FROM_ZERO = ["weight_decay", "beta_1", "beta_2", "dropout", "weight_dropout", "state_reset", "validation_fraction",
-             "init_scale", "outer_momentum"]  # fmt: skip
+FROM_ZERO = ["weight_decay", "beta_1", "beta_2", "dropout", "weight_dropout", "state_reset", "weight_average",
+             "validation_fraction", "init_scale", "outer_momentum"]  # fmt: skip
 BELOW_ONE = ["beta_1", "beta_2", "dropout", "weight_dropout", "validation_fraction", "outer_momentum"]
 MAY_BE_NONE = {
     "learning_rate", "clip", "clip_norm", "max_steps", "max_seconds", "eval_every", "patience", "callbacks",
@@ -49,7 +49,7 @@ BAD = {
     **{name: [*NO_REALS, -0.5, 0, 0.0, -0.0] for name in ABOVE_ZERO},
     **{name: [*NO_REALS, -0.5, *([1, 1.0, 2.5] if name in BELOW_ONE else [])] for name in FROM_ZERO},
     **dict.fromkeys(("cell", "optimizer", "schedule", "matmul_precision"), NO_CHOICES),
-    "state_reset": [*NO_REALS, -0.5, 1.5, 2],
+    **{name: [*NO_REALS, -0.5, 1.5, 2] for name in ("state_reset", "weight_average")},
     "warmup": [*NO_REALS, -1, -0.5, 1.0, 2.5],
     "eval_every": [*NO_REALS, 0, -1, 0.0, -0.5],
     "restore_best": [0, 1, "yes", 2.0],

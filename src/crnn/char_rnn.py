@@ -77,6 +77,11 @@ class CharRNN(ResumableTraining, ExportMethods):
         Probability that a stream starts a chunk in training from a hidden state of zeros instead of the one carried
         from the chunk before. 1: always. Texts and samples start from zeros, and training seldom does: 0.01 to 0.1 make
         the first characters of texts more probable.
+    weight_average : float, default=0.0
+        Above 0, the weights that a call of training leaves behind are their average over about this share of its last
+        steps, at most 1. It makes up for a learning rate that does not fall, so that a training of unknown length can
+        be ended at any time: 0.1 with ``schedule="constant"`` comes close to a schedule that knows the end. Validation
+        measures the average. See the section on averages in the mathematics.
     epochs : int, default=10
         How often `fit` reads the text, unless `max_steps` or `max_seconds` is given.
     max_steps : int or None, default=None
@@ -192,6 +197,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         dropout: float = 0.0,
         weight_dropout: float = 0.0,
         state_reset: float = 0.0,
+        weight_average: float = 0.0,
         epochs: int = 10,
         max_steps: int | None = None,
         max_seconds: float | None = None,
@@ -230,6 +236,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         self.dropout = dropout
         self.weight_dropout = weight_dropout
         self.state_reset = state_reset
+        self.weight_average = weight_average
         self.epochs = epochs
         self.max_steps = max_steps
         self.max_seconds = max_seconds

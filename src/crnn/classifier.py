@@ -99,6 +99,7 @@ class CharRNNClassifier(ClassPrediction):
         dropout: float = 0.3,
         weight_dropout: float = 0.0,
         state_reset: float = 0.0,
+        weight_average: float = 0.0,
         epochs: int | None = None,
         max_steps: int | None = None,
         max_seconds: float | None = None,
@@ -136,6 +137,7 @@ class CharRNNClassifier(ClassPrediction):
         self.dropout = dropout
         self.weight_dropout = weight_dropout
         self.state_reset = state_reset
+        self.weight_average = weight_average
         self.epochs = epochs
         self.max_steps = max_steps
         self.max_seconds = max_seconds

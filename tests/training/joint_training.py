@@ -23,7 +23,7 @@ CASES = {
     "rmsprop": (TEXT, {"optimizer": "rmsprop", "cell": "gru", "clip_norm": 0.2}),
     "adam": (TEXT, {"optimizer": "adam", "cell": "lstm", "num_layers": 2, "dropout": 0.3, "weight_dropout": 0.2,
                     "state_reset": 0.3}),
-    "documents": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2}),
+    "documents": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2, "weight_average": 0.3}),
     "embedding": (TEXT, {"optimizer": "adagrad", "cell": "lstm", "embedding_size": 3, "clip_norm": 0.2}),
     "epochs": (TEXT, {"max_steps": None, "epochs": 3, "validation_fraction": 0.1, "eval_every": 5}),
 }
@@ -42,7 +42,7 @@ AVERAGED = {
 RESUMED = {
     "summed": (TEXT, {"optimizer": "adam", "dropout": 0.3}),
     "apart": (NAMES, {"optimizer": "rmsprop", "cell": "gru", "dropout": 0.2, **APART}),
-    "outer": (TEXT, {"optimizer": "adam", "cell": "lstm", "outer_momentum": 0.8, **APART}),
+    "outer": (TEXT, {"optimizer": "adam", "cell": "lstm", "outer_momentum": 0.8, "weight_average": 0.3, **APART}),
 }
 HEAVY = {"sample_weight": [1e300 if name == "hal" else 1.0 for name in NAMES]}  # of whose loss float32 has no number
 

@@ -23,7 +23,7 @@ NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}
 RATES = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01}
 STREAMS = [{}, {"batch_size": 3}, {"batch_size": 16}, {"batch_size": 16, "n_threads": 2}]
-DROPOUT = [{}, {"dropout": 0.3, "weight_dropout": 0.2, "state_reset": 0.3}]
+DROPOUT = [{}, {"dropout": 0.3, "weight_dropout": 0.2, "state_reset": 0.3, "weight_average": 0.4}]
 SHAPES = [*itertools.product(CELLS, RATES, ["float32", "float64"], STREAMS, DROPOUT, [TEXT[:331], NAMES])]
 
 
@@ -75,7 +75,8 @@ def test_resumed_after_any_step_of_every_kind_of_run(tmp_path, monkeypatch, shap
 @pytest.mark.parametrize(
     "rest",
     [
-        {"patience": 3}, {"restore_best": False}, {"schedule": "exponential", "batch_size": 2, "patience": 2},
+        {"patience": 3}, {"restore_best": False},
+        {"schedule": "exponential", "batch_size": 2, "patience": 2, "weight_average": 0.5},
     ],
 )  # fmt: skip
 def test_validation_patience_and_the_best_weights_go_on_too(tmp_path, monkeypatch, rest):

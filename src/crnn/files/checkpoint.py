@@ -16,7 +16,7 @@ from ..errors import InvalidInputError, ModelFileError
 from ..model.coupled_gates import is_coupled, with_input_gate, without_input_gate
 from ..model.gradient_rms import gradient_rms
 from ..model.layout import Layout
-from ..model.state import ModelState, zero_hidden, zero_optimizer_state
+from ..model.state import WEIGHT_AVERAGE, ModelState, zero_hidden, zero_optimizer_state
 from ..model.stored_record import StoredRecord
 from ..settings import Settings, generator
 from . import model_file
@@ -71,6 +71,8 @@ def write(
         If a parameter has a value that training would refuse, since `read` would refuse the file.
     """
     _check(parameters)
+    if not training_state:
+        state = state.averaged()
     file = _file_of(state, _portable(parameters), training_state=training_state)
     if best is not None:
         tensors = _torch_tensors(state.layout, best.params) | _training(best)[1]
@@ -142,7 +144,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Model
     """Return the parameters and the state of a model from a file.
 
     Of a run that had not ended it is the state that the run would have kept if it had been stopped there: that of the
-    lowest validation loss, if the file has one.
+    lowest validation loss, if the file has one, with averaged weights if the run averages them.
 
     Parameters
     ----------
@@ -156,7 +158,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Model
         If the file is damaged, or holds a parameter that is unknown or not usable.
     """
     found = read_run(path, defaults)
-    return found.parameters, found.state if found.best is None else found.best
+    return found.parameters, (found.state if found.best is None else found.best).averaged()
 
 
 def read_run(path: Path, defaults: Mapping[str, Any]) -> Checkpoint:
@@ -230,6 +232,8 @@ def _without_input_gates(layout: Layout, tensors: Mapping[str, Array]) -> dict[s
 
 def _optimizer_state(layout: Layout, optimizer: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
     state = zero_optimizer_state(optimizer, layout)
+    if any(name.startswith(f"optimizer.{WEIGHT_AVERAGE}.") for name in tensors):
+        state[WEIGHT_AVERAGE] = layout.zeros()
     for part, flat in state.items():
         for name, view in layout.torch_named(flat).items():
             tensor = f"optimizer.{part}.{name}"

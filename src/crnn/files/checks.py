@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.cells import CELLS, MAX_LAYERS
+from ..model.state import WEIGHT_AVERAGE
 from ..model.stored_record import RECORD_DTYPES
 from ..settings import MAX_SIZE, OPTIMIZERS
 from .container import DTYPES, Declared
@@ -176,7 +177,7 @@ def training_fault(document: Any, tensors: Collection[str]) -> str | None:
     if document["optimizer"] not in OPTIMIZER_STATES:
         return f"its training has an optimizer that is none of {', '.join(OPTIMIZER_STATES)}, or a newer crnn knows it"
     found = _optimizer_arrays(tensors)
-    if found and found != set(OPTIMIZER_STATES[document["optimizer"]]):
+    if found and found - {WEIGHT_AVERAGE} != set(OPTIMIZER_STATES[document["optimizer"]]):
         return f"its training has the optimizer {document['optimizer']}, which does not keep the arrays in its tensors"
     if document["random_state"] is not None:
         return random_state_fault(document["random_state"])
@@ -216,7 +217,7 @@ def history_fault(records: Any) -> str | None:
 def _optimizer_arrays(names: Iterable[str]) -> set[str]:
     """Return the known arrays of optimizers that occur in the names of the tensors."""
     found = {name.split(".")[1] for name in names if name.startswith("optimizer.")}
-    return found & {array for arrays in OPTIMIZER_STATES.values() for array in arrays}
+    return found & {WEIGHT_AVERAGE, *(array for arrays in OPTIMIZER_STATES.values() for array in arrays)}
 
 
 def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture, version: int) -> str | None:
@@ -313,7 +314,8 @@ def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
             continue
         kind = name.removeprefix("best.").split(".")
         # A sum of squares may overflow to infinity; its weight is then no longer updated.
-        bad = np.isnan(tensor).any() if kind[0] == "optimizer" else not np.isfinite(tensor).all()
+        may_overflow = kind[0] == "optimizer" and kind[1] != WEIGHT_AVERAGE
+        bad = np.isnan(tensor).any() if may_overflow else not np.isfinite(tensor).all()
         if bad:
             return f"its tensor {name!r} holds NaN or infinity (training diverged; lower learning_rate)"
         if (kind[0] == "gradient_rms" or (kind[1:2] and kind[1] in SQUARES)) and tensor.size and tensor.min() < 0:

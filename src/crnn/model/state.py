@@ -25,6 +25,7 @@ Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
 Records = list[dict[str, Any]]
 
 SHAPING = ("hidden_size", "num_layers", "cell", "dtype", "embedding_size")  # parameters that a layout follows from
+WEIGHT_AVERAGE = "weight_average"  # in `optimizer_state`, while training averages weights
 
 
 class _Deferred:
@@ -60,7 +61,7 @@ class ModelState:
     optimizer : str
         Name of the optimizer that `optimizer_state` belongs to.
     optimizer_state : dict of str to array of shape (layout.size,)
-        Under PyTorch's names, such as ``exp_avg``.
+        Under PyTorch's names, such as ``exp_avg``. While training averages weights, their average is there too.
     optimizer_start : int
         The value of `n_steps` when `optimizer_state` was zero. Adam's bias correction counts from there.
     hidden : tuple of arrays of shape (L, B, H)
@@ -167,6 +168,13 @@ class ModelState:
         new.smooth_loss = min(self.smooth_loss * (seq_length / self.loss_length), sys.float_info.max)
         new.loss_length = seq_length
         return new
+
+    def averaged(self) -> Self:
+        """Return the state with the average as its weights, if weights are averaged; arrays are shared."""
+        if WEIGHT_AVERAGE not in self.optimizer_state:
+            return self
+        rest = dict(self.optimizer_state)
+        return replace(self, params=rest.pop(WEIGHT_AVERAGE), optimizer_state=rest)
 
     def copy(self) -> Self:
         """Return a snapshot that shares no array and no counter with this state."""

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from ..errors import InvalidInputError
 from ..model.extension import extended, widened
-from ..model.state import ModelState, layout_of
+from ..model.layout import copied
+from ..model.state import WEIGHT_AVERAGE, ModelState, layout_of
 from ..settings import OPTIMIZERS, Settings, generator
 from ..text.fingerprint import Fingerprint
 from ..text.labelled_source import LabelledSource
@@ -101,6 +102,8 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     """
     resumed = call.resumed
     source, held_out = _sources(call, None if state is None else state.vocabulary.labels)
+    if state is not None and resumed is None:
+        state = state.averaged()
     if state is None:
         vocabulary, n_steps = source.vocabulary(settings.min_count, given=settings.vocabulary), 0
     else:
@@ -125,7 +128,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     check_memory(
         layout,
         streams,
-        len(OPTIMIZERS[settings.optimizer].state),
+        len(OPTIMIZERS[settings.optimizer].state) + (settings.weight_average > 0),
         keep_best=validation_ids is not None and settings.restore_best,
         checkpoints=hooks.writer is not None,
         own=hooks.processes.own(settings.batch_size) if hooks.processes else None,
@@ -137,6 +140,8 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         state = state.carried_on(**options)
         if vocabulary is not state.vocabulary:
             state = widened(state, vocabulary, layout)
+    if settings.weight_average and resumed is None:
+        state.optimizer_state = {**state.optimizer_state, WEIGHT_AVERAGE: copied(state.params)}
     budget = Budget.of_call(settings, streams.steps_per_epoch, call.max_epochs)
     if resumed is not None:
         budget = Budget(resumed.max_steps, resumed.max_seconds)

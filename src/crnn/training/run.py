@@ -35,6 +35,7 @@ from .schedule import Schedule
 from .step_settings import StepSettings
 from .trainer import Trainer, threads_for
 from .validation import Validation, ValidationState
+from .weight_average import WeightAverage
 
 POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
 GROWTH = 10  # the steps from one poll to the next grow at most by this factor: the first steps are slow
@@ -121,6 +122,7 @@ class TrainingRun:
             adaptive=settings.n_threads is None,
             boundary=state.vocabulary.boundary,
             block_step=None if resumed is None else resumed.block_step,
+            average=WeightAverage.of(state, settings.weight_average, self._first_step),
         )
         self._progress = Progress(
             budget, self._chars_per_step, verbose=settings.verbose, summary=summary, sample=sample,
@@ -208,7 +210,7 @@ class TrainingRun:
 
     def _share_final_state(self, processes: Processes) -> None:
         """Let every process have the state that rank 0 keeps."""
-        final = self.final_state
+        final = self._last_or_best
         n_steps, smooth_loss = final.n_steps, final.smooth_loss
         first = final.params, final.optimizer_state, final.hidden, n_steps, smooth_loss, final.history
         first = processes.of_first(first)
@@ -217,7 +219,12 @@ class TrainingRun:
 
     @property
     def final_state(self) -> ModelState:
-        """The state that the model shall keep: with a lower validation loss in the past, the snapshot of then."""
+        """The state that the model shall keep, with averaged weights if there are any."""
+        return self._last_or_best.averaged()
+
+    @property
+    def _last_or_best(self) -> ModelState:
+        """The state now or, with a lower validation loss in the past, the snapshot of then."""
         if self._best is None:
             return self.state
         return replace(self._best, history=self.state.history, rng=self.state.rng)
@@ -273,7 +280,7 @@ class TrainingRun:
 
     def _validate(self, validation: Validation, *, over: bool) -> float:
         """Return the validation loss, and keep a snapshot if it is the lowest."""
-        loss, improved = validation.measure(self.state.layout, self.state.params, self._done, self._seconds)
+        loss, improved = validation.measure(self.state.layout, self.state.averaged().params, self._done, self._seconds)
         if improved and self._settings.restore_best:
             self._best = None if over else self.state.copy()
         return loss

@@ -25,6 +25,7 @@ from .ruin import RuinWatch
 from .shards import Arrangement, arrange, cut, recurrent_bytes, shard_ranges
 from .step_settings import StepSettings
 from .team import Team
+from .weight_average import WeightAverage
 
 SNAPSHOT_SECONDS = 1.0  # at least, between two snapshots to return to after divergence
 SNAPSHOT_SHARE = 0.01  # of the time, at most, that is spent on snapshots: of a large model they take a while
@@ -74,6 +75,8 @@ class Trainer:
     own_streams : callable, optional
         From B to the streams that this process reads of those that all processes read together. Losses and gradients
         are averaged over all of them with `reduce`, otherwise over its own.
+    average : WeightAverage, optional
+        Takes in the weights now and then.
     """
 
     velocity: Array | None = None  # of processes that average by an outer step
@@ -91,11 +94,12 @@ class Trainer:
         block_step: int | None = None,
         reduce: Callable[[Array], None] | None = None,
         own_streams: Callable[[int], range] | None = None,
+        average: WeightAverage | None = None,
     ) -> None:
         self.state, self.streams = state, streams
         self.layout = layout = state.layout
         self.params, self.hidden = state.params, state.hidden
-        self.optimizer_state = tuple(state.optimizer_state.values())
+        self.optimizer_state, self._weight_average = tuple(state.optimizer_state.values()), average
         self.optimizer = core.Optimizer(
             OPTIMIZERS[state.optimizer],
             settings.clip,
@@ -269,6 +273,8 @@ class Trainer:
             if self._block.loss_weights is not None:
                 n = 1  # the kernel takes the weights of one chunk
                 self._set_loss_weights(self._block.loss_weights)
+            if self._weight_average:
+                n = min(n, self._weight_average.steps_left(self.cursor.n_steps))
             n = self._choose_threads(n)
             start = time.perf_counter()
             self._helpers.start(rates[:n], count=self.team.n_threads - 1)
@@ -279,6 +285,8 @@ class Trainer:
                 self._adaptive.record((now - start) / n, now)
             if self.cursor.diverged:
                 break
+            if self._weight_average:
+                self._weight_average.update(self.cursor.n_steps)
             rates = rates[n:]
         self._store_states()
 
@@ -324,7 +332,7 @@ class Trainer:
                 self.params,
                 self.panels,
                 self.optimizer,
-                list(self.optimizer_state),
+                list(self.optimizer_state[: len(OPTIMIZERS[self.state.optimizer].state)]),
                 self.team,
                 rank,
                 self._block.ids[self.team.rows.start : self.team.rows.stop],
