@@ -3,9 +3,10 @@
 Surnames of 18 countries, and ordinary domains beside those of eight generators (`benchmarks.labelled_texts`: from Faker
 and wordfreq, the extra `labels`). Contenders: `CharRNNClassifier` with its defaults; TF-IDF of character n-grams within
 words with a logistic regression, whose n, C and case of letters are tuned; PyTorch's tutorial on names
-(`benchmarks.peers.torch_char_classifier`). Printed are the means of five splits (stratified, four fifths to learn): the
-accuracy; of domains also the area under the curve for "ordinary or not", by one minus the probability of "ordinary";
-seconds of `fit` and of predicting. Every contender has the same splits, and gets the texts as they are.
+(`benchmarks.peers.torch_char_classifier`). Printed are each of five splits (stratified, four fifths to learn) and their
+means: the accuracy; of domains also the area under the curve for "ordinary or not", by one minus the probability of
+"ordinary"; seconds of `fit` and of predicting. Every contender has the same splits, and gets the texts as they are. For
+times that can be compared give each the same cores: `OMP_NUM_THREADS=1 taskset -c 0 python -m benchmarks.classify`.
 
 The parameters of the baseline are those that `--tune` finds by a grid search, as users do: the most accurate ones in
 three-fold cross-validation on the first split's texts to learn. It prints how long that takes, which the seconds of
@@ -120,23 +121,25 @@ def variants(data: str) -> dict[str, Maker]:
 
 
 def compare(data: str, n_splits: int, makers: dict[str, Maker]) -> list[str]:
-    """Return a table of means over the splits."""
+    """Return a table of means over the splits; print each split when it is done."""
     texts, labels = DATA[data]()
     y = np.array(labels)
     results: dict[str, list[Result]] = {name: [] for name in makers}
-    for train, test in splits(y, n_splits):
+    for number, (train, test) in enumerate(splits(y, n_splits), 1):
         for name, make in makers.items():
             model = make([texts[i] for i in train], y[train])
             results[name].append(measure(model, texts, y, train, test))
+            print(f"{data}, split {number}: {_row(name, results[name][-1:])}", flush=True)
     rows = [f"| {data}: {len(texts):,} of {len(set(labels))} classes | accuracy | AUC | fit, s | predict, s |"]
-    rows += ["|---|---|---|---|---|"]
-    for name, of_splits in results.items():
-        accuracy, fit, predict = (mean(getattr(r, key) for r in of_splits) for key in
-                                  ("accuracy", "fit_seconds", "predict_seconds"))  # fmt: skip
-        aucs = [r.auc for r in of_splits if r.auc is not None]
-        auc = f"{100 * mean(aucs):.2f}" if aucs else "–"
-        rows.append(f"| {name} | {100 * accuracy:.2f} | {auc} | {fit:.1f} | {predict:.1f} |")
-    return rows
+    return [*rows, "|---|---|---|---|---|", *(_row(name, of_splits) for name, of_splits in results.items())]
+
+
+def _row(name: str, results: Sequence[Result]) -> str:
+    accuracy, fit, predict = (mean(getattr(r, key) for r in results) for key in
+                              ("accuracy", "fit_seconds", "predict_seconds"))  # fmt: skip
+    aucs = [r.auc for r in results if r.auc is not None]
+    auc = f"{100 * mean(aucs):.2f}" if aucs else "–"
+    return f"| {name} | {100 * accuracy:.2f} | {auc} | {fit:.1f} | {predict:.1f} |"
 
 
 def tune(data: str, grid: Sequence[tuple[int, float, bool]] = tuple(GRID)) -> tuple[tuple[int, float, bool], float]:

@@ -21,10 +21,11 @@ def small(monkeypatch):
     monkeypatch.setitem(classify.EPOCHS, "domains", 3)
 
 
-def test_the_table_has_every_contender(small):
+def test_the_table_has_every_contender(small, capsys):
     needs("torch")
     rows = classify.compare("domains", 2, classify.contenders("domains"))
     assert len(rows) == 5
+    assert capsys.readouterr().out.count("domains, split 2: | ") == 3
     for row in rows[2:]:
         accuracy, auc = map(float, row.split("|")[2:4])
         assert accuracy > 95
