@@ -5,8 +5,9 @@ and wordfreq, the extra `labels`). Contenders: `CharRNNClassifier` with its defa
 words with a logistic regression, whose n, C and case of letters are tuned; PyTorch's tutorial on names
 (`benchmarks.peers.torch_char_classifier`). Printed are each of five splits (stratified, four fifths to learn) and their
 means: the accuracy; of domains also the area under the curve for "ordinary or not", by one minus the probability of
-"ordinary"; seconds of `fit` and of predicting. Every contender has the same splits, and gets the texts as they are. For
-times that can be compared give each the same cores: `OMP_NUM_THREADS=1 taskset -c 0 python -m benchmarks.classify`.
+"ordinary"; processor seconds of `fit` and of predicting. Other programs hardly change them. They count all threads, so
+compare them on one: `OMP_NUM_THREADS=1 python -m benchmarks.classify`. Every contender has the same splits, and gets
+the texts as they are.
 
 The parameters of the baseline are those that `--tune` finds by a grid search, as users do: the most accurate ones in
 three-fold cross-validation on the first split's texts to learn. It prints how long that takes, which the seconds of
@@ -43,7 +44,7 @@ Maker = Callable[[Sequence[str], NDArray[Any]], Any]
 
 
 class Result(NamedTuple):
-    """How well and how fast a contender did on one split."""
+    """How well and how fast a contender did on one split; seconds of all threads."""
 
     accuracy: float
     auc: float | None
@@ -74,11 +75,11 @@ def measure(model: Any, texts: Sequence[str], y: NDArray[Any], train: Sequence[i
     """Fit a model to some texts and return how well it tells the others."""
     from sklearn.metrics import roc_auc_score
 
-    start = time.perf_counter()
+    start = time.process_time()
     model.fit([texts[i] for i in train], y[train])
-    fitted = time.perf_counter()
+    fitted = time.process_time()
     p = model.predict_proba([texts[i] for i in test])
-    end = time.perf_counter()
+    end = time.process_time()
     check(p, len(test), len(np.unique(y)))
     classes = np.asarray(model.classes_)
     auc = None
@@ -143,21 +144,21 @@ def _row(name: str, results: Sequence[Result]) -> str:
 
 
 def tune(data: str, grid: Sequence[tuple[int, float, bool]] = tuple(GRID)) -> tuple[tuple[int, float, bool], float]:
-    """Return the parameters of the baseline that cross-validation finds best, and the seconds that it takes."""
+    """Return the parameters of the baseline that cross-validation finds best, and the processor seconds it takes."""
     from sklearn.model_selection import StratifiedKFold
 
     texts, labels = DATA[data]()
     y = np.array(labels)
     train, _ = next(splits(y, 1))
     folds = list(StratifiedKFold(N_TUNING_SPLITS, shuffle=True, random_state=0).split(train, y[train]))
-    best, chosen, start = -1.0, grid[0], time.perf_counter()
+    best, chosen, start = -1.0, grid[0], time.process_time()
     for parameters in grid:
         found = [measure(baseline(*parameters), texts, y, train[inner], train[outer]) for inner, outer in folds]
         accuracy, seconds = mean(r.accuracy for r in found), sum(r.fit_seconds for r in found)
         print(f"{data}: n, C, lowercase {parameters}: {100 * accuracy:.2f} in {seconds:.0f} s", flush=True)
         if accuracy > best:
             best, chosen = accuracy, parameters
-    return chosen, time.perf_counter() - start
+    return chosen, time.process_time() - start
 
 
 def main() -> None:
