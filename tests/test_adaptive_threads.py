@@ -53,6 +53,23 @@ def test_three_calls_are_enough_to_tell_the_team_from_one_thread(seconds):
     assert machine.threads.n_threads == min(two, key=two.get)
 
 
+def test_a_trial_takes_few_of_many_long_steps():
+    threads = AdaptiveThreads(2)
+    for _ in range(2):
+        assert threads.steps(16) == 16
+        threads.record(0.08, now=0.0)
+    assert (threads.n_threads, threads.steps(16), threads.steps(1)) == (1, 1, 1)
+    threads.record(0.16, now=0.2)
+    assert (threads.n_threads, threads.steps(16)) == (2, 16)
+
+
+def test_a_trial_leaves_half_of_the_steps_of_a_poll():
+    threads = AdaptiveThreads(2)
+    for _ in range(2):
+        threads.record(0.001, now=0.0)
+    assert (threads.steps(15), threads.steps(1000)) == (8, 25)
+
+
 def test_threads_shrink_when_another_program_comes_and_grow_when_it_ends():
     machine = Machine(6)
     machine.run(IDLE, 5.0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 WORTH = 0.97  # another number of threads must take at most this part of the time, or noise would decide
 FIRST_TRIAL = 0.5  # seconds from a decision to the next trial; it doubles with each trial that changes nothing,
 LONGEST_TRIAL = 8.0  # up to this
+TRIAL_SECONDS = 0.025  # of a trial, about: a call may last seconds, and the number that it tries may be a bad one
 MEMORY = 0.5  # weight of the newest measurement in the mean of one number of threads
 
 
@@ -51,6 +54,23 @@ class AdaptiveThreads:
     def on_trial(self) -> bool:
         """Whether the next call is a trial, which should take few steps."""
         return self.n_threads != self._chosen
+
+    def steps(self, n: int) -> int:
+        """Return how many of the next n steps the next call should take: all, or in a trial half of them at most.
+
+        Examples
+        --------
+        >>> threads = AdaptiveThreads(2)
+        >>> threads.steps(16)
+        16
+        >>> for _ in range(2):
+        ...     threads.record(0.01, now=0.0)
+        >>> threads.on_trial, threads.steps(16)
+        (True, 3)
+        """
+        if not self.on_trial:
+            return n
+        return min((n + 1) // 2, math.ceil(TRIAL_SECONDS / max(self._seconds[self._chosen], 1e-9)))
 
     def record(self, seconds_per_step: float, now: float) -> None:
         """Take in what a step has taken with `n_threads`, and decide on the next call.

@@ -296,7 +296,7 @@ class Trainer:
             return n
         if self._adaptive.n_threads != self._n_threads:
             self.use_threads(self._adaptive.n_threads)
-        return (n + 1) // 2 if self._adaptive.on_trial else n
+        return self._adaptive.steps(n)
 
     def _set_loss_weights(self, weights: NDArray[Any]) -> None:
         """Give each shard the weights (T, B) of the losses of the next chunk."""
