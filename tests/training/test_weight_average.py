@@ -127,3 +127,14 @@ def test_threads_change_no_bit():
     options = {"weight_average": 0.2, "batch_size": 16, "hidden_size": 7}
     one, two = (small(9, n_threads=n, **options).fit(TEXT) for n in (1, 2))
     assert bits(one) == bits(two)
+
+
+def test_gradients_are_those_of_the_weights_while_they_are_averaged():
+    norms: list[float] = []
+
+    def look(model, record):
+        norms.append(float(np.abs(model.gradient(TEXT[:30])[1]["Why"]).max()))
+
+    small(2, weight_average=0.5, callbacks=[look]).fit(TEXT)
+    assert len(norms) == 2
+    assert all(np.isfinite(norms))

@@ -17,7 +17,7 @@ from .._kernels import core
 from ..adaptive_threads import AdaptiveThreads
 from ..errors import DivergenceError, InvalidInputError
 from ..model.layout import Layout, aligned_zeros, n_labels
-from ..model.state import ModelState
+from ..model.state import WEIGHT_AVERAGE, ModelState
 from ..settings import OPTIMIZERS
 from ..text.streams import Streams
 from ..threads import Helpers, scipy_blas, training_threads
@@ -332,7 +332,7 @@ class Trainer:
                 self.params,
                 self.panels,
                 self.optimizer,
-                list(self.optimizer_state[: len(OPTIMIZERS[self.state.optimizer].state)]),
+                list(self.optimizer_state)[: -1 if WEIGHT_AVERAGE in self.state.optimizer_state else None],
                 self.team,
                 rank,
                 self._block.ids[self.team.rows.start : self.team.rows.stop],
