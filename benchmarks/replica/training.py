@@ -57,7 +57,7 @@ class Training:
         step = jax.jit(partial(_step, model, self.averages), donate_argnums=0)
         states, p, done, total = model.training_state(B), 0, 0, steps * T
         for n, length in enumerate(self.chunk_lengths(steps, rng), 1):
-            if p + length >= streams.shape[2]:
+            if p + length >= streams.shape[1] - 1:
                 states, p = model.training_state(B), 0
             x, y = streams[:, p : p + length], streams[0, p + 1 : p + length + 1]
             rise = min(1.0, (done + length) / total / WARMUP)
