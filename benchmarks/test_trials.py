@@ -7,7 +7,7 @@ from benchmarks import trials
 from benchmarks.conftest import needs
 from crnn import CharRNN
 
-TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind " * 30
+TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind " * 70
 V, H, T, B = 7, 5, 4, 3
 
 
@@ -29,7 +29,7 @@ def chunk(replica):
 @pytest.mark.parametrize("cell", ["lstm", "cifg"])
 def test_the_plain_model_trains_as_crnn_does(replica, cell):
     ids, learned, n_symbols = trials.cut(TEXT)
-    text, steps = TEXT[:learned], 9
+    text, steps = TEXT[:learned], 9  # of the 10 of an epoch, which is as far as partial_fit reads
     t = replica["training"]
     options = {"cell": cell, "seq_length": t.T, "batch_size": t.B, "optimizer": "adam", "learning_rate": t.RATE}
     options |= {"schedule": "cosine", "warmup": t.WARMUP, "clip": None, "clip_norm": t.CLIP_NORM, "beta_2": t.BETA_2}
@@ -54,16 +54,19 @@ NEUTRAL = {  # weights with which a trick computes what the plain model does
 
 @pytest.mark.parametrize("trial", NEUTRAL)
 def test_a_trick_is_the_plain_model_with_neutral_weights_and_no_other(replica, chunk, trial):
+    import jax
+
     plain = replica["lstm"].Lstm(V, hidden_size=H)
     trick = trials.trials()[trial][0](V, hidden_size=H)
     w = trick.first_weights(seed=0)
     own = w.keys() - plain.shapes().keys()
     w |= {name: np.full_like(w[name], value) for name, value in NEUTRAL[trial].items()}
     expected = plain.surprisals(w, plain.zero_state(B), *chunk)[0]
-    np.testing.assert_allclose(trick.surprisals(w, trick.zero_state(B), *chunk)[0], expected, atol=1e-5)
+    surprisals = jax.jit(lambda w: trick.surprisals(w, trick.zero_state(B), *chunk)[0])
+    np.testing.assert_allclose(surprisals(w), expected, atol=1e-5)
     rng = np.random.default_rng(1)
     w |= {name: rng.normal(size=w[name].shape).astype(np.float32) for name in own}
-    assert np.abs(trick.surprisals(w, trick.zero_state(B), *chunk)[0] - expected).max() > 0.01
+    assert np.abs(surprisals(w) - expected).max() > 1e-3
 
 
 MODELS = ["mogrifier", "mogrifier-4", "mlstm", "layer-norm", "two-layers", "two-residual", "two-normed", "tied"]
@@ -76,7 +79,7 @@ def test_every_weight_of_a_trick_has_a_gradient(replica, chunk, trial):
     make = trials.trials()[trial][0]
     model = make(V, hidden_size=H)
     w = model.first_weights(seed=0)
-    d = jax.grad(lambda w: model.loss(w, model.training_state(B), *chunk)[0])(w)
+    d = jax.jit(jax.grad(lambda w: model.loss(w, model.training_state(B), *chunk)[0]))(w)
     assert all(np.abs(g).max() > 0 for g in d.values())
     assert model.multiply_adds() >= replica["lstm"].Lstm(V, hidden_size=H).multiply_adds()
 
@@ -88,7 +91,7 @@ def test_a_student_of_itself_learns_from_the_text_alone(replica, chunk):
     plain = replica["lstm"].Lstm(V, hidden_size=H)
     w = plain.first_weights(seed=0)
     student = replica["tricks"].Distilled(V, [w, w], hidden_size=H)
-    of = {m: jax.grad(lambda w, m=m: m.loss(w, m.training_state(B), *chunk)[0])(w) for m in (plain, student)}
+    of = {m: jax.jit(jax.grad(lambda w, m=m: m.loss(w, m.training_state(B), *chunk)[0]))(w) for m in (plain, student)}
     np.testing.assert_allclose(of[student]["Wh0"], of[plain]["Wh0"] / 2, atol=1e-5)
 
 
