@@ -166,9 +166,6 @@ def test_any_number_of_threads_gives_the_same_bits(kernels, dtype, cell, n_threa
     one = Run(*arguments, **options).steps(2)
     many = Run(*arguments, n_threads=n_threads, **options).steps(2)
     assert many.trainer.arrangement == (n_threads, max(1, n_threads // n_shards))
-    if dtype == "float64":  # without optimization gcc fuses some sums of the avx2 build and not others
-        np.testing.assert_allclose(many.trainer.params, one.trainer.params, rtol=1e-9, atol=1e-12)
-        return
     assert many.bits() == one.bits()
     assert many.cursor.gradient_norm == one.cursor.gradient_norm
 

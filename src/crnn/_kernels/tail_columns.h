@@ -33,7 +33,7 @@ static void multiply_tail(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t 
     }
 }
 
-/* c[M, count] += a[K, M].T @ b[K, count] */
+/* c[M, count] += a[K, M].T @ b[K, count]; an element has the same bits in a block of any width */
 static void add_transposed_tail(ptrdiff_t K, ptrdiff_t M, ptrdiff_t count, const real *a, ptrdiff_t lda, const real *b,
                                 ptrdiff_t ldb, real *c, ptrdiff_t ldc) {
     enum { WIDTH = GRADIENT_VECTORS * LANES };
@@ -54,8 +54,12 @@ static void add_transposed_tail(ptrdiff_t K, ptrdiff_t M, ptrdiff_t count, const
                 UNROLL for (int v = 0; v < GRADIENT_VECTORS; v++) STORE(total + v * LANES, sum[v]);
             } else {
                 for (ptrdiff_t k = 0; k < K; k++) {
-                    const real *row = rounded_numbers(width, a + k * lda + m, room), scalar = rounded(b[k * ldb + j]);
-                    for (ptrdiff_t i = 0; i < width; i++) total[i] += scalar * row[i];
+                    const vector scalar = SPREAD(rounded(b[k * ldb + j]));
+                    const real *row = rounded_numbers(width, a + k * lda + m, room);
+                    for (ptrdiff_t i = 0; i < width; i += LANES) {
+                        const vector part = i + LANES <= width ? LOAD(row + i) : LOAD_PART(row + i, width - i);
+                        STORE(total + i, MULTIPLY_ADD(scalar, part, LOAD(total + i)));
+                    }
                 }
             }
             for (ptrdiff_t i = 0; i < width; i++) c[(m + i) * ldc + j] += total[i];
