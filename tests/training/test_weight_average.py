@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_char_rnn import TEXT, bits, small
+from test_char_rnn import TEXT, bits, explosive, small
 
 from crnn import CharRNN, DivergenceError
+from crnn.threads import Helpers
+from crnn.training import trainer
 from crnn.training.weight_average import STEPS, WeightAverage
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-14}
@@ -18,7 +20,7 @@ OTHER = "".join(sorted(TEXT))[::3]
 @given(share=st.floats(0.01, 1), done=st.integers(1, 3000), first=st.integers(0, 10**12))
 def test_an_average_is_the_sum_of_the_weights_at_its_updates_by_their_parts(share, done, first):
     params, average = np.zeros(1), np.zeros(1)
-    kept = WeightAverage(share, first, params, average)
+    kept = WeightAverage(share, first, first, params, average)
     step, updates = 0, []
     while step < done:
         step += kept.steps_left(first + step)
@@ -38,7 +40,7 @@ def test_it_reaches_back_over_its_share_of_the_steps():
     """With a share of 0.1 the last tenth of the steps counts 1 - 0.9^10, whenever training is ended."""
     for done in (12_800, 51_200):
         params, average = np.zeros(1), np.zeros(1)
-        kept = WeightAverage(0.1, 0, params, average)
+        kept = WeightAverage(0.1, 0, 0, params, average)
         step = 0
         while step < done:
             step += kept.steps_left(step)
@@ -138,3 +140,35 @@ def test_gradients_are_those_of_the_weights_while_they_are_averaged():
     small(2, weight_average=0.5, callbacks=[look]).fit(TEXT)
     assert len(norms) == 2
     assert all(np.isfinite(norms))
+
+
+@pytest.mark.parametrize("step", [1, 5, 8])
+def test_ctrl_c_between_a_step_and_its_update_loses_neither(tmp_path, monkeypatch, step):
+    whole, stopped = (small(n, weight_average=0.25).fit(TEXT) for n in (11, step))
+    finish, calls = Helpers.finish, iter(range(1, 99))
+
+    def interrupted(helpers):
+        finish(helpers)
+        if next(calls) == step:
+            raise KeyboardInterrupt
+
+    model = small(11, weight_average=0.25)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Helpers, "finish", interrupted)
+        model.fit(TEXT, checkpoint=tmp_path / "run.crnn")
+    assert bits(model) == bits(stopped)
+    assert bits(CharRNN.resume(tmp_path / "run.crnn", TEXT)) == bits(whole)
+
+
+@pytest.mark.parametrize("keep_seconds", [0.0, 1.0])
+def test_steps_that_are_taken_again_after_divergence_are_averaged_again(monkeypatch, keep_seconds):
+    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", keep_seconds)
+    text = TEXT[:203] + "!" + TEXT[204:340]
+
+    def learning(max_steps):
+        return explosive(1, text).set_params(max_steps=max_steps, weight_average=0.25)
+
+    model = learning(100)
+    with pytest.raises(DivergenceError) as caught:
+        model.partial_fit(text)
+    assert bits(model) == bits(learning(caught.value.step - 1).partial_fit(text))

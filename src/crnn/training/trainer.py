@@ -349,6 +349,8 @@ class Trainer:
         """Update the model state if a step was completed: an interrupted step may have changed `carried`."""
         if self.cursor.n_steps == self._stored_step:
             return
+        if self._weight_average:
+            self._weight_average.update(self.cursor.n_steps)
         for shard in self.team.shards:
             for array, carried in zip(self.hidden, shard.carried, strict=True):
                 array[:, shard.streams.start : shard.streams.stop] = carried
@@ -373,6 +375,8 @@ class Trainer:
         """Return to what a model had learned."""
         self.state.restore(state)
         self.cursor.n_steps, self.cursor.smooth_loss = state.n_steps, state.smooth_loss
+        if self._weight_average:
+            self._weight_average.restored(state.n_steps)
         for shard in self.team.shards:
             shard.gradient[:] = 0
         self._load_arrays()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from ..deferred_signals import signals_deferred
 from ..model.state import WEIGHT_AVERAGE, ModelState
 
 __all__ = ["WeightAverage"]
@@ -14,7 +15,7 @@ STEPS = 32  # between two updates, at most: weights change little meanwhile, and
 FIRST_PART = 8  # in the beginning there is an update after each eighth of the steps so far
 
 
-class WeightAverage(NamedTuple):
+class WeightAverage:
     """Weights averaged over the steps of a call of training, those of older steps counting less and less.
 
     This is the polynomial-decay averaging of Shamir and Zhang (2013). An update after ``done`` steps, ``gap`` steps
@@ -26,14 +27,16 @@ class WeightAverage(NamedTuple):
     share : float
         Above 0 and at most 1; 1: all steps count alike.
     first_step : int
-        `n_steps` of the model when the call began.
+        `n_steps` of the model when the call began,
+    n_steps : int
+        and now.
     params, average : array of shape (layout.size,)
         The average is changed in place.
 
     Examples
     --------
     >>> import numpy as np
-    >>> average = WeightAverage(1.0, 0, np.array([3.0]), np.array([0.0]))
+    >>> average = WeightAverage(1.0, 0, 0, np.array([3.0]), np.array([0.0]))
     >>> for step in range(1, 5):
     ...     average.params[0] = step
     ...     average.update(step)
@@ -41,16 +44,17 @@ class WeightAverage(NamedTuple):
     [2.5]
     """
 
-    share: float
-    first_step: int
-    params: NDArray[Any]
-    average: NDArray[Any]
+    def __init__(
+        self, share: float, first_step: int, n_steps: int, params: NDArray[Any], average: NDArray[Any]
+    ) -> None:
+        self.share, self.first_step, self.params, self.average = share, first_step, params, average
+        self._updated = n_steps
 
     @classmethod
     def of(cls, state: ModelState, share: float, first_step: int) -> Self | None:
         """Return that of a state whose weights are averaged, or None."""
         average = state.optimizer_state.get(WEIGHT_AVERAGE)
-        return None if average is None else cls(share, first_step, state.params, average)
+        return None if average is None else cls(share, first_step, state.n_steps, state.params, average)
 
     def steps_left(self, n_steps: int) -> int:
         """Return the number of steps to the next update of a model that has taken `n_steps`."""
@@ -59,16 +63,24 @@ class WeightAverage(NamedTuple):
         return gap - done % gap
 
     def update(self, n_steps: int) -> None:
-        """Take in the weights after `n_steps`, if an update is due there."""
+        """Take in the weights after `n_steps`, if an update is due there that has not been made: Ctrl-C may come."""
         done = n_steps - self.first_step
         gap = _gap(done - 1)
-        if not done % gap:
-            part = self.params.dtype.type(gap / (gap + self.share * (done - gap)))
-            self.average[...] += part * (self.params - self.average)
+        if done % gap or n_steps == self._updated:
+            return
+        part = self.params.dtype.type(gap / (gap + self.share * (done - gap)))
+        change = part * (self.params - self.average)
+        with signals_deferred():
+            self.average += change
+            self._updated = n_steps
+
+    def restored(self, n_steps: int) -> None:
+        """Go on from an average that has been set to that after `n_steps`."""
+        self._updated = n_steps
 
 
 def _gap(done: int) -> int:
-    """Return the steps from one update to the next after so many: a power of 2, so that updates are at multiples.
+    """Return the number of steps from an update after `done` steps to the next, a power of 2; updates are at its multiples.
 
     Examples
     --------
