@@ -6,6 +6,7 @@ import contextlib
 import gc
 import itertools
 import math
+import signal
 import threading
 import weakref
 from types import SimpleNamespace
@@ -543,3 +544,25 @@ def test_adam_keeps_as_much_of_its_moments_as_it_is_told():
         np.testing.assert_allclose(other["exp_avg"][name], usual["exp_avg"][name] * 0.3 / 0.1, rtol=1e-12)
         np.testing.assert_allclose(other["exp_avg_sq"][name], usual["exp_avg_sq"][name] * 0.04 / 0.001, rtol=1e-12)
         np.testing.assert_allclose(models[1].params_[name], models[0].params_[name], rtol=1e-9)
+
+
+@pytest.mark.parametrize("moment", ["restore", "_load_arrays"])
+def test_ctrl_c_during_a_return_to_a_snapshot_waits_for_its_end(monkeypatch, moment):
+    snapshots_every(monkeypatch, 1e9)
+    arguments, options = diverging("float32", 13, B=3, n_threads=1)
+    run = Run(*arguments, **options)
+    owner = run.trainer.state if moment == "restore" else run.trainer
+    proper = getattr(owner, moment)
+
+    def interrupted(*arguments):
+        if run.trainer.cursor.n_steps == 0:  # it returns to the beginning
+            signal.raise_signal(signal.SIGINT)
+        proper(*arguments)
+
+    monkeypatch.setattr(owner, moment, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.steps(1000)
+    untrained = Run(*arguments, **options)
+    for mine, its in zip((run.params, *run.memory, *run.state), (untrained.params, *untrained.memory, *untrained.state),
+                         strict=True):  # fmt: skip
+        assert mine.tobytes() == its.tobytes()

@@ -153,9 +153,10 @@ def test_ctrl_c_between_a_step_and_its_update_loses_neither(tmp_path, monkeypatc
             raise KeyboardInterrupt
 
     model = small(11, weight_average=0.25)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Helpers, "finish", interrupted)
+    monkeypatch.setattr(Helpers, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         model.fit(TEXT, checkpoint=tmp_path / "run.crnn")
+    monkeypatch.undo()
     assert bits(model) == bits(stopped)
     assert bits(CharRNN.resume(tmp_path / "run.crnn", TEXT)) == bits(whole)
 

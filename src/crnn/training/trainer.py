@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .._kernels import core
 from ..adaptive_threads import AdaptiveThreads
+from ..deferred_signals import signals_deferred
 from ..errors import DivergenceError, InvalidInputError
 from ..model.layout import Layout, aligned_zeros, n_labels
 from ..model.state import WEIGHT_AVERAGE, ModelState
@@ -365,22 +366,24 @@ class Trainer:
                 carried[...] = array[:, shard.streams.start : shard.streams.stop]
 
     def _restore(self, snapshot: Snapshot) -> None:
-        """Return to a snapshot."""
-        self.cursor = snapshot.cursor.copy()
-        self.streams.position = snapshot.block_start.position
-        self._read_block(snapshot.block_start.n_steps)
-        self._restore_state(snapshot.state)
+        """Return to a snapshot, as a whole: Ctrl-C waits."""
+        with signals_deferred():
+            self.cursor = snapshot.cursor.copy()
+            self.streams.position = snapshot.block_start.position
+            self._read_block(snapshot.block_start.n_steps)
+            self._restore_state(snapshot.state)
 
     def _restore_state(self, state: ModelState) -> None:
         """Return to what a model had learned."""
-        self.state.restore(state)
-        self.cursor.n_steps, self.cursor.smooth_loss = state.n_steps, state.smooth_loss
-        if self._weight_average:
-            self._weight_average.restored(state.n_steps)
-        for shard in self.team.shards:
-            shard.gradient[:] = 0
-        self._load_arrays()
-        self._stored_step = self.cursor.n_steps
+        with signals_deferred():
+            self.state.restore(state)
+            self.cursor.n_steps, self.cursor.smooth_loss = state.n_steps, state.smooth_loss
+            if self._weight_average:
+                self._weight_average.restored(state.n_steps)
+            for shard in self.team.shards:
+                shard.gradient[:] = 0
+            self._load_arrays()
+            self._stored_step = self.cursor.n_steps
 
     def _return_to_last_good_state(self) -> None:
         """Return to the last state whose numbers and loss were finite, and raise DivergenceError.

@@ -80,7 +80,7 @@ class WeightAverage:
 
 
 def _gap(done: int) -> int:
-    """Return the number of steps from an update after `done` steps to the next, a power of 2; updates are at its multiples.
+    """Return the number of steps from an update after `done` steps to the next; updates are at its multiples.
 
     Examples
     --------
