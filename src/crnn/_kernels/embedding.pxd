@@ -11,8 +11,8 @@ For inference there is nothing here: the table of all symbols takes the place of
 from libc.string cimport memcpy, memset
 from .blas cimport add_product, transposed_product
 from .interface cimport Network, Weights, Workspace, real
-from .panels cimport Columns, add_transposed_product, as_operand, multiply_panels, operand_rows, whole_panel
-from .row_products cimport add_column_sums, clear_rows, multiply_rows_back, piece
+from .panels cimport Columns, as_operand, multiply_panels, operand_rows
+from .row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back
 from .step_poll cimport unwanted
 from .thread_group cimport own_columns, own_share, wait_for_group
 from .workspace cimport BLOCK_ROWS
@@ -96,6 +96,8 @@ cdef inline void embed_symbols_back(const Weights* w, const Workspace* work) noe
     cdef Py_ssize_t i, r, count, stop, E = net.E, N = net.G * net.H
     cdef Columns own = own_share(&work.group, work.n_symbols), part = own_columns(&work.group, N)
     cdef real* dvectors = work.vectors + work.vectors_stride
+    cdef real* dtable
+    cdef real* dWx
     add_column_sums(work.table + part.first, work.n_symbols, part.count, N, work.d + net.layer[0].bh + part.first)
     r, stop = own.first, own.first + own.count
     while r < stop and not unwanted(work):
@@ -105,20 +107,9 @@ cdef inline void embed_symbols_back(const Weights* w, const Workspace* work) noe
         r += count
     for i in range(own.first, stop):
         memcpy(work.d + net.lookup + work.symbols[i] * E, dvectors + i * E, E * sizeof(real))
-    add_table_product(net, work, part)
-    wait_for_group(&work.group)
-
-
-cdef inline void add_table_product(const Network* net, const Workspace* work, Columns part) noexcept nogil:
-    """dWx[:, part] += Emb[symbols].T @ dtable[:, part]          (E, part) += (n, E)' (n, part)"""
-    cdef Py_ssize_t i = 0, n = work.n_symbols, E = net.E, N = net.G * net.H, step
-    cdef const real* dtable = work.table + part.first
-    cdef real* dWx = work.d + net.layer[0].Wx + part.first
+    dWx, dtable = work.d + net.layer[0].Wx + part.first, work.table + part.first
     if net.gemm != NULL:
-        transposed_product(net.gemm, E, part.count, n, work.vectors, E, dtable, N, dWx, N)
-        return
-    step = piece(part.count, whole_panel(), n * E)
-    while i < part.count and not unwanted(work):
-        add_transposed_product(n, E, min(step, part.count - i), work.vectors, E, dtable + i, N, work.scratch,
-                               dWx + i, N)
-        i += step
+        transposed_product(net.gemm, E, part.count, work.n_symbols, work.vectors, E, dtable, N, dWx, N)
+    else:
+        add_packed_gradient(work, work.n_symbols, E, part.count, work.vectors, E, dtable, N, dWx, N)
+    wait_for_group(&work.group)

@@ -39,13 +39,19 @@ cdef inline void add_weight_gradient(const Network* net, const Workspace* work, 
 
     By the BLAS it is dW = …: its few rows are a whole chunk.
     """
-    cdef Py_ssize_t n = 0, step
     if net.gemm != NULL:
         transposed_product(net.gemm, M, N, rows, a, net.H, d, ldd, dW, ldw)
-        return
-    step = piece(N, whole_panel(), rows * M)
+    else:
+        add_packed_gradient(work, rows, M, N, a, net.H, d, ldd, dW, ldw)
+
+
+cdef inline void add_packed_gradient(const Workspace* work, Py_ssize_t rows, Py_ssize_t M, Py_ssize_t N, const real* a,
+                                     Py_ssize_t lda, const real* d, Py_ssize_t ldd, real* dW,
+                                     Py_ssize_t ldw) noexcept nogil:
+    """dW += a.T @ d                                   (M, N) += (rows, M)' (rows, N), by packed operands"""
+    cdef Py_ssize_t n = 0, step = piece(N, whole_panel(), rows * M)
     while n < N and not unwanted(work):
-        add_transposed_product(rows, M, min(step, N - n), a, net.H, d + n, ldd, work.scratch, dW + n, ldw)
+        add_transposed_product(rows, M, min(step, N - n), a, lda, d + n, ldd, work.scratch, dW + n, ldw)
         n += step
 
 
