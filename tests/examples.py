@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 
 import numpy as np
@@ -210,6 +211,29 @@ class Run:
         c = self.cursor
         numbers = np.array([c.position, c.n_steps, c.smooth_loss, c.last_loss])
         return b"".join(a.tobytes() for a in (self.params, *self.memory, *self.state, numbers))
+
+
+def in_double(layout, *flats):
+    """Return the layout in double precision, and the same numbers in it: parts start elsewhere."""
+    wide = dataclasses.replace(layout, dtype=np.dtype("float64"))
+    out = [wide.zeros() for _ in flats]
+    for flat, narrow in zip(out, flats, strict=True):
+        for a, b in zip(wide.tensors(flat), layout.tensors(narrow), strict=True):
+            a[...] = b
+    return wide, *out
+
+
+def check_packed_weights(run, kernels):
+    """Two steps of a run must leave the panels that packing its weights anew makes."""
+    trainer = run.trainer
+    trainer.panels[:] = np.nan  # what packing leaves out shows
+    trainer._load_arrays()
+    before = trainer.panels.tobytes()
+    run.steps(2)
+    fresh = np.full_like(trainer.panels, np.nan)
+    kernels.pack_weights(trainer.network, run.params, fresh)
+    assert not np.isnan(fresh).any()
+    assert trainer.panels.tobytes() == fresh.tobytes() != before
 
 
 def contiguous_parts(streams):

@@ -4,7 +4,7 @@ import threading
 
 
 def refuse_threads_after(monkeypatch, allowed):
-    """Let the system start so many threads and no more."""
+    """Let the first `allowed` threads start, and refuse the others as a system at its limit does."""
     start, left = threading.Thread.start, [allowed]
 
     def limited(thread):

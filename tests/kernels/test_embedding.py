@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import math
 
 import numpy as np
 import pytest
-from examples import Run, expected_run, memory, network, states, symbols
+from examples import Run, check_packed_weights, expected_run, in_double, memory, network, states, symbols
 
 from crnn._kernels import core
 from crnn.inference.packed_network import PackedNetwork
@@ -34,16 +33,6 @@ def start(dtype, B, T, *, cell="lstm", num_layers=1, optimizer="adagrad", E=E, V
     layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers, embedding_size=E)
     state = states(B, H, dtype, cell=cell, num_layers=num_layers)
     return layout, params, memory(layout, optimizer), state, symbols(V, B * (4 * T + 1) + 1, np.uint16)
-
-
-def in_double(layout, *flats):
-    """Return the layout in double precision, and the same numbers in it."""
-    wide = dataclasses.replace(layout, dtype=np.dtype("float64"))
-    out = [wide.zeros() for _ in flats]
-    for flat, narrow in zip(out, flats, strict=True):
-        for a, b in zip(wide.tensors(flat), layout.tensors(narrow), strict=True):
-            a[...] = b
-    return wide, *out
 
 
 def expected(arguments, steps, **options):
@@ -173,15 +162,7 @@ def test_any_number_of_threads_gives_the_same_bits(kernels, dtype, cell, n_threa
 @pytest.mark.parametrize(("B", "T"), [(3, 5), (5, 31)], ids=["few", "many"])
 def test_packed_weights_follow_the_update(kernels, dtype, B, T):
     run = Run(*start(dtype, B, T, E=7, num_layers=2), T=T, n_threads=2)
-    trainer = run.trainer
-    trainer.panels[:] = np.nan  # what packing leaves out shows
-    trainer._load_arrays()
-    before = trainer.panels.tobytes()
-    run.steps(2)
-    fresh = np.full_like(trainer.panels, np.nan)
-    kernels.pack_weights(trainer.network, run.params, fresh)
-    assert not np.isnan(fresh).any()
-    assert trainer.panels.tobytes() == fresh.tobytes() != before
+    check_packed_weights(run, kernels)
 
 
 def test_vectors_of_symbols_that_do_not_occur_stay(kernels, dtype):

@@ -6,7 +6,6 @@ buffers; exp, tanh and sigmoid have a file of their own.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import math
@@ -17,7 +16,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examples import Run, contiguous_parts, expected_run, instruction_set, memory, network, states, symbols
+from examples import (
+    Run,
+    check_packed_weights,
+    contiguous_parts,
+    expected_run,
+    in_double,
+    instruction_set,
+    memory,
+    network,
+    states,
+    symbols,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,17 +165,6 @@ def start(dtype, B, T, *, chunks=4, ids=np.uint8, V=V, H=H, cell="rnn", num_laye
     layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
     state = states(B, H, dtype, cell=cell, num_layers=num_layers)
     return layout, params, memory(layout, optimizer), state, symbols(V, B * (chunks * T + 1) + 1, ids)
-
-
-def in_double(layout, *flats):
-    """Return the layout in double precision, and the same numbers in it: parts start elsewhere."""
-    wide = dataclasses.replace(layout, dtype=np.dtype("float64"))
-    out = []
-    for flat in flats:
-        out.append(wide.zeros())
-        for a, b in zip(wide.tensors(out[-1]), layout.tensors(flat), strict=True):
-            a[...] = b
-    return wide, *out
 
 
 def close(layout, found, wide, expected, tolerance):
@@ -428,15 +427,7 @@ def test_huge_logits_keep_the_loss_finite(kernels, dtype):
 @pytest.mark.parametrize("cell", CELLS)
 def test_packed_weights_follow_the_update(kernels, dtype, cell, B, T, n_threads, H):
     run = Run(*start(dtype, B, T, H=H, cell=cell, num_layers=2), T=T, n_threads=n_threads)
-    trainer = run.trainer
-    trainer.panels[:] = np.nan  # what packing leaves out shows
-    trainer._load_arrays()
-    before = trainer.panels.tobytes()
-    run.steps(2)
-    fresh = np.full_like(trainer.panels, np.nan)
-    kernels.pack_weights(trainer.network, run.params, fresh)
-    assert not np.isnan(fresh).any()
-    assert trainer.panels.tobytes() == fresh.tobytes() != before
+    check_packed_weights(run, kernels)
 
 
 # -------------------------------------------------------------------------- dropout

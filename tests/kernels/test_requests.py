@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from examples import Run, contiguous_parts, network, states, symbols
+from examples import Run, contiguous_parts, in_double, network, states, symbols
 
 from crnn.model.cells import CELLS
 from crnn.reference import dropout as reference_dropout
@@ -60,14 +60,6 @@ def expected(arguments, T, *, weights=None, masks=None, boundary=None):
     gradients = reference.backward(p, layout.cell, layers, dy, masks, dstates)
     kept = [np.stack([of_layer[i] for of_layer in dstates]) for i in range(len(state))]
     return losses.sum() / B, gradients, kept
-
-
-def in_double(layout, params):
-    wide = network(V, H, np.float64, cell=layout.cell, num_layers=layout.num_layers)[0]
-    flat = wide.zeros()
-    for a, b in zip(wide.tensors(flat), layout.tensors(params), strict=True):
-        a[...] = b
-    return wide, flat
 
 
 def gradient_of(run, before):
