@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -195,14 +195,15 @@ def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[st
     yield "/* Matrices are input by output; crnn_multiply says in which order. The first has a row a symbol. */\n"
     yield f"typedef {'signed char' if int8 else 'float'} crnn_weight;\n"
     if weights.embedding is not None:
-        yield from _embedding(weights.embedding, int8)
+        yield from _matrix("crnn_embedding", weights.embedding, int8, np.asarray)
+        yield "" if int8 else "#define crnn_embedding_scale crnn_embedding\n"
     layers, embedded = [], weights.embedding is not None
     for k, layer in enumerate(weights.layers):
         inputs = [layer.Wx[g * H : (g + 1) * H] for g in cell.input_order]
         biases = [layer.bh[g * H : (g + 1) * H] for g in cell.input_order]
         if layer.bhn is not None:
             biases.append(layer.bhn)
-        yield from _matrix(f"crnn_input_{k}", np.concatenate(inputs), int8, packed=k > 0 or embedded)
+        yield from _matrix(f"crnn_input_{k}", np.concatenate(inputs), int8, None if k or embedded else np.transpose)
         yield from _matrix(f"crnn_recurrent_{k}", layer.Wh, int8)
         yield _array("float", f"crnn_bias_{k}", _floats(np.concatenate(biases)))
         names = [f"crnn_input_{k}", f"crnn_recurrent_{k}"]
@@ -222,25 +223,19 @@ def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[st
     yield f"static const crnn_layer crnn_layers[CRNN_LAYERS] = {{\n{''.join(layers)}}};\n"
 
 
-def _matrix(name: str, matrix: Array, int8: bool, *, packed: bool = True) -> Iterator[str]:
-    """Give the definition of a matrix in PyTorch's shape, (output, input), and of its scales."""
-    small = quantize(matrix)
-    stored = (small.integers if int8 else matrix).T
-    if packed:
-        panels = [stored[:, i : i + COLUMNS].ravel() for i in range(0, stored.shape[1], COLUMNS)]
-        stored = np.concatenate(panels)
+def _matrix(name: str, matrix: Array, int8: bool, order: Callable[[Array], Array] | None = None) -> Iterator[str]:
+    """Give the definition of a matrix, of which each row has a scale, and of the scales; by default in panels."""
+    small = quantize(matrix) if int8 else None
+    stored = (order or _panels)(matrix if small is None else small.integers)
     yield _array("crnn_weight", name, [str(i) for i in stored.ravel().tolist()] if int8 else _floats(stored))
-    if int8:
+    if small is not None:
         yield _array("float", f"{name}_scale", _floats(small.scale))
 
 
-def _embedding(embedding: Array, int8: bool) -> Iterator[str]:
-    """Give the definition of the embedding (V, E), and of the scale of each row."""
-    small = quantize(embedding)
-    stored = [str(i) for i in small.integers.ravel().tolist()] if int8 else _floats(embedding)
-    yield _array("crnn_weight", "crnn_embedding", stored)
-    scale = _array("float", "crnn_embedding_scale", _floats(small.scale))
-    yield scale if int8 else "#define crnn_embedding_scale crnn_embedding\n"
+def _panels(matrix: Array) -> Array:
+    """Return a matrix in PyTorch's shape, (output, input), as `crnn_multiply` reads it."""
+    stored = matrix.T
+    return np.concatenate([stored[:, i : i + COLUMNS].ravel() for i in range(0, stored.shape[1], COLUMNS)])
 
 
 def _floats(array: Array) -> list[str]:
