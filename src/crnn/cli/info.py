@@ -8,6 +8,7 @@ import os
 
 from .. import build_info
 from ..char_rnn import CharRNN
+from ..model.layout import described
 from ..text.special import Special
 from .arguments import MODEL_HELP
 from .files import model_path
@@ -37,8 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         file, size = model_file.read(path), os.path.getsize(path)
         model = CharRNN.load(path)
     cell = file.architecture
-    units = f"hidden units: {cell.hidden_size}"
-    units += "" if cell.embedding_size is None else f", embedding: {cell.embedding_size}"
+    network = described(cell.cell, cell.num_layers, cell.hidden_size, cell.embedding_size, cell.dtype)
     symbols = model.vocabulary_
     shown = repr(symbols.decode(range(len(symbols.codes))))
     loss = model.smooth_loss_ / model.seq_length
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     trained = file.training is not None
     table({
         "file": f"{arguments.model}, {size:,} bytes",
-        "architecture": f"{cell.cell}, layers: {cell.num_layers}, {units}, {cell.dtype}",
+        "architecture": network,
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
         "vocabulary": f"{len(symbols.codes)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
         "other symbols": ", ".join(x.value for x in symbols if isinstance(x, Special)) or "none",

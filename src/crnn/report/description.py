@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..char_rnn import CharRNN
+from ..model.layout import described
 from .shown_text import TextPart
 
 __all__ = ["curves", "facts"]
@@ -32,10 +33,9 @@ def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
     loss = model.bits_per_char(part.measured, exact=part.exact)
     seen = "a sample of its own" if part.own else part.described
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
-    units = f"hidden units: {model.hidden_size}"
-    units += "" if model.embedding_size is None else f", embedding: {model.embedding_size}"
+    network = described(model.cell, model.num_layers, model.hidden_size, model.embedding_size, model.dtype)
     return [
-        ("network", f"{model.cell}, layers: {model.num_layers}, {units}, {model.dtype}"),
+        ("network", network),
         ("weights", f"{sum(array.size for array in model.params_.values()):,}"),
         ("vocabulary", shown if len(shown) <= MAX_REPR else f"{shown[:MAX_REPR]} …"),
         *([("trained", steps)] if model.n_steps_ else []),  # a model that was not, or is one label's of another
