@@ -96,14 +96,23 @@ class Lstm:
         return (h, c), h
 
     def read(self, w: Weights, states: Any, x: Any) -> tuple[Any, Any]:
-        """Hidden states of the last layer (T, B, H), and the states after the chunk."""
-        after, a = [], self.inputs(w, x)
+        """The output of the last layer (T, B, H), and the states after the chunk."""
+        after, a, output = [], self.inputs(w, x), None
         for k, state in enumerate(states):
             if k:
-                a = hs @ w[f"Wx{k}"] + w[f"b{k}"]  # noqa: F821  (of the layer below)
+                a = self.layer_input(output) @ w[f"Wx{k}"] + w[f"b{k}"]
             state, hs = jax.lax.scan(lambda s, a, k=k: self.step(w, k, s, a), state, a)
+            output = self.layer_output(output, hs)
             after.append(state)
-        return hs, after
+        return output, after
+
+    def layer_input(self, below: Any) -> Any:
+        """What a layer above the first multiplies: the output of the layer below it."""
+        return below
+
+    def layer_output(self, below: Any, hs: Any) -> Any:
+        """The output of a layer with hidden states hs: these; `below` is None for the first layer."""
+        return hs
 
     # ---------------------------------------------------------------- loss
 

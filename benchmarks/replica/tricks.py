@@ -261,25 +261,15 @@ class LayerNorm(Lstm):
 class Residual(Lstm):
     """Layers that are added to their input: the decoder reads the sum of all layers' hidden states."""
 
-    def below(self, hs: Any) -> Any:
-        return hs
-
-    def read(self, w: Weights, states: Any, x: Any) -> tuple[Any, Any]:
-        after, a, total = [], self.inputs(w, x), 0.0
-        for k, state in enumerate(states):
-            if k:
-                a = self.below(total) @ w[f"Wx{k}"] + w[f"b{k}"]
-            state, hs = jax.lax.scan(lambda s, a, k=k: self.step(w, k, s, a), state, a)
-            total = total + hs
-            after.append(state)
-        return total, after
+    def layer_output(self, below: Any, hs: Any) -> Any:
+        return hs if below is None else below + hs
 
 
 class NormalisedResidual(Residual):
     """The same; every layer but the first reads the sum after layer norm."""
 
-    def below(self, hs: Any) -> Any:
-        return normalised(hs)
+    def layer_input(self, below: Any) -> Any:
+        return normalised(below)
 
 
 class NormalisedLayers(NormalisedResidual, LayerNorm):
