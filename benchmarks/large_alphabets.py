@@ -192,7 +192,7 @@ def table(tasks: Sequence[Task], repeats: int, *, peers: bool = True) -> list[st
 
 
 def losses(dictionary: Path, steps: int) -> list[str]:
-    """What models with embeddings of several sizes have learned of words after so many steps."""
+    """Losses of held-out words, for models that differ in `embedding_size` and have taken `steps` steps."""
     words = words_of(dictionary)
     held_out, known = ("\n".join(part) for part in (words[:HELD_OUT], words[HELD_OUT:]))
     alphabet = "".join(sorted(set(known + held_out)))

@@ -94,7 +94,7 @@ def _initial_state(settings: Settings, vocabulary: Vocabulary) -> ModelState:
 
 
 def _layer(tensors: dict[str, Array], k: int, gates: int, H: int, inputs: int) -> dict[str, Array]:
-    """Return the parameters of a layer with so many inputs; its tensors are removed from those that are left."""
+    """Return the parameters of layer k, which reads `inputs` numbers; its tensors are removed from `tensors`."""
     rows = gates * H
     bias = _taken(tensors, f"rnn.bias_ih_l{k}", (rows,), missing_is_zero=True)
     second = _taken(tensors, f"rnn.bias_hh_l{k}", (rows,), missing_is_zero=True)

@@ -30,7 +30,7 @@ from .validation import training_and_validation_ids
 
 __all__ = ["Call", "Hooks", "check_texts", "checkpoint_path", "prepared_run"]
 
-MAX_STEPS_BEFORE = 2**61  # of a model that is trained on: files store up to twice as many, and no call takes so many
+MAX_STEPS_BEFORE = 2**61  # `n_steps` at which a call may begin: a file holds up to 2**62, which no call will reach
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class Trainer:
         From B to the streams that this process reads of those that all processes read together. Losses and gradients
         are averaged over all of them with `reduce`, otherwise over its own.
     average : WeightAverage, optional
-        Takes in the weights now and then.
+        It is updated after some of the steps.
     """
 
     velocity: Array | None = None  # of processes that average by an outer step
