@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -324,3 +325,19 @@ def test_training_with_fewer_threads_than_wanted(monkeypatch, n_threads):
         model = CharRNN(**given, n_threads=n_threads).fit(text)
     for name, array in expected.params_.items():
         np.testing.assert_array_equal(model.params_[name], array)
+
+
+def test_ctrl_c_waits_until_a_thread_has_started(monkeypatch):
+    start, threads = threading.Thread.start, []
+
+    def interrupted(thread):
+        threads.append(thread)
+        if len(threads) == 2:
+            signal.raise_signal(signal.SIGINT)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), Helpers(3, lambda i: None):
+        pass
+    assert len(threads) == 2
+    assert not any(thread.is_alive() or thread.ident is None for thread in threads)

@@ -160,7 +160,8 @@ class Helpers:
         try:
             for started, thread in enumerate(self._threads):
                 try:
-                    thread.start()
+                    with signals_deferred():  # it starts, or not: an interrupted start leaves a thread nobody waits for
+                        thread.start()
                 except RuntimeError as error:
                     self._keep_first(started, error)
                     break
