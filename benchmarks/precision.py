@@ -12,6 +12,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,10 @@ from crnn.cli import demo
 STEPS = (("lstm", 256, 40), ("lstm", 512, 15), ("gru", 256, 50))  # cell, hidden units, steps of a turn
 SAMPLES = (("lstm", 512, 10_000), ("rnn", 512, 20_000))  # cell, hidden units, characters of a turn
 SEEDS = 3
-MODEL = {"cell": "lstm", "seq_length": 50, "batch_size": 50, "optimizer": "adam", "schedule": "cosine"}
+MODEL: dict[str, Any] = {
+    "cell": "lstm", "seq_length": 24, "batch_size": 16, "optimizer": "adam", "beta_2": 0.99, "weight_decay": 0.02,
+    "learning_rate": 0.03, "schedule": "cosine", "warmup": 0.02, "clip": None, "clip_norm": 1.0, "init_scale": 0.1,
+}  # fmt: skip  # of the loss curves: as `CharRNN.recommended` trains
 
 
 def contenders(kind: str, arguments: Sequence[str], *, peers: bool) -> list[Timed]:

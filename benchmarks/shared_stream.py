@@ -18,7 +18,7 @@ from benchmarks.busy import busy_loops
 from benchmarks.report import machine
 from crnn import CharRNN
 
-NETWORKS = (("lstm", 256), ("lstm", 512), ("gru", 512), ("rnn", 1024))
+NETWORKS = (("lstm", 256, 1), ("lstm", 512, 1), ("gru", 512, 1), ("rnn", 1024, 1), ("lstm", 384, 2))  # cell, H, layers
 PRECISIONS = ("float32", "bfloat16")
 THREADS = (1, 2, None)
 
@@ -33,11 +33,12 @@ def seconds(model: Any, text: str, n_threads: int | None) -> tuple[tuple[float, 
     return (middle - start, time.perf_counter() - middle), (drawn, score)
 
 
-def row(cell: str, hidden_size: int, precision: str, characters: int, repeats: int) -> str:
+def row(network: tuple[str, int, int], precision: str, characters: int, repeats: int) -> str:
     """Return the row of a network, as text of a table."""
     text = "".join(map(chr, np.random.default_rng(0).integers(33, 98, characters)))
-    options: dict[str, Any] = {"cell": cell, "batch_size": 4, "matmul_precision": precision, "random_state": 0}
-    model = CharRNN(hidden_size, max_steps=1, n_threads=1, **options).fit(text)
+    cell, hidden_size, num_layers = network
+    options: dict[str, Any] = {"cell": cell, "num_layers": num_layers, "matmul_precision": precision}
+    model = CharRNN(hidden_size, batch_size=4, max_steps=1, n_threads=1, random_state=0, **options).fit(text)
     times: dict[int | None, list[tuple[float, float]]] = {n: [] for n in THREADS}
     answers = set()
     for _ in range(repeats):
@@ -50,15 +51,16 @@ def row(cell: str, hidden_size: int, precision: str, characters: int, repeats: i
     for of_call in range(2):
         medians = [float(np.median([taken[of_call] for taken in times[n]])) for n in THREADS]
         cells += [f"{1e6 * medians[0] / characters:.2f}", *(f"{medians[0] / other:.2f}×" for other in medians[1:])]
-    return f"| {cell.upper()}, H = {hidden_size}, {precision} | {' | '.join(cells)} |"
+    layers = f"{num_layers} layers, " if num_layers > 1 else ""
+    return f"| {cell.upper()}, {layers}H = {hidden_size}, {precision} | {' | '.join(cells)} |"
 
 
-def table(networks: Sequence[tuple[str, int]], characters: int, repeats: int) -> list[str]:
+def table(networks: Sequence[tuple[str, int, int]], characters: int, repeats: int) -> list[str]:
     """Return the table."""
     lines = ["| one text | sampling, µs | two threads | default | exact score, µs | two threads | default |"]
     lines.append("|---|---|---|---|---|---|---|")
-    for cell, hidden_size in networks:
-        lines += [row(cell, hidden_size, precision, characters, repeats) for precision in PRECISIONS]
+    for network in networks:
+        lines += [row(network, precision, characters, repeats) for precision in PRECISIONS]
     return lines
 
 

@@ -28,15 +28,15 @@ def every_size(monkeypatch, seven_cores):
     monkeypatch.setattr(shared_stream, "MIN_SYMBOLS", 1)
 
 
-def packed(cell, dtype, n_threads, **options):
-    layout, flat = network(V, H, dtype, cell=cell)
+def packed(cell, dtype, n_threads, *, num_layers=1, **options):
+    layout, flat = network(V, H, dtype, cell=cell, num_layers=num_layers)
     return PackedNetwork.pack(layout, flat, one_row=True, boundary=BOUNDARY, n_threads=n_threads, **options)
 
 
-def read(cell, dtype, n_threads, **options):
+def read(cell, dtype, n_threads, *, num_layers=1, **options):
     """Return what reading a text with boundaries gives, and the state after it."""
-    found = packed(cell, dtype, n_threads, **options)
-    state = states(1, H, dtype, cell=cell)
+    found = packed(cell, dtype, n_threads, num_layers=num_layers, **options)
+    state = states(1, H, dtype, cell=cell, num_layers=num_layers)
     return found.log_probabilities(symbols(V, N, np.int32).reshape(N, 1), state), *state
 
 
@@ -44,20 +44,24 @@ def same_bits(a, b):
     return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
 
 
+@pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_reading(kernels, dtype, cell):
-    assert same_bits(read(cell, dtype, 3), read(cell, dtype, 1))
+def test_reading(kernels, dtype, cell, num_layers):
+    assert same_bits(read(cell, dtype, 3, num_layers=num_layers), read(cell, dtype, 1, num_layers=num_layers))
 
 
-def test_reading_with_products_in_bfloat16(bfloat16_kernels):
-    single = np.dtype("float32")
-    assert same_bits(read("gru", single, 3, bfloat16=True), read("gru", single, 1, bfloat16=True))
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_reading_with_products_in_bfloat16(bfloat16_kernels, num_layers):
+    single, options = np.dtype("float32"), {"num_layers": num_layers, "bfloat16": True}
+    assert same_bits(read("gru", single, 3, **options), read("gru", single, 1, **options))
 
 
+@pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("n_threads", [2, 7, None])
 @pytest.mark.parametrize("documents", [False, True])
-def test_drawing(documents, n_threads):
-    model = random_language_model(["abc", "bd"] if documents else "abcd", hidden_size=H, cell="lstm")
+def test_drawing(documents, n_threads, num_layers):
+    texts = ["abc", "bd"] if documents else "abcd"
+    model = random_language_model(texts, hidden_size=H, cell="lstm", num_layers=num_layers)
     options = {"prime": "a", "num_samples": 1, "random_state": 5}
     alone = model.set_params(n_threads=1).sample(N, **options)
     assert model.set_params(n_threads=n_threads).sample(N, **options) == alone
@@ -70,20 +74,18 @@ def test_a_text_state():
     assert model.set_params(n_threads=3).start().feed(text).log_prob == alone
 
 
-def stream(n_threads, *, num_layers=1):
-    layout, _ = network(V, H, cell="lstm", num_layers=num_layers)
+def stream(n_threads):
+    layout, _ = network(V, H, cell="lstm")
     kernel = core.Network(layout, one_row=True, many=True, training=False)
     return SharedStream(kernel, layout, n_threads)
 
 
-def test_one_layer_is_shared_as_asked_for():
+def test_steps_are_shared_as_asked_for():
     before = threading.active_count()  # a display of another test may have one
     with stream(3).threads(N) as shared:
         assert shared is not None
         assert threading.active_count() == before + 2
     assert threading.active_count() == before
-    with stream(3, num_layers=2).threads(N) as shared:
-        assert shared is None
 
 
 def test_by_default_networks_that_fit_into_a_cache_take_one_thread(monkeypatch):
@@ -136,10 +138,6 @@ def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
 
 
 def test_what_is_no_shared_step_is_refused():
-    layout, _ = network(V, H, cell="lstm", num_layers=2)
-    kernel = core.Network(layout, one_row=True, many=True, training=False)
-    with pytest.raises(ValueError, match="2 layers"):
-        core.SharedStep(kernel, 2)
     found = packed("lstm", np.dtype("float64"), 1)
     with pytest.raises(ValueError, match="1 threads"):
         core.SharedStep(found.network, 1)

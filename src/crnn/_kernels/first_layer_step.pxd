@@ -4,11 +4,11 @@ A draw knows the symbol only when the first part's product is done. Reading does
 bits.
 """
 from .boundary cimport starts
-from .first_layer_units cimport finish_units
-from .interface cimport Network, SharedStep, Weights, Workspace, real
+from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport set_biases
 from .panels cimport Columns, as_operand, multiply_panels, operand_rows, packed_elements
-from .shared_step cimport CELL, PRODUCT, compute_together
+from .shared_step cimport share_cell, share_recurrent_product
+from .stream_units cimport finish_first_layer
 from .tail_columns cimport multiply_tail, tail_length
 from .workspace cimport clear_stream
 
@@ -22,8 +22,7 @@ cdef inline void begin_step(const Weights* w, const Workspace* work, const real*
     cdef const real* tail = w.panels + net.Wh_tail
     cdef operand_rows h = as_operand(B, H, h_prev, H, work.scratch)
     if work.shared != NULL:
-        work.shared.w, work.shared.back, work.shared.operand, work.shared.z = w, back, h.first, z
-        compute_together(work.shared, PRODUCT)
+        share_recurrent_product(work.shared, w, 0, h, back, z)
         return
     set_biases(net, w.p, 0, Columns(0, H), B, z)
     for g in range(net.G):
@@ -48,12 +47,10 @@ cdef inline void finish_step(const Weights* w, const Workspace* work, const int*
                              const real* c_prev, real* z, real* c, real* h) noexcept nogil:
     """z += Wx[x], then the cell                       (B, G H); h is z where that lives in h"""
     cdef Py_ssize_t b, at, H = w.net.H
-    cdef SharedStep* shared = work.shared
-    if shared != NULL:
-        shared.w, shared.x, shared.h_prev, shared.c_prev = w, x[0], h_prev, c_prev
-        shared.z, shared.c, shared.h = z, c, h
-        compute_together(shared, CELL)
+    if work.shared != NULL:
+        work.shared.x = x[0]
+        share_cell(work.shared, h_prev, c_prev, c, h)
         return
     for b in range(work.B):
         at = b * H
-        finish_units(w, x[b], Columns(0, H), h_prev + at, c_prev + at, z + b * w.net.ldg, c + at, h + at)
+        finish_first_layer(w, x[b], Columns(0, H), h_prev + at, c_prev + at, z + b * w.net.ldg, c + at, h + at)

@@ -110,8 +110,6 @@ cdef class SharedStep:
     cdef Network network
 
     def __init__(self, Network network not None, int n_threads):
-        if network.net.L != 1:
-            raise ValueError(f"{network.net.L} layers: threads share the steps of one layer only")
         if n_threads < 2:
             raise ValueError(f"{n_threads} threads: a step is shared by two or more")
         fork_init(&self.fork, n_threads - 1)

@@ -116,12 +116,15 @@ ctypedef struct SharedStep:  # a time step of one stream that several threads co
     fork_join* fork
     int part  # of the step: which one the threads compute next
     const Weights* w
-    bint back  # the product: from the last panel to the first
-    const real* operand  # h_prev as an operand
-    int x  # the cell: the symbol
-    const real* h_prev
-    const real* c_prev
+    Py_ssize_t layer
     real* z
+    const real* operand  # a product: the left operand's rows
+    Py_ssize_t stride
+    Py_ssize_t rows
+    bint back  # from the last panel to the first
+    int x  # the cell of the first layer: the symbol
+    const real* h_prev  # the cell
+    const real* c_prev
     real* c
     real* h
 

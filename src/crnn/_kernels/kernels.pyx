@@ -6,7 +6,7 @@ argument before it calls a kernel. Everything is in the .pxd files: `workspace`,
 `cell_step`, `cells` (one chunk through the network), `rnn`, `gru`, `lstm`, `cifg` (the cells), `layer_input`,
 `decoder`, `row_products`, `panels`, `tail_columns`, `blas` (products), `softmax`, `dropout`, `boundary`, `elementwise`;
 for training `training_loop`, `state_reset`, `update`, `optimizers` and `thread_group`; for inference
-`first_layer_step`, `first_layer_units`, `shared_step`, `inference_step`, `sampler` and `draws`, `texts` and `pcg64`,
+`first_layer_step`, `stream_units`, `shared_step`, `inference_step`, `sampler` and `draws`, `texts` and `pcg64`,
 `strings`.
 """
 from cpython.pycapsule cimport PyCapsule_New

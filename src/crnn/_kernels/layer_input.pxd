@@ -9,6 +9,7 @@ from .network cimport input_block
 from .panels cimport (Columns, Panel, as_operand, depth_of, multiply_panel, multiply_panels, operand_elements,
                       operand_rows, packed_elements, panel_among, panel_count)
 from .row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
+from .shared_step cimport share_input_product
 from .step_poll cimport unwanted
 from .thread_group cimport own_columns
 
@@ -59,6 +60,9 @@ cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize
     cdef const real* panels = w.panels + net.layer[l].Wx_panels + depth_of(net.units) * own.first
     cdef operand_rows a = as_operand(rows, net.units, below, H, work.scratch)
     cdef real* out
+    if work.shared != NULL:
+        share_input_product(work.shared, w, l, rows, a, z)
+        return
     set_biases(net, w.p, l, own, rows, z)
     for g in range(net.G):
         if unwanted(work):

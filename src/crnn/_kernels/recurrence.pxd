@@ -5,6 +5,8 @@ from .embedding cimport lookup_gradient, lookup_rows, lookup_table
 from .first_layer_step cimport begin_step, finish_step
 from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport add_lookup_gradient, look_up_input
+from .panels cimport as_operand
+from .shared_step cimport share_cell, share_recurrent_product
 from .step_poll cimport unwanted
 from .thread_group cimport own_columns, wait_for_group
 from .workspace cimport gradient_from_above, layer_c, layer_dz, layer_h, layer_z
@@ -35,6 +37,10 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
             look_up_input(net, w.p, lookup_table(w, work), lookup_rows(net, work, x, t), s.own, B, s.z)
         # Alternate the direction over panels that exceed the cache: the half still cached is then read first.
         s.back = t & 1
+        if work.shared != NULL:
+            share_recurrent_product(work.shared, w, l, as_operand(B, net.units, s.h_prev, H, s.room), s.back, s.z)
+            share_cell(work.shared, s.h_prev, s.c_prev, s.c, s.h)
+            continue
         s.descending = net.z_in_h and net.training and t & 1
         step_forward(net, w.panels + net.layer[l].Wh_panels, &s)
         wait_for_group(&work.group)

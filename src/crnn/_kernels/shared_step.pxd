@@ -1,22 +1,45 @@
 """A time step of one stream that several threads compute, for sampling and scoring.
 
-One stream reads all recurrent weights for each symbol, and a core's caches limit how fast. Here each thread always
+One stream reads all weights of the layers for each symbol, and a core's caches limit how fast. Here each thread always
 multiplies by the same part of them, which stays in its own core's cache. The first thread does all the rest: it draws
 symbols, and lets the others go when there is something to compute. Each element of a product is summed by one thread,
 in the usual order: the bits are those of a single thread.
 """
 from libc.stdint cimport uint32_t
-from libc.string cimport memcpy
-from .first_layer_units cimport finish_units
-from .interface cimport NO_MORE_WORK, Network, SharedStep, await_work, finish_work, fork_work, join_work, real
+from .interface cimport NO_MORE_WORK, Network, SharedStep, Weights, await_work, finish_work, fork_work, join_work, real
 from .network cimport input_block
-from .panels cimport Panel, columns_of, depth_of, multiply_panel, packed_elements, panel_count, panel_in_turn
+from .panels cimport (Panel, columns_of, depth_of, multiply_panel, operand_rows, packed_elements, panel_count,
+                      panel_in_turn)
+from .row_products cimport set_rows
+from .stream_units cimport finish_first_layer, finish_units
 from .tail_columns cimport multiply_tail, tail_length
 from .thread_group cimport share
 
 cdef enum:  # parts of a step
-    PRODUCT
+    INPUT_PRODUCT
+    RECURRENT_PRODUCT
     CELL
+
+
+cdef inline void share_input_product(SharedStep* step, const Weights* w, Py_ssize_t l, Py_ssize_t rows,
+                                     operand_rows below, real* z) noexcept nogil:
+    """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H), of a layer above the first"""
+    step.w, step.layer, step.rows, step.operand, step.stride, step.z = w, l, rows, below.first, below.stride, z
+    compute_together(step, INPUT_PRODUCT)
+
+
+cdef inline void share_recurrent_product(SharedStep* step, const Weights* w, Py_ssize_t l, operand_rows h_prev,
+                                         bint back, real* z) noexcept nogil:
+    """z += h_prev @ Wh                                (1, G H) += (1, H) (H, G H); in the first layer z = bh + ..."""
+    step.w, step.layer, step.rows, step.operand, step.stride, step.z = w, l, 1, h_prev.first, h_prev.stride, z
+    step.back = back
+    compute_together(step, RECURRENT_PRODUCT)
+
+
+cdef inline void share_cell(SharedStep* step, const real* h_prev, const real* c_prev, real* c, real* h) noexcept nogil:
+    """The cell of the layer whose recurrent product is done; in the first layer z += Wx[x] before it"""
+    step.h_prev, step.c_prev, step.c, step.h = h_prev, c_prev, c, h
+    compute_together(step, CELL)
 
 
 cdef inline void compute_together(SharedStep* step, int part) noexcept nogil:
@@ -40,42 +63,68 @@ cdef inline void share_steps(SharedStep* step, int rank) noexcept nogil:
 
 
 cdef inline void compute_own(const SharedStep* step, int rank) noexcept nogil:
-    if step.part == PRODUCT:
+    if step.part == INPUT_PRODUCT:
+        multiply_own_input(step, rank)
+    elif step.part == RECURRENT_PRODUCT:
         multiply_own(step, rank)
-    else:
-        finish_units(step.w, step.x, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev, step.z,
+    elif step.layer:
+        finish_units(step.w.net, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev, step.z,
                      step.c, step.h)
+    else:
+        finish_first_layer(step.w, step.x, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev,
+                           step.z, step.c, step.h)
+
+
+cdef inline void multiply_own_input(const SharedStep* step, int rank) noexcept nogil:
+    """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H), the thread's panels"""
+    cdef const Network* net = step.w.net
+    cdef Py_ssize_t H = net.H, G = net.G, gate = packed_elements(net.units, H), depth = depth_of(net.units)
+    cdef Py_ssize_t panels = panel_count(H, net.max_row_vectors), i, g
+    cdef const real* Wx = step.w.panels + net.layer[step.layer].Wx_panels
+    cdef Panel panel
+    for i in range(share(G * panels, rank, step.threads), share(G * panels, rank + 1, step.threads)):
+        g = i % G
+        panel = panel_in_turn(H, net.max_row_vectors, i // G, False)
+        set_own_bias(step, g, panel.start, panel.columns)
+        multiply_panel(step.rows, net.units, step.operand, step.stride, Wx + g * gate + depth * panel.start,
+                       panel.columns, Wx + g * gate + depth * panel.next,
+                       step.z + input_block(net, g) * H + panel.start, net.ldg)
 
 
 cdef inline void multiply_own(const SharedStep* step, int rank) noexcept nogil:
-    """z = bh + h_prev @ Wh                            (1, G H) = (1, H) (H, G H), the thread's panels
+    """z += h_prev @ Wh                                (1, G H) += (1, H) (H, G H), the thread's panels
 
     One panel of units of all gates after the other, so that the thread's cells find z in its own cache; from the first
     to the last and back, as a single thread does.
     """
     cdef const Network* net = step.w.net
     cdef Py_ssize_t H = net.H, G = net.G, gate = packed_elements(net.units, H), depth = depth_of(net.units)
-    cdef Py_ssize_t whole = net.units_in_panels, panels = panel_count(whole, net.max_vectors), i, n, g
+    cdef Py_ssize_t whole = H if step.layer else net.units_in_panels, panels = panel_count(whole, net.max_vectors)
     cdef Py_ssize_t first = share(G * panels, rank, step.threads), last = share(G * panels, rank + 1, step.threads)
-    cdef const real* Wh = step.w.panels + net.layer[0].Wh_panels
+    cdef Py_ssize_t i, n, g
+    cdef const real* Wh = step.w.panels + net.layer[step.layer].Wh_panels
     cdef Panel panel
     for n in range(last - first):
         i = last - 1 - n if step.back else first + n
         g = i % G
         panel = panel_in_turn(whole, net.max_vectors, i // G, False)
-        set_bias(net, step.w.p, g, panel.start, panel.columns, step.z)
+        if not step.layer:
+            set_own_bias(step, g, panel.start, panel.columns)
         multiply_panel(1, net.units, step.operand, H, Wh + g * gate + depth * panel.start, panel.columns,
                        Wh + g * gate + depth * panel.next, step.z + g * H + panel.start, net.ldg)
-    if rank == step.threads - 1:  # the first thread has more to do besides
+    if rank == step.threads - 1 and not step.layer:  # the first thread has more to do besides
         for g in range(G):
-            set_bias(net, step.w.p, g, whole, H - whole, step.z)
+            set_own_bias(step, g, whole, H - whole)
             multiply_tail(1, H, step.operand, H, step.w.panels + net.Wh_tail + g * net.units_tail * tail_length(H),
                           net.units_tail, step.z + g * H + whole, net.ldg)
 
 
-cdef inline void set_bias(const Network* net, const real* p, Py_ssize_t g, Py_ssize_t start, Py_ssize_t columns,
-                          real* z) noexcept nogil:
+cdef inline void set_own_bias(const SharedStep* step, Py_ssize_t g, Py_ssize_t start,
+                              Py_ssize_t columns) noexcept nogil:
     """z = bh of some columns of a gate; of a split gate the recurrent part's own bias, and that of the input part"""
-    memcpy(z + input_block(net, g) * net.H + start, p + net.layer[0].bh + g * net.H + start, columns * sizeof(real))
+    cdef const Network* net = step.w.net
+    cdef Py_ssize_t H = net.H
+    set_rows(step.w.p + net.layer[step.layer].bh + g * H + start, step.rows, columns,
+             step.z + input_block(net, g) * H + start, net.ldg)
     if g == net.split_gate:
-        memcpy(z + g * net.H + start, p + net.layer[0].bn + start, columns * sizeof(real))
+        set_rows(step.w.p + net.layer[step.layer].bn + start, step.rows, columns, step.z + g * H + start, net.ldg)

@@ -22,7 +22,7 @@ BYTES_BY_DEFAULT = 2_000_000
 class SharedStream:
     """Decides how many threads compute the steps of one stream, and starts them for each call.
 
-    Each has a part of the recurrent weights, which stays in the cache of its core. A stream has the same bits for every
+    Each has a part of the layers' weights, which stays in the cache of its core. A stream has the same bits for every
     number of threads. An explicit number is obeyed. Otherwise one thread is used for small networks, and for large ones
     short calls tell which number is fastest now.
 
@@ -30,7 +30,7 @@ class SharedStream:
     ----------
     network : Network
     layout : Layout
-        Of the network, which must have one layer: with more, one thread is used.
+        Of the network.
     n_threads : int or None
     bfloat16 : bool, default=False
         Whether the weights are packed as bfloat16.
@@ -39,7 +39,7 @@ class SharedStream:
     def __init__(
         self, network: core.Network, layout: Layout, n_threads: int | None, *, bfloat16: bool = False
     ) -> None:
-        products = layout.kind.gates * layout.hidden_size**2 if layout.num_layers == 1 else 0
+        products = layout.kind.gates * layout.hidden_size**2 * (2 * layout.num_layers - 1)
         is_large = products * (2 if bfloat16 else layout.dtype.itemsize) >= BYTES_BY_DEFAULT
         worth = products // PRODUCTS_PER_THREAD if n_threads or is_large else 1
         self._n_threads = 1 if worth < 2 else min(inference_threads(n_threads), worth)  # asking for cores takes a while

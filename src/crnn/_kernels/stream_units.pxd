@@ -1,0 +1,30 @@
+"""Units of one stream in a time step of inference, once z holds its products: all, or those of one thread."""
+from .cells cimport cell_units
+from .interface cimport Network, Weights, real
+from .network cimport input_block
+from .panels cimport MAX_COLUMNS, Columns
+
+
+cdef inline void finish_first_layer(const Weights* w, int x, Columns own, const real* h_prev, const real* c_prev,
+                                    real* z, real* c, real* h) noexcept nogil:
+    """z += Wx[x], then the cell                       (G H,); h is z where that lives in h"""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t j, g, H = net.H, stop = own.first + own.count
+    cdef const real* row
+    cdef real* out
+    for g in range(net.G):
+        row = w.p + net.layer[0].Wx + (x * net.G + g) * H
+        out = z + input_block(net, g) * H
+        for j in range(own.first, stop):
+            out[j] += row[j]
+    finish_units(net, own, h_prev, c_prev, z, c, h)
+
+
+cdef inline void finish_units(const Network* net, Columns own, const real* h_prev, const real* c_prev, real* z,
+                              real* c, real* h) noexcept nogil:
+    """The cell, at most MAX_COLUMNS units at a time"""
+    cdef Py_ssize_t j = own.first, n, stop = own.first + own.count
+    while j < stop:
+        n = min(stop - j, <Py_ssize_t>MAX_COLUMNS)
+        cell_units(net, n, h_prev + j, c_prev + j, z + j, c + j, h + j)
+        j += n
