@@ -161,16 +161,16 @@ def tune(data: str, grid: Sequence[tuple[int, float, bool]] = tuple(GRID)) -> tu
     return chosen, time.process_time() - start
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print a table for each kind of data."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("data", nargs="*", choices=[*DATA, []], default=[*DATA])
+    parser.add_argument("data", nargs="*", choices=[*DATA, []])  # argparse wants [], where none is given, among them
     parser.add_argument("--splits", type=int, default=N_SPLITS)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--tune", action="store_true")
     parser.add_argument("--variants", action="store_true")
-    options = parser.parse_args()
-    for data in options.data:
+    options = parser.parse_args(argv)
+    for data in options.data or DATA:
         if options.tune:
             chosen, seconds = tune(data)
             print(f"{data}: {chosen}, found in {seconds:.0f} s")

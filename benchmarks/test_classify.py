@@ -38,6 +38,15 @@ def test_every_variant_tells_simple_labels(small):
     assert all(float(row.split("|")[2]) > 90 for row in rows[2:])
 
 
+@pytest.mark.parametrize(("arguments", "wanted"), [([], ["surnames", "domains"]), (["domains"], ["domains"])])
+def test_all_data_are_taken_unless_some_are_named(monkeypatch, capsys, arguments, wanted):
+    monkeypatch.setattr(classify, "compare", lambda data, n_splits, makers: [f"{data}, {n_splits}", *makers])
+    classify.main([*arguments, "--variants", "--splits", "3"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.endswith(", 3")] == [f"{data}, 3" for data in wanted]
+    assert lines.count("one model a class") == len(wanted)
+
+
 def test_tuning_takes_the_most_accurate(small):
     found, seconds = classify.tune("domains", [(1, 1.0, True), (3, 1.0, True)])
     assert found == (1, 1.0, True)  # the first of equally good ones
