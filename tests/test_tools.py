@@ -150,3 +150,23 @@ def test_tests_of_an_installed_wheel_may_follow_an_option(monkeypatch, tmp_path)
         monkeypatch.setattr("sys.argv", ["installed_wheel.py", *arguments])
         assert installed_wheel.main() == 7
     assert calls == [("test", ["tests"], False), ("test,peers", ["tests/test_docs.py"], True)]
+
+
+def test_an_emulated_debian_reaches_the_network_as_this_machine_does(monkeypatch, tmp_path):
+    emulated, machine = tool("emulated"), tmp_path / "machine"
+    monkeypatch.setattr(emulated, "ROOT", tmp_path)
+    debian = tmp_path / "build" / "emulated-arm64"
+    for folder in (machine, debian):
+        (folder / "etc/ssl/certs").mkdir(parents=True)
+    (debian / "etc/debootstrap-is-complete").touch()
+    (debian / "etc/ssl/certs/ca-certificates.crt").write_text("Debian's")
+    for name in ("etc/resolv.conf", "etc/pip.conf"):
+        (machine / name).write_text(name)
+    assert emulated.system("arm64", machine) == debian
+    assert (debian / "etc/resolv.conf").read_text() == "etc/resolv.conf"
+    assert (debian / "etc/pip.conf").read_text() == "etc/pip.conf"
+    assert (debian / "etc/ssl/certs/ca-certificates.crt").read_text() == "Debian's"
+
+
+def test_the_emulated_tests_exist():
+    assert all((ROOT / file).exists() for file in tool("emulated").TESTS)

@@ -35,6 +35,8 @@ TESTS = (
     "tests/test_golden.py",
     "tests/test_build_info.py",
 )
+# How this machine reaches the network. pip's settings in the environment, PIP_INDEX_URL and others, are handed on too.
+NETWORK = ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt", "etc/pip.conf")
 FORMATS = Path("/proc/sys/fs/binfmt_misc")  # where Linux is told which programs an emulator runs
 
 
@@ -49,8 +51,8 @@ def register(emulator: str) -> None:
         (FORMATS / "register").write_text(line.read_text())
 
 
-def system(architecture: str) -> Path:
-    """Return the folder of the emulated Debian; install it if it is not there yet."""
+def system(architecture: str, machine: Path = Path("/")) -> Path:
+    """Return the folder of the emulated Debian; install it if it is not there yet, and connect it as this machine is."""
     folder = ROOT / "build" / f"emulated-{architecture}"
     complete = folder / "etc" / "debootstrap-is-complete"
     if not complete.exists():
@@ -59,9 +61,9 @@ def system(architecture: str) -> Path:
         options = [f"--arch={architecture}", "--variant=minbase", f"--include={PACKAGES}"]
         subprocess.run(["debootstrap", *options, SUITE, str(folder)], check=True)
         complete.touch()
-    for name in ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt"):  # how this machine reaches the network
-        if Path("/", name).exists():
-            shutil.copy(Path("/", name), folder / name)
+    for name in NETWORK:
+        if (machine / name).exists():
+            shutil.copy(machine / name, folder / name)
     return folder
 
 
