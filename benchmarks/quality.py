@@ -8,7 +8,8 @@ at the time: threads that wait for one another at every product lose most of a l
 Contenders: "crnn" trains what `CharRNN.recommended` recommends, and "crnn-rnn", "crnn-gru" or "crnn-lstm" what it
 recommends of that cell, "crnn-cifg" too; "torch" is `benchmarks.peers.torch_lstm_trainer`. A number after a name is a
 factor of the seconds: "torch-1.5" has half as much time again. "bf16" after a name, as in "torch-bf16" and
-"crnn-cifg-bf16", multiplies in bfloat16, which some processors do faster than float32.
+"crnn-cifg-bf16", multiplies in bfloat16, which some processors do faster than float32, and "f32" in float32. Without
+either, "crnn" takes what is faster on this machine, and "torch" float32.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from benchmarks import peers
 from crnn import CharRNN
 
 SECONDS = "15,60,180,600"
-CONTENDERS = "crnn,torch,torch-1.5,crnn-rnn"
+CONTENDERS = "crnn,crnn-f32,torch,torch-1.5,crnn-rnn"
 CELLS = ("rnn", "gru", "lstm", "cifg")
+PRECISIONS = {"bf16": "bfloat16", "f32": "float32"}
 RECOMMENDS = hasattr(CharRNN, "recommended")
 NO_RECOMMENDED = "this crnn cannot be told seconds instead of settings: it has no CharRNN.recommended"
 
@@ -49,7 +51,7 @@ def split(text: str) -> tuple[str, str]:
 def reason(contender: str) -> str | None:
     """Why a contender cannot run, or None if it can."""
     name, *options = contender.split("-")
-    known = {"crnn": {*CELLS, "bf16"}, "torch": {"bf16"}}
+    known = {"crnn": {*CELLS, *PRECISIONS}, "torch": {*PRECISIONS}}
     if name not in known or not all(option in known[name] or _is_number(option) for option in options):
         return f"there is no contender {contender!r}"
     if name == "crnn":
@@ -76,8 +78,8 @@ def measure(contender: str, text: str, seconds: float, threads: int, seed: int) 
     given: dict[str, Any] = {}
     for cell in [option for option in options if option in CELLS]:
         given["cell"] = cell
-    if "bf16" in options:
-        given["matmul_precision"] = "bfloat16"
+    for precision in [option for option in options if option in PRECISIONS]:
+        given["matmul_precision"] = PRECISIONS[precision]
     start = time.perf_counter()
     model = CharRNN.recommended(head, seconds, **given)  # type: ignore[attr-defined]
     model.set_params(n_threads=threads, random_state=seed).fit(head)

@@ -15,7 +15,7 @@ from hypothesis import settings
 from crnn import _kernels, threads
 from crnn._kernels import core
 from crnn.cores import usable_cores
-from crnn.training import recommended
+from crnn.training import machine_speed
 
 # A machine with fewer cores than threads makes single examples slow; that is no failure.
 settings.register_profile("crnn", deadline=None)
@@ -68,7 +68,7 @@ def seven_cores():
 def _the_speed_is_measured_in_a_moment():
     """`recommended` trains for half a second on all cores to measure the machine's speed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recommended, "measured_speed", functools.partial(recommended.measured_speed, seconds=0.02))
+        patch.setattr(machine_speed, "measured_speed", functools.partial(machine_speed.measured_speed, seconds=0.02))
         yield
 
 

@@ -279,8 +279,7 @@ class CharRNNClassifier(ClassPrediction):
         >>> model.max_seconds
         2.0
         """
-        from .training import recommended_classifier
-        from .training.recommended import measured_speed
+        from .training import machine_speed, recommended_classifier
 
         seconds = real("seconds", seconds, above=0.0)
         model = cls().set_params(**overrides)  # refuses what is no parameter
@@ -288,7 +287,7 @@ class CharRNNClassifier(ClassPrediction):
         source = text_source(texts)
         checked_labels(y, source.n_documents, name="y")
         directions = len(model._checked_directions())
-        speed = measured_speed(threads(model.n_threads))
+        speed = machine_speed.measured_speed(threads(model.n_threads), precisions=(model.matmul_precision,)).operations
         n_symbols = source.max_length + source.n_documents
         parameters = recommended_classifier.recommend(n_symbols, seconds, speed=speed, n_directions=directions)
         if verbose:

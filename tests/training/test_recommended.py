@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import CharRNN, InvalidInputError
+from crnn import CharRNN, InvalidInputError, _kernels
 from crnn.model.cells import CELLS
+from crnn.training import machine_speed
+from crnn.training.machine_speed import GRID, OPERATIONS, Speed
 from crnn.training.recommended import (
     MAX_DROPOUT,
     MAX_EPOCHS,
-    OPERATIONS,
     RECIPES,
     SEQ_LENGTH,
+    SIZES,
+    WEIGHTS_PER_SYMBOL,
     _weights,
     described,
-    measured_speed,
     recommend,
 )
 
@@ -41,7 +46,32 @@ def test_every_recommendation_is_a_model(n_symbols, seconds, speed, cell):
     assert 1 <= model.batch_size <= 16
     assert model.max_seconds == seconds
     assert model.max_steps is None or model.max_steps > 0
+    assert model.matmul_precision == "float32"
     assert f"{model.hidden_size} units" in described(parameters, speed)
+    assert "bfloat16" not in described(parameters, speed)
+
+
+@given(
+    operations=st.floats(1e10, 1e16), factor=st.floats(1.0, GRID), cell=st.sampled_from(["lstm", "cifg", "gru"]),
+    n_symbols=st.integers(10**4, 10**9),
+)  # fmt: skip
+def test_a_slightly_different_speed_changes_the_size_by_one_step_at_most(operations, factor, cell, n_symbols):
+    found = [recommend(n_symbols, operations, speed=speed, cell=cell) for speed in (1.0, factor)]
+    sizes = [parameters["hidden_size"] for parameters in found]
+    assert set(sizes) <= set(SIZES)
+    assert 0 <= SIZES.index(sizes[1]) - SIZES.index(sizes[0]) <= 1
+    assert found[1]["learning_rate"] == pytest.approx(found[0]["learning_rate"], rel=0.2)
+    assert found[1]["dropout"] == pytest.approx(found[0]["dropout"], abs=0.15)
+
+
+@pytest.mark.parametrize("cell", [*RECIPES])
+def test_sizes_between_two_recipes_lie_between_them_in_all(cell):
+    for first, last in itertools.pairwise(RECIPES[cell]):
+        middle = recommend(10**9, math.sqrt(first.operations * last.operations), speed=1.0, cell=cell)
+        assert first.hidden_size <= middle["hidden_size"] <= last.hidden_size
+        for name in ("init_scale", "weight_decay", "learning_rate"):
+            ends = sorted([getattr(first, name), getattr(last, name)])
+            assert ends[0] * 0.99 <= middle[name] <= ends[1] * 1.01
 
 
 @pytest.mark.parametrize("cell", [*RECIPES])
@@ -67,13 +97,14 @@ def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
 
 def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_symbol():
     # 192 and 384 units, each so often over a text that has as many symbols as the model weights
-    narrow, wide = (
-        recommend(weights, operations, speed=1.0)
-        for weights, operations in ((160_000, 3e12), (614_000, 30e12))
-    )
+    sizes = [next(r for r in RECIPES["lstm"] if r.hidden_size == size) for size in (192, 384)]
+    texts = [(160_000, 1.1 * sizes[0].operations), (614_000, 1.1 * sizes[1].operations)]
+    narrow, wide = (recommend(n, operations, speed=1.0) for n, operations in texts)
     assert (narrow["hidden_size"], wide["hidden_size"]) == (192, 384)
-    n_epochs = [operations / (OPERATIONS * weights_of(p) * n) for p, n, operations in
-              ((narrow, 160_000, 3e12), (wide, 614_000, 30e12))]  # fmt: skip
+    n_epochs = [
+        operations / (OPERATIONS * weights_of(p) * n)
+        for p, (n, operations) in zip((narrow, wide), texts, strict=True)
+    ]
     assert n_epochs[0] > n_epochs[1]
     for kind in ("dropout", "weight_dropout"):
         assert 0 < narrow[kind] < wide[kind] * n_epochs[0] / n_epochs[1]
@@ -82,7 +113,7 @@ def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_sy
 @pytest.mark.parametrize("cell", [*RECIPES])
 def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
     parameters = recommend(80_000, 6000, speed=2e11, cell=cell)
-    assert parameters["hidden_size"] <= 384
+    assert weights_of(parameters) <= WEIGHTS_PER_SYMBOL * 80_000
     n_epochs = parameters["max_steps"] * 16 * SEQ_LENGTH / 80_000
     assert n_epochs == pytest.approx(MAX_EPOCHS[cell], rel=0.01)
     assert "by heart" in described(parameters, 2e11)
@@ -113,18 +144,40 @@ def test_a_text_of_few_symbols_has_fewer_streams():
     assert recommend(5, 10, speed=2e11)["batch_size"] == 1
 
 
-def test_the_speed_is_that_of_some_training():
-    assert 1e8 < measured_speed(1, seconds=0.01) < 1e14
-
-
-def test_the_speed_is_measured_in_the_precision_that_is_used(monkeypatch):
-    asked = []
+@pytest.fixture
+def fast_in_bfloat16(monkeypatch):
+    """A machine with instructions for bfloat16, which make it twice as fast."""
+    speeds = {"float32": 2e11, "bfloat16": 4e11}
+    monkeypatch.setattr(_kernels, "bfloat16_set", "amx")
     monkeypatch.setattr(
-        "crnn.training.recommended.measured_speed", lambda n, *, bfloat16: asked.append(bfloat16) or 1e11
+        machine_speed, "measured_speed", lambda n, precisions: max(Speed(speeds[name], name) for name in precisions)
     )
-    for overrides in ({}, {"matmul_precision": "bfloat16"}):
-        CharRNN.recommended(TEXT, 1.0, **overrides)
-    assert asked == [False, True]
+
+
+@pytest.mark.usefixtures("fast_in_bfloat16")
+def test_the_faster_precision_is_recommended_and_what_its_speed_allows(capsys):
+    found = CharRNN.recommended(TEXT * 500, 60.0)
+    single, double = (recommend(len(TEXT * 500), 60, speed=speed) for speed in (2e11, 4e11))
+    assert found.matmul_precision == "bfloat16"
+    assert found.learning_rate == double["learning_rate"] != single["learning_rate"]
+    assert capsys.readouterr().err.rstrip().endswith("at 400 GFLOP/s in bfloat16")
+    for overrides in ({"matmul_precision": "float32"}, {"dtype": "float64"}):
+        found = CharRNN.recommended(TEXT * 500, 60.0, **overrides)
+        assert (found.matmul_precision, found.learning_rate) == ("float32", single["learning_rate"])
+        assert capsys.readouterr().err.rstrip().endswith("at 200 GFLOP/s")
+    assert CharRNN.recommended(TEXT, 60.0, matmul_precision="bfloat16").matmul_precision == "bfloat16"
+
+
+@pytest.mark.usefixtures("fast_in_bfloat16")
+def test_what_is_recommended_in_bfloat16_can_be_fitted():
+    assert CharRNN.recommended(TEXT, 0.2, n_threads=1, max_steps=3, fit=True).matmul_precision == "bfloat16"
+
+
+def test_the_bound_of_the_norm_follows_the_chunks_length(capsys):
+    assert CharRNN.recommended(TEXT, 1.0).clip_norm == 1.0
+    assert CharRNN.recommended(TEXT, 1.0, seq_length=84).clip_norm == 3.5
+    assert CharRNN.recommended(TEXT, 1.0, seq_length=84, clip_norm=0.7).clip_norm == 0.7
+    assert CharRNN.recommended(TEXT, 1.0, seq_length=84, clip_norm=None).clip_norm is None
 
 
 @pytest.mark.parametrize("cell", [*RECIPES])
@@ -160,7 +213,7 @@ def test_any_parameter_may_be_given_and_the_model_fitted(capsys):
     ],
 )
 def test_parameters_are_checked_before_the_machine_is_measured(overrides, message, monkeypatch):
-    monkeypatch.delattr("crnn.training.recommended.measured_speed")
+    monkeypatch.delattr(machine_speed, "measured_speed")
     with pytest.raises(InvalidInputError, match=message):
         CharRNN.recommended(TEXT, 1.0, **overrides)
 

@@ -7,8 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN
+from crnn.model.layout import Layout
 from crnn.settings import CELLS, OPTIMIZERS
-from crnn.training.shards import MAX_SHARDS, MIN_STREAMS, UNITS_PER_THREAD, arrange, cut, shard_count
+from crnn.text.text_streams import TextStreams
+from crnn.training.shards import (
+    MAX_SHARDS,
+    MIN_STREAMS,
+    UNITS_PER_THREAD,
+    arrange,
+    cut,
+    shard_count,
+    shard_ranges,
+    threads_for,
+)
 from crnn.training.trainer import Trainer
 
 V, H, B, T = 7, 67, 37, 11  # 37 streams of 11 steps make four shards; eight threads form pairs
@@ -39,6 +50,14 @@ def test_shards_have_streams_enough_and_few_gradients(streams, seq_length, weigh
 def test_many_weights_want_more_streams_to_a_shard():
     counts = [shard_count(16, 50, weights, 10**6) for weights in (10**5, 10**6, 3 * 10**6, 10**8)]
     assert counts == [2, 2, 2, 1]
+
+
+def test_weights_in_bfloat16_take_half_the_cache():
+    layout, streams = Layout(61, 509, np.dtype("float32"), "lstm"), TextStreams(np.zeros(9999, np.uint8), 16, 24)
+    assert [shard_ranges(layout, streams, bfloat16=bfloat16) for bfloat16 in (False, True)] == [
+        [range(16)], [range(8), range(8, 16)],
+    ]  # fmt: skip
+    assert threads_for(layout, streams, 2, bfloat16=True) == threads_for(layout, streams, 2)
 
 
 def test_long_gradients_want_more_rows():

@@ -28,6 +28,7 @@ __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 
 VERBOSE = 2  # the command's default; the constructor's is 0
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
+CHOSEN_BY = ("cell", "n_threads", "seq_length", "matmul_precision", "dtype")  # what other choices for a time depend on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +138,7 @@ def _prepared(arguments: argparse.Namespace, comm: Any) -> tuple[CharRNN, Callab
         model = _by_first(comm, lambda: load(arguments.origin)).set_params(**given)
     text, others = _texts(arguments, model)
     if arguments.origin is None and arguments.seconds is not None:
-        choice = {name: given[name] for name in ("cell", "n_threads") if name in given}
+        choice = {name: given[name] for name in CHOSEN_BY if name in given}
         recommended = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"])
         model = _override(recommended, given)
     others |= {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every, "comm": comm}

@@ -23,6 +23,7 @@ def check_memory(
     keep_best: bool,
     checkpoints: bool = False,
     own: range | None = None,
+    bfloat16: bool = False,
 ) -> None:
     """Raise if training needs more memory than is available.
 
@@ -40,6 +41,8 @@ def check_memory(
         Whether snapshots are written to a file meanwhile.
     own : range, optional
         The streams that this process reads, by default all.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
 
     Raises
     ------
@@ -53,7 +56,9 @@ def check_memory(
     >>> streams = TextStreams(np.zeros(9, np.uint8))
     >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, keep_best=False)
     """
-    needed = training_bytes(layout, streams, optimizer_arrays, keep_best=keep_best, checkpoints=checkpoints, own=own)
+    needed = training_bytes(
+        layout, streams, optimizer_arrays, keep_best=keep_best, checkpoints=checkpoints, own=own, bfloat16=bfloat16
+    )
     available = available_bytes()
     embedding = "" if layout.embedding_size is None else f", embedding_size={layout.embedding_size}"
     if available is not None and needed > available:
@@ -72,6 +77,7 @@ def training_bytes(
     keep_best: bool,
     checkpoints: bool = False,
     own: range | None = None,
+    bfloat16: bool = False,
 ) -> int:
     """Return about how many bytes training takes apart from the text; arguments as for `check_memory`.
 
@@ -89,14 +95,15 @@ def training_bytes(
     vectors += 1 + optimizer_arrays if keep_best else 0
     # A snapshot; as the parts of a file, with the best weights; and the bytes of the file.
     vectors += (1 + optimizer_arrays) * (5 if keep_best else 3) if checkpoints else 0
-    vectors += len(shard_ranges(layout, streams, own))  # gradients
+    shards = len(shard_ranges(layout, streams, own, bfloat16=bfloat16))
+    vectors += shards  # gradients
     vectors += 2  # weights packed for products with them and with their transpose
     states = L * (T + 1) * B * H * len(layout.kind.states)
     gates = L * T * B * H * (0 if layout.cell == "rnn" else layout.kind.gates + 1)  # an rnn's are its states
     logits = T * B * (V + 2 * H)  # the gradient of the states, and the states packed for the weights' gradients
     embedded = 0
     if (E := layout.embedding_size) is not None:  # the chunk's symbols: their vectors and those' gradients, the table
-        embedded = min(T * B, len(shard_ranges(layout, streams, own)) * V) * (layout.kind.gates * H + 2 * E)
+        embedded = min(T * B, shards * V) * (layout.kind.gates * H + 2 * E)
     return layout.dtype.itemsize * (vectors * layout.size + states + gates + logits + embedded)
 
 

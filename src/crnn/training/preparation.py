@@ -13,7 +13,7 @@ from ..errors import InvalidInputError
 from ..model.extension import extended, widened
 from ..model.layout import copied
 from ..model.state import WEIGHT_AVERAGE, ModelState, layout_of
-from ..settings import OPTIMIZERS, Settings, generator
+from ..settings import OPTIMIZERS, Settings, generator, rounds_operands
 from ..text.fingerprint import Fingerprint
 from ..text.labelled_source import LabelledSource
 from ..text.sources import TextLike, TextSource, text_source
@@ -132,6 +132,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         keep_best=validation_ids is not None and settings.restore_best,
         checkpoints=hooks.writer is not None,
         own=hooks.processes.own(settings.batch_size) if hooks.processes else None,
+        bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
     )
     options: Any = {name: getattr(settings, name) for name in ("optimizer", "batch_size", "seq_length")}
     if state is None:

@@ -3,30 +3,28 @@
 The choices follow measurements, recorded in ``docs/measurements.md``. Two numbers decide: how many operations the time
 buys, and how many epochs that makes. The epochs and the model's size beside the text's say how much dropout is needed,
 of units and of recurrent weights. They also bound the size and the training: a short text is at last learned by heart.
+
+Sizes lie so far apart that a speed which differs by a tenth, as two measurements of one machine may, changes the size
+by at most one step. All other choices are interpolated.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..model.cells import CELLS
-from ..model.layout import Layout
-from ..model.state import ModelState
 from ..settings import OPTIMIZERS
-from ..text.text_streams import TextStreams, symbols_for_epoch
-from ..text.vocabulary import Vocabulary
-from .step_settings import StepSettings
-from .trainer import Trainer, threads_for
+from .machine_speed import OPERATIONS, recurrent_weights
 
-PROBE_SECONDS = 0.5
-PROBE_HIDDEN_SIZE, PROBE_STEPS = 128, 8
 TYPICAL_SYMBOLS = 64  # of a vocabulary
-OPERATIONS = 6  # per symbol and weight: a multiplication and an addition forward, and two of each backward
 CHUNKS_PER_EPOCH = 8  # of each stream, at least
+# A chunk's loss is a sum over time, so the gradient's norm grows with the chunk, and its bound has to grow too.
+CLIP_NORM_PER_CHARACTER = 1 / 24
 
 # Dropout by the number of epochs, for a model with USUAL_WEIGHTS_PER_SYMBOL; between two entries it is interpolated by
 # the logarithm of the epochs. A larger model overfits sooner: epochs are multiplied by the square root of its relative
@@ -43,7 +41,7 @@ WEIGHTS_PER_SYMBOL = 8.0  # at most, per symbol of the text
 class Recipe(NamedTuple):
     """A model and its training, for a number of operations that a time allows."""
 
-    operations: float  # multiplications and additions in training steps from which on the recipe is used
+    operations: float  # multiplications and additions in training steps from which on this size is used
     hidden_size: int
     learning_rate: float
     num_layers: int = 1
@@ -51,11 +49,13 @@ class Recipe(NamedTuple):
     weight_decay: float = 0.01
 
 
-# By cell, from the shortest time to the longest; a step reads 16 streams of 24 characters.
+# By cell, from the shortest time to the longest; a step reads 16 streams of 24 characters. The first is also used for
+# fewer operations. Between two with as many layers every size of `SIZES` has a recipe, by the logarithm of the sizes.
 BATCH_SIZE, SEQ_LENGTH = 16, 24
+SIZES = (*range(32, 256, 32), *range(256, 512, 64), *range(512, 2048, 128))
 RECIPES: dict[str, tuple[Recipe, ...]] = {
     "lstm": (
-        Recipe(0, 128, 0.04, init_scale=0.2, weight_decay=0.02),
+        Recipe(0.8e12, 128, 0.04, init_scale=0.2, weight_decay=0.02),
         Recipe(1.8e12, 192, 0.04, init_scale=0.15, weight_decay=0.02),
         Recipe(4e12, 256, 0.033, weight_decay=0.02),
         Recipe(20e12, 384, 0.016),
@@ -63,13 +63,13 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Recipe(250e12, 768, 0.007),
     ),
     "gru": (
-        Recipe(0, 128, 0.01),
+        Recipe(0.8e12, 128, 0.01),
         Recipe(2e12, 256, 0.01),
         Recipe(8e12, 384, 0.006),
         Recipe(30e12, 512, 0.004),
     ),
     "rnn": (
-        Recipe(0, 128, 0.004, init_scale=0.09),  # about 1 / sqrt(hidden_size): a larger scale hardly learns
+        Recipe(0.8e12, 128, 0.004, init_scale=0.09),  # about 1 / sqrt(hidden_size): a larger scale hardly learns
         Recipe(1.5e12, 256, 0.003, 2, 0.06),
         Recipe(6e12, 256, 0.002, 3, 0.06),
         Recipe(20e12, 384, 0.0015, 3, 0.05),
@@ -82,46 +82,9 @@ WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.0}
 MAX_EPOCHS = {"lstm": 50.0, "cifg": 50.0, "gru": 50.0, "rnn": 12.0}
 
 
-def measured_speed(
-    n_threads: int | None = None, *, bfloat16: bool = False, seconds: float = PROBE_SECONDS
-) -> float:
-    """Return how many operations of training steps this machine does per second at present.
-
-    Parameters
-    ----------
-    n_threads : int or None, default=None
-        As for `CharRNN`.
-    bfloat16 : bool, default=False
-        Whether operands of products are rounded to bfloat16.
-    seconds : float, default=0.5
-        Duration of the measurement.
-
-    Returns
-    -------
-    float
-        Multiplications and additions of the products of an LSTM of 128 units, 16 streams of 24 characters.
-    """
-    T, B, H, V = SEQ_LENGTH, BATCH_SIZE, PROBE_HIDDEN_SIZE, TYPICAL_SYMBOLS
-    layout = Layout(V, H, np.dtype(np.float32), "lstm")
-    rng = np.random.default_rng(0)
-    streams = TextStreams(rng.integers(V, size=symbols_for_epoch(8, B, T)).astype(np.uint8), B, T)
-    vocabulary = Vocabulary(np.arange(V), "bytes")
-    state = ModelState.initial(layout, vocabulary, rng, optimizer="adam", batch_size=B, seq_length=T)
-    n_threads = threads_for(layout, streams, n_threads)
-    trainer = Trainer(state, streams, StepSettings(seq_length=T, bfloat16=bfloat16), n_threads=n_threads)
-    rates = np.full(PROBE_STEPS, 1e-3)
-    spent: list[float] = []
-    with trainer:
-        trainer.advance(rates)  # not measured: the caches are still cold
-        end = time.perf_counter() + seconds
-        while not spent or time.perf_counter() < end:
-            start = time.perf_counter()
-            trainer.advance(rates)
-            spent.append(time.perf_counter() - start)
-    return PROBE_STEPS * T * B * OPERATIONS * _weights(layout.kind.gates, H) / float(np.median(spent))
-
-
-def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm") -> dict[str, Any]:
+def recommend(
+    n_symbols: int, seconds: float, *, speed: float, matmul_precision: str = "float32", cell: str = "lstm"
+) -> dict[str, Any]:
     """Return constructor parameters for a text and a time.
 
     Parameters
@@ -131,7 +94,8 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     seconds : float
         Time that training may take.
     speed : float
-        Operations per second of a training step; see `measured_speed`.
+        Operations per second of a training step in that precision; see `measured_speed`.
+    matmul_precision : {"float32", "bfloat16"}, default="float32"
     cell : {"lstm", "cifg", "gru", "rnn"}, default="lstm"
 
     Returns
@@ -145,8 +109,9 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     'lstm'
     """
     gates = CELLS[cell].gates
-    recipes = [r for r in RECIPES[cell] if seconds * speed >= r.operations]
-    small = [r for r in recipes if _weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
+    recipes = [*_with_sizes_between(RECIPES[cell])]
+    affordable = [recipe for recipe in recipes if seconds * speed >= recipe.operations] or recipes[:1]
+    small = [r for r in affordable if _weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
     recipe = (small or recipes[:1])[-1]
     # A short text gets fewer streams, so that each has at least CHUNKS_PER_EPOCH chunks.
     batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_EPOCH * SEQ_LENGTH)))
@@ -156,7 +121,7 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
     in_time = seconds * speed / operations_per_epoch
     max_epochs = max(MAX_EPOCHS[cell], MIN_STEPS / steps_per_epoch)
     epochs = min(in_time, max_epochs)
-    rate = _rate(cell, recipe, epochs * operations_per_epoch)
+    rate = _rate(cell, epochs * operations_per_epoch)
     counted = epochs * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
     return {
         "hidden_size": recipe.hidden_size,
@@ -164,56 +129,74 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, cell: str = "lstm
         "num_layers": recipe.num_layers,
         "seq_length": SEQ_LENGTH,
         "batch_size": batch_size,
-        "init_scale": recipe.init_scale,
+        "init_scale": float(f"{recipe.init_scale:.2g}"),
         "optimizer": "adam",
         "learning_rate": float(f"{rate:.3g}"),
         "schedule": "cosine",
         "warmup": 0.02,
         "clip": None,
-        "clip_norm": 1.0,
+        "clip_norm": _clip_norm(SEQ_LENGTH),
         "beta_2": 0.99,
-        "weight_decay": recipe.weight_decay,
+        "weight_decay": float(f"{recipe.weight_decay:.2g}"),
         "dropout": round(DROPOUT_SHARE[cell] * _dropout(counted, recipe.hidden_size, DROPOUTS), 2),
         "weight_dropout": round(
             WEIGHT_DROPOUT_SHARE[cell] * _dropout(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
         ),
         "max_steps": None if in_time <= max_epochs else round(max_epochs * steps_per_epoch),
         "max_seconds": seconds,
+        "matmul_precision": matmul_precision,
     }
 
 
 def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """Return a recommendation in which some parameters are replaced.
 
-    With another optimizer the learning rate and the weight decay are that optimizer's usual ones.
+    With another optimizer the learning rate and the weight decay are that optimizer's usual ones. With another
+    `seq_length` the bound of the gradient's norm grows or shrinks as the chunk does.
 
     Examples
     --------
     >>> found = overridden(recommend(1_000_000, 15.0, speed=2e11), {"optimizer": "rmsprop", "min_count": 2})
     >>> found["learning_rate"], found["weight_decay"], found["min_count"]
     (0.002, 0.0, 2)
+    >>> overridden(found, {"seq_length": 48})["clip_norm"]
+    2.0
     """
     optimizer = overrides.get("optimizer", parameters["optimizer"])
     if optimizer != parameters["optimizer"]:
         usual = {"learning_rate": OPTIMIZERS[optimizer].learning_rate, "weight_decay": 0.0}
         parameters = {name: value for name, value in parameters.items() if name != "beta_2"} | usual
-    return parameters | overrides
+    seq_length = overrides.get("seq_length", parameters["seq_length"])
+    return parameters | {"clip_norm": _clip_norm(seq_length)} | overrides
 
 
-def _rate(cell: str, recipe: Recipe, operations: float) -> float:
+def _clip_norm(seq_length: int) -> float:
+    return float(f"{CLIP_NORM_PER_CHARACTER * seq_length:.3g}")
+
+
+def _with_sizes_between(recipes: tuple[Recipe, ...]) -> Iterator[Recipe]:
+    """Yield the recipes and, between two that have as many layers, one for each size of `SIZES`."""
+    for first, last in itertools.pairwise(recipes):
+        yield first
+        sizes = [size for size in SIZES if first.hidden_size < size < last.hidden_size]
+        for size in sizes if first.num_layers == last.num_layers else []:
+            share = math.log(size / first.hidden_size, last.hidden_size / first.hidden_size)
+            mixed = [a ** (1 - share) * b**share for a, b in zip(first, last, strict=True)]
+            yield Recipe(*mixed)._replace(hidden_size=size, num_layers=first.num_layers)
+    yield recipes[-1]
+
+
+def _rate(cell: str, operations: float) -> float:
     """Return the learning rate for a number of operations, interpolated between the recipes of a cell.
 
     It does not depend on whether the text is long enough for the larger models.
     """
-    if not recipe.operations:
-        return recipe.learning_rate
-    operations_of, rates = np.log([(r.operations, r.learning_rate) for r in RECIPES[cell][1:]]).T
+    operations_of, rates = np.log([(r.operations, r.learning_rate) for r in RECIPES[cell]]).T
     return math.exp(np.interp(math.log(operations), operations_of, rates))
 
 
 def _weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
-    """Return about how many weights take part in the products of one symbol."""
-    return gates * hidden_size**2 * (2 * num_layers - 1) + hidden_size * TYPICAL_SYMBOLS
+    return recurrent_weights(gates, hidden_size, TYPICAL_SYMBOLS, num_layers)
 
 
 def _dropout(epochs: float, hidden_size: int, rates: tuple[float, ...]) -> float:
@@ -245,4 +228,5 @@ def described(parameters: dict[str, Any], speed: float) -> str:
         + ("" if limit is None else ", for {max_seconds:g} s")
         + (f" or {steps} steps (more: by heart)" if steps else "")
         + " at {gflops:.0f} GFLOP/s"
+        + (" in {matmul_precision}" if parameters["matmul_precision"] != "float32" else "")
     ).format(**parameters, rate=rate, gflops=speed / 1e9)

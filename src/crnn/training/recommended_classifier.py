@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .recommended import OPERATIONS, TYPICAL_SYMBOLS
+from .machine_speed import OPERATIONS, recurrent_weights
+from .recommended import TYPICAL_SYMBOLS
 
 BATCH_SIZE, SEQ_LENGTH = 32, 24
 EPOCHS, MAX_EPOCHS = 8, 12  # for which a size is chosen, and more than which were worse
@@ -44,7 +45,7 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, n_directions: int
     seconds : float
         Time that training may take.
     speed : float
-        Operations per second: see `recommended.measured_speed`.
+        Operations per second: see `machine_speed.measured_speed`.
     n_directions : int, default=2
 
     Examples
@@ -67,7 +68,7 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, n_directions: int
 
 
 def _weights(hidden_size: int) -> int:
-    return LSTM_GATES * hidden_size**2 + hidden_size * TYPICAL_SYMBOLS
+    return recurrent_weights(LSTM_GATES, hidden_size, TYPICAL_SYMBOLS)
 
 
 def described(parameters: dict[str, Any], speed: float) -> str:

@@ -32,8 +32,9 @@ from .processes import Processes
 from .progress import Progress
 from .run_state import DIVERGED, FINISHED, RUNNING, PollState, RunState
 from .schedule import Schedule
+from .shards import threads_for
 from .step_settings import StepSettings
-from .trainer import Trainer, threads_for
+from .trainer import Trainer
 from .validation import Validation, ValidationState
 from .weight_average import WeightAverage
 
@@ -118,7 +119,9 @@ class TrainingRun:
             state,
             streams,
             self._step_settings,
-            n_threads=threads_for(state.layout, streams, settings.n_threads),
+            n_threads=threads_for(
+                state.layout, streams, settings.n_threads, bfloat16=self._step_settings.bfloat16
+            ),
             adaptive=settings.n_threads is None,
             boundary=state.vocabulary.boundary,
             block_step=None if resumed is None else resumed.block_step,

@@ -1,16 +1,17 @@
 """Shards: the streams cut into ranges, each with a gradient of its own, and the threads that work on them.
 
-How many shards there are follows from sizes alone. Any number of threads works on them, and the gradients are added in
-the order of the shards: so training gives the same bits at every number of threads.
+How many shards there are follows from sizes and the precision of products alone. Any number of threads works on them,
+and the gradients are added in the order of the shards: so training gives the same bits at every number of threads.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from ..model.layout import Layout
 from ..text.streams import Streams
-from ..threads import CACHED_BYTES, split_range
+from ..threads import CACHED_BYTES, split_range, training_threads
 
 MAX_SHARDS = 8  # as in the kernels; further threads form groups
 MIN_STREAMS = 8  # of a shard: fewer leave the register tile mostly idle
@@ -30,6 +31,7 @@ CACHED_GRADIENT_BYTES = 500_000  # of a gradient that stays in that cache
 MIN_CACHED_ROWS = 64  # of each shard, where its gradient does
 GRADIENT_BYTES = 256_000_000  # of all shards together, at most, where there are more than two
 UNITS_PER_THREAD = 32  # of a group, at least
+BFLOAT16_BYTES = 2
 
 
 class Arrangement(NamedTuple):
@@ -39,7 +41,9 @@ class Arrangement(NamedTuple):
     group_size: int  # threads that work on the same shard, each on units of its own; with 1 a thread has whole shards
 
 
-def shard_ranges(layout: Layout, streams: Streams, own: range | None = None) -> list[range]:
+def shard_ranges(
+    layout: Layout, streams: Streams, own: range | None = None, *, bfloat16: bool = False
+) -> list[range]:
     """Return the streams of each shard; `own` are those that are cut, all by default.
 
     Examples
@@ -51,7 +55,8 @@ def shard_ranges(layout: Layout, streams: Streams, own: range | None = None) -> 
     [range(0, 12), range(12, 25), range(25, 37), range(37, 50)]
     """
     own = range(streams.batch_size) if own is None else own
-    n = shard_count(len(own), streams.seq_length, recurrent_bytes(layout), layout.size * layout.dtype.itemsize)
+    weights = recurrent_bytes(layout, bfloat16=bfloat16)
+    n = shard_count(len(own), streams.seq_length, weights, layout.size * layout.dtype.itemsize)
     return cut(own, n)
 
 
@@ -125,13 +130,39 @@ group_size=1))
     return Arrangement(n_shards * size, size)
 
 
-def recurrent_bytes(layout: Layout) -> int:
-    """Return the size of the weights that a layer multiplies by at a time step.
+def threads_for(layout: Layout, streams: Streams, n_threads: int | None, *, bfloat16: bool = False) -> int:
+    """Return the number of threads to train on.
+
+    Parameters
+    ----------
+    layout : Layout
+    streams : Streams
+    n_threads : int or None
+        The user's choice; None: as many as are worth it.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
 
     Examples
     --------
     >>> import numpy as np
-    >>> recurrent_bytes(Layout(65, 100, np.dtype("float32"), "lstm"))
-    160000
+    >>> from crnn.text.text_streams import TextStreams
+    >>> threads_for(Layout(5, 3, np.dtype("float32")), TextStreams(np.zeros(90, np.uint8), 4, 5), 1)
+    1
     """
-    return layout.kind.gates * layout.hidden_size**2 * layout.dtype.itemsize
+    # The first layer's input is a row of its weights, no product.
+    products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
+    work = streams.seq_length * streams.batch_size * sum(products)
+    return training_threads(n_threads, streams.batch_size, work, recurrent_bytes(layout, bfloat16=bfloat16))
+
+
+def recurrent_bytes(layout: Layout, *, bfloat16: bool = False) -> int:
+    """Return the size of the weights that a layer multiplies by at a time step, as they are packed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layout = Layout(65, 100, np.dtype("float32"), "lstm")
+    >>> recurrent_bytes(layout), recurrent_bytes(layout, bfloat16=True)
+    (160000, 80000)
+    """
+    return layout.kind.gates * layout.hidden_size**2 * (BFLOAT16_BYTES if bfloat16 else layout.dtype.itemsize)

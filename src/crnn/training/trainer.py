@@ -17,13 +17,13 @@ from .._kernels import core
 from ..adaptive_threads import AdaptiveThreads
 from ..deferred_signals import signals_deferred
 from ..errors import DivergenceError, InvalidInputError
-from ..model.layout import Layout, aligned_zeros, n_labels
+from ..model.layout import aligned_zeros, n_labels
 from ..model.state import WEIGHT_AVERAGE, ModelState
 from ..settings import OPTIMIZERS
 from ..text.streams import Streams
-from ..threads import Helpers, scipy_blas, training_threads
+from ..threads import Helpers, scipy_blas
 from .ruin import RuinWatch
-from .shards import Arrangement, arrange, cut, recurrent_bytes, shard_ranges
+from .shards import Arrangement, arrange, cut, shard_ranges
 from .step_settings import StepSettings
 from .team import Team
 from .weight_average import WeightAverage
@@ -113,7 +113,10 @@ class Trainer:
         T, B = streams.seq_length, streams.batch_size
         own = range(B) if own_streams is None else own_streams(B)
         rows = range(B) if reduce else own
-        parts = shard_ranges(layout, streams, own) if n_shards is None else cut(own, n_shards)
+        if n_shards is None:
+            parts = shard_ranges(layout, streams, own, bfloat16=settings.bfloat16)
+        else:
+            parts = cut(own, n_shards)
         self._many = settings.bfloat16 or T * min(map(len, parts)) >= core.MANY_ROWS
         self._boundary = boundary
         self.arrangement = self._arrange(n_threads, len(parts))
@@ -423,25 +426,3 @@ def _next_snapshot(start: float, end: float) -> float:
     (1.001, 60.5)
     """
     return end + max(SNAPSHOT_SECONDS, (end - start) / SNAPSHOT_SHARE)
-
-
-def threads_for(layout: Layout, streams: Streams, n_threads: int | None) -> int:
-    """Return the number of threads to train on.
-
-    Parameters
-    ----------
-    layout : Layout
-    streams : Streams
-    n_threads : int or None
-        The user's choice; None: as many as are worth it.
-
-    Examples
-    --------
-    >>> from crnn.text.text_streams import TextStreams
-    >>> threads_for(Layout(5, 3, np.dtype("float32")), TextStreams(np.zeros(90, np.uint8), 4, 5), 1)
-    1
-    """
-    # The first layer's input is a row of its weights, no product.
-    products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
-    work = streams.seq_length * streams.batch_size * sum(products)
-    return training_threads(n_threads, streams.batch_size, work, recurrent_bytes(layout))
