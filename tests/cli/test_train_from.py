@@ -9,7 +9,9 @@ from command_line import TEXT, error, stop_after
 from crnn import CharRNN
 from crnn.cli import main as cli
 from crnn.cli import train as train_command
+from crnn.training import machine_speed
 from crnn.training import run as training
+from crnn.training.machine_speed import Speed
 from crnn.training.recommended import MIN_STEPS
 
 
@@ -75,6 +77,20 @@ def test_what_is_given_beside_a_time_replaces_what_is_recommended(folder, capsys
     assert (model.learning_rate, model.weight_decay) == (None, 0.0)  # those that were recommended are Adam's
     said = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("as given: "))
     assert {"hidden_size=7", "optimizer=adagrad"} <= set(said.removeprefix("as given: ").split(", "))
+
+
+def test_what_is_recommended_depends_on_what_is_given_beside_a_time(folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        machine_speed, "measured_speed", lambda n, precisions: asked.append(precisions) or Speed(1e11, precisions[0])
+    )
+    command = ["train", "text.txt", "-o", "new.crnn", "--time", "0.05s", "--seq-length", "36", "--n-threads", "1"]
+    assert cli.main([*command, "--matmul-precision", "bfloat16"]) == 0
+    model = CharRNN.load("new.crnn")
+    assert (model.seq_length, model.clip_norm, model.matmul_precision) == (36, 1.5, "bfloat16")
+    assert cli.main([*command, "--dtype", "float64"]) == 0
+    assert CharRNN.load("new.crnn").dtype == "float64"
+    assert asked == [("bfloat16",), ("float32",)]
 
 
 def test_a_time_that_the_model_was_given_is_no_wish_for_the_next_call(folder):
