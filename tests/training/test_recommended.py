@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crnn import CharRNN, InvalidInputError, _kernels
 from crnn.model.cells import CELLS
 from crnn.training import machine_speed
-from crnn.training.machine_speed import GRID, OPERATIONS, Speed
+from crnn.training.machine_speed import OPERATIONS, SPEEDS_PER_DOUBLING, Speed
 from crnn.training.recommended import (
     MAX_DROPOUT,
     MAX_EPOCHS,
@@ -52,8 +52,8 @@ def test_every_recommendation_is_a_model(n_symbols, seconds, speed, cell):
 
 
 @given(
-    operations=st.floats(1e10, 1e16), factor=st.floats(1.0, GRID), cell=st.sampled_from(["lstm", "cifg", "gru"]),
-    n_symbols=st.integers(10**4, 10**9),
+    operations=st.floats(1e10, 1e16), factor=st.floats(1.0, 2 ** (1 / SPEEDS_PER_DOUBLING)),
+    cell=st.sampled_from(["lstm", "cifg", "gru"]), n_symbols=st.integers(10**4, 10**9),
 )  # fmt: skip
 def test_a_slightly_different_speed_changes_the_size_by_one_step_at_most(operations, factor, cell, n_symbols):
     found = [recommend(n_symbols, operations, speed=speed, cell=cell) for speed in (1.0, factor)]

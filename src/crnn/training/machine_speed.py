@@ -29,7 +29,7 @@ HIDDEN_SIZE, BATCH_SIZE, SEQ_LENGTH, VOCAB_SIZE = 128, 16, 24, 64
 STEPS = 4  # of a run: some milliseconds, about as long as a scheduler lets a program go on
 OPERATIONS = 6  # per symbol and weight: a multiplication and an addition forward, and two of each backward
 QUARTILE = 0.25
-GRID = 2**0.25  # ratio of neighbouring speeds after rounding
+SPEEDS_PER_DOUBLING = 4  # after rounding
 MIN_GAIN = 1.1  # of bfloat16 over float32, from which on it is chosen
 
 
@@ -101,14 +101,14 @@ def best_speed(found: Mapping[str, Iterable[float]], operations: float) -> Speed
 
 
 def rounded(speed: float) -> float:
-    """Return the nearest power of `GRID`: measurements that differ by a few percent mostly become the same.
+    """Return the nearest power of 2 to the 1/4: measurements that differ by a few percent mostly become the same.
 
     Examples
     --------
-    >>> rounded(1000.0) == rounded(1060.0) == 2.0**10, round(rounded(1150.0))
-    (True, 1218)
+    >>> rounded(1000.0), rounded(1060.0), round(rounded(1150.0))
+    (1024.0, 1024.0, 1218)
     """
-    return float(GRID ** round(math.log(speed, GRID)))
+    return float(2.0 ** (round(SPEEDS_PER_DOUBLING * math.log2(speed)) / SPEEDS_PER_DOUBLING))
 
 
 def usable_precisions(matmul_precision: str | None, dtype: Any = None) -> tuple[str, ...]:

@@ -211,7 +211,7 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     Examples
     --------
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
-    lstm of 192 units, 16 streams of 24 characters a step, adam at 0.0354, dropout 0, for 15 s at 200 GFLOP/s
+    lstm of 224 units, 16 streams of 24 characters a step, adam at 0.0354, dropout 0, for 15 s at 200 GFLOP/s
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
     0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
     """
