@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .beam_search import log_softmax
 from .packed_network import SCORE_ROWS, PackedNetwork, State, repeated
+from .scratch import Scratch
 
 __all__ = ["AveragedNetwork"]
 
@@ -55,12 +56,19 @@ class AveragedNetwork:
         for member, own in self._with_states(state):
             member.feed(x, own)
 
-    def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
+    def log_probabilities(
+        self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
+    ) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
-        return self._mean([member.log_probabilities(x, own) for member, own in self._with_states(state)])
+        return self._mean([member.log_probabilities(x, own, scratch) for member, own in self._with_states(state)])
 
     def string_log_likelihoods(
-        self, ids: NDArray[np.int32], starts: NDArray[np.intp], lengths: NDArray[np.intp], start: State
+        self,
+        ids: NDArray[np.int32],
+        starts: NDArray[np.intp],
+        lengths: NDArray[np.intp],
+        start: State,
+        scratch: Scratch | None = None,
     ) -> NDArray[np.float64]:
         """Return log P of each of the strings ids[starts : starts + lengths], which all start from the same state.
 
@@ -69,11 +77,11 @@ class AveragedNetwork:
         """
         out = np.zeros(len(lengths))
         B, t = int(np.count_nonzero(lengths)), 0
-        state = repeated(start, B)
+        state, scratch = repeated(start, B), scratch or Scratch()
         while B:
             steps = min(int(lengths[B - 1]) - t, max(1, SCORE_ROWS // B))
             x = ids[starts[:B] + np.arange(t, t + steps)[:, None]]
-            for log_p in self.log_probabilities(x, state):
+            for log_p in self.log_probabilities(x, state, scratch):
                 out[:B] += log_p
             t += steps
             B = int(np.count_nonzero(lengths[:B] > t))

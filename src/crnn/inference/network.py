@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .packed_network import State
+from .scratch import Scratch
 
 __all__ = ["InferenceNetwork"]
 
@@ -18,7 +19,7 @@ class InferenceNetwork(Protocol):
     """A network that reads symbols and says how probable the next ones are.
 
     `PackedNetwork` is one, `AveragedNetwork` is several with the mean of their probabilities. A state is a tuple of
-    arrays (L, B, H) that may be cut and joined along B.
+    arrays (L, B, H) that may be cut and joined along B. A call may be given a scratch, which no other thread is using.
     """
 
     @property
@@ -38,11 +39,18 @@ class InferenceNetwork(Protocol):
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Advance the states over symbols x (n, B), in place."""
 
-    def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
+    def log_probabilities(
+        self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
+    ) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
 
     def string_log_likelihoods(
-        self, ids: NDArray[np.int32], starts: NDArray[np.intp], lengths: NDArray[np.intp], start: State
+        self,
+        ids: NDArray[np.int32],
+        starts: NDArray[np.intp],
+        lengths: NDArray[np.intp],
+        start: State,
+        scratch: Scratch | None = None,
     ) -> NDArray[np.float64]:
         """Return log P of each of the strings ids[starts : starts + lengths], the longest first."""
 

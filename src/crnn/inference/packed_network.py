@@ -18,6 +18,7 @@ from ..cancellation import check_cancelled
 from ..model.layout import Layout, aligned_zeros, n_labels
 from .folded_embedding import folded_network
 from .sampling_controls import SamplingControls
+from .scratch import Scratch
 from .shared_stream import SharedStream
 
 Array = NDArray[Any]
@@ -170,20 +171,28 @@ class PackedNetwork(NamedTuple):
         core.logits(self.kernel_arguments, wide, y, scratch)
         return y
 
-    def log_probabilities(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
+    def log_probabilities(
+        self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
+    ) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
         n, B = x.shape
         T = min(n, max(1, self.rows_at_a_time(SCORE_ROWS) // B))
-        y = np.empty((T, B, self.layout.vocab_size), self.layout.dtype)
+        scratch = scratch or Scratch()
+        y = scratch.empty("y", (T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
-        work = self.workspace(T, state)
+        work = self.workspace(T, state, scratch)
         for call, shared in self._calls(n, B, T):
             core.log_probabilities(self.kernel_arguments, x[call], (*work, shared), y, out[call])
         self._store_state(work, state)
         return out
 
     def string_log_likelihoods(
-        self, ids: NDArray[np.int32], starts: NDArray[np.intp], lengths: NDArray[np.intp], start: State
+        self,
+        ids: NDArray[np.int32],
+        starts: NDArray[np.intp],
+        lengths: NDArray[np.intp],
+        start: State,
+        scratch: Scratch | None = None,
     ) -> NDArray[np.float64]:
         """Return log P of each of the strings ids[starts : starts + lengths], which all start from the same state.
 
@@ -192,8 +201,9 @@ class PackedNetwork(NamedTuple):
         """
         B, out = len(lengths), np.zeros(len(lengths))
         T = max(1, self.rows_at_a_time(SCORE_ROWS) // B)
-        work = self.workspace(T, repeated(start, B))
-        x, y = np.empty(T * B, np.int32), np.empty((T * B, self.layout.vocab_size), self.layout.dtype)
+        scratch = scratch or Scratch()
+        work = self.workspace(T, repeated(start, B), scratch)
+        x, y = np.empty(T * B, np.int32), scratch.empty("y", (T * B, self.layout.vocab_size), self.layout.dtype)
         for call, shared in self._calls(int(lengths[0]), B, T):
             core.log_likelihoods(
                 self.kernel_arguments, ids, starts, lengths, call.start, call.stop, (*work, shared), x, y, out
@@ -289,10 +299,11 @@ class PackedNetwork(NamedTuple):
         numbers = {names.get(name, name): number for name, number in controls.numbers.items() if name != "temperature"}
         return core.Controls(**numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
 
-    def workspace(self, T: int, state: State) -> tuple[Array, Array, Array]:
+    def workspace(self, T: int, state: State, scratch: Scratch | None = None) -> tuple[Array, Array, Array]:
         """Return the arrays h, c and gates of a kernel for T symbols at a time, with `state` as their first states."""
         shapes = core.inference_workspace(self.network, T, state[0].shape[1])
-        h, c, gates = (aligned_zeros(shape, self.layout.dtype) for shape in shapes.values())
+        scratch = scratch or Scratch()
+        h, c, gates = (scratch.zeros(name, shape, self.layout.dtype) for name, shape in shapes.items())
         for array, start in zip((h, c), state, strict=False):
             array[:, 0, :, : self.hidden_size] = start
         return h, c, gates

@@ -12,6 +12,7 @@ from ..text.stored_ids import TextIds, columns
 from ..threads import inference_threads, run_tasks, split_range
 from .network import InferenceNetwork
 from .packed_network import SCORE_ROWS, State
+from .scratch import Scratch
 
 BLOCK = 1 << 14  # symbols scored in one call of the kernel
 PART = 2048  # symbols of a part of a text, at least: many more than its warm-up
@@ -74,11 +75,11 @@ def parallel_log_likelihood(
         first = np.array([max(ranges[i].start, given) for i in group])
         last = np.array([ranges[i].stop for i in group])
         begin = np.maximum(last - length, 0)
-        h = network.zero_state(len(group))
+        h, scratch = network.zero_state(len(group)), Scratch()
         blocks = []
         for i in range(0, length, BLOCK // STREAMS):
             steps = min(BLOCK // STREAMS, length - i)
-            log_p = network.log_probabilities(columns(ids, begin + i, steps).astype(np.int32), h)
+            log_p = network.log_probabilities(columns(ids, begin + i, steps).astype(np.int32), h, scratch)
             at = begin + i + np.arange(steps)[:, None]
             blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
         return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]

@@ -14,6 +14,7 @@ from ..text.vocabulary import Text, Vocabulary
 from ..threads import inference_threads, run_tasks
 from .network import InferenceNetwork
 from .packed_network import State, repeated
+from .scratch import ScratchPool
 
 BLOCK_STRINGS = 1 << 15  # strings held at a time, at most
 BLOCK_SYMBOLS = 1 << 22  # symbols of them, at most, unless one string has more
@@ -148,10 +149,11 @@ def _of_another_type(text: Any, vocabulary: Vocabulary, name: str) -> bytes:
 
 def log_likelihoods(network: InferenceNetwork, strings: Strings, start: State, n_threads: int) -> NDArray[np.float64]:
     """Return log P of each of the strings, in nats; its bits do not depend on the other strings."""
-    out, starts = np.empty(len(strings.lengths)), strings.starts
+    out, starts, lengths, pool = np.empty(len(strings.lengths)), strings.starts, strings.lengths, ScratchPool()
 
     def read(group: NDArray[np.intp]) -> None:
-        out[group] = network.string_log_likelihoods(strings.ids, starts[group], strings.lengths[group], start)
+        with pool.scratch() as scratch:
+            out[group] = network.string_log_likelihoods(strings.ids, starts[group], lengths[group], start, scratch)
 
     run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
     return out
