@@ -52,7 +52,7 @@ def register(emulator: str) -> None:
 
 
 def system(architecture: str, machine: Path = Path("/")) -> Path:
-    """Return the folder of the emulated Debian; install it if it is not there yet, and connect it as this machine is."""
+    """Return the folder of the emulated Debian; install it if it is missing, and connect it as this machine is."""
     folder = ROOT / "build" / f"emulated-{architecture}"
     complete = folder / "etc" / "debootstrap-is-complete"
     if not complete.exists():

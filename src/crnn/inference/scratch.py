@@ -41,7 +41,8 @@ class Scratch:
         memory = self._memory.get(name)
         if memory is None or len(memory) < n_bytes:
             memory = self._memory[name] = aligned_zeros(n_bytes, np.uint8)
-        return memory[:n_bytes].view(dtype).reshape(shape)
+        array: Array = memory[:n_bytes].view(dtype)
+        return array.reshape(shape)
 
     def zeros(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """Return such an array of zeros."""
