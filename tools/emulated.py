@@ -100,7 +100,7 @@ def main() -> int:
     python = "/environment/bin/python"
     steps = (
         f"test -x {python} || python3 -m venv /environment",
-        f"{python} -m pip install -q --only-binary numpy,scipy,safetensors /crnn pytest pytest-xdist hypothesis",
+        f"{python} -m pip install --only-binary numpy,scipy,safetensors /crnn pytest pytest-xdist hypothesis",
         f"mv /crnn/src /crnn/sources && cd /crnn && {python} -m crnn info --build",  # the installed package is tested
         f"cd /crnn && {python} -m pytest -q -n 0 -p no:cacheprovider -o testpaths= {shlex.join(options.tests)}",
     )
