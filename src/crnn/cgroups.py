@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["control_groups", "first_line"]
+__all__ = ["control_groups", "first_line", "whole_number"]
 
 
 def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
@@ -56,3 +56,16 @@ def first_line(path: Path) -> str | None:
         return path.read_text(encoding="ascii").partition("\n")[0].strip()
     except (OSError, ValueError):
         return None
+
+
+def whole_number(text: str | None) -> int | None:
+    """Return the number that a text consists of; None if it is not one without a sign.
+
+    `int` is not asked: Python 3.11 drops the exception of a signal that comes while `int` writes the message of its own.
+
+    Examples
+    --------
+    >>> whole_number("17"), whole_number("max"), whole_number("-1"), whole_number(None)
+    (17, None, None, None)
+    """
+    return int(text) if text is not None and text.isascii() and text.isdecimal() else None

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from .cgroups import control_groups, first_line
+from .cgroups import control_groups, first_line, whole_number
 
 __all__ = ["affinity", "cgroup_quota", "physical_cores", "usable_cores", "variable_limit"]
 
@@ -95,11 +95,7 @@ def variable_limit(value: str | None) -> int | None:
     >>> variable_limit("4"), variable_limit("2,1"), variable_limit("many"), variable_limit(None)
     (4, 2, None, None)
     """
-    try:
-        limit = int((value or "").split(",")[0])
-    except ValueError:
-        return None
-    return limit if limit > 0 else None
+    return whole_number((value or "").split(",")[0].strip()) or None
 
 
 def _quota_of(folder: Path) -> float | None:
@@ -110,8 +106,5 @@ def _quota_of(folder: Path) -> float | None:
     else:
         quota = first_line(folder / "cpu.cfs_quota_us") or ""
         period = first_line(folder / "cpu.cfs_period_us") or ""
-    try:
-        granted = int(quota) / int(period or 100_000)
-    except (ValueError, ZeroDivisionError):  # "max": no quota
-        return None
-    return granted if granted > 0 else None  # version 1 says -1 for no quota
+    granted = whole_number(quota)  # None: "max", or -1 of version 1, for no quota
+    return granted / (whole_number(period) or 100_000) if granted else None

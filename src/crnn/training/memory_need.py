@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ..cgroups import control_groups, first_line
+from ..cgroups import control_groups, first_line, whole_number
 from ..errors import InvalidInputError
 from ..model.layout import Layout
 from ..text.streams import Streams
@@ -145,9 +145,8 @@ def _group_bytes(group: Path) -> int | None:
     version_2 = (group / "memory.max", group / "memory.current", "inactive_file")
     version_1 = (group / "memory.limit_in_bytes", group / "memory.usage_in_bytes", "total_inactive_file")
     for limit_file, usage_file, cached in (version_2, version_1):
-        try:
-            limit, used = int(first_line(limit_file) or ""), int(first_line(usage_file) or "")
-        except ValueError:  # no such file, or "max": no limit
+        limit, used = whole_number(first_line(limit_file)), whole_number(first_line(usage_file))
+        if limit is None or used is None:  # no such file, or "max": no limit
             continue
         # Usage includes files in the cache, which the system gives up when memory is short.
         return max(0, limit - used + (_entry(group / "memory.stat", cached) or 0))
