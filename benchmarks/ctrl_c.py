@@ -128,6 +128,7 @@ def calls(folder: Path) -> Iterator[tuple[str, float, Callable[[], Call]]]:
     yield "a step of H = 2048, B = 64, T = 200", 12.0, lambda: fit(hidden_size=2048, batch_size=64, seq_length=200)
     yield "the first second of that", 1.0, lambda: fit(hidden_size=2048, batch_size=64, seq_length=200)
     yield "steps of 3 layers, H = 1024, B = 8", 3.0, lambda: fit(hidden_size=1024, num_layers=3, batch_size=8)
+    yield "steps of 3 layers, H = 1600, B = 8", 6.0, lambda: fit(hidden_size=1600, num_layers=3, batch_size=8)
     yield "steps of H = 100", 1.0, lambda: fit(hidden_size=100)
     yield "sample one text", 2.0, lambda: of_model(lambda model: model.sample(MB))
     yield "sample 1,000 texts", 2.0, lambda: of_model(lambda model: model.sample(300, num_samples=1000))

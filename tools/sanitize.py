@@ -28,10 +28,17 @@ COMPILED = (
     "kernels/test_reduction.py",
     "kernels/test_requests.py",
     "kernels/test_elementwise.py",
+    "kernels/test_boundary.py",
+    "kernels/test_embedding.py",
+    "kernels/test_label_symbols.py",
     "training/test_shards.py",
     "training/test_trainer.py",
+    "training/test_weight_average.py",
+    "training/test_chunk_gradient.py",
+    "training/test_interruption.py",
     "inference/test_packed_network.py",
     "inference/test_shared_stream.py",
+    "inference/test_folded_embedding.py",
 )
 TESTS = {
     "thread": COMPILED,

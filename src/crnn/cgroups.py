@@ -61,7 +61,8 @@ def first_line(path: Path) -> str | None:
 def whole_number(text: str | None) -> int | None:
     """Return the number that a text consists of; None if it is not one without a sign.
 
-    `int` is not asked: Python 3.11 drops the exception of a signal that comes while `int` writes the message of its own.
+    `int` is not asked about other texts: Python 3.11 drops the exception of a signal that comes while `int` writes the
+    message of its own.
 
     Examples
     --------

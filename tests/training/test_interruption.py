@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import traceback
 
+import numpy as np
 import pytest
 from command_line import POSIX
 from test_char_rnn import TEXT, bits, small
 
 from crnn import CharRNN
+from crnn._kernels import core
+from crnn.model.layout import Layout
 from crnn.training.trainer import Trainer
 
 pytestmark = POSIX
@@ -108,3 +111,54 @@ def test_nothing_more_is_computed(monkeypatch):
     first, last = teams[0].shards
     assert (first.y[-1] == 7).all()
     assert (last.gradient == 7).all()
+
+
+# Weights that fill some dozen parts of memory, and the seconds after which a signal comes: within the first of them.
+LARGE, SOON = {"cell": "lstm", "hidden_size": 1200}, 0.0003
+
+
+def test_the_first_update_is_prepared_with_polls(monkeypatch):
+    """The step is too short for a poll within it, but the optimizer state is touched for the first time before."""
+    train = Trainer._train
+
+    def interrupt(number, frame):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        raise KeyboardInterrupt
+
+    def interrupted(trainer, rank, rates):
+        with Alarms(SOON, SOON, interrupt):
+            train(trainer, rank, rates)
+
+    monkeypatch.setattr(Trainer, "_train", interrupted)
+    model = small(1, **LARGE, seq_length=1, optimizer="adam", n_threads=1)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(TEXT)
+    assert model.n_steps_ == 0
+
+
+def test_memory_is_touched_in_the_first_call_alone(monkeypatch):
+    train, fresh = Trainer._train, []
+
+    def noted(trainer, rank, rates):
+        fresh.append(trainer.team.fresh)
+        train(trainer, rank, rates)
+
+    monkeypatch.setattr(Trainer, "_train", noted)
+    small(7, n_threads=1).fit(TEXT)
+    assert fresh == [True] + [False] * (len(fresh) - 1) != [True]
+
+
+def test_packing_is_broken_off():
+    def interrupt(number, frame):
+        if not np.isnan(panels[0]):  # else packing has not begun
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise KeyboardInterrupt
+
+    layout = Layout(7, dtype=np.dtype("float32"), **LARGE)
+    network, weights = core.Network(layout, one_row=False, many=True, training=True), layout.zeros()
+    panels = np.full(network.panels_size, np.nan, layout.dtype)
+    with pytest.raises(KeyboardInterrupt), Alarms(SOON, SOON, interrupt):
+        core.pack_weights(network, weights, panels)
+    assert np.isnan(panels).any()
+    core.pack_weights(network, weights, panels)
+    assert not np.isnan(panels).any()

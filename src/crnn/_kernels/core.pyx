@@ -10,6 +10,7 @@ The entry points stand in three files, which are included at the end: `training_
 `single_entry.pxi`. What they share is here: the tables, the checks of arrays, and the network.
 """
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.string cimport memset
 from ..deferred_signals import signals_deferred
@@ -23,6 +24,10 @@ cdef extern from "denormals.h" nogil:
     ctypedef unsigned long long float_mode
     float_mode flush_denormals()
     void restore_denormals(float_mode)
+
+cdef extern from "pages.h" nogil:
+    const Py_ssize_t TOUCHED_BYTES
+    void touch_pages(void*, size_t)
 
 
 # ------------------------------------------------------------------------------------------------- the tables
@@ -199,12 +204,27 @@ cdef class Network:
         return w
 
 
+cdef enum:
+    PACKED_AT_A_TIME = 64  # rows of each matrix: whole vectors of any type, and some MB of a large model
+
+
 def pack_weights(Network network not None, params, panels):
-    """Pack all of a network's weights that are multiplied by in panels."""
-    address("packed weights", panels, network.itemsize, (network.net.panels_end,))
+    """Pack all of a network's weights that are multiplied by in panels.
+
+    Ctrl-C breaks this off between two parts of it; of `panels` only some are then packed.
+    """
+    cdef char* fresh = <char*>address("packed weights", panels, network.itemsize, (network.net.panels_end,))
     cdef Weights w = network.weights(params, panels)
-    with nogil:
-        network.kernels.pack_network(&w)
+    cdef Py_ssize_t first, size = network.net.panels_end * network.itemsize
+    # Rows lie in all panels, so that the first part would touch most of the pages of fresh memory.
+    for first in range(0, size, TOUCHED_BYTES):
+        with nogil:
+            touch_pages(fresh + first, min(TOUCHED_BYTES, size - first))
+        PyErr_CheckSignals()
+    for first in range(0, max(network.net.units, network.net.E), PACKED_AT_A_TIME):
+        with nogil:
+            network.kernels.pack_rows(&w, first, first + PACKED_AT_A_TIME)
+        PyErr_CheckSignals()
 
 
 include "single_entry.pxi"

@@ -209,6 +209,7 @@ ctypedef struct Training:  # one call of `train` by one thread: what it works on
     Py_ssize_t row_stride  # bytes from one stream to the next
     Py_ssize_t position  # of the next chunk in each row
     bint zero_state  # the first chunk starts from zero states
+    bint fresh  # of the memory that the update uses some may not have been touched yet
     const double* rates  # (n_steps,)
     Py_ssize_t n_steps
     Py_ssize_t steps_before  # of all training
@@ -282,7 +283,7 @@ ctypedef struct Kernels:  # of one instruction set and number type
     void (*place_panels)(Network*, bint, bint) noexcept nogil
     Py_ssize_t (*packed_elements)(Py_ssize_t, Py_ssize_t) noexcept nogil
     void (*pack_matrix)(const real*, Py_ssize_t, Py_ssize_t, bint, bint, real*) noexcept nogil
-    void (*pack_network)(const Weights*) noexcept nogil
+    void (*pack_rows)(const Weights*, Py_ssize_t, Py_ssize_t) noexcept nogil
     Py_ssize_t (*operand_elements)(Py_ssize_t, Py_ssize_t) noexcept nogil
     void (*multiply)(Py_ssize_t, Py_ssize_t, Py_ssize_t, const real*, const real*, bint, real*, int,
                      real*) noexcept nogil

@@ -19,7 +19,7 @@ from .inference_step cimport advance, prepare_draw, restore_states, swap_states
 from .interface cimport (Dropout, DrawSettings, Kernels, Network, SharedStep, Strings, Texts, Training, Weights,
                          Workspace, real)
 from .layers cimport layers_forward
-from .network cimport pack_network, place_panels
+from .network cimport pack_rows, place_panels
 from .panels cimport (PER_ELEMENT, Columns, as_operand, multiply_panels, operand_elements, operand_rows, pack,
                       pack_transposed, packed_elements, panel_vectors)
 from .sampler cimport block_count
@@ -51,8 +51,8 @@ cdef void pack_matrix(const real* W, Py_ssize_t rows, Py_ssize_t columns, bint t
         pack(W, rows, columns, columns, panel_vectors(one_row), 0, rows, panels)
 
 
-cdef void pack_network_(const Weights* w) noexcept nogil:
-    pack_network(w)
+cdef void pack_rows_(const Weights* w, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    pack_rows(w, first, last)
 
 
 cdef Py_ssize_t operand_elements_(Py_ssize_t rows, Py_ssize_t K) noexcept nogil:
@@ -192,7 +192,7 @@ cdef void share_steps(SharedStep* step, int rank) noexcept nogil:
 
 kernels.itemsize, kernels.size, kernels.per_element = sizeof(real), sizeof(Kernels), PER_ELEMENT
 kernels.place_panels, kernels.packed_elements = place_panels_, packed_elements_
-kernels.pack_matrix, kernels.pack_network, kernels.multiply = pack_matrix, pack_network_, multiply
+kernels.pack_matrix, kernels.pack_rows, kernels.multiply = pack_matrix, pack_rows_, multiply
 kernels.operand_elements = operand_elements_
 kernels.exp, kernels.tanh, kernels.sigmoid, kernels.rsqrt = exp_array, tanh_array, sigmoid_array, rsqrt_array
 kernels.drop_outputs, kernels.drop_weights = drop_outputs, drop_weights

@@ -139,12 +139,15 @@ cdef inline void pack_Wy(const Network* net, const real* p, Py_ssize_t first, Py
         pack_back(net, p + net.Wy, net.V, net.max_row_vectors, first, last, panels + net.WyT_panels)
 
 
-cdef inline void pack_network(const Weights* w) noexcept nogil:
-    """Pack all that the network multiplies by in panels."""
+cdef inline void pack_rows(const Weights* w, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Pack rows [first, last), as far as there are so many, of all that the network multiplies by in panels."""
     cdef const Network* net = w.net
-    cdef Py_ssize_t l
+    cdef Py_ssize_t l, last_unit = min(last, net.units), last_input
     for l in range(net.L):
-        pack_Wh(net, w.p, l, 0, net.units, w.panels)
-        if input_rows(net, l):
-            pack_Wx(net, w.p, l, 0, input_rows(net, l), w.panels)
-    pack_Wy(net, w.p, 0, net.units, w.panels)
+        if first < last_unit:
+            pack_Wh(net, w.p, l, first, last_unit, w.panels)
+        last_input = min(last, input_rows(net, l))
+        if first < last_input:
+            pack_Wx(net, w.p, l, first, last_input, w.panels)
+    if first < last_unit:
+        pack_Wy(net, w.p, first, last_unit, w.panels)

@@ -15,8 +15,7 @@ cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
     """Reduce the gradient in d[0] and the mean loss over all processes; False if that failed."""
     cdef Py_ssize_t V = run.weights.net.V
     cdef real* tail = run.team.d[0] + run.weights.net.end
-    cdef Pass todo
-    todo.add_up, todo.measure, todo.step = True, False, False
+    cdef Pass todo = Pass(True, False, False, NULL)
     update(run, &todo)
     flag_symbols(run, tail)
     if not wait_for_team(run):

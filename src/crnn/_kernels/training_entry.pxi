@@ -1,6 +1,5 @@
 """Entry points to training: the optimizer, the threads' barrier, the cursor, and `train`. Part of `core`."""
 from cpython.buffer cimport PyBUF_STRIDES
-from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.limits cimport INT_MAX
 from libc.math cimport NAN
@@ -186,7 +185,7 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
     most = run.team.shards * group_size
     if run.team.threads > most or group_size > 1 and run.team.threads < most:
         raise ValueError(f"{run.team.threads} threads in groups of {group_size} for {run.team.shards} shards")
-    run.team.streams, run.team.reduce = team.n_streams, NULL
+    run.team.streams, run.team.reduce, run.fresh = team.n_streams, NULL, team.fresh
     if team.reduce is not None:
         reduction.team = <PyObject*>team
         run.team.reduce, run.team.reduce_context = reduce_gradient, reduction
@@ -373,6 +372,7 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     if rank == 0 and team.error is not None:
         raise team.error
     if rank == 0 and run.complete:
+        team.fresh = False  # the other threads have read it
         update_cursor(cursor, &run)
     if not run.known:
         raise ValueError(f"a symbol's id is not below the vocabulary's size {network.net.V}")

@@ -13,7 +13,7 @@ from .interface cimport Training, Workspace, real
 from .reduction cimport reduce_gradient
 from .state_reset cimport reset_states
 from .step_poll cimport unwanted
-from .update cimport Pass, gradient_norm, pack_first_dropped, update
+from .update cimport Pass, gradient_norm, pack_first_dropped, touch_memory, update
 from .team cimport total, wait_for_team
 from .workspace cimport carry_states, clear_states
 
@@ -25,6 +25,9 @@ cdef inline void train(Training* run) noexcept nogil:
     run.done, run.norm = 0, NAN
     run.known, run.complete, run.diverged = True, True, False
     run.team.next_key = dropout_key(run.dropout_seed, run.steps_before)
+    if run.fresh:
+        touch_memory(run)
+        wait_for_team(run)
     if run.team.weight_dropout > 0:
         pack_first_dropped(run)
         wait_for_team(run)
@@ -112,7 +115,7 @@ cdef inline bint apply_gradient(Training* run, Py_ssize_t step) noexcept nogil:
     """Clip by the norm, if there is a limit on it, and update the parameters; False if a thread broke the barrier."""
     cdef Pass todo
     cdef bint by_norm = run.clip_norm < INFINITY, summed = run.team.reduce != NULL
-    run.rule.scale = 1
+    run.rule.scale, todo.touched = 1, NULL
     if by_norm:
         todo.add_up, todo.measure, todo.step = not summed, True, False
         update(run, &todo)

@@ -8,11 +8,17 @@ from libc.stdint cimport uint32_t
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 from .dropout cimport apply_mask, weights_key
-from .interface cimport Network, Team, Training, real
+from .interface cimport Network, Team, Training, barrier_is_broken, real
 from .network cimport input_rows, pack_Wh, pack_Wx, pack_Wy
 from .optimizers cimport step_run
+from .panels cimport Columns
+from .step_poll cimport is_over
 from .team cimport total
-from .thread_group cimport share
+from .thread_group cimport own_share, share
+
+cdef extern from "pages.h" nogil:
+    const Py_ssize_t TOUCHED_BYTES
+    void touch_pages(void*, size_t)
 
 cdef enum:
     BLOCK = 2048  # elements of a gradient that are summed over the shards and used while still in the cache
@@ -25,6 +31,7 @@ ctypedef struct Pass:  # what is done with each run of elements
     bint add_up  # sum the shards' gradients in that of the first one
     bint measure  # keep the squares of the summed gradient
     bint step  # update the parameters
+    Py_ssize_t* touched  # bytes of the optimizer state that were touched since the last poll; NULL: it is not touched
 
 
 cdef inline Py_ssize_t squares_size(const Network* net) noexcept nogil:
@@ -62,6 +69,19 @@ cdef inline double sum_of_squares(const real* d, Py_ssize_t n) noexcept nogil:
     return sum_
 
 
+cdef inline void touch(Training* run, Py_ssize_t* touched, real* a, Py_ssize_t n) noexcept nogil:
+    """Touch n elements, with a poll whenever some MB have been touched; none if the step is broken off."""
+    cdef Py_ssize_t bytes_ = n * sizeof(real), done = 0, part
+    while done < bytes_ and not barrier_is_broken(run.poll.barrier):
+        part = min(bytes_ - done, TOUCHED_BYTES)
+        touch_pages(<char*>a + done, part)
+        done += part
+        touched[0] += part
+        if touched[0] >= TOUCHED_BYTES:
+            touched[0] = 0
+            is_over(&run.poll)
+
+
 cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start, Py_ssize_t stop,
                               const Masked* masked=NULL) noexcept nogil:
     """Do what is to be done with elements [start, stop), while they are in the cache; return their squares, if kept."""
@@ -70,6 +90,11 @@ cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start,
     cdef const real* other
     cdef double squares = 0
     cdef int s
+    if todo.touched != NULL:
+        touch(run, todo.touched, run.rule.first + start, stop - start)
+        if run.rule.second != run.rule.first:
+            touch(run, todo.touched, run.rule.second + start, stop - start)
+        return 0
     while i < stop:
         n = min(stop - i, <Py_ssize_t>BLOCK)
         if todo.add_up:
@@ -218,3 +243,21 @@ cdef inline void update(Training* run, const Pass* todo) noexcept nogil:
     if todo.step:
         pack_Wy(net, run.weights.p, start, stop, run.weights.panels)
     update_bias(run, todo, net.by, net.V, at + H)
+
+
+cdef inline void touch_memory(Training* run) noexcept nogil:
+    """Touch the thread's share of the optimizer state, and of the gradients of the shards that it works on.
+
+    The first update, which is not broken off, then takes no longer than others. Rows of symbols that a sparse
+    optimiser leaves out stay untouched.
+    """
+    cdef const Network* net = run.weights.net
+    cdef int i
+    cdef Py_ssize_t touched = 0
+    cdef Py_ssize_t first = net.lookup + net.V * (net.E if net.E else net.G * net.H) if run.rule.sparse else 0
+    cdef Columns own
+    cdef Pass todo = Pass(False, False, False, &touched)
+    update(run, &todo)
+    for i in range(run.own_shards):
+        own = own_share(&run.work[i].group, net.end - first)
+        touch(run, &touched, run.work[i].d + first + own.first, own.count)

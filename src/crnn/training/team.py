@@ -89,6 +89,9 @@ class Team:
     ----------
     n_threads : int
         Threads that work; see `start`.
+    fresh : bool
+        Whether this memory has not been used yet. The first call of the kernel then touches it before it begins, with
+        polls, so that Ctrl-C is heard meanwhile.
     """
 
     def __init__(
@@ -109,7 +112,7 @@ class Team:
         if reduce:
             self.shards[0].gradient = aligned_zeros(core.reduced_size(network), layout.dtype)
         self.losses, self.squares = np.zeros(len(parts)), np.zeros(core.squares_size(network))
-        self.n_threads = 1
+        self.n_threads, self.fresh = 1, True
         self.barrier: core.Barrier
         self.error: BaseException | None = None  # that `reduce` raised
 
