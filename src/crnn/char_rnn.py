@@ -447,7 +447,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         verbose : int, default=1
             0: nothing is printed. It is not the model's own `verbose`.
         **overrides
-            Parameters of the constructor that are given, not chosen. The choice depends on `cell` ("lstm" if it is not
+            Parameters of the constructor that are given, not chosen. The choice depends on `cell` ("cifg" if it is not
             given), `n_threads`, `matmul_precision` and `dtype`. With another `optimizer` the learning rate is that
             optimizer's usual one. `clip_norm` is in proportion to `seq_length`.
 
@@ -465,7 +465,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         --------
         >>> model = CharRNN.recommended("to be or not to be, " * 500, seconds=2.0, verbose=0)
         >>> model.cell, model.schedule, model.max_seconds
-        ('lstm', 'cosine', 2.0)
+        ('cifg', 'cosine', 2.0)
         >>> model = CharRNN.recommended(["anna", "bob", "eva"], 0.1, cell="gru", min_count=2, fit=True, verbose=0)
         >>> model.vocabulary_
         Vocabulary(3 characters: 'abn', crnn.UNKNOWN, crnn.BOUNDARY)
@@ -476,7 +476,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         cls().set_params(**overrides)  # refuses what is no parameter
         for name, value in overrides.items():
             checked(name, value)
-        cell = overrides.get("cell", "lstm")
+        cell = overrides.get("cell", recommended.DEFAULT_CELL)
         if cell not in recommended.RECIPES:
             raise InvalidInputError(f"cell must be one of {', '.join(map(repr, recommended.RECIPES))}, not {cell!r}")
         X = list(X) if isinstance(X, Iterator) else X  # which is read again by `fit`

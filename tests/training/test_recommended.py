@@ -99,7 +99,7 @@ def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_sy
     # 192 and 384 units, each so often over a text that has as many symbols as the model weights
     sizes = [next(r for r in RECIPES["lstm"] if r.hidden_size == size) for size in (192, 384)]
     texts = [(160_000, 1.1 * sizes[0].operations), (614_000, 1.1 * sizes[1].operations)]
-    narrow, wide = (recommend(n, operations, speed=1.0) for n, operations in texts)
+    narrow, wide = (recommend(n, operations, speed=1.0, cell="lstm") for n, operations in texts)
     assert (narrow["hidden_size"], wide["hidden_size"]) == (192, 384)
     n_epochs = [
         operations / (OPERATIONS * weights_of(p) * n)
@@ -132,7 +132,7 @@ def test_time_that_a_short_text_does_not_use_does_not_lower_the_rate(cell):
 def test_a_size_that_is_nearly_the_next_one_has_nearly_its_rate():
     here, there = RECIPES["lstm"][2:4]
     operations = (here.operations, 2 * here.operations, 0.999 * there.operations, there.operations)
-    rates = [recommend(10**8, n, speed=1.0)["learning_rate"] for n in operations]
+    rates = [recommend(10**8, n, speed=1.0, cell="lstm")["learning_rate"] for n in operations]
     assert rates[0] == here.learning_rate
     assert rates == sorted(rates, reverse=True)
     assert rates[2] == pytest.approx(there.learning_rate, rel=0.01)
@@ -197,7 +197,7 @@ def test_any_parameter_may_be_given_and_the_model_fitted(capsys):
     model = CharRNN.recommended(
         names, 0.1, fit=True, optimizer="rmsprop", min_count=2, max_steps=3, max_seconds=None, n_threads=1
     )
-    assert (model.cell, model.optimizer, model.n_steps_, model.verbose) == ("lstm", "rmsprop", 3, 0)
+    assert (model.cell, model.optimizer, model.n_steps_, model.verbose) == ("cifg", "rmsprop", 3, 0)
     assert (model.learning_rate, model.weight_decay) == (0.002, 0)
     assert "rmsprop at 0.002," in capsys.readouterr().err
     assert not hasattr(CharRNN.recommended(TEXT, 0.1, learning_rate=None), "params_")
