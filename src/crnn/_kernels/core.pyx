@@ -217,7 +217,7 @@ def pack_weights(Network network not None, params, panels):
     cdef Weights w = network.weights(params, panels)
     cdef Py_ssize_t first, size = network.net.panels_end * network.itemsize
     # Rows lie in all panels, so that the first part would touch most of the pages of fresh memory.
-    for first in range(0, size, TOUCHED_BYTES):
+    for first in range(0, size if size >= TOUCHED_BYTES else 0, TOUCHED_BYTES):
         with nogil:
             touch_pages(fresh + first, min(TOUCHED_BYTES, size - first))
         PyErr_CheckSignals()

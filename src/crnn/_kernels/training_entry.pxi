@@ -185,7 +185,9 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
     most = run.team.shards * group_size
     if run.team.threads > most or group_size > 1 and run.team.threads < most:
         raise ValueError(f"{run.team.threads} threads in groups of {group_size} for {run.team.shards} shards")
-    run.team.streams, run.team.reduce, run.fresh = team.n_streams, NULL, team.fresh
+    run.team.streams, run.team.reduce = team.n_streams, NULL
+    # What is small is not worth it: a page that is read before it is written to costs the system two faults.
+    run.fresh = team.fresh and network.net.end * network.itemsize >= TOUCHED_BYTES
     if team.reduce is not None:
         reduction.team = <PyObject*>team
         run.team.reduce, run.team.reduce_context = reduce_gradient, reduction
