@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.adaptation import adaptive_surprisal
+from crnn.reference.sampled_softmax import sampled_softmax_loss
 from crnn.settings import OPTIMIZERS
 from crnn.text.documents import boundaries, n_given, pack
 from crnn.text.sources import text_source
@@ -144,6 +146,7 @@ class Run:
         state_reset=0.0,
         dropout_seed=0,
         bfloat16=False,
+        sampled_softmax=0,
         boundary=None,
         streams=TextStreams,
         reduce=None,
@@ -172,6 +175,7 @@ class Run:
                 state_reset=state_reset,
                 dropout_seed=dropout_seed,
                 bfloat16=bfloat16,
+                sampled_softmax=sampled_softmax,
             ),
             n_threads=min(n_threads, state[0].shape[1]),
             n_shards=min(n_threads, state[0].shape[1], MAX_SHARDS) if n_shards is None else n_shards,
@@ -244,7 +248,7 @@ def contiguous_parts(streams):
 
 def expected_run(
     layout, params, memory, state, ids, n_steps, *, T, learning_rate=0.1, n_before=0, optimizer_start=0,
-    dropout=0.0, weight_dropout=0.0, state_reset=0.0, dropout_seed=0, **options,
+    dropout=0.0, weight_dropout=0.0, state_reset=0.0, dropout_seed=0, sampled_softmax=0, shards=None, **options,
 ):  # fmt: skip
     """Run min-char-rnn's loop with the reference implementation.
 
@@ -274,6 +278,10 @@ def expected_run(
                 reference_dropout.weight_mask(dropout_seed, step, layer, (H, G * H), weight_dropout)
                 for layer in range(layout.num_layers)
             ]
+        if sampled_softmax:
+            options["loss_of"] = partial(
+                sampled_softmax_loss, sampled=sampled_softmax, seed=dropout_seed, step=step, shards=shards or [range(B)]
+            )
         loss, state = reference.train_step(
             layout.tensors(params),
             layout.cell,

@@ -77,6 +77,10 @@ class CharRNN(ResumableTraining, ExportMethods):
         Probability that a stream starts a chunk in training from a hidden state of zeros instead of the one carried
         from the chunk before. 1: always. Texts and samples start from zeros, and training seldom does: 0.01 to 0.1 make
         the first characters of texts more probable.
+    sampled_softmax : int or None, default=None
+        For alphabets of thousands of symbols: in training the softmax of a chunk is over the symbols that occur in it
+        and this many others, drawn at random, which stand for all the rest; an estimate after Jean et al. 2015. A step
+        takes a fraction of the time, and training losses are estimates. Samples, scores and validation use all symbols.
     weight_average : float, default=0.0
         Above 0, the weights that a call of training leaves behind are their average over about this share of its last
         steps, at most 1. It makes up for a learning rate that does not fall, so that a training of unknown length can
@@ -197,6 +201,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         dropout: float = 0.0,
         weight_dropout: float = 0.0,
         state_reset: float = 0.0,
+        sampled_softmax: int | None = None,
         weight_average: float = 0.0,
         epochs: int = 10,
         max_steps: int | None = None,
@@ -236,6 +241,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         self.dropout = dropout
         self.weight_dropout = weight_dropout
         self.state_reset = state_reset
+        self.sampled_softmax = sampled_softmax
         self.weight_average = weight_average
         self.epochs = epochs
         self.max_steps = max_steps

@@ -67,6 +67,7 @@ class Settings:
     dropout: float
     weight_dropout: float
     state_reset: float
+    sampled_softmax: int | None
     weight_average: float
     epochs: int
     max_steps: int | None
@@ -376,6 +377,7 @@ _CHECKS: dict[str, _Check] = {
     "dropout": _real(minimum=0.0, below=1.0),
     "weight_dropout": _real(minimum=0.0, below=1.0),
     "state_reset": _real(minimum=0.0, maximum=1.0),
+    "sampled_softmax": _or_none(_at_least(1, MAX_SIZE)),
     "weight_average": _real(minimum=0.0, maximum=1.0),
     "epochs": _at_least(1, MAX_SIZE),
     "max_steps": _or_none(_at_least(0, MAX_STEPS)),

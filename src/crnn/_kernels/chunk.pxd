@@ -10,6 +10,8 @@ from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport add_lookup_bias_gradient
 from .layers cimport layers_backward, layers_forward
 from .panels cimport Columns
+from .sampled_softmax cimport (decode_candidates, decode_candidates_back, gather_candidates, logits_of_row,
+                              scatter_candidates, target_places)
 from .softmax cimport softmax_loss
 from .step_poll cimport unwanted
 from .team cimport total
@@ -38,17 +40,21 @@ cdef inline void clear_gradients(const Network* net, const Workspace* work) noex
 cdef inline double forward_loss(const Weights* w, const Workspace* work, real weight) noexcept nogil:
     """Return the sum of the losses, on a group's first thread; y becomes weight times the gradient of the logits."""
     cdef const Network* net = w.net
-    cdef Py_ssize_t first = 0, last, at, V = net.V
+    cdef Py_ssize_t first = 0, last, at, V = logits_of_row(net, work)
     cdef Columns part
+    cdef const real* h
     while first < work.T and not unwanted(work):
         last = min(first + work.block, work.T)
         layers_forward(w, work, work.x, first, last)
         part = own_share(&work.group, (last - first) * work.B)
         at = first * work.B + part.first
         # y = outputs @ Wy + by                          (rows, V) = (rows, H) (H, V)
-        decode(w, part.count, layer_output(net, work, net.L - 1, first) + part.first * net.H, work.y + at * V,
-               work.scratch)
-        softmax_loss(work.y + at * V, work.x + work.B + at, part.count, V, weight,
+        h = layer_output(net, work, net.L - 1, first) + part.first * net.H
+        if net.sampled:
+            decode_candidates(w, work, part.count, h, work.y + at * V)
+        else:
+            decode(w, part.count, h, work.y + at * V, work.scratch)
+        softmax_loss(work.y + at * V, target_places(net, work) + at, part.count, V, weight,
                      work.loss_weights + at if work.loss_weights != NULL else NULL, work.losses + at)
         first = last
     wait_for_group(&work.group)
@@ -68,18 +74,31 @@ cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real we
     clear_share(&work.group, work.carry, net.L * work.step_stride)
     if net.E:
         embed_symbols(w, work)
+    if net.sampled:
+        gather_candidates(w, work)
     loss = forward_loss(w, work, weight)
     if net.E:
         clear_table(net, work)
     while last > 0 and not unwanted(work):
         first = max(last - work.block, 0)
         rows = (last - first) * work.B
-        decode_back(w, work, rows, layer_output(net, work, top, first), work.y + first * work.B * net.V,
-                    gradient_from_above(net, work, top))
+        decode_rows_back(w, work, rows, layer_output(net, work, top, first), first, gradient_from_above(net, work, top))
         layers_backward(w, work, first, last)
         last = first
+    if net.sampled:
+        scatter_candidates(net, work)
     if net.E:
         embed_symbols_back(w, work)
     else:
         add_lookup_bias_gradient(net, work)
     return loss
+
+
+cdef inline void decode_rows_back(const Weights* w, const Workspace* work, Py_ssize_t rows, const real* h,
+                                  Py_ssize_t first, real* dh) noexcept nogil:
+    """The way back through the decoder, all of it or the candidates' columns, of a block from time step `first` on."""
+    cdef const real* dy = work.y + first * work.B * logits_of_row(w.net, work)
+    if w.net.sampled:
+        decode_candidates_back(w, work, rows, h, dy, dh)
+    else:
+        decode_back(w, work, rows, h, dy, dh)

@@ -140,13 +140,15 @@ cdef class Network:
     `boundary`: the symbol at which a stream starts from zeros, if there is one; so it does at each of the `labels`
     symbols that follow it. `group_size`: threads of a group that trains it, each on units of its own.
     `bfloat16`: operands of products are rounded to bfloat16; all products then use packed weights.
+    `sampled`: symbols drawn for the softmax of a chunk beside its targets; 0: all symbols take part in it.
     """
     cdef NetworkPlaces net
     cdef const Kernels* kernels
     cdef readonly Py_ssize_t itemsize
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
-                 units=None, symbols=None, boundary=None, int labels=0, int group_size=1, bint bfloat16=False):
+                 units=None, symbols=None, boundary=None, int labels=0, int group_size=1, bint bfloat16=False,
+                 Py_ssize_t sampled=0):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         kind = layout.kind
@@ -159,6 +161,10 @@ cdef class Network:
             raise ValueError("inference wants a network without an embedding: fold it into the first layer's Wx")
         if bfloat16 and not many:
             raise ValueError("bfloat16: the BLAS does not round operands; pack all weights (many=True)")
+        if sampled < 0 or sampled and not (training and many):
+            raise ValueError(f"sampled: {sampled} symbols, but a number of 0 or more is wanted, and of a network that "
+                             "trains with all weights packed (many=True)")
+        net.sampled = sampled
         net.cell, net.z_in_h, net.has_c = kind.number, kind.saved_blocks == 0, "c" in kind.states
         net.split_gate = kind.gates - 1 if kind.separate_bias else -1
         net.G, net.Z = kind.gates, max(kind.saved_blocks, 1)

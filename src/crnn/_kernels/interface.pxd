@@ -31,6 +31,7 @@ cdef extern from "fork_join.h" nogil:
 cdef enum:
     MAX_LAYERS = 64
     MAX_SHARDS = 8
+    CANDIDATE_UNIT = 16  # the candidates of a sampled softmax are a multiple of this, whole vectors, or all symbols
 
 
 # ------------------------------------------------------------------------------------------------- the network
@@ -57,6 +58,7 @@ ctypedef struct Network:  # see `network`
     Py_ssize_t L
     Py_ssize_t H
     Py_ssize_t V
+    Py_ssize_t sampled  # symbols drawn for a chunk's softmax beside its targets; 0: it is that of all
     Py_ssize_t E  # columns of the embedding below the first layer; 0: there is none
     Py_ssize_t units  # of the H columns, and so rows of the matrices, those that are not padding
     Py_ssize_t symbols  # of the V
@@ -140,7 +142,7 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     real* c  # like h, of an LSTM
     real* gates
     real* dropped  # (L, T, B, H), with dropout
-    real* y  # (T, B, V)
+    real* y  # (T, B, V), or of the candidates alone
     real* dh  # (block, B, H); none for a vanilla cell
     real* carry  # (L, B, H)
     real* d  # the gradient, of the flat weights' layout
@@ -158,6 +160,17 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     int* rows  # (T, B): the inputs, numbered among these; like the next two a thread's own
     int* symbols  # (n_symbols,): those that have these numbers
     int* numbers  # (V,): the number of a symbol that occurs
+    Py_ssize_t n_candidates  # with a sampled softmax, C; see `sampled_softmax`
+    Py_ssize_t n_occurring  # candidates that are targets: the first ones
+    int* targets  # (T, B): their places among the candidates; like the next two a thread's own
+    int* candidates  # (C,)
+    int* candidate_places  # (V,): of the targets' symbols
+    real* columns  # (H, C): those of Wy, and their gradient
+    real* dcolumns
+    real* column_bias  # (C,), and its gradient
+    real* dcolumn_bias
+    real* column_panels  # the columns packed for the way forward, and for the way back
+    real* column_panels_back
     ThreadGroup group
     SharedStep* shared  # inference of one stream by several threads; NULL: by one
     int shard  # its number

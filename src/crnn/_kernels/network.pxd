@@ -51,13 +51,13 @@ cdef inline void place_panels(Network* net, bint one_row, bint one_row_products)
             net.layer[l].WxT_panels = end
             end += backward if net.training else 0
     net.Wy_panels = end
-    net.symbols_tail = tail_count(net.symbols) if net.many else 0
+    net.symbols_tail = tail_count(net.symbols) if net.many and not net.sampled else 0
     net.symbols_in_panels = net.symbols - net.symbols_tail if net.symbols_tail else net.V
-    end += packed_elements(net.units, net.symbols_in_panels) if net.many else 0
+    end += packed_elements(net.units, net.symbols_in_panels) if net.many and not net.sampled else 0
     net.Wy_tail = end
     end += net.symbols_tail * tail_length(net.units)
     net.WyT_panels = end
-    end += packed_elements(net.V, H) if net.training else 0
+    end += packed_elements(net.V, H) if net.training and not net.sampled else 0
     net.units_tail = 0 if net.training else tail_count(net.units)
     net.units_in_panels = net.units - net.units_tail if net.units_tail else H
     net.Wh_tail = end
@@ -129,7 +129,9 @@ cdef inline void pack_Wx(const Network* net, const real* p, Py_ssize_t l, Py_ssi
 
 cdef inline void pack_Wy(const Network* net, const real* p, Py_ssize_t first, Py_ssize_t last,
                          real* panels) noexcept nogil:
-    """Pack rows [first, last) of the decoder's weights (H, V)."""
+    """Pack rows [first, last) of the decoder's weights (H, V); a sampled softmax packs columns of them itself."""
+    if net.sampled:
+        return
     if net.many:
         pack(p + net.Wy, net.units, net.symbols_in_panels, net.V, net.max_row_vectors, first, last,
              panels + net.Wy_panels)

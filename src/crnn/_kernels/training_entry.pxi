@@ -3,7 +3,8 @@ from cpython.buffer cimport PyBUF_STRIDES
 from cpython.object cimport PyObject
 from libc.limits cimport INT_MAX
 from libc.math cimport NAN
-from .interface cimport MAX_SHARDS, Training, Workspace, barrier_break, barrier_init, thread_barrier
+from .interface cimport (CANDIDATE_UNIT, MAX_SHARDS, Training, Workspace, barrier_break, barrier_init,
+                         thread_barrier)
 
 
 cdef class Optimizer:
@@ -86,6 +87,16 @@ def numbered_size(Network network not None, Py_ssize_t T, Py_ssize_t B) -> int:
     return T * B + min(T * B, network.net.V) + network.net.V if network.net.E else 0
 
 
+cdef Py_ssize_t most_candidates(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B):
+    """Logits of a row at most: with a sampled softmax those of the candidates alone."""
+    return min(net.V, min(T * B, net.V) + net.sampled + CANDIDATE_UNIT - 1) if net.sampled else net.V
+
+
+def candidates_size(Network network not None, Py_ssize_t T, Py_ssize_t B) -> int:
+    """Elements of the array in which each thread of a shard lists a chunk's candidates; see `sampled_softmax`."""
+    return T * B + most_candidates(&network.net, T, B) + network.net.V if network.net.sampled else 0
+
+
 def reduced_size(Network network not None) -> int:
     """Elements of the gradient of the first shard where a reducer adds up those of several processes."""
     return network.net.end + network.net.V + 2
@@ -99,7 +110,7 @@ def squares_size(Network network not None) -> int:
 def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays that `train` wants of a shard of B streams."""
     cdef NetworkPlaces* net = &network.net
-    cdef Py_ssize_t L = net.L, H = net.H
+    cdef Py_ssize_t L = net.L, H = net.H, C = most_candidates(net, T, B), columns = C if net.sampled else 0
     cdef Workspace work
     network.kernels.size_workspace(net, T, B, &work)
     return {
@@ -107,11 +118,14 @@ def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout
         "c": (L, T + 1 if net.has_c else 0, B, H),
         "gates": (L, work.block + 1 if net.z_in_h else T, B, net.ldg),
         "dropped": (L, T if dropout else 0, B, H),
-        "y": (T, B, net.V),
+        "y": (T, B, C),
         "dh": (0 if net.z_in_h else work.block, B, H),
         "carry": (L, B, H),
         "table": (min(T * B, net.V) if net.E else 0, net.G * H),
         "vectors": (2, min(T * B, net.V), net.E),
+        "columns": (2, H + 1, columns),
+        "column_panels": (network.kernels.packed_elements(H, columns) if columns else 0,),
+        "column_panels_back": (network.kernels.packed_elements(columns, H) if columns else 0,),
     }
 
 
@@ -251,6 +265,7 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
     _same("symbols that may occur", occurs.shape[0], net.V)
     work.x, work.losses, work.occurs = &own_x[0, 0], &losses[0], &occurs[0]
     fill_numbers(work, network, own.numbered)
+    fill_candidates(work, network, shard, own.listed)
     work.dropout.rate, work.dropout.first_stream = dropout, shard.first_stream
     fill_requests(work, network, shard)
     if not net.many and work.block < T:
@@ -268,6 +283,24 @@ cdef void fill_numbers(Workspace* work, Network network, int[::1] numbered) exce
     if network.net.E:
         work.rows, work.symbols = &numbered[0], &numbered[work.T * work.B]
         work.numbers = work.symbols + min(work.T * work.B, network.net.V)
+
+
+cdef void fill_candidates(Workspace* work, Network network, shard, int[::1] listed) except *:
+    """Set where the candidates of a chunk are listed, and where their columns of the decoder are."""
+    cdef Py_ssize_t T = work.T, B = work.B, size = network.itemsize, C = most_candidates(&network.net, T, B)
+    cdef Py_ssize_t part = network.net.H * C * size, row = C * size
+    cdef char* columns
+    _same("listed candidates", listed.shape[0], candidates_size(network, T, B))
+    if not network.net.sampled:
+        return
+    shapes = workspace(network, T, B, False)
+    work.targets, work.candidates = &listed[0], &listed[T * B]
+    work.candidate_places = work.candidates + C
+    columns = <char*>address("columns", shard.columns, size, shapes["columns"])
+    work.columns, work.column_bias = <real*>columns, <real*>(columns + part)
+    work.dcolumns, work.dcolumn_bias = <real*>(columns + part + row), <real*>(columns + 2 * part + row)
+    work.column_panels = address("packed columns", shard.column_panels, size, shapes["column_panels"])
+    work.column_panels_back = address("packed columns", shard.column_panels_back, size, shapes["column_panels_back"])
 
 
 cdef void fill_requests(Workspace* work, Network network, shard) except *:

@@ -336,6 +336,7 @@ def loss_and_gradients(
     state: State,
     masks: Array | None = None,
     boundary: int | None = None,
+    loss_of: Callable[[Array, Array], tuple[float, Array]] = softmax_loss,
 ) -> tuple[float, Tensors, State]:
     """Return the chunk's loss, its gradients (not clipped) and the state after it.
 
@@ -345,6 +346,8 @@ def loss_and_gradients(
         As in `forward`.
     targets : (T, B) int array
         The symbol that follows each of x.
+    loss_of : callable, default=softmax_loss
+        From logits and targets to the loss and the gradient of the logits.
 
     Examples
     --------
@@ -357,7 +360,7 @@ def loss_and_gradients(
     (1.61, (3, 9), (2, 1, 3))
     """
     layers, y = forward(p, cell, x, state, masks, boundary)
-    loss, dy = softmax_loss(y, targets)
+    loss, dy = loss_of(y, targets)
     return loss, backward(p, cell, layers, dy, masks), state_after(layers)
 
 
@@ -377,6 +380,7 @@ def train_step(
     masks: Array | None = None,
     weight_masks: Sequence[Array] | None = None,
     boundary: int | None = None,
+    loss_of: Callable[[Array, Array], tuple[float, Array]] = softmax_loss,
     **options: Any,
 ) -> tuple[float, State]:
     """Take one training step, in place on `p` and `optimizer_state`; return the loss before it, the state after it.
@@ -385,7 +389,7 @@ def train_step(
     multiplied by the masks. The options are those of `optimizers.update`; without an optimizer it is "adagrad".
     """
     seen = p if weight_masks is None else _with_dropped_weights(p, weight_masks)
-    loss, d, state = loss_and_gradients(seen, cell, x, targets, state, masks, boundary)
+    loss, d, state = loss_and_gradients(seen, cell, x, targets, state, masks, boundary, loss_of)
     if weight_masks is not None:  # the derivative of Wh * mask by Wh is the mask
         d = _with_dropped_weights(d, weight_masks)
     optimizer = options.pop("optimizer", "adagrad")

@@ -14,7 +14,7 @@ from ..settings import Settings, rounds_operands
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Clipping, weight decay, Adam's moments, dropout, resets of states, the scale of the loss, bfloat16 or not.
+    """Clipping, weight decay, Adam's moments, dropout, resets of states, the loss and its scale, bfloat16 or not.
 
     Parameters
     ----------
@@ -25,9 +25,12 @@ class StepSettings:
     weight_decay, beta_1, beta_2 : float
     dropout, weight_dropout, state_reset : float
     dropout_seed : int
-        With the number of a step it decides which units and weights are dropped, and which streams' states are reset.
+        With the number of a step it decides which units and weights are dropped, which streams' states are reset, and
+        which symbols are drawn.
     bfloat16 : bool
         Whether operands of products are rounded to bfloat16.
+    sampled_softmax : int
+        Symbols drawn for each chunk's softmax beside its targets. 0: the softmax is that of all symbols.
 
     Examples
     --------
@@ -46,6 +49,7 @@ class StepSettings:
     state_reset: float = 0.0
     dropout_seed: int = 0
     bfloat16: bool = False
+    sampled_softmax: int = 0
 
     @classmethod
     def of(cls, settings: Settings, rng: np.random.Generator) -> Self:
@@ -66,4 +70,5 @@ class StepSettings:
             state_reset=settings.state_reset,
             dropout_seed=int(copy.deepcopy(rng).integers(2**63)),
             bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
+            sampled_softmax=settings.sampled_softmax or 0,
         )

@@ -24,6 +24,7 @@ class ThreadWorkspace:
         for name, shape in core.thread_workspace(network, seq_length, batch_size).items():
             setattr(self, name, aligned_zeros(shape, layout.dtype))
         self.numbered = aligned_zeros((core.numbered_size(network, seq_length, batch_size),), np.int32)
+        self.listed = aligned_zeros((core.candidates_size(network, seq_length, batch_size),), np.int32)
         self.occurs = aligned_zeros((layout.vocab_size,), np.uint8)  # whether a symbol is among the inputs
 
 

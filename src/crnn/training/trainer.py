@@ -117,7 +117,7 @@ class Trainer:
             parts = shard_ranges(layout, streams, own, bfloat16=settings.bfloat16)
         else:
             parts = cut(own, n_shards)
-        self._many = settings.bfloat16 or T * min(map(len, parts)) >= core.MANY_ROWS
+        self._many = settings.bfloat16 or settings.sampled_softmax > 0 or T * min(map(len, parts)) >= core.MANY_ROWS
         self._boundary = boundary
         self.arrangement = self._arrange(n_threads, len(parts))
         self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
@@ -175,6 +175,7 @@ class Trainer:
             labels=n_labels(self.layout, self._boundary),
             group_size=self.arrangement.group_size,
             bfloat16=self.settings.bfloat16,
+            sampled=self.settings.sampled_softmax,
         )
 
     def use_threads(self, n_threads: int) -> None:

@@ -1,0 +1,96 @@
+"""The sampled softmax in NumPy: which symbols take part in the softmax of a chunk, and its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .dropout import _key, mix
+from .network import softmax_loss
+
+Array = NDArray[Any]
+
+CANDIDATE_UNIT = 16  # the number of candidates is a multiple of this, unless they are all symbols
+
+
+def candidates(
+    targets: Array, *, vocab_size: int, sampled: int, seed: int, step: int, first_stream: int = 0
+) -> tuple[Array, Array]:
+    """Return the symbols of a chunk's softmax, and what is added to their logits.
+
+    Parameters
+    ----------
+    targets : (T, B) int array
+        All of a shard's. Their m symbols come first, in the order in which they occur.
+    vocab_size : int
+        V.
+    sampled : int
+        Further symbols to draw, without replacement; somewhat more, so that there are a multiple of 16 in all.
+    seed, step : int
+        As for `dropout_mask`.
+    first_stream : int, default=0
+        Of the shard, among all streams.
+
+    Returns
+    -------
+    symbols : (C,) int array
+    more : (C,) float64 array
+        0 for the targets' symbols; for the n = C - m that were drawn ln((V - m) / n), since each stands for so many.
+
+    Examples
+    --------
+    >>> symbols, more = candidates(np.array([[3], [1], [3]]), vocab_size=40, sampled=10, seed=7, step=0)
+    >>> symbols.tolist()
+    [3, 1, 4, 5, 6, 7, 8, 10, 12, 13, 23, 26, 31, 32, 36, 39]
+    >>> more[:3].round(3).tolist()  # ln(38 / 14)
+    [0.0, 0.0, 0.999]
+    """
+    occurring = list(dict.fromkeys(targets.ravel().tolist()))
+    m = len(occurring)
+    C = min(vocab_size, -(-(m + sampled) // CANDIDATE_UNIT) * CANDIDATE_UNIT)
+    key = mix(mix(_key(seed, step) ^ np.uint32(0xC2B2AE35)) ^ np.uint32(first_stream))
+    with np.errstate(over="ignore"):
+        hashes = mix(key + np.arange(vocab_size, dtype=np.uint32) * np.uint32(0x9E3779B9)) >> np.uint32(8)
+    drawn: list[int] = []
+    rest = [v for v in range(vocab_size) if v not in set(occurring)]
+    for i, v in enumerate(rest):  # with the probability (still wanted) / (still left)
+        if int(hashes[v]) * (len(rest) - i) < (C - m - len(drawn)) << 24:
+            drawn.append(v)
+    more = np.zeros(C)
+    if C > m:
+        more[m:] = np.log((vocab_size - m) / (C - m))
+    return np.array([*occurring, *drawn]), more
+
+
+def sampled_softmax_loss(
+    y: Array, targets: Array, *, sampled: int, seed: int, step: int, shards: Sequence[range]
+) -> tuple[float, Array]:
+    """Return the loss (sum over t, mean over b, in nats) and its gradient dy, (T, B, V).
+
+    Parameters
+    ----------
+    y : (T, B, V) array
+        Logits.
+    targets : (T, B) int array
+    sampled, seed, step : int
+        As for `candidates`.
+    shards : sequence of range
+        Streams that have the same candidates.
+    """
+    loss, dy = 0.0, np.zeros_like(y)
+    for part in shards:
+        streams, of_part = slice(part.start, part.stop), targets[:, part.start : part.stop]
+        symbols, more = candidates(
+            of_part, vocab_size=y.shape[-1], sampled=sampled, seed=seed, step=step, first_stream=part.start
+        )
+        places = np.argsort(symbols)[np.searchsorted(np.sort(symbols), of_part)]
+        share = len(part) / y.shape[1]
+        mean, gradient = softmax_loss((y[:, streams][..., symbols] + more).astype(y.dtype), places)
+        loss += mean * share
+        scattered = np.zeros_like(y[:, streams])
+        scattered[..., symbols] = gradient * share
+        dy[:, streams] = scattered
+    return loss, dy
