@@ -165,6 +165,7 @@ def test_configuration_comes_back(path):
         "dropout": 0.125,
         "weight_dropout": 0.25,
         "state_reset": 0.0625,
+        "sampled_softmax": 3,
         "weight_average": 0.03125,
         "max_seconds": None,
         "validation_fraction": 0.1,

@@ -23,7 +23,7 @@ NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}
 RATES = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01}
 STREAMS = [{}, {"batch_size": 3}, {"batch_size": 16}, {"batch_size": 16, "n_threads": 2}]
-DROPOUT = [{}, {"dropout": 0.3, "weight_dropout": 0.2, "state_reset": 0.3, "weight_average": 0.4}]
+DROPOUT = [{}, {"dropout": 0.3, "weight_dropout": 0.2, "state_reset": 0.3, "weight_average": 0.4, "sampled_softmax": 2}]
 SHAPES = [*itertools.product(CELLS, RATES, ["float32", "float64"], STREAMS, DROPOUT, [TEXT[:331], NAMES])]
 
 

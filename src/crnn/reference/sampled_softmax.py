@@ -60,7 +60,7 @@ def candidates(
         if int(hashes[v]) * (len(rest) - i) < (C - m - len(drawn)) << 24:
             drawn.append(v)
     more = np.zeros(C)
-    if C > m:
+    if m < C:
         more[m:] = np.log((vocab_size - m) / (C - m))
     return np.array([*occurring, *drawn]), more
 

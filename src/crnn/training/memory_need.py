@@ -24,6 +24,7 @@ def check_memory(
     checkpoints: bool = False,
     own: range | None = None,
     bfloat16: bool = False,
+    sampled_softmax: int = 0,
 ) -> None:
     """Raise if training needs more memory than is available.
 
@@ -43,6 +44,8 @@ def check_memory(
         The streams that this process reads, by default all.
     bfloat16 : bool, default=False
         Whether operands of products are rounded to bfloat16.
+    sampled_softmax : int, default=0
+        Symbols drawn for a chunk's softmax; 0: all take part in it.
 
     Raises
     ------
@@ -57,7 +60,8 @@ def check_memory(
     >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, keep_best=False)
     """
     needed = training_bytes(
-        layout, streams, optimizer_arrays, keep_best=keep_best, checkpoints=checkpoints, own=own, bfloat16=bfloat16
+        layout, streams, optimizer_arrays, keep_best=keep_best, checkpoints=checkpoints, own=own, bfloat16=bfloat16,
+        sampled_softmax=sampled_softmax,
     )
     available = available_bytes()
     embedding = "" if layout.embedding_size is None else f", embedding_size={layout.embedding_size}"
@@ -78,6 +82,7 @@ def training_bytes(
     checkpoints: bool = False,
     own: range | None = None,
     bfloat16: bool = False,
+    sampled_softmax: int = 0,
 ) -> int:
     """Return about how many bytes training takes apart from the text; arguments as for `check_memory`.
 
@@ -100,11 +105,13 @@ def training_bytes(
     vectors += 2  # weights packed for products with them and with their transpose
     states = L * (T + 1) * B * H * len(layout.kind.states)
     gates = L * T * B * H * (0 if layout.cell == "rnn" else layout.kind.gates + 1)  # an rnn's are its states
-    logits = T * B * (V + 2 * H)  # the gradient of the states, and the states packed for the weights' gradients
+    columns = min(V, T * B + sampled_softmax + 16) if sampled_softmax else V
+    sampled = shards * 4 * (H + 1) * columns if sampled_softmax else 0  # Wy's, their gradient, and packed twice
+    logits = T * B * (columns + 2 * H)  # the gradient of the states, and the states packed for the weights' gradients
     embedded = 0
     if (E := layout.embedding_size) is not None:  # the chunk's symbols: their vectors and those' gradients, the table
         embedded = min(T * B, shards * V) * (layout.kind.gates * H + 2 * E)
-    return layout.dtype.itemsize * (vectors * layout.size + states + gates + logits + embedded)
+    return layout.dtype.itemsize * (vectors * layout.size + states + gates + logits + embedded + sampled)
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
