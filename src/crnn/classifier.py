@@ -99,6 +99,7 @@ class CharRNNClassifier(ClassPrediction):
         dropout: float = 0.3,
         weight_dropout: float = 0.0,
         state_reset: float = 0.0,
+        sampled_softmax: int | None = None,
         weight_average: float = 0.0,
         epochs: int | None = None,
         max_steps: int | None = None,
@@ -137,6 +138,7 @@ class CharRNNClassifier(ClassPrediction):
         self.dropout = dropout
         self.weight_dropout = weight_dropout
         self.state_reset = state_reset
+        self.sampled_softmax = sampled_softmax
         self.weight_average = weight_average
         self.epochs = epochs
         self.max_steps = max_steps

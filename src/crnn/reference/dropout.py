@@ -56,7 +56,7 @@ def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, 
     >>> dropout_mask(seed=7, step=0, layer=0, t=0, stream=0, H=8, rate=0.5).tolist()
     [2.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 0.0]
     """
-    return _factors(_key(seed, step, layer * 0x9E3779B9 + t, stream), H, rate)
+    return _factors(step_hash(seed, step, layer * 0x9E3779B9 + t, stream), H, rate)
 
 
 def dropout_masks(seed: int, step: int, shape: tuple[int, int, int, int], rate: float) -> Array:
@@ -88,7 +88,7 @@ def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: 
     >>> weight_mask(seed=7, step=0, layer=0, shape=(2, 3), rate=0.5).tolist()
     [[2.0, 2.0, 2.0], [2.0, 0.0, 0.0]]
     """
-    key = mix(~_key(seed, step) ^ _uint32(layer * 0x9E3779B9))
+    key = mix(~step_hash(seed, step) ^ _uint32(layer * 0x9E3779B9))
     return _factors(key, shape[0] * shape[1], rate).reshape(shape)
 
 
@@ -113,11 +113,11 @@ def state_resets(seed: int, step: int, streams: int, rate: float) -> Array:
     >>> state_resets(seed=7, step=0, streams=8, rate=0.3).tolist()
     [False, False, True, True, False, False, False, False]
     """
-    key = mix(_key(seed, step) ^ _uint32(0x85EBCA6B))
+    key = mix(step_hash(seed, step) ^ _uint32(0x85EBCA6B))
     return np.asarray(mix(key ^ np.arange(streams, dtype=np.uint32)) >> np.uint32(8) < round(rate * 2**24))
 
 
-def _key(seed: int, *numbers: int) -> Array:
+def step_hash(seed: int, *numbers: int) -> Array:
     """Return a hash of the seed, its low half first, and of the numbers in their order."""
     key = mix(_uint32(seed))
     for number in (seed >> 32, *numbers):

@@ -380,15 +380,16 @@ def train_step(
     masks: Array | None = None,
     weight_masks: Sequence[Array] | None = None,
     boundary: int | None = None,
-    loss_of: Callable[[Array, Array], tuple[float, Array]] = softmax_loss,
     **options: Any,
 ) -> tuple[float, State]:
     """Take one training step, in place on `p` and `optimizer_state`; return the loss before it, the state after it.
 
     With `weight_masks`, (H, G H) for each layer, the loss and the gradients are those of the recurrent weights
-    multiplied by the masks. The options are those of `optimizers.update`; without an optimizer it is "adagrad".
+    multiplied by the masks. The options are `loss_of`, as in `loss_and_gradients`, and those of `optimizers.update`;
+    without an optimizer it is "adagrad".
     """
     seen = p if weight_masks is None else _with_dropped_weights(p, weight_masks)
+    loss_of = options.pop("loss_of", softmax_loss)
     loss, d, state = loss_and_gradients(seen, cell, x, targets, state, masks, boundary, loss_of)
     if weight_masks is not None:  # the derivative of Wh * mask by Wh is the mask
         d = _with_dropped_weights(d, weight_masks)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dropout import _key, mix
+from .dropout import mix, step_hash
 from .network import softmax_loss
 
 Array = NDArray[Any]
@@ -51,7 +51,7 @@ def candidates(
     occurring = list(dict.fromkeys(targets.ravel().tolist()))
     m = len(occurring)
     C = min(vocab_size, -(-(m + sampled) // CANDIDATE_UNIT) * CANDIDATE_UNIT)
-    key = mix(mix(_key(seed, step) ^ np.uint32(0xC2B2AE35)) ^ np.uint32(first_stream))
+    key = mix(mix(step_hash(seed, step) ^ np.uint32(0xC2B2AE35)) ^ np.uint32(first_stream))
     with np.errstate(over="ignore"):
         hashes = mix(key + np.arange(vocab_size, dtype=np.uint32) * np.uint32(0x9E3779B9)) >> np.uint32(8)
     drawn: list[int] = []
