@@ -7,7 +7,8 @@ its dict.txt). crnn without an embedding and with one of 64 columns, in float32 
 one process, which is pinned to one core: the medians of their turns are compared.
 
 A second table says what embeddings of several sizes learn of the words in `--steps` steps: nats per character of words
-that were held out.
+that were held out. `--seconds 60` prints another in place of both: what each way learns in equal time
+(`benchmarks.equal_time`), beside PyTorch's adaptive softmax and tied weights too.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import equal_time
 from benchmarks.cases import crnn_steps, smoothed
+from benchmarks.equal_time import Words
 from benchmarks.peers import available, reason
 from benchmarks.report import CORE, PAUSE_SECONDS, machine
 from crnn import CharRNN
@@ -79,6 +82,13 @@ def words_of(dictionary: Path) -> list[str]:
     lines = (line.split() for line in dictionary.read_text(encoding="utf-8").splitlines())
     words = [word for word, frequency, *_ in lines if int(frequency) >= MIN_FREQUENCY]
     return [words[i] for i in np.random.default_rng(0).permutation(len(words))]
+
+
+def held_out_words(dictionary: Path) -> Words:
+    """The frequent words of a dictionary, a line each, and apart from them those that are not learned."""
+    words = words_of(dictionary)
+    held_out, known = ("\n".join(part) for part in (words[:HELD_OUT], words[HELD_OUT:]))
+    return Words(known, held_out, "".join(sorted(set(known + held_out))))
 
 
 def symbols_of_a_turn() -> int:
@@ -193,9 +203,7 @@ def table(tasks: Sequence[Task], repeats: int, *, peers: bool = True) -> list[st
 
 def losses(dictionary: Path, steps: int) -> list[str]:
     """Losses of held-out words, for models that differ in `embedding_size` and have taken `steps` steps."""
-    words = words_of(dictionary)
-    held_out, known = ("\n".join(part) for part in (words[:HELD_OUT], words[HELD_OUT:]))
-    alphabet = "".join(sorted(set(known + held_out)))
+    known, held_out, alphabet = held_out_words(dictionary)
     lines = [f"| embedding_size, {steps} steps | weights | nats per character of held-out words |", "|---|---|---|"]
     for size in SIZES:
         model = CharRNN(**TRAINING, embedding_size=size, vocabulary=alphabet, max_steps=steps, random_state=0)
@@ -210,10 +218,21 @@ def main() -> None:
     parser.add_argument("dictionary", nargs="?", type=Path, help="dict.txt of jieba (default: the installed one's)")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--steps", type=int, default=500, help="of the second table; 0: none")
+    parser.add_argument("--seconds", type=float, help="of training: what is learned in equal time, and nothing else")
+    parser.add_argument("--rate", type=float, default=TRAINING["learning_rate"], help="with --seconds (default: 0.01)")
+    parser.add_argument("--output", type=Path, help="with --seconds: append runs to it, and repeat none of its")
     arguments = parser.parse_args()
     if CORE is not None:
         os.sched_setaffinity(0, {CORE})
     dictionary = arguments.dictionary or dictionary_of_jieba()
+    if arguments.seconds:
+        if dictionary is None:
+            raise SystemExit("--seconds needs a dictionary: pip install 'crnn[bench]'")
+        training = TRAINING | {"learning_rate": arguments.rate}
+        words, seconds = held_out_words(dictionary), arguments.seconds
+        lines = equal_time.table(words, training, seconds, output=arguments.output, peers=True)
+        print("\n".join([*machine(), "", *lines]))
+        return
     tasks = [zipf_task()]
     if dictionary is None:
         print("jieba is not installed: pip install 'crnn[bench]'", file=sys.stderr)
