@@ -14,9 +14,9 @@ V, H, T, B = 7, 5, 4, 3
 @pytest.fixture(scope="module")
 def replica():
     needs("jax")
-    from benchmarks.replica import lstm, training, tricks
+    from benchmarks.replica import lstm, tables, training, tricks
 
-    return {"lstm": lstm, "training": training, "tricks": tricks}
+    return {"lstm": lstm, "training": training, "tricks": tricks, "tables": tables}
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_the_plain_model_trains_as_crnn_does(replica, cell):
 
 NEUTRAL = {  # weights with which a trick computes what the plain model does
     "bigrams": {}, "hashed-bigrams": {}, "direct": {}, "peepholes": {}, "gated": {"R": 0.0}, "mi-table": {"M": 0.0},
-    "mi": {"alpha": 0.0, "beta": 1.0, "gamma": 1.0},
+    "mi": {"alpha": 0.0, "beta": 1.0, "gamma": 1.0}, "low-rank-bigrams": {"Wxx": 0.0},
 }  # fmt: skip
 
 
@@ -84,6 +84,34 @@ def test_every_weight_of_a_trick_has_a_gradient(replica, chunk, trial):
     assert model.multiply_adds() >= replica["lstm"].Lstm(V, hidden_size=H).multiply_adds()
 
 
+def test_a_bigram_adds_its_vector_to_that_of_the_symbol(replica, chunk):
+    import jax
+
+    embedded, small = (trials.trials()[name][0](V, hidden_size=H) for name in ("embedded", "small-hashed-bigrams"))
+    w = small.first_weights(seed=0)
+    expected = embedded.inputs(w, chunk[0])
+    np.testing.assert_allclose(small.inputs(w, chunk[0]), expected, atol=1e-6)
+    w["Wxx"][V * chunk[0][0, 2, 1] + chunk[0][1, 2, 1]] = w["E"][3]  # each two symbols have a row of their own
+    x = np.array(chunk[0])
+    moved = np.asarray(jax.jit(lambda w: small.inputs(w, x))(w) - expected)
+    np.testing.assert_allclose(moved[2, 1], w["E"][3] @ w["Wx"], atol=1e-5)
+
+
+@pytest.mark.parametrize("trial", ["hashed-bigrams", "sparse-hashed-bigrams"])
+def test_only_sparse_tables_keep_rows_that_are_not_read(replica, chunk, trial):
+    model = trials.trials()[trial][0](V, hidden_size=H)
+    w = model.first_weights(seed=0)
+    w["Wxx"] += 1.0
+    zeros = {name: np.zeros_like(array) for name, array in w.items()}
+    step = replica["training"]._step
+    after = step(model, (), (w, zeros, zeros, []), model.zero_state(B), *chunk, 0.04, np.float32(1))[0][0]
+    rows = np.asarray(replica["tables"].hashed(chunk[0], 2, V, model.rows))
+    read = np.isin(np.arange(model.rows), rows)
+    assert read.any()
+    assert (np.asarray(after["Wxx"]) != w["Wxx"])[read].all()
+    assert (np.asarray(after["Wxx"]) == w["Wxx"])[~read].all() == ("sparse" in trial)
+
+
 def test_a_student_of_itself_learns_from_the_text_alone(replica, chunk):
     """Where teachers and student agree, half of the gradient is zero."""
     import jax
@@ -109,9 +137,15 @@ def test_averages_are_measured_too(replica):
     assert all(0 < nats < 10 for nats in found["nats"].values())
 
 
-def test_table_divides_by_the_cost():
-    runs = [("baseline", 1.0, 1.6), ("baseline", 1.0, 1.5), ("longer", 1.5, 1.5), ("mlstm", 1.5**2, 1.44)]
-    results = [{"trial": name, "cost": cost, "nats": {"": nats}} for name, cost, nats in runs]
+def test_table_compares_the_same_seeds_and_divides_by_the_cost():
+    runs = [
+        ("baseline", 0, 1.0, 1.6), ("baseline", 1, 1.0, 1.5), ("longer", 0, 1.5, 1.55), ("longer", 1, 1.5, 1.45),
+        ("wider", 0, 1.5, 1.56), ("mlstm", 1, 1.5**2, 1.39),
+    ]  # fmt: skip
+    results = [{"trial": name, "seed": seed, "cost": cost, "nats": {"": nats}} for name, seed, cost, nats in runs]
     rows = list(trials.table(results))[2:]
-    assert rows[0] == "| baseline | 1.00 | 2 | 1.5500, 1.5000 to 1.6000 | +0.0000 | +0.0000 |"
-    assert rows[2] == "| mlstm | 2.25 | 1 | 1.4400 | +0.1100 | +0.0100 |"
+    assert rows[0] == "| baseline | 1.00 | 2 | 1.5500 ± 0.0707 | +0.0000 | +0.0000 |"
+    assert rows[1] == "| longer | 1.50 | 2 | 1.5000 ± 0.0707 | +0.0500 | +0.0000 |"
+    assert rows[3] == "| mlstm | 2.25 | 1 | 1.3900 | +0.1100 | +0.0100 |"
+    results[4]["nats"] = {"": 1.54}  # more units gain 0.06 where more steps gain 0.05
+    assert list(trials.table(results))[-1].endswith("| +0.1100 | -0.0100 |")

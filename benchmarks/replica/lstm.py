@@ -34,6 +34,7 @@ class Lstm:
     """
 
     rate_factors: ClassVar[dict[str, float]] = {}  # of the learning rate, by the names of weights; 1 for all others
+    sparse: ClassVar[frozenset[str]] = frozenset()  # names of tables: rows that a chunk does not read stay as they are
 
     def __init__(self, n_symbols: int, hidden_size: int = 128, num_layers: int = 1, cell: str = "lstm") -> None:
         self.V, self.H, self.L, self.cell = n_symbols, hidden_size, num_layers, cell

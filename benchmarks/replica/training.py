@@ -77,6 +77,7 @@ def _streams(ids: Array, B: int) -> Array:
 def _step(model: Lstm, averages: tuple[float, ...], carry: Any, states: Any, x: Any, y: Any, rate: Any, n: Any) -> Any:
     """One step of AdamW, the n-th, counted from 1."""
     w, m, v, means = carry
+    before = carry[:3]
     (_, states), d = jax.value_and_grad(model.loss, has_aux=True)(w, states, x, y)
     norm = jnp.sqrt(sum((g * g).sum() for g in d.values()))
     factor = jnp.minimum(1.0, CLIP_NORM / (norm + 1e-6))
@@ -88,6 +89,9 @@ def _step(model: Lstm, averages: tuple[float, ...], carry: Any, states: Any, x: 
     for k in w:
         r = rate * model.rate_factors.get(k, 1.0)
         after[k] = (1 - r * WEIGHT_DECAY) * w[k] - r * of_m * m[k] / (jnp.sqrt(of_v * v[k]) + EPSILON)
+    for k in model.sparse:
+        read = (d[k] != 0).any(axis=1, keepdims=True)
+        after[k], m[k], v[k] = (jnp.where(read, new[k], old[k]) for new, old in zip((after, m, v), before, strict=True))
     decays = [jnp.minimum(decay, n / (n + 9)) for decay in averages]  # the first weights are soon forgotten
     means = [_average(mean, after, decay) for mean, decay in zip(means, decays, strict=True)]
     return (after, m, v, means), states

@@ -1,7 +1,8 @@
 """The tricks: each a subclass of `Lstm` that changes what one paper changes, or of `Training`.
 
-`multiply_adds` counts what a trick adds to the products of a character. Tables are looked up and cost none.
-Element-wise arithmetic and the update of a table's weights are not counted.
+Those with tables of the last symbols are in `tables`. `multiply_adds` counts what a trick adds to the products of a
+character. Tables are looked up and cost none. Element-wise arithmetic and the update of a table's weights are not
+counted.
 """
 
 from __future__ import annotations
@@ -18,64 +19,6 @@ from .lstm import INIT_SCALE, Lstm, Weights, cross_entropy
 from .training import B, T, Training
 
 # -------------------------------------------------------------------- input and output
-
-
-def hashed(x: Any, order: int, n_symbols: int, rows: int) -> Any:
-    """The row of a table for the last `order` symbols: exact if the table has rows enough, else Knuth's hash."""
-    number = x[0].astype(jnp.uint32)
-    for k in range(1, order):
-        number = number * n_symbols + x[k].astype(jnp.uint32)
-    if n_symbols**order <= rows:
-        return number
-    return (number * jnp.uint32(2654435761) >> jnp.uint32(8)) % rows
-
-
-class Bigrams(Lstm):
-    """The last two symbols choose a row of a second table that is added to the input of all gates."""
-
-    rows, table_rate = 65**2, 0.1
-
-    @property
-    def rate_factors(self) -> dict[str, float]:
-        return {"Wxx": self.table_rate}
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return super().shapes() | {"Wxx": (self.rows, self.G * self.H)}
-
-    def first_weights(self, seed: int) -> Weights:
-        w = super().first_weights(seed)
-        return w | {"Wxx": np.zeros_like(w["Wxx"])}
-
-    def inputs(self, w: Weights, x: Any) -> Any:
-        return super().inputs(w, x) + w["Wxx"][hashed(x, 2, self.V, self.rows)]
-
-
-class HashedBigrams(Bigrams):
-    """The same with 1024 rows, which bigrams share."""
-
-    rows = 1024
-
-
-class Direct(Lstm):
-    """Direct connections to the logits from the last one, two and three symbols (Mikolov et al. 2011, RNNME)."""
-
-    orders, rows, table_rate = (1, 2, 3), 8192, 0.1
-
-    @property
-    def rate_factors(self) -> dict[str, float]:
-        return {f"D{k}": self.table_rate for k in self.orders}
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return super().shapes() | {f"D{k}": (min(self.rows, self.V**k), self.V) for k in self.orders}
-
-    def first_weights(self, seed: int) -> Weights:
-        w = super().first_weights(seed)
-        return w | {f"D{k}": np.zeros_like(w[f"D{k}"]) for k in self.orders}
-
-    def logits(self, w: Weights, hs: Any, x: Any) -> Any:
-        tables = [w[f"D{k}"] for k in self.orders]
-        rows = [table[hashed(x, k, self.V, len(table))] for k, table in zip(self.orders, tables, strict=True)]
-        return super().logits(w, hs, x) + sum(rows)
 
 
 class Tied(Lstm):
