@@ -11,6 +11,7 @@ gradient of its clusters, its gathers and the rest of a step cost time too.
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import sys
@@ -25,6 +26,7 @@ from crnn import CharRNN
 
 SPEED_STEPS, REPEATS = 5, 3  # of a turn; turns of each that count
 EMBEDDINGS = (64, 128)
+SAMPLED = (512, 2048)  # symbols drawn for a sampled softmax
 DROPOUTS = (0.0, 0.2)
 EPOCHS = 3  # from which on the second is tried too: with fewer no dropout is best
 TENTH = 0.1  # of the output layer's operations
@@ -97,6 +99,10 @@ def contenders(words: Words, settings: Mapping[str, Any], *, peers: bool = True)
         for precision in ("float32", "bfloat16"):
             name = f"crnn{'' if size is None else f', embedding of {size}'}, {precision}"
             found[name] = Contender(partial(crnn, embedding_size=size, matmul_precision=precision))
+    for precision, sampled in itertools.product(("float32", "bfloat16"), SAMPLED):
+        options = {"embedding_size": EMBEDDINGS[0], "matmul_precision": precision, "sampled_softmax": sampled}
+        name = f"crnn, embedding of {EMBEDDINGS[0]}, sampled softmax of {sampled}, {precision}"
+        found[name] = Contender(partial(crnn, **options))
     for precision in ("float32", "bfloat16"):
         like = f"crnn, embedding of {EMBEDDINGS[-1]}, {precision}"
         factor = ceiling(settings["hidden_size"], EMBEDDINGS[-1], len(words.alphabet))

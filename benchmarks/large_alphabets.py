@@ -2,9 +2,10 @@
 
 An LSTM of 256 units reads 32 streams of 50 characters a step, with Adam and one thread: symbols that are drawn by
 Zipf's law from 4,096, and the words of jieba's dictionary in random order (`pip install 'crnn[bench]'`, or the path of
-its dict.txt). crnn without an embedding and with one of 64 columns, in float32 and in bfloat16; PyTorch with a
-`torch.nn.Embedding` of the same size, by itself and with autocast. All start from the same weights and take turns in
-one process, which is pinned to one core: the medians of their turns are compared.
+its dict.txt). crnn without an embedding, with one of 64 columns, and with a sampled softmax of 512 symbols besides, in
+float32 and in bfloat16; PyTorch with a `torch.nn.Embedding` of the same size, by itself and with autocast. All start
+from the same weights and take turns in one process, which is pinned to one core: the medians of their turns are
+compared.
 
 A second table says what embeddings of several sizes learn of the words in `--steps` steps: nats per character of words
 that were held out. `--seconds 60` prints another in place of both: what each way learns in equal time
@@ -33,7 +34,7 @@ from benchmarks.peers import available, reason
 from benchmarks.report import CORE, PAUSE_SECONDS, machine
 from crnn import CharRNN
 
-EMBEDDING_SIZE = 64
+EMBEDDING_SIZE, SAMPLED = 64, 512
 MODEL: dict[str, Any] = {
     "cell": "lstm", "hidden_size": 256, "seq_length": 50, "batch_size": 32, "optimizer": "adam", "clip": None,
 }  # fmt: skip
@@ -157,6 +158,10 @@ def contenders(task: Task, *, peers: bool = True) -> dict[str, Callable[[], floa
     turns = {
         "crnn, embedding": crnn_turn(task, **embedded),
         "crnn, embedding, bfloat16": crnn_turn(task, **embedded, matmul_precision="bfloat16"),
+        "crnn, sampled softmax": crnn_turn(task, **embedded, sampled_softmax=SAMPLED),
+        "crnn, sampled softmax, bfloat16": crnn_turn(
+            task, **embedded, sampled_softmax=SAMPLED, matmul_precision="bfloat16"
+        ),
         "crnn": crnn_turn(task),
         "crnn, bfloat16": crnn_turn(task, matmul_precision="bfloat16"),
     }

@@ -35,7 +35,7 @@ def test_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert words_task.name == "60 words, 61 symbols"
     lines = large_alphabets.table([large_alphabets.zipf_task(53), words_task], 1)
     assert lines[2].startswith("| crnn, embedding |")
-    assert len(lines) == 2 + 4 + 2 * available("torch")
+    assert len(lines) == 2 + 6 + 2 * available("torch")
     monkeypatch.setattr(large_alphabets, "TRAINING", large_alphabets.TRAINING | SMALL)
     monkeypatch.setattr(large_alphabets, "HELD_OUT", 5)
     monkeypatch.setattr(large_alphabets, "SIZES", (None, 7))
@@ -58,7 +58,7 @@ def test_equal_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     lines = equal_time.table(words, settings(), 0.3, output=output, peers=True)
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     assert [row[0] for row in cells] == names
-    assert len(names) == 8 + 6 * available("torch")
+    assert len(names) == 12 + 6 * available("torch")
     steps = {row[0]: int(row[2]) for row in cells}
     factor = equal_time.ceiling(11, 7, len(words.alphabet))
     assert steps["crnn, embedding of 7, bfloat16"] == 36
