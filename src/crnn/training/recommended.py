@@ -58,7 +58,7 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
     "cifg": (  # as many weights as the LSTM's at short times; at long ones as many units
         Recipe(0.8e12, 128, 0.04, init_scale=0.2, weight_decay=0.02),
         Recipe(1.8e12, 224, 0.04, init_scale=0.15, weight_decay=0.02),
-        Recipe(4e12, 256, 0.03, weight_decay=0.02),
+        Recipe(4e12, 256, 0.028, weight_decay=0.02),
         Recipe(10e12, 320, 0.022),
         Recipe(20e12, 384, 0.016),
         Recipe(36e12, 512, 0.011),
@@ -220,7 +220,7 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     Examples
     --------
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
-    cifg of 224 units, 16 streams of 24 characters a step, adam at 0.0333, dropout 0, for 15 s at 200 GFLOP/s
+    cifg of 224 units, 16 streams of 24 characters a step, adam at 0.0318, dropout 0, for 15 s at 200 GFLOP/s
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
     0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
     """
