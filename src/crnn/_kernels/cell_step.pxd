@@ -6,8 +6,9 @@ the units that are `own`.
 """
 from .cells cimport cell_state_gradients, cell_units, cell_units_backward
 from .interface cimport Network, real
-from .panels cimport (Columns, Panel, as_operand, depth_of, multiply_panel, operand_rows, packed_elements, panel_among,
-                      panel_count, prefetch_columns)
+from .network cimport in_place
+from .panels cimport (Columns, Panel, as_operand, depth_of, multiply_in_place, multiply_panel, multiply_rows_in_place,
+                      operand_rows, packed_elements, panel_among, panel_count, prefetch_columns)
 
 cdef extern from "tiles.h" nogil:
     const int CELL_PANELS  # neighbouring panels that are multiplied by before the cells of their units are computed
@@ -45,7 +46,10 @@ cdef inline bint completed(Columns* done, Panel* panel, Py_ssize_t i, Py_ssize_t
 
 
 cdef inline void step_forward(const Network* net, const real* Wh_panels, const Step* s) noexcept nogil:
-    """z[:, :G H] += h_prev @ Wh; then the cell         (B, G H) += (B, H) (H, G H)"""
+    """z[:, :G H] += h_prev @ Wh; then the cell         (B, G H) += (B, H) (H, G H)
+
+    Weights that are used in place come in the place of their panels.
+    """
     cdef Py_ssize_t i, b, g, H = net.H, gate = packed_elements(net.units, H), depth = depth_of(net.units)
     cdef operand_rows h_prev = as_operand(s.B, net.units, s.h_prev, H, s.room)
     cdef Py_ssize_t count = panel_count(s.own.count, net.max_vectors)
@@ -53,9 +57,11 @@ cdef inline void step_forward(const Network* net, const real* Wh_panels, const S
     cdef real* row
     cdef Panel panel
     cdef Columns done = Columns(0, 0)
+    if in_place(net):
+        multiply_in_place(H, net.G * H, s.h_prev, Wh_panels, s.back, s.z)
     for i in range(count):
         panel = panel_among(s.own, net.max_vectors, i, s.back)
-        for g in range(net.G):
+        for g in range(0 if in_place(net) else net.G):
             # The packed columns of a gate, (units, columns); the next ones are those of the next gate.
             Wh = Wh_panels + g * gate + depth * panel.start
             multiply_panel(s.B, net.units, h_prev.first, h_prev.stride, Wh, panel.columns,
@@ -87,7 +93,10 @@ cdef inline void step_backward(const Network* net, const real* WhT_panels, const
     cdef operand_rows dz_next
     cdef Panel panel
     cdef Columns done = Columns(0, 0)
-    if s.dz_next != NULL:
+    if in_place(net):
+        if s.dz_next != NULL:
+            multiply_rows_in_place(H, N, WhT_panels, s.dz_next, s.back, s.dh)
+    elif s.dz_next != NULL:
         dz_next = as_operand(s.B, N, s.dz_next, net.ldg, s.room)
     if net.has_c:
         before = s.c_prev
@@ -95,7 +104,7 @@ cdef inline void step_backward(const Network* net, const real* WhT_panels, const
         before = s.h
     for i in range(count):
         panel = panel_among(s.own, net.max_vectors, i, s.back)
-        if s.dz_next != NULL:
+        if s.dz_next != NULL and not in_place(net):
             multiply_panel(s.B, N, dz_next.first, dz_next.stride, WhT_panels + depth * panel.start, panel.columns,
                            WhT_panels + depth * panel.next, s.dh + panel.start, H, s.descending)
         if CELL_PANELS > 1 and not completed(&done, &panel, i, count):

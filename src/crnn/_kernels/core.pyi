@@ -17,6 +17,8 @@ class Network:
     @property
     def panels_size(self) -> int: ...
     @property
+    def in_place(self) -> bool: ...
+    @property
     def boundary(self) -> int | None: ...
     @property
     def itemsize(self) -> int: ...
@@ -35,6 +37,7 @@ class Network:
         group_size: int = 1,
         bfloat16: bool = False,
         sampled: int = 0,
+        in_place: bool = False,
     ) -> None: ...
 
 class Optimizer:

@@ -139,7 +139,8 @@ cdef class Network:
     are packed.
     `boundary`: the symbol at which a stream starts from zeros, if there is one; so it does at each of the `labels`
     symbols that follow it. `group_size`: threads of a group that trains it, each on units of its own.
-    `bfloat16`: operands of products are rounded to bfloat16; all products then use packed weights.
+    `bfloat16`: operands of products are rounded to bfloat16; all products then use packed weights. `in_place`: the
+    recurrent weights need not be packed; they are not if a single stream trains and they fit the vectors.
     `sampled`: symbols drawn for the softmax of a chunk beside its targets; 0: all symbols take part in it.
     """
     cdef NetworkPlaces net
@@ -148,7 +149,7 @@ cdef class Network:
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
                  units=None, symbols=None, boundary=None, int labels=0, int group_size=1, bint bfloat16=False,
-                 Py_ssize_t sampled=0):
+                 Py_ssize_t sampled=0, bint in_place=False):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         kind = layout.kind
@@ -180,7 +181,7 @@ cdef class Network:
         self.itemsize = layout.dtype.itemsize
         self.kernels = kernels_for(self.itemsize, bfloat16)
         net.gemm = NULL if many else find_gemm(self.itemsize)
-        net.many, net.training, net.group_size = many, training, group_size
+        net.many, net.training, net.group_size, net.in_place = many, training, group_size, in_place
         net.lookup = layout.offsets[0]
         offsets, per_layer = layout.offsets[1 if net.E else 0:], 4 if kind.separate_bias else 3
         for l in range(net.L):
@@ -195,6 +196,11 @@ cdef class Network:
     def boundary(self):
         """The symbol at which a stream starts from zeros, an int; None if there is none."""
         return self.net.boundary if self.net.boundary >= 0 else None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether one stream multiplies by the recurrent weights as they are: they are not packed."""
+        return self.net.in_place
 
     @property
     def panels_size(self) -> int:

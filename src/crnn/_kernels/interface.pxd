@@ -71,6 +71,7 @@ ctypedef struct Network:  # see `network`
     Gemm gemm  # the BLAS's; NULL: all products use packed weights
     bint training  # the transposed matrices are packed too
     int group_size  # threads that share the units
+    bint in_place  # one stream multiplies by the recurrent weights as they are, see `weights_in_place.h`
     int max_vectors  # in a panel of the recurrence
     int max_row_vectors  # in a panel of the products over the rows of a chunk
     Py_ssize_t lookup  # the matrix with a row for each symbol: the embedding, or the first layer's Wx
@@ -151,6 +152,7 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     real* kept_dc
     real* cut  # with a boundary: room for one step's states, and for training also for one step's dz; a thread's own
     real* scratch  # a thread's own, for the operands of products
+    bint leaves_dWh  # to the update; see `recurrent_gradient`
     double* losses  # (T, B): the loss of each position
     unsigned char* occurs  # (V,): whether a symbol is among the chunk's inputs; a thread's own
     real* table  # with an embedding, (n_symbols, G H); see `embedding`

@@ -6,6 +6,7 @@ from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport project_input, project_input_back
 from .panels cimport Columns
 from .recurrence cimport recur, recur_back
+from .recurrent_gradient cimport by_rows, recurrent_gradient
 from .row_products cimport add_column_sums, add_weight_gradient
 from .thread_group cimport own_columns, wait_for_group
 from .workspace cimport gradient_from_above, layer_dz, layer_h, layer_output, layer_z
@@ -62,8 +63,11 @@ cdef inline void layers_backward(const Weights* w, const Workspace* work, Py_ssi
         # What a stream read at a boundary was multiplied by Wx, but not by Wh: from here on dz is without it.
         clear_starting(net, work.x + first * work.B, rows, part.count, dz + part.first, ld)
         # dWh += h[:-1].T @ dz                           (H, G H) += (rows, H)' (rows, G H)
-        add_weight_gradient(net, work, rows, H, part.count, layer_h(work, l, first), dz + part.first, ld,
-                            work.d + net.layer[l].Wh + part.first, net.G * H)
+        if not by_rows(net):
+            add_weight_gradient(net, work, rows, H, part.count, layer_h(work, l, first), dz + part.first, ld,
+                                work.d + net.layer[l].Wh + part.first, net.G * H)
+        elif not work.leaves_dWh:
+            recurrent_gradient(net, work, l)
         if net.z_in_h:  # the block before this one needs its first dz
             for b in range(work.B):
                 memcpy(layer_dz(net, work, l, first, first + work.block) + b * H + own.first,

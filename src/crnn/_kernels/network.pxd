@@ -14,7 +14,17 @@ the states of such units stay zero, and with biases of -inf, under which such sy
 """
 from .interface cimport Network, Weights, real
 from .tail_columns cimport pack_tail, tail_count, tail_length
-from .panels cimport Columns, columns_of, depth_of, pack, pack_transposed, packed_elements, panel_vectors
+from .panels cimport (GRADIENT_ROWS, PER_ELEMENT, Columns, columns_of, depth_of, pack, pack_transposed, packed_elements,
+                      panel_vectors)
+
+
+cdef enum:
+    MIN_IN_PLACE = 1 << 15  # recurrent weights of a layer: of fewer, packed ones are multiplied by faster
+
+
+cdef inline bint in_place(const Network* net) noexcept nogil:
+    """Whether one stream multiplies by the recurrent weights as they are, which in bfloat16 is impossible."""
+    return PER_ELEMENT == 1 and net.in_place
 
 
 cdef inline Py_ssize_t input_block(const Network* net, Py_ssize_t gate) noexcept nogil:
@@ -30,16 +40,21 @@ cdef inline Py_ssize_t gates_row(const Network* net) noexcept nogil:
 
 
 cdef inline void place_panels(Network* net, bint one_row, bint one_row_products) noexcept nogil:
-    """Split the packed vector among the matrices, which are packed for products with one row or with many."""
+    """Split the packed vector among the matrices, which are packed for products with one row or with many.
+
+    `in_place` comes in as whether recurrent weights need not be packed; it stays where one stream can do without.
+    """
     cdef Py_ssize_t l, end = 0, H = net.H
     cdef Py_ssize_t forward = net.G * packed_elements(net.units, H), backward = packed_elements(net.G * H, H)
+    net.in_place = (in_place(net) and net.training and one_row and net.group_size == 1
+                    and H % GRADIENT_ROWS == 0 and net.G * H * H >= MIN_IN_PLACE)
     net.max_vectors, net.max_row_vectors = panel_vectors(one_row), panel_vectors(one_row_products)
     net.ldg = gates_row(net)
     for l in range(net.L):
         net.layer[l].Wh_panels = end
-        end += forward
+        end += 0 if in_place(net) else forward
         net.layer[l].WhT_panels = end
-        end += backward if net.training else 0
+        end += backward if net.training and not in_place(net) else 0
         if l == 0 and net.E:
             net.layer[l].Wx_panels = end
             end += packed_elements(net.E, net.G * H) if net.many else 0
@@ -98,6 +113,8 @@ cdef inline void pack_Wh(const Network* net, const real* p, Py_ssize_t l, Py_ssi
     """Pack rows [first, last) of a layer's recurrent weights."""
     cdef Py_ssize_t g
     cdef const real* W = p + net.layer[l].Wh
+    if in_place(net):
+        return
     pack_gates(net, W, net.H if l else net.units_in_panels, net.max_vectors, True, first, last,
                panels + net.layer[l].Wh_panels, panels + net.layer[l].WhT_panels)
     for g in range(0 if l else net.G):

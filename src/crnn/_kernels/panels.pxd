@@ -14,6 +14,7 @@ from .interface cimport real
 cdef enum:
     PACKED_ROWS = 8  # of a matrix that are packed before the next ones
     MAX_COLUMNS = 128  # of any panel: STRIP_VECTORS of the widest registers, in single precision
+    GRADIENT_ROWS = 16  # of a gradient, at a time, where the weights are not packed; they then have a multiple of it
 
 ctypedef struct Panel:
     Py_ssize_t start  # its first column
@@ -51,6 +52,19 @@ cdef extern from "tiles.h" nogil:
     Py_ssize_t sliver_elements(Py_ssize_t K, Py_ssize_t rows) noexcept
     void multiply_slivers(Py_ssize_t rows, Py_ssize_t K, const real* slivers, const real* panel, Py_ssize_t columns,
                           real* c, Py_ssize_t ldc) noexcept
+
+ctypedef void (*Pack)(const real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, int, Py_ssize_t, Py_ssize_t,
+                      real*) noexcept nogil
+ctypedef void (*PackTransposed)(const real*, Py_ssize_t, Py_ssize_t, int, Py_ssize_t, Py_ssize_t,
+                                real*) noexcept nogil
+
+cdef extern from "vectors.h" nogil:
+    void FORGET_PACK "FORGET_VALUE"(Pack)
+    void FORGET_PACK_TRANSPOSED "FORGET_VALUE"(PackTransposed)
+
+cdef extern from "weights_in_place.h" nogil:
+    void multiply_in_place(Py_ssize_t K, Py_ssize_t N, const real* a, const real* W, bint back, real* c) noexcept
+    void multiply_rows_in_place(Py_ssize_t M, Py_ssize_t N, const real* W, const real* a, bint back, real* c) noexcept
 
 
 cdef inline void prefetch_columns(Py_ssize_t blocks, Py_ssize_t H, const real* row, Py_ssize_t columns) noexcept nogil:
@@ -136,6 +150,14 @@ cdef inline Py_ssize_t whole_panel() noexcept nogil:
 cdef inline void pack(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw, int max_vectors, Py_ssize_t first,
                       Py_ssize_t last, real* panels) noexcept nogil:
     """Pack rows [first, last) of W (K, N), whose rows are ldw numbers apart; `first` begins a packed element."""
+    cdef Pack once = pack_rows_of
+    FORGET_PACK(once)
+    once(W, K, N, ldw, max_vectors, first, last, panels)
+
+
+cdef inline void pack_rows_of(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw, int max_vectors,
+                              Py_ssize_t first, Py_ssize_t last, real* panels) noexcept nogil:
+    """What `pack` does, compiled once: it would be inlined wherever weights are packed."""
     cdef Py_ssize_t lanes = LANES
     cdef Py_ssize_t j, start, columns, width, top, bottom = first, count = panel_count(N, max_vectors)
     # A few rows at a time: the panels are so far apart that they compete for the same lines of a cache.
@@ -152,7 +174,15 @@ cdef inline void pack(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw,
 
 cdef inline void pack_transposed(const real* W, Py_ssize_t K, Py_ssize_t N, int max_vectors, Py_ssize_t first,
                                  Py_ssize_t last, real* panels) noexcept nogil:
-    """Pack columns [first, last) of W.T (K, N), that is rows [first, last) of W (N, K).
+    """Pack columns [first, last) of W.T (K, N), that is rows [first, last) of W (N, K)."""
+    cdef PackTransposed once = pack_columns_of
+    FORGET_PACK_TRANSPOSED(once)
+    once(W, K, N, max_vectors, first, last, panels)
+
+
+cdef inline void pack_columns_of(const real* W, Py_ssize_t K, Py_ssize_t N, int max_vectors, Py_ssize_t first,
+                                 Py_ssize_t last, real* panels) noexcept nogil:
+    """What `pack_transposed` does, compiled once.
 
     Whole vectors of columns go through the registers, a square block at a time; the remainder goes one by one.
     """

@@ -5,6 +5,7 @@ from .embedding cimport lookup_gradient, lookup_rows, lookup_table
 from .first_layer_step cimport begin_step, finish_step
 from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport add_lookup_gradient, look_up_input
+from .network cimport in_place
 from .panels cimport as_operand
 from .shared_step cimport share_cell, share_recurrent_product
 from .step_poll cimport unwanted
@@ -42,7 +43,7 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
             share_cell(work.shared, s.h_prev, s.c_prev, s.c, s.h)
             continue
         s.descending = net.z_in_h and net.training and t & 1
-        step_forward(net, w.panels + net.layer[l].Wh_panels, &s)
+        step_forward(net, w.p + net.layer[l].Wh if in_place(net) else w.panels + net.layer[l].Wh_panels, &s)
         wait_for_group(&work.group)
 
 
@@ -77,7 +78,7 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
             s.kept_dc = work.kept_dc + at if net.has_c else s.kept_dh
         s.back = t & 1
         s.descending = net.z_in_h and t & 1
-        step_backward(net, w.panels + net.layer[l].WhT_panels, &s)
+        step_backward(net, w.p + net.layer[l].Wh if in_place(net) else w.panels + net.layer[l].WhT_panels, &s)
         clear_starting(net, x + t * B, B, s.own.count, s.carry + s.own.first, H)
         if l == 0:
             add_lookup_gradient(net, s.z, lookup_rows(net, work, x, t), s.own, B, lookup_gradient(net, work))

@@ -77,17 +77,18 @@
     }
 
 /* One row: c[NV * LANES] += a[K] @ panel[K, NV * LANES]; c has only the first `last` elements of its last vector.
- * `step` is 1, or -1 to go over k from the last row to the first. */
+ * `step` is 1, or -1 to go over k from the last row to the first; `ld` is how far the next row is, before where step is
+ * -1. */
 #define DEFINE_STRIP(NV) \
-    NO_INLINE static void strip_##NV(ptrdiff_t K, const real *a, const real *panel, ptrdiff_t step, real *c, \
-                                     ptrdiff_t last) { \
+    NO_INLINE static void strip_##NV(ptrdiff_t K, const real *a, const real *panel, ptrdiff_t step, ptrdiff_t ld, \
+                                     real *c, ptrdiff_t last) { \
         vector sum[NV]; \
         UNROLL for (int v = 0; v < NV - 1; v++) sum[v] = LOAD(c + v * LANES); \
         sum[NV - 1] = LOAD_PART(c + (NV - 1) * LANES, last); \
         for (ptrdiff_t k = 0; k < K; k++) { \
             const vector scalar = SPREAD(a[k * step]); \
             UNROLL for (int v = 0; v < NV; v++) \
-                sum[v] = PRODUCT_ADD(scalar, LOAD(panel + (k * step * NV + v) * LANES), sum[v]); \
+                sum[v] = PRODUCT_ADD(scalar, LOAD(panel + k * ld + v * LANES), sum[v]); \
         } \
         UNROLL for (int v = 0; v < NV - 1; v++) STORE(c + v * LANES, sum[v]); \
         STORE_PART(c + (NV - 1) * LANES, last, sum[NV - 1]); \
@@ -103,7 +104,7 @@ DEFINE_TILE_OF(sliver_1x3, 1, 3, k, 0)
 #define TILE_NAME(R, NV) tile_##R##x##NV,
 #define SLIVER_NAME(R, NV) sliver_##R##x##NV,
 typedef void (*tile_function)(ptrdiff_t, const real *, ptrdiff_t, const real *, const real *, real *, ptrdiff_t);
-typedef void (*strip_function)(ptrdiff_t, const real *, const real *, ptrdiff_t, real *, ptrdiff_t);
+typedef void (*strip_function)(ptrdiff_t, const real *, const real *, ptrdiff_t, ptrdiff_t, real *, ptrdiff_t);
 static const strip_function STRIPS[] = {EACH_STRIP(STRIP_NAME)};
 static const tile_function ONE_ROW_SLIVERS[] = {sliver_1x1, sliver_1x2, sliver_1x3};
 static const tile_function TILES[] = {EACH_TILE(TILE_NAME)};
@@ -143,10 +144,10 @@ static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrd
     if (columns <= 0)
         return;
     if (rows == 1 || vectors > TILE_VECTORS) {
-        const ptrdiff_t start = descending ? elements - 1 : 0, last = columns - (vectors - 1) * LANES;
+        const ptrdiff_t start = descending ? elements - 1 : 0, step = descending ? -1 : 1, width = vectors * LANES;
         for (ptrdiff_t r = 0; r < rows; r++)
-            STRIPS[vectors - 1](elements, a + r * lda + start, panel + start * vectors * LANES, descending ? -1 : 1,
-                                c + r * ldc, last);
+            STRIPS[vectors - 1](elements, a + r * lda + start, panel + start * width, step, step * width, c + r * ldc,
+                                columns - (vectors - 1) * LANES);
         return;
     }
     for (ptrdiff_t k = 0; k < elements; k += K_BLOCK) {
@@ -164,7 +165,7 @@ static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrd
 }
 
 /* panel[depth, width] = w[rows, columns], padded with zeros to whole vectors */
-static void pack_panel(ptrdiff_t rows, ptrdiff_t columns, const real *w, ptrdiff_t ldw, real *panel) {
+NO_INLINE static void pack_panel(ptrdiff_t rows, ptrdiff_t columns, const real *w, ptrdiff_t ldw, real *panel) {
     enum { FULL = TILE_VECTORS * LANES };
     if (columns == FULL) /* a copy of known size takes no call */
         pack_columns(rows, FULL, w, ldw, FULL, panel);

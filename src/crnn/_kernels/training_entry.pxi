@@ -396,6 +396,8 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     run.n_steps, run.steps_before, run.zero_state = rates.shape[0], cursor.n_steps, zero_state
     run.optimizer_steps = cursor.n_steps - cursor.optimizer_start
     run.team.weight_dropout, run.team.state_reset = settings.weight_dropout, settings.state_reset
+    if network.net.in_place and (run.team.weight_dropout > 0 or run.team.streams != 1):
+        raise ValueError("weight dropout, or several streams: the recurrent weights must be packed (in_place=False)")
     run.dropout_seed = settings.dropout_seed
     run.loss_scale = settings.seq_length / <double>run.work[0].T
     run.smooth_loss, run.last_loss = cursor.smooth_loss, cursor.last_loss

@@ -10,6 +10,7 @@ from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
 from .chunk cimport loss_and_gradients
 from .dropout cimport dropout_key
 from .interface cimport Training, Workspace, real
+from .recurrent_gradient cimport by_rows
 from .reduction cimport reduce_gradient
 from .state_reset cimport reset_states
 from .step_poll cimport unwanted
@@ -81,6 +82,7 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
         if unwanted(work):
             return
         work.dropout.step_key = run.team.step_key
+        work.leaves_dWh = by_rows(run.weights.net) and not wants_gradient(run, step)
         if run.team.state_reset > 0:
             reset_states(run.weights.net, work, run.team.state_reset, run.team.step_key)
         if read_chunk(run, work):
@@ -90,6 +92,11 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
             loss = NAN
         if work.group.rank == 0:
             run.team.losses[work.shard] = loss
+
+
+cdef inline bint wants_gradient(const Training* run, Py_ssize_t step) noexcept nogil:
+    """Whether a step needs the whole gradient at once: for its norm, or for what adds it to others."""
+    return (run.clip_norm < INFINITY or step + 1 == run.n_steps or run.team.reduce != NULL or run.team.shards > 1)
 
 
 cdef inline bint read_chunk(const Training* run, Workspace* work) noexcept nogil:

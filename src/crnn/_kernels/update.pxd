@@ -8,10 +8,11 @@ from libc.stdint cimport uint32_t
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 from .dropout cimport apply_mask, weights_key
-from .interface cimport Network, Team, Training, barrier_is_broken, real
+from .interface cimport Network, Team, Training, Workspace, barrier_is_broken, real
 from .network cimport input_rows, pack_Wh, pack_Wx, pack_Wy
 from .optimizers cimport step_run
-from .panels cimport Columns
+from .panels cimport GRADIENT_ROWS, PER_ELEMENT, Columns
+from .recurrent_gradient cimport gradient_rows, pack_dz, room_for_rows
 from .step_poll cimport is_over
 from .team cimport total
 from .thread_group cimport own_share, share
@@ -32,6 +33,13 @@ ctypedef struct Pass:  # what is done with each run of elements
     bint measure  # keep the squares of the summed gradient
     bint step  # update the parameters
     Py_ssize_t* touched  # bytes of the optimizer state that were touched since the last poll; NULL: it is not touched
+
+ctypedef double (*UpdateRun)(Training*, const Pass*, Py_ssize_t, Py_ssize_t, const Masked*, real*) noexcept nogil
+ctypedef void (*Update)(Training*, const Pass*) noexcept nogil
+
+cdef extern from "vectors.h" nogil:
+    void FORGET_VALUE(UpdateRun)
+    void FORGET_UPDATE "FORGET_VALUE"(Update)
 
 
 cdef inline Py_ssize_t squares_size(const Network* net) noexcept nogil:
@@ -83,10 +91,12 @@ cdef inline void touch(Training* run, Py_ssize_t* touched, real* a, Py_ssize_t n
 
 
 cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start, Py_ssize_t stop,
-                              const Masked* masked=NULL) noexcept nogil:
-    """Do what is to be done with elements [start, stop), while they are in the cache; return their squares, if kept."""
+                              const Masked* masked, real* d) noexcept nogil:
+    """Do what is to be done with elements [start, stop), while they are in the cache; return their squares, if kept.
+
+    `d` is where their gradient begins, if it is not in its place.
+    """
     cdef Py_ssize_t i = start, j, n
-    cdef real* d = run.team.d[0]
     cdef const real* other
     cdef double squares = 0
     cdef int s
@@ -95,6 +105,7 @@ cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start,
         if run.rule.second != run.rule.first:
             touch(run, todo.touched, run.rule.second + start, stop - start)
         return 0
+    d = run.team.d[0] if d == NULL else d - start
     while i < stop:
         n = min(stop - i, <Py_ssize_t>BLOCK)
         if todo.add_up:
@@ -114,14 +125,20 @@ cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start,
 
 
 cdef inline void update_rows(Training* run, const Pass* todo, Py_ssize_t base, Py_ssize_t N, Py_ssize_t squares,
-                             Py_ssize_t start, Py_ssize_t stop, const Masked* masked=NULL) noexcept nogil:
-    """Rows [start, stop) of a matrix with N columns that begins at `base`; its first row's squares are at `squares`."""
+                             Py_ssize_t start, Py_ssize_t stop, const Masked* masked=NULL,
+                             real* d=NULL) noexcept nogil:
+    """Rows [start, stop) of a matrix with N columns that begins at `base`; its first row's squares are at `squares`.
+
+    `d` is where the gradient of the rows is, if it is not in its place; such a gradient is not measured.
+    """
     cdef Py_ssize_t r
+    cdef UpdateRun update_elements = update_run
+    FORGET_VALUE(update_elements)  # its loops are long, and there are many calls
     if not todo.measure:
-        update_run(run, todo, base + start * N, base + stop * N, masked)
+        update_elements(run, todo, base + start * N, base + stop * N, masked, d)
         return
     for r in range(start, stop):
-        run.team.squares[squares + r] = update_run(run, todo, base + r * N, base + (r + 1) * N, masked)
+        run.team.squares[squares + r] = update_elements(run, todo, base + r * N, base + (r + 1) * N, masked, NULL)
 
 
 cdef inline void update_bias(Training* run, const Pass* todo, Py_ssize_t base, Py_ssize_t n,
@@ -198,13 +215,26 @@ cdef inline void pack_first_dropped(Training* run) noexcept nogil:
 
 cdef inline void update_recurrent(Training* run, const Pass* todo, Py_ssize_t l, Py_ssize_t start,
                                   Py_ssize_t stop) noexcept nogil:
-    """Rows [start, stop) of a layer's Wh, whose gradient has the mask of this step's weight dropout."""
+    """Rows [start, stop) of a layer's Wh, whose gradient has the mask of this step's weight dropout.
+
+    A gradient that was left to the update is computed a few rows at a time, which stay in the cache meanwhile: from the
+    last rows, which the way back has read last, to the first, with which the next one forward begins.
+    """
     cdef const Network* net = run.weights.net
-    cdef bint dropping = run.team.weight_dropout > 0
+    cdef const Workspace* work = &run.work[0]
+    cdef bint dropping = run.team.weight_dropout > 0, computed = PER_ELEMENT == 1 and todo.step and work.leaves_dWh
+    cdef Py_ssize_t r = stop, rows = GRADIENT_ROWS if computed else stop - start
+    cdef real* d = room_for_rows(net, work) if computed else NULL
     cdef Masked masked
     masked.key, masked.base = weights_key(run.team.step_key, l), net.layer[l].Wh
-    update_rows(run, todo, masked.base, net.G * net.H, layer_squares(net, l), start, stop,
-                &masked if dropping else NULL)
+    if computed:
+        pack_dz(net, work, l)
+    while r > start:
+        r -= rows
+        if computed:
+            gradient_rows(net, work, l, r, d)
+        update_rows(run, todo, masked.base, net.G * net.H, layer_squares(net, l), r, r + rows,
+                    &masked if dropping else NULL, d)
     if todo.step and dropping:
         pack_dropped(run, l, start, stop)
     elif todo.step:
@@ -225,6 +255,13 @@ cdef inline void update_input_weights(Training* run, const Pass* todo, Py_ssize_
 
 cdef inline void update(Training* run, const Pass* todo) noexcept nogil:
     """One pass over the thread's share of everything."""
+    cdef Update once = update_share
+    FORGET_UPDATE(once)
+    once(run, todo)
+
+
+cdef inline void update_share(Training* run, const Pass* todo) noexcept nogil:
+    """What `update` does, compiled once: not for each set of what is to be done."""
     cdef const Network* net = run.weights.net
     cdef Py_ssize_t l, at, H = net.H, N = net.G * H
     cdef Py_ssize_t start = row_share(H, run.team.rank, run.team.threads)

@@ -145,12 +145,16 @@ static inline void STORE_PART(real *p, ptrdiff_t n, vector v) {
 #if defined(__GNUC__) || defined(__clang__)
 #define UNROLL _Pragma("GCC unroll 16")
 #define NO_INLINE __attribute__((noinline))
+/* Forget which function a variable holds: what is called through it is compiled once, not inlined at each call. */
+#define FORGET_VALUE(function) __asm__("" : "+r"(function))
 #elif defined(_MSC_VER)
 #define UNROLL
 #define NO_INLINE __declspec(noinline)
+#define FORGET_VALUE(function) ((void)0)
 #else
 #define UNROLL
 #define NO_INLINE
+#define FORGET_VALUE(function) ((void)0)
 #endif
 
 #endif

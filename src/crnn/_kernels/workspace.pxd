@@ -7,7 +7,9 @@ whose z lives in h saves nothing: there the array holds dz, for the time steps o
 """
 from libc.string cimport memcpy, memset
 from .interface cimport Network, Workspace, real
-from .panels cimport Columns, operand_elements, transposed_scratch
+from .network cimport in_place
+from .panels cimport (GRADIENT_ROWS, Columns, operand_elements, packed_elements, sliver_elements,
+                      transposed_scratch)
 from .thread_group cimport ThreadGroup, alone, own_share, wait_for_group
 
 cdef enum:
@@ -35,7 +37,7 @@ cdef inline void size_workspace(const Network* net, Py_ssize_t T, Py_ssize_t B, 
     work.layer_stride = (T + 1) * work.step_stride
     work.gates_stride = (work.block + 1 if net.z_in_h else T) * B * net.ldg
     work.group, work.shared = alone(), NULL
-    work.dropout.rate, work.poll = 0, NULL
+    work.dropout.rate, work.poll, work.leaves_dWh = 0, NULL, False
     work.vectors_stride = most_symbols(net, T, B) * net.E
 
 
@@ -48,6 +50,8 @@ cdef inline Py_ssize_t scratch_elements(const Network* net, Py_ssize_t T, Py_ssi
     if net.E:
         operand = max(operand, operand_elements(min(most_symbols(net, T, B), <Py_ssize_t>BLOCK_ROWS), max(net.E, N)),
                       transposed_scratch(most_symbols(net, T, B), net.E))
+    if in_place(net):  # see `recurrent_gradient`
+        operand = max(operand, packed_elements(rows, N) + sliver_elements(rows, GRADIENT_ROWS) + GRADIENT_ROWS * N)
     return max(transposed_scratch(rows, H), operand, operand_elements(B, N))
 
 

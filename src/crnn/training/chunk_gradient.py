@@ -65,6 +65,7 @@ class ChunkGradient:
             boundary=boundary,
             labels=n_labels(layout, boundary),
             bfloat16=bfloat16,
+            in_place=True,
         )
         self.flat = flat = layout.zeros()
 

@@ -176,6 +176,7 @@ class Trainer:
             group_size=self.arrangement.group_size,
             bfloat16=self.settings.bfloat16,
             sampled=self.settings.sampled_softmax,
+            in_place=not self.settings.weight_dropout,
         )
 
     def use_threads(self, n_threads: int) -> None:
