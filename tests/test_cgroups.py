@@ -19,8 +19,8 @@ def test_a_signal_during_a_refusal_is_not_lost():
     try:
         for _ in range(60):
             seen.clear()
-            signal.setitimer(signal.ITIMER_REAL, 0.0005)
             try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0005)
                 while not seen:
                     whole_number("max")
             except KeyboardInterrupt:
