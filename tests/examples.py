@@ -300,6 +300,31 @@ def expected_run(
     return params, memory, state, losses
 
 
+def tolerance(dtype):
+    """How far a number may be from the reference's, relatively and absolutely."""
+    return 1e-4 if dtype == np.float32 else 1e-10
+
+
+def expected_in_double(arguments, steps, **options):
+    """Return layout, parameters, optimizer state, hidden state and losses of the reference, in double precision."""
+    layout, params, memories, state, ids = arguments
+    wide, params, *memories = in_double(layout, params, *memories)
+    state = tuple(array.astype(np.float64) for array in state)
+    return wide, *expected_run(wide, params, memories, state, ids, steps, **options)
+
+
+def check_run(run, wanted):
+    """Compare a run with what `expected_in_double` has."""
+    wide, params, memories, state, losses = wanted
+    rtol = tolerance(run.layout.dtype)
+    np.testing.assert_allclose(run.losses, losses, rtol=rtol)
+    for found, its in zip((run.params, *run.memory), (params, *memories), strict=True):
+        for a, b in zip(run.layout.tensors(found), wide.tensors(its), strict=True):
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+    for found, its in zip(run.state, state, strict=True):
+        np.testing.assert_allclose(found, its, rtol=rtol, atol=rtol)
+
+
 def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
     """Return a model of these symbols with random weights and biases, not trained."""
     model = CharRNN(hidden_size, max_steps=0, init_scale=scale, **{"dtype": "float64", "random_state": 0, **parameters})

@@ -8,7 +8,18 @@ import math
 
 import numpy as np
 import pytest
-from examples import Run, check_packed_weights, expected_run, in_double, memory, network, states, symbols
+from examples import (
+    Run,
+    check_packed_weights,
+    check_run,
+    expected_in_double,
+    in_double,
+    memory,
+    network,
+    states,
+    symbols,
+    tolerance,
+)
 
 from crnn._kernels import core
 from crnn.inference.packed_network import PackedNetwork
@@ -24,35 +35,11 @@ V, H, E = 13, 11, 5
 SHAPES = [(1, 7), (3, 3), (7, 2), (1, 67), (5, 31), (50, 23)]
 
 
-def tolerance(dtype):
-    return 1e-4 if dtype == np.float32 else 1e-10
-
-
 def start(dtype, B, T, *, cell="lstm", num_layers=1, optimizer="adagrad", E=E, V=V, H=H):
     """Return what a run starts from: a layout, parameters, optimizer state, a hidden state, and four chunks of text."""
     layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers, embedding_size=E)
     state = states(B, H, dtype, cell=cell, num_layers=num_layers)
     return layout, params, memory(layout, optimizer), state, symbols(V, B * (4 * T + 1) + 1, np.uint16)
-
-
-def expected(arguments, steps, **options):
-    """Return layout, parameters, optimizer state, hidden state and losses of the reference, in double precision."""
-    layout, params, memories, state, ids = arguments
-    wide, params, *memories = in_double(layout, params, *memories)
-    state = tuple(array.astype(np.float64) for array in state)
-    return wide, *expected_run(wide, params, memories, state, ids, steps, **options)
-
-
-def check(run, wanted):
-    """Compare a run with what the reference has."""
-    wide, params, memories, state, losses = wanted
-    rtol = tolerance(run.layout.dtype)
-    np.testing.assert_allclose(run.losses, losses, rtol=rtol)
-    for found, its in zip((run.params, *run.memory), (params, *memories), strict=True):
-        for a, b in zip(run.layout.tensors(found), wide.tensors(its), strict=True):
-            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
-    for found, its in zip(run.state, state, strict=True):
-        np.testing.assert_allclose(found, its, rtol=rtol, atol=rtol)
 
 
 # ------------------------------------------------------------ against the reference
@@ -66,13 +53,13 @@ def a_run(name, cell, num_layers, optimizer, B, T):
     arguments = start(name, B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
     options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "clip_norm": 0.7, "dropout": 0.2}
     options |= {"weight_dropout": 0.1, "dropout_seed": 5}
-    return arguments, options, expected(arguments, 5, **options)
+    return arguments, options, expected_in_double(arguments, 5, **options)
 
 
 @pytest.mark.parametrize(("cell", "num_layers", "optimizer", "B", "T"), RUNS)
 def test_training_is_that_of_the_reference(kernels, dtype, cell, num_layers, optimizer, B, T):
     arguments, options, wanted = a_run(dtype.name, cell, num_layers, optimizer, B, T)  # past the end of an epoch
-    check(Run(*arguments, **options).steps(*[1] * 5), wanted)
+    check_run(Run(*arguments, **options).steps(*[1] * 5), wanted)
 
 
 # Sizes around the width of a vector and of a panel; vectors longer than the layer, and than the alphabet.
@@ -83,7 +70,7 @@ SIZES = [(1, 1, 1), (2, 16, 3), (67, 31, 16), (17, 3, 37), (131, 67, 33), (5, 97
 def a_size(name, cell, V, H, E, T):
     arguments = start(name, 5, T, cell=cell, V=V, H=H, E=E)
     options = {"T": T, "learning_rate": 0.01}
-    return arguments, options, expected(arguments, 2, **options)
+    return arguments, options, expected_in_double(arguments, 2, **options)
 
 
 CELLS_AND_SIZES = list(zip(itertools.product(CELLS, SIZES), itertools.cycle([3, 17]), strict=False))
@@ -93,19 +80,19 @@ CELLS_AND_SIZES = list(zip(itertools.product(CELLS, SIZES), itertools.cycle([3, 
 def test_training_is_that_of_the_reference_at_any_size(kernels, dtype, network, T):
     cell, sizes = network
     arguments, options, wanted = a_size(dtype.name, cell, *sizes, T)
-    check(Run(*arguments, **options).steps(1, 1), wanted)
+    check_run(Run(*arguments, **options).steps(1, 1), wanted)
 
 
 def test_more_symbols_than_a_block_has_rows(kernels, dtype):
     V = 1009
     arguments = start(dtype, 31, 50, V=V, H=5, cell="gru")
     assert len(np.unique(arguments[-1])) > 900
-    check(Run(*arguments, T=50, learning_rate=0.01).steps(1, 1), wide_alphabet(dtype.name, V))
+    check_run(Run(*arguments, T=50, learning_rate=0.01).steps(1, 1), wide_alphabet(dtype.name, V))
 
 
 @functools.cache
 def wide_alphabet(name, V):
-    return expected(start(name, 31, 50, V=V, H=5, cell="gru"), 2, T=50, learning_rate=0.01)
+    return expected_in_double(start(name, 31, 50, V=V, H=5, cell="gru"), 2, T=50, learning_rate=0.01)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -206,9 +193,9 @@ def test_operands_are_rounded_as_the_reference_rounds_them(bfloat16_kernels, cel
         arguments = (layout, params, [layout.zeros()], state, ids)
         if rounding:
             with operands_in_bfloat16():
-                wide, after, (sum_,), _, _ = expected(arguments, 1, **options)
+                wide, after, (sum_,), _, _ = expected_in_double(arguments, 1, **options)
         else:
-            wide, after, (sum_,), _, _ = expected(arguments, 1, **options)
+            wide, after, (sum_,), _, _ = expected_in_double(arguments, 1, **options)
         wanted.append(wide.tensors(np.sqrt(sum_) * np.sign(in_double(layout, params)[1] - after)))
     for part, rounded, plain in zip(found, *wanted, strict=True):
         # A sum that is rounded to the other neighbour is rare: see test_bfloat16.

@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 import pytest
-from examples import Run, check_packed_weights, expected_run, in_double, memory, network, states, symbols
+from examples import Run, check_packed_weights, check_run, expected_in_double, memory, network, states, symbols
 
 from crnn._kernels import core
 from crnn.model.cells import CELLS
@@ -36,40 +36,20 @@ def a_run(name, cell, optimizer, B, T, sampled):
     arguments = start(name, B, T, cell=cell, optimizer=optimizer, num_layers=2, E=5)
     options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "clip_norm": 0.7, "dropout": 0.2}
     options |= {"dropout_seed": 5, "sampled_softmax": sampled}
-    return arguments, options, expected(arguments, 5, **options)
-
-
-def expected(arguments, steps, **options):
-    """Return layout, parameters, optimizer state, hidden state and losses of the reference, in double precision."""
-    layout, params, memories, state, ids = arguments
-    wide, params, *memories = in_double(layout, params, *memories)
-    state = tuple(array.astype(np.float64) for array in state)
-    return wide, *expected_run(wide, params, memories, state, ids, steps, **options)
-
-
-def check(run, wanted):
-    """Compare a run with what the reference has."""
-    wide, params, memories, state, losses = wanted
-    rtol = 1e-4 if run.layout.dtype == np.float32 else 1e-10
-    np.testing.assert_allclose(run.losses, losses, rtol=rtol)
-    for found, its in zip((run.params, *run.memory), (params, *memories), strict=True):
-        for a, b in zip(run.layout.tensors(found), wide.tensors(its), strict=True):
-            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
-    for found, its in zip(run.state, state, strict=True):
-        np.testing.assert_allclose(found, its, rtol=rtol, atol=rtol)
+    return arguments, options, expected_in_double(arguments, 5, **options)
 
 
 @pytest.mark.parametrize(("cell", "optimizer", "B", "T", "sampled"), RUNS)
 def test_training_is_that_of_the_reference(kernels, dtype, cell, optimizer, B, T, sampled):
     arguments, options, wanted = a_run(dtype.name, cell, optimizer, B, T, sampled)  # past the end of an epoch
-    check(Run(*arguments, **options).steps(*[1] * 5), wanted)
+    check_run(Run(*arguments, **options).steps(*[1] * 5), wanted)
 
 
 def test_each_shard_has_symbols_of_its_own(kernels, dtype):
     arguments = start(dtype, 11, 7)
     options = {"T": 7, "learning_rate": 0.01, "sampled_softmax": 13}
-    wanted = expected(arguments, 3, shards=cut(range(11), 3), **options)
-    check(Run(*arguments, n_shards=3, **options).steps(1, 1, 1), wanted)
+    wanted = expected_in_double(arguments, 3, shards=cut(range(11), 3), **options)
+    check_run(Run(*arguments, n_shards=3, **options).steps(1, 1, 1), wanted)
 
 
 @pytest.mark.parametrize(("n_threads", "n_shards"), [(2, 2), (3, 5), (2, 1), (4, 2)])
