@@ -1,8 +1,9 @@
 """Does `CharRNN.recommended` choose the same again? `python -m benchmarks.choices [--calls 20] [--seconds 60]`.
 
-It measures the machine anew at each call. Each text is given to it so many times, on the machine as it is and beside a
-busy loop on every core. Printed are the sizes that it chose, how many steps of sizes lie between the smallest and the
-largest, and how many different choices there were in all parameters. The texts are made up: only their lengths matter.
+It measures the machine anew at each call. For each text it is called `--calls` times on the machine as it is, and as
+often beside a busy loop on every core. Printed are the sizes that it chose, how many steps of sizes lie between the
+smallest and the largest, and how many different choices there were in all parameters. The texts are made up: only their
+lengths matter.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def data() -> Iterator[tuple[str, str | list[str]]]:
 
 
 def choices(X: str | list[str], seconds: float, calls: int) -> list[dict[str, object]]:
-    """Return the parameters that are recommended by so many calls."""
+    """Return the parameters that each of the calls recommends."""
     return [CharRNN.recommended(X, seconds, verbose=0).get_params() for _ in range(calls)]
 
 

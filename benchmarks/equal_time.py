@@ -1,8 +1,8 @@
 """What models of a large alphabet learn in equal time: `python -m benchmarks.large_alphabets --seconds 60`.
 
 First the contenders take turns of some steps in one process, on one thread, and the time of the processor says how
-many steps each can take in so many seconds. Then each trains anew for that many steps, with a cosine over all of
-them. So a busy machine changes the result only as far as it slows contenders differently.
+many steps each can take in `--seconds`. Then each trains anew for its own number of steps, with a cosine over all of
+them. A busy machine therefore changes the result only as far as it slows contenders differently.
 
 "As a tenth" are ceilings for an adaptive softmax in crnn: the full softmax, given as many steps as there would be time
 for if its output layer cost a tenth of its operations. An adaptive softmax is an approximation of the full one, and the

@@ -27,6 +27,7 @@ from examples import (
     network,
     states,
     symbols,
+    tolerance,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,10 +45,6 @@ from crnn.training.shards import MAX_SHARDS
 from crnn.training.team import Shard
 
 K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces
-
-
-def tolerance(dtype):
-    return 1e-4 if dtype == np.float32 else 1e-10
 
 
 def pack(layout, params, *, one_row=False):

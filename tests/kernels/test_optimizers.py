@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from examples import Run, expected_run, memory, network, states, symbols
+from examples import Run, expected_run, memory, network, states, symbols, tolerance
 
 
 @pytest.mark.parametrize(("beta_1", "beta_2"), [(0.7, 0.96), (0.0, 0.5)])
@@ -17,7 +17,7 @@ def test_several_steps_of_adam_with_other_betas(kernels, dtype, beta_1, beta_2):
     options |= {"optimizer_start": 2, "beta_1": beta_1, "beta_2": beta_2}
     run = Run(*start, n_steps=5, n_threads=2, **options).steps(*[1] * 7)
     params, moments, _, losses = expected_run(*start, 7, n_before=5, **options)
-    rtol = 1e-4 if dtype == np.float32 else 1e-10
+    rtol = tolerance(dtype)
     np.testing.assert_allclose(run.losses, losses, rtol=rtol)
     for found, expected in zip((run.params, *run.memory), (params, *moments), strict=True):
         np.testing.assert_allclose(found, expected, rtol=rtol, atol=rtol)

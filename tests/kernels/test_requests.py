@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from examples import Run, contiguous_parts, in_double, network, states, symbols
+from examples import Run, contiguous_parts, in_double, network, states, symbols, tolerance
 
 from crnn.model.cells import CELLS
 from crnn.reference import dropout as reference_dropout
@@ -76,7 +76,7 @@ def test_weighed_losses_are_those_of_the_reference(kernels, dtype, cell, B, T, n
     options = {"n_threads": n_threads, "n_shards": n_threads // group_size}
     run, _ = one_step(arguments, T, weights=weights, **options)
     loss, gradients, _ = expected(arguments, T, weights=weights.astype(np.float64))
-    rtol = 1e-4 if dtype == np.float32 else 1e-10
+    rtol = tolerance(dtype)
     assert run.loss == pytest.approx(loss, rel=rtol)
     for ours, theirs in zip(gradient_of(run, arguments[1]), gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
@@ -131,7 +131,7 @@ def test_gradients_of_states_are_those_of_the_reference(
     options = {"n_threads": n_threads, "n_shards": n_threads // group_size, "dropout": dropout, "boundary": boundary}
     _, kept = one_step(start(dtype, B, T, cell), T, kept=True, dropout_seed=5, **options)
     theirs = expected_of_states(dtype.name, cell, B, T, dropout, boundary)
-    rtol = 1e-4 if dtype == np.float32 else 1e-10
+    rtol = tolerance(dtype)
     for ours, reference_ in zip(kept, theirs, strict=True):
         np.testing.assert_allclose(ours, reference_, rtol=rtol, atol=rtol)
 

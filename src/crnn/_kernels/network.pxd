@@ -159,7 +159,7 @@ cdef inline void pack_Wy(const Network* net, const real* p, Py_ssize_t first, Py
 
 
 cdef inline void pack_rows(const Weights* w, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Pack rows [first, last), as far as there are so many, of all that the network multiplies by in panels."""
+    """Pack rows [first, last) of every matrix that is multiplied by in panels; a matrix may end before `last`."""
     cdef const Network* net = w.net
     cdef Py_ssize_t l, last_unit = min(last, net.units), last_input
     for l in range(net.L):

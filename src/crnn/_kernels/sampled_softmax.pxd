@@ -52,7 +52,7 @@ cdef inline void choose_candidates(const Network* net, Workspace* work) noexcept
     work.n_candidates = min(net.V, (m + net.sampled + CANDIDATE_UNIT - 1) // CANDIDATE_UNIT * CANDIDATE_UNIT)
     wanted = work.n_candidates - m
     for v in range(<int>net.V):
-        # With the probability wanted / left: exactly so many are drawn (Knuth, "Seminumerical Algorithms", 3.4.2).
+        # The probability wanted / left draws as many as are wanted (Knuth, "Seminumerical Algorithms", 3.4.2).
         if place[v] >= 0:
             continue
         if <uint64_t>(mix(key + <uint32_t>v * <uint32_t>UNIT_STEP) >> 8) * <uint64_t>left < <uint64_t>wanted << 24:

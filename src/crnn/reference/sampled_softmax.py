@@ -38,7 +38,8 @@ def candidates(
     -------
     symbols : (C,) int array
     more : (C,) float64 array
-        0 for the targets' symbols; for the n = C - m that were drawn ln((V - m) / n), since each stands for so many.
+        0 for the targets' symbols. For the n = C - m that were drawn it is ln((V - m) / n), as each stands for
+        (V - m) / n symbols.
 
     Examples
     --------

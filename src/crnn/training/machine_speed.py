@@ -1,6 +1,6 @@
 """How fast this machine trains: half a second of training, in each precision that may be used.
 
-Two measurements on one machine must agree, since a choice follows from them (`recommended`). So many short runs are
+Two measurements on one machine must agree, since a choice follows from them (`recommended`). Short runs are therefore
 timed, the precisions in turns; the lower quartile of their times counts, which other programs disturb little; and the
 speed is rounded to a coarse grid.
 """
