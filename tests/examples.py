@@ -13,6 +13,7 @@ from crnn import CharRNN, _kernels
 from crnn.inference.packed_network import PackedNetwork
 from crnn.inference.sampling_controls import SamplingControls
 from crnn.inference.uniforms import Uniforms, root
+from crnn.model.bigram_pairs import BigramPairs
 from crnn.model.cells import CELLS
 from crnn.model.gradient_rms import gradient_rms, spread
 from crnn.model.layout import Layout
@@ -43,20 +44,27 @@ def instruction_set(name):
         _kernels.use(before)
 
 
-def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, embedding_size=None, seed=0, scale=0.5):
+def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, embedding_size=None, n_bigrams=None, seed=0, scale=0.5):
     """Return a layout and parameters in it, all of them drawn from N(0, scale^2), biases too.
 
     With a large H the entries of Wh are smaller: a network that does not forget makes rounding errors grow.
     """
-    layout = Layout(V, H, np.dtype(dtype), cell, num_layers, embedding_size)
-    flat = layout.zeros()
     rng = np.random.default_rng(seed)
+    pairs = None if n_bigrams is None else bigram_pairs(V, n_bigrams)
+    layout = Layout(V, H, np.dtype(dtype), cell, num_layers, embedding_size, pairs)
+    flat = layout.zeros()
     part = layout.tensors(flat)
     for array in part:
         array[...] = scale * rng.standard_normal(array.shape)
     for layer in part.layers:
         layer.Wh[:] *= min(1, 0.8 / (scale * np.sqrt(H)))
     return layout, flat
+
+
+def bigram_pairs(V, n, *, seed=4):
+    """Return n pairs of V symbols; if there are fewer, the last rows have none."""
+    chosen = np.random.default_rng(seed).permutation(V * V)[:n]
+    return BigramPairs(np.concatenate([np.stack(np.divmod(chosen, V), 1), np.full((n - len(chosen), 2), -1)]))
 
 
 def memory(layout, optimizer="adagrad", *, seed=1):
@@ -71,11 +79,15 @@ def memory(layout, optimizer="adagrad", *, seed=1):
     return memories
 
 
-def states(B, H, dtype=np.float64, *, cell="rnn", num_layers=1, seed=2):
-    """Return the hidden state that is carried from chunk to chunk, a tuple of arrays (L, B, H)."""
+def states(B, H, dtype=np.float64, *, cell="rnn", num_layers=1, V=None, seed=2):
+    """Return the hidden state that is carried from chunk to chunk, a tuple of arrays (L, B, H).
+
+    With V the last symbols of a model of bigrams follow, of V there are; the first stream has read none.
+    """
     rng = np.random.default_rng(seed)
     n = len(CELLS[cell].states)
-    return tuple(rng.uniform(-0.9, 0.9, (num_layers, B, H)).astype(dtype) for _ in range(n))
+    h_and_c = tuple(rng.uniform(-0.9, 0.9, (num_layers, B, H)).astype(dtype) for _ in range(n))
+    return h_and_c if V is None else (*h_and_c, (np.arange(B) % (V + 1)).astype(dtype).reshape(1, B, 1))
 
 
 def model_state(layout, params, memory, hidden, *, T, optimizer="adagrad", n_steps=0, optimizer_start=0):

@@ -41,6 +41,11 @@ class CharRNN(ResumableTraining, ExportMethods):
         thousands of symbols, of which the first layer then has E G H input weights instead of V G H (G: gates). A third
         to two thirds of H served best (``docs/measurements.md``). None: the first layer reads the symbols themselves,
         which is right for some hundred symbols.
+    n_bigrams : int or None, default=None
+        R, how many of the most frequent pairs of symbols in the text of `fit` have an input of their own: G H weights
+        that are added to those of the second symbol. The gates then see two symbols at once. A model of a few hundred
+        units learns faster so (``docs/measurements.md``), and is larger by R G H weights. Of these a chunk changes only
+        the rows of the pairs that it holds, at a tenth of the learning rate. None: there are none.
     seq_length : int, default=25
         T, the characters of a chunk. Gradients flow back to the start of the chunk. A shorter text is one shorter
         chunk.
@@ -150,13 +155,14 @@ class CharRNN(ResumableTraining, ExportMethods):
         Writable views of the weights under min-char-rnn's names. For layer k: ``Wxh_lk`` (G H, V), from layer 1 on
         (G H, H); ``Whh_lk`` (G H, H); ``bh_lk`` (G H,); for a GRU ``bhn_lk`` (H,). Then ``Why`` (V, H), ``by`` (V,).
         With `embedding_size` first ``embedding`` (V, E), row v of which is that of symbol v, and ``Wxh_l0`` (G H, E).
+        With `n_bigrams` before all ``bigrams`` (R, G H), of the pairs in `bigrams_`.
         G is the number of gates: 1, GRU 3, LSTM 4, "cifg" 3.
     optimizer_state_ : dict of str to dict
         The optimizer's state under PyTorch's names: ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
         ``exp_avg_sq`` for Adam, each with views like those of `params_`. For Adam also ``step``, an int.
     state_ : ndarray of shape (L, B, H)
-        The hidden state carried from the last chunk to the next; for an LSTM and "cifg" a tuple (h, c). May be written
-        to.
+        The hidden state carried from the last chunk to the next; for an LSTM and "cifg" a tuple (h, c). With `n_bigrams`
+        the last of a tuple is the symbol that was read last, (1, B, 1): its id plus 1, or 0. May be written to.
     vocabulary_ : Vocabulary
         The symbols in id order: sorted code points, or byte values.
     n_steps_ : int
@@ -187,6 +193,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         num_layers: int = 1,
         cell: str = "rnn",
         embedding_size: int | None = None,
+        n_bigrams: int | None = None,
         seq_length: int = 25,
         batch_size: int = 1,
         optimizer: str = "adagrad",
@@ -227,6 +234,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         self.num_layers = num_layers
         self.cell = cell
         self.embedding_size = embedding_size
+        self.n_bigrams = n_bigrams
         self.seq_length = seq_length
         self.batch_size = batch_size
         self.optimizer = optimizer

@@ -85,6 +85,7 @@ class CharRNNClassifier(ClassPrediction):
         num_layers: int = 1,
         cell: str = "lstm",
         embedding_size: int | None = None,
+        n_bigrams: int | None = None,
         seq_length: int = 24,
         batch_size: int = 32,
         optimizer: str = "adam",
@@ -124,6 +125,7 @@ class CharRNNClassifier(ClassPrediction):
         self.num_layers = num_layers
         self.cell = cell
         self.embedding_size = embedding_size
+        self.n_bigrams = n_bigrams
         self.seq_length = seq_length
         self.batch_size = batch_size
         self.optimizer = optimizer

@@ -53,6 +53,7 @@ class Settings:
     num_layers: int
     cell: str
     embedding_size: int | None
+    n_bigrams: int | None
     seq_length: int
     batch_size: int
     optimizer: str
@@ -363,6 +364,7 @@ _CHECKS: dict[str, _Check] = {
     "num_layers": _at_least(1, MAX_LAYERS),
     "cell": _one_of(CELLS),
     "embedding_size": _or_none(_at_least(1, MAX_SIZE)),
+    "n_bigrams": _or_none(_at_least(1, MAX_SIZE)),
     "seq_length": _at_least(1, MAX_SIZE),
     "batch_size": _at_least(1, MAX_SIZE),
     "optimizer": _one_of(OPTIMIZERS),

@@ -4,6 +4,7 @@ A chunk passes through all stages one block of time steps at a time (see `worksp
 cache what the one before it left. Every thread of a group calls the same functions with the same arrays, writes what
 belongs to its own units (of logits: to its own rows), and waits for the others before it reads what they have written.
 """
+from .bigrams cimport find_rows
 from .decoder cimport decode, decode_back
 from .embedding cimport clear_table, embed_symbols, embed_symbols_back
 from .interface cimport Network, Weights, Workspace, real
@@ -22,7 +23,7 @@ from .workspace cimport clear_share, gradient_from_above, layer_output
 cdef inline void clear_gradients(const Network* net, const Workspace* work) noexcept nogil:
     """d = 0, where gradients are added up: the thread's share of it
 
-    Not the rows in which symbols are looked up: the update clears those that it has used. With a BLAS the chunk is one
+    Not the rows in which symbols or bigrams are looked up: the update clears those that it has used. With a BLAS the chunk is one
     product: nothing is added to the gradients of matrices.
     """
     cdef Py_ssize_t l, first = net.layer[0].Wx if net.E else net.layer[0].Wh
@@ -65,13 +66,15 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
 cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real weight) noexcept nogil:
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
-    The rows in which symbols are looked up must come in as zeros in d. Of a group the first thread returns the losses.
+    The rows in which symbols or bigrams are looked up must come in as zeros in d. Of a group the first thread returns the losses.
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t first, last = work.T, rows, top = net.L - 1
     cdef double loss
     clear_gradients(net, work)
     clear_share(&work.group, work.carry, net.L * work.step_stride)
+    if net.R:
+        find_rows(net, work)
     if net.E:
         embed_symbols(w, work)
     if net.sampled:

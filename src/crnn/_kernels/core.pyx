@@ -12,10 +12,13 @@ The entry points stand in three files, which are included at the end: `training_
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
+from libc.stdint cimport uint64_t
 from libc.string cimport memset
+import numpy as np
 from ..deferred_signals import signals_deferred
 from .interface cimport MAX_LAYERS, Gemm, Kernels, Weights, real
 from .interface cimport Network as NetworkPlaces
+from .pair_slots cimport NO_ROW, first_slot, pair_key
 
 MANY_ROWS = 64
 """From so many rows of a chunk on, packing a matrix for them pays; for the way back it always does."""
@@ -146,6 +149,8 @@ cdef class Network:
     cdef NetworkPlaces net
     cdef const Kernels* kernels
     cdef readonly Py_ssize_t itemsize
+    cdef const uint64_t[::1] pair_keys
+    cdef const int[::1] pair_rows
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
                  units=None, symbols=None, boundary=None, int labels=0, int group_size=1, bint bfloat16=False,
@@ -182,8 +187,10 @@ cdef class Network:
         self.kernels = kernels_for(self.itemsize, bfloat16)
         net.gemm = NULL if many else find_gemm(self.itemsize)
         net.many, net.training, net.group_size, net.in_place = many, training, group_size, in_place
-        net.lookup = layout.offsets[0]
-        offsets, per_layer = layout.offsets[1 if net.E else 0:], 4 if kind.separate_bias else 3
+        offsets, per_layer = list(layout.offsets), 4 if kind.separate_bias else 3
+        self.place_bigrams(layout)
+        net.bigrams = offsets.pop(0) if net.R else 0
+        net.lookup = offsets.pop(0) if net.E else offsets[0]
         for l in range(net.L):
             places = offsets[per_layer * l:]
             net.layer[l].Wx, net.layer[l].Wh, net.layer[l].bh = places[0], places[1], places[2]
@@ -191,6 +198,31 @@ cdef class Network:
         net.Wy, net.by = offsets[per_layer * net.L], offsets[per_layer * net.L + 1]
         net.end = layout.size
         self.kernels.place_panels(net, one_row, one_row_products)
+
+    cdef void place_bigrams(self, layout) except *:
+        """Set where the rows of pairs of symbols are found: in a hash table that is at most half full."""
+        cdef NetworkPlaces* net = &self.net
+        cdef Py_ssize_t slot, r
+        cdef const int[:, ::1] pairs
+        cdef uint64_t[::1] keys
+        cdef int[::1] rows
+        net.R, net.pair_slots, net.pair_keys, net.pair_rows = 0, 0, NULL, NULL
+        if layout.pairs is None:
+            return
+        pairs = layout.pairs.pairs
+        net.R, net.pair_slots = pairs.shape[0], 2
+        while net.pair_slots < 2 * net.R:
+            net.pair_slots *= 2
+        keys, rows = np.zeros(net.pair_slots, np.uint64), np.full(net.pair_slots, NO_ROW, np.int32)
+        for r in range(net.R):
+            if pairs[r, 0] < 0:
+                continue
+            slot = first_slot(pair_key(pairs[r, 0], pairs[r, 1]), net.pair_slots)
+            while rows[slot] != NO_ROW:
+                slot = (slot + 1) & (net.pair_slots - 1)
+            keys[slot], rows[slot] = pair_key(pairs[r, 0], pairs[r, 1]), <int>r
+        self.pair_keys, self.pair_rows = keys, rows
+        net.pair_keys, net.pair_rows = &self.pair_keys[0], &self.pair_rows[0]
 
     @property
     def boundary(self):

@@ -3,6 +3,7 @@
 A draw knows the symbol only when the first part's product is done. Reading does the same, so that it gives the same
 bits.
 """
+from .bigrams cimport row_at
 from .boundary cimport starts
 from .interface cimport Network, Weights, Workspace, real
 from .layer_input cimport set_biases
@@ -43,14 +44,14 @@ cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, co
             clear_stream(net, work, b, Columns(0, H))
 
 
-cdef inline void finish_step(const Weights* w, const Workspace* work, const int* x, const real* h_prev,
+cdef inline void finish_step(const Weights* w, const Workspace* work, const int* x, Py_ssize_t t, const real* h_prev,
                              const real* c_prev, real* z, real* c, real* h) noexcept nogil:
-    """z += Wx[x], then the cell                       (B, G H); h is z where that lives in h"""
+    """z += Wx[x[t]] + Bigrams[x[t - 1], x[t]], then the cell         (B, G H); h is z where that lives in h"""
     cdef Py_ssize_t b, at, H = w.net.H
     if work.shared != NULL:
-        work.shared.x = x[0]
+        work.shared.x, work.shared.bigram_row = x[t], row_at(w.net, work, x, t, 0)
         share_cell(work.shared, h_prev, c_prev, c, h)
         return
     for b in range(work.B):
         at = b * H
-        finish_first_layer(w, x[b], Columns(0, H), h_prev + at, c_prev + at, z + b * w.net.ldg, c + at, h + at)
+        finish_first_layer(w, x[t * work.B + b], row_at(w.net, work, x, t, b), Columns(0, H), h_prev + at, c_prev + at, z + b * w.net.ldg, c + at, h + at)

@@ -42,7 +42,7 @@ def sums_size(Py_ssize_t V) -> int:
 def inference_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays that inference wants for B streams, T symbols at a time.
 
-    h[:, 0] and c[:, 0] are the states. With a boundary the gates have one row more, the room for states that
+    h[:, 0], c[:, 0] and `before` are the states. With a boundary the gates have one row more, the room for states that
     `Workspace.cut` is; further rows are its `scratch`, where operands are rounded.
     """
     cdef NetworkPlaces* net = &network.net
@@ -51,6 +51,7 @@ def inference_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) ->
     return {
         "h": (net.L, T + 1, B, net.H),
         "c": (net.L, T + 1 if net.has_c else 0, B, net.H),
+        "before": (B if net.R else 0,),
         "gates": (1, (0 if net.z_in_h else T) + (net.boundary >= 0) + more, B, net.ldg),
     }
 
@@ -77,13 +78,14 @@ cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ss
     cdef Workspace work
     cdef Py_ssize_t size = network.itemsize, row = B * network.net.ldg * size
     cdef Py_ssize_t used = 0 if network.net.z_in_h else T
-    h, c, gates, *shared = arrays
+    h, c, before, gates, *shared = arrays
     if B < 1 or T < 1 and n:
         raise ValueError(f"a workspace of size {T} x {B}: no symbol fits in")
     network.kernels.size_workspace(&network.net, T, B, &work)
     shapes = inference_workspace(network, T, B)
     work.h = address("h", h, size, shapes["h"])
     work.c = address("c", c, size, shapes["c"])
+    work.before = address("symbols before", before, size, shapes["before"])
     work.gates = address("gates", gates, size, shapes["gates"])
     if not network.net.many:
         raise ValueError("inference wants a network with all weights packed")
@@ -145,7 +147,7 @@ cdef class SharedStep:
 
 
 cdef Py_ssize_t steps_of(tuple arrays) except -1:
-    """Symbols at a time that a workspace (h, c, gates) is for."""
+    """Symbols at a time that a workspace (h, c, before, gates) is for."""
     return numbers("h", arrays[0], 4, True).shape[1] - 1
 
 
@@ -167,7 +169,7 @@ def feed(tuple weights not None, const int[:, ::1] x not None, tuple work not No
     """Advance the states h[:, 0] (and c[:, 0]) over symbols x (n, B).
 
     As everywhere below, `weights` are the network, its parameters and its packed weights, and `work` is a workspace
-    (h, c, gates), see `inference_workspace`.
+    (h, c, before, gates), see `inference_workspace`.
     """
     cdef Network network = network_of(weights)
     cdef Py_ssize_t n = x.shape[0]
@@ -270,10 +272,12 @@ cdef void fill_stops(Texts* texts, tuple arrays) except *:
 
 cdef void fill_start(Texts* texts, Network network, list states) except *:
     """The states that all texts start from."""
+    cdef Py_ssize_t of_h_and_c = 2 if network.net.has_c else 1, size = network.itemsize
     shape = (network.net.L, 1, network.net.H)
-    _same("states at the start", len(states), 2 if network.net.has_c else 1)
-    texts.start_h = address("states at the start", states[0], network.itemsize, shape, False)
-    texts.start_c = address("states at the start", states[len(states) - 1], network.itemsize, shape, False)
+    _same("states at the start", len(states), of_h_and_c + (network.net.R > 0))
+    texts.start_h = address("states at the start", states[0], size, shape, False)
+    texts.start_c = address("states at the start", states[of_h_and_c - 1], size, shape, False)
+    texts.start_before = address("symbol at the start", states[of_h_and_c], size, (1, 1, 1), False) if network.net.R else NULL
 
 
 def sample_texts(tuple weights not None, tuple start not None, double temperature, Batch batch not None,

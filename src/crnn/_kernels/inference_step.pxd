@@ -1,4 +1,5 @@
 """One time step of inference, cut where a symbol is drawn: what can be multiplied before it is known, and the rest."""
+from .bigrams cimport carry_symbols
 from .decoder cimport decode
 from .draws cimport unnormalized_softmax_rows
 from .first_layer_step cimport begin_step, finish_step, restart_at_boundary
@@ -32,11 +33,12 @@ cdef inline void advance(const Weights* w, const Workspace* work, bint ahead, bi
         begin_step(w, work, h, back, z)
     restart_at_boundary(w, work, x, z)
     if w.net.has_c:
-        finish_step(w, work, x, h, layer_c(work, 0, 0), z, layer_c(work, 0, 1), layer_h(work, 0, 1))
+        finish_step(w, work, x, 0, h, layer_c(work, 0, 0), z, layer_c(work, 0, 1), layer_h(work, 0, 1))
     else:
-        finish_step(w, work, x, h, h, z, layer_h(work, 0, 1), layer_h(work, 0, 1))
+        finish_step(w, work, x, 0, h, h, z, layer_h(work, 0, 1), layer_h(work, 0, 1))
     if w.net.L > 1:
         layers_forward(w, work, x, 0, 1, 1)
+    carry_symbols(w.net, work, x, 1)
 
 
 cdef inline void swap_states(Workspace* work) noexcept nogil:

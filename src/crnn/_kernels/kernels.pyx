@@ -4,7 +4,7 @@ This source becomes one C file, which is compiled once for each instruction set 
 `real.h`). It has no function that Python could call: `core` takes the table from the capsule `table`, and checks every
 argument before it calls a kernel. Everything is in the .pxd files: `workspace`, `chunk`, `layers`, `recurrence`,
 `cell_step`, `cells` (one chunk through the network), `rnn`, `gru`, `lstm`, `cifg` (the cells), `layer_input`,
-`decoder`, `row_products`, `panels`, `tail_columns`, `blas` (products), `softmax`, `dropout`, `boundary`, `elementwise`;
+`bigrams`, `decoder`, `row_products`, `panels`, `tail_columns`, `blas` (products), `softmax`, `dropout`, `boundary`, `elementwise`;
 for training `training_loop`, `state_reset`, `update`, `optimizers` and `thread_group`; for inference
 `first_layer_step`, `stream_units`, `shared_step`, `inference_step`, `sampler` and `draws`, `texts` and `pcg64`,
 `strings`.
@@ -12,6 +12,7 @@ for training `training_loop`, `state_reset`, `update`, `optimizers` and `thread_
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport uint64_t
 from . cimport elementwise, shared_step, training_loop
+from .bigrams cimport carry_symbols
 from .decoder cimport decode
 from .draws cimport draw
 from .dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
@@ -127,6 +128,7 @@ cdef void feed(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) no
         steps = min(work.T, n - i)
         layers_forward(w, work, x + i * work.B, 0, steps)
         carry_states(w.net, work, steps)
+        carry_symbols(w.net, work, x + i * work.B, steps)
         i += steps
     RELEASE_TILES()
 
@@ -175,6 +177,7 @@ cdef void log_probabilities(const Weights* w, Workspace* work, const int* x, Py_
         for t in range(steps * B):
             out[i * B + t] = log_softmax_at(work.y + t * V, V, x[i * B + t])
         carry_states(w.net, work, steps)
+        carry_symbols(w.net, work, x + i * B, steps)
         i += steps
     RELEASE_TILES()
 

@@ -1,4 +1,5 @@
 """One layer over the time steps of a block, forward and back. Arrays: see `workspace`."""
+from .bigrams cimport add_row_gradients, add_rows
 from .boundary cimport clear_starting, without_past
 from .cell_step cimport Step, step_backward, step_forward
 from .embedding cimport lookup_gradient, lookup_rows, lookup_table
@@ -32,10 +33,12 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
             s.c = layer_c(work, l, t + 1)
         if l == 0 and not net.training:
             begin_step(w, work, s.h_prev, t & 1, s.z)
-            finish_step(w, work, x + t * B, s.h_prev, s.c_prev, s.z, s.c, s.h)
+            finish_step(w, work, x, t, s.h_prev, s.c_prev, s.z, s.c, s.h)
             continue
         if l == 0:
             look_up_input(net, w.p, lookup_table(w, work), lookup_rows(net, work, x, t), s.own, B, s.z)
+            if net.R:
+                add_rows(net, work, w.p, t, s.own, s.z)
         # Alternate the direction over panels that exceed the cache: the half still cached is then read first.
         s.back = t & 1
         if work.shared != NULL:
@@ -82,6 +85,8 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
         clear_starting(net, x + t * B, B, s.own.count, s.carry + s.own.first, H)
         if l == 0:
             add_lookup_gradient(net, s.z, lookup_rows(net, work, x, t), s.own, B, lookup_gradient(net, work))
+            if net.R:
+                add_row_gradients(net, work, s.z, t, s.own)
         wait_for_group(&work.group)
 
 

@@ -1,7 +1,7 @@
 """The gradient of a step, reduced over processes: all shards summed into one vector, which a callback adds up.
 
 Behind the gradient of the first shard (net.end elements) stand what the processes add up with it: a flag for each
-symbol that occurred, so that every process updates the look-up rows of all; then the sum of the losses and how many
+symbol, and each row of bigrams, that occurred, so that every process updates the look-up rows of all; then the sum of the losses and how many
 streams there are, of which the mean loss is the quotient.
 """
 from .interface cimport Network, Training, real, barrier_break
@@ -13,7 +13,7 @@ from .update cimport Pass, occurs_in_any, update
 
 cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
     """Reduce the gradient in d[0] and the mean loss over all processes; False if that failed."""
-    cdef Py_ssize_t V = run.weights.net.V
+    cdef Py_ssize_t flags = run.weights.net.V + run.weights.net.R
     cdef real* tail = run.team.d[0] + run.weights.net.end
     cdef Pass todo = Pass(True, False, False, NULL)
     update(run, &todo)
@@ -21,21 +21,21 @@ cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
     if not wait_for_team(run):
         return False
     if run.team.rank == 0:
-        tail[V] = <real>total(run.team.losses, run.team.shards)
-        tail[V + 1] = <real>run.team.streams
+        tail[flags] = <real>total(run.team.losses, run.team.shards)
+        tail[flags + 1] = <real>run.team.streams
         RELEASE_TILES()
         if not run.team.reduce(run.team.reduce_context):
             barrier_break(run.team.barrier)
     if not wait_for_team(run):
         return False
-    loss[0] = tail[V] / tail[V + 1]
+    loss[0] = tail[flags] / tail[flags + 1]
     return True
 
 
 cdef inline void flag_symbols(const Training* run, real* flags) noexcept nogil:
-    """flags[v] = 1 if v occurred in a shard, else 0: for the thread's share of the symbols"""
-    cdef Py_ssize_t V = run.weights.net.V, v
-    cdef Py_ssize_t start = share(V, run.team.rank, run.team.threads)
-    cdef Py_ssize_t stop = share(V, run.team.rank + 1, run.team.threads)
+    """flags[v] = 1 if v occurred in a shard, else 0: for the thread's share of the symbols and the rows of bigrams"""
+    cdef Py_ssize_t n = run.weights.net.V + run.weights.net.R, v
+    cdef Py_ssize_t start = share(n, run.team.rank, run.team.threads)
+    cdef Py_ssize_t stop = share(n, run.team.rank + 1, run.team.threads)
     for v in range(start, stop):
         flags[v] = occurs_in_any(&run.team, v)

@@ -1,4 +1,5 @@
 """Log-probabilities of strings of different lengths, read side by side."""
+from .bigrams cimport carry_symbols
 from .decoder cimport decode
 from .interface cimport Network, Strings, Weights, Workspace, real
 from .layers cimport layers_forward
@@ -59,5 +60,6 @@ cdef inline bint read_strings(const Weights* w, Workspace* work, const Strings* 
             decode(w, steps * B, top, work.y, work.scratch)  # of h[:-1]
             add_log_softmax(steps, B, net.V, work.x, work.y, out)
         carry_states(net, work, steps)
+        carry_symbols(net, work, work.x, steps)
         t += steps
     return True

@@ -48,6 +48,8 @@ cdef inline void begin_text(const Network* net, const Workspace* work, Texts* te
         memcpy(layer_h(work, l, 0) + b * H, texts.start_h + l * H, size)
         if net.has_c:
             memcpy(layer_c(work, l, 0) + b * H, texts.start_c + l * H, size)
+    if net.R:
+        work.before[b] = texts.start_before[0]
 
 
 cdef inline void end_row(const Network* net, const Workspace* work, Texts* texts, Py_ssize_t b) noexcept nogil:
@@ -62,6 +64,8 @@ cdef inline void end_row(const Network* net, const Workspace* work, Texts* texts
         memcpy(layer_h(work, l, 0) + b * H, layer_h(work, l, 0) + last * H, size)
         if net.has_c:
             memcpy(layer_c(work, l, 0) + b * H, layer_c(work, l, 0) + last * H, size)
+    if net.R:
+        work.before[b] = work.before[last]
 
 
 cdef inline void draw_row(const Network* net, const Workspace* work, const DrawSettings* settings, Texts* texts,

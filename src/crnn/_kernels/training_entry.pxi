@@ -99,7 +99,7 @@ def candidates_size(Network network not None, Py_ssize_t T, Py_ssize_t B) -> int
 
 def reduced_size(Network network not None) -> int:
     """Elements of the gradient of the first shard where a reducer adds up those of several processes."""
-    return network.net.end + network.net.V + 2
+    return network.net.end + network.net.V + network.net.R + 2
 
 
 def squares_size(Network network not None) -> int:
@@ -116,6 +116,7 @@ def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout
     return {
         "h": (L, T + 1, B, H),
         "c": (L, T + 1 if net.has_c else 0, B, H),
+        "before": (B if net.R else 0,),
         "gates": (L, work.block + 1 if net.z_in_h else T, B, net.ldg),
         "dropped": (L, T if dropout else 0, B, H),
         "y": (T, B, C),
@@ -211,7 +212,7 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
         if len(shards[s].threads) < group_size:
             raise ValueError(f"{len(shards[s].threads)} threads of a shard: {group_size} are wanted")
         occurs = shards[s].threads[0].occurs
-        _same("symbols that may occur", occurs.shape[0], network.net.V)
+        _same("symbols that may occur", occurs.shape[0], network.net.V + network.net.R)
         run.team.occurs[s] = &occurs[0]
     _same("losses", losses.shape[0], run.team.shards)
     _same("sums of squares", squares.shape[0], squares_size(network))
@@ -244,6 +245,7 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
     cdef int[:, ::1] x = shard.threads[0].x, own_x = own.x
     cdef double[::1] losses = shard.losses
     cdef unsigned char[::1] occurs = own.occurs
+    cdef int[::1] bigram_rows = own.bigram_rows
     cdef Py_ssize_t T = x.shape[0] - 1, B = x.shape[1]
     if own_x.shape[0] != T + 1 or own_x.shape[1] != B:
         raise ValueError(f"symbols: shape {own.x.shape}, but size {shard.threads[0].x.shape} is wanted")
@@ -251,6 +253,7 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
     shapes = workspace(network, T, B, dropout > 0)
     work.h = address("h", shard.h, size, shapes["h"])
     work.c = address("c", shard.c, size, shapes["c"])
+    work.before = address("symbols before", shard.before, size, shapes["before"])
     work.gates = address("gates", shard.gates, size, shapes["gates"])
     work.dropped = address("dropped", shard.dropped, size, shapes["dropped"])
     work.y = address("y", shard.y, size, shapes["y"])
@@ -262,8 +265,10 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
     work.cut = address("cut", own.cut, size, shapes["cut"])
     work.scratch = address("scratch", own.scratch, size, shapes["scratch"])
     _same("losses of positions", losses.shape[0], T * B)
-    _same("symbols that may occur", occurs.shape[0], net.V)
+    _same("symbols that may occur", occurs.shape[0], net.V + net.R)
     work.x, work.losses, work.occurs = &own_x[0, 0], &losses[0], &occurs[0]
+    _same("rows of bigrams", bigram_rows.shape[0], T * B if net.R else 0)
+    work.bigram_rows = &bigram_rows[0] if net.R else NULL
     fill_numbers(work, network, own.numbered)
     fill_candidates(work, network, shard, own.listed)
     work.dropout.rate, work.dropout.first_stream = dropout, shard.first_stream

@@ -7,6 +7,7 @@ the parameters. So the results are the same, to the bit, at any number of thread
 without another update.
 """
 from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
+from .bigrams cimport carry_symbols
 from .chunk cimport loss_and_gradients
 from .dropout cimport dropout_key
 from .interface cimport Training, Workspace, real
@@ -58,6 +59,7 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
         return False
     for i in range(run.own_shards):
         carry_states(run.weights.net, &run.work[i], run.work[i].T)
+        carry_symbols(run.weights.net, &run.work[i], run.work[i].x, run.work[i].T)
     run.last_loss = loss
     run.smooth_loss = run.smooth_loss * 0.999 + loss * run.loss_scale * 0.001
     run.position += run.work[0].T

@@ -23,6 +23,7 @@ cdef extern from "pages.h" nogil:
 
 cdef enum:
     BLOCK = 2048  # elements of a gradient that are summed over the shards and used while still in the cache
+    BIGRAM_SHARE = 10  # a row of bigrams gets a tenth of the learning rate: few chunks read it, and a step says less
 
 ctypedef struct Masked:  # recurrent weights, some of which this step was without
     uint32_t key
@@ -45,9 +46,9 @@ cdef extern from "vectors.h" nogil:
 cdef inline Py_ssize_t squares_size(const Network* net) noexcept nogil:
     """Sums of squares that are kept: for V rows, for each layer 2 H rows and two biases, for H rows and a bias.
 
-    Above an embedding those of the E rows of the first Wx follow.
+    Above an embedding those of the E rows of the first Wx follow, then those of the R rows of bigrams.
     """
-    return net.V + net.L * (2 * net.H + 2) + net.H + 1 + net.E
+    return net.V + net.L * (2 * net.H + 2) + net.H + 1 + net.E + net.R
 
 
 cdef inline Py_ssize_t layer_squares(const Network* net, Py_ssize_t l) noexcept nogil:
@@ -156,12 +157,19 @@ cdef inline void clear_gradients_of(const Team* team, Py_ssize_t start, Py_ssize
 
 
 cdef inline bint occurs_in_any(const Team* team, Py_ssize_t v) noexcept nogil:
-    """Whether a symbol is among the inputs of any shard's chunk."""
+    """Whether a symbol, or the row of bigrams v - V, is among the inputs of any shard's chunk."""
     cdef int s
     for s in range(team.shards):
         if team.occurs[s][v]:
             return True
     return False
+
+
+cdef inline bint is_read(const Training* run, const Pass* todo, Py_ssize_t v) noexcept nogil:
+    """Whether a row is read by any chunk; after a reduction, of any process: see `reduction`."""
+    if run.team.reduce != NULL and not todo.add_up:
+        return run.team.d[0][run.weights.net.end + v] != 0
+    return occurs_in_any(&run.team, v)
 
 
 cdef inline void update_lookup(Training* run, const Pass* todo) noexcept nogil:
@@ -173,20 +181,39 @@ cdef inline void update_lookup(Training* run, const Pass* todo) noexcept nogil:
     cdef const Team* team = &run.team
     cdef Py_ssize_t start = share(net.V, team.rank, team.threads), stop = share(net.V, team.rank + 1, team.threads)
     cdef Py_ssize_t v, N = net.E if net.E else net.G * net.H, base = net.lookup
-    cdef bint reduced = team.reduce != NULL and not todo.add_up
     if not run.rule.sparse:
         update_rows(run, todo, base, N, 0, start, stop)
         if todo.step:
             clear_gradients_of(team, base + start * N, (stop - start) * N)
         return
     for v in range(start, stop):
-        # After a reduction the rows of all processes' symbols are visited; see `reduction`.
-        if team.d[0][net.end + v] != 0 if reduced else occurs_in_any(team, v):
+        if is_read(run, todo, v):
             update_rows(run, todo, base, N, 0, v, v + 1)
             if todo.step:
                 clear_gradients_of(team, base + v * N, N)
         elif todo.measure:
             team.squares[v] = 0
+
+
+cdef inline void update_bigrams(Training* run, const Pass* todo) noexcept nogil:
+    """The thread's share of the rows of the table of bigrams that the chunk has read, at a part of the learning rate.
+
+    All others stay as they are, and so does their optimizer state, with every optimiser: the table is large, and a
+    chunk reads little of it.
+    """
+    cdef const Network* net = run.weights.net
+    cdef const Team* team = &run.team
+    cdef Py_ssize_t r, N = net.G * net.H, squares = squares_size(net) - net.R
+    cdef double rate = run.rule.learning_rate
+    run.rule.learning_rate = rate / BIGRAM_SHARE
+    for r in range(share(net.R, team.rank, team.threads), share(net.R, team.rank + 1, team.threads)):
+        if is_read(run, todo, net.V + r):
+            update_rows(run, todo, net.bigrams, N, squares, r, r + 1)
+            if todo.step:
+                clear_gradients_of(team, net.bigrams + r * N, N)
+        elif todo.measure:
+            team.squares[squares + r] = 0
+    run.rule.learning_rate = rate
 
 
 cdef inline Py_ssize_t row_share(Py_ssize_t H, int rank, int parts) noexcept nogil:
@@ -266,6 +293,8 @@ cdef inline void update_share(Training* run, const Pass* todo) noexcept nogil:
     cdef Py_ssize_t l, at, H = net.H, N = net.G * H
     cdef Py_ssize_t start = row_share(H, run.team.rank, run.team.threads)
     cdef Py_ssize_t stop = row_share(H, run.team.rank + 1, run.team.threads)
+    if net.R:
+        update_bigrams(run, todo)
     update_lookup(run, todo)
     for l in range(net.L):
         at = layer_squares(net, l)

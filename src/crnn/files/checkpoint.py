@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, ModelFileError
+from ..model.bigram_pairs import BigramPairs
 from ..model.coupled_gates import is_coupled, with_input_gate, without_input_gate
 from ..model.gradient_rms import gradient_rms
 from ..model.layout import Layout
@@ -95,12 +96,14 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
             vocab_size=layout.vocab_size,
             dtype=layout.dtype.name,
             embedding_size=layout.embedding_size,
+            n_bigrams=layout.n_bigrams,
         ),
         vocabulary=state.vocabulary,
         tensors=_torch_tensors(layout, state.params),
         training=training,
         training_tensors=training_tensors,
         labels=state.labels,
+        pairs=None if layout.pairs is None else layout.pairs.pairs,
     )
 
 
@@ -171,7 +174,7 @@ def read_run(path: Path, defaults: Mapping[str, Any]) -> Checkpoint:
 
 
 def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:
-    architecture, configuration = file.architecture, dict(file.configuration)
+    configuration = dict(file.configuration)
     parameters = {**defaults, **configuration}
     try:
         if unknown := configuration.keys() - defaults.keys():
@@ -179,7 +182,7 @@ def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:
         settings = _check(parameters)
     except InvalidInputError as error:
         raise ModelFileError(f"its configuration is not usable: {error}") from error
-    layout = _layout(architecture)
+    layout = _layout(file)
     state = _state(
         layout, file, optimizer=settings.optimizer, batch_size=settings.batch_size, seq_length=settings.seq_length,
         random_state=settings.random_state,
@@ -245,10 +248,11 @@ def _optimizer_state(layout: Layout, optimizer: str, tensors: Mapping[str, Array
 
 def _hidden(layout: Layout, tensors: Mapping[str, Array]) -> tuple[Array, ...]:
     """Return the hidden state, in arrays of its own: those of the file are parts of one array."""
-    return tuple(np.array(tensors[f"state.{name}"]) for name in layout.kind.states)
+    return tuple(np.array(tensors[f"state.{name}"]) for name in layout.states)
 
 
-def _layout(architecture: Architecture) -> Layout:
+def _layout(file: ModelFile) -> Layout:
+    architecture = file.architecture
     return Layout(
         architecture.vocab_size,
         architecture.hidden_size,
@@ -256,6 +260,7 @@ def _layout(architecture: Architecture) -> Layout:
         architecture.cell,
         architecture.num_layers,
         architecture.embedding_size,
+        None if file.pairs is None else BigramPairs(file.pairs),
     )
 
 
@@ -319,7 +324,7 @@ def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def state_from_bytes(content: bytes) -> ModelState:
     """Return the state in the content of a model file: of what a pickled `ModelState` holds."""
     file = model_file.from_bytes(content)
-    state = _state(_layout(file.architecture), file, optimizer="adagrad", batch_size=1, seq_length=1, random_state=None)
+    state = _state(_layout(file), file, optimizer="adagrad", batch_size=1, seq_length=1, random_state=None)
     return replace(state, gradient_rms=file.gradient_rms)
 
 
@@ -333,6 +338,7 @@ def _reduced(state: ModelState) -> Any:
         "cell": layout.cell,
         "dtype": layout.dtype.name,
         "embedding_size": layout.embedding_size,
+        "n_bigrams": layout.n_bigrams,
         "optimizer": copy.optimizer,
         "seq_length": copy.loss_length,
     }

@@ -41,6 +41,7 @@ _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
 MAX_STEPS = 2**62  # training counts on from there with 64 bits
 MAX_LOSS = sys.float_info.max
 SQUARES = ("sum", "square_avg", "exp_avg_sq")  # arrays of optimizers that cannot be negative
+OPTIONAL_SIZES = ("embedding_size", "n_bigrams")  # of an architecture: where there is such a part
 PARTS = ("training", "best", "run", "labels")  # JSON documents that are tensors of bytes
 HISTORY = {"history.kinds": "U8", "history.bits": "I64", "history.texts": "U8"}
 
@@ -63,6 +64,8 @@ class Architecture:
         ``"float32"`` or ``"float64"``.
     embedding_size : int or None, default=None
         E, the columns of the embedding; None: there is none. A file names it only where it is not None.
+    n_bigrams : int or None, default=None
+        R, the rows of the table of bigrams, likewise.
     """
 
     cell: str
@@ -71,6 +74,7 @@ class Architecture:
     vocab_size: int
     dtype: str
     embedding_size: int | None = None
+    n_bigrams: int | None = None
 
 
 def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
@@ -101,7 +105,11 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
     """
     H, V, E = architecture.hidden_size, architecture.vocab_size, architecture.embedding_size
     rows = CELLS[architecture.cell].torch_gates * H
-    shapes: dict[str, Shape] = {} if E is None else {"embedding.weight": (V, E)}
+    shapes: dict[str, Shape] = {}
+    if architecture.n_bigrams is not None:  # of the cell's own gates: PyTorch has no such table
+        shapes["bigrams.weight"] = (architecture.n_bigrams, CELLS[architecture.cell].gates * H)
+    if E is not None:
+        shapes["embedding.weight"] = (V, E)
     for layer in range(architecture.num_layers):
         shapes[f"rnn.weight_ih_l{layer}"] = (rows, H if layer else V if E is None else E)
         shapes[f"rnn.weight_hh_l{layer}"] = (rows, H)
@@ -113,15 +121,16 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
 def architecture_fault(document: Any) -> str | None:
     """Say why a JSON document is not an architecture of this library."""
     types = {"cell": str, "num_layers": int, "hidden_size": int, "vocab_size": int, "dtype": str}
-    known = types | {"embedding_size": int} if isinstance(document, dict) and "embedding_size" in document else types
+    known = types | {name: int for name in OPTIONAL_SIZES if isinstance(document, dict) and name in document}
     if not isinstance(document, dict) or {key: type(value) for key, value in document.items()} != known:
         return f"its architecture is not an object with just {', '.join(types)}, each of its type"
     if document["cell"] not in CELLS:
         return f"its cell is none of {', '.join(CELLS)}, or a newer crnn knows it"
     if not 1 <= document["num_layers"] <= MAX_LAYERS:  # checked before memory is allocated for them
         return f"its num_layers is not 1 to {MAX_LAYERS}"
-    if not all(1 <= document.get(key, 1) <= MAX_SIZE for key in ("hidden_size", "vocab_size", "embedding_size")):
-        return "its hidden_size, vocab_size or embedding_size is out of range"
+    sizes = ("hidden_size", "vocab_size", *OPTIONAL_SIZES)
+    if not all(1 <= document.get(key, 1) <= MAX_SIZE for key in sizes):
+        return f"one of its {', '.join(sizes)} is out of range"
     if document["dtype"] not in ("float32", "float64"):
         return "its dtype is neither float32 nor float64"
     return None
@@ -226,6 +235,8 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture, v
         name: Declared(DTYPES[architecture.dtype], shape)
         for name, shape in _expected_shapes(declared, architecture).items()
     }
+    if architecture.n_bigrams is not None:
+        expected["bigrams.pairs"] = Declared("I32", (architecture.n_bigrams, 2))
     documents = PARTS if version >= 3 else PARTS[:1]
     for name in documents:
         if name in declared:
@@ -302,9 +313,17 @@ def _expected_shapes(declared: Mapping[str, Declared], architecture: Architectur
     shape = declared["state.h"].shape if "state.h" in declared else ()
     B = shape[1] if len(shape) == 3 else 1
     state |= {f"state.{name}": (L, max(B, 1), H) for name in states}
+    if architecture.n_bigrams is not None:
+        state["state.symbol"] = (1, max(B, 1), 1)
     if "best" in declared:
         state |= {f"best.{name}": shape for name, shape in (expected | state).items()}
     return expected | state
+
+
+def pairs_fault(pairs: NDArray[Any], vocab_size: int) -> str | None:
+    """Say what is wrong with the pairs of symbols that have rows of bigrams."""
+    symbols = ((pairs >= 0) & (pairs < vocab_size)).all(axis=1)
+    return None if (symbols | (pairs == -1).all(axis=1)).all() else "its bigrams.pairs holds what is no pair of symbols"
 
 
 def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:

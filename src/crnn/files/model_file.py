@@ -8,8 +8,8 @@ which the input gate has the forget gate's weights, negated (see `crnn.model.cou
 ``format``          the word ``crnn``
 ``format_version``  ``3``
 ``configuration``   JSON: the constructor's parameters, the precision of products among them
-``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype, and embedding_size of a model that has an
-                    embedding; it implies every weight's shape
+``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype, and embedding_size and n_bigrams of a model
+                    that has an embedding or bigrams; it implies every weight's shape
 ``vocabulary``      JSON: ``kind`` and the ``codes`` (code points or byte values) in id order; where there are
                     such symbols, after the codes, also ``unknown`` and ``boundary``, each ``true``
 ``checksum``        SHA-256, in hexadecimal, of everything else (see below)
@@ -27,6 +27,7 @@ Beside the weights there may be tensors, those in the first column JSON document
                  ``best.<tensor>`` for the weights and each tensor of the training state, as they were then.
 ``run``          Where such a run stands, with ``run.<name>`` for its arrays: see `StoredRecord`.
 ``labels``       What a model that is told labels knows of them, with ``labels.<name>``.
+``bigrams.pairs`` No document: the pairs of symbols that have rows in ``bigrams.weight``, int32 (R, 2); -1: none.
 ``gradient_rms`` No document: root mean squares of the gradients, float16; see `gradient_rms`.
 ================ ===============================================================================================
 
@@ -69,6 +70,7 @@ from .checks import (
     best_fault,
     expected_tensors,
     history_fault,
+    pairs_fault,
     tensor_fault,
     training_fault,
     value_fault,
@@ -116,6 +118,8 @@ class ModelFile:
     best_tensors : dict of ndarray, optional
         With `best` only: the tensors of `tensors` and `training_tensors` at that step, under the same names.
     run, labels : StoredRecord, optional
+    pairs : array of int32, optional
+        The pairs of symbols that have rows of bigrams, (R, 2).
     gradient_rms : array of float16, optional
         One number for each weight that training changes.
     """
@@ -130,6 +134,7 @@ class ModelFile:
     best_tensors: dict[str, Array] = field(default_factory=dict)
     run: StoredRecord | None = None
     labels: StoredRecord | None = None
+    pairs: Array | None = None
     gradient_rms: Array | None = None
 
 
@@ -214,6 +219,8 @@ def _file_tensors(model_file: ModelFile) -> dict[str, Array]:
         if record is not None:
             tensors[part] = _bytes(record.values)
             tensors |= {f"{part}.{name}": np.asarray(array) for name, array in record.tensors.items()}
+    if model_file.pairs is not None:
+        tensors["bigrams.pairs"] = model_file.pairs
     if model_file.gradient_rms is not None:
         tensors["gradient_rms"] = model_file.gradient_rms
     return tensors
@@ -338,6 +345,9 @@ def _checked_parts(tensors: dict[str, Array], architecture: Architecture, versio
             if not isinstance(documents[part], dict):
                 raise ModelFileError(f"its {part} is not a JSON object")
             parts[part] = StoredRecord(documents[part], _under(part, tensors))
+    parts["pairs"] = tensors.get("bigrams.pairs")
+    if parts["pairs"] is not None:
+        _refuse(pairs_fault(parts["pairs"], architecture.vocab_size))
     parts["gradient_rms"] = tensors.get("gradient_rms")
     return parts
 

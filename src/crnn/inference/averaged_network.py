@@ -112,7 +112,7 @@ class AveragedNetwork:
         """Yield each network with its own part of a state."""
         first = 0
         for member in self.members:
-            n = len(member.layout.kind.states)
+            n = len(member.layout.states)
             yield member, state[first : first + n]
             first += n
 

@@ -68,9 +68,9 @@ def folded_network(layout: Layout, params: Array, *, bfloat16: bool = False) -> 
         return layout, params
     plain = replace(layout, embedding_size=None)
     flat = plain.zeros()
-    first, *others = part
-    own_first, *own = plain.tensors(flat)
-    folded_weights(first, others[0], out=own_first, bfloat16=bfloat16)
-    for tensor, of_layout in zip(own, others[1:], strict=True):
-        tensor[...] = of_layout
+    own = plain.tensors(flat)
+    folded_weights(part.embedding, part.layers[0].Wx, out=own.layers[0].Wx, bfloat16=bfloat16)
+    for tensor, of_layout in zip(own, (array for array in part if array is not part.embedding), strict=True):
+        if tensor is not own.layers[0].Wx:
+            tensor[...] = of_layout
     return plain, flat

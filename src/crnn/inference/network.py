@@ -19,7 +19,7 @@ class InferenceNetwork(Protocol):
     """A network that reads symbols and says how probable the next ones are.
 
     `PackedNetwork` is one, `AveragedNetwork` is several with the mean of their probabilities. A state is a tuple of
-    arrays (L, B, H) that may be cut and joined along B. A call may be given a scratch, which no other thread is using.
+    arrays (·, B, ·) that may be cut and joined along B. A call may be given a scratch, which no other thread is using.
     """
 
     @property

@@ -7,6 +7,7 @@ batch size, at every position in the batch and for every number of threads.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from .scratch import Scratch
 from .shared_stream import SharedStream
 
 Array = NDArray[Any]
-State = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
+State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, with bigrams a number more
 
 SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, their states stay in the cache
 FEED_ROWS = 64  # symbols that a state is advanced over at a time
@@ -102,7 +103,7 @@ class PackedNetwork(NamedTuple):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the padding, which depends on the machine.
-        layout = Layout(self.symbols, self.hidden_size, self.layout.dtype, self.layout.cell, self.layout.num_layers)
+        layout = replace(self.layout, vocab_size=self.symbols, hidden_size=self.hidden_size)
         params = layout.zeros()
         for narrow, inner in _same_weights(layout, params, self.layout, self.params):
             narrow[...] = inner
@@ -111,9 +112,7 @@ class PackedNetwork(NamedTuple):
 
     def zero_state(self, streams: int) -> State:
         """Return the state before any text: zeros."""
-        layout = self.layout
-        shape = (layout.num_layers, streams, self.hidden_size)
-        return tuple(aligned_zeros(shape, layout.dtype) for _ in layout.kind.states)
+        return replace(self.layout, hidden_size=self.hidden_size).zero_states(streams)
 
     def start(self) -> State:
         """Return the state that a string starts from: zero, or in a model of documents the state after a boundary."""
@@ -145,7 +144,7 @@ class PackedNetwork(NamedTuple):
         ----------
         uniforms : (n, B) array
         temperature : float
-        state : tuple of (L, B, H) arrays
+        state : tuple of arrays
         controls : SamplingControls, optional
             Further changes of the logits.
         seen : (B, V) array, optional
@@ -231,7 +230,8 @@ class PackedNetwork(NamedTuple):
         work = self.workspace(len(x), state)
         core.feed(self.kernel_arguments, x, work)
         self._store_state(work, state)
-        return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in work[: len(state)])
+        h_and_c = work[: len(self.layout.kind.states)]
+        return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in h_and_c)
 
     def probabilities(self, top: Array) -> NDArray[np.float64]:
         """Return the probabilities (n, V) that follow from activations (n, H) of the last layer; rows sum to 1."""
@@ -299,19 +299,25 @@ class PackedNetwork(NamedTuple):
         numbers = {names.get(name, name): number for name, number in controls.numbers.items() if name != "temperature"}
         return core.Controls(**numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
 
-    def workspace(self, T: int, state: State, scratch: Scratch | None = None) -> tuple[Array, Array, Array]:
-        """Return the arrays h, c and gates of a kernel for T symbols at a time, with `state` as their first states."""
+    def workspace(self, T: int, state: State, scratch: Scratch | None = None) -> tuple[Array, ...]:
+        """Return the arrays of a kernel for T symbols at a time, `state` in them: h, c, before and gates."""
         shapes = core.inference_workspace(self.network, T, state[0].shape[1])
         scratch = scratch or Scratch()
-        h, c, gates = (scratch.zeros(name, shape, self.layout.dtype) for name, shape in shapes.items())
-        for array, start in zip((h, c), state, strict=False):
-            array[:, 0, :, : self.hidden_size] = start
-        return h, c, gates
+        work = tuple(scratch.zeros(name, shape, self.layout.dtype) for name, shape in shapes.items())
+        for array, start in zip(self.carried(work), state, strict=True):
+            array[..., : start.shape[-1]] = start
+        return work
+
+    def carried(self, work: tuple[Array, ...]) -> State:
+        """Return the states in a workspace: views, with the units' padding."""
+        h, c, before, *_ = work
+        h_and_c = tuple(array[:, 0] for array in (h, c)[: len(self.layout.kind.states)])
+        return h_and_c if self.layout.pairs is None else (*h_and_c, before.reshape(1, -1, 1))
 
     def _store_state(self, work: tuple[Array, ...], state: State) -> None:
         """Copy the states that a workspace ends with into `state`."""
-        for array, end in zip(work, state, strict=False):
-            end[...] = array[:, 0, :, : self.hidden_size]
+        for array, end in zip(self.carried(work), state, strict=True):
+            end[...] = array[..., : end.shape[-1]]
 
 
 def repeated(state: State, streams: int) -> State:
@@ -323,7 +329,7 @@ def _padded(layout: Layout) -> Layout:
     """Return the layout of a network whose units and symbols fill whole vectors."""
     size = layout.dtype.itemsize
     V, H = (core.packed_size(1, n, size) for n in (layout.vocab_size, layout.hidden_size))
-    return Layout(V, H, layout.dtype, layout.cell, layout.num_layers)
+    return replace(layout, vocab_size=V, hidden_size=H)
 
 
 def _enlarged(layout: Layout, params: Array, wide: Layout) -> Array:
@@ -343,11 +349,12 @@ def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> I
     """Yield pairs of views: some of the parameters, and the same ones within the wide layout."""
     H, V = layout.hidden_size, layout.vocab_size
     part, out = layout.tensors(params), wide.tensors(flat)
-    for narrow, broad in zip(part.layers, out.layers, strict=True):
-        for a, b in zip(narrow, broad, strict=True):
-            if a is not None and b is not None:
-                # Gate by gate: (rows, gates, units), or without rows for a bias.
-                a, b = (w.reshape(*w.shape[:-1], -1, units) for w, units in ((a, H), (b, wide.hidden_size)))
-                yield a, b[tuple(slice(n) for n in a.shape)]
+    of_gates = [*zip((part.bigrams,), (out.bigrams,), strict=True)]
+    of_gates += [pair for pairs in zip(part.layers, out.layers, strict=True) for pair in zip(*pairs, strict=True)]
+    for a, b in of_gates:
+        if a is not None and b is not None:
+            # Gate by gate: (rows, gates, units), or without rows for a bias.
+            a, b = (w.reshape(*w.shape[:-1], -1, units) for w, units in ((a, H), (b, wide.hidden_size)))
+            yield a, b[tuple(slice(n) for n in a.shape)]
     yield part.by, out.by[:V]
     yield part.Wy, out.Wy[:H, :V]

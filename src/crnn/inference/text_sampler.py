@@ -67,7 +67,7 @@ class TextSampler:
         self._batch = core.Batch(np.empty(rows, np.intp))
         self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // network.layout.size) // rows)
         self._work = network.workspace(1, context.state if rows == 1 else repeated(context.state, rows))
-        start = [array[:, 0, :1].copy() for array in self._work[: len(context.state)]]
+        start = [array[:, :1].copy() for array in network.carried(self._work)]
         self._start, self._temperature = (start, network.logits(context.state[0][-1])[0]), controls.temperature
         self._packed_stops = controls.stops.packed()
         self._scratch = np.empty((rows + 1, V), dtype), np.empty(core.sums_size(V)), np.empty(rows, np.int32)

@@ -40,7 +40,7 @@ def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelS
     lowest bias, as a rule the rarest: each is as probable as that one, whatever has been read. Among the old symbols
     all probabilities stay in proportion. The optimizer state of the new symbols is zero.
     """
-    sizes, rms = (state.layout, layout, _places(state.vocabulary, vocabulary)), state.gradient_rms
+    sizes, rms = (state.layout, layout, places(state.vocabulary, vocabulary)), state.gradient_rms
     # The end of a document is no pattern if there is another symbol: where it is likely, the new symbols would be too.
     rarest = int(state.layout.tensors(state.params).by[: state.vocabulary.boundary or None].argmin())
     return replace(
@@ -53,7 +53,7 @@ def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelS
     )
 
 
-def _places(old: Vocabulary, new: Vocabulary) -> NDArray[np.intp]:
+def places(old: Vocabulary, new: Vocabulary) -> NDArray[np.intp]:
     """Return the new id of each old symbol."""
     specials = [
         after for before, after in ((old.unknown, new.unknown), (old.boundary, new.boundary)) if before is not None

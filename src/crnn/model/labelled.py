@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from .bigram_pairs import BigramPairs
 from .gradient_rms import gathered, spread
 from .layout import Layout
 from .state import ModelState
@@ -41,7 +43,7 @@ def of_label(state: ModelState, number: int) -> ModelState:
     Vocabulary(2 characters: 'ab', crnn.BOUNDARY)
     """
     vocabulary = state.vocabulary.with_labels(())
-    layout = replace(state.layout, vocab_size=len(vocabulary))
+    layout = replace(state.layout, vocab_size=len(vocabulary), pairs=_pairs(state, len(vocabulary), number))
     return replace(
         state.copy(),
         vocabulary=vocabulary,
@@ -52,6 +54,15 @@ def of_label(state: ModelState, number: int) -> ModelState:
         },
         gradient_rms=_narrowed_rms(state.gradient_rms, state.layout, layout, number),
     )
+
+
+def _pairs(state: ModelState, V: int, number: int) -> BigramPairs | None:
+    """Return the pairs of symbols without the labels, one of which takes the boundary's place."""
+    if state.layout.pairs is None:
+        return None
+    places = np.where(np.arange(state.layout.vocab_size) < V - 1, np.arange(state.layout.vocab_size), -1)
+    places[V + number] = V - 1
+    return state.layout.pairs.renumbered(places)
 
 
 def _narrowed_rms(rms: Array | None, old: Layout, new: Layout, number: int) -> Array | None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .bigram_pairs import BigramPairs
 from .cells import CELLS, Cell
 
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
@@ -40,8 +41,13 @@ class Tensors:
     Wy: Array  # (H, V)
     by: Array  # (V,)
     embedding: Array | None = None  # (V, E): row v is the vector of symbol v
+    bigrams: Array | None = None  # (R, G H): what two symbols add to the gates of the first layer, a row for each of `Layout.pairs`
+
+    pairs: BigramPairs | None = None  # those of the rows of `bigrams`
 
     def __iter__(self) -> Iterator[Array]:
+        if self.bigrams is not None:
+            yield self.bigrams
         if self.embedding is not None:
             yield self.embedding
         for layer in self.layers:
@@ -59,9 +65,9 @@ class Tensors:
 class Layout:
     """Shapes and places of a network's tensors in one flat, aligned vector.
 
-    The order is ``(embedding)``, then ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each part starts on a
-    cache line. First comes the matrix in which symbols are looked up, the embedding or the first layer's ``Wx``: an
-    update treats it separately: rows of symbols that do not occur in a chunk have no gradient.
+    The order is ``(bigrams) | (embedding)``, then ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each part
+    starts on a cache line. First come the matrices in which symbols are looked up, the bigrams and the embedding or the
+    first layer's ``Wx``: an update treats them separately, as rows that a chunk does not read have no gradient.
 
     Parameters
     ----------
@@ -76,6 +82,8 @@ class Layout:
         L.
     embedding_size : int or None, default=None
         E, the length of the vectors of symbols that the first layer reads. None: it reads the symbols themselves.
+    pairs : BigramPairs or None, default=None
+        The R pairs of symbols in a row that add to the input, beside the second one itself. None: there are none.
 
     Examples
     --------
@@ -93,13 +101,15 @@ class Layout:
     cell: str = "rnn"
     num_layers: int = 1
     embedding_size: int | None = None
+    pairs: BigramPairs | None = field(default=None, repr=False)
     shapes: tuple[Shape, ...] = field(init=False, repr=False)
     offsets: tuple[int, ...] = field(init=False, repr=False)
     size: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         V, H, G, E = self.vocab_size, self.hidden_size, self.kind.gates, self.embedding_size
-        shapes: list[Shape] = [] if E is None else [(V, E)]
+        shapes: list[Shape] = [] if self.pairs is None else [(len(self.pairs), G * H)]
+        shapes += [] if E is None else [(V, E)]
         for layer in range(self.num_layers):
             shapes += [(H if layer else V if E is None else E, G * H), (H, G * H), (G * H,)]
             shapes += [(H,)] if self.kind.separate_bias else []
@@ -118,6 +128,42 @@ class Layout:
         """The properties of the cell."""
         return CELLS[self.cell]
 
+    @property
+    def n_bigrams(self) -> int | None:
+        """R, or None."""
+        return None if self.pairs is None else len(self.pairs)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """What is carried from one time step to the next: h, an LSTM's c, and with bigrams the symbol before.
+
+        Examples
+        --------
+        >>> pairs = BigramPairs(np.array([[0, 1], [1, 2]]))
+        >>> Layout(5, 3, np.dtype("float32"), "lstm", pairs=pairs).states
+        ('h', 'c', 'symbol')
+        """
+        return self.kind.states if self.pairs is None else (*self.kind.states, "symbol")
+
+    def state_shapes(self, streams: int) -> dict[str, Shape]:
+        """Return the shapes of the states of so many streams: h and c (L, B, H), symbol (1, B, 1).
+
+        The last is the number of the symbol that was read last, plus 1; 0 at the start of a text.
+        """
+        shapes: dict[str, Shape] = dict.fromkeys(self.kind.states, (self.num_layers, streams, self.hidden_size))
+        return shapes if self.pairs is None else {**shapes, "symbol": (1, streams, 1)}
+
+    def zero_states(self, streams: int) -> tuple[Array, ...]:
+        """Return the states before any text: zeros.
+
+        Examples
+        --------
+        >>> pairs = BigramPairs(np.array([[0, 1], [1, 2]]))
+        >>> [array.shape for array in Layout(5, 3, np.dtype("float32"), pairs=pairs).zero_states(2)]
+        [(1, 2, 3), (1, 2, 1)]
+        """
+        return tuple(aligned_zeros(shape, self.dtype) for shape in self.state_shapes(streams).values())
+
     def zeros(self) -> Array:
         """Return a new flat vector of zeros, (size,)."""
         return aligned_zeros(self.size, self.dtype)
@@ -128,6 +174,7 @@ class Layout:
             flat[start : start + math.prod(shape)].reshape(shape)
             for start, shape in zip(self.offsets, self.shapes, strict=True)
         ]
+        bigrams = None if self.pairs is None else parts.pop(0)
         embedding = None if self.embedding_size is None else parts.pop(0)
         per_layer = 4 if self.kind.separate_bias else 3
         layers = tuple(
@@ -135,15 +182,18 @@ class Layout:
             for i in range(0, per_layer * self.num_layers, per_layer)
         )
         Wy, by = parts[-2:]
-        return Tensors(layers, Wy, by, embedding)
+        return Tensors(layers, Wy, by, embedding, bigrams, self.pairs)
 
     def named(self, flat: Array) -> dict[str, Array]:
         """Return the parts of `flat` as writable views under min-char-rnn's names and in its shapes.
 
-        min-char-rnn has no embedding: its name is ``embedding`` and its shape PyTorch's, (V, E).
+        min-char-rnn has no bigrams and no embedding: these are ``bigrams`` and ``embedding``, in the shapes of
+        PyTorch's embeddings, (R, G H) and (V, E).
         """
         part = self.tensors(flat)
-        named: dict[str, Array] = {} if part.embedding is None else {"embedding": part.embedding}
+        named: dict[str, Array] = {} if part.bigrams is None else {"bigrams": part.bigrams}
+        if part.embedding is not None:
+            named["embedding"] = part.embedding
         for k, layer in enumerate(part.layers):
             named |= {f"Wxh_l{k}": layer.Wx.T, f"Whh_l{k}": layer.Wh.T, f"bh_l{k}": layer.bh}
             if layer.bn is not None:
@@ -185,7 +235,12 @@ def _torch_name(name: str) -> str:
     return f"rnn.{_TORCH_KINDS[kind]}_{layer}"
 
 
-_OUTSIDE_LAYERS = {"embedding": "embedding.weight", "Why": "decoder.weight", "by": "decoder.bias"}
+_OUTSIDE_LAYERS = {
+    "bigrams": "bigrams.weight",
+    "embedding": "embedding.weight",
+    "Why": "decoder.weight",
+    "by": "decoder.bias",
+}
 _TORCH_KINDS = {"Wxh": "weight_ih", "Whh": "weight_hh", "bh": "bias_ih", "bhn": "bias_hn"}
 
 
@@ -249,7 +304,7 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
         Weights from N(0, scale^2) and zero biases, as in min-char-rnn. None: 0.01 for a single "rnn" layer; otherwise
         weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The bias of an LSTM's forget gate is 1
         (Jozefowicz et al. 2015), also where it is coupled. An embedding is drawn from N(0, 1) whatever the scale, as in
-        PyTorch.
+        PyTorch. A table of bigrams begins with zeros.
 
     Examples
     --------
@@ -260,13 +315,13 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
     flat = layout.zeros()
     part = layout.tensors(flat)
     H = layout.hidden_size
+    drawn = [array for array in part if array is not part.embedding and array is not part.bigrams]
     if scale is None and (layout.cell != "rnn" or layout.num_layers > 1):
         bound = 1 / math.sqrt(H)
-        for rows in (rows for array in part if array is not part.embedding for rows in _pieces(array)):
+        for rows in (rows for array in drawn for rows in _pieces(array)):
             rows[...] = rng.uniform(-bound, bound, rows.shape)
     else:
-        matrices = (array for array in part if array.ndim == 2 and array is not part.embedding)
-        for rows in (rows for array in matrices for rows in _pieces(array)):
+        for rows in (rows for array in drawn if array.ndim == 2 for rows in _pieces(array)):
             rows[...] = (0.01 if scale is None else scale) * rng.standard_normal(rows.shape)
     if (gate := layout.kind.forget_gate) is not None:
         for layer in part.layers:

@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..settings import OPTIMIZERS, Settings
 from ..text.vocabulary import Vocabulary
+from .bigram_pairs import BigramPairs
 from .gate import Gate
 from .layout import Layout, copied, initialise
 from .stored_record import StoredRecord
 
 Array = NDArray[Any]
-Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H)
+Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with bigrams then the symbol before
 Records = list[dict[str, Any]]
 
-SHAPING = ("hidden_size", "num_layers", "cell", "dtype", "embedding_size")  # parameters that a layout follows from
+SHAPING = ("hidden_size", "num_layers", "cell", "dtype", "embedding_size", "n_bigrams")  # parameters that a layout follows from
 WEIGHT_AVERAGE = "weight_average"  # in `optimizer_state`, while training averages weights
 
 
@@ -64,8 +65,8 @@ class ModelState:
         Under PyTorch's names, such as ``exp_avg``. While training averages weights, their average is there too.
     optimizer_start : int
         The value of `n_steps` when `optimizer_state` was zero. Adam's bias correction counts from there.
-    hidden : tuple of arrays of shape (L, B, H)
-        The hidden state carried from the last chunk to the next: (h,), or (h, c) of an LSTM.
+    hidden : tuple of arrays
+        The states carried from the last chunk to the next, as `Layout.state_shapes` has them.
     vocabulary : Vocabulary
     rng : numpy.random.Generator
         Seeds dropout and the order of documents. Training reads copies of it and does not advance it.
@@ -220,7 +221,7 @@ class ModelState:
     def training_arrays(self) -> dict[str, Array]:
         """Return hidden state and optimizer state as files name them: views, the latter under PyTorch's names."""
         layout = self.layout
-        arrays = {f"state.{name}": array for name, array in zip(layout.kind.states, self.hidden, strict=True)}
+        arrays = {f"state.{name}": array for name, array in zip(layout.states, self.hidden, strict=True)}
         for part, flat in self.optimizer_state.items():
             arrays |= {f"optimizer.{part}.{name}": array for name, array in layout.torch_named(flat).items()}
         return arrays
@@ -270,11 +271,10 @@ class ModelState:
                 f"shape {np.shape(array)} and type {getattr(array, 'dtype', type(array).__name__)}"
                 for array in self.hidden
             )
-            names = self.layout.kind.states
+            wanted = self.layout.state_shapes(settings.batch_size)
+            shapes = ", ".join(f"{shape}" + (f" of {name}" if len(wanted) > 1 else "") for name, shape in wanted.items())
             raise InvalidInputError(
-                f"state_ has {shown or 'nothing'}, not shape "
-                f"({self.layout.num_layers}, {settings.batch_size}, {self.layout.hidden_size}) and {self.layout.dtype}"
-                f"{' for each of ' + ' and '.join(names) if len(names) > 1 else ''}; write into it in place"
+                f"state_ has {shown or 'nothing'}, not shape {shapes} and {self.layout.dtype}; write into it in place"
             )
 
     def check_finite(self, what: str) -> None:
@@ -295,8 +295,8 @@ class ModelState:
         )
 
 
-def layout_of(settings: Settings, vocab_size: int) -> Layout:
-    """Return the layout of a network with these settings.
+def layout_of(settings: Settings, vocab_size: int, pairs: BigramPairs | None = None) -> Layout:
+    """Return the layout of a network with these settings, and the pairs of symbols that have rows if there are any.
 
     Examples
     --------
@@ -304,7 +304,8 @@ def layout_of(settings: Settings, vocab_size: int) -> Layout:
     >>> layout_of(Settings.check(CharRNN(7, cell="gru").get_params()), vocab_size=5).shapes[:2]
     ((5, 21), (7, 21))
     """
-    return Layout(vocab_size, **{name: getattr(settings, name) for name in SHAPING})
+    shaping = {name: getattr(settings, name) for name in SHAPING if name != "n_bigrams"}
+    return Layout(vocab_size, **shaping, pairs=pairs)
 
 
 def zero_hidden(layout: Layout, batch_size: int) -> Hidden:
@@ -316,8 +317,7 @@ def zero_hidden(layout: Layout, batch_size: int) -> Hidden:
     >>> c.shape
     (2, 4, 3)
     """
-    shape = (layout.num_layers, batch_size, layout.hidden_size)
-    return tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
+    return tuple(np.zeros(shape, layout.dtype) for shape in layout.state_shapes(batch_size).values())
 
 
 def zero_optimizer_state(optimizer: str, layout: Layout) -> dict[str, Array]:
@@ -334,9 +334,9 @@ def zero_optimizer_state(optimizer: str, layout: Layout) -> dict[str, Array]:
 def _fits(hidden: Any, layout: Layout, batch_size: int | None) -> bool:
     """Say whether arrays are a hidden state for a layout; None: of any batch size."""
     arrays = [array for array in hidden if isinstance(array, np.ndarray) and array.ndim == 3]
-    if not len(hidden) == len(arrays) == len(layout.kind.states):
+    if not len(hidden) == len(arrays) == len(layout.states):
         return False
     if batch_size is None:
         batch_size = arrays[0].shape[1]
-    shape = (layout.num_layers, batch_size, layout.hidden_size)
-    return batch_size > 0 and all(array.shape == shape and array.dtype == layout.dtype for array in arrays)
+    fitting = zip(arrays, layout.state_shapes(batch_size).values(), strict=True)
+    return batch_size > 0 and all(array.shape == shape and array.dtype == layout.dtype for array, shape in fitting)

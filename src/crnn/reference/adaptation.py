@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.cells import CELLS
 from ..model.layout import Tensors
-from .network import State, backward, forward, log_softmax, softmax_loss, state_after
+from .network import backward, forward, log_softmax, softmax_loss, state_after, zero_state
 
 Array = NDArray[Any]
 
@@ -87,8 +86,7 @@ def adaptive_surprisal(
     >>> [bool(block.mean() < 0.9 * np.log(5)) for block in np.split(nats, 4)]
     [False, True, True, True]
     """
-    L, H = len(p.layers), len(p.Wy)
-    state: State = tuple(np.zeros((L, 1, H), p.Wy.dtype) for _ in CELLS[cell].states)
+    state = zero_state(p, cell, 1)
     nats = [-log_softmax(p.by)[ids[:1]]]
     for first in range(0, len(ids) - 1, block_length):
         block = ids[first : first + block_length + 1, None]

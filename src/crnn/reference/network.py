@@ -1,7 +1,7 @@
 """The recurrent networks in NumPy: forward and backward passes, training step, sampling and scoring.
 
-A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM, coupled or not. It is carried from one time
-step to the next. Before a stream reads the boundary symbol, its state is set to zero: no value passes the boundary in
+A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM, coupled or not. With bigrams an array (1, B, 1)
+follows: the symbol that was read last, plus 1, or 0. A state is carried from one time step to the next. Before a stream reads the boundary symbol, its state is set to zero: no value passes the boundary in
 the forward pass, and no gradient in the backward pass.
 """
 
@@ -33,6 +33,7 @@ class Activations(NamedTuple):
     c: Array | None = None  # (T + 1, B, H): the cell state of an LSTM
     hn: Array | None = None  # (T, B, H): h' Wh_n + bn of a GRU, which r multiplies
     kept: Array | None = None  # (T, B, 1): 0 where a stream reads the boundary, else 1; None: there is no boundary
+    rows: Array | None = None  # (T, B): of the first layer the rows of bigrams that it reads, -1 for none
 
     def before(self, state: Array, t: int | slice) -> Array:
         """Return h or c (T + 1, B, H) as the steps t read it: zero at a boundary."""
@@ -133,7 +134,7 @@ def forward(
     cell : {"rnn", "gru", "lstm", "cifg"}
     x : (T, B) int array
         Symbols.
-    state : tuple of (L, B, H) arrays
+    state : tuple of arrays
         Before the chunk.
     masks : (L, T, B, H) array, optional
         Dropout: the factors of each layer's outputs, where the next layer or the decoder reads them. The state that
@@ -153,7 +154,11 @@ def forward(
     kept = None if boundary is None else (x < boundary)[..., None].astype(p.Wy.dtype)
     for k, layer in enumerate(p.layers):
         a = (_input_table(p)[below] if k == 0 else product(below, layer.Wx)) + layer.bh
-        layers.append(FORWARD[cell](layer, below, a, kept, *(s[k] for s in state)))
+        rows = bigram_rows(p, x, state, boundary) if k == 0 else None
+        if rows is not None and p.bigrams is not None:
+            a = a + np.where(rows[..., None] < 0, 0, p.bigrams[rows])
+        of_layer = (s[k] for s in state[: len(CELLS[cell].states)])
+        layers.append(FORWARD[cell](layer, below, a, kept, *of_layer)._replace(rows=rows))
         below = _dropped(layers[k].h[1:], masks, k)
     return layers, product(below, p.Wy) + p.by
 
@@ -163,11 +168,28 @@ def _input_table(p: Tensors) -> Array:
     return p.layers[0].Wx if p.embedding is None else product(p.embedding, p.layers[0].Wx)
 
 
+def bigram_rows(p: Tensors, x: Array, state: State, boundary: int | None = None) -> Array | None:
+    """Return the row of bigrams that each of the symbols x (T, B) reads, -1 for none; None without bigrams."""
+    if p.pairs is None:
+        return None
+    return p.pairs.rows(np.concatenate([state[-1][0, :, 0][None].astype(np.intp) - 1, x[:-1]]), x, boundary)
+
+
+def zero_state(p: Tensors, cell: str, B: int) -> State:
+    """Return the state before any text: zeros."""
+    L, H, dtype = len(p.layers), len(p.Wy), p.Wy.dtype
+    h_and_c = tuple(np.zeros((L, B, H), dtype) for _ in CELLS[cell].states)
+    return h_and_c if p.pairs is None else (*h_and_c, np.zeros((1, B, 1), dtype))
+
+
 def state_after(layers: Sequence[Activations]) -> State:
     """Return the state after the chunk: a copy."""
     h = np.stack([layer.h[-1] for layer in layers])
     c = [layer.c[-1] for layer in layers if layer.c is not None]
-    return (h, np.stack(c)) if c else (h,)
+    state = (h, np.stack(c)) if c else (h,)
+    if layers[0].rows is None:
+        return state
+    return (*state, (layers[0].x[-1] + 1)[None, :, None].astype(h.dtype))
 
 
 def softmax_loss(y: Array, targets: Array) -> tuple[float, Array]:
@@ -309,13 +331,16 @@ def backward(
     outputs = _dropped(layers[-1].h[1:], masks, -1)
     dWy, dby = over_rows(outputs, dy), dy.sum(axis=(0, 1))
     gradients: list[LayerTensors] = []
-    dh, dembedding = product(dy, p.Wy.T), None
+    dh, dembedding, dbigrams = product(dy, p.Wy.T), None, None
     for k in reversed(range(len(layers))):
         layer, act = p.layers[k], layers[k]
         da, dq = BACKWARD[cell](layer, act, _dropped(dh, masks, k), dstates[k] if dstates else None)
         if k == 0:
             dWx = np.zeros((len(p.by), da.shape[-1]), da.dtype)
             np.add.at(dWx, act.x, da)
+            if p.bigrams is not None and act.rows is not None:
+                dbigrams = np.zeros_like(p.bigrams)
+                np.add.at(dbigrams, act.rows[act.rows >= 0], da[act.rows >= 0])
             if p.embedding is not None:  # so far it is the gradient of embedding Wx
                 dembedding, dWx = product(dWx, layer.Wx.T), product(p.embedding.T, dWx)
         else:
@@ -325,7 +350,7 @@ def backward(
         dbn = dq[..., -H:].sum(axis=(0, 1)) if CELLS[cell].separate_bias else None
         dWh = over_rows(act.before(act.h[:-1], slice(None)), dq)
         gradients.insert(0, LayerTensors(dWx, dWh, da.sum(axis=(0, 1)), dbn))
-    return Tensors(tuple(gradients), dWy, dby, dembedding)
+    return Tensors(tuple(gradients), dWy, dby, dembedding, dbigrams, p.pairs)
 
 
 def loss_and_gradients(
@@ -394,6 +419,8 @@ def train_step(
     if weight_masks is not None:  # the derivative of Wh * mask by Wh is the mask
         d = _with_dropped_weights(d, weight_masks)
     optimizer = options.pop("optimizer", "adagrad")
+    if d.bigrams is not None:
+        options["rows"] = np.flatnonzero(d.bigrams.any(axis=1))
     update(optimizer, p, d, optimizer_state, learning_rate, clip, **options)
     return loss, state
 

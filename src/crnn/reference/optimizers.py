@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ Array = NDArray[Any]
 ADAGRAD_EPSILON = 1e-8  # inside the square root, as in min-char-rnn
 RMSPROP_DECAY, RMSPROP_EPSILON = 0.99, 1e-8  # PyTorch's
 ADAM_EPSILON = 1e-8  # Kingma and Ba's
+BIGRAM_SHARE = 0.1  # of the learning rate, for a row of bigrams
 
 
 def clipped(d: Iterable[Array], clip: float, clip_norm: float) -> tuple[list[Array], float]:
@@ -82,6 +84,7 @@ def update(
     step: int = 1,
     beta_1: float = 0.9,
     beta_2: float = 0.999,
+    rows: Array | None = None,
 ) -> float:
     """Clip the gradients and take one step of an optimiser, in place on `p` and `optimizer_state`.
 
@@ -100,6 +103,9 @@ def update(
         The number of Adam's steps, this one included.
     beta_1, beta_2 : float
         The share of Adam's mean and mean square that is kept in each step.
+    rows : array of int, optional
+        Of the first parameter, the table of bigrams, only these rows are changed, at `BIGRAM_SHARE` of the learning
+        rate, and only their optimizer state.
 
     Returns
     -------
@@ -115,10 +121,15 @@ def update(
     [0.9, 1.1]
     """
     d, norm = clipped(d, clip, clip_norm)
-    if optimizer == "adam":
-        exp_avg, exp_avg_sq = optimizer_state
-        adam(p, d, exp_avg, exp_avg_sq, learning_rate, weight_decay, step, beta_1, beta_2)
-    else:
-        assert weight_decay == 0
-        {"adagrad": adagrad, "rmsprop": rmsprop}[optimizer](p, d, optimizer_state[0], learning_rate)
+    parts, memories = list(p), [list(memory) for memory in optimizer_state]
+    options = {"weight_decay": weight_decay, "step": step, "beta_1": beta_1, "beta_2": beta_2}
+    assert optimizer == "adam" or weight_decay == 0
+    take_step: Callable[..., None] = {"adagrad": adagrad, "rmsprop": rmsprop, "adam": partial(adam, **options)}[optimizer]
+    if rows is not None:
+        table, *of_table = parts.pop(0), *(memory.pop(0) for memory in memories)
+        read = [array[rows] for array in (table, d.pop(0), *of_table)]
+        take_step(*([array] for array in read), learning_rate * BIGRAM_SHARE)
+        for array, changed in zip((table, *of_table), (read[0], *read[2:]), strict=True):
+            array[rows] = changed
+    take_step(parts, d, *memories, learning_rate)
     return norm

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..model.cells import CELLS
 from ..model.layout import Tensors
-from .network import State, backward, forward, log_softmax
+from .network import State, backward, forward, log_softmax, zero_state
 
 Array = NDArray[Any]
 
@@ -50,11 +50,10 @@ def text_gradient(
     >>> dh.shape, dh.any(axis=(0, 2)).tolist()  # the prediction of ids[2] depends on ids[:2] only
     ((2, 4, 3), [True, True, False, False])
     """
-    n, L, H = len(ids), len(p.layers), len(p.Wy)
+    n, H, n_states = len(ids), len(p.Wy), len(CELLS[cell].states)
     first = [] if boundary is None else [boundary]
     x = np.array([*first, *ids], np.intp)[:, None]
-    zero = tuple(np.zeros((L, 1, H), p.Wy.dtype) for _ in CELLS[cell].states)
-    layers, y = forward(p, cell, x, zero, boundary=boundary)
+    layers, y = forward(p, cell, x, zero_state(p, cell, 1), boundary=boundary)
     # Row i predicts ids[i]. Without a boundary, the logits of the zero state come first.
     y = np.concatenate([y if first else p.by + np.zeros_like(y[:1]), *([] if first else [y])])[:n]
     log_p = log_softmax(y)[np.arange(n), 0]
@@ -67,9 +66,9 @@ def text_gradient(
     # The gradients of the logits after each x, of which the last ones predict nothing.
     rows = np.zeros((len(x), 1, dy.shape[1]), dy.dtype)
     rows[: n - 1 + len(first), 0] = dy[1 - len(first) :]
-    dstates = [tuple(np.empty((len(x), 1, H), dy.dtype) for _ in zero) for _ in p.layers]
+    dstates = [tuple(np.empty((len(x), 1, H), dy.dtype) for _ in range(n_states)) for _ in p.layers]
     gradients = backward(p, cell, layers, rows, dstates=dstates)
     if not first:  # the logits of the zero state are the bias alone
         gradients.by[...] += dy[0]
-    states = tuple(np.stack([of_layer[i][len(first) :, 0] for of_layer in dstates]) for i in range(len(zero)))
+    states = tuple(np.stack([of_layer[i][len(first) :, 0] for of_layer in dstates]) for i in range(n_states))
     return loss, gradients, states

@@ -10,7 +10,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ..errors import InvalidInputError
-from ..model.extension import extended, widened
+from ..model.bigram_pairs import BigramPairs
+from ..model.extension import extended, places, widened
 from ..model.layout import copied
 from ..model.state import WEIGHT_AVERAGE, ModelState, layout_of
 from ..settings import OPTIMIZERS, Settings, generator, rounds_operands
@@ -124,7 +125,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     if call.sample_weight is not None:
         weights = checked_weights(call.sample_weight, source, vocabulary)
     streams = streams_for(ids, vocabulary, settings, rng, n_steps, weights)
-    layout = layout_of(settings, len(vocabulary))
+    layout = layout_of(settings, len(vocabulary), _pairs(settings, ids, vocabulary, state))
     check_memory(
         layout,
         streams,
@@ -163,6 +164,20 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         resumed=resumed,
         processes=hooks.processes,
     )
+
+
+def _pairs(
+    settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: ModelState | None
+) -> BigramPairs | None:
+    """Return the pairs of symbols that have rows: the text's, or those of the model that is carried on."""
+    if settings.n_bigrams is None:
+        return None
+    if state is None or state.layout.pairs is None:
+        n, V = settings.n_bigrams, len(vocabulary)
+        return BigramPairs.most_frequent(ids, n, vocab_size=V, boundary=vocabulary.boundary)
+    if vocabulary is state.vocabulary:
+        return state.layout.pairs
+    return state.layout.pairs.renumbered(places(state.vocabulary, vocabulary))
 
 
 def _check_steps(state: ModelState) -> None:

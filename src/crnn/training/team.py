@@ -25,7 +25,9 @@ class ThreadWorkspace:
             setattr(self, name, aligned_zeros(shape, layout.dtype))
         self.numbered = aligned_zeros((core.numbered_size(network, seq_length, batch_size),), np.int32)
         self.listed = aligned_zeros((core.candidates_size(network, seq_length, batch_size),), np.int32)
-        self.occurs = aligned_zeros((layout.vocab_size,), np.uint8)  # whether a symbol is among the inputs
+        R = layout.n_bigrams or 0
+        self.bigram_rows = aligned_zeros((seq_length * batch_size if R else 0,), np.int32)
+        self.occurs = aligned_zeros((layout.vocab_size + R,), np.uint8)  # whether a symbol, or such a row, is read
 
 
 class Shard:
@@ -45,6 +47,7 @@ class Shard:
 
     h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
     c: Array  # the same of an LSTM's cells; empty for other cells
+    before: Array  # (B,): with bigrams the symbols that were read last; else empty
 
     def __init__(
         self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool, first_row: int = 0
@@ -63,8 +66,9 @@ class Shard:
 
     @property
     def carried(self) -> tuple[Array, ...]:
-        """What is carried from chunk to chunk, (L, B, H) each."""
-        return tuple(array[:, 0] for array in (self.h, self.c) if array.size)
+        """What is carried from chunk to chunk, in the shapes of `Layout.state_shapes`."""
+        h_and_c = tuple(array[:, 0] for array in (self.h, self.c) if array.size)
+        return (*h_and_c, self.before.reshape(1, -1, 1)) if self.before.size else h_and_c
 
 
 class Team:

@@ -1,0 +1,115 @@
+"""BigramPairs: which two symbols in a row have an input row of their own, beside that of the second one."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..text.stored_ids import SCAN, StoredIds, TextIds
+
+__all__ = ["BigramPairs"]
+
+MAX_TABLE = 1 << 20  # pairs of symbols that are counted in a table; of larger alphabets only those that occur are kept
+
+Pairs = NDArray[np.int32]
+
+
+class BigramPairs:
+    """Pairs of symbols, one for each row of a table.
+
+    Parameters
+    ----------
+    pairs : array of int32, shape (R, 2)
+        The symbol before, and the symbol that is read. A row of -1 stands for no pair: a text may have fewer.
+
+    Examples
+    --------
+    >>> BigramPairs.most_frequent(np.array([0, 1, 0, 1, 2]), 3, vocab_size=3)
+    BigramPairs([[0, 1], [1, 0], [1, 2]])
+    """
+
+    def __init__(self, pairs: NDArray[Any]) -> None:
+        self.pairs: Pairs = np.ascontiguousarray(pairs, np.int32)
+        self.pairs.flags.writeable = False
+
+    @classmethod
+    def most_frequent(cls, ids: TextIds, n: int, *, vocab_size: int, boundary: int | None = None) -> Self:
+        """Return the n most frequent pairs of a text, of equally frequent ones those with the smaller ids.
+
+        Parameters
+        ----------
+        ids : array of unsigned integers, shape (N,), or StoredIds
+        n : int
+        vocab_size : int
+        boundary : int, optional
+            A symbol from here on is read from a state of zeros: it belongs to no pair with the symbol before it.
+        """
+        V = vocab_size
+        keys, counts = _counted(ids, V)
+        if boundary is not None:
+            inside = keys % V < boundary
+            keys, counts = keys[inside], counts[inside]
+        keys = keys[np.argsort(-counts, kind="stable")[:n]]
+        pairs = np.full((n, 2), -1, np.int32)
+        pairs[: len(keys)] = np.stack(np.divmod(keys, V), axis=1)
+        return cls(pairs)
+
+    def rows(self, before: NDArray[Any], symbols: NDArray[Any], boundary: int | None = None) -> NDArray[np.intp]:
+        """Return the row of each symbol and the one before it, -1 if there was none; -1 for a pair without a row.
+
+        Examples
+        --------
+        >>> BigramPairs(np.array([[0, 1], [1, 2]])).rows(np.array([-1, 0, 1, 2]), np.array([0, 1, 2, 0])).tolist()
+        [-1, 0, 1, -1]
+        """
+        numbers = {tuple(pair): row for row, pair in enumerate(self.pairs.tolist())}
+        of_pairs = zip(np.ravel(before).tolist(), np.ravel(symbols).tolist(), strict=True)
+        rows = np.array([-1 if pair[0] < 0 else numbers.get(pair, -1) for pair in of_pairs], np.intp)
+        rows = rows.reshape(np.shape(symbols))
+        return rows if boundary is None else np.where(symbols < boundary, rows, -1)
+
+    def renumbered(self, places: NDArray[Any]) -> Self:
+        """Return the same pairs for a vocabulary in which symbol v has the id places[v]; a pair of one of -1 is none.
+
+        Examples
+        --------
+        >>> BigramPairs(np.array([[0, 1], [1, 2], [-1, -1]])).renumbered(np.array([5, 3, -1]))
+        BigramPairs([[5, 3], [-1, -1], [-1, -1]])
+        """
+        moved = np.append(places, -1)[self.pairs]
+        moved[(moved < 0).any(axis=1)] = -1
+        return type(self)(moved)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BigramPairs) and np.array_equal(self.pairs, other.pairs)
+
+    def __hash__(self) -> int:
+        return hash(self.pairs.tobytes())
+
+    def __repr__(self) -> str:
+        return f"BigramPairs({self.pairs.tolist()})"
+
+
+def _counted(ids: TextIds, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs V * before + symbol that occur, in increasing order, and how often each does."""
+    keys = counts = np.empty(0, np.int64)
+    table = np.zeros(V * V, np.int64) if V * V <= MAX_TABLE else None
+    for first in range(0, len(ids) - 1, SCAN):
+        stop = min(first + SCAN + 1, len(ids))
+        part = (ids.read(first, stop) if isinstance(ids, StoredIds) else ids[first:stop]).astype(np.int64)
+        pairs = V * part[:-1] + part[1:]
+        if table is not None:
+            table += np.bincount(pairs, minlength=V * V)
+            continue
+        new, of_new = np.unique(pairs, return_counts=True)
+        keys, places = np.unique(np.concatenate([keys, new]), return_inverse=True)
+        counts = np.bincount(places, np.concatenate([counts, of_new]), len(keys)).astype(np.int64)
+    if table is not None:
+        keys = np.flatnonzero(table)
+        counts = table[keys]
+    return keys, counts

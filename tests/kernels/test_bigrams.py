@@ -1,0 +1,236 @@
+"""The table of bigrams: training in every instruction set against the reference implementation, threads, inference."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+
+import numpy as np
+import pytest
+from examples import (
+    Run,
+    check_packed_weights,
+    check_run,
+    expected_in_double,
+    in_double,
+    memory,
+    network,
+    states,
+    symbols,
+    tolerance,
+)
+
+from crnn.inference.packed_network import PackedNetwork
+from crnn.model.bigram_pairs import BigramPairs
+from crnn.model.cells import CELLS
+from crnn.reference import network as reference
+from crnn.settings import OPTIMIZERS
+
+V, H, R = 13, 11, 67  # of 169 pairs
+SHAPES = [(1, 7), (3, 3), (7, 2), (1, 67), (5, 31), (50, 23)]
+
+
+def start(dtype, B, T, *, cell="lstm", num_layers=1, optimizer="adagrad", R=R, V=V, H=H, E=None):
+    """Return what a run starts from: a layout, parameters, optimizer state, a hidden state, and four chunks of text."""
+    layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers, n_bigrams=R, embedding_size=E)
+    state = states(B, H, dtype, cell=cell, num_layers=num_layers, V=V)
+    return layout, params, memory(layout, optimizer), state, symbols(V, B * (4 * T + 1) + 1, np.uint16)
+
+
+# ------------------------------------------------------------ against the reference
+
+KINDS = list(itertools.product(CELLS, [1, 2], OPTIMIZERS))
+RUNS = [(*kind, *shape) for kind, shape in zip(KINDS, itertools.cycle(SHAPES), strict=False)]
+
+
+@functools.cache
+def a_run(name, cell, num_layers, optimizer, B, T):
+    arguments = start(name, B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
+    options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "clip_norm": 0.7, "dropout": 0.2}
+    options |= {"weight_dropout": 0.1, "dropout_seed": 5, "boundary": 11, "state_reset": 0.3}
+    options |= {"weight_decay": 0.1} if optimizer == "adam" else {}
+    return arguments, options, expected_in_double(arguments, 5, **options)
+
+
+@pytest.mark.parametrize(("cell", "num_layers", "optimizer", "B", "T"), RUNS)
+def test_training_is_that_of_the_reference(kernels, dtype, cell, num_layers, optimizer, B, T):
+    arguments, options, wanted = a_run(dtype.name, cell, num_layers, optimizer, B, T)  # past the end of an epoch
+    check_run(Run(*arguments, **options).steps(*[1] * 5), wanted)
+
+
+@functools.cache
+def a_size(name, V, H, R, E):
+    arguments = start(name, 5, 17, cell="cifg", V=V, H=H, R=R, E=E)
+    options = {"T": 17, "learning_rate": 0.01}
+    return arguments, options, expected_in_double(arguments, 2, **options)
+
+
+# Fewer pairs than rows; layers shorter and longer than vectors; an embedding; all pairs of a large alphabet's symbols.
+@pytest.mark.parametrize(("V", "H", "R", "E"), [(2, 1, 7, None), (17, 37, 1, None), (13, 67, 100, 5), (300, 5, 9001, None)])
+def test_training_is_that_of_the_reference_at_any_size(kernels, dtype, V, H, R, E):
+    arguments, options, wanted = a_size(dtype.name, V, H, R, E)
+    check_run(Run(*arguments, **options).steps(1, 1), wanted)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_are_those_of_central_differences(kernels, cell):
+    layout, params = network(5, 3, cell=cell, num_layers=2, n_bigrams=11)
+    B, T = 3, 7
+    ids, state = symbols(5, B * (T + 1) + 1), states(B, 3, cell=cell, num_layers=2, V=5)
+    options = {"T": T, "clip": math.inf, "boundary": 3}
+    # From no memory, and without a clip, the memory after a step is the square of the gradient.
+    after = Run(layout, params, [layout.zeros()], state, ids, **options).steps(1)
+    gradient = layout.tensors(np.sqrt(after.sum) * np.sign(params - after.params)).bigrams
+    run = Run(layout, params, [layout.zeros()], state, ids, **options)
+    trainer, carried = run.trainer, tuple(array.copy() for array in run.state)
+
+    def loss(moved):
+        trainer.params[:] = moved
+        for array, before in zip(trainer.hidden, carried, strict=True):
+            array[...] = before
+        trainer.cursor.position = trainer.cursor.n_steps = 0
+        trainer._load_arrays()
+        trainer._take_steps(np.zeros(1))
+        return trainer.cursor.last_loss
+
+    places = layout.tensors(np.arange(layout.size)).bigrams
+    assert np.count_nonzero(gradient.any(axis=1)) > 3
+    with trainer:
+        for i, j in np.ndindex(places.shape):
+            e, losses = 1e-3, []  # fourth order
+            for step in (-2 * e, -e, e, 2 * e):
+                moved = params.copy()
+                moved[places[i, j]] += step
+                losses.append(loss(moved))
+            numeric = (losses[0] - 8 * losses[1] + 8 * losses[2] - losses[3]) / (12 * e)
+            assert gradient[i, j] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
+
+
+# ------------------------------------------------------------ threads and rows
+
+
+@pytest.mark.parametrize(("n_threads", "n_shards"), [(2, 2), (3, 5), (5, 5), (2, 1), (3, 1), (4, 2)])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "cifg"])
+def test_any_number_of_threads_gives_the_same_bits(kernels, dtype, cell, n_threads, n_shards):
+    # With fewer shards than threads these form groups, of which each computes some of the units.
+    arguments = start(dtype, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
+    options = {"T": 29, "learning_rate": 0.01, "optimizer": "adam", "clip_norm": 0.5, "dropout": 0.2, "boundary": 3}
+    options |= {"weight_dropout": 0.1, "n_shards": n_shards, "state_reset": 0.3}
+    one = Run(*arguments, **options).steps(2)
+    many = Run(*arguments, n_threads=n_threads, **options).steps(2)
+    assert many.trainer.arrangement == (n_threads, max(1, n_threads // n_shards))
+    assert many.bits() == one.bits()
+    assert many.cursor.gradient_norm == one.cursor.gradient_norm
+
+
+@pytest.mark.parametrize(("B", "T"), [(3, 5), (5, 31)], ids=["few", "many"])
+def test_packed_weights_follow_the_update(kernels, dtype, B, T):
+    check_packed_weights(Run(*start(dtype, B, T, num_layers=2), T=T, n_threads=2), kernels)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_rows_of_pairs_that_do_not_occur_stay(kernels, dtype, optimizer):
+    layout, params, memories, state, ids = start(dtype, 3, 5, optimizer=optimizer)
+    ids %= 7
+    state[-1][:] = 0
+    run = Run(layout, params, memories, state, ids, T=5, optimizer=optimizer, learning_rate=0.1).steps(3)
+    seen = set(zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True))
+    unseen = [i for i, pair in enumerate(layout.pairs.pairs.tolist()) if tuple(pair) not in seen]
+    assert 20 < len(unseen) < R - 5
+    for before, after in zip((params, *memories), (run.params, *run.memory), strict=True):
+        before, after = layout.tensors(before).bigrams, layout.tensors(after).bigrams
+        assert (after[unseen] == before[unseen]).all()
+        assert (after != before).any()
+
+
+def test_several_processes_add_up_their_gradients(kernels, dtype):
+    arguments = start(dtype, 5, 7)
+
+    def double(gradient):
+        gradient *= 2  # what a second process with the same streams would add
+
+    alone = Run(*arguments, T=7, clip=math.inf).steps(1)
+    twice = Run(*arguments, T=7, clip=math.inf, reduce=double).steps(1)
+    assert twice.loss == pytest.approx(alone.loss, rel=1e-2)
+    np.testing.assert_allclose(twice.sum - arguments[2][0], 4 * (alone.sum - arguments[2][0]), rtol=1e-4, atol=1e-5)
+    changed = arguments[0].tensors(twice.params).bigrams != arguments[0].tensors(arguments[1]).bigrams
+    assert changed.any()
+
+
+def test_rows_that_another_process_has_read_are_changed(kernels, dtype):
+    layout, params, memories, state, ids = start(dtype, 5, 7)
+    place = layout.tensors(np.arange(layout.size)).bigrams
+    pairs = BigramPairs(np.where(np.arange(R)[:, None] == R - 1, -1, layout.pairs.pairs))  # no text reads the last row
+    layout = layout.__class__(V, H, layout.dtype, "lstm", pairs=pairs)
+
+    def other(gradient):
+        gradient[place[-1]] += 1
+        gradient[layout.size + V + R - 1] = 1  # its flag
+
+    run = Run(layout, params, memories, state, ids, T=7, reduce=other).steps(1)
+    assert (layout.tensors(run.params).bigrams[-1] != layout.tensors(params).bigrams[-1]).all()
+
+
+# ------------------------------------------------------------ inference
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("E", [None, 5])
+def test_scoring_is_that_of_the_reference(kernels, dtype, cell, E):
+    layout, params, _, state, ids = start(dtype, 3, 7, cell=cell, num_layers=2, E=E)
+    x = ids[: 3 * 29].reshape(29, 3)
+    wide, flat = in_double(layout, params)
+    before = tuple(array.astype(np.float64) for array in state)
+    wanted, after = reference.log_probabilities(wide.tensors(flat), cell, x, before, boundary=11)
+    packed = PackedNetwork.pack(layout, params, one_row=False, boundary=11)
+    found = np.concatenate([packed.log_probabilities(part.astype(np.int32), state) for part in (x[:11], x[11:])])
+    rtol = tolerance(dtype)
+    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol)
+    for array, its in zip(state, after, strict=True):
+        np.testing.assert_allclose(array, its, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("B", [1, 3])
+def test_samples_are_those_of_the_reference(kernels, dtype, B):
+    layout, params, _, state, _ = start(dtype, B, 7, cell="cifg", num_layers=2)
+    uniforms = np.random.default_rng(0).random((31, B))
+    wide, flat = in_double(layout, params)
+    before = tuple(array.astype(np.float64) for array in state)
+    wanted, after = reference.sample(wide.tensors(flat), "cifg", before, uniforms, 0.7, boundary=11)
+    found = PackedNetwork.pack(layout, params, one_row=B == 1, boundary=11).sample(uniforms, 0.7, state)
+    assert (found == wanted).all()
+    assert (state[-1] == after[-1]).all()
+
+
+# ------------------------------------------------------------ refusals
+
+
+def test_arrays_of_another_size_are_refused():
+    for name in ("before", "bigram_rows", "occurs"):
+        run = Run(*start("float64", 5, 13), T=13)
+        with run.trainer:
+            shard = run.trainer.team.shards[0]
+            owner = shard if name == "before" else shard.threads[0]
+            setattr(owner, name, np.ascontiguousarray(getattr(owner, name)[:-1]))
+            with pytest.raises(ValueError, match="size"):
+                run.trainer._take_steps(np.full(1, 0.1))
+
+
+@pytest.mark.parametrize("written", [math.nan, math.inf, -3.0, 1e30, 0.5])
+def test_a_state_that_is_no_symbol_stands_for_none(written):
+    layout, params, _, state, ids = start("float64", 1, 7)
+    packed, x = PackedNetwork.pack(layout, params, one_row=True), ids[:5].astype(np.int32)[:, None]
+    none = tuple(array.copy() for array in state)
+    state[-1][:], none[-1][:] = written, 0
+    assert (packed.log_probabilities(x, state) == packed.log_probabilities(x, none)).all()
+
+
+def test_a_pair_of_which_there_are_two_rows_reads_one():
+    layout, params, _, state, ids = start("float64", 3, 7)
+    pairs = np.concatenate([layout.pairs.pairs[:1], layout.pairs.pairs[:-1]])
+    twice = layout.__class__(V, H, layout.dtype, "lstm", pairs=BigramPairs(pairs))
+    x = ids[: 3 * 29].reshape(29, 3).astype(np.int32)
+    assert np.isfinite(PackedNetwork.pack(twice, params, one_row=False).log_probabilities(x, state)).all()
+
+
