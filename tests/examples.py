@@ -23,6 +23,7 @@ from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.adaptation import adaptive_surprisal
 from crnn.reference.sampled_softmax import sampled_softmax_loss
+from crnn.reference.zero_state import zero_state
 from crnn.settings import OPTIMIZERS
 from crnn.text.documents import boundaries, n_given, pack
 from crnn.text.sources import text_source
@@ -44,7 +45,9 @@ def instruction_set(name):
         _kernels.use(before)
 
 
-def network(V, H, dtype=np.float64, *, cell="rnn", num_layers=1, embedding_size=None, n_bigrams=None, seed=0, scale=0.5):
+def network(
+    V, H, dtype=np.float64, *, cell="rnn", num_layers=1, embedding_size=None, n_bigrams=None, seed=0, scale=0.5
+):
     """Return a layout and parameters in it, all of them drawn from N(0, scale^2), biases too.
 
     With a large H the entries of Wh are smaller: a network that does not forget makes rounding errors grow.
@@ -338,13 +341,13 @@ def check_run(run, wanted):
 
 
 def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
-    """Return a model of these symbols with random weights and biases, not trained."""
+    """Return a model of these symbols with random weights and biases, and rows of bigrams, not trained."""
     model = CharRNN(hidden_size, max_steps=0, init_scale=scale, **{"dtype": "float64", "random_state": 0, **parameters})
     model.fit(symbols)
     rng = np.random.default_rng(1)
     for name, array in model.params_.items():
         if name.startswith("b"):
-            array[:] = scale * rng.standard_normal(len(array))
+            array[...] = scale * rng.standard_normal(array.shape)
     return model
 
 
@@ -392,8 +395,7 @@ def packed(model, *, one_row, scoring=False):
 def reference_state(model, prime=""):
     """Return parameters and state after a text as the reference implementation takes them, in float64."""
     parameters = model._learned.layout.tensors(model._learned.params.astype(np.float64))
-    shape = (model.num_layers, 1, model.hidden_size)
-    state = tuple(np.zeros(shape) for _ in model._learned.layout.kind.states)
+    state = zero_state(parameters, model.cell, 1)
     if prime:
         ids = model.vocabulary_.encode(prime)[:, None]
         state = reference.state_after(reference.forward(parameters, model.cell, ids, state)[0])

@@ -21,6 +21,7 @@ LEAST = {
     "verbose": 0,
     "average_every": 1,
     "embedding_size": 1,
+    "n_bigrams": 1,
     "sampled_softmax": 1,
 }
 NO_WHOLE_NUMBERS = [True, False, np.True_, 2.0, np.float64(3), math.nan, math.inf, "2", b"2", 2j, [2], np.array([2, 3])]
@@ -41,7 +42,7 @@ BELOW_ONE = ["beta_1", "beta_2", "dropout", "weight_dropout", "validation_fracti
 MAY_BE_NONE = {
     "learning_rate", "clip", "clip_norm", "max_steps", "max_seconds", "eval_every", "patience", "callbacks",
     "init_scale", "n_threads", "random_state", "vocabulary", "outer_learning_rate",
-    "embedding_size", "sampled_softmax",
+    "embedding_size", "n_bigrams", "sampled_softmax",
 }  # fmt: skip
 
 NO_CHOICES = ["magic", "Adagrad", "RNN", "", 1, ["adagrad"], {}]

@@ -42,10 +42,10 @@ class CharRNN(ResumableTraining, ExportMethods):
         to two thirds of H served best (``docs/measurements.md``). None: the first layer reads the symbols themselves,
         which is right for some hundred symbols.
     n_bigrams : int or None, default=None
-        R, how many of the most frequent pairs of symbols in the text of `fit` have an input of their own: G H weights
-        that are added to those of the second symbol. The gates then see two symbols at once. A model of a few hundred
+        How many of the most frequent pairs of symbols in the text of `fit`, R of them, have an input of their own: G H
+        weights that are added to those of the second symbol. The gates then see two symbols at once. A model of a few hundred
         units learns faster so (``docs/measurements.md``), and is larger by R G H weights. Of these a chunk changes only
-        the rows of the pairs that it holds, at a tenth of the learning rate. None: there are none.
+        the rows of the pairs that it holds, at three tenths of the learning rate. None: there are none.
     seq_length : int, default=25
         T, the characters of a chunk. Gradients flow back to the start of the chunk. A shorter text is one shorter
         chunk.
@@ -161,8 +161,9 @@ class CharRNN(ResumableTraining, ExportMethods):
         The optimizer's state under PyTorch's names: ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
         ``exp_avg_sq`` for Adam, each with views like those of `params_`. For Adam also ``step``, an int.
     state_ : ndarray of shape (L, B, H)
-        The hidden state carried from the last chunk to the next; for an LSTM and "cifg" a tuple (h, c). With `n_bigrams`
-        the last of a tuple is the symbol that was read last, (1, B, 1): its id plus 1, or 0. May be written to.
+        The hidden state carried from the last chunk to the next; for an LSTM and "cifg" a tuple (h, c). With
+        `n_bigrams` a tuple, at whose end is the symbol that was read last, (1, B, 1): its id plus 1, or 0. May be
+        written to.
     vocabulary_ : Vocabulary
         The symbols in id order: sorted code points, or byte values.
     n_steps_ : int

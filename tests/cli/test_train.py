@@ -26,7 +26,7 @@ def test_options_reach_the_model(folder):
         "dropout": 0.5, "weight_dropout": 0.25, "state_reset": 0.125, "sampled_softmax": 3, "weight_average": 0.0625,
         "epochs": 2, "max_steps": 7, "max_seconds": 50.5, "validation_fraction": 0.25, "eval_every": 3,
         "patience": 9, "init_scale": 0.1, "min_count": 2, "dtype": "float32",
-        "matmul_precision": "bfloat16", "n_threads": 1, "embedding_size": 3,
+        "matmul_precision": "bfloat16", "n_threads": 1, "embedding_size": 3, "n_bigrams": 7,
         "random_state": 4, "average_every": 3, "outer_learning_rate": 0.5, "outer_momentum": 0.25,
     }  # fmt: skip
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]

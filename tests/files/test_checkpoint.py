@@ -155,6 +155,7 @@ def test_configuration_comes_back(path):
         "verbose": 0,
         "cell": "gru",
         "embedding_size": 3,
+        "n_bigrams": 5,
         "num_layers": 2,
         "schedule": "cosine",
         "warmup": 0.25,

@@ -67,7 +67,10 @@ def a_size(name, V, H, R, E):
 
 
 # Fewer pairs than rows; layers shorter and longer than vectors; an embedding; all pairs of a large alphabet's symbols.
-@pytest.mark.parametrize(("V", "H", "R", "E"), [(2, 1, 7, None), (17, 37, 1, None), (13, 67, 100, 5), (300, 5, 9001, None)])
+SIZES = [(2, 1, 7, None), (17, 37, 1, None), (13, 67, 100, 5), (300, 5, 9001, None)]
+
+
+@pytest.mark.parametrize(("V", "H", "R", "E"), SIZES)
 def test_training_is_that_of_the_reference_at_any_size(kernels, dtype, V, H, R, E):
     arguments, options, wanted = a_size(dtype.name, V, H, R, E)
     check_run(Run(*arguments, **options).steps(1, 1), wanted)

@@ -874,7 +874,7 @@ def call(core, name, arguments):
     """Call an entry point with arguments by name, of which it takes some together."""
     given = dict(arguments)
     weights = tuple(given.pop(part) for part in ("network", "params", "panels"))
-    work = tuple(given.pop(part) for part in ("h", "c", "gates"))
+    work = tuple(given.pop(part) for part in ("h", "c", "before", "gates"))
     return getattr(core, name)(weights, **given, work=work)
 
 
@@ -977,7 +977,7 @@ def draw_texts(core, arguments):
         3,
         some("streams", "increment"),
         some("stops", "stop_ends"),
-        some("h", "c", "gates"),
+        some("h", "c", "before", "gates"),
         some("y", "sums", "x"),
         controls,
     )

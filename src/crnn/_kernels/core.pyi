@@ -7,7 +7,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 Weights = tuple[Network, Array, Array]  # a network, its parameters and its packed weights
-Work = tuple[Array, Array, Array] | tuple[Array, Array, Array, SharedStep | None]  # h, c and gates
+Work = tuple[Array | SharedStep | None, ...]  # h, c, before and gates; then perhaps a SharedStep
 
 MANY_ROWS: int
 

@@ -54,4 +54,5 @@ cdef inline void finish_step(const Weights* w, const Workspace* work, const int*
         return
     for b in range(work.B):
         at = b * H
-        finish_first_layer(w, x[t * work.B + b], row_at(w.net, work, x, t, b), Columns(0, H), h_prev + at, c_prev + at, z + b * w.net.ldg, c + at, h + at)
+        finish_first_layer(w, x[t * work.B + b], row_at(w.net, work, x, t, b), Columns(0, H), h_prev + at, c_prev + at,
+                           z + b * w.net.ldg, c + at, h + at)

@@ -277,7 +277,9 @@ cdef void fill_start(Texts* texts, Network network, list states) except *:
     _same("states at the start", len(states), of_h_and_c + (network.net.R > 0))
     texts.start_h = address("states at the start", states[0], size, shape, False)
     texts.start_c = address("states at the start", states[of_h_and_c - 1], size, shape, False)
-    texts.start_before = address("symbol at the start", states[of_h_and_c], size, (1, 1, 1), False) if network.net.R else NULL
+    texts.start_before = NULL
+    if network.net.R:
+        texts.start_before = address("symbol at the start", states[of_h_and_c], size, (1, 1, 1), False)
 
 
 def sample_texts(tuple weights not None, tuple start not None, double temperature, Batch batch not None,

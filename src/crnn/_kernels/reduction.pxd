@@ -1,8 +1,8 @@
 """The gradient of a step, reduced over processes: all shards summed into one vector, which a callback adds up.
 
 Behind the gradient of the first shard (net.end elements) stand what the processes add up with it: a flag for each
-symbol, and each row of bigrams, that occurred, so that every process updates the look-up rows of all; then the sum of the losses and how many
-streams there are, of which the mean loss is the quotient.
+symbol, and each row of bigrams, that occurred, so that every process updates the look-up rows of all; then the sum of
+the losses and how many streams there are, of which the mean loss is the quotient.
 """
 from .interface cimport Network, Training, real, barrier_break
 from .step_poll cimport RELEASE_TILES

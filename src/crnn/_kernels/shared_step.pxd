@@ -71,8 +71,8 @@ cdef inline void compute_own(const SharedStep* step, int rank) noexcept nogil:
         finish_units(step.w.net, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev, step.z,
                      step.c, step.h)
     else:
-        finish_first_layer(step.w, step.x, step.bigram_row, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev,
-                           step.z, step.c, step.h)
+        finish_first_layer(step.w, step.x, step.bigram_row, columns_of(step.w.net.H, rank, step.threads), step.h_prev,
+                           step.c_prev, step.z, step.c, step.h)
 
 
 cdef inline void multiply_own_input(const SharedStep* step, int rank) noexcept nogil:

@@ -96,7 +96,7 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
             vocab_size=layout.vocab_size,
             dtype=layout.dtype.name,
             embedding_size=layout.embedding_size,
-            n_bigrams=layout.n_bigrams,
+            n_bigrams=None if layout.pairs is None else len(layout.pairs),
         ),
         vocabulary=state.vocabulary,
         tensors=_torch_tensors(layout, state.params),
@@ -260,7 +260,7 @@ def _layout(file: ModelFile) -> Layout:
         architecture.cell,
         architecture.num_layers,
         architecture.embedding_size,
-        None if file.pairs is None else BigramPairs(file.pairs),
+        None if file.pairs is None else BigramPairs(file.pairs, file.configuration.get("n_bigrams")),
     )
 
 

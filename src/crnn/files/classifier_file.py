@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
+from ..model.bigram_pairs import BigramPairs
 from ..model.layout import Layout
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
 from ..settings import OPTIONAL
 from . import checkpoint
+from .checks import pairs_fault
 
 __all__ = ["StoredClassifier", "read", "write"]
 
@@ -26,6 +29,7 @@ Array = NDArray[Any]
 Path = str | os.PathLike[str]
 
 DIRECTIONS = ("forward", "backward")
+PAIRS = "second.bigrams.pairs"
 
 
 class StoredClassifier(NamedTuple):
@@ -57,6 +61,8 @@ def write(
     tensors: dict[str, Array] = {"prior": prior}
     for state in others:
         tensors |= {f"second.{name}": array for name, array in state.layout.torch_named(state.params).items()}
+        if state.layout.pairs is not None:
+            tensors[PAIRS] = state.layout.pairs.pairs
     class_weight = own["class_weight"]
     values = {**own, "directions": directions}
     values["class_weight"] = class_weight if not isinstance(class_weight, Mapping) else [*class_weight.items()]
@@ -86,9 +92,8 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
         raise ModelFileError(f"model file {shown!r}: its classifier is damaged; restore it from a copy, or train again")
     networks = {directions[0]: state}
     if len(directions) == 2:
-        second = state.copy()
-        second.params = _params(state.layout, tensors, shown)
-        networks["backward"] = second
+        layout = _layout(state.layout, tensors, shown)
+        networks["backward"] = replace(state.copy(), layout=layout, params=_params(layout, tensors, shown))
     weights = own["class_weight"]
     own["class_weight"] = dict(weights) if isinstance(weights, list) else weights
     return StoredClassifier(networks, prior, parameters, {**own, "directions": _name(directions)})
@@ -116,6 +121,16 @@ def _prior(tensors: Mapping[str, Array], n_labels: int) -> Array | None:
     if not (np.isfinite(prior).all() and (prior >= 0).all() and prior.sum() > 0):
         return None
     return prior
+
+
+def _layout(first: Layout, tensors: Mapping[str, Array], shown: str) -> Layout:
+    """Return the layout of the second network, which differs from that of the first in the pairs of its bigrams."""
+    if first.pairs is None:
+        return first
+    pairs = tensors.get(PAIRS)
+    if pairs is None or pairs.dtype != np.int32 or pairs.shape[1:] != (2,) or pairs_fault(pairs, first.vocab_size):
+        raise ModelFileError(f"model file {shown!r}: its second network has no bigrams.pairs; restore it from a copy")
+    return replace(first, pairs=BigramPairs(pairs, first.pairs.limit))
 
 
 def _params(layout: Layout, tensors: Mapping[str, Array], shown: str) -> Array:

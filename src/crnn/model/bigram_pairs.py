@@ -22,7 +22,9 @@ class BigramPairs:
     Parameters
     ----------
     pairs : array of int32, shape (R, 2)
-        The symbol before, and the symbol that is read. A row of -1 stands for no pair: a text may have fewer.
+        The symbol before, and the symbol that is read. A row of -1 stands for no pair.
+    limit : int, optional
+        How many there might have been: a text may have fewer. By default R.
 
     Examples
     --------
@@ -30,13 +32,16 @@ class BigramPairs:
     BigramPairs([[0, 1], [1, 0], [1, 2]])
     """
 
-    def __init__(self, pairs: NDArray[Any]) -> None:
-        self.pairs: Pairs = np.ascontiguousarray(pairs, np.int32)
+    def __init__(self, pairs: NDArray[Any], limit: int | None = None) -> None:
+        self.pairs: Pairs = np.array(pairs, np.int32)
         self.pairs.flags.writeable = False
+        self.limit = len(self.pairs) if limit is None else limit
 
     @classmethod
     def most_frequent(cls, ids: TextIds, n: int, *, vocab_size: int, boundary: int | None = None) -> Self:
         """Return the n most frequent pairs of a text, of equally frequent ones those with the smaller ids.
+
+        A text with fewer pairs has a row for each of them, and one that has none a row without a pair.
 
         Parameters
         ----------
@@ -52,9 +57,8 @@ class BigramPairs:
             inside = keys % V < boundary
             keys, counts = keys[inside], counts[inside]
         keys = keys[np.argsort(-counts, kind="stable")[:n]]
-        pairs = np.full((n, 2), -1, np.int32)
-        pairs[: len(keys)] = np.stack(np.divmod(keys, V), axis=1)
-        return cls(pairs)
+        pairs = np.stack(np.divmod(keys, V), axis=1)
+        return cls(pairs if len(pairs) else np.full((1, 2), -1), n)
 
     def rows(self, before: NDArray[Any], symbols: NDArray[Any], boundary: int | None = None) -> NDArray[np.intp]:
         """Return the row of each symbol and the one before it, -1 if there was none; -1 for a pair without a row.
@@ -80,13 +84,17 @@ class BigramPairs:
         """
         moved = np.append(places, -1)[self.pairs]
         moved[(moved < 0).any(axis=1)] = -1
-        return type(self)(moved)
+        return type(self)(moved, self.limit)
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, BigramPairs) and np.array_equal(self.pairs, other.pairs)
+        return (
+            isinstance(other, BigramPairs)
+            and self.limit == other.limit
+            and np.array_equal(self.pairs, other.pairs)
+        )
 
     def __hash__(self) -> int:
         return hash(self.pairs.tobytes())

@@ -41,7 +41,7 @@ class Tensors:
     Wy: Array  # (H, V)
     by: Array  # (V,)
     embedding: Array | None = None  # (V, E): row v is the vector of symbol v
-    bigrams: Array | None = None  # (R, G H): what two symbols add to the gates of the first layer, a row for each of `Layout.pairs`
+    bigrams: Array | None = None  # (R, G H): row r is what the two symbols `pairs[r]` add
 
     pairs: BigramPairs | None = None  # those of the rows of `bigrams`
 
@@ -130,8 +130,8 @@ class Layout:
 
     @property
     def n_bigrams(self) -> int | None:
-        """R, or None."""
-        return None if self.pairs is None else len(self.pairs)
+        """How many pairs of symbols might have rows, at least R; None: none."""
+        return None if self.pairs is None else self.pairs.limit
 
     @property
     def states(self) -> tuple[str, ...]:

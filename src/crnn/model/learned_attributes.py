@@ -121,6 +121,22 @@ class LearnedAttributes(Estimator):
         return state.layout.named(state.params)
 
     @property
+    def bigrams_(self) -> list[tuple[Any, Any] | None]:
+        """The pairs of symbols that have a row in ``params_["bigrams"]``, in its order; None for a row without a pair.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> CharRNN(8, n_bigrams=4, max_steps=0).fit("abac").bigrams_
+        [('a', 'b'), ('a', 'c'), ('b', 'a')]
+        """
+        state = self._fitted("reading bigrams_")
+        symbols, pairs = list(state.vocabulary), state.layout.pairs
+        if pairs is None:
+            return []
+        return [None if before < 0 else (symbols[before], symbols[symbol]) for before, symbol in pairs.pairs.tolist()]
+
+    @property
     def optimizer_state_(self) -> dict[str, Any]:
         """The optimizer's state under PyTorch's names, each with writable views like those of `params_`.
 

@@ -25,7 +25,8 @@ Array = NDArray[Any]
 Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with bigrams then the symbol before
 Records = list[dict[str, Any]]
 
-SHAPING = ("hidden_size", "num_layers", "cell", "dtype", "embedding_size", "n_bigrams")  # parameters that a layout follows from
+# Parameters that a layout follows from.
+SHAPING = ("hidden_size", "num_layers", "cell", "dtype", "embedding_size", "n_bigrams")
 WEIGHT_AVERAGE = "weight_average"  # in `optimizer_state`, while training averages weights
 
 
@@ -271,10 +272,12 @@ class ModelState:
                 f"shape {np.shape(array)} and type {getattr(array, 'dtype', type(array).__name__)}"
                 for array in self.hidden
             )
-            wanted = self.layout.state_shapes(settings.batch_size)
-            shapes = ", ".join(f"{shape}" + (f" of {name}" if len(wanted) > 1 else "") for name, shape in wanted.items())
+            names, shapes = self.layout.kind.states, self.layout.state_shapes(settings.batch_size)
             raise InvalidInputError(
-                f"state_ has {shown or 'nothing'}, not shape {shapes} and {self.layout.dtype}; write into it in place"
+                f"state_ has {shown or 'nothing'}, not shape {shapes['h']} and {self.layout.dtype}"
+                f"{' for each of ' + ' and '.join(names) if len(names) > 1 else ''}"
+                f"{' and ' + str(shapes['symbol']) + ' for the symbol' if 'symbol' in shapes else ''}; "
+                "write into it in place"
             )
 
     def check_finite(self, what: str) -> None:

@@ -1,8 +1,9 @@
 """The recurrent networks in NumPy: forward and backward passes, training step, sampling and scoring.
 
-A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM, coupled or not. With bigrams an array (1, B, 1)
-follows: the symbol that was read last, plus 1, or 0. A state is carried from one time step to the next. Before a stream reads the boundary symbol, its state is set to zero: no value passes the boundary in
-the forward pass, and no gradient in the backward pass.
+A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM, coupled or not. With bigrams an array
+(1, B, 1) follows: the symbol that was read last, plus 1, or 0. A state is carried from one time step to the next.
+Before a stream reads the boundary symbol, its state is set to zero: no value passes the boundary in the forward pass,
+and no gradient in the backward pass.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..model.cells import CELLS
 from ..model.layout import LayerTensors, Tensors
+from .bigrams import bigram_gradient, bigram_input, bigram_rows
 from .optimizers import update
 from .products import over_rows, product
 
@@ -154,11 +156,10 @@ def forward(
     kept = None if boundary is None else (x < boundary)[..., None].astype(p.Wy.dtype)
     for k, layer in enumerate(p.layers):
         a = (_input_table(p)[below] if k == 0 else product(below, layer.Wx)) + layer.bh
-        rows = bigram_rows(p, x, state, boundary) if k == 0 else None
-        if rows is not None and p.bigrams is not None:
-            a = a + np.where(rows[..., None] < 0, 0, p.bigrams[rows])
+        rows = None if k else bigram_rows(p, x, state, boundary)
         of_layer = (s[k] for s in state[: len(CELLS[cell].states)])
-        layers.append(FORWARD[cell](layer, below, a, kept, *of_layer)._replace(rows=rows))
+        act = FORWARD[cell](layer, below, a + bigram_input(p, rows), kept, *of_layer)
+        layers.append(act._replace(rows=rows))
         below = _dropped(layers[k].h[1:], masks, k)
     return layers, product(below, p.Wy) + p.by
 
@@ -166,20 +167,6 @@ def forward(
 def _input_table(p: Tensors) -> Array:
     """Return what each symbol adds to the gates of the first layer, (V, G H)."""
     return p.layers[0].Wx if p.embedding is None else product(p.embedding, p.layers[0].Wx)
-
-
-def bigram_rows(p: Tensors, x: Array, state: State, boundary: int | None = None) -> Array | None:
-    """Return the row of bigrams that each of the symbols x (T, B) reads, -1 for none; None without bigrams."""
-    if p.pairs is None:
-        return None
-    return p.pairs.rows(np.concatenate([state[-1][0, :, 0][None].astype(np.intp) - 1, x[:-1]]), x, boundary)
-
-
-def zero_state(p: Tensors, cell: str, B: int) -> State:
-    """Return the state before any text: zeros."""
-    L, H, dtype = len(p.layers), len(p.Wy), p.Wy.dtype
-    h_and_c = tuple(np.zeros((L, B, H), dtype) for _ in CELLS[cell].states)
-    return h_and_c if p.pairs is None else (*h_and_c, np.zeros((1, B, 1), dtype))
 
 
 def state_after(layers: Sequence[Activations]) -> State:
@@ -338,9 +325,7 @@ def backward(
         if k == 0:
             dWx = np.zeros((len(p.by), da.shape[-1]), da.dtype)
             np.add.at(dWx, act.x, da)
-            if p.bigrams is not None and act.rows is not None:
-                dbigrams = np.zeros_like(p.bigrams)
-                np.add.at(dbigrams, act.rows[act.rows >= 0], da[act.rows >= 0])
+            dbigrams = bigram_gradient(p, act.rows, da)
             if p.embedding is not None:  # so far it is the gradient of embedding Wx
                 dembedding, dWx = product(dWx, layer.Wx.T), product(p.embedding.T, dWx)
         else:

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 ADAGRAD_EPSILON = 1e-8  # inside the square root, as in min-char-rnn
 RMSPROP_DECAY, RMSPROP_EPSILON = 0.99, 1e-8  # PyTorch's
 ADAM_EPSILON = 1e-8  # Kingma and Ba's
-BIGRAM_SHARE = 0.1  # of the learning rate, for a row of bigrams
+BIGRAM_SHARE = 0.3  # of the learning rate, for a row of bigrams
 
 
 def clipped(d: Iterable[Array], clip: float, clip_norm: float) -> tuple[list[Array], float]:
@@ -122,9 +122,10 @@ def update(
     """
     d, norm = clipped(d, clip, clip_norm)
     parts, memories = list(p), [list(memory) for memory in optimizer_state]
-    options = {"weight_decay": weight_decay, "step": step, "beta_1": beta_1, "beta_2": beta_2}
+    rules: dict[str, Callable[..., None]] = {"adagrad": adagrad, "rmsprop": rmsprop}
+    rules["adam"] = partial(adam, weight_decay=weight_decay, step=step, beta_1=beta_1, beta_2=beta_2)
     assert optimizer == "adam" or weight_decay == 0
-    take_step: Callable[..., None] = {"adagrad": adagrad, "rmsprop": rmsprop, "adam": partial(adam, **options)}[optimizer]
+    take_step = rules[optimizer]
     if rows is not None:
         table, *of_table = parts.pop(0), *(memory.pop(0) for memory in memories)
         read = [array[rows] for array in (table, d.pop(0), *of_table)]

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..model.cells import CELLS
 from ..model.layout import Tensors
-from .network import State, backward, forward, log_softmax, zero_state
+from .network import State, backward, forward, log_softmax
+from .zero_state import zero_state
 
 Array = NDArray[Any]
 

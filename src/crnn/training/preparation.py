@@ -18,6 +18,8 @@ from ..settings import OPTIMIZERS, Settings, generator, rounds_operands
 from ..text.fingerprint import Fingerprint
 from ..text.labelled_source import LabelledSource
 from ..text.sources import TextLike, TextSource, text_source
+from ..text.stored_ids import TextIds
+from ..text.vocabulary import Vocabulary
 from .budget import Budget
 from .checkpoint_writer import CheckpointWriter
 from .data_summary import data_summary
@@ -166,9 +168,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     )
 
 
-def _pairs(
-    settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: ModelState | None
-) -> BigramPairs | None:
+def _pairs(settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: ModelState | None) -> BigramPairs | None:
     """Return the pairs of symbols that have rows: the text's, or those of the model that is carried on."""
     if settings.n_bigrams is None:
         return None

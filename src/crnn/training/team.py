@@ -25,7 +25,7 @@ class ThreadWorkspace:
             setattr(self, name, aligned_zeros(shape, layout.dtype))
         self.numbered = aligned_zeros((core.numbered_size(network, seq_length, batch_size),), np.int32)
         self.listed = aligned_zeros((core.candidates_size(network, seq_length, batch_size),), np.int32)
-        R = layout.n_bigrams or 0
+        R = 0 if layout.pairs is None else len(layout.pairs)
         self.bigram_rows = aligned_zeros((seq_length * batch_size if R else 0,), np.int32)
         self.occurs = aligned_zeros((layout.vocab_size + R,), np.uint8)  # whether a symbol, or such a row, is read
 

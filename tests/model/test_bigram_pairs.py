@@ -1,0 +1,53 @@
+"""The most frequent pairs of a text."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn.model import bigram_pairs
+from crnn.model.bigram_pairs import BigramPairs
+from crnn.model.layout import Layout
+
+
+@given(ids=st.lists(st.integers(0, 6), max_size=60), n=st.integers(1, 60), boundary=st.none() | st.integers(1, 6))
+def test_they_are_those_that_a_counter_finds(ids, n, boundary):
+    counts = Counter(pair for pair in zip(ids, ids[1:], strict=False) if boundary is None or pair[1] < boundary)
+    wanted = sorted(counts, key=lambda pair: (-counts[pair], pair))[:n] or [(-1, -1)]
+    found = BigramPairs.most_frequent(np.array(ids, np.uint8), n, vocab_size=7, boundary=boundary)
+    assert [tuple(pair) for pair in found.pairs.tolist()] == wanted
+    assert found.limit == n
+
+
+@pytest.mark.parametrize("scan", [7, 1 << 20])
+def test_a_text_is_counted_in_parts_with_or_without_a_table(monkeypatch, scan):
+    ids = np.random.default_rng(0).integers(0, 29, 1009).astype(np.uint16)
+    wanted = BigramPairs.most_frequent(ids, 101, vocab_size=29)
+    monkeypatch.setattr(bigram_pairs, "SCAN", scan)
+    assert BigramPairs.most_frequent(ids, 101, vocab_size=29) == wanted
+    monkeypatch.setattr(bigram_pairs, "MAX_TABLE", 0)
+    assert BigramPairs.most_frequent(ids, 101, vocab_size=29) == wanted
+
+
+def test_they_tell_layouts_apart():
+    pairs = np.array([[0, 1], [1, 2]])
+    layouts = [
+        Layout(5, 3, np.dtype("float32"), pairs=own)
+        for own in (BigramPairs(pairs), BigramPairs(pairs), BigramPairs(pairs[::-1]), BigramPairs(pairs, 7), None)
+    ]
+    assert layouts[0] == layouts[1]
+    assert hash(layouts[0]) == hash(layouts[1])
+    assert all(layouts[0] != other for other in layouts[2:])
+
+
+def test_they_cannot_be_changed():
+    own = np.array([[0, 1]], np.int32)
+    pairs = BigramPairs(own)
+    own[:] = 7
+    assert pairs.pairs.tolist() == [[0, 1]]
+    with pytest.raises(ValueError, match="read-only"):
+        pairs.pairs[:] = 7
