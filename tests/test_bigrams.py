@@ -46,7 +46,7 @@ def test_it_learns_and_its_rows_are_a_parameter():
     assert "n_bigrams=17" in repr(model)
     before = model.score(TEXT)
     model.params_["bigrams"][:] = 0  # a view
-    assert model.score(TEXT) < before - 0.1
+    assert model.score(TEXT) < before - 0.005
 
 
 def test_a_text_with_fewer_pairs_has_fewer_rows():
@@ -198,6 +198,7 @@ def test_adaptation_is_that_of_the_reference(documents):
     [
         ([[0, 99], [1, 2]], "holds what is no pair of symbols"),
         ([[-1, 2], [1, 2]], "holds what is no pair of symbols"),
+        ([[1, 2], [1, 2]], "holds a pair twice"),
         ([[0, 1]], "its tensor 'bigrams.pairs' is I32"),
     ],
 )

@@ -323,7 +323,11 @@ def _expected_shapes(declared: Mapping[str, Declared], architecture: Architectur
 def pairs_fault(pairs: NDArray[Any], vocab_size: int) -> str | None:
     """Say what is wrong with the pairs of symbols that have rows of bigrams."""
     symbols = ((pairs >= 0) & (pairs < vocab_size)).all(axis=1)
-    return None if (symbols | (pairs == -1).all(axis=1)).all() else "its bigrams.pairs holds what is no pair of symbols"
+    if not (symbols | (pairs == -1).all(axis=1)).all():
+        return "its bigrams.pairs holds what is no pair of symbols"
+    if len(np.unique(pairs[symbols], axis=0)) < np.count_nonzero(symbols):
+        return "its bigrams.pairs holds a pair twice"
+    return None
 
 
 def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
