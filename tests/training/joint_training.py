@@ -25,6 +25,7 @@ CASES = {
                     "state_reset": 0.3}),
     "documents": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2, "weight_average": 0.3}),
     "embedding": (TEXT, {"optimizer": "adagrad", "cell": "lstm", "embedding_size": 3, "clip_norm": 0.2}),
+    "bigrams": (TEXT, {"optimizer": "adam", "cell": "cifg", "n_bigrams": 31, "clip_norm": 0.2, "weight_average": 0.3}),
     "epochs": (TEXT, {"max_steps": None, "epochs": 3, "validation_fraction": 0.1, "eval_every": 5}),
 }
 APART = {"average_every": 4}

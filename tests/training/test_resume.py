@@ -58,8 +58,9 @@ def test_resumed_after_any_step_it_is_the_same_to_the_bit(tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize("text", [TEXT[:331], NAMES], ids=["text", "documents"])
-def test_a_model_with_an_embedding_goes_on_too(tmp_path, monkeypatch, text):
-    parameters = {"cell": "lstm", "optimizer": "adam", "embedding_size": 3, "batch_size": 3, "learning_rate": 0.01}
+@pytest.mark.parametrize("option", [{"embedding_size": 3}, {"n_bigrams": 17}], ids=["embedding", "bigrams"])
+def test_a_model_with_other_inputs_goes_on_too(tmp_path, monkeypatch, text, option):
+    parameters = {"cell": "lstm", "optimizer": "adam", **option, "batch_size": 3, "learning_rate": 0.01}
     check_every_split(tmp_path, monkeypatch, 8, text, parameters)
 
 

@@ -173,10 +173,8 @@ def state_after(layers: Sequence[Activations]) -> State:
     """Return the state after the chunk: a copy."""
     h = np.stack([layer.h[-1] for layer in layers])
     c = [layer.c[-1] for layer in layers if layer.c is not None]
-    state = (h, np.stack(c)) if c else (h,)
-    if layers[0].rows is None:
-        return state
-    return (*state, (layers[0].x[-1] + 1)[None, :, None].astype(h.dtype))
+    symbol = [] if layers[0].rows is None else [(layers[0].x[-1] + 1)[None, :, None].astype(h.dtype)]
+    return (h, *([np.stack(c)] if c else []), *symbol)
 
 
 def softmax_loss(y: Array, targets: Array) -> tuple[float, Array]:
@@ -404,9 +402,8 @@ def train_step(
     if weight_masks is not None:  # the derivative of Wh * mask by Wh is the mask
         d = _with_dropped_weights(d, weight_masks)
     optimizer = options.pop("optimizer", "adagrad")
-    if d.bigrams is not None:
-        options["rows"] = np.flatnonzero(d.bigrams.any(axis=1))
-    update(optimizer, p, d, optimizer_state, learning_rate, clip, **options)
+    rows = None if d.bigrams is None else np.flatnonzero(d.bigrams.any(axis=1))
+    update(optimizer, p, d, optimizer_state, learning_rate, clip, rows=rows, **options)
     return loss, state
 
 
