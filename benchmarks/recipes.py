@@ -2,9 +2,9 @@
 
 The first 81 % of FILE are learned, and the next 9 % are measured in nats per character. The last tenth is not used, so
 that `benchmarks.quality` can measure there what was chosen here. With `--lines` FILE is a list of documents, which are
-put in random order. What is not given is as `CharRNN.recommended` has it. The number of steps follows from the
-operations, so that neither the machine's speed nor its other programs change a figure. Printed is a row for
-docs/measurements.md.
+put in random order. What is not given is as `CharRNN.recommended` has it; `--n-bigrams 0` is none. The number of steps
+follows from the operations, so that neither the machine's speed nor its other programs change a figure. Printed is a
+row for docs/measurements.md.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from crnn.model.cells import CELLS
 from crnn.training.machine_speed import OPERATIONS, recurrent_weights
 from crnn.training.recommended import RECIPES, TYPICAL_SYMBOLS, overridden, recommend
 
-CHOSEN = ("hidden_size", "learning_rate", "init_scale", "weight_decay", "dropout", "weight_dropout", "state_reset")
-COLUMNS = ("operations, 10¹²", "cell", "H", "B × T", "steps", "rate", "s", "weight decay", "dropout", "nats")
+COUNTS = ("hidden_size", "n_bigrams")
+CHOSEN = (*COUNTS, "learning_rate", "init_scale", "weight_decay", "dropout", "weight_dropout", "state_reset")
+COLUMNS = ("operations, 10¹²", "cell", "H", "bigrams", "B × T", "steps", "rate", "s", "weight decay", "dropout", "nats")
 
 
 def parts(text: str, *, lines: bool, seed: int = 0) -> tuple[str, str] | tuple[list[str], list[str]]:
@@ -67,7 +68,8 @@ def row(operations: float, p: dict[str, Any], found: Sequence[float]) -> str:
     """Return a row of the table."""
     dropout = f"{p['dropout']:g}, of weights {p['weight_dropout']:g}"
     reset = f", state_reset {p['state_reset']:g}" if p.get("state_reset") else ""
-    cells = [f"{operations / 1e12:g}", p["cell"], p["hidden_size"], f"{p['batch_size']} × {p['seq_length']}"]
+    cells = [f"{operations / 1e12:g}", p["cell"], p["hidden_size"], p.get("n_bigrams") or "none"]
+    cells += [f"{p['batch_size']} × {p['seq_length']}"]
     cells += [f"{p['max_steps']:,}", f"{p['learning_rate']:g}", f"{p['init_scale']:g}", f"{p['weight_decay']:g}"]
     return f"| {' | '.join(map(str, cells))} | {dropout}{reset} | {', '.join(f'{loss:.4f}' for loss in found)} |"
 
@@ -85,11 +87,13 @@ def main() -> None:
     parser.add_argument("--seq-length", type=int)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     for name in CHOSEN:
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int if name == "hidden_size" else float)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int if name in COUNTS else float)
     options = parser.parse_args()
     known, measured = parts(options.file.read_bytes().decode("utf-8"), lines=options.lines)
     names = ("cell", "matmul_precision", "batch_size", "seq_length", *CHOSEN)
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if given.get("n_bigrams") == 0:
+        given["n_bigrams"] = None
     n_symbols = len(known) if isinstance(known, str) else sum(map(len, known)) + len(known)
     settings = parameters(n_symbols, options.operations, given, options.max_epochs)
     found = [nats(known, measured, settings, seed) for seed in options.seeds]

@@ -23,12 +23,12 @@ def test_a_recipe_learns(lines, monkeypatch, capsys, tmp_path):
     text = "\n".join(np.random.default_rng(0).choice(NAMES, 3000))
     (tmp_path / "text").write_text(text, encoding="utf-8", newline="")
     command = ["recipes", str(tmp_path / "text"), "--operations", "2e9", "--cell", "cifg", "--hidden-size", "32"]
-    command += ["--init-scale", "0.2", "--seeds", "0", "1", *(["--lines"] if lines else [])]
+    command += ["--n-bigrams", "7", "--init-scale", "0.2", "--seeds", "0", "1", *(["--lines"] if lines else [])]
     monkeypatch.setattr("sys.argv", command)
     recipes.main()
     row = capsys.readouterr().out.splitlines()[-1].strip("| ").split(" | ")
-    assert row[:4] == ["0.002", "cifg", "32", "16 × 24"]
-    assert int(row[4]) == round(2e9 / (6 * 16 * 24 * (3 * 32**2 + 32 * 64)))
+    assert row[:4] == ["0.002", "cifg", "32", "7"]
+    assert int(row[5]) == round(2e9 / (6 * 16 * 24 * (3 * 32**2 + 32 * 64)))
     losses = [float(loss) for loss in row[-1].split(", ")]
     assert losses[0] != losses[1]
     assert max(losses) < np.log(18)

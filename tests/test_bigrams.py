@@ -157,7 +157,7 @@ def test_labels():
     model = small(cell="lstm", max_steps=200, n_bigrams=100, learning_rate=0.3).fit(texts * 5, labels=labels * 5)
     of_one = model.for_label("m")
     boundary = of_one.vocabulary_.boundary
-    named = {pair: row for pair, row in zip(model.bigrams_, model.params_["bigrams"], strict=True)}
+    named = dict(zip(model.bigrams_, model.params_["bigrams"], strict=True))
     first = list(of_one.vocabulary_)[boundary]
     of_first = {pair: row for pair, row in zip(of_one.bigrams_, of_one.params_["bigrams"], strict=True) if pair}
     label = list(model.vocabulary_)[boundary + 2]

@@ -43,8 +43,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         which is right for some hundred symbols.
     n_bigrams : int or None, default=None
         How many of the most frequent pairs of symbols in the text of `fit`, R of them, have an input of their own: G H
-        weights that are added to those of the second symbol. The gates then see two symbols at once. A model of a few hundred
-        units learns faster so (``docs/measurements.md``), and is larger by R G H weights. Of these a chunk changes only
+        weights that are added to those of the second symbol. The gates then see two symbols at once, and a model of a
+        few hundred units learns faster (``docs/measurements.md``), but is larger by R G H weights. A chunk changes only
         the rows of the pairs that it holds, at three tenths of the learning rate. None: there are none.
     seq_length : int, default=25
         T, the characters of a chunk. Gradients flow back to the start of the chunk. A shorter text is one shorter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -16,7 +17,7 @@ from crnn.model.layout import Layout
 
 @given(ids=st.lists(st.integers(0, 6), max_size=60), n=st.integers(1, 60), boundary=st.none() | st.integers(1, 6))
 def test_they_are_those_that_a_counter_finds(ids, n, boundary):
-    counts = Counter(pair for pair in zip(ids, ids[1:], strict=False) if boundary is None or pair[1] < boundary)
+    counts = Counter(pair for pair in itertools.pairwise(ids) if boundary is None or pair[1] < boundary)
     wanted = sorted(counts, key=lambda pair: (-counts[pair], pair))[:n] or [(-1, -1)]
     found = BigramPairs.most_frequent(np.array(ids, np.uint8), n, vocab_size=7, boundary=boundary)
     assert [tuple(pair) for pair in found.pairs.tolist()] == wanted

@@ -40,7 +40,8 @@ cdef inline int row_at(const Network* net, const Workspace* work, const int* x, 
     return row_of(net, x[(t - 1) * work.B + b] if t else symbol_of(work.before[b]), x[t * work.B + b])
 
 
-cdef inline void carry_symbols(const Network* net, const Workspace* work, const int* x, Py_ssize_t steps) noexcept nogil:
+cdef inline void carry_symbols(const Network* net, const Workspace* work, const int* x,
+                               Py_ssize_t steps) noexcept nogil:
     """before = x[steps - 1]                           (B,): the symbols that were read last, once for each group"""
     cdef Py_ssize_t b
     if net.R and work.group.rank == 0:

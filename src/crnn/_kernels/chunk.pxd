@@ -23,8 +23,8 @@ from .workspace cimport clear_share, gradient_from_above, layer_output
 cdef inline void clear_gradients(const Network* net, const Workspace* work) noexcept nogil:
     """d = 0, where gradients are added up: the thread's share of it
 
-    Not the rows in which symbols or bigrams are looked up: the update clears those that it has used. With a BLAS the chunk is one
-    product: nothing is added to the gradients of matrices.
+    Not the rows in which symbols or bigrams are looked up: the update clears those that it has used. With a BLAS the
+    chunk is one product: nothing is added to the gradients of matrices.
     """
     cdef Py_ssize_t l, first = net.layer[0].Wx if net.E else net.layer[0].Wh
     cdef real* d = work.d
@@ -66,7 +66,8 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
 cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real weight) noexcept nogil:
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
-    The rows in which symbols or bigrams are looked up must come in as zeros in d. Of a group the first thread returns the losses.
+    The rows in which symbols or bigrams are looked up must come in as zeros in d. Of a group the first thread returns
+    the losses.
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t first, last = work.T, rows, top = net.L - 1
