@@ -29,11 +29,15 @@ class FittedModel(Protocol):
     def vocabulary_(self) -> Vocabulary:
         """The symbols in id order."""
 
+    @property
+    def bigrams_(self) -> NDArray[np.int32]:
+        """The pairs of symbols that have a row of bigrams, (R, 2)."""
+
 
 class LayerWeights(NamedTuple):
     """One layer, in PyTorch's shapes and order of gates: i, f, g, o or r, z, n; f, g, o of coupled gates."""
 
-    Wx: Array  # (G H, V) for the first layer, (G H, E) above an embedding; then (G H, H)
+    Wx: Array  # (G H, V) for the first layer, (G H, E) above an embedding; then (G H, H); see also `pairs_read_one_hot`
     Wh: Array  # (G H, H)
     bh: Array  # (G H,)
     bhn: Array | None  # (H,): the recurrent bias of a GRU's gate n
@@ -55,6 +59,8 @@ class Weights(NamedTuple):
     Why: Array  # (V, H)
     by: Array  # (V,)
     embedding: Array | None = None  # (V, E)
+    bigrams: Array | None = None  # (R, G H): what a pair of symbols in a row adds to the first layer's input
+    pairs: NDArray[np.int32] | None = None  # (R, 2): the ids before and symbol of each of these rows, -1 for no pair
 
     @classmethod
     def of(cls, model: FittedModel, dtype: Any = None) -> Self:
@@ -83,7 +89,10 @@ class Weights(NamedTuple):
                                        params.get(f"bhn_l{k}")))  # fmt: skip
         traits = len(layers[0].bh) // params["Why"].shape[1], layers[0].bhn is not None
         (cell,) = (name for name, kind in CELLS.items() if (kind.gates, kind.separate_bias) == traits)
-        return cls(cell, tuple(layers), params["Why"], params["by"], params.get("embedding"))
+        pairs = _pairs(model) if "bigrams" in params else None
+        return cls(
+            cell, tuple(layers), params["Why"], params["by"], params.get("embedding"), params.get("bigrams"), pairs
+        )
 
     @property
     def hidden_size(self) -> int:
@@ -110,7 +119,45 @@ class Weights(NamedTuple):
         if not CELLS[self.cell].coupled:
             return self
         layers = (tuple(map(with_input_gate, (layer.Wx, layer.Wh, layer.bh))) for layer in self.layers)
-        return self._replace(cell="lstm", layers=tuple(LayerWeights(Wx, Wh, bh, None) for Wx, Wh, bh in layers))
+        return self._replace(
+            cell="lstm",
+            layers=tuple(LayerWeights(Wx, Wh, bh, None) for Wx, Wh, bh in layers),
+            bigrams=None if self.bigrams is None else with_input_gate(self.bigrams.T).T,
+        )
+
+    def pairs_read_one_hot(self) -> Self:
+        """Return the weights of a network whose first layer reads one more vector: one-hot, the row of the pair.
+
+        Where there is no row the vector is zeros. Its weights are those of the bigrams: for programs whose cells have
+        one matrix of input weights.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, n_bigrams=2, max_steps=0, random_state=0).fit("abcab")
+        >>> Weights.of(model).pairs_read_one_hot().layers[0].Wx.shape  # V + R columns
+        (8, 5)
+        """
+        if self.bigrams is None:
+            return self
+        first = self.layers[0]
+        wide = first._replace(Wx=np.concatenate([first.Wx, self.bigrams.T], axis=1))
+        return self._replace(layers=(wide, *self.layers[1:]), bigrams=None)
+
+    def pair_keys(self) -> NDArray[np.int64]:
+        """Return a number for each pair, (R,): V times the id before plus 1, plus the id of the symbol; -1: no pair.
+
+        The last symbol is carried as its id plus 1, and 0 stands for none. With 0 no key is equal to that of a pair.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> Weights.of(CharRNN(8, n_bigrams=3, max_steps=0).fit("abcab")).pair_keys()  # ab, bc, ca
+        array([4, 8, 9])
+        """
+        assert self.pairs is not None
+        before, symbol = self.pairs.astype(np.int64).T
+        return np.where(before < 0, -1, (before + 1) * len(self.by) + symbol)
 
     def torch_named(self) -> dict[str, Array]:
         """Return them under PyTorch's names, with its second bias: zeros, but for a GRU's gate n.
@@ -133,3 +180,11 @@ class Weights(NamedTuple):
                 f"rnn.bias_hh_l{k}": second,
             }
         return named | {"decoder.weight": self.Why, "decoder.bias": self.by}
+
+
+def _pairs(model: FittedModel) -> NDArray[np.int32]:
+    """Return the pairs that have rows; a boundary is read from a state of zeros, so that it ends none."""
+    pairs, boundary = model.bigrams_.copy(), model.vocabulary_.boundary
+    if boundary is not None:
+        pairs[pairs[:, 1] >= boundary] = -1
+    return pairs

@@ -42,7 +42,6 @@ class Tensors:
     by: Array  # (V,)
     embedding: Array | None = None  # (V, E): row v is the vector of symbol v
     bigrams: Array | None = None  # (R, G H): row r is what the two symbols `pairs[r]` add
-
     pairs: BigramPairs | None = None  # those of the rows of `bigrams`
 
     def __iter__(self) -> Iterator[Array]:
