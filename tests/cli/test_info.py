@@ -42,6 +42,13 @@ def test_info_of_a_large_vocabulary(folder, capsys):
     assert len(shown) < 100
 
 
+def test_info_names_what_else_is_read(folder, capsys):
+    CharRNN(5, embedding_size=3, n_bigrams=2, max_steps=0).fit("abcab").save("bigrams.crnn")
+    assert cli.main(["info", "bigrams.crnn"]) == 0
+    architecture = rows(capsys.readouterr().out)["architecture"]
+    assert architecture == "rnn, layers: 1, hidden units: 5, embedding: 3, bigrams: 2, float32"
+
+
 def test_info_of_this_build(capsys):
     assert cli.main(["info", "--build"]) == 0
     assert rows(capsys.readouterr().out)["crnn"] == crnn.__version__

@@ -65,6 +65,18 @@ def test_any_symbols(source, min_count, int8, compiler, tmp_path):
 @pytest.mark.parametrize("int8", [False, True])
 @pytest.mark.parametrize("compiler", BOTH)
 @pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("cifg", 1)])
+@pytest.mark.parametrize("embedding_size", [None, 7])
+def test_bigrams(embedding_size, cell, layers, compiler, int8, tmp_path):
+    """Fewer pairs than there are rows, which some symbols in a row of a sample have, others not."""
+    texts = ["abcdefghijk", "", "badcfe", "hgkjiicba"] if cell == "gru" else "abcdefghijkbadcfehgkjiicba"
+    model = model_of(texts, cell, layers, embedding_size=embedding_size, n_bigrams=41)
+    expected = written(with_int8_weights(model) if int8 else model)
+    assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
+
+
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize("compiler", BOTH)
+@pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("cifg", 1)])
 def test_an_embedding(cell, layers, compiler, int8, tmp_path):
     model = model_of("abcdefghijk", cell, layers, embedding_size=7)
     expected = written(with_int8_weights(model) if int8 else model)

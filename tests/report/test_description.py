@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from examples import random_language_model
 
 from crnn import CharRNN
@@ -35,11 +36,12 @@ def test_many_records_are_thinned(monkeypatch):
     assert [record["step"] for record in thinned(records)] == [0, 3, 4, 6, 8]
 
 
-def test_an_embedding_is_named():
-    model = random_language_model("abc", cell="gru", embedding_size=3)
-    assert dict(facts(model, text_part(model, "ab")))["network"] == (
-        "gru, layers: 1, hidden units: 7, embedding: 3, float64"
-    )
+@pytest.mark.parametrize(
+    ("options", "named"), [({"embedding_size": 3}, "embedding: 3"), ({"n_bigrams": 2}, "bigrams: 2")]
+)
+def test_what_else_is_read_is_named(options, named):
+    model = random_language_model("abc", cell="gru", **options)
+    assert dict(facts(model, text_part(model, "ab")))["network"] == f"gru, layers: 1, hidden units: 7, {named}, float64"
 
 
 def test_a_long_vocabulary_is_cut():

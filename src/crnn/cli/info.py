@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         file, size = model_file.read(path), os.path.getsize(path)
         model = CharRNN.load(path)
     cell = file.architecture
-    network = described(cell.cell, cell.num_layers, cell.hidden_size, cell.embedding_size, cell.dtype)
+    sizes = cell.num_layers, cell.hidden_size, cell.embedding_size, cell.n_bigrams
     symbols = model.vocabulary_
     shown = repr(symbols.decode(range(len(symbols.codes))))
     loss = model.smooth_loss_ / model.seq_length
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     trained = file.training is not None
     table({
         "file": f"{arguments.model}, {size:,} bytes",
-        "architecture": network,
+        "architecture": described(cell.cell, *sizes, cell.dtype),
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
         "vocabulary": f"{len(symbols.codes)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
         "other symbols": ", ".join(x.value for x in symbols if isinstance(x, Special)) or "none",

@@ -208,16 +208,19 @@ class Layout:
         return {_torch_name(name): array for name, array in self.named(flat).items()}
 
 
-def described(cell: str, num_layers: int, hidden_size: int, embedding_size: int | None, dtype: object) -> str:
+def described(
+    cell: str, num_layers: int, hidden_size: int, embedding_size: int | None, n_bigrams: int | None, dtype: object
+) -> str:
     """Return what the shape of a network is, in a line for people.
 
     Examples
     --------
-    >>> described("gru", 2, 100, 32, "float32")
-    'gru, layers: 2, hidden units: 100, embedding: 32, float32'
+    >>> described("gru", 2, 100, 32, 512, "float32")
+    'gru, layers: 2, hidden units: 100, embedding: 32, bigrams: 512, float32'
     """
     embedding = "" if embedding_size is None else f", embedding: {embedding_size}"
-    return f"{cell}, layers: {num_layers}, hidden units: {hidden_size}{embedding}, {dtype}"
+    bigrams = "" if n_bigrams is None else f", bigrams: {n_bigrams}"
+    return f"{cell}, layers: {num_layers}, hidden units: {hidden_size}{embedding}{bigrams}, {dtype}"
 
 
 def _torch_name(name: str) -> str:

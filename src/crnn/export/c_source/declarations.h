@@ -32,6 +32,9 @@ typedef struct crnn_state {
 #if CRNN_CELL == CRNN_LSTM || CRNN_CELL == CRNN_CIFG
     float c[CRNN_LAYERS][CRNN_HIDDEN];
 #endif
+#if CRNN_BIGRAMS > 0
+    int symbol; /* the id of the symbol that was read last, plus 1; 0: none was */
+#endif
 } crnn_state;
 
 /* A stream of random numbers: NumPy's PCG64. */

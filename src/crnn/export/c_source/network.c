@@ -118,6 +118,28 @@ static void crnn_cell(crnn_state *state, int layer, const float *restrict z) {
 #endif
 }
 
+#if CRNN_BIGRAMS > 0
+/* z += what this symbol adds after the one before it, if the two of them have a row; then remember the symbol. */
+static void crnn_add_bigram(crnn_state *state, int id, float *restrict z) {
+    enum { COLUMNS = CRNN_GATES * CRNN_HIDDEN };
+    const uint64_t key = (uint64_t)state->symbol * CRNN_SYMBOLS + (uint64_t)id;
+    int first = 0, end = CRNN_BIGRAMS;
+    while (first < end) { /* crnn_pairs is sorted */
+        const int middle = first + (end - first) / 2;
+        if (crnn_pairs[middle] < key)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    if (first < CRNN_BIGRAMS && crnn_pairs[first] == key) {
+        const crnn_weight *row = crnn_bigrams + (size_t)first * COLUMNS;
+        for (int j = 0; j < COLUMNS; j++)
+            z[j] += CRNN_INT8 ? crnn_bigrams_scale[first] * (float)row[j] : (float)row[j];
+    }
+    state->symbol = id + 1;
+}
+#endif
+
 void crnn_feed(crnn_state *state, int id) {
     enum { H = CRNN_HIDDEN, COLUMNS = CRNN_GATES * H };
     if (id == CRNN_BOUNDARY)
@@ -139,6 +161,9 @@ void crnn_feed(crnn_state *state, int id) {
             const crnn_weight *row = layer->input + (size_t)id * COLUMNS;
             for (int j = 0; j < COLUMNS; j++)
                 z[j] += CRNN_INT8 ? layer->input_scale[j] * (float)row[j] : (float)row[j];
+#endif
+#if CRNN_BIGRAMS > 0
+            crnn_add_bigram(state, id, z);
 #endif
         }
         /* A GRU's recurrent sums begin after n's input part. */
