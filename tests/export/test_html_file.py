@@ -22,6 +22,8 @@ TEXTS = {
     "documents": (["Anna", "Bob", ""], {"cell": "lstm"}),
     "documents, unknown": (["Anna", "Bob", "Eva"], {"min_count": 2}),
     "embedding": ("to be or not to be", {"cell": "gru", "num_layers": 2, "embedding_size": 3}),
+    "bigrams": ("to be or not to be", {"cell": "gru", "num_layers": 2, "n_bigrams": 7}),
+    "bigrams, documents": (["Anna", "Bob", ""], {"cell": "cifg", "n_bigrams": 11, "embedding_size": 3}),
     "bytes": ("zwölf Boxkämpfer".encode(), {"cell": "lstm"}),
     "surrogates": ("ab\ud800\u2028\u202e</script><img onerror=alert(1)>", {}),
 }
@@ -181,8 +183,9 @@ def test_surprisal_of_what_is_typed(page_of):
     assert f"at 6: {bits[5]:.2f} bits" in text_of(driver, "live-chosen")
 
 
-def test_a_change_in_the_middle_is_read_anew(page_of):
-    model = model_of("lstm")
+@pytest.mark.parametrize("name", ["lstm", "bigrams"])
+def test_a_change_in_the_middle_is_read_anew(page_of, name):
+    model = model_of(name)
     driver = page_of(model)
     first = "to be or not to be " * 4
     for text in (first, first[:50] + "or" + first[52:], "to", ""):

@@ -23,7 +23,8 @@ def session(model, path):
 def zeros(model, B):
     """Return the state at the start of texts, by the names of the inputs."""
     names = ("h0", "c0") if model.cell in ("lstm", "cifg") else ("h0",)
-    return {name: np.zeros((model.num_layers, B, model.hidden_size), np.float32) for name in names}
+    state = {name: np.zeros((model.num_layers, B, model.hidden_size), np.float32) for name in names}
+    return state if model.n_bigrams is None else {**state, "symbol0": np.zeros((1, B), np.int64)}
 
 
 def softmax(logits):
@@ -31,12 +32,14 @@ def softmax(logits):
     return p / p.sum(-1, keepdims=True)
 
 
-@pytest.mark.parametrize(("num_layers", "embedding_size"), [(1, None), (2, None), (2, 3)])
+@pytest.mark.parametrize(
+    ("num_layers", "options"),
+    [(1, {}), (2, {}), (2, {"embedding_size": 3}), (1, {"n_bigrams": 13}), (2, {"embedding_size": 3, "n_bigrams": 11})],
+)
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "cifg"])
-def test_runs(cell, num_layers, embedding_size, dtype, tmp_path):
+def test_runs(cell, num_layers, options, dtype, tmp_path):
     """Texts side by side, in two calls of different lengths: probabilities and states."""
-    options = {"cell": cell, "num_layers": num_layers, "embedding_size": embedding_size, "dtype": dtype}
-    model = random_language_model("abcde", **options)
+    model = random_language_model("abcdeadbbec", cell=cell, num_layers=num_layers, dtype=dtype, **options)
     run = session(model, tmp_path / "model.onnx").run
     texts = ["aecdbba", "bbbddea", "cadcade"]
     ids = np.array([model.vocabulary_.encode(text) for text in texts]).T.astype(np.int64)
@@ -49,10 +52,10 @@ def test_runs(cell, num_layers, embedding_size, dtype, tmp_path):
         np.testing.assert_allclose(state[0][:, b], model.hidden_states(text)[-1], rtol=0, atol=ATOL)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_a_document(cell, tmp_path):
+@pytest.mark.parametrize(("cell", "n_bigrams"), [("rnn", None), ("gru", None), ("lstm", None), ("gru", 7)])
+def test_a_document(cell, n_bigrams, tmp_path):
     """It starts from zeros with the boundary, and ends with it."""
-    model = random_language_model(["abc", "ba", ""], cell=cell, dtype="float32")
+    model = random_language_model(["abc", "ba", "ca", ""], cell=cell, dtype="float32", n_bigrams=n_bigrams)
     loaded = session(model, tmp_path / "model.onnx")
     vocabulary = json.loads(loaded.get_modelmeta().custom_metadata_map["vocabulary"])
     codes = {chr(code): i for i, code in enumerate(vocabulary["codes"])}

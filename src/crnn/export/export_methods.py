@@ -124,8 +124,9 @@ class ExportMethods(LearnedAttributes):
 
         Inputs are ``ids`` (T, B) of int64 and the state, ``h0`` and for an LSTM ``c0`` (L, B, H); outputs are
         ``logits`` (T, B, V), of the symbol after each of ``ids``, and the state after the last, ``hn`` and ``cn``. T
-        and B are whatever each call has. All but ``ids`` is float32. The metadata ``vocabulary`` says, as JSON, which
-        symbol has which id.
+        and B are whatever each call has. With `n_bigrams` the state has another part, ``symbol0`` and ``symboln`` (1, B)
+        of int64: the symbol that was read last, its id plus 1; 0 before a text. All else is float32. The metadata
+        ``vocabulary`` says, as JSON, which symbol has which id.
 
         The graph carries the state over all that it reads and does not zero it at a boundary: the caller gives zeros at
         the start of a text, and in a model of documents starts each document in a call of its own, the boundary first.

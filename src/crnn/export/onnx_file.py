@@ -21,16 +21,18 @@ Array = NDArray[Any]
 
 OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022): what runtimes have learned to read since then
 
+FLOAT = 1  # ONNX's number of float32
 OPERATORS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 # The gates of PyTorch in ONNX's order: of i, f, g, o (its c is g) ONNX has i, o, f, c; of r, z, n it has z, r, h.
 GATE_ORDER = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 
 DOCUMENTATION = """\
 ids (T, B): symbols, time first. h0 and for an LSTM c0 (L, B, H): the state before them, zeros at the start of a text.
+A model with n_bigrams has another part of the state, symbol0 and symboln (1, B): the symbol read last plus 1, or 0.
 hn and cn: the state after them. logits (T, B, V): of the symbol after each of ids. The logits of a text's first symbol
 are decoder.bias. A model of documents has a boundary (see the metadata vocabulary): each document begins with it, which
 predicts the document's first symbol. The graph does not zero states at a boundary. The caller does: each document
-starts in a call of its own, with zeros as h0 and c0 and the boundary as the first id."""
+starts in a call of its own, with zeros as h0, c0 and symbol0 and the boundary as the first id."""
 
 
 def export_onnx(model: FittedModel, path: str | os.PathLike[str]) -> None:
@@ -64,18 +66,20 @@ def onnx_model(model: FittedModel) -> Any:
     """
     onnx = needed("onnx", "onnx", "export_onnx")
     helper, float32, int64 = onnx.helper, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
-    weights, vocabulary = Weights.of(model, np.float32).for_lstm(), model.vocabulary_
+    weights, vocabulary = Weights.of(model, np.float32).for_lstm().pairs_read_one_hot(), model.vocabulary_
     states = ("h", "c") if weights.cell == "lstm" else ("h",)
     nodes, initializers = _body(helper, weights, states)
     shape = [len(weights.layers), "B", weights.hidden_size]
     value = helper.make_tensor_value_info
+    symbol = {"symbol": (int64, [1, "B"])} if weights.pairs is not None else {}
+    carried = {s: (float32, shape) for s in states} | symbol
     graph = helper.make_graph(
         nodes,
         "CharRNN",
-        [value("ids", int64, ["T", "B"]), *(value(f"{s}0", float32, shape) for s in states)],
+        [value("ids", int64, ["T", "B"]), *(value(f"{s}0", *kind) for s, kind in carried.items())],
         [
             value("logits", float32, ["T", "B", len(vocabulary)]),
-            *(value(f"{s}n", float32, shape) for s in states),
+            *(value(f"{s}n", *kind) for s, kind in carried.items()),
         ],
         [onnx.numpy_helper.from_array(array, name) for name, array in initializers.items()],
         DOCUMENTATION,
@@ -98,12 +102,17 @@ def _body(helper: Any, weights: Weights, states: tuple[str, ...]) -> tuple[list[
         "decoder.weight.T": np.ascontiguousarray(weights.Why.T),
         "decoder.bias": weights.by,
     }
+    symbols = "x_l0" if weights.pairs is None else "symbols"
     if weights.embedding is None:
         constants |= {"vocab_size": np.array(len(weights.by), np.int64), "off_on": np.array([0, 1], np.float32)}
-        nodes = [node("OneHot", ["ids", "vocab_size", "off_on"], ["x_l0"], axis=-1)]  # (T, B, V)
+        nodes = [node("OneHot", ["ids", "vocab_size", "off_on"], [symbols], axis=-1)]  # (T, B, V)
     else:
         constants["embedding.weight"] = weights.embedding
-        nodes = [node("Gather", ["embedding.weight", "ids"], ["x_l0"], axis=0)]  # (T, B, E)
+        nodes = [node("Gather", ["embedding.weight", "ids"], [symbols], axis=0)]  # (T, B, E)
+    if weights.pairs is not None:
+        of_pairs, constants_of_pairs = _pair_vectors(node, weights)
+        nodes += [*of_pairs, node("Concat", [symbols, "pairs"], ["x_l0"], axis=-1)]
+        constants |= constants_of_pairs
     for s in states:
         nodes.append(node("Split", [f"{s}0", "one_layer_each"], [f"{s}0_l{k}" for k in range(L)], axis=0))
     options = {"linear_before_reset": 1} if weights.cell == "gru" else {}
@@ -117,6 +126,30 @@ def _body(helper: Any, weights: Weights, states: tuple[str, ...]) -> tuple[list[
     nodes += [node("Concat", [f"{s}n_l{k}" for k in range(L)], [f"{s}n"], axis=0) for s in states]
     nodes.append(node("MatMul", [f"x_l{L}", "decoder.weight.T"], ["y"]))
     nodes.append(node("Add", ["y", "decoder.bias"], ["logits"]))
+    return nodes, constants
+
+
+def _pair_vectors(node: Any, weights: Weights) -> tuple[list[Any], dict[str, Array]]:
+    """Return the nodes that give one-hot vectors of pairs (T, B, R), and symboln; and the constants that they read."""
+    constants: dict[str, Array] = {
+        "symbols_of_pairs": np.array(len(weights.by), np.int64),
+        "keys_of_pairs": weights.pair_keys(),
+        "one": np.array(1, np.int64),
+        "first": np.array([0], np.int64),
+        "last": np.array([-1], np.int64),
+        "end": np.array([np.iinfo(np.int64).max], np.int64),
+    }
+    nodes = [
+        node("Add", ["ids", "one"], ["numbers"]),
+        node("Concat", ["symbol0", "numbers"], ["read"], axis=0),  # (T + 1, B)
+        node("Slice", ["read", "first", "last", "first"], ["before"]),  # (T, B)
+        node("Slice", ["read", "last", "end", "first"], ["symboln"]),  # (1, B)
+        node("Mul", ["before", "symbols_of_pairs"], ["first_keys"]),
+        node("Add", ["first_keys", "ids"], ["keys"]),
+        node("Unsqueeze", ["keys", "last"], ["column_of_keys"]),  # (T, B, 1)
+        node("Equal", ["column_of_keys", "keys_of_pairs"], ["is_pair"]),  # (T, B, R)
+        node("Cast", ["is_pair"], ["pairs"], to=FLOAT),
+    ]
     return nodes, constants
 
 

@@ -38,19 +38,22 @@ function sigmoid(x) {
   return 1 / (1 + Math.exp(-x));
 }
 
-// Where the network stands in a text: h of each layer, of an LSTM also c.
+// Where the network stands in a text: h of each layer, of an LSTM also c, and the symbol that was read last.
 class NetworkState {
   constructor(layers, hidden) {
+    this.symbol = 0; // its id plus 1; 0: none was read
     this.h = Array.from({ length: layers }, () => new Float64Array(hidden));
     this.c = Array.from({ length: layers }, () => new Float64Array(hidden));
   }
 
   clear() {
+    this.symbol = 0;
     for (const array of [...this.h, ...this.c]) array.fill(0);
   }
 
   copy() {
     const other = new NetworkState(this.h.length, this.h[0].length);
+    other.symbol = this.symbol;
     this.h.forEach((array, layer) => other.h[layer].set(array));
     this.c.forEach((array, layer) => other.c[layer].set(array));
     return other;
@@ -58,15 +61,18 @@ class NetworkState {
 }
 
 class Network {
-  // `model` has cell, layers, hidden (units of a layer), symbols, embedding (the length of a symbol's vector, or null)
-  // and boundary (an id or null). `weights` is a Float32Array: of each layer Wx, Wh, bh and, of a GRU, bhn; then Why and
-  // by. Before them stands the embedding, a row for each symbol; without one the first Wx has a row for each symbol.
+  // `model` has cell, layers, hidden (units of a layer), symbols, embedding (the length of a symbol's vector, or null),
+  // bigrams (for each pair of symbols that has a row of its own a key, see `bigram`) and boundary (an id or null).
+  // `weights` is a Float32Array: the rows of the bigrams; the embedding, a row for each symbol; of each layer Wx, Wh, bh
+  // and, of a GRU, bhn; then Why and by. Without an embedding the first Wx has a row for each symbol.
   constructor(model, weights) {
     this.model = model;
     const H = model.hidden;
     const gates = { rnn: 1, gru: 3, lstm: 4, cifg: 3 }[model.cell];
     let used = 0;
     const take = (count) => weights.subarray(used, (used += count));
+    this.bigrams = take(model.bigrams.length * gates * H);
+    this.rowOf = new Map(model.bigrams.map((key, row) => [key, row]));
     const E = model.embedding;
     this.embedding = E === null ? null : take(model.symbols * E);
     this.layers = [];
@@ -109,6 +115,7 @@ class Network {
         const first = id * sums.length;
         for (let j = 0; j < sums.length; j++) sums[j] += layer.Wx[first + j];
       }
+      if (number === 0) this.bigram(state, id);
       if (this.model.cell === "gru") {
         this.gru(layer, h);
         return;
@@ -118,6 +125,16 @@ class Network {
       else if (this.model.cell === "cifg") this.cifg(h, state.c[number]);
       else for (let j = 0; j < H; j++) h[j] = Math.tanh(sums[j]);
     });
+  }
+
+  // Add what a symbol adds after the one before it, if this pair has a row; then remember the symbol.
+  bigram(state, id) {
+    const row = this.rowOf.get(state.symbol * this.model.symbols + id);
+    state.symbol = id + 1;
+    if (row === undefined) return;
+    const sums = this.sums;
+    const first = row * sums.length;
+    for (let j = 0; j < sums.length; j++) sums[j] += this.bigrams[first + j];
   }
 
   // The gates of an LSTM are i, f, g, o.
