@@ -24,6 +24,24 @@ def test_an_embedding(cell, dtype):
     np.testing.assert_allclose(found[:, 0].detach(), -model.surprisal("ebbacda")[:7], rtol=0, atol=ATOL[dtype.name])
 
 
+@pytest.mark.parametrize("source", ["ebdbbacda", ["ebdbbacda", "da", ""]], ids=["text", "documents"])
+@pytest.mark.parametrize(("cell", "embedding_size"), [("rnn", None), ("gru", 3), ("lstm", None), ("cifg", 3)])
+def test_bigrams(cell, embedding_size, source, dtype):
+    """Some of the pairs have rows, others not; the text is read in two calls, the first of which ends within a pair."""
+    options = {"cell": cell, "num_layers": 2, "dtype": dtype, "embedding_size": embedding_size, "n_bigrams": 5}
+    model = random_language_model(source, **options)
+    module = model.to_torch()
+    ids = module.encode("ebbacdaeb")
+    found = module.log_probabilities(ids)[:, 0].detach()
+    np.testing.assert_allclose(found, -model.surprisal("ebbacdaeb")[:9], rtol=0, atol=ATOL[dtype.name])
+    _, state = module.start()
+    for part in (ids[:1], ids[1:6], ids[6:6], ids[6:]):
+        logits, state = module(part, state)
+    np.testing.assert_allclose(
+        logits[-1, 0].softmax(-1).detach(), model.predict_proba(["ebbacdaeb"])[0], rtol=0, atol=ATOL[dtype.name]
+    )
+
+
 @pytest.mark.parametrize("source", ["abcde", ["abcde", ""]], ids=["text", "documents"])
 @pytest.mark.parametrize(("cell", "layers"), CELLS)
 def test_log_probabilities(cell, layers, source, dtype):
@@ -35,10 +53,10 @@ def test_log_probabilities(cell, layers, source, dtype):
     np.testing.assert_allclose(found[:, 0].detach(), -model.surprisal("ebbacda"), rtol=0, atol=ATOL[dtype.name])
 
 
-@pytest.mark.parametrize(("cell", "layers"), CELLS)
-def test_boundaries(cell, layers):
+@pytest.mark.parametrize(("cell", "layers", "n_bigrams"), [*((*kind, None) for kind in CELLS), ("gru", 2, 4)])
+def test_boundaries(cell, layers, n_bigrams):
     """Two streams of documents, which end at different places, and one that starts with a boundary."""
-    model = random_language_model(["abcde", ""], cell=cell, num_layers=layers)
+    model = random_language_model(["abcde", "da", ""], cell=cell, num_layers=layers, n_bigrams=n_bigrams)
     module, b = model.to_torch(), model.vocabulary_.boundary
     streams = [[b, 0, 3, b, b, 4, 1], [2, 2, b, 0, 1, b, 3]]
     logits, state = module(torch.tensor(streams).T)
@@ -87,7 +105,7 @@ def test_weights_are_copies_that_train():
 
 
 def test_copies_and_pickles():
-    module = random_language_model(["abc"], cell="lstm").to_torch()
+    module = random_language_model(["abc"], cell="lstm", n_bigrams=2).to_torch()
     ids = module.encode("cab")
     for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
         torch.testing.assert_close(other(ids)[0], module(ids)[0])

@@ -59,12 +59,18 @@ def test_there_and_back(cell, source, dtype):
 
 
 @pytest.mark.peers
+@pytest.mark.parametrize(("embedding_size", "n_bigrams"), [(2, None), (None, 3), (2, 11)])
 @pytest.mark.parametrize("cell", [*CELLS, "cifg"])
-def test_there_and_back_with_an_embedding(cell, dtype):
+def test_there_and_back_with_another_input(cell, embedding_size, n_bigrams, dtype):
+    """A vector for each symbol, pairs of symbols: of these there are fewer than 11."""
     pytest.importorskip("torch")
-    model = random_language_model(["abc", "ba"], cell=cell, dtype=dtype, embedding_size=2)
+    model = random_language_model(
+        ["abc", "ba"], cell=cell, dtype=dtype, embedding_size=embedding_size, n_bigrams=n_bigrams
+    )
     again = CharRNN.from_torch(model.to_torch(), model.vocabulary_)
-    assert (again.cell, again.embedding_size) == (cell, 2)
+    assert (again.cell, again.embedding_size, again.n_bigrams) == (cell, embedding_size, n_bigrams)
+    assert (again.bigrams_ < 0).any() == (n_bigrams == 11)
+    np.testing.assert_array_equal(again.bigrams_, model.bigrams_)
     for name, array in model.params_.items():
         np.testing.assert_array_equal(again.params_[name], array)
 
@@ -87,6 +93,32 @@ def test_an_embedding_of_another_shape_is_refused(embedding, message):
     state_dict = tensors() | {"rnn.weight_ih_l0": np.ones((6, 4)), "embedding.weight": embedding}
     with pytest.raises(InvalidInputError, match=message):
         CharRNN.from_torch(state_dict, "bca")
+
+
+def test_the_pairs_get_the_ids_of_their_symbols():
+    weights = {"pairs": np.array([[0, 1], [-1, -1], [2, 0]]), "rnn.weight_ih_l0": np.arange(36.0).reshape(6, 6)}
+    model = CharRNN.from_torch(tensors() | weights, "bca")
+    assert model.bigrams_.tolist() == [[1, 2], [-1, -1], [0, 1]]
+    np.testing.assert_array_equal(model.params_["bigrams"], weights["rnn.weight_ih_l0"][:, 3:].T)
+    np.testing.assert_array_equal(model.params_["Wxh_l0"], weights["rnn.weight_ih_l0"][:, [2, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"pairs": np.array([[0, 1]])}, r"weight_ih_l0 has shape \(6, 5\), but .* it must be \(6, 4\)"),
+        ({"pairs": np.array([0, 1])}, r"pairs has shape \(2,\), not \(R, 2\)"),
+        ({"pairs": np.array([[0, 1], [0, 3]])}, r"pairs\[1\] is \[0, 3\], but ids are 0 to 2"),
+        ({"pairs": np.array([[0, 1], [0, -1]])}, r"pairs\[1\] is \[0, -1\], but ids are 0 to 2"),
+        ({"pairs": np.array([[0, 0.5], [0, 1]])}, r"pairs\[0\] is \[0, 0.5\], but ids are 0 to 2"),
+        ({"pairs": np.array([[0, 1], [0, 1]])}, r"pairs\[1\] is \[0, 1\], which is pairs\[0\] as well"),
+        ({"bigrams.weight": np.ones((2, 6))}, r"'bigrams.weight', .* n_bigrams, .* is read by CharRNN.load"),
+    ],
+    ids=["width", "axes", "id", "half a pair", "fraction", "twice", "table"],
+)
+def test_pairs_that_are_none_are_refused(more, message):
+    with pytest.raises(InvalidInputError, match=message):
+        CharRNN.from_torch(tensors() | {"rnn.weight_ih_l0": np.ones((6, 5))} | more, "bca")
 
 
 def test_gates_are_coupled_only_if_all_their_weights_are():

@@ -28,7 +28,8 @@ class ExportMethods(LearnedAttributes):
         the state if it is not zeros, it returns the logits after each symbol, (T, B, V), and the state after the last.
         As here, a stream that reads the boundary of documents reads it from zeros. ``module.start()`` gives the logits
         of a text's first symbol, and ``module.log_probabilities(module.encode(text))`` the logarithms that `surprisal`
-        negates.
+        negates. PyTorch's cells have no table of bigrams: with `n_bigrams` they read R inputs more, one for each pair
+        of symbols in the buffer ``pairs``, of which at most one is 1, and ``rnn.weight_ih_l0`` has R columns more.
 
         A model with ``cell="cifg"`` becomes a `torch.nn.LSTM` whose input gate has the forget gate's weights, negated.
         Training by PyTorch does not keep them so.
@@ -73,7 +74,8 @@ class ExportMethods(LearnedAttributes):
         The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, or those of a
         `torch.nn.Embedding` named ``embedding``, and a `torch.nn.Linear` named ``decoder`` from its last layer's output
         to logits. PyTorch's two biases of a gate are added, but for a GRU's gate n, where they are two. An LSTM whose
-        input gate has the forget gate's weights, negated, is the cell "cifg".
+        input gate has the forget gate's weights, negated, is the cell "cifg". With ``pairs`` (R, 2), as in a module of
+        `to_torch`, the last R columns of ``rnn.weight_ih_l0`` become the bigrams of these pairs of ids.
 
         Parameters
         ----------
@@ -124,9 +126,9 @@ class ExportMethods(LearnedAttributes):
 
         Inputs are ``ids`` (T, B) of int64 and the state, ``h0`` and for an LSTM ``c0`` (L, B, H); outputs are
         ``logits`` (T, B, V), of the symbol after each of ``ids``, and the state after the last, ``hn`` and ``cn``. T
-        and B are whatever each call has. With `n_bigrams` the state has another part, ``symbol0`` and ``symboln`` (1, B)
-        of int64: the symbol that was read last, its id plus 1; 0 before a text. All else is float32. The metadata
-        ``vocabulary`` says, as JSON, which symbol has which id.
+        and B are whatever each call has. With `n_bigrams` the state has another part, ``symbol0`` and ``symboln``
+        (1, B) of int64: the id of the symbol that was read last, plus 1; 0 before a text. All else is float32. The
+        metadata ``vocabulary`` says, as JSON, which symbol has which id.
 
         The graph carries the state over all that it reads and does not zero it at a boundary: the caller gives zeros at
         the start of a text, and in a model of documents starts each document in a call of its own, the boundary first.

@@ -71,8 +71,9 @@ def onnx_model(model: FittedModel) -> Any:
     nodes, initializers = _body(helper, weights, states)
     shape = [len(weights.layers), "B", weights.hidden_size]
     value = helper.make_tensor_value_info
-    symbol = {"symbol": (int64, [1, "B"])} if weights.pairs is not None else {}
-    carried = {s: (float32, shape) for s in states} | symbol
+    carried = dict.fromkeys(states, (float32, shape))
+    if weights.pairs is not None:
+        carried["symbol"] = int64, [1, "B"]
     graph = helper.make_graph(
         nodes,
         "CharRNN",

@@ -36,6 +36,7 @@ def torch_module(model: FittedModel) -> TorchCharRNN:
         cell=weights.cell,
         num_layers=len(weights.layers),
         embedding_size=embedding_size,
+        pairs=weights.pairs,
     ).to(getattr(torch, weights.dtype.name))
     module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.torch_named().items()})
     module.eval()
@@ -45,7 +46,8 @@ def torch_module(model: FittedModel) -> TorchCharRNN:
 class TorchCharRNN(nn.Module):  # type: ignore[misc]
     """A recurrent network over symbols: `rnn`, one of PyTorch's, on one-hot vectors, and `decoder`, a linear layer.
 
-    With `embedding_size` the network reads the vectors of `embedding` in place of one-hot vectors.
+    With `embedding_size` the network reads the vectors of `embedding` in place of one-hot vectors. With `pairs` each of
+    these is followed by another one-hot vector: which pair the symbol and the one before it are, zeros for none.
 
     Time comes first, as PyTorch has it: T symbols of B streams. A stream that reads the boundary of documents reads it
     from zeros, whatever it read before, and no gradient goes back beyond it.
@@ -61,6 +63,8 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         L.
     embedding_size : int or None, default=None
         E, the columns of `embedding`, a `torch.nn.Embedding`; None: there is none.
+    pairs : array of int, shape (R, 2), default=None
+        Pairs of symbols in a row, as ids, in the buffer `pairs`; -1 stands for no pair. None: there are none.
 
     Examples
     --------
@@ -75,12 +79,15 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         cell: str = "rnn",
         num_layers: int = 1,
         embedding_size: int | None = None,
+        pairs: Any = None,
     ) -> None:
         super().__init__()
         self.vocabulary = vocabulary
         self.embedding = None if embedding_size is None else nn.Embedding(len(vocabulary), embedding_size)
-        self.rnn = getattr(nn, RECURRENT[cell])(embedding_size or len(vocabulary), hidden_size, num_layers)
+        inputs = (embedding_size or len(vocabulary)) + (0 if pairs is None else len(pairs))
+        self.rnn = getattr(nn, RECURRENT[cell])(inputs, hidden_size, num_layers)
         self.decoder = nn.Linear(hidden_size, len(vocabulary))
+        self.register_buffer("pairs", None if pairs is None else torch.tensor(pairs, dtype=torch.int64))
 
     def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Read symbols.
@@ -89,7 +96,8 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         ----------
         ids : int64 tensor of shape (T, B)
         state : tensor of shape (L, B, H), for an LSTM a pair of them, default=None
-            What the streams have read before. None: zeros.
+            What the streams have read before. None: zeros. With `pairs` it is a tuple, whose last part is the symbol
+            that each stream read last, plus 1, an int64 tensor of shape (1, B, 1); 0: none was.
 
         Returns
         -------
@@ -105,7 +113,7 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         state = self._zeros(ids.shape[1]) if state is None else state
         outputs = [self.decoder.weight.new_zeros((0, ids.shape[1], self.rnn.hidden_size))]
         for part in self._parts(ids):
-            output, state = self.rnn(self._vectors(part), self._started(part[0], state))
+            output, state = self._read(part, self._started(part[0], state))
             outputs.append(output)
         return self.decoder(torch.cat(outputs)), state
 
@@ -141,8 +149,22 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         """Return the ids of a text as one stream, (T, 1)."""
         return self._device_ids(self.vocabulary.encode(text, name="text").astype("int64"))[:, None]
 
+    def _read(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Return the last layer's output for ids (T, B), T > 0, and the state; streams start at the first ids only."""
+        if self.pairs is None:
+            output, state = self.rnn(self._vectors(ids), state)
+            return output, state
+        *inner, symbol = state
+        before = torch.cat([symbol[..., 0] - 1, ids[:-1]])
+        is_pair = (before[..., None] == self.pairs[:, 0]) & (ids[..., None] == self.pairs[:, 1])  # (T, B, R)
+        vectors = self._vectors(ids)
+        output, after = self.rnn(
+            torch.cat([vectors, is_pair.to(vectors.dtype)], -1), tuple(inner) if len(inner) > 1 else inner[0]
+        )
+        return output, (*(after if isinstance(after, tuple) else (after,)), ids[-1:, :, None] + 1)
+
     def _vectors(self, ids: Tensor) -> Tensor:
-        """Return what the first layer reads for each of ids (T, B): (T, B, E), or one-hot vectors (T, B, V)."""
+        """Return what tells the first layer each of ids (T, B): (T, B, E), or one-hot vectors (T, B, V)."""
         if self.embedding is not None:
             vectors: Tensor = self.embedding(ids)
             return vectors
@@ -153,7 +175,10 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
 
     def _zeros(self, batch_size: int) -> Any:
         h = self.decoder.weight.new_zeros((self.rnn.num_layers, batch_size, self.rnn.hidden_size))
-        return (h, h.clone()) if self.rnn.mode == "LSTM" else h
+        state = (h, h.clone()) if self.rnn.mode == "LSTM" else (h,)
+        if self.pairs is not None:
+            state = (*state, self.pairs.new_zeros((1, batch_size, 1)))
+        return state if len(state) > 1 else h
 
     def _parts(self, ids: Tensor) -> Iterator[Tensor]:
         """Cut ids along time before each step at which some stream reads the boundary."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
+from ..model.bigram_pairs import BigramPairs
 from ..model.coupled_gates import is_coupled, without_input_gate
 from ..model.state import ModelState, layout_of
 from ..settings import Settings, generator
@@ -27,7 +28,7 @@ Array = NDArray[Any]
 
 NAMES = (
     "the names are rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0, the same of l1 and so on, "
-    "decoder.weight, decoder.bias, and embedding.weight of a network with an embedding"
+    "decoder.weight, decoder.bias, embedding.weight of a network with an embedding, and pairs of one that reads pairs"
 )
 CELLS = {1: "rnn", 3: "gru", 4: "lstm"}  # by the number of gates
 
@@ -58,13 +59,16 @@ def model_from_torch(
             f"decoder.weight has {V} rows, but the vocabulary has {len(symbols)} symbols: give one for each row, in "
             "the order of ids, crnn.UNKNOWN and crnn.BOUNDARY included where the model has them"
         )
+    pairs, first = _pairs(tensors, order), V if E is None else E
+    R = 0 if pairs is None else len(pairs)
     dtype = "float64" if all(array.dtype == np.float64 for array in tensors.values()) else "float32"
     params: dict[str, Array] = {}
     for k in range(L):
-        params |= _layer(tensors, k, gates, H, H if k else V if E is None else E)
+        params |= _layer(tensors, k, gates, H, H if k else first + R)
     cell = CELLS[gates]
     if cell == "lstm" and all(map(is_coupled, params.values())) and any(array[:H].any() for array in params.values()):
         cell, params = "cifg", {name: without_input_gate(array) for name, array in params.items()}
+    params["Wxh_l0"], params["bigrams"] = params["Wxh_l0"][:, :first], params["Wxh_l0"][:, first:].T
     if E is None:
         params["Wxh_l0"] = params["Wxh_l0"][:, order]
     else:
@@ -74,16 +78,16 @@ def model_from_torch(
     if tensors:
         raise InvalidInputError(f"state_dict holds {min(tensors)!r}, which is no part of such a network: {NAMES}")
     parameters = {**defaults, "hidden_size": H, "num_layers": L, "cell": cell, "dtype": dtype}
-    parameters["embedding_size"] = E
-    state = _initial_state(Settings.check(parameters), symbols)
+    parameters |= {"embedding_size": E, "n_bigrams": None if pairs is None else R}
+    state = _initial_state(Settings.check(parameters), symbols, pairs)
     for name, view in state.layout.named(state.params).items():
         view[...] = params[name]
     return parameters, state
 
 
-def _initial_state(settings: Settings, vocabulary: Vocabulary) -> ModelState:
+def _initial_state(settings: Settings, vocabulary: Vocabulary, pairs: BigramPairs | None) -> ModelState:
     return ModelState.initial(
-        layout_of(settings, len(vocabulary)),
+        layout_of(settings, len(vocabulary), pairs),
         vocabulary,
         generator(settings.random_state),
         optimizer=settings.optimizer,
@@ -135,6 +139,28 @@ def _embedding_size(tensors: Mapping[str, Array]) -> int | None:
     if tensors["embedding.weight"].ndim != 2:
         raise InvalidInputError(f"embedding.weight has shape {tensors['embedding.weight'].shape}, which is no matrix")
     return int(tensors["embedding.weight"].shape[1])
+
+
+def _pairs(tensors: dict[str, Array], order: Array) -> BigramPairs | None:
+    """Remove the pairs of symbols from the tensors; return them with crnn's ids, or None if there are none."""
+    if "bigrams.weight" in tensors:
+        raise InvalidInputError(
+            "state_dict holds 'bigrams.weight', the table of a model with n_bigrams, which no cell of PyTorch reads. A "
+            "model file of crnn is read by CharRNN.load; the state_dict of a module of to_torch has the table as "
+            "columns of rnn.weight_ih_l0, and names their pairs in 'pairs'"
+        )
+    if "pairs" not in tensors:
+        return None
+    found = tensors.pop("pairs")
+    if found.ndim != 2 or found.shape[1] != 2 or not len(found):
+        raise InvalidInputError(f"pairs has shape {found.shape}, not (R, 2): a pair of ids for each of R inputs")
+    shown = [[int(number) if number.is_integer() else number for number in pair] for pair in found.tolist()]
+    for i, pair in enumerate(shown):
+        if pair != [-1, -1] and not all(number in range(len(order)) for number in pair):
+            raise InvalidInputError(f"pairs[{i}] is {pair}, but ids are 0 to {len(order) - 1}, or both -1 for no pair")
+        if pair != [-1, -1] and shown.index(pair) < i:
+            raise InvalidInputError(f"pairs[{i}] is {pair}, which is pairs[{shown.index(pair)}] as well")
+    return BigramPairs(found).renumbered(np.argsort(order))
 
 
 def _taken(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, missing_is_zero: bool = False) -> Array:

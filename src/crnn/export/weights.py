@@ -162,6 +162,9 @@ class Weights(NamedTuple):
     def torch_named(self) -> dict[str, Array]:
         """Return them under PyTorch's names, with its second bias: zeros, but for a GRU's gate n.
 
+        Of a model with bigrams they are those of `pairs_read_one_hot`, since PyTorch has no such table; ``pairs`` tells
+        the pairs.
+
         Examples
         --------
         >>> from crnn import CharRNN
@@ -169,7 +172,9 @@ class Weights(NamedTuple):
         ['rnn.weight_ih_l0', 'rnn.weight_hh_l0']
         """
         named: dict[str, Array] = {} if self.embedding is None else {"embedding.weight": self.embedding}
-        for k, layer in enumerate(self.layers):
+        if self.pairs is not None:
+            named["pairs"] = self.pairs
+        for k, layer in enumerate(self.pairs_read_one_hot().layers):
             second = np.zeros_like(layer.bh)
             if layer.bhn is not None:
                 second[-len(layer.bhn) :] = layer.bhn
