@@ -67,11 +67,21 @@ def test_any_symbols(source, min_count, int8, compiler, tmp_path):
 @pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("cifg", 1)])
 @pytest.mark.parametrize("embedding_size", [None, 7])
 def test_bigrams(embedding_size, cell, layers, compiler, int8, tmp_path):
-    """Fewer pairs than there are rows, which some symbols in a row of a sample have, others not."""
+    """Some symbols in a row of a sample have a row, others not."""
     texts = ["abcdefghijk", "", "badcfe", "hgkjiicba"] if cell == "gru" else "abcdefghijkbadcfehgkjiicba"
-    model = model_of(texts, cell, layers, embedding_size=embedding_size, n_bigrams=41)
+    model = model_of(texts, cell, layers, embedding_size=embedding_size, n_bigrams=13)
     expected = written(with_int8_weights(model) if int8 else model)
     assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
+
+
+@pytest.mark.parametrize("compiler", GCC)
+@pytest.mark.parametrize(("texts", "some"), [(["abc", "cab"], True), (["a", ""], False)])
+def test_rows_of_bigrams_without_a_pair(texts, some, compiler, tmp_path):
+    """In the model of one label are no pairs with the other: some of the rows are left, or none."""
+    model = CharRNN(7, n_bigrams=9, max_steps=40, random_state=0).fit(texts, labels=["x", "y"]).for_label("y")
+    assert None in model.bigrams_
+    assert any(model.bigrams_) == some
+    assert output(compiled(model, tmp_path, compiler)) == written(model)
 
 
 @pytest.mark.parametrize("int8", [False, True])

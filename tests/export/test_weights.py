@@ -17,4 +17,3 @@ def test_a_boundary_ends_no_pair():
     weights = Weights.of(model)
     assert weights.pairs.tolist() == [[-1, -1], [2, 1], [0, 1]]
     assert weights.pair_keys().tolist() == [-1, 10, 4]
-    assert model.bigrams_.tolist() == pairs.pairs.tolist()  # the model is as it was

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..model.cells import CELLS
 from ..model.coupled_gates import with_input_gate
+from ..text.special import BOUNDARY
 from ..text.vocabulary import Vocabulary
 
 __all__ = ["FittedModel", "LayerWeights", "Weights"]
@@ -30,8 +31,8 @@ class FittedModel(Protocol):
         """The symbols in id order."""
 
     @property
-    def bigrams_(self) -> NDArray[np.int32]:
-        """The pairs of symbols that have a row of bigrams, (R, 2)."""
+    def bigrams_(self) -> list[tuple[Any, Any] | None]:
+        """The pairs of symbols that have a row of bigrams; None for a row without a pair."""
 
 
 class LayerWeights(NamedTuple):
@@ -188,8 +189,7 @@ class Weights(NamedTuple):
 
 
 def _pairs(model: FittedModel) -> NDArray[np.int32]:
-    """Return the pairs that have rows; a boundary is read from a state of zeros, so that it ends none."""
-    pairs, boundary = model.bigrams_.copy(), model.vocabulary_.boundary
-    if boundary is not None:
-        pairs[pairs[:, 1] >= boundary] = -1
-    return pairs
+    """Return the ids of the pairs that have rows; a boundary is read from a state of zeros, so that it ends none."""
+    ids: dict[Any, int] = {symbol: i for i, symbol in enumerate(model.vocabulary_)}
+    pairs = [None if pair is None or pair[1] is BOUNDARY else pair for pair in model.bigrams_]
+    return np.array([(-1, -1) if pair is None else (ids[pair[0]], ids[pair[1]]) for pair in pairs], np.int32)
