@@ -22,7 +22,7 @@ def members(X, dtype="float64"):
     rest = {"max_steps": 60, "dtype": dtype, "optimizer": "adam", "learning_rate": 0.02}
     return [
         CharRNN(7, random_state=0, **rest).fit(X),
-        CharRNN(11, cell="lstm", num_layers=2, random_state=1, **rest).fit(X),
+        CharRNN(11, cell="lstm", num_layers=2, n_bigrams=13, random_state=1, **rest).fit(X),
         CharRNN(5, cell="gru", batch_size=2, random_state=2, **rest).fit(X),
     ]
 

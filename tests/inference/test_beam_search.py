@@ -39,17 +39,18 @@ def brute_force(model, n, prime="", end=None, forbidden=()):
 
 
 @functools.cache
-def all_texts(cell, n, prime):
+def all_texts(cell, n_bigrams, n, prime):
     """All continuations by the reference implementation: every instruction set has the same."""
-    model = random_language_model("abc", cell=cell, num_layers=2)
+    model = random_language_model("abcbba", cell=cell, num_layers=2, n_bigrams=n_bigrams)
     return [(model.vocabulary_.decode(np.array(text)), log_p) for text, log_p in brute_force(model, n, prime)]
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "n_bigrams"), [*((cell, None) for cell in CELLS), ("gru", 3)])
 @pytest.mark.parametrize("prime", ["", "cab"])
 @pytest.mark.parametrize("n", [1, 2, 5])
-def test_beam_search_that_keeps_everything_is_brute_force(kernels, cell, prime, n):
-    model, expected = random_language_model("abc", cell=cell, num_layers=2), all_texts(cell, n, prime)
+def test_beam_search_that_keeps_everything_is_brute_force(kernels, cell, n_bigrams, prime, n):
+    model = random_language_model("abcbba", cell=cell, num_layers=2, n_bigrams=n_bigrams)
+    expected = all_texts(cell, n_bigrams, n, prime)
     found = model.beam_search(n, prime=prime, beams=3**n + 5)
     assert [text for text, _ in found] == [text for text, _ in expected]
     np.testing.assert_allclose([p for _, p in found], [p for _, p in expected], rtol=1e-9)

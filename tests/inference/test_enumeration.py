@@ -17,11 +17,11 @@ def small(X=NAMES, **parameters):
     return CharRNN(**{"hidden_size": 5, "max_steps": 300, "random_state": 0, "dtype": "float64"} | parameters).fit(X)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+@pytest.mark.parametrize(("cell", "n_bigrams"), [("rnn", None), ("lstm", None), ("gru", 5)])
 @pytest.mark.parametrize("beginnings", [1, 3, 64])
-def test_no_document_above_the_bound_is_left_out(cell, beginnings, monkeypatch):
+def test_no_document_above_the_bound_is_left_out(cell, n_bigrams, beginnings, monkeypatch):
     monkeypatch.setattr(enumeration, "BEGINNINGS", beginnings)
-    model = small(cell=cell)
+    model = small(cell=cell, n_bigrams=n_bigrams)
     found = model.enumerate_documents(11)
     texts = ["".join(letters) for k in range(7) for letters in itertools.product("abc", repeat=k)]
     log_p = dict(zip(texts, model.score_samples(texts).tolist(), strict=True))

@@ -37,7 +37,9 @@ def true_numbers(log_p):
     return 1 + len(order) - np.searchsorted(order, log_p, side="right")
 
 
-def test_the_estimates_are_near_and_the_bounds_hold(model):
+@pytest.mark.parametrize("n_bigrams", [None, 5])
+def test_the_estimates_are_near_and_the_bounds_hold(n_bigrams):
+    model = random_language_model("abcdba", scale=0.5, n_bigrams=n_bigrams)
     true = true_numbers(model.score_samples(ALL))
     inside = []
     for seed in range(10):

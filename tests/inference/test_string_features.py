@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from examples import random_language_model, reference_state
 
 from crnn import CharRNN, InvalidInputError, NotFittedError
 from crnn.inference import string_states
@@ -27,6 +28,18 @@ def test_states_of_many_texts_are_those_of_each(X, cell, monkeypatch):
     for text, states in zip(TEXTS, found, strict=True):
         np.testing.assert_array_equal(states, model.hidden_states(text))
     assert model.hidden_states([]) == []
+
+
+@pytest.mark.parametrize("n_bigrams", [None, 3])
+def test_states_are_those_of_the_reference(n_bigrams, monkeypatch):
+    model = random_language_model("abdbbaccd", cell="lstm", num_layers=2, n_bigrams=n_bigrams)
+    monkeypatch.setattr(string_states, "SCORE_ROWS", 3)
+    texts = ["abbacdbbabd", "bb", "accd"]
+    for text, h, c in zip(texts, model.hidden_states(texts), model.hidden_states(texts, cells=True), strict=True):
+        after = [reference_state(model, text[: t + 1])[1] for t in range(len(text))]
+        np.testing.assert_allclose(h, [state[0][:, 0] for state in after], rtol=1e-9)
+        np.testing.assert_allclose(c, [state[1][:, 0] for state in after], rtol=1e-9)
+    np.testing.assert_allclose(model.transform(texts)[2], after[-1][0].ravel(), rtol=1e-9)
 
 
 def test_cells_are_those_of_the_state_that_training_carries():

@@ -20,9 +20,10 @@ from crnn.model.cells import CELLS
 SYMBOLS = "abcdefghijk"
 
 
-@pytest.fixture(scope="module", params=CELLS)
+@pytest.fixture(scope="module", params=[*((cell, None) for cell in CELLS), ("gru", 7)], ids=str)
 def model(request):
-    return random_language_model(SYMBOLS, cell=request.param, num_layers=2, dtype="float32")
+    cell, n_bigrams = request.param
+    return random_language_model(SYMBOLS, cell=cell, num_layers=2, dtype="float32", n_bigrams=n_bigrams)
 
 
 @pytest.fixture

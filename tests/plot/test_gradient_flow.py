@@ -39,9 +39,11 @@ def test_curve_that_does_not_vanish_has_no_cross(linear):
     assert not any("seq_length" in line.get_label() for line in ax.lines)
 
 
-def test_curves_of_layers_and_cells():
-    model = CharRNN(5, num_layers=2, cell="lstm", max_steps=0, random_state=0, dtype="float64").fit("abc")
+@pytest.mark.parametrize("n_bigrams", [None, 3])
+def test_curves_of_layers_and_cells(n_bigrams):
+    options = {"max_steps": 20, "random_state": 0, "dtype": "float64", "n_bigrams": n_bigrams}
     text = "abcbacab" * 8
+    model = CharRNN(5, num_layers=2, cell="lstm", **options).fit(text)
     norms = plot.gradient_norms(model, text, max_distance=9)
     assert norms.h.shape == norms.c.shape == (32, 2, 10)
     dh, dc = model.gradient(text[: norms.positions[0] + 1], at=int(norms.positions[0])).states
