@@ -48,7 +48,7 @@ CASES = {
     "own": lambda: (random_language_model("to be", cell="lstm"), None),
     "documents": lambda: (CharRNN(7, **TRAINED).fit(["Anna", "Bob", "Eve"] * 9), ["Anna", "", "Bob"]),
     "unknown": lambda: (random_language_model("aabbc", min_count=2), "ab<b>cd"),
-    "bigrams of documents": lambda: (random_language_model(["Anna", "Bob"], n_bigrams=3, cell="cifg"), ["Anna", "", "Bob"]),
+    "bigrams of documents": lambda: (random_language_model(["Anna", "Bob"], n_bigrams=3, cell="cifg"), ["Anna", "Bob"]),
     "bytes": lambda: (random_language_model("zwölf Boxkämpfer".encode()), "zwölf".encode()),
     "strange": lambda: (random_language_model(STRANGE, num_layers=2), STRANGE),
     "classes of documents": lambda: classified(),
