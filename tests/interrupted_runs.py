@@ -1,4 +1,7 @@
-"""Runs that are interrupted after a given step."""
+"""Runs that are interrupted after a given step, or at every place of some functions."""
+
+import dis
+import sys
 
 import pytest
 
@@ -20,3 +23,41 @@ def train_until(step, model, monkeypatch, path, text, method="fit", **rest):
         patch.setattr(Trainer, "advance", advance_some)
         with pytest.raises(KeyboardInterrupt):
             getattr(model, method)(text, checkpoint=path, **rest)
+
+
+def interrupted_everywhere(work, wanted):
+    """Call `work` once for each place of the wanted functions at which Python handles signals, and interrupt it there.
+
+    These places are the starts of functions, and what follows a call or a jump back. Yields where that was.
+    """
+    checks = {number for name, number in dis.opmap.items() if name.startswith(("CALL", "JUMP_BACKWARD", "RESUME"))}
+    tried, before = 0, sys.gettrace()
+    while True:
+        last, count, place = {}, 0, None
+
+        def tracer(frame, event, argument):
+            nonlocal count, place
+            code = frame.f_code
+            if place or not wanted(code):
+                return None
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+            checked = event == "call" or event == "opcode" and last.get(frame) in checks
+            last[frame] = code.co_code[frame.f_lasti] if event == "opcode" else None
+            count += checked
+            if checked and count > tried:
+                place = f"{code.co_filename}:{frame.f_lineno} {code.co_name} {frame.f_lasti}"
+                last.clear()
+                raise KeyboardInterrupt
+            return tracer
+
+        sys.settrace(tracer)
+        try:
+            work()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        if place is None:
+            return
+        yield place
+        tried += 1

@@ -23,7 +23,7 @@ from .text.labels import Labelled, checked_labels
 from .text.sources import text_source
 from .text.vocabulary import Text
 from .training.class_weights import class_prior
-from .training.exclusive import exclusive_training
+from .training.exclusive import StopRequest, begin_training
 from .training.preparation import Call, Hooks, prepared_run
 
 __all__ = ["CharRNNClassifier"]
@@ -191,7 +191,9 @@ class CharRNNClassifier(ClassPrediction):
         >>> CharRNNClassifier(8, max_steps=5, random_state=0).fit(["ab", "ba", "a"], [0, 1, 0]).classes_
         array([0, 1])
         """
-        with exclusive_training(self) as stop:
+        stop = StopRequest()
+        with stop.running:
+            begin_training(self, stop)
             start = time.perf_counter()
             directions = self._checked_directions()
             texts = _listed(X)

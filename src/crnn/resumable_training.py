@@ -20,7 +20,7 @@ from .files.writable import check_writable
 from .settings import Settings, generator
 from .text.sources import TextLike
 from .training.checkpoint_writer import CheckpointWriter, checked_every
-from .training.exclusive import exclusive_training, request_stop
+from .training.exclusive import StopRequest, begin_training, request_stop
 from .training.preparation import Call, Hooks, check_texts, checkpoint_path, prepared_run
 from .training.processes import processes_of
 from .training.run import TrainingRun
@@ -159,7 +159,9 @@ class ResumableTraining(AdaptiveModel):
         comm: Any = None,
     ) -> Self:
         """Train a new state, or carry the model's on, to the first of `max_seconds`, `max_steps` and `max_epochs`."""
-        with exclusive_training(self) as stop:
+        stop = StopRequest()
+        with stop.running:
+            begin_training(self, stop)
             start = time.perf_counter()
             processes = processes_of(comm)
             state = None if anew or not self._is_fitted else self._learned

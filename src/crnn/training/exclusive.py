@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ..errors import InvalidInputError
 
-__all__ = ["StopRequest", "exclusive_training", "request_stop"]
+__all__ = ["StopRequest", "begin_training", "request_stop"]
 
 
 class StopRequest:
-    """Whether a call of training has been asked to end after the current step."""
+    """Whether a call of training has been asked to end after the current step.
+
+    The call holds the lock `running` by a ``with`` of its own. That is compiled code, so that Ctrl-C cannot come between
+    the end of the call and the release of the lock.
+    """
 
     made = False
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()  # that trains
+        self.running = threading.Lock()
 
 
-_in_training: dict[int, StopRequest] = {}  # models being trained, by id: a second call raises
+_in_training: dict[int, StopRequest] = {}  # models being trained, by id; those whose lock is free are not any more
+_register = threading.RLock()  # a signal handler may train another model
 
 
-@contextmanager
-def exclusive_training(model: object) -> Iterator[StopRequest]:
-    """Mark a model as being trained; the call polls the stop request that this gives.
+def begin_training(model: object, call: StopRequest) -> None:
+    """Mark a model as being trained by a call that holds its lock; the call polls the stop request.
 
     Raises
     ------
@@ -36,20 +39,19 @@ def exclusive_training(model: object) -> Iterator[StopRequest]:
     Examples
     --------
     >>> from crnn import CharRNN
-    >>> model = CharRNN(hidden_size=4)
-    >>> with exclusive_training(model):
+    >>> model, call = CharRNN(hidden_size=4), StopRequest()
+    >>> with call.running:
+    ...     begin_training(model, call)
     ...     model.fit("abab")
     Traceback (most recent call last):
     crnn.errors.InvalidInputError: this model is being trained by another call: wait for its end, or train a copy
     """
-    call = StopRequest()
-    try:  # before the entry is made, since Ctrl-C may come between any two instructions
+    with _register:
+        for key, other in list(_in_training.items()):
+            if not other.running.locked():
+                _in_training.pop(key, None)
         if _in_training.setdefault(id(model), call) is not call:
             raise InvalidInputError("this model is being trained by another call: wait for its end, or train a copy")
-        yield call
-    finally:
-        if _in_training.get(id(model)) is call:
-            del _in_training[id(model)]
 
 
 def request_stop(model: object) -> None:
@@ -57,8 +59,9 @@ def request_stop(model: object) -> None:
 
     Examples
     --------
-    >>> model = object()
-    >>> with exclusive_training(model) as call:
+    >>> model, call = object(), StopRequest()
+    >>> with call.running:
+    ...     begin_training(model, call)
     ...     request_stop(model)
     ...     call.made
     True
@@ -70,7 +73,8 @@ def request_stop(model: object) -> None:
 
 def _forget_other_threads() -> None:
     """Forget, in the child of a fork, the calls of threads that are not there."""
-    own = threading.get_ident()
+    global _register
+    own, _register = threading.get_ident(), threading.RLock()
     for key, call in list(_in_training.items()):
         if call.thread != own:
             del _in_training[key]
