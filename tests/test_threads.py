@@ -247,7 +247,7 @@ def test_the_limit_is_lifted_when_setting_it_fails(two, monkeypatch):
     monkeypatch.setattr(threads, "_set_threads", fail_once)
     with pytest.raises(KeyboardInterrupt), threads.scipy_blas.one_thread():
         pass
-    assert threads.scipy_blas._users == 0
+    assert threads.scipy_blas._uses == []
     assert calls == [1, *(found for _, found in threads.scipy_blas._found)]
 
 
@@ -265,7 +265,7 @@ def test_nothing_is_set_when_entering_fails_before_it(monkeypatch):
     with pytest.raises(KeyboardInterrupt), blas.one_thread():
         pass
     assert calls == []
-    assert blas._users == 0
+    assert blas._uses == []
 
 
 def test_helpers_that_cannot_all_start_leave_none_behind(monkeypatch):

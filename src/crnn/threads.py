@@ -129,23 +129,28 @@ def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -
                 left.clear()
                 raise
 
-    with Helpers(min(n_threads, len(left)) - 1, take_tasks) as helpers:
-        try:
-            helpers.start()
-            take_tasks(0)
-            helpers.finish()
-        except BaseException as error:  # Ctrl-C, too
-            cancellation.fail(error)
-            if isinstance(error, Cancelled) and cancellation.error is not None:
-                raise cancellation.error from None
-            raise
+    helpers = Helpers(min(n_threads, len(left)) - 1, take_tasks)
+    try:
+        with helpers:
+            try:
+                helpers.start()
+                take_tasks(0)
+                helpers.finish()
+            except BaseException as error:  # Ctrl-C, too
+                cancellation.fail(error)
+                if isinstance(error, Cancelled) and cancellation.error is not None:
+                    raise cancellation.error from None
+                raise
+    finally:
+        helpers.close()
 
 
 class Helpers:
     """Threads that wait for work, so that starting it takes microseconds; a context manager.
 
     A `ThreadPoolExecutor` could be left locked by Ctrl-C. Here the main thread touches only queues written in C, which
-    cannot be interrupted while they hold a lock.
+    cannot be interrupted while they hold a lock. Ctrl-C may come in `__exit__` all the same, before it has done
+    anything: call `close` again after the ``with``.
     """
 
     def __init__(self, count: int, work: Callable[..., None]) -> None:
@@ -166,7 +171,7 @@ class Helpers:
                     self._keep_first(started, error)
                     break
         except BaseException:
-            self.__exit__()
+            self.close()
             raise
         return self
 
@@ -183,6 +188,10 @@ class Helpers:
         return len(self._tasks)
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the threads end, and wait for that; nothing happens if they have ended."""
         for tasks in self._tasks:
             tasks.put(None)
         for thread in self._threads:
@@ -225,29 +234,41 @@ class _SciPyBlas:
     """The number of threads of the BLAS that the kernels call; nested and concurrent uses share one limit."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
+        self._lock = threading.RLock()  # a signal handler may use it
+        self._uses: list[object] = []
         self._controller: Any = None
         self._found: list[tuple[Any, int]] = []
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:
         """Limit the BLAS to one thread; the last use to end restores the number before the first one."""
-        entered = False
+        use = object()
         try:  # around all of it, since Ctrl-C may come between any two lines
-            with self._lock:
-                if self._users == 0:
-                    self._found = [(library, library.get_num_threads()) for library in self.controller.lib_controllers]
-                self._users, entered = self._users + 1, True
-                for library, _ in self._found if self._users == 1 else ():
-                    _set_threads(library, 1)
+            self.enter(use)
             yield
         finally:
-            with self._lock:
-                self._users -= entered
-                if entered and self._users == 0:
-                    for library, found in self._found:
-                        _set_threads(library, found)
+            try:
+                self.leave(use)
+            finally:
+                self.leave(use)  # again: Ctrl-C may have broken off the first call
+
+    def enter(self, use: object) -> None:
+        """Begin a use, of any object; `leave` must follow, even if this is interrupted."""
+        with self._lock:
+            if not self._uses:
+                self._found = [(library, library.get_num_threads()) for library in self.controller.lib_controllers]
+            self._uses.append(use)
+            for library, _ in self._found if len(self._uses) == 1 else ():
+                _set_threads(library, 1)
+
+    def leave(self, use: object) -> None:
+        """End a use; nothing happens if it has ended, or has not begun."""
+        with self._lock:
+            if self._uses == [use]:
+                for library, found in self._found:
+                    _set_threads(library, found)
+            if use in self._uses:
+                self._uses.remove(use)  # last: if Ctrl-C interrupts this, all of it is done again
 
     @property
     def controller(self) -> Any:
@@ -262,10 +283,9 @@ class _SciPyBlas:
             self._controller = blas.select(filepath=own) if own else blas
         return self._controller
 
-
     def after_fork(self) -> None:
         """Make a new lock in the child of a fork: the thread that held it may not be there."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
 
 scipy_blas = _SciPyBlas()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import signal
+import threading
 import traceback
 
 import numpy as np
 import pytest
 from command_line import POSIX
+from interrupted_runs import interrupted_everywhere
 from test_char_rnn import TEXT, bits, small
 
-from crnn import CharRNN
+from crnn import CharRNN, threads
 from crnn._kernels import core
 from crnn.model.layout import Layout
+from crnn.training import trainer
 from crnn.training.trainer import Trainer
 
 pytestmark = POSIX
@@ -162,3 +165,18 @@ def test_packing_is_broken_off():
     assert np.isnan(panels).any()
     core.pack_weights(network, weights, panels)
     assert not np.isnan(panels).any()
+
+
+@pytest.mark.skipif(threads.cores() < 2, reason="one processor, one thread")
+def test_wherever_ctrl_c_comes_no_thread_and_no_limit_is_left():
+    """In the beginning and at the end of training, where threads and the limit of the BLAS come and go."""
+    names = {"__enter__", "__exit__", "close", "_start_threads", "enter", "leave", "one_thread"}
+
+    def wanted(code):
+        return code.co_filename in (trainer.__file__, threads.__file__) and code.co_name in names
+
+    model, before, places = small(1, batch_size=16, n_threads=2), threading.active_count(), []
+    for place in interrupted_everywhere(lambda: model.fit(TEXT * 9), wanted):
+        assert (threading.active_count(), threads.scipy_blas._uses) == (before, []), place
+        places.append(place)
+    assert {name for name in names if any(f" {name} " in place for place in places)} >= {"__enter__", "__exit__"}

@@ -69,13 +69,17 @@ class SharedStream:
     @contextmanager
     def _step_of(self, n_threads: int) -> Iterator[core.SharedStep | None]:
         """Let threads serve a step; None if the system starts none of them."""
-        with Helpers(n_threads - 1, lambda rank: step.serve(rank)) as helpers:
-            if not helpers.count:
-                yield None
-                return
-            step = core.SharedStep(self._network, helpers.count + 1)
-            with step:  # its end lets the threads go
-                helpers.start()
-                step.wait_for_all()
-                yield step
-            helpers.finish()
+        helpers = Helpers(n_threads - 1, lambda rank: step.serve(rank))
+        try:
+            with helpers:
+                if not helpers.count:
+                    yield None
+                    return
+                step = core.SharedStep(self._network, helpers.count + 1)
+                with step:  # its end lets the threads go
+                    helpers.start()
+                    step.wait_for_all()
+                    yield step
+                helpers.finish()
+        finally:
+            helpers.close()

@@ -208,8 +208,11 @@ class TrainingRun:
             outcome = DIVERGED
             raise
         finally:
-            if self._checkpoints:
-                self._write_last_checkpoint(self._checkpoints.writer, outcome)
+            try:
+                if self._checkpoints:
+                    self._write_last_checkpoint(self._checkpoints.writer, outcome)
+            finally:
+                self._trainer.close()
 
     def _share_final_state(self, processes: Processes) -> None:
         """Let every process have the state that rank 0 keeps."""

@@ -60,7 +60,7 @@ class Shard:
             setattr(self, name, aligned_zeros(shape, layout.dtype))
         self.losses = aligned_zeros((T * B,), np.float64)  # of each position
         self.threads = [ThreadWorkspace(network, layout, T, B)]  # as many as work on it, or have worked on it
-        self.barrier: core.Barrier  # of these threads, as long as training goes on
+        self.barrier = core.Barrier(1, False)  # of these threads; `Team.start` makes others
         self.loss_weights: Array | None = None  # (T, B): a factor of each position's loss
         self.state_gradients: tuple[Array, ...] | None = None  # (L, T, B, H): room for dL/dh, and for dL/dc of an LSTM
 
@@ -118,7 +118,7 @@ class Team:
             self.shards[0].gradient = aligned_zeros(core.reduced_size(network), layout.dtype)
         self.losses, self.squares = np.zeros(len(parts)), np.zeros(core.squares_size(network))
         self.n_threads, self.fresh = 1, True
-        self.barrier: core.Barrier
+        self.barrier = core.Barrier(1, False)
         self.error: BaseException | None = None  # that `reduce` raised
 
     def start(self, arrangement: Arrangement, network: core.Network) -> None:

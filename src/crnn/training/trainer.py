@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -30,6 +29,8 @@ from .weight_average import WeightAverage
 
 SNAPSHOT_SECONDS = 1.0  # at least, between two snapshots to return to after divergence
 SNAPSHOT_SHARE = 0.01  # of the time, at most, that is spent on snapshots: of a large model they take a while
+
+NO_HELPERS = Helpers(0, print)
 
 Array = NDArray[Any]
 
@@ -136,17 +137,21 @@ class Trainer:
         self._chunks_of_loss = state.loss_length / streams.seq_length  # that the smoothed loss refers to
         self.ruin = RuinWatch(uniform, streams.seq_length, state.n_steps, state.smooth_loss, self._snapshot.state)
         self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
+        self._helpers = NO_HELPERS
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(scipy_blas.one_thread())
-            self._start_threads(stack)
-            self._stack = stack.pop_all()
+        try:
+            scipy_blas.enter(self)
+            self._start_threads()
+        except BaseException:
+            self.close()
+            raise
         return self
 
-    def _start_threads(self, stack: ExitStack) -> None:
-        self._helpers = stack.enter_context(Helpers(self._most_threads - 1, self._train))
+    def _start_threads(self) -> None:
+        self._helpers = Helpers(self._most_threads - 1, self._train)
+        self._helpers.__enter__()
         self._process = os.getpid()
         if self._helpers.count + 1 < self._most_threads:  # the system has refused some
             self._most_threads = self._helpers.count + 1
@@ -154,12 +159,17 @@ class Trainer:
         self.use_threads(self._n_threads)
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+        self._store_states()
+
+    def close(self) -> None:
+        """Let threads and the BLAS go. After the ``with`` call it again: Ctrl-C may have broken off its ends."""
         try:
             self.team.break_barriers()
         finally:
-            self._stack.close()
-        del self._helpers  # they know this trainer: without the circle its workspace is free as soon as nobody wants it
-        self._store_states()
+            self._helpers.close()
+        self._helpers = NO_HELPERS  # the old ones know this trainer: a circle would keep its workspace
+        scipy_blas.leave(self)
 
     def _arrange(self, n_threads: int, n_shards: int) -> Arrangement:
         return arrange(n_threads, n_shards, self.layout.hidden_size, grouped=self._many)
@@ -203,7 +213,7 @@ class Trainer:
             If a loss is not finite. The state is then that of the last step whose loss was finite, before its update.
         """
         if os.getpid() != self._process:  # a callback has forked, and threads do not go with a child
-            self._start_threads(self._stack)
+            self._start_threads()
         with self.state.gate.steps():
             self._advance(rates)
         self._watch_loss()
