@@ -1,6 +1,7 @@
 """Runs that are interrupted after a given step, or at every place of some functions."""
 
 import dis
+import signal
 import sys
 
 import pytest
@@ -26,7 +27,7 @@ def train_until(step, model, monkeypatch, path, text, method="fit", **rest):
 
 
 def interrupted_everywhere(work, wanted):
-    """Call `work` once for each place of the wanted functions at which Python handles signals, and interrupt it there.
+    """Call `work` once for each place of the wanted functions at which Python handles signals, with Ctrl-C there.
 
     These places are the starts of functions, and what follows a call or a jump back. Yields where that was.
     """
@@ -47,7 +48,7 @@ def interrupted_everywhere(work, wanted):
             if checked and count > tried:
                 place = f"{code.co_filename}:{frame.f_lineno} {code.co_name} {frame.f_lasti}"
                 last.clear()
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
             return tracer
 
         sys.settrace(tracer)

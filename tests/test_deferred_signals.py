@@ -7,7 +7,9 @@ import threading
 
 import pytest
 from command_line import POSIX
+from interrupted_runs import interrupted_everywhere
 
+from crnn import deferred_signals
 from crnn.deferred_signals import signals_deferred
 
 pytestmark = POSIX
@@ -56,6 +58,24 @@ def test_without_a_signal_all_handlers_are_back():
     with pytest.raises(ValueError, match="of the block"), signals_deferred():
         raise ValueError("of the block")
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_wherever_one_comes_all_handlers_are_back():
+    def work():
+        with signals_deferred():
+            pass
+
+    own = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: lambda number, frame: None}
+    before = {number: signal.signal(number, handler) for number, handler in own.items()}
+    try:
+        places = []
+        for place in interrupted_everywhere(work, lambda code: code.co_filename == deferred_signals.__file__):
+            assert {number: signal.getsignal(number) for number in own} == own, place
+            places.append(place)
+        assert len(places) > 10
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_one_that_is_ignored_stays_ignored():

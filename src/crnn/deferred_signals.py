@@ -32,10 +32,17 @@ def signals_deferred() -> Iterator[None]:
             signal.signal(number, noted.setdefault)
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        try:
+            _restore(handlers)
+        finally:
+            _restore(handlers)  # again: the first handler that was back may have raised before the others were
         for number, frame in noted.items():
             handlers[number](number, frame)
+
+
+def _restore(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def signal_handlers() -> dict[int, Any]:

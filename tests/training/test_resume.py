@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import shutil
+import signal
 import threading
 
 import numpy as np
 import pytest
+from command_line import POSIX
 from interrupted_runs import train_until
 from test_char_rnn import TEXT, bits, everything, small
 
@@ -265,6 +267,24 @@ def test_without_a_thread_to_write_on_it_is_written_all_the_same(tmp_path, monke
     monkeypatch.setattr("crnn.resumable_training.write_run", lambda state, **rest: writes.append(state.n_steps))
     small(20).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=7)
     assert writes == [7, 14, 20]
+
+
+@POSIX
+def test_ctrl_c_waits_until_the_thread_that_writes_has_started(tmp_path, monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def interrupted(thread):
+        started.append(thread)
+        signal.raise_signal(signal.SIGINT)
+        start(thread)
+
+    path, model = tmp_path / "run", small(20, n_threads=1)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(threading.Thread, "start", interrupted)
+        model.fit(TEXT, checkpoint=path, checkpoint_every=7)
+    assert len(started) == 1
+    assert CharRNN.load(path).n_steps_ == model.n_steps_ == 7
+    assert bits(CharRNN.resume(path, TEXT)) == bits(small(20).fit(TEXT))
 
 
 def test_seconds_between_two_checkpoints_count_from_the_one_before():

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..deferred_signals import signals_deferred
 from ..errors import InvalidInputError
 from ..model.state import ModelState
 from ..settings import MAX_STEPS, real, whole
@@ -67,9 +68,11 @@ class CheckpointWriter:
     def start(self, state: ModelState, run: RunState, done: int) -> None:
         """Begin to write a snapshot, which must not change any more."""
         self.begin(done, run.seconds)
-        self._thread = threading.Thread(target=self._run, args=(state, run), name="crnn-checkpoint")
+        thread = threading.Thread(target=self._run, args=(state, run), name="crnn-checkpoint")
         try:
-            self._thread.start()
+            with signals_deferred():  # nobody can wait for a thread whose start was interrupted
+                thread.start()
+                self._thread = thread
         except RuntimeError:  # the system has no thread left
             self._thread = None
             self._run(state, run)
