@@ -1,6 +1,7 @@
 """Runs that are interrupted after a given step, or at every place of some functions."""
 
 import dis
+import itertools
 import signal
 import sys
 
@@ -26,31 +27,40 @@ def train_until(step, model, monkeypatch, path, text, method="fit", **rest):
             getattr(model, method)(text, checkpoint=path, **rest)
 
 
+CHECKED = ("CALL", "JUMP_BACKWARD", "RESUME")  # instructions; their names differ between versions of Python
+CHECKS = frozenset(number for name, number in dis.opmap.items() if name.startswith(CHECKED))
+
+
+class CtrlC:
+    """A trace function that sends Ctrl-C at the n-th place, from 0 on, of some functions."""
+
+    def __init__(self, n, wanted):
+        self.left, self.wanted, self.place = n, wanted, None
+        self.last = {}  # instruction of each frame
+
+    def __call__(self, frame, event, argument):
+        code = frame.f_code
+        if self.place or not self.wanted(code):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        checked = event == "call" or (event == "opcode" and self.last.get(frame) in CHECKS)
+        self.last[frame] = code.co_code[frame.f_lasti] if event == "opcode" else None
+        self.left -= checked
+        if checked and self.left < 0:
+            self.place = f"{code.co_filename}:{frame.f_lineno} {code.co_name} {frame.f_lasti}"
+            self.last.clear()
+            signal.raise_signal(signal.SIGINT)
+        return self
+
+
 def interrupted_everywhere(work, wanted):
     """Call `work` once for each place of the wanted functions at which Python handles signals, with Ctrl-C there.
 
     These places are the starts of functions, and what follows a call or a jump back. Yields where that was.
     """
-    checks = {number for name, number in dis.opmap.items() if name.startswith(("CALL", "JUMP_BACKWARD", "RESUME"))}
-    tried, before = 0, sys.gettrace()
-    while True:
-        last, count, place = {}, 0, None
-
-        def tracer(frame, event, argument):
-            nonlocal count, place
-            code = frame.f_code
-            if place or not wanted(code):
-                return None
-            frame.f_trace_opcodes, frame.f_trace_lines = True, False
-            checked = event == "call" or event == "opcode" and last.get(frame) in checks
-            last[frame] = code.co_code[frame.f_lasti] if event == "opcode" else None
-            count += checked
-            if checked and count > tried:
-                place = f"{code.co_filename}:{frame.f_lineno} {code.co_name} {frame.f_lasti}"
-                last.clear()
-                signal.raise_signal(signal.SIGINT)
-            return tracer
-
+    before = sys.gettrace()
+    for n in itertools.count():
+        tracer = CtrlC(n, wanted)
         sys.settrace(tracer)
         try:
             work()
@@ -58,7 +68,6 @@ def interrupted_everywhere(work, wanted):
             pass
         finally:
             sys.settrace(before)
-        if place is None:
+        if tracer.place is None:
             return
-        yield place
-        tried += 1
+        yield tracer.place

@@ -74,7 +74,7 @@ def test_copies_do_not_starve():
     thread.start()
     try:
         for _ in range(100):
-            with gate.copying():
+            with gate.turn, gate.steps():
                 seen = len(steps)
                 assert len(steps) == seen
     finally:
@@ -85,5 +85,5 @@ def test_copies_do_not_starve():
 
 def test_the_thread_that_holds_a_gate_goes_through():
     gate = Gate()
-    with gate.steps(), gate.copying(), gate.steps():
+    with gate.steps(), gate.turn, gate.steps(), gate.steps():
         pass

@@ -1,10 +1,13 @@
 """Gates: of each that lives the locks are open in a forked child, and none runs Python code when it is deleted."""
 
+import contextlib
 import os
 import sys
+import threading
 
 import pytest
 from command_line import POSIX
+from interrupted_runs import interrupted_everywhere
 
 from crnn.model import gate as gate_module
 from crnn.model.gate import Gate
@@ -21,6 +24,45 @@ def test_no_python_code_runs_when_it_is_deleted():
     assert calls == []
 
 
+def test_a_signal_handler_may_make_one_while_another_is_made():
+    with gate_module._register:
+        assert gate_module._register.acquire(blocking=False)
+        gate_module._register.release()
+
+
+def steps(gate):
+    with gate.steps():
+        pass
+
+
+def copying(gate):
+    with gate.turn, gate.steps():
+        pass
+
+
+@pytest.mark.parametrize("use", [steps, copying])
+def test_wherever_ctrl_c_comes_it_is_open_for_other_threads(use):
+    def work():
+        try:
+            use(gate)
+        except KeyboardInterrupt as error:
+            kept.append(error)  # with all frames, as an interactive session keeps it
+            raise
+
+    def see():
+        found.append([lock.acquire(blocking=False) and (lock.release(), True)[1] for lock in (gate._turn, gate._state)])
+
+    gate, kept, found, places = Gate(), [], [], []
+    files = {__file__, gate_module.__file__, contextlib.__file__}
+    for place in interrupted_everywhere(work, lambda code: code.co_filename in files and code.co_name != "work"):
+        thread = threading.Thread(target=see)
+        thread.start()
+        thread.join()
+        assert found.pop() == [True, True], place
+        places.append(place)
+    assert len(kept) == len(places) > 3
+
+
 def test_dead_ones_are_forgotten():
     kept = [Gate() for _ in range(3)]
     for _ in range(5 * gate_module.MANY):
@@ -35,7 +77,7 @@ def test_a_forked_child_finds_it_open(others):
     gate = Gate()
     for _ in range(others):
         Gate()
-    with gate.copying():
+    with gate.turn, gate.steps():
         before = gate._state
         child = os.fork()
         if not child:

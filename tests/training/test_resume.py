@@ -279,9 +279,10 @@ def test_ctrl_c_waits_until_the_thread_that_writes_has_started(tmp_path, monkeyp
         start(thread)
 
     path, model = tmp_path / "run", small(20, n_threads=1)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(threading.Thread, "start", interrupted)
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         model.fit(TEXT, checkpoint=path, checkpoint_every=7)
+    monkeypatch.undo()
     assert len(started) == 1
     assert CharRNN.load(path).n_steps_ == model.n_steps_ == 7
     assert bits(CharRNN.resume(path, TEXT)) == bits(small(20).fit(TEXT))

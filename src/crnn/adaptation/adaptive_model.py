@@ -86,7 +86,7 @@ class AdaptiveModel(LanguageModel):
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveReading:
         options, state = AdaptationOptions.of(adapt), self._for_any_text(what)
         state.check_finite(what)
-        with state.gate.copying():  # another thread may be training it
+        with state.gate.turn, state.gate.steps():  # another thread may be training it
             trained, rms = state.params.copy(), gradient_rms(state, self.beta_2)
         if rms is None:
             raise InvalidInputError(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import ref
 
@@ -17,12 +16,15 @@ class Gate:
 
     Training spends nearly all its time in steps. A copy therefore takes its turn first and waits for the running steps
     second; the next steps wait for the turn. Both locks let the thread through that holds them: a signal handler that
-    saves the model may run between two steps.
+    saves the model may run between two steps. A ``with`` holds them directly, without a generator: the ends of both are
+    compiled code, so that Ctrl-C cannot come before the release.
 
     Examples
     --------
     >>> gate = Gate()
-    >>> with gate.steps(), gate.copying():
+    >>> with gate.steps():  # steps of training
+    ...     pass
+    >>> with gate.turn, gate.steps():  # a copy
     ...     pass
     """
 
@@ -33,19 +35,16 @@ class Gate:
                 _gates[:] = [gate for gate in _gates if gate() is not None]
             _gates.append(ref(self))
 
-    @contextmanager
-    def steps(self) -> Iterator[None]:
-        """Take steps, after the copies that are waiting."""
+    @property
+    def turn(self) -> AbstractContextManager[object]:
+        """The lock that lets a copy go before the next steps."""
+        return self._turn
+
+    def steps(self) -> AbstractContextManager[object]:
+        """Return the lock of the state when no other thread is waiting to copy it."""
         with self._turn:
             pass
-        with self._state:
-            yield
-
-    @contextmanager
-    def copying(self) -> Iterator[None]:
-        """Copy the state between two steps."""
-        with self._turn, self._state:
-            yield
+        return self._state
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make a pickled or copied state have a gate of its own."""
@@ -64,12 +63,12 @@ class Gate:
 
 # Without a function that is called when a gate is deleted: Python ignores a KeyboardInterrupt in such a one.
 _gates: list[ref[Gate]] = []
-_register = threading.Lock()
+_register = threading.RLock()  # a signal handler may save a model
 
 
 def _open_all() -> None:
     global _register
-    _register = threading.Lock()
+    _register = threading.RLock()
     for found in list(_gates):
         if (gate := found()) is not None:
             gate.open()

@@ -192,7 +192,7 @@ class ModelState:
 
     def copy_between_steps(self) -> Self:
         """Return a snapshot of a state that another thread may be training: that after one of its steps."""
-        with self.gate.copying():
+        with self.gate.turn, self.gate.steps():
             return self.copy()
 
     def restore(self, snapshot: ModelState) -> None:

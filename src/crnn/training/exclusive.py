@@ -13,8 +13,8 @@ __all__ = ["StopRequest", "begin_training", "request_stop"]
 class StopRequest:
     """Whether a call of training has been asked to end after the current step.
 
-    The call holds the lock `running` by a ``with`` of its own. That is compiled code, so that Ctrl-C cannot come between
-    the end of the call and the release of the lock.
+    The call holds the lock `running` directly by ``with``. Both ends of that are compiled code, so that Ctrl-C cannot
+    come between the end of the call and the release of the lock.
     """
 
     made = False
