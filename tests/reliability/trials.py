@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -48,6 +49,7 @@ def forked(work):
         return child
     code = 1
     try:
+        gc.callbacks.clear()  # Python ignores a KeyboardInterrupt in a function that the collector calls
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.close(ready)
         os.close(begun)
