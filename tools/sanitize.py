@@ -31,6 +31,8 @@ COMPILED = (
     "kernels/test_boundary.py",
     "kernels/test_embedding.py",
     "kernels/test_label_symbols.py",
+    "kernels/test_sampled_softmax.py",
+    "kernels/test_weights_in_place.py",
     "training/test_shards.py",
     "training/test_trainer.py",
     "training/test_weight_average.py",
