@@ -110,6 +110,16 @@ def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_sy
         assert 0 < narrow[kind] < wide[kind] * n_epochs[0] / n_epochs[1]
 
 
+def test_a_long_text_gets_bigrams_and_one_that_is_read_often_none(capsys):
+    found = {n: recommend(n, 60, speed=2e11) for n in (10**8, 3 * 10**5)}
+    assert (found[10**8]["n_bigrams"], found[3 * 10**5]["n_bigrams"]) == (1024, None)
+    assert "units and 1024 bigrams, 16 streams" in described(found[10**8], 2e11)
+    assert "bigrams" not in described(found[3 * 10**5], 2e11)
+    assert recommend(10**8, 60, speed=2e11, cell="gru")["n_bigrams"] is None
+    assert CharRNN.recommended(TEXT * 500, 1.0, n_bigrams=None).n_bigrams is None
+    assert "bigrams" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("cell", [*RECIPES])
 def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
     parameters = recommend(80_000, 6000, speed=2e11, cell=cell)

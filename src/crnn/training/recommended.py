@@ -88,6 +88,9 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
 # Three layers of "rnn" tolerate little dropout, and get worse with more epochs than these.
 DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.4}
 WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.0}
+# Rows for pairs of symbols: with more epochs, counted as for dropout, a text's own pairs are learned by heart.
+N_BIGRAMS = {"lstm": 1024, "cifg": 1024, "gru": None, "rnn": None}
+BIGRAM_EPOCHS = 8.0
 MAX_EPOCHS = {"lstm": 50.0, "cifg": 50.0, "gru": 50.0, "rnn": 12.0}
 
 
@@ -136,6 +139,7 @@ def recommend(
         "hidden_size": recipe.hidden_size,
         "cell": cell,
         "num_layers": recipe.num_layers,
+        "n_bigrams": N_BIGRAMS[cell] if counted < BIGRAM_EPOCHS else None,
         "seq_length": SEQ_LENGTH,
         "batch_size": batch_size,
         "init_scale": float(f"{recipe.init_scale:.2g}"),
@@ -220,7 +224,7 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     Examples
     --------
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
-    cifg of 224 units, 16 streams of 24 characters a step, adam at 0.0318, dropout 0, for 15 s at 200 GFLOP/s
+    cifg of 224 units and 1024 bigrams, 16 streams of 24 characters a step, adam at 0.0318, dropout 0, for 15 s at 200 GFLOP/s
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
     0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
     """
@@ -230,7 +234,9 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     return (
         "{cell} of "
         + (f"{layers} layers of " if layers > 1 else "")
-        + "{hidden_size} units, {batch_size} "
+        + "{hidden_size} units"
+        + (" and {n_bigrams} bigrams" if parameters["n_bigrams"] else "")
+        + ", {batch_size} "
         + ("streams" if streams > 1 else "stream")
         + " of {seq_length} characters a step, {optimizer} at {rate:g}, dropout {dropout:g}"
         + (", weight dropout {weight_dropout:g}" if parameters["weight_dropout"] else "")
