@@ -43,7 +43,8 @@ class Library:
         self.functions.crnn_uniform.restype = self.functions.crnn_score.restype = ctypes.c_double
         self.functions.crnn_read.restype = self.functions.crnn_symbol.restype = ctypes.c_size_t
         weights = model.params_["Why"]
-        self.symbols, self.state = len(weights), (ctypes.c_float * (2 * model.num_layers * weights.shape[1]))()
+        size = 2 * model.num_layers * weights.shape[1] + 1  # h, perhaps c, and the symbol that was read last
+        self.symbols, self.state = len(weights), (ctypes.c_float * size)()
 
     def log_probabilities(self, ids):
         """Return those after each of the ids, and before the first, (n + 1, V)."""

@@ -95,10 +95,14 @@ def test_an_embedding(cell, layers, compiler, int8, tmp_path):
 
 @pytest.mark.parametrize("compiler", GCC)
 @pytest.mark.parametrize(
-    ("cell", "layers", "int8"), [(*kind, True) for kind in CELLS] + [("rnn", 2, False), ("lstm", 1, False)]
+    ("cell", "layers", "int8", "n_bigrams"),
+    [
+        *((*kind, True, None) for kind in CELLS),
+        *(("rnn", 2, False, None), ("lstm", 1, False, None), ("cifg", 2, False, 17)),
+    ],
 )
-def test_log_probabilities(cell, layers, int8, compiler, tmp_path):
-    model = model_of(["abcdefg", "", "gfe"], cell, layers)
+def test_log_probabilities(cell, layers, int8, n_bigrams, compiler, tmp_path):
+    model = model_of(["abcdefg", "", "gfe", "cdagb"], cell, layers, n_bigrams=n_bigrams)
     ids = np.array([3, 0, 6, 1, 7, 5, 7, 7, 2])  # 7 is the boundary
     expected, state = [], (with_int8_weights(model) if int8 else model).start()
     for i in [*ids, None]:
