@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["SIGNALS", "signal_handlers", "signals_deferred"]
+__all__ = ["SIGNALS", "restore_handlers", "signal_handlers", "signals_deferred"]
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -32,17 +32,9 @@ def signals_deferred() -> Iterator[None]:
             signal.signal(number, noted.setdefault)
         yield
     finally:
-        try:
-            _restore(handlers)
-        finally:
-            _restore(handlers)  # again: the first handler that was back may have raised before the others were
+        restore_handlers(handlers)
         for number, frame in noted.items():
             handlers[number](number, frame)
-
-
-def _restore(handlers: dict[int, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def signal_handlers() -> dict[int, Any]:
@@ -51,3 +43,13 @@ def signal_handlers() -> dict[int, Any]:
         return {}
     found = {number: signal.getsignal(number) for number in SIGNALS}
     return {number: handler for number, handler in found.items() if callable(handler)}
+
+
+def restore_handlers(handlers: dict[int, Any]) -> None:
+    """Make these functions handle signals again, by number."""
+    try:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    finally:  # again: one that is back may have raised before the others were
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

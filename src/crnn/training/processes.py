@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..deferred_signals import signal_handlers
+from ..deferred_signals import restore_handlers, signal_handlers
 from ..errors import InvalidInputError
 
 __all__ = ["Processes", "processes_of"]
@@ -116,9 +116,9 @@ class Processes:
     def signals_deferred(self) -> Iterator[None]:
         """Keep signals that would raise an exception until all processes call `raise_signals`."""
         self._handlers = signal_handlers()
-        for number in self._handlers:
-            signal.signal(number, self._note)
         try:
+            for number in self._handlers:
+                signal.signal(number, self._note)
             yield
         finally:
             self._restore_handlers()
@@ -128,8 +128,7 @@ class Processes:
 
     def _restore_handlers(self) -> None:
         handlers, self._handlers = self._handlers, {}
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        restore_handlers(handlers)
 
     def raise_signals(self) -> None:
         """Raise in every process what the signal means that one of them has got."""
