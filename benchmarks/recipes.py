@@ -45,9 +45,12 @@ def parts(text: str, *, lines: bool, seed: int = 0) -> tuple[str, str] | tuple[l
     return documents[: n * 81 // 100], measured
 
 
-def parameters(n_symbols: int, operations: float, given: dict[str, Any], max_epochs: float | None) -> dict[str, Any]:
+def parameters(
+    n_symbols: int, operations: float, given: dict[str, Any], max_epochs: float | None, n_documents: int = 1
+) -> dict[str, Any]:
     """Return the parameters of `CharRNN`, with the number of steps that the operations allow."""
-    found = overridden(recommend(n_symbols, operations, speed=1.0, cell=given["cell"]), given)
+    chosen = recommend(n_symbols, operations, speed=1.0, cell=given["cell"], n_documents=n_documents)
+    found = overridden(chosen, given)
     chunk = found["batch_size"] * found["seq_length"]
     weights = recurrent_weights(CELLS[found["cell"]].gates, found["hidden_size"], TYPICAL_SYMBOLS, found["num_layers"])
     steps = operations / (OPERATIONS * chunk * weights)
@@ -95,7 +98,8 @@ def main() -> None:
     if given.get("n_bigrams") == 0:
         given["n_bigrams"] = None
     n_symbols = len(known) if isinstance(known, str) else sum(map(len, known)) + len(known)
-    settings = parameters(n_symbols, options.operations, given, options.max_epochs)
+    n_documents = 1 if isinstance(known, str) else len(known)
+    settings = parameters(n_symbols, options.operations, given, options.max_epochs, n_documents)
     found = [nats(known, measured, settings, seed) for seed in options.seeds]
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}\n{row(options.operations, settings, found)}")
 

@@ -14,7 +14,7 @@ from .export.export_methods import ExportMethods
 from .files import checkpoint as model_checkpoint
 from .resumable_training import CHECKPOINT_SECONDS, ResumableTraining
 from .settings import checked, real, threads, whole
-from .text.sources import TextLike, text_source
+from .text.sources import DocumentsSource, TextLike, text_source
 from .training.preparation import Call
 from .training.text_gradient import TextGradient, text_gradient
 
@@ -495,12 +495,20 @@ class CharRNN(ResumableTraining, ExportMethods):
         if cell not in recommended.RECIPES:
             raise InvalidInputError(f"cell must be one of {', '.join(map(repr, recommended.RECIPES))}, not {cell!r}")
         X = list(X) if isinstance(X, Iterator) else X  # which is read again by `fit`
-        length = text_source(X).max_length
+        source = text_source(X)
+        length = source.max_length
         if length < 2:
             raise InvalidInputError(f"X is too short: its length is {length}, but at least 2 symbols are needed")
         precisions = machine_speed.usable_precisions(overrides.get("matmul_precision"), overrides.get("dtype"))
         speed, precision = machine_speed.measured_speed(threads(overrides.get("n_threads")), precisions=precisions)
-        parameters = recommended.recommend(length, seconds, speed=speed, matmul_precision=precision, cell=cell)
+        parameters = recommended.recommend(
+            length,
+            seconds,
+            speed=speed,
+            matmul_precision=precision,
+            cell=cell,
+            n_documents=source.n_documents if isinstance(source, DocumentsSource) else 1,  # unknown of a large file
+        )
         parameters = recommended.overridden(parameters, overrides)
         if verbose:
             print(recommended.described(parameters, speed), file=sys.stderr)

@@ -110,14 +110,16 @@ def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_sy
         assert 0 < narrow[kind] < wide[kind] * n_epochs[0] / n_epochs[1]
 
 
-def test_a_long_text_gets_bigrams_and_one_that_is_read_often_none(capsys):
-    found = {n: recommend(n, 60, speed=2e11) for n in (10**8, 3 * 10**5)}
-    assert (found[10**8]["n_bigrams"], found[3 * 10**5]["n_bigrams"]) == (1024, None)
-    assert "units and 1024 bigrams, 16 streams" in described(found[10**8], 2e11)
-    assert "bigrams" not in described(found[3 * 10**5], 2e11)
+def test_texts_get_bigrams_and_short_documents_do_not(capsys):
+    found = [recommend(3 * 10**5, 60, speed=2e11, n_documents=n) for n in (1, 15_000, 15_001)]
+    assert [parameters["n_bigrams"] for parameters in found] == [1024, 1024, None]
+    assert "units and 1024 bigrams, 16 streams" in described(found[0], 2e11)
+    assert "bigrams" not in described(found[2], 2e11)
     assert recommend(10**8, 60, speed=2e11, cell="gru")["n_bigrams"] is None
     assert CharRNN.recommended(TEXT * 500, 1.0, n_bigrams=None).n_bigrams is None
+    assert CharRNN.recommended(["anna", "bob", "eva"], 1.0).n_bigrams is None
     assert "bigrams" not in capsys.readouterr().err
+    assert CharRNN.recommended([TEXT[:30], TEXT[:40]], 1.0).n_bigrams == 1024
 
 
 @pytest.mark.parametrize("cell", [*RECIPES])

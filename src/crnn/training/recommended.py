@@ -88,14 +88,20 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
 # Three layers of "rnn" tolerate little dropout, and get worse with more epochs than these.
 DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.4}
 WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.0}
-# Rows for pairs of symbols: with more epochs, counted as for dropout, a text's own pairs are learned by heart.
+# Rows for pairs of symbols: documents as short as names are learned worse with them.
 N_BIGRAMS = {"lstm": 1024, "cifg": 1024, "gru": None, "rnn": None}
-BIGRAM_EPOCHS = 8.0
+MIN_LENGTH_FOR_BIGRAMS = 20  # symbols of a document, on the average
 MAX_EPOCHS = {"lstm": 50.0, "cifg": 50.0, "gru": 50.0, "rnn": 12.0}
 
 
 def recommend(
-    n_symbols: int, seconds: float, *, speed: float, matmul_precision: str = "float32", cell: str = DEFAULT_CELL
+    n_symbols: int,
+    seconds: float,
+    *,
+    speed: float,
+    matmul_precision: str = "float32",
+    cell: str = DEFAULT_CELL,
+    n_documents: int = 1,
 ) -> dict[str, Any]:
     """Return constructor parameters for a text and a time.
 
@@ -109,6 +115,8 @@ def recommend(
         Operations per second of a training step in that precision; see `measured_speed`.
     matmul_precision : {"float32", "bfloat16"}, default="float32"
     cell : {"cifg", "lstm", "gru", "rnn"}, default="cifg"
+    n_documents : int, default=1
+        That the text consists of.
 
     Returns
     -------
@@ -139,7 +147,7 @@ def recommend(
         "hidden_size": recipe.hidden_size,
         "cell": cell,
         "num_layers": recipe.num_layers,
-        "n_bigrams": N_BIGRAMS[cell] if counted < BIGRAM_EPOCHS else None,
+        "n_bigrams": N_BIGRAMS[cell] if n_symbols >= MIN_LENGTH_FOR_BIGRAMS * n_documents else None,
         "seq_length": SEQ_LENGTH,
         "batch_size": batch_size,
         "init_scale": float(f"{recipe.init_scale:.2g}"),
@@ -223,8 +231,10 @@ def described(parameters: dict[str, Any], speed: float) -> str:
 
     Examples
     --------
-    >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11))
-    cifg of 224 units and 1024 bigrams, 16 streams of 24 characters a step, adam at 0.0318, dropout 0, for 15 s at 200 GFLOP/s
+    >>> print(described(recommend(1_000_000, 1.0, speed=2e11, cell="gru"), 2e11))
+    gru of 128 units, 16 streams of 24 characters a step, adam at 0.01, dropout 0, for 1 s at 200 GFLOP/s
+    >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11).partition(",")[0])
+    cifg of 224 units and 1024 bigrams
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
     0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
     """
