@@ -67,7 +67,8 @@ def test_a_slightly_different_speed_changes_the_size_by_one_step_at_most(operati
 @pytest.mark.parametrize("cell", [*RECIPES])
 def test_sizes_between_two_recipes_lie_between_them_in_all(cell):
     for first, last in itertools.pairwise(RECIPES[cell]):
-        middle = recommend(10**9, math.sqrt(first.operations * last.operations), speed=1.0, cell=cell)
+        operations = math.sqrt(first.operations * last.operations)
+        middle = recommend(10**9, operations, speed=1.0, cell=cell, n_documents=10**8)  # the rate without bigrams
         assert first.hidden_size <= middle["hidden_size"] <= last.hidden_size
         for name in ("init_scale", "weight_decay", "learning_rate"):
             ends = sorted([getattr(first, name), getattr(last, name)])
@@ -113,6 +114,7 @@ def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_sy
 def test_texts_get_bigrams_and_short_documents_do_not(capsys):
     found = [recommend(3 * 10**5, 60, speed=2e11, n_documents=n) for n in (1, 15_000, 15_001)]
     assert [parameters["n_bigrams"] for parameters in found] == [1024, 1024, None]
+    assert found[0]["learning_rate"] == pytest.approx(0.8 * found[2]["learning_rate"], rel=0.01)
     assert "units and 1024 bigrams, 16 streams" in described(found[0], 2e11)
     assert "bigrams" not in described(found[2], 2e11)
     assert recommend(10**8, 60, speed=2e11, cell="gru")["n_bigrams"] is None
@@ -144,7 +146,8 @@ def test_time_that_a_short_text_does_not_use_does_not_lower_the_rate(cell):
 def test_a_size_that_is_nearly_the_next_one_has_nearly_its_rate():
     here, there = RECIPES["lstm"][2:4]
     operations = (here.operations, 2 * here.operations, 0.999 * there.operations, there.operations)
-    rates = [recommend(10**8, n, speed=1.0, cell="lstm")["learning_rate"] for n in operations]
+    found = [recommend(10**8, n, speed=1.0, cell="lstm", n_documents=10**7) for n in operations]
+    rates = [parameters["learning_rate"] for parameters in found]
     assert rates[0] == here.learning_rate
     assert rates == sorted(rates, reverse=True)
     assert rates[2] == pytest.approx(there.learning_rate, rel=0.01)
