@@ -9,7 +9,8 @@ Contenders: "crnn" trains what `CharRNN.recommended` recommends, and "crnn-rnn",
 recommends of that cell, "crnn-cifg" too; "torch" is `benchmarks.peers.torch_lstm_trainer`. A number after a name is a
 factor of the seconds: "torch-1.5" has half as much time again. "bf16" after a name, as in "torch-bf16" and
 "crnn-cifg-bf16", multiplies in bfloat16, which some processors do faster than float32, and "f32" in float32. Without
-either, "crnn" takes what is faster on this machine, and "torch" float32.
+either, "crnn" takes what is faster on this machine, and "torch" float32. "torch-bigrams" has an input for each of the
+256 most frequent pairs of symbols, as crnn's recommendations have for 1,024: for more of them its product is too large.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ SECONDS = "15,60,180,600"
 CONTENDERS = "crnn,crnn-f32,torch,torch-1.5,crnn-rnn"
 CELLS = ("rnn", "gru", "lstm", "cifg")
 PRECISIONS = {"bf16": "bfloat16", "f32": "float32"}
+TORCH_BIGRAMS = 256
 RECOMMENDS = hasattr(CharRNN, "recommended")
 NO_RECOMMENDED = "this crnn cannot be told seconds instead of settings: it has no CharRNN.recommended"
 
@@ -51,7 +53,7 @@ def split(text: str) -> tuple[str, str]:
 def reason(contender: str) -> str | None:
     """Why a contender cannot run, or None if it can."""
     name, *options = contender.split("-")
-    known = {"crnn": {*CELLS, *PRECISIONS}, "torch": {*PRECISIONS}}
+    known = {"crnn": {*CELLS, *PRECISIONS}, "torch": {*PRECISIONS, "bigrams"}}
     if name not in known or not all(option in known[name] or _is_number(option) for option in options):
         return f"there is no contender {contender!r}"
     if name == "crnn":
@@ -72,7 +74,8 @@ def measure(contender: str, text: str, seconds: float, threads: int, seed: int) 
     if name == "torch":
         from benchmarks.peers import torch_lstm_trainer as trainer
 
-        recipe = replace(trainer.recipe_for(seconds), bfloat16="bf16" in options)
+        n_bigrams = TORCH_BIGRAMS if "bigrams" in options else 0
+        recipe = replace(trainer.recipe_for(seconds), bfloat16="bf16" in options, n_bigrams=n_bigrams)
         nats, characters, description = trainer.train(text, seconds, threads, seed, recipe)
         return {"nats": nats, "characters": characters, "description": description}
     given: dict[str, Any] = {}

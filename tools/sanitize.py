@@ -29,6 +29,7 @@ COMPILED = (
     "kernels/test_requests.py",
     "kernels/test_elementwise.py",
     "kernels/test_boundary.py",
+    "kernels/test_bigrams.py",
     "kernels/test_embedding.py",
     "kernels/test_label_symbols.py",
     "kernels/test_sampled_softmax.py",

@@ -111,6 +111,11 @@ def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_sy
         assert 0 < narrow[kind] < wide[kind] * n_epochs[0] / n_epochs[1]
 
 
+def test_a_text_learns_to_start_from_zeros():
+    found = [recommend(10**6, 60, speed=2e11, n_documents=n)["state_reset"] for n in (1, 2)]
+    assert found == [0.01, 0.0]
+
+
 def test_texts_get_bigrams_and_short_documents_do_not(capsys):
     found = [recommend(3 * 10**5, 60, speed=2e11, n_documents=n) for n in (1, 15_000, 15_001)]
     assert [parameters["n_bigrams"] for parameters in found] == [1024, 1024, None]

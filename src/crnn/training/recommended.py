@@ -92,6 +92,8 @@ WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.0}
 N_BIGRAMS = {"lstm": 1024, "cifg": 1024, "gru": None, "rnn": None}
 MIN_LENGTH_FOR_BIGRAMS = 20  # symbols of a document, on the average
 BIGRAM_RATE = 0.8  # of the learning rate without them: as good, and steadier
+# So that a model learns to start from zeros; documents do so anyway.
+STATE_RESET = {"lstm": 0.01, "cifg": 0.01, "gru": 0.0, "rnn": 0.0}
 MAX_EPOCHS = {"lstm": 50.0, "cifg": 50.0, "gru": 50.0, "rnn": 12.0}
 
 
@@ -165,6 +167,7 @@ def recommend(
         "weight_dropout": round(
             WEIGHT_DROPOUT_SHARE[cell] * _dropout(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
         ),
+        "state_reset": STATE_RESET[cell] if n_documents == 1 else 0.0,
         "max_steps": None if in_time <= max_epochs else round(max_epochs * steps_per_epoch),
         "max_seconds": seconds,
         "matmul_precision": matmul_precision,
