@@ -288,6 +288,15 @@ def test_ctrl_c_waits_until_the_thread_that_writes_has_started(tmp_path, monkeyp
     assert bits(CharRNN.resume(path, TEXT)) == bits(small(20).fit(TEXT))
 
 
+def test_a_run_on_documents_whose_batch_size_was_changed_is_refused(tmp_path, monkeypatch):
+    path, model = tmp_path / "run", small(20, batch_size=2)
+    train_until(3, model, monkeypatch, path, NAMES)
+    parameters, state, run = run_checkpoint.read_run(path, CharRNN().get_params())
+    run_checkpoint.write_run(state, parameters=dict(parameters) | {"batch_size": 3}, path=path, run=run)
+    with pytest.raises(InvalidInputError, match="a position of 2 streams"):
+        CharRNN.resume(path, NAMES)
+
+
 def test_seconds_between_two_checkpoints_count_from_the_one_before():
     writer = CheckpointWriter(lambda state, run: None, "run", 2.5)
     writer.begin(10, 4.0)

@@ -111,6 +111,8 @@ class DocumentStreams:
 
     @position.setter
     def position(self, position: DocumentsPosition) -> None:
+        if len(position.queues) != self.batch_size:
+            raise InvalidInputError(f"a position of {len(position.queues)} streams does not fit {self.batch_size}")
         if any((queue.first + queue.length >= len(self._packed)).any() for queue in position.queues):
             raise InvalidInputError("the position is in other documents: take one of the same ones")
         self._rng.bit_generator.state = position.random_state
