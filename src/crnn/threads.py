@@ -164,11 +164,14 @@ class Helpers:
         self._threads = [threading.Thread(target=self._serve, args=(t,), daemon=True) for t in self._tasks]
         try:
             for started, thread in enumerate(self._threads):
-                try:
-                    with signals_deferred():  # it starts, or not: an interrupted start leaves a thread nobody waits for
+                refused = None
+                with signals_deferred():  # it starts, or not: an interrupted start leaves a thread nobody waits for
+                    try:
                         thread.start()
-                except RuntimeError as error:
-                    self._keep_first(started, error)
+                    except RuntimeError as error:
+                        refused = error
+                if refused is not None:
+                    self._keep_first(started, refused)
                     break
         except BaseException:
             self.close()

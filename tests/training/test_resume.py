@@ -270,6 +270,27 @@ def test_without_a_thread_to_write_on_it_is_written_all_the_same(tmp_path, monke
 
 
 @POSIX
+def test_a_handlers_runtime_error_is_no_lack_of_threads(tmp_path, monkeypatch):
+    class Stop(RuntimeError):
+        """What a handler raises."""
+
+    def stop(number, frame):
+        raise Stop
+
+    def interrupted(thread):
+        signal.raise_signal(signal.SIGTERM)
+        start(thread)
+
+    start, before = threading.Thread.start, signal.signal(signal.SIGTERM, stop)
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    try:
+        with pytest.raises(Stop):
+            small(20, n_threads=1).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=7)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@POSIX
 def test_ctrl_c_waits_until_the_thread_that_writes_has_started(tmp_path, monkeypatch):
     start, started = threading.Thread.start, []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
@@ -69,12 +70,12 @@ class CheckpointWriter:
         """Begin to write a snapshot, which must not change any more."""
         self.begin(done, run.seconds)
         thread = threading.Thread(target=self._run, args=(state, run), name="crnn-checkpoint")
-        try:
-            with signals_deferred():  # nobody can wait for a thread whose start was interrupted
-                thread.start()
-                self._thread = thread
-        except RuntimeError:  # the system has no thread left
-            self._thread = None
+        self._thread = None
+        # Nobody can wait for a thread whose start was interrupted; the system may have no thread left.
+        with signals_deferred(), suppress(RuntimeError):
+            thread.start()
+            self._thread = thread
+        if self._thread is None:
             self._run(state, run)
 
     def write_last(self, state: ModelState, run: RunState) -> None:
