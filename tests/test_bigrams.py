@@ -217,3 +217,24 @@ def test_the_command_line(tmp_path):
     options = ["--n-bigrams", "5", "--hidden-size", "11", "--max-steps", "5", "--quiet"]
     run("train", str(tmp_path / "text.txt"), "-o", str(model), *options)
     assert CharRNN.load(model).params_["bigrams"].shape == (5, 11)
+
+
+def test_the_carried_symbol_keeps_its_meaning_in_another_vocabulary():
+    model = small(batch_size=1, seq_length=3, max_steps=2).fit("bcdbcdbcd")
+    (last,) = model.state_[-1].ravel()
+    assert list(model.vocabulary_)[int(last) - 1] == "d"
+    model.set_params(max_steps=0).partial_fit("abcd", extend_vocabulary=True)
+    (last,) = model.state_[-1].ravel()
+    assert list(model.vocabulary_)[int(last) - 1] == "d"
+    model = small(batch_size=1, max_steps=2, n_bigrams=100).fit(["anna", "bob"], labels=["f", "m"])
+    model.state_[-1][:] = len(model.vocabulary_)  # the last label
+    assert [model.for_label(label).state_[-1].item() for label in ("f", "m")] == [0, len(model.vocabulary_) - 2]
+
+
+def test_parameters_that_were_changed_after_training_can_be_saved(fitted, tmp_path):
+    model = copy.deepcopy(fitted).set_params(n_bigrams=4)
+    model.save(tmp_path / "model.crnn")
+    again = CharRNN.load(tmp_path / "model.crnn")
+    assert (again.n_bigrams, again.bigrams_) == (4, fitted.bigrams_)
+    with pytest.raises(InvalidInputError, match="n_bigrams is now 4, but the model was fitted with 17"):
+        again.partial_fit(TEXT)

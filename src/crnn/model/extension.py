@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..text.vocabulary import Vocabulary
+from .carried_symbol import renumbered
 from .gradient_rms import gathered, spread
 from .layout import Layout
 from .state import ModelState
@@ -48,6 +49,7 @@ def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelS
         vocabulary=vocabulary,
         layout=layout,
         gradient_rms=None if rms is None else gathered(layout, _widened(spread(state.layout, rms), *sizes, None)),
+        hidden=renumbered(state.layout, state.hidden, sizes[2]),
         params=_widened(state.params, *sizes, rarest),
         optimizer_state={name: _widened(flat, *sizes, None) for name, flat in state.optimizer_state.items()},
     )

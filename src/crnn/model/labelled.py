@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bigram_pairs import BigramPairs
+from .carried_symbol import renumbered
 from .gradient_rms import gathered, spread
 from .layout import Layout
 from .state import ModelState
@@ -43,11 +43,14 @@ def of_label(state: ModelState, number: int) -> ModelState:
     Vocabulary(2 characters: 'ab', crnn.BOUNDARY)
     """
     vocabulary = state.vocabulary.with_labels(())
-    layout = replace(state.layout, vocab_size=len(vocabulary), pairs=_pairs(state, len(vocabulary), number))
+    places = _places(state.layout.vocab_size, len(vocabulary), number)
+    pairs = None if state.layout.pairs is None else state.layout.pairs.renumbered(places)
+    layout = replace(state.layout, vocab_size=len(vocabulary), pairs=pairs)
     return replace(
         state.copy(),
         vocabulary=vocabulary,
         layout=layout,
+        hidden=renumbered(state.layout, tuple(array.copy() for array in state.hidden), places),
         params=_narrowed(state.params, state.layout, layout, number),
         optimizer_state={
             name: _narrowed(flat, state.layout, layout, number) for name, flat in state.optimizer_state.items()
@@ -56,13 +59,11 @@ def of_label(state: ModelState, number: int) -> ModelState:
     )
 
 
-def _pairs(state: ModelState, V: int, number: int) -> BigramPairs | None:
-    """Return the pairs of symbols without the labels, one of which takes the boundary's place."""
-    if state.layout.pairs is None:
-        return None
-    places = np.where(np.arange(state.layout.vocab_size) < V - 1, np.arange(state.layout.vocab_size), -1)
-    places[V + number] = V - 1
-    return state.layout.pairs.renumbered(places)
+def _places(V: int, new_V: int, number: int) -> NDArray[np.intp]:
+    """Return the new id of each symbol: without the labels, one of which takes the boundary's place."""
+    places = np.where(np.arange(V) < new_V - 1, np.arange(V), -1)
+    places[new_V + number] = new_V - 1
+    return places
 
 
 def _narrowed_rms(rms: Array | None, old: Layout, new: Layout, number: int) -> Array | None:
