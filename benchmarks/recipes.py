@@ -46,7 +46,7 @@ def parts(text: str, *, lines: bool, seed: int = 0) -> tuple[str, str] | tuple[l
 
 
 def parameters(
-    n_symbols: int, operations: float, given: dict[str, Any], max_epochs: float | None, n_documents: int = 1
+    n_symbols: int, operations: float, given: dict[str, Any], max_epochs: float | None, n_documents: int | None = None
 ) -> dict[str, Any]:
     """Return the parameters of `CharRNN`, with the number of steps that the operations allow."""
     chosen = recommend(n_symbols, operations, speed=1.0, cell=given["cell"], n_documents=n_documents)
@@ -98,7 +98,7 @@ def main() -> None:
     if given.get("n_bigrams") == 0:
         given["n_bigrams"] = None
     n_symbols = len(known) if isinstance(known, str) else sum(map(len, known)) + len(known)
-    n_documents = 1 if isinstance(known, str) else len(known)
+    n_documents = None if isinstance(known, str) else len(known)
     settings = parameters(n_symbols, options.operations, given, options.max_epochs, n_documents)
     found = [nats(known, measured, settings, seed) for seed in options.seeds]
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}\n{row(options.operations, settings, found)}")

@@ -14,7 +14,7 @@ from .export.export_methods import ExportMethods
 from .files import checkpoint as model_checkpoint
 from .resumable_training import CHECKPOINT_SECONDS, ResumableTraining
 from .settings import checked, real, threads, whole
-from .text.sources import DocumentsSource, TextLike, text_source
+from .text.sources import TextLike, text_source
 from .training.preparation import Call
 from .training.text_gradient import TextGradient, text_gradient
 
@@ -164,6 +164,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         The hidden state carried from the last chunk to the next; for an LSTM and "cifg" a tuple (h, c). With
         `n_bigrams` a tuple, at whose end is the symbol that was read last, (1, B, 1): its id plus 1, or 0. May be
         written to.
+    bigrams_ : list of tuple or None
+        The pair of symbols of each row of ``params_["bigrams"]``; without `n_bigrams` empty.
     vocabulary_ : Vocabulary
         The symbols in id order: sorted code points, or byte values.
     n_steps_ : int
@@ -464,7 +466,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         **overrides
             Parameters of the constructor that are given, not chosen. The choice depends on `cell` ("cifg" if it is not
             given), `n_threads`, `matmul_precision` and `dtype`. With another `optimizer` the learning rate is that
-            optimizer's usual one. `clip_norm` is in proportion to `seq_length`.
+            optimizer's usual one. `clip_norm` is in proportion to `seq_length`. `n_bigrams` is 1,024 for "cifg" and
+            "lstm", except for documents of less than 20 symbols on the average; without it the rate is higher.
 
         Returns
         -------
@@ -507,7 +510,7 @@ class CharRNN(ResumableTraining, ExportMethods):
             speed=speed,
             matmul_precision=precision,
             cell=cell,
-            n_documents=source.n_documents if isinstance(source, DocumentsSource) else 1,  # unknown of a large file
+            n_documents=source.n_documents if source.holds_documents else None,
         )
         parameters = recommended.overridden(parameters, overrides)
         if verbose:

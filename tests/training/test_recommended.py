@@ -22,6 +22,7 @@ from crnn.training.recommended import (
     WEIGHTS_PER_SYMBOL,
     _weights,
     described,
+    overridden,
     recommend,
 )
 
@@ -112,18 +113,23 @@ def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_sy
 
 
 def test_a_text_learns_to_start_from_zeros():
-    found = [recommend(10**6, 60, speed=2e11, n_documents=n)["state_reset"] for n in (1, 2)]
+    found = [recommend(10**6, 60, speed=2e11, n_documents=n)["state_reset"] for n in (None, 1)]
     assert found == [0.01, 0.0]
 
 
 def test_texts_get_bigrams_and_short_documents_do_not(capsys):
-    found = [recommend(3 * 10**5, 60, speed=2e11, n_documents=n) for n in (1, 15_000, 15_001)]
+    found = [recommend(3 * 10**5, 60, speed=2e11, n_documents=n) for n in (None, 15_000, 15_001)]
     assert [parameters["n_bigrams"] for parameters in found] == [1024, 1024, None]
     assert found[0]["learning_rate"] == pytest.approx(0.8 * found[2]["learning_rate"], rel=0.01)
     assert "units and 1024 bigrams, 16 streams" in described(found[0], 2e11)
     assert "bigrams" not in described(found[2], 2e11)
     assert recommend(10**8, 60, speed=2e11, cell="gru")["n_bigrams"] is None
     assert CharRNN.recommended(TEXT * 500, 1.0, n_bigrams=None).n_bigrams is None
+    without = overridden(found[0], {"n_bigrams": None})
+    assert without["learning_rate"] == pytest.approx(found[2]["learning_rate"], rel=0.01)
+    assert overridden(found[2], {"n_bigrams": 7})["learning_rate"] == pytest.approx(found[0]["learning_rate"], rel=0.01)
+    for same in ({}, {"n_bigrams": 512}):
+        assert overridden(found[0], same)["learning_rate"] == found[0]["learning_rate"]
     assert CharRNN.recommended(["anna", "bob", "eva"], 1.0).n_bigrams is None
     assert "bigrams" not in capsys.readouterr().err
     assert CharRNN.recommended([TEXT[:30], TEXT[:40]], 1.0).n_bigrams == 1024

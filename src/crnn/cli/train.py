@@ -28,7 +28,8 @@ __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 
 VERBOSE = 2  # the command's default; the constructor's is 0
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
-CHOSEN_BY = ("cell", "n_threads", "seq_length", "matmul_precision", "dtype")  # what other choices for a time depend on
+# What other choices for a time depend on.
+CHOSEN_BY = ("cell", "n_bigrams", "n_threads", "seq_length", "matmul_precision", "dtype")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -91,7 +91,7 @@ WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.0}
 # Rows for pairs of symbols: documents as short as names are learned worse with them.
 N_BIGRAMS = {"lstm": 1024, "cifg": 1024, "gru": None, "rnn": None}
 MIN_LENGTH_FOR_BIGRAMS = 20  # symbols of a document, on the average
-BIGRAM_RATE = 0.8  # of the learning rate without them: as good, and steadier
+RATE_WITH_BIGRAMS = 0.8  # of the learning rate without them: as good, and steadier
 # So that a model learns to start from zeros; documents do so anyway.
 STATE_RESET = {"lstm": 0.01, "cifg": 0.01, "gru": 0.0, "rnn": 0.0}
 MAX_EPOCHS = {"lstm": 50.0, "cifg": 50.0, "gru": 50.0, "rnn": 12.0}
@@ -104,7 +104,7 @@ def recommend(
     speed: float,
     matmul_precision: str = "float32",
     cell: str = DEFAULT_CELL,
-    n_documents: int = 1,
+    n_documents: int | None = None,
 ) -> dict[str, Any]:
     """Return constructor parameters for a text and a time.
 
@@ -118,8 +118,8 @@ def recommend(
         Operations per second of a training step in that precision; see `measured_speed`.
     matmul_precision : {"float32", "bfloat16"}, default="float32"
     cell : {"cifg", "lstm", "gru", "rnn"}, default="cifg"
-    n_documents : int, default=1
-        That the text consists of.
+    n_documents : int or None, default=None
+        That there are; None: it is one running text.
 
     Returns
     -------
@@ -144,8 +144,8 @@ def recommend(
     in_time = seconds * speed / operations_per_epoch
     max_epochs = max(MAX_EPOCHS[cell], MIN_STEPS / steps_per_epoch)
     epochs = min(in_time, max_epochs)
-    n_bigrams = N_BIGRAMS[cell] if n_symbols >= MIN_LENGTH_FOR_BIGRAMS * n_documents else None
-    rate = _rate(cell, epochs * operations_per_epoch) * (BIGRAM_RATE if n_bigrams else 1)
+    n_bigrams = N_BIGRAMS[cell] if n_symbols >= MIN_LENGTH_FOR_BIGRAMS * (n_documents or 0) else None
+    rate = _rate(cell, epochs * operations_per_epoch) * (RATE_WITH_BIGRAMS if n_bigrams else 1)
     counted = epochs * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
     return {
         "hidden_size": recipe.hidden_size,
@@ -167,7 +167,7 @@ def recommend(
         "weight_dropout": round(
             WEIGHT_DROPOUT_SHARE[cell] * _dropout(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
         ),
-        "state_reset": STATE_RESET[cell] if n_documents == 1 else 0.0,
+        "state_reset": STATE_RESET[cell] if n_documents is None else 0.0,
         "max_steps": None if in_time <= max_epochs else round(max_epochs * steps_per_epoch),
         "max_seconds": seconds,
         "matmul_precision": matmul_precision,
@@ -177,8 +177,9 @@ def recommend(
 def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """Return a recommendation in which some parameters are replaced.
 
-    With another optimizer the learning rate and the weight decay are that optimizer's usual ones. With another
-    `seq_length` the bound of the gradient's norm grows or shrinks as the chunk does.
+    With another optimizer the learning rate and the weight decay are that optimizer's usual ones. The learning rate is
+    another one without bigrams, or with them where none are recommended. With another `seq_length` the bound of the
+    gradient's norm grows or shrinks as the chunk does.
 
     Examples
     --------
@@ -192,6 +193,9 @@ def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[st
     if optimizer != parameters["optimizer"]:
         usual = {"learning_rate": OPTIMIZERS[optimizer].learning_rate, "weight_decay": 0.0}
         parameters = {name: value for name, value in parameters.items() if name != "beta_2"} | usual
+    elif (n_bigrams := overrides.get("n_bigrams", parameters["n_bigrams"])) is None or not parameters["n_bigrams"]:
+        factor = RATE_WITH_BIGRAMS ** ((n_bigrams is not None) - (parameters["n_bigrams"] is not None))
+        parameters = parameters | {"learning_rate": float(f"{parameters['learning_rate'] * factor:.3g}")}
     seq_length = overrides.get("seq_length", parameters["seq_length"])
     return parameters | {"clip_norm": _clip_norm(seq_length)} | overrides
 
