@@ -47,7 +47,7 @@ def models():
     with_records.history_[0]["note"] = "a"
     yield with_records
     shared["random_state"] = np.random.Generator(np.random.Philox(3))
-    yield CharRNN(**shared, cell="cifg").fit(TEXT)
+    yield CharRNN(**shared, cell="cifg", n_bigrams=7).fit(TEXT)
     shared["random_state"] = np.random.Generator(np.random.SFC64(3))
     yield CharRNN(**shared).fit(TEXT)
 

@@ -23,7 +23,7 @@ cdef extern from "pages.h" nogil:
 
 cdef enum:
     BLOCK = 2048  # elements of a gradient that are summed over the shards and used while still in the cache
-    BIGRAM_TENTHS = 3  # of the learning rate, for a row of bigrams: few chunks read it, and a step says less
+    BIGRAM_RATE_TENTHS = 3  # of the learning rate, for a row of bigrams: few chunks read it, and a step says less
 
 ctypedef struct Masked:  # recurrent weights, some of which this step was without
     uint32_t key
@@ -205,7 +205,7 @@ cdef inline void update_bigrams(Training* run, const Pass* todo) noexcept nogil:
     cdef const Team* team = &run.team
     cdef Py_ssize_t r, N = net.G * net.H, squares = squares_size(net) - net.R
     cdef double rate = run.rule.learning_rate
-    run.rule.learning_rate = rate * BIGRAM_TENTHS / 10
+    run.rule.learning_rate = rate * BIGRAM_RATE_TENTHS / 10
     for r in range(share(net.R, team.rank, team.threads), share(net.R, team.rank + 1, team.threads)):
         if is_read(run, todo, net.V + r):
             update_rows(run, todo, net.bigrams, N, squares, r, r + 1)

@@ -155,11 +155,13 @@ def _pairs(tensors: dict[str, Array], order: Array) -> BigramPairs | None:
     if found.ndim != 2 or found.shape[1] != 2 or not len(found):
         raise InvalidInputError(f"pairs has shape {found.shape}, not (R, 2): a pair of ids for each of R inputs")
     shown = [[int(number) if number.is_integer() else number for number in pair] for pair in found.tolist()]
+    places: dict[tuple[float, ...], int] = {}
     for i, pair in enumerate(shown):
+        first = places.setdefault(tuple(pair), i)
         if pair != [-1, -1] and not all(number in range(len(order)) for number in pair):
             raise InvalidInputError(f"pairs[{i}] is {pair}, but ids are 0 to {len(order) - 1}, or both -1 for no pair")
-        if pair != [-1, -1] and shown.index(pair) < i:
-            raise InvalidInputError(f"pairs[{i}] is {pair}, which is pairs[{shown.index(pair)}] as well")
+        if pair != [-1, -1] and first < i:
+            raise InvalidInputError(f"pairs[{i}] is {pair}, which is pairs[{first}] as well")
     return BigramPairs(found).renumbered(np.argsort(order))
 
 

@@ -260,8 +260,16 @@ def _layout(file: ModelFile) -> Layout:
         architecture.cell,
         architecture.num_layers,
         architecture.embedding_size,
-        None if file.pairs is None else BigramPairs(file.pairs, file.configuration.get("n_bigrams")),
+        _pairs(file),
     )
+
+
+def _pairs(file: ModelFile) -> BigramPairs | None:
+    """Return the pairs of symbols that have rows; a text may have had fewer than the model was to have."""
+    if file.pairs is None:
+        return None
+    limit = file.configuration.get("n_bigrams")
+    return BigramPairs(file.pairs, limit if type(limit) is int and limit > len(file.pairs) else None)
 
 
 def _state(

@@ -128,7 +128,8 @@ def _layout(first: Layout, tensors: Mapping[str, Array], shown: str) -> Layout:
     if first.pairs is None:
         return first
     pairs = tensors.get(PAIRS)
-    if pairs is None or pairs.dtype != np.int32 or pairs.shape[1:] != (2,) or pairs_fault(pairs, first.vocab_size):
+    there = pairs is not None and pairs.dtype == np.int32 and pairs.shape[1:] == (2,) and len(pairs) > 0
+    if pairs is None or not there or pairs_fault(pairs, first.vocab_size):
         raise ModelFileError(f"model file {shown!r}: its second network has no bigrams.pairs; restore it from a copy")
     return replace(first, pairs=BigramPairs(pairs, first.pairs.limit))
 

@@ -64,10 +64,11 @@ def check_memory(
         sampled_softmax=sampled_softmax,
     )
     available = available_bytes()
-    embedding = "" if layout.embedding_size is None else f", embedding_size={layout.embedding_size}"
+    inputs = "" if layout.embedding_size is None else f", embedding_size={layout.embedding_size}"
+    inputs += "" if layout.pairs is None else f", n_bigrams={layout.n_bigrams}"
     if available is not None and needed > available:
         raise InvalidInputError(
-            f"hidden_size={layout.hidden_size}{embedding} and num_layers={layout.num_layers} with batch_size="
+            f"hidden_size={layout.hidden_size}{inputs} and num_layers={layout.num_layers} with batch_size="
             f"{streams.batch_size} and seq_length={streams.seq_length} need about {needed / GB:,.1f} GB of memory, "
             f"but {available / GB:,.1f} GB are available: lower one of them"
         )
