@@ -271,11 +271,11 @@ def test_without_a_thread_to_write_on_it_is_written_all_the_same(tmp_path, monke
 
 @POSIX
 def test_a_handlers_runtime_error_is_no_lack_of_threads(tmp_path, monkeypatch):
-    class Stop(RuntimeError):
+    class StopError(RuntimeError):
         """What a handler raises."""
 
     def stop(number, frame):
-        raise Stop
+        raise StopError
 
     def interrupted(thread):
         signal.raise_signal(signal.SIGTERM)
@@ -284,7 +284,7 @@ def test_a_handlers_runtime_error_is_no_lack_of_threads(tmp_path, monkeypatch):
     start, before = threading.Thread.start, signal.signal(signal.SIGTERM, stop)
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     try:
-        with pytest.raises(Stop):
+        with pytest.raises(StopError):
             small(20, n_threads=1).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=7)
     finally:
         signal.signal(signal.SIGTERM, before)
