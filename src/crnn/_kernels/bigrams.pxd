@@ -11,9 +11,9 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 from .boundary cimport starts
 from .interface cimport Network, Workspace, real
-from .network cimport input_block
 from .pair_slots cimport NO_ROW, first_slot, pair_key
 from .panels cimport Columns
+from .table_rows cimport add_row
 
 
 cdef inline int row_of(const Network* net, int before, int symbol) noexcept nogil:
@@ -63,39 +63,9 @@ cdef inline void find_rows(const Network* net, Workspace* work) noexcept nogil:
                 occurs[row] = True
 
 
-cdef inline void add_row(const Network* net, const real* table, int row, Columns own, real* z) noexcept nogil:
-    """z += table[row]                                 (G H,): the input of one stream"""
-    cdef Py_ssize_t j, g, H = net.H
-    cdef const real* its
-    cdef real* out
-    if row == NO_ROW:
-        return
-    for g in range(net.G):
-        its = table + (row * net.G + g) * H + own.first
-        out = z + input_block(net, g) * H + own.first
-        for j in range(own.count):
-            out[j] += its[j]
-
-
 cdef inline void add_rows(const Network* net, const Workspace* work, const real* p, Py_ssize_t t, Columns own,
                           real* z) noexcept nogil:
     """z += Bigrams[bigram_rows]                       (B, G H): the input of time step t"""
     cdef Py_ssize_t b
     for b in range(work.B):
         add_row(net, p + net.bigrams, work.bigram_rows[t * work.B + b], own, z + b * net.ldg)
-
-
-cdef inline void add_row_gradients(const Network* net, const Workspace* work, const real* dz, Py_ssize_t t,
-                                   Columns own) noexcept nogil:
-    """dBigrams[bigram_rows] += dz                     the backward of `add_rows`"""
-    cdef Py_ssize_t b, j, g, H = net.H
-    cdef int row
-    cdef const real* out
-    cdef real* its
-    for b in range(work.B):
-        row = work.bigram_rows[t * work.B + b]
-        for g in range(net.G if row != NO_ROW else 0):
-            its = work.d + net.bigrams + (row * net.G + g) * H + own.first
-            out = dz + b * net.ldg + input_block(net, g) * H + own.first
-            for j in range(own.count):
-                its[j] += out[j]

@@ -75,20 +75,6 @@ cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize
             add_product(net.gemm, rows, own.count, net.units, below, H, Wx + g * H, net.G * H, out, net.ldg)
 
 
-cdef inline void add_lookup_gradient(const Network* net, const real* dz, const int* x, Columns own, Py_ssize_t B,
-                                     real* dtable) noexcept nogil:
-    """dtable[x] += dz                                 the backward of `look_up_input`, while dz is in the cache"""
-    cdef Py_ssize_t b, j, g, H = net.H
-    cdef const real* out
-    cdef real* row
-    for b in range(B):
-        for g in range(net.G):
-            row = dtable + (x[b] * net.G + g) * H + own.first
-            out = dz + b * net.ldg + input_block(net, g) * H + own.first
-            for j in range(own.count):
-                row[j] += out[j]
-
-
 cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) noexcept nogil:
     """dbh = dWx.sum(axis=0)                           every dz is in one row of dWx; rows of other symbols are zero
 

@@ -1,15 +1,16 @@
 """One layer over the time steps of a block, forward and back. Arrays: see `workspace`."""
-from .bigrams cimport add_row_gradients, add_rows
+from .bigrams cimport add_rows
 from .boundary cimport clear_starting, without_past
 from .cell_step cimport Step, step_backward, step_forward
 from .embedding cimport lookup_gradient, lookup_rows, lookup_table
 from .first_layer_step cimport begin_step, finish_step
 from .interface cimport Network, Weights, Workspace, real
-from .layer_input cimport add_lookup_gradient, look_up_input
+from .layer_input cimport look_up_input
 from .network cimport in_place
 from .panels cimport as_operand
 from .shared_step cimport share_cell, share_recurrent_product
 from .step_poll cimport unwanted
+from .table_rows cimport add_row_gradients
 from .thread_group cimport own_columns, wait_for_group
 from .workspace cimport gradient_from_above, layer_c, layer_dz, layer_h, layer_z
 
@@ -84,9 +85,9 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
         step_backward(net, w.p + net.layer[l].Wh if in_place(net) else w.panels + net.layer[l].WhT_panels, &s)
         clear_starting(net, x + t * B, B, s.own.count, s.carry + s.own.first, H)
         if l == 0:
-            add_lookup_gradient(net, s.z, lookup_rows(net, work, x, t), s.own, B, lookup_gradient(net, work))
+            add_row_gradients(net, s.z, lookup_rows(net, work, x, t), s.own, B, lookup_gradient(net, work))
             if net.R:
-                add_row_gradients(net, work, s.z, t, s.own)
+                add_row_gradients(net, s.z, work.bigram_rows + t * B, s.own, B, work.d + net.bigrams)
         wait_for_group(&work.group)
 
 

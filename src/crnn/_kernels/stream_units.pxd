@@ -1,23 +1,15 @@
 """Units of one stream in a time step of inference, once z holds its products: all, or those of one thread."""
-from .bigrams cimport add_row
 from .cells cimport cell_units
 from .interface cimport Network, Weights, real
-from .network cimport input_block
 from .panels cimport MAX_COLUMNS, Columns
+from .table_rows cimport add_row
 
 
 cdef inline void finish_first_layer(const Weights* w, int x, int bigram_row, Columns own, const real* h_prev,
                                     const real* c_prev, real* z, real* c, real* h) noexcept nogil:
     """z += Wx[x] + Bigrams[bigram_row], then the cell     (G H,); h is z where that lives in h"""
     cdef const Network* net = w.net
-    cdef Py_ssize_t j, g, H = net.H, stop = own.first + own.count
-    cdef const real* row
-    cdef real* out
-    for g in range(net.G):
-        row = w.p + net.layer[0].Wx + (x * net.G + g) * H
-        out = z + input_block(net, g) * H
-        for j in range(own.first, stop):
-            out[j] += row[j]
+    add_row(net, w.p + net.layer[0].Wx, x, own, z)
     if net.R:
         add_row(net, w.p + net.bigrams, bigram_row, own, z)
     finish_units(net, own, h_prev, c_prev, z, c, h)

@@ -172,6 +172,23 @@ cdef inline bint is_read(const Training* run, const Pass* todo, Py_ssize_t v) no
     return occurs_in_any(&run.team, v)
 
 
+cdef inline void update_read_rows(Training* run, const Pass* todo, Py_ssize_t base, Py_ssize_t N, Py_ssize_t squares,
+                                  Py_ssize_t flags, Py_ssize_t rows) noexcept nogil:
+    """The thread's share of the rows of a table with N columns that are read; their flags begin at `flags`.
+
+    Their gradients are cleared once they have been used.
+    """
+    cdef const Team* team = &run.team
+    cdef Py_ssize_t r
+    for r in range(share(rows, team.rank, team.threads), share(rows, team.rank + 1, team.threads)):
+        if is_read(run, todo, flags + r):
+            update_rows(run, todo, base, N, squares, r, r + 1)
+            if todo.step:
+                clear_gradients_of(team, base + r * N, N)
+        elif todo.measure:
+            team.squares[squares + r] = 0
+
+
 cdef inline void update_lookup(Training* run, const Pass* todo) noexcept nogil:
     """The thread's share of the rows in which symbols are looked up: only the chunk's symbols have a gradient.
 
@@ -180,19 +197,13 @@ cdef inline void update_lookup(Training* run, const Pass* todo) noexcept nogil:
     cdef const Network* net = run.weights.net
     cdef const Team* team = &run.team
     cdef Py_ssize_t start = share(net.V, team.rank, team.threads), stop = share(net.V, team.rank + 1, team.threads)
-    cdef Py_ssize_t v, N = net.E if net.E else net.G * net.H, base = net.lookup
+    cdef Py_ssize_t N = net.E if net.E else net.G * net.H, base = net.lookup
     if not run.rule.sparse:
         update_rows(run, todo, base, N, 0, start, stop)
         if todo.step:
             clear_gradients_of(team, base + start * N, (stop - start) * N)
         return
-    for v in range(start, stop):
-        if is_read(run, todo, v):
-            update_rows(run, todo, base, N, 0, v, v + 1)
-            if todo.step:
-                clear_gradients_of(team, base + v * N, N)
-        elif todo.measure:
-            team.squares[v] = 0
+    update_read_rows(run, todo, base, N, 0, 0, net.V)
 
 
 cdef inline void update_bigrams(Training* run, const Pass* todo) noexcept nogil:
@@ -202,17 +213,9 @@ cdef inline void update_bigrams(Training* run, const Pass* todo) noexcept nogil:
     chunk reads little of it.
     """
     cdef const Network* net = run.weights.net
-    cdef const Team* team = &run.team
-    cdef Py_ssize_t r, N = net.G * net.H, squares = squares_size(net) - net.R
     cdef double rate = run.rule.learning_rate
     run.rule.learning_rate = rate * BIGRAM_RATE_TENTHS / 10
-    for r in range(share(net.R, team.rank, team.threads), share(net.R, team.rank + 1, team.threads)):
-        if is_read(run, todo, net.V + r):
-            update_rows(run, todo, net.bigrams, N, squares, r, r + 1)
-            if todo.step:
-                clear_gradients_of(team, net.bigrams + r * N, N)
-        elif todo.measure:
-            team.squares[squares + r] = 0
+    update_read_rows(run, todo, net.bigrams, net.G * net.H, squares_size(net) - net.R, net.V, net.R)
     run.rule.learning_rate = rate
 
 
