@@ -127,9 +127,9 @@ def _layout(first: Layout, tensors: Mapping[str, Array], shown: str) -> Layout:
     """Return the layout of the second network, which differs from that of the first in the pairs of its bigrams."""
     if first.pairs is None:
         return first
-    pairs = tensors.get(PAIRS)
-    there = pairs is not None and pairs.dtype == np.int32 and pairs.shape[1:] == (2,) and len(pairs) > 0
-    if pairs is None or not there or pairs_fault(pairs, first.vocab_size):
+    pairs = tensors.get(PAIRS, np.empty(0))
+    fits = pairs.dtype == np.int32 and pairs.shape[1:] == (2,) and len(pairs) > 0
+    if not fits or pairs_fault(pairs, first.vocab_size):
         raise ModelFileError(f"model file {shown!r}: its second network has no bigrams.pairs; restore it from a copy")
     return replace(first, pairs=BigramPairs(pairs, first.pairs.limit))
 

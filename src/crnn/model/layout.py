@@ -145,7 +145,7 @@ class Layout:
         return self.kind.states if self.pairs is None else (*self.kind.states, "symbol")
 
     def state_shapes(self, streams: int) -> dict[str, Shape]:
-        """Return the shapes of the states of so many streams: h and c (L, B, H), symbol (1, B, 1).
+        """Return the shapes of the states of B streams: h and c (L, B, H), symbol (1, B, 1).
 
         The last is the number of the symbol that was read last, plus 1; 0 at the start of a text.
         """

@@ -170,14 +170,15 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
 
 def _pairs(settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: ModelState | None) -> BigramPairs | None:
     """Return the pairs of symbols that have rows: the text's, or those of the model that is carried on."""
-    if settings.n_bigrams is None:
-        return None
-    if state is None or state.layout.pairs is None:
+    if state is None:
+        if settings.n_bigrams is None:
+            return None
         n, V = settings.n_bigrams, len(vocabulary)
         return BigramPairs.most_frequent(ids, n, vocab_size=V, boundary=vocabulary.boundary)
-    if vocabulary is state.vocabulary:
-        return state.layout.pairs
-    return state.layout.pairs.renumbered(places(state.vocabulary, vocabulary))
+    pairs = state.layout.pairs
+    if pairs is None or vocabulary is state.vocabulary:
+        return pairs
+    return pairs.renumbered(places(state.vocabulary, vocabulary))
 
 
 def _check_steps(state: ModelState) -> None:

@@ -193,9 +193,11 @@ def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[st
     if optimizer != parameters["optimizer"]:
         usual = {"learning_rate": OPTIMIZERS[optimizer].learning_rate, "weight_decay": 0.0}
         parameters = {name: value for name, value in parameters.items() if name != "beta_2"} | usual
-    elif (n_bigrams := overrides.get("n_bigrams", parameters["n_bigrams"])) is None or not parameters["n_bigrams"]:
-        factor = RATE_WITH_BIGRAMS ** ((n_bigrams is not None) - (parameters["n_bigrams"] is not None))
-        parameters = parameters | {"learning_rate": float(f"{parameters['learning_rate'] * factor:.3g}")}
+    else:
+        recommended, wanted = (given["n_bigrams"] is not None for given in (parameters, parameters | overrides))
+        if recommended != wanted:
+            factor = RATE_WITH_BIGRAMS if wanted else 1 / RATE_WITH_BIGRAMS
+            parameters = parameters | {"learning_rate": float(f"{parameters['learning_rate'] * factor:.3g}")}
     seq_length = overrides.get("seq_length", parameters["seq_length"])
     return parameters | {"clip_norm": _clip_norm(seq_length)} | overrides
 
