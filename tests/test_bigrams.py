@@ -9,9 +9,10 @@ import pickle
 import numpy as np
 import pytest
 from command_line import run
-from examples import adaptable, adapted_by_reference, random_language_model, reference_sample, reference_state
+from examples import random_language_model, reference_sample, reference_state
+from model_checks import check_adaptation, check_classifier, same_weights
 
-from crnn import CharRNN, CharRNNClassifier, InvalidInputError, ModelFileError
+from crnn import CharRNN, InvalidInputError, ModelFileError
 from crnn.files import model_file
 from crnn.model.cells import CELLS
 from crnn.reference.text_gradient import text_gradient
@@ -27,13 +28,6 @@ def small(**parameters):
 @pytest.fixture(scope="module")
 def fitted():
     return small(optimizer="adam").fit(TEXT)
-
-
-def same(model, other):
-    assert model.params_.keys() == other.params_.keys()
-    return model.bigrams_ == other.bigrams_ and all(
-        np.array_equal(other.params_[name], array) for name, array in model.params_.items()
-    )
 
 
 def test_it_learns_and_its_rows_are_a_parameter():
@@ -88,7 +82,7 @@ def test_the_gradient_of_a_text_is_that_of_the_reference():
 
 def test_any_number_of_threads_trains_the_same_model():
     one, two = (small(n_threads=n, batch_size=32, dropout=0.2).fit(TEXT) for n in (1, 2))
-    assert same(one, two)
+    assert same_weights(one, two)
 
 
 # ------------------------------------------------------------ going on
@@ -100,10 +94,10 @@ def test_a_file_holds_them(fitted, tmp_path):
     assert (file.architecture.n_bigrams, file.tensors["bigrams.weight"].shape) == (17, (17, 3 * 19))
     again = CharRNN.load(tmp_path / "model.crnn")
     assert again.get_params()["n_bigrams"] == 17
-    assert same(fitted, again)
-    assert same(copy.deepcopy(fitted).partial_fit(TEXT), again.partial_fit(TEXT))
+    assert same_weights(fitted, again)
+    assert same_weights(copy.deepcopy(fitted).partial_fit(TEXT), again.partial_fit(TEXT))
     fitted.save(tmp_path / "weights.crnn", training_state=False)
-    assert same(fitted, CharRNN.load(tmp_path / "weights.crnn"))
+    assert same_weights(fitted, CharRNN.load(tmp_path / "weights.crnn"))
 
 
 def test_a_file_of_a_text_with_fewer_pairs(tmp_path):
@@ -111,11 +105,11 @@ def test_a_file_of_a_text_with_fewer_pairs(tmp_path):
     model.save(tmp_path / "model.crnn")
     again = CharRNN.load(tmp_path / "model.crnn")
     assert (again.n_bigrams, again.bigrams_) == (1000, model.bigrams_)
-    assert same(model.partial_fit("abababab"), again.partial_fit("abababab"))
+    assert same_weights(model.partial_fit("abababab"), again.partial_fit("abababab"))
 
 
 def test_they_are_pickled(fitted):
-    assert same(fitted, pickle.loads(pickle.dumps(fitted)))
+    assert same_weights(fitted, pickle.loads(pickle.dumps(fitted)))
     state = pickle.loads(pickle.dumps(fitted.start().feed("to be")))
     np.testing.assert_array_equal(state.predict_proba(), fitted.start().feed("to be").predict_proba())
 
@@ -167,27 +161,12 @@ def test_labels():
 
 
 def test_a_classifier(tmp_path):
-    texts, labels = ["anna", "eva", "olga", "bob", "otto", "tom"] * 5, ["f", "f", "f", "m", "m", "m"] * 5
-    model = CharRNNClassifier(16, n_bigrams=7, random_state=0).fit(texts, labels)
-    assert model.score(texts, labels) == 1
-    model.save(tmp_path / "classifier.crnn")
-    again = CharRNNClassifier.load(tmp_path / "classifier.crnn")
-    assert again.n_bigrams == 7
-    np.testing.assert_array_equal(again.predict_proba(texts), model.predict_proba(texts))
+    check_classifier(tmp_path, n_bigrams=7)
 
 
 @pytest.mark.parametrize("documents", [False, True])
 def test_adaptation_is_that_of_the_reference(documents):
-    options = {"learning_rate": 0.02, "decay": 0.05, "block_length": 5}
-    model = adaptable("lstm", "float64", documents=documents, n_bigrams=3)
-    text = ["abcdabbacd"] if documents else "abcdabbacdab"
-    nats, weights = adapted_by_reference(model, text, **options)
-    given = text[0] if documents else text
-    np.testing.assert_allclose(model.surprisal(given, adapt=options)[: len(given)], nats[: len(given)], rtol=1e-6)
-    if not documents:
-        adapted = model.adapt(given, **options)
-        np.testing.assert_allclose(adapted.params_["bigrams"], weights["bigrams"], rtol=1e-6, atol=1e-9)
-        assert not np.array_equal(adapted.params_["bigrams"], model.params_["bigrams"])
+    check_adaptation("bigrams", documents=documents, n_bigrams=3)
 
 
 # ------------------------------------------------------------ refusals

@@ -8,9 +8,10 @@ import pickle
 import numpy as np
 import pytest
 from command_line import run
-from examples import adaptable, adapted_by_reference, random_language_model, reference_sample, reference_state
+from examples import random_language_model, reference_sample, reference_state
+from model_checks import check_adaptation, check_classifier, same_weights
 
-from crnn import CharRNN, CharRNNClassifier, InvalidInputError, ModelFileError
+from crnn import CharRNN, InvalidInputError, ModelFileError
 from crnn.files import model_file
 from crnn.model.cells import CELLS
 from crnn.reference.text_gradient import text_gradient
@@ -27,11 +28,6 @@ def small(**parameters):
 @pytest.fixture(scope="module")
 def fitted():
     return small(optimizer="adam").fit(TEXT)
-
-
-def same(model, other):
-    assert model.params_.keys() == other.params_.keys()
-    return all(np.array_equal(other.params_[name], array) for name, array in model.params_.items())
 
 
 def test_it_learns_and_its_vectors_are_a_parameter():
@@ -68,7 +64,7 @@ def test_the_gradient_of_a_text_is_that_of_the_reference():
 
 def test_any_number_of_threads_trains_the_same_model():
     one, two = (small(n_threads=n, batch_size=32, dropout=0.2).fit(TEXT) for n in (1, 2))
-    assert same(one, two)
+    assert same_weights(one, two)
 
 
 # ------------------------------------------------------------ going on
@@ -80,10 +76,10 @@ def test_a_file_holds_it(fitted, tmp_path):
     assert (file.architecture.embedding_size, file.tensors["embedding.weight"].shape[1]) == (5, 5)
     again = CharRNN.load(tmp_path / "model.crnn")
     assert again.get_params()["embedding_size"] == 5
-    assert same(fitted, again)
-    assert same(copy.deepcopy(fitted).partial_fit(TEXT), again.partial_fit(TEXT))
+    assert same_weights(fitted, again)
+    assert same_weights(copy.deepcopy(fitted).partial_fit(TEXT), again.partial_fit(TEXT))
     fitted.save(tmp_path / "weights.crnn", training_state=False)
-    assert same(fitted, CharRNN.load(tmp_path / "weights.crnn"))
+    assert same_weights(fitted, CharRNN.load(tmp_path / "weights.crnn"))
 
 
 def test_a_file_without_one_does_not_name_it(tmp_path):
@@ -94,7 +90,7 @@ def test_a_file_without_one_does_not_name_it(tmp_path):
 
 def test_it_is_pickled(fitted):
     again = pickle.loads(pickle.dumps(fitted))
-    assert same(fitted, again)
+    assert same_weights(fitted, again)
     state = pickle.loads(pickle.dumps(fitted.start().feed("to be")))
     np.testing.assert_array_equal(state.predict_proba(), fitted.start().feed("to be").predict_proba())
 
@@ -104,7 +100,7 @@ def test_a_fitted_model_keeps_its_size(fitted, value):
     model = copy.deepcopy(fitted).set_params(embedding_size=value)
     with pytest.raises(InvalidInputError, match=f"embedding_size is now {value}, but the model was fitted with 5"):
         model.partial_fit(TEXT)
-    assert same(model, fitted)
+    assert same_weights(model, fitted)
 
 
 def test_new_symbols_get_vectors_of_zeros():
@@ -134,13 +130,7 @@ def test_documents_and_labels():
 
 
 def test_a_classifier(tmp_path):
-    texts, labels = ["anna", "eva", "olga", "bob", "otto", "tom"] * 5, ["f", "f", "f", "m", "m", "m"] * 5
-    model = CharRNNClassifier(16, embedding_size=7, random_state=0).fit(texts, labels)
-    assert model.score(texts, labels) == 1
-    model.save(tmp_path / "classifier.crnn")
-    again = CharRNNClassifier.load(tmp_path / "classifier.crnn")
-    assert again.embedding_size == 7
-    np.testing.assert_array_equal(again.predict_proba(texts), model.predict_proba(texts))
+    check_classifier(tmp_path, embedding_size=7)
 
 
 # ------------------------------------------------------------ adaptation
@@ -148,16 +138,7 @@ def test_a_classifier(tmp_path):
 
 @pytest.mark.parametrize("documents", [False, True])
 def test_adaptation_is_that_of_the_reference(documents):
-    options = {"learning_rate": 0.02, "decay": 0.05, "block_length": 5}
-    model = adaptable("lstm", "float64", documents=documents, embedding_size=3)
-    text = ["abcdabbacd"] if documents else "abcdabbacdab"
-    nats, weights = adapted_by_reference(model, text, **options)
-    given = text[0] if documents else text
-    np.testing.assert_allclose(model.surprisal(given, adapt=options)[: len(given)], nats[: len(given)], rtol=1e-6)
-    adapted = model.adapt(given, **options) if not documents else None
-    if adapted is not None:
-        np.testing.assert_allclose(adapted.params_["embedding"], weights["embedding"], rtol=1e-6, atol=1e-9)
-        assert not np.array_equal(adapted.params_["embedding"], model.params_["embedding"])
+    check_adaptation("embedding", documents=documents, embedding_size=3)
 
 
 # ------------------------------------------------------------ refusals, options

@@ -20,6 +20,7 @@ from examples import (
     symbols,
     tolerance,
 )
+from run_checks import check_gradients, check_threads
 
 from crnn.inference.packed_network import PackedNetwork
 from crnn.model.bigram_pairs import BigramPairs
@@ -81,33 +82,8 @@ def test_gradients_are_those_of_central_differences(kernels, cell):
     layout, params = network(5, 3, cell=cell, num_layers=2, n_bigrams=11)
     B, T = 3, 7
     ids, state = symbols(5, B * (T + 1) + 1), states(B, 3, cell=cell, num_layers=2, V=5)
-    options = {"T": T, "clip": math.inf, "boundary": 3}
-    # From no memory, and without a clip, the memory after a step is the square of the gradient.
-    after = Run(layout, params, [layout.zeros()], state, ids, **options).steps(1)
-    gradient = layout.tensors(np.sqrt(after.sum) * np.sign(params - after.params)).bigrams
-    run = Run(layout, params, [layout.zeros()], state, ids, **options)
-    trainer, carried = run.trainer, tuple(array.copy() for array in run.state)
-
-    def loss(moved):
-        trainer.params[:] = moved
-        for array, before in zip(trainer.hidden, carried, strict=True):
-            array[...] = before
-        trainer.cursor.position = trainer.cursor.n_steps = 0
-        trainer._load_arrays()
-        trainer._take_steps(np.zeros(1))
-        return trainer.cursor.last_loss
-
-    places = layout.tensors(np.arange(layout.size)).bigrams
+    (gradient,) = check_gradients(layout, params, ids, state, lambda p: [p.bigrams], T=T, boundary=3)
     assert np.count_nonzero(gradient.any(axis=1)) > 3
-    with trainer:
-        for i, j in np.ndindex(places.shape):
-            e, losses = 1e-3, []  # fourth order
-            for step in (-2 * e, -e, e, 2 * e):
-                moved = params.copy()
-                moved[places[i, j]] += step
-                losses.append(loss(moved))
-            numeric = (losses[0] - 8 * losses[1] + 8 * losses[2] - losses[3]) / (12 * e)
-            assert gradient[i, j] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
 
 
 # ------------------------------------------------------------ threads and rows
@@ -116,15 +92,8 @@ def test_gradients_are_those_of_central_differences(kernels, cell):
 @pytest.mark.parametrize(("n_threads", "n_shards"), [(2, 2), (3, 5), (5, 5), (2, 1), (3, 1), (4, 2)])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "cifg"])
 def test_any_number_of_threads_gives_the_same_bits(kernels, dtype, cell, n_threads, n_shards):
-    # With fewer shards than threads these form groups, of which each computes some of the units.
     arguments = start(dtype, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
-    options = {"T": 29, "learning_rate": 0.01, "optimizer": "adam", "clip_norm": 0.5, "dropout": 0.2, "boundary": 3}
-    options |= {"weight_dropout": 0.1, "n_shards": n_shards, "state_reset": 0.3}
-    one = Run(*arguments, **options).steps(2)
-    many = Run(*arguments, n_threads=n_threads, **options).steps(2)
-    assert many.trainer.arrangement == (n_threads, max(1, n_threads // n_shards))
-    assert many.bits() == one.bits()
-    assert many.cursor.gradient_norm == one.cursor.gradient_norm
+    check_threads(arguments, n_threads, n_shards, T=29, weight_dropout=0.1, state_reset=0.3)
 
 
 @pytest.mark.parametrize(("B", "T"), [(3, 5), (5, 31)], ids=["few", "many"])

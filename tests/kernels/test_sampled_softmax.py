@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 from examples import Run, check_packed_weights, check_run, expected_in_double, memory, network, states, symbols
+from run_checks import check_threads
 
 from crnn._kernels import core
 from crnn.model.cells import CELLS
@@ -55,14 +56,8 @@ def test_each_shard_has_symbols_of_its_own(kernels, dtype):
 @pytest.mark.parametrize(("n_threads", "n_shards"), [(2, 2), (3, 5), (2, 1), (4, 2)])
 @pytest.mark.parametrize("cell", ["rnn", "gru"])
 def test_any_number_of_threads_gives_the_same_bits(kernels, dtype, cell, n_threads, n_shards):
-    # With fewer shards than threads these form groups, of which each computes some of the units.
     arguments = start(dtype, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
-    options = {"T": 29, "learning_rate": 0.01, "optimizer": "adam", "clip_norm": 0.5, "dropout": 0.2, "boundary": 3}
-    options |= {"n_shards": n_shards, "sampled_softmax": 23}
-    one = Run(*arguments, **options).steps(2)
-    many = Run(*arguments, n_threads=n_threads, **options).steps(2)
-    assert many.trainer.arrangement == (n_threads, max(1, n_threads // n_shards))
-    assert many.bits() == one.bits()
+    check_threads(arguments, n_threads, n_shards, T=29, sampled_softmax=23)
 
 
 def test_threads_give_the_same_bits_in_bfloat16(bfloat16_kernels):
