@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 from crnn import CharRNN, DivergenceError
+from crnn.training.trainer import Trainer
 
 TEXT = "to be or not to be, that is the question: whether it is nobler " * 9
 NAMES = ["anna", "bob", "christopher", "dora", "eve", "frank", "georgina", "hal", "ida", "jo"] * 7
@@ -142,6 +143,20 @@ def overflowed(comm, path):
     return None
 
 
+def failed(comm, rank):
+    """Train; a step of one process raises an error, as if it had run out of memory, while the others wait for it."""
+    advance = Trainer.advance
+
+    def fail(trainer, rates):
+        advance(trainer, rates)
+        if trainer.cursor.n_steps >= 5:
+            raise MemoryError("no memory left in one process")
+
+    if comm.rank == rank:
+        Trainer.advance = fail
+    CharRNN(**OPTIONS).fit(TEXT, comm=comm)
+
+
 def command(comm, number, folder):
     """Run ``crnn train``; the last process sends itself a signal as soon as there is a checkpoint."""
     from crnn.cli.main import main as crnn
@@ -174,6 +189,9 @@ def main(output, *cases):
         CharRNN(**{**OPTIONS, "max_steps": None, "max_seconds": 60.0}).fit(
             TEXT, comm=comm, checkpoint=output, checkpoint_every=5
         )
+        return
+    if cases[:1] == ("fails",):
+        failed(comm, int(cases[1]))
         return
     if cases == ("text differs",):
         CharRNN(**OPTIONS).fit(TEXT + "." * comm.rank, comm=comm)

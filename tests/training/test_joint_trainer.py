@@ -37,6 +37,14 @@ def test_a_process_that_dies_ends_the_others_and_leaves_a_checkpoint(tmp_path):
     assert CharRNN.load(path).n_steps_ > 0
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_error_of_one_process_ends_all(tmp_path, rank):
+    done = mpi(2, TRAINING, tmp_path / "none", "fails", rank, timeout=50)
+    assert done.returncode != 0
+    assert f"process {rank} of 2 failed" in done.stderr
+    assert "no memory left in one process" in done.stderr
+
+
 def test_ctrl_c_in_one_process_ends_all_and_one_process_can_finish(tmp_path):
     path = tmp_path / "run.crnn"
     done = mpi(2, TRAINING, path, "interrupted", timeout=50)
