@@ -529,6 +529,10 @@ def changed(path, **changes):
         ({"configuration": {"dtype": None}}, "dtype must be"),
         ({"configuration": {"random_state": -1}}, "random_state must be"),
         ({"configuration": {"matmul_precision": "float8"}}, "matmul_precision must be one of 'float32', 'bfloat16'"),
+        (
+            {"configuration": {"matmul_precision": "bfloat16", "dtype": "float64"}},
+            "matmul_precision must be 'float32' with dtype='float64', not 'bfloat16'",
+        ),
     ],
 )
 def test_file_that_is_whole_but_wrong(path, changes, message):
@@ -762,6 +766,17 @@ def test_a_file_of_weights_with_a_large_batch_size_takes_no_memory(path):
     assert again.state_.shape == (1, 1, 7)
     again.set_params(batch_size=3, max_steps=2).partial_fit(TEXT)
     assert again.state_.shape == (1, 3, 7)
+
+
+@pytest.mark.parametrize(("cell", "arrays"), [("gru", 1), ("lstm", 2)])
+def test_the_new_hidden_state_of_several_layers_takes_no_more_than_its_limit(path, cell, arrays):
+    bytes_per_stream = 3 * 7 * 4 * arrays
+    largest = checkpoint.MAX_NEW_HIDDEN // bytes_per_stream
+    model = small(1, cell=cell, num_layers=3).fit(TEXT)
+    for batch_size, streams in ((largest, largest), (largest + 1, 1)):
+        model.set_params(batch_size=batch_size)
+        again = reloaded(model, path, training_state=False)
+        assert [array.shape for array in state_of(again)] == [(3, streams, 7)] * arrays
 
 
 def test_checkpoint_fills_any_new_model(path):

@@ -584,6 +584,14 @@ def test_missing_metadata(path, data, key):
     refused(path, join(header, body))
 
 
+def test_long_codes_without_a_vocabulary(path, data):
+    # Codes of this many symbols are cut out of the header before it is parsed, wherever they are.
+    header, body = split(data)
+    header["__metadata__"]["configuration"] = json.dumps({"codes": list(range(100_003))})
+    del header["__metadata__"]["vocabulary"]
+    assert "it has no vocabulary" in refused(path, sign(header, body))
+
+
 def test_unknown_metadata_is_covered_by_the_checksum(path, data):
     path.write_bytes(with_metadata(data, comment="by hand"))
     assert_same(read(path), make(training=TRAINING))

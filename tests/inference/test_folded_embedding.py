@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from examples import network
 
+from crnn.cancellation import Cancellation, Cancelled
 from crnn.inference import folded_embedding
 from crnn.inference.folded_embedding import folded_network, folded_weights
 from crnn.reference.products import operands_in_bfloat16, product
@@ -37,6 +38,21 @@ def test_rows_in_pieces_have_the_same_bits(monkeypatch, bfloat16):
     whole = folded_weights(embedding, Wx, bfloat16=bfloat16)
     monkeypatch.setattr(folded_embedding, "CALL_PRODUCTS", 7 * 5 * 33)
     np.testing.assert_array_equal(folded_weights(embedding, Wx, bfloat16=bfloat16), whole)
+
+
+def test_it_ends_soon_after_another_thread_has_failed(monkeypatch):
+    monkeypatch.setattr(folded_embedding, "CALL_PRODUCTS", 7 * 5 * 33)
+    embedding, Wx, out = np.ones((67, 5)), np.ones((5, 33)), np.zeros((67, 33))
+    cancellation, multiply = Cancellation(), folded_embedding.core.multiply
+
+    def fail_meanwhile(*arguments):
+        multiply(*arguments)
+        cancellation.fail(KeyboardInterrupt())
+
+    monkeypatch.setattr(folded_embedding.core, "multiply", fail_meanwhile)
+    with cancellation.shared(), pytest.raises(Cancelled):
+        folded_weights(embedding, Wx, out=out)
+    assert np.flatnonzero(out.any(axis=1)).tolist() == list(range(7))
 
 
 def test_other_weights_stay_as_they_are():

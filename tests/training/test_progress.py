@@ -1,6 +1,8 @@
 import io
 import math
+import os
 import re
+import sys
 from contextlib import redirect_stderr
 from types import SimpleNamespace
 
@@ -60,6 +62,32 @@ def test_bar_on_a_terminal(capsys):
     assert terminal.getvalue().endswith("\n")
     assert "----" not in terminal.getvalue()
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals as POSIX has them")
+def test_the_bar_fits_a_terminal_that_changes_its_width():
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    def set_width(columns):
+        fcntl.ioctl(terminal.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    controller, end = pty.openpty()
+    try:
+        with open(end, "w", encoding="utf-8") as terminal:
+            set_width(131)
+            with redirect_stderr(terminal), progress_of(Budget(40)) as display:
+                display.show(10, 1.0)
+                set_width(97)
+                display.show(40, 1.0)
+            shown = os.read(controller, 1 << 16).decode()
+    finally:
+        os.close(controller)
+    lines = [line.rstrip() for line in re.split("[\r\n]+", shown)]
+    assert len(next(line for line in lines if line.startswith("  0%|"))) in (130, 131)
+    assert len(next(line for line in lines if line.startswith("100%|"))) in (96, 97)
 
 
 def test_line_in_a_log(capsys):
