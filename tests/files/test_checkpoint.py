@@ -8,6 +8,7 @@ import errno
 import json
 import math
 import os
+import pickle
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -671,11 +672,27 @@ def test_any_records_come_back(path, records):
     assert repr(reloaded(model, path).history_) == repr(records)
 
 
-def test_records_that_json_cannot_hold_or_only_at_length(path):
+def test_numbers_of_extended_precision_come_back_as_floats(path):
+    extended = np.longdouble(1) / 3
+    model = small(3, learning_rate=extended).fit(TEXT)
+    model.history_ = [{"loss": extended, "all": np.full(2, extended), "one": np.array(extended), "in": {"a": extended}}]
+    again = reloaded(model, path)
+    assert repr(again.learning_rate) == repr(1 / 3)
+    assert repr(again.history_) == repr([{"loss": 1 / 3, "all": [1 / 3] * 2, "one": 1 / 3, "in": {"a": 1 / 3}}])
+    assert bits(pickle.loads(pickle.dumps(model))) == bits(model)
+
+
+@pytest.mark.parametrize("value", [small, 1j, np.clongdouble(1j), np.full(2, np.clongdouble(1j))])
+def test_records_that_json_cannot_hold(path, value):
     model = small(3).fit(TEXT)
-    model.history_ = [{"model": model}]
+    model.history_ = [{"value": value}]
     with pytest.raises(TypeError, match="what JSON can"):
         model.save(path)
+    assert not path.exists()
+
+
+def test_records_that_json_can_hold_only_at_length(path):
+    model = small(3).fit(TEXT)
     model.history_ = [{"sample": "x" * 70_000}]
     with pytest.raises(ModelFileError, match="70002 characters of JSON; shorten it"):
         model.save(path)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bounded_json import MAX_MEMORY, bounded_json, memory_bound
-from .plain_json import plain_json
+from .plain_json import plain_json, plain_value
 
 ABSENT, NONE, WHOLE, REAL, OTHER = range(5)  # kinds of a value
 MAX_TEXT = 1 << 16  # bytes of JSON of one value that is no number
@@ -150,8 +150,7 @@ def _equal(left: Any, right: Any) -> bool:
 
 def _stored(value: Any) -> tuple[int, int, str]:
     """Return the kind of a value, its bits and its JSON."""
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = plain_value(value)
     if value is None:
         return NONE, 0, ""
     if type(value) is float:
