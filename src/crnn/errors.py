@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Self
 
-__all__ = ["DivergenceError", "InvalidInputError", "ModelFileError", "NotFittedError"]
+__all__ = ["DivergenceError", "InvalidInputError", "ModelFileError", "NotFittedError", "short_repr"]
+
+LONGEST_REPR = 200  # characters of a value in an error message
 
 
 class InvalidInputError(ValueError, TypeError):
@@ -128,3 +130,22 @@ class DivergenceError(ArithmeticError):
         what = "loss of" if self.kind == "loss" else "weights after"
         is_not = "is not" if self.kind == "loss" else "are not"
         return f"the {what} step {self.step} {is_not} finite ({before}); lower learning_rate or clip"
+
+
+def short_repr(value: object) -> str:
+    """Return a value as an error message shows it: its repr, cut where it is long, whatever the value is.
+
+    Examples
+    --------
+    >>> short_repr("a"), short_repr(10**5000)
+    ("'a'", 'an int of 16610 bits')
+    >>> len(short_repr(list(range(10**5))))
+    203
+    """
+    try:
+        text = repr(value)
+    except Exception:  # a whole number of more than 4300 digits has no repr, and some objects have a broken one
+        bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
+        article = "an" if type(value).__name__[0] in "aeiou" else "a"
+        return f"{article} {type(value).__name__}{bits}"
+    return text if len(text) <= LONGEST_REPR else f"{text[:LONGEST_REPR]}..."

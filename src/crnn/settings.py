@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -238,6 +239,21 @@ def _at_least(minimum: int, maximum: int | None = None) -> _Check:
     return lambda name, value: whole(name, value, minimum, maximum)
 
 
+def require_unmasked(name: str, values: Any, remedy: str) -> None:
+    """Raise an error if an array has masked entries, which it would lose as a plain array.
+
+    Examples
+    --------
+    >>> require_unmasked("weights", np.ma.array([1, 2], mask=[False, True]), "fill it")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: weights[1] is masked: fill it
+    """
+    ma = sys.modules.get("numpy.ma")  # an array with a mask has imported it
+    if ma is not None and ma.is_masked(values):
+        where = ", ".join(map(str, np.argwhere(ma.getmaskarray(values))[0].tolist()))
+        raise InvalidInputError(f"{name}[{where}] is masked: {remedy}")
+
+
 def numbers(name: str, values: Any, n: int, each: str) -> NDArray[np.float64]:
     """Return n numbers as an array, or raise an error that names what is wrong; `each` is what each is for.
 
@@ -249,6 +265,7 @@ def numbers(name: str, values: Any, n: int, each: str) -> NDArray[np.float64]:
     Traceback (most recent call last):
     crnn.errors.InvalidInputError: weights must be 3 numbers, one for each model, not of shape (2,)
     """
+    require_unmasked(name, values, "give it a number")
     try:
         array = np.array(values, np.float64)
     except (TypeError, ValueError) as error:

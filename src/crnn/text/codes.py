@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
+from ..settings import require_unmasked
 
 __all__ = ["MAX_CODE", "UTF32", "Bytes", "Kind", "Text", "byte_view", "checked_codes", "collect", "found_kind",
            "integers", "kind_of", "pieces"]  # fmt: skip
@@ -113,6 +114,7 @@ def pieces(text: Text) -> Iterator[NDArray[Any]]:
 
 def integers(values: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
     """Return values as one-dimensional integers, an empty list, which NumPy takes for floats, too."""
+    require_unmasked(name, values, "leave it out")
     numbers = np.asarray(values)
     if numbers.ndim != 1:
         raise InvalidInputError(f"{name} must be one-dimensional, not of shape {numbers.shape}")

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
+from ..settings import require_unmasked
 from ..suggestion import did_you_mean
 from .documents import boundaries
 
@@ -124,39 +125,69 @@ def labelled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels
 
 
 def _array(values: Any, name: str) -> Labels:
-    """Return labels as an array of str, int, float or bool."""
+    """Return labels as an array of str, int, float or bool, each with the value that was given."""
+    if isinstance(values, Iterator):
+        values = list(values)
     if isinstance(values, str | bytes | dict | set) or not hasattr(values, "__len__"):
-        if isinstance(values, Iterator):
-            values = list(values)
-        else:
-            raise InvalidInputError(
-                f"{name} must be a list or an array, one label for each document, not {type(values).__name__}"
-            )
-    given = np.asarray(values if hasattr(values, "__array__") else list(values), dtype=None)
-    if given.dtype.kind in "OT" and given.ndim == 1:
-        given = _of_one_kind(given, name)
-    elif not isinstance(values, np.ndarray) and given.dtype.kind == "U" and given.ndim == 1:
+        raise InvalidInputError(
+            f"{name} must be a list or an array, one label for each document, not {type(values).__name__}"
+        )
+    require_unmasked(name, values, "leave its document out")
+    is_array = hasattr(values, "__array__")
+    given = _plain_array(values if is_array else list(values), name)
+    if given.ndim == 1 and (given.dtype.kind in "OT" or not is_array):
+        values = given.tolist() if is_array else list(values)
         _refuse_mixture(values, name)
-    if given.dtype.kind not in "Uiufb":
+        given = _plain_array(values, name)
+    if given.dtype.kind not in "OUiufb":
         raise InvalidInputError(f"{name} must be str, whole numbers, floats or bool, not {given.dtype}")
     if given.dtype.kind == "f" and np.isnan(given).any():
         raise InvalidInputError(f"{name}[{int(np.argmax(np.isnan(given)))}] is missing (NaN): leave its document out")
-    return given
+    stored = given.astype(np.float64) if given.dtype.type is np.longdouble else given  # a file holds no more digits
+    if given.ndim == 1 and not (isinstance(values, np.ndarray) and stored.dtype == values.dtype):
+        _refuse_changes(list(values), stored, name)
+    return stored
 
 
-def _of_one_kind(given: Labels, name: str) -> Labels:
-    """Return an array of objects as one of their common type."""
-    _refuse_mixture(given, name)
-    return np.array(given.tolist())
+def _plain_array(values: Any, name: str) -> Labels:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # lists of several lengths
+        raise InvalidInputError(f"{name} must be labels, one for each document: {error}") from None
 
 
-def _refuse_mixture(values: Any, name: str) -> None:
-    """Refuse labels of which some are text and others are not, which NumPy would turn into text."""
+_KINDS = {str: "text", bool: "bool", np.bool_: "bool", int: "number", float: "number", np.number: "number"}
+
+
+def _refuse_mixture(values: list[Any], name: str) -> None:
+    """Refuse labels that are neither text nor numbers, and those of several kinds: NumPy would make one of them."""
+    kinds = {
+        given: next((kind for known, kind in _KINDS.items() if issubclass(given, known)), None)
+        for given in set(map(type, values))
+    }
+    if len(set(kinds.values())) <= 1 and None not in kinds.values():
+        return
     for i, value in enumerate(values):
-        if not isinstance(value, str | bool | int | float | np.generic):
+        if kinds[type(value)] is None:
             raise InvalidInputError(f"{name}[{i}] must be a str or a number, not {type(value).__name__}")
-        if isinstance(value, str) != isinstance(values[0], str):
+        if kinds[type(value)] != kinds[type(values[0])]:
             raise InvalidInputError(
                 f"{name}[{i}] is {type(value).__name__}, but {name}[0] is {type(values[0]).__name__}: they must be "
-                f"all text or all numbers"
+                f"all text, all numbers or all bool"
+            )
+
+
+def _refuse_changes(values: list[Any], stored: Labels, name: str) -> None:
+    """Refuse labels that the type of all of them changes, since two different ones may become the same."""
+    if stored.dtype.kind == "O":
+        i = next(i for i, value in enumerate(values) if isinstance(value, int) and not -(2**63) <= value < 2**64)
+        raise InvalidInputError(
+            f"{name}[{i}] is {short_repr(values[i])}, a whole number of more than 64 bits: give all labels as str"
+        )
+    for i, (kept, value) in enumerate(zip(stored.tolist(), values, strict=True)):
+        if kept != value:
+            remedy = "end no label with a null character" if isinstance(value, str) else "give all labels as str"
+            raise InvalidInputError(
+                f"{name}[{i}] is {short_repr(value)}, but NumPy would store {kept!r} for it, which may be another "
+                f"label: {remedy}"
             )

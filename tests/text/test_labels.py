@@ -1,0 +1,61 @@
+"""Labels as an array: the values that were given, or an error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crnn import InvalidInputError
+from crnn.text.labels import checked_labels, label_numbers
+
+THIRD = np.longdouble(1) / 3  # no float64
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["a", "a\0"], r"^labels\[1\] is 'a\\x00', but NumPy would store 'a'"),
+        (np.array(["a", "b\0"], object), r"^labels\[1\] is 'b\\x00'"),
+        ([2**53, 2**53 + 1, 0.5], r"^labels\[1\] is 9007199254740993, but NumPy would store 9007199254740992\.0"),
+        ([2**63, -1, 2**63 + 1], r"^labels\[2\] is 9223372036854775809, but NumPy would store 9\.22"),
+        ([2**64, 1], r"^labels\[0\] is 18446744073709551616, a whole number of more than 64 bits"),
+        ([float("nan"), 10**400], r"^labels\[1\] is 1000*\.\.\., a whole number of more than 64 bits"),
+        ([10**5000, 0.5], r"^labels\[0\] is an int of 16610 bits, a whole number of more than 64 bits"),
+        ([["a"], ["a", "b"]], r"^labels must be labels, one for each document: .*inhomogeneous"),
+        ([0.5, THIRD], r"^labels\[1\] is .*, but NumPy would store 0\.333"),
+        (np.array([0.5, THIRD]), r"^labels\[1\] is .*, but NumPy would store 0\.333"),
+        ([True, 1], r"^labels\[1\] is int, but labels\[0\] is bool"),
+        ([0.5, True], r"^labels\[1\] is bool, but labels\[0\] is float"),
+        (["b", np.bool_(True)], r"^labels\[1\] is bool.*, but labels\[0\] is str"),
+        ([1, b"a"], r"^labels\[1\] must be a str or a number, not bytes$"),
+        ([0.5, float("nan")], r"^labels\[1\] is missing \(NaN\)"),
+        (np.array([0.5, float("nan")], object), r"^labels\[1\] is missing \(NaN\)"),
+        (np.ma.array([5, 7, 7], mask=[False, True, False]), r"^labels\[1\] is masked: leave its document out"),
+        (np.ma.array(["a", "b"], object, mask=[False, True]), r"^labels\[1\] is masked"),
+    ],
+)
+def test_labels_that_would_become_others(values, message):
+    with pytest.raises(InvalidInputError, match=message):
+        checked_labels(values)
+    with pytest.raises(InvalidInputError, match=message):
+        label_numbers(values, np.array(["a"]))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["b", "a\0c", ""],
+        [2**63, 2**64 - 1],
+        [2**53, 0.5, 2],
+        [np.float32(0.1), np.float64(0.1)],
+        np.array([3, 5], np.uint8),
+        np.array([0.1, 0.5], np.float16),
+        np.array([0.25, 0.5], np.longdouble),
+        [np.int64(3), 5],
+        np.ma.array([5, 7], mask=False),
+    ],
+)
+def test_labels_are_the_values_that_were_given(values):
+    labels, numbers = checked_labels(values)
+    assert labels[numbers].tolist() == list(values)
+    assert all(type(label) in (str, int, float) for label in labels.tolist())
