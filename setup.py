@@ -16,6 +16,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FOLDER = "src/crnn/_kernels"
+ROOMS = sorted(str(path.parent) for path in Path(FOLDER).glob("*/__init__.py"))
 DEBUG = os.environ.get("CRNN_DEBUG") == "1"
 EXTRA = os.environ.get("CRNN_CFLAGS", "").split()
 
@@ -57,7 +58,7 @@ class Kernels(Extension):
     """
 
     def __init__(self, instruction_set: str, dtype: str, sources: list[str]) -> None:
-        super().__init__(f"crnn._kernels.{instruction_set}.{dtype}.kernels", sources, include_dirs=[FOLDER])
+        super().__init__(f"crnn._kernels.{instruction_set}.{dtype}.kernels", sources, include_dirs=ROOMS)
         self.instruction_set = instruction_set
         self.define_macros = [(name, "1") for name in DTYPES[dtype]]
 
@@ -132,15 +133,18 @@ class BuildExt(build_ext):
 def extensions() -> list[Extension]:
     """`core` and `cpu` once, the kernels once for each instruction set and number type from one generated C file."""
     core, cpu, kernels = cythonize(
-        [Extension(f"crnn._kernels.{name}", [f"{FOLDER}/{name}.pyx"]) for name in ("core", "cpu", "kernels")],
+        [
+            Extension(f"crnn._kernels.{name}", [f"{FOLDER}/{name.replace('.', '/')}.pyx"])
+            for name in ("entry.core", "platform.cpu", "entry.kernels")
+        ],
         compiler_directives=DIRECTIVES,
         force=True,  # the C file's age does not tell which directives made it
     )
     core.define_macros = [("CRNN_ENTRY_POINTS", "1")]
-    core.include_dirs = cpu.include_dirs = [FOLDER]
+    core.include_dirs = cpu.include_dirs = ROOMS
     kinds = [(name, dtype) for name in GCC_SETS for dtype in DTYPES if dtype == "bfloat16" or name not in BFLOAT16_ONLY]
     builds = [Kernels(name, dtype, kernels.sources) for name, dtype in kinds]
-    headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).glob(pattern))
+    headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).rglob(pattern))
     for ext in (core, cpu, *builds):
         ext.depends = headers
     return [*builds, core, cpu]  # what takes longest to compile comes first

@@ -16,8 +16,8 @@ from statistics import mean
 from typing import Any
 
 from crnn import CharRNN
-from crnn.training.checkpoint_writer import CheckpointWriter
-from crnn.training.run import TrainingRun
+from crnn.training.checkpoints.checkpoint_writer import CheckpointWriter
+from crnn.training.loop.run import TrainingRun
 
 TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 300
 MODELS: dict[str, dict[str, Any]] = {

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.busy import busy_loops
 from crnn import CharRNN
-from crnn.training.recommended import SIZES
+from crnn.training.recommend.recommended import SIZES
 
 CALLS, SECONDS = 20, 60.0
 TEXTS = {"0.1 MB": 100_000, "1 MB": 1_000_000, "10 MB": 10_000_000}

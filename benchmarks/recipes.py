@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from crnn import CharRNN
-from crnn.model.cells import CELLS
-from crnn.training.machine_speed import OPERATIONS, recurrent_weights
-from crnn.training.recommended import RECIPES, TYPICAL_SYMBOLS, overridden, recommend
+from crnn.parameters.cells import CELLS
+from crnn.training.recommend.machine_speed import OPERATIONS, recurrent_weights
+from crnn.training.recommend.recommended import RECIPES, TYPICAL_SYMBOLS, overridden, recommend
 
 COUNTS = ("hidden_size", "n_bigrams")
 CHOSEN = (*COUNTS, "learning_rate", "init_scale", "weight_decay", "dropout", "weight_dropout", "state_reset")

@@ -295,7 +295,7 @@ def build() -> str:
 def machine() -> list[str]:
     """Date, build, processor, BLAS kernel, instruction set, versions."""
     import crnn._kernels as kernels
-    from crnn.threads import scipy_blas
+    from crnn.runtime.threads import scipy_blas
 
     names = {}
     if os.path.exists("/proc/cpuinfo"):

@@ -50,7 +50,7 @@ def recurrent_product(H: str, B: str, n_threads: str, operations: str = OPERATIO
 
     Several threads each have B rows: the product of one time step is shared by streams, not within a row.
     """
-    from crnn._kernels import core
+    from crnn._kernels.entry import core
     from crnn.model.layout import aligned_zeros
 
     h, b, threads = int(H), int(B), int(n_threads)

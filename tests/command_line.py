@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from crnn.cli import main as cli
-from crnn.training import progress
-from crnn.training import run as training
+from crnn.training.loop import run as training
+from crnn.training.progress import progress
 
 TEXT = "to be or not to be, " * 31
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and files")

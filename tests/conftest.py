@@ -12,10 +12,11 @@ import pytest
 from examples import instruction_set
 from hypothesis import settings
 
-from crnn import _kernels, threads
-from crnn._kernels import core
-from crnn.cores import usable_cores
-from crnn.training import machine_speed
+from crnn import _kernels
+from crnn._kernels.entry import core
+from crnn.runtime import threads
+from crnn.runtime.cores import usable_cores
+from crnn.training.recommend import machine_speed
 
 # A machine with fewer cores than threads makes single examples slow; that is no failure.
 settings.register_profile("crnn", deadline=None)

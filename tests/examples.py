@@ -10,28 +10,28 @@ from functools import partial
 import numpy as np
 
 from crnn import CharRNN, _kernels
-from crnn.inference.packed_network import PackedNetwork
-from crnn.inference.sampling_controls import SamplingControls
-from crnn.inference.uniforms import Uniforms, root
+from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.sampling.sampling_controls import SamplingControls
+from crnn.inference.sampling.uniforms import Uniforms, root
 from crnn.model.bigram_pairs import BigramPairs
-from crnn.model.cells import CELLS
 from crnn.model.gradient_rms import gradient_rms, spread
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
+from crnn.parameters.cells import CELLS
+from crnn.parameters.settings import OPTIMIZERS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.adaptation import adaptive_surprisal
 from crnn.reference.sampled_softmax import sampled_softmax_loss
 from crnn.reference.zero_state import zero_state
-from crnn.settings import OPTIMIZERS
-from crnn.text.documents import boundaries, n_given, pack
-from crnn.text.sources import text_source
-from crnn.text.text_streams import TextStreams
-from crnn.text.vocabulary import Vocabulary
-from crnn.training.shards import MAX_SHARDS
-from crnn.training.step_settings import StepSettings
-from crnn.training.trainer import Trainer
+from crnn.text.sources.documents import boundaries, n_given, pack
+from crnn.text.sources.sources import text_source
+from crnn.text.streams.text_streams import TextStreams
+from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.training.loop.shards import MAX_SHARDS
+from crnn.training.loop.step_settings import StepSettings
+from crnn.training.loop.trainer import Trainer
 
 
 @contextlib.contextmanager

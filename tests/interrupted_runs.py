@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from crnn.training.trainer import Trainer
+from crnn.training.loop.trainer import Trainer
 
 
 def train_until(step, model, monkeypatch, path, text, method="fit", **rest):

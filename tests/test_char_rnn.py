@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
-from crnn.text.vocabulary import Vocabulary
-from crnn.training import run as training
-from crnn.training import team, trainer
-from crnn.training.progress import Progress
+from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.training.loop import run as training
+from crnn.training.loop import team, trainer
+from crnn.training.progress.progress import Progress
 
 TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 7
 
@@ -684,8 +684,8 @@ def test_ctrl_c_while_threads_wait_for_one_another():
     cases = [("before", 1), ("before", 1.5), ("after", 1), ("after", 1.5)]
     program = f"""
         from crnn import CharRNN
-        from crnn.training import trainer
-        from crnn.training import run as training
+        from crnn.training.loop import trainer
+        from crnn.training.loop import run as training
 
         def model(max_steps):
             return CharRNN(7, batch_size=16, n_threads=3, seq_length=5, max_steps=max_steps, random_state=0)

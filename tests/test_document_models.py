@@ -12,10 +12,10 @@ import pytest
 import crnn
 from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError, ModelFileError
 from crnn.files import model_file
-from crnn.model.cells import CELLS
+from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
-from crnn.text.vocabulary import Vocabulary
-from crnn.training import evaluation
+from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.training.loop import evaluation
 
 NAMES = ["anna", "bob", "eve", "otto", "maria", "", "li\nly"] * 9
 

@@ -13,7 +13,7 @@ from model_checks import check_adaptation, check_classifier, same_weights
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
 from crnn.files import model_file
-from crnn.model.cells import CELLS
+from crnn.parameters.cells import CELLS
 from crnn.reference.text_gradient import text_gradient
 
 TEXT = "to be or not to be, that is the question. " * 20

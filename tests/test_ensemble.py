@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, Ensemble, InvalidInputError, NotFittedError
-from crnn.inference import string_scores
+from crnn.inference.scoring import string_scores
 from crnn.reference import sampling as reference_sampling
 
 TEXT = "to be or not to be, that is the question. " * 20

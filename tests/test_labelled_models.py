@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 
 from crnn import CharRNN, InvalidInputError, Lines, ModelFileError, TextFile
-from crnn.inference.packed_network import PackedNetwork
+from crnn.inference.network.packed_network import PackedNetwork
 
 TEXTS = ["anna", "bob", "eve", "otto", "", "hannah"] * 5
 LABELS = ["f", "m", "f", "m", "x", "f"] * 5

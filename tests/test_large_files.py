@@ -7,7 +7,7 @@ import pytest
 
 from crnn import CharRNN, Lines, TextFile
 from crnn.errors import InvalidInputError
-from crnn.text import stored_document_streams, text_streams
+from crnn.text.streams import stored_document_streams, text_streams
 
 TEXT = "to be or not to be, that is the question. "
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
-from crnn.threads import default_threads
+from crnn.runtime.threads import default_threads
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 

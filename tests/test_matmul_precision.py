@@ -10,7 +10,7 @@ from command_line import run
 from examples import random_language_model
 
 from crnn import CharRNN, CharRNNClassifier, Ensemble, InvalidInputError
-from crnn._kernels import core
+from crnn._kernels.entry import core
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16
 

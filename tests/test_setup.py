@@ -45,12 +45,12 @@ def test_a_build_has_the_modules_of_its_platform(setup_script, monkeypatch, plat
     monkeypatch.delenv("ARCHFLAGS", raising=False)
     kernels = setup_script["Kernels"]
     modules = [kernels(name, dtype, []) for name in ALL for dtype in ("float32", "float64", "bfloat16")]
-    modules.append(setuptools.Extension("crnn._kernels.core", []))
+    modules.append(setuptools.Extension("crnn._kernels.entry.core", []))
     command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": modules}))
     command.plat_name = platform
     command.ensure_finalized()
     names = {ext.name.split(".")[2] for ext in command.extensions}
-    assert names == {"core", "baseline"} | (set(ALL) if platform == "linux-x86_64" else set())
+    assert names == {"entry", "baseline"} | (set(ALL) if platform == "linux-x86_64" else set())
 
 
 @pytest.mark.parametrize(("cores", "wanted", "used"), [(2, None, 2), (64, None, 4), (2, 3, 3), (None, None, 1)])

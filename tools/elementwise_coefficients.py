@@ -18,7 +18,7 @@ from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import NamedTuple
 
-KERNEL = Path(__file__).resolve().parents[1] / "src" / "crnn" / "_kernels" / "elementwise.pxd"
+KERNEL = Path(__file__).resolve().parents[1] / "src" / "crnn" / "_kernels" / "cells" / "elementwise.pxd"
 DIGITS = 50
 GRID_SIZE = 600
 EXCHANGES = 12

@@ -27,13 +27,13 @@ PROCESSORS = {"arm64": "neoverse-n1"}
 PACKAGES = "python3-venv,python3-dev,gcc,libc6-dev,ca-certificates"
 TESTS = (
     "tests/kernels",
-    "tests/training/test_trainer.py",
+    "tests/training/loop/test_trainer.py",
     "tests/training/test_learning.py",
-    "tests/inference/test_packed_network.py",
-    "tests/inference/test_sampling.py",
+    "tests/inference/network/test_packed_network.py",
+    "tests/inference/sampling/test_sampling.py",
     "tests/files",
     "tests/test_golden.py",
-    "tests/test_build_info.py",
+    "tests/runtime/test_build_info.py",
 )
 # How this machine reaches the network. pip's settings in the environment, PIP_INDEX_URL and others, are handed on too.
 NETWORK = ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt", "etc/pip.conf")

@@ -20,7 +20,7 @@ from .lstm import CONTEXT, Lstm
 T, B = 24, 16
 RATE, WEIGHT_DECAY, WARMUP, CLIP_NORM = 0.04, 0.02, 0.02, 1.0
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8
-PARTS, WARM_UP, PIECE = 32, 512, 128  # of the held-out text, as in `crnn.training.evaluation`
+PARTS, WARM_UP, PIECE = 32, 512, 128  # of the held-out text, as in `crnn.training.loop.evaluation`
 DRAW = 0x7A1A  # beside the seed, for what training draws
 
 Array = NDArray[Any]

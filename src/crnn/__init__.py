@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .build_info import show_config
     from .char_rnn import CharRNN
     from .classifier import CharRNNClassifier
     from .ensemble import Ensemble
     from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
-    from .text.lines import Lines
-    from .text.special import BOUNDARY, UNKNOWN
-    from .text.text_file import TextFile
+    from .runtime.build_info import show_config
+    from .text.sources.lines import Lines
+    from .text.sources.text_file import TextFile
+    from .text.symbols.special import BOUNDARY, UNKNOWN
 
 __all__ = [
     "BOUNDARY",
@@ -35,18 +35,18 @@ __all__ = [
 
 # A name is imported when it is first asked for, so that `import crnn` costs next to nothing.
 _HOMES = {
-    "BOUNDARY": "text.special",
-    "UNKNOWN": "text.special",
+    "BOUNDARY": "text.symbols.special",
+    "UNKNOWN": "text.symbols.special",
     "CharRNN": "char_rnn",
     "CharRNNClassifier": "classifier",
     "DivergenceError": "errors",
     "Ensemble": "ensemble",
     "InvalidInputError": "errors",
-    "Lines": "text.lines",
+    "Lines": "text.sources.lines",
     "ModelFileError": "errors",
     "NotFittedError": "errors",
-    "TextFile": "text.text_file",
-    "show_config": "build_info",
+    "TextFile": "text.sources.text_file",
+    "show_config": "runtime.build_info",
 }
 
 
@@ -67,7 +67,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _imported(name: str) -> Any:
-    from .deferred_signals import signals_deferred
+    from .runtime.deferred_signals import signals_deferred
 
     with signals_deferred():
         return importlib.import_module(f"{__name__}.{name}")

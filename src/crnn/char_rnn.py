@@ -10,13 +10,13 @@ from typing import Any, Self
 from numpy.typing import ArrayLike
 
 from .errors import InvalidInputError
-from .export.export_methods import ExportMethods
+from .export_methods import ExportMethods
 from .files import checkpoint as model_checkpoint
+from .parameters.settings import checked, real, threads, whole
 from .resumable_training import CHECKPOINT_SECONDS, ResumableTraining
-from .settings import checked, real, threads, whole
-from .text.sources import TextLike, text_source
-from .training.preparation import Call
-from .training.text_gradient import TextGradient, text_gradient
+from .text.sources.sources import TextLike, text_source
+from .training.loop.text_gradient import TextGradient, text_gradient
+from .training.preparation.preparation import Call
 
 
 class CharRNN(ResumableTraining, ExportMethods):
@@ -341,9 +341,9 @@ class CharRNN(ResumableTraining, ExportMethods):
         Notes
         -----
         The validation loss is the mean of -ln P over the whole validation text, starting from a hidden state of zeros;
-        `crnn.training.evaluation.evaluate` says how it is measured. `restore_best` restores weights, optimizer state,
-        hidden state, `n_steps_` and `smooth_loss_` of the best step, and `partial_fit` goes on from there. `history_`
-        keeps the records of the steps that are undone.
+        `crnn.training.loop.evaluation.evaluate` says how it is measured. `restore_best` restores weights, optimizer
+        state, hidden state, `n_steps_` and `smooth_loss_` of the best step, and `partial_fit` goes on from there.
+        `history_` keeps the records of the steps that are undone.
 
         In each epoch the documents are shuffled by `random_state` and distributed over the `batch_size` streams. A
         boundary symbol (`crnn.BOUNDARY` in `vocabulary_`) separates them. The hidden state is zeroed where a document
@@ -488,7 +488,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         >>> model.vocabulary_
         Vocabulary(3 characters: 'abn', crnn.UNKNOWN, crnn.BOUNDARY)
         """
-        from .training import machine_speed, recommended
+        from .training.recommend import machine_speed, recommended
 
         seconds = real("seconds", seconds, above=0.0)
         cls().set_params(**overrides)  # refuses what is no parameter

@@ -13,18 +13,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .class_prediction import ClassPrediction
 from .errors import InvalidInputError
 from .files import classifier_file
-from .inference.class_prediction import ClassPrediction
 from .model.state import ModelState
-from .settings import Settings, checked, real, threads
-from .text.input_checks import refuse_other_collections
-from .text.labels import Labelled, checked_labels
-from .text.sources import text_source
-from .text.vocabulary import Text
-from .training.class_weights import class_prior
-from .training.exclusive import StopRequest, begin_training
-from .training.preparation import Call, Hooks, prepared_run
+from .parameters.settings import Settings, checked, real, threads
+from .text.sources.input_checks import refuse_other_collections
+from .text.sources.labels import Labelled, checked_labels
+from .text.sources.sources import text_source
+from .text.symbols.vocabulary import Text
+from .training.loop.exclusive import StopRequest, begin_training
+from .training.preparation.class_weights import class_prior
+from .training.preparation.preparation import Call, Hooks, prepared_run
 
 __all__ = ["CharRNNClassifier"]
 
@@ -285,7 +285,7 @@ class CharRNNClassifier(ClassPrediction):
         >>> model.max_seconds
         2.0
         """
-        from .training import machine_speed, recommended_classifier
+        from .training.recommend import machine_speed, recommended_classifier
 
         seconds = real("seconds", seconds, above=0.0)
         model = cls().set_params(**overrides)  # refuses what is no parameter

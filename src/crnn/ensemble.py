@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from .char_rnn import CharRNN
 from .errors import InvalidInputError
-from .inference.averaged_network import AveragedNetwork
-from .inference.language_model import LanguageModel
-from .inference.network import InferenceNetwork
-from .inference.packed_network import PackedNetwork
-from .inference.string_probabilities import packed
-from .model.learned_attributes import learned_state
+from .inference.network.averaged_network import AveragedNetwork
+from .inference.network.network import InferenceNetwork
+from .inference.network.packed_network import PackedNetwork
+from .language_model import LanguageModel
+from .learned_attributes import learned_state
 from .model.state import ModelState
-from .settings import numbers
+from .parameters.settings import numbers
+from .string_probabilities import packed
 
 __all__ = ["Ensemble"]
 

@@ -6,8 +6,8 @@ import inspect
 from typing import Any, Self
 
 from .errors import InvalidInputError, NotFittedError
-from .loss_curve import loss_curve
-from .suggestion import did_you_mean
+from .parameters.suggestion import did_you_mean
+from .training.progress.loss_curve import loss_curve
 
 # Names that other libraries give to what has another name here.
 SYNONYMS = {

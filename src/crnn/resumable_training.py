@@ -13,18 +13,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .adaptation.adaptive_model import AdaptiveModel
+from .adaptive_model import AdaptiveModel
 from .errors import InvalidInputError
 from .files.run_checkpoint import read_run, write_run
-from .files.writable import check_writable
-from .settings import Settings, generator
-from .text.sources import TextLike
-from .training.checkpoint_writer import CheckpointWriter, checked_every
-from .training.exclusive import StopRequest, begin_training, request_stop
-from .training.preparation import Call, Hooks, check_texts, checkpoint_path, prepared_run
-from .training.processes import processes_of
-from .training.run import TrainingRun
-from .training.run_state import DIVERGED, FINISHED
+from .parameters.settings import Settings, generator
+from .runtime.writable import check_writable
+from .text.sources.sources import TextLike
+from .training.checkpoints.checkpoint_writer import CheckpointWriter, checked_every
+from .training.checkpoints.run_state import DIVERGED, FINISHED
+from .training.distributed.processes import processes_of
+from .training.loop.exclusive import StopRequest, begin_training, request_stop
+from .training.loop.run import TrainingRun
+from .training.preparation.preparation import Call, Hooks, check_texts, checkpoint_path, prepared_run
 
 CHECKPOINT_SECONDS = 60.0
 SAMPLES = 5  # documents that verbose=2 shows at a time

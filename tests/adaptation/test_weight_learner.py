@@ -9,7 +9,7 @@ from crnn.adaptation.options import AdaptationOptions
 from crnn.adaptation.weight_learner import WeightLearner
 from crnn.errors import DivergenceError
 from crnn.model.gradient_rms import gathered
-from crnn.training.chunk_gradient import ChunkGradient
+from crnn.training.loop.chunk_gradient import ChunkGradient
 
 COUNTED = np.array([True, False, False, True, True, False, True])
 

@@ -10,7 +10,7 @@ from examples import random_language_model
 from crnn import CharRNN
 from crnn.errors import InvalidInputError, NotFittedError
 from crnn.export.c_file import export_c, with_int8_weights
-from crnn.inference.uniforms import Uniforms, root
+from crnn.inference.sampling.uniforms import Uniforms, root
 
 GCC, BOTH = available("gcc"), available("gcc", "clang")
 CELLS = [*((cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)), ("cifg", 2)]

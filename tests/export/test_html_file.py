@@ -10,7 +10,7 @@ from examples import random_language_model
 from crnn import CharRNN
 from crnn.errors import InvalidInputError
 from crnn.export.html_file import export_html
-from crnn.inference.uniforms import Uniforms, root
+from crnn.inference.sampling.uniforms import Uniforms, root
 
 TEXTS = {
     "rnn": ("to be or not to be", {"cell": "rnn"}),

@@ -1,6 +1,6 @@
 """A model to its file and back, and the file of format 1 that loads for ever.
 
-``python tests/test_checkpoint.py`` made that file, once; no test writes to it.
+``python tests/files/test_checkpoint.py`` made that file, once; no test writes to it.
 """
 
 import copy
@@ -19,13 +19,13 @@ from examples import contiguous_parts
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
 from crnn.files import checkpoint, model_file
-from crnn.model.cells import CELLS
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.model.stored_record import StoredRecord
+from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
-from crnn.text.text_streams import TextStreams
-from crnn.text.vocabulary import Vocabulary
+from crnn.text.streams.text_streams import TextStreams
+from crnn.text.symbols.vocabulary import Vocabulary
 
 TEXT = "to be or not to be, that is the question. " * 9
 FORMAT_1 = Path(__file__).parents[1] / "data" / "format1.crnn"

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from crnn.errors import ModelFileError
 from crnn.files import model_file
 from crnn.files.model_file import Architecture, ModelFile, expected_tensors, read, write
-from crnn.text.vocabulary import Vocabulary
+from crnn.text.symbols.vocabulary import Vocabulary
 
 H, B = 2, 5
 TRAINING = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crnn import BOUNDARY, CharRNN, InvalidInputError
-from crnn.inference.uniforms import Uniforms, root
+from crnn.inference.sampling.uniforms import Uniforms, root
 from crnn.reference import network as reference
 
 NAMES = ["anna", "bob", "eve", "otto"]

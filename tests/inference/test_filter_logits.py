@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crnn import _kernels
-from crnn._kernels import core
+from crnn._kernels.entry import core
 from crnn.reference import sampling as reference_sampling
 
 INF = math.inf

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError, NotFittedError
-from crnn.inference import packed_network as inference
-from crnn.inference import string_scores
-from crnn.inference.packed_network import PackedNetwork
-from crnn.model.cells import CELLS
+from crnn.inference.network import packed_network as inference
+from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.scoring import string_scores
+from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
@@ -151,7 +151,7 @@ def test_one_long_string_among_short_ones():
 def test_calls_of_the_kernel_are_cut_in_time(model, monkeypatch):
     texts = random_strings(40, 200)
     expected = model.score_samples(texts)
-    monkeypatch.setattr("crnn.inference.packed_network.CALL_SYMBOLS", 100)
+    monkeypatch.setattr("crnn.inference.network.packed_network.CALL_SYMBOLS", 100)
     np.testing.assert_array_equal(model.score_samples(texts), expected)
 
 

@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import _kernels
-from crnn._kernels import core
-from crnn.inference.packed_network import PackedNetwork
-from crnn.model.cells import CELLS
+from crnn._kernels.entry import core
+from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import Layout, aligned_zeros
+from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16, to_bfloat16
 

@@ -22,11 +22,11 @@ from examples import (
 )
 from run_checks import check_gradients, check_threads
 
-from crnn.inference.packed_network import PackedNetwork
+from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.bigram_pairs import BigramPairs
-from crnn.model.cells import CELLS
+from crnn.parameters.cells import CELLS
+from crnn.parameters.settings import OPTIMIZERS
 from crnn.reference import network as reference
-from crnn.settings import OPTIMIZERS
 
 V, H, R = 13, 11, 67  # of 169 pairs
 SHAPES = [(1, 7), (3, 3), (7, 2), (1, 67), (5, 31), (50, 23)]

@@ -11,13 +11,13 @@ from examples import Run, expected_run, memory, model_state, network, states
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn._kernels import core
-from crnn.inference.packed_network import PackedNetwork
-from crnn.model.cells import CELLS
+from crnn._kernels.entry import core
+from crnn.inference.network.packed_network import PackedNetwork
+from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
-from crnn.text.document_streams import DocumentStreams
-from crnn.training.step_settings import StepSettings
-from crnn.training.trainer import Trainer
+from crnn.text.streams.document_streams import DocumentStreams
+from crnn.training.loop.step_settings import StepSettings
+from crnn.training.loop.trainer import Trainer
 
 V, H = 7, 5
 BOUNDARY = V - 1
@@ -188,7 +188,7 @@ def documents_trainer(kind, *, B, T, seed=0, n_threads=1):
 
 
 def test_documents_are_trained_on_block_after_block(kind, monkeypatch):
-    monkeypatch.setattr("crnn.text.queues.MAX_BLOCK", 40)
+    monkeypatch.setattr("crnn.text.streams.queues.MAX_BLOCK", 40)
     B, T = 3, 4
     trainer = documents_trainer(kind, B=B, T=T, n_threads=2)
     layout, params = trainer.layout, trainer.params.copy()

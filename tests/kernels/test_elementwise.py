@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from crnn._kernels import core
+from crnn._kernels.entry import core
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "elementwise_coefficients.py"
 DTYPES = [np.float32, np.float64]

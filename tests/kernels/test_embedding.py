@@ -22,13 +22,13 @@ from examples import (
 )
 from run_checks import check_gradients, check_threads
 
-from crnn._kernels import core
-from crnn.inference.packed_network import PackedNetwork
-from crnn.model.cells import CELLS
+from crnn._kernels.entry import core
+from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import Layout
+from crnn.parameters.cells import CELLS
+from crnn.parameters.settings import OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16
-from crnn.settings import OPTIMIZERS
 
 V, H, E = 13, 11, 5
 # Streams and steps with few rows and with many, which a BLAS and packed weights multiply: one stream or several; fewer

@@ -33,16 +33,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import _kernels
-from crnn._kernels import core
-from crnn.inference.packed_network import PackedNetwork
-from crnn.model.cells import CELLS, MAX_LAYERS
+from crnn._kernels.entry import core
+from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import Layout, aligned_zeros
+from crnn.parameters.cells import CELLS, MAX_LAYERS
+from crnn.parameters.settings import OPTIMIZERS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
-from crnn.settings import OPTIMIZERS
-from crnn.training.shards import MAX_SHARDS
-from crnn.training.team import Shard
+from crnn.training.loop.shards import MAX_SHARDS
+from crnn.training.loop.team import Shard
 
 K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from examples import Run, expected_run, memory, network, states
 
-from crnn._kernels import core
-from crnn.inference.packed_network import PackedNetwork
+from crnn._kernels.entry import core
+from crnn.inference.network.packed_network import PackedNetwork
 from crnn.reference import network as reference
 
 V, H, LABELS = 9, 5, 3

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from examples import Run, contiguous_parts, in_double, network, states, symbols, tolerance
 
-from crnn.model.cells import CELLS
+from crnn.parameters.cells import CELLS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
-from crnn.text.text_streams import TextStreams
+from crnn.text.streams.text_streams import TextStreams
 
 V, H = 7, 19
 # Streams, steps and threads, and those of a group: the BLAS, packed weights, several blocks, a shard for each thread.

@@ -10,13 +10,13 @@ import pytest
 from examples import Run, check_packed_weights, check_run, expected_in_double, memory, network, states, symbols
 from run_checks import check_threads
 
-from crnn._kernels import core
-from crnn.model.cells import CELLS
+from crnn._kernels.entry import core
 from crnn.model.layout import Layout
+from crnn.parameters.cells import CELLS
+from crnn.parameters.settings import OPTIMIZERS
 from crnn.reference.network import softmax_loss
 from crnn.reference.sampled_softmax import candidates, sampled_softmax_loss
-from crnn.settings import OPTIMIZERS
-from crnn.training.shards import cut
+from crnn.training.loop.shards import cut
 
 V, H = 131, 11
 # Streams, steps and symbols drawn: few targets and many, of all symbols in the end; several blocks of time steps.

@@ -7,9 +7,9 @@ import pytest
 from examples import Run, memory, network, states, symbols
 
 from crnn import CharRNN
-from crnn._kernels import core
-from crnn.model.cells import CELLS
+from crnn._kernels.entry import core
 from crnn.model.layout import Layout
+from crnn.parameters.cells import CELLS
 
 V = 7
 GROUPS = [(2, 2), (4, 2), (3, 3)]  # threads, and how many of them share streams

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from examples import Run, check_run, expected_in_double, memory, network, states, symbols
 
-from crnn._kernels import core
-from crnn.model.cells import CELLS
+from crnn._kernels.entry import core
 from crnn.model.layout import Layout
-from crnn.settings import OPTIMIZERS
+from crnn.parameters.cells import CELLS
+from crnn.parameters.settings import OPTIMIZERS
 
 V = 7
 UNITS = {"rnn": 192, "gru": 112, "cifg": 112, "lstm": 96}  # multiples of 16, and weights enough not to be packed

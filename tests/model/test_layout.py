@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.model import layout as layout_module
-from crnn.model.cells import CELLS
 from crnn.model.layout import ALIGNMENT, Layout, aligned_zeros, copied, initialise
+from crnn.parameters.cells import CELLS
 
 sizes = st.integers(1, 37)
 depths = st.integers(1, 4)

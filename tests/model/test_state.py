@@ -7,7 +7,7 @@ import pytest
 
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
-from crnn.text.vocabulary import Vocabulary
+from crnn.text.symbols.vocabulary import Vocabulary
 
 
 def state(cell="lstm", optimizer="adam"):

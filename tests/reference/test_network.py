@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crnn.model.cells import CELLS
 from crnn.model.coupled_gates import with_input_gate
 from crnn.model.layout import Layout, Tensors
+from crnn.parameters.cells import CELLS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
-from crnn.text import document_runs, queues, stored_document_streams, text_streams
-from crnn.text.id_file import IdFile
-from crnn.text.stored_document_streams import StoredDocumentStreams
-from crnn.text.stored_ids import Slots, StoredDocuments, StoredIds
-from crnn.text.text_streams import TextStreams
-from crnn.training.stream_position import position_from, position_parts
+from crnn.text.sources.id_file import IdFile
+from crnn.text.sources.stored_ids import Slots, StoredDocuments, StoredIds
+from crnn.text.streams import document_runs, queues, stored_document_streams, text_streams
+from crnn.text.streams.stored_document_streams import StoredDocumentStreams
+from crnn.text.streams.text_streams import TextStreams
+from crnn.training.checkpoints.stream_position import position_from, position_parts
 
 DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=1, max_size=20)
 LONG_DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=70), min_size=1, max_size=5)

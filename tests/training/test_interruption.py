@@ -13,11 +13,12 @@ from command_line import POSIX
 from interrupted_runs import interrupted_everywhere
 from test_char_rnn import TEXT, bits, small
 
-from crnn import CharRNN, threads
-from crnn._kernels import core
+from crnn import CharRNN
+from crnn._kernels.entry import core
 from crnn.model.layout import Layout
-from crnn.training import trainer
-from crnn.training.trainer import Trainer
+from crnn.runtime import threads
+from crnn.training.loop import trainer
+from crnn.training.loop.trainer import Trainer
 
 pytestmark = POSIX
 

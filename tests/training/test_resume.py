@@ -16,10 +16,10 @@ from test_char_rnn import TEXT, bits, everything, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
 from crnn.files import run_checkpoint
-from crnn.model.cells import CELLS
-from crnn.training import validation
-from crnn.training.checkpoint_writer import CheckpointWriter
-from crnn.training.progress import Progress
+from crnn.parameters.cells import CELLS
+from crnn.training.checkpoints.checkpoint_writer import CheckpointWriter
+from crnn.training.loop import validation
+from crnn.training.progress.progress import Progress
 
 NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}
@@ -262,7 +262,7 @@ def test_without_a_thread_to_write_on_it_is_written_all_the_same(tmp_path, monke
         def start(self):
             raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("crnn.training.checkpoint_writer.threading.Thread", NoThread)
+    monkeypatch.setattr("crnn.training.checkpoints.checkpoint_writer.threading.Thread", NoThread)
     writes = []
     monkeypatch.setattr("crnn.resumable_training.write_run", lambda state, **rest: writes.append(state.n_steps))
     small(20).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=7)

@@ -10,9 +10,9 @@ from test_char_rnn import TEXT, bits, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
 from crnn.files import run_checkpoint
-from crnn.model.cells import CELLS
-from crnn.training.run_state import RunState
-from crnn.training.sound_state import sound_arrays, sound_from
+from crnn.parameters.cells import CELLS
+from crnn.training.checkpoints.run_state import RunState
+from crnn.training.loop.sound_state import sound_arrays, sound_from
 
 RUIN = {"learning_rate": 1e30}
 LEARNED = 60  # steps before the learning rate ruins the model

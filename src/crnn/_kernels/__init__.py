@@ -8,7 +8,8 @@ import importlib
 import os
 from pathlib import Path
 
-from . import core, cpu
+from .entry import core
+from .platform import cpu
 
 INSTRUCTION_SETS = ("baseline", "avx2", "avx512")  # from the least to the most demanding
 BFLOAT16_SETS = (*INSTRUCTION_SETS, "avx512_bf16", "amx")  # likewise, for products in bfloat16

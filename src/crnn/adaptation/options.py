@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from ..errors import InvalidInputError
-from ..settings import real, whole
-from ..suggestion import did_you_mean
+from ..parameters.settings import real, whole
+from ..parameters.suggestion import did_you_mean
 
 __all__ = ["AdaptationOptions", "checked_option"]
 

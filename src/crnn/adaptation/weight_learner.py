@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DivergenceError
-from ..inference.packed_network import PackedNetwork, State
-from ..training.chunk_gradient import ChunkGradient
+from ..inference.network.packed_network import PackedNetwork, State
+from ..training.loop.chunk_gradient import ChunkGradient
 from .adaptation_rule import AdaptationRule
 
 __all__ = ["WeightLearner"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InvalidInputError
-from ..settings import generator, real
+from ..parameters.settings import generator, real
 from .files import STANDARD
 from .signature_options import value_of
 

@@ -11,8 +11,8 @@ from typing import Any
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..files.run_checkpoint import read_run
-from ..training.checkpoint_writer import checked_every
-from ..training.run_state import RUNNING
+from ..training.checkpoints.checkpoint_writer import checked_every
+from ..training.checkpoints.run_state import RUNNING
 from .arguments import UNITS, duration
 from .files import STANDARD, check_writable, one_or_more
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple, TextIO
 
-from ..training.progress import printable
+from ..training.progress.progress import printable
 
 __all__ = ["coloured", "marked", "takes_colours"]
 

@@ -14,13 +14,13 @@ from collections import Counter
 from typing import Any
 
 from .. import _kernels
-from ..build_info import processor_name
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..settings import real
-from ..text.text_streams import symbols_for_epoch
-from ..threads import cores
-from ..training.progress import is_terminal, printable
+from ..parameters.settings import real
+from ..runtime.build_info import processor_name
+from ..runtime.threads import cores
+from ..text.streams.text_streams import symbols_for_epoch
+from ..training.progress.progress import is_terminal, printable
 from .arguments import add_output, checked
 from .files import STANDARD
 from .train import check_output, train_and_save

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, ModelFileError
-from ..files.writable import check_writable as check_file_writable
-from ..text.file_sources import IN_MEMORY
-from ..text.lines import Lines
-from ..text.text_file import TextFile
+from ..runtime.writable import check_writable as check_file_writable
+from ..text.sources.file_sources import IN_MEMORY
+from ..text.sources.lines import Lines
+from ..text.sources.text_file import TextFile
 from .long_line import LongLine
 
 if TYPE_CHECKING:

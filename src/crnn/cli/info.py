@@ -6,10 +6,10 @@ import argparse
 import math
 import os
 
-from .. import build_info
 from ..char_rnn import CharRNN
 from ..model.layout import described
-from ..text.special import Special
+from ..runtime import build_info
+from ..text.symbols.special import Special
 from .arguments import MODEL_HELP
 from .files import model_path
 from .output import table

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from ..deferred_signals import SIGNALS
+from ..runtime.deferred_signals import SIGNALS
 
 __all__ = ["Interruption", "interruptible", "interruption", "uninterrupted"]
 

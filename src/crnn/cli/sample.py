@@ -9,9 +9,9 @@ from itertools import islice
 from typing import Any
 
 from ..char_rnn import CharRNN
-from ..inference.language_model import LENGTH, MAX_LENGTH
-from ..inference.sampling_controls import NUMBERS
-from ..settings import whole
+from ..inference.sampling.sampling_controls import NUMBERS
+from ..language_model import LENGTH, MAX_LENGTH
+from ..parameters.settings import whole
 from .arguments import add_model, checked, refuse_two_standard_inputs, seed
 from .files import load, read_documents
 from .output import write

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..adaptation.options import checked_option
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..text.sources import text_source
+from ..text.sources.sources import text_source
 from .arguments import add_model, refuse_two_standard_inputs
 from .colouring import coloured, marked, takes_colours
 from .files import load, read_lines, read_text

@@ -10,8 +10,8 @@ from typing import Any
 from ..char_rnn import CharRNN
 from ..errors import DivergenceError, InvalidInputError
 from ..export.extras import needed
-from ..settings import whole
-from ..text.sources import TextLike, text_source
+from ..parameters.settings import whole
+from ..text.sources.sources import TextLike, text_source
 from .arguments import add_files, add_output, checked, checked_text, duration, seed
 from .errors import ERROR, INTERRUPTED, say
 from .files import STANDARD, check_writable, read_documents, read_text

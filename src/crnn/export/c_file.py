@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import rel_entr
 
 from .._version import __version__
-from ..atomic_file import write_atomically
-from ..text.vocabulary import Vocabulary
+from ..runtime.atomic_file import write_atomically
+from ..text.symbols.vocabulary import Vocabulary
 from .int8 import quantize
 from .weights import FittedModel, Weights
 

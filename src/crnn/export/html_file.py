@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic_file import write_atomically
 from ..errors import InvalidInputError
+from ..runtime.atomic_file import write_atomically
 from .page import assets, filled, html_page, printable_title
 from .weights import FittedModel, Weights
 

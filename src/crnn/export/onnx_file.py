@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..atomic_file import write_atomically
-from ..text.vocabulary import Vocabulary
+from ..runtime.atomic_file import write_atomically
+from ..text.symbols.vocabulary import Vocabulary
 from .extras import needed
 from .weights import FittedModel, LayerWeights, Weights
 

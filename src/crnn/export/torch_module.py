@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInputError
-from ..text.vocabulary import Text, Vocabulary
+from ..text.symbols.vocabulary import Text, Vocabulary
 from .weights import FittedModel, Weights
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from ..errors import InvalidInputError
 from ..model.bigram_pairs import BigramPairs
 from ..model.coupled_gates import is_coupled, without_input_gate
 from ..model.state import ModelState, layout_of
-from ..settings import Settings, generator
-from ..text.special import BOUNDARY, UNKNOWN, Special
-from ..text.vocabulary import Vocabulary
+from ..parameters.settings import Settings, generator
+from ..text.symbols.special import BOUNDARY, UNKNOWN, Special
+from ..text.symbols.vocabulary import Vocabulary
 from .extras import needed
 
 __all__ = ["model_from_torch"]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..model.cells import CELLS
 from ..model.coupled_gates import with_input_gate
-from ..text.special import BOUNDARY
-from ..text.vocabulary import Vocabulary
+from ..parameters.cells import CELLS
+from ..text.symbols.special import BOUNDARY
+from ..text.symbols.vocabulary import Vocabulary
 
 __all__ = ["FittedModel", "LayerWeights", "Weights"]
 

@@ -19,7 +19,7 @@ from ..model.gradient_rms import gradient_rms
 from ..model.layout import Layout
 from ..model.state import WEIGHT_AVERAGE, ModelState, zero_hidden, zero_optimizer_state
 from ..model.stored_record import StoredRecord
-from ..settings import Settings, generator
+from ..parameters.settings import Settings, generator
 from . import model_file
 from .model_file import Architecture, ModelFile
 from .random_state import restored_generator

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.cells import CELLS, MAX_LAYERS
 from ..model.state import WEIGHT_AVERAGE
 from ..model.stored_record import RECORD_DTYPES
-from ..settings import MAX_SIZE, OPTIMIZERS
+from ..parameters.cells import CELLS, MAX_LAYERS
+from ..parameters.settings import MAX_SIZE, OPTIMIZERS
 from .container import DTYPES, Declared
 from .history_table import HistoryTable
 from .random_state import random_state_fault

@@ -19,7 +19,7 @@ from ..model.bigram_pairs import BigramPairs
 from ..model.layout import Layout
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
-from ..settings import OPTIONAL
+from ..parameters.settings import OPTIONAL
 from . import checkpoint
 from .checks import pairs_fault
 

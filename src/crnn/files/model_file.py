@@ -59,10 +59,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic_file import write_atomically
 from ..errors import InvalidInputError, ModelFileError
 from ..model.stored_record import StoredRecord
-from ..text.vocabulary import Vocabulary
+from ..runtime.atomic_file import write_atomically
+from ..text.symbols.vocabulary import Vocabulary
 from .bounded_json import bounded_json, vocabulary_document
 from .checks import (
     Architecture,
@@ -141,7 +141,7 @@ class ModelFile:
 def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
     """Write a model file, all of it or nothing.
 
-    On any failure an older file of that name stays as it was (see `crnn.atomic_file`).
+    On any failure an older file of that name stays as it was (see `crnn.runtime.atomic_file`).
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InvalidInputError, ModelFileError
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
-from ..training.run_state import RUNNING, RunState
+from ..training.checkpoints.run_state import RUNNING, RunState
 from . import checkpoint
 
 __all__ = ["read_run", "write_run"]

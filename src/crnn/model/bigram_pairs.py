@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..text.stored_ids import SCAN, StoredIds, TextIds
+from ..text.sources.stored_ids import SCAN, StoredIds, TextIds
 
 __all__ = ["BigramPairs"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..text.vocabulary import Vocabulary
+from ..text.symbols.vocabulary import Vocabulary
 from .carried_symbol import renumbered
 from .gradient_rms import gathered, spread
 from .layout import Layout

@@ -32,7 +32,7 @@ def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
 
     Examples
     --------
-    >>> from crnn.text.vocabulary import Vocabulary
+    >>> from crnn.text.symbols.vocabulary import Vocabulary
     >>> from crnn.model.layout import Layout
     >>> vocabulary = Vocabulary.from_text("abcd")
     >>> layout = Layout(len(vocabulary), 3, np.dtype("float32"))

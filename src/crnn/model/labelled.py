@@ -35,7 +35,7 @@ def of_label(state: ModelState, number: int) -> ModelState:
     Examples
     --------
     >>> import numpy as np
-    >>> from crnn.text.vocabulary import Vocabulary
+    >>> from crnn.text.symbols.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary([97, 98], boundary=True, labels=["de", "fr"])
     >>> layout = Layout(len(vocabulary), 5, np.dtype("float32"))
     >>> state = ModelState.initial(layout, vocabulary, np.random.default_rng(0), optimizer="adagrad")

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..parameters.cells import CELLS, Cell
 from .bigram_pairs import BigramPairs
-from .cells import CELLS, Cell
 
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
 PIECE = 1 << 20  # elements of an array that are drawn or copied at once: a few milliseconds

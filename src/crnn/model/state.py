@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..settings import OPTIMIZERS, Settings
-from ..text.vocabulary import Vocabulary
+from ..parameters.settings import OPTIMIZERS, Settings
+from ..text.symbols.vocabulary import Vocabulary
 from .bigram_pairs import BigramPairs
 from .gate import Gate
 from .layout import Layout, copied, initialise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from ..text.special import BOUNDARY
+from ..text.symbols.special import BOUNDARY
 
 __all__ = ["glyph"]
 

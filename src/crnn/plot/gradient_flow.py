@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..char_rnn import CharRNN
-from ..settings import real
+from ..parameters.settings import real
 from .axes import axes_for
 from .colours import line_colour
 from .gradient_norms import MIN_POSITIONS, gradient_norms, vanishing_distance

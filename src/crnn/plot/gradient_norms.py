@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..settings import whole
+from ..parameters.settings import whole
 
 __all__ = ["MIN_POSITIONS", "GradientNorms", "gradient_norms", "vanishing_distance"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
-from ..settings import whole
+from ..parameters.settings import whole
 from .axes import axes_for
 from .colours import line_colour, sequential
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write

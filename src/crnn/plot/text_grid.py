@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
-from ..settings import whole
+from ..parameters.settings import whole
 from .colours import contrasting
 from .glyphs import glyph
 

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.cells import CELLS
 from ..model.layout import LayerTensors, Tensors
+from ..parameters.cells import CELLS
 from .bigrams import bigram_gradient, bigram_input, bigram_rows
 from .optimizers import update
 from .products import over_rows, product

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.cells import CELLS
 from ..model.layout import Tensors
+from ..parameters.cells import CELLS
 from .network import State, backward, forward, log_softmax
 from .zero_state import zero_state
 

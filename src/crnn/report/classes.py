@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..classifier import CharRNNClassifier
 from ..errors import InvalidInputError
-from ..text.labels import checked_labels
+from ..text.sources.labels import checked_labels
 from .samples import shown
 
 __all__ = ["LabelledTexts", "class_tables", "labelled_texts"]

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..atomic_file import write_atomically
 from ..char_rnn import CharRNN
 from ..classifier import CharRNNClassifier
 from ..export.html_file import ENGINE, INTERFACE, encoded_weights, live_data, summary
 from ..export.page import assets, filled, html_page, printable_title
 from ..export.weights import Weights
+from ..runtime.atomic_file import write_atomically
 from .description import curves, facts
 from .documents import document_tables
 from .samples import samples

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..text.sources import text_source
-from ..text.vocabulary import Vocabulary
+from ..text.sources.sources import text_source
+from ..text.symbols.vocabulary import Vocabulary
 
 __all__ = ["TextPart", "document_view", "text_part", "text_view"]
 

@@ -1,0 +1,1 @@
+"""The cells, and the element-wise mathematics."""

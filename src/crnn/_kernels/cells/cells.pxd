@@ -1,0 +1,62 @@
+"""The dispatch to the cells: the one place, beside its own file and `parameters/cells.py`, that a new cell touches.
+
+What else the kernels have to know of a cell stands in the traits of a Network: how many gates it has and how many
+blocks it saves, whether its z lives in h, whether it has a state c, whether a gate keeps its two parts apart.
+"""
+from .cifg cimport cifg_units, cifg_units_backward
+from .gru cimport gru_state_gradients, gru_units, gru_units_backward
+from ..entry.interface cimport Network, real
+from .lstm cimport lstm_state_gradients, lstm_units, lstm_units_backward
+from .rnn cimport rnn_state_gradients, rnn_units, rnn_units_backward
+
+cdef enum:  # the numbers that `parameters/cells.py` gives them
+    RNN = 0
+    GRU = 1
+    LSTM = 2
+    CIFG = 3
+
+ctypedef void (*Units)(Py_ssize_t n, Py_ssize_t H, const real* before, real* gates, real* first,
+                       real* second) noexcept nogil
+
+cdef extern from "known_width.h" nogil:
+    void AT_KNOWN_WIDTH(Units function, Py_ssize_t n, Py_ssize_t H, const real* before, real* gates, real* first,
+                        real* second) noexcept
+
+
+cdef inline void cell_units(const Network* net, Py_ssize_t n, const real* h_prev, const real* c_prev, real* z, real* c,
+                            real* h) noexcept nogil:
+    """c, h = cell(z, h_prev, c_prev) for n units of one stream; z becomes what the way back needs."""
+    if net.cell == RNN:
+        rnn_units(n, h)
+    elif net.cell == GRU:
+        AT_KNOWN_WIDTH(gru_units, n, net.H, h_prev, z, NULL, h)
+    elif net.cell == LSTM:
+        AT_KNOWN_WIDTH(lstm_units, n, net.H, c_prev, z, c, h)
+    elif net.cell == CIFG:
+        AT_KNOWN_WIDTH(cifg_units, n, net.H, c_prev, z, c, h)
+
+
+cdef inline void cell_units_backward(const Network* net, Py_ssize_t n, const real* h_prev, const real* c_prev,
+                                     const real* h, real* z, real* dh, real* carry) noexcept nogil:
+    """The backward of `cell_units`: z becomes dz, `carry` what reaches the state before past the products."""
+    if net.cell == RNN:
+        rnn_units_backward(n, h, z)
+    elif net.cell == GRU:
+        AT_KNOWN_WIDTH(gru_units_backward, n, net.H, h_prev, z, dh, carry)
+    elif net.cell == LSTM:
+        AT_KNOWN_WIDTH(lstm_units_backward, n, net.H, c_prev, z, dh, carry)
+    elif net.cell == CIFG:
+        AT_KNOWN_WIDTH(cifg_units_backward, n, net.H, c_prev, z, dh, carry)
+
+
+cdef inline void cell_state_gradients(const Network* net, Py_ssize_t n, const real* z, const real* dh,
+                                      const real* carry, real* kept_dh, real* kept_dc) noexcept nogil:
+    """The gradients of the loss by h and c after the step, before `cell_units_backward` replaces what it needs."""
+    if net.cell == RNN:
+        rnn_state_gradients(n, dh, kept_dh)
+    elif net.cell == GRU:
+        gru_state_gradients(n, dh, carry, kept_dh)
+    elif net.cell == LSTM:
+        lstm_state_gradients(n, z + 3 * net.H, z + 4 * net.H, dh, carry, kept_dh, kept_dc)
+    elif net.cell == CIFG:
+        lstm_state_gradients(n, z + 2 * net.H, z + 3 * net.H, dh, carry, kept_dh, kept_dc)

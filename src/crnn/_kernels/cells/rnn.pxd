@@ -1,0 +1,23 @@
+"""The vanilla cell: h = tanh(z) with z = x Wx + bh + h_prev Wh.
+
+Its z lives in h: z stands where the state will be, and the gradient of h becomes dz in place. It saves nothing.
+"""
+from libc.string cimport memcpy
+from .elementwise cimport tanh_array
+from ..entry.interface cimport real
+
+
+cdef inline void rnn_units(Py_ssize_t n, real* h) noexcept nogil:
+    """h = tanh(h) for n units of one stream; h comes in as z"""
+    tanh_array(h, n)
+
+
+cdef inline void rnn_units_backward(Py_ssize_t n, const real* h, real* dz) noexcept nogil:
+    """dz = dz * (1 - h * h); dz comes in as dh"""
+    cdef Py_ssize_t j
+    for j in range(n):
+        dz[j] *= <real>1 - h[j] * h[j]
+
+
+cdef inline void rnn_state_gradients(Py_ssize_t n, const real* dh, real* kept_dh) noexcept nogil:
+    memcpy(kept_dh, dh, n * sizeof(real))

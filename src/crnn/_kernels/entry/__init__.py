@@ -1,0 +1,1 @@
+"""The entry points that Python calls, and the table of kernels behind them."""

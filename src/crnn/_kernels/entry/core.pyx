@@ -1,0 +1,276 @@
+"""The entry points to the kernels: what Python calls. Every argument is checked here, once, and then a kernel is called
+that needs no check; those of training, sampling and scoring run without the GIL.
+
+This module is compiled once. It calls the kernels through a table of C functions, of which each instruction set and
+number type has one (see `interface` and `kernels`); products of float32 numbers that are rounded to bfloat16 count as a
+number type. `use` chooses the tables; a Network keeps the one it was made with.
+Arrays of numbers are float32 or float64, C-contiguous; one of another type, order or shape is refused.
+
+The entry points stand in three files, which are included at the end: `training_entry.pxi`, `inference_entry.pxi` and
+`single_entry.pxi`. What they share is here: the tables, the checks of arrays, and the network.
+"""
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
+from libc.stdint cimport uint64_t
+from libc.string cimport memset
+import numpy as np
+from ...runtime.deferred_signals import signals_deferred
+from .interface cimport MAX_LAYERS, Gemm, Kernels, Weights, real
+from .interface cimport Network as NetworkPlaces
+from ..network.pair_slots cimport NO_ROW, first_slot, pair_key
+
+MANY_ROWS = 64
+"""From so many rows of a chunk on, packing a matrix for them pays; for the way back it always does."""
+
+cdef extern from "denormals.h" nogil:
+    ctypedef unsigned long long float_mode
+    float_mode flush_denormals()
+    void restore_denormals(float_mode)
+
+cdef extern from "pages.h" nogil:
+    const Py_ssize_t TOUCHED_BYTES
+    void touch_pages(void*, size_t)
+
+
+# ------------------------------------------------------------------------------------------------- the tables
+
+cdef enum:
+    BFLOAT16 = 2  # in `kernels_of`
+
+cdef const Kernels* kernels_of[3]  # for float32, for float64, for float32 with operands rounded to bfloat16
+cdef Gemm blas[2]
+
+
+def use(float32, float64, bfloat16):
+    """Call the kernels of these modules from now on, one for each number type; networks keep those they have."""
+    cdef int i
+    cdef const Kernels* table
+    for i, module in enumerate((float32, float64, bfloat16)):
+        table = <const Kernels*>PyCapsule_GetPointer(module.table, "crnn._kernels.Kernels")
+        if (table.size != sizeof(Kernels) or table.itemsize != (sizeof(double) if i == 1 else sizeof(float))
+                or table.per_element != (2 if i == BFLOAT16 else 1)):
+            raise ImportError(f"{module.__name__} is of another build than this module: build the package anew")
+        kernels_of[i] = table
+
+
+cdef const Kernels* kernels_for(Py_ssize_t itemsize, bint bfloat16=False) except NULL:
+    """The kernels for numbers of `itemsize` bytes, perhaps with operands of products that are rounded to bfloat16."""
+    if itemsize != <Py_ssize_t>sizeof(float) and (itemsize != <Py_ssize_t>sizeof(double) or bfloat16):
+        raise ValueError(f"numbers of {itemsize} bytes: 4 or 8 are wanted, and 4 for products in bfloat16")
+    return kernels_of[BFLOAT16 if bfloat16 else itemsize == sizeof(double)]
+
+
+cdef Gemm find_gemm(Py_ssize_t itemsize) except NULL:
+    """The product of SciPy's BLAS. Its module is imported by the first network that needs it: that takes a while."""
+    cdef int i = itemsize == sizeof(double)
+    if blas[i] == NULL:
+        with signals_deferred():
+            from scipy.linalg import cython_blas
+        capsule = cython_blas.__pyx_capi__["dgemm" if i else "sgemm"]
+        blas[i] = <Gemm>PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule))
+    return blas[i]
+
+
+# ------------------------------------------------------------------------------------------------- checks
+
+cdef struct Numbers:  # an array of them
+    real* first  # NULL if it is empty
+    Py_ssize_t shape[4]
+    Py_ssize_t itemsize
+
+
+cdef Numbers numbers(str name, array, int ndim, bint writable) except *:
+    """Where an array of float32 or float64 begins and its shape, after the check that it has `ndim` dimensions."""
+    cdef Numbers found
+    cdef Py_buffer view
+    cdef int i
+    cdef bint empty = False
+    if array is None:
+        raise TypeError(f"{name}: None, but an array is wanted")
+    memset(&found, 0, sizeof(found))
+    PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
+    try:
+        if view.format[0] not in b"fd" or view.format[1] != 0:
+            raise ValueError(f"{name}: numbers of type {view.format.decode()!r}, but float32 or float64 is wanted")
+        if view.ndim != ndim:
+            raise ValueError(f"{name}: shape {array.shape}, but {ndim} dimensions are wanted")
+        for i in range(ndim):
+            found.shape[i] = view.shape[i]
+            empty = empty or view.shape[i] == 0
+        if not empty:
+            found.first = <real*>view.buf
+        found.itemsize = view.itemsize
+    finally:
+        PyBuffer_Release(&view)
+    return found
+
+
+cdef real* address(str name, array, Py_ssize_t itemsize, tuple shape, bint writable=True) except? NULL:
+    """The first element of an array, after the check of its shape and of its numbers' bytes; NULL if it is empty."""
+    cdef Numbers found = numbers(name, array, len(shape), writable)
+    if found.itemsize != itemsize:
+        raise ValueError(f"{name}: numbers of {found.itemsize} bytes, but the network's have {itemsize} bytes")
+    if array.shape != shape:
+        raise ValueError(f"{name}: shape {array.shape}, but size {shape} is wanted")
+    return found.first
+
+
+def _same(str what, Py_ssize_t found, Py_ssize_t wanted):
+    if found != wanted:
+        raise ValueError(f"{what}: size {found}, but {wanted} is wanted")
+
+
+def _known(const int[:, ::1] x, Py_ssize_t V):
+    cdef Py_ssize_t t, b
+    cdef unsigned int largest = 0
+    for t in range(x.shape[0]):
+        for b in range(x.shape[1]):
+            largest = max(largest, <unsigned int>x[t, b])
+    if x.shape[0] * x.shape[1] and largest >= <size_t>V:
+        raise ValueError(f"a symbol's id is not below the vocabulary's size {V}")
+
+
+# ------------------------------------------------------------------------------------------------- the network
+
+cdef class Network:
+    """A network's layout as the kernels see it: offsets into the flat weights and into the packed ones.
+
+    `units` and `symbols`: those of the layout's that are not padding, by default all of them.
+    `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights, not
+    only on the way back; `one_row_products`: which are then packed for a single row as well. `training`: both orders
+    are packed.
+    `boundary`: the symbol at which a stream starts from zeros, if there is one; so it does at each of the `labels`
+    symbols that follow it. `group_size`: threads of a group that trains it, each on units of its own.
+    `bfloat16`: operands of products are rounded to bfloat16; all products then use packed weights. `in_place`: the
+    recurrent weights need not be packed; they are not if a single stream trains and they fit the vectors.
+    `sampled`: symbols drawn for the softmax of a chunk beside its targets; 0: all symbols take part in it.
+    """
+    cdef NetworkPlaces net
+    cdef const Kernels* kernels
+    cdef readonly Py_ssize_t itemsize
+    cdef const uint64_t[::1] pair_keys
+    cdef const int[::1] pair_rows
+
+    def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
+                 units=None, symbols=None, boundary=None, int labels=0, int group_size=1, bint bfloat16=False,
+                 Py_ssize_t sampled=0, bint in_place=False):
+        cdef NetworkPlaces* net = &self.net
+        cdef Py_ssize_t l, per_layer
+        kind = layout.kind
+        if layout.num_layers > MAX_LAYERS:
+            raise ValueError(f"{layout.num_layers} layers: at most {MAX_LAYERS}")
+        if group_size < 1 or group_size > 1 and not many:
+            raise ValueError(f"a group of {group_size} threads: at least one, and with few rows only one")
+        net.E = layout.embedding_size or 0
+        if net.E and not training:
+            raise ValueError("inference wants a network without an embedding: fold it into the first layer's Wx")
+        if bfloat16 and not many:
+            raise ValueError("bfloat16: the BLAS does not round operands; pack all weights (many=True)")
+        if sampled < 0 or sampled and not (training and many):
+            raise ValueError(f"sampled: {sampled} symbols, but a number of 0 or more is wanted, and of a network that "
+                             "trains with all weights packed (many=True)")
+        net.sampled = sampled
+        net.cell, net.z_in_h, net.has_c = kind.number, kind.saved_blocks == 0, "c" in kind.states
+        net.split_gate = kind.gates - 1 if kind.separate_bias else -1
+        net.G, net.Z = kind.gates, max(kind.saved_blocks, 1)
+        net.L, net.H, net.V = layout.num_layers, layout.hidden_size, layout.vocab_size
+        net.units = net.H if units is None else units
+        net.symbols = net.V if symbols is None else symbols
+        net.boundary = -1 if boundary is None else boundary
+        net.last_start = net.boundary + labels
+        if not (1 <= net.units <= net.H and 1 <= net.symbols <= net.V and -1 <= net.boundary < net.symbols
+                and 0 <= labels < net.symbols - net.boundary and (boundary is not None or not labels)):
+            raise ValueError(f"{units} of {net.H} units, {symbols} of {net.V} symbols, boundary {boundary}, "
+                             f"{labels} labels: do not fit")
+        self.itemsize = layout.dtype.itemsize
+        self.kernels = kernels_for(self.itemsize, bfloat16)
+        net.gemm = NULL if many else find_gemm(self.itemsize)
+        net.many, net.training, net.group_size, net.in_place = many, training, group_size, in_place
+        offsets, per_layer = list(layout.offsets), 4 if kind.separate_bias else 3
+        self.place_bigrams(layout)
+        net.bigrams = offsets.pop(0) if net.R else 0
+        net.lookup = offsets.pop(0) if net.E else offsets[0]
+        for l in range(net.L):
+            places = offsets[per_layer * l:]
+            net.layer[l].Wx, net.layer[l].Wh, net.layer[l].bh = places[0], places[1], places[2]
+            net.layer[l].bn = places[3] if kind.separate_bias else -1
+        net.Wy, net.by = offsets[per_layer * net.L], offsets[per_layer * net.L + 1]
+        net.end = layout.size
+        self.kernels.place_panels(net, one_row, one_row_products)
+
+    cdef void place_bigrams(self, layout) except *:
+        """Set where the rows of pairs of symbols are found: in a hash table that is at most half full."""
+        cdef NetworkPlaces* net = &self.net
+        cdef Py_ssize_t slot, r
+        cdef const int[:, ::1] pairs
+        cdef uint64_t[::1] keys
+        cdef int[::1] rows
+        net.R, net.pair_slots, net.pair_keys, net.pair_rows = 0, 0, NULL, NULL
+        if layout.pairs is None:
+            return
+        pairs = layout.pairs.pairs
+        net.R, net.pair_slots = pairs.shape[0], 2
+        while net.pair_slots < 2 * net.R:
+            net.pair_slots *= 2
+        keys, rows = np.zeros(net.pair_slots, np.uint64), np.full(net.pair_slots, NO_ROW, np.int32)
+        for r in range(net.R):
+            if pairs[r, 0] < 0:
+                continue
+            slot = first_slot(pair_key(pairs[r, 0], pairs[r, 1]), net.pair_slots)
+            while rows[slot] != NO_ROW:
+                slot = (slot + 1) & (net.pair_slots - 1)
+            keys[slot], rows[slot] = pair_key(pairs[r, 0], pairs[r, 1]), <int>r
+        self.pair_keys, self.pair_rows = keys, rows
+        net.pair_keys, net.pair_rows = &self.pair_keys[0], &self.pair_rows[0]
+
+    @property
+    def boundary(self):
+        """The symbol at which a stream starts from zeros, an int; None if there is none."""
+        return self.net.boundary if self.net.boundary >= 0 else None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether one stream multiplies by the recurrent weights as they are: they are not packed."""
+        return self.net.in_place
+
+    @property
+    def panels_size(self) -> int:
+        """Elements of the packed weights."""
+        return self.net.panels_end
+
+    cdef Weights weights(self, params, panels, bint writable=False) except *:
+        """The weights, after the check that they are those of such a network."""
+        cdef Weights w
+        w.net = &self.net
+        w.p = address("parameters", params, self.itemsize, (self.net.end,), writable)
+        w.panels = address("packed weights", panels, self.itemsize, (self.net.panels_end,), writable)
+        return w
+
+
+cdef enum:
+    PACKED_AT_A_TIME = 64  # rows of each matrix: whole vectors of any type, and some MB of a large model
+
+
+def pack_weights(Network network not None, params, panels):
+    """Pack all of a network's weights that are multiplied by in panels.
+
+    Ctrl-C breaks this off between two parts of it; of `panels` only some are then packed.
+    """
+    cdef char* fresh = <char*>address("packed weights", panels, network.itemsize, (network.net.panels_end,))
+    cdef Weights w = network.weights(params, panels)
+    cdef Py_ssize_t first, size = network.net.panels_end * network.itemsize
+    # Rows lie in all panels, so that the first part would touch most of the pages of fresh memory.
+    for first in range(0, size if size >= TOUCHED_BYTES else 0, TOUCHED_BYTES):
+        with nogil:
+            touch_pages(fresh + first, min(TOUCHED_BYTES, size - first))
+        PyErr_CheckSignals()
+    for first in range(0, max(network.net.units, network.net.E), PACKED_AT_A_TIME):
+        with nogil:
+            network.kernels.pack_rows(&w, first, first + PACKED_AT_A_TIME)
+        PyErr_CheckSignals()
+
+
+include "single_entry.pxi"
+include "training_entry.pxi"
+include "inference_entry.pxi"

@@ -1,0 +1,58 @@
+"""The first layer's time step of inference, in two parts: what needs no symbol, and the rest.
+
+A draw knows the symbol only when the first part's product is done. Reading does the same, so that it gives the same
+bits.
+"""
+from ..network.bigrams cimport row_at
+from ..network.boundary cimport starts
+from ..entry.interface cimport Network, Weights, Workspace, real
+from ..network.layer_input cimport set_biases
+from ..products.panels cimport Columns, as_operand, multiply_panels, operand_rows, packed_elements
+from .shared_step cimport share_cell, share_recurrent_product
+from .stream_units cimport finish_first_layer
+from ..products.tail_columns cimport multiply_tail, tail_length
+from ..network.workspace cimport clear_stream
+
+
+cdef inline void begin_step(const Weights* w, const Workspace* work, const real* h_prev, bint back,
+                            real* z) noexcept nogil:
+    """z = bh + h_prev @ Wh                            (B, G H) = (B, H) (H, G H)"""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t g, B = work.B, H = net.H, ld = net.ldg, whole = net.units_in_panels
+    cdef const real* Wh = w.panels + net.layer[0].Wh_panels
+    cdef const real* tail = w.panels + net.Wh_tail
+    cdef operand_rows h = as_operand(B, H, h_prev, H, work.scratch)
+    if work.shared != NULL:
+        share_recurrent_product(work.shared, w, 0, h, back, z)
+        return
+    set_biases(net, w.p, 0, Columns(0, H), B, z)
+    for g in range(net.G):
+        multiply_panels(B, net.units, whole, h.first, h.stride, Wh + g * packed_elements(net.units, H), net.max_vectors,
+                        z + g * H, ld, back)
+        # Padding of the units, where there is any, is zeros in h_prev and in the packed columns.
+        multiply_tail(B, H, h.first, h.stride, tail + g * net.units_tail * tail_length(H), net.units_tail,
+                      z + g * H + whole, ld)
+
+
+cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, const int* x, real* z) noexcept nogil:
+    """After `begin_step`: where a stream turns out to read the boundary, states of zeros, and z as from those."""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t b, H = net.H
+    for b in range(work.B):
+        if starts(net, x[b]):
+            set_biases(net, w.p, 0, Columns(0, H), 1, z + b * net.ldg)
+            clear_stream(net, work, b, Columns(0, H))
+
+
+cdef inline void finish_step(const Weights* w, const Workspace* work, const int* x, Py_ssize_t t, const real* h_prev,
+                             const real* c_prev, real* z, real* c, real* h) noexcept nogil:
+    """z += Wx[x[t]] + Bigrams[x[t - 1], x[t]], then the cell         (B, G H); h is z where that lives in h"""
+    cdef Py_ssize_t b, at, H = w.net.H
+    if work.shared != NULL:
+        work.shared.x, work.shared.bigram_row = x[t], row_at(w.net, work, x, t, 0)
+        share_cell(work.shared, h_prev, c_prev, c, h)
+        return
+    for b in range(work.B):
+        at = b * H
+        finish_first_layer(w, x[t * work.B + b], row_at(w.net, work, x, t, b), Columns(0, H), h_prev + at, c_prev + at,
+                           z + b * w.net.ldg, c + at, h + at)

@@ -1,0 +1,37 @@
+"""NumPy's PCG64: the numbers that `Generator.random` draws, to the bit, of many streams side by side.
+
+NumPy needs microseconds to switch from one stream to another, as long as drawing a name takes. Here a stream's state is
+an argument: two halves of a number of 128 bits, the upper one first. The arithmetic needs no type of that width.
+"""
+from libc.stdint cimport uint64_t
+from ..entry.interface cimport UInt128
+
+
+cdef inline UInt128 wide(const uint64_t* halves) noexcept nogil:
+    cdef UInt128 a
+    a.high, a.low = halves[0], halves[1]
+    return a
+
+
+cdef inline UInt128 multiplied(UInt128 a, UInt128 b, UInt128 plus) noexcept nogil:
+    """a * b + plus, modulo 2**128"""
+    cdef uint64_t a0 = <unsigned int>a.low, a1 = a.low >> 32, b0 = <unsigned int>b.low, b1 = b.low >> 32
+    cdef uint64_t first = a0 * b0, middle = a1 * b0 + (first >> 32), other = a0 * b1 + <unsigned int>middle
+    cdef UInt128 out
+    out.low = a.low * b.low + plus.low
+    out.high = (a1 * b1 + (middle >> 32) + (other >> 32) + a.high * b.low + a.low * b.high + plus.high
+                + (out.low < plus.low))
+    return out
+
+
+cdef inline double next_uniform(uint64_t* state, UInt128 increment) noexcept nogil:
+    """Advance a stream by one; return its number in [0, 1)."""
+    cdef UInt128 multiplier, now
+    cdef uint64_t folded
+    cdef int turn
+    multiplier.high, multiplier.low = 0x2360ED051FC65DA4u, 0x4385DF649FCCF645u
+    now = multiplied(wide(state), multiplier, increment)
+    state[0], state[1] = now.high, now.low
+    folded, turn = now.high ^ now.low, <int>(now.high >> 58)
+    folded = (folded >> turn) | (folded << (-turn & 63))
+    return (folded >> 11) * (1.0 / 9007199254740992.0)  # 2**-53

@@ -1,0 +1,131 @@
+"""A time step of one stream that several threads compute, for sampling and scoring.
+
+One stream reads all weights of the layers for each symbol, and a core's caches limit how fast. Here each thread always
+multiplies by the same part of them, which stays in its own core's cache. The first thread does all the rest: it draws
+symbols, and lets the others go when there is something to compute. Each element of a product is summed by one thread,
+in the usual order: the bits are those of a single thread.
+"""
+from libc.stdint cimport uint32_t
+from ..entry.interface cimport (NO_MORE_WORK, Network, SharedStep, Weights, await_work, finish_work, fork_work,
+                      join_work, real)
+from ..network.network cimport input_block
+from ..products.panels cimport (Panel, columns_of, depth_of, multiply_panel, operand_rows, packed_elements, panel_count,
+                      panel_in_turn)
+from ..products.row_products cimport set_rows
+from .stream_units cimport finish_first_layer, finish_units
+from ..products.tail_columns cimport multiply_tail, tail_length
+from ..training.thread_group cimport share
+
+cdef enum:  # parts of a step
+    INPUT_PRODUCT
+    RECURRENT_PRODUCT
+    CELL
+
+
+cdef inline void share_input_product(SharedStep* step, const Weights* w, Py_ssize_t l, Py_ssize_t rows,
+                                     operand_rows below, real* z) noexcept nogil:
+    """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H), of a layer above the first"""
+    step.w, step.layer, step.rows, step.operand, step.stride, step.z = w, l, rows, below.first, below.stride, z
+    compute_together(step, INPUT_PRODUCT)
+
+
+cdef inline void share_recurrent_product(SharedStep* step, const Weights* w, Py_ssize_t l, operand_rows h_prev,
+                                         bint back, real* z) noexcept nogil:
+    """z += h_prev @ Wh                                (1, G H) += (1, H) (H, G H); in the first layer z = bh + ..."""
+    step.w, step.layer, step.rows, step.operand, step.stride, step.z = w, l, 1, h_prev.first, h_prev.stride, z
+    step.back = back
+    compute_together(step, RECURRENT_PRODUCT)
+
+
+cdef inline void share_cell(SharedStep* step, const real* h_prev, const real* c_prev, real* c, real* h) noexcept nogil:
+    """The cell of the layer whose recurrent product is done; in the first layer z += Wx[x] before it"""
+    step.h_prev, step.c_prev, step.c, step.h = h_prev, c_prev, c, h
+    compute_together(step, CELL)
+
+
+cdef inline void compute_together(SharedStep* step, int part) noexcept nogil:
+    """The first thread's call: all threads compute a part of the step, and it is complete."""
+    step.part = part
+    fork_work(step.fork)
+    compute_own(step, 0)
+    join_work(step.fork)
+
+
+cdef inline void share_steps(SharedStep* step, int rank) noexcept nogil:
+    """The other threads' loop, until there will be no more steps."""
+    cdef uint32_t post = 0
+    finish_work(step.fork)  # it is there
+    while True:
+        post = await_work(step.fork, post)
+        if post == NO_MORE_WORK:
+            return
+        compute_own(step, rank)
+        finish_work(step.fork)
+
+
+cdef inline void compute_own(const SharedStep* step, int rank) noexcept nogil:
+    if step.part == INPUT_PRODUCT:
+        multiply_own_input(step, rank)
+    elif step.part == RECURRENT_PRODUCT:
+        multiply_own(step, rank)
+    elif step.layer:
+        finish_units(step.w.net, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev, step.z,
+                     step.c, step.h)
+    else:
+        finish_first_layer(step.w, step.x, step.bigram_row, columns_of(step.w.net.H, rank, step.threads), step.h_prev,
+                           step.c_prev, step.z, step.c, step.h)
+
+
+cdef inline void multiply_own_input(const SharedStep* step, int rank) noexcept nogil:
+    """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H), the thread's panels"""
+    cdef const Network* net = step.w.net
+    cdef Py_ssize_t H = net.H, G = net.G, gate = packed_elements(net.units, H), depth = depth_of(net.units)
+    cdef Py_ssize_t panels = panel_count(H, net.max_row_vectors), i, g
+    cdef const real* Wx = step.w.panels + net.layer[step.layer].Wx_panels
+    cdef Panel panel
+    for i in range(share(G * panels, rank, step.threads), share(G * panels, rank + 1, step.threads)):
+        g = i % G
+        panel = panel_in_turn(H, net.max_row_vectors, i // G, False)
+        set_own_bias(step, g, panel.start, panel.columns)
+        multiply_panel(step.rows, net.units, step.operand, step.stride, Wx + g * gate + depth * panel.start,
+                       panel.columns, Wx + g * gate + depth * panel.next,
+                       step.z + input_block(net, g) * H + panel.start, net.ldg)
+
+
+cdef inline void multiply_own(const SharedStep* step, int rank) noexcept nogil:
+    """z += h_prev @ Wh                                (1, G H) += (1, H) (H, G H), the thread's panels
+
+    One panel of units of all gates after the other, so that the thread's cells find z in its own cache; from the first
+    to the last and back, as a single thread does.
+    """
+    cdef const Network* net = step.w.net
+    cdef Py_ssize_t H = net.H, G = net.G, gate = packed_elements(net.units, H), depth = depth_of(net.units)
+    cdef Py_ssize_t whole = H if step.layer else net.units_in_panels, panels = panel_count(whole, net.max_vectors)
+    cdef Py_ssize_t first = share(G * panels, rank, step.threads), last = share(G * panels, rank + 1, step.threads)
+    cdef Py_ssize_t i, n, g
+    cdef const real* Wh = step.w.panels + net.layer[step.layer].Wh_panels
+    cdef Panel panel
+    for n in range(last - first):
+        i = last - 1 - n if step.back else first + n
+        g = i % G
+        panel = panel_in_turn(whole, net.max_vectors, i // G, False)
+        if not step.layer:
+            set_own_bias(step, g, panel.start, panel.columns)
+        multiply_panel(1, net.units, step.operand, H, Wh + g * gate + depth * panel.start, panel.columns,
+                       Wh + g * gate + depth * panel.next, step.z + g * H + panel.start, net.ldg)
+    if rank == step.threads - 1 and not step.layer:  # the first thread has more to do besides
+        for g in range(G):
+            set_own_bias(step, g, whole, H - whole)
+            multiply_tail(1, H, step.operand, H, step.w.panels + net.Wh_tail + g * net.units_tail * tail_length(H),
+                          net.units_tail, step.z + g * H + whole, net.ldg)
+
+
+cdef inline void set_own_bias(const SharedStep* step, Py_ssize_t g, Py_ssize_t start,
+                              Py_ssize_t columns) noexcept nogil:
+    """z = bh of some columns of a gate; of a split gate the recurrent part's own bias, and that of the input part"""
+    cdef const Network* net = step.w.net
+    cdef Py_ssize_t H = net.H
+    set_rows(step.w.p + net.layer[step.layer].bh + g * H + start, step.rows, columns,
+             step.z + input_block(net, g) * H + start, net.ldg)
+    if g == net.split_gate:
+        set_rows(step.w.p + net.layer[step.layer].bn + start, step.rows, columns, step.z + g * H + start, net.ldg)

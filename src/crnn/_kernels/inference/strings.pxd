@@ -1,0 +1,65 @@
+"""Log-probabilities of strings of different lengths, read side by side."""
+from ..network.bigrams cimport carry_symbols
+from ..network.decoder cimport decode
+from ..entry.interface cimport Network, Strings, Weights, Workspace, real
+from ..network.layers cimport layers_forward
+from ..network.softmax cimport log_softmax_at
+from ..network.workspace cimport carry_states, layer_h
+
+
+cdef inline bint gather(const Strings* strings, Py_ssize_t V, Py_ssize_t t, Py_ssize_t steps, Py_ssize_t B,
+                        int* x) noexcept nogil:
+    """x[s, b] = ids[starts[b] + t + s]; False if one of them is not below V."""
+    cdef Py_ssize_t s, b
+    cdef unsigned int largest = 0
+    for s in range(steps):
+        for b in range(B):
+            x[s * B + b] = strings.ids[strings.starts[b] + t + s]
+            largest = max(largest, <unsigned int>x[s * B + b])
+    return largest < <size_t>V
+
+
+cdef inline void add_log_softmax(Py_ssize_t steps, Py_ssize_t B, Py_ssize_t V, const int* x, real* y,
+                                 double* out) noexcept nogil:
+    """out += log softmax(y)[x] summed over the steps in their order, as if each string were alone."""
+    cdef Py_ssize_t s, b
+    for s in range(steps):
+        for b in range(B):
+            out[b] += log_softmax_at(y + (s * B + b) * V, V, x[s * B + b])
+
+
+cdef inline bint read_strings(const Weights* w, Workspace* work, const Strings* strings, double* out) noexcept nogil:
+    """out[b] += log P of the symbols [first, last) of string b; False if a symbol is not below V.
+
+    The longest string comes first. The rows of strings that go on are then the first ones, and when some end the batch
+    just becomes smaller.
+    """
+    cdef const Network* net = w.net
+    cdef const real* top = layer_h(work, net.L - 1, 0)
+    cdef const Py_ssize_t* lengths = strings.lengths
+    cdef Py_ssize_t rows = work.T * work.B, B = work.B, t = strings.first, steps
+    cdef bint some_end
+    while B and lengths[B - 1] <= t:
+        B -= 1
+    while B and t < strings.last:
+        some_end = lengths[B - 1] == t + 1
+        steps = 1 if some_end else min(min(rows // B, lengths[B - 1] - 1 - t), strings.last - t)
+        if not gather(strings, net.symbols, t, steps, B, work.x):
+            return False
+        if some_end:  # they take no step from their last symbol
+            decode(w, B, top, work.y, work.scratch)
+            add_log_softmax(1, B, net.V, work.x, work.y, out)
+            while B and lengths[B - 1] == t + 1:
+                B -= 1
+            if not B:
+                break
+        work.B = B
+        work.step_stride = B * net.H
+        layers_forward(w, work, work.x, 0, steps)
+        if not some_end:
+            decode(w, steps * B, top, work.y, work.scratch)  # of h[:-1]
+            add_log_softmax(steps, B, net.V, work.x, work.y, out)
+        carry_states(net, work, steps)
+        carry_symbols(net, work, work.x, steps)
+        t += steps
+    return True

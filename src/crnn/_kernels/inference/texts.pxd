@@ -1,0 +1,106 @@
+"""Texts that are drawn side by side, each until it ends with a stop or is as long as it may be."""
+from libc.stdint cimport uint64_t
+from libc.string cimport memcmp, memcpy
+from .draws cimport draw, unnormalized_softmax_rows
+from .inference_step cimport advance, prepare_draw, restore_states, swap_states
+from ..entry.interface cimport Network, DrawSettings, Texts, Weights, Workspace, real
+from .pcg64 cimport next_uniform
+from ..network.workspace cimport layer_c, layer_h
+
+
+cdef inline double next_number(Texts* texts, Py_ssize_t i) noexcept nogil:
+    """The next random number of text i."""
+    return next_uniform(texts.streams + 2 * i, texts.increment)
+
+
+cdef inline bint append_symbol(Texts* texts, Py_ssize_t i, int symbol) noexcept nogil:
+    """Add a symbol to text i; return whether others follow."""
+    cdef int* text = texts.symbols + i * texts.width
+    cdef Py_ssize_t length = texts.lengths[i] + 1, stop
+    text[length - 1] = symbol
+    stop = stop_length(texts, text, length)
+    texts.lengths[i] = length - stop
+    if stop or length == texts.max_length:
+        return False
+    texts.longest = max(texts.longest, length)
+    return True
+
+
+cdef inline Py_ssize_t stop_length(const Texts* texts, const int* text, Py_ssize_t length) noexcept nogil:
+    """Symbols of the longest stop that a text ends with; 0 if it ends with none."""
+    cdef Py_ssize_t s, size, start = 0
+    for s in range(texts.stop_count):
+        size = texts.stop_ends[s] - start
+        if (size <= length and text[length - 1] == texts.stops[start + size - 1]
+                and memcmp(text + length - size, texts.stops + start, size * sizeof(int)) == 0):
+            return size
+        start += size
+    return 0
+
+
+cdef inline void begin_text(const Network* net, const Workspace* work, Texts* texts, Py_ssize_t b) noexcept nogil:
+    """Give row b to the next text, which starts from the common states."""
+    cdef Py_ssize_t l, H = net.H, size = H * sizeof(real)
+    texts.rows[b] = texts.begun
+    texts.lengths[texts.begun] = 0
+    texts.begun += 1
+    for l in range(net.L):
+        memcpy(layer_h(work, l, 0) + b * H, texts.start_h + l * H, size)
+        if net.has_c:
+            memcpy(layer_c(work, l, 0) + b * H, texts.start_c + l * H, size)
+    if net.R:
+        work.before[b] = texts.start_before[0]
+
+
+cdef inline void end_row(const Network* net, const Workspace* work, Texts* texts, Py_ssize_t b) noexcept nogil:
+    """Move the last row to the place of row b, whose text has ended."""
+    cdef Py_ssize_t l, H = net.H, size = H * sizeof(real), last = texts.active - 1
+    texts.active = last
+    if b == last:
+        return
+    texts.rows[b] = texts.rows[last]
+    work.x[b] = work.x[last]
+    for l in range(net.L):
+        memcpy(layer_h(work, l, 0) + b * H, layer_h(work, l, 0) + last * H, size)
+        if net.has_c:
+            memcpy(layer_c(work, l, 0) + b * H, layer_c(work, l, 0) + last * H, size)
+    if net.R:
+        work.before[b] = work.before[last]
+
+
+cdef inline void draw_row(const Network* net, const Workspace* work, const DrawSettings* settings, Texts* texts,
+                          Py_ssize_t b) noexcept nogil:
+    """Draw the symbol of row b; where its text ends, the next text takes the row, or else the last row does."""
+    cdef Py_ssize_t text = texts.rows[b]
+    work.x[b] = draw(net, settings, text, next_number(texts, text), work.y + b * net.V)
+    while not append_symbol(texts, text, work.x[b]):
+        if texts.begun == texts.count:
+            end_row(net, work, texts, b)
+            return
+        begin_text(net, work, texts, b)
+        text = texts.rows[b]
+        work.x[b] = draw(net, settings, text, next_number(texts, text), texts.start_y)
+
+
+cdef inline void draw_texts(const Weights* w, Workspace* work, const DrawSettings* settings, Texts* texts,
+                            Py_ssize_t max_steps) noexcept nogil:
+    """Draw until all texts have ended, but for at most so many steps; `work` has room for all rows."""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t step = 0, b, rows = work.B
+    cdef bint ahead = texts.count == 1
+    if texts.begun < texts.count:  # no text has begun of which the next one could have seen a symbol
+        unnormalized_softmax_rows(net, settings, 1, &texts.begun, texts.start_y)
+    while texts.active < rows and texts.begun < texts.count:
+        begin_text(net, work, texts, texts.active)
+        texts.active += 1
+    while texts.active and step < max_steps and texts.longest < texts.width:
+        work.B = texts.active
+        prepare_draw(w, work, settings, ahead, step & 1, texts.rows)
+        for b in range(work.B - 1, -1, -1):  # backwards: the last row has drawn when it takes the place of another
+            draw_row(net, work, settings, texts, b)
+        work.B = texts.active
+        advance(w, work, ahead, step & 1, work.x)
+        swap_states(work)
+        step += 1
+    if step & 1:
+        restore_states(w, work)

@@ -1,0 +1,1 @@
+"""A network: its weights, its layers, forward and back."""

@@ -1,0 +1,45 @@
+"""The boundary symbol: a stream that reads it starts from zeros, whatever it read before, and no gradient goes further.
+
+The same holds for the symbols of labels, which follow the boundary in the vocabulary: a document with a label starts
+with one of them.
+
+So documents can follow one another in a stream, and each is read as if it were alone. The states themselves are kept,
+since they are also outputs of the step before: a step that reads them as its past reads a copy with zeros.
+"""
+from libc.string cimport memcpy, memset
+from ..entry.interface cimport Network, real
+
+
+cdef inline bint starts(const Network* net, int symbol) noexcept nogil:
+    """Whether a stream starts from zeros at the symbol: boundary <= symbol <= last_start, both -1 if none does."""
+    return net.boundary <= symbol <= net.last_start
+
+
+cdef inline bint any_starts(const Network* net, const int* x, Py_ssize_t B) noexcept nogil:
+    """Whether any of the streams reads the boundary."""
+    cdef Py_ssize_t b
+    if net.boundary >= 0:
+        for b in range(B):
+            if starts(net, x[b]):
+                return True
+    return False
+
+
+cdef inline void clear_starting(const Network* net, const int* x, Py_ssize_t rows, Py_ssize_t n, real* a,
+                                Py_ssize_t lda) noexcept nogil:
+    """a[starts(x), :n] = 0"""
+    cdef Py_ssize_t r
+    if net.boundary >= 0:
+        for r in range(rows):
+            if starts(net, x[r]):
+                memset(a + r * lda, 0, n * sizeof(real))
+
+
+cdef inline const real* without_past(const Network* net, const int* x, Py_ssize_t B, Py_ssize_t n, const real* a,
+                                     Py_ssize_t lda, real* cut) noexcept nogil:
+    """Return a (B, n), or a copy of it in `cut` with rows of zeros for the streams that read the boundary, if any."""
+    if not any_starts(net, x, B):
+        return a
+    memcpy(cut, a, B * lda * sizeof(real))
+    clear_starting(net, x, B, n, cut, lda)
+    return cut

@@ -1,0 +1,43 @@
+"""The decoder, from the top layer's outputs to logits: y = h Wy + by, and the way back."""
+from ..products.blas cimport add_product
+from ..entry.interface cimport Network, Weights, Workspace, real
+from ..products.panels cimport Columns, as_operand, depth_of, multiply_panels, operand_rows
+from ..products.row_products cimport add_column_sums, add_weight_gradient, multiply_rows_back, set_rows
+from ..products.tail_columns cimport add_transposed_tail, multiply_tail
+from ..training.thread_group cimport own_columns
+
+
+cdef inline void decode(const Weights* w, Py_ssize_t rows, const real* h, real* y, real* room,
+                        bint back=False) noexcept nogil:
+    """y = h @ Wy + by                                 (rows, V) = (rows, H) (H, V); `back`: from the last panel on
+
+    `room` is for an operand.
+    """
+    cdef const Network* net = w.net
+    cdef Py_ssize_t H = net.H, V = net.V
+    cdef operand_rows a = as_operand(rows, H, h, H, room)
+    set_rows(w.p + net.by, rows, V, y, V)
+    if net.gemm == NULL:
+        multiply_panels(rows, net.units, net.symbols_in_panels, a.first, a.stride, w.panels + net.Wy_panels,
+                        net.max_row_vectors, y, V, back)
+    else:
+        add_product(net.gemm, rows, net.symbols_in_panels, net.units, h, H, w.p + net.Wy, V, y, V)
+    # Padding of the units, where there is any, is zeros in h and in the packed columns.
+    multiply_tail(rows, H, a.first, a.stride, w.panels + net.Wy_tail, net.symbols_tail, y + net.symbols_in_panels, V)
+
+
+cdef inline void decode_back(const Weights* w, const Workspace* work, Py_ssize_t rows, const real* h, const real* dy,
+                             real* dh) noexcept nogil:
+    """dWy += h.T @ dy; dby += dy.sum(axis=0); dh = dy @ Wy.T          the backward of `decode`, the thread's part"""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t H = net.H, V = net.V, whole = net.symbols_in_panels
+    cdef Columns own = own_columns(&work.group, H), symbols = own_columns(&work.group, V)
+    cdef real* dWy = work.d + net.Wy + own.first * V
+    # dWy += h.T @ dy                                  (H, V) += (rows, H)' (rows, V)
+    add_weight_gradient(net, work, rows, own.count, whole, h + own.first, dy, V, dWy, V)
+    add_transposed_tail(rows, own.count, net.symbols_tail, h + own.first, H, dy + whole, V, dWy + whole, V)
+    # dby += dy.sum(axis=0)                            (V,) += (rows, V)
+    add_column_sums(dy + symbols.first, rows, symbols.count, V, work.d + net.by + symbols.first)
+    # dh = dy @ Wy.T                                   (rows, H) = (rows, V) (H, V)'
+    multiply_rows_back(work, rows, V, own.count, dy, V, w.panels + net.WyT_panels + depth_of(V) * own.first,
+                       net.max_row_vectors, dh + own.first, H)

@@ -1,0 +1,56 @@
+"""Dropout: factors that are 0 or 1 / (1 - rate), computed from their position whenever they are needed.
+
+A factor is a hash of the seed, the training step, the layer, the time step, the stream and the unit. The backward pass
+computes the same factors as the forward pass, so nothing is stored, and a stream's factors do not depend on how the
+streams are distributed among threads. The hash is lowbias32 (Chris Wellons, "Prospecting for Hash Functions", 2018).
+Recurrent weights are dropped for a whole training step: their position is the layer and the weight's index.
+"""
+from libc.stdint cimport uint32_t, uint64_t
+from ..entry.interface cimport Dropout, real
+from ..products.panels cimport Columns
+
+cdef enum:
+    UNIT_STEP = 0x9E3779B9
+
+
+cdef inline uint32_t mix(uint32_t x) noexcept nogil:
+    x ^= x >> 16
+    x *= <uint32_t>0x7FEB352D
+    x ^= x >> 15
+    x *= <uint32_t>0x846CA68B
+    x ^= x >> 16
+    return x
+
+
+cdef inline uint32_t dropout_key(uint64_t seed, uint64_t step) noexcept nogil:
+    """The key of all masks of a training step."""
+    return mix(mix(mix(<uint32_t>seed) ^ <uint32_t>(seed >> 32)) ^ <uint32_t>step)
+
+
+cdef inline uint32_t weights_key(uint32_t step_key, Py_ssize_t layer) noexcept nogil:
+    """The key of the mask of a layer's recurrent weights."""
+    return mix(~step_key ^ <uint32_t>layer * <uint32_t>UNIT_STEP)
+
+
+cdef inline void apply_mask(double rate, uint32_t key, Py_ssize_t first, Py_ssize_t n, real* a) noexcept nogil:
+    """a *= mask                                       (n,): units of a stream, or weights, from number `first` on"""
+    cdef uint32_t bound = <uint32_t>(rate * 16777216.0 + 0.5), place = key + <uint32_t>first * <uint32_t>UNIT_STEP
+    cdef real factor = <real>(1 / (1 - rate))
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] *= factor if (mix(place + <uint32_t>i * <uint32_t>UNIT_STEP) >> 8) >= bound else <real>0
+
+
+cdef inline void apply_dropout(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last, Py_ssize_t B,
+                          Py_ssize_t H, Columns own, real* a) noexcept nogil:
+    """a *= mask                                       (last - first, B, H): a layer's outputs in these time steps
+
+    Of the units that are `own`.
+    """
+    cdef uint32_t row
+    cdef Py_ssize_t t, b
+    for t in range(first, last):
+        row = mix(drop.step_key ^ (<uint32_t>layer * <uint32_t>UNIT_STEP + <uint32_t>t))
+        for b in range(B):
+            apply_mask(drop.rate, mix(row ^ <uint32_t>(drop.first_stream + b)), own.first, own.count, a + own.first)
+            a += H

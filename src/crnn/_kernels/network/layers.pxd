@@ -1,0 +1,75 @@
+"""All layers over the time steps of a block, forward and back. Arrays: see `workspace`."""
+from libc.string cimport memcpy
+from .boundary cimport clear_starting
+from .dropout cimport apply_dropout
+from ..entry.interface cimport Network, Weights, Workspace, real
+from .layer_input cimport project_input, project_input_back
+from ..products.panels cimport Columns
+from .recurrence cimport recur, recur_back
+from ..products.recurrent_gradient cimport by_rows, recurrent_gradient
+from ..products.row_products cimport add_column_sums, add_weight_gradient
+from ..training.thread_group cimport own_columns, wait_for_group
+from .workspace cimport gradient_from_above, layer_dz, layer_h, layer_output, layer_z
+
+
+cdef inline void layers_forward(const Weights* w, const Workspace* work, const int* x, Py_ssize_t first,
+                                Py_ssize_t last, Py_ssize_t lowest=0) noexcept nogil:
+    """The layers from the lowest one on over time steps [first, last) of x."""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t l, rows = (last - first) * work.B
+    cdef Columns own = own_columns(&work.group, net.H)
+    for l in range(lowest, net.L):
+        if l:
+            # z = outputs[l - 1] @ Wx + bh               (rows, G H) = (rows, H) (H, G H)
+            project_input(w, work, l, own, rows, layer_output(net, work, l - 1, first), layer_z(net, work, l, first))
+        recur(w, work, l, x, first, last)
+        if work.dropout.rate > 0:
+            drop_layer(net, work, l, first, last)
+
+
+cdef inline void drop_layer(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t first,
+                            Py_ssize_t last) noexcept nogil:
+    """outputs[l, first:last] = h[l, first + 1:last + 1] * mask          (rows, H)"""
+    cdef Py_ssize_t r, H = net.H
+    cdef Columns own = own_columns(&work.group, H)
+    cdef const real* h = layer_h(work, l, first + 1)
+    cdef real* out = layer_output(net, work, l, first)
+    for r in range((last - first) * work.B):
+        memcpy(out + r * H + own.first, h + r * H + own.first, own.count * sizeof(real))
+    apply_dropout(&work.dropout, l, first, last, work.B, H, own, out)
+    wait_for_group(&work.group)
+
+
+cdef inline void layers_backward(const Weights* w, const Workspace* work, Py_ssize_t first,
+                                 Py_ssize_t last) noexcept nogil:
+    """All layers back over time steps [first, last); the top one's gradient from above is in its place."""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t l, b, H = net.H, rows = (last - first) * work.B, ld = net.ldg
+    cdef Columns own = own_columns(&work.group, H), part = own_columns(&work.group, net.G * H)
+    cdef real* dz
+    for l in range(net.L - 1, -1, -1):
+        if work.dropout.rate > 0:
+            apply_dropout(&work.dropout, l, first, last, work.B, H, own, gradient_from_above(net, work, l))
+        recur_back(w, work, l, first, last)
+        dz = layer_dz(net, work, l, first, first)
+        if net.split_gate >= 0:
+            # dbn += dz[split gate].sum(axis=0)          (H,) += (rows, H)
+            add_column_sums(dz + net.split_gate * H + own.first, rows, own.count, ld,
+                            work.d + net.layer[l].bn + own.first)
+        if l:
+            project_input_back(w, work, l, rows, layer_output(net, work, l - 1, first), dz,
+                               gradient_from_above(net, work, l - 1))
+        wait_for_group(&work.group)
+        # What a stream read at a boundary was multiplied by Wx, but not by Wh: from here on dz is without it.
+        clear_starting(net, work.x + first * work.B, rows, part.count, dz + part.first, ld)
+        # dWh += h[:-1].T @ dz                           (H, G H) += (rows, H)' (rows, G H)
+        if not by_rows(net):
+            add_weight_gradient(net, work, rows, H, part.count, layer_h(work, l, first), dz + part.first, ld,
+                                work.d + net.layer[l].Wh + part.first, net.G * H)
+        elif not work.leaves_dWh:
+            recurrent_gradient(net, work, l)
+        if net.z_in_h:  # the block before this one needs its first dz
+            for b in range(work.B):
+                memcpy(layer_dz(net, work, l, first, first + work.block) + b * H + own.first,
+                       dz + b * H + own.first, own.count * sizeof(real))
+    wait_for_group(&work.group)

@@ -1,0 +1,172 @@
+"""Where everything of a network lies: offsets into the flat vector of weights and into that of packed weights.
+
+A Network holds offsets, which are the same for the vectors p (weights), d (gradients) and the optimizer state; the base
+pointers stand beside it.
+
+The weights of a recurrent layer are G gates side by side, (H, G H). Packed for the forward pass each gate is a matrix
+of its own, (H, H): the panels of all gates that belong to the same units can then be multiplied one after the other and
+the cell's arithmetic done on them while they are in the first-level cache. For the backward pass the transposed (G H,
+H) is packed as a whole. Where several threads share the units (see `thread_group`), the columns of each are packed for
+themselves, one thread's after the other's.
+
+For inference H and V are padded to whole vectors, so that no loop has a remainder: with weights of zero, under which
+the states of such units stay zero, and with biases of -inf, under which such symbols have no probability.
+"""
+from ..entry.interface cimport Network, Weights, real
+from ..products.tail_columns cimport pack_tail, tail_count, tail_length
+from ..products.panels cimport (GRADIENT_ROWS, PER_ELEMENT, Columns, columns_of, depth_of, pack, pack_transposed,
+                      packed_elements, panel_vectors)
+
+
+cdef enum:
+    MIN_IN_PLACE = 1 << 15  # recurrent weights of a layer: of fewer, packed ones are multiplied by faster
+
+
+cdef inline bint in_place(const Network* net) noexcept nogil:
+    """Whether one stream multiplies by the recurrent weights as they are, which in bfloat16 is impossible."""
+    return PER_ELEMENT == 1 and net.in_place
+
+
+cdef inline Py_ssize_t input_block(const Network* net, Py_ssize_t gate) noexcept nogil:
+    """Block of a row of gates that takes the input part of a gate; the recurrent part has block `gate`."""
+    return net.G if gate == net.split_gate else gate
+
+
+cdef inline Py_ssize_t gates_row(const Network* net) noexcept nogil:
+    """Elements of a row of gates: an odd number of cache lines, or a unit's gates in all streams would fall on the same
+    few lines of the first-level cache. Where z lives in h, its rows are those of h."""
+    cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real), lines = (net.Z * net.H + line - 1) // line
+    return net.H if net.z_in_h else (lines | 1) * line
+
+
+cdef inline void place_panels(Network* net, bint one_row, bint one_row_products) noexcept nogil:
+    """Split the packed vector among the matrices, which are packed for products with one row or with many.
+
+    `in_place` comes in as whether recurrent weights need not be packed; it stays where one stream can do without.
+    """
+    cdef Py_ssize_t l, end = 0, H = net.H
+    cdef Py_ssize_t forward = net.G * packed_elements(net.units, H), backward = packed_elements(net.G * H, H)
+    net.in_place = (in_place(net) and net.training and one_row and net.group_size == 1
+                    and H % GRADIENT_ROWS == 0 and net.G * H * H >= MIN_IN_PLACE)
+    net.max_vectors, net.max_row_vectors = panel_vectors(one_row), panel_vectors(one_row_products)
+    net.ldg = gates_row(net)
+    for l in range(net.L):
+        net.layer[l].Wh_panels = end
+        end += 0 if in_place(net) else forward
+        net.layer[l].WhT_panels = end
+        end += backward if net.training and not in_place(net) else 0
+        if l == 0 and net.E:
+            net.layer[l].Wx_panels = end
+            end += packed_elements(net.E, net.G * H) if net.many else 0
+            net.layer[l].WxT_panels = end
+            end += packed_elements(net.G * H, net.E)
+        if l:
+            net.layer[l].Wx_panels = end
+            end += forward if net.many else 0
+            net.layer[l].WxT_panels = end
+            end += backward if net.training else 0
+    net.Wy_panels = end
+    net.symbols_tail = tail_count(net.symbols) if net.many and not net.sampled else 0
+    net.symbols_in_panels = net.symbols - net.symbols_tail if net.symbols_tail else net.V
+    end += packed_elements(net.units, net.symbols_in_panels) if net.many and not net.sampled else 0
+    net.Wy_tail = end
+    end += net.symbols_tail * tail_length(net.units)
+    net.WyT_panels = end
+    end += packed_elements(net.V, H) if net.training and not net.sampled else 0
+    net.units_tail = 0 if net.training else tail_count(net.units)
+    net.units_in_panels = net.units - net.units_tail if net.units_tail else H
+    net.Wh_tail = end
+    end += net.G * net.units_tail * tail_length(net.units)
+    net.panels_end = end
+
+
+cdef inline void pack_gates(const Network* net, const real* W, Py_ssize_t N, int max_vectors, bint forward,
+                            Py_ssize_t first, Py_ssize_t last, real* panels, real* transposed) noexcept nogil:
+    """Pack rows [first, last) of the weights W (H, G H) of a layer for the way forward, of each gate's columns the
+    first N, and for training also for the way back."""
+    cdef Py_ssize_t g, H = net.H, columns = net.G * net.H
+    cdef Columns part
+    cdef int rank
+    for rank in range(net.group_size if forward else 0):
+        part = columns_of(N, rank, net.group_size)
+        for g in range(net.G):
+            pack(W + g * H + part.first, net.units, part.count, columns, max_vectors, first, last,
+                 panels + g * packed_elements(net.units, H) + depth_of(net.units) * part.first)
+    if net.training:
+        pack_back(net, W, columns, max_vectors, first, last, transposed)
+
+
+cdef inline void pack_back(const Network* net, const real* W, Py_ssize_t K, int max_vectors, Py_ssize_t first,
+                           Py_ssize_t last, real* panels) noexcept nogil:
+    """Pack columns [first, last) of W.T (K, H), which lead back to the units, for weights W (H, K)."""
+    cdef Columns part
+    cdef int rank
+    for rank in range(net.group_size):
+        part = columns_of(net.H, rank, net.group_size)
+        if part.first < last and first < part.first + part.count:
+            pack_transposed(W + part.first * K, K, part.count, max_vectors, max(first - part.first, <Py_ssize_t>0),
+                            min(last - part.first, part.count), panels + depth_of(K) * part.first)
+
+
+cdef inline void pack_Wh(const Network* net, const real* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
+                         real* panels) noexcept nogil:
+    """Pack rows [first, last) of a layer's recurrent weights."""
+    cdef Py_ssize_t g
+    cdef const real* W = p + net.layer[l].Wh
+    if in_place(net):
+        return
+    pack_gates(net, W, net.H if l else net.units_in_panels, net.max_vectors, True, first, last,
+               panels + net.layer[l].Wh_panels, panels + net.layer[l].WhT_panels)
+    for g in range(0 if l else net.G):
+        pack_tail(W + g * net.H + net.units_in_panels, net.units, net.units_tail, net.G * net.H, first, last,
+                  panels + net.Wh_tail + g * net.units_tail * tail_length(net.units))
+
+
+cdef inline Py_ssize_t input_rows(const Network* net, Py_ssize_t l) noexcept nogil:
+    """Rows of a layer's input weights that are packed: none of those in which symbols are looked up."""
+    return net.units if l else net.E
+
+
+cdef inline void pack_Wx(const Network* net, const real* p, Py_ssize_t l, Py_ssize_t first, Py_ssize_t last,
+                         real* panels) noexcept nogil:
+    """Pack rows [first, last) of the input weights of a layer above the first, or above an embedding.
+
+    Above an embedding (E, G H) is one matrix either way, of which each thread of a group multiplies rows of its own.
+    """
+    cdef const real* W = p + net.layer[l].Wx
+    cdef Py_ssize_t N = net.G * net.H
+    if l == 0:
+        if net.many:
+            pack(W, net.E, N, N, net.max_row_vectors, first, last, panels + net.layer[l].Wx_panels)
+        pack_transposed(W, N, net.E, net.max_row_vectors, first, last, panels + net.layer[l].WxT_panels)
+        return
+    pack_gates(net, W, net.H, net.max_row_vectors, net.many, first, last,
+               panels + net.layer[l].Wx_panels, panels + net.layer[l].WxT_panels)
+
+
+cdef inline void pack_Wy(const Network* net, const real* p, Py_ssize_t first, Py_ssize_t last,
+                         real* panels) noexcept nogil:
+    """Pack rows [first, last) of the decoder's weights (H, V); a sampled softmax packs columns of them itself."""
+    if net.sampled:
+        return
+    if net.many:
+        pack(p + net.Wy, net.units, net.symbols_in_panels, net.V, net.max_row_vectors, first, last,
+             panels + net.Wy_panels)
+        pack_tail(p + net.Wy + net.symbols_in_panels, net.units, net.symbols_tail, net.V, first, last,
+                  panels + net.Wy_tail)
+    if net.training:
+        pack_back(net, p + net.Wy, net.V, net.max_row_vectors, first, last, panels + net.WyT_panels)
+
+
+cdef inline void pack_rows(const Weights* w, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Pack rows [first, last) of every matrix that is multiplied by in panels; a matrix may end before `last`."""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t l, last_unit = min(last, net.units), last_input
+    for l in range(net.L):
+        if first < last_unit:
+            pack_Wh(net, w.p, l, first, last_unit, w.panels)
+        last_input = min(last, input_rows(net, l))
+        if first < last_input:
+            pack_Wx(net, w.p, l, first, last_input, w.panels)
+    if first < last_unit:
+        pack_Wy(net, w.p, first, last_unit, w.panels)

@@ -1,0 +1,1 @@
+"""Vector instructions, barriers, memory, and what the processor can do."""

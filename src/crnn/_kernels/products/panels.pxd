@@ -1,0 +1,269 @@
+"""Panel products: y += x @ W for a W that is packed once and multiplied many times.
+
+A BLAS packs W anew at every call, but the recurrence multiplies by the same W at every time step. Here W (K, N) is
+packed once per update, into panels of a few vectors' width. Each panel is stored row after row and padded with zeros to
+whole vectors; its rows are of packed elements, see `operands.h`. `tiles.h` multiplies one panel at a time, so that a
+caller can finish a panel's columns (apply a non-linearity) while they are in the first-level cache.
+
+`max_vectors` is the largest number of vectors in a panel. It depends on the use: TILE_VECTORS for products with many
+rows, STRIP_VECTORS for one row. Each element of the product is summed over k in the same order, whatever the number of
+rows and the width of the panels: inference gives the same bits at every batch size, position and thread count.
+"""
+from ..entry.interface cimport real
+
+cdef enum:
+    PACKED_ROWS = 8  # of a matrix that are packed before the next ones
+    MAX_COLUMNS = 128  # of any panel: STRIP_VECTORS of the widest registers, in single precision
+    GRADIENT_ROWS = 16  # of a gradient, at a time, where the weights are not packed; they then have a multiple of it
+
+ctypedef struct Panel:
+    Py_ssize_t start  # its first column
+    Py_ssize_t columns
+    Py_ssize_t next  # the first column of the one that is multiplied by after it; of itself if it is the last
+
+ctypedef struct Columns:  # neighbouring ones; also of rows and elements the share of a thread
+    Py_ssize_t first
+    Py_ssize_t count
+
+cdef extern from "vectors.h" nogil:
+    const int VECTOR_BYTES
+    const Py_ssize_t LANES  # numbers in a vector
+    void PREFETCH_FAR(const void*)
+
+cdef extern from "operands.h" nogil:
+    const int PER_ELEMENT  # numbers, neighbours along k, that a packed element holds
+    ctypedef struct operand_rows:  # the left operand of a product
+        const real* first
+        Py_ssize_t stride
+    Py_ssize_t depth_of(Py_ssize_t K) noexcept
+    Py_ssize_t operand_elements(Py_ssize_t rows, Py_ssize_t K) noexcept
+    operand_rows as_operand(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda, real* room) noexcept
+    real packed_element(const real* w, Py_ssize_t step, Py_ssize_t left) noexcept
+    void pack_transposed_block(const real* a, Py_ssize_t lda, real* b, Py_ssize_t ldb) noexcept
+
+cdef extern from "tiles.h" nogil:
+    const int TILE_VECTORS
+    const int STRIP_VECTORS
+    const int OUTER_BLOCK
+    void multiply_panel_rows(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda, const real* panel,
+                             Py_ssize_t columns, bint descending, const real* after, real* c, Py_ssize_t ldc) noexcept
+    void pack_panel(Py_ssize_t rows, Py_ssize_t columns, const real* w, Py_ssize_t ldw, real* panel) noexcept
+    void pack_slivers(Py_ssize_t K, Py_ssize_t rows, const real* a, Py_ssize_t lda, real* slivers) noexcept
+    Py_ssize_t sliver_elements(Py_ssize_t K, Py_ssize_t rows) noexcept
+    void multiply_slivers(Py_ssize_t rows, Py_ssize_t K, const real* slivers, const real* panel, Py_ssize_t columns,
+                          real* c, Py_ssize_t ldc) noexcept
+
+ctypedef void (*Pack)(const real*, Py_ssize_t, Py_ssize_t, Py_ssize_t, int, Py_ssize_t, Py_ssize_t,
+                      real*) noexcept nogil
+ctypedef void (*PackTransposed)(const real*, Py_ssize_t, Py_ssize_t, int, Py_ssize_t, Py_ssize_t,
+                                real*) noexcept nogil
+
+cdef extern from "vectors.h" nogil:
+    void FORGET_PACK "FORGET_VALUE"(Pack)
+    void FORGET_PACK_TRANSPOSED "FORGET_VALUE"(PackTransposed)
+
+cdef extern from "weights_in_place.h" nogil:
+    void multiply_in_place(Py_ssize_t K, Py_ssize_t N, const real* a, const real* W, bint back, real* c) noexcept
+    void multiply_rows_in_place(Py_ssize_t M, Py_ssize_t N, const real* W, const real* a, bint back, real* c) noexcept
+
+
+cdef inline void prefetch_columns(Py_ssize_t blocks, Py_ssize_t H, const real* row, Py_ssize_t columns) noexcept nogil:
+    """Prefetch these columns of each of the blocks of H in a row; `row` may be any address.
+
+    They are short pieces far apart, which the processor does not prefetch by itself.
+    """
+    cdef Py_ssize_t b, j, line = 64 // <Py_ssize_t>sizeof(real)
+    for b in range(blocks):
+        for j in range((columns + line - 1) // line):
+            PREFETCH_FAR(row + b * H + j * line)
+
+
+cdef inline Py_ssize_t vectors_across(Py_ssize_t N) noexcept nogil:
+    """Vectors that N columns fill, the last one perhaps in part."""
+    cdef Py_ssize_t lanes = LANES
+    return (N + lanes - 1) // lanes
+
+
+cdef inline Py_ssize_t packed_elements(Py_ssize_t K, Py_ssize_t N) noexcept nogil:
+    """Elements of a matrix (K, N) packed in panels."""
+    return depth_of(K) * vectors_across(N) * LANES
+
+
+cdef inline int panel_vectors(bint one_row) noexcept nogil:
+    """The largest number of vectors in a panel of a matrix that is packed for products with one row, or with many."""
+    return STRIP_VECTORS if one_row else TILE_VECTORS
+
+
+cdef inline Py_ssize_t panel_count(Py_ssize_t N, int max_vectors) noexcept nogil:
+    """Panels of at most `max_vectors` vectors that N columns make."""
+    cdef Py_ssize_t vectors = vectors_across(N)
+    if vectors <= max_vectors:  # the usual case; it needs no division
+        return vectors > 0
+    return (vectors + max_vectors - 1) // max_vectors
+
+
+cdef inline Py_ssize_t panel_start(Py_ssize_t N, int max_vectors, Py_ssize_t j) noexcept nogil:
+    """First column of panel j; the vectors are distributed evenly, since a narrow panel hides less latency."""
+    cdef Py_ssize_t vectors = vectors_across(N), panels = panel_count(N, max_vectors)
+    cdef Py_ssize_t start = j * (vectors // panels) + min(j, vectors % panels)
+    return min(start * LANES, N)
+
+
+cdef inline Panel panel_in_turn(Py_ssize_t N, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
+    """The i-th panel in order: from the first to the last, or `back`, from the last to the first.
+
+    A product that is repeated alternates the direction over panels that exceed the cache: the half still cached is then
+    read first. In one direction always, each panel would be evicted before its turn.
+    """
+    cdef Py_ssize_t last = panel_count(N, max_vectors) - 1, j = last - i if back else i
+    cdef Panel panel
+    if last == 0:
+        return Panel(0, N, 0)
+    panel.start = panel_start(N, max_vectors, j)
+    panel.columns = panel_start(N, max_vectors, j + 1) - panel.start
+    panel.next = panel_start(N, max_vectors, max(j - 1, 0) if back else min(j + 1, last))
+    return panel
+
+
+cdef inline Panel panel_among(Columns own, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
+    """The i-th panel of the columns of one thread; each thread's columns are packed for themselves."""
+    cdef Panel panel = panel_in_turn(own.count, max_vectors, i, back)
+    panel.start += own.first
+    panel.next += own.first
+    return panel
+
+
+cdef inline Columns columns_of(Py_ssize_t N, int rank, int parts) noexcept nogil:
+    """Part `rank` of N columns, split into whole vectors, since a panel lies in one part."""
+    cdef Py_ssize_t lanes = LANES, vectors = vectors_across(N)
+    cdef Columns part
+    part.first = min(vectors * rank // parts * lanes, N)
+    part.count = min(vectors * (rank + 1) // parts * lanes, N) - part.first
+    return part
+
+
+cdef inline Py_ssize_t whole_panel() noexcept nogil:
+    """Columns of a panel of as many vectors as a tile has."""
+    return TILE_VECTORS * LANES
+
+
+cdef inline void pack(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw, int max_vectors, Py_ssize_t first,
+                      Py_ssize_t last, real* panels) noexcept nogil:
+    """Pack rows [first, last) of W (K, N), whose rows are ldw numbers apart; `first` begins a packed element."""
+    cdef Pack once = pack_rows_of
+    FORGET_PACK(once)
+    once(W, K, N, ldw, max_vectors, first, last, panels)
+
+
+cdef inline void pack_rows_of(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw, int max_vectors,
+                              Py_ssize_t first, Py_ssize_t last, real* panels) noexcept nogil:
+    """What `pack` does, compiled once: it would be inlined wherever weights are packed."""
+    cdef Py_ssize_t lanes = LANES
+    cdef Py_ssize_t j, start, columns, width, top, bottom = first, count = panel_count(N, max_vectors)
+    # A few rows at a time: the panels are so far apart that they compete for the same lines of a cache.
+    while bottom < last:
+        top = bottom
+        bottom = min(top + PACKED_ROWS, last)
+        for j in range(count):
+            start = panel_start(N, max_vectors, j)
+            columns = panel_start(N, max_vectors, j + 1) - start
+            width = vectors_across(columns) * lanes
+            pack_panel(bottom - top, columns, W + top * ldw + start, ldw,
+                       panels + depth_of(K) * start + depth_of(top) * width)
+
+
+cdef inline void pack_transposed(const real* W, Py_ssize_t K, Py_ssize_t N, int max_vectors, Py_ssize_t first,
+                                 Py_ssize_t last, real* panels) noexcept nogil:
+    """Pack columns [first, last) of W.T (K, N), that is rows [first, last) of W (N, K)."""
+    cdef PackTransposed once = pack_columns_of
+    FORGET_PACK_TRANSPOSED(once)
+    once(W, K, N, max_vectors, first, last, panels)
+
+
+cdef inline void pack_columns_of(const real* W, Py_ssize_t K, Py_ssize_t N, int max_vectors, Py_ssize_t first,
+                                 Py_ssize_t last, real* panels) noexcept nogil:
+    """What `pack_transposed` does, compiled once.
+
+    Whole vectors of columns go through the registers, a square block at a time; the remainder goes one by one.
+    """
+    cdef Py_ssize_t lanes = LANES, depth = depth_of(K), block = lanes * PER_ELEMENT
+    cdef Py_ssize_t j, k, n = first, start = 0, stop, width = 0, whole = K // block * lanes
+    cdef real* out = panels
+    for j in range(panel_count(N, max_vectors)):
+        start = panel_start(N, max_vectors, j)
+        stop = min(panel_start(N, max_vectors, j + 1), last)
+        width = vectors_across(panel_start(N, max_vectors, j + 1) - start) * lanes
+        out = panels + depth * start
+        while n < stop:
+            if (n - start) % lanes == 0 and n + lanes <= stop:
+                for k in range(whole // lanes):
+                    pack_transposed_block(W + n * K + k * block, K, out + k * lanes * width + n - start, width)
+                pack_transposed_columns(W + n * K, K, lanes, whole, out + n - start, width)
+                n += lanes
+            else:
+                pack_transposed_columns(W + n * K, K, 1, 0, out + n - start, width)
+                n += 1
+    if last == N:
+        for k in range(depth):
+            for n in range(N - start, width):
+                out[k * width + n] = 0
+
+
+cdef inline void pack_transposed_columns(const real* W, Py_ssize_t K, Py_ssize_t n, Py_ssize_t first, real* out,
+                                         Py_ssize_t width) noexcept nogil:
+    """Pack rows [first, depth) of n columns of W.T, one element after the other."""
+    cdef Py_ssize_t i, k
+    for k in range(first, depth_of(K)):
+        for i in range(n):
+            out[k * width + i] = packed_element(W + i * K + k * PER_ELEMENT, 1, K - k * PER_ELEMENT)
+
+
+cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda,
+                                const real* panel, Py_ssize_t columns, const real* after, real* c,
+                                Py_ssize_t ldc, bint descending=False) noexcept nogil:
+    """c += a @ panel                                  (rows, columns) += (rows, K) (K, columns)
+
+    a is an operand (see `as_operand`). Meanwhile the panel at `after`, which is multiplied by next, is prefetched. A
+    single row may be summed over k `descending`: after a product in the usual order, the panel's end is still in the
+    first-level cache. Inference does not use this, since its order of summation must not vary.
+    """
+    multiply_panel_rows(rows, K, a, lda, panel, columns, descending, after, c, ldc)
+
+
+cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const real* a, Py_ssize_t lda,
+                                 const real* panels, int max_vectors, real* c, Py_ssize_t ldc,
+                                 bint back=False) noexcept nogil:
+    """c += a @ W                                      (rows, N) += (rows, K) (K, N); a is an operand"""
+    cdef Py_ssize_t i, depth = depth_of(K)
+    cdef Panel panel
+    for i in range(panel_count(N, max_vectors)):
+        panel = panel_in_turn(N, max_vectors, i, back)
+        multiply_panel(rows, K, a, lda, panels + depth * panel.start, panel.columns, panels + depth * panel.next,
+                       c + panel.start, ldc)
+
+
+cdef inline Py_ssize_t transposed_scratch(Py_ssize_t K, Py_ssize_t M) noexcept nogil:
+    """Elements of the scratch of `add_transposed_product`: one panel of b, and slivers of a."""
+    cdef Py_ssize_t block = min(K, <Py_ssize_t>OUTER_BLOCK)
+    return depth_of(block) * whole_panel() + sliver_elements(block, M)
+
+
+cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N, const real* a,
+                                        Py_ssize_t lda, const real* b, Py_ssize_t ldb, real* scratch,
+                                        real* c, Py_ssize_t ldc) noexcept nogil:
+    """c += a.T @ b                                    (M, N) += (K, M)' (K, N)
+
+    The gradient of weights. K, the time steps of all streams, may exceed a cache. Both operands are therefore packed,
+    blocks of rows of equal height at a time: all of a's, and a panel of b's, which is multiplied by at once.
+    """
+    cdef Py_ssize_t i, j, k, depth, blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
+    cdef real* slivers = scratch + depth_of(min(K, <Py_ssize_t>OUTER_BLOCK)) * whole_panel()
+    cdef Panel panel
+    for i in range(blocks):
+        k = i * K // blocks
+        depth = (i + 1) * K // blocks - k
+        pack_slivers(depth, M, a + k * lda, lda, slivers)
+        for j in range(panel_count(N, TILE_VECTORS)):
+            panel = panel_in_turn(N, TILE_VECTORS, j, False)
+            pack_panel(depth, panel.columns, b + k * ldb + panel.start, ldb, scratch)
+            multiply_slivers(M, depth, slivers, scratch, panel.columns, c + panel.start, ldc)

@@ -1,0 +1,51 @@
+"""The gradient of recurrent weights that are not packed, from a chunk of few rows: some rows of the weights at a time.
+
+The whole gradient would evict weights and optimizer state from the second-level cache. The update therefore computes
+the rows that it is about to use (see `update`). What needs the whole gradient at once, as a reducer does, gets it from
+the same functions, and so with the same bits.
+"""
+from ..entry.interface cimport Network, Workspace, real
+from ..network.network cimport in_place
+from .panels cimport (GRADIENT_ROWS, TILE_VECTORS, Panel, depth_of, multiply_slivers, pack,
+                      pack_slivers, packed_elements, panel_count, panel_in_turn, sliver_elements)
+from .row_products cimport clear_rows
+from ..network.workspace cimport layer_dz, layer_h
+
+
+cdef inline bint by_rows(const Network* net) noexcept nogil:
+    """Whether the gradient is computed here. Chunks of many rows are added up block by block instead."""
+    return in_place(net) and net.gemm != NULL
+
+
+cdef inline void pack_dz(const Network* net, const Workspace* work, Py_ssize_t l) noexcept nogil:
+    """Pack dz (rows, G H) of a layer's chunk into the scratch, for `gradient_rows`."""
+    cdef Py_ssize_t rows = work.T * work.B
+    pack(layer_dz(net, work, l, 0, 0), rows, net.G * net.H, net.ldg, TILE_VECTORS, 0, rows, work.scratch)
+
+
+cdef inline void gradient_rows(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t first,
+                               real* d) noexcept nogil:
+    """d = h[:-1, first:first + n].T @ dz              (n, G H) = (rows, n)' (rows, G H), n being GRADIENT_ROWS"""
+    cdef Py_ssize_t j, rows = work.T * work.B, N = net.G * net.H
+    cdef real* slivers = work.scratch + packed_elements(rows, N)
+    cdef Panel panel
+    clear_rows(GRADIENT_ROWS, N, d, N)
+    pack_slivers(rows, GRADIENT_ROWS, layer_h(work, l, 0) + first, net.H, slivers)
+    for j in range(panel_count(N, TILE_VECTORS)):
+        panel = panel_in_turn(N, TILE_VECTORS, j, False)
+        multiply_slivers(GRADIENT_ROWS, rows, slivers, work.scratch + depth_of(rows) * panel.start, panel.columns,
+                         d + panel.start, N)
+
+
+cdef inline real* room_for_rows(const Network* net, const Workspace* work) noexcept nogil:
+    """Where rows of a gradient find room in the scratch, (GRADIENT_ROWS, G H)."""
+    cdef Py_ssize_t rows = work.T * work.B
+    return work.scratch + packed_elements(rows, net.G * net.H) + sliver_elements(rows, GRADIENT_ROWS)
+
+
+cdef inline void recurrent_gradient(const Network* net, const Workspace* work, Py_ssize_t l) noexcept nogil:
+    """dWh = h[:-1].T @ dz                             (H, G H) = (rows, H)' (rows, G H)"""
+    cdef Py_ssize_t i, N = net.G * net.H
+    pack_dz(net, work, l)
+    for i in range(net.H // GRADIENT_ROWS):
+        gradient_rows(net, work, l, i * GRADIENT_ROWS, work.d + net.layer[l].Wh + i * GRADIENT_ROWS * N)

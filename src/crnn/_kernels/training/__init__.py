@@ -1,0 +1,1 @@
+"""A chunk of training, the update, and the threads that share them."""

@@ -1,0 +1,108 @@
+"""One chunk through the network: rows of Wx, the cells over T steps, logits, loss, and the same backwards.
+
+A chunk passes through all stages one block of time steps at a time (see `workspace`), so that each stage finds in the
+cache what the one before it left. Every thread of a group calls the same functions with the same arrays, writes what
+belongs to its own units (of logits: to its own rows), and waits for the others before it reads what they have written.
+"""
+from ..network.bigrams cimport find_rows
+from ..network.decoder cimport decode, decode_back
+from ..network.embedding cimport clear_table, embed_symbols, embed_symbols_back
+from ..entry.interface cimport Network, Weights, Workspace, real
+from ..network.layer_input cimport add_lookup_bias_gradient
+from ..network.layers cimport layers_backward, layers_forward
+from ..products.panels cimport Columns
+from ..network.sampled_softmax cimport (decode_candidates, decode_candidates_back, gather_candidates, logits_of_row,
+                              scatter_candidates, target_places)
+from ..network.softmax cimport softmax_loss
+from .step_poll cimport unwanted
+from .team cimport total
+from .thread_group cimport own_share, wait_for_group
+from ..network.workspace cimport clear_share, gradient_from_above, layer_output
+
+
+cdef inline void clear_gradients(const Network* net, const Workspace* work) noexcept nogil:
+    """d = 0, where gradients are added up: the thread's share of it
+
+    Not the rows in which symbols or bigrams are looked up: the update clears those that it has used. With a BLAS the
+    chunk is one product: nothing is added to the gradients of matrices.
+    """
+    cdef Py_ssize_t l, first = net.layer[0].Wx if net.E else net.layer[0].Wh
+    cdef real* d = work.d
+    if net.gemm == NULL:
+        clear_share(&work.group, d + first, net.end - first)
+        return
+    for l in range(net.L):
+        clear_share(&work.group, d + net.layer[l].bh, net.G * net.H)
+        if net.layer[l].bn >= 0:
+            clear_share(&work.group, d + net.layer[l].bn, net.H)
+    clear_share(&work.group, d + net.by, net.V)
+
+
+cdef inline double forward_loss(const Weights* w, const Workspace* work, real weight) noexcept nogil:
+    """Return the sum of the losses, on a group's first thread; y becomes weight times the gradient of the logits."""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t first = 0, last, at, V = logits_of_row(net, work)
+    cdef Columns part
+    cdef const real* h
+    while first < work.T and not unwanted(work):
+        last = min(first + work.block, work.T)
+        layers_forward(w, work, work.x, first, last)
+        part = own_share(&work.group, (last - first) * work.B)
+        at = first * work.B + part.first
+        # y = outputs @ Wy + by                          (rows, V) = (rows, H) (H, V)
+        h = layer_output(net, work, net.L - 1, first) + part.first * net.H
+        if net.sampled:
+            decode_candidates(w, work, part.count, h, work.y + at * V)
+        else:
+            decode(w, part.count, h, work.y + at * V, work.scratch)
+        softmax_loss(work.y + at * V, target_places(net, work) + at, part.count, V, weight,
+                     work.loss_weights + at if work.loss_weights != NULL else NULL, work.losses + at)
+        first = last
+    wait_for_group(&work.group)
+    # By position, not by thread: the sum has the same bits in any group.
+    return total(work.losses, work.T * work.B) if work.group.rank == 0 else 0
+
+
+cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real weight) noexcept nogil:
+    """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
+
+    The rows in which symbols or bigrams are looked up must come in as zeros in d. Of a group the first thread returns
+    the losses.
+    """
+    cdef const Network* net = w.net
+    cdef Py_ssize_t first, last = work.T, rows, top = net.L - 1
+    cdef double loss
+    clear_gradients(net, work)
+    clear_share(&work.group, work.carry, net.L * work.step_stride)
+    if net.R:
+        find_rows(net, work)
+    if net.E:
+        embed_symbols(w, work)
+    if net.sampled:
+        gather_candidates(w, work)
+    loss = forward_loss(w, work, weight)
+    if net.E:
+        clear_table(net, work)
+    while last > 0 and not unwanted(work):
+        first = max(last - work.block, 0)
+        rows = (last - first) * work.B
+        decode_rows_back(w, work, rows, layer_output(net, work, top, first), first, gradient_from_above(net, work, top))
+        layers_backward(w, work, first, last)
+        last = first
+    if net.sampled:
+        scatter_candidates(net, work)
+    if net.E:
+        embed_symbols_back(w, work)
+    else:
+        add_lookup_bias_gradient(net, work)
+    return loss
+
+
+cdef inline void decode_rows_back(const Weights* w, const Workspace* work, Py_ssize_t rows, const real* h,
+                                  Py_ssize_t first, real* dh) noexcept nogil:
+    """The way back through the decoder, all of it or the candidates' columns, of a block from time step `first` on."""
+    cdef const real* dy = work.y + first * work.B * logits_of_row(w.net, work)
+    if w.net.sampled:
+        decode_candidates_back(w, work, rows, h, dy, dh)
+    else:
+        decode_back(w, work, rows, h, dy, dh)

@@ -1,0 +1,41 @@
+"""The gradient of a step, reduced over processes: all shards summed into one vector, which a callback adds up.
+
+Behind the gradient of the first shard (net.end elements) stand what the processes add up with it: a flag for each
+symbol, and each row of bigrams, that occurred, so that every process updates the look-up rows of all; then the sum of
+the losses and how many streams there are, of which the mean loss is the quotient.
+"""
+from ..entry.interface cimport Network, Training, real, barrier_break
+from .step_poll cimport RELEASE_TILES
+from .team cimport total, wait_for_team
+from .thread_group cimport share
+from .update cimport Pass, occurs_in_any, update
+
+
+cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
+    """Reduce the gradient in d[0] and the mean loss over all processes; False if that failed."""
+    cdef Py_ssize_t flags = run.weights.net.V + run.weights.net.R
+    cdef real* tail = run.team.d[0] + run.weights.net.end
+    cdef Pass todo = Pass(True, False, False, NULL)
+    update(run, &todo)
+    flag_symbols(run, tail)
+    if not wait_for_team(run):
+        return False
+    if run.team.rank == 0:
+        tail[flags] = <real>total(run.team.losses, run.team.shards)
+        tail[flags + 1] = <real>run.team.streams
+        RELEASE_TILES()
+        if not run.team.reduce(run.team.reduce_context):
+            barrier_break(run.team.barrier)
+    if not wait_for_team(run):
+        return False
+    loss[0] = tail[flags] / tail[flags + 1]
+    return True
+
+
+cdef inline void flag_symbols(const Training* run, real* flags) noexcept nogil:
+    """flags[v] = 1 if v occurred in a shard, else 0: for the thread's share of the symbols and the rows of bigrams"""
+    cdef Py_ssize_t n = run.weights.net.V + run.weights.net.R, v
+    cdef Py_ssize_t start = share(n, run.team.rank, run.team.threads)
+    cdef Py_ssize_t stop = share(n, run.team.rank + 1, run.team.threads)
+    for v in range(start, stop):
+        flags[v] = occurs_in_any(&run.team, v)

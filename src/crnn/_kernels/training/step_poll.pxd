@@ -1,0 +1,32 @@
+"""The poll within a long training step: Ctrl-C, or a thread that fails, ends the step before its update.
+
+Every thread asks before each time step and within large products, at least every 50 ms or so, and leaves what it is
+doing if the team's barrier is broken. The first thread also lets Python handle signals. No thread can be in the update
+then, because it begins only when all have arrived at the barrier. A step that is broken off so changes nothing.
+"""
+from ..entry.interface cimport StepPoll, Workspace, barrier_is_broken, nanoseconds
+
+cdef extern from "tiles.h" nogil:
+    void RELEASE_TILES()  # before Python runs, which may use them, and at the end of whatever multiplies
+
+cdef enum:
+    POLL_NANOSECONDS = 40000000
+
+
+cdef inline bint unwanted(const Workspace* work) noexcept nogil:
+    """Whether the step is to be broken off. Where steps are short this costs the look at a pointer."""
+    return work.poll != NULL and is_over(work.poll)
+
+
+cdef inline bint is_over(StepPoll* poll) noexcept nogil:
+    cdef long long now
+    if barrier_is_broken(poll.barrier):
+        return True
+    if poll.ask == NULL:
+        return False
+    now = nanoseconds()
+    if now < poll.next:
+        return False
+    poll.next = now + POLL_NANOSECONDS
+    RELEASE_TILES()
+    return not poll.ask(poll.context)

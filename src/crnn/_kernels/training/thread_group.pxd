@@ -1,0 +1,38 @@
+"""A thread group: threads that work on the same streams, each on units of its own.
+
+Where a layer's weights exceed a core's second-level cache, two threads with half of the streams each would both fetch
+all weights at every time step. In a group each thread has some of the units, and so some of the weights, for all
+streams. The threads wait for each other whenever one is about to read what another has written: after every time step.
+Whatever a thread sums, it sums over all streams in the order in which a single thread would.
+"""
+from ..entry.interface cimport ThreadGroup, barrier_wait
+from ..products.panels cimport Columns, columns_of
+
+
+cdef inline ThreadGroup alone() noexcept nogil:
+    """A group of one thread."""
+    cdef ThreadGroup group
+    group.threads, group.rank, group.barrier = 1, 0, NULL
+    return group
+
+
+cdef inline void wait_for_group(const ThreadGroup* group) noexcept nogil:
+    """Wait for the other threads. A broken barrier does not block: what is computed then is never used."""
+    if group.threads > 1:
+        barrier_wait(group.barrier)
+
+
+cdef inline Py_ssize_t share(Py_ssize_t n, int rank, int parts) noexcept nogil:
+    """Where part `rank` of n elements begins when they are split; that of rank `parts` is n."""
+    return n * rank // parts
+
+
+cdef inline Columns own_columns(const ThreadGroup* group, Py_ssize_t N) noexcept nogil:
+    """The thread's share of N columns, in whole vectors."""
+    return Columns(0, N) if group.threads == 1 else columns_of(N, group.rank, group.threads)
+
+
+cdef inline Columns own_share(const ThreadGroup* group, Py_ssize_t n) noexcept nogil:
+    """The thread's share of n rows or elements."""
+    cdef Py_ssize_t start = share(n, group.rank, group.threads)
+    return Columns(start, share(n, group.rank + 1, group.threads) - start)

@@ -1,0 +1,141 @@
+"""The training loop of one thread: chunk after chunk, its gradient, and the update.
+
+In a step every thread back-propagates its shards, or its share of one, waits for the others, updates its share of the
+parameters from the sum over all shards, and waits again. Every thread sees the same numbers and takes the same
+decisions. Nothing is summed by thread: losses are summed by stream and shard, gradients by shard, the norm by rows of
+the parameters. So the results are the same, to the bit, at any number of threads. A broken barrier ends the call
+without another update.
+"""
+from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
+from ..network.bigrams cimport carry_symbols
+from .chunk cimport loss_and_gradients
+from ..network.dropout cimport dropout_key
+from ..entry.interface cimport Training, Workspace, real
+from ..products.recurrent_gradient cimport by_rows
+from .reduction cimport reduce_gradient
+from ..network.state_reset cimport reset_states
+from .step_poll cimport unwanted
+from .update cimport Pass, gradient_norm, pack_first_dropped, touch_memory, update
+from .team cimport total, wait_for_team
+from ..network.workspace cimport carry_states, clear_states
+
+
+cdef inline void train(Training* run) noexcept nogil:
+    """Take `n_steps` steps, or fewer if a loss is not finite or a symbol is not known."""
+    cdef Py_ssize_t step = 0
+    cdef int i
+    run.done, run.norm = 0, NAN
+    run.known, run.complete, run.diverged = True, True, False
+    run.team.next_key = dropout_key(run.dropout_seed, run.steps_before)
+    if run.fresh:
+        touch_memory(run)
+        wait_for_team(run)
+    if run.team.weight_dropout > 0:
+        pack_first_dropped(run)
+        wait_for_team(run)
+    if run.zero_state and run.complete and run.n_steps:
+        for i in range(run.own_shards):
+            clear_states(run.weights.net, &run.work[i])
+    while step < run.n_steps and run.complete and take_step(run, step):
+        step += 1
+
+
+cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
+    """One chunk and its update; False if training ends here."""
+    cdef double loss
+    cdef int i
+    compute_gradients(run, step)
+    if not wait_for_team(run):
+        return False
+    loss = total(run.team.losses, run.team.shards) / run.team.streams
+    # Here the gradient of the step is complete: that of each shard in the shard's vector. What is decided from it,
+    # whether the loss is finite and how large the norm is, is decided after the reduction: alike in every process.
+    if run.team.reduce != NULL and not reduce_gradient(run, &loss):
+        return False
+    if not isfinite(loss):
+        run.diverged = True
+        return False
+    if not apply_gradient(run, step):
+        return False
+    for i in range(run.own_shards):
+        carry_states(run.weights.net, &run.work[i], run.work[i].T)
+        carry_symbols(run.weights.net, &run.work[i], run.work[i].x, run.work[i].T)
+    run.last_loss = loss
+    run.smooth_loss = run.smooth_loss * 0.999 + loss * run.loss_scale * 0.001
+    run.position += run.work[0].T
+    run.done = step + 1
+    run.poll.ask = NULL  # a signal handler finds the model between two calls, or as it was before the first step
+    if not wait_for_team(run):
+        return False
+    if step + 1 == run.n_steps and run.clip_norm == INFINITY:
+        run.norm = gradient_norm(run)
+    return True
+
+
+cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogil:
+    """Back-propagate the next chunk of the thread's shards; a loss is NaN if one of the symbols is not known."""
+    cdef int i
+    cdef double loss
+    cdef Workspace* work
+    run.team.step_key, run.team.next_key = (run.team.next_key,
+                                            dropout_key(run.dropout_seed, run.steps_before + step + 1))
+    for i in range(run.own_shards):
+        work = &run.work[i]
+        if unwanted(work):
+            return
+        work.dropout.step_key = run.team.step_key
+        work.leaves_dWh = by_rows(run.weights.net) and not wants_gradient(run, step)
+        if run.team.state_reset > 0:
+            reset_states(run.weights.net, work, run.team.state_reset, run.team.step_key)
+        if read_chunk(run, work):
+            loss = loss_and_gradients(&run.weights, work, <real>1 / <real>run.team.streams)
+        else:
+            run.known = False
+            loss = NAN
+        if work.group.rank == 0:
+            run.team.losses[work.shard] = loss
+
+
+cdef inline bint wants_gradient(const Training* run, Py_ssize_t step) noexcept nogil:
+    """Whether a step needs the whole gradient at once: for its norm, or for what adds it to others."""
+    return (run.clip_norm < INFINITY or step + 1 == run.n_steps or run.team.reduce != NULL or run.team.shards > 1)
+
+
+cdef inline bint read_chunk(const Training* run, Workspace* work) noexcept nogil:
+    """x[t, b] = ids[b, position + t] for ids of 1, 2 or 4 bytes; False if one of them is not below V."""
+    cdef Py_ssize_t t, b, at = run.position, B = work.B
+    cdef unsigned int v, largest = 0
+    cdef const unsigned char* row
+    for b in range(B):
+        row = run.ids + (work.dropout.first_stream + b) * run.row_stride
+        for t in range(work.T + 1):
+            if run.id_width == 1:
+                v = row[at + t]
+            elif run.id_width == 2:
+                v = (<const unsigned short*>row)[at + t]
+            else:
+                v = (<const unsigned int*>row)[at + t]
+            work.x[t * B + b] = <int>v
+            largest = max(largest, v)
+    return largest < <size_t>run.weights.net.V
+
+
+cdef inline bint apply_gradient(Training* run, Py_ssize_t step) noexcept nogil:
+    """Clip by the norm, if there is a limit on it, and update the parameters; False if a thread broke the barrier."""
+    cdef Pass todo
+    cdef bint by_norm = run.clip_norm < INFINITY, summed = run.team.reduce != NULL
+    run.rule.scale, todo.touched = 1, NULL
+    if by_norm:
+        todo.add_up, todo.measure, todo.step = not summed, True, False
+        update(run, &todo)
+        if not wait_for_team(run):
+            return False
+        run.norm = gradient_norm(run)
+        run.rule.scale = min(1.0, run.clip_norm / (run.norm + 1e-6))
+    run.rule.learning_rate = run.rates[step]
+    run.rule.correction = 1 - pow(run.rule.beta_1, run.optimizer_steps + step + 1)
+    run.rule.root_correction = sqrt(1 - pow(run.rule.beta_2, run.optimizer_steps + step + 1))
+    todo.add_up, todo.step = not by_norm and not summed, True
+    todo.measure = not by_norm and step + 1 == run.n_steps
+    update(run, &todo)
+    return True

@@ -1,0 +1,64 @@
+"""AdaptiveTextState: a text state whose weights follow what it reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inference.network.context import Context, seen_after
+from ..inference.network.text_state import TextState, advanced
+from ..text.symbols.vocabulary import Vocabulary
+from .adaptive_reading import AdaptiveReading
+
+__all__ = ["AdaptiveTextState"]
+
+Ids = NDArray[Any]
+
+
+class AdaptiveTextState(TextState):
+    """A text state that learns from what it is fed, block by block; ``CharRNN.start(adapt=True)`` makes them.
+
+    Its weights are its own: the model does not change, and copies go on independently.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    reading : AdaptiveReading
+    seen : array of bool, shape (V,)
+        As of `Context`.
+    log_prob : float, default=0.0
+    """
+
+    __slots__ = ("_reading",)
+
+    def __init__(
+        self, vocabulary: Vocabulary, reading: AdaptiveReading, seen: NDArray[np.bool_], log_prob: float = 0.0
+    ) -> None:
+        super().__init__(reading.learner.network, vocabulary, Context(reading.state, seen), log_prob)
+        self._reading = reading
+
+    @classmethod
+    def after(cls, vocabulary: Vocabulary, reading: AdaptiveReading, ids: Ids) -> AdaptiveTextState:
+        """Return the state after a prime, which is not learned from."""
+        reading, _ = reading.read(ids, learn=False)
+        return cls(vocabulary, reading, seen_after(np.zeros(len(vocabulary), np.bool_), ids, vocabulary.boundary))
+
+    def copy(self) -> AdaptiveTextState:
+        """Return a state that reads and learns independently of this one."""
+        return AdaptiveTextState(self._vocabulary, self._reading, self._context.seen.copy(), self._log_prob)
+
+    __copy__ = copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return AdaptiveTextState, (self._vocabulary, self._reading, self._context.seen, self._log_prob)
+
+    def _advance(self, ids: Ids, *, learn: bool | None = None, drawn: bool = False) -> AdaptiveTextState:
+        """Read ids, and learn from them unless they were drawn; Ctrl-C on the way leaves the state unchanged."""
+        reading, surprisal = self._reading.read(ids, learn=not drawn and learn is not False)
+        seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
+        log_prob = advanced(self._log_prob, surprisal)
+        network, context = reading.learner.network, Context(reading.state, seen)
+        self._reading, self._network, self._context, self._log_prob = reading, network, context, log_prob
+        return self

@@ -1,0 +1,76 @@
+"""The embedding folded into the first layer: inference looks up what a symbol adds to its gates, not its vector."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._kernels.entry import core
+from ...model.layout import Layout, aligned_zeros
+from ...runtime.cancellation import check_cancelled
+
+__all__ = ["folded_network", "folded_weights"]
+
+Array = NDArray[Any]
+
+CALL_PRODUCTS = 1 << 28  # multiplications from one poll for Ctrl-C to the next
+
+
+def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfloat16: bool = False) -> Array:
+    """Return the input weights (V, G H) that do without the embedding: embedding @ Wx.
+
+    Rows are multiplied by panels, so the bits depend on no BLAS and no number of threads.
+
+    Parameters
+    ----------
+    embedding : array of shape (V, E)
+    Wx : array of shape (E, G H)
+    out : array of shape (V, G H), optional
+        Zeros, to which the product is added.
+    bfloat16 : bool, default=False
+        Whether the operands are rounded to bfloat16, as training rounds them.
+
+    Examples
+    --------
+    >>> folded_weights(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]])).tolist()
+    [[21.0], [43.0]]
+    """
+    (V, E), N = embedding.shape, Wx.shape[1]
+    panels = aligned_zeros(core.packed_size(E, N, Wx.itemsize, bfloat16), Wx.dtype)
+    core.pack_panels(np.ascontiguousarray(Wx), False, False, panels, bfloat16)
+    embedding = np.ascontiguousarray(embedding)
+    out = aligned_zeros((V, N), Wx.dtype) if out is None else out
+    step = max(1, CALL_PRODUCTS // (E * N))
+    room = aligned_zeros(core.operand_size(min(step, V), E, bfloat16), Wx.dtype) if bfloat16 else None
+    for first in range(0, V, step):
+        check_cancelled()
+        rows = embedding[first : first + step]
+        own = None if room is None else room[: core.operand_size(len(rows), E, bfloat16)]
+        core.multiply(rows, panels, False, out[first : first + step], 1, own)
+    return out
+
+
+def folded_network(layout: Layout, params: Array, *, bfloat16: bool = False) -> tuple[Layout, Array]:
+    """Return the layout and the flat weights of the same network without an embedding; without one, as they are.
+
+    Examples
+    --------
+    >>> layout = Layout(7, 3, np.dtype("float32"), "gru", embedding_size=2)
+    >>> folded, flat = folded_network(layout, layout.zeros())
+    >>> folded.tensors(flat).layers[0].Wx.shape
+    (7, 9)
+    """
+    part = layout.tensors(params)
+    if part.embedding is None:
+        return layout, params
+    plain = replace(layout, embedding_size=None)
+    flat = plain.zeros()
+    own = plain.tensors(flat)
+    folded_weights(part.embedding, part.layers[0].Wx, out=own.layers[0].Wx, bfloat16=bfloat16)
+    for tensor, of_layout in zip(own, (array for array in part if array is not part.embedding), strict=True):
+        if tensor is not own.layers[0].Wx:
+            tensor[...] = of_layout
+    return plain, flat

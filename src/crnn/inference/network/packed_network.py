@@ -1,0 +1,360 @@
+"""The network as sampling and scoring use it: weights packed once, every product a panel product.
+
+A panel product adds up a row in the same order whatever rows are beside it. So the results have the same bits at every
+batch size, at every position in the batch and for every number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._kernels.entry import core
+from ...model.layout import Layout, aligned_zeros, n_labels
+from ...runtime.cancellation import check_cancelled
+from ..sampling.sampling_controls import SamplingControls
+from .folded_embedding import folded_network
+from .scratch import Scratch
+from .shared_stream import SharedStream
+
+Array = NDArray[Any]
+State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, with bigrams a number more
+
+SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, their states stay in the cache
+FEED_ROWS = 64  # symbols that a state is advanced over at a time
+LOGIT_BYTES = 1 << 25  # of logits at a time on each thread: 32 MB, which only vocabularies above 16,000 symbols reach
+CALL_SYMBOLS = 1 << 15  # symbols read in one call, and
+CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
+OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads")  # of `PackedNetwork.pack`
+
+
+class PackedNetwork(NamedTuple):
+    """A network's weights, with those that are multiplied by packed in panels."""
+
+    network: core.Network
+    layout: Layout  # of the packed network: hidden units and symbols padded to whole vectors
+    hidden_size: int  # without the padding
+    params: Array
+    panels: Array
+    symbols: int  # without the padding
+    one_row: bool  # whether it was packed for one stream
+    scoring: bool
+    boundary: int | None
+    bfloat16: bool
+    n_threads: int | None  # for one stream; None: as many as are fastest
+
+    @classmethod
+    def pack(
+        cls,
+        layout: Layout,
+        params: Array,
+        *,
+        one_row: bool,
+        scoring: bool = False,
+        boundary: int | None = None,
+        bfloat16: bool = False,
+        n_threads: int | None = 1,
+    ) -> PackedNetwork:
+        """Copy and pack the parameters in the flat vector `params`.
+
+        An embedding is folded into the first layer: the packed network has none.
+
+        Parameters
+        ----------
+        layout : Layout
+        params : (size,) array
+            Later changes to it do not reach the copy.
+        one_row : bool
+            Whether to pack for the speed of one stream rather than of many. The results have the same bits.
+        scoring : bool, default=False
+            Whether texts are scored: then even of one stream many symbols at once are multiplied by all but the
+            recurrent weights.
+        boundary : int, optional
+            A stream reads this symbol from a state of zeros.
+        bfloat16 : bool, default=False
+            Whether operands of products are rounded to bfloat16.
+        n_threads : int or None, default=1
+            Threads that may share the steps of one stream; None: as many as are fastest.
+        """
+        layout, params = folded_network(layout, params, bfloat16=bfloat16)
+        wide = _padded(layout)
+        network = core.Network(
+            wide,
+            one_row=one_row,
+            many=True,
+            training=False,
+            one_row_products=one_row and not scoring,
+            units=layout.hidden_size,
+            symbols=layout.vocab_size,
+            boundary=boundary,
+            labels=n_labels(layout, boundary),
+            bfloat16=bfloat16,
+        )
+        params, panels = _enlarged(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
+        core.pack_weights(network, params, panels)
+        symbols = layout.vocab_size
+        H = layout.hidden_size
+        return cls(network, wide, H, params, panels, symbols, one_row, scoring, boundary, bfloat16, n_threads)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without the padding, which depends on the machine.
+        layout = replace(self.layout, vocab_size=self.symbols, hidden_size=self.hidden_size)
+        params = layout.zeros()
+        for narrow, inner in _same_weights(layout, params, self.layout, self.params):
+            narrow[...] = inner
+        options: Any = {name: getattr(self, name) for name in OPTIONS}
+        return partial(PackedNetwork.pack, **options), (layout, params)
+
+    def zero_state(self, streams: int) -> State:
+        """Return the state before any text: zeros."""
+        return replace(self.layout, hidden_size=self.hidden_size).zero_states(streams)
+
+    def start(self) -> State:
+        """Return the state that a string starts from: zero, or in a model of documents the state after a boundary."""
+        state = self.zero_state(1)
+        if self.boundary is not None:
+            self.feed(np.full((1, 1), self.boundary, np.int32), state)
+        return state
+
+    def feed(self, x: NDArray[np.int32], state: State) -> None:
+        """Advance the states over symbols x (n, B), in place."""
+        n, B = x.shape
+        T = min(n, max(1, FEED_ROWS // B))
+        work = self.workspace(T, state)
+        for call, shared in self._calls(n, B, T):
+            core.feed(self.kernel_arguments, x[call], (*work, shared))
+        self._store_state(work, state)
+
+    def sample(
+        self,
+        uniforms: NDArray[np.float64],
+        temperature: float,
+        state: State,
+        controls: SamplingControls | None = None,
+        seen: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.int32]:
+        """Draw one symbol for each of the uniforms (n, B), each fed back in; the states advance in place.
+
+        Parameters
+        ----------
+        uniforms : (n, B) array
+        temperature : float
+        state : tuple of arrays
+        controls : SamplingControls, optional
+            Further changes of the logits.
+        seen : (B, V) array, optional
+            1 for a symbol that the repetition penalty is for; those that are drawn are added. V includes the padding.
+        """
+        n, B = uniforms.shape
+        out = np.empty((n, B), np.int32)
+        y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
+        work = self.workspace(1, state)
+        sums = np.empty(core.sums_size(y.shape[1]))
+        core.sample(
+            self.kernel_arguments, uniforms, temperature, work, y, sums, out, self.kernel_controls(controls, seen)
+        )
+        self._store_state(work, state)
+        return out
+
+    def logits(self, top: Array) -> Array:
+        """Return the logits (n, V) that follow from activations (n, H) of the last layer; padding is -inf."""
+        wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
+        wide[:, : self.hidden_size] = top
+        y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
+        scratch = np.empty(core.logits_scratch(self.network, len(top)), self.layout.dtype)
+        core.logits(self.kernel_arguments, wide, y, scratch)
+        return y
+
+    def log_probabilities(
+        self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
+    ) -> NDArray[np.float64]:
+        """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
+        n, B = x.shape
+        T = min(n, max(1, self.rows_at_a_time(SCORE_ROWS) // B))
+        scratch = scratch or Scratch()
+        y = scratch.empty("y", (T, B, self.layout.vocab_size), self.layout.dtype)
+        out = np.empty((n, B))
+        work = self.workspace(T, state, scratch)
+        for call, shared in self._calls(n, B, T):
+            core.log_probabilities(self.kernel_arguments, x[call], (*work, shared), y, out[call])
+        self._store_state(work, state)
+        return out
+
+    def string_log_likelihoods(
+        self,
+        ids: NDArray[np.int32],
+        starts: NDArray[np.intp],
+        lengths: NDArray[np.intp],
+        start: State,
+        scratch: Scratch | None = None,
+    ) -> NDArray[np.float64]:
+        """Return log P of each of the strings ids[starts : starts + lengths], which all start from the same state.
+
+        The longest come first. The terms of a string are added from its first symbol to its last, so the sum has the
+        same bits whatever strings are beside it.
+        """
+        B, out = len(lengths), np.zeros(len(lengths))
+        T = max(1, self.rows_at_a_time(SCORE_ROWS) // B)
+        scratch = scratch or Scratch()
+        work = self.workspace(T, repeated(start, B), scratch)
+        x, y = np.empty(T * B, np.int32), scratch.empty("y", (T * B, self.layout.vocab_size), self.layout.dtype)
+        for call, shared in self._calls(int(lengths[0]), B, T):
+            core.log_likelihoods(
+                self.kernel_arguments, ids, starts, lengths, call.start, call.stop, (*work, shared), x, y, out
+            )
+        return out
+
+    def hidden(self, x: NDArray[np.int32], state: State) -> Array:
+        """Return the units' activations after each of the symbols x (n,), (n, L, H); the state advances in place.
+
+        The workspace holds all of them at once, so n should not be much more than `SCORE_ROWS`.
+        """
+        return self.states(x.reshape(-1, 1), state)[0][:, 0]
+
+    def states(self, x: NDArray[np.int32], state: State) -> State:
+        """Return the states after each of the symbols x (n, B); the state advances in place.
+
+        The workspace holds all of them at once, so n B should not be much more than `SCORE_ROWS`.
+
+        Returns
+        -------
+        tuple of (n, B, L, H) arrays
+            h, and c of an LSTM.
+        """
+        check_cancelled()
+        work = self.workspace(len(x), state)
+        core.feed(self.kernel_arguments, x, work)
+        self._store_state(work, state)
+        h_and_c = work[: len(self.layout.kind.states)]
+        return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in h_and_c)
+
+    def probabilities(self, top: Array) -> NDArray[np.float64]:
+        """Return the probabilities (n, V) that follow from activations (n, H) of the last layer; rows sum to 1."""
+        y = self.logits(top)[:, : self.symbols].astype(np.float64)
+        p = np.exp(y - y.max(axis=1, keepdims=True))
+        return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+    def logits_after(self, state: State) -> Array:
+        """Return the logits (B, V) of the symbols that follow a state; padding is -inf."""
+        return self.logits(state[0][-1])
+
+    def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
+        """Return the logits (n, V) from which each of the symbols x (n,) is predicted; the state advances in place."""
+        before = state[0][-1].copy()
+        after = self.hidden(x, state)[:-1, -1]
+        return self.logits(np.concatenate([before, after]))
+
+    def probabilities_after(self, state: State) -> NDArray[np.float64]:
+        """Return the probabilities (B, V) of the symbols that follow a state; rows sum to 1."""
+        return self.probabilities(state[0][-1])
+
+    def _calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
+        """Yield the symbols of each call of a kernel that reads n symbols of each stream, T at a time, and its threads.
+
+        The results do not depend on the calls. Between two of them Ctrl-C gets through, on every thread.
+        """
+        symbols = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // streams
+        steps = max(1, symbols // max(T, 1)) * max(T, 1)
+        stream, i = self.shared_stream(streams), 0
+        while i < n:
+            check_cancelled()
+            count = min(stream.symbols_of_call(steps), n - i)
+            with stream.threads(count) as shared:
+                yield slice(i, i + count), shared
+            i += count
+
+    def shared_stream(self, streams: int) -> SharedStream:
+        """Return what decides how many threads compute a step: more than one for a single stream only."""
+        n_threads = self.n_threads if streams == 1 else 1
+        return SharedStream(self.network, self.layout, n_threads, bfloat16=self.bfloat16)
+
+    def rows_at_a_time(self, wanted: int) -> int:
+        """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""
+        return max(1, min(wanted, LOGIT_BYTES // (self.layout.vocab_size * self.layout.dtype.itemsize)))
+
+    @property
+    def kernel_arguments(self) -> tuple[core.Network, Array, Array]:
+        """The weights as the kernels of inference take them."""
+        return self.network, self.params, self.panels
+
+    def kernel_controls(
+        self, controls: SamplingControls | None, seen: NDArray[np.uint8] | None
+    ) -> core.Controls | None:
+        """Return the controls as the kernel takes them, with scratch for it.
+
+        None where only the temperature changes the logits: the kernel is faster without.
+        """
+        if controls is None or controls.only_temperature:
+            return None
+        V, bias = self.layout.vocab_size, None
+        if controls.bias is not None:  # that of the padding is 0
+            bias = np.zeros(V, self.layout.dtype)
+            bias[: len(controls.bias)] = controls.bias
+        names = {"repetition_penalty": "penalty"}  # the kernel's names where they differ
+        numbers = {names.get(name, name): number for name, number in controls.numbers.items() if name != "temperature"}
+        return core.Controls(**numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
+
+    def workspace(self, T: int, state: State, scratch: Scratch | None = None) -> tuple[Array, ...]:
+        """Return the arrays of a kernel for T symbols at a time, `state` in them: h, c, before and gates."""
+        shapes = core.inference_workspace(self.network, T, state[0].shape[1])
+        scratch = scratch or Scratch()
+        work = tuple(scratch.zeros(name, shape, self.layout.dtype) for name, shape in shapes.items())
+        for array, start in zip(self.carried(work), state, strict=True):
+            array[..., : start.shape[-1]] = start
+        return work
+
+    def carried(self, work: tuple[Array, ...]) -> State:
+        """Return the states in a workspace: views, with the units' padding."""
+        h, c, before, *_ = work
+        h_and_c = tuple(array[:, 0] for array in (h, c)[: len(self.layout.kind.states)])
+        return h_and_c if self.layout.pairs is None else (*h_and_c, before.reshape(1, -1, 1))
+
+    def _store_state(self, work: tuple[Array, ...], state: State) -> None:
+        """Copy the states that a workspace ends with into `state`."""
+        for array, end in zip(self.carried(work), state, strict=True):
+            end[...] = array[..., : end.shape[-1]]
+
+
+def repeated(state: State, streams: int) -> State:
+    """Return the state of one stream as the state of `streams` streams."""
+    return tuple(np.repeat(part, streams, axis=1) for part in state)
+
+
+def _padded(layout: Layout) -> Layout:
+    """Return the layout of a network whose units and symbols fill whole vectors."""
+    size = layout.dtype.itemsize
+    V, H = (core.packed_size(1, n, size) for n in (layout.vocab_size, layout.hidden_size))
+    return replace(layout, vocab_size=V, hidden_size=H)
+
+
+def _enlarged(layout: Layout, params: Array, wide: Layout) -> Array:
+    """Return parameters of the wide layout that make the same network.
+
+    The added units have zero weights, so their states stay zero. The added symbols have biases of -inf, so their
+    probability is zero.
+    """
+    flat = wide.zeros()
+    wide.tensors(flat).by[:] = -np.inf
+    for narrow, inner in _same_weights(layout, params, wide, flat):
+        inner[...] = narrow
+    return flat
+
+
+def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield pairs of views: some of the parameters, and the same ones within the wide layout."""
+    H, V = layout.hidden_size, layout.vocab_size
+    part, out = layout.tensors(params), wide.tensors(flat)
+    of_gates = [*zip((part.bigrams,), (out.bigrams,), strict=True)]
+    of_gates += [pair for pairs in zip(part.layers, out.layers, strict=True) for pair in zip(*pairs, strict=True)]
+    for a, b in of_gates:
+        if a is not None and b is not None:
+            # Gate by gate: (rows, gates, units), or without rows for a bias.
+            a, b = (w.reshape(*w.shape[:-1], -1, units) for w, units in ((a, H), (b, wide.hidden_size)))
+            yield a, b[tuple(slice(n) for n in a.shape)]
+    yield part.by, out.by[:V]
+    yield part.Wy, out.Wy[:H, :V]

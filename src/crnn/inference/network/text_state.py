@@ -1,0 +1,200 @@
+"""TextState: reads a text piece by piece, predicts what comes next and draws it."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...parameters.settings import whole
+from ...text.symbols.vocabulary import Text, Vocabulary
+from ..sampling.averaged_sampler import text_sampler
+from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
+from ..sampling.uniforms import Uniforms, root
+from ..scoring import scoring
+from .context import Context, seen_after
+from .network import InferenceNetwork
+
+Ids = NDArray[Any]
+
+
+class TextState:
+    """The state of a model within a text: it reads, predicts and draws, and can be copied and pickled.
+
+    `CharRNN.start` makes them. A state keeps the weights that the model had then; copies share them. States can be used
+    on several threads, each state on one thread at a time.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+    >>> state = model.start("a")
+    >>> likely = state.copy().feed("b").log_prob
+    >>> likely > state.copy().feed("a").log_prob
+    True
+    >>> state.sample(3, temperature=0)
+    'bab'
+    """
+
+    __slots__ = ("_context", "_log_prob", "_network", "_vocabulary")
+
+    def __init__(
+        self, network: InferenceNetwork, vocabulary: Vocabulary, context: Context, log_prob: float = 0.0
+    ) -> None:
+        self._network = network
+        self._vocabulary = vocabulary
+        self._context = context
+        self._log_prob = log_prob
+
+    @property
+    def log_prob(self) -> float:
+        """The log-probability, in nats, of everything fed and drawn since the start, given the prime.
+
+        For a text fed whole or in pieces it has the bits of `CharRNN.score_samples`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> bool(model.start().feed("ab").feed("ca").log_prob == model.score_samples(["abca"])[0])
+        True
+        """
+        return self._log_prob
+
+    def feed(self, text: Text, *, adapt: bool | None = None) -> TextState:
+        """Read a piece of text.
+
+        Parameters
+        ----------
+        text : str or bytes
+            Text of the model's symbols; if the model does not have one of them, the state is left unchanged.
+        adapt : bool or None, default=None
+            Whether to learn from it; None: as the state was started, `CharRNN.start`. False reads only, as `sample`
+            does with what it draws.
+
+        Returns
+        -------
+        TextState
+            The state itself.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
+        >>> round(model.start().feed("ab").feed("cd").log_prob, 1)  # it has learned nothing: 4 ln 1/4
+        -5.5
+        """
+        return self._advance(self._vocabulary.encode(text, name="text"), learn=adapt)
+
+    def end(self) -> TextState:
+        """End the document: its end counts in `log_prob`, and the state becomes that of a new document.
+
+        Raises a ValueError for a model that was fitted on running text, which has no end.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit(["abc", "ab"] * 50)
+        >>> bool(model.start().feed("abc").end().log_prob == model.score_samples(["abc"])[0])
+        True
+        """
+        boundary = self._vocabulary.boundary
+        if boundary is None:
+            raise InvalidInputError("a text of this model has no end: only a model fitted on documents knows of ends")
+        return self._advance(np.array([boundary]))
+
+    def predict_proba(self) -> NDArray[np.float64]:
+        """Return the probability that each symbol comes next, (V,), in the order of `vocabulary_`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
+        >>> model.start().predict_proba().round(2).tolist()
+        [0.25, 0.25, 0.25, 0.25]
+        """
+        (p,) = self._network.probabilities_after(self._context.state)
+        return np.asarray(p)
+
+    @with_controls
+    def sample(
+        self, n: int = 1, *, random_state: Any = None, **controls: Unpack[SamplingOptions]
+    ) -> str | bytes:
+        """Draw the next characters and read them.
+
+        With the same seed, the characters drawn in one call are those of `CharRNN.sample`, primed with what the state
+        has read.
+
+        Parameters
+        ----------
+        n : int, default=1
+            Characters to draw. A `stop` ends the text sooner: it is neither returned nor read. A document may also end
+            by itself: its end counts in `log_prob`, and the state becomes that of a new document.
+        {controls}
+        random_state : int, SeedSequence, Generator or None, default=None
+            The same seed gives the same text. None: a different one each time.
+
+        Returns
+        -------
+        str or bytes
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> state = model.start("ab")
+        >>> state.sample(2, temperature=0), state.sample(3, top_k=1)
+        ('ab', 'aba')
+        >>> state.sample(9, temperature=0, stop="ba"), state.sample(2, temperature=0)
+        ('', 'ba')
+        """
+        vocabulary, n = self._vocabulary, whole("n", n, 0)
+        checked = SamplingControls.check(vocabulary, controls)
+        sampler = text_sampler(self._network, self._context, n, Uniforms(root(random_state), range(1)), checked)
+        ids, boundary = sampler.run().ids, vocabulary.boundary
+        ended = boundary is not None and sampler.ended_by(boundary)[0]
+        self._advance(np.append(ids, np.int32(boundary or 0)) if ended else ids, drawn=True)  # also adds to log_prob
+        return vocabulary.decode(ids)
+
+    def copy(self) -> TextState:
+        """Return a state that changes independently of this one.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> state = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd").start()
+        >>> state.copy().feed("abc").log_prob == state.log_prob
+        False
+        """
+        return TextState(self._network, self._vocabulary, self._context.copy(), self._log_prob)
+
+    __copy__ = copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TextState, (self._network, self._vocabulary, self._context, self._log_prob)
+
+    def __repr__(self) -> str:
+        return f"TextState(log_prob={self._log_prob:.6g})"
+
+    def _advance(self, ids: Ids, *, learn: bool | None = None, drawn: bool = False) -> TextState:
+        """Read ids, which may have been `drawn` here; Ctrl-C on the way leaves the state unchanged."""
+        if learn:
+            raise InvalidInputError(
+                "this state does not adapt its weights to what it reads: make one that does by "
+                "model.start(prime, adapt=True)"
+            )
+        state = tuple(part.copy() for part in self._context.state)
+        log_prob = advanced(self._log_prob, scoring.surprisal(self._network, ids, state))
+        seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
+        self._context, self._log_prob = Context(state, seen), log_prob
+        return self
+
+
+def advanced(log_prob: float, surprisal: NDArray[np.float64]) -> float:
+    """Return a log-probability after further symbols, added one after the other as in a score.
+
+    np.sum would add in pairs and round otherwise.
+    """
+    return float(np.subtract.accumulate(np.concatenate([[log_prob], surprisal]))[-1])

@@ -1,0 +1,1 @@
+"""Drawing text: controls, random numbers, beam search."""

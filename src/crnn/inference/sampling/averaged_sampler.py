@@ -1,0 +1,123 @@
+"""AveragedSampler: texts drawn from the average of several networks, symbol by symbol in Python."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._kernels.entry import core
+from ..network.averaged_network import AveragedNetwork
+from ..network.context import Context
+from ..network.network import InferenceNetwork
+from ..network.packed_network import PackedNetwork, repeated
+from .sampling_controls import SamplingControls
+from .text_sampler import ROOM, TextSampler
+from .uniforms import Uniforms
+
+__all__ = ["AveragedSampler", "text_sampler"]
+
+MAX_STEPS = 64  # symbols of each text that are drawn between two looks of a caller
+
+
+class AveragedSampler(TextSampler):
+    """A `TextSampler` of an `AveragedNetwork`: the same texts from the same numbers, if its networks are all alike.
+
+    Parameters
+    ----------
+    network : AveragedNetwork
+    context, n, uniforms, controls, room
+        As of `TextSampler`.
+    """
+
+    def __init__(
+        self,
+        network: AveragedNetwork,
+        context: Context,
+        n: int | None,
+        uniforms: Uniforms,
+        controls: SamplingControls,
+        room: int | None = None,
+    ) -> None:
+        count = len(uniforms.states)
+        self._average, self._uniforms, self._stops = network, uniforms, controls.stops
+        self._n = n = sys.maxsize if n is None else n
+        self._symbols = np.empty((count, min(n, room or (ROOM if controls.stops else n))), np.int32)
+        self.lengths = np.zeros(count, np.intp)
+        self._max_steps = MAX_STEPS
+        self._active = np.arange(count if n else 0)  # the texts that are not complete, and their states
+        self._states = repeated(context.state, len(self._active))
+        self._controls_of_draw = controls
+        self._seen = np.repeat(context.seen[None].astype(np.uint8), count, axis=0)
+        symbols, ends = controls.stops.packed()
+        self._stop_symbols = np.split(symbols, ends[:-1]) if len(ends) else []
+
+    @property
+    def finished(self) -> bool:
+        """Whether every text is complete."""
+        return not len(self._active)
+
+    def advance(self, steps: int) -> None:
+        """Draw up to `steps` symbols of each text that is not complete."""
+        for _ in range(min(steps, self._max_steps)):
+            if self.finished:
+                return
+            self._draw()
+
+    def _draw(self) -> None:
+        """Draw a symbol of each text that is not complete, and read it."""
+        active, t = self._active, int(self.lengths[self._active[0]])  # all of them have the same length
+        if t == self._symbols.shape[1]:
+            more = np.empty((len(self.lengths), min(t, self._n - t)), np.int32)
+            self._symbols = np.concatenate([self._symbols, more], axis=1)
+        p = self._probabilities(self._average.logits_after(self._states))
+        states = self._uniforms.states[active]
+        u = np.empty((1, len(active)))
+        core.uniforms(states, self._uniforms.increment, u)
+        self._uniforms.states[active] = states
+        sums = np.cumsum(p, axis=1)
+        last = p.shape[1] - 1 - np.argmax(p[:, ::-1] > 0, axis=1)  # rounding may lead beyond it
+        drawn = np.minimum((sums <= (u[0] * sums[:, -1])[:, None]).sum(axis=1), last).astype(np.int32)
+        self._symbols[active, t] = drawn
+        self._seen[active, drawn] = 1
+        self.lengths[active] = t + 1
+        going = np.ones(len(active), np.bool_)
+        for stop in self._stop_symbols:  # the longer ones first
+            first = t + 1 - len(stop)
+            if first >= 0:
+                met = going & (self._symbols[active, first : t + 1] == stop).all(axis=1)
+                self.lengths[active[met]] = first
+                going &= ~met
+        going &= t + 1 < self._n
+        self._active = active[going]
+        self._states = tuple(np.ascontiguousarray(part[:, going]) for part in self._states)
+        if len(self._active):
+            self._average.feed(drawn[going][None], self._states)
+
+    def _probabilities(self, log_p: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the controls make of log-probabilities (B, V), not divided by their sums."""
+        controls = self._controls_of_draw
+        numbers: dict[str, Any] = {"penalty": controls.numbers["repetition_penalty"]}
+        numbers |= {name: controls.numbers[name] for name in ("top_k", "top_p", "min_p")}
+        seen = np.ascontiguousarray(self._seen[self._active]) if controls.penalizes_repetition else None
+        order, y = np.empty(log_p.shape[1], np.int32), np.ascontiguousarray(log_p)
+        filters = core.Controls(**numbers, bias=controls.bias, seen=seen, order=order)
+        core.filter_logits(y, controls.temperature, filters)
+        return y
+
+
+def text_sampler(
+    network: InferenceNetwork,
+    context: Context,
+    n: int | None,
+    uniforms: Uniforms,
+    controls: SamplingControls,
+    room: int | None = None,
+) -> TextSampler:
+    """Return the sampler of a network, or of an average."""
+    if isinstance(network, AveragedNetwork):
+        return AveragedSampler(network, context, n, uniforms, controls, room)
+    assert isinstance(network, PackedNetwork)
+    return TextSampler(network, context, n, uniforms, controls, room)

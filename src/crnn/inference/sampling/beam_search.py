@@ -1,0 +1,82 @@
+"""Beam search: the most probable continuations of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..network.network import InferenceNetwork
+from ..network.packed_network import State
+
+
+def beam_search(
+    network: InferenceNetwork,
+    state: State,
+    n: int,
+    beams: int,
+    *,
+    forbidden: Collection[int] = (),
+    end: int | None = None,
+) -> list[tuple[NDArray[np.int32], float]]:
+    """Return the most probable continuations that the search finds, the best first.
+
+    Parameters
+    ----------
+    network : InferenceNetwork
+    state : tuple of (L, 1, H) arrays
+        The state after the text that is continued.
+    n : int
+        Symbols of a continuation.
+    beams : int
+        Continuations kept after each symbol; fewer are returned if there are no more.
+    forbidden : collection of int
+        Ids of symbols that no continuation holds.
+    end : int, optional
+        The id of a symbol that ends a continuation; its probability counts, but it is not returned.
+
+    Returns
+    -------
+    list of (ids, float)
+        Each continuation with its log P, in nats.
+    """
+    end = -1 if end is None else end
+    texts, log_p = np.empty((1, 0), np.int32), np.zeros(1)
+    ended: list[tuple[NDArray[np.int32], float]] = []
+    for _ in range(n):
+        follow = log_softmax(network.logits_after(state))
+        follow[:, list(forbidden)] = -np.inf
+        total = (log_p[:, None] + follow).ravel()
+        # Continuations that have ended compete with those that go on.
+        best = _largest(np.concatenate([[p for _, p in ended], total]), beams)
+        old, new = best[best < len(ended)], best[best >= len(ended)] - len(ended)
+        parent, symbol = np.divmod(new, follow.shape[1])
+        ended = [ended[i] for i in old]
+        ended += [(texts[parent[i]], float(total[new[i]])) for i in np.flatnonzero(symbol == end)]
+        going = symbol != end
+        texts = np.column_stack([texts[parent], symbol.astype(np.int32)])[going]
+        log_p = total[new][going]
+        if not len(texts):
+            break
+        state = tuple(np.take(part, parent[going], axis=1) for part in state)
+        network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
+    found = [*ended, *zip(texts, log_p.tolist(), strict=True)]
+    return sorted(found, key=lambda item: -item[1])
+
+
+def log_softmax(y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the log-probabilities of logits (n, V), in double precision since they are summed."""
+    y = y - y.max(axis=1, keepdims=True).astype(np.float64)
+    return np.asarray(y - np.log(np.exp(y).sum(axis=1, keepdims=True)))
+
+
+def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+    """Return the places of the `count` largest values above -inf, in descending order, equals in ascending order."""
+    places = np.flatnonzero(values > -np.inf)
+    if len(places) > count:
+        # Sort the candidates only. All equals of the smallest one are candidates, so that the first of them is kept.
+        smallest = np.partition(values[places], len(places) - count)[len(places) - count]
+        places = places[values[places] >= smallest]
+    return places[np.argsort(-values[places], kind="stable")][:count]

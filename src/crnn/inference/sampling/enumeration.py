@@ -1,0 +1,134 @@
+"""Enumeration: the documents of a model in the order of their probabilities, by best-first search.
+
+No continuation of a string is more probable than the string. So if the most probable of all strings that wait is one
+that has ended, every document that is more probable has been found before.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..network.network import InferenceNetwork
+from ..network.packed_network import State
+from .beam_search import log_softmax
+
+BEGINNINGS = 64  # beginnings that are continued side by side: enough for the register tile
+
+Array = NDArray[Any]
+
+
+class EnumeratedDocuments(NamedTuple):
+    """The most probable documents, the most probable first.
+
+    Attributes
+    ----------
+    documents : list of str or bytes
+    log_probs : ndarray of float64
+        log P of each, its end included, in nats.
+    bound : float
+        Every document with a larger log P is in the list.
+    """
+
+    documents: list[Any]
+    log_probs: NDArray[np.float64]
+    bound: float
+
+
+class _Beginning:
+    """A beginning that has been read: its ids, its state, and what may follow, the most probable first."""
+
+    __slots__ = ("ids", "log_p", "state", "symbols")
+
+    def __init__(self, ids: tuple[int, ...], log_p: Array, state: State) -> None:
+        self.ids, self.state = ids, state
+        order = np.argsort(-log_p, kind="stable")
+        self.symbols = order[: int(np.count_nonzero(log_p > -np.inf))].astype(np.int32)
+        self.log_p = log_p[self.symbols]  # of the string with each of the symbols
+
+
+def most_probable(
+    network: InferenceNetwork, n: int, max_beginnings: int, *, end: int, forbidden: Collection[int] = ()
+) -> tuple[list[tuple[tuple[int, ...], float]], float]:
+    """Return up to n documents as ids with their log P, the most probable first, and a bound.
+
+    Parameters
+    ----------
+    network : InferenceNetwork
+    n : int
+    max_beginnings : int
+        Beginnings that are read, at most, rounded up to a multiple of `BEGINNINGS`.
+    end : int
+        The id of the symbol that ends a document.
+    forbidden : collection of int
+        Ids of symbols that no document holds.
+
+    Returns
+    -------
+    documents : list of (ids, float)
+    bound : float
+        Every document with a larger log P is among them.
+    """
+    # The waiting strings: -log P, a number that decides among equals, a beginning, and which of its symbols follows.
+    # Of each beginning only the most probable string that has not been taken waits.
+    waiting: list[tuple[float, int, _Beginning, int]] = []
+    numbers = itertools.count()
+    n_read, found = 0, list[tuple[tuple[int, ...], float]]()
+
+    def wait(beginning: _Beginning, rank: int) -> None:
+        if rank < len(beginning.symbols):
+            heapq.heappush(waiting, (-float(beginning.log_p[rank]), next(numbers), beginning, rank))
+
+    start = network.start()
+    first = _follow(network, start, np.zeros(1), forbidden)[0]
+    wait(_Beginning((), first, start), 0)
+    while waiting and len(found) < n:
+        taken = list[tuple[float, _Beginning, int]]()
+        while waiting and len(taken) < BEGINNINGS:
+            cost, _, beginning, rank = waiting[0]
+            symbol = int(beginning.symbols[rank])
+            if symbol == end and taken:
+                break  # a continuation of those taken may be more probable
+            heapq.heappop(waiting)
+            wait(beginning, rank + 1)
+            if symbol != end:
+                taken.append((-cost, beginning, symbol))
+                continue
+            found.append((beginning.ids, -cost))
+            if len(found) == n:
+                return found, -cost
+        if not taken:
+            continue
+        if n_read >= max_beginnings:
+            return found, taken[0][0]
+        n_read += len(taken)
+        for new in _read(network, taken, forbidden):
+            wait(new, 0)
+    return found, -math.inf
+
+
+def _read(
+    network: InferenceNetwork, taken: list[tuple[float, _Beginning, int]], forbidden: Collection[int]
+) -> list[_Beginning]:
+    """Return strings, each a beginning and one symbol more, as beginnings."""
+    n_states = len(taken[0][1].state)
+    state = tuple(np.concatenate([beginning.state[i] for _, beginning, _ in taken], axis=1) for i in range(n_states))
+    network.feed(np.array([[symbol for _, _, symbol in taken]], np.int32), state)
+    log_p = _follow(network, state, np.array([log_p for log_p, _, _ in taken]), forbidden)
+    return [
+        _Beginning((*beginning.ids, symbol), log_p[k], tuple(part[:, k : k + 1].copy() for part in state))
+        for k, (_, beginning, symbol) in enumerate(taken)
+    ]
+
+
+def _follow(network: InferenceNetwork, state: State, log_p: Array, forbidden: Collection[int]) -> Array:
+    """Return log P (B, V) of strings with each symbol after them."""
+    follow = log_softmax(network.logits_after(state))
+    follow[:, list(forbidden)] = -np.inf
+    return np.asarray(log_p[:, None] + follow)

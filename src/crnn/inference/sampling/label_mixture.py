@@ -1,0 +1,71 @@
+"""A model with labels whose text has no known label: the labels are drawn, or summed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.state import ModelState
+from ..network.packed_network import PackedNetwork
+
+__all__ = ["Draw", "log_prior", "mixed", "mixed_drawer"]
+
+Array = NDArray[Any]
+Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
+
+
+def log_prior(state: ModelState, *, bfloat16: bool = False) -> NDArray[np.float64]:
+    """Return log P of each label, (K,), in nats: what the model of all labels expects to begin a document."""
+    boundary = state.vocabulary.boundary
+    network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=boundary, bfloat16=bfloat16)
+    p = network.probabilities(network.start()[0][-1])[0, -len(state.vocabulary.labels) :]
+    logarithms: NDArray[np.float64] = np.log(np.maximum(p / p.sum(), 1e-300))
+    return logarithms
+
+
+def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
+    """Return ln sum over k of exp(log_weights[k] + log_p[k]), for (K,) and (K, n).
+
+    Examples
+    --------
+    >>> mixed(np.log([0.25, 0.75]), np.log([[0.4, 0.8], [0.4, 0.0001]])).round(3).tolist()
+    [-0.916, -1.609]
+    """
+    total: NDArray[np.float64] = np.logaddexp.reduce(log_weights[:, None] + log_p, axis=0)
+    return total
+
+
+def mixed_drawer(log_weights: Array, drawer: Callable[[int, int], Draw], seed: int) -> Draw:
+    """Return a function that draws the samples with these numbers, each of a label drawn with weights.
+
+    Sample i depends on the seed and on i alone: it is the next one of its label's own sequence.
+
+    Parameters
+    ----------
+    log_weights : array of shape (K,)
+    drawer : callable
+        Given label k and a seed of its own, returns the function that draws the samples with these numbers of the
+        label's sequence. It is called once for each label, when a sample of it is first drawn.
+    seed : int
+    """
+    weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
+    bounds = np.cumsum(weights) / weights.sum()
+    draw_of: dict[int, Draw] = {}
+
+    def draw(samples: range) -> list[Any]:
+        labels = np.searchsorted(bounds, np.random.default_rng(seed).random(samples.stop), side="right")
+        labels = np.minimum(labels, len(weights) - 1)
+        texts: list[Any] = [None] * len(samples)
+        for k in np.unique(labels[samples.start :]).tolist():
+            places = np.flatnonzero(labels == k)
+            before = int(np.searchsorted(places, samples.start))
+            if k not in draw_of:
+                draw_of[k] = drawer(k, seed + k + 1)
+            for place, text in zip(places[before:], draw_of[k](range(before, len(places))), strict=True):
+                texts[int(place) - samples.start] = text
+        return texts
+
+    return draw

@@ -1,0 +1,66 @@
+"""The argument `logit_bias` of sampling: checked, as a number for each symbol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...parameters.settings import real
+from ...text.symbols.special import Special
+from ...text.symbols.vocabulary import Vocabulary
+
+MAX_BIAS = 1e30  # larger than any logit, and far below the largest float
+
+
+def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64] | None:
+    """Return the number to add to each logit, or None if all are 0.
+
+    Parameters
+    ----------
+    logit_bias : dict or None
+        As `CharRNN.sample` takes it.
+    vocabulary : Vocabulary
+        Its symbol for unknown characters gets -inf: it is never drawn.
+
+    Examples
+    --------
+    >>> checked_bias({"a": -math.inf, "c": 1.5}, Vocabulary.from_text("abc")).tolist()
+    [-inf, 0.0, 1.5]
+    """
+    if logit_bias is not None and not isinstance(logit_bias, Mapping):
+        raise InvalidInputError(
+            f"logit_bias must be None or a dict from symbols to numbers, not {type(logit_bias).__name__}"
+        )
+    bias = np.zeros(len(vocabulary))
+    for symbol, value in (logit_bias or {}).items():
+        if isinstance(symbol, Special) and symbol in vocabulary:
+            bias[vocabulary.index(symbol)] = _checked_number(symbol, value)
+            continue
+        if isinstance(symbol, str | bytes) and len(symbol) != 1:
+            raise InvalidInputError(f"logit_bias holds {symbol!r}, which is not one symbol: give each symbol its bias")
+        bias[vocabulary.encode(symbol, name="a symbol in logit_bias")] = _checked_number(symbol, value)
+    if vocabulary.unknown is not None:
+        bias[vocabulary.unknown] = -np.inf
+    if (bias == -np.inf).all():
+        raise InvalidInputError(
+            f"logit_bias forbids all {len(bias)} symbols of the model: leave one of them without -inf"
+        )
+    return bias if bias.any() else None
+
+
+def _checked_number(symbol: str | bytes | Special, value: Any) -> float:
+    if isinstance(value, float | np.floating) and value == -math.inf:
+        return -math.inf
+    message = f"logit_bias[{symbol!r}] must be a number from -1e30 to 1e30, or -inf to forbid the symbol, not {value!r}"
+    try:
+        number = real("logit_bias", value, minimum=-MAX_BIAS)
+    except InvalidInputError:
+        raise InvalidInputError(message) from None
+    if number > MAX_BIAS:
+        raise InvalidInputError(message)
+    return number

@@ -1,0 +1,238 @@
+"""The controls of sampling: each is defined once, in `SamplingOptions`; `SamplingControls` holds them checked.
+
+A new number that controls a draw is an entry of `SamplingOptions`, a field of the kernel's `Controls` with its
+arithmetic, and the same arithmetic in `crnn.reference.sampling`. The signatures and docstrings of `CharRNN.sample`,
+`CharRNN.stream` and `TextState.sample` and the options of ``crnn sample`` are derived from the entry.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NamedTuple, Self, TypedDict, TypeVar, get_type_hints
+
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...parameters.settings import MAX_SIZE, real, whole
+from ...text.symbols.vocabulary import Vocabulary
+from .logit_bias import checked_bias
+from .stopping import Stops, encoded_stops
+
+Array = NDArray[Any]
+_T = TypeVar("_T")
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+DOC_WIDTH = 108  # of the parameters' text in docstrings, without the indentation
+
+
+class Control(NamedTuple):
+    """Everything about a control but its name and its type for a type checker."""
+
+    default: Any  # turns the control off; a temperature of 1 changes nothing
+    kind: str  # the type, in words, for the docstring
+    text: str
+    check: Callable[[Any], float] | None = None  # of a number: returns it as the kernel takes it, or raises
+
+
+# ------------------------------------------------------------------ the checks
+
+
+def _temperature(value: Any) -> float:
+    return real("temperature", value, minimum=0.0)
+
+
+def _top_k(value: Any) -> int:
+    """Return how many symbols are kept, 0 for all."""
+    if value is None:
+        return 0
+    return _check_or_raise(
+        lambda: min(whole("top_k", value, 1), MAX_SIZE),  # more than any vocabulary has
+        f"top_k must be a whole number of at least 1, or None for all symbols, not {value!r}",
+    )
+
+
+def _top_p(value: Any) -> float:
+    """Return the probability that is kept, 1 for all."""
+    return 1.0 if value is None else _share("top_p", value, "1 or None leaves all symbols, 0 only the likeliest")
+
+
+def _min_p(value: Any) -> float:
+    """Return the smallest share of the largest probability that is kept, 0 for all."""
+    return 0.0 if value is None else _share("min_p", value, "0 or None leaves all symbols, 1 only the likeliest")
+
+
+def _repetition_penalty(value: Any) -> float:
+    return _check_or_raise(
+        lambda: real("repetition_penalty", value, above=0.0),
+        f"repetition_penalty must be a finite number above 0, not {value!r}: above 1 a repeated character becomes less "
+        f"likely, 1 is no penalty",
+    )
+
+
+def _share(name: str, value: Any, remedy: str) -> float:
+    message = f"{name} must be a number from 0 to 1, not {value!r}: {remedy}"
+    share = _check_or_raise(lambda: real(name, value, minimum=0.0), message)
+    if share > 1:
+        raise InvalidInputError(message)
+    return share
+
+
+def _check_or_raise(check: Callable[[], _T], message: str) -> _T:
+    """Return what a check returns; if it raises, raise with this message instead."""
+    try:
+        return check()
+    except InvalidInputError:
+        raise InvalidInputError(message) from None
+
+
+# -------------------------------------------------------------- the definition
+
+
+class SamplingOptions(TypedDict, total=False):
+    """The keyword arguments that control a draw, as users give them, in the order in which they are applied."""
+
+    logit_bias: Annotated[Mapping[Any, float] | None, Control(
+        None, "dict",
+        "Numbers that are added to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf "
+        "forbids one.",
+    )]
+    repetition_penalty: Annotated[float, Control(
+        1.0, "float",
+        "Divides the logit of a character that the prime or the text so far holds, or multiplies it where it is "
+        "negative: above 1 such a character becomes less likely, below 1 likelier.",
+        _repetition_penalty,
+    )]
+    temperature: Annotated[float, Control(
+        1.0, "float",
+        "Divides the logits: below 1 the likely becomes likelier, 0 always takes the likeliest.",
+        _temperature,
+    )]
+    top_k: Annotated[int | None, Control(
+        None, "int",
+        "Draw among this many most probable characters only. None: among all.",
+        _top_k,
+    )]
+    top_p: Annotated[float | None, Control(
+        None, "float",
+        "Draw among the fewest most probable characters whose probabilities add up to this (the nucleus), and at "
+        "least one. None or 1: among all.",
+        _top_p,
+    )]
+    min_p: Annotated[float | None, Control(
+        None, "float",
+        "Draw no character whose probability is below this share of the largest. None or 0: no limit.",
+        _min_p,
+    )]
+    stop: Annotated[Any, Control(
+        None, "str, bytes or list",
+        "The text ends before the first of these: the one that is complete first, and of those the longest. The prime "
+        "does not count. A stop with a character that the model never saw never occurs.",
+    )]  # fmt: skip
+
+_HINTS = get_type_hints(SamplingOptions, include_extras=True)
+CONTROLS: dict[str, Control] = {name: hint.__metadata__[0] for name, hint in _HINTS.items()}
+NUMBERS = {name: control.check for name, control in CONTROLS.items() if control.check is not None}
+OFF: dict[str, Any] = {name: check(CONTROLS[name].default) for name, check in NUMBERS.items()}
+
+
+def with_controls(method: _Method) -> _Method:
+    """Show each control in the signature and the docstring of a method that takes them as ``**controls``.
+
+    In the docstring a line ``{controls}`` becomes the description of all of them, and ``{control_names}`` their names.
+    """
+    signature = inspect.signature(method)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    shown = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=control.default, annotation=_HINTS[name].__origin__
+        )
+        for name, control in CONTROLS.items()
+    ]
+    method.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+    if method.__doc__ is not None:  # as it is with python -OO
+        lines = method.__doc__.replace("{control_names}", ", ".join(CONTROLS)).split("\n")
+        method.__doc__ = "\n".join(_expanded(line) for line in lines)
+    return method
+
+
+def _expanded(line: str) -> str:
+    """Return a docstring's line, or the description of all controls in its place."""
+    if line.strip() != "{controls}":
+        return line
+    margin, described = line[: line.index("{")], list[str]()
+    for name, control in CONTROLS.items():
+        described.append(f"{margin}{name} : {control.kind}, default={control.default}")
+        indent = margin + "    "
+        described.append(textwrap.fill(control.text, DOC_WIDTH, initial_indent=indent, subsequent_indent=indent))
+    return "\n".join(described)
+
+
+# ----------------------------------------------------------------- the checked
+
+
+@dataclass(frozen=True)
+class SamplingControls:
+    """The controls of one draw, checked, in numbers and ids.
+
+    Attributes
+    ----------
+    numbers : dict of str to number
+        The value of each control that is a number; `OFF` holds those that change nothing.
+    bias : (V,) float64 array or None
+        Added to the logits; -inf for a symbol that is forbidden. None: nothing is added.
+    stops : Stops
+        The texts before which a drawn text ends.
+    """
+
+    numbers: Mapping[str, Any] = field(default_factory=lambda: OFF)
+    bias: Array | None = None
+    stops: Stops = field(default_factory=lambda: Stops([]))
+
+    @classmethod
+    def check(cls, vocabulary: Vocabulary, options: SamplingOptions) -> Self:
+        """Return the controls, or raise `InvalidInputError` that names the first bad one.
+
+        The vocabulary's boundary ends a text; its symbol for unknown characters is never drawn.
+
+        Parameters
+        ----------
+        vocabulary : Vocabulary
+        options : dict
+            As `CharRNN.sample` takes them.
+
+        Examples
+        --------
+        >>> from crnn.text.symbols.vocabulary import Vocabulary
+        >>> SamplingControls.check(Vocabulary.from_text("abc"), {"logit_bias": {"b": 2}}).bias
+        array([0., 2., 0.])
+        >>> SamplingControls.check(Vocabulary.from_text("abc"), {"top_k": 0})
+        Traceback (most recent call last):
+        crnn.errors.InvalidInputError: top_k must be a whole number of at least 1, or None for all symbols, not 0
+        """
+        for name in options:
+            if name not in CONTROLS:
+                raise TypeError(f"unexpected keyword argument {name!r}; the controls are {', '.join(CONTROLS)}")
+        given = {name: control.default for name, control in CONTROLS.items()} | dict(options)
+        return cls(
+            numbers={name: check(given[name]) for name, check in NUMBERS.items()},
+            bias=checked_bias(given["logit_bias"], vocabulary),
+            stops=Stops(encoded_stops(given["stop"], vocabulary), vocabulary.boundary),
+        )
+
+    @property
+    def temperature(self) -> float:
+        """The number that divides the logits."""
+        return float(self.numbers["temperature"])
+
+    @property
+    def penalizes_repetition(self) -> bool:
+        """Whether a draw depends on which symbols the text holds already."""
+        return bool(self.numbers["repetition_penalty"] != OFF["repetition_penalty"])
+
+    @property
+    def only_temperature(self) -> bool:
+        """Whether nothing but the temperature changes the logits."""
+        return self.bias is None and dict(self.numbers) == {**OFF, "temperature": self.numbers["temperature"]}

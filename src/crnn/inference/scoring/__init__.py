@@ -1,0 +1,1 @@
+"""The probabilities of texts and of many short strings."""

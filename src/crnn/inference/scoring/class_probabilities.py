@@ -1,0 +1,77 @@
+"""Class probabilities: Bayes' rule over the texts' probabilities given each label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.labelled import of_label
+from ...model.state import ModelState
+from ...runtime.threads import inference_threads
+from ...text.symbols.vocabulary import Text
+from ..network.packed_network import PackedNetwork, State
+from .string_scores import Strings, TextBlock, log_likelihoods, text_blocks
+
+__all__ = ["log_posteriors"]
+
+Array = NDArray[Any]
+
+
+def log_posteriors(
+    networks: dict[str, ModelState],
+    log_prior: Array,
+    texts: Iterable[Text],
+    n_threads: int | None,
+    *,
+    bfloat16: bool = False,
+) -> NDArray[np.float64]:
+    """Return the logarithms of the probabilities of the labels of texts, (n, K).
+
+    Each network says how probable a text is given each label; the mean of their logarithms is taken.
+
+    Parameters
+    ----------
+    networks : dict of str to ModelState
+        Of models with the same vocabulary and K labels: "forward" reads a text from its first symbol to its last, and
+        "backward" from its last to its first.
+    log_prior : array of shape (K,)
+    texts : iterable of str or bytes
+    n_threads : int or None
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
+    """
+    vocabulary = next(iter(networks.values())).vocabulary
+    plain, n_threads = vocabulary.with_labels(()), inference_threads(n_threads)
+    packed = {direction: _packed(state, bfloat16) for direction, state in networks.items()}
+    found = [np.empty((0, len(log_prior)))]
+    for block in text_blocks(texts, plain, name="X"):
+        log_p = np.zeros((len(log_prior), len(block.texts)))
+        for direction, (network, starts) in packed.items():
+            strings = Strings.encode(_turned(block, direction), plain, name="X[{}]", ended=True)
+            for k, start in enumerate(starts):
+                log_p[k] += log_likelihoods(network, strings, start, n_threads) / len(networks)
+        joint = log_p.T + log_prior
+        found.append(joint - np.logaddexp.reduce(joint, axis=1)[:, None])
+    return np.concatenate(found)
+
+
+def _packed(state: ModelState, bfloat16: bool) -> tuple[PackedNetwork, list[State]]:
+    """Return the network whose softmax is over the symbols of texts, and the state after the symbol of each label."""
+    labels, boundary = len(state.vocabulary.labels), state.vocabulary.boundary or 0
+    whole = PackedNetwork.pack(state.layout, state.params, one_row=False, boundary=boundary, bfloat16=bfloat16)
+    together = whole.zero_state(labels)
+    whole.feed(boundary + 1 + np.arange(labels, dtype=np.int32)[None, :], together)
+    starts = [tuple(np.ascontiguousarray(part[:, k : k + 1]) for part in together) for k in range(labels)]
+    of_one = of_label(state, 0)
+    network = PackedNetwork.pack(
+        of_one.layout, of_one.params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16
+    )
+    return network, starts
+
+
+def _turned(block: TextBlock, direction: str) -> TextBlock:
+    """Return a block of texts as a direction reads them."""
+    return block if direction == "forward" else TextBlock(block.first, [text[::-1] for text in block.texts])

@@ -1,0 +1,124 @@
+"""Guess numbers by sampling: Dell'Amico and Filippone 2015, "Monte Carlo Strength Evaluation"."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...parameters.settings import whole
+from ..network.context import Context
+from ..network.network import InferenceNetwork
+from ..sampling import sampling
+from ..sampling.sampling_controls import SamplingControls
+from ..sampling.stopping import Stops
+from .string_scores import TextBlock, log_likelihoods
+
+BLOCK = 1 << 14  # strings drawn and held at a time
+MAX_LENGTH = 1 << 20  # symbols of a document; a longer one is an error: the model has not learned to end
+CONFIDENCE = 1.959963984540054  # standard errors on either side of 95 % of a normal distribution
+UNSEEN = 3.0  # n draws without a certain event bound its probability by UNSEEN / n, at 95 % confidence
+
+Array = NDArray[np.float64]
+
+
+class GuessNumbers(NamedTuple):
+    """After how many guesses strings are found, the most probable guessed first; bounds at 95 % confidence."""
+
+    estimate: Array
+    lower: Array
+    upper: Array
+
+
+def guess_numbers(log_p: Array, sampled: Array) -> GuessNumbers:
+    """Estimate guess numbers from the log-probabilities of samples.
+
+    A sample of probability q stands for 1 / q strings. So the number of strings more probable than p is estimated by
+    the mean, over all n samples, of 1 / q where q > p and 0 elsewhere. The guess number is one more. Its bounds come
+    from the variance of that mean. They also use that
+
+    - at most 1 / p strings can be more probable than p;
+    - the strings that are more probable than all samples, or less probable than all, have together a probability below
+      3 / n, at 95 % confidence; so they are fewer than 3 / (n p).
+
+    Parameters
+    ----------
+    log_p : (k,) array
+        Log-probabilities of the strings, in nats.
+    sampled : (n,) array
+        Log-probabilities of strings drawn from the same model.
+
+    Returns
+    -------
+    GuessNumbers
+        Infinite where a number is beyond float64.
+
+    Examples
+    --------
+    >>> die = np.full(1000, np.log(1 / 6))
+    >>> guess_numbers(np.log([0.5, 0.1]), die).estimate.round(9).tolist()  # its six faces come before 0.1
+    [1.0, 7.0]
+    """
+    n = len(sampled)
+    inverse = -np.sort(sampled)[::-1]  # log 1 / q, ascending: the likeliest first
+    before = np.searchsorted(inverse, -log_p, side="left")  # samples with q > p
+    # Sums of 1 / q and of its square as logarithms: 1 / q of a long string is beyond float64.
+    log_sum, log_squares = (
+        np.concatenate([[-np.inf], np.logaddexp.accumulate(power * inverse)]).take(before) for power in (1, 2)
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.exp(log_sum - math.log(n))
+        spread = np.expm1(np.maximum(log_squares - 2 * log_sum + math.log(n), 0.0)) / max(n - 1, 1)
+        error = np.where(before > 0, CONFIDENCE * np.sqrt(spread), 0.0)  # as a share of the mean
+        unseen = np.where((before == 0) | (before == n), np.exp(math.log(min(UNSEEN / n, 1.0)) - log_p), 0.0)
+        lower = np.where(error < 1, mean * (1 - error), 0.0)
+        upper = np.minimum(mean * (1 + error) + unseen, np.maximum(np.exp(-log_p), mean))
+        return GuessNumbers(1 + mean, 1 + lower, 1 + upper)
+
+
+def sampled_log_likelihoods(
+    network: InferenceNetwork, n: int, *, end: int | None, length: int, bits: np.random.PCG64, n_threads: int
+) -> Array:
+    """Draw n strings, those that `CharRNN.sample` draws, and return log P of each, in nats.
+
+    They end with the symbol `end` and have at most `length` symbols before it; without an `end`, all have `length`.
+    """
+    context = Context(network.start(), np.zeros(network.symbols, np.bool_))
+    controls = SamplingControls(stops=Stops([], end))
+    drawn = length if end is None else length + 1
+    log_p = np.empty(n)
+    for first in range(0, n, BLOCK):
+        samples = range(first, min(n, first + BLOCK))
+        strings = sampling.sample(
+            network, context, drawn, samples, controls=controls, bits=bits, n_threads=n_threads
+        )
+        if end is not None and (strings.lengths == drawn).any():
+            raise InvalidInputError(
+                f"a string that the model drew has no end within {length:,} symbols: train the model longer"
+            )
+        log_p[samples.start : samples.stop] = log_likelihoods(
+            network, strings.followed_by(end), context.state, n_threads
+        )
+    return log_p
+
+
+def checked_length(length: int | None, end: int | None) -> int:
+    """Return the length of all strings that are drawn, or the largest length of a document."""
+    if end is None and length is None:
+        raise InvalidInputError(
+            "guess_number of a model of running text wants length=…: its texts have no end, so only texts of the same "
+            "length can be compared; a model fitted on documents needs no length"
+        )
+    if end is not None and length is not None:
+        raise InvalidInputError("length is only for a model of running text: the documents of this model have ends")
+    return MAX_LENGTH if length is None else whole("length", length, 0)
+
+
+def check_lengths(block: TextBlock, length: int | None) -> None:
+    """Raise if a text does not have the length that all must have."""
+    for i, text in enumerate(block.texts, block.first):
+        if length is not None and len(text) != length:
+            raise InvalidInputError(f"strings[{i}] has {len(text)} symbols, not length={length}: leave it out")

@@ -1,0 +1,121 @@
+"""Scoring of one text: its log-probability, and the surprisal and rank of each symbol."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.threads import inference_threads, run_tasks, split_range
+from ...text.sources.stored_ids import TextIds, columns
+from ..network.network import InferenceNetwork
+from ..network.packed_network import SCORE_ROWS, State
+from ..network.scratch import Scratch
+
+BLOCK = 1 << 14  # symbols scored in one call of the kernel
+PART = 2048  # symbols of a part of a text, at least: many more than its warm-up
+WARM_UP = 128  # symbols before a part from which its first state is computed
+MAX_PARTS = 512
+STREAMS = 64  # parts read side by side
+MIN_STREAMS = 8  # parts for each thread, at least: fewer leave the register tile mostly idle
+
+Ids = NDArray[Any]
+
+
+def log_likelihood(network: InferenceNetwork, ids: TextIds, given: int = 0) -> float:
+    """Return log P(ids) in nats, with one state carried through the whole text from zeros.
+
+    The first `given` symbols, fewer than `BLOCK`, are read but not counted.
+    """
+    h = network.zero_state(1)
+    sums = []
+    for i in range(0, len(ids), BLOCK):
+        x = ids[i : i + BLOCK].astype(np.int32).reshape(-1, 1)
+        sums.append(float(network.log_probabilities(x, h)[given if i == 0 else 0 :].sum()))
+    return math.fsum(sums)
+
+
+def parallel_log_likelihood(
+    network: InferenceNetwork,
+    ids: TextIds,
+    n_threads: int | None,
+    *,
+    parts: int | None = None,
+    warm_up: int | None = None,
+    given: int = 0,
+) -> float:
+    """Return log P(ids) in nats, with the text cut in parts that are read side by side.
+
+    The result is not exact: the first state of each part but the first comes from reading the `warm_up` symbols before
+    the part (`WARM_UP`) from zeros. The cuts depend on the length of the text alone, and each part is summed by itself,
+    so the result is the same for every `n_threads`.
+
+    Parameters
+    ----------
+    network : InferenceNetwork
+    ids : (n,) int array, or StoredIds
+    n_threads : int or None
+    parts : int, optional
+        Parts at most (`MAX_PARTS`); each has at least `PART` symbols.
+    warm_up : int, optional
+    given : int, default=0
+        The first symbols that are read but not counted.
+    """
+    ranges = cuts(len(ids), MAX_PARTS if parts is None else parts)
+    if len(ranges) == 1:
+        return log_likelihood(network, ids, given)
+    # Parts differ in length by one at most. All are read over the same number of symbols, of which only the part's own
+    # are counted.
+    length = max(map(len, ranges)) + (WARM_UP if warm_up is None else warm_up)
+    n_threads = inference_threads(n_threads)
+
+    def read(group: range) -> list[float]:
+        first = np.array([max(ranges[i].start, given) for i in group])
+        last = np.array([ranges[i].stop for i in group])
+        begin = np.maximum(last - length, 0)
+        h, scratch = network.zero_state(len(group)), Scratch()
+        blocks = []
+        for i in range(0, length, BLOCK // STREAMS):
+            steps = min(BLOCK // STREAMS, length - i)
+            log_p = network.log_probabilities(columns(ids, begin + i, steps).astype(np.int32), h, scratch)
+            at = begin + i + np.arange(steps)[:, None]
+            blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
+        return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]
+
+    streams = network.rows_at_a_time(STREAMS)
+    groups = split_range(len(ranges), max(-(-len(ranges) // streams), min(n_threads, len(ranges) // MIN_STREAMS)))
+    sums: list[float] = []
+    run_tasks(groups, lambda group: sums.extend(read(group)), n_threads)
+    return math.fsum(sums)  # exact, and so the same in whatever order they came
+
+
+def surprisal(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
+    """Return -log P of each symbol (n,), in nats; the state advances in place."""
+    out = np.empty(len(ids))
+    for i in range(0, len(ids), BLOCK):
+        x = ids[i : i + BLOCK].astype(np.int32).reshape(-1, 1)
+        np.negative(network.log_probabilities(x, state)[:, 0], out=out[i : i + BLOCK])
+    return out
+
+
+def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
+    """Return the rank of each symbol: 1 plus how many symbols were more probable; the state advances in place."""
+    out, rows = np.empty(len(ids), np.intp), network.rows_at_a_time(SCORE_ROWS)
+    for i in range(0, len(ids), rows):
+        x = ids[i : i + rows].astype(np.int32)
+        y = network.logits_before(x, state)
+        out[i : i + rows] = 1 + (y > np.take_along_axis(y, x[:, None], axis=1)).sum(axis=1)
+    return out
+
+
+def cuts(n: int, parts: int) -> list[range]:
+    """Cut n symbols into up to `parts` ranges of at least `PART` symbols, or into one range.
+
+    Examples
+    --------
+    >>> cuts(5000, 32)
+    [range(0, 2500), range(2500, 5000)]
+    """
+    return split_range(n, max(1, min(parts, n // PART)))

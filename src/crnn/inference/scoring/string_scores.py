@@ -1,0 +1,210 @@
+"""The log-probabilities of many strings, each independent of the others, in blocks that bound the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...runtime.threads import inference_threads, run_tasks
+from ...text.sources.input_checks import refuse_other_collections
+from ...text.symbols.vocabulary import Text, Vocabulary
+from ..network.network import InferenceNetwork
+from ..network.packed_network import State, repeated
+from ..network.scratch import ScratchPool
+
+BLOCK_STRINGS = 1 << 15  # strings held at a time, at most
+BLOCK_SYMBOLS = 1 << 22  # symbols of them, at most, unless one string has more
+ROWS = 128  # strings read side by side: they fill the register tile many times, their states stay in the cache
+MIN_ROWS = 16  # strings for each thread, at least
+
+
+class Strings(NamedTuple):
+    """Strings one after another in one array of ids."""
+
+    ids: NDArray[np.int32]
+    lengths: NDArray[np.intp]
+
+    @property
+    def starts(self) -> NDArray[np.intp]:
+        """The position at which each string begins."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    @classmethod
+    def join(cls, arrays: Iterable[NDArray[Any]]) -> Strings:
+        """Join strings that are arrays of ids.
+
+        Examples
+        --------
+        >>> strings = Strings.join([np.array([2, 0]), np.array([1])])
+        >>> strings.ids, strings.starts
+        (array([2, 0, 1], dtype=int32), array([0, 2]))
+        """
+        parts = [np.zeros(0, np.int32), *arrays]
+        return cls(np.concatenate(parts, dtype=np.int32, casting="unsafe"), np.array([*map(len, parts[1:])], np.intp))
+
+    @classmethod
+    def encode(cls, block: TextBlock, vocabulary: Vocabulary, *, name: str, ended: bool) -> Strings:
+        """Encode a block of texts; if they are `ended`, with the vocabulary's boundary, if it has one, after each.
+
+        In errors a text is called `name` with its index in place of {}.
+        """
+        empty: Any = "" if vocabulary.kind == "characters" else b""
+        lengths = np.array([*map(len, block.texts)], np.intp)
+        try:
+            ids = vocabulary.encode(empty.join(block.texts)).astype(np.int32)
+        except InvalidInputError:
+            for i, text in enumerate(block.texts, block.first):  # find the one that raises
+                vocabulary.encode(text, name=name.format(i))
+            raise
+        return cls(ids, lengths).followed_by(vocabulary.boundary if ended else None)
+
+    def followed_by(self, symbol: int | None) -> Strings:
+        """Return the strings with a symbol at the end of each; None: as they are.
+
+        Examples
+        --------
+        >>> Strings(np.array([0, 1, 2]), np.array([2, 0, 1])).followed_by(5).ids.tolist()
+        [0, 1, 5, 5, 2, 5]
+        """
+        if symbol is None:
+            return self
+        return Strings(np.insert(self.ids, np.cumsum(self.lengths), symbol), self.lengths + 1)
+
+    def decode(self, vocabulary: Vocabulary) -> list[Any]:
+        """Return the strings as texts."""
+        together = vocabulary.decode(self.ids)  # one call: each takes a while
+        places = zip(self.starts.tolist(), self.lengths.tolist(), strict=True)
+        return [together[start : start + length] for start, length in places]
+
+    def groups(self, n_threads: int, max_rows: int) -> list[NDArray[np.intp]]:
+        """Return the indices of the strings, the longest first, in groups that are read side by side."""
+        order = np.argsort(-self.lengths, kind="stable")
+        rows = min(max_rows, max(MIN_ROWS, -(-len(order) // n_threads)))
+        return [order[i : i + rows] for i in range(0, len(order), rows)]
+
+
+class TextBlock(NamedTuple):
+    """Some consecutive texts of many."""
+
+    first: int  # the index of the first text among all
+    texts: list[Any]
+
+
+def text_blocks(texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, first: int = 0) -> Iterator[TextBlock]:
+    """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols.
+
+    Parameters
+    ----------
+    texts : iterable of str or bytes
+    vocabulary : Vocabulary
+    name : str
+        The name of `texts` in errors.
+    first : int, default=0
+        The index of the first text in errors.
+
+    Raises
+    ------
+    InvalidInputError
+        At the call if `texts` is a single text; later if one of them is not a text of the model's kind.
+    """
+    wanted = (str,) if vocabulary.kind == "characters" else (bytes, bytearray)
+    if isinstance(texts, (str, bytes, bytearray, memoryview)) or not isinstance(texts, Iterable):
+        raise InvalidInputError(
+            f"{name} must be a list or another iterable of {wanted[0].__name__}, not {type(texts).__name__}: "
+            f"put a single text in a list"
+        )
+    if not isinstance(texts, dict):  # whose keys are scored in their order
+        refuse_other_collections(texts, name)
+    return _text_blocks(texts, wanted, vocabulary, name, first)
+
+
+def _text_blocks(
+    texts: Iterable[Any], wanted: tuple[type, ...], vocabulary: Vocabulary, name: str, first: int
+) -> Iterator[TextBlock]:
+    block, size = list[Any](), 0
+    for text in texts:
+        if not isinstance(text, wanted):
+            text = _of_another_type(text, vocabulary, f"{name}[{first + len(block)}]")
+        block.append(text)
+        size += len(text)
+        if len(block) == BLOCK_STRINGS or size >= BLOCK_SYMBOLS:
+            yield TextBlock(first, block)
+            block, size, first = [], 0, first + len(block)
+    if block:
+        yield TextBlock(first, block)
+
+
+def _of_another_type(text: Any, vocabulary: Vocabulary, name: str) -> bytes:
+    """Return a memoryview as bytes, or raise an error that says what is wrong."""
+    if isinstance(text, (str, bytes, bytearray, memoryview)):
+        vocabulary.encode(text, name=name)
+        return bytes(text)  # type: ignore[arg-type]  # a str has raised
+    kind = "str" if vocabulary.kind == "characters" else "bytes"
+    raise InvalidInputError(f"{name} must be {kind}, not {type(text).__name__}: convert it, or leave it out")
+
+
+def log_likelihoods(network: InferenceNetwork, strings: Strings, start: State, n_threads: int) -> NDArray[np.float64]:
+    """Return log P of each of the strings, in nats; its bits do not depend on the other strings."""
+    out, starts, lengths, pool = np.empty(len(strings.lengths)), strings.starts, strings.lengths, ScratchPool()
+
+    def read(group: NDArray[np.intp]) -> None:
+        with pool.scratch() as scratch:
+            out[group] = network.string_log_likelihoods(strings.ids, starts[group], lengths[group], start, scratch)
+
+    run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
+    return out
+
+
+def score_blocks(
+    network: InferenceNetwork,
+    start: State,
+    vocabulary: Vocabulary,
+    blocks: Iterable[TextBlock],
+    n_threads: int | None,
+    *,
+    per_symbol: bool = False,
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the log-probabilities of each block of texts, or `per_symbol` their means, 0 for a text without symbols."""
+    for block in blocks:
+        strings = Strings.encode(block, vocabulary, name="texts[{}]", ended=True)
+        log_p = log_likelihoods(network, strings, start, inference_threads(n_threads))
+        yield log_p / np.maximum(strings.lengths, 1) if per_symbol else log_p
+
+
+def next_probabilities(
+    network: InferenceNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
+) -> NDArray[np.float64]:
+    """Return the probabilities of the next symbol after each prefix, (n, V); no row's bits depend on other rows."""
+    start, found, n_threads = network.start(), [], inference_threads(n_threads)
+    for block in text_blocks(prefixes, vocabulary, name="prefixes"):
+        strings = Strings.encode(block, vocabulary, name="prefixes[{}]", ended=False)
+        p = np.empty((len(strings.lengths), len(vocabulary)))
+
+        def read(group: NDArray[np.intp], strings: Strings = strings, p: NDArray[np.float64] = p) -> None:
+            for rows, state in final_states(network, strings, group, start):
+                p[rows] = network.probabilities_after(state)
+
+        run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
+        found.append(p)
+    return np.concatenate(found) if found else np.empty((0, len(vocabulary)))
+
+
+def final_states(
+    network: InferenceNetwork, strings: Strings, group: NDArray[np.intp], start: State
+) -> Iterator[tuple[NDArray[np.intp], State]]:
+    """Yield indices of k strings of a group with the states (L, k, H) after them, the shortest first."""
+    starts, lengths = strings.starts[group], strings.lengths[group]
+    B, t = len(group), 0
+    state = repeated(start, B)
+    while B:
+        while t < lengths[B - 1]:
+            steps = min(int(lengths[B - 1]) - t, max(1, BLOCK_SYMBOLS // (64 * B)))
+            network.feed(strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]], state)
+            t += steps
+        longer = int(np.count_nonzero(lengths[:B] > t))
+        yield group[longer:], tuple(part[:, longer:] for part in state)
+        B, group, state = longer, group[:longer], tuple(part[:, :longer] for part in state)

@@ -1,0 +1,96 @@
+"""The hidden states of strings, read side by side: after each symbol, after the last one, and their means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.threads import run_tasks
+from ..network.packed_network import SCORE_ROWS, PackedNetwork, State, repeated
+from .string_scores import ROWS, Strings, final_states
+
+Array = NDArray[Any]
+
+
+def all_states(network: PackedNetwork, strings: Strings, start: State, n_threads: int, *, part: int) -> list[Array]:
+    """Return the states (length, L, H) after each symbol of each string; `part` is 0 for h and 1 for c.
+
+    No array's bits depend on the other strings.
+    """
+    shape = (network.layout.num_layers, network.hidden_size)
+    out = [np.empty((n, *shape), network.layout.dtype) for n in strings.lengths.tolist()]
+
+    def read(group: NDArray[np.intp]) -> None:
+        for rows, t, states in _advance(network, strings, group, start):
+            for k, i in enumerate(rows):
+                out[i][t : t + len(states[part])] = states[part][:, k]
+
+    run_tasks(_groups(network, strings, n_threads), read, n_threads)
+    return out
+
+
+def last_states(network: PackedNetwork, strings: Strings, start: State, n_threads: int) -> Array:
+    """Return the activations (n, L, H) after each string; no row's bits depend on other rows."""
+    out = _features(network, strings)
+
+    def read(group: NDArray[np.intp]) -> None:
+        for rows, (h, *_) in final_states(network, strings, group, start):
+            out[rows] = h.swapaxes(0, 1)
+
+    run_tasks(_groups(network, strings, n_threads), read, n_threads)
+    return out
+
+
+def mean_states(network: PackedNetwork, strings: Strings, start: State, n_threads: int) -> Array:
+    """Return the mean over each string of the activations (n, L, H); of an empty one, those it starts from."""
+    out = _features(network, strings)
+    out[:] = start[0][:, 0]
+
+    def read(group: NDArray[np.intp]) -> None:
+        sums = np.zeros((len(group), *out.shape[1:]))
+        for rows, _, (h, *_) in _advance(network, strings, group, start):
+            for step in h:  # one after another: the sum then has the same bits whatever strings are beside it
+                sums[: len(rows)] += step
+        filled = strings.lengths[group] > 0
+        lengths = strings.lengths[group][filled][:, None, None]
+        out[group[filled]] = sums[filled] / lengths
+
+    run_tasks(_groups(network, strings, n_threads), read, n_threads)
+    return out
+
+
+def _features(network: PackedNetwork, strings: Strings) -> Array:
+    shape = (len(strings.lengths), network.layout.num_layers, network.hidden_size)
+    return np.empty(shape, network.layout.dtype)
+
+
+def _groups(network: PackedNetwork, strings: Strings, n_threads: int) -> list[NDArray[np.intp]]:
+    return strings.groups(n_threads, network.rows_at_a_time(ROWS))
+
+
+def _advance(
+    network: PackedNetwork, strings: Strings, group: NDArray[np.intp], start: State
+) -> Iterator[tuple[NDArray[np.intp], int, State]]:
+    """Read a group of strings, the longest first, side by side.
+
+    Yields
+    ------
+    rows : array of int, shape (B,)
+        The strings that are longer than t.
+    t : int
+    states : tuple of (steps, B, L, H) arrays
+        Their states after the symbols from t on.
+    """
+    starts, lengths = strings.starts[group], strings.lengths[group]
+    B, t = int(np.count_nonzero(lengths)), 0
+    state = repeated(start, B)
+    while B:
+        steps = min(int(lengths[B - 1]) - t, max(1, SCORE_ROWS // B))
+        x = strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]]
+        yield group[:B], t, network.states(x, state)
+        t += steps
+        B = int(np.count_nonzero(lengths[:B] > t))
+        state = tuple(np.ascontiguousarray(part[:, :B]) for part in state)

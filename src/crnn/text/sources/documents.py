@@ -1,0 +1,117 @@
+"""Documents: many short texts, each with a start and an end of its own, packed in one row of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ..symbols.codes import Kind, Text, byte_view, kind_of
+
+__all__ = ["JoinedTexts", "boundaries", "join", "n_given", "pack"]
+
+Ids = NDArray[Any]
+
+
+class JoinedTexts(NamedTuple):
+    """The texts of a collection one after another, and the length of each."""
+
+    text: Text
+    lengths: NDArray[np.int64]  # in symbols, (n,)
+    kind: Kind
+
+
+def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
+    """Read a collection of texts once.
+
+    Parameters
+    ----------
+    texts : iterable of str, or of bytes-like
+        At least one text; a text may be empty.
+    name : str, default="X"
+        The name of the collection in error messages.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no text, or one is of another type than the first; its index is named.
+
+    Examples
+    --------
+    >>> join(["to be", "", "or not"]).lengths
+    array([5, 0, 6])
+    """
+    own = list(texts)
+    if not own:
+        raise InvalidInputError(f"{name} is an empty list; at least 1 document is needed (which may be an empty text)")
+    kind = kind_of(own[0], f"{name}[0]")
+    for i, text in enumerate(own):
+        if kind_of(text, f"{name}[{i}]") != kind:
+            raise InvalidInputError(
+                f"{name}[{i}] is {type(text).__name__}, but {name}[0] is {type(own[0]).__name__}: the documents must "
+                f"be all str or all bytes"
+            )
+        if isinstance(text, memoryview):
+            own[i] = byte_view(text, f"{name}[{i}]")
+    lengths = np.fromiter(map(len, own), np.int64, len(own))
+    return JoinedTexts("".join(own) if kind == "characters" else b"".join(own), lengths, kind)
+
+
+def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
+    """Put a boundary before, between and after documents.
+
+    Parameters
+    ----------
+    ids : array of unsigned integers, shape (N,)
+        The documents one after another.
+    lengths : array of int, shape (n,)
+        Symbols of each document; their sum is N.
+    boundary : int
+        The boundary's id.
+
+    Returns
+    -------
+    array like `ids`, shape (N + n + 1,)
+
+    Examples
+    --------
+    >>> pack(np.array([4, 5, 6], np.uint8), np.array([2, 0, 1]), 9)
+    array([9, 4, 5, 9, 9, 6, 9], dtype=uint8)
+    """
+    packed = np.full(len(ids) + len(lengths) + 1, boundary, ids.dtype)
+    inside = np.ones(len(packed), np.bool_)
+    inside[np.cumsum(np.append(0, lengths + 1))] = False
+    packed[inside] = ids
+    return packed
+
+
+def n_given(boundary: int | None) -> int:
+    """Return how many of the first ids of a text are read but not predicted: the boundary before the first document.
+
+    Parameters
+    ----------
+    boundary : int or None
+        The boundary's id; None for one running text.
+
+    Examples
+    --------
+    >>> n_given(9), n_given(None)
+    (1, 0)
+    """
+    return 0 if boundary is None else 1
+
+
+def boundaries(packed: Ids, boundary: int) -> NDArray[np.intp]:
+    """Return the places of the boundaries: one more than there are documents.
+
+    Document i is packed[places[i] + 1 : places[i + 1]].
+
+    Examples
+    --------
+    >>> boundaries(np.array([9, 4, 5, 9, 9, 6, 9]), 9)
+    array([0, 3, 4, 6])
+    """
+    return np.flatnonzero(packed == boundary)

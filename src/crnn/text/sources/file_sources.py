@@ -1,0 +1,205 @@
+"""File sources: texts in files, held in memory as ids, or not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import InvalidInputError
+from ..symbols.codes import Kind
+from ..symbols.vocabulary import Ids, Vocabulary
+from .file_blocks import ended_lines, file_blocks
+from .fingerprint import Fingerprint
+from .id_cache import INDEX_STEP, IdCache, cache_name, open_cache, write_cache
+from .input_checks import warn_caller
+from .stored_ids import SCAN, StoredDocuments, TextIds
+from .text_source import TextSource
+
+__all__ = ["IN_MEMORY", "FileSource", "StoredSource"]
+
+IN_MEMORY = 1 << 26  # bytes of files whose ids are held in memory
+FOLDER_VARIABLE = "CRNN_CACHE"
+
+
+class FileSource(TextSource):
+    """Files that are one text, opened and read anew by each method.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    name : str, default="X"
+    kind : {"characters", "bytes"}, default="characters"
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "names.txt")
+    ...     _ = path.write_text("Zoë", encoding="utf-8")
+    ...     FileSource([str(path)]).max_length, FileSource([str(path)]).vocabulary()
+    (4, Vocabulary(3 characters: 'Zoë'))
+    """
+
+    def __init__(self, paths: Sequence[str], name: str = "X", kind: Kind = "characters") -> None:
+        super().__init__(name)
+        self.paths, self.kind = tuple(paths), kind
+
+    @property
+    def max_length(self) -> int:
+        """The number of bytes: no fewer than there are symbols."""
+        return sum(os.stat(path).st_size for path in self.paths)
+
+    def _blocks(self, block_size: int) -> Iterator[Any]:
+        for path in self.paths:
+            yield from file_blocks(path, self.kind, block_size)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        return vocabulary.encode_blocks(self.blocks(), name=self.name)
+
+
+class StoredSource(TextSource):
+    r"""Files that are one text, or lines, of which no more than a part is held in memory.
+
+    The ids are in a cache file: see `id_cache`. It is opened, or written, when the vocabulary or the ids are asked for.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    name : str, default="X"
+    kind : {"characters", "bytes"}, default="characters"
+    lines : bool, default=False
+        Whether each line is a document.
+    cache : str, optional
+        The folder of the cache file. By default that of the first file, or the one in the environment variable
+        ``CRNN_CACHE``; if it cannot be written, a temporary one.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "names.txt")
+    ...     _ = path.write_text("Zoë\nAnna", encoding="utf-8")
+    ...     source = StoredSource([str(path)], lines=True)
+    ...     source.ids(source.vocabulary()).read().tolist()
+    [6, 1, 4, 5, 6, 0, 3, 3, 2, 6]
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        name: str = "X",
+        kind: Kind = "characters",
+        *,
+        lines: bool = False,
+        cache: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.paths, self.kind, self._folder = tuple(paths), kind, cache
+        self.holds_documents = lines
+        self._cache: IdCache | None = None
+
+    @property
+    def max_length(self) -> int:
+        """The number of bytes, and of boundaries at most: no fewer than there are symbols."""
+        return sum(os.stat(path).st_size + self.holds_documents for path in self.paths)
+
+    @property
+    def n_documents(self) -> int:
+        """The number of documents."""
+        return self._opened().n_documents
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what tells this text from another; the cache knows it."""
+        return self._opened().fingerprint
+
+    def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
+        """Return the symbols, which the cache knows and has counted, or those that are given."""
+        if given is not None:
+            return super().vocabulary(min_count, boundary=boundary, given=given)
+        cache, boundary = self._opened(), boundary or self.holds_documents
+        kept = cache.codes[cache.counts >= min_count]
+        return Vocabulary.of_codes(kept, self.kind, not len(cache.codes), min_count=min_count, boundary=boundary)
+
+    def ids(self, vocabulary: Vocabulary) -> TextIds:
+        """Return the ids as they are in the file; for a vocabulary with a boundary, as documents."""
+        if self.holds_documents and vocabulary.boundary is None:
+            raise InvalidInputError(
+                f"{self.name} holds documents, but the model was fitted on one text and knows no end of a document: "
+                f"fit on the lines, or pass the path"
+            )
+        cache = self._opened()
+        table = np.zeros(len(cache.codes) + 1, vocabulary.id_dtype)
+        table[:-1] = self._ids_of_slots(vocabulary, cache)
+        if vocabulary.boundary is not None:
+            table[-1] = vocabulary.boundary
+        ids = cache.ids(table)
+        if vocabulary.boundary is None:
+            return ids[1:-1]
+        places = cache.places()
+        numbers = np.arange(len(places), dtype=np.int64) * INDEX_STEP
+        return StoredDocuments(ids, places, numbers, cache.n_documents, vocabulary.boundary)
+
+    def _ids_of_slots(self, vocabulary: Vocabulary, cache: IdCache) -> Ids:
+        """Return the ids of the text's own symbols, or raise an error for the first one that the model lacks."""
+        vocabulary.check_kind("" if self.kind == "characters" else b"", self.name)
+        found = vocabulary.ids_of_codes(cache.codes)
+        if not (found < 0).any():
+            return found.astype(vocabulary.id_dtype)
+        missing = np.append(found < 0, False)
+        slots = cache.ids(np.arange(len(missing), dtype=np.uint32))
+        for start in range(0, len(slots), SCAN):
+            part = slots.read(start, min(start + SCAN, len(slots)))
+            if missing[part].any():
+                i = int(np.argmax(missing[part]))
+                raise vocabulary.unknown_symbol(int(cache.codes[part[i]]), start + i - 1, self.name)
+        raise AssertionError("a symbol of the vocabulary of the text does not occur in it")
+
+    def _blocks(self, block_size: int) -> Iterator[Any]:
+        if not self.holds_documents:
+            return FileSource(self.paths, self.name, self.kind).blocks(block_size)
+        end: Any = "\n" if self.kind == "characters" else b"\n"
+        files = (file_blocks(path, self.kind, block_size) for path in self.paths)
+        lines = (block.replace(end, end[:0]) for block in ended_lines(files, self.kind))
+        return (block for block in lines if block)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        raise NotImplementedError  # `ids` does it all
+
+    def _opened(self) -> IdCache:
+        """Return the cache, opened or written at the first call."""
+        if self._cache is None:
+            folder = self._folder or os.environ.get(FOLDER_VARIABLE)
+            beside = not folder
+            name = cache_name(self.paths, lines=self.holds_documents, beside=beside)
+            path = os.path.join(folder or os.path.dirname(self.paths[0]), name)
+            try:
+                self._cache = self._open(path)
+            except OSError as error:
+                if self._folder is not None or not _is_of_cache(error, path):
+                    raise
+                warn_caller(
+                    f"{error}: the ids of {self.paths[0]} are kept in a temporary file, and made again for each call; "
+                    f"name a folder for them, TextFile(paths, cache=...), Lines(paths, cache=...) or {FOLDER_VARIABLE}"
+                )
+                import tempfile  # here, since importing it takes a while
+
+                self._cache = self._open(os.path.join(tempfile.mkdtemp(prefix="crnn-"), name), temporary=True)
+        return self._cache
+
+    def _open(self, path: str, *, temporary: bool = False) -> IdCache:
+        lines = self.holds_documents
+        cache = open_cache(path, self.paths, self.kind, lines=lines)
+        if cache is None:
+            write_cache(path, self.paths, self.kind, lines=lines)
+            cache = open_cache(path, self.paths, self.kind, lines=lines, temporary=temporary)
+        if cache is None:
+            raise InvalidInputError(f"{self.paths[0]} was changed while it was read: try again when it is complete")
+        return cache
+
+
+def _is_of_cache(error: OSError, path: str) -> bool:
+    """Say whether the cache cannot be written, not the text be read."""
+    return error.filename in (path, os.path.dirname(path)) or error.filename is None

@@ -1,0 +1,93 @@
+"""Input checks: refuse what cannot be meant as a text or as documents, and warn of a file's name."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import InvalidInputError
+
+__all__ = ["refuse_other_collections", "warn_caller", "warn_of_file_name"]
+
+PACKAGE = __name__.partition(".")[0]
+LONGEST_NAME = 255  # characters of a text that may be a file's name
+
+
+def warn_of_file_name(text: str) -> None:
+    """Warn if a text is the name of a file: it is learned as it is, letter by letter.
+
+    Parameters
+    ----------
+    text : str
+        It is looked up only if it is short and has no line end.
+    """
+    if 0 < len(text) <= LONGEST_NAME and "\n" not in text and os.path.isfile(text):
+        warn_caller(f"the text is the {len(text)} letters {text!r}; for the file give Path({text!r})")
+
+
+def warn_caller(message: str) -> None:
+    """Give a UserWarning that names the line that called the package.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_caller("this may be a mistake")
+    >>> print(caught[0].message)
+    this may be a mistake
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def refuse_other_collections(X: Any, name: str) -> None:
+    """Raise an error for what can be run through, but gives no texts or gives them in no order.
+
+    Tables are told by what they have, so that no other package is imported.
+
+    Parameters
+    ----------
+    X : object
+    name : str
+        The name of the argument in the error message.
+
+    Raises
+    ------
+    InvalidInputError
+        For a dict, a table, a set, an open file or an array that has not one dimension; it names the remedy.
+
+    Examples
+    --------
+    >>> refuse_other_collections({"Anna": 3, "Bob": 1}, "X")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: X is a dict, of which only the keys would be read: pass list(X.values()) or list(X)
+    >>> refuse_other_collections(["Anna", "Bob"], "X")
+    """
+    kind = type(X).__name__
+    if isinstance(X, Mapping):
+        raise InvalidInputError(
+            f"{name} is a {kind}, of which only the keys would be read: pass list({name}.values()) or list({name})"
+        )
+    if hasattr(type(X), "columns") or hasattr(X, "column_names"):
+        raise InvalidInputError(f"{name} is a table, a {kind}: pass the column of the texts, {name}['column']")
+    if isinstance(X, set | frozenset):
+        raise InvalidInputError(
+            f"{name} is a {kind}, which has no order, so that each run would train on another one: pass sorted({name})"
+        )
+    if hasattr(X, "read"):
+        raise InvalidInputError(
+            f"{name} is an open file: pass {name}.read() for its text, {name}.read().splitlines() for its lines as "
+            f"documents, or the Path of the file"
+        )
+    ndim = getattr(X, "ndim", 1)
+    if ndim != 1:
+        raise InvalidInputError(
+            f"{name} is an array of {ndim} dimensions, but documents have one: pass a column, {name}[:, 0]"
+            if ndim
+            else f"{name} is an array of no dimension: pass str({name}), or a list of texts"
+        )

@@ -1,0 +1,95 @@
+"""LabelledSource: documents in memory, each with a label."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...errors import InvalidInputError
+from ..symbols.vocabulary import Ids, Vocabulary
+from .fingerprint import Fingerprint
+from .labels import checked_labels, label_numbers, labelled_ids
+from .text_source import TextSource
+
+__all__ = ["LabelledSource"]
+
+
+class LabelledSource(TextSource):
+    """Documents of another source, each of which begins with the symbol of its label.
+
+    Parameters
+    ----------
+    source : TextSource
+        Of n documents in memory.
+    labels : array-like of shape (n,)
+    known : sequence of labels, optional
+        Those that a model knows: others are refused. By default all are new.
+    name : str, default="labels"
+        The name of the argument in error messages.
+
+    Examples
+    --------
+    >>> from crnn.text.sources.sources import text_source
+    >>> source = LabelledSource(text_source(["cab", "a"]), ["x", "y"])
+    >>> vocabulary = source.vocabulary()
+    >>> vocabulary
+    Vocabulary(3 characters: 'abc', crnn.BOUNDARY, Label('x'), Label('y'))
+    >>> source.ids(vocabulary)
+    array([3, 4, 2, 0, 1, 3, 5, 0, 3], dtype=uint8)
+    """
+
+    holds_documents = True
+
+    def __init__(
+        self, source: TextSource, labels: ArrayLike, known: Sequence[Any] | None = None, name: str = "labels"
+    ) -> None:
+        super().__init__(source.name)
+        if not source.holds_documents:
+            raise InvalidInputError(f"{name} are of documents, and {source.name} is one text: pass a list of texts")
+        self.kind, self._source = source.kind, source
+        self._labels, self._numbers = checked_labels(labels, source.n_documents, name=name)
+        if known is not None:
+            self._numbers = label_numbers(labels, np.array(known), source.n_documents, name=name)
+            self._labels = np.array(known)
+
+    @property
+    def labels(self) -> tuple[Any, ...]:
+        """The different labels, sorted."""
+        return tuple(self._labels.tolist())
+
+    @property
+    def n_documents(self) -> int:
+        """The number of documents."""
+        return self._source.n_documents
+
+    @property
+    def max_length(self) -> int:
+        """The number of symbols, boundaries and labels included."""
+        return self._source.max_length + self.n_documents
+
+    def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
+        """Collect the symbols and the labels: see `TextSource.vocabulary`."""
+        return self._source.vocabulary(min_count, given=given).with_labels(self.labels)
+
+    def ids(self, vocabulary: Vocabulary) -> Ids:
+        """Turn the documents into ids, with a boundary and the label before each: see `TextSource.ids`."""
+        packed = self._source.ids(vocabulary)
+        if not isinstance(packed, np.ndarray) or vocabulary.boundary is None:
+            raise InvalidInputError(f"{self.name} is not held in memory, and labels are only for texts that are")
+        return labelled_ids(packed, vocabulary.boundary, self._numbers, len(vocabulary.labels))
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what tells the texts and their labels from others."""
+        found = self._source.fingerprint()
+        labels = hashlib.sha256(repr(self._labels[self._numbers].tolist()).encode())
+        return found._replace(sha256=hashlib.sha256(f"{found.sha256} {labels.hexdigest()}".encode()).hexdigest())
+
+    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
+        return self._source.blocks(block_size)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        raise NotImplementedError  # `ids` puts the labels in

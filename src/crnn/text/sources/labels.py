@@ -1,0 +1,193 @@
+"""Labels of documents: checked, numbered, and as symbols in a row of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import InvalidInputError, short_repr
+from ...parameters.settings import require_unmasked
+from ...parameters.suggestion import did_you_mean
+from .documents import boundaries
+
+__all__ = ["Labelled", "checked_labels", "label_number", "label_numbers", "labelled_ids"]
+
+Labels = NDArray[Any]
+Numbers = NDArray[np.intp]
+
+SHOWN = 10  # labels in an error message, at most
+
+
+class Labelled(NamedTuple):
+    """The different labels, sorted, and the number of each document's label among them."""
+
+    labels: Labels  # (K,)
+    numbers: Numbers  # (n,)
+
+
+def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> Labelled:
+    """Return the labels of n documents, or raise an error that names what is wrong and where.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        All str, all whole numbers, all floats or all bool.
+    n : int, optional
+        The number of documents; None: any, but at least one.
+    name : str, default="labels"
+
+    Examples
+    --------
+    >>> checked_labels(["fr", "de", "fr"], 3)
+    Labelled(labels=array(['de', 'fr'], dtype='<U2'), numbers=array([1, 0, 1]))
+    """
+    given = _array(values, name)
+    if given.ndim != 1:
+        raise InvalidInputError(f"{name} must be one label for each document, not of shape {given.shape}")
+    if len(given) != n if n is not None else not len(given):
+        wanted = "at least one label" if n is None else f"{n} labels, one for each document"
+        raise InvalidInputError(f"{name} must be {wanted}, not {len(given)}")
+    labels, numbers = np.unique(given, return_inverse=True)
+    return Labelled(labels, numbers)
+
+
+def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
+    """Return the number of a label among the sorted ones of a model.
+
+    Examples
+    --------
+    >>> label_number("fr", np.array(["de", "fr"]))
+    1
+    >>> label_number("fR", np.array(["de", "fr"]))
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: label must be one of 'de', 'fr', not 'fR'; did you mean 'fr'?
+    """
+    value = label.item() if isinstance(label, np.generic) else label
+    known = labels.tolist()
+    # As numbers True is 1 and "1" is not 1: only labels of the model's kind are compared.
+    if isinstance(value, str) == isinstance(known[0], str) and not isinstance(value, list | tuple | dict | np.ndarray):
+        for k, other in enumerate(known):
+            if value == other:
+                return k
+    shown = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
+    raise InvalidInputError(f"{name} must be one of {shown}, not {value!r}{did_you_mean(value, map(str, known))}")
+
+
+def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: str = "labels") -> Numbers:
+    """Return the numbers of the labels of n documents among the sorted ones of a model.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+    labels : ndarray, shape (K,)
+    n : int, optional
+    name : str, default="labels"
+
+    Examples
+    --------
+    >>> label_numbers(["fr", "de", "fr"], np.array(["de", "en", "fr"]))
+    array([2, 0, 2])
+    """
+    found = checked_labels(values, n, name=name)
+    places = []
+    for k, label in enumerate(found.labels):
+        first = int(np.argmax(found.numbers == k))
+        places.append(label_number(label, labels, name=f"{name}[{first}]"))
+    return np.array(places, np.intp)[found.numbers]
+
+
+def labelled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels: int) -> NDArray[Any]:
+    """Return packed documents with the symbol of its label at the beginning of each.
+
+    The symbol of label k has the id boundary + 1 + k.
+
+    Parameters
+    ----------
+    packed : array of unsigned integers, shape (N,)
+        As `documents.pack` makes it.
+    boundary : int
+        The last id of the vocabulary.
+    numbers : array of int, shape (n,)
+    n_labels : int
+        K.
+
+    Examples
+    --------
+    >>> labelled_ids(np.array([3, 0, 1, 3, 2, 3], np.uint8), 3, np.array([1, 0]), 2)
+    array([3, 5, 0, 1, 3, 4, 2, 3], dtype=uint8)
+    """
+    dtype = np.promote_types(packed.dtype, np.min_scalar_type(boundary + n_labels))
+    starts = boundaries(packed, boundary)[:-1]
+    return np.insert(packed.astype(dtype), starts + 1, (boundary + 1 + numbers).astype(dtype))
+
+
+def _array(values: Any, name: str) -> Labels:
+    """Return labels as an array of str, int, float or bool, each with the value that was given."""
+    if isinstance(values, Iterator):
+        values = list(values)
+    if isinstance(values, str | bytes | dict | set) or not hasattr(values, "__len__"):
+        raise InvalidInputError(
+            f"{name} must be a list or an array, one label for each document, not {type(values).__name__}"
+        )
+    require_unmasked(name, values, "leave its document out")
+    is_array = hasattr(values, "__array__")
+    given = _plain_array(values if is_array else list(values), name)
+    if given.ndim == 1 and (given.dtype.kind in "OT" or not is_array):
+        values = given.tolist() if is_array else list(values)
+        _refuse_mixture(values, name)
+        given = _plain_array(values, name)
+    if given.dtype.kind not in "OUiufb":
+        raise InvalidInputError(f"{name} must be str, whole numbers, floats or bool, not {given.dtype}")
+    if given.dtype.kind == "f" and np.isnan(given).any():
+        raise InvalidInputError(f"{name}[{int(np.argmax(np.isnan(given)))}] is missing (NaN): leave its document out")
+    stored = given.astype(np.float64) if given.dtype.type is np.longdouble else given  # a file holds no more digits
+    if given.ndim == 1 and not (isinstance(values, np.ndarray) and stored.dtype == values.dtype):
+        _refuse_changes(list(values), stored, name)
+    return stored
+
+
+def _plain_array(values: Any, name: str) -> Labels:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # lists of several lengths
+        raise InvalidInputError(f"{name} must be labels, one for each document: {error}") from None
+
+
+_KINDS = {str: "text", bool: "bool", np.bool_: "bool", int: "number", float: "number", np.number: "number"}
+
+
+def _refuse_mixture(values: list[Any], name: str) -> None:
+    """Refuse labels that are neither text nor numbers, and those of several kinds: NumPy would make one of them."""
+    kinds = {
+        given: next((kind for known, kind in _KINDS.items() if issubclass(given, known)), None)
+        for given in set(map(type, values))
+    }
+    if len(set(kinds.values())) <= 1 and None not in kinds.values():
+        return
+    for i, value in enumerate(values):
+        if kinds[type(value)] is None:
+            raise InvalidInputError(f"{name}[{i}] must be a str or a number, not {type(value).__name__}")
+        if kinds[type(value)] != kinds[type(values[0])]:
+            raise InvalidInputError(
+                f"{name}[{i}] is {type(value).__name__}, but {name}[0] is {type(values[0]).__name__}: they must be "
+                f"all text, all numbers or all bool"
+            )
+
+
+def _refuse_changes(values: list[Any], stored: Labels, name: str) -> None:
+    """Refuse labels that the type of all of them changes, since two different ones may become the same."""
+    if stored.dtype.kind == "O":
+        i = next(i for i, value in enumerate(values) if isinstance(value, int) and not -(2**63) <= value < 2**64)
+        raise InvalidInputError(
+            f"{name}[{i}] is {short_repr(values[i])}, a whole number of more than 64 bits: give all labels as str"
+        )
+    for i, (kept, value) in enumerate(zip(stored.tolist(), values, strict=True)):
+        if kept != value:
+            remedy = "end no label with a null character" if isinstance(value, str) else "give all labels as str"
+            raise InvalidInputError(
+                f"{name}[{i}] is {short_repr(value)}, but NumPy would store {kept!r} for it, which may be another "
+                f"label: {remedy}"
+            )

@@ -1,0 +1,43 @@
+"""NamedFiles: the files of a text or of lines, what their symbols are, and a folder for their ids."""
+
+from __future__ import annotations
+
+import os
+
+from ...errors import InvalidInputError
+from ..symbols.codes import MAX_CODE, Kind
+from .file_blocks import Path, Paths, paths_of
+
+__all__ = ["NamedFiles"]
+
+
+class NamedFiles:
+    """Files that are named now and read later.
+
+    Parameters
+    ----------
+    paths : path or list of paths
+    kind : {"characters", "bytes"}, default="characters"
+    cache : path or None, default=None
+        The folder for the cache file.
+
+    Examples
+    --------
+    >>> NamedFiles(b"names.txt", kind="bytes")
+    NamedFiles('names.txt', kind='bytes')
+    >>> NamedFiles(["a.txt", "b.txt"]).paths
+    ('a.txt', 'b.txt')
+    """
+
+    def __init__(self, paths: Paths, *, kind: Kind = "characters", cache: Path | None = None) -> None:
+        self.paths = paths_of(paths)
+        if kind not in MAX_CODE:
+            raise InvalidInputError(f'kind must be "characters" or "bytes", not {kind!r}')
+        self.kind = kind
+        self.cache = None if cache is None else os.fsdecode(cache)
+
+    def __repr__(self) -> str:
+        shown = self.paths[0] if len(self.paths) == 1 else list(self.paths)
+        kind = "" if self.kind == "characters" else f", kind={self.kind!r}"
+        cache = "" if self.cache is None else f", cache={self.cache!r}"
+        return f"{type(self).__name__}({shown!r}{kind}{cache})"

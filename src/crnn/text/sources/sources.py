@@ -1,0 +1,207 @@
+"""Text sources: a text, bytes, a file or documents, parsed once and then read as often as needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ..symbols.codes import Text, byte_view, kind_of
+from ..symbols.vocabulary import Ids, Vocabulary
+from .documents import join
+from .file_sources import IN_MEMORY, FileSource, StoredSource
+from .input_checks import refuse_other_collections, warn_of_file_name
+from .lines import Lines
+from .text_file import TextFile
+from .text_source import TextSource
+
+__all__ = ["DocumentsSource", "FileSource", "MemorySource", "StoredSource", "TextLike", "TextSource", "documents_of",
+           "text_source"]  # fmt: skip
+
+AnyPath = os.PathLike[str] | os.PathLike[bytes]
+TextLike = Text | AnyPath | TextFile | Iterable[Text] | Sequence[AnyPath]
+
+
+def text_source(X: TextLike, name: str = "X") -> TextSource:
+    """Return the source of a text or of documents.
+
+    Parameters
+    ----------
+    X : str, bytes-like, os.PathLike, TextFile, Lines or iterable of str or bytes-like
+        A `str` is the text itself, never a file name; a UserWarning says so if there is a file of this name. Bytes are
+        a text whose symbols are bytes. A path is a file of UTF-8 text, read anew each time; a pipe or a device, which
+        can be read only once, is read here. A list of paths is one text, the files one after another; a `TextFile`
+        names files as well, and `Lines` are the lines of files as documents. Files of more than 64 MB in all are not
+        held in memory (`StoredSource`). Any other iterable is a collection of documents, such as a list, a column of a
+        table or an array of str. It is read here and only here: it may be a generator. A dict, a table, a set, an open
+        file or an array of two dimensions is refused.
+    name : str, default="X"
+        The name of the argument in error messages.
+
+    Returns
+    -------
+    TextSource
+
+    Raises
+    ------
+    InvalidInputError
+        If `X` is none of these.
+    UnicodeDecodeError, OSError
+        If a pipe or a device is not UTF-8 or cannot be read. A file raises them when it is read.
+
+    Examples
+    --------
+    >>> text_source("to be").vocabulary()
+    Vocabulary(5 characters: ' beot')
+    >>> text_source(["to", "be"]).vocabulary()
+    Vocabulary(4 characters: 'beot', crnn.BOUNDARY)
+    """
+    if isinstance(X, str):
+        warn_of_file_name(X)
+    if isinstance(X, (str, bytes, bytearray, memoryview)):
+        return MemorySource(X, name)
+    if isinstance(X, os.PathLike):
+        return _file_source(TextFile(X), name)
+    if isinstance(X, TextFile):
+        return _file_source(X, name)
+    if isinstance(X, Lines):
+        stored = X.cache is not None or X.max_length > IN_MEMORY
+        return StoredSource(X.paths, name, X.kind, lines=True, cache=X.cache) if stored else DocumentsSource(X, name)
+    if isinstance(X, (list, tuple)) and X and all(isinstance(path, os.PathLike) for path in X):
+        return _file_source(TextFile(X), name)
+    refuse_other_collections(X, name)
+    if isinstance(X, Iterable):
+        return DocumentsSource(X, name)
+    raise InvalidInputError(
+        f"{name} must be a str (the text), bytes, a path object (a UTF-8 file) or a list of str or bytes (documents), "
+        f"not {type(X).__name__}"
+    )
+
+
+def documents_of(X: TextLike) -> list[Any]:
+    """Return documents as a list; a text or a file is one document.
+
+    Examples
+    --------
+    >>> documents_of(["to", "be"]), documents_of("to be")
+    (['to', 'be'], ['to be'])
+    """
+    own: Any = list(X) if isinstance(X, Iterator) else X
+    source = text_source(own)
+    if source.holds_documents:
+        return list(own)
+    blocks: list[Any] = list(source.blocks())
+    return ["".join(blocks) if source.kind == "characters" else b"".join(blocks)]
+
+
+class MemorySource(TextSource):
+    """A text in memory.
+
+    Parameters
+    ----------
+    text : str or bytes-like
+    name : str, default="X"
+
+    Examples
+    --------
+    >>> MemorySource(b"to be").kind
+    'bytes'
+    """
+
+    def __init__(self, text: Text, name: str = "X") -> None:
+        super().__init__(name)
+        self.kind = kind_of(text, name)
+        # A view of bytes would keep a bytearray from being resized: it is made when the bytes are read.
+        self._text = byte_view(text, name) if isinstance(text, memoryview) else text
+
+    @property
+    def max_length(self) -> int:
+        """The number of symbols."""
+        return len(self._text)
+
+    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
+        if isinstance(self._text, str):
+            return _text_blocks(self._text, block_size)
+        return _byte_blocks(memoryview(self._text), block_size)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        return vocabulary.encode(self._text, name=self.name)
+
+
+class DocumentsSource(TextSource):
+    """Documents: many texts in memory, each with a start and an end of its own.
+
+    Parameters
+    ----------
+    texts : iterable of str, or of bytes-like
+        At least one, all of the same kind. It is read once.
+    name : str, default="X"
+
+    Attributes
+    ----------
+    lengths : ndarray of int, shape (n,)
+        Symbols of each document.
+
+    Examples
+    --------
+    >>> DocumentsSource(["to be", "", "or not"]).max_length
+    15
+    """
+
+    holds_documents = True
+
+    def __init__(self, texts: Iterable[Any], name: str = "X") -> None:
+        super().__init__(name)
+        joined = join(texts, name)
+        self.kind, self.lengths = joined.kind, joined.lengths
+        self._joined = MemorySource(joined.text, name)
+
+    @property
+    def n_documents(self) -> int:
+        """The number of documents."""
+        return len(self.lengths)
+
+    @property
+    def max_length(self) -> int:
+        """The number of symbols, boundaries included."""
+        return self._joined.max_length + len(self.lengths) + 1
+
+    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
+        return self._joined.blocks(block_size)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        if vocabulary.boundary is None:
+            raise InvalidInputError(
+                f"{self.name} is a list of documents, but the model was fitted on one text and knows no end of a "
+                f"document: fit on a list, or pass one str"
+            )
+        return self._joined._ids(vocabulary)
+
+    def _document_lengths(self, ids: Ids) -> NDArray[Any]:
+        return self.lengths
+
+
+def _file_source(X: TextFile, name: str) -> TextSource:
+    """Return the source of files: a pipe or a device is read now, large files are stored as ids."""
+    if len(X.paths) == 1 and X.is_read_once:
+        return MemorySource(X.read(), name)
+    small = True
+    with contextlib.suppress(OSError):  # which is raised when the files are read
+        small = X.max_length <= IN_MEMORY
+    if X.cache is None and small:
+        return FileSource(X.paths, name, X.kind)
+    return StoredSource(X.paths, name, X.kind, lines=False, cache=X.cache)
+
+
+def _text_blocks(text: str, block_size: int) -> Iterator[str]:
+    for start in range(0, len(text), block_size):
+        yield text[start : start + block_size]
+
+
+def _byte_blocks(data: memoryview, block_size: int) -> Iterator[bytes]:
+    for start in range(0, len(data), block_size):
+        yield bytes(data[start : start + block_size])

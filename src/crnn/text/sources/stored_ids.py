@@ -1,0 +1,171 @@
+"""StoredIds: the ids of a text in a file, read in parts as they are needed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ...errors import InvalidInputError
+from ..symbols.vocabulary import Ids
+from .id_file import IdFile
+
+__all__ = ["StoredDocuments", "StoredIds", "TextIds", "columns", "n_documents"]
+
+SCAN = 1 << 20  # ids read at a time where all of them are looked at
+
+
+class Slots(NamedTuple):
+    """A file of slots, the numbers of a text's own symbols, and the ids of a vocabulary that they stand for."""
+
+    file: IdFile
+    dtype: np.dtype[np.unsignedinteger[Any]]  # of the file
+    table: Ids  # the id of each slot
+    as_is: bool  # whether every slot is its own id, so that the ids can be read in place
+
+    @classmethod
+    def of(cls, file: IdFile, dtype: np.dtype[np.unsignedinteger[Any]], table: Ids) -> Slots:
+        """Return the slots of a file."""
+        return cls(file, dtype, table, dtype == table.dtype and bool((table == np.arange(len(table))).all()))
+
+
+class StoredIds:
+    """Ids in a file, as one row. A slice is another view of the file; only `read` and `astype` read it.
+
+    Parameters
+    ----------
+    slots : Slots
+    offset : int
+        Of the first slot in the file, in bytes.
+    n : int
+        How many.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        Of the ids.
+    """
+
+    ndim = 1
+
+    def __init__(self, slots: Slots, offset: int, n: int) -> None:
+        self.slots, self.offset, self._n = slots, offset, n
+        self.dtype = slots.table.dtype
+
+    def __len__(self) -> int:
+        return self._n
+
+    @property
+    def shape(self) -> tuple[int]:
+        """The number of ids, as an array has it."""
+        return (self._n,)
+
+    def __getitem__(self, part: slice) -> StoredIds:
+        start, stop, step = part.indices(self._n)
+        if step != 1:
+            raise InvalidInputError(f"ids in a file have no slices of step {step}")
+        return StoredIds(self.slots, self._at(start), max(0, stop - start))
+
+    def read(self, start: int = 0, stop: int | None = None) -> Ids:
+        """Return the ids from `start` to `stop`, to the end by default."""
+        ids = np.empty((self._n if stop is None else stop) - start, self.dtype)
+        self.read_into(ids, start)
+        return ids
+
+    def read_into(self, out: Ids, start: int) -> None:
+        """Fill a contiguous array of `dtype` with the ids from `start` on."""
+        file, slot_dtype, table, as_is = self.slots
+        read = out if as_is else np.empty(out.shape, slot_dtype)
+        file.read_into(read, self._at(start))
+        if len(read) and int(read.max()) >= len(table):  # a kernel would read beyond its arrays
+            raise InvalidInputError(f"{file.path} is damaged, it holds the number {read.max()}: delete it")
+        if not as_is:
+            table.take(read, out=out, mode="clip")
+
+    def astype(self, dtype: DTypeLike) -> NDArray[Any]:
+        """Return all ids as an array of this type."""
+        return self.read().astype(dtype, copy=False)
+
+    def will_need(self, start: int, n: int) -> None:
+        """Say that n ids from `start` on will be read soon."""
+        self.slots.file.will_need(self._at(start), n * self.slots.dtype.itemsize)
+
+    def _at(self, start: int) -> int:
+        return self.offset + start * self.slots.dtype.itemsize
+
+
+class StoredDocuments(StoredIds):
+    """Documents in a file, packed as `documents.pack` packs them, with an index of some of them.
+
+    Parameters
+    ----------
+    ids : StoredIds
+    places : array of int
+        Of the boundary before some of the documents, among them the first; increasing.
+    numbers : array of int
+        Which documents those are, counted from 0.
+    n_documents : int
+    boundary : int
+        The id of the boundary.
+    """
+
+    def __init__(
+        self, ids: StoredIds, places: NDArray[np.int64], numbers: NDArray[np.int64], n_documents: int, boundary: int
+    ) -> None:
+        super().__init__(ids.slots, ids.offset, len(ids))
+        self.places, self.numbers, self.n_documents, self.boundary = places, numbers, n_documents, boundary
+
+    def place_of(self, document: int) -> int:
+        """Return the place of the boundary before a document; `n_documents` has that of the last boundary."""
+        if document == self.n_documents:
+            return len(self) - 1
+        i = int(np.searchsorted(self.numbers, document, side="right")) - 1
+        place, left = int(self.places[i]), document - int(self.numbers[i])
+        while left:  # boundaries to pass
+            found = np.flatnonzero(self.read(place + 1, min(place + 1 + SCAN, len(self))) == self.boundary)
+            place += 1 + (int(found[left - 1]) if left <= len(found) else SCAN - 1)
+            left -= min(left, len(found))
+        return place
+
+    def split(self, n: int) -> tuple[StoredDocuments, StoredDocuments]:
+        """Return the first n documents and the others; the boundary between them belongs to both."""
+        cut = self.place_of(n)
+        before = self.places < cut
+        after = self.places > cut
+        first = StoredDocuments(self[: cut + 1], self.places[before], self.numbers[before], n, self.boundary)
+        places, numbers = np.append(0, self.places[after] - cut), np.append(0, self.numbers[after] - n)
+        return first, StoredDocuments(self[cut:], places, numbers, self.n_documents - n, self.boundary)
+
+
+TextIds = Ids | StoredIds
+
+
+def columns(ids: TextIds, starts: NDArray[Any], n: int) -> Ids:
+    """Return n ids from each of some places on, side by side, (n, len(starts)).
+
+    Examples
+    --------
+    >>> columns(np.array([7, 5, 3, 2], np.uint8), np.array([0, 2]), 2)
+    array([[7, 3],
+           [5, 2]], dtype=uint8)
+    """
+    if not isinstance(ids, StoredIds):
+        return np.asarray(ids[starts + np.arange(n)[:, None]])
+    rows = np.empty((len(starts), n), ids.dtype)
+    for row, start in zip(rows, starts.tolist(), strict=True):
+        ids.read_into(row, start)
+    return np.ascontiguousarray(rows.T)
+
+
+def n_documents(ids: TextIds, boundary: int) -> int:
+    """Return the number of packed documents.
+
+    Examples
+    --------
+    >>> n_documents(np.array([9, 4, 5, 9, 9, 6, 9], np.uint8), 9)
+    3
+    """
+    if isinstance(ids, StoredDocuments):
+        return ids.n_documents
+    return int(np.count_nonzero(np.asarray(ids) == boundary)) - 1

@@ -1,0 +1,1 @@
+"""The ids of a source as B rows that training reads in parallel."""

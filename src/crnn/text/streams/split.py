@@ -1,0 +1,88 @@
+"""Split: which part of a text, or which documents, training reads and which part only measures its loss."""
+
+from __future__ import annotations
+
+from ...errors import InvalidInputError
+from ..sources.documents import boundaries
+from ..sources.stored_ids import StoredDocuments, StoredIds, TextIds, n_documents
+from .text_streams import min_symbols
+
+__all__ = ["split_documents", "split_text"]
+
+
+def split_text(ids: TextIds, fraction: float, batch_size: int) -> tuple[TextIds, TextIds]:
+    """Return the beginning of a text, to train on, and its end, to validate with.
+
+    Parameters
+    ----------
+    ids : array of shape (N,)
+    fraction : float
+        The part of the text that the end is, to the nearest symbol.
+    batch_size : int
+        Streams of the training, which need the more symbols the more they are.
+
+    Returns
+    -------
+    training, validation : arrays like `ids`
+        Views of it.
+
+    Raises
+    ------
+    InvalidInputError
+        If either would be too short.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> split_text(np.arange(10), 0.3, batch_size=1)
+    (array([0, 1, 2, 3, 4, 5, 6]), array([7, 8, 9]))
+    """
+    n, held_out, needed = len(ids), round(len(ids) * fraction), min_symbols(batch_size)
+    if not held_out or n - held_out < needed:
+        raise InvalidInputError(
+            f"validation_fraction={fraction:g} of a text of {n} symbols leaves {held_out} for validation and "
+            f"{n - held_out} for training, but at least 1 and {needed} are needed; change "
+            f"validation_fraction or take a longer text"
+        )
+    return ids[: n - held_out], ids[n - held_out :]
+
+
+def split_documents(packed: TextIds, boundary: int, fraction: float) -> tuple[TextIds, TextIds]:
+    """Return the first documents, to train on, and the last ones, to validate with.
+
+    Parameters
+    ----------
+    packed : array of shape (N,)
+        As `documents.pack` makes it.
+    boundary : int
+    fraction : float
+        The part of the documents that the last ones are, to the nearest document.
+
+    Returns
+    -------
+    training, validation : arrays like `packed`
+        Views of it, each with a boundary at both ends: the one between them belongs to both.
+
+    Raises
+    ------
+    InvalidInputError
+        If there would be none of either.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> split_documents(np.array([9, 4, 5, 9, 9, 6, 9]), 9, 0.3)
+    (array([9, 4, 5, 9, 9]), array([9, 6, 9]))
+    """
+    n = n_documents(packed, boundary)
+    held_out = round(n * fraction)
+    if not 0 < held_out < n:
+        raise InvalidInputError(
+            f"validation_fraction={fraction:g} of {n} documents leaves {held_out} for validation and {n - held_out} "
+            f"for training, but at least 1 of each is needed; change validation_fraction or take more documents"
+        )
+    if isinstance(packed, StoredDocuments):
+        return packed.split(n - held_out)
+    assert not isinstance(packed, StoredIds)
+    cut = boundaries(packed, boundary)[n - held_out]
+    return packed[: cut + 1], packed[cut:]

@@ -1,0 +1,188 @@
+"""TextStreams: one text cut into contiguous parts that are read side by side, again and again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ..sources.stored_ids import StoredIds, TextIds
+from .streams import MAX_BLOCK, Block
+
+__all__ = ["TextStreams", "min_symbols", "symbols_for_epoch"]
+
+
+def min_symbols(batch_size: int) -> int:
+    """Return the length of the shortest text that gives each stream a transition.
+
+    Examples
+    --------
+    >>> min_symbols(1), min_symbols(7)
+    (2, 8)
+    """
+    return batch_size + 1
+
+
+def symbols_for_epoch(n_steps: int, batch_size: int, seq_length: int) -> int:
+    """Return the length of the shortest text of which an epoch has as many steps.
+
+    Each stream has a transition more than the steps read: at the last one min-char-rnn's rule starts the text over.
+
+    Examples
+    --------
+    >>> n = symbols_for_epoch(3, batch_size=2, seq_length=5)
+    >>> [TextStreams(np.zeros(i, np.uint8), 2, 5).steps_per_epoch for i in (n - 1, n)]
+    [2, 3]
+    """
+    return batch_size * (n_steps * seq_length + 1) + 1
+
+
+class TextStreams:
+    """A text of N symbols as B streams, its contiguous parts, read side by side in chunks of T transitions.
+
+    The N - 1 transitions from one symbol to the next are distributed evenly, S = (N - 1) // B to each
+    stream. Stream b holds ids[b S : b S + S + 1]: its last symbol is only a target there, and is the
+    first input of the next stream. At most B - 1 transitions at the end of the text are left out.
+
+    An epoch reads chunks at p = 0, T, 2 T, ... As in min-char-rnn the text starts over, from zero states, when
+    p + T + 1 >= S + 1. The first epoch begins with the states that the model already has, unless S <= T.
+
+    Parameters
+    ----------
+    ids : ndarray of unsigned integers, shape (N,), or StoredIds
+        The text. It is not copied where it is contiguous: blocks are views of it. Of ids in a file a block holds at
+        most `MAX_BLOCK`, or those of one chunk.
+    batch_size : int, default=1
+        The number of streams, B.
+    seq_length : int, default=25
+        The number of transitions in a chunk, T. A shorter stream makes it shorter.
+    name : str, default="X"
+        The text's name in error messages.
+
+    Attributes
+    ----------
+    ids : ndarray, shape (N,), or StoredIds
+    batch_size : int
+        B.
+    seq_length : int
+        T, no more than S.
+    stream_length : int
+        S + 1, the symbols of a stream.
+    steps_per_epoch : int
+        Chunks of an epoch.
+    position : int
+        p of the next chunk, before the rule for the end of the text is applied.
+
+    Raises
+    ------
+    InvalidInputError
+        If the text is shorter than two symbols or than B + 1, `ids` is not one-dimensional integers, or a
+        size is less than 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from crnn.text.streams.text_streams import TextStreams
+    >>> streams = TextStreams(np.arange(17, dtype=np.uint8), batch_size=2, seq_length=3)
+    >>> streams.stream_length, streams.steps_per_epoch
+    (9, 2)
+    >>> streams.next_block()
+    Block(ids=array([[ 0,  1,  2,  3,  4,  5,  6],
+           [ 8,  9, 10, 11, 12, 13, 14]], dtype=uint8), starts_epoch=False, loss_weights=None)
+    >>> streams.position, streams.next_block().starts_epoch
+    (6, True)
+    """
+
+    __slots__ = ("_block_chunks", "_position", "batch_size", "ids", "seq_length", "steps_per_epoch", "stream_length")
+
+    def __init__(
+        self, ids: NDArray[np.integer[Any]] | StoredIds, batch_size: int = 1, seq_length: int = 25, *, name: str = "X"
+    ) -> None:
+        for size, what in ((batch_size, "batch_size"), (seq_length, "seq_length")):
+            if not isinstance(size, (int, np.integer)) or size < 1:
+                raise InvalidInputError(f"{what} must be an integer of at least 1, not {size!r}")
+        if ids.ndim != 1 or ids.dtype.kind not in "iu":
+            raise InvalidInputError(f"ids must be one-dimensional integers, not {ids.dtype} of shape {ids.shape}")
+        n = len(ids)
+        if n < min_symbols(1):
+            raise InvalidInputError(
+                f"{name} is too short: its length is {n}, but at least {min_symbols(1)} symbols are needed, "
+                "one to read and one to predict"
+            )
+        if n < min_symbols(batch_size):
+            raise InvalidInputError(
+                f"{name} is too short for batch_size={batch_size}: its length is {n}, but at least "
+                f"{min_symbols(batch_size)} symbols are needed; lower batch_size"
+            )
+        self.ids: TextIds = ids if isinstance(ids, StoredIds) else _read_only(ids)
+        self.batch_size = int(batch_size)
+        self.stream_length = (n - 1) // self.batch_size + 1
+        self.seq_length = min(int(seq_length), self.stream_length - 1)
+        self.steps_per_epoch = self._chunks_from(0)
+        block = MAX_BLOCK // (self.seq_length * self.batch_size)
+        self._block_chunks = max(1, block) if isinstance(ids, StoredIds) else self.steps_per_epoch
+        self._position = 0
+
+    @property
+    def position(self) -> int:
+        """Where the next chunk would begin, before the rule for the end of the text is applied."""
+        return self._position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        if not 0 <= position < self.stream_length:
+            raise InvalidInputError(
+                f"position {position} is not in streams of {self.stream_length} symbols: take one of the same text"
+            )
+        self._position = position
+
+    def next_block(self) -> Block:
+        """Return the rest of the epoch, or the next epoch if nothing is left: a view, or as much of a file as fits."""
+        starts_epoch = self._ends_before(self._position)
+        p = 0 if starts_epoch else self._position
+        n = min(self._chunks_from(p), self._block_chunks) * self.seq_length
+        self._position = p + n
+        if isinstance(self.ids, StoredIds):
+            return Block(self._read_rows(self.ids, p, n + 1), starts_epoch)
+        return Block(self._rows(p, n + 1), starts_epoch)
+
+    def _ends_before(self, p: int) -> bool:
+        """Say whether the epoch is over where the next chunk would begin at p: min-char-rnn's rule."""
+        return p + self.seq_length + 1 >= self.stream_length
+
+    def _chunks_from(self, p: int) -> int:
+        """Count the chunks p, p + T, p + 2 T, ... of one epoch; the one at p is always read."""
+        T = self.seq_length
+        return max(1, -((p + T + 1 - self.stream_length) // T))
+
+    def _rows(self, p: int, n: int) -> NDArray[np.integer[Any]]:
+        """Return n symbols of each stream from p on, as a view of the text."""
+        assert not isinstance(self.ids, StoredIds)
+        size = self.ids.itemsize
+        strides = ((self.stream_length - 1) * size, size)
+        # The constructor takes half a microsecond, `as_strided` twenty times as long; a text may be a single chunk.
+        return np.ndarray((self.batch_size, n), self.ids.dtype, self.ids.data, p * size, strides)
+
+    def _read_rows(self, ids: StoredIds, p: int, n: int) -> NDArray[np.integer[Any]]:
+        """Return n symbols of each stream from p on, read from the file, and let the next ones be read ahead."""
+        rows = np.empty((self.batch_size, n), ids.dtype)
+        for b, row in enumerate(rows):
+            start = b * (self.stream_length - 1) + p
+            ids.read_into(row, start)
+            ids.will_need(start + n, min(n, self.stream_length - p - n))
+        rows.flags.writeable = False
+        return rows
+
+    def __repr__(self) -> str:
+        return (
+            f"TextStreams({len(self.ids)} ids, batch_size={self.batch_size}, seq_length={self.seq_length}, "
+            f"stream_length={self.stream_length}, steps_per_epoch={self.steps_per_epoch})"
+        )
+
+
+def _read_only(ids: NDArray[np.integer[Any]]) -> Any:
+    view = np.ascontiguousarray(ids).view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,144 @@
+"""Code points and byte values: reads a text as codes, piece by piece, and collects those that occur."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import InvalidInputError
+from ...parameters.settings import require_unmasked
+
+__all__ = ["MAX_CODE", "UTF32", "Bytes", "Kind", "Text", "byte_view", "checked_codes", "collect", "found_kind",
+           "integers", "kind_of", "pieces"]  # fmt: skip
+
+Kind = Literal["characters", "bytes"]
+Bytes = bytes | bytearray | memoryview
+Text = str | Bytes
+
+MAX_CODE: dict[Kind, int] = {"characters": 0x10FFFF, "bytes": 0xFF}
+UTF32 = "utf-32-le"
+# Symbols encoded at once: the temporaries (13 bytes a symbol and NumPy's index) stay in the second-level cache.
+_PIECE = 1 << 16
+
+
+def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[NDArray[np.intp], Kind | None, bool]:
+    """Return the codes that occur in a text at least `min_count` times.
+
+    Parameters
+    ----------
+    blocks : iterable of str, or of bytes-like
+        The text, in any partition.
+    kind : {"characters", "bytes"} or None
+        The kind of the text; None: that of its first block.
+    min_count : int
+
+    Returns
+    -------
+    codes : ndarray of int
+        Sorted.
+    kind : {"characters", "bytes"} or None
+        None: there was no block.
+    empty : bool
+        Whether the text has no symbol.
+
+    Examples
+    --------
+    >>> collect(["to be", " or not"], None, 2)
+    (array([ 32, 111, 116]), 'characters', False)
+    """
+    counts: NDArray[Any] = np.zeros(0, np.bool_)  # a byte for each of 1,114,112 code points if min_count is 1, else 8
+    for block in blocks:
+        found = kind_of(block, "the text")
+        if kind is None:
+            kind = found
+        elif found != kind:
+            raise InvalidInputError("the blocks of one text must be all str or all bytes, not a mixture")
+        if not len(counts):
+            counts = np.zeros(MAX_CODE[kind] + 1, np.bool_ if min_count == 1 else np.int64)
+        for codes in pieces(block):
+            if min_count == 1:
+                counts[codes] = True
+            else:
+                of_piece = np.bincount(codes)
+                counts[: len(of_piece)] += of_piece
+    return np.flatnonzero(counts >= min_count), kind, not counts.any()
+
+
+def found_kind(codes: NDArray[Any], kind: Kind | None, empty: bool, min_count: int, boundary: bool) -> Kind:
+    """Return the kind of the codes that `collect` found; raise an error if they make no vocabulary."""
+    if kind is None or (empty and not boundary):
+        raise InvalidInputError(
+            "the text is empty, too short to train on: its length is 0, and it needs at least 2 symbols"
+        )
+    if not len(codes) and not empty:
+        raise InvalidInputError(f"min_count={min_count} leaves no symbol: none occurs so often; lower min_count")
+    return kind
+
+
+def byte_view(data: Bytes, name: str = "X") -> memoryview:
+    """Return a flat view of unsigned bytes; data that is not contiguous is copied."""
+    view = memoryview(data)
+    if view.itemsize != 1:
+        raise InvalidInputError(
+            f'{name} is a memoryview of {view.itemsize}-byte items (format "{view.format}"), not of bytes: '
+            'use its cast("B") if its bytes are meant'
+        )
+    return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+
+
+def kind_of(text: object, name: str) -> Kind:
+    """Return the kind of a text; raise an error with its `name` if it is none."""
+    if isinstance(text, str):
+        return "characters"
+    if isinstance(text, (bytes, bytearray, memoryview)):
+        return "bytes"
+    missing = text is None or isinstance(text, float) or type(text).__name__ == "NAType"  # as tables have them
+    remedy = ": leave out what is missing" if missing else ""
+    raise InvalidInputError(f"{name} must be str or bytes, not {type(text).__name__}{remedy}")
+
+
+def pieces(text: Text) -> Iterator[NDArray[Any]]:
+    """Give the code points or byte values of a text, at most `_PIECE` at once; no piece is empty."""
+    if isinstance(text, str):
+        for start in range(0, len(text), _PIECE):
+            piece = text[start : start + _PIECE]
+            yield np.frombuffer(piece.encode(UTF32, "surrogatepass"), "<u4")
+    else:
+        values = np.frombuffer(byte_view(text), np.uint8)
+        for start in range(0, len(values), _PIECE):
+            yield values[start : start + _PIECE]
+
+
+def integers(values: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
+    """Return values as one-dimensional integers, an empty list, which NumPy takes for floats, too."""
+    require_unmasked(name, values, "leave it out")
+    numbers = np.asarray(values)
+    if numbers.ndim != 1:
+        raise InvalidInputError(f"{name} must be one-dimensional, not of shape {numbers.shape}")
+    if numbers.size == 0:
+        return numbers.astype(np.intp)
+    if numbers.dtype.kind not in "iu":
+        raise InvalidInputError(f"{name} must be integers, not {numbers.dtype}")
+    return numbers
+
+
+def checked_codes(codes: ArrayLike, max_code: int) -> NDArray[np.uint32]:
+    """Return codes as a new read-only array; raise an error unless they increase from 0 to `max_code` at most."""
+    numbers = integers(codes, "codes")
+    if numbers.size and (numbers.min() < 0 or numbers.max() > max_code):
+        raise InvalidInputError(
+            f"codes must lie between 0 and {max_code}, but run from {numbers.min()} to {numbers.max()}"
+        )
+    # Always a copy: the caller's array may change later.
+    own = np.array(numbers, np.uint32)
+    falls = np.flatnonzero(own[1:] <= own[:-1])
+    if falls.size:
+        i = int(falls[0])
+        raise InvalidInputError(
+            f"codes must be strictly increasing, but codes[{i + 1}] is {own[i + 1]}, after {own[i]}"
+        )
+    own.flags.writeable = False
+    return own

@@ -1,0 +1,450 @@
+"""Vocabulary: the characters of a text, or the values of its bytes, numbered in sorted order."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, SupportsIndex, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import InvalidInputError
+from .codes import MAX_CODE, UTF32, Kind, Text, checked_codes, collect, found_kind, integers, pieces
+from .refusals import not_a_symbol, refuse_other_ids, refuse_other_kind
+from .special import BOUNDARY, UNKNOWN, Label, Special, Symbol
+
+__all__ = ["Ids", "Kind", "Text", "Vocabulary"]
+
+Ids = NDArray[np.unsignedinteger[Any]]
+
+_SHOWN = 32  # symbols in a `repr`
+# The text of an unknown symbol: Unicode's replacement character, and its counterpart in `str.encode`.
+_REPLACEMENT = {"characters": 0xFFFD, "bytes": ord("?")}
+
+
+class Vocabulary(Sequence[Symbol]):
+    r"""The symbols of a model in id order; encodes text as ids and decodes ids.
+
+    Symbols are characters (Unicode code points, lone surrogates included) or bytes. Ids follow the sorted
+    code points or byte values. A vocabulary is an immutable sequence of its symbols, each a `str` of one
+    character or, for bytes, a `bytes` of length one; `in` for bytes takes an `int` as well.
+
+    Symbols that are no characters may follow them: `crnn.UNKNOWN`, which stands for every character that is not in the
+    vocabulary; `crnn.BOUNDARY`, the start and the end of a document; and, last of all, a `Label` for each label that
+    documents have. A label occurs in no text.
+
+    Parameters
+    ----------
+    codes : array-like of int, shape (V,)
+        Code points (0 to 0x10FFFF) or byte values (0 to 255), strictly increasing; at least one, unless there is a
+        boundary.
+    kind : {"characters", "bytes"}, default="characters"
+        Whether the codes are code points or byte values.
+    unknown, boundary : bool, default=False
+        Whether there is a symbol for all other characters, and one for the start and the end of a document.
+    labels : sequence of str or numbers, default=()
+        Sorted; only with a boundary.
+
+    Attributes
+    ----------
+    kind : {"characters", "bytes"}
+    codes : ndarray of uint32
+        Codes of the characters in id order. Read-only.
+    unknown, boundary : int or None
+        The ids of these symbols; None without them.
+    id_dtype : numpy.dtype
+        The smallest unsigned type that holds every id: 1, 2 or 4 bytes.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no symbol, `codes` is not one-dimensional, not integers, out of range or not strictly increasing, or
+        `kind` is unknown.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary.from_text("hello")
+    >>> list(vocabulary)
+    ['e', 'h', 'l', 'o']
+    >>> ids = vocabulary.encode("hole")
+    >>> ids
+    array([1, 3, 2, 0], dtype=uint8)
+    >>> vocabulary.decode(ids)
+    'hole'
+    >>> Vocabulary([10, 255], kind="bytes")[1]
+    b'\xff'
+    >>> documents = Vocabulary([97, 98], unknown=True, boundary=True)
+    >>> documents.encode("abc"), documents.boundary
+    (array([0, 1, 2], dtype=uint8), 3)
+    """
+
+    __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_labels", "_table", "_unknown")
+
+    _unknown: int | None
+    _boundary: int | None
+    _codes: NDArray[np.uint32]
+    _id_dtype: np.dtype[np.unsignedinteger[Any]]
+    _kind: Kind
+    _table: NDArray[np.int32]
+
+    def __init__(
+        self,
+        codes: ArrayLike,
+        kind: Kind = "characters",
+        *,
+        unknown: bool = False,
+        boundary: bool = False,
+        labels: Sequence[Any] = (),
+    ) -> None:
+        if kind not in MAX_CODE:
+            raise InvalidInputError(f'kind must be "characters" or "bytes", not {kind!r}')
+        self._kind = kind
+        self._codes = checked_codes(codes, MAX_CODE[kind])
+        characters = len(self._codes)
+        if not characters and not boundary:
+            raise InvalidInputError("codes is empty: a vocabulary needs at least one symbol")
+        self._unknown = characters if unknown else None
+        self._boundary = characters + unknown if boundary else None
+        self._labels = tuple(map(Label, labels))
+        if self._labels and not boundary:
+            raise InvalidInputError("labels are of documents, and without a boundary there are none")
+        self._id_dtype = np.min_scalar_type(len(self) - 1)
+        # One entry more than the largest code: larger codes are clipped to it, and it is unknown.
+        self._table = np.full(int(self._codes[-1]) + 2 if characters else 1, -1, np.int32)
+        self._table[self._codes] = np.arange(characters, dtype=np.int32)
+
+    @classmethod
+    def from_blocks(
+        cls, blocks: Iterable[Text], *, min_count: int = 1, boundary: bool = False, kind: Kind | None = None
+    ) -> Vocabulary:
+        """Collect the distinct symbols of a text that is given in blocks.
+
+        Parameters
+        ----------
+        blocks : iterable of str, or of bytes-like
+            The text, in any partition. One block at a time is held.
+        min_count : int, default=1
+            Rarer symbols are left out. If this is above 1, the unknown symbol stands for them, and for all that do not
+            occur.
+        boundary : bool, default=False
+            Whether there is a boundary; the text may then be empty.
+        kind : {"characters", "bytes"}, optional
+            The kind of the blocks; by default that of the first one.
+
+        Returns
+        -------
+        Vocabulary
+            Of characters for `str` blocks, of bytes for bytes-like ones.
+
+        Raises
+        ------
+        InvalidInputError
+            If the text is empty, blocks are of different types, or no symbol occurs `min_count` times.
+
+        Examples
+        --------
+        >>> Vocabulary.from_blocks(["to be", " or not"])
+        Vocabulary(7 characters: ' benort')
+        >>> Vocabulary.from_blocks(["to be", " or not"], min_count=2)
+        Vocabulary(3 characters: ' ot', crnn.UNKNOWN)
+        """
+        codes, kind, empty = collect(blocks, kind, min_count)
+        return cls.of_codes(codes, kind, empty, min_count=min_count, boundary=boundary)
+
+    @classmethod
+    def of_codes(
+        cls, codes: NDArray[Any], kind: Kind | None, empty: bool, *, min_count: int, boundary: bool
+    ) -> Vocabulary:
+        """Return the vocabulary of a text from the codes that occur `min_count` times; `empty`: it has no symbol."""
+        return cls(codes, found_kind(codes, kind, empty, min_count, boundary), unknown=min_count > 1, boundary=boundary)
+
+    @classmethod
+    def from_text(cls, text: Text) -> Vocabulary:
+        """Collect the distinct symbols of one text.
+
+        Parameters
+        ----------
+        text : str or bytes-like
+            Characters or bytes; not empty.
+
+        Examples
+        --------
+        >>> Vocabulary.from_text(b"abba")
+        Vocabulary(2 bytes: b'ab')
+        """
+        return cls.from_blocks([text])
+
+    @property
+    def kind(self) -> Kind:
+        """Whether the symbols are "characters" or "bytes"."""
+        return self._kind
+
+    @property
+    def codes(self) -> NDArray[np.uint32]:
+        """Code points or byte values of the characters in id order, read-only."""
+        return self._codes
+
+    @property
+    def unknown(self) -> int | None:
+        """The id of the symbol for characters that are not in the vocabulary; None without one."""
+        return self._unknown
+
+    @property
+    def boundary(self) -> int | None:
+        """The id of the symbol that starts and ends a document; None without one."""
+        return self._boundary
+
+    @property
+    def id_dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
+        """The smallest unsigned type that holds every id: uint8, uint16 or uint32."""
+        return self._id_dtype
+
+    @property
+    def labels(self) -> tuple[Any, ...]:
+        """The labels that documents have; label k has the id ``boundary + 1 + k``."""
+        return tuple(label.value for label in self._labels)
+
+    def with_labels(self, labels: Sequence[Any]) -> Vocabulary:
+        """Return the same vocabulary with these labels in place of its own."""
+        codes, kind, unknown, boundary, _ = self.__reduce__()[1]
+        return _rebuilt(codes, kind, unknown, boundary, tuple(labels))
+
+    def encode(self, text: Text, *, name: str = "X") -> Ids:
+        """Turn a text into ids.
+
+        Temporaries are those of 65,536 symbols, whatever the length of the text.
+
+        Parameters
+        ----------
+        text : str or bytes-like
+            A text of N symbols: `str` for a vocabulary of characters, bytes-like for one of bytes.
+        name : str, default="X"
+            The name of the argument in error messages.
+
+        Returns
+        -------
+        ndarray of `id_dtype`, shape (N,)
+            The ids.
+
+        Raises
+        ------
+        InvalidInputError
+            If `text` is of the wrong type, or holds a symbol that is not in a vocabulary without an unknown symbol.
+
+        Examples
+        --------
+        >>> Vocabulary.from_text("abc").encode("cab")
+        array([2, 0, 1], dtype=uint8)
+        """
+        self.check_kind(text, name)
+        ids = np.empty(len(text) if isinstance(text, str) else memoryview(text).nbytes, self._id_dtype)
+        start = 0
+        for codes in pieces(text):
+            ids[start : start + len(codes)] = self._look_up(codes, start, name)
+            start += len(codes)
+        return ids
+
+    def encode_blocks(self, blocks: Iterable[Text], *, name: str = "X") -> Ids:
+        """Turn a text that is given in blocks, of unknown length, into ids.
+
+        Memory is that of the ids, in a buffer that grows by an eighth when it is full, and of one block. A system that
+        cannot enlarge memory in place holds the old ids as well while it copies them.
+
+        Parameters
+        ----------
+        blocks : iterable of str, or of bytes-like
+            The text, in any partition.
+        name : str, default="X"
+            The name of the argument in error messages.
+
+        Returns
+        -------
+        ndarray of `id_dtype`, shape (N,)
+
+        Raises
+        ------
+        InvalidInputError
+            As by `encode`; positions count from the start of the first block.
+
+        Examples
+        --------
+        >>> Vocabulary.from_text("abc").encode_blocks(["ca", "b"])
+        array([2, 0, 1], dtype=uint8)
+        """
+        # A bytearray is enlarged by realloc and leaves its reserve untouched, so that pages beyond the last id take no
+        # memory; ndarray.resize would write zeros there.
+        buffer = bytearray()
+        start = 0
+        for block in blocks:
+            self.check_kind(block, name)
+            for codes in pieces(block):
+                buffer += self._look_up(codes, start, name).data
+                start += len(codes)
+        return np.frombuffer(buffer, self._id_dtype)
+
+    def decode(self, ids: ArrayLike) -> str | bytes:
+        """Turn ids into text.
+
+        Parameters
+        ----------
+        ids : array-like of int, shape (N,)
+            Ids from 0 to V - 1, none of them the boundary.
+
+        Returns
+        -------
+        str or bytes
+            The text of N symbols; bytes for a vocabulary of bytes. The unknown symbol becomes U+FFFD, in bytes a
+            question mark.
+
+        Raises
+        ------
+        InvalidInputError
+            If `ids` is not one-dimensional, not integers, or holds the boundary or a number that is no id.
+
+        Examples
+        --------
+        >>> Vocabulary.from_text("abc").decode([2, 0, 1])
+        'cab'
+        """
+        numbers = integers(ids, "ids")
+        refuse_other_ids(numbers, len(self), self._boundary)
+        codes = self._codes
+        if self._unknown is not None:
+            codes = np.append(codes, np.uint32(_REPLACEMENT[self._kind]))
+        codes = codes.take(numbers.astype(np.intp, copy=False)) if len(codes) else codes
+        if self._kind == "bytes":
+            return codes.astype(np.uint8).tobytes()
+        return codes.astype("<u4", copy=False).tobytes().decode(UTF32, "surrogatepass")
+
+    def decode_documents(self, ids: ArrayLike) -> list[str | bytes]:
+        """Turn ids into the texts between the boundaries.
+
+        Parameters
+        ----------
+        ids : array-like of int, shape (N,)
+            Ids from 0 to V - 1.
+
+        Returns
+        -------
+        list of str or bytes
+            One text more than there are boundaries, the first before the first boundary; each as from `decode`.
+
+        Examples
+        --------
+        >>> Vocabulary([97, 98], boundary=True).decode_documents([2, 0, 1, 2, 2, 0])
+        ['', 'ab', '', 'a']
+        """
+        numbers = integers(ids, "ids")
+        parts = np.split(numbers, np.flatnonzero(numbers == (-1 if self._boundary is None else self._boundary)))
+        return [self.decode(part[1:] if i else part) for i, part in enumerate(parts)]
+
+    def check_kind(self, text: object, name: str) -> None:
+        """Raise an error unless this is a text of the vocabulary's kind; its symbols are not looked at.
+
+        Parameters
+        ----------
+        text : object
+            `str` for a vocabulary of characters, bytes-like for one of bytes.
+        name : str
+            Its name in the error message.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is of another type.
+
+        Examples
+        --------
+        >>> Vocabulary.from_text("abc").check_kind("no symbol of it", "X")
+        """
+        refuse_other_kind(text, self._kind, name)
+
+    def _look_up(self, codes: NDArray[Any], start: int, name: str) -> Ids:
+        """Return the ids of codes; `start` is the position of the first one in the text."""
+        ids = self.ids_of_codes(codes)
+        if ids.min() < 0:
+            i = int(np.argmax(ids < 0))
+            raise self.unknown_symbol(int(codes[i]), start + i, name)
+        return ids.astype(self._id_dtype)
+
+    def ids_of_codes(self, codes: NDArray[Any]) -> NDArray[np.int32]:
+        """Return the ids of codes; -1 for one that the vocabulary lacks, if it has no unknown symbol."""
+        ids = self._table.take(codes, mode="clip")
+        if self._unknown is not None:
+            ids[ids < 0] = self._unknown
+        return ids
+
+    def unknown_symbol(self, code: int, position: int, name: str) -> InvalidInputError:
+        """Return the error for a code that the vocabulary lacks, at a position of a text."""
+        return not_a_symbol(self._symbol(code), position, name, len(self._codes))
+
+    def __len__(self) -> int:
+        return len(self._codes) + (self._unknown is not None) + (self._boundary is not None) + len(self._labels)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Symbol: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Symbol]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Symbol | list[Symbol]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        i = operator.index(index)
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"index {i} is out of range for a vocabulary of {len(self)} symbols")
+        i %= len(self)
+        return self._symbol(int(self._codes[i])) if i < len(self._codes) else self._specials[i - len(self)]
+
+    def __iter__(self) -> Iterator[Symbol]:
+        yield from map(self._symbol, self._codes.tolist())
+        yield from self._specials
+
+    def __contains__(self, symbol: object) -> bool:
+        if isinstance(symbol, Special | Label):
+            return symbol in self._specials
+        code = -1
+        if self._kind == "characters":
+            if isinstance(symbol, str) and len(symbol) == 1:
+                code = ord(symbol)
+        elif isinstance(symbol, bytes) and len(symbol) == 1:
+            code = symbol[0]
+        elif isinstance(symbol, (int, np.integer)):
+            code = int(symbol)
+        return 0 <= code < len(self._table) and bool(self._table[code] >= 0)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return (
+            self._kind == other._kind
+            and self._specials == other._specials
+            and np.array_equal(self._codes, other._codes)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._kind, self._specials, self._codes.tobytes()))
+
+    def __repr__(self) -> str:
+        characters = len(self._codes)
+        shown = self.decode(np.arange(min(characters, _SHOWN)))
+        more = ", ..." if characters > _SHOWN else ""
+        more += "".join(f", {special!r}" for special in self._specials[:_SHOWN])
+        return f"Vocabulary({characters} {self._kind}: {shown!r}{more})"
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        # Rebuilt from these: a pickle need not hold the table.
+        return _rebuilt, (self._codes, self._kind, self._unknown is not None, self._boundary is not None, self.labels)
+
+    @property
+    def _specials(self) -> tuple[Special | Label, ...]:
+        there = ((UNKNOWN, self._unknown), (BOUNDARY, self._boundary))
+        return (*(special for special, i in there if i is not None), *self._labels)
+
+    def _symbol(self, code: int) -> str | bytes:
+        return chr(code) if self._kind == "characters" else bytes([code])
+
+
+def _rebuilt(
+    codes: ArrayLike, kind: Kind, unknown: bool, boundary: bool, labels: tuple[Any, ...] = ()
+) -> Vocabulary:
+    return Vocabulary(codes, kind, unknown=unknown, boundary=boundary, labels=labels)

@@ -1,0 +1,304 @@
+"""RunState: where a call of training stands, so that it can be finished later as if it had never been interrupted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...model.state import ModelState
+from ...text.sources.fingerprint import Fingerprint
+from ..loop.ruin import RuinState
+from ..loop.sound_state import SOUND, sound_arrays, sound_from
+from ..loop.validation import ValidationState
+from .stream_position import position_from, position_parts
+
+__all__ = ["DIVERGED", "FINISHED", "RUNNING", "PollState", "RunState"]
+
+RUNNING, FINISHED, DIVERGED = "running", "finished", "diverged"
+
+Array = NDArray[Any]
+
+
+class PollState(NamedTuple):
+    """What the polls of a call have brought about so far; one poll replaces it as a whole.
+
+    Attributes
+    ----------
+    step : int
+        Steps of the call at the last poll. A poll that was interrupted is repeated.
+    recorded_step : int
+        `n_steps` of the model at the last record,
+    recorded_loss, recorded_seconds : float
+        and its smoothed loss and time.
+    stopped : bool
+        Whether patience or a callback has ended the training.
+    validation : ValidationState
+    """
+
+    step: int
+    recorded_step: int
+    recorded_loss: float
+    recorded_seconds: float
+    stopped: bool
+    validation: ValidationState
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class RunState:
+    """A call of `fit` or `partial_fit`: its limits, and how far it has come at a moment, like the model state.
+
+    Parameters
+    ----------
+    outcome : {"running", "finished", "diverged"}
+        Of a call that is not running there is nothing left to do.
+    texts : dict of str to Fingerprint
+        The text ``X`` and, where there is one, the text ``validation``.
+    max_steps : int or None
+        The most steps of the call, all epochs counted.
+    max_seconds : float or None
+    first_step : int
+        `n_steps` of the model when the call began.
+    dropout_seed : int
+        See `StepSettings`.
+    seconds : float
+        Time that the call has taken.
+    checkpoint_every : int or float
+        Steps or seconds from one checkpoint to the next.
+    position : object
+        Of the streams, before the block that is being read.
+    block_step : int
+        `n_steps` of the model when this block began.
+    last_loss, gradient_norm : float
+        Of the last step; NaN if it is not known.
+    polled : PollState
+    best : ModelState or None
+        That with the lowest validation loss, if training went on since.
+    sample_weight : array of float64, shape (n,), or None
+        Of the documents' losses.
+    velocity : array of shape (layout.size,), or None
+        Of the outer step of a call that is running: see `averaging.outer_step`.
+    ruin : RuinState or None
+        Of a call that is running; None in files of older versions, with which the watch starts anew.
+    sound : ModelState or None
+        The model before its loss rose above the limit, if it is above it.
+    """
+
+    outcome: str
+    texts: dict[str, Fingerprint]
+    max_steps: int | None
+    max_seconds: float | None
+    first_step: int
+    dropout_seed: int
+    seconds: float
+    checkpoint_every: int | float
+    position: Any
+    block_step: int
+    last_loss: float
+    gradient_norm: float
+    polled: PollState
+    best: ModelState | None = None
+    sample_weight: Array | None = None
+    velocity: Array | None = None
+    ruin: RuinState | None = None
+    sound: ModelState | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the arrays and the best model, as JSON can hold it."""
+        ruin = {} if self.ruin is None else {"ruin": {**self.ruin._asdict(), "sound": _counters(self.sound)}}
+        plain = {name: getattr(self, name) for name in _NUMBERS}
+        return {
+            **{name: _finite_or_none(value) for name, value in plain.items()},
+            "outcome": self.outcome,
+            "texts": {name: text._asdict() for name, text in self.texts.items()},
+            "position": position_parts(self.position)[0],
+            "polled": {**_plain(self.polled), "validation": _plain(self.polled.validation)},
+            **ruin,
+        }
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by name."""
+        arrays = {f"position.{name}": array for name, array in position_parts(self.position)[1].items()}
+        own = {name: getattr(self, name) for name in _ARRAYS}
+        arrays |= {name: array for name, array in own.items() if array is not None}
+        return arrays if self.sound is None else arrays | sound_arrays(self.sound)
+
+    @classmethod
+    def from_dict(
+        cls, document: Any, arrays: dict[str, Array], state: ModelState, best: ModelState | None = None
+    ) -> Self:
+        """Return the run that `to_dict` and `arrays` described, checked.
+
+        Parameters
+        ----------
+        document : dict
+        arrays : dict of str to array
+        state : ModelState
+            The model in the same file.
+        best : ModelState, optional
+            The best model in the same file.
+
+        Raises
+        ------
+        InvalidInputError
+            If they do not describe a run of training of this model.
+        """
+        names = {field.name for field in fields(cls)} - {*_ARRAYS, "best", "sound"}
+        known = isinstance(document, dict) and document.keys() in (names, names - {"ruin"})
+        _require(known, f"it must have just {', '.join(sorted(names))}")
+        _require(document["outcome"] in (RUNNING, FINISHED, DIVERGED), "its outcome is unknown")
+        weights, velocity = map(arrays.get, _ARRAYS)
+        others = {name for name in arrays if name in _ARRAYS or name.startswith(SOUND)}
+        places = {name.removeprefix("position."): array for name, array in arrays.items() if name not in others}
+        numbers = {name: _number(name, document[name], *limits) for name, limits in _NUMBERS.items()}
+        ruin, sound = _watch(document.get("ruin"), arrays, state)
+        run = cls(
+            outcome=document["outcome"],
+            texts=_texts(document["texts"]),
+            position=position_from(document["position"], places),
+            polled=_poll_state(document["polled"]),
+            best=best,
+            sample_weight=None if weights is None else _checked_weights(weights),
+            velocity=None if velocity is None else _checked_velocity(velocity, state.params),
+            ruin=ruin,
+            sound=sound,
+            **numbers,
+        )
+        run._check_order(state)
+        return run
+
+    def _check_order(self, state: ModelState) -> None:
+        """Raise if the counts contradict each other: a loop would not end where they say."""
+        _require(self.max_steps is not None or self.max_seconds is not None, "it has no limit")
+        if self.outcome == RUNNING:
+            done = state.n_steps - self.first_step
+            in_order = state.optimizer_start <= self.first_step <= self.block_step <= state.n_steps
+            _require(in_order, "its steps are not in order")
+            _require(0 <= self.polled.step <= done, "its last poll is after its last step")
+            _require(self.polled.recorded_step <= state.n_steps, "its last record is after its last step")
+            _require(self.max_steps is None or done <= self.max_steps, "it has taken more steps than it may")
+        watched = self.ruin is None or self.first_step <= self.ruin.sound_step <= self.ruin.step <= state.n_steps
+        _require(watched, "its watch is not at one of its steps")
+        kept = self.sound is None or self.first_step <= self.sound.n_steps <= state.n_steps
+        _require(kept, "its sound model is not of one of its steps")
+
+
+_ARRAYS = ("sample_weight", "velocity")  # that a RunState may have
+# The numbers of a RunState: their types, None if it is allowed, and the smallest value.
+_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
+    "max_steps": ((int,), True, 0),
+    "max_seconds": ((float, int), True, 0),
+    "first_step": ((int,), False, 0),
+    "dropout_seed": ((int,), False, 0),
+    "seconds": ((float, int), False, 0),
+    "checkpoint_every": ((float, int), False, 0),
+    "block_step": ((int,), False, 0),
+    "last_loss": ((float, int), True, -math.inf),
+    "gradient_norm": ((float, int), True, -math.inf),
+}
+_POLL_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
+    "step": ((int,), False, 0),
+    "recorded_step": ((int,), False, 0),
+    "recorded_loss": ((float, int), False, -math.inf),
+    "recorded_seconds": ((float, int), False, 0),
+    "stopped": ((bool,), False, 0),
+}
+_VALIDATION_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
+    "best_loss": ((float, int), True, -math.inf),
+    "since_best": ((int,), False, 0),
+    "last_step": ((int,), False, -1),
+    "last_seconds": ((float, int), False, 0),
+    "cost": ((float, int), True, 0),
+}
+_RUIN_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
+    "step": ((int,), False, 0),
+    "smooth_loss": ((float, int), False, -math.inf),
+    "sound_step": ((int,), False, 0),
+    "above": ((bool,), False, 0),
+    "extreme": ((bool,), False, 0),
+    "warned": ((bool,), False, 0),
+    "factor": ((float, int), False, 1),
+}
+_NOT_FINITE = {"last_loss": math.nan, "gradient_norm": math.nan, "best_loss": math.inf}  # what None stands for
+
+
+def _require(condition: bool, fault: str) -> None:
+    if not condition:
+        raise InvalidInputError(f"its run of training is not usable: {fault}")
+
+
+def _finite_or_none(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    return {name: _finite_or_none(value) for name, value in values._asdict().items()}
+
+
+def _number(name: str, value: Any, types: tuple[type, ...], optional: bool, minimum: float) -> Any:
+    if value is None and optional:
+        return _NOT_FINITE.get(name)
+    good = type(value) in types and minimum <= value and abs(value) < (math.inf if type(value) is float else 2**63)
+    _require(good, f"its {name} must be a number of at least {minimum}, not {value!r:.40}")
+    return value if types == (int,) or types == (bool,) or name == "checkpoint_every" else float(value)
+
+
+def _poll_state(document: Any) -> PollState:
+    names = {*_POLL_NUMBERS, "validation"}
+    _require(isinstance(document, dict) and document.keys() == names, "its polls are not described")
+    validation = document["validation"]
+    known = isinstance(validation, dict) and validation.keys() == _VALIDATION_NUMBERS.keys()
+    _require(known, "its validation is not described")
+    numbers = {name: _number(name, document[name], *limits) for name, limits in _POLL_NUMBERS.items()}
+    measured = {name: _number(name, validation[name], *limits) for name, limits in _VALIDATION_NUMBERS.items()}
+    return PollState(**numbers, validation=ValidationState(**measured))
+
+
+def _counters(sound: ModelState | None) -> dict[str, Any] | None:
+    return None if sound is None else {"n_steps": sound.n_steps, "smooth_loss": sound.smooth_loss}
+
+
+def _watch(document: Any, arrays: dict[str, Array], state: ModelState) -> tuple[RuinState | None, ModelState | None]:
+    if document is None:
+        return None, None
+    names = {*_RUIN_NUMBERS, "sound"}
+    _require(isinstance(document, dict) and document.keys() == names, "its watch is not described")
+    ruin = RuinState(**{name: _number(name, document[name], *limits) for name, limits in _RUIN_NUMBERS.items()})
+    sound = document["sound"]
+    if sound is None:
+        return ruin, None
+    counters = {"n_steps": _RUIN_NUMBERS["step"], "smooth_loss": _RUIN_NUMBERS["smooth_loss"]}
+    _require(isinstance(sound, dict) and sound.keys() == counters.keys(), "its sound model is not described")
+    numbers = {name: _number(name, sound[name], *limits) for name, limits in counters.items()}
+    return ruin, sound_from(arrays, state, **numbers)
+
+
+def _texts(document: Any) -> dict[str, Fingerprint]:
+    names = isinstance(document, dict) and "X" in document and document.keys() <= {"X", "validation"}
+    _require(names, "it does not name its text")
+    texts = {}
+    for name, text in document.items():
+        fault = f"its text {name} has no fingerprint"
+        _require(isinstance(text, dict) and text.keys() == set(Fingerprint._fields), fault)
+        found = Fingerprint(**text)
+        _require(found.kind in ("characters", "bytes") and isinstance(found.sha256, str), fault)
+        counts = [found.symbols, *(() if found.documents is None else (found.documents,))]
+        _require(all(type(count) is int and count >= 0 for count in counts), fault)
+        texts[name] = found
+    return texts
+
+
+def _checked_weights(array: Array) -> Array:
+    fits = array.dtype == np.float64 and array.ndim == 1 and bool((np.isfinite(array) & (array >= 0)).all())
+    _require(fits, "its sample_weight must be finite float64 numbers of at least 0")
+    return array
+
+
+def _checked_velocity(array: Array, params: Array) -> Array:
+    fits = (array.dtype, array.shape) == (params.dtype, params.shape) and bool(np.isfinite(array).all())
+    _require(fits, f"its velocity must be {len(params)} finite numbers of type {params.dtype}")
+    return array

@@ -1,0 +1,108 @@
+"""AveragingTrainer: a trainer that is one of several processes, which train alone and average what they have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DivergenceError
+from ...model.state import ModelState
+from ...text.streams.streams import Streams
+from ..loop.step_settings import StepSettings
+from .averaging import Averaging, outer_step
+from .joint_trainer import JointTrainer
+from .processes import Processes
+
+__all__ = ["AveragingTrainer"]
+
+
+class AveragingTrainer(JointTrainer):
+    """A trainer that takes some steps on its own streams alone, then averages with all processes.
+
+    Parameters and optimizer state are averaged, each process weighted by its number of streams. All processes have the
+    same bits after each average, and whenever `advance` returns. Dropout differs between the processes.
+
+    Parameters
+    ----------
+    processes : Processes
+    averaging : Averaging
+    first_step : int
+        `n_steps` of the model when the call began: averages are `averaging.every` steps apart from there.
+    velocity : array, optional
+        Of the outer step, where a call goes on.
+    state, streams, settings, **options
+        Those of `Trainer`; the streams are those of all processes.
+
+    Attributes
+    ----------
+    velocity : array of shape (layout.size,) or None
+        None: there is no outer step.
+    """
+
+    def __init__(
+        self,
+        processes: Processes,
+        averaging: Averaging,
+        first_step: int,
+        velocity: NDArray[Any] | None,
+        state: ModelState,
+        streams: Streams,
+        settings: StepSettings,
+        **options: Any,
+    ) -> None:
+        self._averaging, self._first_step = averaging, first_step
+        self.velocity = None if averaging.is_plain else np.zeros_like(state.params)
+        if self.velocity is not None and velocity is not None:
+            self.velocity[...] = velocity
+        settings = replace(settings, dropout_seed=(settings.dropout_seed + processes.rank) % 2**63)
+        super().__init__(processes, state, streams, settings, reduce=None, **options)
+        self._weight = len(processes.own(streams.batch_size))
+
+    def _advance(self, rates: NDArray[np.float64]) -> None:
+        every = self._averaging.every
+        while len(rates):
+            n = every - (self.cursor.n_steps - self._first_step) % every
+            self._take_steps(rates[:n])
+            self._average()
+            rates = rates[n:]
+
+    def _load(self, *arguments: Any) -> None:
+        super()._load(*arguments)
+        self._snapshot = self.snapshot()
+
+    def _average(self) -> None:
+        """Make one model of what the processes have, or return to the last average if one of them has diverged."""
+        cursor = self.cursor
+        losses = cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm
+        found = self._processes.gathered((cursor.diverged, cursor.n_steps, self._weight, losses))
+        diverged = [(step, of_process[1]) for bad, step, _, of_process in found if bad]
+        if diverged:
+            self._return_to_last_average(*min(diverged), "loss")
+        weights = [weight for _, _, weight, _ in found]
+        for array in (self.params, *self.optimizer_state):
+            self._processes.average(array, weights)
+        if self.velocity is not None:
+            before, rate = self._snapshot.state.params, self._averaging.learning_rate
+            outer_step(before, self.params, self.velocity, rate, self._averaging.momentum)
+        columns = zip(*(of_process for _, _, _, of_process in found), strict=True)
+        cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm = (_mean(column, weights) for column in columns)
+        self.state.smooth_loss = cursor.smooth_loss
+        if not self._is_sound():
+            self._return_to_last_average(cursor.n_steps, cursor.last_loss, "weights")
+        self._load_arrays()
+        self._snapshot = self.snapshot()
+
+    def _return_to_last_average(self, step: int, last_loss: float, kind: str) -> NoReturn:
+        self._restore(self._snapshot)
+        raise DivergenceError(step, last_loss, kind)
+
+    def _return_to_last_good_state(self) -> NoReturn:
+        self._return_to_last_average(self.cursor.n_steps, self.cursor.last_loss, "weights")
+
+
+def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
+    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)

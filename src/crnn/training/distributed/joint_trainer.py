@@ -1,0 +1,122 @@
+"""JointTrainer: a trainer that is one of several processes, each of which reads some of the streams."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DivergenceError
+from ..loop.trainer import Trainer
+from .processes import Processes
+
+__all__ = ["JointTrainer"]
+
+
+class JointTrainer(Trainer):
+    """A trainer whose gradient is summed over processes before each update, so that all have the same weights.
+
+    Rank 0 is used like any trainer: it tells the others what to do, and they `follow`. The hidden state is complete in
+    every process between two calls.
+
+    Parameters
+    ----------
+    processes : Processes
+    *arguments, **options
+        Those of `Trainer`; the streams are those of all processes.
+    """
+
+    def __init__(self, processes: Processes, *arguments: Any, **options: Any) -> None:
+        self._processes = processes
+        self._ended = False  # whether all processes know that training is over
+        self._failed = False  # whether this one has left the others within a command
+        super().__init__(*arguments, own_streams=processes.own, **{"reduce": processes.reduce, **options})
+
+    def __enter__(self) -> Self:
+        self._signals = self._processes.signals_deferred()
+        self._signals.__enter__()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        error = exception[1] if len(exception) > 1 else None
+        try:
+            super().__exit__(*exception)
+            if self._failed and isinstance(error, BaseException):
+                self._processes.abort(error)
+            if not self._ended:
+                self._tell("end", None if error is None else (isinstance(error, KeyboardInterrupt), str(error)))
+        finally:
+            self._signals.__exit__(None, None, None)
+
+    def follow(self) -> None:
+        """Do what rank 0 tells, until it ends training."""
+        while True:
+            name, argument = self._tell("", None)
+            if name == "end":
+                self._ended = True
+                if argument is None:
+                    return
+                interrupted, message = argument
+                if interrupted:
+                    raise KeyboardInterrupt(message)
+                raise RuntimeError(f"training has ended by an error of process 0: {message}")
+            self._do(name, argument)
+
+    def advance(self, rates: NDArray[np.float64]) -> None:
+        """Take a step at each of these learning rates, in all processes."""
+        self._do(*self._tell("advance", rates))
+
+    def finish(self) -> None:
+        """Raise DivergenceError in all processes if the model is ruined."""
+        self._do(*self._tell("finish", None))
+
+    def resume_from_arrays(self) -> None:
+        """Go on, in all processes, from what a callback may have written."""
+        self._do(*self._tell("load", (self.params, self.optimizer_state, self.state.hidden)))
+
+    def _tell(self, name: str, argument: Any) -> tuple[str, Any]:
+        """Return the command of rank 0; in every process raise what a signal to one of them means."""
+        try:
+            self._processes.raise_signals()
+        except BaseException:
+            self._ended = True
+            raise
+        command: tuple[str, Any] = self._processes.of_first((name, argument))
+        return command
+
+    def _do(self, name: str, argument: Any) -> None:
+        try:
+            if name == "advance":
+                super().advance(argument)
+            elif name == "finish":
+                super().finish()
+            else:
+                self._load(*argument)
+            self._share_hidden()
+        except DivergenceError:  # the same in all: loss and weights are
+            self._share_hidden()
+            self._ended = True
+            raise
+        except BaseException:
+            self._failed = self._ended = True
+            raise
+
+    def _load(self, params: NDArray[Any], optimizer_state: tuple[NDArray[Any], ...], hidden: Any) -> None:
+        self.params[...] = params
+        for own, first in zip(self.optimizer_state, optimizer_state, strict=True):
+            own[...] = first
+        self.state.hidden = hidden
+        super().resume_from_arrays()
+
+    def _share_hidden(self) -> None:
+        for array in self.hidden:
+            self._processes.share_rows(array)
+
+    def _snapshot_due(self, now: float) -> bool:
+        due: bool = self._processes.of_first(super()._snapshot_due(now))
+        return due
+
+    def _is_sound(self) -> bool:
+        return self._processes.all(super()._is_sound())

@@ -1,0 +1,166 @@
+"""Processes: several processes that train one model together through MPI, each on some of the streams."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...runtime.deferred_signals import restore_handlers, signal_handlers
+
+__all__ = ["Processes", "processes_of"]
+
+T = TypeVar("T")
+
+
+class Processes:
+    """The processes of a communicator; the one of rank 0 decides for all.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self._comm = comm
+        self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
+        self._signal = 0  # the number of the signal that this process has got
+        self._handlers: dict[int, Any] = {}
+
+    def own(self, batch_size: int) -> range:
+        """Return the streams of this process, neighbours in the text."""
+        return range(batch_size * self.rank // self.size, batch_size * (self.rank + 1) // self.size)
+
+    def check_batch_size(self, batch_size: int) -> None:
+        """Raise InvalidInputError if a process would have no stream."""
+        if batch_size < self.size:
+            raise InvalidInputError(
+                f"batch_size is {batch_size}, but there are {self.size} processes: it is their total, so give at least "
+                f"{self.size}, or start fewer"
+            )
+
+    def reduce(self, vector: NDArray[Any]) -> None:
+        """Add up a gradient with what stands behind it; the last number is the same in all and stays as it is."""
+        from mpi4py import MPI
+
+        last = vector[-1]
+        self._comm.Allreduce(MPI.IN_PLACE, vector)
+        vector[-1] = last
+
+    def average(self, array: NDArray[Any], weights: Sequence[int]) -> None:
+        """Replace an array by its mean over the processes, which have these weights: the same bits in all."""
+        from mpi4py import MPI
+
+        equal = len(set(weights)) == 1
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks what comes out
+            if not equal:
+                array *= weights[self.rank]
+            self._comm.Allreduce(MPI.IN_PLACE, array)
+            array /= len(weights) if equal else sum(weights)
+
+    def gathered(self, value: T) -> list[T]:
+        """Return the values of all processes, by rank."""
+        values: list[T] = self._comm.allgather(value)
+        return values
+
+    def of_first(self, value: Any) -> Any:
+        """Return the value of rank 0."""
+        return self._comm.bcast(value, root=0)
+
+    def all(self, value: bool) -> bool:
+        """Say whether a value is true in every process."""
+        return all(self._comm.allgather(bool(value)))
+
+    def share_rows(self, array: NDArray[Any]) -> None:
+        """Fill an array (L, B, H) of which each process has set the rows of its own streams."""
+        own = self.own(array.shape[1])
+        parts = self._comm.allgather(np.ascontiguousarray(array[:, own.start : own.stop]))
+        array[...] = np.concatenate(parts, axis=1)
+
+    def agreed(self, prepare: Callable[[], T]) -> T:
+        """Return what a function returns, or raise in every process if it raises in one of them."""
+        result, failure = None, None
+        try:
+            result = prepare()
+        except Exception as error:
+            failure = error
+        failures = self._comm.allgather(None if failure is None else f"{type(failure).__name__}: {failure}")
+        if failure is not None:
+            raise failure
+        for rank, other in enumerate(failures):
+            if other is not None:
+                raise InvalidInputError(f"process {rank} cannot start to train: {other}")
+        return result  # type: ignore[return-value]  # it was set: nothing failed
+
+    def read_by_first(self, read: Callable[[], T]) -> T:
+        """Return what a function returns in rank 0, which alone calls it; raise in every process if it fails."""
+        found: T = self.of_first(self.agreed(read if self.rank == 0 else lambda: None))
+        return found
+
+    def check_same(self, what: str, value: Any) -> None:
+        """Raise InvalidInputError if a value differs from that of rank 0 in some process."""
+        own = value == self.of_first(value)
+        if not self.all(own):
+            raise InvalidInputError(f"{what} differs between the processes: give all of them the same")
+
+    # ------------------------------------------------------------------- ends
+
+    @contextmanager
+    def signals_deferred(self) -> Iterator[None]:
+        """Keep signals that would raise an exception until all processes call `raise_signals`."""
+        self._handlers = signal_handlers()
+        try:
+            for number in self._handlers:
+                signal.signal(number, self._note)
+            yield
+        finally:
+            self._restore_handlers()
+
+    def _note(self, number: int, frame: Any) -> None:
+        self._signal = number
+
+    def _restore_handlers(self) -> None:
+        handlers, self._handlers = self._handlers, {}
+        restore_handlers(handlers)
+
+    def raise_signals(self) -> None:
+        """Raise in every process what the signal means that one of them has got."""
+        number = max(self._comm.allgather(self._signal))
+        if number:
+            handler = self._handlers.get(number)
+            self._restore_handlers()
+            if handler is not None:
+                handler(number, None)
+            raise KeyboardInterrupt
+
+    def abort(self, error: BaseException) -> NoReturn:
+        """End all processes after an error of this one: the others wait for it in MPI and cannot be told."""
+        print(f"crnn: process {self.rank} of {self.size} failed, and training ends in all:", file=sys.stderr)
+        traceback.print_exception(error)
+        sys.stderr.flush()
+        self._comm.Abort(1)
+        raise AssertionError("unreachable") from error
+
+
+def processes_of(comm: Any) -> Processes | None:
+    """Return the processes of a communicator; None where there is only this one.
+
+    Examples
+    --------
+    >>> processes_of(None)
+    >>> processes_of(4)
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, or None, not 4
+    """
+    if comm is None:
+        return None
+    if not all(hasattr(comm, name) for name in ("Allreduce", "bcast", "allgather", "Abort")):
+        raise InvalidInputError(f"comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, or None, not {comm!r}")
+    return Processes(comm) if comm.Get_size() > 1 else None

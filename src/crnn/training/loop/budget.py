@@ -1,0 +1,96 @@
+"""Budget: how long a call of training lasts, in steps or in seconds, and how far it has come."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...parameters.settings import MAX_STEPS, Settings
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A number of steps, a number of seconds, or both: then the first limit reached ends the call.
+
+    Parameters
+    ----------
+    n_steps : int or None
+    seconds : float or None
+        From the beginning of the call. One step is taken however short it is.
+
+    Examples
+    --------
+    >>> Budget(n_steps=100).steps_left(done=30, seconds=7.0, seconds_per_step=0.1)
+    70
+    >>> Budget(seconds=10.0).steps_left(done=30, seconds=9.8, seconds_per_step=0.1)
+    2
+    """
+
+    n_steps: int | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def of_call(cls, settings: Settings, steps_per_epoch: int, max_epochs: int | None) -> Budget:
+        """Return the budget of a call, which ends at the first limit that it reaches.
+
+        Parameters
+        ----------
+        settings : Settings
+            With `max_steps` and `max_seconds`.
+        steps_per_epoch : int
+        max_epochs : int or None
+            None if one of the other limits is set.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> Budget.of_call(Settings.check(CharRNN(max_steps=50).get_params()), steps_per_epoch=15, max_epochs=2)
+        Budget(n_steps=30, seconds=None)
+        """
+        limits = [settings.max_steps, None if max_epochs is None else int(max_epochs) * steps_per_epoch]
+        n_steps = min((limit for limit in limits if limit is not None), default=None)
+        return cls(n_steps, settings.max_seconds)
+
+    def steps_left(self, done: int, seconds: float, seconds_per_step: float) -> float:
+        """Return how many steps may still be taken: a whole number, or infinity.
+
+        Parameters
+        ----------
+        done : int
+            Steps so far.
+        seconds : float
+            Time so far.
+        seconds_per_step : float
+            As expected. The last step is taken only if that ends nearer to the limit than leaving it out.
+        """
+        left = math.inf if self.n_steps is None else self.n_steps - done
+        if self.seconds is not None and left > 0:
+            in_time = min((self.seconds - seconds) / max(seconds_per_step, 1e-12), MAX_STEPS)
+            left = min(left, max(0, round(in_time), 1 if done == 0 else 0))
+        return left
+
+    def part_done(self, done: int, seconds: float) -> float:
+        """Return the part that is over, 0 … 1: of the seconds, or without a number of seconds of the steps.
+
+        Examples
+        --------
+        >>> Budget(n_steps=8).part_done(done=2, seconds=0.5), Budget(8, 1.0).part_done(done=2, seconds=0.5)
+        (0.25, 0.5)
+        """
+        if self.seconds is not None:
+            return min(1.0, seconds / self.seconds)
+        return done / self.n_steps if self.n_steps else 0.0
+
+    def progress(self, done: int, n: int, seconds: float, seconds_per_step: float) -> NDArray[Any]:
+        """Return the part that is over before each of the next n steps and after the last one, (n + 1,).
+
+        Without a number of seconds it depends on the steps alone.
+        """
+        steps = np.arange(n + 1)
+        if self.seconds is not None:
+            return (seconds + steps * seconds_per_step) / self.seconds
+        return (done + steps) / float(self.n_steps or 1)

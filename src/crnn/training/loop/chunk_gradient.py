@@ -1,0 +1,140 @@
+"""ChunkGradient: the gradient of one chunk's loss by weights that need not be a model's, without an update of them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._kernels.entry import core
+from ...model.layout import Layout, aligned_zeros, n_labels
+from ...parameters.settings import OPTIMIZERS
+from ...runtime.threads import scipy_blas
+from .shards import Arrangement
+from .step_settings import StepSettings
+from .team import Team
+
+__all__ = ["ChunkGradient"]
+
+Array = NDArray[Any]
+
+
+class ChunkGradient:
+    """The training kernels for chunks of T symbols of one stream, on one thread.
+
+    A training step computes the gradient: on a copy of the weights, at a learning rate of 0. The reducer, which in a
+    training on several machines adds up their gradients, keeps that of the step.
+
+    Parameters
+    ----------
+    layout : Layout
+    seq_length : int
+        T.
+    boundary : int or None
+        The symbol that is read from a state of zeros.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
+
+    Attributes
+    ----------
+    flat : array of shape (layout.size,)
+        The gradient of the last chunk.
+
+    Examples
+    --------
+    >>> from crnn.model.state import zero_hidden
+    >>> layout = Layout(4, 3, np.dtype("float64"))
+    >>> gradient = ChunkGradient(layout, 2, None)
+    >>> weights, ids = layout.zeros(), np.array([0, 1, 3])
+    >>> round(gradient.compute(weights, ids, np.ones(2), zero_hidden(layout, 1)), 4)  # 2 ln 4
+    2.7726
+    >>> layout.named(gradient.flat)["by"].tolist()
+    [0.5, -0.5, 0.5, -0.5]
+    """
+
+    def __init__(self, layout: Layout, seq_length: int, boundary: int | None, *, bfloat16: bool = False) -> None:
+        self._layout, self._settings = layout, StepSettings(seq_length=seq_length)
+        self._many = bfloat16 or seq_length >= core.MANY_ROWS
+        self._network = core.Network(
+            layout,
+            one_row=True,
+            many=self._many,
+            training=True,
+            boundary=boundary,
+            labels=n_labels(layout, boundary),
+            bfloat16=bfloat16,
+            in_place=True,
+        )
+        self.flat = flat = layout.zeros()
+
+        def keep(gradient: Array) -> None:
+            flat[...] = gradient[: layout.size]
+
+        self._team = Team(self._network, layout, seq_length, [range(1)], False, keep)
+        self._team.start(Arrangement(1, 1), self._network)
+        self._optimizer = core.Optimizer(OPTIMIZERS["adagrad"], math.inf, math.inf, 0.0)
+        self._params, self._sums = layout.zeros(), layout.zeros()
+        self._panels = aligned_zeros(self._network.panels_size, layout.dtype)
+
+    def compute(
+        self,
+        params: Array,
+        symbols: NDArray[np.integer[Any]],
+        loss_weights: Array,
+        state: tuple[Array, ...],
+        state_gradients: tuple[Array, ...] | None = None,
+    ) -> float:
+        """Return the loss of a chunk, in nats; its gradient is then in `flat`.
+
+        Parameters
+        ----------
+        params : array of shape (layout.size,)
+        symbols : array of int, shape (T + 1,)
+            The inputs, and one on, the targets.
+        loss_weights : array of shape (T,)
+            A factor of each target's loss.
+        state : tuple of arrays of shape (L, 1, H)
+            Before the first input is read.
+        state_gradients : tuple of arrays of shape (L, T, 1, H), optional
+            Room for the gradients of the states.
+
+        Returns
+        -------
+        float
+            NaN if the loss is not finite; `flat` is then of no use.
+        """
+        self._params[...] = params
+        core.pack_weights(self._network, self._params, self._panels)
+        (shard,) = self._team.shards
+        for carried, array in zip(shard.carried, state, strict=True):
+            carried[...] = array
+        shard.loss_weights = np.ascontiguousarray(loss_weights[:, None], self._layout.dtype)
+        shard.state_gradients = state_gradients
+        cursor = core.Cursor(0, 0, 0.0, math.nan)
+        if self._many:  # these products use no BLAS
+            self._take_step(symbols, cursor)
+        else:
+            with scipy_blas.one_thread():
+                self._take_step(symbols, cursor)
+        if cursor.diverged:
+            shard.gradient[:] = 0  # which an update would have done
+            return math.nan
+        return cursor.last_loss
+
+    def _take_step(self, symbols: NDArray[np.integer[Any]], cursor: core.Cursor) -> None:
+        core.train(
+            self._network,
+            self._params,
+            self._panels,
+            self._optimizer,
+            [self._sums],
+            self._team,
+            0,
+            symbols.astype(np.uint32)[None],
+            False,
+            cursor,
+            np.zeros(1),
+            self._settings,
+        )

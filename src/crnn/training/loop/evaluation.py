@@ -1,0 +1,81 @@
+"""Evaluation: the loss of a text under the current weights, fast enough to be measured during training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ...inference.network.packed_network import PackedNetwork
+from ...inference.scoring.scoring import cuts, parallel_log_likelihood
+from ...model.layout import Layout
+from ...text.sources.documents import n_given
+from ...text.sources.stored_ids import TextIds
+
+MAX_PARTS = 32  # of the text, read side by side
+WARM_UP = 512  # symbols before a part that are read to find its hidden state
+
+Array = NDArray[Any]
+
+
+def evaluate(
+    layout: Layout,
+    params: Array,
+    ids: TextIds,
+    n_threads: int | None,
+    boundary: int | None = None,
+    *,
+    bfloat16: bool = False,
+) -> float:
+    """Return the mean of -ln P per symbol of a text, the first as predicted by the zero state.
+
+    Documents are packed with boundaries between them. The first boundary is only read; each document counts with its
+    end. The probability of a document of up to 512 symbols is exact.
+
+    A text of 4096 symbols or more is cut into up to 32 parts that are read side by side. Each part but the first finds
+    its hidden state by reading the 512 symbols before it. The result therefore neglects the influence of symbols more
+    than 512 before a part. It is the same for every number of threads.
+
+    Parameters
+    ----------
+    layout : Layout
+    params : array of shape (size,)
+    ids : array of unsigned integers, shape (N,), or StoredIds
+        The text, of at least one symbol.
+    n_threads : int or None
+        Threads that read the parts; None: as many as there are cores.
+    boundary : int, optional
+        The symbol that separates documents.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
+
+    Returns
+    -------
+    float
+        Nats per symbol.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layout = Layout(4, 3, np.dtype("float32"))
+    >>> round(evaluate(layout, layout.zeros(), np.array([0, 1, 3], np.uint8), None), 4)  # ln 4
+    1.3863
+    """
+    network = PackedNetwork.pack(
+        layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16
+    )
+    given = n_given(boundary)
+    log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=given)
+    return -log_p / (len(ids) - given)
+
+
+def shape_of(n: int) -> tuple[int, int]:
+    """Return the number of time steps and of streams in which a text of n symbols is read.
+
+    Examples
+    --------
+    >>> shape_of(100), shape_of(5000)
+    ((100, 1), (3012, 2))
+    """
+    parts = cuts(n, MAX_PARTS)
+    return (n, 1) if len(parts) == 1 else (len(parts[-1]) + WARM_UP, len(parts))

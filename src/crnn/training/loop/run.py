@@ -1,0 +1,444 @@
+"""TrainingRun: one call of `fit` or `partial_fit`, poll by poll: rates, records, validation, callbacks."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DivergenceError, InvalidInputError
+from ...model.state import ModelState
+from ...parameters.schedule import Schedule
+from ...parameters.settings import Settings
+from ...text.sources.fingerprint import Fingerprint
+from ...text.sources.stored_ids import StoredDocuments, TextIds, n_documents
+from ...text.streams.document_streams import DocumentStreams
+from ...text.streams.stored_document_streams import StoredDocumentStreams
+from ...text.streams.streams import Streams
+from ...text.streams.text_streams import TextStreams
+from ...text.symbols.vocabulary import Vocabulary
+from ..checkpoints.checkpoint_writer import CheckpointWriter
+from ..checkpoints.run_state import DIVERGED, FINISHED, RUNNING, PollState, RunState
+from ..distributed.averaging import Averaging
+from ..distributed.averaging_trainer import AveragingTrainer
+from ..distributed.joint_trainer import JointTrainer
+from ..distributed.processes import Processes
+from ..progress.progress import Progress
+from .budget import Budget
+from .exclusive import StopRequest
+from .shards import threads_for
+from .step_settings import StepSettings
+from .trainer import Trainer
+from .validation import Validation, ValidationState
+from .weight_average import WeightAverage
+
+POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
+GROWTH = 10  # the steps from one poll to the next grow at most by this factor: the first steps are slow
+HISTORY_LENGTH = 200  # at most so many records of a call of so many steps; usually one for each 100 steps, at least 20
+HISTORY_PART = 1 / 100  # of the time, between two records of a call of so many seconds
+
+
+class Checkpoints(NamedTuple):
+    """How a run is written to a file, and what of its arguments is written with it."""
+
+    writer: CheckpointWriter
+    sample_weight: NDArray[np.float64] | None
+
+
+class TrainingRun:
+    """One call of training: trains a model state for as long as a budget lasts.
+
+    Python code runs once for each poll, about every 50 ms, never for each step.
+
+    Parameters
+    ----------
+    state : ModelState
+        Trained in place.
+    settings : Settings
+    streams : Streams
+        The text, or the documents.
+    budget : Budget
+        How long the call lasts.
+    validation_ids : array or None
+        The text whose loss is measured now and then.
+    start : float
+        When the call began, by `time.perf_counter`; if it was interrupted, less the seconds that it had taken.
+    callbacks : sequence of functions
+        Each is called with the newest record; True ends the training.
+    summary : str
+        The line that ``verbose=1`` shows first.
+    sample : function
+        Returns the samples that ``verbose=2`` shows.
+    stop : StopRequest
+    texts : dict of str to Fingerprint, optional
+        What tells the texts from others; needed with `checkpoints`.
+    checkpoints : Checkpoints, optional
+    resumed : RunState, optional
+        Where the call was interrupted; `state` is that of the same moment.
+    processes : Processes, optional
+        That train together; rank 0 decides for all.
+    """
+
+    def __init__(
+        self,
+        state: ModelState,
+        settings: Settings,
+        streams: Streams,
+        budget: Budget,
+        validation_ids: TextIds | None,
+        *,
+        start: float,
+        callbacks: Sequence[Callable[[dict[str, Any]], Any]],
+        summary: str,
+        sample: Callable[[], Iterable[str | bytes]],
+        stop: StopRequest,
+        texts: dict[str, Fingerprint] | None = None,
+        checkpoints: Checkpoints | None = None,
+        resumed: RunState | None = None,
+        processes: Processes | None = None,
+    ) -> None:
+        self.state, self._settings, self._callbacks = state, settings, callbacks
+        self._budget, self._start, self._stop, self._checkpoints = budget, start, stop, checkpoints
+        self.texts = {} if texts is None else texts
+        self._first_step = state.n_steps if resumed is None else resumed.first_step
+        self._per_epoch = streams.steps_per_epoch
+        self._chars_per_step = streams.seq_length * streams.batch_size
+        self._schedule = Schedule(settings.schedule, settings.learning_rate, settings.warmup)
+        self._step_settings = StepSettings.of(settings, state.rng)
+        if resumed is not None:
+            self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
+            restore_position(streams, resumed.position)
+        self._processes = processes
+        self._trainer = self._trainer_class(resumed)(
+            state,
+            streams,
+            self._step_settings,
+            n_threads=threads_for(
+                state.layout, streams, settings.n_threads, bfloat16=self._step_settings.bfloat16
+            ),
+            adaptive=settings.n_threads is None,
+            boundary=state.vocabulary.boundary,
+            block_step=None if resumed is None else resumed.block_step,
+            average=WeightAverage.of(state, settings.weight_average, self._first_step),
+        )
+        self._progress = Progress(
+            budget, self._chars_per_step, verbose=settings.verbose, summary=summary, sample=sample,
+            elapsed=0.0 if resumed is None else resumed.seconds,
+        )  # fmt: skip
+        self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
+        self._best: ModelState | None = None  # a snapshot at the lowest validation loss, if training went on since
+        if resumed is not None:
+            self._polled = resumed.polled
+            self._best = None if processes and processes.rank else resumed.best  # the first process tells the others
+            self._trainer.cursor.last_loss = resumed.last_loss
+            self._trainer.cursor.gradient_norm = resumed.gradient_norm
+            if resumed.ruin is not None:
+                self._trainer.ruin.go_on(resumed.first_step, resumed.ruin, resumed.sound)
+        self._history_length = len(state.history)  # at the last poll
+        self._validation = self._validation_of(validation_ids, streams)
+        self._every: int | None = None  # steps between two records
+        if budget.seconds is None:
+            n_steps = budget.n_steps or 0
+            self._every = self._at_average(max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1))
+        self._steps_per_poll = 1
+        self._seconds_per_step = 0.0  # since the last poll; not known yet
+        self._rate = settings.learning_rate  # of the last step
+        self._recorded = self._polled[1:4]  # step, smoothed loss and time of a record
+        self._stopped = self._polled.stopped
+        self._last_record: dict[str, Any] = state.history[-1] if state.history else {}
+
+    def _trainer_class(self, resumed: RunState | None) -> Callable[..., Trainer]:
+        """Return what makes the trainer: of one process, of several that sum gradients, or of several that average."""
+        averaging = Averaging.of(self._settings)
+        self._average_every = 1
+        if self._processes is None:
+            return Trainer
+        if averaging is None:
+            return partial(JointTrainer, self._processes)
+        self._average_every = averaging.every
+        velocity = None if resumed is None else resumed.velocity
+        return partial(AveragingTrainer, self._processes, averaging, self._first_step, velocity)
+
+    def _at_average(self, done: int) -> int:
+        """Return the first step from this one on, of the call, at which the processes have averaged."""
+        return -(-done // self._average_every) * self._average_every
+
+    def _validation_of(self, ids: TextIds | None, streams: Streams) -> Validation | None:
+        if ids is None:
+            return None
+        validation = Validation(
+            ids,
+            self._budget,
+            (streams.seq_length, streams.batch_size),
+            every=self._settings.eval_every,
+            patience=self._settings.patience,
+            n_threads=self._settings.n_threads,
+            boundary=self.state.vocabulary.boundary,
+            bfloat16=self._step_settings.bfloat16,
+            state=self._polled.validation,
+        )
+        if validation.every_steps is not None:
+            validation.every_steps = self._at_average(validation.every_steps)
+        return validation
+
+    def run(self) -> None:
+        """Train to the end of the budget, or until patience, a callback or a stop request ends it.
+
+        However it ends, the state is that after the last complete update, and so is the checkpoint if there is one.
+        """
+        outcome = RUNNING
+        try:
+            if self._processes and self._processes.rank:
+                assert isinstance(self._trainer, JointTrainer)
+                with self._trainer:
+                    self._trainer.follow()
+            else:
+                with self._progress, self._trainer:
+                    self._steps()
+            if self._processes:
+                self._share_final_state(self._processes)
+            outcome = FINISHED
+        except DivergenceError:
+            outcome = DIVERGED
+            raise
+        finally:
+            try:
+                if self._checkpoints:
+                    self._write_last_checkpoint(self._checkpoints.writer, outcome)
+            finally:
+                self._trainer.close()
+
+    def _share_final_state(self, processes: Processes) -> None:
+        """Let every process have the state that rank 0 keeps."""
+        final = self._last_or_best
+        n_steps, smooth_loss = final.n_steps, final.smooth_loss
+        first = final.params, final.optimizer_state, final.hidden, n_steps, smooth_loss, final.history
+        first = processes.of_first(first)
+        if processes.rank:
+            self.state.take(*first)
+
+    @property
+    def final_state(self) -> ModelState:
+        """The state that the model shall keep, with averaged weights if there are any."""
+        return self._last_or_best.averaged()
+
+    @property
+    def _last_or_best(self) -> ModelState:
+        """The state now or, with a lower validation loss in the past, the snapshot of then."""
+        if self._best is None:
+            return self.state
+        return replace(self._best, history=self.state.history, rng=self.state.rng)
+
+    def _steps(self) -> None:
+        if self._checkpoints:
+            self._checkpoints.writer.begin(self._done, self._seconds)
+        if self._done > self._polled.step:  # the call was interrupted between these steps and the end of their poll
+            self._rate = float(self._rates_of(self._done - 1, 1)[-1])
+            self._poll()
+        while not self._stopped and (n := self._steps_to_poll()):
+            start = time.perf_counter()
+            rates = self._rates_of(self._done, n)
+            self._trainer.advance(rates)
+            self._rate = float(rates[-1])
+            self._seconds_per_step = (time.perf_counter() - start) / n
+            wanted = round(POLL_SECONDS / max(self._seconds_per_step, 1e-9))
+            self._steps_per_poll = max(1, min(wanted, GROWTH * self._steps_per_poll))
+            self._poll()
+            self._write_checkpoint_if_due()
+        self._trainer.finish()
+        if self._validation and self._done and not self._validation.measured(self._done):  # a callback ended it
+            self._last_record["validation_loss"] = self._validate(self._validation, over=True)
+
+    # ------------------------------------------------------------------ a poll
+
+    def _poll(self) -> None:
+        """Record, measure and show what is due after the steps so far."""
+        done, seconds = self._done, self._seconds
+        over = not self._steps_left()
+        if over:
+            self._trainer.finish()
+        loss: float | None = None
+        validation = self._validation
+        if validation:
+            validation.state = self._polled.validation  # a poll that was interrupted is repeated
+        if validation and (over or validation.due(done, seconds, self._seconds_per_step)):
+            loss = self._validate(validation, over=over)
+            self._stopped = validation.exhausted
+        self._progress.show(done, self.state.smooth_loss / self._settings.seq_length, loss)
+        if over or loss is not None or self._record_due(done, seconds):
+            record = self._record(loss)
+            for callback in self._callbacks:
+                answer = callback(record)
+                self._stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
+            if self._callbacks:  # they may have written to the weights or the hidden state, or assigned a new one
+                self.state.check(self._settings, same_batch_size=True)
+                self._trainer.resume_from_arrays()
+        self._stopped |= self._stop.made
+        self._history_length = len(self.state.history)
+        measured = validation.state if validation else ValidationState()
+        self._polled = PollState(done, *self._recorded, self._stopped, measured)
+
+    def _validate(self, validation: Validation, *, over: bool) -> float:
+        """Return the validation loss, and keep a snapshot if it is the lowest."""
+        loss, improved = validation.measure(self.state.layout, self.state.averaged().params, self._done, self._seconds)
+        if improved and self._settings.restore_best:
+            self._best = None if over else self.state.copy()
+        return loss
+
+    def _record(self, validation_loss: float | None) -> dict[str, Any]:
+        cursor, seconds = self._trainer.cursor, self._seconds
+        step, smooth_loss, _ = self._recorded
+        # The smoothed loss forgets 0.001 with each step; what it has taken in since the last record is their mean.
+        kept = 0.999 ** (cursor.n_steps - step)
+        train_loss = (cursor.smooth_loss - kept * smooth_loss) / (1 - kept)
+        self._recorded = cursor.n_steps, cursor.smooth_loss, seconds
+        record = {
+            "step": cursor.n_steps,
+            "seconds": seconds,
+            "epoch": self._done / self._per_epoch,
+            "smooth_loss": cursor.smooth_loss / self._settings.seq_length,
+            "train_loss": train_loss / self._settings.seq_length,
+            "validation_loss": validation_loss,
+            "learning_rate": self._rate,
+            "gradient_norm": cursor.gradient_norm,
+            "chars_per_second": self._done * self._chars_per_step / max(seconds, 1e-9),
+        }
+        self.state.history.append(record)
+        self._last_record = record
+        return record
+
+    def _record_due(self, done: int, seconds: float) -> bool:
+        if self._every is not None:
+            return done % self._every == 0
+        return seconds - self._recorded[2] >= HISTORY_PART * (self._budget.seconds or 0.0)
+
+    # -------------------------------------------------------------- checkpoints
+
+    def _write_checkpoint_if_due(self) -> None:
+        if self._checkpoints and not self._stopped and self._steps_left():
+            writer, done = self._checkpoints.writer, self._done
+            if writer.due(done, self._seconds):
+                snapshot = self._trainer.snapshot()
+                writer.start(snapshot.state, self._run_state(RUNNING), done)
+
+    def _write_last_checkpoint(self, writer: CheckpointWriter, outcome: str) -> None:
+        """Write the finished model, or, if the call was interrupted, where it stands."""
+        if outcome != RUNNING:
+            writer.write_last(self.final_state, self._run_state(outcome))
+            return
+        if not self._done:
+            return
+        # What an interrupted poll has recorded will be recorded again.
+        state = replace(self.state, history=self.state.history[: self._history_length])
+        writer.write_last(state, self._run_state(RUNNING))
+
+    def _run_state(self, outcome: str) -> RunState:
+        checkpoints, block, cursor = self._checkpoints, self._trainer.block_start, self._trainer.cursor
+        ruin, running = self._trainer.ruin, outcome == RUNNING
+        velocity = self._trainer.velocity if running else None  # divergence may have made it infinite
+        assert checkpoints is not None
+        return RunState(
+            outcome=outcome,
+            texts=self.texts,
+            max_steps=self._budget.n_steps,
+            max_seconds=self._budget.seconds,
+            first_step=self._first_step,
+            dropout_seed=self._step_settings.dropout_seed,
+            seconds=self._seconds,
+            checkpoint_every=checkpoints.writer.every,
+            position=block.position,
+            block_step=block.n_steps,
+            last_loss=cursor.last_loss,
+            gradient_norm=cursor.gradient_norm,
+            polled=self._polled,
+            best=self._best if running else None,
+            sample_weight=checkpoints.sample_weight,
+            velocity=None if velocity is None else velocity.copy(),
+            ruin=ruin.seen if running else None,
+            sound=ruin.sound if running and ruin.seen.above else None,
+        )
+
+    # ------------------------------------------------------------ steps and time
+
+    @property
+    def _done(self) -> int:
+        """Steps of this call."""
+        return self._trainer.cursor.n_steps - self._first_step
+
+    @property
+    def _seconds(self) -> float:
+        """Seconds of this call."""
+        return time.perf_counter() - self._start
+
+    def _steps_left(self) -> float:
+        return self._budget.steps_left(self._done, self._seconds, self._seconds_per_step)
+
+    def _steps_to_poll(self) -> int:
+        """Return how many steps to take before the next poll; 0 at the end."""
+        left, done = self._steps_left(), self._done
+        n = min(left, self._steps_per_poll)
+        if self._budget.seconds is not None and left > 1:
+            n = min(n, left // 2)  # halving what is left hits the end, though the speed is never quite as expected
+        for every in (self._every, self._validation.every_steps if self._validation else None):
+            if every is not None:
+                n = min(n, every - done % every)
+        to_checkpoint = self._checkpoints.writer.steps_left(done) if self._checkpoints else None
+        n = int(n if to_checkpoint is None else min(n, to_checkpoint))
+        if self._budget.seconds is None or self._seconds_per_step:  # until a step was timed, the time may be over soon
+            n = int(min(self._at_average(done + n) - done, left))
+        return n
+
+    def _rates_of(self, done: int, n: int) -> NDArray[np.float64]:
+        """Return the learning rates of n steps, before which the call has taken `done`."""
+        progress = self._budget.progress(done, n, self._seconds, self._seconds_per_step)
+        return self._schedule.rates(done, progress, (done + np.arange(n)) / self._per_epoch)
+
+
+def restore_position(streams: Streams, position: Any) -> None:
+    """Let streams go on from a position of the same streams that comes from a file."""
+    try:
+        streams.position = position
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise InvalidInputError(f"the position in the text is not one of this text: {error}") from None
+
+
+def streams_for(
+    ids: TextIds,
+    vocabulary: Vocabulary,
+    settings: Settings,
+    rng: np.random.Generator,
+    n_steps: int,
+    weights: NDArray[np.float64] | None = None,
+) -> Streams:
+    """Return a text, or documents, as the streams that training reads.
+
+    Parameters
+    ----------
+    ids : array of unsigned integers, shape (N,), or StoredIds
+    vocabulary : Vocabulary
+        With a boundary the ids are those of documents.
+    settings : Settings
+    rng : numpy.random.Generator
+        The model's: it stays where it is.
+    n_steps : int
+        Steps that have been taken before: the order of the documents goes on from there.
+    weights : array of float, optional
+        Of the documents' losses, the first of them those of `ids`; the others are of documents held out.
+    """
+    if vocabulary.boundary is None:
+        return TextStreams(ids, settings.batch_size, settings.seq_length)
+    seed = int(copy.deepcopy(rng).integers(2**63))
+    order = np.random.default_rng([seed, n_steps])
+    if weights is not None:
+        weights = weights[: n_documents(ids, vocabulary.boundary)]
+    if isinstance(ids, StoredDocuments):
+        return StoredDocumentStreams(ids, settings.batch_size, settings.seq_length, rng=order, weights=weights)
+    return DocumentStreams(
+        np.asarray(ids), vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order, weights=weights
+    )

@@ -1,0 +1,168 @@
+"""Shards: the streams cut into ranges, each with a gradient of its own, and the threads that work on them.
+
+How many shards there are follows from sizes and the precision of products alone. Any number of threads works on them,
+and the gradients are added in the order of the shards: so training gives the same bits at every number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from ...model.layout import Layout
+from ...runtime.threads import CACHED_BYTES, split_range, training_threads
+from ...text.streams.streams import Streams
+
+MAX_SHARDS = 8  # as in the kernels; further threads form groups
+MIN_STREAMS = 8  # of a shard: fewer leave the register tile mostly idle
+# A thread with several shards reads all weights once for each of them. Where they do not stay in its cache beside the
+# rest, more than two shards are worth it only if each has many streams; further threads form groups.
+CACHED_WEIGHT_BYTES = 128_000
+MIN_STREAMS_UNCACHED = 24
+# With few streams, a thread multiplies by a weight about as fast as the third-level cache delivers it. If the weights
+# exceed a core's own cache, threads that share the units of the same streams are faster than threads with few streams
+# of their own. Measured on cores with second-level caches of 2 MB (docs/performance.md).
+STREAMS_PER_CACHEFUL = 4  # streams of a shard for each further CACHED_BYTES of weights
+MAX_GROUPED_STREAMS = 12  # streams of a shard from which on groups are never faster
+# A thread that works on several shards passes twice over the gradient of each. That must be little beside the shard's
+# products, which grow with its rows: streams times time steps. In the second-level cache a pass costs next to nothing.
+MIN_ROWS = {2: 384, 4: 2048, 8: 4096}  # of all shards together, by number of shards
+CACHED_GRADIENT_BYTES = 500_000  # of a gradient that stays in that cache
+MIN_CACHED_ROWS = 64  # of each shard, where its gradient does
+GRADIENT_BYTES = 256_000_000  # of all shards together, at most, where there are more than two
+UNITS_PER_THREAD = 32  # of a group, at least
+BFLOAT16_BYTES = 2
+
+
+class Arrangement(NamedTuple):
+    """How threads are distributed over the shards."""
+
+    n_threads: int  # that work, perhaps fewer than there could be
+    group_size: int  # threads that work on the same shard, each on units of its own; with 1 a thread has whole shards
+
+
+def shard_ranges(
+    layout: Layout, streams: Streams, own: range | None = None, *, bfloat16: bool = False
+) -> list[range]:
+    """Return the streams of each shard; `own` are those that are cut, all by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from crnn.text.streams.text_streams import TextStreams
+    >>> streams = TextStreams(np.zeros(9999, np.uint8), batch_size=50, seq_length=50)
+    >>> shard_ranges(Layout(65, 128, np.dtype("float32")), streams)
+    [range(0, 12), range(12, 25), range(25, 37), range(37, 50)]
+    """
+    own = range(streams.batch_size) if own is None else own
+    weights = recurrent_bytes(layout, bfloat16=bfloat16)
+    n = shard_count(len(own), streams.seq_length, weights, layout.size * layout.dtype.itemsize)
+    return cut(own, n)
+
+
+def cut(streams: range, n_shards: int) -> list[range]:
+    """Cut the streams into ranges of nearly equal length: threads wait for the longest.
+
+    Examples
+    --------
+    >>> cut(range(50, 55), 2)
+    [range(50, 52), range(52, 55)]
+    """
+    return [streams[part.start : part.stop] for part in split_range(len(streams), n_shards)]
+
+
+def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> int:
+    """Return how many shards the streams make: 1, 2, 4 or 8.
+
+    Parameters
+    ----------
+    streams : int
+        Streams in all.
+    seq_length : int
+        Time steps of a chunk.
+    weights : int
+        Bytes of the weights that a layer multiplies by in each time step.
+    gradient : int
+        Bytes of a gradient.
+
+    Examples
+    --------
+    >>> shard_count(1, 1000, 0, 0), shard_count(16, 24, 10**6, 10**6), shard_count(16, 24, 4 * 10**6, 5 * 10**6)
+    (1, 2, 1)
+    >>> shard_count(256, 50, 4 * 10**6, 5 * 10**6), shard_count(256, 50, 64 * 10**6, 84 * 10**6)
+    (8, 2)
+    """
+    cachefuls = STREAMS_PER_CACHEFUL * (weights / CACHED_BYTES - 1)
+    enough = max(MIN_STREAMS, min(MAX_GROUPED_STREAMS, cachefuls))
+
+    def fits(n: int) -> bool:
+        rows = n * MIN_CACHED_ROWS if gradient <= CACHED_GRADIENT_BYTES else MIN_ROWS[n]
+        cached = n == 2 or weights <= CACHED_WEIGHT_BYTES
+        of_shard = enough if cached else max(enough, MIN_STREAMS_UNCACHED)
+        few = n == 2 or n * gradient <= GRADIENT_BYTES
+        return streams * seq_length >= rows and streams >= n * of_shard and few
+
+    return max(filter(fits, MIN_ROWS), default=1)
+
+
+def arrange(n_threads: int, n_shards: int, hidden_size: int, *, grouped: bool) -> Arrangement:
+    """Distribute threads over shards: shards to each thread, or groups of threads to the shards.
+
+    Parameters
+    ----------
+    n_threads : int
+        As many as there may be.
+    n_shards : int
+    hidden_size : int
+        Units, of which each thread of a group gets some.
+    grouped : bool
+        Whether threads can form groups; chunks of few rows do not allow it.
+
+    Examples
+    --------
+    >>> arrange(3, 4, 128, grouped=True), arrange(8, 4, 128, grouped=True), arrange(8, 4, 128, grouped=False)
+    (Arrangement(n_threads=3, group_size=1), Arrangement(n_threads=8, group_size=2), Arrangement(n_threads=4, \
+group_size=1))
+    """
+    if n_threads <= n_shards:
+        return Arrangement(n_threads, 1)
+    size = min(n_threads // n_shards, max(1, hidden_size // UNITS_PER_THREAD)) if grouped else 1
+    return Arrangement(n_shards * size, size)
+
+
+def threads_for(layout: Layout, streams: Streams, n_threads: int | None, *, bfloat16: bool = False) -> int:
+    """Return the number of threads to train on.
+
+    Parameters
+    ----------
+    layout : Layout
+    streams : Streams
+    n_threads : int or None
+        The user's choice; None: as many as are worth it.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from crnn.text.streams.text_streams import TextStreams
+    >>> threads_for(Layout(5, 3, np.dtype("float32")), TextStreams(np.zeros(90, np.uint8), 4, 5), 1)
+    1
+    """
+    # The first layer's input is a row of its weights, no product.
+    products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
+    work = streams.seq_length * streams.batch_size * sum(products)
+    return training_threads(n_threads, streams.batch_size, work, recurrent_bytes(layout, bfloat16=bfloat16))
+
+
+def recurrent_bytes(layout: Layout, *, bfloat16: bool = False) -> int:
+    """Return the size of the weights that a layer multiplies by at a time step, as they are packed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layout = Layout(65, 100, np.dtype("float32"), "lstm")
+    >>> recurrent_bytes(layout), recurrent_bytes(layout, bfloat16=True)
+    (160000, 80000)
+    """
+    return layout.kind.gates * layout.hidden_size**2 * (BFLOAT16_BYTES if bfloat16 else layout.dtype.itemsize)

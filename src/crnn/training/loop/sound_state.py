@@ -1,0 +1,64 @@
+"""The model to which a run returns that ends in ruin, as arrays with names, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...model.state import ModelState
+
+__all__ = ["SOUND", "sound_arrays", "sound_from"]
+
+SOUND = "sound."  # the beginning of the arrays' names
+
+Array = NDArray[Any]
+
+
+def sound_arrays(sound: ModelState) -> dict[str, Array]:
+    """Return weights, optimizer state and hidden state by name, the weights under PyTorch's."""
+    arrays = {f"params.{name}": array for name, array in sound.layout.torch_named(sound.params).items()}
+    return {SOUND + name: array for name, array in (arrays | sound.training_arrays()).items()}
+
+
+def sound_from(arrays: Mapping[str, Array], state: ModelState, n_steps: int, smooth_loss: float) -> ModelState:
+    """Return the model that `sound_arrays` took apart.
+
+    Parameters
+    ----------
+    arrays : dict of str to array
+        Others may be among them.
+    state : ModelState
+        The model in the same file.
+    n_steps, smooth_loss
+        Of the model that is returned.
+
+    Raises
+    ------
+    InvalidInputError
+        If the arrays are not those of a model like `state`, or a weight is not finite.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> state = CharRNN(3, max_steps=2, random_state=0).fit("to be")._learned
+    >>> again = sound_from(sound_arrays(state), state, 1, 2.5)
+    >>> again.n_steps, (again.params == state.params).all(), again.params is state.params
+    (1, np.True_, False)
+    """
+    sound = replace(state.copy(), n_steps=n_steps, smooth_loss=smooth_loss)
+    own = sound_arrays(sound)
+    if own.keys() != {name for name in arrays if name.startswith(SOUND)}:
+        raise InvalidInputError("its sound model has other arrays than the model")
+    for name, view in own.items():
+        array = arrays[name]
+        if array.dtype != view.dtype or array.shape != view.shape:
+            raise InvalidInputError(f"{name} of its sound model is not like that of the model")
+        view[...] = array
+    if not np.isfinite(sound.params).all():
+        raise InvalidInputError("its sound model has weights that are not finite")
+    return sound

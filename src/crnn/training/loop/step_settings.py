@@ -1,0 +1,74 @@
+"""StepSettings: what a training step does, apart from the state that it changes."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from ...parameters.settings import Settings, rounds_operands
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """Clipping, weight decay, Adam's moments, dropout, resets of states, the loss and its scale, bfloat16 or not.
+
+    Parameters
+    ----------
+    seq_length : int
+        The length of a chunk to which losses are scaled. Chunks are shorter if the text is.
+    clip, clip_norm : float
+        Infinity: not clipped.
+    weight_decay, beta_1, beta_2 : float
+    dropout, weight_dropout, state_reset : float
+    dropout_seed : int
+        With the number of a step it decides which units and weights are dropped, which streams' states are reset, and
+        which symbols are drawn.
+    bfloat16 : bool
+        Whether operands of products are rounded to bfloat16.
+    sampled_softmax : int
+        Symbols drawn for each chunk's softmax beside its targets. 0: the softmax is that of all symbols.
+
+    Examples
+    --------
+    >>> StepSettings(seq_length=25).clip
+    inf
+    """
+
+    seq_length: int
+    clip: float = math.inf
+    clip_norm: float = math.inf
+    weight_decay: float = 0.0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    dropout: float = 0.0
+    weight_dropout: float = 0.0
+    state_reset: float = 0.0
+    dropout_seed: int = 0
+    bfloat16: bool = False
+    sampled_softmax: int = 0
+
+    @classmethod
+    def of(cls, settings: Settings, rng: np.random.Generator) -> Self:
+        """Return those of a call of training.
+
+        The dropout's seed comes from a copy of the model's generator, so that a run cut in two goes on with the same
+        seed.
+        """
+        return cls(
+            seq_length=settings.seq_length,
+            clip=settings.clip,
+            clip_norm=settings.clip_norm,
+            weight_decay=settings.weight_decay,
+            beta_1=settings.beta_1,
+            beta_2=settings.beta_2,
+            dropout=settings.dropout,
+            weight_dropout=settings.weight_dropout,
+            state_reset=settings.state_reset,
+            dropout_seed=int(copy.deepcopy(rng).integers(2**63)),
+            bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
+            sampled_softmax=settings.sampled_softmax or 0,
+        )

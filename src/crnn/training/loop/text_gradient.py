@@ -1,0 +1,89 @@
+"""The gradient of a text's loss with respect to the weights and to the states on the way."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DivergenceError
+from ...model.state import ModelState, zero_hidden
+from .chunk_gradient import ChunkGradient
+
+__all__ = ["TextGradient", "text_gradient"]
+
+Array = NDArray[Any]
+
+
+class TextGradient(NamedTuple):
+    """A loss and its gradients."""
+
+    loss: float  # in nats
+    params: dict[str, Array]  # named and shaped as `CharRNN.params_`
+    states: Array | tuple[Array, ...]  # (L, len(text), H), after each symbol; of an LSTM the pair of h and c
+
+
+def text_gradient(
+    state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: int | None = None, *, bfloat16: bool = False
+) -> TextGradient:
+    """Return the loss of a text, or of one of its symbols, and its gradients; the whole text is one chunk.
+
+    Parameters
+    ----------
+    state : ModelState
+        Only its weights matter: the text starts from a hidden state of zeros, or from that after the boundary.
+    ids : array of shape (n,)
+        The text, one symbol or more.
+    at : int, optional
+        The one symbol whose loss counts. By default the losses of all are summed.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(5, max_steps=0, random_state=0).fit("abc")
+    >>> model.gradient("abca", at=2).states.any(axis=(0, 2)).tolist()  # only the symbols before it have a part
+    [True, True, False, False]
+    """
+    layout, boundary = state.layout, state.vocabulary.boundary
+    last = len(ids) - 1 if at is None else at
+    flat, loss = layout.zeros(), 0.0
+    shape = (layout.num_layers, len(ids), layout.hidden_size)
+    states = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
+    if boundary is None:
+        chunk, skipped = ids[: last + 1], 0
+    else:
+        chunk, skipped = np.concatenate([np.array([boundary], ids.dtype), ids[: last + 1]]), 1
+    if len(chunk) > 1:
+        weights = np.full(len(chunk) - 1, at is None, layout.dtype)
+        weights[-1] = 1
+        loss, flat, of_chunk = _chunk_gradient(state, chunk, weights, bfloat16)
+        for array, gradient in zip(states, of_chunk, strict=True):
+            # The state after the chunk's row t is that after ids[t - skipped].
+            array[:, : len(chunk) - 1 - skipped] = gradient[:, skipped:, 0]
+    if boundary is None and at in (None, 0):
+        # The zero state predicts the first symbol: its logits are the bias alone.
+        by = layout.tensors(state.params).by.astype(np.float64)
+        p = np.exp(by - by.max())
+        p /= p.sum()
+        loss -= float(np.log(p[ids[0]]))
+        p[ids[0]] -= 1
+        layout.tensors(flat).by[...] += p.astype(layout.dtype)
+    return TextGradient(loss, layout.named(flat), states if len(states) > 1 else states[0])
+
+
+def _chunk_gradient(
+    state: ModelState, chunk: Array, weights: Array, bfloat16: bool
+) -> tuple[float, Array, tuple[Array, ...]]:
+    """Return the loss of chunk[1:] with weights (T,), and its gradients: the flat one, and the states' (L, T, 1, H)."""
+    layout, T = state.layout, len(chunk) - 1
+    gradient = ChunkGradient(layout, T, state.vocabulary.boundary, bfloat16=bfloat16)
+    shape = (layout.num_layers, T, 1, layout.hidden_size)
+    of_states = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
+    loss = gradient.compute(state.params, chunk, weights, zero_hidden(layout, 1), of_states)
+    if math.isnan(loss):
+        raise DivergenceError(1, loss)
+    return loss, gradient.flat, of_states

@@ -1,0 +1,440 @@
+"""Trainer: runs streams of text through the training kernel, on one thread or several."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._kernels.entry import core
+from ...errors import DivergenceError, InvalidInputError
+from ...model.layout import aligned_zeros, n_labels
+from ...model.state import WEIGHT_AVERAGE, ModelState
+from ...parameters.settings import OPTIMIZERS
+from ...runtime.adaptive_threads import AdaptiveThreads
+from ...runtime.deferred_signals import signals_deferred
+from ...runtime.threads import Helpers, scipy_blas
+from ...text.streams.streams import Streams
+from .ruin import RuinWatch
+from .shards import Arrangement, arrange, cut, shard_ranges
+from .step_settings import StepSettings
+from .team import Team
+from .weight_average import WeightAverage
+
+SNAPSHOT_SECONDS = 1.0  # at least, between two snapshots to return to after divergence
+SNAPSHOT_SHARE = 0.01  # of the time, at most, that is spent on snapshots: of a large model they take a while
+
+NO_HELPERS = Helpers(0, print)
+
+Array = NDArray[Any]
+
+
+class BlockStart(NamedTuple):
+    """Where the block begins that is being read. It is replaced as a whole: Ctrl-C may come between any two lines."""
+
+    position: Any  # of the streams
+    n_steps: int  # of the model
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A model in training as it was at one moment."""
+
+    state: ModelState
+    cursor: core.Cursor
+    block_start: BlockStart
+
+
+class Trainer:
+    """Trains a model state in place; a context manager, since it holds threads and scipy's BLAS at one thread.
+
+    Parameters
+    ----------
+    state : ModelState
+        `params`, `optimizer_state` and `hidden` are changed in place and are always those of a whole number of steps;
+        `n_steps` and `smooth_loss` are set whenever steps have been taken.
+    streams : Streams
+        The symbols. The hidden state is carried from block to block, unless one starts the text over.
+    settings : StepSettings
+    n_threads : int, default=1
+        As many as there may be; the results do not depend on the number.
+    adaptive : bool, default=False
+        Whether fewer threads are used where that is faster: see `AdaptiveThreads`.
+    n_shards : int, optional
+        Ranges of streams with a gradient of their own; by default `shards.shard_ranges` decides.
+    boundary : int, optional
+        The symbol at which a stream's hidden state becomes zero.
+    block_step : int, optional
+        `n_steps` of the model at the block that comes next, if a call goes on within a block.
+    reduce : callable, optional
+        Adds up the gradients of several processes: see `Team`.
+    own_streams : callable, optional
+        From B to the streams that this process reads of those that all processes read together. Losses and gradients
+        are averaged over all of them with `reduce`, otherwise over its own.
+    average : WeightAverage, optional
+        It is updated after some of the steps.
+    """
+
+    velocity: Array | None = None  # of processes that average by an outer step
+
+    def __init__(
+        self,
+        state: ModelState,
+        streams: Streams,
+        settings: StepSettings,
+        *,
+        n_threads: int = 1,
+        adaptive: bool = False,
+        n_shards: int | None = None,
+        boundary: int | None = None,
+        block_step: int | None = None,
+        reduce: Callable[[Array], None] | None = None,
+        own_streams: Callable[[int], range] | None = None,
+        average: WeightAverage | None = None,
+    ) -> None:
+        self.state, self.streams = state, streams
+        self.layout = layout = state.layout
+        self.params, self.hidden = state.params, state.hidden
+        self.optimizer_state, self._weight_average = tuple(state.optimizer_state.values()), average
+        self.optimizer = core.Optimizer(
+            OPTIMIZERS[state.optimizer],
+            settings.clip,
+            settings.clip_norm,
+            settings.weight_decay,
+            settings.beta_1,
+            settings.beta_2,
+        )
+        self.settings = settings
+        T, B = streams.seq_length, streams.batch_size
+        own = range(B) if own_streams is None else own_streams(B)
+        rows = range(B) if reduce else own
+        if n_shards is None:
+            parts = shard_ranges(layout, streams, own, bfloat16=settings.bfloat16)
+        else:
+            parts = cut(own, n_shards)
+        self._many = settings.bfloat16 or settings.sampled_softmax > 0 or T * min(map(len, parts)) >= core.MANY_ROWS
+        self._boundary = boundary
+        self.arrangement = self._arrange(n_threads, len(parts))
+        self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
+        self._n_threads = self._most_threads = self.arrangement.n_threads
+        self._one_row = len(rows) == 1
+        self.network = self._network()
+        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, reduce, rows)
+        self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
+        self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
+        self._stored_step = state.n_steps
+        self._load_arrays()
+        self._read_block(state.n_steps if block_step is None else block_step)
+        start = time.perf_counter()
+        self._snapshot = self.snapshot()
+        uniform = state.loss_length * math.log(layout.vocab_size)
+        self._chunks_of_loss = state.loss_length / streams.seq_length  # that the smoothed loss refers to
+        self.ruin = RuinWatch(uniform, streams.seq_length, state.n_steps, state.smooth_loss, self._snapshot.state)
+        self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
+        self._helpers = NO_HELPERS
+        self._snapshot_at = _next_snapshot(start, time.perf_counter())
+
+    def __enter__(self) -> Self:
+        try:
+            scipy_blas.enter(self)
+            self._start_threads()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _start_threads(self) -> None:
+        self._helpers = Helpers(self._most_threads - 1, self._train)
+        self._helpers.__enter__()
+        self._process = os.getpid()
+        if self._helpers.count + 1 < self._most_threads:  # the system has refused some
+            self._most_threads = self._helpers.count + 1
+            self._adaptive = self._adaptive and AdaptiveThreads(self._most_threads)
+        self.use_threads(self._n_threads)
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+        self._store_states()
+
+    def close(self) -> None:
+        """Let threads and the BLAS go. After the ``with`` call it again: Ctrl-C may have broken off its ends."""
+        try:
+            self.team.break_barriers()
+        finally:
+            self._helpers.close()
+        self._helpers = NO_HELPERS  # the old ones know this trainer: a circle would keep its workspace
+        scipy_blas.leave(self)
+
+    def _arrange(self, n_threads: int, n_shards: int) -> Arrangement:
+        return arrange(n_threads, n_shards, self.layout.hidden_size, grouped=self._many)
+
+    def _network(self) -> core.Network:
+        """Return the network with weights packed for the groups that the threads form."""
+        return core.Network(
+            self.layout,
+            one_row=self._one_row,
+            many=self._many,
+            training=True,
+            boundary=self._boundary,
+            labels=n_labels(self.layout, self._boundary),
+            group_size=self.arrangement.group_size,
+            bfloat16=self.settings.bfloat16,
+            sampled=self.settings.sampled_softmax,
+            in_place=not self.settings.weight_dropout,
+        )
+
+    def use_threads(self, n_threads: int) -> None:
+        """Go on with another number of threads, at most as many as there were in the beginning."""
+        self._n_threads = n_threads = min(n_threads, self._most_threads)
+        before, self.arrangement = self.arrangement, self._arrange(n_threads, len(self.team.shards))
+        if self.arrangement.group_size != before.group_size:
+            self.network = self._network()
+            self.panels = aligned_zeros(self.network.panels_size, self.layout.dtype)
+            core.pack_weights(self.network, self.params, self.panels)
+        self.team.start(self.arrangement, self.network)
+
+    @property
+    def block_start(self) -> BlockStart:
+        """Where the block begins that is being read; after Ctrl-C perhaps one that has just been read to its end."""
+        return self._block_start
+
+    def advance(self, rates: NDArray[np.float64]) -> None:
+        """Take a step at each of these learning rates.
+
+        Raises
+        ------
+        DivergenceError
+            If a loss is not finite. The state is then that of the last step whose loss was finite, before its update.
+        """
+        if os.getpid() != self._process:  # a callback has forked, and threads do not go with a child
+            self._start_threads()
+        with self.state.gate.steps():
+            self._advance(rates)
+        self._watch_loss()
+
+    def _watch_loss(self) -> None:
+        block_weights = self._block.loss_weights
+        heaviest = 1.0 if block_weights is None else float(block_weights.max())
+        last_loss = self.cursor.last_loss * self._chunks_of_loss
+        self.ruin.see(self.cursor.n_steps, self.cursor.smooth_loss, last_loss, heaviest)
+        self.ruin.keep(self._snapshot.state)
+
+    def _advance(self, rates: NDArray[np.float64]) -> None:
+        start = time.perf_counter()
+        snapshot = None
+        if self._snapshot_due(start):
+            # A bias can be infinite while the loss is finite. What a callback has written is not an error of training.
+            if self._snapshot_at > -math.inf and not self._is_sound():
+                self._return_to_last_good_state()
+            # It replaces the older snapshot when its loss is known to be finite, which the next step shows.
+            snapshot = self.snapshot()
+        taken = time.perf_counter()
+        self._rates.append(rates)
+        self._take_steps(rates)
+        if snapshot and self.cursor.n_steps > snapshot.cursor.n_steps:
+            self._snapshot, self._rates = snapshot, [rates]
+            self._snapshot_at = _next_snapshot(start, taken)
+        if self.cursor.diverged:
+            self._return_to_last_good_state()
+
+    def _snapshot_due(self, now: float) -> bool:
+        return now > self._snapshot_at
+
+    def resume_from_arrays(self) -> None:
+        """Go on from weights, optimizer state and hidden state that a callback may have written to or assigned."""
+        self.hidden = self.state.hidden
+        self._load_arrays()
+        self._snapshot_at = -math.inf  # no replay of earlier steps leads to them: the next steps start with a snapshot
+
+    def finish(self) -> None:
+        """Raise DivergenceError, as `advance` does, if an update made weights that are not finite, or ruined the model.
+
+        The loss of the last weights is not known yet. Weights that were not finite when training began are not an error
+        of training.
+        """
+        with self.state.gate.steps():
+            if not self._is_sound():
+                self._return_to_last_good_state()
+            self._watch_loss()  # of steps before an interruption
+            if self.ruin.ruined(self.cursor.n_steps):
+                step, loss = self.cursor.n_steps, self.cursor.last_loss
+                self._restore_state(self.ruin.sound)  # no step follows: the place in the text does not matter
+                raise DivergenceError(step, loss, "ruin")
+
+    def _is_sound(self) -> bool:
+        """Say whether all numbers are finite that were so in the snapshot; sums of squares may overflow."""
+        old = self._snapshot.state
+        arrays = [(self.params, old.params), *zip(self.hidden, old.hidden, strict=True)]
+        finite = all(np.isfinite(new).all() or (np.isfinite(new) | ~np.isfinite(was)).all() for new, was in arrays)
+        kept = zip(self.optimizer_state, old.optimizer_state.values(), strict=True)
+        return finite and not any(np.isnan(new).any() and (np.isnan(new) & ~np.isnan(was)).any() for new, was in kept)
+
+    def snapshot(self) -> Snapshot:
+        """Return a copy of all that training changes."""
+        return Snapshot(self.state.copy(), self.cursor.copy(), self._block_start)
+
+    def _take_steps(self, rates: NDArray[np.float64]) -> None:
+        """Take steps in compiled code, as the first thread on this one and as each other on a helper thread."""
+        while len(rates):
+            if not self._chunks_left:
+                self._read_block(self.cursor.n_steps)
+            self.cursor.position = self._position
+            n = min(len(rates), self._chunks_left)
+            if self._block.loss_weights is not None:
+                n = 1  # the kernel takes the weights of one chunk
+                self._set_loss_weights(self._block.loss_weights)
+            if self._weight_average:
+                n = min(n, self._weight_average.steps_left(self.cursor.n_steps))
+            n = self._choose_threads(n)
+            start = time.perf_counter()
+            self._helpers.start(rates[:n], count=self.team.n_threads - 1)
+            self._train(0, rates[:n])
+            self._helpers.finish()
+            if self._adaptive:
+                now = time.perf_counter()
+                self._adaptive.record((now - start) / n, now)
+            if self.cursor.diverged:
+                break
+            if self._weight_average:
+                self._weight_average.update(self.cursor.n_steps)
+            rates = rates[n:]
+        self._store_states()
+
+    def _choose_threads(self, n: int) -> int:
+        """Change the number of threads if that is due; return how many of n steps to take with this number."""
+        if self._adaptive is None:
+            return n
+        if self._adaptive.n_threads != self._n_threads:
+            self.use_threads(self._adaptive.n_threads)
+        return self._adaptive.steps(n)
+
+    def _set_loss_weights(self, weights: NDArray[Any]) -> None:
+        """Give each shard the weights (T, B) of the losses of the next chunk."""
+        chunk = weights[:, self.cursor.position : self.cursor.position + self.streams.seq_length]
+        for shard in self.team.shards:
+            of_shard = chunk[shard.streams.start : shard.streams.stop].T
+            shard.loss_weights = np.ascontiguousarray(of_shard, self.layout.dtype)
+
+    @property
+    def _position(self) -> int:
+        """Where the next chunk begins in the block."""
+        return (self.cursor.n_steps - self._block_start.n_steps) * self.streams.seq_length
+
+    @property
+    def _chunks_left(self) -> int:
+        """Chunks of the block that have not been read."""
+        return (self._block.n_transitions - self._position) // self.streams.seq_length
+
+    def _read_block(self, first_step: int) -> None:
+        """Read the next block, at which the model had taken `first_step` steps."""
+        position = self.streams.position
+        self._block = self.streams.next_block()
+        self._block_start = BlockStart(position, first_step)
+        if self._chunks_left < 0:
+            raise InvalidInputError(
+                f"the block at {position} has fewer than the {self.cursor.n_steps - first_step} chunks that were read"
+            )
+
+    def _train(self, rank: int, rates: NDArray[np.float64]) -> None:
+        try:
+            core.train(
+                self.network,
+                self.params,
+                self.panels,
+                self.optimizer,
+                list(self.optimizer_state)[: -1 if WEIGHT_AVERAGE in self.state.optimizer_state else None],
+                self.team,
+                rank,
+                self._block.ids[self.team.rows.start : self.team.rows.stop],
+                self._block.starts_epoch and self.cursor.position == 0,
+                self.cursor,
+                rates,
+                self.settings,
+            )
+        except BaseException:
+            self.team.break_barriers()  # the others would wait for this one for ever
+            raise
+
+    def _store_states(self) -> None:
+        """Update the model state if a step was completed: an interrupted step may have changed `carried`."""
+        if self.cursor.n_steps == self._stored_step:
+            return
+        if self._weight_average:
+            self._weight_average.update(self.cursor.n_steps)
+        for shard in self.team.shards:
+            for array, carried in zip(self.hidden, shard.carried, strict=True):
+                array[:, shard.streams.start : shard.streams.stop] = carried
+        self.state.n_steps, self.state.smooth_loss = self.cursor.n_steps, self.cursor.smooth_loss
+        self._stored_step = self.cursor.n_steps  # last: if Ctrl-C interrupts this, all of it is done again
+
+    def _load_arrays(self) -> None:
+        """Pack the weights and distribute the hidden state; from then on the kernel packs what it updates."""
+        core.pack_weights(self.network, self.params, self.panels)
+        for shard in self.team.shards:
+            for array, carried in zip(self.hidden, shard.carried, strict=True):
+                carried[...] = array[:, shard.streams.start : shard.streams.stop]
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        """Return to a snapshot, as a whole: Ctrl-C waits."""
+        with signals_deferred():
+            self.cursor = snapshot.cursor.copy()
+            self.streams.position = snapshot.block_start.position
+            self._read_block(snapshot.block_start.n_steps)
+            self._restore_state(snapshot.state)
+
+    def _restore_state(self, state: ModelState) -> None:
+        """Return to what a model had learned."""
+        with signals_deferred():
+            self.state.restore(state)
+            self.cursor.n_steps, self.cursor.smooth_loss = state.n_steps, state.smooth_loss
+            if self._weight_average:
+                self._weight_average.restored(state.n_steps)
+            for shard in self.team.shards:
+                shard.gradient[:] = 0
+            self._load_arrays()
+            self._stored_step = self.cursor.n_steps
+
+    def _return_to_last_good_state(self) -> None:
+        """Return to the last state whose numbers and loss were finite, and raise DivergenceError.
+
+        Training is deterministic: from the snapshot the same steps lead back to the weights before the last update. If
+        those are not finite either, though their losses were, the steps are taken once more, one by one.
+        """
+        bad_step, last_loss = self.cursor.n_steps, self.cursor.last_loss
+        kind = "loss" if self.cursor.diverged else "weights"
+        n_steps = bad_step - 1 - self._snapshot.cursor.n_steps
+        self._replay(n_steps)
+        if not self._is_sound():
+            self._restore(self._snapshot)
+            rates, kind = np.concatenate(self._rates), "weights"
+            n_steps = next((i for i in range(n_steps) if not self._is_sound_after(rates[i : i + 1])), n_steps)
+            self._replay(n_steps)
+            bad_step, last_loss = self.cursor.n_steps + 1, self.cursor.last_loss
+        raise DivergenceError(bad_step, last_loss, kind)
+
+    def _is_sound_after(self, rates: NDArray[np.float64]) -> bool:
+        self._take_steps(rates)
+        return self._is_sound()
+
+    def _replay(self, n_steps: int) -> None:
+        """Return to the state that was `n_steps` after the snapshot."""
+        self._restore(self._snapshot)
+        if n_steps > 0:
+            self._take_steps(np.concatenate(self._rates)[:n_steps])
+
+
+def _next_snapshot(start: float, end: float) -> float:
+    """Return when to take the next snapshot after one that took from `start` to `end`.
+
+    Examples
+    --------
+    >>> _next_snapshot(0.0, 0.001), _next_snapshot(10.0, 10.5)
+    (1.001, 60.5)
+    """
+    return end + max(SNAPSHOT_SECONDS, (end - start) / SNAPSHOT_SHARE)

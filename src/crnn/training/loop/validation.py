@@ -1,0 +1,201 @@
+"""Validation: when the loss of a held-out text is measured, and the lowest value so far."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...model.layout import Layout
+from ...parameters.settings import Settings
+from ...text.sources.sources import TextSource
+from ...text.sources.stored_ids import TextIds
+from ...text.streams.split import split_documents, split_text
+from ...text.symbols.vocabulary import Vocabulary
+from .budget import Budget
+from .evaluation import evaluate, shape_of
+
+EVALUATIONS = 20  # about this many in one call of training by default,
+SHARE = 0.05  # but fewer if they would take more than this part of the time
+PASSES = 3  # training passes over a symbol forward, backward and for the weights' gradients; scoring only forward
+MIN_ROWS = 8  # fewer streams take hardly less time: the weights have to be read all the same
+
+Array = NDArray[Any]
+
+
+class ValidationState(NamedTuple):
+    """What the measurements of a call have shown so far; each replaces it as a whole.
+
+    Attributes
+    ----------
+    best_loss : float
+        The lowest loss; infinity before the first measurement.
+    since_best : int
+        Measurements since then.
+    last_step : int
+        Steps of the call at the last measurement; -1 before the first one.
+    last_seconds : float
+        Time of the call after it.
+    cost : float or None
+        Seconds that it took.
+    """
+
+    best_loss: float = math.inf
+    since_best: int = 0
+    last_step: int = -1
+    last_seconds: float = 0.0
+    cost: float | None = None
+
+
+class Validation:
+    """The loss of one text during one call of training.
+
+    If training is limited by steps, the moments of measurement depend on the numbers of symbols and steps alone, so
+    that every run finds the same best weights. If it is limited by seconds, they depend on the clock, and no
+    measurement starts that would end after the limit, judged by the cost of the one before.
+
+    Parameters
+    ----------
+    ids : array of unsigned integers, shape (N,)
+        The text, of at least one symbol.
+    budget : Budget
+        Of the training.
+    chunk : tuple of int
+        T and B of the training.
+    every : int, float or None
+        Steps or seconds between two evaluations; None: about 20 of them, fewer if they cost too much.
+    patience : int or None
+        Evaluations without a new best after which `exhausted` is true.
+    n_threads : int or None
+    boundary : int, optional
+        The symbol that separates documents.
+    bfloat16 : bool, default=False
+        Whether operands of products are rounded to bfloat16.
+    state : ValidationState, optional
+        Where an interrupted call stood.
+
+    Attributes
+    ----------
+    state : ValidationState
+    """
+
+    def __init__(
+        self,
+        ids: TextIds,
+        budget: Budget,
+        chunk: tuple[int, int],
+        *,
+        every: int | float | None,
+        patience: int | None,
+        n_threads: int | None,
+        boundary: int | None = None,
+        bfloat16: bool = False,
+        state: ValidationState | None = None,
+    ) -> None:
+        self._bfloat16 = bfloat16
+        self._ids, self._budget, self._n_threads, self._boundary = ids, budget, n_threads, boundary
+        self._patience = math.inf if patience is None else patience
+        self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # estimated, in training steps
+        self.state = ValidationState() if state is None else state
+        self._every_seconds = every if isinstance(every, float) else None
+        self.every_steps: int | None = every if isinstance(every, int) else None
+        if every is None and budget.seconds is None and budget.n_steps:
+            affordable = int(SHARE * budget.n_steps / self._cost_in_steps)
+            self.every_steps = -(-budget.n_steps // max(1, min(EVALUATIONS, affordable)))
+
+    def due(self, done: int, seconds: float, seconds_per_step: float) -> bool:
+        """Say whether an evaluation is due and there is time for it.
+
+        Parameters
+        ----------
+        done : int
+            Steps of this call so far.
+        seconds : float
+            Time since the call began.
+        seconds_per_step : float
+            As measured in training so far.
+        """
+        cost = self._cost_in_steps * seconds_per_step if self.state.cost is None else self.state.cost
+        total = self._budget.seconds
+        if total is not None and seconds + cost > total:
+            return False  # the loss is measured at the end anyway
+        if self.every_steps is not None:
+            return done % self.every_steps == 0
+        every = self._every_seconds
+        if every is None:
+            every = max((total or math.inf) / EVALUATIONS, cost / SHARE)
+        return seconds - self.state.last_seconds >= every
+
+    def measured(self, done: int) -> bool:
+        """Say whether the loss after this step has been measured."""
+        return done == self.state.last_step
+
+    def measure(self, layout: Layout, params: Array, done: int, seconds: float) -> tuple[float, bool]:
+        """Return the loss, in nats per symbol, and whether it is the best so far."""
+        start = time.perf_counter()
+        loss = evaluate(layout, params, self._ids, self._n_threads, self._boundary, bfloat16=self._bfloat16)
+        cost = time.perf_counter() - start
+        improved = loss < self.state.best_loss
+        since_best = 0 if improved else self.state.since_best + 1
+        self.state = ValidationState(min(loss, self.state.best_loss), since_best, done, seconds + cost, cost)
+        return loss, improved
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last `patience` evaluations brought no new best."""
+        return self.state.since_best >= self._patience
+
+
+def _rows(steps: int, streams: int) -> int:
+    """Return the cost of reading time steps of streams, in rows of a product."""
+    return steps * max(streams, MIN_ROWS)
+
+
+def training_and_validation_ids(
+    source: TextSource, validation: TextSource | None, vocabulary: Vocabulary, settings: Settings
+) -> tuple[TextIds, TextIds | None]:
+    """Return the ids to train on, and those to validate with if there are any.
+
+    Parameters
+    ----------
+    source, validation : TextSource
+    vocabulary : Vocabulary
+    settings : Settings
+
+    Raises
+    ------
+    InvalidInputError
+        If a symbol is not in the vocabulary, a part of the text is too short, or two settings contradict each other.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> from crnn.text.sources.sources import text_source
+    >>> settings = Settings.check(CharRNN(validation_fraction=0.25).get_params())
+    >>> training_and_validation_ids(text_source("abcdabca"), None, Vocabulary.from_text("abcd"), settings)[1]
+    array([2, 0], dtype=uint8)
+    """
+    fraction = settings.validation_fraction
+    if validation is not None and fraction:
+        raise InvalidInputError(
+            f"validation is given, and validation_fraction={fraction:g} as well; set validation_fraction to 0"
+        )
+    if settings.patience is not None and validation is None and not fraction:
+        raise InvalidInputError(
+            f"patience={settings.patience} needs a validation text: set validation_fraction, give validation, or set "
+            f"patience to None"
+        )
+    ids = source.ids(vocabulary)
+    if fraction and vocabulary.boundary is not None:
+        return split_documents(ids, vocabulary.boundary, fraction)
+    if fraction:
+        return split_text(ids, fraction, settings.batch_size)
+    if validation is None:
+        return ids, None
+    validation_ids = validation.ids(vocabulary)
+    if not len(validation_ids):
+        raise InvalidInputError("validation is empty; at least 1 symbol is needed to measure a loss")
+    return ids, validation_ids

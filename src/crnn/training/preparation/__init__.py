@@ -1,0 +1,1 @@
+"""Checks of the data and the memory before training starts."""

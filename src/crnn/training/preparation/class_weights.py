@@ -1,0 +1,52 @@
+"""Class weights: how probable each class is before a text is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import InvalidInputError
+from ...parameters.settings import real, sample_weights
+from ...text.sources.labels import Labelled, label_number
+
+__all__ = ["class_prior"]
+
+
+def class_prior(labelled: Labelled, class_weight: Any, sample_weight: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Return the classes' frequencies, multiplied by their weights, (K,); their sum is 1.
+
+    Parameters
+    ----------
+    labelled : Labelled
+        The labels of n texts.
+    class_weight : "balanced", dict or None
+    sample_weight : array-like of shape (n,), optional
+        How much each text counts.
+
+    Examples
+    --------
+    >>> from crnn.text.sources.labels import checked_labels
+    >>> labelled = checked_labels(["a", "b", "b", "b"])
+    >>> class_prior(labelled, None).round(2).tolist(), class_prior(labelled, "balanced").round(2).tolist()
+    ([0.25, 0.75], [0.5, 0.5])
+    >>> class_prior(labelled, {"a": 3}).round(2).tolist()
+    [0.5, 0.5]
+    """
+    weights = None if sample_weight is None else sample_weights(sample_weight, len(labelled.numbers))
+    counts = np.bincount(labelled.numbers, weights, len(labelled.labels)).astype(np.float64)
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        counts = np.ones(len(counts))
+    elif isinstance(class_weight, Mapping):
+        for label, value in class_weight.items():
+            k = label_number(label, labelled.labels, name="a label of class_weight")
+            counts[k] *= real(f"class_weight[{label!r}]", value, minimum=0.0)
+    elif class_weight is not None:
+        raise InvalidInputError(
+            f"class_weight must be None, 'balanced' or a dict from labels to numbers, not {class_weight!r}"
+        )
+    if not counts.sum() > 0 or not np.isfinite(counts).all():
+        raise InvalidInputError("the weights of all classes are 0 or not finite: give at least one above 0")
+    return np.asarray(counts / counts.sum())

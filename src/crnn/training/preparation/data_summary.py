@@ -1,0 +1,41 @@
+"""Data summary: how much there is to read, in one line, as min-char-rnn says first."""
+
+from __future__ import annotations
+
+from ...text.sources.stored_ids import TextIds, n_documents
+from ...text.symbols.vocabulary import Vocabulary
+
+
+def data_summary(ids: TextIds, validation_ids: TextIds | None, vocabulary: Vocabulary) -> str:
+    """Return a line with the numbers of symbols to train on, of different ones, and of those to validate with.
+
+    Parameters
+    ----------
+    ids : array of unsigned integers, shape (N,), or StoredIds
+        A text, or documents with a boundary before, between and after them.
+    validation_ids : array, StoredIds or None
+    vocabulary : Vocabulary
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> data_summary(np.zeros(1500, np.uint8), np.zeros(300, np.uint8), Vocabulary.from_text("abcd"))
+    'data: 1,500 characters, 4 different ones; validation: 300 characters'
+    """
+    known = _count(len(vocabulary.codes), "different one")
+    if vocabulary.unknown is not None:
+        known += " and one symbol for all others"
+    line = f"data: {_amount(ids, vocabulary)}, {known}"
+    return line if validation_ids is None else f"{line}; validation: {_amount(validation_ids, vocabulary)}"
+
+
+def _amount(ids: TextIds, vocabulary: Vocabulary) -> str:
+    symbol = vocabulary.kind.removesuffix("s")
+    if vocabulary.boundary is None:
+        return _count(len(ids), symbol)
+    n = n_documents(ids, vocabulary.boundary)
+    return f"{_count(n, 'document')} of {_count(len(ids) - n - 1, symbol)} in all"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

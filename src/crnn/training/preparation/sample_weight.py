@@ -1,0 +1,35 @@
+"""Sample weight: a factor of the loss of each document."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import InvalidInputError
+from ...parameters.settings import sample_weights
+from ...text.sources.sources import TextSource
+from ...text.symbols.vocabulary import Vocabulary
+
+__all__ = ["checked_weights"]
+
+
+def checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vocabulary) -> NDArray[np.float64]:
+    """Return the weights of documents, or raise an error that names what is wrong and where.
+
+    Parameters
+    ----------
+    sample_weight : array-like of float, shape (n,)
+    source : TextSource
+        Of n documents; for a vocabulary with a boundary one text is one document.
+    vocabulary : Vocabulary
+
+    Examples
+    --------
+    >>> from crnn.text.sources.sources import text_source
+    >>> names = text_source(["Anna", "Bob"])
+    >>> checked_weights([3, 1], names, names.vocabulary())
+    array([3., 1.])
+    """
+    if vocabulary.boundary is None:
+        raise InvalidInputError("sample_weight is for documents, and X is one text: pass a list of texts")
+    return sample_weights(sample_weight, source.n_documents)

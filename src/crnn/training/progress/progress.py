@@ -1,0 +1,242 @@
+"""Progress: what there is to read, then a bar on a terminal, a curve in a notebook or lines in a log, and samples."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self, TextIO
+
+from ..loop.budget import Budget
+from .notebook_display import NotebookDisplay, in_notebook
+
+LINE_SECONDS = 5.0  # between two lines of a log, at first
+SAMPLE_SECONDS = 5.0  # between two samples, at first
+GROWTH = 1 / 20  # later, this part of the time gone by: a long run fills no disk with its log
+
+
+class Progress:
+    """Shows a call of training on standard error: loss, bits per character, characters per second, time left.
+
+    On a terminal this is a tqdm bar, in a notebook a bar and a curve, elsewhere a line every few seconds. Nothing that
+    goes wrong with standard error (a log's reader that has gone away, a full disk) reaches the training.
+
+    Parameters
+    ----------
+    budget : Budget
+        How long the call lasts.
+    chars_per_step : int
+        T * B.
+    verbose : int
+        0: nothing is shown. 2 or more: samples as well.
+    summary : str
+        A line that is shown first.
+    sample : function
+        Returns samples of the model as it is now.
+    elapsed : float, default=0.0
+        Seconds that the call had taken before it was interrupted.
+
+    Examples
+    --------
+    >>> with Progress(Budget(n_steps=10), chars_per_step=25, verbose=0, summary="", sample=list) as progress:
+    ...     progress.show(10, 1.5)
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        chars_per_step: int,
+        *,
+        verbose: int,
+        summary: str,
+        sample: Callable[[], Iterable[str | bytes]],
+        elapsed: float = 0.0,
+    ) -> None:
+        self._budget, self._chars_per_step = budget, chars_per_step
+        self._verbose, self._summary, self._sample = verbose, summary, sample
+        self._display: _Display | None = None
+        self._validation = ""
+        self._last_sample = time.perf_counter()
+        self._start = self._last_sample - elapsed
+
+    def __enter__(self) -> Self:
+        if self._verbose and sys.stderr is not None:
+            self._guarded(self._open, sys.stderr)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._display is not None:
+            self._guarded(self._display.close)
+
+    def show(self, steps_done: int, loss: float, validation_loss: float | None = None) -> None:
+        """Show how far training has come.
+
+        Parameters
+        ----------
+        steps_done : int
+            Of this call.
+        loss : float
+            The smoothed loss, in nats per character.
+        validation_loss : float, optional
+            In nats per character, if it has just been measured. The last one stays in view.
+        """
+        if self._display is None:
+            return
+        now = time.perf_counter()
+        seconds = now - self._start
+        if validation_loss is not None:
+            self._validation = f", validation {validation_loss:.3f} nats"
+        chars = steps_done * self._chars_per_step
+        text = f"{_rate(chars, seconds)}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
+        part = self._budget.part_done(steps_done, seconds)
+        self._guarded(self._display.update, part, chars, seconds, text, (loss, validation_loss))
+        due = max(SAMPLE_SECONDS, seconds * GROWTH)
+        if self._verbose > 1 and self._display is not None and now - self._last_sample > due:
+            self._last_sample = now
+            shown = "\n".join(map(printable, self._sample()))
+            self._guarded(self._display.write, f"----\n{shown}\n----")
+
+    def _open(self, stream: TextIO) -> None:
+        print(self._summary, file=stream, flush=True)
+        display: Callable[[TextIO, int | None], _Display] = _Bar if is_terminal(stream) else _Log
+        if in_notebook():
+            display = NotebookDisplay
+        total = None if self._budget.seconds is not None else (self._budget.n_steps or 0) * self._chars_per_step
+        self._display = display(stream, total)
+
+    def _guarded(self, action: Any, *arguments: Any) -> None:
+        """Write something; give up showing anything once that fails (a closed stream is a ValueError)."""
+        try:
+            action(*arguments)
+        except (OSError, ValueError):
+            self._display = None
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Say whether a bar can be shown on a stream: a terminal, and one that has a size.
+
+    Examples
+    --------
+    >>> import io
+    >>> is_terminal(io.StringIO())
+    False
+    """
+    try:
+        if stream is None or not stream.isatty():
+            return False
+        return os.get_terminal_size(stream.fileno()).lines > 0  # containers and build machines have some without
+    except OSError:  # it says it is one, and knows no more
+        return True
+    except ValueError:  # it is closed
+        return False
+
+
+class _Display(Protocol):
+    def update(
+        self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]
+    ) -> None: ...
+    def write(self, text: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Bar:
+    """A tqdm bar, for a terminal."""
+
+    def __init__(self, stream: TextIO, total: int | None) -> None:
+        from tqdm import tqdm
+
+        self._stream = stream
+        self._bar = tqdm(
+            total=1.0,  # of the budget, be it steps or time
+            file=stream,
+            dynamic_ncols=True,
+            miniters=0,  # polls come about every 50 ms; tqdm's own estimate would skip some
+            # Without the counts, so that all of it and a bar fit in 80 columns.
+            bar_format="{percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]",
+        )
+
+    def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(part - self._bar.n)
+
+    def write(self, text: str) -> None:
+        self._bar.write(text, file=self._stream)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+class _Log:
+    """A line now and then, for a file or a pipe, in which a bar would be rubbish."""
+
+    def __init__(self, stream: TextIO, total: int | None) -> None:
+        self._stream, self._total = stream, total
+        self._part, self._chars, self._seconds, self._text = 0.0, 0, 0.0, ""
+        self._last = 0.0  # seconds of the last line
+        self._shown = False
+
+    def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
+        self._part, self._chars, self._seconds, self._text = part, chars, seconds, text
+        self._shown = False
+        if seconds - self._last > max(LINE_SECONDS, seconds * GROWTH):
+            self._last = seconds
+            self._line()
+
+    def write(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        if not self._shown:
+            self._line()
+
+    def _line(self) -> None:
+        from tqdm import tqdm
+
+        self._shown = True
+        size, interval = tqdm.format_sizeof, tqdm.format_interval
+        line = f"{self._part:4.0%}  {size(self._chars)}{'' if self._total is None else f'/{size(self._total)}'}"
+        if self._chars and self._part:
+            left = interval(self._seconds * (1 / self._part - 1))
+            line += f" [{interval(self._seconds)}, {left} left, {self._text}]"
+        self.write(line)
+
+
+def _rate(chars: int, seconds: float) -> str:
+    from tqdm import tqdm
+
+    return f"{tqdm.format_sizeof(chars / max(seconds, 1e-9))}char/s"
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
+
+
+def printable(text: str | bytes) -> str:
+    r"""Return a sample as a terminal can show it without harm.
+
+    Parameters
+    ----------
+    text : str or bytes
+        Bytes are shown as Latin-1.
+
+    Returns
+    -------
+    str
+        Control characters and lone surrogates are escaped; CR LF is a line feed.
+
+    Examples
+    --------
+    >>> printable("a\ud800b\x1b[2J")
+    'a\\ud800b\\x1b[2J'
+    >>> printable(b"na\xefve\r\n")
+    'naïve\n'
+    """
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")
+    text = text.replace("\r\n", "\n").encode("utf-8", "backslashreplace").decode("utf-8")
+    return _CONTROL.sub(lambda match: "\\0" if match[0] == "\0" else f"\\x{ord(match[0]):02x}", text)

@@ -1,0 +1,1 @@
+"""Recommended parameters for a text and a time."""

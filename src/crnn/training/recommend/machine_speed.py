@@ -1,0 +1,163 @@
+"""How fast this machine trains: half a second of training, in each precision that may be used.
+
+Two measurements on one machine must agree, since a choice follows from them (`recommended`). Short runs are therefore
+timed, the precisions in turns; the lower quartile of their times counts, which other programs disturb little; and the
+speed is rounded to a coarse grid.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import _kernels
+from ...model.layout import Layout
+from ...model.state import ModelState
+from ...text.streams.text_streams import TextStreams, symbols_for_epoch
+from ...text.symbols.vocabulary import Vocabulary
+from ..loop.shards import threads_for
+from ..loop.step_settings import StepSettings
+from ..loop.trainer import Trainer
+
+PROBE_SECONDS = 0.5
+HIDDEN_SIZE, BATCH_SIZE, SEQ_LENGTH, VOCAB_SIZE = 128, 16, 24, 64
+STEPS = 4  # of a run: some milliseconds, about as long as a scheduler lets a program go on
+OPERATIONS = 6  # per symbol and weight: a multiplication and an addition forward, and two of each backward
+QUARTILE = 0.25
+SPEEDS_PER_DOUBLING = 4  # after rounding
+MIN_GAIN = 1.1  # of bfloat16 over float32, from which on it is chosen
+
+
+class Speed(NamedTuple):
+    """How fast this machine trains, and in which precision."""
+
+    operations: float  # multiplications and additions of products in training steps, per second
+    matmul_precision: str = "float32"
+
+
+def measured_speed(
+    n_threads: int | None = None,
+    *,
+    precisions: Sequence[str] = ("float32",),
+    seconds: float = PROBE_SECONDS,
+) -> Speed:
+    """Return the speed of training on this machine at present, in the precision that is best.
+
+    Parameters
+    ----------
+    n_threads : int or None, default=None
+        As for `CharRNN`.
+    precisions : sequence of str, default=("float32",)
+        Values of `matmul_precision` that may be used; see `usable_precisions`.
+    seconds : float, default=0.5
+        Duration of the measurement.
+
+    Returns
+    -------
+    Speed
+        Of an LSTM of 128 units, 16 streams of 24 characters, rounded by `rounded`.
+    """
+    T, B, H = SEQ_LENGTH, BATCH_SIZE, HIDDEN_SIZE
+    found: dict[str, list[float]] = {precision: [] for precision in precisions}
+    rates = np.full(STEPS, 1e-3)
+    with ExitStack() as stack:
+        trainers = {precision: stack.enter_context(_trainer(precision, n_threads)) for precision in precisions}
+        for trainer in trainers.values():
+            trainer.advance(rates)  # not measured: the caches are still cold
+        end = time.perf_counter() + seconds
+        while not all(found.values()) or time.perf_counter() < end:
+            for precision, trainer in trainers.items():
+                start = time.perf_counter()
+                trainer.advance(rates)
+                found[precision].append(time.perf_counter() - start)
+    return best_speed(found, STEPS * T * B * OPERATIONS * recurrent_weights(4, H, VOCAB_SIZE))
+
+
+def best_speed(found: Mapping[str, Iterable[float]], operations: float) -> Speed:
+    """Return the speed of the best precision: the first one, unless another is `MIN_GAIN` times as fast.
+
+    Parameters
+    ----------
+    found : mapping of str to iterable of float
+        The times of runs in each precision, in seconds.
+    operations : float
+        Of each run.
+
+    Examples
+    --------
+    >>> runs = {"float32": [2.1, 2.0, 2.2, 2.0], "bfloat16": [1.0, 1.1, 9.0, 1.0]}
+    >>> best_speed(runs, 2.0**40 * 1e-12).matmul_precision, best_speed({"float32": [2.0]}, 4e11).matmul_precision
+    ('bfloat16', 'float32')
+    """
+    speeds = {precision: operations / float(np.quantile([*times], QUARTILE)) for precision, times in found.items()}
+    first, best = next(iter(speeds)), max(speeds, key=speeds.__getitem__)
+    chosen = best if speeds[best] >= MIN_GAIN * speeds[first] else first
+    return Speed(rounded(speeds[chosen]), chosen)
+
+
+def rounded(speed: float) -> float:
+    """Return the nearest power of 2 to the 1/4: measurements that differ by a few percent mostly become the same.
+
+    Examples
+    --------
+    >>> rounded(1000.0), rounded(1060.0), round(rounded(1150.0))
+    (1024.0, 1024.0, 1218)
+    """
+    return float(2.0 ** (round(SPEEDS_PER_DOUBLING * math.log2(speed)) / SPEEDS_PER_DOUBLING))
+
+
+def usable_precisions(matmul_precision: str | None, dtype: Any = None) -> tuple[str, ...]:
+    """Return the precisions in which a model may be trained.
+
+    Parameters
+    ----------
+    matmul_precision : str or None
+        The one that is asked for.
+    dtype : data type, default=None
+        Of the weights, None for float32. Those in float64 are not rounded to bfloat16.
+
+    Returns
+    -------
+    tuple of str
+        bfloat16 is among them by itself only where the processor has instructions for it.
+
+    Examples
+    --------
+    >>> usable_precisions("bfloat16"), usable_precisions(None, "float64")
+    (('bfloat16',), ('float32',))
+    """
+    if matmul_precision is not None:
+        return (matmul_precision,)
+    if np.dtype(dtype or np.float32) != np.float32 or _kernels.bfloat16_set in _kernels.INSTRUCTION_SETS:
+        return ("float32",)
+    return ("float32", "bfloat16")
+
+
+def recurrent_weights(gates: int, hidden_size: int, vocab_size: int, num_layers: int = 1) -> int:
+    """Return about how many weights take part in the products of one symbol.
+
+    Examples
+    --------
+    >>> recurrent_weights(4, 128, 64) == 4 * 128**2 + 128 * 64
+    True
+    """
+    return gates * hidden_size**2 * (2 * num_layers - 1) + hidden_size * vocab_size
+
+
+def _trainer(precision: str, n_threads: int | None) -> Trainer:
+    """Return what trains an LSTM on random symbols."""
+    T, B, V = SEQ_LENGTH, BATCH_SIZE, VOCAB_SIZE
+    layout = Layout(V, HIDDEN_SIZE, np.dtype(np.float32), "lstm")
+    rng = np.random.default_rng(0)
+    streams = TextStreams(rng.integers(V, size=symbols_for_epoch(8, B, T)).astype(np.uint8), B, T)
+    state = ModelState.initial(
+        layout, Vocabulary(np.arange(V), "bytes"), rng, optimizer="adam", batch_size=B, seq_length=T
+    )
+    bfloat16 = precision == "bfloat16"
+    n_threads = threads_for(layout, streams, n_threads, bfloat16=bfloat16)
+    return Trainer(state, streams, StepSettings(seq_length=T, bfloat16=bfloat16), n_threads=n_threads)

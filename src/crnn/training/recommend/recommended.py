@@ -1,0 +1,268 @@
+"""Recommended: which model, and how trained, makes the most of a text in a given time.
+
+The choices follow measurements, recorded in ``docs/measurements.md``. Two numbers decide: how many operations the time
+buys, and how many epochs that makes. The epochs and the model's size beside the text's say how much dropout is needed,
+of units and of recurrent weights. They also bound the size and the training: a short text is at last learned by heart.
+
+Sizes lie so far apart that a speed which differs by a tenth, as two measurements of one machine may, changes the size
+by at most one step. All other choices are interpolated.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...parameters.cells import CELLS
+from ...parameters.settings import OPTIMIZERS
+from .machine_speed import OPERATIONS, recurrent_weights
+
+TYPICAL_SYMBOLS = 64  # of a vocabulary
+CHUNKS_PER_EPOCH = 8  # of each stream, at least
+# A chunk's loss is a sum over time, so the gradient's norm grows with the chunk, and its bound has to grow too.
+CLIP_NORM_PER_CHARACTER = 1 / 24
+
+# Dropout by the number of epochs, for a model with USUAL_WEIGHTS_PER_SYMBOL; between two entries it is interpolated by
+# the logarithm of the epochs. A larger model overfits sooner: epochs are multiplied by the square root of its relative
+# number of weights. A narrower model tolerates less dropout, by the square root of its relative number of units.
+USUAL_WEIGHTS_PER_SYMBOL, USUAL_HIDDEN_SIZE = 0.8, 512
+EPOCHS = (2.0, 4.5, 8.0, 25.0, 50.0, 125.0)
+DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
+WEIGHT_DROPOUTS = (0.0, 0.05, 0.15, 0.3, 0.5, 1.0)
+MAX_DROPOUT = 0.5
+MIN_STEPS = 1000  # however short the text is
+WEIGHTS_PER_SYMBOL = 8.0  # at most, per symbol of the text
+
+
+class Recipe(NamedTuple):
+    """A model and its training, for a number of operations that a time allows."""
+
+    operations: float  # multiplications and additions in training steps from which on this size is used
+    hidden_size: int
+    learning_rate: float
+    num_layers: int = 1
+    init_scale: float = 0.1
+    weight_decay: float = 0.01
+
+
+# By cell, from the shortest time to the longest; a step reads 16 streams of 24 characters. The first is also used for
+# fewer operations. Between two with as many layers every size of `SIZES` has a recipe, by the logarithm of the sizes.
+BATCH_SIZE, SEQ_LENGTH = 16, 24
+SIZES = (*range(32, 256, 32), *range(256, 512, 64), *range(512, 2048, 128))
+DEFAULT_CELL = "cifg"
+RECIPES: dict[str, tuple[Recipe, ...]] = {
+    "cifg": (  # as many weights as the LSTM's at short times; at long ones as many units
+        Recipe(0.8e12, 128, 0.04, init_scale=0.2, weight_decay=0.02),
+        Recipe(1.8e12, 224, 0.04, init_scale=0.15, weight_decay=0.02),
+        Recipe(4e12, 256, 0.028, weight_decay=0.02),
+        Recipe(10e12, 320, 0.022),
+        Recipe(20e12, 384, 0.016),
+        Recipe(36e12, 512, 0.011),
+        Recipe(250e12, 768, 0.007),
+    ),
+    "lstm": (
+        Recipe(0.8e12, 128, 0.04, init_scale=0.2, weight_decay=0.02),
+        Recipe(1.8e12, 192, 0.04, init_scale=0.15, weight_decay=0.02),
+        Recipe(4e12, 256, 0.033, weight_decay=0.02),
+        Recipe(20e12, 384, 0.016),
+        Recipe(36e12, 512, 0.011),
+        Recipe(250e12, 768, 0.007),
+    ),
+    "gru": (
+        Recipe(0.8e12, 128, 0.01),
+        Recipe(2e12, 256, 0.01),
+        Recipe(8e12, 384, 0.006),
+        Recipe(30e12, 512, 0.004),
+    ),
+    "rnn": (
+        Recipe(0.8e12, 128, 0.004, init_scale=0.09),  # about 1 / sqrt(hidden_size): a larger scale hardly learns
+        Recipe(1.5e12, 256, 0.003, 2, 0.06),
+        Recipe(6e12, 256, 0.002, 3, 0.06),
+        Recipe(20e12, 384, 0.0015, 3, 0.05),
+    ),
+}
+# Three layers of "rnn" tolerate little dropout, and get worse with more epochs than these.
+DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.4}
+WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.0}
+# Rows for pairs of symbols: documents as short as names are learned worse with them.
+N_BIGRAMS = {"lstm": 1024, "cifg": 1024, "gru": None, "rnn": None}
+MIN_LENGTH_FOR_BIGRAMS = 20  # symbols of a document, on the average
+RATE_WITH_BIGRAMS = 0.8  # of the learning rate without them: as good, and steadier
+# So that a model learns to start from zeros; documents do so anyway.
+STATE_RESET = {"lstm": 0.01, "cifg": 0.01, "gru": 0.0, "rnn": 0.0}
+MAX_EPOCHS = {"lstm": 50.0, "cifg": 50.0, "gru": 50.0, "rnn": 12.0}
+
+
+def recommend(
+    n_symbols: int,
+    seconds: float,
+    *,
+    speed: float,
+    matmul_precision: str = "float32",
+    cell: str = DEFAULT_CELL,
+    n_documents: int | None = None,
+) -> dict[str, Any]:
+    """Return constructor parameters for a text and a time.
+
+    Parameters
+    ----------
+    n_symbols : int
+        Length of the text.
+    seconds : float
+        Time that training may take.
+    speed : float
+        Operations per second of a training step in that precision; see `measured_speed`.
+    matmul_precision : {"float32", "bfloat16"}, default="float32"
+    cell : {"cifg", "lstm", "gru", "rnn"}, default="cifg"
+    n_documents : int or None, default=None
+        That there are; None: it is one running text.
+
+    Returns
+    -------
+    dict
+        Parameters of `CharRNN`.
+
+    Examples
+    --------
+    >>> recommend(1_000_000, 15.0, speed=2e11)["cell"]
+    'cifg'
+    """
+    gates = CELLS[cell].gates
+    recipes = [*_with_sizes_between(RECIPES[cell])]
+    affordable = [recipe for recipe in recipes if seconds * speed >= recipe.operations] or recipes[:1]
+    small = [r for r in affordable if _weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
+    recipe = (small or recipes[:1])[-1]
+    # A short text gets fewer streams, so that each has at least CHUNKS_PER_EPOCH chunks.
+    batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_EPOCH * SEQ_LENGTH)))
+    steps_per_epoch = n_symbols / (batch_size * SEQ_LENGTH)
+    weights = _weights(gates, recipe.hidden_size, recipe.num_layers)
+    operations_per_epoch = OPERATIONS * weights * n_symbols
+    in_time = seconds * speed / operations_per_epoch
+    max_epochs = max(MAX_EPOCHS[cell], MIN_STEPS / steps_per_epoch)
+    epochs = min(in_time, max_epochs)
+    n_bigrams = N_BIGRAMS[cell] if n_symbols >= MIN_LENGTH_FOR_BIGRAMS * (n_documents or 0) else None
+    rate = _rate(cell, epochs * operations_per_epoch) * (RATE_WITH_BIGRAMS if n_bigrams else 1)
+    counted = epochs * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
+    return {
+        "hidden_size": recipe.hidden_size,
+        "cell": cell,
+        "num_layers": recipe.num_layers,
+        "n_bigrams": n_bigrams,
+        "seq_length": SEQ_LENGTH,
+        "batch_size": batch_size,
+        "init_scale": float(f"{recipe.init_scale:.2g}"),
+        "optimizer": "adam",
+        "learning_rate": float(f"{rate:.3g}"),
+        "schedule": "cosine",
+        "warmup": 0.02,
+        "clip": None,
+        "clip_norm": _clip_norm(SEQ_LENGTH),
+        "beta_2": 0.99,
+        "weight_decay": float(f"{recipe.weight_decay:.2g}"),
+        "dropout": round(DROPOUT_SHARE[cell] * _dropout(counted, recipe.hidden_size, DROPOUTS), 2),
+        "weight_dropout": round(
+            WEIGHT_DROPOUT_SHARE[cell] * _dropout(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
+        ),
+        "state_reset": STATE_RESET[cell] if n_documents is None else 0.0,
+        "max_steps": None if in_time <= max_epochs else round(max_epochs * steps_per_epoch),
+        "max_seconds": seconds,
+        "matmul_precision": matmul_precision,
+    }
+
+
+def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Return a recommendation in which some parameters are replaced.
+
+    With another optimizer the learning rate and the weight decay are that optimizer's usual ones. The learning rate is
+    another one without bigrams, or with them where none are recommended. With another `seq_length` the bound of the
+    gradient's norm grows or shrinks as the chunk does.
+
+    Examples
+    --------
+    >>> found = overridden(recommend(1_000_000, 15.0, speed=2e11), {"optimizer": "rmsprop", "min_count": 2})
+    >>> found["learning_rate"], found["weight_decay"], found["min_count"]
+    (0.002, 0.0, 2)
+    >>> overridden(found, {"seq_length": 48})["clip_norm"]
+    2.0
+    """
+    optimizer = overrides.get("optimizer", parameters["optimizer"])
+    if optimizer != parameters["optimizer"]:
+        usual = {"learning_rate": OPTIMIZERS[optimizer].learning_rate, "weight_decay": 0.0}
+        parameters = {name: value for name, value in parameters.items() if name != "beta_2"} | usual
+    else:
+        recommended, wanted = (given["n_bigrams"] is not None for given in (parameters, parameters | overrides))
+        if recommended != wanted:
+            factor = RATE_WITH_BIGRAMS if wanted else 1 / RATE_WITH_BIGRAMS
+            parameters = parameters | {"learning_rate": float(f"{parameters['learning_rate'] * factor:.3g}")}
+    seq_length = overrides.get("seq_length", parameters["seq_length"])
+    return parameters | {"clip_norm": _clip_norm(seq_length)} | overrides
+
+
+def _clip_norm(seq_length: int) -> float:
+    return float(f"{CLIP_NORM_PER_CHARACTER * seq_length:.3g}")
+
+
+def _with_sizes_between(recipes: tuple[Recipe, ...]) -> Iterator[Recipe]:
+    """Yield the recipes and, between two that have as many layers, one for each size of `SIZES`."""
+    for first, last in itertools.pairwise(recipes):
+        yield first
+        sizes = [size for size in SIZES if first.hidden_size < size < last.hidden_size]
+        for size in sizes if first.num_layers == last.num_layers else []:
+            share = math.log(size / first.hidden_size, last.hidden_size / first.hidden_size)
+            mixed = [a ** (1 - share) * b**share for a, b in zip(first, last, strict=True)]
+            yield Recipe(*mixed)._replace(hidden_size=size, num_layers=first.num_layers)
+    yield recipes[-1]
+
+
+def _rate(cell: str, operations: float) -> float:
+    """Return the learning rate for a number of operations, interpolated between the recipes of a cell.
+
+    It does not depend on whether the text is long enough for the larger models.
+    """
+    operations_of, rates = np.log([(r.operations, r.learning_rate) for r in RECIPES[cell]]).T
+    return math.exp(np.interp(math.log(operations), operations_of, rates))
+
+
+def _weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
+    return recurrent_weights(gates, hidden_size, TYPICAL_SYMBOLS, num_layers)
+
+
+def _dropout(epochs: float, hidden_size: int, rates: tuple[float, ...]) -> float:
+    """Return the dropout for a number of epochs, interpolated between `rates`, which are for `EPOCHS`."""
+    share = min(1.0, math.sqrt(hidden_size / USUAL_HIDDEN_SIZE))
+    return min(MAX_DROPOUT, share * float(np.interp(math.log(epochs), np.log(EPOCHS), rates)))
+
+
+def described(parameters: dict[str, Any], speed: float) -> str:
+    """Return a recommendation as one line of text.
+
+    Examples
+    --------
+    >>> print(described(recommend(1_000_000, 1.0, speed=2e11, cell="gru"), 2e11))
+    gru of 128 units, 16 streams of 24 characters a step, adam at 0.01, dropout 0, for 1 s at 200 GFLOP/s
+    >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11).partition(",")[0])
+    cifg of 224 units and 1024 bigrams
+    >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
+    0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
+    """
+    layers, streams, steps = (parameters[name] for name in ("num_layers", "batch_size", "max_steps"))
+    rate, limit = parameters["learning_rate"], parameters["max_seconds"]
+    rate = OPTIMIZERS[parameters["optimizer"]].learning_rate if rate is None else rate
+    return (
+        "{cell} of "
+        + (f"{layers} layers of " if layers > 1 else "")
+        + "{hidden_size} units"
+        + (" and {n_bigrams} bigrams" if parameters["n_bigrams"] else "")
+        + ", {batch_size} "
+        + ("streams" if streams > 1 else "stream")
+        + " of {seq_length} characters a step, {optimizer} at {rate:g}, dropout {dropout:g}"
+        + (", weight dropout {weight_dropout:g}" if parameters["weight_dropout"] else "")
+        + ("" if limit is None else ", for {max_seconds:g} s")
+        + (f" or {steps} steps (more: by heart)" if steps else "")
+        + " at {gflops:.0f} GFLOP/s"
+        + (" in {matmul_precision}" if parameters["matmul_precision"] != "float32" else "")
+    ).format(**parameters, rate=rate, gflops=speed / 1e9)

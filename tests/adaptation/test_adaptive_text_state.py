@@ -1,0 +1,138 @@
+"""AdaptiveTextState: in pieces as whole, independent copies, and what is not learned from."""
+
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from examples import adaptable, packed
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import InvalidInputError
+from crnn.adaptation.adaptive_text_state import AdaptiveTextState
+from crnn.parameters.cells import CELLS
+
+OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
+TEXT = "abcdbacdacbdcabddbca" * 2 + "ddd"
+
+
+@pytest.fixture(scope="module", params=CELLS)
+def model(request):
+    return adaptable(request.param, "float32")
+
+
+def same(a, b):
+    return a.log_prob == b.log_prob and a.predict_proba().tobytes() == b.predict_proba().tobytes()
+
+
+@given(pieces=st.lists(st.text("abcd", max_size=20), max_size=5))
+@settings(max_examples=20)
+def test_pieces_are_the_whole_to_the_bit(model, pieces):
+    state = model.start(adapt=OPTIONS)
+    for piece in pieces:
+        assert state.feed(piece) is state
+    assert same(state, model.start(adapt=OPTIONS).feed("".join(pieces)))
+
+
+def test_it_has_the_numbers_of_the_model(model):
+    state = model.start(adapt=OPTIONS)
+    assert isinstance(state, AdaptiveTextState)
+    for i in range(0, len(TEXT), 5):
+        state.feed(TEXT[i : i + 5])
+    nats = model.surprisal(TEXT, adapt=OPTIONS)
+    assert state.log_prob == np.subtract.accumulate([0.0, *nats])[-1] == pytest.approx(
+        len(TEXT) * model.score(TEXT, adapt=OPTIONS), rel=1e-13
+    )
+    assert state.log_prob != model.start().feed(TEXT).log_prob
+
+
+def test_the_next_symbol_is_predicted_by_weights_that_have_learned(model):
+    whole = TEXT[: 1 + 14]  # two blocks after the first symbol
+    state, adapted = model.start(adapt=OPTIONS).feed(whole), model.adapt(whole, **OPTIONS)
+    assert state._reading.learner.params.tobytes() == adapted._learned.params[: adapted._learned.layout.size].tobytes()
+    # The last symbol is read again, by these weights.
+    network, hidden = packed(adapted, one_row=True), tuple(part.copy() for part in state._reading.start)
+    network.feed(model.vocabulary_.encode(whole[-1]).astype(np.int32)[None], hidden)
+    np.testing.assert_array_equal(state.predict_proba(), network.probabilities_after(hidden)[0])
+    before, p = -state.log_prob, state.predict_proba()[model.vocabulary_.encode("c")[0]]
+    assert -state.feed("c").log_prob - before == pytest.approx(-np.log(p), rel=1e-4)
+
+
+def test_documents_end(dtype):
+    model = adaptable("lstm", dtype, documents=True)
+    state = model.start(adapt=OPTIONS)
+    texts = [TEXT[:9], "", TEXT[9:]]
+    for text in texts:
+        state.feed(text).end()
+    score = model.score(texts, adapt=OPTIONS) * (len(TEXT) + len(texts))
+    assert state.log_prob == pytest.approx(score, rel=1e-12)
+
+
+def test_copies_and_pickles_go_on_independently(model):
+    state = model.start("abca", adapt=OPTIONS).feed(TEXT[:17])
+    expected = model.start("abca", adapt=OPTIONS).feed(TEXT[:17] + TEXT)
+    before = state.log_prob
+    for other in (state.copy(), copy.copy(state), copy.deepcopy(state), pickle.loads(pickle.dumps(state))):
+        assert same(other.feed(TEXT), expected)
+        assert type(other) is AdaptiveTextState
+        assert state.log_prob == before
+    assert same(state.feed(TEXT), expected)
+
+
+def test_copies_learn_on_several_threads(model):
+    """They lend each other scratch, never at the same time."""
+    start = model.start(adapt=OPTIONS).feed(TEXT)
+    texts = [symbol + TEXT * 20 for symbol in "abcd"]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda text: start.copy().feed(text), texts))
+    for state, text in zip(found, texts, strict=True):
+        assert same(state, start.copy().feed(text))
+
+
+def test_what_is_only_read_is_not_learned_from(model):
+    still = model.start(adapt=OPTIONS)
+    read = still.feed(TEXT, adapt=False).log_prob
+    assert read == model.start().feed(TEXT).log_prob
+    primed = model.start(TEXT, adapt=OPTIONS)
+    assert primed.log_prob == 0
+    assert same(primed.feed("", adapt=False), _without_score(still))
+
+
+def _without_score(state):
+    """Return a state that differs in its score alone."""
+    other = state.copy()
+    other._log_prob = 0.0
+    return other
+
+
+@pytest.mark.parametrize("n", [3, 20])
+def test_what_is_drawn_is_read_but_not_learned_from(model, n):
+    state = model.start("ab", adapt=OPTIONS).feed("cab")
+    text = state.sample(n, random_state=0)
+    assert text == model.start("ab").feed("cab").sample(n, random_state=0)[: len(text)] or n > 5
+    expected = model.start("ab", adapt=OPTIONS).feed("cab").feed(text, adapt=False)
+    assert same(state, expected)
+    learned = model.start("ab", adapt=OPTIONS).feed("cab").feed(text)
+    assert not same(state.feed("abc" * 5), learned.feed("abc" * 5))
+
+
+def test_a_state_that_does_not_adapt_says_so(model):
+    state = model.start()
+    with pytest.raises(InvalidInputError, match=r"model\.start\(prime, adapt=True\)"):
+        state.feed("abc", adapt=True)
+    assert state.feed("abc", adapt=False).log_prob == model.start().feed("abc").log_prob
+
+
+def test_an_unknown_symbol_changes_nothing(model):
+    state = model.start(adapt=OPTIONS).feed(TEXT)
+    before = state.copy()
+    with pytest.raises(InvalidInputError, match="'Z'"):
+        state.feed("abcZ")
+    assert same(state, before)
+
+
+def test_repetition_is_seen(model):
+    state = model.start(adapt=OPTIONS).feed("abc")
+    assert set(state.sample(4, temperature=0, repetition_penalty=1e9)) - set("abc") <= {"d"}

@@ -1,0 +1,242 @@
+"""PackedNetwork: the same bits at every batch size, place in the batch and cut in time.
+
+test_kernels.py compares its results with the reference implementation.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tracemalloc
+
+import numpy as np
+import pytest
+from examples import network, random_language_model, states, symbols
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn.inference.network import packed_network as inference
+from crnn.inference.network.packed_network import SCORE_ROWS, PackedNetwork
+from crnn.parameters.cells import CELLS
+
+B = 19  # more than two blocks of rows of any register tile
+SIZES = [(5, 1), (13, 16), (67, 61), (101, 131)]  # V, H
+ENTRY_POINTS = ["feed", "sample", "log_probabilities"]
+
+
+def run(packed, entry_point, inputs, state):
+    """Return the result of an entry point for symbols or uniforms (n, B), and the states after them."""
+    state = tuple(array.copy() for array in state)
+    if entry_point == "sample":
+        return packed.sample(inputs, 0.8, state), state
+    if entry_point == "log_probabilities":
+        return packed.log_probabilities(inputs, state), state
+    packed.feed(inputs, state)
+    return np.empty(inputs.shape), state
+
+
+def inputs_of(entry_point, V, n):
+    if entry_point == "sample":
+        return np.random.default_rng(4).random((n, B))
+    return symbols(V, n * B, np.int32).reshape(n, B)
+
+
+def some(state, part):
+    """Return the states of some streams."""
+    return tuple(np.ascontiguousarray(array[:, part]) for array in state)
+
+
+def same_bits(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def same_states(a, b):
+    return all(same_bits(*pair) for pair in zip(a, b, strict=True))
+
+
+PARTS = [slice(0, n) for n in range(1, B)] + [slice(n, B) for n in (1, 2, 5, 11, B - 1)]
+PARTS += [slice(i, i + 1) for i in (1, 4, 9)] + [slice(3, 5), slice(2, 15), slice(0, B, 2)]
+
+
+# Every cell with every size and entry point, with one layer and two in turns; of coupled gates, which have the products
+# of the others, some.
+NETWORKS = [
+    (cell, 1 + i % 2, entry_point, *size)
+    for i, (cell, size, entry_point) in enumerate(itertools.product(CELLS, SIZES, ENTRY_POINTS))
+    if cell != "cifg" or i % 5 == 0
+]
+
+
+@pytest.mark.parametrize(("cell", "num_layers", "entry_point", "V", "H"), NETWORKS)
+def test_a_stream_is_the_same_bits_among_any_others(kernels, dtype, cell, num_layers, entry_point, V, H):
+    layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
+    inputs, state = inputs_of(entry_point, V, 7), states(B, H, dtype, cell=cell, num_layers=num_layers)
+    out, after = run(PackedNetwork.pack(layout, params, one_row=False), entry_point, inputs, state)
+    for one_row, scoring, parts in [(False, False, PARTS), (True, False, PARTS[::3]), (True, True, PARTS[1::3])]:
+        packed = PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring)  # nor does it depend on these
+        for part in parts:
+            own, own_after = run(packed, entry_point, np.ascontiguousarray(inputs[:, part]), some(state, part))
+            if entry_point != "feed":
+                assert same_bits(own, np.ascontiguousarray(out[:, part]))
+            assert same_states(own_after, some(after, part))
+
+
+LENGTH = 2 * SCORE_ROWS + 9
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """The result for a text that is not cut, by entry point and cell; computed once."""
+    found = {}
+
+    def of(entry_point, cell):
+        if (entry_point, cell) not in found:
+            V, H = 31, 17
+            layout, params = network(V, H, np.float32, cell=cell, num_layers=2)
+            packed = PackedNetwork.pack(layout, params, one_row=False)
+            inputs, state = inputs_of(entry_point, V, LENGTH), states(B, H, np.float32, cell=cell, num_layers=2)
+            found[entry_point, cell] = packed, inputs, state, *run(packed, entry_point, inputs, state)
+        return found[entry_point, cell]
+
+    return of
+
+
+@settings(max_examples=12)
+@given(at=st.lists(st.integers(0, LENGTH), max_size=5).map(sorted))
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_text_is_the_same_bits_however_it_is_cut(whole, cell, entry_point, at):
+    packed, inputs, state, out, after = whole(entry_point, cell)
+    pieces = []
+    for first, last in zip([0, *at], [*at, LENGTH], strict=True):
+        piece, state = run(packed, entry_point, inputs[first:last], state)
+        pieces.append(piece)
+    if entry_point != "feed":
+        assert same_bits(np.concatenate(pieces), out)
+    assert same_states(state, after)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_entry_points_lead_to_the_same_state(kernels, dtype, cell, num_layers):
+    layout, params = network(31, 17, dtype, cell=cell, num_layers=num_layers)
+    packed = PackedNetwork.pack(layout, params, one_row=False)
+    uniforms, state = inputs_of("sample", 31, 23), states(B, 17, dtype, cell=cell, num_layers=num_layers)
+    drawn, sampled = run(packed, "sample", uniforms, state)
+    _, scored = run(packed, "log_probabilities", drawn, state)
+    _, fed = run(packed, "feed", drawn, state)
+    assert same_states(sampled, scored)
+    assert same_states(sampled, fed)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_probabilities_of_all_symbols_sum_to_one(kernels, dtype, cell):
+    V, H = 67, 13
+    layout, params = network(V, H, dtype, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=False)
+    state = tuple(np.repeat(array, V, axis=1) for array in states(1, H, dtype, cell=cell, num_layers=2))
+    log_p = packed.log_probabilities(np.arange(V, dtype=np.int32)[None], state)
+    assert np.exp(log_p).sum() == pytest.approx(1, abs=1e-5 if dtype == np.float32 else 1e-13)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_parameter_counts_as_it_is_when_it_is_packed(dtype, cell):
+    layout, params = network(7, 5, dtype, cell=cell, num_layers=2)
+    x, state = symbols(7, 29, np.int32)[:, None], states(1, 5, dtype, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=True)
+    before, _ = run(packed, "log_probabilities", x, state)
+    for number, part in enumerate(layout.tensors(params)):
+        for place in (0, part.size - 1):
+            changed = params.copy()
+            list(layout.tensors(changed))[number].flat[place] += 1
+            again = PackedNetwork.pack(layout, changed, one_row=True)
+            assert (run(again, "log_probabilities", x, state)[0] != before).any()
+    params[:] = 0  # what has been packed is a copy
+    assert same_bits(run(packed, "log_probabilities", x, state)[0], before)
+
+
+@pytest.mark.parametrize(("cell", "parts"), [("rnn", 1), ("gru", 1), ("lstm", 2)])
+def test_the_zero_state(dtype, cell, parts):
+    layout, params = network(7, 5, dtype, cell=cell, num_layers=3)
+    state = PackedNetwork.pack(layout, params, one_row=True).zero_state(2)
+    assert len(state) == parts
+    for array in state:
+        assert array.shape == (3, 2, 5)
+        assert array.dtype == dtype
+        assert not array.any()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_nothing_to_read_is_nothing(dtype, cell):
+    layout, params = network(7, 5, dtype, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=False)
+    state = states(2, 5, dtype, cell=cell, num_layers=2)
+    for entry_point in ENTRY_POINTS:
+        empty = np.empty((0, 2)) if entry_point == "sample" else np.empty((0, 2), np.int32)
+        out, after = run(packed, entry_point, empty, state)
+        assert out.shape == (0, 2)
+        assert same_states(after, state)
+
+
+# ----------------------------------------------------------------------- the padding
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("V", "H"), [(1, 1), (16, 16), (17, 15), (33, 37)])
+def test_the_padding_is_no_part_of_the_network(dtype, cell, V, H):
+    layout, params = network(V, H, dtype, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=False)
+    assert packed.hidden_size == H
+    size = dtype.itemsize
+    assert packed.layout.hidden_size >= H
+    assert packed.layout.vocab_size >= V
+    assert packed.layout.hidden_size * size % 16 == packed.layout.vocab_size * size % 16 == 0
+    state = states(3, H, dtype, cell=cell, num_layers=2)
+    work = packed.workspace(5, state)
+    inference.core.feed(packed.kernel_arguments, symbols(V, 15, np.int32).reshape(5, 3), work)
+    for array in work[: len(state)]:
+        assert not array[:, 0, :, H:].any()  # states of units that are not there stay zero
+    highest = packed.sample(np.full((41, 3), np.nextafter(1.0, 0.0)), 5.0, packed.zero_state(3))
+    assert highest.max() < V
+
+
+# ----------------------------------------------------------------------- large vocabularies
+
+
+@pytest.fixture(scope="module")
+def large():
+    """A model of 30,011 characters: 512 rows of its logits are 61 MB."""
+    return random_language_model("".join(map(chr, range(0x100, 0x100 + 30_011))), hidden_size=3, dtype="float32")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model, text: model.score(text),
+        lambda model, text: model.score(text * 40, exact=False),
+        lambda model, text: model.score_samples([text[:40]] * 150),
+        lambda model, text: model.rank(text),
+        lambda model, text: model.sample(1, num_samples=1500, repetition_penalty=1.5, random_state=0),
+    ],
+    ids=["score", "score in parts", "score_samples", "rank", "sample"],
+)
+def test_memory_does_not_grow_with_the_vocabulary(large, monkeypatch, call):
+    monkeypatch.setattr(inference, "LOGIT_BYTES", 1 << 20)
+    monkeypatch.setattr("crnn.inference.sampling.sampling.SHARE_BYTES", 1 << 20)
+    large.set_params(n_threads=1)
+    text = "".join(map(chr, range(0x200, 0x200 + 600)))
+    tracemalloc.start()
+    try:
+        call(large, text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12e6
+
+
+def test_the_rows_of_logits_at_a_time_change_no_bit(large, monkeypatch):
+    text = "".join(map(chr, range(0x200, 0x200 + 600)))
+    results = []
+    for size in (1 << 25, 1 << 20, 1):
+        monkeypatch.setattr(inference, "LOGIT_BYTES", size)
+        results.append([large.score(text), *large.score_samples([text, text[:7]]), *large.rank(text[:40])])
+    assert results[0] == results[1] == results[2]

@@ -1,0 +1,121 @@
+"""Scratch: calls use the same memory one after another, and none sees what another has left there."""
+
+import numpy as np
+import pytest
+from examples import packed, random_language_model
+
+from crnn.inference.network.averaged_network import AveragedNetwork
+from crnn.inference.network.scratch import Scratch, ScratchPool
+from crnn.inference.scoring import scoring, string_scores
+from crnn.inference.scoring.string_scores import Strings
+from crnn.parameters.cells import CELLS
+
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
+SYMBOLS = "abcdefghijk"
+
+
+def address(array):
+    return array.ctypes.data
+
+
+def test_a_name_has_one_memory_that_grows():
+    scratch = Scratch()
+    first = scratch.zeros("h", (3, 5), np.float32)
+    first[...] = 7
+    again = scratch.empty("h", (5, 2), np.float32)
+    assert address(again) == address(first)
+    assert (again == 7).all()
+    assert address(scratch.empty("y", (3, 5), np.float32)) != address(first)
+    larger = scratch.empty("h", (7, 11), np.float64)
+    assert larger.shape == (7, 11)
+    assert larger.dtype == np.float64
+    assert address(larger) % 64 == 0
+    assert address(scratch.empty("h", (7, 11), np.float64)) == address(larger)
+
+
+def test_zeros_are_zeros_where_others_have_written():
+    scratch = Scratch()
+    scratch.empty("h", (3, 5), np.float32).fill(np.nan)
+    assert (scratch.zeros("h", (2, 3), np.float32) == 0).all()
+
+
+def test_an_array_without_elements():
+    assert Scratch().zeros("c", (0, 3, 5), np.float32).shape == (0, 3, 5)
+
+
+def test_a_pool_lends_a_scratch_to_one_thread_at_a_time():
+    pool = ScratchPool()
+    with pool.scratch() as first, pool.scratch() as second:
+        assert first is not second
+    with pool.scratch() as third:
+        assert third in (first, second)
+    with pytest.raises(ZeroDivisionError), pool.scratch():
+        raise ZeroDivisionError
+    with pool.scratch() as fourth, pool.scratch() as fifth:
+        assert fourth is not fifth
+
+
+# --- what uses them
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The scratches that are made, which are full of NaN."""
+    found, plain = [], Scratch.empty
+
+    def init(scratch):
+        scratch._memory = {}
+        found.append(scratch)
+
+    def empty(scratch, name, shape, dtype):
+        array = plain(scratch, name, shape, dtype)
+        array.fill(np.nan)
+        return array
+
+    monkeypatch.setattr(Scratch, "__init__", init)
+    monkeypatch.setattr(Scratch, "empty", empty)
+    return found
+
+
+def random_ids(n, longest=29):
+    rng = np.random.default_rng(0)
+    return [rng.integers(len(SYMBOLS), size=k).astype(np.int32) for k in rng.integers(0, longest, n)]
+
+
+def some_start(network):
+    start = network.zero_state(1)
+    for part in start:
+        part[...] = np.random.default_rng(1).normal(size=part.shape)
+    return start
+
+
+def one_or_two(cell, members):
+    models = [random_language_model(SYMBOLS, cell=cell, num_layers=2, random_state=seed) for seed in range(members)]
+    networks = [packed(model, one_row=False, scoring=True) for model in models]
+    return networks[0] if members == 1 else AveragedNetwork(networks, np.array([0.3, 0.7]))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_strings_in_groups_share_a_scratch_a_thread(made, monkeypatch, cell, members, n_threads):
+    network, arrays = one_or_two(cell, members), random_ids(5 * 16 + 3)
+    start = some_start(network)
+    alone = [string_scores.log_likelihoods(network, Strings.join([ids]), start, 1)[0] for ids in arrays]
+    monkeypatch.setattr(string_scores, "ROWS", 16)
+    made.clear()
+    found = string_scores.log_likelihoods(network, Strings.join(arrays), start, n_threads)
+    np.testing.assert_array_equal(found, alone)
+    assert 1 <= len(made) <= n_threads
+
+
+def test_parts_of_a_text_share_a_scratch(made, monkeypatch):
+    monkeypatch.setattr(scoring, "PART", 5)
+    monkeypatch.setattr(scoring, "STREAMS", 7)
+    monkeypatch.setattr(scoring, "BLOCK", 21)
+    network, ids = one_or_two("lstm", 1), np.concatenate(random_ids(31))
+    expected = scoring.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3)
+    made.clear()
+    assert scoring.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3) == expected
+    assert len(made) == 2  # one for each group of up to 7 parts

@@ -1,0 +1,148 @@
+"""Several threads share the steps of one stream, and give the bits of one thread."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from examples import network, random_language_model, states, symbols
+from limited_threads import refuse_threads_after
+
+from crnn._kernels.entry import core
+from crnn.inference.network import shared_stream
+from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.network.shared_stream import SharedStream
+from crnn.parameters.cells import CELLS
+
+V, H, N = 13, 101, 300  # 101 units are whole vectors and some more, of every instruction set
+BOUNDARY = 4
+
+
+@pytest.fixture(autouse=True)
+def every_size(monkeypatch, seven_cores):
+    """Networks and calls of any size are shared."""
+    monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 1)
+    monkeypatch.setattr(shared_stream, "BYTES_BY_DEFAULT", 1)
+    monkeypatch.setattr(shared_stream, "MIN_SYMBOLS", 1)
+
+
+def packed(cell, dtype, n_threads, *, num_layers=1, **options):
+    layout, flat = network(V, H, dtype, cell=cell, num_layers=num_layers)
+    return PackedNetwork.pack(layout, flat, one_row=True, boundary=BOUNDARY, n_threads=n_threads, **options)
+
+
+def read(cell, dtype, n_threads, *, num_layers=1, **options):
+    """Return what reading a text with boundaries gives, and the state after it."""
+    found = packed(cell, dtype, n_threads, num_layers=num_layers, **options)
+    state = states(1, H, dtype, cell=cell, num_layers=num_layers)
+    return found.log_probabilities(symbols(V, N, np.int32).reshape(N, 1), state), *state
+
+
+def same_bits(a, b):
+    return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_reading(kernels, dtype, cell, num_layers):
+    assert same_bits(read(cell, dtype, 3, num_layers=num_layers), read(cell, dtype, 1, num_layers=num_layers))
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_reading_with_products_in_bfloat16(bfloat16_kernels, num_layers):
+    single, options = np.dtype("float32"), {"num_layers": num_layers, "bfloat16": True}
+    assert same_bits(read("gru", single, 3, **options), read("gru", single, 1, **options))
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("n_threads", [2, 7, None])
+@pytest.mark.parametrize("documents", [False, True])
+def test_drawing(documents, n_threads, num_layers):
+    texts = ["abc", "bd"] if documents else "abcd"
+    model = random_language_model(texts, hidden_size=H, cell="lstm", num_layers=num_layers)
+    options = {"prime": "a", "num_samples": 1, "random_state": 5}
+    alone = model.set_params(n_threads=1).sample(N, **options)
+    assert model.set_params(n_threads=n_threads).sample(N, **options) == alone
+
+
+def test_a_text_state():
+    model = random_language_model("abcd", hidden_size=H, cell="gru").set_params(n_threads=1)
+    text = model.sample(N, random_state=0)
+    alone = model.start().feed(text).log_prob
+    assert model.set_params(n_threads=3).start().feed(text).log_prob == alone
+
+
+def stream(n_threads):
+    layout, _ = network(V, H, cell="lstm")
+    kernel = core.Network(layout, one_row=True, many=True, training=False)
+    return SharedStream(kernel, layout, n_threads)
+
+
+def test_steps_are_shared_as_asked_for():
+    before = threading.active_count()  # a display of another test may have one
+    with stream(3).threads(N) as shared:
+        assert shared is not None
+        assert threading.active_count() == before + 2
+    assert threading.active_count() == before
+
+
+def test_by_default_networks_that_fit_into_a_cache_take_one_thread(monkeypatch):
+    monkeypatch.setattr(shared_stream, "BYTES_BY_DEFAULT", 8 * 4 * H * H + 1)
+    for _ in range(4):
+        with stream(None).threads(N) as shared:
+            assert shared is None
+    with stream(3).threads(N) as shared:
+        assert shared is not None
+
+
+def test_small_networks_and_short_calls_take_one_thread(monkeypatch):
+    with stream(3).threads(shared_stream.TRIAL_SYMBOLS - 1) as shared:
+        assert shared is None
+    monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 4 * H * H)
+    with stream(3).threads(N) as shared:
+        assert shared is None
+
+
+def test_short_calls_tell_how_many_threads_are_fastest(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(shared_stream.time, "perf_counter", lambda: now[0])
+    adaptive, taken = stream(None), []
+    for _ in range(6):
+        symbols = adaptive.symbols_of_call(N)
+        with adaptive.threads(symbols) as shared:
+            now[0] += symbols * (1.0 if shared else 0.1)  # of a busy machine
+        taken.append((symbols, shared is not None))
+    trial = shared_stream.TRIAL_SYMBOLS
+    assert taken[:3] == [(trial, True), (trial, True), (trial, False)]
+    assert taken[3:] == [(N, False), (trial, True), (N, False)]
+    assert stream(3).symbols_of_call(N) == N
+
+
+def test_an_error_lets_the_threads_go():
+    before = threading.active_count()
+    with pytest.raises(KeyError), stream(3).threads(N):
+        raise KeyError
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
+    refuse_threads_after(monkeypatch, allowed)
+    with ExitStack() as stack:
+        with pytest.warns(RuntimeWarning, match="starts no more threads"):
+            shared = stack.enter_context(stream(3).threads(N))
+        assert threading.active_count() == 1 + allowed
+        assert (shared is None) == (allowed == 0)
+
+
+def test_what_is_no_shared_step_is_refused():
+    found = packed("lstm", np.dtype("float64"), 1)
+    with pytest.raises(ValueError, match="1 threads"):
+        core.SharedStep(found.network, 1)
+    step = core.SharedStep(found.network, 2)
+    with pytest.raises(ValueError, match="rank 2"):
+        step.serve(2)
+    with pytest.raises(ValueError, match="2 streams"):
+        core.feed(found.kernel_arguments, np.zeros((1, 2), np.int32), (*found.workspace(1, found.zero_state(2)), step))

@@ -1,0 +1,116 @@
+"""Beam search: against all continuations, computed one by one."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+
+import numpy as np
+import pytest
+from examples import packed, random_language_model, reference_state
+
+from crnn import CharRNN, InvalidInputError
+from crnn.inference.sampling.beam_search import beam_search
+from crnn.parameters.cells import CELLS
+from crnn.reference import network as reference
+
+SYMBOLS = "abcdefghijk"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return random_language_model(SYMBOLS)
+
+
+def copied(state):
+    return tuple(part.copy() for part in state)
+
+
+def brute_force(model, n, prime="", end=None, forbidden=()):
+    """All continuations with their log-probabilities, most probable first."""
+    p, state = reference_state(model, prime)
+    found = {}
+    for text in itertools.product(sorted(set(range(len(model.vocabulary_))) - set(forbidden)), repeat=n):
+        log_p = reference.log_probabilities(p, model.cell, np.array(text)[:, None], state)[0][:, 0]
+        stop = text.index(end) + 1 if end in text else n
+        found[text[: stop - (end in text)], end in text] = log_p[:stop].sum()
+    return sorted(((text, log_p) for (text, _), log_p in found.items()), key=lambda item: -item[1])
+
+
+@functools.cache
+def all_texts(cell, n_bigrams, n, prime):
+    """All continuations by the reference implementation: every instruction set has the same."""
+    model = random_language_model("abcbba", cell=cell, num_layers=2, n_bigrams=n_bigrams)
+    return [(model.vocabulary_.decode(np.array(text)), log_p) for text, log_p in brute_force(model, n, prime)]
+
+
+@pytest.mark.parametrize(("cell", "n_bigrams"), [*((cell, None) for cell in CELLS), ("gru", 3)])
+@pytest.mark.parametrize("prime", ["", "cab"])
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_beam_search_that_keeps_everything_is_brute_force(kernels, cell, n_bigrams, prime, n):
+    model = random_language_model("abcbba", cell=cell, num_layers=2, n_bigrams=n_bigrams)
+    expected = all_texts(cell, n_bigrams, n, prime)
+    found = model.beam_search(n, prime=prime, beams=3**n + 5)
+    assert [text for text, _ in found] == [text for text, _ in expected]
+    np.testing.assert_allclose([p for _, p in found], [p for _, p in expected], rtol=1e-9)
+    assert math.isclose(sum(math.exp(log_p) for _, log_p in found), 1)
+    enough = model.beam_search(n, prime=prime, beams=3 ** (n - 1))  # all beginnings of the last symbol but one
+    assert [text for text, _ in enough] == [text for text, _ in expected][: 3 ** (n - 1)]
+
+
+@pytest.mark.parametrize("forbidden", [(), (1,)])
+def test_beam_search_with_a_symbol_that_ends_a_text(forbidden):
+    model = random_language_model("abc")
+    network = packed(model, one_row=False)
+    start = network.zero_state(1)
+    for n in (1, 4):
+        expected = brute_force(model, n, end=2, forbidden=forbidden)
+        found = beam_search(network, copied(start), n, 200, end=2, forbidden=forbidden)
+        assert [tuple(ids.tolist()) for ids, _ in found] == [text for text, _ in expected]
+        np.testing.assert_allclose([p for _, p in found], [p for _, p in expected], rtol=1e-9)
+    few = beam_search(network, copied(start), 30, 3, end=2, forbidden=forbidden)
+    assert [log_p for _, log_p in few] == sorted((log_p for _, log_p in few), reverse=True)
+    assert len(few) == 3
+
+
+def test_one_beam_is_the_likeliest_text(dtype):
+    model = random_language_model(SYMBOLS, dtype=dtype)
+    ((text, log_p),) = model.beam_search(40, prime="ab", beams=1)
+    assert text == model.sample(40, prime="ab", temperature=0)
+    score = len("ab" + text) * model.score("ab" + text) - 2 * model.score("ab")
+    assert log_p == pytest.approx(score, rel=1e-5)
+
+
+def test_more_beams_find_no_worse():
+    model = random_language_model(SYMBOLS, dtype="float32")
+    best = [model.beam_search(12, beams=beams)[0][1] for beams in (1, 30, 3000)]
+    assert best[0] <= best[1] <= best[2]
+
+
+def test_beams_among_equals_come_in_the_order_of_the_vocabulary():
+    model = CharRNN(3, max_steps=0, init_scale=0, random_state=0).fit("cab")
+    model._learned.params[:] = 0
+    assert [text for text, _ in model.beam_search(2, beams=4)] == ["aa", "ab", "ac", "ba"]
+    assert model.beam_search(0) == [("", 0.0)]
+    assert len(model.beam_search(1, beams=100)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"beams": 0}, r"^beams must be a whole number of at least 1, not 0$"),
+        ({"beams": 2.0}, r"^beams must be "),
+        ({"n": -1}, r"^n must be a whole number of at least 0, not -1$"),
+        ({"n": None}, r"^n must be "),
+        ({"prime": "z"}, r"^prime holds 'z'"),
+    ],
+)
+def test_bad_argument_of_beam_search(model, arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        model.beam_search(**arguments)
+
+
+def test_continuations_of_bytes_are_bytes():
+    model = random_language_model(bytes(range(256)))
+    assert all(type(text) is bytes for text, _ in model.beam_search(2, prime=b"\xff"))

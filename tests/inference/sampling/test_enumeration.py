@@ -1,0 +1,69 @@
+"""The most probable documents: in order, none left out above the bound."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, InvalidInputError, NotFittedError
+from crnn.inference.sampling import enumeration
+
+NAMES = ["a", "ab", "ba", "ab", "", "cab", "abba"] * 3
+
+
+def small(X=NAMES, **parameters):
+    return CharRNN(**{"hidden_size": 5, "max_steps": 300, "random_state": 0, "dtype": "float64"} | parameters).fit(X)
+
+
+@pytest.mark.parametrize(("cell", "n_bigrams"), [("rnn", None), ("lstm", None), ("gru", 5)])
+@pytest.mark.parametrize("beginnings", [1, 3, 64])
+def test_no_document_above_the_bound_is_left_out(cell, n_bigrams, beginnings, monkeypatch):
+    monkeypatch.setattr(enumeration, "BEGINNINGS", beginnings)
+    model = small(cell=cell, n_bigrams=n_bigrams)
+    found = model.enumerate_documents(11)
+    texts = ["".join(letters) for k in range(7) for letters in itertools.product("abc", repeat=k)]
+    log_p = dict(zip(texts, model.score_samples(texts).tolist(), strict=True))
+    expected = sorted(texts, key=lambda text: -log_p[text])[:11]
+    assert found.documents == expected
+    np.testing.assert_allclose(found.log_probs, [log_p[text] for text in expected], rtol=1e-12)
+    assert found.bound == found.log_probs[-1]
+    assert model.enumerate_documents(5).documents == expected[:5]
+
+
+def test_the_limit_shortens_the_list_and_states_the_bound(monkeypatch):
+    monkeypatch.setattr(enumeration, "BEGINNINGS", 2)
+    model = small()
+    whole, part = model.enumerate_documents(300), model.enumerate_documents(300, max_beginnings=17)
+    assert 0 < len(part.documents) < len(whole.documents) == 300
+    assert part.documents == whole.documents[: len(part.documents)]
+    assert part.log_probs[-1] >= part.bound > whole.bound
+    assert (whole.log_probs > part.bound).sum() == len(part.documents)
+
+
+def test_the_unknown_symbol_is_in_none_and_bytes_are_bytes():
+    documents = small(["ab", "ab", "aab", "c"], min_count=2).enumerate_documents(7).documents
+    assert len(set(documents)) == 7
+    assert set("".join(documents)) <= {"a", "b"}
+    assert small([b"ab", b"b"]).enumerate_documents(1).documents == [b"b"]
+
+
+def test_a_model_of_empty_documents_has_one():
+    found = small([""]).enumerate_documents(3)
+    assert (found.documents, found.bound) == ([""], -np.inf)
+
+
+@pytest.mark.parametrize(
+    ("X", "arguments", "message"),
+    [
+        ("abba", (3,), r"^enumerate_documents is for a model of documents, .*beam_search"),
+        (NAMES, (0,), r"^n must be"),
+        (NAMES, (3.0,), r"^n must be"),
+    ],
+)
+def test_what_cannot_be_enumerated(X, arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        small(X, max_steps=0).enumerate_documents(*arguments)
+    with pytest.raises(NotFittedError, match="enumerate_documents"):
+        CharRNN().enumerate_documents(3)

@@ -1,0 +1,413 @@
+import functools
+import itertools
+import math
+import types
+
+import numpy as np
+import pytest
+from examples import reference_sample, reference_state
+from scipy import stats
+
+from crnn import CharRNN, InvalidInputError
+from crnn.inference.sampling import sampling, text_sampler
+
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
+SYMBOLS = "abcdefghijk"
+H = 7
+
+
+def random_model(dtype="float64", symbols=SYMBOLS, hidden_size=H, scale=0.7, **kind):
+    """A model that has learned nothing but is sure of itself, differently after every symbol."""
+    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, dtype=dtype, random_state=0, **kind).fit(symbols)
+    rng = np.random.default_rng(1)
+    for weights in model.params_.values():
+        if weights.ndim == 1:
+            weights[:] = scale * rng.standard_normal(len(weights))
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return random_model()
+
+
+# --- the reference implementation
+
+
+@pytest.mark.parametrize("prime", ["", "a", "kab" * 700])
+@pytest.mark.parametrize("temperature", [0, 0.3, 1.0, 3.0])
+def test_sample_is_that_of_the_reference(kernels, model, prime, temperature):
+    text = model.sample(300, prime=prime, temperature=temperature, random_state=5)
+    assert text == reference_sample(model, 300, prime, temperature=temperature, seed=5)
+
+
+def test_samples_of_a_batch_are_those_of_the_reference(kernels, model):
+    texts = model.sample(50, prime="ab", num_samples=3, random_state=5)
+    assert texts == [reference_sample(model, 50, "ab", seed=5, i=i) for i in range(3)]
+
+
+def test_likeliest_text_in_float32_is_that_of_the_reference():
+    text = random_model("float32").sample(30, temperature=0)
+    assert text == reference_sample(random_model("float64"), 30, temperature=0, seed=0)
+
+
+KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "num_layers": 2}]
+
+
+@functools.cache
+def reference_samples(number, temperature, prime):
+    """Return samples of one of the kinds by the reference implementation: every instruction set has the same."""
+    model = random_model(**KINDS[number])
+    return [reference_sample(model, 100, prime, temperature=temperature, seed=5, i=i) for i in range(3)]
+
+
+@pytest.mark.parametrize("prime", ["", "kab" * 67])
+@pytest.mark.parametrize("temperature", [0, 0.7])
+@pytest.mark.parametrize(("number", "kind"), list(enumerate(KINDS)), ids=str)
+def test_samples_of_other_networks_are_those_of_the_reference(kernels, number, kind, temperature, prime):
+    model, expected = random_model(**kind), reference_samples(number, temperature, prime)
+    assert model.sample(100, prime=prime, temperature=temperature, random_state=5) == expected[0]
+    assert model.sample(100, prime=prime, temperature=temperature, num_samples=3, random_state=5) == expected
+
+
+# --- the distribution
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_draws_follow_the_softmax(dtype, temperature):
+    model = random_model(dtype, "abcde", scale=0.5)
+    model.params_["Whh_l0"][:] = 0  # then the next symbol depends on the last one alone
+    text = model.sample(150_000, temperature=temperature, random_state=11)
+    ids = model.vocabulary_.encode(text)
+    counts = np.zeros((5, 5))
+    np.add.at(counts, (ids[:-1], ids[1:]), 1)
+    part, _ = reference_state(model)
+    (layer,) = part.layers
+    y = np.tanh(layer.Wx + layer.bh) @ part.Wy + part.by
+    p = np.exp(y.astype(np.float64) / temperature)
+    p /= p.sum(axis=1, keepdims=True)
+    for row, expected in zip(counts, p, strict=True):
+        assert row.sum() > 3000
+        assert stats.chisquare(row, expected * row.sum()).pvalue > 1e-3
+
+
+def test_first_symbols_of_many_samples_follow_the_softmax(model):
+    texts = model.sample(2, num_samples=20_000, random_state=11)
+    p = np.exp(model.params_["by"])
+    p /= p.sum()
+    counts = np.bincount(model.vocabulary_.encode("".join(text[0] for text in texts)), minlength=len(p))
+    assert stats.chisquare(counts, p * len(texts)).pvalue > 1e-3
+
+
+def test_temperature_zero_takes_the_likeliest(model):
+    expected = ""
+    for _ in range(20):
+        p, (h,) = reference_state(model, expected)
+        expected += model.vocabulary_[int(np.argmax(h[0, 0] @ p.Wy + p.by))]
+    assert len(set(expected)) > 1
+    for seed in (0, 1):
+        assert model.sample(20, temperature=0, random_state=seed) == expected
+        assert model.sample(20, temperature=1e-9, random_state=seed) == expected
+
+
+def test_temperatures_at_the_ends_of_the_range(dtype):
+    model = random_model(dtype)
+    likeliest = model.sample(20, temperature=0)
+    for temperature in (1e-300, 1e-45, 1e-39):
+        assert model.sample(20, temperature=temperature, random_state=0) == likeliest
+    for temperature in (1e300, 1e39):
+        assert set(model.sample(500, temperature=temperature, random_state=0)) == set(SYMBOLS)
+
+
+def test_among_equals_the_first_is_the_likeliest():
+    model = CharRNN(3, max_steps=0, init_scale=0, random_state=0).fit("cab")
+    assert model.sample(5, temperature=0) == "aaaaa"
+    assert set(model.sample(100, random_state=0)) == set("abc")
+
+
+def test_symbol_without_probability_is_never_drawn(model):
+    model = random_model("float32")
+    model.params_["by"][[0, 3, 10]] = -1e30
+    assert not set(model.sample(5000, temperature=3, random_state=0)) & set("adk")
+
+
+# --- prime, length, number
+
+
+def test_prime_moves_the_state_and_is_not_returned(model):
+    after = [model.sample(1, prime=prime, temperature=0) for prime in SYMBOLS]
+    assert len(set(after)) > 1
+    text = model.sample(40, prime="abk", random_state=3)
+    assert len(text) == 40
+    assert text != model.sample(40, random_state=3)
+
+
+def test_a_sample_is_its_beginning_and_what_follows_it(model):
+    text = model.sample(40, temperature=0)
+    assert text[17:] == model.sample(23, prime=text[:17], temperature=0)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 1023, 1024, 2051])
+def test_length(model, n):
+    text = model.sample(n, random_state=0)
+    assert len(text) == n
+    assert text == model.sample(5000, random_state=0)[:n]
+    assert model.sample(n, random_state=0, num_samples=2)[0] == text
+
+
+def test_defaults(model):
+    assert len(model.sample()) == 200
+    assert model.sample() != model.sample()
+
+
+def test_only_n_is_positional(model):
+    with pytest.raises(TypeError):
+        model.sample(3, "a")
+    with pytest.raises(TypeError):
+        model.stream(3, "a")
+
+
+@pytest.mark.parametrize("seed", [0, np.random.SeedSequence(3), np.random.default_rng(3), np.random.PCG64(3)])
+def test_sample_i_depends_on_the_seed_and_on_i_alone(model, seed, monkeypatch):
+    def drawn(k):
+        fresh = np.random.default_rng(3) if isinstance(seed, np.random.Generator) else seed
+        fresh = np.random.PCG64(3) if isinstance(seed, np.random.BitGenerator) else fresh
+        return model.sample(11, num_samples=k, prime="ab", random_state=fresh)
+
+    texts = drawn(31)
+    assert len(texts) == len(set(texts)) == 31
+    assert drawn(1) == texts[0]
+    assert [drawn(k) for k in (2, 13)] == [texts[:2], texts[:13]]
+    monkeypatch.setattr(text_sampler, "ROWS", 3)
+    monkeypatch.setattr(sampling, "SHARE", 5)
+    monkeypatch.setattr(text_sampler, "CALL_WEIGHTS", 1)
+    assert drawn(31) == texts
+    for n_threads in (1, 2, 3, 7):
+        monkeypatch.setattr(model, "n_threads", n_threads)
+        assert drawn(31) == texts
+
+
+@pytest.mark.parametrize("hidden_size", [3, 8, 67])
+def test_place_in_a_large_batch_does_not_matter(kernels, dtype, hidden_size):
+    model = random_model(dtype, hidden_size=hidden_size, scale=1.5)
+    texts = model.sample(97, num_samples=600, random_state=0)
+    for k in (2, 7, 257):
+        assert texts[:k] == model.sample(97, num_samples=k, random_state=0)
+    assert texts[0] == model.sample(97, random_state=0)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
+def test_samples_of_other_networks_do_not_depend_on_their_company(kernels, dtype, kind, monkeypatch):
+    model = random_model(dtype, hidden_size=17, scale=1.5, **kind)
+    texts = model.sample(41, prime="ab", num_samples=67, random_state=0)
+    assert len(set(texts)) > 60
+    for k in (2, 7, 31):
+        assert texts[:k] == model.sample(41, prime="ab", num_samples=k, random_state=0)
+    assert texts[0] == model.sample(41, prime="ab", random_state=0)
+    assert texts[0] == "".join(model.stream(41, prime="ab", random_state=0))
+    monkeypatch.setattr(text_sampler, "ROWS", 5)
+    monkeypatch.setattr(sampling, "SHARE", 11)
+    for n_threads in (1, 2, 3):
+        model.set_params(n_threads=n_threads)
+        assert texts == model.sample(41, prime="ab", num_samples=67, random_state=0)
+
+
+# --- random_state
+
+
+def test_seeds_of_one_value_agree(model):
+    seeds = [3, np.int16(3), np.random.SeedSequence(3)]
+    assert len({model.sample(40, random_state=seed) for seed in seeds}) == 1
+    assert model.sample(40, random_state=4) != model.sample(40, random_state=3)
+
+
+def test_seed_sequence_is_left_as_it_is(model):
+    seed = np.random.SeedSequence(3)
+    assert model.sample(40, random_state=seed) == model.sample(40, random_state=seed)
+    assert seed.n_children_spawned == 0
+
+
+@pytest.mark.parametrize("kind", [np.random.default_rng, np.random.PCG64, np.random.MT19937])
+def test_generator_moves_on(model, kind):
+    rng = kind(3)
+    texts = [model.sample(40, random_state=rng) for _ in range(2)]
+    assert texts[0] != texts[1]
+    rng = kind(3)
+    assert texts == [model.sample(40, random_state=rng) for _ in range(2)]
+
+
+def test_global_generator_is_left_alone(model):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    model.sample(40)
+    model.sample(40, random_state=0)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_sampling_does_not_change_the_model():
+    model = CharRNN(3, max_steps=7, random_state=0).fit("to be or not to be" * 5)
+    model.state_[:] = 0.5
+    before, weights = model.sample(40, random_state=3), model._learned.params.copy()
+    list(model.stream(40))
+    model.sample(40, num_samples=3, prime="to be")
+    assert model.sample(40, random_state=3) == before
+    assert (model.state_ == 0.5).all()
+    np.testing.assert_array_equal(model._learned.params, weights)
+
+
+def test_weights_that_are_written_to_are_sampled_from():
+    model = random_model()
+    model.params_["Why"][:] = 0
+    model.params_["by"][:] = np.where(np.array(list(model.vocabulary_)) == "k", 50, 0)
+    assert model.sample(5, random_state=0) == "kkkkk"
+
+
+# --- streams
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 63, 64, 65, 300])
+def test_stream_is_the_sample(model, n):
+    keywords = {"prime": "ab", "temperature": 0.7, "random_state": 3}
+    stream = model.stream(n, **keywords)
+    assert "".join(stream) == model.sample(n, **keywords)
+    assert next(stream, None) is None
+
+
+def test_stream_has_no_end(model):
+    stream = model.stream(random_state=3)
+    assert isinstance(stream, types.GeneratorType)
+    assert "".join(itertools.islice(stream, 3000)) == model.sample(3000, random_state=3)
+    assert next(stream) in model.vocabulary_
+
+
+def test_stream_gives_symbols_as_soon_as_they_are_asked_for(model, monkeypatch):
+    drawn, advance = [], text_sampler.TextSampler.advance
+    monkeypatch.setattr(
+        text_sampler.TextSampler, "advance", lambda self, steps: drawn.append(steps) or advance(self, steps)
+    )
+    stream = model.stream(random_state=3)
+    assert drawn == []
+    next(stream)
+    assert drawn == [1]
+
+
+def test_stream_keeps_no_more_than_it_has_not_given(model, monkeypatch):
+    samplers, take = [], text_sampler.TextSampler.take
+    monkeypatch.setattr(text_sampler.TextSampler, "take", lambda self: samplers.append(self) or take(self))
+    text = "".join(itertools.islice(model.stream(random_state=3, stop="ab" * 40), 5000))
+    assert text == model.sample(5000, random_state=3)
+    assert samplers[-1]._symbols.shape[1] <= 256
+
+
+def test_streams_side_by_side(model):
+    left, right = model.stream(random_state=3), model.stream(random_state=3)
+    assert all(a == b for a, b in itertools.islice(zip(left, right, strict=True), 200))
+
+
+@pytest.mark.parametrize("change", ["partial_fit", "fit", "write"])
+def test_stream_comes_from_the_weights_at_its_call(change):
+    text = "to be or not to be, " * 20
+    model = CharRNN(7, max_steps=50, random_state=0).fit(text)
+    expected = model.sample(300, random_state=3)
+    stream = model.stream(300, random_state=3)
+    begun = model.stream(300, random_state=3)
+    first = next(begun)
+    if change == "write":
+        for weights in model.params_.values():
+            weights[:] = 3.0
+    else:
+        getattr(model, change)(text)
+    assert "".join(stream) == expected
+    assert first + "".join(begun) == expected
+
+
+# --- arguments
+
+
+@pytest.mark.parametrize("method", ["sample", "stream"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"temperature": math.nan}, r"^temperature must be a finite number of at least 0, not nan$"),
+        ({"temperature": -0.5}, r"^temperature must be a finite number of at least 0, not -0\.5$"),
+        ({"temperature": math.inf}, r"^temperature must be .* not inf$"),
+        ({"temperature": -math.inf}, r"^temperature must be .* not -inf$"),
+        ({"temperature": "1"}, r"^temperature must be .* not '1'$"),
+        ({"temperature": None}, r"^temperature must be "),
+        ({"temperature": True}, r"^temperature must be "),
+        ({"temperature": np.float32("nan")}, r"^temperature must be "),
+        pytest.param({"temperature": 10**400}, r"^temperature must be ", id="temperature-huge"),
+        ({"n": -1}, r"^n must be a whole number of at least 0, not -1$"),
+        ({"n": 2.0}, r"^n must be a whole number of at least 0, not 2\.0$"),
+        ({"n": True}, r"^n must be "),
+        ({"n": "3"}, r"^n must be "),
+        ({"random_state": -1}, r"^random_state must be "),
+        ({"random_state": 0.5}, r"^random_state must be "),
+        ({"random_state": "seed"}, r"^random_state must be "),
+        ({"prime": "abz"}, r"^prime holds 'z' \(U\+007A\) at position 2, .* 11 symbols .*: remove or replace it"),
+        ({"prime": "\U0001f600"}, r"^prime holds '\U0001f600' \(U\+1F600\) at position 0"),
+        ({"prime": "a\ud800"}, r"^prime holds '\\ud800' \(U\+D800\) at position 1"),
+        ({"prime": "a\0"}, r"^prime holds '\\x00' \(U\+0000\) at position 1"),
+        ({"prime": "k" * 70_000 + "ä"}, r"^prime holds 'ä' \(U\+00E4\) at position 70000"),
+        ({"prime": b"ab"}, r"^prime is bytes, but the symbols of this model are characters"),
+        ({"prime": None}, r"^prime must be str or bytes, not NoneType: leave out what is missing$"),
+        ({"prime": ["a"]}, r"^prime must be str or bytes, not list$"),
+        ({"prime": 0}, r"^prime must be str or bytes, not int$"),
+    ],
+)
+def test_bad_argument_is_named_at_the_call(model, method, arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        getattr(model, method)(**arguments)
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.0, True, None])
+def test_bad_number_of_samples(model, k):
+    with pytest.raises(InvalidInputError, match=r"^num_samples must be a whole number of at least 1, not"):
+        model.sample(3, num_samples=k)
+
+
+def test_sample_without_a_length_has_two_hundred_characters(model):
+    assert len(model.sample(None)) == len(model.sample()) == 200
+
+
+def test_legacy_generator_samples_or_is_refused_by_name(model):
+    try:
+        text = model.sample(5, random_state=np.random.RandomState(0))
+    except InvalidInputError as error:
+        assert str(error).startswith("random_state must be ")  # noqa: PT017
+    else:
+        assert len(text) == 5
+
+
+@pytest.mark.parametrize("n_threads", [0, -1, 1.5, "a"])
+def test_bad_number_of_threads_is_named(n_threads):
+    model = random_model().set_params(n_threads=n_threads)
+    with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
+        model.sample(3, num_samples=2 * text_sampler.ROWS)
+
+
+# --- bytes
+
+
+def test_model_of_bytes():
+    data = bytes(range(256)) * 2
+    model = CharRNN(5, max_steps=1, random_state=0).fit(data)
+    text = model.sample(300, prime=b"\0\xff", random_state=0)
+    assert type(text) is bytes
+    assert len(text) == 300
+    assert len(set(text)) > 100
+    symbols = list(model.stream(300, prime=b"\0\xff", random_state=0))
+    assert {(type(symbol), len(symbol)) for symbol in symbols} == {(bytes, 1)}
+    assert b"".join(symbols) == text
+    assert model.sample(0) == b""
+    assert model.sample(3, prime=bytearray(b"a"), temperature=0) == model.sample(3, prime=b"a", temperature=0)
+    assert all(type(text) is bytes for text in model.sample(3, num_samples=2))
+    assert len(model.sample(7, prime="")) == 7
+    with pytest.raises(InvalidInputError, match=r"^prime is text, but the symbols of this model are bytes"):
+        model.sample(3, prime="a")
+
+
+def test_byte_that_the_model_never_saw():
+    model = CharRNN(5, max_steps=0).fit(b"ab")
+    with pytest.raises(InvalidInputError, match=r"^prime holds b'\\xff' \(byte 0xFF\) at position 1"):
+        model.sample(3, prime=b"a\xff")

@@ -1,0 +1,260 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from examples import reference_state
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import CharRNN, InvalidInputError
+from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.scoring import scoring
+from crnn.reference import network as reference
+
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
+SYMBOLS = "abcdefghijk"
+H = 7
+
+
+def random_model(dtype="float64", hidden_size=H, symbols=SYMBOLS, scale=0.7, **kind):
+    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, dtype=dtype, random_state=0, **kind).fit(symbols)
+    rng = np.random.default_rng(1)
+    for weights in model.params_.values():
+        if weights.ndim == 1:
+            weights[:] = scale * rng.standard_normal(len(weights))
+    return model
+
+
+def random_text(n, seed=0, symbols=SYMBOLS):
+    return "".join(np.random.default_rng(seed).choice(list(symbols), n))
+
+
+def reference_score(model, text):
+    parameters, state = reference_state(model)
+    ids = model.vocabulary_.encode(text)[:, None]
+    return reference.log_probabilities(parameters, model.cell, ids, state)[0].mean()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return random_model()
+
+
+# --- exact
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 63, 64, 65, 1000, scoring.BLOCK + 1])
+def test_score_is_that_of_the_reference(kernels, dtype, n):
+    model, text = random_model(dtype), random_text(n)
+    assert model.score(text) == pytest.approx(reference_score(model, text), rel=1e-13 if dtype == "float64" else 1e-6)
+
+
+KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "num_layers": 2}]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
+@pytest.mark.parametrize("n", [1, 64, 1000])
+def test_score_of_other_networks_is_that_of_the_reference(kernels, dtype, kind, n):
+    model, text = random_model(dtype, **kind), random_text(n)
+    assert model.score(text) == pytest.approx(reference_score(model, text), rel=1e-13 if dtype == "float64" else 1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
+def test_score_of_other_networks_is_the_same_for_every_number_of_threads(monkeypatch, dtype, kind):
+    # Parts so short that there are several groups of them, and of the last one not a whole one.
+    monkeypatch.setattr(scoring, "PART", 37)
+    model, text = random_model(dtype, **kind), random_text(5003)
+    exact = model.score(text)
+    scores = {model.set_params(n_threads=n).score(text, exact=False) for n in (1, 2, 3, 7)}
+    assert len(scores) == 1
+    assert scores.pop() == pytest.approx(exact, abs=1e-3)
+    assert {model.set_params(n_threads=n).score(text) for n in (1, 2)} == {exact}
+
+
+def test_score_of_one_character_is_what_the_zero_state_predicts(model):
+    p = np.exp(model.params_["by"])
+    p /= p.sum()
+    for symbol, probability in zip(SYMBOLS, p, strict=True):
+        assert model.score(symbol) == pytest.approx(math.log(probability), rel=1e-14)
+
+
+def test_probabilities_of_all_texts_add_up_to_one(model):
+    total = sum(math.exp(3 * model.score("".join(t))) for t in itertools.product(SYMBOLS, repeat=3))
+    assert total == pytest.approx(1, rel=1e-12)
+
+
+def test_score_does_not_depend_on_blocks(model, monkeypatch):
+    text = random_text(3000)
+    score = model.score(text)
+    monkeypatch.setattr(scoring, "BLOCK", 77)
+    assert model.score(text) == pytest.approx(score, rel=1e-14)
+
+
+def test_bits_per_char(model):
+    text = random_text(100)
+    assert model.bits_per_char(text) == pytest.approx(-model.score(text) / math.log(2), rel=1e-15)
+    untaught = CharRNN(3, max_steps=0, init_scale=0).fit("abcd")
+    assert untaught.bits_per_char("dcba") == pytest.approx(2, rel=1e-6)
+
+
+def test_certainty_is_zero_and_impossibility_finite():
+    model = CharRNN(3, max_steps=0, init_scale=0).fit("ab")
+    model.params_["by"][:] = [200, -200]
+    assert model.score("aaaa") == 0
+    assert model.score("b") == pytest.approx(-400)
+
+
+def test_huge_logits_do_not_overflow(dtype):
+    model = random_model(dtype)
+    model.params_["Why"][:] *= 1e30
+    assert np.isfinite(model.score(random_text(100)))
+    assert len(model.sample(50, random_state=0)) == 50
+
+
+def test_types_of_score(model):
+    assert type(model.score("ab")) is type(model.score("ab", exact=False)) is type(model.bits_per_char("a")) is float
+
+
+def test_y_is_taken_and_exact_is_named(model):
+    assert model.score("ab", None) == model.score("ab")
+    with pytest.raises(TypeError):
+        model.score("ab", None, False)
+
+
+def test_score_does_not_change_the_model():
+    model = CharRNN(3, max_steps=7, random_state=0).fit("to be or not to be" * 5)
+    model.state_[:] = 0.5
+    weights = model._learned.params.copy()
+    assert model.score("to be") == model.score("to be")
+    assert (model.state_ == 0.5).all()
+    np.testing.assert_array_equal(model._learned.params, weights)
+
+
+def test_weights_that_are_written_to_are_scored_with():
+    model = random_model()
+    before = model.score("ab")
+    model.params_["Whh_l0"][0, 1] += 1
+    model.params_["Wxh_l0"][2, 0] += 1
+    assert model.score("ab") != before
+    assert model.score("ab") == pytest.approx(reference_score(model, "ab"), rel=1e-13)
+
+
+# --- in parts
+
+
+def test_parts_are_close_and_the_same_for_every_number_of_threads(dtype):
+    text = ("the cat sat on the mat; " * 9 + "and the dog sat on the log. ") * 600  # some 70 parts
+    assert len(text) > scoring.STREAMS * scoring.PART
+    model = CharRNN(11, max_steps=500, dtype=dtype, random_state=0).fit(text)
+    exact = model.score(text)
+    scores = {model.set_params(n_threads=n).score(text, exact=False) for n in (1, 2, 3, None)}
+    assert len(scores) == 1
+    assert scores.pop() == pytest.approx(exact, abs=1e-3)
+
+
+def test_short_text_is_one_part(model):
+    for n in (1, 100, 2 * scoring.PART - 1):
+        text = random_text(n)
+        assert model.score(text, exact=False) == model.score(text)
+
+
+def test_parts_differ_from_the_whole_by_their_beginnings_alone(model, monkeypatch):
+    text = random_text(5000)
+    monkeypatch.setattr(scoring, "WARM_UP", 0)
+    cold = model.score(text, exact=False)
+    assert cold != model.score(text)
+    log_p = [len(part) * model.score(part) for part in (text[:2500], text[2500:])]
+    assert cold == pytest.approx(sum(log_p) / 5000, rel=1e-13)
+
+
+@given(n=st.integers(1, 3000), part=st.sampled_from([2, 3, 17, 130, 700]), most=st.sampled_from([1, 2, 5, 67, 512]))
+@settings(max_examples=60, deadline=None)
+def test_every_symbol_counts_once(n, part, most):
+    # Without a recurrence, and with logits of their own for every symbol, parts need no warm-up to be exact.
+    model = random_model()
+    model.params_["Why"][:] = 0
+    text = random_text(n, seed=n)
+    counts = np.bincount(model.vocabulary_.encode(text), minlength=len(SYMBOLS))
+    by = model.params_["by"]
+    expected = counts @ (by - np.log(np.exp(by).sum())) / n
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "PART", part)
+        patch.setattr(scoring, "MAX_PARTS", most)
+        patch.setattr(scoring, "WARM_UP", part // 2)
+        assert model.score(text, exact=False) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("n_threads", [0, -1, 1.5, "a"])
+def test_bad_number_of_threads_is_named(model, n_threads):
+    model = random_model().set_params(n_threads=n_threads)
+    with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
+        model.score(random_text(3 * scoring.PART), exact=False)
+
+
+# --- bits that do not depend on company
+
+
+@pytest.mark.parametrize("hidden_size", [1, 7, 16, 67])
+@pytest.mark.parametrize("kind", [{}, KINDS[2]], ids=["rnn", "lstm"])
+def test_log_probability_is_the_same_at_every_place_in_a_batch(kernels, dtype, kind, hidden_size):
+    model = random_model(dtype, hidden_size=hidden_size, **kind)
+    one, many = (
+        PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=one_row, scoring=True)
+        for one_row in (True, False)
+    )
+    ids = np.random.default_rng(0).integers(len(SYMBOLS), size=(70, 31), dtype=np.int32)
+    alone = [one.log_probabilities(ids[:, [b]].copy(), one.zero_state(1))[:, 0] for b in range(31)]
+    for batch, at_the_end in itertools.product([1, 2, 5, 8, 9, 31], [False, True]):
+        start = 31 - batch if at_the_end else 0
+        group = ids[:, start : start + batch].copy()
+        together = many.log_probabilities(group, many.zero_state(batch))
+        np.testing.assert_array_equal(together.T, alone[start : start + batch])
+
+
+# --- texts
+
+
+def test_path_and_bytes(tmp_path):
+    text = "naïve 🙂\r\n" * 3
+    path = tmp_path / "text"
+    path.write_bytes(text.encode())
+    model = CharRNN(3, max_steps=1, random_state=0).fit(text)
+    assert model.score(path) == model.score(text)
+    assert model.bits_per_char(path) == model.bits_per_char(text)
+    model = CharRNN(3, max_steps=1, random_state=0).fit(text.encode())
+    assert model.score(bytearray(text.encode())) == model.score(memoryview(text.encode())) < 0
+
+
+@pytest.mark.parametrize("method", ["score", "bits_per_char"])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"^X is empty; scoring needs at least 1 character$"),
+        ("abz", r"^X holds 'z' \(U\+007A\) at position 2, .*remove or replace it"),
+        ("\ufeffab", r"^X holds '\\ufeff' \(U\+FEFF\) at position 0"),
+        ("a" * 70_000 + "\U0001f600", r"^X holds '\U0001f600' \(U\+1F600\) at position 70000"),
+        (b"ab", r"^X is bytes, but the symbols of this model are characters"),
+        (None, r"^X must be a str \(the text\), bytes, a path object"),
+        (["ab"], r"^X is a list of documents, but the model was fitted on one text"),
+    ],
+)
+def test_text_that_cannot_be_scored(model, method, text, message):
+    with pytest.raises(InvalidInputError, match=message):
+        getattr(model, method)(text)
+
+
+def test_file_that_cannot_be_scored(model, tmp_path):
+    path = tmp_path / "text"
+    with pytest.raises(FileNotFoundError):
+        model.score(path)
+    with pytest.raises(IsADirectoryError):
+        model.score(tmp_path)
+    path.write_bytes(b"")
+    with pytest.raises(InvalidInputError, match="empty"):
+        model.score(path)
+    path.write_bytes(b"abc\xff")
+    with pytest.raises(UnicodeDecodeError) as caught:
+        model.score(path)
+    assert caught.value.start == 3

@@ -1,0 +1,239 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, InvalidInputError
+from crnn.parameters.settings import Settings, checked, generator, real, whole
+
+TEXT = "to be or not to be"
+LEAST = {
+    "hidden_size": 1,
+    "num_layers": 1,
+    "seq_length": 1,
+    "batch_size": 1,
+    "min_count": 1,
+    "epochs": 1,
+    "max_steps": 0,
+    "patience": 1,
+    "n_threads": 1,
+    "verbose": 0,
+    "average_every": 1,
+    "embedding_size": 1,
+    "n_bigrams": 1,
+    "sampled_softmax": 1,
+}
+NO_WHOLE_NUMBERS = [True, False, np.True_, 2.0, np.float64(3), math.nan, math.inf, "2", b"2", 2j, [2], np.array([2, 3])]
+NO_REALS = [True, np.False_, math.nan, math.inf, -math.inf, np.float32("nan"), "0.1", 0.1j, [0.1], 10**400]
+NO_DTYPES = [None, "float16", "f8,f4", ">f4", ">f8", "", "half"]
+NO_DTYPES += ["\ud800", int, object, object(), 3, {}, (1, 2), [("a", "f4")]]
+NO_SEEDS = [-1, 1.5, math.nan, "0", object(), {}]
+
+
+def numbers_below(least):
+    return [least - 1, -7, np.int64(least - 1), -(10**30)]
+
+
+ABOVE_ZERO = ["learning_rate", "clip", "clip_norm", "max_seconds", "outer_learning_rate"]
+FROM_ZERO = ["weight_decay", "beta_1", "beta_2", "dropout", "weight_dropout", "state_reset", "weight_average",
+             "validation_fraction", "init_scale", "outer_momentum"]  # fmt: skip
+BELOW_ONE = ["beta_1", "beta_2", "dropout", "weight_dropout", "validation_fraction", "outer_momentum"]
+MAY_BE_NONE = {
+    "learning_rate", "clip", "clip_norm", "max_steps", "max_seconds", "eval_every", "patience", "callbacks",
+    "init_scale", "n_threads", "random_state", "vocabulary", "outer_learning_rate",
+    "embedding_size", "n_bigrams", "sampled_softmax",
+}  # fmt: skip
+
+NO_CHOICES = ["magic", "Adagrad", "RNN", "", 1, ["adagrad"], {}]
+BAD = {
+    **{name: [*NO_WHOLE_NUMBERS, *numbers_below(least)] for name, least in LEAST.items()},
+    **{name: [*NO_REALS, -0.5, 0, 0.0, -0.0] for name in ABOVE_ZERO},
+    **{name: [*NO_REALS, -0.5, *([1, 1.0, 2.5] if name in BELOW_ONE else [])] for name in FROM_ZERO},
+    **dict.fromkeys(("cell", "optimizer", "schedule", "matmul_precision"), NO_CHOICES),
+    **{name: [*NO_REALS, -0.5, 1.5, 2] for name in ("state_reset", "weight_average")},
+    "warmup": [*NO_REALS, -1, -0.5, 1.0, 2.5],
+    "eval_every": [*NO_REALS, 0, -1, 0.0, -0.5],
+    "restore_best": [0, 1, "yes", 2.0],
+    "callbacks": [print, [3], "print", [print, None], 3],
+    "vocabulary": ["", b"", [], ["ab"], ["a", ""], ["a", b"a"], ["a", None], 3, {"a": 1}, iter("ab"), np.ones(2)],
+    "dtype": NO_DTYPES,
+}
+BAD = {name: values + [None] * (name not in MAY_BE_NONE | {"dtype"}) for name, values in BAD.items()}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_value_is_named(name):
+    for value in BAD[name]:
+        with pytest.raises(InvalidInputError) as caught:
+            Settings.check(CharRNN().get_params() | {name: value})
+        assert str(caught.value).startswith(f"{name} must be "), value
+        assert repr(value)[:20] in str(caught.value)
+
+
+@pytest.mark.parametrize("start", ["fit", "partial_fit"])
+@pytest.mark.parametrize("name", [*BAD, "random_state"])
+def test_bad_parameter_is_stored_and_then_named_by_training(start, name):
+    value = BAD[name][0] if name in BAD else NO_SEEDS[0]
+    model = CharRNN(**{name: value})
+    assert getattr(model, name) is value
+    with pytest.raises(InvalidInputError, match=f"^{name} must be "):
+        getattr(model, start)(TEXT)
+    assert not hasattr(model, "params_")
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_parameter_is_named_when_a_model_goes_on(name):
+    model = CharRNN(3, max_steps=1).fit(TEXT)
+    with pytest.raises(InvalidInputError, match=f"^{name} must be "):
+        model.set_params(**{name: BAD[name][0]}).partial_fit(TEXT)
+    assert model.n_steps_ == 1
+
+
+def test_size_beyond_all_memory():
+    for size in (2**31, 2**63, 10**30):
+        with pytest.raises((InvalidInputError, MemoryError)):
+            CharRNN(size).fit(TEXT)
+
+
+def test_first_bad_parameter_is_named():
+    with pytest.raises(InvalidInputError, match=r"^hidden_size must be a whole number of at least 1, not -3$"):
+        CharRNN(-3, batch_size=-1).fit(TEXT)
+
+
+def test_every_parameter_is_checked():
+    assert [f.name for f in dataclasses.fields(Settings)] == list(CharRNN().get_params())
+    assert BAD.keys() | {"random_state"} == CharRNN().get_params().keys()
+
+
+def test_defaults_are_those_of_min_char_rnn():
+    settings = Settings.check(CharRNN().get_params())
+    assert (settings.hidden_size, settings.seq_length, settings.batch_size) == (100, 25, 1)
+    assert (settings.cell, settings.num_layers, settings.optimizer) == ("rnn", 1, "adagrad")
+    assert (settings.learning_rate, settings.clip, settings.clip_norm) == (0.1, 5.0, math.inf)
+    assert (settings.schedule, settings.warmup, settings.weight_decay, settings.dropout) == ("constant", 0, 0.0, 0.0)
+    assert settings.max_steps is settings.max_seconds is settings.n_threads is settings.random_state is None
+    assert settings.init_scale is settings.eval_every is settings.patience is None
+    assert (settings.validation_fraction, settings.restore_best, settings.callbacks) == (0.0, True, ())
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("adagrad", 0.1), ("rmsprop", 0.002), ("adam", 0.002)])
+def test_each_optimiser_has_its_usual_rate(optimizer, rate):
+    assert Settings.check(CharRNN(optimizer=optimizer).get_params()).learning_rate == rate
+    assert Settings.check(CharRNN(optimizer=optimizer, learning_rate=0.5).get_params()).learning_rate == 0.5
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "rmsprop"])
+def test_weights_decay_with_adam_alone(optimizer):
+    assert Settings.check(CharRNN(optimizer="adam", weight_decay=0.1).get_params()).weight_decay == 0.1
+    message = rf"^weight_decay must be 0 with optimizer='{optimizer}', not 0\.1: only 'adam' decays weights$"
+    with pytest.raises(InvalidInputError, match=message):
+        CharRNN(optimizer=optimizer, weight_decay=0.1).fit(TEXT)
+
+
+def test_steps_are_whole_numbers_and_shares_and_seconds_are_floats():
+    for value in (3, np.int64(3), 0.25, np.float32(0.25), 0, 0.0):
+        warmup = Settings.check(CharRNN(warmup=value).get_params()).warmup
+        assert (warmup, type(warmup)) == (value, int if isinstance(value, int | np.integer) else float)
+    for value in (3, np.int64(3), 1.5, np.float32(1.5), 0.01):
+        every = Settings.check(CharRNN(eval_every=value).get_params()).eval_every
+        assert (every, type(every)) == (value, int if isinstance(value, int | np.integer) else float)
+
+
+def test_callbacks_of_every_kind():
+    for value in ([print], (print,), {print}):
+        assert Settings.check(CharRNN(callbacks=value).get_params()).callbacks == (print,)
+    assert Settings.check(CharRNN(callbacks=[]).get_params()).callbacks == ()
+
+
+def test_callbacks_that_would_serve_only_once_are_refused():
+    with pytest.raises(InvalidInputError, match=r"^callbacks must be None or a list of functions"):
+        Settings.check(CharRNN(callbacks=iter([print])).get_params())
+
+
+def test_a_scale_that_no_weight_can_have_is_refused():
+    with pytest.raises(InvalidInputError, match=r"^init_scale must be a finite number of at least 0 and below 1e"):
+        Settings.check(CharRNN(init_scale=1e300).get_params())
+
+
+@pytest.mark.parametrize("kind", [int, np.int8, np.uint64])
+def test_whole_numbers_of_every_kind(kind):
+    settings = Settings.check(CharRNN().get_params() | {name: kind(3) for name in LEAST})
+    for name in LEAST:
+        assert type(getattr(settings, name)) is int
+        assert getattr(settings, name) == 3
+
+
+@pytest.mark.parametrize("kind", [int, float, np.float32, np.float16, np.int64])
+def test_reals_of_every_kind(kind):
+    settings = Settings.check(CharRNN(learning_rate=kind(2), clip=kind(2), init_scale=kind(0)).get_params())
+    assert (settings.learning_rate, settings.clip, settings.init_scale) == (2.0, 2.0, 0.0)
+    assert {type(getattr(settings, name)) for name in ("learning_rate", "clip", "init_scale")} == {float}
+
+
+def test_clip_none_is_no_bound():
+    assert Settings.check(CharRNN(clip=None).get_params()).clip == math.inf
+
+
+@pytest.mark.parametrize("dtype", ["float64", "f8", "<f8", float, np.float64, np.dtype("float64")])
+def test_dtypes_of_every_kind(dtype):
+    assert Settings.check(CharRNN(dtype=dtype).get_params()).dtype == np.float64
+    assert CharRNN(2, dtype=dtype, max_steps=0).fit("ab").params_["by"].dtype == np.float64
+
+
+@pytest.mark.parametrize("parameter", ["hidden_size", "seq_length", "batch_size", "epochs", "max_steps"])
+def test_least_values_train(parameter):
+    model = CharRNN(**({"hidden_size": 2, "max_steps": 3, "random_state": 0} | {parameter: LEAST[parameter]}))
+    model.fit(TEXT)
+    assert model.n_steps_ == (0 if parameter == "max_steps" else 3)
+    assert np.isfinite(model.score(TEXT))
+
+
+def test_one_value_is_checked_by_itself():
+    assert checked("weight_decay", 0.1) == 0.1
+    assert checked("clip_norm", None) == math.inf
+    with pytest.raises(InvalidInputError, match=r"^dropout must be a finite number of at least 0 and below 1, not 1$"):
+        checked("dropout", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [("cell", "LSTM", "lstm"), ("cell", "cfig", "cifg"), ("optimizer", "adamw", "adam"), ("schedule", "cos", "cosine"),
+     ("dtype", "flaot32", "float32"), ("cell", "transformer", None), ("cell", 3, None)],
+)  # fmt: skip
+def test_a_near_miss_of_a_value_is_answered_with_the_value(name, value, meant):
+    suggested = "" if meant is None else rf"; did you mean '{meant}'\?"
+    with pytest.raises(InvalidInputError, match=rf"^{name} must be .*, not {value!r}{suggested}$"):
+        checked(name, value)
+
+
+def test_whole():
+    assert whole("n", 7, 7) == 7
+    with pytest.raises(InvalidInputError, match=r"^n must be a whole number of at least 7, not 6$"):
+        whole("n", 6, 7)
+
+
+def test_real():
+    assert real("x", 2, minimum=2) == 2.0
+    assert real("x", 2.5, above=2) == 2.5
+    with pytest.raises(InvalidInputError, match=r"^x must be a finite number of at least 2, not 1\.5$"):
+        real("x", 1.5, minimum=2)
+    with pytest.raises(InvalidInputError, match=r"^x must be a finite number above 2, not 2$"):
+        real("x", 2, above=2)
+
+
+def test_generators_of_one_seed_agree():
+    kinds = [3, np.uint8(3), np.random.SeedSequence(3), np.random.PCG64(3), np.random.default_rng(3)]
+    assert len({float(generator(kind).random()) for kind in kinds}) == 1
+    assert generator(None).random() != generator(None).random()
+
+
+def test_generator_is_used_as_it_is():
+    rng = np.random.default_rng(3)
+    assert generator(rng) is rng
+
+
+def test_what_is_no_seed():
+    for value in NO_SEEDS:
+        with pytest.raises(InvalidInputError, match=r"^random_state must be "):
+            generator(value)

@@ -1,0 +1,97 @@
+"""Decisions on made-up machines: seconds per step by number of threads, on a clock that the calls move."""
+
+import pytest
+
+from crnn.runtime.adaptive_threads import FIRST_TRIAL, LONGEST_TRIAL, AdaptiveThreads
+
+POLL = 0.05  # seconds of a call
+
+
+class Machine:
+    """Calls of `POLL` seconds in a row; `seconds` per step by number of threads can change on the way."""
+
+    def __init__(self, max_threads):
+        self.threads, self.now, self.used = AdaptiveThreads(max_threads), 0.0, []
+
+    def run(self, seconds, duration):
+        """Train for so long; return the mean speed beside that of the best number of threads."""
+        end, steps = self.now + duration, 0.0
+        while self.now < end:
+            n = self.threads.n_threads
+            self.used.append(n)
+            self.now += POLL
+            steps += POLL / seconds[n]
+            self.threads.record(seconds[n], self.now)
+        return steps / (duration / min(seconds.values()))
+
+
+IDLE = {1: 0.010, 2: 0.0052, 4: 0.0027, 6: 0.0019}
+CROWDED = {1: 0.020, 2: 0.040, 4: 0.100, 6: 0.300}
+FOUR_CORES = {1: 0.010, 2: 0.0052, 4: 0.0027, 6: 0.0036}
+
+
+def test_one_thread_stays_one():
+    machine = Machine(1)
+    machine.run({1: 0.01}, 1.0)
+    assert set(machine.used) == {1}
+
+
+@pytest.mark.parametrize("seconds", [IDLE, CROWDED, FOUR_CORES], ids=["idle", "crowded", "four cores"])
+def test_it_finds_the_best_number_and_stays_near_its_speed(seconds):
+    machine = Machine(6)
+    machine.run(seconds, 10.0)
+    assert machine.run(seconds, 60.0) > 0.97
+    assert machine.threads._chosen == min(seconds, key=seconds.get)
+
+
+@pytest.mark.parametrize("seconds", [IDLE, CROWDED])
+def test_three_calls_are_enough_to_tell_the_team_from_one_thread(seconds):
+    machine = Machine(2)
+    two = {n: seconds[n] for n in (1, 2)}
+    machine.run(two, 0.15)
+    assert machine.used == [2, 2, 1]
+    assert machine.threads.n_threads == min(two, key=two.get)
+
+
+def test_a_trial_takes_few_of_many_long_steps():
+    threads = AdaptiveThreads(2)
+    for _ in range(2):
+        assert threads.steps(16) == 16
+        threads.record(0.08, now=0.0)
+    assert (threads.n_threads, threads.steps(16), threads.steps(1)) == (1, 1, 1)
+    threads.record(0.16, now=0.2)
+    assert (threads.n_threads, threads.steps(16)) == (2, 16)
+
+
+def test_a_trial_leaves_half_of_the_steps_of_a_poll():
+    threads = AdaptiveThreads(2)
+    for _ in range(2):
+        threads.record(0.001, now=0.0)
+    assert (threads.steps(15), threads.steps(1000)) == (8, 25)
+
+
+def test_threads_shrink_when_another_program_comes_and_grow_when_it_ends():
+    machine = Machine(6)
+    machine.run(IDLE, 5.0)
+    assert machine.threads._chosen == 6
+    machine.run(CROWDED, 3 * LONGEST_TRIAL)
+    assert machine.threads._chosen == 1
+    machine.run(IDLE, 3 * LONGEST_TRIAL)
+    assert machine.threads._chosen == 6
+
+
+def test_noise_of_a_few_percent_changes_nothing():
+    machine = Machine(2)
+    for i in range(400):
+        machine.run({1: 0.010 * (1 + 0.02 * (i % 3)), 2: 0.010 * (1.01 + 0.02 * (i % 2))}, POLL)
+    changes = sum(a != b for a, b in zip(machine.used, machine.used[1:], strict=False))
+    assert changes < 20  # one trial and back every few seconds, and no more
+
+
+def test_trials_become_rare():
+    machine = Machine(2)
+    machine.run(IDLE, 1.0)
+    machine.used.clear()
+    machine.run(IDLE, 20 * LONGEST_TRIAL)
+    assert machine.used.count(1) <= 25  # every 8 seconds, and a few in the beginning
+    assert FIRST_TRIAL < LONGEST_TRIAL

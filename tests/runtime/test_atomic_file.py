@@ -1,0 +1,296 @@
+import errno
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from crnn.runtime.atomic_file import write_atomically
+
+posix = pytest.mark.skipif(os.name != "posix", reason="modes, links and pipes as POSIX has them")
+unprivileged = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is read-only for root"
+)
+
+OLD, NEW = b"what was there", b"what comes instead"
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "model"
+    path.write_bytes(OLD)
+    return path
+
+
+def raiser(error):
+    def fail(*arguments, **keywords):
+        raise error
+
+    return fail
+
+
+def assert_untouched(target):
+    assert target.read_bytes() == OLD
+    assert os.listdir(target.parent) == [target.name]
+
+
+def test_new_file(tmp_path):
+    write_atomically(str(tmp_path / "model"), NEW)
+    assert (tmp_path / "model").read_bytes() == NEW
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_old_file_is_replaced(target):
+    write_atomically(str(target), NEW)
+    assert target.read_bytes() == NEW
+    assert os.listdir(target.parent) == [target.name]
+
+
+def test_parts_are_written_one_after_another(target):
+    write_atomically(str(target), (part for part in [b"what ", memoryview(b"comes"), b" instead"]))
+    assert target.read_bytes() == NEW
+
+
+def test_old_file_stays_if_a_part_fails(target):
+    def parts():
+        yield NEW
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_atomically(str(target), parts())
+    assert_untouched(target)
+
+
+def test_name_without_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_atomically("model", NEW)
+    assert (tmp_path / "model").read_bytes() == NEW
+
+
+def test_longest_name(tmp_path):
+    write_atomically(str(tmp_path / ("m" * 251)), NEW)
+    assert os.listdir(tmp_path) == ["m" * 251]
+
+
+@posix
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_new_file_follows_umask(tmp_path, umask):
+    old = os.umask(umask)
+    try:
+        write_atomically(str(tmp_path / "model"), NEW)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == 0o666 & ~umask
+
+
+@posix
+def test_old_file_keeps_mode(target):
+    target.chmod(0o640)
+    write_atomically(str(target), NEW)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+@posix
+def test_link_goes_on_pointing_at_its_target(target):
+    link = target.parent / "link"
+    link.symlink_to(target.name)
+    write_atomically(str(link), NEW)
+    assert link.is_symlink()
+    assert target.read_bytes() == NEW
+
+
+@posix
+def test_dangling_link_makes_its_target(tmp_path):
+    (tmp_path / "link").symlink_to("model")
+    write_atomically(str(tmp_path / "link"), NEW)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "model").read_bytes() == NEW
+
+
+@posix
+def test_pipe_is_written_to_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    write_atomically(str(pipe), NEW)
+    reader.join(10)
+    assert read == [NEW]
+    assert pipe.is_fifo()
+
+
+@posix
+def test_full_disk(target):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4099, limits[1]))
+    try:
+        with pytest.raises(OSError, match="large") as caught:
+            write_atomically(str(target), bytes(65537))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+    assert_untouched(target)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
+def test_any_failing_step_leaves_the_old_file(target, monkeypatch, step, error):
+    monkeypatch.setattr(os, step, raiser(error))
+    with pytest.raises(type(error)) as caught:
+        write_atomically(str(target), NEW)
+    monkeypatch.undo()
+    assert caught.value is error
+    assert_untouched(target)
+
+
+@posix
+def test_data_is_on_the_disk_before_the_rename_and_the_folder_after(target, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(descriptor):
+        events.append(
+            "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else os.fstat(descriptor).st_size
+        )
+        fsync(descriptor)
+
+    def note_replace(*paths):
+        events.append("rename")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    write_atomically(str(target), NEW)
+    assert events == [len(NEW), "rename", "folder"]
+
+
+@posix
+def test_folder_that_cannot_be_synced_is_no_failure(target, monkeypatch):
+    monkeypatch.setattr(os, "open", raiser(PermissionError(errno.EACCES, "Permission denied")))
+    write_atomically(str(target), NEW)
+    monkeypatch.undo()
+    assert target.read_bytes() == NEW
+
+
+@unprivileged
+def test_read_only_folder(target):
+    target.parent.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError):
+            write_atomically(str(target), NEW)
+    finally:
+        target.parent.chmod(0o700)
+    assert_untouched(target)
+
+
+def test_read_only_place(target, monkeypatch):
+    monkeypatch.setattr("builtins.open", raiser(OSError(errno.EROFS, "Read-only file system")))
+    with pytest.raises(OSError, match="Read-only"):
+        write_atomically(str(target), NEW)
+    monkeypatch.undo()
+    assert_untouched(target)
+
+
+def test_read_only_file(target, monkeypatch):
+    target.chmod(0o400)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).stat().st_mode & 0o200 != 0)
+    with pytest.raises(PermissionError, match="model"):
+        write_atomically(str(target), NEW)
+    assert_untouched(target)
+
+
+def test_directory(tmp_path):
+    with pytest.raises(IsADirectoryError):
+        write_atomically(str(tmp_path), NEW)
+    assert os.listdir(tmp_path) == []
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_atomically(str(tmp_path / "missing" / "model"), NEW)
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    for path in (str(tmp_path / "no" / "such"), ""):
+        with pytest.raises(FileNotFoundError) as raised:
+            write_atomically(path, b"new")
+        assert (raised.value.filename, raised.value.filename2) == (path, None)
+        assert ".tmp" not in str(raised.value)
+
+
+WRITER = """
+import os, sys
+from crnn.runtime.atomic_file import write_atomically
+def pieces():
+    yield b"the beginning"
+    print("begun", flush=True)
+    sys.stdin.read(1)
+    yield b"and the end"
+write_atomically(sys.argv[1], pieces())
+"""
+
+
+def begun_writer(path):
+    """Start a process that is in the middle of writing a file."""
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"begun\n"
+    return writer
+
+
+@posix
+def test_files_of_killed_processes_are_removed_and_no_others(target):
+    others = [".crnn-0123456789abcdef.tmp.bak", ".crnn-0123.tmp", "crnn-0123456789abcdef.tmp"]
+    for name in others:
+        (target.parent / name).write_bytes(b"")
+    (target.parent / ".crnn-00000000000000ff.tmp").mkdir()
+    (target.parent / ".crnn-00000000000000fe.tmp").symlink_to(target.name)
+    killed = [begun_writer(target) for _ in range(2)]
+    alive = begun_writer(target.parent / "other")
+    for writer in killed:
+        writer.kill()
+        writer.communicate()
+    assert len(list(target.parent.glob(".crnn-*.tmp"))) == 3 + 3
+    write_atomically(str(target.parent / "third"), NEW)
+    left = {path.name for path in target.parent.iterdir()}
+    assert len(left) == len(others) + 2 + 1 + 2  # with those of the live process, `target` and the new file
+    assert {*others, ".crnn-00000000000000ff.tmp", ".crnn-00000000000000fe.tmp", "third", target.name} < left
+    alive.communicate(b"x")
+    assert alive.returncode == 0
+    assert (target.parent / "other").read_bytes() == b"the beginningand the end"
+    assert target.read_bytes() == OLD
+
+
+@posix
+def test_a_file_that_is_taken_for_a_stale_one_is_written_anew(target, monkeypatch):
+    """Another process removes it between its making and its locking."""
+    fcntl = pytest.importorskip("fcntl")
+    flock, removed = fcntl.flock, []
+
+    def late(descriptor, how):
+        if not removed:
+            removed.extend(target.parent.glob(".crnn-*.tmp"))
+            removed[0].unlink()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    write_atomically(str(target), NEW)
+    assert removed
+    assert target.read_bytes() == NEW
+    assert os.listdir(target.parent) == [target.name]
+
+
+@posix
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(target, monkeypatch, code):
+    fcntl = pytest.importorskip("fcntl")
+    (target.parent / ".crnn-0123456789abcdef.tmp").write_bytes(b"")
+    monkeypatch.setattr(fcntl, "flock", raiser(OSError(code, os.strerror(code))))
+    write_atomically(str(target), NEW)
+    assert target.read_bytes() == NEW
+    assert (target.parent / ".crnn-0123456789abcdef.tmp").exists()  # it may be another's

@@ -1,0 +1,87 @@
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from types import SimpleNamespace
+
+import pytest
+from examples import instruction_set
+
+import crnn
+from crnn import _kernels
+from crnn.runtime import build_info
+
+
+def test_it_names_what_is_in_use():
+    info = build_info.build_info()
+    assert info["crnn"] == crnn.__version__
+    assert info["instruction set"].startswith(_kernels.instruction_set)
+    assert info["instruction set"].endswith(f"(available: {', '.join(_kernels.available())})")
+    assert platform.python_version() in info["Python"]
+    assert {name: info[name] for name in build_info.PACKAGES} == {name: version(name) for name in build_info.PACKAGES}
+    assert int(info["cores"]) >= 1
+    assert all(isinstance(value, str) and value and "\n" not in value for value in info.values())
+
+
+def test_blas_is_named(monkeypatch):
+    library = {"internal_api": "openblas", "version": "0.3.30", "architecture": "Haswell", "num_threads": 3}
+    other = {"internal_api": "mkl", "version": None, "num_threads": 1}
+    monkeypatch.setattr(build_info.scipy_blas, "_controller", SimpleNamespace(info=lambda: [library, other]))
+    assert build_info.build_info()["BLAS"] == (
+        "openblas 0.3.30, Haswell kernels, threads: 3; mkl of unknown version, unknown kernels, threads: 1"
+    )
+    monkeypatch.setattr(build_info.scipy_blas, "_controller", SimpleNamespace(info=list))
+    assert build_info.build_info()["BLAS"] == "one that threadpoolctl does not know"
+
+
+def test_missing_package(monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert build_info.build_info()["numpy"] == "no installed package has this name"
+
+
+def test_environment(monkeypatch):
+    for name in build_info.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert not build_info.build_info().keys() & set(build_info.VARIABLES)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert build_info.build_info()["OPENBLAS_CORETYPE"] == "Haswell"
+
+
+def test_show_config(capsys):
+    assert build_info.show_config() is None
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(build_info.build_info())
+    assert lines[0].split() == ["crnn", crnn.__version__]
+
+
+@pytest.mark.parametrize("name", _kernels.available())
+def test_instruction_set_that_is_forced(monkeypatch, name):
+    monkeypatch.setenv("CRNN_ISA", name)
+    with instruction_set(name):
+        info = build_info.build_info()
+    assert info["instruction set"].startswith(f"{name} (")
+    assert info["CRNN_ISA"] == name
+
+
+def test_processor_name(monkeypatch, tmp_path):
+    assert build_info.processor_name()
+    monkeypatch.setattr(sys, "platform", "sunos5")
+    monkeypatch.setattr(platform, "processor", lambda: "sparc")
+    assert build_info.processor_name() == "sparc"
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "machine", lambda: "sun4v")
+    assert build_info.processor_name() == "sun4v"
+    monkeypatch.setattr(platform, "machine", lambda: "")
+    assert build_info.processor_name() == "unknown"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(subprocess, "run", lambda *command, **rest: SimpleNamespace(stdout="Apple M9\n"))
+    assert build_info.processor_name() == "Apple M9"
+
+    def fail(*command, **rest):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert build_info.processor_name() == "unknown"

@@ -1,0 +1,134 @@
+"""Ctrl-C and errors end the threads of scoring and sampling soon, within their tasks."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from examples import packed, random_language_model
+
+from crnn.inference.network import packed_network
+from crnn.inference.sampling import text_sampler
+from crnn.runtime.cancellation import Cancelled, check_cancelled
+from crnn.runtime.threads import run_tasks
+from crnn.training.loop.evaluation import evaluate
+
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
+
+def on_main_thread():
+    return threading.current_thread() is threading.main_thread()
+
+
+def wait_for_cancellation():
+    while True:
+        check_cancelled()
+        time.sleep(0.001)
+
+
+def test_helper_threads_leave_their_tasks_after_an_interruption():
+    waiting, left = threading.Barrier(3), []
+
+    def work(task):
+        waiting.wait(60)
+        if on_main_thread():
+            raise KeyboardInterrupt
+        with pytest.raises(Cancelled):
+            wait_for_cancellation()
+        left.append(task)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks(range(3), work, 3)
+    assert len(left) == 2
+
+
+def test_the_error_that_came_first_is_raised():
+    waiting, failing = threading.Barrier(3), []
+
+    def work(task):
+        waiting.wait(60)
+        if not on_main_thread() and failing.append(task) is None and len(failing) == 1:
+            raise ValueError("the first")
+        wait_for_cancellation()
+
+    with pytest.raises(ValueError, match=r"^the first$"):
+        run_tasks(range(3), work, 3)
+    check_cancelled()  # outside of the tasks nothing is cancelled
+
+
+def results(model):
+    network = packed(model, one_row=False, scoring=True)
+    rng = np.random.default_rng(0)
+    x = rng.integers(model._learned.layout.vocab_size, size=(331, 3)).astype(np.int32)
+    state, other = network.zero_state(3), network.zero_state(3)
+    network.feed(x, state)
+    lengths = np.array([300, 31, 0])
+    return [
+        *state,
+        network.log_probabilities(x, other),
+        *other,
+        network.string_log_likelihoods(x[:, 0].copy(), np.array([1, 0, 7]), lengths, network.zero_state(1)),
+    ]
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_results_do_not_depend_on_the_symbols_of_a_call(monkeypatch, cell):
+    model = random_language_model("abcdefg", cell=cell, num_layers=2)
+    expected = results(model)
+    for products in (0, 10_000, 100_000):
+        monkeypatch.setattr(packed_network, "CALL_PRODUCTS", products)
+        for here, there in zip(results(model), expected, strict=True):
+            np.testing.assert_array_equal(here, there)
+
+
+def test_a_call_has_a_bounded_number_of_products():
+    small, large = (
+        packed(random_language_model("ab", hidden_size=H, cell="lstm", dtype="float32"), one_row=False)
+        for H in (7, 512)
+    )
+    for network, streams, T in ((small, 3, 5), (large, 64, 8), (large, 1, 1)):
+        calls = [range(call.start, call.stop) for call, _ in network._calls(10**5, streams, T)]
+        assert [i for call in calls for i in (call.start, call.stop)][1:-1:2] == [call.stop for call in calls[:-1]]
+        assert calls[-1].stop == 10**5
+        most = max(map(len, calls))
+        assert most % T == 0
+        assert most == T or most * streams * network.layout.size <= packed_network.CALL_PRODUCTS
+
+
+@pytest.mark.parametrize("what", ["guess_number", "score", "score_samples", "transform", "validation"])
+def test_it_ends_soon_after_ctrl_c(monkeypatch, what):
+    model = random_language_model("abcdefg", n_threads=2)
+    text = "abcdefg" * 5000
+    calls, interrupting = [], [False]
+
+    def counted():
+        calls.append(1)
+        if interrupting[0]:
+            if on_main_thread():
+                raise KeyboardInterrupt
+            wait_for_cancellation()  # a helper thread must not end its task before the main thread has begun
+        check_cancelled()
+
+    monkeypatch.setattr(packed_network, "CALL_PRODUCTS", 100_000)
+    monkeypatch.setattr(packed_network, "check_cancelled", counted)
+    monkeypatch.setattr(text_sampler, "check_cancelled", counted)
+
+    def run():
+        calls.clear()
+        if what == "guess_number":
+            model.guess_number(["abcdefg" * 9], n=3000, length=63, random_state=0)
+        elif what == "score":
+            model.score(text, exact=False)
+        elif what == "validation":
+            evaluate(model._learned.layout, model._learned.params, model.vocabulary_.encode(text), 2)
+        else:
+            getattr(model, what)([text[:2000]] * 200)
+
+    run()
+    whole = len(calls)
+    interrupting[0] = True
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert len(calls) < whole / 2

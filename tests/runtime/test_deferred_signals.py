@@ -1,0 +1,131 @@
+"""A signal that comes during an import is handled after it."""
+
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from command_line import POSIX
+from interrupted_runs import interrupted_everywhere
+
+from crnn.runtime import deferred_signals
+from crnn.runtime.deferred_signals import signals_deferred
+
+pytestmark = POSIX
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_waits_for_the_end(number):
+    def handler(number, frame):
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    def work():
+        with signals_deferred():
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            seen.append("end")
+
+    seen, before = [], signal.signal(number, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        assert seen == ["end", number]
+        assert signal.getsignal(number) is handler
+    finally:
+        signal.signal(number, before)
+
+
+def test_each_signal_is_handled_once():
+    def handler(number, frame):
+        seen.append(number)
+
+    seen, numbers = [], [signal.SIGTERM, signal.SIGINT]
+    before = [signal.signal(number, handler) for number in numbers]
+    try:
+        with signals_deferred():
+            for number in (*numbers, *numbers):
+                signal.raise_signal(number)
+        assert seen == numbers
+    finally:
+        for number, own in zip(numbers, before, strict=True):
+            signal.signal(number, own)
+
+
+def test_without_a_signal_all_handlers_are_back():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ValueError, match="of the block"), signals_deferred():
+        raise ValueError("of the block")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_wherever_one_comes_all_handlers_are_back():
+    def work():
+        with signals_deferred():
+            pass
+
+    own = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: lambda number, frame: None}
+    before = {number: signal.signal(number, handler) for number, handler in own.items()}
+    try:
+        places = []
+        for place in interrupted_everywhere(work, lambda code: code.co_filename == deferred_signals.__file__):
+            assert {number: signal.getsignal(number) for number in own} == own, place
+            places.append(place)
+        assert len(places) > 10
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_one_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with signals_deferred():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_on_another_thread_it_does_nothing():
+    def work():
+        with signals_deferred():
+            done.append(signal.getsignal(signal.SIGINT))
+
+    done, before = [], signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [before]
+
+
+# Cython's modules register a type as they are imported, and ignore every error of that.
+SWALLOWING = """
+import abc, collections.abc, signal, sys
+import numpy
+signal.signal(signal.SIGINT, signal.default_int_handler)
+register, raised = abc.ABCMeta.register, []
+def interrupted(cls, subclass):
+    if {module!r} in sys.modules and not raised and subclass.__name__ in ("array", "memoryview", "_memoryviewslice"):
+        raised.append(subclass)
+        signal.raise_signal(signal.SIGINT)
+    return register(cls, subclass)
+abc.ABCMeta.register = interrupted
+try:
+    {statement}
+except KeyboardInterrupt:
+    print("interrupted", len(raised))
+else:
+    print("not interrupted", len(raised))
+"""
+FIT = "from crnn import CharRNN; CharRNN(3, max_steps=1).fit('ababab')"
+
+
+@pytest.mark.parametrize(
+    ("module", "statement"),
+    [("scipy", FIT), ("crnn", "from crnn import CharRNN"), ("crnn", "import crnn; crnn.char_rnn")],
+)
+def test_an_import_swallows_no_interruption(module, statement):
+    program = SWALLOWING.format(module=module, statement=statement)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "interrupted 1"

@@ -1,0 +1,344 @@
+"""How many threads, how work is distributed, and the one limit on scipy's BLAS that all calls share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from examples import random_language_model
+from hypothesis import given
+from hypothesis import strategies as st
+from limited_threads import refuse_threads_after
+
+from crnn import CharRNN
+from crnn.runtime import threads
+from crnn.runtime.threads import (
+    Helpers,
+    cores,
+    default_threads,
+    inference_threads,
+    run_tasks,
+    scipy_blas,
+    split_range,
+    training_threads,
+)
+
+
+@given(st.integers(0, 1000), st.integers(1, 67))
+def test_ranges_are_neighbours_of_nearly_equal_length(n, parts):
+    ranges = split_range(n, parts)
+    assert len(ranges) == parts
+    assert [i for part in ranges for i in part] == list(range(n))
+    lengths = [len(part) for part in ranges]
+    assert max(lengths) - min(lengths) <= 1
+
+
+def test_a_variable_limits_the_default_and_not_a_number_that_was_given(monkeypatch):
+    monkeypatch.setattr(threads, "affinity", lambda: frozenset(range(7)))
+    monkeypatch.setattr("crnn.runtime.cores.affinity", lambda: frozenset(range(7)))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert default_threads() == inference_threads(None) == 1
+    assert training_threads(None, streams=100, work=10**9, weights=0) == 1
+    assert inference_threads(3) == training_threads(3, streams=100, work=10**9, weights=0) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no processor affinity")
+def test_cores_are_those_the_process_may_use():
+    before = os.sched_getaffinity(0)
+    assert cores() == len(before)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_cores_without_affinity(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert cores() == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cores() == 1
+
+
+@given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 10**12), st.integers(0, 10**9))
+def test_what_was_asked_for_is_used_as_far_as_there_are_streams(n_threads, streams, work, weights):
+    assert training_threads(n_threads, streams, work, weights) == min(n_threads, streams, cores())
+
+
+@given(st.integers(1, 1000), st.integers(0, 10**12), st.integers(0, 10**9))
+def test_none_means_no_more_than_cores_and_streams(streams, work, weights):
+    assert 1 <= training_threads(None, streams, work, weights) <= min(cores(), streams)
+
+
+def test_none_means_one_thread_for_one_stream_or_little_work(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 5)
+    monkeypatch.setattr(threads, "default_threads", lambda: 5)
+    assert training_threads(None, streams=1, work=10**12, weights=10**9) == 1
+    assert training_threads(None, streams=1000, work=1000, weights=10**9) == 1
+    assert training_threads(None, streams=1000, work=10**12, weights=0) == 5
+
+
+def test_large_weights_are_worth_threads_that_few_streams_are_not(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 5)
+    monkeypatch.setattr(threads, "default_threads", lambda: 5)
+    assert training_threads(None, streams=4, work=10**12, weights=1000) == 1
+    assert training_threads(None, streams=4, work=10**12, weights=2 * threads.CACHED_BYTES) == 3
+    assert training_threads(None, streams=4, work=10**12, weights=99 * threads.CACHED_BYTES) == 4
+
+
+def test_inference_threads_are_no_more_than_cores(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 5)
+    monkeypatch.setattr(threads, "default_threads", lambda: 5)
+    assert [inference_threads(n) for n in (1, 4, 5, 6, 1000, None)] == [1, 4, 5, 5, 5, 5]
+
+
+def test_a_model_from_a_larger_machine_reads_and_draws_with_no_more_threads_than_cores(monkeypatch):
+    """A thousand threads on two cores took a hundred times as long."""
+    helpers, made = threads.Helpers, []
+    monkeypatch.setattr(threads, "Helpers", lambda count, work: made.append(count) or helpers(count, work))
+    monkeypatch.setattr(threads, "cores", lambda: 3)
+    model = random_language_model("abcd", n_threads=1000)
+    texts = ["abcd" * 3, "dcba"] * 500
+    for call in (
+        lambda: model.score_samples(texts),
+        lambda: model.predict_proba(texts),
+        lambda: model.score("".join(texts) * 20, exact=False),
+        lambda: model.sample(3, num_samples=1000, random_state=0),
+        lambda: model.guess_number(["abc"], n=1000, length=3, random_state=0),
+    ):
+        made.clear()
+        call()
+        assert max(made) == 2  # beside the one that calls
+
+
+# ---------------------------------------------------------------- scipy's BLAS
+
+needs_threads_that_can_be_set = pytest.mark.skipif(
+    not scipy_blas.controller.info(), reason="the threads of scipy's BLAS cannot be set"
+)
+
+
+def blas_threads():
+    return {library["num_threads"] for library in scipy_blas.controller.info()}
+
+
+@pytest.fixture
+def two():
+    """Scipy's BLAS on two threads."""
+    with scipy_blas.controller.limit(limits=2):
+        assert blas_threads() == {2}
+        yield
+
+
+@needs_threads_that_can_be_set
+def test_the_limit_is_lifted_at_the_end(two):
+    with scipy_blas.one_thread():
+        assert blas_threads() == {1}
+    assert blas_threads() == {2}
+
+
+@needs_threads_that_can_be_set
+def test_the_limit_is_lifted_after_an_exception(two):
+    with pytest.raises(ZeroDivisionError), scipy_blas.one_thread():
+        _ = 1 / 0
+    assert blas_threads() == {2}
+
+
+@needs_threads_that_can_be_set
+def test_the_last_of_nested_uses_lifts_the_limit(two):
+    with scipy_blas.one_thread():
+        with pytest.raises(ZeroDivisionError), scipy_blas.one_thread():
+            _ = 1 / 0
+        assert blas_threads() == {1}
+    assert blas_threads() == {2}
+
+
+@needs_threads_that_can_be_set
+@pytest.mark.parametrize("leaving", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+@pytest.mark.parametrize("main_is", [0, 1, 2, None])
+def test_the_last_of_overlapping_uses_lifts_the_limit(two, main_is, leaving):
+    # Users 0, 1, 2 come in this order and leave in any; one of them may be the main thread, which set the limit of two.
+    inside, seen = {}, []
+    with contextlib.ExitStack() as stack:
+        for i in range(3):
+            inside[i] = user = User() if i != main_is else UserHere()
+            stack.callback(user.leave)
+            user.enter()
+            seen.append(blas_threads())
+        for i in leaving:
+            inside[i].leave()
+            seen.append(blas_threads())
+    assert seen == [{1}] * 5 + [{2}]
+
+
+class UserHere:
+    """Holds the BLAS at one thread, from `enter` to `leave`, on the thread that calls."""
+
+    def enter(self):
+        self._use = contextlib.ExitStack()
+        self._use.enter_context(scipy_blas.one_thread())
+
+    def leave(self):
+        self._use.close()
+
+
+class User:
+    """Does so on a thread of its own."""
+
+    def __init__(self):
+        self._entered, self._may_leave = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        with scipy_blas.one_thread():
+            self._entered.set()
+            self._may_leave.wait()
+
+    def enter(self):
+        self._thread.start()
+        self._entered.wait()
+
+    def leave(self):
+        self._may_leave.set()
+        self._thread.join()
+
+
+@needs_threads_that_can_be_set
+def test_many_uses_at_once_leave_the_limit_as_it_was(two):
+    def use():
+        for _ in range(50):
+            with scipy_blas.one_thread():
+                if blas_threads() != {1}:
+                    wrong.append(blas_threads())
+
+    wrong: list[set[int]] = []
+    users = [threading.Thread(target=use) for _ in range(3)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert not wrong
+    assert blas_threads() == {2}
+
+
+def test_the_limit_is_on_the_blas_of_scipy_alone():
+    libraries = scipy_blas.controller.info()
+    assert len({library["filepath"] for library in libraries}) == len(libraries)
+    if any("scipy" in os.path.dirname(library["filepath"]) for library in libraries):
+        assert all("scipy" in os.path.dirname(library["filepath"]) for library in libraries)
+
+
+def test_the_limit_is_lifted_when_setting_it_fails(two, monkeypatch):
+    set_threads, calls = threads._set_threads, []
+
+    def fail_once(library, n):
+        calls.append(n)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        set_threads(library, n)
+
+    monkeypatch.setattr(threads, "_set_threads", fail_once)
+    with pytest.raises(KeyboardInterrupt), threads.scipy_blas.one_thread():
+        pass
+    assert threads.scipy_blas._uses == []
+    assert calls == [1, *(found for _, found in threads.scipy_blas._found)]
+
+
+def test_nothing_is_set_when_entering_fails_before_it(monkeypatch):
+    calls = []
+
+    class Library:
+        def get_num_threads(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threads, "_set_threads", lambda library, n: calls.append(n))
+    blas = threads._SciPyBlas()
+    blas._controller = SimpleNamespace(lib_controllers=[Library()])
+    blas._found = [(Library(), 5)]  # by an earlier use
+    with pytest.raises(KeyboardInterrupt), blas.one_thread():
+        pass
+    assert calls == []
+    assert blas._uses == []
+
+
+def test_helpers_that_cannot_all_start_leave_none_behind(monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def start_two(thread):
+        if len(started) == 2:
+            raise KeyboardInterrupt
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(KeyboardInterrupt), threads.Helpers(5, print):
+        pass
+    assert len(started) == 2
+    assert not any(thread.is_alive() for thread in started)
+
+
+def test_importing_changes_no_threads():
+    """Libraries that an import loads are new; those that were there keep their threads."""
+    code = """
+import scipy.linalg.cython_blas
+from threadpoolctl import ThreadpoolController
+def found():
+    return {library["filepath"]: library["num_threads"] for library in ThreadpoolController().info()}
+before = found()
+import crnn, crnn.training.loop.trainer
+after = found()
+print({path: (n, after.get(path)) for path, n in before.items() if after.get(path) != n})
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (process.stdout, process.stderr, process.returncode) == ("{}\n", "", 0)
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 2])
+def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
+    refuse_threads_after(monkeypatch, allowed)
+    done = []
+    with pytest.warns(RuntimeWarning, match=rf"starts no more threads \(can't .*\): {allowed + 1} are used"):
+        run_tasks(range(31), done.append, n_threads=4)
+    assert sorted(done) == list(range(31))
+    refuse_threads_after(monkeypatch, 0)
+    with pytest.warns(RuntimeWarning), Helpers(3, done.append) as helpers:
+        assert helpers.count == 0
+
+
+@pytest.mark.skipif(cores() < 2, reason="one processor, one thread")
+@pytest.mark.parametrize("n_threads", [2, None])
+def test_training_with_fewer_threads_than_wanted(monkeypatch, n_threads):
+    """The weights are the same: they do not depend on the number of threads."""
+    monkeypatch.setattr(threads, "default_threads", lambda: 2)
+    text = "to be or not to be, that is the question. " * 30
+    given = {"hidden_size": 64, "cell": "gru", "batch_size": 48, "max_steps": 5, "random_state": 0}
+    expected = CharRNN(**given, n_threads=1).fit(text)
+    refuse_threads_after(monkeypatch, 0)
+    with pytest.warns(RuntimeWarning, match="starts no more threads"):
+        model = CharRNN(**given, n_threads=n_threads).fit(text)
+    for name, array in expected.params_.items():
+        np.testing.assert_array_equal(model.params_[name], array)
+
+
+def test_ctrl_c_waits_until_a_thread_has_started(monkeypatch):
+    start, threads = threading.Thread.start, []
+
+    def interrupted(thread):
+        threads.append(thread)
+        if len(threads) == 2:
+            signal.raise_signal(signal.SIGINT)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), Helpers(3, lambda i: None):
+        pass
+    assert len(threads) == 2
+    assert not any(thread.is_alive() or thread.ident is None for thread in threads)

@@ -1,0 +1,181 @@
+"""Dynamic evaluation: the reference implementation's numbers, an unchanged model, and clear errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from examples import adaptable, adapted_by_reference
+
+from crnn import BOUNDARY, CharRNN, DivergenceError, Ensemble, InvalidInputError, NotFittedError
+from crnn.parameters.cells import CELLS
+from crnn.parameters.settings import OPTIMIZERS
+
+OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
+TEXT = "abcdbacdacbdcabddbca" * 2 + "ddd"  # 43 symbols: 6 whole blocks
+
+
+def bits(model):
+    """Return all that a model has learned, as bytes."""
+    state = model._learned
+    arrays = (state.params, *state.optimizer_state.values(), *state.hidden)
+    return [array.tobytes() for array in arrays], state.n_steps, state.smooth_loss, len(state.history)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize("block_length", [7, 67])
+def test_numbers_are_the_references(kernels, dtype, cell, documents, block_length):
+    model = adaptable(cell, dtype, documents=documents)
+    options = OPTIONS | {"block_length": block_length}
+    text = [TEXT[:29], "", TEXT[29:], TEXT] if documents else TEXT * 2
+    nats, params = adapted_by_reference(model, text, **options)
+    tolerance = {"rtol": 1e-9, "atol": 1e-11} if dtype == np.float64 else {"rtol": 2e-4, "atol": 2e-5}
+    assert model.score(text, adapt=options) == pytest.approx(-nats.mean(), rel=tolerance["rtol"])
+    if not documents:
+        np.testing.assert_allclose(model.surprisal(text, adapt=options), nats, **tolerance)
+    adapted = model.adapt(text, **options)
+    for name, array in adapted.params_.items():
+        np.testing.assert_allclose(array, params[name], **tolerance, err_msg=name)
+    assert all(np.abs(array - model.params_[name]).max() > 1e-4 for name, array in adapted.params_.items())
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_gives_the_scale(optimizer):
+    model = adaptable("gru", "float64", optimizer=optimizer)
+    nats, _ = adapted_by_reference(model, TEXT, **OPTIONS)
+    assert model.score(TEXT, adapt=OPTIONS) == pytest.approx(-nats.mean(), rel=1e-9)
+
+
+def test_at_rates_of_zero_the_bits_are_those_without_adaptation(dtype):
+    model = adaptable("lstm", dtype)
+    still = {"learning_rate": 0, "decay": 0, "block_length": 5}
+    assert model.surprisal(TEXT, adapt=still).tobytes() == model.surprisal(TEXT).tobytes()
+    assert model.score(TEXT, adapt=still) == pytest.approx(model.score(TEXT), rel=1e-14)
+    assert bits(model.adapt(TEXT, **still)) == bits(model)
+
+
+def test_the_model_does_not_change():
+    model = adaptable("lstm", "float32")
+    before, parameters = bits(model), model.get_params()
+    model.score(TEXT, adapt=OPTIONS)
+    model.surprisal(TEXT, adapt=True)
+    adapted = model.adapt(TEXT, **OPTIONS)
+    assert bits(model) == before
+    assert adapted.get_params() == parameters
+    assert adapted.n_steps_ == model.n_steps_
+    adapted.partial_fit(TEXT)
+    assert bits(model) == before
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_bits_do_not_depend_on_the_number_of_threads(cell, seven_cores):
+    model, text = adaptable(cell, "float32", hidden_size=67), TEXT * 5
+    for block_length in (13, 101):  # products by the BLAS, and with packed weights
+        options = OPTIONS | {"learning_rate": 1e-3, "block_length": block_length}
+        found = set()
+        for n in (1, 2, 7, None):
+            model.set_params(n_threads=n)
+            surprisal, params = model.surprisal(text, adapt=options), model.adapt(text, **options)._learned.params
+            found.add((surprisal.tobytes(), params.tobytes()))
+        assert len(found) == 1
+
+
+def test_the_last_block_may_be_short():
+    model = adaptable("gru", "float64")
+    assert bits(model.adapt("a", **OPTIONS)) == bits(model)  # a symbol without one before it
+    for text in (TEXT[:3], TEXT[:8], TEXT[:9]):
+        nats, params = adapted_by_reference(model, text, **OPTIONS)
+        np.testing.assert_allclose(model.adapt(text, **OPTIONS).params_["Why"], params["Why"], rtol=1e-9)
+        np.testing.assert_allclose(model.surprisal(text, adapt=OPTIONS), nats, rtol=1e-9)
+
+
+def test_a_file_of_weights_alone_adapts_the_same(tmp_path):
+    model = adaptable("gru", "float32")
+    model.save(tmp_path / "weights.crnn", training_state=False)
+    again = CharRNN.load(tmp_path / "weights.crnn")
+    assert again.score(TEXT, adapt=OPTIONS) == model.score(TEXT, adapt=OPTIONS)
+
+
+def test_other_measures_take_adapt():
+    model = adaptable("rnn", "float64")
+    score = model.score(TEXT, adapt=OPTIONS)
+    assert model.bits_per_char(TEXT, adapt=OPTIONS) == pytest.approx(-score / np.log(2))
+    assert model.perplexity(TEXT, adapt=OPTIONS) == pytest.approx(np.exp(-score))
+    long = TEXT * 60
+    assert model.score(long, adapt=True) == model.score(long, adapt={}) != model.score(long)
+
+
+def test_a_file_is_read_as_its_text(tmp_path):
+    (tmp_path / "text").write_text(TEXT)
+    model = adaptable("rnn", "float64")
+    assert model.score(tmp_path / "text", adapt=OPTIONS) == model.score(TEXT, adapt=OPTIONS)
+
+
+def test_it_learns_a_text_that_differs():
+    model = CharRNN(32, cell="gru", optimizer="adam", max_steps=300, random_state=0).fit("to be or not to be, " * 50)
+    other = "to be or to be, " * 60
+    assert model.score(other, adapt=True) > model.score(other) + 0.1
+    assert model.adapt(other).score(other) > model.score(other, adapt=True)
+
+
+def test_a_symbol_without_gradients_is_learned(dtype):
+    """Its scale is zero: the step is still finite."""
+    model = CharRNN(7, vocabulary="abcdZ", max_steps=30, dtype=dtype, random_state=0).partial_fit(TEXT * 9)
+    model._learned.optimizer_state["sum"][:5] = 0
+    adapted = model.adapt("Z" * 50, block_length=5)
+    assert adapted.score("Z" * 9) > model.score("Z" * 9)
+
+
+def test_a_model_of_one_symbol_has_nothing_to_learn():
+    model = CharRNN(3, max_steps=5, random_state=0).fit("a" * 50)
+    assert model.score("aaaa", adapt=True) == 0
+    assert bits(model.adapt("aaaa")) == bits(model)
+
+
+def test_labels_are_chosen_first():
+    model = CharRNN(5, max_steps=20, random_state=0).fit(["abc", "cab"] * 9, labels=["x", "y"] * 9)
+    for call in (model.adapt, lambda X: model.score(X, adapt=True)):
+        with pytest.raises(InvalidInputError, match=r"model\.for_label\('x'\)"):
+            call(["abc"])
+    of_label = model.for_label("y")
+    assert of_label.adapt(["abc"] * 9).score(["abc"]) > of_label.score(["abc"])
+    assert BOUNDARY in of_label.vocabulary_
+    with pytest.raises(InvalidInputError, match="labels is given"):
+        of_label.score(["abc"], labels=["x"], adapt=True)
+
+
+@pytest.mark.parametrize(
+    ("adapt", "message"),
+    [
+        (None, "adapt must be True, False or a dict"),
+        (1, "adapt must be True, False or a dict"),
+        ({"rate": 1}, "did you mean 'learning_rate'"),
+        ({"learning_rate": -1.0}, "learning_rate must be a finite number of at least 0"),
+        ({"decay": np.nan}, "decay must be a finite number"),
+        ({"block_length": 0}, "block_length must be a whole number of at least 1"),
+    ],
+)
+def test_wrong_options_are_refused(adapt, message):
+    with pytest.raises(InvalidInputError, match=message):
+        adaptable("rnn", "float32").score(TEXT, adapt=adapt)
+
+
+def test_errors(tmp_path):
+    model = adaptable("rnn", "float32")
+    with pytest.raises(NotFittedError, match="before adapt"):
+        CharRNN().adapt(TEXT)
+    with pytest.raises(InvalidInputError, match="X is empty"):
+        model.adapt("")
+    with pytest.raises(InvalidInputError, match="'Z'"):
+        model.score("abZ", adapt=True)
+    with pytest.raises(InvalidInputError, match="exact=False"):
+        model.score(TEXT, adapt=True, exact=False)
+    with pytest.raises(InvalidInputError, match="call partial_fit"):
+        CharRNN(5, max_steps=0).fit(TEXT).adapt(TEXT)
+    with pytest.raises(InvalidInputError, match="for model in ensemble"):
+        Ensemble([model]).score(TEXT, adapt=True)
+    with pytest.raises(DivergenceError, match="lower the learning_rate of adapt"):
+        model.adapt(TEXT * 3, learning_rate=1e38)
+    model.params_["by"][1] = np.nan
+    with pytest.raises(InvalidInputError, match="finite weights"):
+        model.score(TEXT, adapt=True)

@@ -1,0 +1,47 @@
+"""Fingerprint: the same for the same text in any blocks, another for another text."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn.text.sources.fingerprint import Hasher, fingerprint
+from crnn.text.sources.sources import text_source
+
+
+@given(st.lists(st.text(), min_size=1), st.data())
+def test_documents_have_one_fingerprint_in_any_blocks(documents, data):
+    lengths = np.array([len(document) for document in documents])
+    text = "".join(documents)
+    cut = data.draw(st.integers(0, len(text)))
+    first = data.draw(st.integers(0, len(documents)))
+    hasher = Hasher("characters", documents=True)
+    hasher.lengths(lengths[:first])
+    hasher.text(text[:cut])
+    hasher.lengths(lengths[first:])
+    hasher.text(text[cut:])
+    assert hasher.fingerprint() == fingerprint("characters", [text], lengths) == text_source(documents).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("to be", b"to be"), ("to be", ["to be"]), (["to", "be"], ["t", "obe"]), (["ab"], ["ab", ""]), ("ab", "ba")],
+    ids=str,
+)
+def test_another_text_has_another_fingerprint(one, other):
+    one, other = text_source(one).fingerprint(), text_source(other).fingerprint()
+    assert one != other
+    assert one.difference(other)
+    assert one.difference(one) is None
+
+
+def test_a_file_has_the_fingerprint_of_its_text(tmp_path):
+    path = tmp_path / "text"
+    path.write_bytes("Zoë\r\n".encode())
+    found = text_source(path).fingerprint()
+    assert found == text_source("Zoë\r\n").fingerprint()
+    assert (found.symbols, found.sha256) == (5, hashlib.sha256(path.read_bytes()).hexdigest())

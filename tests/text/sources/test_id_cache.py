@@ -1,0 +1,255 @@
+"""The cache of ids: its content, when it is used again, and when it is made anew."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn.errors import InvalidInputError
+from crnn.text.sources import file_sources, id_cache, stored_ids
+from crnn.text.sources.file_sources import FileSource, StoredSource
+from crnn.text.sources.id_cache import cache_name
+from crnn.text.sources.lines import Lines
+from crnn.text.sources.sources import DocumentsSource, MemorySource, text_source
+from crnn.text.sources.stored_ids import StoredDocuments, columns, n_documents
+from crnn.text.sources.text_file import TextFile
+from crnn.text.symbols.vocabulary import Vocabulary
+
+SOME = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"), min_size=1)
+KINDS = st.sampled_from(["characters", "bytes"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("to be or not to be\nthat is")
+    return path
+
+
+def stored(path, **options):
+    return StoredSource([str(path)], cache=str(path.parent / "ids"), **options)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(id_cache, "BLOCK_SIZE", 5)
+    monkeypatch.setattr(id_cache, "INDEX_STEP", 3)
+    monkeypatch.setattr(file_sources, "INDEX_STEP", 3)
+    monkeypatch.setattr(stored_ids, "SCAN", 4)
+
+
+def paths_with(folder, texts):
+    (folder / "ids").mkdir(exist_ok=True)
+    paths = [folder / f"{i}.txt" for i in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text.encode())
+    return [str(path) for path in paths]
+
+
+@settings(max_examples=30)
+@given(texts=st.lists(SOME, min_size=1, max_size=3), kind=KINDS, min_count=st.integers(1, 3))
+def test_a_stored_text_is_the_text(folder, texts, kind, min_count):
+    paths = paths_with(folder, texts)
+    source = StoredSource(paths, kind=kind, cache=str(folder / "ids"))
+    text = "".join(texts)
+    memory = MemorySource(text if kind == "characters" else text.encode())
+    try:
+        vocabulary = memory.vocabulary(min_count)
+    except InvalidInputError as error:
+        with pytest.raises(InvalidInputError, match=str(error)):
+            source.vocabulary(min_count)
+        return
+    assert source.vocabulary(min_count) == vocabulary
+    np.testing.assert_array_equal(source.ids(vocabulary).read(), memory.ids(vocabulary))
+    assert source.ids(vocabulary).dtype == vocabulary.id_dtype
+    for other in (memory.vocabulary(boundary=True), Vocabulary([97], kind, unknown=True, boundary=True)):
+        np.testing.assert_array_equal(source.ids(other).read(), memory.ids(other))
+    assert source.fingerprint() == memory.fingerprint()
+    assert "".join(map(str, source.blocks())) == "".join(map(str, FileSource(paths, kind=kind).blocks()))
+
+
+@settings(max_examples=30)
+@given(texts=st.lists(SOME, min_size=1, max_size=3), kind=KINDS, data=st.data())
+def test_stored_lines_are_the_lines(folder, texts, kind, data):
+    paths = paths_with(folder, texts)
+    source = StoredSource(paths, kind=kind, lines=True, cache=str(folder / "ids"))
+    memory = DocumentsSource(Lines(paths, kind=kind))
+    vocabulary = memory.vocabulary()
+    assert source.vocabulary() == vocabulary
+    ids, n = source.ids(vocabulary), memory.n_documents
+    packed = memory.ids(vocabulary)
+    np.testing.assert_array_equal(ids.read(), packed)
+    assert source.n_documents == n_documents(ids, vocabulary.boundary) == n_documents(packed, vocabulary.boundary) == n
+    assert source.fingerprint() == memory.fingerprint()
+    places = np.flatnonzero(packed == vocabulary.boundary)
+    assert [ids.place_of(i) for i in range(n + 1)] == places.tolist()
+    cut = data.draw(st.integers(0, n))
+    first, rest = ids.split(cut)
+    assert (first.n_documents, rest.n_documents) == (cut, n - cut)
+    np.testing.assert_array_equal(np.append(first.read(), rest.read()[1:]), packed)
+    for part, offset in ((first, 0), (rest, cut)):
+        assert [part.place_of(i) for i in range(part.n_documents + 1)] == (
+            places[offset : offset + part.n_documents + 1] - places[offset]
+        ).tolist()
+
+
+def test_ids_of_two_and_four_bytes(tmp_path):
+    for n, size in ((255, 1), (256, 2), (70000, 4)):
+        text = "".join(map(chr, [*range(40, 40 + min(n, 50000)), *range(0x10000, 0x10000 + max(0, n - 50000))]))
+        (tmp_path / "ids").mkdir(exist_ok=True)
+        (tmp_path / f"{n}.txt").write_text(text, encoding="utf-8", newline="")
+        source = stored(tmp_path / f"{n}.txt")
+        vocabulary = source.vocabulary()
+        assert source.ids(vocabulary).slots.dtype.itemsize == size
+        np.testing.assert_array_equal(source.ids(vocabulary).read(), np.arange(n))
+
+
+def test_the_cache_is_used_again(book, monkeypatch):
+    (book.parent / "ids").mkdir()
+    expected = stored(book).ids(stored(book).vocabulary()).read()
+    monkeypatch.setattr(file_sources, "write_cache", lambda *_, **__: pytest.fail("it is there"))
+    np.testing.assert_array_equal(stored(book).ids(stored(book).vocabulary()).read(), expected)
+    os.utime(book, ns=(5, 5))  # the same content at another time
+    np.testing.assert_array_equal(stored(book).ids(stored(book).vocabulary()).read(), expected)
+
+
+@pytest.mark.parametrize("text", ["to be or not to be\nthat is it", "to be or not to be\nthat sí"])
+def test_a_changed_text_is_stored_anew(book, text):
+    (book.parent / "ids").mkdir()
+    stored(book).vocabulary()
+    book.write_text(text)
+    os.utime(book, ns=(7, 7))
+    source = stored(book)
+    np.testing.assert_array_equal(
+        source.ids(source.vocabulary()).read(), text_source(text).ids(text_source(text).vocabulary())
+    )
+
+
+DAMAGES = [
+    lambda data: data[:-1],
+    lambda data: data[:70],
+    lambda data: b"",
+    lambda data: data + b"x",
+    lambda data: data.replace(b'"n":', b'"m":'),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_incomplete_cache_is_made_anew(book, damage):
+    (book.parent / "ids").mkdir()
+    expected = stored(book).ids(stored(book).vocabulary()).read()
+    (cache,) = (book.parent / "ids").iterdir()
+    cache.write_bytes(damage(cache.read_bytes()))
+    np.testing.assert_array_equal(stored(book).ids(stored(book).vocabulary()).read(), expected)
+
+
+def test_a_number_that_is_no_slot_is_refused(book):
+    (book.parent / "ids").mkdir()
+    vocabulary = stored(book).vocabulary()
+    (cache,) = (book.parent / "ids").iterdir()
+    data = bytearray(cache.read_bytes())
+    data[12] = 200
+    cache.write_bytes(data)
+    with pytest.raises(InvalidInputError, match="is damaged, it holds the number 200: delete it"):
+        stored(book).ids(vocabulary).read()
+
+
+def test_a_symbol_that_the_model_lacks_is_named_with_its_position(book):
+    (book.parent / "ids").mkdir()
+    with pytest.raises(InvalidInputError, match=r"^X holds 'n' \(U\+006E\) at position 9"):
+        stored(book).ids(Vocabulary.from_text("to be r\nhais"))
+
+
+def test_lines_need_a_model_of_documents(book):
+    (book.parent / "ids").mkdir()
+    with pytest.raises(InvalidInputError, match="knows no end of a document"):
+        stored(book, lines=True).ids(Vocabulary.from_text("to be r\nhaisn"))
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_if_it_is_named(book):
+    with pytest.raises(FileNotFoundError):
+        stored(book).vocabulary()  # there is no folder ids
+
+
+def test_a_temporary_file_serves_where_the_folder_cannot_be_written(book, monkeypatch, tmp_path):
+    monkeypatch.setenv(file_sources.FOLDER_VARIABLE, str(tmp_path / "missing"))
+    (tmp_path / "crnn-").mkdir()
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix: str(tmp_path / prefix))
+    source = StoredSource([str(book)])
+    with pytest.warns(UserWarning, match="are kept in a temporary file"):
+        assert source.ids(source.vocabulary()).read().shape == (26,)
+    assert (tmp_path / "crnn-").exists()
+    del source
+    assert not (tmp_path / "crnn-").exists()
+
+
+def test_a_missing_text_is_an_error(tmp_path):
+    (tmp_path / "ids").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"book\.txt"):
+        stored(tmp_path / "book.txt").vocabulary()
+
+
+def test_a_text_that_changes_while_it_is_read_leaves_no_cache(book, monkeypatch):
+    (book.parent / "ids").mkdir()
+    stats = iter([(1, 1), (1, 2)])
+    monkeypatch.setattr(id_cache, "_stat", lambda path: next(stats))
+    with pytest.raises(InvalidInputError, match="was changed while it was read"):
+        stored(book).vocabulary()
+    assert not list((book.parent / "ids").iterdir())
+
+
+def test_files_without_a_line_are_refused(tmp_path):
+    (tmp_path / "ids").mkdir()
+    (tmp_path / "empty").touch()
+    with pytest.raises(InvalidInputError, match="at least 1 document"):
+        stored(tmp_path / "empty", lines=True).vocabulary()
+    assert not list((tmp_path / "ids").iterdir())
+
+
+def test_names_of_caches():
+    assert cache_name(["a/b.txt"], lines=True, beside=True) == "b.txt.crnn-lines"
+    files = (["a/b"], ["a/b", "c"], ["c/b"])
+    names = {cache_name(paths, lines=False, beside=beside) for paths in files for beside in (True, False)}
+    assert len(names) == 4  # beside the file its name is enough
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_which_source_a_file_gets(book, monkeypatch, large):
+    monkeypatch.setattr(file_sources, "IN_MEMORY", 3)
+    monkeypatch.setattr("crnn.text.sources.sources.IN_MEMORY", 3 if large else 1000)
+    assert type(text_source(book)) is type(text_source([book, book])) is (StoredSource if large else FileSource)
+    assert type(text_source(Lines(book))) is (StoredSource if large else DocumentsSource)
+    assert type(text_source(TextFile(book, cache=book.parent))) is StoredSource
+    assert type(text_source(Lines(book, cache=book.parent))) is StoredSource
+    assert text_source([book, book]).max_length == 52
+
+
+def test_several_files_are_one_text(tmp_path):
+    for i, text in enumerate(("to be", " or not")):
+        (tmp_path / str(i)).write_text(text)
+    source = text_source([tmp_path / "0", tmp_path / "1"])
+    assert "".join(source.blocks()) == "to be or not"
+
+
+def test_parts_of_stored_ids(book):
+    (book.parent / "ids").mkdir()
+    ids = stored(book).ids(stored(book).vocabulary())
+    whole = ids.read()
+    np.testing.assert_array_equal(ids[3:9][1:-1].read(), whole[4:8])
+    np.testing.assert_array_equal(ids[:5].astype(np.int32), whole[:5])
+    assert len(ids[7:3]) == 0
+    starts = np.array([1, 11, 4])
+    np.testing.assert_array_equal(columns(ids, starts, 3), columns(whole, starts, 3))
+    with pytest.raises(InvalidInputError, match="step 2"):
+        ids[::2]
+    assert not isinstance(ids, StoredDocuments)

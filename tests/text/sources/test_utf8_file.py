@@ -1,0 +1,109 @@
+"""A UTF-8 file read in blocks: the text as it is, and where it is not UTF-8."""
+
+import os
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn.text.sources.utf8_file import utf8_blocks
+from crnn.text.symbols.vocabulary import Vocabulary
+
+SIZES = st.integers(1, 7)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """A file that each example of a property writes anew."""
+    return tmp_path_factory.mktemp("utf8") / "text.txt"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one\r\ntwo\rthree\nfour\u2028five\x85",
+        "\ufeffmarked\ufeff",
+        "NUL\0\x1a and on",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "e\u0301",
+        "\r",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 1 << 20])
+def test_a_file_is_read_as_it_is(path, text, size):
+    path.write_bytes(text.encode())
+    assert "".join(utf8_blocks(path, size)) == text
+    assert Vocabulary.from_blocks(utf8_blocks(path, size)) == Vocabulary.from_text(text)
+
+
+def decode_error(data):
+    with pytest.raises(UnicodeDecodeError) as caught:
+        data.decode("utf-8")
+    return caught.value
+
+
+def block_error(path, size):
+    with pytest.raises(UnicodeDecodeError) as caught:
+        list(utf8_blocks(path, size))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff",
+        b"fine until \xe9 here",
+        b"\xe2\x82",  # a character cut off by the end
+        b"ab\xe2\x28c",  # a second byte that cannot be one
+        b"12345678\xf0\x9f\x98A",
+        b"\xed\xa0\x80",  # a surrogate
+        b"\xc0\x80",  # NUL, too long
+        "é".encode() * 11 + b"\xa9",
+        "\U0001f600".encode() * 3 + b"\xf0\x9f",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 11, 1 << 20])
+def test_the_offset_of_a_bad_byte_counts_from_the_start_of_the_file(path, data, size):
+    path.write_bytes(data)
+    expected, error = decode_error(data), block_error(path, size)
+    assert (error.start, error.end, error.reason) == (expected.start, expected.end, expected.reason)
+    assert error.object[error.start : error.end] == data[expected.start : expected.end]
+    assert str(error) == str(expected)
+
+
+@given(head=st.text(), bad=st.binary(min_size=1), size=SIZES)
+def test_any_bytes_are_judged_as_if_read_whole(path, head, bad, size):
+    data = head.encode() + bad
+    path.write_bytes(data)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        expected, error = decode_error(data), block_error(path, size)
+        assert (error.start, error.end) == (expected.start, expected.end)
+    else:
+        assert "".join(utf8_blocks(path, size)) == text
+
+
+def test_a_bad_byte_beyond_the_first_block_of_usual_size(path):
+    path.write_bytes(b"a" * ((1 << 20) + 17) + b"\xff")
+    with pytest.raises(UnicodeDecodeError, match=f"byte 0xff in position {(1 << 20) + 17}"):
+        Vocabulary.from_blocks(utf8_blocks(path, 1 << 20))
+
+
+def test_a_file_that_is_not_utf8_is_named(path):
+    path.write_bytes(b"\xff")
+    (note,) = block_error(path, 1 << 20).__notes__
+    assert repr(os.fspath(path)) in note
+    assert "UTF-8" in note
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_read_and_located_in_like_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"abcdefg\xff",), daemon=True)
+    writer.start()
+    error = block_error(pipe, 3)
+    writer.join()
+    assert error.start == 7

@@ -1,0 +1,342 @@
+import copy
+import itertools
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn.errors import InvalidInputError
+from crnn.text.symbols import codes as codes_module
+from crnn.text.symbols.vocabulary import Vocabulary
+
+# Lone surrogates are characters too: `st.text` leaves them out unless told.
+TEXTS = st.text(st.characters(codec=None), min_size=1)
+BYTES = st.binary(min_size=1)
+
+HARD_TEXTS = {
+    "one character": "a",
+    "one distinct character": "aaaaaaa",
+    "NUL": "a\0b\0",
+    "only NUL": "\0",
+    "byte order mark": "\ufefftext\ufeff",
+    "CRLF": "one\r\ntwo\rthree\n",
+    "emoji": "\U0001f600 and \U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "combining marks": "e\u0301 is not \u00e9",
+    "lone surrogates": "a\ud800b\udfffc",
+    "surrogates in the order of a pair": "\ud83d\ude00 is not \U0001f600",
+    "last code point": "\U0010ffff",
+}
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Lets texts of a few symbols span several pieces."""
+    monkeypatch.setattr(codes_module, "_PIECE", 3)
+
+
+def split(text, cuts):
+    places = [0, *sorted(c % (len(text) + 1) for c in cuts), len(text)]
+    return [text[a:b] for a, b in itertools.pairwise(places)]
+
+
+# ---------------------------------------------------------------- symbols and ids
+
+
+@given(TEXTS)
+def test_characters_follow_their_code_points_and_round_trip(text):
+    vocabulary = Vocabulary.from_text(text)
+    assert list(vocabulary) == sorted(set(text))
+    ids = vocabulary.encode(text)
+    assert [vocabulary[i] for i in ids] == list(text)
+    assert vocabulary.decode(ids) == text
+
+
+@given(BYTES)
+def test_bytes_follow_their_values_and_round_trip(data):
+    vocabulary = Vocabulary.from_text(data)
+    assert list(vocabulary) == [bytes([value]) for value in sorted(set(data))]
+    ids = vocabulary.encode(data)
+    assert b"".join(vocabulary[i] for i in ids) == data
+    assert vocabulary.decode(ids) == data
+
+
+@pytest.mark.parametrize("text", HARD_TEXTS.values(), ids=HARD_TEXTS.keys())
+def test_hard_texts_round_trip(text):
+    vocabulary = Vocabulary.from_text(text)
+    assert vocabulary.codes.tolist() == sorted({ord(c) for c in text})
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+    assert vocabulary.decode(vocabulary.encode_blocks(text)) == text
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("text", ["0123456789\ud800\U0001f600", b"\x00\xff3456789"])
+@pytest.mark.parametrize("cuts", [(), (1, 1, 2, 7), (3, 6), range(12)])
+def test_blocks_and_pieces_leave_no_trace(text, cuts):
+    blocks = split(text, cuts)
+    vocabulary = Vocabulary.from_blocks(blocks)
+    assert vocabulary == Vocabulary.from_text(text)
+    expected = [list(vocabulary).index(text[i : i + 1]) for i in range(len(text))]
+    for ids in (vocabulary.encode(text), vocabulary.encode_blocks(blocks)):
+        assert ids.dtype == vocabulary.id_dtype
+        assert ids.flags.writeable
+        assert ids.tolist() == expected
+
+
+@given(TEXTS, st.lists(st.integers(0, 1000)))
+def test_encoding_by_blocks_is_encoding(text, cuts):
+    vocabulary = Vocabulary.from_text(text)
+    np.testing.assert_array_equal(vocabulary.encode_blocks(split(text, cuts)), vocabulary.encode(text))
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"),
+    [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)],
+)
+def test_ids_are_as_small_as_the_vocabulary_allows(size, dtype):
+    vocabulary = Vocabulary(np.arange(5, 5 + size))
+    assert vocabulary.id_dtype == dtype
+    last = chr(size + 4)
+    for ids in (vocabulary.encode(last), vocabulary.encode_blocks([last])):
+        assert ids.dtype == dtype
+        assert ids.tolist() == [size - 1]
+    assert vocabulary.decode(ids) == last
+
+
+@pytest.mark.parametrize("empty", ["", b""])
+def test_nothing_encodes_to_no_ids_and_back(empty):
+    vocabulary = Vocabulary([1, 2], "characters" if empty == "" else "bytes")
+    for ids in (vocabulary.encode(empty), vocabulary.encode_blocks([]), vocabulary.encode_blocks([empty])):
+        assert ids.shape == (0,)
+        assert ids.dtype == np.uint8
+    assert vocabulary.decode([]) == empty
+    assert vocabulary.decode(ids) == empty
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        bytearray(b"banana"),
+        memoryview(b"banana"),
+        memoryview(b"b.a.n.a.n.a.")[::2],
+        memoryview(b"banana").cast("c"),
+        memoryview(b"banana").cast("b", (2, 3)),
+    ],
+    ids=["bytearray", "memoryview", "strided", "chars", "two-dimensional"],
+)
+def test_bytes_like_inputs_are_bytes(data):
+    vocabulary = Vocabulary.from_text(data)
+    assert vocabulary == Vocabulary([97, 98, 110], kind="bytes")
+    for ids in (vocabulary.encode(data), vocabulary.encode_blocks([data])):
+        assert ids.tolist() == [1, 0, 2, 0, 2, 0]
+
+
+def test_ids_do_not_share_memory_with_the_text():
+    data = bytearray(b"\x00\x01")
+    ids = Vocabulary.from_text(data).encode(data)
+    data[0] = 1
+    assert ids.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("ids_from", ["encode", "encode_blocks"])
+def test_memory_is_the_ids_and_one_block(ids_from):
+    text = "abcdefg" * 1_000_003
+    vocabulary = Vocabulary.from_text(text)
+    block = 1 << 17
+    tracemalloc.start()
+    try:
+        if ids_from == "encode":
+            ids = vocabulary.encode(text)
+            bound = len(text)
+        else:
+            ids = vocabulary.encode_blocks(text[i : i + block] for i in range(0, len(text), block))
+            bound = len(text) * 9 / 8 + 2 * block
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(ids) == len(text)
+    # A piece of 2^16 symbols: UTF-32, NumPy's index (8 bytes), the look-up (4) and the ids, 17 bytes each.
+    assert peak <= bound + 20 * codes_module._PIECE
+
+
+# ---------------------------------------------------------------- what cannot be encoded
+
+
+@pytest.mark.parametrize("blocks", [[], [""], ["", ""], [b""], [bytearray()]])
+def test_an_empty_text_has_no_vocabulary(blocks):
+    with pytest.raises(InvalidInputError, match="the text is empty"):
+        Vocabulary.from_blocks(blocks)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize(
+    ("known", "text", "position", "named"),
+    [
+        ("abc", "abcabcaéb", 7, r"'é' \(U\+00E9\)"),
+        ("abc", "d", 0, r"'d' \(U\+0064\)"),
+        ("bcd", "bcdbbba", 6, r"'a' \(U\+0061\)"),
+        ("abc", "abÆ", 2, r"'Æ' \(U\+00C6\)"),  # 101 above 'a', as many as the look-up table has
+        ("ac", "aaab", 3, r"'b' \(U\+0062\)"),
+        ("abc", "ab\U0001f600\ud800", 2, r"'\U0001f600' \(U\+1F600\)"),
+        ("abc", "abcc\ud800", 4, r"'\\ud800' \(U\+D800\)"),
+        ("e", "e\u0301", 1, r"'\u0301' \(U\+0301\)"),
+        (b"abc", b"abcabca\xffb", 7, r"b'\\xff' \(byte 0xFF\)"),
+        (b"bc", b"bcbca", 4, r"b'a' \(byte 0x61\)"),
+        (b"\xff", b"\xff\x00", 1, r"b'\\x00' \(byte 0x00\)"),
+    ],
+)
+def test_an_unknown_symbol_is_named_with_its_place(known, text, position, named):
+    vocabulary = Vocabulary.from_text(known)
+    message = rf"^prime holds {named} at position {position}, .* of the {len(set(known))} symbols .* fit on"
+    with pytest.raises(InvalidInputError, match=message):
+        vocabulary.encode(text, name="prime")
+    for size in (1, 2, 5, 100):
+        with pytest.raises(InvalidInputError, match=message):
+            vocabulary.encode_blocks((text[i : i + size] for i in range(0, len(text), size)), name="prime")
+
+
+@pytest.mark.parametrize(
+    ("known", "text", "message"),
+    [
+        (b"abc", "abc", "^prime is text, but the symbols of this model are bytes"),
+        ("abc", b"abc", "^prime is bytes, but the symbols of this model are characters"),
+        ("abc", bytearray(b"abc"), "^prime is bytes, but"),
+        ("abc", 7, "^prime must be str or bytes, not int"),
+        (b"abc", [97], "^prime must be str or bytes, not list"),
+        ("abc", None, "^prime must be str or bytes, not NoneType"),
+    ],
+)
+def test_text_of_the_wrong_type_is_refused(known, text, message):
+    vocabulary = Vocabulary.from_text(known)
+    with pytest.raises(InvalidInputError, match=message):
+        vocabulary.encode(text, name="prime")
+    with pytest.raises(InvalidInputError, match=message):
+        vocabulary.encode_blocks([known, text], name="prime")
+
+
+@pytest.mark.parametrize("blocks", [["a", b"b"], [b"a", "b"]])
+def test_blocks_of_one_text_are_of_one_type(blocks):
+    with pytest.raises(InvalidInputError, match="mixture"):
+        Vocabulary.from_blocks(blocks)
+
+
+@pytest.mark.parametrize("text", [7, ["a"], None, np.zeros(3, np.uint8)])
+def test_what_is_no_text_has_no_vocabulary(text):
+    with pytest.raises(InvalidInputError, match=f"must be str or bytes, not {type(text).__name__}"):
+        Vocabulary.from_text(text)
+
+
+def test_a_memoryview_of_wider_items_is_refused():
+    wide = memoryview(np.zeros(3, np.int32))
+    with pytest.raises(InvalidInputError, match=r"4-byte items.*cast"):
+        Vocabulary.from_text(wide)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([0, 1, 3], r"ids\[2\] is 3, .* from 0 to 2"),
+        ([0, -1], r"ids\[1\] is -1"),
+        (np.array([2**64 - 1], np.uint64), r"ids\[0\] is 18446744073709551615"),
+        ([0.0, 1.0], "integers, not float64"),
+        ([True], "integers, not bool"),
+        ([[0, 1]], r"one-dimensional, not of shape \(1, 2\)"),
+        (1, "one-dimensional"),
+        (np.ma.array([0, 1, 2], mask=[0, 1, 0]), r"ids\[1\] is masked: leave it out"),
+    ],
+)
+def test_numbers_that_are_no_ids_are_not_decoded(ids, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Vocabulary.from_text("abc").decode(ids)
+
+
+# ---------------------------------------------------------------- the sequence
+
+
+def test_codes_are_the_vocabularys_own_and_read_only():
+    codes = np.array([97, 99], np.uint32)
+    vocabulary = Vocabulary(codes)
+    codes[0] = 98
+    assert vocabulary.codes.tolist() == [97, 99]
+    assert vocabulary.codes.dtype == np.uint32
+    with pytest.raises(ValueError, match="read-only"):
+        vocabulary.codes[0] = 98
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind", "message"),
+    [
+        ([], "characters", "codes is empty"),
+        ([98, 97], "characters", r"strictly increasing, but codes\[1\] is 97, after 98"),
+        ([97, 98, 98], "characters", r"codes\[2\] is 98, after 98"),
+        ([-1, 97], "characters", "between 0 and 1114111, but run from -1"),
+        ([97, 0x110000], "characters", "to 1114112"),
+        ([97, 256], "bytes", "between 0 and 255"),
+        ([97, 2**40], "characters", "between 0 and"),
+        ([2**70], "characters", "integers"),
+        ([97.0], "characters", "integers, not float64"),
+        ([[97]], "characters", "one-dimensional"),
+        ("abc", "characters", "one-dimensional"),
+        ([97], "words", "not 'words'"),
+    ],
+)
+def test_bad_codes_are_refused(codes, kind, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Vocabulary(codes, kind)
+
+
+def test_indexing_is_that_of_a_sequence():
+    vocabulary = Vocabulary.from_text("hello")
+    assert len(vocabulary) == 4
+    assert vocabulary[0] == vocabulary[-4] == "e"
+    assert vocabulary[-1] == vocabulary[np.uint8(3)] == "o"
+    assert vocabulary[1:] == ["h", "l", "o"]
+    assert vocabulary[::-2] == ["o", "h"]
+    assert vocabulary.index("l") == 2
+    assert list(reversed(vocabulary)) == ["o", "l", "h", "e"]
+    for i in (4, -5):
+        with pytest.raises(IndexError, match=f"index {i} is out of range for a vocabulary of 4 symbols"):
+            vocabulary[i]
+    with pytest.raises(TypeError):
+        vocabulary["e"]
+
+
+def test_membership():
+    characters, data = Vocabulary.from_text("acz"), Vocabulary.from_text(b"acz")
+    assert all(c in characters for c in "acz")
+    for other in ("b", "", "ac", "\U0010ffff", b"a", 97, None, "\0"):
+        assert other not in characters
+    assert all(value in data and bytes([value]) in data for value in b"acz")
+    assert np.uint8(97) in data
+    for other in (b"b", b"", b"ac", "a", 98, -1, -2, 123, 10**30, None, b"\xff"):
+        assert other not in data
+
+
+def test_equality_and_hash():
+    one = Vocabulary.from_text("abc")
+    assert one == Vocabulary([97, 98, 99])
+    assert hash(one) == hash(Vocabulary([97, 98, 99]))
+    assert one != Vocabulary.from_text("abd")
+    assert one != Vocabulary.from_text("ab")
+    assert one != Vocabulary.from_text(b"abc")
+    assert one != ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("text", ["a\ud800\U0001f600", b"\x00\xff"])
+@pytest.mark.parametrize("again", [lambda v: pickle.loads(pickle.dumps(v)), copy.copy, copy.deepcopy])
+def test_pickling_and_copying(text, again):
+    vocabulary = Vocabulary.from_text(text)
+    back = again(vocabulary)
+    assert back == vocabulary
+    assert back.encode(text).tolist() == vocabulary.encode(text).tolist()
+
+
+def test_repr_is_short_and_printable():
+    assert repr(Vocabulary.from_text("a\n\ud800")) == r"Vocabulary(3 characters: '\na\ud800')"
+    assert repr(Vocabulary.from_text(b"a\xff")) == r"Vocabulary(2 bytes: b'a\xff')"
+    long = repr(Vocabulary(np.arange(48, 48 + 1009)))
+    assert long.startswith("Vocabulary(1009 characters: '0123")
+    assert long.endswith("', ...)")
+    assert len(long) < 80

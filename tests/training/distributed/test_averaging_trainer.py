@@ -1,0 +1,131 @@
+"""Processes that train alone and average: the same as trainers side by side, averaged in NumPy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mpi_processes import TRAINING, joint_training, mpi, needs_mpi
+
+from crnn import CharRNN
+from crnn.errors import InvalidInputError
+from crnn.parameters.settings import Settings
+from crnn.text.sources.sources import text_source
+from crnn.training.loop.run import streams_for
+from crnn.training.loop.step_settings import StepSettings
+from crnn.training.loop.trainer import Trainer
+
+PROGRAM = joint_training()
+
+pytestmark = needs_mpi
+
+
+class Rows:
+    """Some of the streams of others."""
+
+    def __init__(self, streams, rows):
+        self.streams, self.rows, self.batch_size = streams, rows, len(rows)
+        self.seq_length, self.steps_per_epoch = streams.seq_length, streams.steps_per_epoch
+
+    @property
+    def position(self):
+        return self.streams.position
+
+    def next_block(self):
+        block = self.streams.next_block()
+        return block._replace(ids=block.ids[self.rows.start : self.rows.stop])
+
+
+def side_by_side(case, dtype, n):
+    """Train n models for `average_every` steps each, average them, and so on; return the model and smoothed loss."""
+    text, options = PROGRAM.AVERAGED[case]
+    options = {**PROGRAM.OPTIONS, **options, "dtype": dtype}
+    settings = Settings.check(CharRNN(**options).get_params())
+    model = CharRNN(**{**options, "max_steps": 0}).fit(text)
+    state, B = model._learned, settings.batch_size
+    ids, step_settings = text_source(text).ids(state.vocabulary), StepSettings.of(settings, state.rng)
+    trainers, weights = [], []
+    for rank in range(n):
+        rows = range(B * rank // n, B * (rank + 1) // n)
+        own = replace(state.copy(), hidden=tuple(array[:, rows].copy() for array in state.hidden))
+        rng = np.random.default_rng(settings.random_state)  # before the weights are drawn
+        streams = Rows(streams_for(ids, state.vocabulary, settings, rng, 0), rows)
+        seeded = replace(step_settings, dropout_seed=step_settings.dropout_seed + rank)
+        trainers.append(Trainer(own, streams, seeded, boundary=state.vocabulary.boundary))
+        weights.append(len(rows) / B)
+    velocity = 0
+    while done := settings.max_steps - trainers[0].cursor.n_steps:
+        rates, before = np.full(min(done, settings.average_every), settings.learning_rate), trainers[0].params.copy()
+        for trainer in trainers:
+            with trainer:
+                trainer.advance(rates)
+        params, *memory = (
+            sum(weight * array for weight, array in zip(weights, arrays, strict=True))
+            for arrays in zip(*((trainer.params, *trainer.optimizer_state) for trainer in trainers), strict=True)
+        )
+        velocity = settings.outer_momentum * velocity + (before - params)
+        step = before - params + settings.outer_momentum * velocity
+        loss = sum(w * trainer.cursor.smooth_loss for w, trainer in zip(weights, trainers, strict=True))
+        for trainer in trainers:
+            trainer.params[...] = before - settings.outer_learning_rate * step
+            for array, mean in zip(trainer.optimizer_state, memory, strict=True):
+                array[...] = mean
+            trainer.cursor.smooth_loss = loss
+            trainer.resume_from_arrays()
+    hidden = tuple(np.concatenate(arrays, axis=1) for arrays in zip(*(t.hidden for t in trainers), strict=True))
+    model._learned = replace(trainers[0].state, hidden=hidden)
+    return model, loss
+
+
+@pytest.mark.parametrize("n", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_processes_train_as_models_side_by_side_that_are_averaged(tmp_path, n):
+    output = tmp_path / "found.json"
+    done = mpi(n, TRAINING, output, *PROGRAM.AVERAGED)
+    assert done.returncode == 0, done.stderr
+    for name, found in json.loads(output.read_text()).items():
+        case, dtype = name.split(", ")
+        model, loss = side_by_side(case, dtype, n)
+        assert found["same"], f"{name}: the processes differ"
+        assert found["n_steps"] == model.n_steps_ == 23
+        every = PROGRAM.AVERAGED[case][1]["average_every"]
+        assert all(step % every == 0 or step == 23 for step in found["steps"])
+        tolerance = 1e-4 if dtype == "float32" else 1e-10
+        np.testing.assert_allclose(
+            found["numbers"], PROGRAM.numbers(model), rtol=tolerance, atol=tolerance, err_msg=name
+        )
+        assert found["loss"] == pytest.approx(loss, rel=tolerance)
+
+
+def test_calls_that_go_on_and_divergence(tmp_path):
+    output = tmp_path / "found.json"
+    done = mpi(2, TRAINING, output, "goes on")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(output.read_text())
+    for case in PROGRAM.RESUMED:
+        assert found[case]["same"], f"{case}: an interrupted call differs from one that was not"
+        assert 0 < found[case]["stopped"] < 23
+    assert found["continued"]["same"]
+    assert "the model differs between the processes" in found["continued"]["error"]
+    assert found["timed"]["same"]
+    assert found["timed"]["n_steps"] == 13
+    assert found["timed"]["seconds"] > 0.2
+    summed, apart = found["diverged"]
+    assert summed["same"]
+    assert summed["n_steps"] == summed["step"] - 1
+    assert apart["same"]
+    assert apart["n_steps"] % 4 == 0
+    assert apart["n_steps"] < apart["step"] <= apart["n_steps"] + 4
+    assert "diverged, and would again" in found["overflowed"]
+
+
+@pytest.mark.parametrize("options", [{"outer_momentum": 0.9}, {"outer_learning_rate": 0.5}])
+def test_an_outer_step_without_averages_is_refused(options):
+    with pytest.raises(InvalidInputError, match=f"{next(iter(options))} is .* set average_every to 2 or more"):
+        CharRNN(max_steps=1, **options).fit("abc")
+
+
+def test_one_process_alone_averages_nothing():
+    models = [CharRNN(5, max_steps=9, random_state=0, **o).fit("abc" * 30) for o in ({}, {"average_every": 4})]
+    np.testing.assert_array_equal(models[0].params_["Why"], models[1].params_["Why"])

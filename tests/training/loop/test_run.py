@@ -1,0 +1,784 @@
+"""Training: every cell, schedules, budgets of time by a clock that a test moves, validation, callbacks."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import signal
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from examples import expected_run
+from test_char_rnn import TEXT, bits, everything, small
+
+from crnn import CharRNN, DivergenceError, InvalidInputError
+from crnn.parameters.cells import CELLS
+from crnn.parameters.schedule import Schedule
+from crnn.reference import network as reference
+from crnn.training.loop import run as training
+from crnn.training.loop import validation
+from crnn.training.loop.trainer import Trainer
+
+GATED = {"cell": "lstm", "num_layers": 2, "optimizer": "adam", "learning_rate": 0.01, "dropout": 0.3, "batch_size": 3}
+
+
+class Clock:
+    """A clock that stands still but for what training and evaluations cost, in seconds."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.step, self.evaluation = 100.0, 0.01, 0.0
+        self.steps = []  # those of each look
+        fake = SimpleNamespace(perf_counter=lambda: self.now)
+        for module in (training, validation):
+            monkeypatch.setattr(module, "time", fake)
+        monkeypatch.setattr("crnn.resumable_training.time", fake)
+        advance, evaluate = Trainer.advance, validation.evaluate
+
+        def timed_advance(trainer, rates):
+            advance(trainer, rates)
+            self.steps.append(len(rates))
+            for _ in rates:
+                self.now += self.step(self.now) if callable(self.step) else self.step
+
+        def timed_evaluate(*arguments, **options):
+            self.now += self.evaluation
+            return evaluate(*arguments, **options)
+
+        monkeypatch.setattr(Trainer, "advance", timed_advance)
+        monkeypatch.setattr(validation, "evaluate", timed_evaluate)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+def validation_losses(model):
+    return {r["step"]: r["validation_loss"] for r in model.history_ if r["validation_loss"] is not None}
+
+
+def overfitting(**parameters):
+    """A model that gets worse on its validation text after a while, and that text."""
+    held_out = "".join(sorted(TEXT))[::3]
+    return small(**{"max_steps": 300, "eval_every": 20, "learning_rate": 0.05, **parameters}), held_out
+
+
+# ------------------------------------------------------------------ every cell
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("optimizer", ["adagrad", "rmsprop", "adam"])
+def test_fit_is_that_of_the_reference_for_every_cell(cell, optimizer):
+    parameters = {
+        "cell": cell, "num_layers": 2, "optimizer": optimizer, "batch_size": 3, "dtype": "float64", "dropout": 0.25,
+        "clip_norm": 2.0, "learning_rate": 0.02, "schedule": "cosine", "warmup": 3,
+        "weight_decay": 0.1 if optimizer == "adam" else 0.0,
+    }  # fmt: skip
+    start = small(0, **parameters).fit(TEXT)
+    first = start._learned
+    rates = Schedule("cosine", 0.02, 3).rates(0, np.arange(8) / 7, np.zeros(7))
+    params, memories, states, _ = expected_run(
+        first.layout, first.params, list(first.optimizer_state.values()), first.hidden,
+        first.vocabulary.encode(TEXT), 7, T=5,
+        learning_rate=lambda step: rates[step], clip_norm=2.0, optimizer=optimizer, dropout=0.25,
+        dropout_seed=int(copy.deepcopy(first.rng).integers(2**63)), weight_decay=parameters["weight_decay"],
+    )  # fmt: skip
+    model = small(7, **parameters).fit(TEXT)
+    np.testing.assert_allclose(model._learned.params, params, rtol=1e-7, atol=1e-9)
+    for mine, its in zip(model._learned.optimizer_state.values(), memories, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-7, atol=1e-10)
+    mine = model.state_ if len(CELLS[cell].states) > 1 else (model.state_,)
+    for state, its in zip(mine, states, strict=True):
+        np.testing.assert_allclose(state, its, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_shapes_and_names(cell):
+    model = small(3, cell=cell, num_layers=2, optimizer="adam", batch_size=3).fit(TEXT)
+    assert model.params_["Whh_l1"].shape == (7 * CELLS[cell].gates, 7)
+    assert ("bhn_l1" in model.params_) == (cell == "gru")
+    assert model.optimizer_state_.keys() == {"exp_avg", "exp_avg_sq", "step"}
+    assert model.optimizer_state_["step"] == 3
+    assert model.optimizer_state_["exp_avg"]["Whh_l1"].shape == model.params_["Whh_l1"].shape
+    if len(CELLS[cell].states) > 1:
+        assert isinstance(model.state_, tuple)
+        assert [state.shape for state in model.state_] == [(2, 3, 7)] * 2
+    else:
+        assert model.state_.shape == (2, 3, 7)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_learns(cell):
+    model = CharRNN(24, cell=cell, optimizer="adam", learning_rate=0.01, batch_size=4, max_steps=500, random_state=0)
+    assert model.fit(TEXT).score(TEXT) > -0.7
+    assert set(model.sample(50)) <= set(TEXT)
+
+
+@pytest.mark.parametrize("parameters", [GATED, {**GATED, "n_threads": 2}, {"cell": "gru", "dropout": 0.5}])
+def test_the_same_seed_gives_the_same_bits(parameters):
+    model = small(40, **parameters).fit(TEXT)
+    assert bits(model) == bits(small(40, **parameters).fit(TEXT))
+    assert bits(model) != bits(small(40, **parameters, random_state=1).fit(TEXT))
+
+
+def test_steps_one_by_one_are_one_pass_with_the_same_dropout():
+    parameters = {"cell": "lstm", "optimizer": "adam", "dropout": 0.5}
+    whole = small(20, **parameters).fit(TEXT)
+    single = small(0, **parameters).fit(TEXT).set_params(max_steps=1)
+    for step in range(20):
+        single.partial_fit(TEXT[5 * step : 5 * step + 7])
+    assert bits(single) == bits(whole)
+
+
+def test_dropout_does_something_and_only_in_training():
+    plain = small(9, cell="gru").fit(TEXT)
+    for kind in ("dropout", "weight_dropout"):
+        dropped = small(9, cell="gru", **{kind: 0.5}).fit(TEXT)
+        assert (plain._learned.params != dropped._learned.params).any()
+        assert dropped.score(TEXT) == dropped.score(TEXT)
+        untrained = small(0, cell="gru", **{kind: 0.5}).fit(TEXT)
+        assert untrained.score(TEXT) == small(0, cell="gru").fit(TEXT).score(TEXT)
+
+
+# ------------------------------------------------------------------- schedules
+
+
+@pytest.mark.parametrize(("schedule", "warmup"), [("linear", 0), ("cosine", 0.25), ("exponential", 4), ("constant", 7)])
+def test_records_tell_the_rates_of_the_schedule(schedule, warmup):
+    model = small(60, schedule=schedule, warmup=warmup, learning_rate=0.3).fit(TEXT[:60])
+    rates = Schedule(schedule, 0.3, warmup).rates(0, np.arange(61) / 60, np.arange(60) / 11)
+    assert {r["step"]: r["learning_rate"] for r in model.history_} == {
+        step: rates[step - 1] for step in range(3, 61, 3)
+    }
+
+
+def test_a_schedule_does_not_depend_on_looks(monkeypatch):
+    parameters = {"schedule": "cosine", "warmup": 0.1, "max_steps": 300}
+    expected = bits(small(**parameters).fit(TEXT))
+    for seconds in (0.0, 100.0):
+        monkeypatch.setattr(training, "POLL_SECONDS", seconds)
+        assert bits(small(**parameters).fit(TEXT)) == expected
+
+
+def test_the_schedule_of_partial_fit_begins_anew():
+    model = small(40, schedule="linear", learning_rate=0.1).fit(TEXT)
+    model.set_params(max_steps=None).partial_fit(TEXT[:102])
+    done = model.n_steps_ - 40
+    assert done == 20
+    assert model.history_[-1]["learning_rate"] == pytest.approx(0.1 / done)
+    assert model.history_[-done]["learning_rate"] == 0.1
+
+
+# ------------------------------------------------------------- budgets of time
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "seconds"),
+    [
+        ("fit", 1e-4, 3.0),
+        ("partial_fit", 0.001, 3.0),
+        ("fit", 0.03, 30.0),
+        ("partial_fit", 0.5, 30.0),
+        ("fit", lambda now: 0.001 if now < 101 else 0.003, 6.0),
+    ],
+)
+def test_training_ends_on_time(clock, start, step, seconds):
+    clock.step = step
+    model = small(None, max_seconds=seconds)
+    if start == "partial_fit":
+        model.set_params(max_steps=0).fit(TEXT).set_params(max_steps=None)
+    begin = clock.now
+    getattr(model, start)(TEXT)
+    assert clock.now - begin == pytest.approx(seconds, rel=0.01)
+    assert model.n_steps_ == sum(clock.steps)
+    assert model.history_[-1]["step"] == model.n_steps_
+    assert len(model.history_) <= 200
+
+
+@pytest.mark.parametrize("max_seconds", [0.3, 0.31, 0.32, 0.33])
+def test_training_ends_on_time_though_the_speed_changes_all_the_time(clock, max_seconds):
+    clock.step = lambda now: 1e-4 * (1 + 0.5 * math.sin(97 * now))
+    small(None, max_seconds=max_seconds).fit(TEXT)
+    assert clock.now - 100 == pytest.approx(max_seconds, rel=0.01)
+
+
+def test_training_ends_on_time_by_the_real_clock():
+    start = time.perf_counter()
+    small(None, max_seconds=0.5, **GATED).fit(TEXT)
+    assert time.perf_counter() - start > 0.48  # how much longer it takes depends on what else the machine does
+
+
+@pytest.mark.parametrize("evaluation", [0.001, 0.7, 5.0])
+@pytest.mark.parametrize("every", [None, 2.0, 100])
+def test_evaluations_count_but_the_last_does_not(clock, evaluation, every):
+    clock.evaluation = evaluation
+    small(None, max_seconds=30.0, validation_fraction=0.2, eval_every=every).fit(TEXT)
+    assert 0.99 * 30.0 <= clock.now - 100 <= 1.01 * 30.0 + evaluation
+
+
+def test_an_evaluation_that_costs_more_than_was_reckoned_is_the_last(clock):
+    clock.evaluation = 200.0
+    model = small(None, max_seconds=30.0, validation_fraction=0.2).fit(TEXT)
+    assert len(validation_losses(model)) == 1
+    assert model.history_[-1]["step"] == sum(clock.steps)
+
+
+def test_evaluations_that_are_left_to_crnn_take_a_twentieth_of_the_time(clock):
+    clock.evaluation = 1.0
+    model = small(None, max_seconds=100.0, validation_fraction=0.2).fit(TEXT)
+    assert 4 <= len(validation_losses(model)) <= 6
+    clock.evaluation = 0.01
+    model = small(None, max_seconds=100.0, validation_fraction=0.2).fit(TEXT)
+    assert 19 <= len(validation_losses(model)) <= 21
+
+
+def test_less_time_than_a_step_is_one_step(clock):
+    clock.step = 10.0
+    model = small(None, max_seconds=0.1, validation_fraction=0.2).fit(TEXT)
+    assert model.n_steps_ == 1
+    assert list(validation_losses(model)) == [1]
+    assert model.partial_fit(TEXT).n_steps_ == 2
+
+
+def test_whichever_of_steps_and_seconds_comes_first_ends_it(clock):
+    assert small(7, max_seconds=30.0).fit(TEXT).n_steps_ == 7
+    assert small(10**6, max_seconds=0.5).fit(TEXT).n_steps_ == pytest.approx(50, abs=1)
+    assert small(0, max_seconds=30.0).fit(TEXT).n_steps_ == 0
+    assert small(7, max_seconds=30.0, epochs=1).partial_fit(TEXT).n_steps_ == 7
+
+
+def test_partial_fit_reads_the_text_as_often_as_there_is_time(clock):
+    assert small(None, max_seconds=30.0).partial_fit(TEXT[:30]).n_steps_ == pytest.approx(3000, rel=0.01)
+
+
+def test_the_schedule_goes_by_the_time(clock):
+    clock.step = lambda now: 0.001 if now < 115 else 0.004
+    model = small(None, max_seconds=30.0, schedule="linear", learning_rate=1.0, warmup=0.1).fit(TEXT)
+    for record in model.history_:
+        expected = min(1.0, record["seconds"] / 3.0) * (1 - record["seconds"] / 30.0)
+        assert record["learning_rate"] == pytest.approx(expected, abs=0.02)
+    assert model.history_[-1]["learning_rate"] < 0.001
+    assert model.history_[-1]["step"] == pytest.approx(15_000 + 3750, rel=0.01)
+
+
+def test_the_number_of_looks_is_bounded(clock):
+    clock.step = 25e-6
+    small(None, max_seconds=2.0).fit(TEXT)
+    assert len(clock.steps) < 2 / training.POLL_SECONDS + 40
+    assert max(clock.steps) * clock.step <= 1.01 * training.POLL_SECONDS
+
+
+# --------------------------------------------------------------------- records
+
+
+def test_train_loss_is_the_mean_since_the_record_before():
+    model, single = small(40).fit(TEXT), small(0).fit(TEXT).set_params(max_steps=1)
+    losses = []
+    for step in range(40):
+        before = single.smooth_loss_
+        single.partial_fit(TEXT[5 * step : 5 * step + 7])
+        losses.append((single.smooth_loss_ - 0.999 * before) / 0.001 / 5)
+    for record in model.history_:
+        recent = losses[record["step"] - 2 : record["step"]]
+        assert record["train_loss"] == pytest.approx(np.mean(recent), rel=1e-3)
+        assert min(recent) <= record["train_loss"] * (1 + 1e-9)
+        assert record["train_loss"] <= max(recent) * (1 + 1e-9)
+
+
+def test_the_gradient_norm_is_that_before_clipping():
+    start = small(0, dtype="float64").fit(TEXT)
+    ids = start.vocabulary_.encode(TEXT[:6]).astype(int)[:, None]
+    _, d, _ = reference.loss_and_gradients(
+        start._learned.layout.tensors(start._learned.params), "rnn", ids[:-1], ids[1:], (start.state_,)
+    )
+    norm = math.sqrt(sum((part**2).sum() for part in d))
+    for parameters in ({"clip": None}, {"clip": 0.001}, {"clip_norm": 0.01}):
+        model = small(1, dtype="float64", **parameters).fit(TEXT)
+        assert model.history_[0]["gradient_norm"] == pytest.approx(norm, rel=1e-9)
+
+
+def test_epochs_are_counted_from_the_start_of_the_call():
+    model = small(10).fit(TEXT).set_params(max_steps=20).partial_fit(TEXT[:32])
+    assert [(r["step"], r["epoch"]) for r in model.history_[10:]] == [(10 + n, n / 6) for n in range(1, 7)]
+
+
+def test_records_of_validation_are_records_among_the_others():
+    model = small(100, validation_fraction=0.2, eval_every=30).fit(TEXT)
+    steps = [record["step"] for record in model.history_]
+    assert steps == sorted({*range(5, 101, 5), 30, 60, 90})
+    assert list(validation_losses(model)) == [30, 60, 90, 100]
+
+
+# ------------------------------------------------------------------ validation
+
+
+def test_the_validation_loss_is_that_of_the_held_out_end():
+    model = small(50, validation_fraction=0.25, restore_best=False).fit(TEXT)
+    tail = TEXT[len(TEXT) - round(len(TEXT) * 0.25) :]
+    assert model.history_[-1]["validation_loss"] == pytest.approx(-model.score(tail), rel=1e-6)
+    assert set(TEXT[: -len(tail)]) == set(TEXT)
+    assert bits(model) == bits(small(50).fit(TEXT[: -len(tail)]))
+
+
+def test_the_vocabulary_is_that_of_the_whole_text():
+    model = small(3, validation_fraction=0.1).fit(TEXT + "xyz!")
+    assert set("xyz!") <= set(model.vocabulary_)
+
+
+def test_a_validation_text_of_its_own_is_not_trained_on():
+    model, other = overfitting(restore_best=False)
+    assert bits(model.fit(TEXT, validation=other)) == bits(small(300, learning_rate=0.05).fit(TEXT))
+    assert validation_losses(model)[300] == pytest.approx(-model.score(other), rel=1e-6)
+
+
+@pytest.mark.parametrize("text", ["t", "to", TEXT[:6]])
+def test_a_validation_text_shorter_than_a_chunk(text):
+    model = small(20, eval_every=10).fit(TEXT, validation=text)
+    assert len(validation_losses(model)) == 2
+
+
+@pytest.mark.parametrize("start", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("parameters", "text", "message"),
+    [
+        ({}, "", r"^validation is empty; at least 1 symbol"),
+        ({}, "to be!", r"^validation holds '!' \(U\+0021\) at position 5"),
+        ({}, b"to be", r"^validation is bytes, but the symbols of this model are characters"),
+        ({}, 3, r"^validation must be a str .* not int"),
+        ({"validation_fraction": 0.1}, "to be", r"^validation is given, and validation_fraction=0.1 as well"),
+        ({"patience": 3}, None, r"^patience=3 needs a validation text"),
+        ({"validation_fraction": 1e-6}, None, r"^validation_fraction=1e-06 .* leaves 0 for validation and 595"),
+        ({"validation_fraction": 0.999, "batch_size": 3}, None, r"leaves 594 for validation and 1 for .* and 4 are"),
+    ],
+)
+def test_what_cannot_be_validated_with_leaves_the_model_as_it_was(start, parameters, text, message):
+    model = small(random_state=np.random.default_rng(0)).fit(TEXT).set_params(**parameters)
+    before = everything(model)
+    with pytest.raises(InvalidInputError, match=message):
+        getattr(model, start)(TEXT, validation=text)
+    assert everything(model) == before
+
+
+# ----------------------------------------------------------------- the best one
+
+
+def test_the_best_weights_are_restored_with_all_that_goes_with_them():
+    model, other = overfitting()
+    model.fit(TEXT, validation=other)
+    losses = validation_losses(model)
+    best = min(losses, key=losses.get)
+    assert 20 <= best < 300  # or the test shows nothing
+    assert model.n_steps_ == best
+    assert model.history_[-1]["step"] == 300
+    assert -model.score(other) == pytest.approx(losses[best], rel=1e-6)
+    assert bits(model) == bits(small(best, learning_rate=0.05).fit(TEXT))
+
+
+@pytest.mark.parametrize("parameters", [GATED, {**GATED, "cell": "gru", "n_threads": 2}])
+def test_the_best_weights_of_a_gated_network(parameters):
+    model, other = overfitting(**{**parameters, "learning_rate": 0.03})
+    model.fit(TEXT, validation=other)
+    losses = validation_losses(model)
+    best = min(losses, key=losses.get)
+    assert best < 300
+    assert bits(model) == bits(small(best, **{**parameters, "learning_rate": 0.03}).fit(TEXT))
+    assert model.set_params(max_steps=2).partial_fit(TEXT, validation=other).n_steps_ <= best + 2
+    assert model.optimizer_state_["step"] == model.n_steps_
+
+
+def test_restore_best_false_leaves_the_last():
+    model, other = overfitting(restore_best=False)
+    assert model.fit(TEXT, validation=other).n_steps_ == 300
+
+
+def test_after_a_restore_training_goes_on_from_there():
+    model, other = overfitting()
+    model.fit(TEXT, validation=other)
+    other = small(model.n_steps_, learning_rate=0.05).fit(TEXT)
+    for m in (model, other):
+        m.set_params(max_steps=7).partial_fit(TEXT)
+    assert bits(model) == bits(other)
+
+
+def test_the_best_is_the_best_of_the_call():
+    model, other = overfitting()
+    model.fit(TEXT, validation=other)
+    best = model.n_steps_
+    model.set_params(learning_rate=5.0, max_steps=40).partial_fit(TEXT, validation=other)
+    assert model.n_steps_ in (best + 20, best + 40)
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_patience_ends_training(patience):
+    model, other = overfitting(patience=patience, max_steps=10**6)
+    model.fit(TEXT, validation=other)
+    losses = list(validation_losses(model).values())
+    best = losses.index(min(losses))
+    assert len(losses) == best + 1 + patience
+    assert model.n_steps_ == 20 * (best + 1)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"schedule": "cosine", "batch_size": 5, "n_threads": 2}])
+def test_evaluations_left_to_crnn_give_the_same_bits_each_time(parameters, monkeypatch):
+    model, other = overfitting(eval_every=None, max_steps=700, **parameters)
+    expected = bits(model.fit(TEXT, validation=other))
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
+    assert bits(model.fit(TEXT, validation=other)) == expected
+    assert len(validation_losses(model)) > 1
+
+
+def test_evaluating_does_not_change_training():
+    model, other = overfitting(restore_best=False)
+    plain = small(300, learning_rate=0.05).fit(TEXT)
+    model.fit(TEXT, validation=other)
+    assert bits(model) == bits(plain)
+
+
+def test_ctrl_c_restores_the_best():
+    model, other = overfitting(max_steps=10**6)
+    seen = []
+
+    def interrupt(model, record):
+        seen.append(record["step"])
+        if record["step"] >= 400:
+            signal.raise_signal(signal.SIGINT)
+
+    model.set_params(callbacks=[interrupt])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(TEXT, validation=other)
+    losses = validation_losses(model)
+    assert model.n_steps_ == min(losses, key=losses.get) < seen[-1]
+    assert bits(model) == bits(small(model.n_steps_, learning_rate=0.05).fit(TEXT))
+
+
+def test_divergence_restores_the_best():
+    model, other = overfitting(max_steps=10**6)
+
+    def poison(model, record):
+        if record["step"] == 400:
+            model.params_["by"][0] = np.nan
+
+    model.set_params(callbacks=[poison], eval_every=40)
+    with pytest.raises(DivergenceError):
+        model.fit(TEXT, validation=other)
+    losses = validation_losses(model)
+    assert model.n_steps_ == min((step for step in losses if step < 400), key=losses.get)
+    assert bits(model) == bits(small(model.n_steps_, learning_rate=0.05).fit(TEXT))
+
+
+def test_divergence_keeps_what_a_callback_wrote():
+    seen = {}
+
+    def write(model, record):
+        step = record["step"]
+        model.params_["by"][0] += 10 if step < 300 else np.nan
+        seen[step] = model.params_["by"][0]
+
+    model = small(8000, callbacks=[write])
+    with pytest.raises(DivergenceError):
+        model.fit(TEXT)
+    assert sorted(seen) == [100, 200, 300]
+    assert model.n_steps_ == 299
+    assert model.params_["by"][0] > seen[200] - 5  # less what 99 steps have learned
+    assert np.isfinite(model._learned.params).all()
+
+
+def test_divergence_keeps_an_older_model_than_a_callback_spoiled():
+    def spoil(model, record):
+        if record["step"] >= 100:
+            model.params_["by"][0] = np.nan
+
+    model, plain = small(4000, callbacks=[spoil]), small(4000)
+    with pytest.raises(DivergenceError):
+        model.fit(TEXT)
+    plain.set_params(max_steps=model.n_steps_)
+    assert model.n_steps_ > 0
+    assert bits(model) == bits(plain.fit(TEXT))
+
+
+def test_divergence_before_any_evaluation_keeps_the_last_good_weights():
+    model = small(300, learning_rate=1e300, validation_fraction=0.2)
+    with pytest.raises(DivergenceError):
+        model.fit(TEXT)
+    assert np.isfinite(model._learned.params).all()
+    assert model.n_steps_ == 0
+
+
+# ------------------------------------------------------------------- callbacks
+
+
+def test_callbacks_are_called_with_each_record():
+    first, second = [], []
+    model = small(100, callbacks=[lambda m, r: first.append((m, r)), lambda m, r: second.append(r["step"])])
+    model.fit(TEXT)
+    assert [record for _, record in first] == model.history_
+    assert all(m is model for m, _ in first)
+    assert second == [record["step"] for record in model.history_]
+
+
+def test_in_a_callback_the_model_is_the_one_of_the_record(tmp_path):
+    seen = []
+
+    def look(model, record):
+        assert model.n_steps_ == record["step"]
+        assert model.history_[-1] is record
+        model.save(tmp_path / "model")
+        seen.append((bits(model), bits(CharRNN.load(tmp_path / "model")), model.sample(5, random_state=0)))
+
+    small(60, callbacks=[look]).fit(TEXT)
+    assert len(seen) == 20
+    assert all(here == there for here, there, _ in seen)
+    plain = small(30).fit(TEXT)
+    assert seen[9][0] == bits(plain)
+    assert seen[9][2] == plain.sample(5, random_state=0)
+
+
+@pytest.mark.parametrize("answer", [True, np.True_])
+def test_a_callback_stops_training(answer):
+    model = small(10**6, callbacks=[lambda model, record: answer if record["step"] >= 200 else None]).fit(TEXT)
+    assert model.n_steps_ == model.history_[-1]["step"] == 5000
+
+
+@pytest.mark.parametrize("answer", [None, False, 0, 1, "yes", [3]])
+def test_no_other_answer_stops_it(answer):
+    assert small(30, callbacks=[lambda model, record: answer]).fit(TEXT).n_steps_ == 30
+
+
+def test_a_callback_that_stops_training_leaves_the_loss_measured():
+    model, other = overfitting(callbacks=[lambda model, record: record["step"] >= 45], restore_best=False)
+    model.fit(TEXT, validation=other)
+    assert model.n_steps_ == 45
+    assert list(validation_losses(model)) == [20, 40, 45]
+    assert validation_losses(model)[45] == pytest.approx(-model.score(other), rel=1e-6)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("validating", [False, True])
+def test_an_exception_of_a_callback_passes_and_leaves_the_model_intact(error, validating):
+    def fail(model, record):
+        if record["step"] >= 45:
+            raise error("what a callback says")
+
+    model, other = overfitting(callbacks=[fail])
+    with pytest.raises(error, match="what a callback says"):
+        model.fit(TEXT, validation=other if validating else None)
+    losses = validation_losses(model)
+    assert model.n_steps_ == (min(losses, key=losses.get) if validating else 45)
+    assert bits(model) == bits(small(model.n_steps_, learning_rate=0.05).fit(TEXT))
+    model.set_params(callbacks=None, max_steps=3)
+    assert model.partial_fit(TEXT).n_steps_ > 3
+
+
+@pytest.mark.parametrize("kind", [
+    {}, {"cell": "lstm", "optimizer": "adam", "weight_dropout": 0.3, "dropout": 0.2, "num_layers": 2},
+    {"cell": "gru", "batch_size": 3, "dtype": "float64"}, {"batch_size": 16, "seq_length": 7, "n_threads": 2},
+])  # fmt: skip
+def test_a_callback_that_only_looks_changes_nothing(kind):
+    kind = {"learning_rate": 0.01, **kind}
+    looking = small(50, callbacks=[lambda model, record: None], **kind).fit(TEXT)
+    assert bits(looking) == bits(small(50, **kind).fit(TEXT))
+
+
+@pytest.mark.parametrize("kind", [
+    {"optimizer": "adam"}, {"cell": "lstm", "num_layers": 2}, {"cell": "gru", "batch_size": 16, "n_threads": 2},
+])  # fmt: skip
+def test_a_hidden_state_that_a_callback_assigns_counts_from_the_next_step_on(kind):
+    def write(model, record):
+        for array in model._learned.hidden:
+            array[:] = -0.25
+
+    def assign(model, record):
+        model.state_ = tuple(np.full_like(array, -0.25) for array in model._learned.hidden)
+
+    kind = {"learning_rate": 0.01, **kind}
+    written, assigned = (small(7, callbacks=[callback], **kind).fit(TEXT) for callback in (write, assign))
+    assert bits(written) == bits(assigned)
+    for model in (written, assigned):
+        model.set_params(callbacks=None).partial_fit(TEXT)
+    assert bits(written) == bits(assigned)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 7), (1, 1, 7), (2, 3, 7), (1, 3, 6), (3, 7), ()])
+def test_a_hidden_state_that_does_not_fit_is_refused_after_the_callback(shape):
+    def assign(model, record):
+        model.state_ = np.zeros(shape, np.float32)
+
+    with pytest.raises(InvalidInputError, match=r"^state_ has shape .*, not shape \(1, 3, 7\) and float32; write into"):
+        small(7, batch_size=3, callbacks=[assign]).fit(TEXT)
+
+
+@pytest.mark.parametrize("kind", [
+    {"optimizer": "adam"}, {"cell": "lstm", "num_layers": 2}, {"cell": "gru", "batch_size": 16, "n_threads": 2},
+])  # fmt: skip
+def test_what_a_callback_writes_counts_from_the_next_step_on(kind):
+    kind = {"learning_rate": 0.01, "dtype": "float64", "seq_length": 5, **kind}
+
+    def write(model, record=None):
+        if model.n_steps_ == 3:
+            for weights in model.params_.values():
+                weights *= 1.5
+            for state in model._learned.hidden:
+                state[:] = -0.25
+
+    B, stride = kind.get("batch_size", 1), 4 * 5 + 1  # streams share the symbol at which one ends and the next begins
+    text = TEXT[: B * stride + 1]
+    at_once = small(4, callbacks=[write], **kind).fit(text)
+    in_two = small(3, **kind).fit(text)
+    write(in_two)
+    rest = "".join(text[b * stride + 3 * 5 : (b + 1) * stride] for b in range(B))
+    in_two.set_params(max_steps=1).partial_fit(rest + text[-1])
+    assert at_once.n_steps_ == in_two.n_steps_ == 4
+    for here, there in zip(at_once.params_.values(), in_two.params_.values(), strict=True):
+        np.testing.assert_allclose(here, there, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_callback_cannot_train_the_model(method):
+    def train(model, record):
+        if record["step"] == 10:
+            with pytest.raises(InvalidInputError, match=r"^this model is being trained by another call"):
+                getattr(model, method)("abc" * 30)
+            refused.append(record["step"])
+            small(3).fit("abc" * 30)  # another one it can
+
+    refused = []
+    model = small(30, callbacks=[train]).fit(TEXT)
+    assert refused == [10]
+    assert bits(model) == bits(small(30).fit(TEXT))
+    assert getattr(model.set_params(callbacks=None), method)(TEXT).n_steps_ >= 30  # it is free again
+
+
+def test_a_second_thread_cannot_train_the_model_meanwhile():
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold(model, record):
+        inside.set()
+        assert leave.wait(60)
+        return True
+
+    model = small(30, callbacks=[hold])
+    thread = threading.Thread(target=model.fit, args=(TEXT,))
+    thread.start()
+    assert inside.wait(60)
+    before = bits(model)
+    with pytest.raises(InvalidInputError, match=r"^this model is being trained by another call"):
+        model.fit("abc" * 30)
+    assert bits(model) == before
+    leave.set()
+    thread.join()
+    assert model.set_params(callbacks=None).fit(TEXT).n_steps_ == 30
+
+
+def test_a_call_that_fails_lets_the_next_one_train():
+    def fail(model, record):
+        raise RuntimeError
+
+    model = small(30, callbacks=[fail])
+    with pytest.raises(RuntimeError):
+        model.fit(TEXT)
+    with pytest.raises(InvalidInputError, match=r"^hidden_size"):
+        model.set_params(hidden_size=0, callbacks=None).fit(TEXT)
+    assert model.set_params(hidden_size=7).fit(TEXT).n_steps_ == 30
+
+
+def test_a_callback_may_clear_the_history_and_stop():
+    model = small(200, validation_fraction=0.1, callbacks=[lambda model, record: (model.history_.clear(), True)[1]])
+    assert model.fit(TEXT).history_ == []
+    assert model.n_steps_ > 0
+
+
+# ---------------------------------------------------- going on with other settings
+
+
+@pytest.mark.parametrize("optimizers", [("adagrad", "adam"), ("adam", "adagrad"), ("rmsprop", "adam")])
+def test_another_optimiser_begins_with_an_empty_memory(optimizers):
+    model = small(20, optimizer=optimizers[0]).fit(TEXT)
+    other = copy.deepcopy(model)
+    model.set_params(optimizer=optimizers[1], max_steps=6).partial_fit(TEXT)
+    assert model._learned.optimizer_start == 20
+    assert model.optimizer_state_.get("step", 6) == 6
+    layout, memories = other._learned.layout, model._learned.optimizer_state
+    params, memories, _, _ = expected_run(
+        layout, other._learned.params.astype(float), [layout.zeros() for _ in memories], other._learned.hidden,
+        other.vocabulary_.encode(TEXT), 6, T=5, learning_rate=0.1 if optimizers[1] == "adagrad" else 0.002,
+        optimizer=optimizers[1], n_before=20, optimizer_start=20,
+    )  # fmt: skip
+    np.testing.assert_allclose(model._learned.params, params, rtol=1e-4, atol=1e-5)
+    for mine, its in zip(model._learned.optimizer_state.values(), memories, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_steps", [2**62, 2**61 + 1, 2**70, 19, -1])
+def test_a_count_of_steps_from_which_training_does_not_go_on(n_steps):
+    model = small(20).fit(TEXT).set_params(optimizer="adam", max_steps=2).partial_fit(TEXT)
+    model.n_steps_ = n_steps
+    before = bits(model)
+    with pytest.raises(InvalidInputError, match=rf"n_steps_ is {n_steps}, .* from 20 to 2\*\*61 .* call fit"):
+        model.partial_fit(TEXT)
+    assert bits(model) == before
+
+
+@pytest.mark.parametrize("n_steps", [2**62, 2**61])
+def test_a_file_with_the_highest_count_of_steps(tmp_path, n_steps):
+    """Training goes on where the count leaves room in a file for any number of steps; saving never fails."""
+    model = small(2, callbacks=[lambda *_: None]).fit(TEXT)
+    model.n_steps_ = n_steps
+    model.save(tmp_path / "model")
+    again = CharRNN.load(tmp_path / "model").set_params(max_steps=2, callbacks=[lambda *_: None])
+    with contextlib.suppress(InvalidInputError):
+        again.partial_fit(TEXT)
+    assert again.n_steps_ == (n_steps if n_steps == 2**62 else n_steps + 2)
+    again.save(tmp_path / "model")
+    assert CharRNN.load(tmp_path / "model").n_steps_ == again.n_steps_
+
+
+def test_the_same_optimiser_keeps_its_memory():
+    model = small(20, optimizer="adam").fit(TEXT)
+    model.set_params(max_steps=6).partial_fit(TEXT)
+    assert model._learned.optimizer_start == 0
+    assert model.optimizer_state_["step"] == 26
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"cell": "gru"}, "^cell is now gru, but the model was fitted with lstm; set it back, or call fit"),
+        ({"num_layers": 3}, "^num_layers is now 3, but the model was fitted with 2; set it back, or call fit"),
+    ],
+)
+def test_what_the_weights_do_not_fit(parameters, message):
+    model = small(5, **GATED).fit(TEXT)
+    before = {name: value for name, value in everything(model).items() if name not in parameters}
+    with pytest.raises(InvalidInputError, match=message):
+        model.set_params(**parameters).partial_fit(TEXT)
+    assert {name: value for name, value in everything(model).items() if name not in parameters} == before
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        np.zeros((2, 3, 7), "float32"), (np.zeros((2, 3, 7), "float32"),), (), None,
+        (np.zeros((2, 3, 7), "float32"), np.zeros((2, 3, 7))),
+        (np.zeros((2, 3, 7), "float32"), np.zeros((2, 4, 7), "float32")),
+        (np.zeros((1, 3, 7), "float32"), np.zeros((1, 3, 7), "float32")),
+    ],
+)  # fmt: skip
+def test_state_of_an_lstm_that_does_not_fit(state):
+    model = small(5, **GATED).fit(TEXT)
+    model.state_ = state
+    with pytest.raises(InvalidInputError, match=r"^state_ has .*for each of h and c; write into it in place"):
+        model.partial_fit(TEXT)
+
+
+def test_what_is_written_into_both_states_is_trained_from():
+    model = small(0, **GATED).fit(TEXT)
+    other = copy.deepcopy(model)
+    for state in model.state_:
+        state[...] = np.random.default_rng(7).uniform(-0.9, 0.9, state.shape)
+    model.set_params(max_steps=1).partial_fit(TEXT)
+    other.set_params(max_steps=1).partial_fit(TEXT)
+    assert all((mine != its).all() for mine, its in zip(model.state_, other.state_, strict=True))

@@ -1,0 +1,568 @@
+"""Trainer: min-char-rnn's epochs, the same bits however a run is cut, what is left after a divergence or Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import itertools
+import math
+import signal
+import threading
+import weakref
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from examples import Run, expected_run, memory, network, states, symbols
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import CharRNN
+from crnn.errors import DivergenceError
+from crnn.parameters.cells import CELLS
+from crnn.reference.dropout import state_resets
+from crnn.runtime.threads import scipy_blas
+from crnn.text.streams.streams import Block
+from crnn.text.streams.text_streams import TextStreams
+from crnn.training.loop import trainer
+
+V, H, T = 7, 5, 3
+
+
+def start(dtype="float64", *, B=1, chunks=7, V=V, cell="rnn", num_layers=1, optimizer="adagrad"):
+    """Return what a run starts from: a layout, parameters, memory, a state and a text of some chunks."""
+    layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
+    state = states(B, H, dtype, cell=cell, num_layers=num_layers)
+    return layout, params, memory(layout, optimizer), state, symbols(V, B * (chunks * T + 1) + 1)
+
+
+def assert_is_reference(run, expected, rtol):
+    """Compare a run with what `expected_run` returns."""
+    params, memories, state, losses = expected
+    assert run.loss == pytest.approx(losses[-1], rel=rtol)
+    np.testing.assert_allclose(run.params, params, rtol=rtol, atol=rtol)
+    for mine, its in zip((*run.memory, *run.state), (*memories, *state), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=rtol, atol=rtol)
+
+
+# ------------------------------------------------------------------------ the epochs
+
+
+def positions_of_min_char_rnn(length, seq_length, n_steps):
+    """Return the pointer p of each step, as the original moves it."""
+    p, out = 0, []
+    for _ in range(n_steps):
+        if p + seq_length + 1 >= length:
+            p = 0
+        out.append(p)
+        p += seq_length
+    return out
+
+
+@pytest.mark.parametrize("length", range(2, 5 * 5 + 1))
+def test_an_epoch_is_that_of_min_char_rnn(length):
+    T = 5
+    layout, params = network(V, H)
+    sum_, state, ids = memory(layout), states(1, H), symbols(V, length)
+    n_steps = 13
+    effective = min(T, length - 1)  # a text that is too short is one shorter chunk
+    run = Run(layout, params, sum_, state, ids, T=T, learning_rate=0.01).steps(*[1] * n_steps)
+    read = [position - effective for position in run.positions]
+    assert read == positions_of_min_char_rnn(length, effective, n_steps)
+    # The hidden state goes with the pointer: carried, or zeroed. The losses show it.
+    *_, h, expected = expected_run(layout, params, sum_, state, ids, n_steps, T=T, learning_rate=0.01)
+    np.testing.assert_allclose(run.losses, expected, rtol=1e-9)
+    np.testing.assert_allclose(run.state, h, rtol=1e-9)
+
+
+def test_each_stream_reads_its_part_of_the_text():
+    arguments = start(B=3, chunks=3)
+    run = Run(*arguments, T=T, learning_rate=0.01).steps(8)
+    assert_is_reference(run, expected_run(*arguments, 8, T=T, learning_rate=0.01), 1e-9)
+
+
+OPTIONS = [
+    {},
+    {"optimizer": "adagrad", "clip": math.inf, "clip_norm": 0.7},
+    {"optimizer": "rmsprop", "learning_rate": 0.003, "clip": 0.02},
+    {"optimizer": "adam", "learning_rate": lambda step: 0.01 / (1 + step), "weight_decay": 0.1, "clip_norm": 0.5},
+    {"optimizer": "adam", "learning_rate": 0.003, "dropout": 0.3, "dropout_seed": 2**62 + 11},
+    {"optimizer": "adam", "learning_rate": 0.003, "weight_dropout": 0.3, "dropout_seed": 7, "clip_norm": 0.5},
+    {"optimizer": "adagrad", "dropout": 0.1, "weight_dropout": 0.5, "dropout_seed": 2**62 + 11},
+]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options.get("optimizer", "default"))
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_and_optimiser_is_that_of_the_reference_over_epochs(cell, options, n_threads):
+    arguments = start(B=3, chunks=3, cell=cell, num_layers=2, optimizer=options.get("optimizer", "adagrad"))
+    options = {"T": T, "learning_rate": 0.01, "optimizer_start": 4, **options}
+    run = Run(*arguments, n_threads=n_threads, n_steps=13, **options).steps(3, 5)
+    assert_is_reference(run, expected_run(*arguments, 8, n_before=13, **options), 1e-7)
+    assert run.cursor.n_steps == 21
+    assert run.cursor.gradient_norm > 0
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_with_a_reset_of_every_state_nothing_is_carried(n_threads):
+    layout, params, memories, state, ids = start(B=3, cell="lstm", num_layers=2)
+    found = []
+    for before in (state, tuple(-array for array in state)):
+        run = Run(layout, params, memories, before, ids, T=T, n_threads=n_threads, state_reset=1.0).steps(2)
+        found.append(run.bits())
+    assert found[0] == found[1]
+    assert all(array.any(axis=2).all() for array in run.state)  # only the next chunk does not read it
+    kept = Run(layout, params, memories, state, ids, T=T, n_threads=n_threads).steps(2)
+    assert kept.bits() != found[0]
+
+
+def test_a_reset_is_that_of_its_step():
+    """With weights that do not change the loss tells whether a chunk was read from zeros."""
+    seed, arguments = 2**40 + 3, start(cell="lstm", chunks=23)
+    options = {"T": T, "learning_rate": 0.0, "dropout_seed": seed}
+    some, always = (Run(*arguments, state_reset=rate, **options).steps(*[1] * 20).losses for rate in (0.5, 1.0))
+    resets = [bool(state_resets(seed, step, 1, 0.5)[0]) for step in range(20)]
+    assert 0 < sum(resets[1:]) < 19
+    assert [loss == from_zeros for loss, from_zeros in zip(some, always, strict=True)][1:] == resets[1:]
+
+
+def test_the_smoothed_loss_is_that_of_min_char_rnn():
+    seen = []
+    run = Run(*start(), T=T)
+    run.steps(*[1] * 11, after_each=lambda: seen.append((run.cursor.n_steps, run.loss, run.cursor.smooth_loss)))
+    expected = T * math.log(V)
+    for n, (n_steps, loss, smooth_loss) in enumerate(seen, start=1):
+        expected = expected * 0.999 + loss * 0.001
+        assert n_steps == n
+        assert smooth_loss == pytest.approx(expected, rel=1e-15)
+    assert len(seen) == 11
+
+
+def test_the_loss_of_a_short_text_is_scaled_to_a_whole_chunk():
+    layout, params = network(V, H)
+    run = Run(layout, params, [layout.zeros()], states(1, H), symbols(V, 4), T=12).steps(1)
+    start = 12 * math.log(V)
+    assert run.cursor.smooth_loss == pytest.approx(0.999 * start + 0.001 * run.loss * 12 / 3, rel=1e-14)
+
+
+def test_a_row_whose_symbol_did_not_come_is_left_alone():
+    layout, params, sum_, state, ids = start(B=2)
+    ids[:] = np.where(np.isin(ids, [1, 4]), 0, ids)
+    sum_[0][:] = 0
+    run = Run(layout, params, sum_, state, ids, T=T, n_threads=2).steps(9)
+    before, after, remembered = (layout.tensors(flat).layers[0].Wx for flat in (params, run.params, run.sum))
+    for v in range(V):
+        if v in (1, 4):
+            assert before[v].tobytes() == after[v].tobytes()
+            assert not remembered[v].any()
+        else:
+            assert (before[v] != after[v]).all()
+            assert (remembered[v] > 0).all()
+
+
+def test_a_row_is_left_alone_in_the_steps_without_its_symbol():
+    layout, params, sum_, state, _ = start()
+    ids = np.array([1] * (T + 1) + [0] * T + [1] * (2 * T), np.uint8)  # the second chunk reads 1, 0, 0
+    ids[T + 1 :] = [0] * (T - 1) + [2] * (len(ids) - 2 * T)
+    run = Run(layout, params, sum_, state, ids, T=T)
+    rows = [layout.tensors(params).layers[0].Wx]
+    run.steps(1, 1, 1, after_each=lambda: rows.append(layout.tensors(run.params).layers[0].Wx.copy()))
+    changed = [set(np.flatnonzero((a != b).any(axis=1)).tolist()) for a, b in itertools.pairwise(rows)]
+    chunks = [set(ids[p : p + T].tolist()) for p in (0, T, 2 * T)]
+    assert changed == chunks
+    assert len(set(map(tuple, chunks))) > 1
+
+
+# ------------------------------------------------------------------- the same bits
+
+N_STEPS = 23
+cuts = st.lists(st.integers(1, N_STEPS - 1), unique=True).map(lambda at: np.diff([0, *sorted(at), N_STEPS]).tolist())
+
+
+RUNS = [  # dtype, B, threads, cell, layers, optimiser, dropout, weight dropout
+    ("float32", 1, 1, "rnn", 1, "adagrad", 0.0, 0.0),
+    ("float64", 1, 1, "lstm", 1, "adagrad", 0.0, 0.3),
+    ("float32", 5, 1, "gru", 2, "adam", 0.5, 0.0),
+    ("float64", 5, 3, "lstm", 2, "rmsprop", 0.2, 0.2),
+    ("float32", 5, 2, "rnn", 1, "adam", 0.0, 0.0),
+]
+
+
+@pytest.fixture(scope="module", params=RUNS, ids=lambda run: "-".join(map(str, run)))
+def whole(request):
+    """A run's arguments and options, and its bits when it is not cut."""
+    dtype, B, n_threads, cell, num_layers, optimizer, dropout, weight_dropout = request.param
+    arguments = start(dtype, B=B, cell=cell, num_layers=num_layers, optimizer=optimizer)
+    options = {"T": T, "n_threads": n_threads, "optimizer": optimizer, "dropout": dropout, "dropout_seed": 5}
+    options |= {"weight_dropout": weight_dropout, "learning_rate": lambda step: 0.1 / (7 + step)}
+    options |= {"state_reset": weight_dropout}
+    return arguments, options, Run(*arguments, **options).steps(N_STEPS).bits()
+
+
+@settings(max_examples=50)
+@given(counts=cuts)
+def test_a_run_gives_the_same_bits_however_it_is_cut(whole, counts):
+    arguments, options, bits = whole
+    assert Run(*arguments, **options).steps(*counts).bits() == bits
+
+
+class SmallBlocks:
+    """Streams that stand in for those of a file: each block is a copy of two chunks of one, rows far apart."""
+
+    def __init__(self, ids, batch_size, seq_length):
+        self.whole = TextStreams(ids.astype(np.uint16), batch_size, seq_length)
+        self.batch_size, self.seq_length = batch_size, self.whole.seq_length
+        self.steps_per_epoch = self.whole.steps_per_epoch
+        self.position = (0, 0)  # where the whole block begins, and chunks of it that have been read
+
+    def next_block(self):
+        (self.whole.position, chunks), T = self.position, self.seq_length
+        block = self.whole.next_block()
+        ids = block.ids[:, chunks * T : (chunks + 2) * T + 1]
+        copy = np.full((self.batch_size, 5 * T), V, np.uint16)  # an id that must not be read
+        copy[:, : ids.shape[1]] = ids
+        over = (chunks + 2) * T + 1 >= block.ids.shape[1]
+        self.position = (self.whole.position, 0) if over else (self.position[0], chunks + 2)
+        return Block(copy[:, : ids.shape[1]], block.starts_epoch and chunks == 0)
+
+
+def test_the_size_of_the_blocks_does_not_change_the_bits(whole):
+    arguments, options, _ = whole
+    runs = [
+        Run(*arguments, **options, streams=streams).steps(*cut)
+        for streams, cut in itertools.product((TextStreams, SmallBlocks), ([N_STEPS], [5, 1, N_STEPS - 6]))
+    ]
+    learned = [[a.tobytes() for a in (run.params, *run.memory, *run.state)] for run in runs]
+    assert all(other == learned[0] for other in learned[1:])
+    assert len({run.cursor.smooth_loss for run in runs}) == len({run.cursor.last_loss for run in runs}) == 1
+    assert runs[0].streams.steps_per_epoch % 2  # the last block of an epoch is a smaller one
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
+def test_the_same_number_of_threads_gives_the_same_bits(kernels, dtype, n_threads):
+    arguments = start(dtype, B=7)
+    runs = [Run(*arguments, T=T, n_threads=n_threads).steps(41) for _ in range(3)]
+    assert len(runs[0].trainer.team.shards) == n_threads
+    assert runs[0].bits() == runs[1].bits() == runs[2].bits()
+
+
+def test_any_number_of_threads_gives_the_same_numbers():
+    arguments = start(B=7)
+    one = Run(*arguments, T=T, n_threads=1).steps(3)
+    for n_threads in range(2, 8):
+        run = Run(*arguments, T=T, n_threads=n_threads).steps(3)
+        assert run.loss == pytest.approx(one.loss, rel=1e-12)
+        np.testing.assert_allclose(run.params, one.params, rtol=1e-10)
+        np.testing.assert_allclose(run.sum, one.sum, rtol=1e-10)
+        np.testing.assert_allclose(run.state, one.state, rtol=1e-10)
+
+
+def test_there_are_no_more_threads_than_streams():
+    assert Run(*start(B=2), T=T, n_threads=5).trainer.arrangement.n_threads == 2
+
+
+def test_the_threads_end_with_the_call():
+    before = threading.active_count()
+    during = []
+    Run(*start(B=3), T=T, n_threads=3).steps(5, after_each=lambda: during.append(threading.active_count()))
+    assert set(during) == {before + 2}
+    assert threading.active_count() == before
+
+
+def test_the_workspace_is_free_at_once():
+    run = Run(*start(B=3), T=T, n_threads=3)
+    run.steps(5)
+    shard = weakref.ref(run.trainer.team.shards[0])
+    gc.disable()
+    try:
+        del run
+        assert shard() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("B", [1, 3])
+def test_training_puts_the_treatment_of_denormal_numbers_back(B):
+    tiny = np.full(3, np.finfo(np.float32).smallest_subnormal)
+    Run(*start("float32", B=B), T=T, n_threads=B).steps(3)
+    assert (tiny * np.float32(2) > tiny).all()
+
+
+# --------------------------------------------------------------- between the pieces
+
+
+def test_the_state_is_stored_after_each_piece():
+    run = Run(*start(B=3), T=T, n_threads=2)
+    after = {n: Run(*start(B=3), T=T, n_threads=2).steps(n).state for n in (2, 4)}
+    seen = {}
+    run.steps(2, 2, after_each=lambda: seen.update({run.cursor.n_steps: run.state[0].copy()}))
+    for n, (state,) in after.items():
+        np.testing.assert_array_equal(seen[n], state)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_exception_between_pieces_leaves_whole_steps(n_threads):
+    run = Run(*start(B=3), T=T, n_threads=n_threads)
+
+    def interrupt():
+        if run.cursor.n_steps == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.steps(*[2] * 500, after_each=interrupt)
+    assert run.cursor.n_steps == 6
+    assert run.bits() == Run(*start(B=3), T=T, n_threads=n_threads).steps(6).bits()
+
+
+# ---------------------------------------------------------------------- divergence
+
+
+def poison(by):
+    """Make logits that are finite, and so is their loss, but for the last symbol, whose loss overflows."""
+    huge = 0.52 * float(np.finfo(by.dtype).max)
+    by[:-1], by[-1] = huge, -huge
+
+
+def diverging(dtype, step, *, B=1, n_threads=1, **kind):
+    """Return the arguments and options of a run whose loss is not finite in a step, counted from 0."""
+    layout, params, memories, state, ids = start(dtype, B=B, chunks=step + 2, **kind)
+    poison(layout.tensors(params).by)
+    ids[ids == V - 1] = 0
+    ids[step * T + 2] = V - 1
+    return (layout, params, memories, state, ids), {"T": T, "n_threads": n_threads}
+
+
+KINDS = [
+    ({}, {}),
+    (
+        {"cell": "lstm", "num_layers": 2, "optimizer": "adam"},
+        {"optimizer": "adam", "dropout": 0.4, "dropout_seed": 3, "learning_rate": lambda step: 0.1 / (3 + step)},
+    ),
+    ({"cell": "gru", "optimizer": "rmsprop"}, {"optimizer": "rmsprop", "weight_dropout": 0.4, "learning_rate": 0.01}),
+]
+
+
+def snapshots_every(monkeypatch, seconds):
+    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", seconds)
+    monkeypatch.setattr(trainer, "SNAPSHOT_SHARE", math.inf)
+
+
+# Every step with every size of the pieces; the nine pairs of a kind and of streams with threads take turns.
+DIVERGING = [
+    (step, *piece, kind, *streams)
+    for (step, piece), (kind, streams) in zip(
+        itertools.product([1, 2, 3, 13], [(1, 0.0), (1, 1e9), (1000, 0.0), (1000, 1e9), (4, 0.0)]),
+        itertools.cycle(itertools.product(range(3), [(1, 1), (3, 1), (3, 2)])),
+    )
+]
+
+
+@pytest.mark.parametrize(("step", "at_a_time", "keep", "kind", "B", "n_threads"), DIVERGING)
+def test_divergence_leaves_what_the_loss_was_last_finite_for(
+    monkeypatch, dtype, step, kind, B, n_threads, at_a_time, keep
+):
+    snapshots_every(monkeypatch, keep)
+    start, extra = KINDS[kind]
+    arguments, options = diverging(dtype, step, B=B, n_threads=n_threads, **start)
+    options |= extra
+    run = Run(*arguments, **options)
+    with pytest.raises(DivergenceError) as raised:
+        run.steps(*[at_a_time] * 1000)
+    assert raised.value.step == step
+    # The loss of the step before was finite: that of the parameters after step - 1 updates.
+    assert run.cursor.n_steps == step - 1
+    stopped = Run(*arguments, **options).steps(step - 1)
+    assert run.bits() == stopped.bits()
+    for array in (run.params, *run.memory, *run.state):
+        assert np.isfinite(array).all()
+    assert math.isfinite(run.cursor.smooth_loss)
+    one_more = Run(*arguments, **options).steps(step)
+    assert raised.value.last_loss == one_more.loss
+    assert math.isfinite(one_more.loss)
+    assert (one_more.params != run.params).any()
+
+
+@pytest.mark.parametrize(("at_a_time", "keep"), [(1, 0.0), (1, 1e9), (1000, 1e9), (4, 0.0)])
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 13])
+def test_a_diverged_run_goes_back_to_the_block_it_was_in(monkeypatch, step, at_a_time, keep):
+    snapshots_every(monkeypatch, keep)
+    arguments, options = diverging("float32", step, B=3, n_threads=2)
+    run = Run(*arguments, **options, streams=SmallBlocks)
+    with pytest.raises(DivergenceError):
+        run.steps(*[at_a_time] * 1000)
+    stopped = Run(*arguments, **options).steps(step - 1)
+    for mine, its in zip((run.params, *run.memory, *run.state), (stopped.params, *stopped.memory, *stopped.state),
+                         strict=True):  # fmt: skip
+        assert mine.tobytes() == its.tobytes()
+    assert (run.cursor.n_steps, run.cursor.smooth_loss) == (step - 1, stopped.cursor.smooth_loss)
+
+
+@pytest.mark.parametrize(("B", "n_threads"), [(1, 1), (3, 3)])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_divergence_at_the_first_step_leaves_everything(B, n_threads, bad):
+    layout, params, memories, state, ids = start(B=B)
+    layout.tensors(params).by[:2] = bad
+    run = Run(layout, params, memories, state, ids, T=T, n_threads=n_threads)
+    before = run.params.tobytes(), run.sum.tobytes(), run.state[0].tobytes(), run.cursor.smooth_loss
+    with pytest.raises(DivergenceError, match="the loss of step 0 is not finite") as raised:
+        run.steps(5)
+    assert math.isnan(raised.value.last_loss)
+    assert before == (run.params.tobytes(), run.sum.tobytes(), run.state[0].tobytes(), run.cursor.smooth_loss)
+    assert run.cursor.n_steps == 0
+
+
+def test_snapshots_cost_at_most_a_hundredth_of_the_time(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    run = Run(*start(), T=T)
+    spent, snapshot, take_steps = [], run.trainer.snapshot, run.trainer._take_steps
+
+    def slow_snapshot():
+        clock[0] += 0.7
+        spent.append(0.7)
+        return snapshot()
+
+    def slow_steps(rates):
+        clock[0] += 0.05
+        take_steps(rates)
+
+    monkeypatch.setattr(run.trainer, "snapshot", slow_snapshot)
+    monkeypatch.setattr(run.trainer, "_take_steps", slow_steps)
+    run.steps(*[1] * 7000)
+    assert 3 <= len(spent) <= 6
+    assert sum(spent[1:]) <= 0.01 * clock[0]
+
+
+def test_the_kept_copy_is_renewed(monkeypatch):
+    # Going back must not mean going back to the start of a long run.
+    snapshots_every(monkeypatch, 0.0)
+    arguments, options = diverging("float64", 41)
+    run = Run(*arguments, **options)
+    taken = []
+    take_steps = run.trainer._take_steps
+    monkeypatch.setattr(run.trainer, "_take_steps", lambda rates: (taken.append(len(rates)), take_steps(rates))[1])
+    with pytest.raises(DivergenceError):
+        run.steps(*[1] * 1000)
+    assert 41 <= sum(taken) <= 41 + 3  # each step once, the one that failed, and at most two again
+
+
+def test_an_update_that_is_not_finite_is_taken_back_at_the_end():
+    layout, params, memories, state, ids = start()
+    run = Run(layout, params, memories, state, ids, T=T, learning_rate=1.7e308)
+    with pytest.raises(DivergenceError):
+        run.steps(1)
+    assert run.params.tobytes() == params.tobytes()
+    assert run.cursor.n_steps == 0
+
+
+def test_divergence_shows_through_the_public_class():
+    speech = "to be or not to be, that is the question " * 9
+    text = speech[:61] + "z" + speech[61:]  # z is the first target of step 20
+
+    def model(max_steps):
+        start = CharRNN(5, seq_length=3, random_state=0, max_steps=0).fit(text)
+        poison(start.params_["by"])
+        return start.set_params(max_steps=max_steps)
+
+    failed = model(None)
+    with pytest.raises(DivergenceError, match="the loss of step 20 is not finite") as raised:
+        failed.partial_fit(text)
+    assert failed.n_steps_ == 19
+    assert raised.value.last_loss == pytest.approx(3 * math.log(len(failed.vocabulary_) - 1), rel=1e-6)
+    stopped = model(19).partial_fit(text)
+    assert failed.smooth_loss_ == stopped.smooth_loss_
+    np.testing.assert_array_equal(failed.state_, stopped.state_)
+    for name, weights in failed.params_.items():
+        assert np.isfinite(weights).all()
+        np.testing.assert_array_equal(weights, stopped.params_[name])
+        np.testing.assert_array_equal(
+            failed.optimizer_state_["sum"][name], stopped.optimizer_state_["sum"][name]
+        )
+
+
+@pytest.mark.parametrize("fraction", [0.3, 1.0])
+def test_a_huge_learning_rate_diverges_and_leaves_finite_numbers(dtype, fraction):
+    rate = fraction * float(np.finfo(dtype).max)
+    model = CharRNN(5, seq_length=3, learning_rate=rate, dtype=dtype, random_state=0)
+    with pytest.raises(DivergenceError):
+        model.fit("to be or not to be, that is the question " * 9)
+    for views in (model.params_, model.optimizer_state_["sum"]):
+        assert all(np.isfinite(view).all() for view in views.values())
+    assert np.isfinite(model.state_).all()
+    assert math.isfinite(model.smooth_loss_)
+
+
+# ----------------------------------------------------------------------- scipy's BLAS
+
+
+def blas_threads():
+    return [library["num_threads"] for library in scipy_blas.controller.info()]
+
+
+needs_threads_that_can_be_set = pytest.mark.skipif(
+    not scipy_blas.controller.info(), reason="the threads of scipy's BLAS cannot be set"
+)
+
+
+@needs_threads_that_can_be_set
+@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_the_blas_is_held_at_one_thread_and_let_go(error, n_threads):
+    run = Run(*start(B=2), T=T, n_threads=n_threads)
+    during = []
+
+    def interrupt():
+        during.extend(blas_threads())
+        if error:
+            raise error
+
+    with scipy_blas.controller.limit(limits=2):
+        with pytest.raises(error) if error else contextlib.nullcontext():
+            run.steps(3, after_each=interrupt)
+        assert set(blas_threads()) == {2}
+    assert set(during) == {1}
+
+
+@needs_threads_that_can_be_set
+def test_the_blas_is_let_go_after_a_divergence():
+    arguments, options = diverging("float32", 5, B=3, n_threads=2)
+    with scipy_blas.controller.limit(limits=2):
+        with pytest.raises(DivergenceError):
+            Run(*arguments, **options).steps(1000)
+        assert set(blas_threads()) == {2}
+
+
+def test_adam_keeps_as_much_of_its_moments_as_it_is_told():
+    # After one step from nothing the moments are (1 - beta) times the gradient and its square; the step is the same.
+    models = [
+        CharRNN(5, cell="gru", optimizer="adam", max_steps=1, dtype="float64", random_state=0, **b).fit("hello " * 9)
+        for b in ({}, {"beta_1": 0.7, "beta_2": 0.96})
+    ]
+    usual, other = (model.optimizer_state_ for model in models)
+    for name in models[0].params_:
+        np.testing.assert_allclose(other["exp_avg"][name], usual["exp_avg"][name] * 0.3 / 0.1, rtol=1e-12)
+        np.testing.assert_allclose(other["exp_avg_sq"][name], usual["exp_avg_sq"][name] * 0.04 / 0.001, rtol=1e-12)
+        np.testing.assert_allclose(models[1].params_[name], models[0].params_[name], rtol=1e-9)
+
+
+@pytest.mark.parametrize("moment", ["restore", "_load_arrays"])
+def test_ctrl_c_during_a_return_to_a_snapshot_waits_for_its_end(monkeypatch, moment):
+    snapshots_every(monkeypatch, 1e9)
+    arguments, options = diverging("float32", 13, B=3, n_threads=1)
+    run = Run(*arguments, **options)
+    owner = run.trainer.state if moment == "restore" else run.trainer
+    proper = getattr(owner, moment)
+
+    def interrupted(*arguments):
+        if run.trainer.cursor.n_steps == 0:  # it returns to the beginning
+            signal.raise_signal(signal.SIGINT)
+        proper(*arguments)
+
+    monkeypatch.setattr(owner, moment, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.steps(1000)
+    untrained = Run(*arguments, **options)
+    for mine, its in zip((run.params, *run.memory, *run.state), (untrained.params, *untrained.memory, *untrained.state),
+                         strict=True):  # fmt: skip
+        assert mine.tobytes() == its.tobytes()

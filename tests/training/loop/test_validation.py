@@ -1,0 +1,175 @@
+"""Validation: when a loss is measured, what is the best, when patience ends; the text that is held out."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+from examples import network, symbols
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn import CharRNN, InvalidInputError
+from crnn.parameters.settings import Settings
+from crnn.text.sources.sources import text_source
+from crnn.training.loop import validation
+from crnn.training.loop.budget import Budget
+from crnn.training.loop.evaluation import shape_of
+from crnn.training.loop.validation import EVALUATIONS, MIN_ROWS, PASSES, SHARE, Validation, training_and_validation_ids
+
+V, H = 7, 5
+
+
+BUDGET = Budget(1000)
+
+
+def made(n=100, budget=BUDGET, chunk=(25, 1), *, every=None, patience=None):
+    return Validation(symbols(V, n), budget, chunk, every=every, patience=patience, n_threads=1)
+
+
+# --- when
+
+
+def steps_due(subject, n_steps):
+    return [done for done in range(1, n_steps + 1) if subject.due(done, 0.0, 0.0)]
+
+
+@given(st.integers(1, 3000), st.integers(1, 20_000), st.integers(1, 100), st.integers(1, 30))
+def test_in_a_budget_of_steps_it_depends_on_the_steps_alone(n_steps, n, T, B):
+    subject = made(n, Budget(n_steps), (T, B))
+    due = steps_due(subject, n_steps)
+    assert len(due) <= EVALUATIONS
+    assert due == [done for done in range(1, n_steps + 1) if subject.due(done, 1e9 * done, 7.0)]
+    # They take no more than their share of the time, but for one.
+    steps, streams = shape_of(n)
+    cost, whole = steps * max(streams, MIN_ROWS) / PASSES, n_steps * T * max(B, MIN_ROWS)
+    assert max(0, len(due) - 1) * cost <= SHARE * whole
+    if cost * EVALUATIONS <= SHARE * whole and n_steps >= EVALUATIONS**2:
+        assert len(due) >= EVALUATIONS - 1
+
+
+def test_every_so_many_steps():
+    for budget in (Budget(1000), Budget(seconds=1e9), Budget(1000, 1e9)):
+        assert steps_due(made(budget=budget, every=7), 30) == [7, 14, 21, 28]
+
+
+def test_every_so_many_seconds(monkeypatch):
+    layout, params = network(V, H)
+    for budget in (Budget(1000), Budget(seconds=1e9)):
+        subject = made(budget=budget, every=2.5)
+        assert not subject.due(3, 2.4, 0.1)
+        assert subject.due(3, 2.5, 0.1)
+        subject.measure(layout, params, 3, 2.5)
+        assert not subject.due(4, 4.9, 0.1)
+        assert subject.due(4, 5.1, 0.1)
+
+
+def test_in_a_budget_of_seconds_about_twenty_times():
+    subject = made(budget=Budget(seconds=100.0))
+    assert not subject.due(50, 4.9, 1e-4)
+    assert subject.due(50, 5.0, 1e-4)
+
+
+def test_what_costs_too_much_comes_less_often_and_what_would_end_late_not_at_all():
+    # Training reads 25 symbols in a second: 100 are evaluated in 100 / 3 / 25 seconds, as far as is known.
+    subject = made(100, Budget(seconds=100.0))
+    cost = 100 / PASSES / 25
+    assert not subject.due(10, 0.99 * cost / SHARE, 1.0)
+    assert subject.due(10, 1.01 * cost / SHARE, 1.0)
+    assert not subject.due(10, 100.0 - 0.99 * cost, 1.0)
+    assert not made(100, Budget(seconds=100.0), every=5).due(10, 99.9, 1.0)
+    assert not made(100, Budget(seconds=100.0), every=5.0).due(10, 99.9, 1.0)
+
+
+def test_what_it_cost_is_what_counts_then(monkeypatch):
+    now = iter([0.0, 4.0])
+    layout, params = network(V, H)
+    with monkeypatch.context() as patch:
+        patch.setattr(validation, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+        subject = made(budget=Budget(seconds=1000.0))
+        subject.measure(layout, params, 3, 50.0)
+    assert not subject.due(4, 54.0 + 79.0, 1e-6)  # 80 seconds, of which 4 are a twentieth
+    assert subject.due(4, 54.0 + 80.0, 1e-6)
+    assert not subject.due(4, 997.0, 1e-6)
+
+
+# --- what is best
+
+
+def losses(subject, monkeypatch, *values):
+    """Measure one loss after the other; return whether each was the best, and whether patience was at its end."""
+    layout, params = network(V, H)
+    out = []
+    for done, value in enumerate(values, start=1):
+        monkeypatch.setattr(validation, "evaluate", lambda *arguments, value=value, **options: value)
+        loss, improved = subject.measure(layout, params, done, 0.0)
+        assert loss is value
+        assert subject.measured(done)
+        assert not subject.measured(done + 1)
+        out.append((improved, subject.exhausted))
+    return out
+
+
+def test_only_what_is_lower_is_better(monkeypatch):
+    found = losses(made(), monkeypatch, 3.0, 3.0, 2.0, math.nan, 2.5, math.inf, 1.9)
+    assert [improved for improved, _ in found] == [True, False, True, False, False, False, True]
+    assert not any(exhausted for _, exhausted in found)
+
+
+def test_patience(monkeypatch):
+    found = losses(made(patience=2), monkeypatch, 3.0, 3.5, 2.0, 2.5, 2.5)
+    assert [exhausted for _, exhausted in found] == [False, False, False, False, True]
+    assert losses(made(patience=1), monkeypatch, 3.0, 3.0) == [(True, False), (False, True)]
+
+
+def test_it_is_the_loss():
+    layout, params = network(V, H)
+    params[:] = 0
+    assert made().measure(layout, params, 1, 0.0) == (pytest.approx(math.log(V)), True)
+
+
+# --- the text that is held out
+
+
+def ids_of(X, validation=None, vocabulary=None, **parameters):
+    source = text_source(X)
+    return training_and_validation_ids(
+        source,
+        None if validation is None else text_source(validation, "validation"),
+        vocabulary or source.vocabulary(),
+        Settings.check(CharRNN(**parameters).get_params()),
+    )
+
+
+def test_without_validation_all_is_trained_on():
+    training, held_out = ids_of("abcab")
+    assert (training.tolist(), held_out) == ([0, 1, 2, 0, 1], None)
+
+
+def test_a_fraction_of_a_text_or_of_documents_is_held_out():
+    training, held_out = ids_of("abcab", validation_fraction=0.4)
+    assert (training.tolist(), held_out.tolist()) == ([0, 1, 2], [0, 1])
+    training, held_out = ids_of(["a", "bc", "a"], validation_fraction=0.3)
+    assert (training.tolist(), held_out.tolist()) == ([3, 0, 3, 1, 2, 3], [3, 0, 3])
+
+
+def test_a_validation_text_is_encoded_by_its_own_name():
+    assert ids_of("abc", "cb")[1].tolist() == [2, 1]
+    assert ids_of(["abc"], ["c", ""])[1].tolist() == [3, 2, 3, 3]
+    with pytest.raises(InvalidInputError, match=r"^validation holds 'd'"):
+        ids_of("abc", "cd")
+    with pytest.raises(InvalidInputError, match=r"^validation is empty"):
+        ids_of("abc", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameters", "message"),
+    [
+        (("abc", "b"), {"validation_fraction": 0.5}, "validation is given, and validation_fraction=0.5 as well"),
+        (("abc",), {"patience": 3}, "patience=3 needs a validation text"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(arguments, parameters, message):
+    with pytest.raises(InvalidInputError, match=message):
+        ids_of(*arguments, **parameters)

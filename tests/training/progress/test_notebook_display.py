@@ -1,0 +1,112 @@
+"""Progress in a notebook: a bar and a curve that grow in one output."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+import crnn
+from crnn import CharRNN
+from crnn.training.progress import notebook_display
+from crnn.training.progress.notebook_display import MAX_POINTS, NotebookDisplay, in_notebook
+
+TEXT = "to be or not to be, " * 30
+
+
+@pytest.fixture
+def outputs(monkeypatch):
+    """Pretend that this process is a notebook's kernel; give each output as the list of what it showed in turn."""
+    outputs = []
+
+    def display(bundle, *, raw, display_id):
+        assert raw
+        assert display_id
+        outputs.append([bundle])
+        return SimpleNamespace(update=lambda bundle, *, raw: outputs[-1].append(bundle))
+
+    ipython, module = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=object())
+    module.display = display
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    monkeypatch.setattr(notebook_display, "INTERVAL", 0.0)
+    return outputs
+
+
+def points(bundle):
+    return len(re.findall("[ML]", re.search("<path d='([^']*)'", bundle["text/html"])[1]))
+
+
+def test_a_kernel_is_told_from_a_terminal(outputs, monkeypatch):
+    assert in_notebook()
+    for shell in (None, SimpleNamespace()):  # plain Python that has imported IPython; IPython in a terminal
+        monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda shell=shell: shell)
+        assert not in_notebook()
+
+
+def test_fit_draws_a_curve_in_one_output(outputs, capsys):
+    model = CharRNN(5, max_steps=60, validation_fraction=0.2, eval_every=20, verbose=1, random_state=0).fit(TEXT)
+    (shown,) = outputs
+    last = shown[-1]
+    assert "value='1.0000'" in last["text/html"]
+    assert last["text/plain"].startswith("100% [00:00<00:00, ")
+    assert f"loss {model.smooth_loss_ / model.seq_length:.3f} nats" in last["text/plain"]
+    assert last["text/html"].count("<circle") == sum(r["validation_loss"] is not None for r in model.history_) > 0
+    assert capsys.readouterr().err.startswith("data: ")
+    model.partial_fit(TEXT)
+    assert len(outputs) == 2
+
+
+def test_silence(outputs):
+    CharRNN(5, max_steps=5, random_state=0).fit(TEXT)
+    assert outputs == []
+
+
+def test_a_curve_that_grows_keeps_few_points(outputs):
+    display = NotebookDisplay(sys.stderr, 10**6)
+    for i in range(1, 5 * MAX_POINTS):
+        display.update(i / (5 * MAX_POINTS), 100 * i, float(i), "text", (1 / i, None))
+    display.close()
+    (shown,) = outputs
+    assert MAX_POINTS / 4 < points(shown[-1]) <= MAX_POINTS
+    assert points(shown[3]) == 4  # one picture for each point
+
+
+def test_pictures_are_not_drawn_at_every_poll(outputs, monkeypatch):
+    monkeypatch.setattr(notebook_display, "INTERVAL", 1.0)
+    display = NotebookDisplay(sys.stderr, None)
+    for i in range(100):
+        display.update(i / 100, i, i / 20, "text", (1.0, None))  # 5 seconds in all
+    assert len(outputs[0]) == 5
+    for _ in range(2):
+        display.close()
+        assert len(outputs[0]) == 6
+
+
+def test_what_is_shown_is_text(outputs):
+    NotebookDisplay(sys.stderr, None).update(0.0, 0, 0.0, "<img>", (None, None))
+    assert "<img>" not in outputs[0][0]["text/html"]
+
+
+NOTEBOOK = """
+from crnn import CharRNN
+model = CharRNN(8, max_steps=400, seq_length=10, verbose=1, random_state=0).fit("to be or not to be, " * 30)
+"""
+
+
+def test_in_a_real_notebook(tmp_path, monkeypatch):
+    """A kernel is started, runs two cells, and the notebook holds one picture of training and one of the model."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    monkeypatch.setenv("PYTHONPATH", str(Path(crnn.__file__).parent.parent))  # from a checkout, too
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in (NOTEBOOK, "model")])
+    nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    trained, (shown,) = ([output for output in cell.outputs if "data" in output] for cell in book.cells)
+    assert len(trained) == 1
+    html = trained[0]["data"]["text/html"]
+    assert "value='1.0000'" in html
+    assert "<path" in html
+    assert trained[0]["data"]["text/plain"].startswith("100% ")
+    assert "RNN of 8 units, 8 symbols" in shown["data"]["text/html"]
