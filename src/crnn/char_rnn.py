@@ -608,7 +608,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         Parameters
         ----------
         path : str or os.PathLike
-            A file that `save` wrote, with this or an older version.
+            A file that `save` wrote.
 
         Returns
         -------

@@ -1,7 +1,4 @@
-"""A model to its file and back, and the file of format 1 that loads for ever.
-
-``python tests/files/test_checkpoint.py`` made that file, once; no test writes to it.
-"""
+"""A model to its file and back."""
 
 import copy
 import errno
@@ -15,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import contiguous_parts
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
 from crnn.files import checkpoint, model_file
@@ -24,15 +20,9 @@ from crnn.model.state import ModelState
 from crnn.model.stored_record import StoredRecord
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
-from crnn.text.streams.text_streams import TextStreams
 from crnn.text.symbols.vocabulary import Vocabulary
 
 TEXT = "to be or not to be, that is the question. " * 9
-FORMAT_1 = Path(__file__).parents[1] / "data" / "format1.crnn"
-FORMAT_1_TEXT = "naïve: the cat 🙂 sat\r\n\ud800\0" * 30
-FORMAT_1_SAMPLE = ": the cat 🙂 sat\r\n\ud800\0naïve: the cat 🙂 sat\r\n\ud800\0naïve: the cat"
-FORMAT_1_SMOOTH_LOSS = 12.27338580140506
-FORMAT_1_SCORE = -0.028105437193516745
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and limits as POSIX has them")
 unprivileged = pytest.mark.skipif(
@@ -555,10 +545,10 @@ def test_training_state_without_its_memory(path):
 
 
 def test_newer_format_says_what_to_do(path, monkeypatch):
-    monkeypatch.setattr(model_file, "FORMAT", 4)
+    monkeypatch.setattr(model_file, "FORMAT", 2)
     small().fit(TEXT).save(path)
     monkeypatch.undo()
-    with pytest.raises(ModelFileError, match=r"format version 4, .* upgrade crnn"):
+    with pytest.raises(ModelFileError, match=r"format version 2, .* upgrade crnn"):
         CharRNN.load(path)
 
 
@@ -801,69 +791,3 @@ def test_checkpoint_fills_any_new_model(path):
     model.save(path, training_state=True)
     other = CharRNN.load(path)
     assert bits(other) == bits(model)
-
-
-# --- format 1, for ever
-
-
-def test_format_1_loads(kernels):
-    data = FORMAT_1.read_bytes()
-    model = CharRNN.load(FORMAT_1)
-    assert FORMAT_1.read_bytes() == data
-    assert list(model.vocabulary_) == list("\0\n\r :acehnstvï\ud800🙂")
-    assert model.get_params() == CharRNN().get_params() | {
-        "hidden_size": 11,
-        "seq_length": 7,
-        "batch_size": 3,
-        "max_steps": 500,
-        "init_scale": 0.01,
-        "random_state": 0,
-    }
-    assert (model._learned.layout.cell, model._learned.layout.num_layers) == ("rnn", 1)
-    state = model._learned
-    assert (list(state.optimizer_state), state.optimizer, state.optimizer_start) == (["sum"], "adagrad", 0)
-    assert model.n_steps_ == 500
-    assert model.smooth_loss_ == pytest.approx(FORMAT_1_SMOOTH_LOSS, rel=1e-12)
-    assert [record["step"] for record in model.history_] == [496, 498, 500]
-    assert model._learned.rng.bit_generator.state["bit_generator"] == "PCG64"
-    assert model.params_["by"].dtype == np.float32
-    assert model.sample(57, prime="naïve", temperature=0) == FORMAT_1_SAMPLE
-    assert model.score(FORMAT_1_TEXT) == pytest.approx(FORMAT_1_SCORE, rel=1e-4)
-
-
-def test_format_1_goes_on(kernels):
-    model = CharRNN.load(FORMAT_1)
-    ids, layout, T = model.vocabulary_.encode(FORMAT_1_TEXT), model._learned.layout, model.seq_length
-    start = model._learned.copy()
-    params, sum_, state = start.params, start.optimizer_state["sum"], start.hidden
-    assert np.abs(state[0]).max() > 0.5
-    text, smooth = contiguous_parts(TextStreams(ids, 3, T)).astype(np.intp).T, FORMAT_1_SMOOTH_LOSS
-    for p in (0, T, 2 * T):
-        x, targets = text[p : p + T], text[p + 1 : p + T + 1]
-        loss, state = reference.train_step(
-            layout.tensors(params), "rnn", [layout.tensors(sum_)], x, targets, state, 0.1, 5.0
-        )
-        smooth = 0.999 * smooth + 0.001 * loss
-    model.set_params(max_steps=3).partial_fit(FORMAT_1_TEXT)
-    assert model.n_steps_ == 503
-    np.testing.assert_allclose(model._learned.params, params, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(model._learned.optimizer_state["sum"], sum_, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(model.state_, state[0], rtol=1e-3, atol=1e-3)
-    assert model.smooth_loss_ == pytest.approx(smooth, rel=1e-6)
-
-
-def make_format_1():
-    """Write the file, unless it is there, and print what the test expects of it."""
-    if FORMAT_1.exists():
-        raise SystemExit(f"{FORMAT_1} is there, and has to stay as it is")
-    model = CharRNN(11, seq_length=7, batch_size=3, max_steps=500, random_state=0).fit(FORMAT_1_TEXT)
-    model.history_ = model.history_[-3:]
-    FORMAT_1.parent.mkdir(exist_ok=True)
-    model.save(FORMAT_1)
-    print(f"FORMAT_1_SAMPLE = {model.sample(57, prime='naïve', temperature=0)!a}")
-    print(f"FORMAT_1_SMOOTH_LOSS = {model.smooth_loss_!r}")
-    print(f"FORMAT_1_SCORE = {model.score(FORMAT_1_TEXT)!r}")
-
-
-if __name__ == "__main__":
-    make_format_1()

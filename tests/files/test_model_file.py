@@ -27,6 +27,7 @@ H, B = 2, 5
 TRAINING = {
     "n_steps": 7,
     "smooth_loss": 27.5,
+    "loss_length": 25,
     "random_state": {
         "bit_generator": "PCG64",
         "state": {"state": 2**127 + 1, "inc": 2**128 - 1},
@@ -141,17 +142,6 @@ def with_training(data, text):
     assert stop == len(body), "the bytes of the least aligned dtype come last"
     header["training"] |= {"shape": [len(text)], "data_offsets": [start, start + len(text)]}
     return sign(header, body[:start] + text)
-
-
-def old_file(path, training, version):
-    """Return a file of format 1 or 2 with this document of the training state."""
-    write(path, make(training=TRAINING))
-    header, _ = split(path.read_bytes())
-    tensors = {name: t for name, t in safetensors.numpy.load_file(path).items() if not name.startswith("history.")}
-    text = training if isinstance(training, bytes) else json.dumps(training).encode()
-    tensors["training"] = np.frombuffer(text, np.uint8)
-    metadata = header["__metadata__"] | {"format_version": str(version)}
-    return sign(*split(safetensors.numpy.save(tensors, metadata)))
 
 
 @pytest.fixture
@@ -312,77 +302,13 @@ def test_metadata_is_as_described(path):
         "checksum",
     }
     assert metadata["format"] == "crnn"
-    assert metadata["format_version"] == "3"
+    assert metadata["format_version"] == "1"
     assert json.loads(metadata["vocabulary"]) == {"kind": "characters", "codes": [97, 0xD800]}
 
 
 @networks
 def test_expected_tensors_are_pytorchs(cell, L):
     assert expected_tensors(Architecture(cell, L, 7, 11, "float32")) == torch_shapes(cell, L, 7, 11)
-
-
-# --- format 1
-
-
-def old(training=TRAINING):
-    """Return a state of training as format 1 had it."""
-    return {key: value for key, value in training.items() if not key.startswith("optimizer")}
-
-
-def test_format_1_did_not_name_the_optimiser(path):
-    assert "optimizer" in refused(path, old_file(path, old(), 2))
-    path.write_bytes(old_file(path, old(), 1))
-    assert_same(read(path), make(training=TRAINING))
-    write(path, read(path))
-    assert split(path.read_bytes())[0]["__metadata__"]["format_version"] == "3"
-
-
-@pytest.mark.parametrize("version", [1, 2])
-def test_old_format_without_training(path, version):
-    write(path, make())
-    path.write_bytes(with_metadata(path.read_bytes(), format_version=str(version)))
-    assert_same(read(path), make())
-
-
-def test_format_2(path):
-    path.write_bytes(old_file(path, TRAINING, 2))
-    assert_same(read(path), make(training=TRAINING))
-
-
-def test_a_file_of_format_1():
-    model = read(Path(__file__).parents[1] / "data" / "format1.crnn")
-    assert model.architecture == Architecture("rnn", 1, 11, 16, "float32")
-    assert (model.training["optimizer"], model.training["optimizer_start"]) == ("adagrad", 0)
-    assert model.training["n_steps"] == 500
-    assert model.training_tensors["state.h"].shape == (1, 3, 11)
-    assert model.training_tensors["optimizer.sum.rnn.weight_hh_l0"].all()
-
-
-@pytest.mark.parametrize("text", [b"[]", b"null", b'{"optimizer": 3}', b"{}"])
-def test_training_of_format_1_that_does_not_fit(path, text):
-    assert "training" in refused(path, old_file(path, text, 1))
-
-
-@pytest.mark.parametrize("history", [{}, [1], None, [[]]])
-def test_history_of_format_2_that_does_not_fit(path, history):
-    assert "history" in refused(path, old_file(path, TRAINING | {"history": history}, 2))
-
-
-def long_history(n):
-    return [{"step": i, "smooth_loss": i / 7, "validation_loss": None, "note": f"\u00e9{i}"} for i in range(n)]
-
-
-def test_long_history_of_format_2(path):
-    history = long_history(20_011)
-    path.write_bytes(old_file(path, TRAINING | {"history": history}, 2))
-    assert list(read(path).training["history"]) == history
-
-
-@pytest.mark.parametrize("tail", [b"[[" * 999, b'{"a": [' + b"{}," * 99_999, b"]", b"}"])
-def test_long_history_of_format_2_that_is_broken(path, tail):
-    text = json.dumps(TRAINING | {"history": long_history(20_011)}).encode()
-    place = text.index(b"}, {", 10**5) + 3
-    refused(path, old_file(path, text[:place] + tail + text[place:], 2))
 
 
 # --- damage
@@ -958,7 +884,6 @@ HOSTILE = {
     "records": history_of_one_column(1_000_003),
     "texts": texts_of_history(200_003),
     "document": long_document(3_000_017),
-    "old history": long_history(50_021),
 }
 
 
@@ -976,9 +901,7 @@ def test_loading_takes_at_most_three_times_the_file(tmp_path):
 def write_hostile(path):
     """Write a file that is large in the part that it is named after."""
     name = path.name
-    if name == "old history":
-        path.write_bytes(old_file(path, TRAINING | {"history": HOSTILE[name]}, 2))
-    elif name == "header":
+    if name == "header":
         path.write_bytes(join(b'{"__metadata__":{},' + b'"a":[[],[],[]],' * 10**6, b""))
     elif name == "vocabulary":
         write(path, make(Vocabulary(np.arange(0x10FFFF)), hidden_size=1))

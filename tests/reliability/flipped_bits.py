@@ -10,16 +10,21 @@ from trials import Outcome
 
 from crnn import CharRNN, ModelFileError
 
-DATA = Path(__file__).parents[1] / "data"
+NAMES = ["na\u00efve \U0001f642", "the cat", "sat"] * 3
 
 
-def files(folder):
-    """Return small files of every format."""
-    CharRNN(2, max_steps=2, random_state=0).fit("abcab").save(folder / "new")
-    return [(folder / "new").read_bytes(), *((DATA / f"{name}.crnn").read_bytes() for name in FILES)]
-
-
-FILES = ("format1", "format2", "format2_weights")
+def files(folder: Path) -> list[bytes]:
+    """Return a file of each kind: with a training state, with documents and several layers, with weights alone."""
+    path = folder / "new"
+    contents = []
+    for model, text, training_state in (
+        (CharRNN(2, max_steps=2, random_state=0), "abcab", True),
+        (CharRNN(3, num_layers=2, cell="lstm", optimizer="adam", max_steps=2, random_state=0), NAMES, True),
+        (CharRNN(5, cell="gru", dtype="float64", n_bigrams=3, max_steps=2, random_state=0), b"\0abcab\xff", False),
+    ):
+        model.fit(text).save(path, training_state=training_state)
+        contents.append(path.read_bytes())
+    return contents
 
 
 def run(count: int, seed: int = 0) -> Outcome:
@@ -27,9 +32,10 @@ def run(count: int, seed: int = 0) -> Outcome:
     failures, tries = [], 0
     with tempfile.TemporaryDirectory(prefix="crnn-reliability-") as name:
         path = Path(name) / "model"
-        for data in files(Path(name)):
+        contents = files(Path(name))
+        for data in contents:
             bits = np.arange(8 * len(data))
-            share = count // (1 + len(FILES))
+            share = count // len(contents)
             if share < len(bits):
                 bits = np.sort(np.random.default_rng(seed).choice(bits, share, replace=False))
             path.write_bytes(data)

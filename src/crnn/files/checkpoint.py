@@ -153,7 +153,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Model
     ----------
     path : str or os.PathLike
     defaults : dict
-        The constructor's parameters, for those that an older file does not hold.
+        The constructor's parameters, for those missing from the file.
 
     Raises
     ------
@@ -277,7 +277,7 @@ def _state(
 ) -> ModelState:
     """Return the state in a file; of a file that holds weights alone, one from which training starts afresh.
 
-    The keyword arguments are for what such a file, or an old one, does not hold.
+    The keyword arguments stand in for what such a file lacks.
     """
     training = file.training or {}
     stored = training.get("random_state")

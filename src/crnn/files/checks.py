@@ -22,7 +22,6 @@ from ..model.stored_record import RECORD_DTYPES
 from ..parameters.cells import CELLS, MAX_LAYERS
 from ..parameters.settings import MAX_SIZE, OPTIMIZERS
 from .container import DTYPES, Declared
-from .history_table import HistoryTable
 from .random_state import random_state_fault
 
 Shape = tuple[int, ...]
@@ -173,7 +172,6 @@ def training_fault(document: Any, tensors: Collection[str]) -> str | None:
     """Say why a JSON document is not the training state that belongs to tensors of these names."""
     if not isinstance(document, dict):
         return "its training is not an object"
-    document = {"loss_length": 1} | document  # older files have none
     for key, types in _TRAINING_FIELDS.items():
         if key not in document or type(document[key]) not in types:
             return f"its training has no {key}, or one of another type"
@@ -216,20 +214,13 @@ def best_fault(document: Any, training: Mapping[str, Any]) -> str | None:
     return None
 
 
-def history_fault(records: Any) -> str | None:
-    """Say why the history of format 1 or 2 is none."""
-    if not isinstance(records, list | HistoryTable) or not all(isinstance(record, dict) for record in records):
-        return "its training has no history, or one of something else than records"
-    return None
-
-
 def _optimizer_arrays(names: Iterable[str]) -> set[str]:
     """Return the known arrays of optimizers that occur in the names of the tensors."""
     found = {name.split(".")[1] for name in names if name.startswith("optimizer.")}
     return found & {WEIGHT_AVERAGE, *(array for arrays in OPTIMIZER_STATES.values() for array in arrays)}
 
 
-def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture, version: int) -> str | None:
+def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -> str | None:
     """Say what is wrong with the names, shapes and dtypes of a file's tensors, before any is read."""
     expected = {
         name: Declared(DTYPES[architecture.dtype], shape)
@@ -237,12 +228,10 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture, v
     }
     if architecture.n_bigrams is not None:
         expected["bigrams.pairs"] = Declared("I32", (architecture.n_bigrams, 2))
-    documents = PARTS if version >= 3 else PARTS[:1]
-    for name in documents:
+    for name in PARTS:
         if name in declared:
             expected[name] = Declared("U8", declared[name].shape[:1] or (0,))
-    if version >= 3:
-        expected |= _expected_of_format_3(declared, architecture)
+    expected |= _expected_records(declared, architecture)
     if missing := expected.keys() - declared.keys():
         return f"it has no tensor {min(missing)!r}"
     if unknown := declared.keys() - expected.keys():
@@ -256,8 +245,8 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture, v
     return None
 
 
-def _expected_of_format_3(declared: Mapping[str, Declared], architecture: Architecture) -> dict[str, Declared]:
-    """Return the tensors of a history, of the gradients' scale, and of records, as far as they are there."""
+def _expected_records(declared: Mapping[str, Declared], architecture: Architecture) -> dict[str, Declared]:
+    """Return the expected tensors of the history, the gradients' scale and the records that the file has."""
     expected: dict[str, Declared] = {}
     if "training" in declared:
         shape = declared["history.kinds"].shape if "history.kinds" in declared else ()

@@ -6,7 +6,7 @@ which the input gate has the forget gate's weights, negated (see `crnn.model.cou
 
 =================== ========================================================================
 ``format``          the word ``crnn``
-``format_version``  ``3``
+``format_version``  ``1``
 ``configuration``   JSON: the constructor's parameters, the precision of products among them
 ``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype, and embedding_size and n_bigrams of a model
                     that has an embedding or bigrams; it implies every weight's shape
@@ -33,10 +33,6 @@ Beside the weights there may be tensors, those in the first column JSON document
 
 Documents are tensors because the header is limited. The header and every document are parsed only if that takes little
 memory.
-
-Format 2 has none of ``best``, ``run``, ``labels``, ``gradient_rms``; its ``training`` holds the records as ``history``.
-Format 1 is from before there were several layers, cells and optimizers. In it ``training`` does not name the optimizer;
-``read`` adds the name. Both are read for ever; ``write`` always writes format 3.
 
 The checksum covers the values, not the file's bytes: the JSON list of the other metadata as sorted [key, value] pairs,
 then for every tensor in order of name the JSON list [name, dtype, shape] and its little-endian bytes; JSON as Python's
@@ -69,7 +65,6 @@ from .checks import (
     architecture_fault,
     best_fault,
     expected_tensors,
-    history_fault,
     pairs_fault,
     tensor_fault,
     training_fault,
@@ -78,13 +73,12 @@ from .checks import (
 )
 from .container import DTYPES, Declared, Header, file_chunks, read_header, read_tensors, tensor_bytes
 from .history_table import HistoryTable
-from .old_formats import old_training
 from .plain_json import plain_json
 
 __all__ = ["FORMAT", "Architecture", "ModelFile", "expected_tensors", "from_bytes", "read", "to_bytes", "write"]
 
-FORMAT = 3
-"""The newest format version that this library reads, and the one that it writes."""
+FORMAT = 1
+"""The format version that this library writes; files of a higher version are refused."""
 
 _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
 
@@ -198,7 +192,7 @@ def _chunks(model_file: ModelFile) -> Iterator[bytes | memoryview]:
         "architecture": plain_json({k: v for k, v in asdict(model_file.architecture).items() if v is not None}),
         "vocabulary": plain_json(vocabulary),
     }
-    _checked_parts(tensors, _declared_architecture(metadata, tensors), FORMAT)
+    _checked_parts(tensors, _declared_architecture(metadata, tensors))
     metadata["checksum"] = _checksum(metadata, tensors)
     return file_chunks(metadata, tensors)
 
@@ -233,7 +227,7 @@ def _bytes(document: Any) -> Array:
 def _declared_architecture(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> Architecture:
     """Check what `read` will check before it reads tensors; return the architecture."""
     declared = {key: Declared(DTYPES.get(a.dtype.name, a.dtype.name), a.shape) for key, a in tensors.items()}
-    architecture, _, _ = _documents(Header(dict(metadata), declared, {}, 0), FORMAT)
+    architecture, _, _ = _documents(Header(dict(metadata), declared, {}, 0))
     return architecture
 
 
@@ -290,15 +284,15 @@ def from_bytes(content: bytes) -> ModelFile:
 
 def _read(stream: BinaryIO, size: int) -> ModelFile:
     header = read_header(stream, size)
-    version = _checked_version(header.metadata)
-    architecture, configuration, vocabulary = _documents(header, version)
+    _check_version(header.metadata)
+    architecture, configuration, vocabulary = _documents(header)
     tensors = read_tensors(stream, header)
     if header.metadata.get("checksum") != _checksum(header.metadata, tensors):
         raise ModelFileError("its contents do not match its checksum")
-    return ModelFile(configuration, architecture, vocabulary, **_checked_parts(tensors, architecture, version))
+    return ModelFile(configuration, architecture, vocabulary, **_checked_parts(tensors, architecture))
 
 
-def _documents(header: Header, version: int) -> tuple[Architecture, dict[str, Any], Vocabulary]:
+def _documents(header: Header) -> tuple[Architecture, dict[str, Any], Vocabulary]:
     """Check what a header declares; return architecture, configuration and vocabulary."""
     metadata = header.metadata
     for key in ("architecture", "configuration", "vocabulary"):
@@ -317,18 +311,16 @@ def _documents(header: Header, version: int) -> tuple[Architecture, dict[str, An
         vocabulary = Vocabulary(**symbols)
     except InvalidInputError as error:
         raise ModelFileError(f"its vocabulary is none ({error})") from error
-    _refuse(tensor_fault(header.declared, architecture, version))
+    _refuse(tensor_fault(header.declared, architecture))
     return architecture, configuration, vocabulary
 
 
-def _checked_parts(tensors: dict[str, Array], architecture: Architecture, version: int) -> dict[str, Any]:
+def _checked_parts(tensors: dict[str, Array], architecture: Architecture) -> dict[str, Any]:
     """Check the documents and values of a file's tensors; return them as arguments of `ModelFile`."""
     documents = {
-        name: bounded_json(tensors[name].tobytes(), name)
-        for name in ("best", "run", "labels")
-        if version >= 3 and name in tensors
+        name: bounded_json(tensors[name].tobytes(), name) for name in ("best", "run", "labels") if name in tensors
     }
-    parts: dict[str, Any] = {"training": _training(tensors, version) if "training" in tensors else None}
+    parts: dict[str, Any] = {"training": _training(tensors) if "training" in tensors else None}
     if "best" in documents:
         if parts["training"] is None:
             raise ModelFileError("it has the best weights of a run, and no training state")
@@ -357,24 +349,16 @@ def _under(part: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
     return {name.removeprefix(f"{part}."): array for name, array in tensors.items() if name.startswith(f"{part}.")}
 
 
-def _training(tensors: dict[str, Array], version: int) -> dict[str, Any]:
+def _training(tensors: dict[str, Array]) -> dict[str, Any]:
     """Return the checked document of the training state, with its history."""
-    if version < 3:
-        document = old_training(tensors["training"].tobytes(), version)
-        if isinstance(document, dict):
-            _refuse(history_fault(document.get("history")))
-    else:
-        document = bounded_json(tensors["training"].tobytes(), "training")
+    document: dict[str, Any] = bounded_json(tensors["training"].tobytes(), "training")
     _refuse(training_fault(document, tensors))
-    if version >= 3:
-        columns = document.pop("history", None)
-        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-            raise ModelFileError("its training has no history, or none with names")
-        table = HistoryTable(columns, *(tensors[f"history.{part}"] for part in ("kinds", "bits", "texts")))
-        _refuse(table.fault())
-        document["history"] = table
-    checked: dict[str, Any] = document
-    return checked
+    columns = document.pop("history", None)
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise ModelFileError("its training has no history, or none with names")
+    table = HistoryTable(columns, *(tensors[f"history.{part}"] for part in ("kinds", "bits", "texts")))
+    _refuse(table.fault())
+    return document | {"history": table}
 
 
 def _refuse(fault: str | None) -> None:
@@ -382,8 +366,8 @@ def _refuse(fault: str | None) -> None:
         raise ModelFileError(fault)
 
 
-def _checked_version(metadata: Mapping[str, str]) -> int:
-    """Return the format's version; let only files of this program, and of a format that it knows, go on."""
+def _check_version(metadata: Mapping[str, str]) -> None:
+    """Raise unless the file is crnn's and its format version is not newer than this library's."""
     if metadata.get("format") != "crnn":
         raise ModelFileError("it is safetensors but no crnn model; give a file that CharRNN.save wrote")
     version = metadata.get("format_version", "")
@@ -393,7 +377,6 @@ def _checked_version(metadata: Mapping[str, str]) -> int:
         raise ModelFileError(
             f"it has format version {version}, and this crnn reads versions up to {FORMAT}; upgrade crnn"
         )
-    return int(version)
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:

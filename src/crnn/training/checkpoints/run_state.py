@@ -83,7 +83,7 @@ class RunState:
     velocity : array of shape (layout.size,), or None
         Of the outer step of a call that is running: see `averaging.outer_step`.
     ruin : RuinState or None
-        Of a call that is running; None in files of older versions, with which the watch starts anew.
+        Of a call that is running.
     sound : ModelState or None
         The model before its loss rose above the limit, if it is above it.
     """
