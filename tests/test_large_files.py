@@ -7,7 +7,7 @@ import pytest
 
 from crnn import CharRNN, Lines, TextFile
 from crnn.errors import InvalidInputError
-from crnn.text.streams import stored_document_streams, text_streams
+from crnn.text.streams import shuffled_runs, text_streams
 
 TEXT = "to be or not to be, that is the question. "
 
@@ -17,7 +17,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "text").write_text(TEXT * 300)
     (tmp_path / "names").write_text("".join(f"name{i % 97}\n" for i in range(2003)))
     monkeypatch.setattr(text_streams, "MAX_BLOCK", 1000)
-    monkeypatch.setattr(stored_document_streams, "GROUP", 5000)
+    monkeypatch.setattr(shuffled_runs, "GROUP", 5000)
     return tmp_path
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.text.sources.documents import pack
-from crnn.text.streams import document_streams, queues
+from crnn.text.streams import queues, shuffled_documents
 from crnn.text.streams.document_streams import DocumentStreams
 
 DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=1, max_size=20)
@@ -45,7 +45,7 @@ def complete(row):
 @given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(1, 6), st.sampled_from([1, 1 << 12]))
 def test_every_document_is_read_whole_and_once_an_epoch(documents, B, T, n_blocks, shuffled):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document_streams, "MIN_SHUFFLED", shuffled)
+        patch.setattr(shuffled_documents, "MIN_SHUFFLED", shuffled)
         patch.setattr(queues, "MAX_BLOCK", 50)
         streams = streams_of(documents, B, T, seed=1)
         read = blocks_read(streams, n_blocks)
@@ -55,7 +55,7 @@ def test_every_document_is_read_whole_and_once_an_epoch(documents, B, T, n_block
         found.update(complete(row))
     once = Counter(map(tuple, documents))
     assert set(found) <= set(once)
-    packed = streams._packed
+    packed = streams._documents.ids
     for row, (first, length, done, symbols) in zip(read, streams._queues, strict=True):
         assert symbols == length.sum() - done
         rest = [row[np.flatnonzero(row == 9)[-1] : -1]]  # what is left of the streams makes the epochs whole
@@ -63,7 +63,7 @@ def test_every_document_is_read_whole_and_once_an_epoch(documents, B, T, n_block
             part = packed[first[i] : first[i] + length[i]]
             rest.append(part[done:] if i == 0 else part)
         found.update(unpacked_documents(np.append(np.concatenate(rest), 9).astype(np.uint8)))
-    rounds = {found[document] / (n * streams._epochs) for document, n in once.items()}
+    rounds = {found[document] / (n * streams._documents._epochs) for document, n in once.items()}
     assert len(rounds) == 1
     assert rounds.pop() % 1 == 0
 
@@ -84,18 +84,18 @@ def test_each_epoch_has_another_order_and_a_seed_the_same():
 @given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(0, 12))
 def test_other_streams_continue_from_a_position(shuffled, documents, B, T, n_blocks):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document_streams, "MIN_SHUFFLED", shuffled)
+        patch.setattr(shuffled_documents, "MIN_SHUFFLED", shuffled)
         patch.setattr(queues, "MAX_BLOCK", 50)
         streams = streams_of(documents, B, T)
         for _ in range(n_blocks):
             streams.next_block()
         position = streams.position
         expected = blocks_read(streams, 9)
-        after = streams.position.random_state, streams.position.read
+        after = streams.position.order, streams.position.read
         for other in (streams, streams_of(documents, B, T, seed=7)):
             other.position = position
             np.testing.assert_array_equal(blocks_read(other, 9), expected)
-            assert (other.position.random_state, other.position.read) == after
+            assert (other.position.order, other.position.read) == after
 
 
 def test_a_position_is_small(monkeypatch):
@@ -106,7 +106,7 @@ def test_a_position_is_small(monkeypatch):
     most = 0
     for _ in range(300):  # more than two epochs
         streams.next_block()
-        most = max(most, sum(len(queue.first) for queue in streams.position.queues))
+        most = max(most, sum(len(held.lengths) for held in streams.position.held))
     assert most < 100  # documents, of 20,011
 
 
@@ -126,11 +126,12 @@ def test_the_size_of_the_blocks_does_not_matter(monkeypatch, size):
 
 
 def test_a_document_longer_than_an_epoch_of_a_stream_is_read_in_parts(monkeypatch):
-    monkeypatch.setattr(document_streams, "MIN_PART", 10)
+    monkeypatch.setattr(shuffled_documents, "MIN_PART", 10)
     document = np.arange(97, dtype=np.uint8) % 7
     streams = streams_of([document.tolist(), [3], []], 4, 5)
-    assert streams._length.max() <= -(-100 // 4) + 1
-    parts = [streams._packed[first + 1 : first + n] for first, n in zip(streams._first, streams._length, strict=True)]
+    packed, (firsts, lengths) = streams._documents.ids, (streams._documents._first, streams._documents._length)
+    assert lengths.max() <= -(-100 // 4) + 1
+    parts = [packed[first + 1 : first + n] for first, n in zip(firsts, lengths, strict=True)]
     np.testing.assert_array_equal(np.concatenate(parts), np.append(document, 3))
     for row in blocks_read(streams, 3):
         for part in complete(row):

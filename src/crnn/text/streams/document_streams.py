@@ -1,4 +1,4 @@
-"""DocumentStreams: documents, shuffled anew for each epoch and distributed to streams that are read side by side."""
+"""DocumentStreams: documents, shuffled anew for each epoch and distributed to streams that are read in parallel."""
 
 from __future__ import annotations
 
@@ -8,51 +8,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ..sources.documents import boundaries
-from .queues import MIN_PART, Queue, block_length, block_of, cut_parts, distributed, shortest
+from ..sources.stored_ids import StoredDocuments, TextIds
+from .queues import Held, block_length, block_of, shortest
+from .shuffled_documents import ShuffledDocuments
+from .shuffled_runs import ShuffledRuns
 from .streams import Block
 
-__all__ = ["DocumentStreams", "DocumentsPosition", "Queue"]
-
-MIN_SHUFFLED = 1 << 12  # symbols: of fewer, several epochs are shuffled at once, which costs less than one by one
-
-Ids = NDArray[Any]
+__all__ = ["DocumentStreams", "DocumentsPosition"]
 
 
 class DocumentsPosition(NamedTuple):
     """Where `DocumentStreams` stand: the streams before the last shuffle, and what has happened since.
 
-    Shuffling again restores the order of the documents, so that the position need not hold it.
+    Shuffling again restores the order of the documents, so the position need not hold that order.
     """
 
-    random_state: Any  # the generator's before the shuffle
-    queues: tuple[Queue, ...]  # what each stream still had then: little, since the shortest one was about to run out
-    shuffles: int  # made since; more than one only where the documents have few symbols
+    order: dict[str, Any]  # what the next shuffle follows from: a generator's state, or a seed and a group of runs
+    held: tuple[Held, ...]  # what each stream still had: little, since the shortest one was about to run out
+    shuffles: int  # made since; more than one only if a shuffle brings few symbols
     read: int  # symbols that each stream has read since
 
 
 class DocumentStreams:
-    """Documents as B streams, of which every block reads equally much.
+    """Documents as B streams; every block reads the same number of symbols of each.
 
     For each epoch the documents are shuffled and distributed so that the streams become about equally long, counting
     what they still hold of the epoch before. A block has whole chunks of T transitions: as many as the shortest
-    stream has, or fewer where the block would become large. The rest of a stream comes first in its next block, which
+    stream has, or fewer if the block would become large. The rest of a stream comes first in its next block, which
     begins with the symbol that was the last target. So nothing is padded or left out. States are carried from block to
     block; the reader zeroes them at each boundary.
 
     A document is not cut, unless it is longer than an epoch of a whole stream, and than 65,536 symbols: then its parts
     are read as documents of their own, as the parts of one long text are.
 
+    Documents in memory are shuffled one by one (`ShuffledDocuments`), documents in a file by runs of neighbors
+    (`ShuffledRuns`), so that the file is never held.
+
     Parameters
     ----------
-    packed : array of unsigned integers, shape (N,)
+    packed : array of unsigned integers, shape (N,), or StoredDocuments
         Documents as `documents.pack` makes them.
     boundary : int
         The id before, between and after them.
     batch_size : int, default=1
         The number of streams, B.
     seq_length : int, default=25
-        The number of transitions in a chunk, T. It is less where a stream's share of the epoch has less, and every
+        The number of transitions in a chunk, T. It is less if a stream's share of the epoch has less, and every
         document as well.
     rng : numpy.random.Generator
         Shuffles. It is the streams' own from now on.
@@ -82,7 +83,7 @@ class DocumentStreams:
 
     def __init__(
         self,
-        packed: Ids,
+        packed: TextIds,
         boundary: int,
         batch_size: int = 1,
         seq_length: int = 25,
@@ -90,19 +91,17 @@ class DocumentStreams:
         rng: np.random.Generator,
         weights: NDArray[np.float64] | None = None,
     ) -> None:
-        B, transitions = int(batch_size), len(packed) - 1
-        self.batch_size = B
-        self._packed, self._boundary, self._rng = packed, boundary, rng
-        places = boundaries(packed, boundary)
-        # Of each symbol that is read: the symbol after it is of the same document, or is its end.
-        self._weights = None if weights is None else np.repeat(weights, np.diff(places))
-        self.seq_length = T = min(int(seq_length), max(transitions // B, int(np.diff(places).max())))
-        self.steps_per_epoch = -(-transitions // (B * T))
-        self._first, self._length = cut_parts(places[:-1], np.diff(places), max(MIN_PART, -(-transitions // B)))
-        self._epochs = -(-max(MIN_SHUFFLED, 4 * B * T) // transitions)  # that are shuffled at once
-        nothing = np.zeros(0, np.int64)
-        self._queues = (Queue(nothing, nothing, 0, 0),) * B
-        self._position = DocumentsPosition(rng.bit_generator.state, self._queues, 0, 0)
+        self.batch_size, sizes = int(batch_size), (int(batch_size), int(seq_length))
+        self._documents: ShuffledDocuments | ShuffledRuns
+        if isinstance(packed, StoredDocuments):
+            self._documents = ShuffledRuns(packed, *sizes, rng=rng, weights=weights)
+        else:
+            self._documents = ShuffledDocuments(np.asarray(packed), boundary, *sizes, rng=rng, weights=weights)
+        self._boundary = boundary
+        self.seq_length = self._documents.seq_length
+        self.steps_per_epoch = -(-self._documents.transitions // (self.batch_size * self.seq_length))
+        self._queues = self._documents.queues((self._documents.nothing,) * self.batch_size)
+        self._position = self._position_now()
 
     @property
     def position(self) -> DocumentsPosition:
@@ -111,14 +110,11 @@ class DocumentStreams:
 
     @position.setter
     def position(self, position: DocumentsPosition) -> None:
-        if len(position.queues) != self.batch_size:
-            raise InvalidInputError(f"a position of {len(position.queues)} streams does not fit {self.batch_size}")
-        if any((queue.first + queue.length >= len(self._packed)).any() for queue in position.queues):
-            raise InvalidInputError("the position is in other documents: take one of the same ones")
-        self._rng.bit_generator.state = position.random_state
-        queues = position.queues
+        if len(position.held) != self.batch_size:
+            raise InvalidInputError(f"a position of {len(position.held)} streams does not fit {self.batch_size}")
+        queues = self._documents.return_to(position.order, position.held)
         for _ in range(position.shuffles):
-            queues = self._with_epochs(queues)
+            queues = self._documents.shuffled(queues)
         if position.read:
             queues = tuple(queue.advanced(position.read) for queue in queues)
         self._position, self._queues = position, queues
@@ -126,25 +122,21 @@ class DocumentStreams:
     def next_block(self) -> Block:
         """Return the next block: a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
         self._shuffle_if_short()
-        n = block_length(self._queues, self.seq_length)
-        ids, weights, self._queues = block_of(self._queues, n, self._packed, self._boundary, self._weights)
+        n, documents = block_length(self._queues, self.seq_length), self._documents
+        ids, weights, self._queues = block_of(self._queues, n, documents.ids, self._boundary, documents.weights)
         self._position = self._position._replace(read=self._position.read + n)
         return Block(ids, starts_epoch=False, loss_weights=weights)
 
     def _shuffle_if_short(self) -> None:
-        """Distribute further epochs until every stream has a chunk."""
-        T, queues = self.seq_length, self._queues
-        if shortest(queues) >= T:
+        """Distribute further documents until every stream has a chunk."""
+        if shortest(self._queues) >= self.seq_length:
             return
-        random_state, shuffles = self._rng.bit_generator.state, 0
-        held = tuple(queue.copy() for queue in queues)
-        while shortest(queues) < T:
-            queues = self._with_epochs(queues)
-            shuffles += 1
-        self._position, self._queues = DocumentsPosition(random_state, held, shuffles, 0), queues
+        position = self._position_now()
+        self._queues = self._documents.return_to(position.order, position.held)
+        while shortest(self._queues) < self.seq_length:
+            self._queues = self._documents.shuffled(self._queues)
+            position = position._replace(shuffles=position.shuffles + 1)
+        self._position = position
 
-    def _with_epochs(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
-        """Return the queues with the documents of further epochs, shuffled, behind what they hold."""
-        n = len(self._first)
-        order = self._rng.permuted(np.tile(np.arange(n), (self._epochs, 1)), axis=1).reshape(-1)
-        return distributed(queues, self._first[order], self._length[order])
+    def _position_now(self) -> DocumentsPosition:
+        return DocumentsPosition(self._documents.order, self._documents.held(self._queues), 0, 0)

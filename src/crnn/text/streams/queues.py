@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .streams import MAX_BLOCK
 
-__all__ = ["MIN_PART", "Places", "Queue", "block_length", "block_of", "cut_parts", "distributed", "shortest"]
+__all__ = ["MIN_PART", "Held", "Places", "Queue", "block_length", "block_of", "cut_parts", "distributed", "shortest"]
 
 MIN_PART = 1 << 16  # symbols: a shorter document is never cut
 
@@ -25,10 +25,6 @@ class Queue(NamedTuple):
     read: int  # symbols of the first part that have been read
     symbols: int  # in all, without those
 
-    def copy(self) -> Queue:
-        """Return a queue with arrays of its own, which do not keep those of a whole epoch in memory."""
-        return self._replace(first=self.first.copy(), length=self.length.copy())
-
     def advanced(self, n: int) -> Queue:
         """Return the queue without its next n symbols, of which it has as many."""
         if n < self.length[0] - self.read:
@@ -42,6 +38,16 @@ class Queue(NamedTuple):
     def ends(self, n: int) -> Places:
         """Return after how many symbols each part ends, of as many parts as the next n symbols may need."""
         return np.cumsum(self.length[:n]) - self.read  # a part has at least one symbol
+
+
+class Held(NamedTuple):
+    """What a stream still had to read when documents were last shuffled: parts of documents."""
+
+    lengths: Places  # symbols of each part, its leading boundary included
+    read: int  # symbols of the first part that had been read
+    first: Places | None = None  # the place of each part; of documents in a file instead:
+    ids: Ids | None = None  # the symbols of all parts
+    weights: NDArray[np.float64] | None = None  # of these symbols
 
 
 def distributed(queues: tuple[Queue, ...], first: Places, length: Places) -> tuple[Queue, ...]:

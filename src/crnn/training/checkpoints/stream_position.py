@@ -8,63 +8,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ...text.streams.document_streams import DocumentsPosition, Queue
-from ...text.streams.stored_document_streams import Held, StoredDocumentsPosition
+from ...text.streams.document_streams import DocumentsPosition
+from ...text.streams.queues import Held
 
 __all__ = ["position_from", "position_parts"]
 
 MAX_COUNT = 2**63 - 1
 MAX_SHUFFLES = 1 << 16  # of one position; streams have a handful, and each takes the time of a shuffle
 
-STORED = ("seed", "group", "groups", "read")  # the numbers of a StoredDocumentsPosition
-
 Array = NDArray[Any]
 
 
-def position_parts(position: Any) -> tuple[Any, dict[str, Array]]:
+def position_parts(position: int | DocumentsPosition) -> tuple[Any, dict[str, Array]]:
     """Return a position as a JSON value and named arrays.
 
     Parameters
     ----------
-    position : int, DocumentsPosition or StoredDocumentsPosition
-        Of `TextStreams`, `DocumentStreams` or `StoredDocumentStreams`.
+    position : int or DocumentsPosition
+        Of `TextStreams` or `DocumentStreams`.
 
     Examples
     --------
     >>> position_parts(75)
     (75, {})
     """
-    if isinstance(position, StoredDocumentsPosition):
-        return _stored_parts(position)
     if not isinstance(position, DocumentsPosition):
         return int(position), {}
-    queues = position.queues
-    document = {
-        "random_state": position.random_state,
-        "shuffles": position.shuffles,
-        "read": position.read,
-    }
-    arrays = {
-        "parts": np.array([len(queue.first) for queue in queues], np.int64),  # of each stream
-        "begun": np.array([queue.read for queue in queues], np.int64),
-        "first": np.concatenate([queue.first for queue in queues]).astype(np.int64),
-        "length": np.concatenate([queue.length for queue in queues]).astype(np.int64),
-    }
-    return document, arrays
-
-
-def _stored_parts(position: StoredDocumentsPosition) -> tuple[Any, dict[str, Array]]:
     held = position.held
     arrays = {
         "parts": np.array([len(of_stream.lengths) for of_stream in held], np.int64),
         "begun": np.array([of_stream.read for of_stream in held], np.int64),
-        "length": np.concatenate([of_stream.lengths for of_stream in held]).astype(np.int64),
-        "ids": np.concatenate([of_stream.ids for of_stream in held]).astype(np.int64),
+        "length": _joined([of_stream.lengths for of_stream in held]),
+        "first": _joined([of_stream.first for of_stream in held]),
+        "ids": _joined([of_stream.ids for of_stream in held]),
+        "weights": _joined([of_stream.weights for of_stream in held], np.float64),
     }
-    weights = [of_stream.weights for of_stream in held if of_stream.weights is not None]
-    if weights:
-        arrays["weights"] = np.concatenate(weights)
-    return {name: getattr(position, name) for name in STORED}, arrays
+    document = {"order": position.order, "shuffles": position.shuffles, "read": position.read}
+    return document, {name: array for name, array in arrays.items() if array is not None}
+
+
+def _joined(parts: list[Any], dtype: Any = np.int64) -> Array | None:
+    """Return the arrays of all streams as one, or None if they have none."""
+    return None if parts[0] is None else np.concatenate(parts).astype(dtype)
 
 
 def position_from(document: Any, arrays: dict[str, Array]) -> Any:
@@ -79,61 +64,64 @@ def position_from(document: Any, arrays: dict[str, Array]) -> Any:
     --------
     >>> nothing = np.zeros(0, np.int64)
     >>> state = np.random.default_rng(0).bit_generator.state
-    >>> start = DocumentsPosition(state, (Queue(nothing, nothing, 0, 0),) * 3, 0, 0)
-    >>> position_from(*position_parts(start)).queues[2].symbols
-    0
+    >>> start = DocumentsPosition(state, (Held(nothing, 0, first=nothing),) * 3, 0, 0)
+    >>> len(position_from(*position_parts(start)).held)
+    3
     """
     if isinstance(document, int) and not isinstance(document, bool) and document >= 0 and not arrays:
         return document
     try:
-        if "seed" in document:
-            return _stored_position(document, arrays)
         return _documents_position(document, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise InvalidInputError(f"the position in the text is none ({error})") from None
+        raise InvalidInputError(f"the checkpoint's position in the text is invalid: {error}") from None
 
 
 def _documents_position(document: dict[str, Any], arrays: dict[str, Array]) -> DocumentsPosition:
-    np.random.PCG64(0).state = document["random_state"]  # raises if it is none
-    if document.keys() != {"random_state", "shuffles", "read"}:
-        raise ValueError("it must have just random_state, shuffles and read")
-    shuffles, read = _count(document["shuffles"], MAX_SHUFFLES), _count(document["read"])
-    parts, begun, first, length = (_row(arrays[name]) for name in ("parts", "begun", "first", "length"))
-    if len(arrays) != 4 or len(parts) != len(begun) or len(first) != len(length) or not len(parts):
+    if document.keys() != {"order", "shuffles", "read"}:
+        raise ValueError("it must have just order, shuffles and read")
+    order, in_file = document["order"], "ids" in arrays
+    if not in_file:
+        np.random.PCG64(0).state = order  # raises if it is no state
+    elif order.keys() != {"seed", "group"}:
+        raise ValueError("its order must have just seed and group")
+    else:
+        order = {name: _count(order[name]) for name in ("seed", "group")}
+    symbols = ({"ids", "weights"} if "weights" in arrays else {"ids"}) if in_file else {"first"}
+    if arrays.keys() != {"parts", "begun", "length"} | symbols:
         raise ValueError("its arrays do not fit each other")
-    if (parts > len(first)).any() or parts.sum() != len(first) or (length < 1).any():
-        raise ValueError("its streams do not have the parts that there are")
-    queues, end = [], 0
-    for count, read_of_part in zip(parts.tolist(), begun.tolist(), strict=True):
-        of_stream = slice(end, end + count)
-        end += count
-        read_of_part = _count(read_of_part, int(length[of_stream][0]) - 1 if count else 0)
-        symbols = int(length[of_stream].sum()) - read_of_part
-        queues.append(Queue(first[of_stream].copy(), length[of_stream].copy(), read_of_part, symbols))
-    return DocumentsPosition(document["random_state"], tuple(queues), shuffles, read)
+    return DocumentsPosition(order, _held(arrays), _count(document["shuffles"], MAX_SHUFFLES), _count(document["read"]))
 
 
-def _stored_position(document: dict[str, Any], arrays: dict[str, Array]) -> StoredDocumentsPosition:
-    if document.keys() != set(STORED):
-        raise ValueError(f"it must have just {', '.join(STORED)}")
-    numbers = {name: _count(document[name], MAX_SHUFFLES if name == "groups" else MAX_COUNT) for name in STORED}
-    parts, begun, length, ids = (_row(arrays[name]) for name in ("parts", "begun", "length", "ids"))
+def _held(arrays: dict[str, Array]) -> tuple[Held, ...]:
+    """Return what each stream held, checked."""
+    parts, begun, length = (_row(arrays[name]) for name in ("parts", "begun", "length"))
+    first, ids = (None if name not in arrays else _row(arrays[name]) for name in ("first", "ids"))
     weights = arrays.get("weights")
-    if weights is not None and (weights.dtype != np.float64 or weights.shape != ids.shape):
-        raise ValueError("its weights must be float64, one for each symbol")
-    if len(arrays) != 4 + (weights is not None) or len(parts) != len(begun) or parts.sum() != len(length):
-        raise ValueError("its arrays do not fit each other")
-    if (parts > len(length)).any() or (length < 1).any() or (length > len(ids)).any() or length.sum() != len(ids):
+    total = 0 if ids is None else len(ids)
+    if len(parts) != len(begun) or not len(parts) or (parts > len(length)).any() or parts.sum() != len(length):
         raise ValueError("its streams do not have the parts that there are")
-    held, part, symbol = [], 0, 0
+    if first is not None and len(first) != len(length):
+        raise ValueError("its parts do not have a place each")
+    if (length < 1).any() or (ids is not None and ((length > total).any() or length.sum() != total)):
+        raise ValueError("its parts do not have the symbols that there are")
+    if weights is not None and (weights.dtype != np.float64 or weights.shape != (total,)):
+        raise ValueError("its weights must be float64, one for each symbol")
+    held, part, symbol = list[Held](), 0, 0
     for count, read in zip(parts.tolist(), begun.tolist(), strict=True):
-        lengths = length[part : part + count].copy()
-        of_stream = slice(symbol, symbol + int(lengths.sum()))
-        part, symbol = part + count, of_stream.stop
-        read = _count(read, int(lengths[0]) - 1 if count else 0)
-        own = None if weights is None else weights[of_stream].copy()
-        held.append(Held(ids[of_stream].astype(np.uint32), lengths, read, own))
-    return StoredDocumentsPosition(**numbers, held=tuple(held))
+        own = slice(part, part + count)
+        lengths = length[own].copy()
+        symbols = slice(symbol, symbol + int(lengths.sum()))
+        part, symbol = own.stop, symbols.stop
+        held.append(
+            Held(
+                lengths,
+                _count(read, int(lengths[0]) - 1 if count else 0),
+                None if first is None else first[own].copy(),
+                None if ids is None else ids[symbols].astype(np.uint32),
+                None if weights is None else weights[symbols].copy(),
+            )
+        )
+    return tuple(held)
 
 
 def _row(array: Array) -> NDArray[np.int64]:

@@ -17,9 +17,8 @@ from ...model.state import ModelState
 from ...parameters.schedule import Schedule
 from ...parameters.settings import Settings
 from ...text.sources.fingerprint import Fingerprint
-from ...text.sources.stored_ids import StoredDocuments, TextIds, n_documents
+from ...text.sources.stored_ids import TextIds, n_documents
 from ...text.streams.document_streams import DocumentStreams
-from ...text.streams.stored_document_streams import StoredDocumentStreams
 from ...text.streams.streams import Streams
 from ...text.streams.text_streams import TextStreams
 from ...text.symbols.vocabulary import Vocabulary
@@ -437,8 +436,6 @@ def streams_for(
     order = np.random.default_rng([seed, n_steps])
     if weights is not None:
         weights = weights[: n_documents(ids, vocabulary.boundary)]
-    if isinstance(ids, StoredDocuments):
-        return StoredDocumentStreams(ids, settings.batch_size, settings.seq_length, rng=order, weights=weights)
     return DocumentStreams(
-        np.asarray(ids), vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order, weights=weights
+        ids, vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order, weights=weights
     )

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from crnn.errors import InvalidInputError
 from crnn.text.sources.id_file import IdFile
 from crnn.text.sources.stored_ids import Slots, StoredDocuments, StoredIds
-from crnn.text.streams import document_runs, queues, stored_document_streams, text_streams
-from crnn.text.streams.stored_document_streams import StoredDocumentStreams
+from crnn.text.streams import document_runs, queues, shuffled_runs, text_streams
+from crnn.text.streams.document_streams import DocumentStreams
 from crnn.text.streams.text_streams import TextStreams
 from crnn.training.checkpoints.stream_position import position_from, position_parts
 
@@ -46,9 +46,9 @@ def small(monkeypatch):
 
 def shrink(patch, group=16):
     for module, name, size in (
-        (stored_document_streams, "GROUP", group),
+        (shuffled_runs, "GROUP", group),
         (queues, "MAX_BLOCK", 50),
-        (stored_document_streams, "MIN_PART", 12),
+        (shuffled_runs, "MIN_PART", 12),
         (document_runs, "RUN", 5),
         (document_runs, "LONG", 25),
         (document_runs, "PIECE", 7),
@@ -81,6 +81,10 @@ def test_a_text_in_a_file_is_read_as_in_memory(path, N, B, T, block):
             assert stored.position == memory.position
 
 
+def stored_streams(stored, B, T, *, seed, weights=None):
+    return DocumentStreams(stored, 9, B, T, rng=np.random.default_rng(seed), weights=weights)
+
+
 def read_rows(streams, n):
     """Return what each stream reads in n blocks, the shared symbols once, (B, symbols)."""
     rows = []
@@ -100,17 +104,17 @@ def test_every_document_is_read_whole_and_once_an_epoch(path, documents, B, T, n
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch, group)
         patch.setattr(document_runs, "LONG", 1 << 20)
-        streams = StoredDocumentStreams(stored_documents(path, documents), B, T, rng=np.random.default_rng(1))
+        streams = stored_streams(stored_documents(path, documents), B, T, seed=1)
         read = read_rows(streams, n_blocks)
         found = Counter()
-        for row, held in zip(read, [streams._held(queue) for queue in streams._queues], strict=True):
+        for row, held in zip(read, streams._documents.held(streams._queues), strict=True):
             begun = np.flatnonzero(row == 9)[-1]
             found.update(unpacked_documents(row[: begun + 1]))
             found.update(unpacked_documents(np.concatenate([row[begun:-1], held.ids[held.read :], [9]])))
-        position, epoch = streams.position, streams._groups_per_epoch
-        rest = (position.group + position.groups) % epoch
-        for group in range(rest, epoch) if rest else ():  # those left of the last epoch
-            ids = streams._read_group(position.group + position.groups - rest + group)[0]
+        group, epoch = streams._documents.order["group"], streams._documents._groups_per_epoch
+        rest = group % epoch
+        for left in range(rest, epoch) if rest else ():  # those left of the last epoch
+            ids = streams._documents._read_group(group - rest + left)[0]
             found.update(unpacked_documents(np.append(ids, 9)))
     rounds = {found[document] / n for document, n in Counter(map(tuple, documents)).items()}
     assert found.keys() == set(map(tuple, documents))
@@ -140,7 +144,7 @@ def test_runs_hold_every_symbol_once_and_cut_only_long_documents(path, documents
 
 def test_neighbours_are_read_far_apart_and_an_epoch_in_another_order(path, small):
     documents = [[i] for i in range(9)] * 20
-    streams = StoredDocumentStreams(stored_documents(path, documents), 1, 18, rng=np.random.default_rng(4))
+    streams = stored_streams(stored_documents(path, documents), 1, 18, seed=4)
     read = read_rows(streams, 60)[0]
     order = read[read != 9]
     steps = np.diff(order.astype(int)) % 9
@@ -157,7 +161,7 @@ def test_other_streams_continue_from_a_position(path, documents, B, T, n_blocks,
         stored = stored_documents(path, documents)
 
         def streams(seed):
-            return StoredDocumentStreams(stored, B, T, rng=np.random.default_rng(seed), weights=weights)
+            return stored_streams(stored, B, T, seed=seed, weights=weights)
 
         first = streams(3)
         for _ in range(n_blocks):
@@ -175,7 +179,7 @@ def test_other_streams_continue_from_a_position(path, documents, B, T, n_blocks,
 
 def test_a_position_that_does_not_fit_is_refused(path, small):
     def streams(B, weights=None):
-        return StoredDocumentStreams(stored, B, 3, rng=np.random.default_rng(0), weights=weights)
+        return stored_streams(stored, B, 3, seed=0, weights=weights)
 
     stored = stored_documents(path, [[1, 2, 3]] * 9)
     two = streams(2)
@@ -190,9 +194,9 @@ def test_a_position_that_does_not_fit_is_refused(path, small):
 
 
 DAMAGES = [
-    lambda document, arrays: document.pop("group"),
-    lambda document, arrays: document.update(seed=-1),
-    lambda document, arrays: document.update(groups=1 << 40),
+    lambda document, arrays: document["order"].pop("group"),
+    lambda document, arrays: document["order"].update(seed=-1),
+    lambda document, arrays: document.update(shuffles=1 << 40),
     lambda document, arrays: arrays.update(parts=arrays["parts"] + 1),
     lambda document, arrays: arrays.update(length=arrays["length"] + 1),
     lambda document, arrays: arrays.update(ids=arrays["ids"][:-1]),
@@ -204,12 +208,12 @@ DAMAGES = [
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_position_is_refused(path, small, damage):
-    streams = StoredDocumentStreams(stored_documents(path, [[1, 2, 3]] * 9), 2, 3, rng=np.random.default_rng(0))
+    streams = stored_streams(stored_documents(path, [[1, 2, 3]] * 9), 2, 3, seed=0)
     while not all(len(held.ids) for held in streams.position.held):
         streams.next_block()
     document, arrays = position_parts(streams.position)
     damage(document, arrays)
-    with pytest.raises(InvalidInputError, match="position in the text is none"):
+    with pytest.raises(InvalidInputError, match="position in the text is invalid"):
         position_from(document, arrays)
 
 
@@ -217,7 +221,7 @@ def test_weights_are_those_of_the_documents(path, small):
     documents = [[i % 5] * (1 + i % 5) for i in range(23)] + [[4] * 61]  # the last one is cut
     stored = stored_documents(path, documents)
     weights = np.array([float(document[0]) for document in documents])
-    streams = StoredDocumentStreams(stored, 2, 3, rng=np.random.default_rng(0), weights=weights)
+    streams = stored_streams(stored, 2, 3, seed=0, weights=weights)
     for _ in range(50):
         block = streams.next_block()
         inputs, targets = block.ids[:, :-1], block.ids[:, 1:]
