@@ -18,7 +18,7 @@ from crnn.model.gradient_rms import gradient_rms, spread
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.parameters.cells import CELLS
-from crnn.parameters.settings import OPTIMIZERS
+from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling

@@ -8,7 +8,7 @@ from examples import adaptable, adapted_by_reference
 
 from crnn import BOUNDARY, CharRNN, DivergenceError, Ensemble, InvalidInputError, NotFittedError
 from crnn.parameters.cells import CELLS
-from crnn.parameters.settings import OPTIMIZERS
+from crnn.parameters.optimizers import OPTIMIZERS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
 TEXT = "abcdbacdacbdcabddbca" * 2 + "ddd"  # 43 symbols: 6 whole blocks

@@ -76,7 +76,7 @@ def train(text: str, seconds: float, threads: int, seed: int, recipe: Recipe | N
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     recipe = recipe or recipe_for(seconds)
-    # PyTorch puts off importing 800 modules until its first optimiser is built; they are not to be paid from the budget
+    # PyTorch puts off importing 800 modules until its first optimizer is built; they are not to be paid from the budget
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)], fused=True)
     start = time.perf_counter()
     cut = len(text) * 9 // 10

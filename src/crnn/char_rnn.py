@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from .errors import InvalidInputError
 from .export_methods import ExportMethods
 from .files import checkpoint as model_checkpoint
-from .parameters.settings import checked, real, threads, whole
+from .parameters.checks import checked_float, checked_int, checked_threads
+from .parameters.settings import checked_parameter
 from .resumable_training import CHECKPOINT_SECONDS, ResumableTraining
 from .text.sources.sources import TextLike, text_source
 from .training.loop.text_gradient import TextGradient, text_gradient
@@ -440,7 +441,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         Vocabulary(11 characters: ' abcdehlorw')
         """
         usual = 1 if self.max_seconds is None else None
-        max_epochs = usual if epochs is None else checked("epochs", epochs)
+        max_epochs = usual if epochs is None else checked_parameter("epochs", epochs)
         call = Call(X, validation, sample_weight, labels, validation_labels, max_epochs, extend_vocabulary)
         return self._train(call, checkpoint, checkpoint_every, comm=comm)
 
@@ -490,10 +491,10 @@ class CharRNN(ResumableTraining, ExportMethods):
         """
         from .training.recommend import machine_speed, recommended
 
-        seconds = real("seconds", seconds, above=0.0)
+        seconds = checked_float("seconds", seconds, above=0.0)
         cls().set_params(**overrides)  # refuses what is no parameter
         for name, value in overrides.items():
-            checked(name, value)
+            checked_parameter(name, value)
         cell = overrides.get("cell", recommended.DEFAULT_CELL)
         if cell not in recommended.RECIPES:
             raise InvalidInputError(f"cell must be one of {', '.join(map(repr, recommended.RECIPES))}, not {cell!r}")
@@ -503,7 +504,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         if length < 2:
             raise InvalidInputError(f"X is too short: its length is {length}, but at least 2 symbols are needed")
         precisions = machine_speed.usable_precisions(overrides.get("matmul_precision"), overrides.get("dtype"))
-        speed, precision = machine_speed.measured_speed(threads(overrides.get("n_threads")), precisions=precisions)
+        n_threads = checked_threads(overrides.get("n_threads"))
+        speed, precision = machine_speed.measured_speed(n_threads, precisions=precisions)
         parameters = recommended.recommend(
             length,
             seconds,
@@ -559,7 +561,7 @@ class CharRNN(ResumableTraining, ExportMethods):
         ids = state.vocabulary.encode(text, name="text")
         if not len(ids):
             raise InvalidInputError("text is empty: a gradient needs at least 1 symbol")
-        if at is not None and whole("at", at, 0) >= len(ids):
+        if at is not None and checked_int("at", at, 0) >= len(ids):
             raise InvalidInputError(f"at is {at}, but the text has the positions 0 to {len(ids) - 1}")
         return text_gradient(state, ids, at, bfloat16=self._bfloat16(state))
 

@@ -12,7 +12,8 @@ from .errors import NotFittedError
 from .estimator import Estimator
 from .inference.scoring.class_probabilities import log_posteriors
 from .model.state import ModelState
-from .parameters.settings import rounds_operands, sample_weights, threads
+from .parameters.checks import checked_sample_weights, checked_threads
+from .parameters.settings import rounds_operands
 from .text.sources.labels import checked_labels
 from .text.symbols.vocabulary import Text, Vocabulary
 from .training.progress.loss_curve import loss_curve
@@ -98,7 +99,7 @@ class ClassPrediction(Estimator):
             log_prior = np.log(self._prior)
         layout = next(iter(networks.values())).layout
         bfloat16 = rounds_operands(self.matmul_precision, layout.dtype)
-        return log_posteriors(networks, log_prior, X, threads(self.n_threads), bfloat16=bfloat16)
+        return log_posteriors(networks, log_prior, X, checked_threads(self.n_threads), bfloat16=bfloat16)
 
     def score(self, X: Iterable[Text], y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy: the share of texts whose most probable label is theirs.
@@ -124,7 +125,7 @@ class ClassPrediction(Estimator):
         predicted = self.predict(X)
         given = checked_labels(y, len(predicted), name="y")
         right = given.labels[given.numbers] == predicted
-        weights = None if sample_weight is None else sample_weights(sample_weight, len(predicted))
+        weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(predicted))
         return float(np.average(right, weights=weights))
 
     # ---------------------------------------------------------------- learned

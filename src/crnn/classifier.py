@@ -17,7 +17,8 @@ from .class_prediction import ClassPrediction
 from .errors import InvalidInputError
 from .files import classifier_file
 from .model.state import ModelState
-from .parameters.settings import Settings, checked, real, threads
+from .parameters.checks import checked_float, checked_threads
+from .parameters.settings import Settings, checked_parameter
 from .text.sources.input_checks import refuse_other_collections
 from .text.sources.labels import Labelled, checked_labels
 from .text.sources.sources import text_source
@@ -239,7 +240,7 @@ class CharRNNClassifier(ClassPrediction):
         """Return the settings of the networks, checked; epochs that are not given follow from the number of symbols."""
         epochs = self.epochs
         if epochs is None:
-            B, T = checked("batch_size", self.batch_size), checked("seq_length", self.seq_length)
+            B, T = checked_parameter("batch_size", self.batch_size), checked_parameter("seq_length", self.seq_length)
             per_epoch = -(-n_symbols // (B * min(T, max(n_symbols // B, 1))))
             epochs = max(EPOCHS, -(-MIN_STEPS // per_epoch))
         return Settings.check({**self._network_parameters(), "epochs": epochs})
@@ -287,13 +288,14 @@ class CharRNNClassifier(ClassPrediction):
         """
         from .training.recommend import machine_speed, recommended_classifier
 
-        seconds = real("seconds", seconds, above=0.0)
+        seconds = checked_float("seconds", seconds, above=0.0)
         model = cls().set_params(**overrides)  # refuses what is no parameter
         texts = _listed(X)
         source = text_source(texts)
         checked_labels(y, source.n_documents, name="y")
         directions = len(model._checked_directions())
-        speed = machine_speed.measured_speed(threads(model.n_threads), precisions=(model.matmul_precision,)).operations
+        n_threads, precisions = checked_threads(model.n_threads), (model.matmul_precision,)
+        speed = machine_speed.measured_speed(n_threads, precisions=precisions).operations
         n_symbols = source.max_length + source.n_documents
         parameters = recommended_classifier.recommend(n_symbols, seconds, speed=speed, n_directions=directions)
         if verbose:

@@ -16,7 +16,7 @@ from .inference.network.packed_network import PackedNetwork
 from .language_model import LanguageModel
 from .learned_attributes import learned_state
 from .model.state import ModelState
-from .parameters.settings import numbers
+from .parameters.checks import checked_floats
 from .string_probabilities import packed
 
 __all__ = ["Ensemble"]
@@ -112,7 +112,7 @@ def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:
     """Return weights that sum to 1."""
     if weights is None:
         return np.full(n, 1 / n)
-    own = numbers("weights", weights, n, "model")
+    own = checked_floats("weights", weights, n, "model")
     if not (np.isfinite(own) & (own >= 0)).all() or not own.sum() > 0:
         raise InvalidInputError(f"weights must be finite, at least 0 and not all 0, not {own.tolist()}")
     return np.asarray(own / own.sum())

@@ -17,7 +17,7 @@ from .inference.sampling.sample_options import SampleOptions
 from .inference.sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
 from .inference.sampling.uniforms import root
 from .inference.scoring import scoring
-from .parameters.settings import MAX_SIZE, generator, threads, whole
+from .parameters.checks import MAX_SIZE, checked_int, checked_threads, generator
 from .string_features import StringFeatures
 from .text.sources.documents import n_given
 from .text.sources.hashed_texts import HashedTexts
@@ -131,7 +131,7 @@ class LanguageModel(StringFeatures):
         >>> sorted(names.sample(num_samples=2, temperature=0.3, unique=True, exclude=["Bob"], random_state=0))
         ['Anna', 'Eve']
         """
-        vocabulary, k = self._fitted("sample").vocabulary, whole("num_samples", num_samples, 1, MAX_SIZE)
+        vocabulary, k = self._fitted("sample").vocabulary, checked_int("num_samples", num_samples, 1, MAX_SIZE)
         if label is not None:
             given: Any = {"n": n, "prime": prime, "num_samples": k, "max_length": max_length, "unique": unique,
                           "exclude": exclude, "random_state": random_state, **controls}  # fmt: skip
@@ -201,7 +201,7 @@ class LanguageModel(StringFeatures):
         >>> list(model.stream(prime="a", temperature=0, stop="bab"))
         []
         """
-        n = None if n is None else whole("n", n, 0)
+        n = None if n is None else checked_int("n", n, 0)
         if label is not None:
             return self.for_label(label).stream(n, prime=prime, random_state=random_state, **controls)
         vocabulary = self._fitted("stream").vocabulary
@@ -219,7 +219,7 @@ class LanguageModel(StringFeatures):
         checked = SamplingControls.check(vocabulary, controls)
         ids, head = self._encode_prime(prime), _head(prime, vocabulary)
         length = _length(vocabulary, n, max_length, len(head))
-        bits, n_threads = root(random_state), threads(self.n_threads)
+        bits, n_threads = root(random_state), checked_threads(self.n_threads)
         network = self._packed("sample", one_row=one_row)
         context = Context.after(network, ids)
 
@@ -281,7 +281,7 @@ class LanguageModel(StringFeatures):
         >>> best, len(others)
         ('bab', 3)
         """
-        n, beams = whole("n", n, 0), whole("beams", beams, 1)
+        n, beams = checked_int("n", n, 0), checked_int("beams", beams, 1)
         network = self._packed("beam_search", one_row=beams == 1)
         vocabulary = self.vocabulary_
         forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
@@ -350,7 +350,7 @@ class LanguageModel(StringFeatures):
         if exact:
             log_p = scoring.log_likelihood(network, ids, given)
         else:
-            log_p = scoring.parallel_log_likelihood(network, ids, threads(self.n_threads), given=given)
+            log_p = scoring.parallel_log_likelihood(network, ids, checked_threads(self.n_threads), given=given)
         return log_p / (len(ids) - given)
 
     def _adaptive_score(self, X: TextLike, labels: Any, exact: bool, adapt: Adapt) -> float:
@@ -417,7 +417,7 @@ def _head(prime: str | bytes, vocabulary: Vocabulary) -> Any:
 
 def _warn_of_length(n: Any) -> None:
     """Warn that `n` is the length of one document, where several of them could be meant."""
-    if whole("n", n, 0, MAX_SIZE) > 1:
+    if checked_int("n", n, 0, MAX_SIZE) > 1:
         warn_caller(
             f"sample({n}) of a model of documents draws one document of at most {n} characters: for {n} documents give "
             f"num_samples={n}, for one of this length max_length={n}"
@@ -428,9 +428,9 @@ def _length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
     """Return how many symbols to draw at most after `head` symbols of a document."""
     if vocabulary.boundary is None and max_length is not None:
         raise InvalidInputError("max_length is for a model of documents, and this model was fitted on one text: give n")
-    limit = whole("max_length", max_length, 0, MAX_SIZE) if max_length is not None else MAX_LENGTH
+    limit = checked_int("max_length", max_length, 0, MAX_SIZE) if max_length is not None else MAX_LENGTH
     if n is not None:
-        wanted = whole("n", n, 0, MAX_SIZE)
+        wanted = checked_int("n", n, 0, MAX_SIZE)
         return wanted if max_length is None else min(wanted, max(0, limit - head))
     return LENGTH if vocabulary.boundary is None else max(0, limit - head)
 

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from .adaptive_model import AdaptiveModel
 from .errors import InvalidInputError
 from .files.run_checkpoint import read_run, write_run
-from .parameters.settings import Settings, generator
+from .parameters.checks import generator
+from .parameters.settings import Settings
 from .runtime.writable import check_writable
 from .text.sources.sources import TextLike
 from .training.checkpoints.checkpoint_writer import CheckpointWriter, checked_every
@@ -213,12 +214,12 @@ def _prepared(call: Call, settings: Settings, state: Any, start: float, hooks: H
         return prepared_run(call, settings, state, start, hooks)
     run = processes.agreed(partial(prepared_run, call, settings, state, start, hooks))
     free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
-    processes.check_same("a parameter of the model", repr(replace(settings, **free)))
-    processes.check_same("a text", repr(run.texts))
+    processes.require_same("a parameter of the model", repr(replace(settings, **free)))
+    processes.require_same("a text", repr(run.texts))
     for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
-        processes.check_same(name, None if values is None else _digest(values))
+        processes.require_same(name, None if values is None else _digest(values))
     if state is not None:
-        processes.check_same("the model", state.digest())
+        processes.require_same("the model", state.digest())
     return run
 
 

@@ -12,7 +12,7 @@ from .errors import InvalidInputError
 from .inference.network.packed_network import PackedNetwork
 from .inference.scoring import string_states
 from .inference.scoring.string_scores import Strings, text_blocks
-from .parameters.settings import threads
+from .parameters.checks import checked_threads
 from .parameters.suggestion import did_you_mean
 from .runtime.threads import inference_threads
 from .string_probabilities import StringProbabilities
@@ -71,7 +71,7 @@ class StringFeatures(StringProbabilities):
             return string_states.all_states(network, Strings.join([ids]), start, 1, part=int(cells))[0]
         network = self._packed("hidden_states", one_row=False, scoring=True)
         assert isinstance(network, PackedNetwork)
-        start, n_threads, found = network.start(), inference_threads(threads(self.n_threads)), list[Array]()
+        start, n_threads, found = network.start(), inference_threads(checked_threads(self.n_threads)), list[Array]()
         for block in text_blocks(text, vocabulary, name="text"):
             strings = Strings.encode(block, vocabulary, name="text[{}]", ended=False)
             found += string_states.all_states(network, strings, start, n_threads, part=int(cells))
@@ -115,7 +115,7 @@ class StringFeatures(StringProbabilities):
             raise InvalidInputError(f"pooling must be one of {known}, not {pooling!r}{did_you_mean(pooling, POOLING)}")
         network = self._packed("transform", one_row=False, scoring=True)
         assert isinstance(network, PackedNetwork)
-        start, n_threads = network.start(), inference_threads(threads(self.n_threads))
+        start, n_threads = network.start(), inference_threads(checked_threads(self.n_threads))
         found = [np.empty((0, layout.num_layers * layout.hidden_size), layout.dtype)]
         for block in text_blocks(texts, self.vocabulary_, name="texts"):
             strings = Strings.encode(block, self.vocabulary_, name="texts[{}]", ended=False)

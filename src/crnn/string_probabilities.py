@@ -23,7 +23,8 @@ from .inference.scoring.guessing import GuessNumbers
 from .inference.scoring.string_scores import text_blocks
 from .learned_attributes import LearnedAttributes
 from .model.state import ModelState
-from .parameters.settings import rounds_operands, threads, whole
+from .parameters.checks import checked_int, checked_threads
+from .parameters.settings import rounds_operands
 from .runtime.threads import inference_threads
 from .text.sources.labels import label_numbers
 from .text.sources.lines import Lines
@@ -131,7 +132,7 @@ class StringProbabilities(LearnedAttributes):
         network = self._packed("score_batches", one_row=False, scoring=True)
         if normalize not in (None, "char"):
             raise InvalidInputError(f"normalize must be None or 'char', not {normalize!r}")
-        return self._score_batches(network, batches, threads(self.n_threads), per_symbol=normalize == "char")
+        return self._score_batches(network, batches, checked_threads(self.n_threads), per_symbol=normalize == "char")
 
     def predict_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
         """Return the probability that each symbol comes next after each prefix.
@@ -159,7 +160,7 @@ class StringProbabilities(LearnedAttributes):
         ([[1.0, 0.0], [0.0, 1.0]], ['a', 'b'])
         """
         network = self._packed("predict_proba", one_row=False, scoring=True)
-        return string_scores.next_probabilities(network, self.vocabulary_, prefixes, threads(self.n_threads))
+        return string_scores.next_probabilities(network, self.vocabulary_, prefixes, checked_threads(self.n_threads))
 
     def guess_number(
         self, strings: Iterable[Text], n: int = 10_000, random_state: Any = None, *, length: int | None = None
@@ -199,9 +200,9 @@ class StringProbabilities(LearnedAttributes):
         True
         """
         network, end = self._packed("guess_number", one_row=False, scoring=True), self.vocabulary_.boundary
-        n, drawn_length = whole("n", n, 2), guessing.checked_length(length, end)
+        n, drawn_length = checked_int("n", n, 2), guessing.checked_length(length, end)
         blocks, log_p = text_blocks(strings, self.vocabulary_, name="strings"), [np.empty(0)]
-        n_threads, start = inference_threads(threads(self.n_threads)), network.start()
+        n_threads, start = inference_threads(checked_threads(self.n_threads)), network.start()
         for block in blocks:
             guessing.check_lengths(block, length)
             encoded = string_scores.Strings.encode(block, self.vocabulary_, name="strings[{}]", ended=True)
@@ -246,7 +247,7 @@ class StringProbabilities(LearnedAttributes):
         >>> found.documents, bool(found.bound == found.log_probs[-1])
         (['Anna', 'Bob'], True)
         """
-        n, max_beginnings = whole("n", n, 1), whole("max_beginnings", max_beginnings, 1)
+        n, max_beginnings = checked_int("n", n, 1), checked_int("max_beginnings", max_beginnings, 1)
         network, vocabulary = self._packed("enumerate_documents", one_row=False), self.vocabulary_
         if vocabulary.boundary is None:
             raise InvalidInputError(
@@ -412,7 +413,7 @@ class StringProbabilities(LearnedAttributes):
             scoring=scoring,
             boundary=boundary,
             bfloat16=self._bfloat16(state),
-            n_threads=threads(self.n_threads),
+            n_threads=checked_threads(self.n_threads),
         )
 
     def _bfloat16(self, state: ModelState) -> bool:

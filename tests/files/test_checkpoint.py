@@ -97,7 +97,7 @@ def test_loaded_model_goes_on_as_if_nothing_had_happened(path, parameters):
     assert bits(reloaded(again, path)) == bits(again)
 
 
-def test_optimiser_that_began_late_goes_on(path):
+def test_optimizer_that_began_late_goes_on(path):
     # Adam's bias corrections count from where it began, which is not where training did.
     model = small().fit(TEXT)
     model.set_params(optimizer="adam").partial_fit(TEXT)
@@ -107,7 +107,7 @@ def test_optimiser_that_began_late_goes_on(path):
     assert bits(again.partial_fit(TEXT)) == bits(model.partial_fit(TEXT))
 
 
-def test_memory_is_that_of_the_optimiser_that_trained(path):
+def test_memory_is_that_of_the_optimizer_that_trained(path):
     model = small(optimizer="adam").fit(TEXT).set_params(optimizer="rmsprop")
     again = reloaded(model, path)
     assert (again.optimizer, again._learned.optimizer) == ("rmsprop", "adam")
@@ -253,7 +253,7 @@ def test_second_bias_of_pytorch_is_added_to_the_first(path):
     np.testing.assert_array_equal(CharRNN.load(path).params_["bh_l0"], model.params_["bh_l0"] + np.float32(0.25))
 
 
-# --- every network and optimiser: models filled by hand, so that nothing but the file is tested
+# --- every network and optimizer: models filled by hand, so that nothing but the file is tested
 
 NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
 MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
@@ -297,7 +297,7 @@ def read_again(model, path, *, training_state=True):
 
 @networks
 @pytest.mark.parametrize("optimizer", MEMORIES)
-def test_every_network_and_optimiser_comes_back(path, dtype, cell, L, optimizer):
+def test_every_network_and_optimizer_comes_back(path, dtype, cell, L, optimizer):
     model = filled(cell, L, optimizer, dtype)
     again = read_again(model, path)
     assert vars(again).keys() == vars(model).keys()

@@ -1,4 +1,4 @@
-"""The same random_state, dtype and number of threads give the same bits, for every cell and optimiser."""
+"""The same random_state, dtype and number of threads give the same bits, for every cell and optimizer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def bits(model):
     return b"".join(array.tobytes() for array in arrays)
 
 
-# The dtypes take turns and there is one thread or two, so that each value occurs with every cell and every optimiser.
+# The dtypes take turns and there is one thread or two, so that each value occurs with every cell and every optimizer.
 RUNS = [
     (cell, optimizer, DTYPES[i % 2], 1 + i % 2)
     for i, (cell, optimizer) in enumerate(itertools.product(CELLS, ["adagrad", "rmsprop", "adam"]))

@@ -25,7 +25,7 @@ from run_checks import check_gradients, check_threads
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.bigram_pairs import BigramPairs
 from crnn.parameters.cells import CELLS
-from crnn.parameters.settings import OPTIMIZERS
+from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference import network as reference
 
 V, H, R = 13, 11, 67  # of 169 pairs

@@ -26,7 +26,7 @@ from crnn._kernels.entry import core
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import Layout
 from crnn.parameters.cells import CELLS
-from crnn.parameters.settings import OPTIMIZERS
+from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16
 

@@ -37,7 +37,7 @@ from crnn._kernels.entry import core
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import Layout, aligned_zeros
 from crnn.parameters.cells import CELLS, MAX_LAYERS
-from crnn.parameters.settings import OPTIMIZERS
+from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
@@ -191,7 +191,7 @@ def check_against_twin(arguments, steps, *, n_threads=1, expected=None, **option
         np.testing.assert_allclose(found, its, rtol=rtol, atol=rtol)
 
 
-# Every cell, number of layers and optimiser meets another one of the shapes and options.
+# Every cell, number of layers and optimizer meets another one of the shapes and options.
 RUNS = [
     (*kind, *shape, options)
     for kind, shape, options in zip(

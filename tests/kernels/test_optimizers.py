@@ -1,4 +1,4 @@
-"""The optimisers of the kernels with options that test_kernels.py leaves at their defaults."""
+"""The optimizers of the kernels with options that test_kernels.py leaves at their defaults."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_two_processes_train_as_one_with_the_streams_of_both(cell, optimizer, n_
             np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-14)
 
 
-def test_the_reduced_gradient_is_what_the_optimiser_sees(kernels, dtype):
+def test_the_reduced_gradient_is_what_the_optimizer_sees(kernels, dtype):
     layout, params, _, *rest = start(dtype, 5)
 
     def double(vector):

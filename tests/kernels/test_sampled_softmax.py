@@ -13,7 +13,7 @@ from run_checks import check_threads
 from crnn._kernels.entry import core
 from crnn.model.layout import Layout
 from crnn.parameters.cells import CELLS
-from crnn.parameters.settings import OPTIMIZERS
+from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference.network import softmax_loss
 from crnn.reference.sampled_softmax import candidates, sampled_softmax_loss
 from crnn.training.loop.shards import cut

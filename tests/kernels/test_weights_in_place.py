@@ -11,7 +11,7 @@ from examples import Run, check_run, expected_in_double, memory, network, states
 from crnn._kernels.entry import core
 from crnn.model.layout import Layout
 from crnn.parameters.cells import CELLS
-from crnn.parameters.settings import OPTIMIZERS
+from crnn.parameters.optimizers import OPTIMIZERS
 
 V = 7
 UNITS = {"rnn": 192, "gru": 112, "cifg": 112, "lstm": 96}  # multiples of 16, and weights enough not to be packed

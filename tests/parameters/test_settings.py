@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError
-from crnn.parameters.settings import Settings, checked, generator, real, whole
+from crnn.parameters.settings import Settings, checked_parameter
 
 TEXT = "to be or not to be"
 LEAST = {
@@ -118,7 +118,7 @@ def test_defaults_are_those_of_min_char_rnn():
 
 
 @pytest.mark.parametrize(("optimizer", "rate"), [("adagrad", 0.1), ("rmsprop", 0.002), ("adam", 0.002)])
-def test_each_optimiser_has_its_usual_rate(optimizer, rate):
+def test_each_optimizer_has_its_usual_rate(optimizer, rate):
     assert Settings.check(CharRNN(optimizer=optimizer).get_params()).learning_rate == rate
     assert Settings.check(CharRNN(optimizer=optimizer, learning_rate=0.5).get_params()).learning_rate == 0.5
 
@@ -190,10 +190,10 @@ def test_least_values_train(parameter):
 
 
 def test_one_value_is_checked_by_itself():
-    assert checked("weight_decay", 0.1) == 0.1
-    assert checked("clip_norm", None) == math.inf
+    assert checked_parameter("weight_decay", 0.1) == 0.1
+    assert checked_parameter("clip_norm", None) == math.inf
     with pytest.raises(InvalidInputError, match=r"^dropout must be a finite number of at least 0 and below 1, not 1$"):
-        checked("dropout", 1)
+        checked_parameter("dropout", 1)
 
 
 @pytest.mark.parametrize(
@@ -204,36 +204,4 @@ def test_one_value_is_checked_by_itself():
 def test_a_near_miss_of_a_value_is_answered_with_the_value(name, value, meant):
     suggested = "" if meant is None else rf"; did you mean '{meant}'\?"
     with pytest.raises(InvalidInputError, match=rf"^{name} must be .*, not {value!r}{suggested}$"):
-        checked(name, value)
-
-
-def test_whole():
-    assert whole("n", 7, 7) == 7
-    with pytest.raises(InvalidInputError, match=r"^n must be a whole number of at least 7, not 6$"):
-        whole("n", 6, 7)
-
-
-def test_real():
-    assert real("x", 2, minimum=2) == 2.0
-    assert real("x", 2.5, above=2) == 2.5
-    with pytest.raises(InvalidInputError, match=r"^x must be a finite number of at least 2, not 1\.5$"):
-        real("x", 1.5, minimum=2)
-    with pytest.raises(InvalidInputError, match=r"^x must be a finite number above 2, not 2$"):
-        real("x", 2, above=2)
-
-
-def test_generators_of_one_seed_agree():
-    kinds = [3, np.uint8(3), np.random.SeedSequence(3), np.random.PCG64(3), np.random.default_rng(3)]
-    assert len({float(generator(kind).random()) for kind in kinds}) == 1
-    assert generator(None).random() != generator(None).random()
-
-
-def test_generator_is_used_as_it_is():
-    rng = np.random.default_rng(3)
-    assert generator(rng) is rng
-
-
-def test_what_is_no_seed():
-    for value in NO_SEEDS:
-        with pytest.raises(InvalidInputError, match=r"^random_state must be "):
-            generator(value)
+        checked_parameter(name, value)

@@ -263,7 +263,7 @@ def test_train_step_changes_parameters_and_memory_in_place(chunk):
 
 
 @pytest.mark.parametrize("name", STATE_NAMES)
-def test_every_optimiser_learns_a_chunk_by_heart(chunk, name):
+def test_every_optimizer_learns_a_chunk_by_heart(chunk, name):
     layout, flat, x, targets, state = chunk
     p, optimizer_state = layout.tensors(flat.copy()), [layout.tensors(layout.zeros()) for _ in STATE_NAMES[name]]
     losses = [
@@ -386,7 +386,7 @@ def test_the_network_is_pytorchs(torch, chunk):
 
 
 # Adagrad adds epsilon inside the root here, and PyTorch outside of it: both agree where the sum is near 1.
-def torch_optimiser(torch, name, parameters, learning_rate, weight_decay):
+def torch_optimizer(torch, name, parameters, learning_rate, weight_decay):
     return {
         "adagrad": lambda: torch.optim.Adagrad(parameters, learning_rate, initial_accumulator_value=1.0),
         "rmsprop": lambda: torch.optim.RMSprop(parameters, learning_rate),
@@ -404,7 +404,7 @@ def test_updates_are_pytorchs(torch, name, clip_norm):
     p = [rng.normal(size=shape) for shape in ((3, 5), (7,))]
     parameters = [torch.nn.Parameter(torch.from_numpy(a.copy())) for a in p]
     decay = 0.1 if name == "adam" else 0.0
-    optimiser = torch_optimiser(torch, name, parameters, 0.01, decay)
+    optimizer = torch_optimizer(torch, name, parameters, 0.01, decay)
     optimizer_state = [[np.full_like(a, float(name == "adagrad")) for a in p] for _ in STATE_NAMES[name]]
     for step in range(1, 6):
         d = [rng.normal(size=a.shape) for a in p]
@@ -415,12 +415,12 @@ def test_updates_are_pytorchs(torch, name, clip_norm):
         for parameter, g in zip(parameters, d, strict=True):
             parameter.grad = torch.from_numpy(g.copy())
         assert torch.nn.utils.clip_grad_norm_(parameters, clip_norm).item() == pytest.approx(norm, rel=1e-14)
-        optimiser.step()
+        optimizer.step()
         for mine, theirs in zip(p, parameters, strict=True):
             np.testing.assert_allclose(mine, theirs.detach(), rtol=0, atol=1e-10 * step)
         for k, state in enumerate(STATE_NAMES[name]):
             for mine, parameter in zip(optimizer_state[k], parameters, strict=True):
-                np.testing.assert_allclose(mine, optimiser.state[parameter][state], rtol=0, atol=1e-12)
+                np.testing.assert_allclose(mine, optimizer.state[parameter][state], rtol=0, atol=1e-12)
 
 
 def test_every_cell_is_compared():

@@ -1,4 +1,4 @@
-"""The reference implementation of the optimisers, against numbers worked out by hand."""
+"""The reference implementation of the optimizers, against numbers worked out by hand."""
 
 from __future__ import annotations
 

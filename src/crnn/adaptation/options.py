@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from ..errors import InvalidInputError
-from ..parameters.settings import real, whole
+from ..parameters.checks import checked_float, checked_int
 from ..parameters.suggestion import did_you_mean
 
 __all__ = ["AdaptationOptions", "checked_option"]
@@ -60,5 +60,5 @@ def checked_option(name: str, value: Any) -> Any:
     50
     """
     if name == "block_length":
-        return whole(name, value, 1, MAX_BLOCK_LENGTH)
-    return real(name, value, minimum=0.0)
+        return checked_int(name, value, 1, MAX_BLOCK_LENGTH)
+    return checked_float(name, value, minimum=0.0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InvalidInputError
-from ..parameters.settings import generator, real
+from ..parameters.checks import checked_float, generator
 from .files import STANDARD
 from .signature_options import value_of
 
@@ -121,6 +121,6 @@ def duration(text: str) -> float:
     """
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
     try:
-        return real("time", float(number) * UNITS[unit], above=0.0)
+        return checked_float("time", float(number) * UNITS[unit], above=0.0)
     except ValueError:
         raise InvalidInputError(f"time must be above 0 and have a unit, as 10s, 3m or 1h, not {text!r}") from None

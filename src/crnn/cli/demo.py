@@ -16,7 +16,7 @@ from typing import Any
 from .. import _kernels
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..parameters.settings import real
+from ..parameters.checks import checked_float
 from ..runtime.build_info import processor_name
 from ..runtime.threads import cores
 from ..text.streams.text_streams import symbols_for_epoch
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds",
         metavar="S",
-        type=checked(lambda value: real("seconds", value, above=0.0)),
+        type=checked(lambda value: checked_float("seconds", value, above=0.0)),
         default=20.0,
         help="how long to train (default: %(default)g)",
     )

@@ -11,7 +11,7 @@ from typing import Any
 from ..char_rnn import CharRNN
 from ..inference.sampling.sampling_controls import NUMBERS
 from ..language_model import LENGTH, MAX_LENGTH
-from ..parameters.settings import whole
+from ..parameters.checks import checked_int
 from .arguments import add_model, checked, refuse_two_standard_inputs, seed
 from .files import load, read_documents
 from .output import write
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n",
         metavar="N",
-        type=checked(lambda value: whole("n", value, 0)),
+        type=checked(lambda value: checked_int("n", value, 0)),
         help=f"characters to generate (default: {LENGTH}), of a document at most (default: {MAX_LENGTH})",
     )
     parser.add_argument(
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num-samples",
         metavar="K",
-        type=checked(lambda k: whole("num_samples", k, 1)),
+        type=checked(lambda k: checked_int("num_samples", k, 1)),
         default=1,
         help="samples to draw, with a line ---- between them; documents are written one a line (default: 1)",
     )

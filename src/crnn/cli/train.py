@@ -13,8 +13,8 @@ from typing import Any
 
 from ..char_rnn import CharRNN
 from ..errors import DivergenceError
-from ..parameters.settings import MAX_SIZE, generator
-from ..parameters.settings import checked as checked_parameter
+from ..parameters.checks import MAX_SIZE, generator
+from ..parameters.settings import checked_parameter
 from ..text.sources.sources import TextLike
 from .arguments import add_files, add_output, checked_text, duration, refuse_two_standard_inputs
 from .checkpoints import CHECKPOINT_TIME, checkpoint_every, checkpoint_of, refuse_other_settings, refuse_unfinished

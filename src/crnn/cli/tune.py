@@ -10,7 +10,7 @@ from typing import Any
 from ..char_rnn import CharRNN
 from ..errors import DivergenceError, InvalidInputError
 from ..export.extras import needed
-from ..parameters.settings import whole
+from ..parameters.checks import checked_int
 from ..text.sources.sources import TextLike, text_source
 from .arguments import add_files, add_output, checked, checked_text, duration, seed
 from .errors import ERROR, INTERRUPTED, say
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trials",
         metavar="N",
-        type=checked(lambda value: whole("trials", value, 1)),
+        type=checked(lambda value: checked_int("trials", value, 1)),
         default=30,
         help="models to train in all, those of an earlier call included (default: 30)",
     )

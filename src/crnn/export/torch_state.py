@@ -17,7 +17,8 @@ from ..errors import InvalidInputError
 from ..model.bigram_pairs import BigramPairs
 from ..model.coupled_gates import is_coupled, without_input_gate
 from ..model.state import ModelState, layout_of
-from ..parameters.settings import Settings, generator
+from ..parameters.checks import generator
+from ..parameters.settings import Settings
 from ..text.symbols.special import BOUNDARY, UNKNOWN, Special
 from ..text.symbols.vocabulary import Vocabulary
 from .extras import needed

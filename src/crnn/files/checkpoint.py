@@ -19,7 +19,8 @@ from ..model.gradient_rms import gradient_rms
 from ..model.layout import Layout
 from ..model.state import WEIGHT_AVERAGE, ModelState, zero_hidden, zero_optimizer_state
 from ..model.stored_record import StoredRecord
-from ..parameters.settings import Settings, generator
+from ..parameters.checks import generator
+from ..parameters.settings import Settings
 from . import model_file
 from .model_file import Architecture, ModelFile
 from .random_state import restored_generator

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from ..model.state import WEIGHT_AVERAGE
 from ..model.stored_record import RECORD_DTYPES
 from ..parameters.cells import CELLS, MAX_LAYERS
-from ..parameters.settings import MAX_SIZE, OPTIMIZERS
+from ..parameters.checks import MAX_SIZE
+from ..parameters.optimizers import OPTIMIZERS
 from .container import DTYPES, Declared
 from .random_state import random_state_fault
 

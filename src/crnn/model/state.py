@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..parameters.settings import OPTIMIZERS, Settings
+from ..parameters.optimizers import OPTIMIZERS
+from ..parameters.settings import Settings
 from ..text.symbols.vocabulary import Vocabulary
 from .bigram_pairs import BigramPairs
 from .gate import Gate

@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from .cells import CELLS, MAX_LAYERS
+from .checks import MAX_SIZE, MAX_STEPS, checked_float, checked_int, is_int
+from .optimizers import OPTIMIZERS
 from .schedule import SCHEDULES
 from .suggestion import did_you_mean
 
-MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
-MAX_STEPS = 2**63 - 1  # the kernel counts with 64
 MAX_AVERAGE_EVERY = 10**6
 OUTER_RATE = 0.7  # of a step with momentum, as in DiLoCo
 MAX_SCALE = 1e30  # of weights, well within the range of a float
 
 
 MATMUL_PRECISIONS = ("float32", "bfloat16")
-
-
-class OptimizerKind(NamedTuple):
-    """Properties of an optimizer; its arithmetic is in ``_kernels`` and ``reference``."""
-
-    learning_rate: float  # the default
-    state: tuple[str, ...]  # PyTorch's names of the arrays it keeps, each of the parameters' shape
-    number: int  # in the kernels' dispatch, ``_kernels/training/optimizers.pxd``
-    sparse: bool = False  # where the gradient is zero, nothing changes: such rows can be left out
-
-
-OPTIMIZERS = {
-    "adagrad": OptimizerKind(0.1, ("sum",), 0, sparse=True),
-    "rmsprop": OptimizerKind(0.002, ("square_avg",), 1),
-    "adam": OptimizerKind(0.002, ("exp_avg", "exp_avg_sq"), 2),
-}
 
 
 # Parameters that a classifier lacks, with the values that it trains by.
@@ -105,7 +87,7 @@ class Settings:
         0.002
         """
         parameters = {**OPTIONAL, **parameters}
-        values = {field.name: checked(field.name, parameters[field.name]) for field in fields(cls)}
+        values = {field.name: checked_parameter(field.name, parameters[field.name]) for field in fields(cls)}
         if values["weight_decay"] and values["optimizer"] != "adam":
             raise InvalidInputError(
                 f"weight_decay must be 0 with optimizer={values['optimizer']!r}, not {values['weight_decay']:g}: "
@@ -118,7 +100,7 @@ class Settings:
         return cls(**values)
 
 
-def checked(name: str, value: Any) -> Any:
+def checked_parameter(name: str, value: Any) -> Any:
     """Return the value of one parameter in the type that training uses, or raise `InvalidInputError`.
 
     Parameters
@@ -130,7 +112,7 @@ def checked(name: str, value: Any) -> Any:
 
     Examples
     --------
-    >>> checked("clip", None)
+    >>> checked_parameter("clip", None)
     inf
     """
     return _CHECKS[name](name, value)
@@ -144,73 +126,13 @@ def rounds_operands(matmul_precision: Any, dtype: np.dtype[Any]) -> bool:
     >>> rounds_operands("float32", np.dtype("float64")), rounds_operands("bfloat16", np.dtype("float32"))
     (False, True)
     """
-    bfloat16: bool = checked("matmul_precision", matmul_precision) == "bfloat16"
+    bfloat16: bool = checked_parameter("matmul_precision", matmul_precision) == "bfloat16"
     if bfloat16 and dtype != np.float32:
         raise InvalidInputError(
             f"matmul_precision must be 'float32' with dtype={dtype.name!r}, not 'bfloat16': "
             f"only a model with dtype='float32' rounds the operands of products"
         )
     return bfloat16
-
-
-def whole(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
-    """Return `value` as an int if it is a whole number from `minimum` to `maximum`."""
-    if _is_whole(value) and value >= minimum:
-        if maximum is None or value <= maximum:
-            return int(value)
-        raise InvalidInputError(f"{name} must be at most {maximum}, not {value}")
-    raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
-
-
-def real(
-    name: str,
-    value: Any,
-    *,
-    minimum: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-    maximum: float | None = None,
-) -> float:
-    """Return `value` as a float if it is finite and within its bounds."""
-    if _is_whole(value) or isinstance(value, float | np.floating):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        above_bound = number >= minimum if minimum is not None else above is not None and number > above
-        below_bound = (below is None or number < below) and (maximum is None or number <= maximum)
-        if math.isfinite(number) and above_bound and below_bound:
-            return number
-    bound = f"of at least {minimum:g}" if minimum is not None else f"above {above:g}"
-    bound += "" if below is None else f" and below {below:g}"
-    bound += "" if maximum is None else f" and at most {maximum:g}"
-    raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
-
-
-def threads(value: Any) -> int | None:
-    """Return a checked `n_threads`."""
-    return None if value is None else whole("n_threads", value, 1)
-
-
-def generator(random_state: Any) -> np.random.Generator:
-    """Return the generator that `random_state` stands for.
-
-    Parameters
-    ----------
-    random_state : None, int, numpy.random.SeedSequence, BitGenerator or Generator
-        None: fresh entropy. A Generator is used itself, and its state advances.
-
-    Examples
-    --------
-    >>> int(generator(3).integers(100)) == int(generator(3).integers(100))
-    True
-    """
-    try:
-        return np.random.default_rng(random_state)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(
-            f"random_state must be None, an int of at least 0, a SeedSequence or a Generator, not {random_state!r}"
-        ) from error
 
 
 def _resolve_outer_step(values: dict[str, Any]) -> None:
@@ -231,68 +153,12 @@ def _resolve_outer_step(values: dict[str, Any]) -> None:
 _Check = Callable[[str, Any], Any]
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
 def _at_least(minimum: int, maximum: int | None = None) -> _Check:
-    return lambda name, value: whole(name, value, minimum, maximum)
-
-
-def require_unmasked(name: str, values: Any, remedy: str) -> None:
-    """Raise an error if an array has masked entries, which it would lose as a plain array.
-
-    Examples
-    --------
-    >>> require_unmasked("weights", np.ma.array([1, 2], mask=[False, True]), "fill it")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: weights[1] is masked: fill it
-    """
-    ma = sys.modules.get("numpy.ma")  # an array with a mask has imported it
-    if ma is not None and ma.is_masked(values):
-        where = ", ".join(map(str, np.argwhere(ma.getmaskarray(values))[0].tolist()))
-        raise InvalidInputError(f"{name}[{where}] is masked: {remedy}")
-
-
-def numbers(name: str, values: Any, n: int, each: str) -> NDArray[np.float64]:
-    """Return n numbers as an array, or raise an error that names what is wrong; `each` is what each is for.
-
-    Examples
-    --------
-    >>> numbers("weights", [1, 2], 2, "model").tolist()
-    [1.0, 2.0]
-    >>> numbers("weights", [1, 2], 3, "model")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: weights must be 3 numbers, one for each model, not of shape (2,)
-    """
-    require_unmasked(name, values, "give it a number")
-    try:
-        array = np.array(values, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"{name} must be {n} numbers, one for each {each}: {error}") from None
-    if array.shape != (n,):
-        raise InvalidInputError(f"{name} must be {n} numbers, one for each {each}, not of shape {array.shape}")
-    return array
-
-
-def sample_weights(values: Any, n: int) -> NDArray[np.float64]:
-    """Return the `sample_weight` of n documents, checked.
-
-    Examples
-    --------
-    >>> sample_weights([1, -2], 2)
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: sample_weight[1] must be a finite number of at least 0, not -2.0
-    """
-    weights = numbers("sample_weight", values, n, "document")
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(bad):
-        raise InvalidInputError(f"sample_weight[{bad[0]}] must be a finite number of at least 0, not {weights[bad[0]]}")
-    return weights
+    return lambda name, value: checked_int(name, value, minimum, maximum)
 
 
 def _real(**bounds: float) -> _Check:
-    return lambda name, value: real(name, value, **bounds)
+    return lambda name, value: checked_float(name, value, **bounds)
 
 
 def _or_none(check: _Check, none: Any = None) -> _Check:
@@ -312,7 +178,9 @@ def _one_of(known: Iterable[str]) -> _Check:
 
 def _warmup(name: str, value: Any) -> int | float:
     try:
-        return whole(name, value, 0, MAX_STEPS) if _is_whole(value) else real(name, value, minimum=0.0, below=1.0)
+        if is_int(value):
+            return checked_int(name, value, 0, MAX_STEPS)
+        return checked_float(name, value, minimum=0.0, below=1.0)
     except InvalidInputError:
         raise InvalidInputError(
             f"{name} must be a whole number of steps of at least 0, or a share of the training as a float of at least "
@@ -322,7 +190,7 @@ def _warmup(name: str, value: Any) -> int | float:
 
 def _eval_every(name: str, value: Any) -> int | float:
     try:
-        return whole(name, value, 1, MAX_STEPS) if _is_whole(value) else real(name, value, above=0.0)
+        return checked_int(name, value, 1, MAX_STEPS) if is_int(value) else checked_float(name, value, above=0.0)
     except InvalidInputError:
         raise InvalidInputError(
             f"{name} must be None, a whole number of steps of at least 1, or a finite number of seconds above 0 as a "

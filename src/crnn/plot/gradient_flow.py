@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..char_rnn import CharRNN
-from ..parameters.settings import real
+from ..parameters.checks import checked_float
 from .axes import axes_for
 from .colours import line_colour
 from .gradient_norms import MIN_POSITIONS, gradient_norms, vanishing_distance
@@ -70,7 +70,7 @@ def gradient_flow(
     >>> [line.get_label() for line in ax.lines][:1], ax.get_yscale()
     (['layer 0: h'], 'log')
     """
-    vanished = real("vanished", vanished, above=0.0, below=1.0)
+    vanished = checked_float("vanished", vanished, above=0.0, below=1.0)
     norms = gradient_norms(model, text, max_distance=max_distance, n_positions=n_positions)
     ax = axes_for(ax, 7, 4)
     crosses = []

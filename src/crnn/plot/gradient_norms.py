@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..parameters.settings import whole
+from ..parameters.checks import checked_int
 
 __all__ = ["MIN_POSITIONS", "GradientNorms", "gradient_norms", "vanishing_distance"]
 
@@ -66,7 +66,7 @@ def gradient_norms(
     >>> norms.h.shape, norms.c
     ((32, 1, 21), None)
     """
-    K, n = whole("max_distance", max_distance, 1), whole("n_positions", n_positions, 1)
+    K, n = checked_int("max_distance", max_distance, 1), checked_int("n_positions", n_positions, 1)
     if len(text) < K + n + 1:
         raise InvalidInputError(
             f"text has {len(text)} symbols, but max_distance={K} and n_positions={n} need {K + n + 1}: give a longer "

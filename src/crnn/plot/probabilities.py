@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
-from ..parameters.settings import whole
+from ..parameters.checks import checked_int
 from .axes import axes_for
 from .colours import line_colour, sequential
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
@@ -68,7 +68,7 @@ def probabilities(
     """
     grid = TextGrid.of(text, width)
     p = next_probabilities(model, text)
-    n = min(whole("n", n, 1), p.shape[1])
+    n = min(checked_int("n", n, 1), p.shape[1])
     best = np.argsort(-p, axis=1, kind="stable")[:, :n]
     height = n + 2  # the text, the guesses, a gap
     text_rows = height * grid.rows

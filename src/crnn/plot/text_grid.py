@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
-from ..parameters.settings import whole
+from ..parameters.checks import checked_int
 from .colours import contrasting
 from .glyphs import glyph
 
@@ -61,7 +61,7 @@ class TextGrid(NamedTuple):
         >>> grid.rows.tolist(), grid.columns.tolist()
         ([0, 0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3], [0, 1, 2, 3, 0, 1, 0, 1, 2, 3, 0, 1])
         """
-        width, most = whole("width", width, 1), MAX_SYMBOLS // copies
+        width, most = checked_int("width", width, 1), MAX_SYMBOLS // copies
         if not 1 <= len(text) <= most:
             what = f"has {len(text):,} symbols" if len(text) else "is empty"
             raise InvalidInputError(f"text {what}, but this picture shows 1 to {most:,}: draw another part of it")

@@ -1,4 +1,4 @@
-"""Clipping and the optimisers in NumPy: PyTorch's formulas, and its names for the optimiser's state."""
+"""Clipping and the optimizers in NumPy: PyTorch's formulas, and its names for the optimizer's state."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def update(
     beta_2: float = 0.999,
     rows: Array | None = None,
 ) -> float:
-    """Clip the gradients and take one step of an optimiser, in place on `p` and `optimizer_state`.
+    """Clip the gradients and take one step of an optimizer, in place on `p` and `optimizer_state`.
 
     Parameters
     ----------

@@ -695,7 +695,7 @@ def test_a_callback_may_clear_the_history_and_stop():
 
 
 @pytest.mark.parametrize("optimizers", [("adagrad", "adam"), ("adam", "adagrad"), ("rmsprop", "adam")])
-def test_another_optimiser_begins_with_an_empty_memory(optimizers):
+def test_another_optimizer_begins_with_an_empty_memory(optimizers):
     model = small(20, optimizer=optimizers[0]).fit(TEXT)
     other = copy.deepcopy(model)
     model.set_params(optimizer=optimizers[1], max_steps=6).partial_fit(TEXT)
@@ -736,7 +736,7 @@ def test_a_file_with_the_highest_count_of_steps(tmp_path, n_steps):
     assert CharRNN.load(tmp_path / "model").n_steps_ == again.n_steps_
 
 
-def test_the_same_optimiser_keeps_its_memory():
+def test_the_same_optimizer_keeps_its_memory():
     model = small(20, optimizer="adam").fit(TEXT)
     model.set_params(max_steps=6).partial_fit(TEXT)
     assert model._learned.optimizer_start == 0

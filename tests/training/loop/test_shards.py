@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN
 from crnn.model.layout import Layout
-from crnn.parameters.settings import CELLS, OPTIMIZERS
+from crnn.parameters.cells import CELLS
+from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.text.streams.text_streams import TextStreams
 from crnn.training.loop.shards import (
     MAX_SHARDS,

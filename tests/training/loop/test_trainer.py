@@ -95,7 +95,7 @@ OPTIONS = [
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options.get("optimizer", "default"))
 @pytest.mark.parametrize("cell", CELLS)
-def test_every_cell_and_optimiser_is_that_of_the_reference_over_epochs(cell, options, n_threads):
+def test_every_cell_and_optimizer_is_that_of_the_reference_over_epochs(cell, options, n_threads):
     arguments = start(B=3, chunks=3, cell=cell, num_layers=2, optimizer=options.get("optimizer", "adagrad"))
     options = {"T": T, "learning_rate": 0.01, "optimizer_start": 4, **options}
     run = Run(*arguments, n_threads=n_threads, n_steps=13, **options).steps(3, 5)
@@ -180,7 +180,7 @@ N_STEPS = 23
 cuts = st.lists(st.integers(1, N_STEPS - 1), unique=True).map(lambda at: np.diff([0, *sorted(at), N_STEPS]).tolist())
 
 
-RUNS = [  # dtype, B, threads, cell, layers, optimiser, dropout, weight dropout
+RUNS = [  # dtype, B, threads, cell, layers, optimizer, dropout, weight dropout
     ("float32", 1, 1, "rnn", 1, "adagrad", 0.0, 0.0),
     ("float64", 1, 1, "lstm", 1, "adagrad", 0.0, 0.3),
     ("float32", 5, 1, "gru", 2, "adam", 0.5, 0.0),

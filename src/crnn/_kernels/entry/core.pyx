@@ -116,12 +116,12 @@ cdef real* address(str name, array, Py_ssize_t itemsize, tuple shape, bint writa
     return found.first
 
 
-def _same(str what, Py_ssize_t found, Py_ssize_t wanted):
+def require_size(str what, Py_ssize_t found, Py_ssize_t wanted):
     if found != wanted:
         raise ValueError(f"{what}: size {found}, but {wanted} is wanted")
 
 
-def _known(const int[:, ::1] x, Py_ssize_t V):
+def require_known_ids(const int[:, ::1] x, Py_ssize_t V):
     cdef Py_ssize_t t, b
     cdef unsigned int largest = 0
     for t in range(x.shape[0]):

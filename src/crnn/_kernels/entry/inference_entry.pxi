@@ -24,13 +24,13 @@ cdef class Controls:
 
     cdef void fill(self, DrawSettings* settings, Py_ssize_t itemsize, Py_ssize_t texts, Py_ssize_t V) except *:
         """Set the controls of a draw, after the check that their arrays fit so many texts and V symbols."""
-        _same("order", self.order.shape[0], V)
+        require_size("order", self.order.shape[0], V)
         settings.control, settings.order = &self.numbers, &self.order[0]
         if self.bias is not None:
             settings.bias = address("biases", self.bias, itemsize, (V,), False)
         if self.seen is not None:
-            _same("streams of symbols seen", self.seen.shape[0], texts)
-            _same("symbols seen", self.seen.shape[1], V)
+            require_size("streams of symbols seen", self.seen.shape[0], texts)
+            require_size("symbols seen", self.seen.shape[1], V)
             settings.seen = &self.seen[0, 0]
 
 
@@ -157,7 +157,7 @@ cdef DrawSettings draw_settings(Network network, double temperature, Controls co
     cdef DrawSettings settings
     if sums is None:
         raise TypeError("sums: None, but an array is wanted")
-    _same("sums", sums.shape[0], sums_size(network.net.V))
+    require_size("sums", sums.shape[0], sums_size(network.net.V))
     settings.temperature, settings.sums = temperature, &sums[0]
     settings.control, settings.bias, settings.seen, settings.order = NULL, NULL, NULL, NULL
     if controls is not None:
@@ -176,7 +176,7 @@ def feed(tuple weights not None, const int[:, ::1] x not None, tuple work not No
     cdef Workspace space = inference_work(network, n, steps_of(work), x.shape[1], work)
     cdef Weights w = inference_weights(weights)
     cdef float_mode mode
-    _known(x, network.net.symbols)
+    require_known_ids(x, network.net.symbols)
     if n:
         with nogil:
             mode = flush_denormals()
@@ -197,8 +197,8 @@ def sample(tuple weights not None, const double[:, ::1] uniforms not None, doubl
     cdef DrawSettings settings = draw_settings(network, temperature, controls, sums, B)
     cdef float_mode mode
     space.y = address("logits", y, network.itemsize, (B, network.net.V))
-    _same("streams of output", out.shape[1], B)
-    _same("symbols of output", out.shape[0], n)
+    require_size("streams of output", out.shape[1], B)
+    require_size("symbols of output", out.shape[0], n)
     if n:
         with nogil:
             mode = flush_denormals()
@@ -227,11 +227,11 @@ cdef void fill_texts(Texts* texts, Batch batch, tuple arrays, Py_ssize_t max_len
     if arrays[0] is None or arrays[1] is None:
         raise TypeError("symbols and lengths: arrays are wanted, not None")
     symbols, lengths = arrays
-    _same("rows of the batch", batch.texts.shape[0], rows)
+    require_size("rows of the batch", batch.texts.shape[0], rows)
     texts.count, texts.max_length, texts.width, texts.longest = symbols.shape[0], max_length, symbols.shape[1], 0
     if texts.count < 1 or texts.width < 1 or max_length < 1:
         raise ValueError(f"{texts.count} texts of {max_length} symbols, room for {texts.width}: nothing to draw")
-    _same("lengths", lengths.shape[0], texts.count)
+    require_size("lengths", lengths.shape[0], texts.count)
     texts.symbols, texts.lengths = &symbols[0, 0], &lengths[0]
     texts.rows, texts.begun, texts.active = &batch.texts[0], batch.begun, batch.active
     for i in range(batch.active):
@@ -248,9 +248,9 @@ cdef void fill_random(Texts* texts, tuple arrays) except *:
     if arrays[0] is None or arrays[1] is None:
         raise TypeError("random numbers: arrays are wanted, not None")
     states, increment = arrays
-    _same("streams of numbers", states.shape[0], texts.count)
-    _same("halves of a state", states.shape[1], 2)
-    _same("halves of an increment", increment.shape[0], 2)
+    require_size("streams of numbers", states.shape[0], texts.count)
+    require_size("halves of a state", states.shape[1], 2)
+    require_size("halves of an increment", increment.shape[0], 2)
     texts.streams, texts.increment = &states[0, 0], wide(&increment[0])
 
 
@@ -274,7 +274,7 @@ cdef void fill_start(Texts* texts, Network network, list states) except *:
     """The states that all texts start from."""
     cdef Py_ssize_t of_h_and_c = 2 if network.net.has_c else 1, size = network.itemsize
     shape = (network.net.L, 1, network.net.H)
-    _same("states at the start", len(states), of_h_and_c + (network.net.R > 0))
+    require_size("states at the start", len(states), of_h_and_c + (network.net.R > 0))
     texts.start_h = address("states at the start", states[0], size, shape, False)
     texts.start_c = address("states at the start", states[of_h_and_c - 1], size, shape, False)
     texts.start_before = NULL
@@ -368,9 +368,9 @@ def log_probabilities(tuple weights not None, const int[:, ::1] x not None, tupl
     cdef Weights w = inference_weights(weights)
     cdef float_mode mode
     space.y = address("logits", y, network.itemsize, (T, B, network.net.V))
-    _same("streams of output", out.shape[1], B)
-    _same("symbols of output", out.shape[0], n)
-    _known(x, network.net.symbols)
+    require_size("streams of output", out.shape[1], B)
+    require_size("symbols of output", out.shape[0], n)
+    require_known_ids(x, network.net.symbols)
     if n:
         with nogil:
             mode = flush_denormals()
@@ -391,9 +391,9 @@ def log_likelihoods(tuple weights not None, const int[::1] ids not None, const P
     cdef Workspace space = inference_work(network, last - first, T, B, work)
     cdef Weights w = inference_weights(weights)
     cdef Strings strings
-    _same("starts", starts.shape[0], B)
-    _same("sums", out.shape[0], B)
-    _same("scratch of symbols", x.shape[0], T * B)
+    require_size("starts", starts.shape[0], B)
+    require_size("sums", out.shape[0], B)
+    require_size("scratch of symbols", x.shape[0], T * B)
     space.x, space.y = &x[0], address("logits", y, network.itemsize, (T * B, network.net.V))
     for b in range(B):
         if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:

@@ -190,8 +190,8 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
 
 # ------------------------------------------------------------------------------------------------- training
 
-ctypedef struct Rule:  # what an optimiser does in one step; see `optimizers`
-    int number  # of the optimiser in `optimizers`
+ctypedef struct Rule:  # what an optimizer does in one step; see `optimizers`
+    int number  # of the optimizer in `optimizers`
     bint sparse  # where the gradient is zero, nothing changes: such rows are left out
     double learning_rate
     double scale  # of the gradient: below 1 if its norm is clipped

@@ -89,9 +89,9 @@ def space_streams(uint64_t[:, ::1] states not None, const uint64_t[::1] multipli
     """states[i + 1] = states[i] * multiplier + plus, for generators' states as in `pcg64`."""
     cdef Py_ssize_t i
     cdef UInt128 state
-    _same("halves of a state", states.shape[1], 2)
-    _same("halves of a multiplier", multiplier.shape[0], 2)
-    _same("halves of what is added", plus.shape[0], 2)
+    require_size("halves of a state", states.shape[1], 2)
+    require_size("halves of a multiplier", multiplier.shape[0], 2)
+    require_size("halves of what is added", plus.shape[0], 2)
     with nogil:
         for i in range(1, states.shape[0]):
             state = multiplied(wide(&states[i - 1, 0]), wide(&multiplier[0]), wide(&plus[0]))
@@ -101,9 +101,9 @@ def space_streams(uint64_t[:, ::1] states not None, const uint64_t[::1] multipli
 def uniforms(uint64_t[:, ::1] states not None, const uint64_t[::1] increment not None, double[:, ::1] out not None):
     """out[t, i] = the next number in [0, 1) of stream i, whose state advances; see `pcg64`."""
     cdef Py_ssize_t t, i
-    _same("halves of a state", states.shape[1], 2)
-    _same("halves of an increment", increment.shape[0], 2)
-    _same("streams of output", out.shape[1], states.shape[0])
+    require_size("halves of a state", states.shape[1], 2)
+    require_size("halves of an increment", increment.shape[0], 2)
+    require_size("streams of output", out.shape[1], states.shape[0])
     with nogil:
         for i in range(states.shape[0]):
             for t in range(out.shape[0]):

@@ -8,9 +8,9 @@ from .interface cimport (CANDIDATE_UNIT, MAX_SHARDS, Training, Workspace, barrie
 
 
 cdef class Optimizer:
-    """An optimiser: its kind, the limits on a gradient's elements and on its norm, and its constants.
+    """An optimizer: its kind, the limits on a gradient's elements and on its norm, and its constants.
 
-    `kind` has the optimiser's `number` in `optimizers`, its traits, and the names of the arrays of its state.
+    `kind` has the optimizer's `number` in `optimizers`, its traits, and the names of the arrays of its state.
     """
     cdef int number
     cdef bint sparse
@@ -212,13 +212,13 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
         if len(shards[s].threads) < group_size:
             raise ValueError(f"{len(shards[s].threads)} threads of a shard: {group_size} are wanted")
         occurs = shards[s].threads[0].occurs
-        _same("symbols that may occur", occurs.shape[0], network.net.V + network.net.R)
+        require_size("symbols that may occur", occurs.shape[0], network.net.V + network.net.R)
         run.team.occurs[s] = &occurs[0]
-    _same("losses", losses.shape[0], run.team.shards)
-    _same("sums of squares", squares.shape[0], squares_size(network))
+    require_size("losses", losses.shape[0], run.team.shards)
+    require_size("sums of squares", squares.shape[0], squares_size(network))
     if barrier is None:
         raise ValueError("the team has no barrier")
-    _same("threads at the barrier", barrier.barrier.n_threads, run.team.threads)
+    require_size("threads at the barrier", barrier.barrier.n_threads, run.team.threads)
     run.team.losses, run.team.squares, run.team.barrier = &losses[0], &squares[0], &barrier.barrier
 
 
@@ -264,10 +264,10 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
     shapes = thread_workspace(network, T, B)
     work.cut = address("cut", own.cut, size, shapes["cut"])
     work.scratch = address("scratch", own.scratch, size, shapes["scratch"])
-    _same("losses of positions", losses.shape[0], T * B)
-    _same("symbols that may occur", occurs.shape[0], net.V + net.R)
+    require_size("losses of positions", losses.shape[0], T * B)
+    require_size("symbols that may occur", occurs.shape[0], net.V + net.R)
     work.x, work.losses, work.occurs = &own_x[0, 0], &losses[0], &occurs[0]
-    _same("rows of bigrams", bigram_rows.shape[0], T * B if net.R else 0)
+    require_size("rows of bigrams", bigram_rows.shape[0], T * B if net.R else 0)
     work.bigram_rows = &bigram_rows[0] if net.R else NULL
     fill_numbers(work, network, own.numbered)
     fill_candidates(work, network, shard, own.listed)
@@ -284,7 +284,7 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
 
 cdef void fill_numbers(Workspace* work, Network network, int[::1] numbered) except *:
     """Set where the symbols of a chunk are numbered."""
-    _same("numbered symbols", numbered.shape[0], numbered_size(network, work.T, work.B))
+    require_size("numbered symbols", numbered.shape[0], numbered_size(network, work.T, work.B))
     if network.net.E:
         work.rows, work.symbols = &numbered[0], &numbered[work.T * work.B]
         work.numbers = work.symbols + min(work.T * work.B, network.net.V)
@@ -295,7 +295,7 @@ cdef void fill_candidates(Workspace* work, Network network, shard, int[::1] list
     cdef Py_ssize_t T = work.T, B = work.B, size = network.itemsize, C = most_candidates(&network.net, T, B)
     cdef Py_ssize_t part = network.net.H * C * size, row = C * size
     cdef char* columns
-    _same("listed candidates", listed.shape[0], candidates_size(network, T, B))
+    require_size("listed candidates", listed.shape[0], candidates_size(network, T, B))
     if not network.net.sampled:
         return
     shapes = workspace(network, T, B, False)
@@ -316,7 +316,7 @@ cdef void fill_requests(Workspace* work, Network network, shard) except *:
     if shard.loss_weights is not None:
         work.loss_weights = address("weights of the losses", shard.loss_weights, size, (T, B), False)
     if shard.state_gradients is not None:
-        _same("gradients of states", len(shard.state_gradients), 2 if network.net.has_c else 1)
+        require_size("gradients of states", len(shard.state_gradients), 2 if network.net.has_c else 1)
         work.kept_dh = address("gradients of h", shard.state_gradients[0], size, shape)
         if network.net.has_c:
             work.kept_dc = address("gradients of c", shard.state_gradients[1], size, shape)
@@ -327,14 +327,14 @@ cdef void fill_group(Training* run, Workspace* work, Network network, shard, int
     cdef Barrier barrier = shard.barrier
     if barrier is None:
         raise ValueError("a shard has no barrier")
-    _same("threads at a shard's barrier", barrier.barrier.n_threads, network.net.group_size)
+    require_size("threads at a shard's barrier", barrier.barrier.n_threads, network.net.group_size)
     work.group.threads, work.group.rank = network.net.group_size, member
     work.group.barrier = &barrier.barrier
 
 
 cdef void fill_rule(Training* run, Network network, Optimizer optimizer, list state) except *:
-    """Set the optimiser's step and its state."""
-    _same("arrays of optimizer state", len(state), optimizer.state_arrays)
+    """Set the optimizer's step and its state."""
+    require_size("arrays of optimizer state", len(state), optimizer.state_arrays)
     run.rule.number, run.rule.sparse = optimizer.number, optimizer.sparse
     run.rule.clip, run.rule.weight_decay = optimizer.clip, optimizer.weight_decay
     run.rule.beta_1, run.rule.beta_2 = optimizer.beta_1, optimizer.beta_2
@@ -354,7 +354,7 @@ cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
                              "unsigned integers of 1, 2 or 4 are wanted")
         if view.ndim != 2:
             raise ValueError(f"ids of {view.ndim} dimensions: 2 are wanted")
-        _same("streams in the block", view.shape[0], run.team.streams)
+        require_size("streams in the block", view.shape[0], run.team.streams)
         if view.strides[1] != view.itemsize or view.strides[0] % view.itemsize:
             raise ValueError(f"a block's rows must be contiguous ids of {view.itemsize} bytes, not of strides "
                              f"({view.strides[0]}, {view.strides[1]})")

@@ -13,7 +13,7 @@ from ..products.blas cimport add_product, transposed_product
 from ..entry.interface cimport Network, Weights, Workspace, real
 from ..products.panels cimport Columns, as_operand, multiply_panels, operand_rows
 from ..products.row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back
-from ..training.step_poll cimport unwanted
+from ..training.step_poll cimport is_canceled
 from ..training.thread_group cimport own_columns, own_share, wait_for_group
 from .workspace cimport BLOCK_ROWS
 
@@ -65,7 +65,7 @@ cdef inline void embed_symbols(const Weights* w, Workspace* work) noexcept nogil
     r, stop = own.first, own.first + own.count
     for i in range(r, stop):
         memcpy(work.vectors + i * E, w.p + net.lookup + work.symbols[i] * E, E * sizeof(real))
-    while r < stop and not unwanted(work):
+    while r < stop and not is_canceled(work):
         count = min(<Py_ssize_t>BLOCK_ROWS, stop - r)
         vectors, table = work.vectors + r * E, work.table + r * N
         clear_rows(count, N, table, N)
@@ -100,7 +100,7 @@ cdef inline void embed_symbols_back(const Weights* w, const Workspace* work) noe
     cdef real* dWx
     add_column_sums(work.table + part.first, work.n_symbols, part.count, N, work.d + net.layer[0].bh + part.first)
     r, stop = own.first, own.first + own.count
-    while r < stop and not unwanted(work):
+    while r < stop and not is_canceled(work):
         count = min(<Py_ssize_t>BLOCK_ROWS, stop - r)
         multiply_rows_back(work, count, N, E, work.table + r * N, N, w.panels + net.layer[0].WxT_panels,
                            net.max_row_vectors, dvectors + r * E, E)

@@ -10,7 +10,7 @@ from ..products.panels cimport (Columns, Panel, as_operand, depth_of, multiply_p
                       operand_rows, packed_elements, panel_among, panel_count)
 from ..products.row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
 from ..inference.shared_step cimport share_input_product
-from ..training.step_poll cimport unwanted
+from ..training.step_poll cimport is_canceled
 from ..training.thread_group cimport own_columns
 
 
@@ -65,7 +65,7 @@ cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize
         return
     set_biases(net, w.p, l, own, rows, z)
     for g in range(net.G):
-        if unwanted(work):
+        if is_canceled(work):
             return
         out = z + input_block(net, g) * H + own.first
         if net.gemm == NULL:
@@ -130,7 +130,7 @@ cdef inline void multiply_split_back(const Network* net, const Workspace* work, 
     cdef Panel part
     clear_rows(rows, own.count, dbelow + own.first, H)
     for j in range(panel_count(own.count, net.max_row_vectors)):
-        if unwanted(work):
+        if is_canceled(work):
             return
         part = panel_among(own, net.max_row_vectors, j, False)
         width = packed_elements(1, part.columns)

@@ -9,7 +9,7 @@ from .layer_input cimport look_up_input
 from .network cimport in_place
 from ..products.panels cimport as_operand
 from ..inference.shared_step cimport share_cell, share_recurrent_product
-from ..training.step_poll cimport unwanted
+from ..training.step_poll cimport is_canceled
 from .table_rows cimport add_row_gradients
 from ..training.thread_group cimport own_columns, wait_for_group
 from .workspace cimport gradient_from_above, layer_c, layer_dz, layer_h, layer_z
@@ -23,7 +23,7 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
     cdef Step s
     s.B, s.own, s.room = B, own_columns(&work.group, H), work.scratch
     for t in range(first, last):
-        if unwanted(work):
+        if is_canceled(work):
             return
         s.h_prev = without_past(net, x + t * B, B, H, layer_h(work, l, t), H, work.cut)
         s.h = layer_h(work, l, t + 1)
@@ -65,7 +65,7 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
     s.B, s.own, s.carry = B, own_columns(&work.group, H), work.carry + l * BH
     s.kept_dh, s.kept_dc, s.room = NULL, NULL, work.scratch
     for t in range(last - 1, first - 1, -1):
-        if unwanted(work):
+        if is_canceled(work):
             return
         s.z = layer_dz(net, work, l, first, t)
         s.dh = above + (t - first) * BH

@@ -11,15 +11,15 @@ from ..products.panels cimport Columns
 cdef inline void add_row(const Network* net, const real* table, int row, Columns own, real* z) noexcept nogil:
     """z += table[row]                                 (G H,): the input of one stream"""
     cdef Py_ssize_t j, g, H = net.H
-    cdef const real* its
+    cdef const real* gate
     cdef real* out
     if row == NO_ROW:
         return
     for g in range(net.G):
-        its = table + (row * net.G + g) * H + own.first
+        gate = table + (row * net.G + g) * H + own.first
         out = z + input_block(net, g) * H + own.first
         for j in range(own.count):
-            out[j] += its[j]
+            out[j] += gate[j]
 
 
 cdef inline void add_row_gradients(const Network* net, const real* dz, const int* rows, Columns own, Py_ssize_t B,

@@ -3,7 +3,7 @@ from libc.string cimport memcpy, memset
 from .blas cimport transposed_product
 from ..entry.interface cimport Network, Workspace, real
 from .panels cimport add_transposed_product, as_operand, multiply_panels, operand_rows, whole_panel
-from ..training.step_poll cimport unwanted
+from ..training.step_poll cimport is_canceled
 
 cdef enum:
     PRODUCTS_PER_POLL = 1 << 28  # multiplications from one poll to the next, at most: about 10 ms
@@ -25,7 +25,7 @@ cdef inline void multiply_rows_back(const Workspace* work, Py_ssize_t rows, Py_s
     cdef Py_ssize_t r = 0, count, step = piece(rows, MIN_ROWS_PER_POLL, K * N)
     cdef operand_rows part
     clear_rows(rows, N, c, ldc)
-    while r < rows and not unwanted(work):
+    while r < rows and not is_canceled(work):
         count = min(step, rows - r)
         part = as_operand(count, K, a + r * lda, lda, work.scratch)
         multiply_panels(count, K, N, part.first, part.stride, panels, max_vectors, c + r * ldc, ldc)
@@ -50,7 +50,7 @@ cdef inline void add_packed_gradient(const Workspace* work, Py_ssize_t rows, Py_
                                      Py_ssize_t ldw) noexcept nogil:
     """dW += a.T @ d                                   (M, N) += (rows, M)' (rows, N), by packed operands"""
     cdef Py_ssize_t n = 0, step = piece(N, whole_panel(), rows * M)
-    while n < N and not unwanted(work):
+    while n < N and not is_canceled(work):
         add_transposed_product(rows, M, min(step, N - n), a, lda, d + n, ldd, work.scratch, dW + n, ldw)
         n += step
 

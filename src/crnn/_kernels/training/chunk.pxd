@@ -14,7 +14,7 @@ from ..products.panels cimport Columns
 from ..network.sampled_softmax cimport (decode_candidates, decode_candidates_back, gather_candidates, logits_of_row,
                               scatter_candidates, target_places)
 from ..network.softmax cimport softmax_loss
-from .step_poll cimport unwanted
+from .step_poll cimport is_canceled
 from .team cimport total
 from .thread_group cimport own_share, wait_for_group
 from ..network.workspace cimport clear_share, gradient_from_above, layer_output
@@ -44,7 +44,7 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
     cdef Py_ssize_t first = 0, last, at, V = logits_of_row(net, work)
     cdef Columns part
     cdef const real* h
-    while first < work.T and not unwanted(work):
+    while first < work.T and not is_canceled(work):
         last = min(first + work.block, work.T)
         layers_forward(w, work, work.x, first, last)
         part = own_share(&work.group, (last - first) * work.B)
@@ -83,7 +83,7 @@ cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real we
     loss = forward_loss(w, work, weight)
     if net.E:
         clear_table(net, work)
-    while last > 0 and not unwanted(work):
+    while last > 0 and not is_canceled(work):
         first = max(last - work.block, 0)
         rows = (last - first) * work.B
         decode_rows_back(w, work, rows, layer_output(net, work, top, first), first, gradient_from_above(net, work, top))

@@ -13,7 +13,7 @@ cdef enum:
     POLL_NANOSECONDS = 40000000
 
 
-cdef inline bint unwanted(const Workspace* work) noexcept nogil:
+cdef inline bint is_canceled(const Workspace* work) noexcept nogil:
     """Whether the step is to be broken off. Where steps are short this costs the look at a pointer."""
     return work.poll != NULL and is_over(work.poll)
 

@@ -14,7 +14,7 @@ from ..entry.interface cimport Training, Workspace, real
 from ..products.recurrent_gradient cimport by_rows
 from .reduction cimport reduce_gradient
 from ..network.state_reset cimport reset_states
-from .step_poll cimport unwanted
+from .step_poll cimport is_canceled
 from .update cimport Pass, gradient_norm, pack_first_dropped, touch_memory, update
 from .team cimport total, wait_for_team
 from ..network.workspace cimport carry_states, clear_states
@@ -81,7 +81,7 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
                                             dropout_key(run.dropout_seed, run.steps_before + step + 1))
     for i in range(run.own_shards):
         work = &run.work[i]
-        if unwanted(work):
+        if is_canceled(work):
             return
         work.dropout.step_key = run.team.step_key
         work.leaves_dWh = by_rows(run.weights.net) and not wants_gradient(run, step)

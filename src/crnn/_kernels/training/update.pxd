@@ -1,4 +1,4 @@
-"""The update: gradients of the shards summed, the optimiser's step, and the new weights packed, each thread its share.
+"""The update: gradients of the shards summed, the optimizer's step, and the new weights packed, each thread its share.
 
 A share is some rows of every matrix and some of the biases. The thread that has updated rows packs them at once. Each
 shard of the streams has a gradient; the threads of a group that works on it have one together. The squares of the
@@ -25,7 +25,7 @@ cdef enum:
     BLOCK = 2048  # elements of a gradient that are summed over the shards and used while still in the cache
     BIGRAM_RATE_TENTHS = 3  # of the learning rate, for a row of bigrams: few chunks read it, and a step says less
 
-ctypedef struct Masked:  # recurrent weights, some of which this step was without
+ctypedef struct WeightMask:  # recurrent weights, some of which this step was without
     uint32_t key
     Py_ssize_t base  # where the first of them is
 
@@ -35,7 +35,7 @@ ctypedef struct Pass:  # what is done with each run of elements
     bint step  # update the parameters
     Py_ssize_t* touched  # bytes of the optimizer state that were touched since the last poll; NULL: it is not touched
 
-ctypedef double (*UpdateRun)(Training*, const Pass*, Py_ssize_t, Py_ssize_t, const Masked*, real*) noexcept nogil
+ctypedef double (*UpdateRun)(Training*, const Pass*, Py_ssize_t, Py_ssize_t, const WeightMask*, real*) noexcept nogil
 ctypedef void (*Update)(Training*, const Pass*) noexcept nogil
 
 cdef extern from "vectors.h" nogil:
@@ -92,7 +92,7 @@ cdef inline void touch(Training* run, Py_ssize_t* touched, real* a, Py_ssize_t n
 
 
 cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start, Py_ssize_t stop,
-                              const Masked* masked, real* d) noexcept nogil:
+                              const WeightMask* mask, real* d) noexcept nogil:
     """Do what is to be done with elements [start, stop), while they are in the cache; return their squares, if kept.
 
     `d` is where their gradient begins, if it is not in its place.
@@ -115,8 +115,8 @@ cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start,
                 other = run.team.d[s]
                 for j in range(n):
                     d[i + j] += other[i + j]
-            if masked != NULL:
-                apply_mask(run.team.weight_dropout, masked.key, i - masked.base, n, d + i)
+            if mask != NULL:
+                apply_mask(run.team.weight_dropout, mask.key, i - mask.base, n, d + i)
         if todo.measure:
             squares += sum_of_squares(d + i, n)
         if todo.step:
@@ -126,7 +126,7 @@ cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start,
 
 
 cdef inline void update_rows(Training* run, const Pass* todo, Py_ssize_t base, Py_ssize_t N, Py_ssize_t squares,
-                             Py_ssize_t start, Py_ssize_t stop, const Masked* masked=NULL,
+                             Py_ssize_t start, Py_ssize_t stop, const WeightMask* mask=NULL,
                              real* d=NULL) noexcept nogil:
     """Rows [start, stop) of a matrix with N columns that begins at `base`; its first row's squares are at `squares`.
 
@@ -136,10 +136,10 @@ cdef inline void update_rows(Training* run, const Pass* todo, Py_ssize_t base, P
     cdef UpdateRun update_elements = update_run
     FORGET_VALUE(update_elements)  # its loops are long, and there are many calls
     if not todo.measure:
-        update_elements(run, todo, base + start * N, base + stop * N, masked, d)
+        update_elements(run, todo, base + start * N, base + stop * N, mask, d)
         return
     for r in range(start, stop):
-        run.team.squares[squares + r] = update_elements(run, todo, base + r * N, base + (r + 1) * N, masked, NULL)
+        run.team.squares[squares + r] = update_elements(run, todo, base + r * N, base + (r + 1) * N, mask, NULL)
 
 
 cdef inline void update_bias(Training* run, const Pass* todo, Py_ssize_t base, Py_ssize_t n,
@@ -192,7 +192,7 @@ cdef inline void update_read_rows(Training* run, const Pass* todo, Py_ssize_t ba
 cdef inline void update_lookup(Training* run, const Pass* todo) noexcept nogil:
     """The thread's share of the rows in which symbols are looked up: only the chunk's symbols have a gradient.
 
-    A sparse optimiser leaves the others out, which is exact. The rows' gradients are cleared once they have been used.
+    A sparse optimizer leaves the others out, which is exact. The rows' gradients are cleared once they have been used.
     """
     cdef const Network* net = run.weights.net
     cdef const Team* team = &run.team
@@ -209,7 +209,7 @@ cdef inline void update_lookup(Training* run, const Pass* todo) noexcept nogil:
 cdef inline void update_bigrams(Training* run, const Pass* todo) noexcept nogil:
     """The thread's share of the rows of the table of bigrams that the chunk has read, at a part of the learning rate.
 
-    All others stay as they are, and so does their optimizer state, with every optimiser: the table is large, and a
+    All others stay as they are, and so does their optimizer state, with every optimizer: the table is large, and a
     chunk reads little of it.
     """
     cdef const Network* net = run.weights.net
@@ -255,16 +255,16 @@ cdef inline void update_recurrent(Training* run, const Pass* todo, Py_ssize_t l,
     cdef bint dropping = run.team.weight_dropout > 0, computed = PER_ELEMENT == 1 and todo.step and work.leaves_dWh
     cdef Py_ssize_t r = stop, rows = GRADIENT_ROWS if computed else stop - start
     cdef real* d = room_for_rows(net, work) if computed else NULL
-    cdef Masked masked
-    masked.key, masked.base = weights_key(run.team.step_key, l), net.layer[l].Wh
+    cdef WeightMask mask
+    mask.key, mask.base = weights_key(run.team.step_key, l), net.layer[l].Wh
     if computed:
         pack_dz(net, work, l)
     while r > start:
         r -= rows
         if computed:
             gradient_rows(net, work, l, r, d)
-        update_rows(run, todo, masked.base, net.G * net.H, layer_squares(net, l), r, r + rows,
-                    &masked if dropping else NULL, d)
+        update_rows(run, todo, mask.base, net.G * net.H, layer_squares(net, l), r, r + rows,
+                    &mask if dropping else NULL, d)
     if todo.step and dropping:
         pack_dropped(run, l, start, stop)
     elif todo.step:
@@ -318,7 +318,7 @@ cdef inline void touch_memory(Training* run) noexcept nogil:
     """Touch the thread's share of the optimizer state, and of the gradients of the shards that it works on.
 
     The first update, which is not broken off, then takes no longer than others. Rows of symbols that a sparse
-    optimiser leaves out stay untouched.
+    optimizer leaves out stay untouched.
     """
     cdef const Network* net = run.weights.net
     cdef int i

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ...parameters.settings import whole
+from ...parameters.checks import checked_int
 from ...text.symbols.vocabulary import Text, Vocabulary
 from ..sampling.averaged_sampler import text_sampler
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
@@ -150,7 +150,7 @@ class TextState:
         >>> state.sample(9, temperature=0, stop="ba"), state.sample(2, temperature=0)
         ('', 'ba')
         """
-        vocabulary, n = self._vocabulary, whole("n", n, 0)
+        vocabulary, n = self._vocabulary, checked_int("n", n, 0)
         checked = SamplingControls.check(vocabulary, controls)
         sampler = text_sampler(self._network, self._context, n, Uniforms(root(random_state), range(1)), checked)
         ids, boundary = sampler.run().ids, vocabulary.boundary

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ...parameters.settings import real
+from ...parameters.checks import checked_float
 from ...text.symbols.special import Special
 from ...text.symbols.vocabulary import Vocabulary
 
@@ -58,7 +58,7 @@ def _checked_number(symbol: str | bytes | Special, value: Any) -> float:
         return -math.inf
     message = f"logit_bias[{symbol!r}] must be a number from -1e30 to 1e30, or -inf to forbid the symbol, not {value!r}"
     try:
-        number = real("logit_bias", value, minimum=-MAX_BIAS)
+        number = checked_float("logit_bias", value, minimum=-MAX_BIAS)
     except InvalidInputError:
         raise InvalidInputError(message) from None
     if number > MAX_BIAS:

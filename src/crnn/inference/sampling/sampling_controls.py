@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple, Self, TypedDict, TypeVar, get_typ
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ...parameters.settings import MAX_SIZE, real, whole
+from ...parameters.checks import MAX_SIZE, checked_float, checked_int
 from ...text.symbols.vocabulary import Vocabulary
 from .logit_bias import checked_bias
 from .stopping import Stops, encoded_stops
@@ -41,7 +41,7 @@ class Control(NamedTuple):
 
 
 def _temperature(value: Any) -> float:
-    return real("temperature", value, minimum=0.0)
+    return checked_float("temperature", value, minimum=0.0)
 
 
 def _top_k(value: Any) -> int:
@@ -49,7 +49,7 @@ def _top_k(value: Any) -> int:
     if value is None:
         return 0
     return _check_or_raise(
-        lambda: min(whole("top_k", value, 1), MAX_SIZE),  # more than any vocabulary has
+        lambda: min(checked_int("top_k", value, 1), MAX_SIZE),  # more than any vocabulary has
         f"top_k must be a whole number of at least 1, or None for all symbols, not {value!r}",
     )
 
@@ -66,7 +66,7 @@ def _min_p(value: Any) -> float:
 
 def _repetition_penalty(value: Any) -> float:
     return _check_or_raise(
-        lambda: real("repetition_penalty", value, above=0.0),
+        lambda: checked_float("repetition_penalty", value, above=0.0),
         f"repetition_penalty must be a finite number above 0, not {value!r}: above 1 a repeated character becomes less "
         f"likely, 1 is no penalty",
     )
@@ -74,7 +74,7 @@ def _repetition_penalty(value: Any) -> float:
 
 def _share(name: str, value: Any, remedy: str) -> float:
     message = f"{name} must be a number from 0 to 1, not {value!r}: {remedy}"
-    share = _check_or_raise(lambda: real(name, value, minimum=0.0), message)
+    share = _check_or_raise(lambda: checked_float(name, value, minimum=0.0), message)
     if share > 1:
         raise InvalidInputError(message)
     return share

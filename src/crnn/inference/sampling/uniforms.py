@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
-from ...parameters.settings import generator
+from ...parameters.checks import generator
 
 GOLDEN = 0x9E3779B97F4A7C15F39CC0605CEDC835  # draws between streams: 2**128 over the golden ratio, as `PCG64.jumped`
 MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645  # PCG64: the next state is (MULTIPLIER * state + increment) mod MODULUS

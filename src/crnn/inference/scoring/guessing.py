@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ...parameters.settings import whole
+from ...parameters.checks import checked_int
 from ..network.context import Context
 from ..network.network import InferenceNetwork
 from ..sampling import sampling
@@ -114,7 +114,7 @@ def checked_length(length: int | None, end: int | None) -> int:
         )
     if end is not None and length is not None:
         raise InvalidInputError("length is only for a model of running text: the documents of this model have ends")
-    return MAX_LENGTH if length is None else whole("length", length, 0)
+    return MAX_LENGTH if length is None else checked_int("length", length, 0)
 
 
 def check_lengths(block: TextBlock, length: int | None) -> None:

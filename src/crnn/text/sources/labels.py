@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InvalidInputError, short_repr
-from ...parameters.settings import require_unmasked
+from ...parameters.checks import require_unmasked
 from ...parameters.suggestion import did_you_mean
 from .documents import boundaries
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InvalidInputError
-from ...parameters.settings import require_unmasked
+from ...parameters.checks import require_unmasked
 
 __all__ = ["MAX_CODE", "UTF32", "Bytes", "Kind", "Text", "byte_view", "checked_codes", "collect", "found_kind",
            "integers", "kind_of", "pieces"]  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import InvalidInputError
 from ...model.state import ModelState
-from ...parameters.settings import MAX_STEPS, real, whole
+from ...parameters.checks import MAX_STEPS, checked_float, checked_int
 from ...runtime.deferred_signals import signals_deferred
 from .run_state import RunState
 
@@ -121,8 +121,8 @@ def checked_every(value: int | float) -> int | float:
     is_steps = isinstance(value, int | np.integer)
     try:
         if is_steps:
-            return whole("checkpoint_every", value, 1, MAX_STEPS)
-        return real("checkpoint_every", value, above=0.0)
+            return checked_int("checkpoint_every", value, 1, MAX_STEPS)
+        return checked_float("checkpoint_every", value, above=0.0)
     except InvalidInputError:
         raise InvalidInputError(
             f"checkpoint_every must be a whole number of steps of at least 1, or a finite number of seconds above 0 as "

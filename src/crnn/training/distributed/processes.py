@@ -104,7 +104,7 @@ class Processes:
         found: T = self.of_first(self.agreed(read if self.rank == 0 else lambda: None))
         return found
 
-    def check_same(self, what: str, value: Any) -> None:
+    def require_same(self, what: str, value: Any) -> None:
         """Raise InvalidInputError if a value differs from that of rank 0 in some process."""
         own = value == self.of_first(value)
         if not self.all(own):

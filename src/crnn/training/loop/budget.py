@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...parameters.settings import MAX_STEPS, Settings
+from ...parameters.checks import MAX_STEPS
+from ...parameters.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..._kernels.entry import core
 from ...model.layout import Layout, aligned_zeros, n_labels
-from ...parameters.settings import OPTIMIZERS
+from ...parameters.optimizers import OPTIMIZERS
 from ...runtime.threads import scipy_blas
 from .shards import Arrangement
 from .step_settings import StepSettings

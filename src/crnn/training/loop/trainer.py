@@ -16,7 +16,7 @@ from ..._kernels.entry import core
 from ...errors import DivergenceError, InvalidInputError
 from ...model.layout import aligned_zeros, n_labels
 from ...model.state import WEIGHT_AVERAGE, ModelState
-from ...parameters.settings import OPTIMIZERS
+from ...parameters.optimizers import OPTIMIZERS
 from ...runtime.adaptive_threads import AdaptiveThreads
 from ...runtime.deferred_signals import signals_deferred
 from ...runtime.threads import Helpers, scipy_blas

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InvalidInputError
-from ...parameters.settings import real, sample_weights
+from ...parameters.checks import checked_float, checked_sample_weights
 from ...text.sources.labels import Labelled, label_number
 
 __all__ = ["class_prior"]
@@ -35,14 +35,14 @@ def class_prior(labelled: Labelled, class_weight: Any, sample_weight: ArrayLike 
     >>> class_prior(labelled, {"a": 3}).round(2).tolist()
     [0.5, 0.5]
     """
-    weights = None if sample_weight is None else sample_weights(sample_weight, len(labelled.numbers))
+    weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(labelled.numbers))
     counts = np.bincount(labelled.numbers, weights, len(labelled.labels)).astype(np.float64)
     if isinstance(class_weight, str) and class_weight == "balanced":
         counts = np.ones(len(counts))
     elif isinstance(class_weight, Mapping):
         for label, value in class_weight.items():
             k = label_number(label, labelled.labels, name="a label of class_weight")
-            counts[k] *= real(f"class_weight[{label!r}]", value, minimum=0.0)
+            counts[k] *= checked_float(f"class_weight[{label!r}]", value, minimum=0.0)
     elif class_weight is not None:
         raise InvalidInputError(
             f"class_weight must be None, 'balanced' or a dict from labels to numbers, not {class_weight!r}"

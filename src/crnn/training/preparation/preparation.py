@@ -14,7 +14,9 @@ from ...model.bigram_pairs import BigramPairs
 from ...model.extension import extended, places, widened
 from ...model.layout import copied
 from ...model.state import WEIGHT_AVERAGE, ModelState, layout_of
-from ...parameters.settings import OPTIMIZERS, Settings, generator, rounds_operands
+from ...parameters.checks import generator
+from ...parameters.optimizers import OPTIMIZERS
+from ...parameters.settings import Settings, rounds_operands
 from ...text.sources.fingerprint import Fingerprint
 from ...text.sources.labelled_source import LabelledSource
 from ...text.sources.sources import TextLike, TextSource, text_source

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InvalidInputError
-from ...parameters.settings import sample_weights
+from ...parameters.checks import checked_sample_weights
 from ...text.sources.sources import TextSource
 from ...text.symbols.vocabulary import Vocabulary
 
@@ -32,4 +32,4 @@ def checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vo
     """
     if vocabulary.boundary is None:
         raise InvalidInputError("sample_weight is for documents, and X is one text: pass a list of texts")
-    return sample_weights(sample_weight, source.n_documents)
+    return checked_sample_weights(sample_weight, source.n_documents)

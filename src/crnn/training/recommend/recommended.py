@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...parameters.cells import CELLS
-from ...parameters.settings import OPTIMIZERS
+from ...parameters.optimizers import OPTIMIZERS
 from .machine_speed import OPERATIONS, recurrent_weights
 
 TYPICAL_SYMBOLS = 64  # of a vocabulary

@@ -1,0 +1,132 @@
+"""Checks of single values: each returns the value in its type, or raises an error that names it and its bounds."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+
+MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
+MAX_STEPS = 2**63 - 1  # the kernel counts with 64
+
+
+def is_int(value: Any) -> bool:
+    """Return whether a value is a Python or NumPy integer; booleans are not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def checked_int(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
+    """Return `value` as an int if it is a whole number from `minimum` to `maximum`."""
+    if is_int(value) and value >= minimum:
+        if maximum is None or value <= maximum:
+            return int(value)
+        raise InvalidInputError(f"{name} must be at most {maximum}, not {value}")
+    raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
+
+
+def checked_float(
+    name: str,
+    value: Any,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    maximum: float | None = None,
+) -> float:
+    """Return `value` as a float if it is finite and within its bounds."""
+    if is_int(value) or isinstance(value, float | np.floating):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        above_bound = number >= minimum if minimum is not None else above is not None and number > above
+        below_bound = (below is None or number < below) and (maximum is None or number <= maximum)
+        if math.isfinite(number) and above_bound and below_bound:
+            return number
+    bound = f"of at least {minimum:g}" if minimum is not None else f"above {above:g}"
+    bound += "" if below is None else f" and below {below:g}"
+    bound += "" if maximum is None else f" and at most {maximum:g}"
+    raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
+
+
+def checked_threads(value: Any) -> int | None:
+    """Return a checked `n_threads`."""
+    return None if value is None else checked_int("n_threads", value, 1)
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """Return the generator that `random_state` stands for.
+
+    Parameters
+    ----------
+    random_state : None, int, numpy.random.SeedSequence, BitGenerator or Generator
+        None: fresh entropy. A Generator is used itself, and its state advances.
+
+    Examples
+    --------
+    >>> int(generator(3).integers(100)) == int(generator(3).integers(100))
+    True
+    """
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"random_state must be None, an int of at least 0, a SeedSequence or a Generator, not {random_state!r}"
+        ) from error
+
+
+def require_unmasked(name: str, values: Any, remedy: str) -> None:
+    """Raise an error if an array has masked entries, which it would lose as a plain array.
+
+    Examples
+    --------
+    >>> require_unmasked("weights", np.ma.array([1, 2], mask=[False, True]), "fill it")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: weights[1] is masked: fill it
+    """
+    ma = sys.modules.get("numpy.ma")  # an array with a mask has imported it
+    if ma is not None and ma.is_masked(values):
+        where = ", ".join(map(str, np.argwhere(ma.getmaskarray(values))[0].tolist()))
+        raise InvalidInputError(f"{name}[{where}] is masked: {remedy}")
+
+
+def checked_floats(name: str, values: Any, n: int, each: str) -> NDArray[np.float64]:
+    """Return n numbers as an array, or raise an error that names what is wrong; `each` is what each is for.
+
+    Examples
+    --------
+    >>> checked_floats("weights", [1, 2], 2, "model").tolist()
+    [1.0, 2.0]
+    >>> checked_floats("weights", [1, 2], 3, "model")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: weights must be 3 numbers, one for each model, not of shape (2,)
+    """
+    require_unmasked(name, values, "give it a number")
+    try:
+        array = np.array(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"{name} must be {n} numbers, one for each {each}: {error}") from None
+    if array.shape != (n,):
+        raise InvalidInputError(f"{name} must be {n} numbers, one for each {each}, not of shape {array.shape}")
+    return array
+
+
+def checked_sample_weights(values: Any, n: int) -> NDArray[np.float64]:
+    """Return the `sample_weight` of n documents, checked.
+
+    Examples
+    --------
+    >>> checked_sample_weights([1, -2], 2)
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: sample_weight[1] must be a finite number of at least 0, not -2.0
+    """
+    weights = checked_floats("sample_weight", values, n, "document")
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        raise InvalidInputError(f"sample_weight[{bad[0]}] must be a finite number of at least 0, not {weights[bad[0]]}")
+    return weights

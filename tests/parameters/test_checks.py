@@ -1,0 +1,41 @@
+import math
+
+import numpy as np
+import pytest
+
+from crnn import InvalidInputError
+from crnn.parameters.checks import checked_float, checked_int, generator
+
+NO_SEEDS = [-1, 1.5, math.nan, "0", object(), {}]
+
+
+def test_checked_int():
+    assert checked_int("n", 7, 7) == 7
+    with pytest.raises(InvalidInputError, match=r"^n must be a whole number of at least 7, not 6$"):
+        checked_int("n", 6, 7)
+
+
+def test_checked_float():
+    assert checked_float("x", 2, minimum=2) == 2.0
+    assert checked_float("x", 2.5, above=2) == 2.5
+    with pytest.raises(InvalidInputError, match=r"^x must be a finite number of at least 2, not 1\.5$"):
+        checked_float("x", 1.5, minimum=2)
+    with pytest.raises(InvalidInputError, match=r"^x must be a finite number above 2, not 2$"):
+        checked_float("x", 2, above=2)
+
+
+def test_generators_of_one_seed_agree():
+    kinds = [3, np.uint8(3), np.random.SeedSequence(3), np.random.PCG64(3), np.random.default_rng(3)]
+    assert len({float(generator(kind).random()) for kind in kinds}) == 1
+    assert generator(None).random() != generator(None).random()
+
+
+def test_generator_is_used_as_it_is():
+    rng = np.random.default_rng(3)
+    assert generator(rng) is rng
+
+
+def test_what_is_no_seed():
+    for value in NO_SEEDS:
+        with pytest.raises(InvalidInputError, match=r"^random_state must be "):
+            generator(value)
