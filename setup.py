@@ -131,11 +131,11 @@ class BuildExt(build_ext):
 
 
 def extensions() -> list[Extension]:
-    """`core` and `cpu` once, the kernels once for each instruction set and number type from one generated C file."""
-    core, cpu, kernels = cythonize(
+    """`core`, `cpu` and `ngrams` once, the kernels once for each instruction set and number type, from one C file."""
+    core, cpu, ngrams, kernels = cythonize(
         [
             Extension(f"crnn._kernels.{name}", [f"{FOLDER}/{name.replace('.', '/')}.pyx"])
-            for name in ("entry.core", "platform.cpu", "entry.kernels")
+            for name in ("entry.core", "platform.cpu", "ngram.ngrams", "entry.kernels")
         ],
         compiler_directives=DIRECTIVES,
         force=True,  # the C file's age does not tell which directives made it
@@ -147,7 +147,7 @@ def extensions() -> list[Extension]:
     headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).rglob(pattern))
     for ext in (core, cpu, *builds):
         ext.depends = headers
-    return [*builds, core, cpu]  # what takes longest to compile comes first
+    return [*builds, core, cpu, ngrams]  # what takes longest to compile comes first
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Compiled counts of n-grams; `ngrams` is what Python calls."""

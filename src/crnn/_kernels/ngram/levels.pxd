@@ -1,0 +1,223 @@
+"""The n-grams of one length after another, as bytes and back: sorted, and each number in as few bytes as it needs.
+
+A level is the contexts of one length, sorted, those that nothing has followed among them. Three runs of bytes hold for each
+context how many edges it has, for each edge the symbol, less the one before it plus 1, and for each edge the count. The
+edges of a level, in this order, are the contexts of the next level.
+"""
+from libc.stdint cimport int64_t
+from .trie cimport (
+    HEADER, NO_EDGE, Edge, Place, Trie, block_words, capacity_for, edge_of, new_node, place_of, take_block,
+)
+
+cdef enum:
+    MAX_COUNT = 0x7fffffff
+
+cdef enum Fault:  # of bytes, less than 0
+    TRUNCATED = -1
+    NO_SYMBOL = -2
+    NO_COUNT = -3
+    NO_SUFFIX = -4
+    WRONG_SIZE = -5
+
+cdef struct Bytes:
+    unsigned char* at
+    const unsigned char* end
+
+cdef struct Level:  # of contexts: the nodes, or what leads to them
+    Py_ssize_t size
+    int* nodes
+    int* symbols
+
+
+cdef inline void put(Bytes* b, unsigned int number) noexcept nogil:
+    """Append a number, seven bits a byte, the lowest first; all bytes but the last have the eighth bit."""
+    while number >= 128:
+        b.at[0] = <unsigned char>(number | 128)
+        b.at += 1
+        number >>= 7
+    b.at[0] = <unsigned char>number
+    b.at += 1
+
+
+cdef inline int64_t take(Bytes* b) noexcept nogil:
+    """Read a number of at most 31 bits, or TRUNCATED."""
+    cdef int64_t number = 0
+    cdef int shift = 0
+    cdef unsigned char byte
+    while b.at < b.end and shift < 35:
+        byte = b.at[0]
+        b.at += 1
+        number |= <int64_t>(byte & 127) << shift
+        if byte < 128:
+            return number if number <= MAX_COUNT else TRUNCATED
+        shift += 7
+    return TRUNCATED
+
+
+cdef inline Py_ssize_t edge_count(Place p) noexcept nogil:
+    """How many edges a context has."""
+    return p.node.symbol != NO_EDGE if p.node.symbol >= NO_EDGE else -p.node.symbol
+
+
+cdef inline Py_ssize_t edges_of_node(const Trie* t, int node) noexcept nogil:
+    """How many edges a node has; none if it is -1."""
+    return edge_count(place_of(t, node)) if node >= 0 else 0
+
+
+cdef inline int symbol_at(Place p, Py_ssize_t i) noexcept nogil:
+    """The symbol of a context's i-th edge."""
+    return p.node.symbol if p.node.symbol > NO_EDGE else p.pool[p.node.count + HEADER + i]
+
+
+cdef inline Edge edge_at(Place p, Py_ssize_t i) noexcept nogil:
+    """A context's i-th edge."""
+    cdef Edge e
+    cdef int* block
+    if p.node.symbol > NO_EDGE:
+        e.count, e.child = &p.node.count, &p.node.child
+    else:
+        block = p.pool + p.node.count
+        e.count = block + HEADER + block[0] + i
+        e.child = e.count + block[0]
+    return e
+
+
+cdef inline int* raw_of(const Trie* t, Place p, Edge e, int* raw_nodes, int* raw_pool) noexcept nogil:
+    """The number for an edge in arrays like those of the trie: one for nodes with an only edge, and one like the pool."""
+    return raw_nodes + (p.node - t.nodes) if p.node.symbol > NO_EDGE else raw_pool + (e.count - t.pool)
+
+
+cdef inline Py_ssize_t children_of_level(const Trie* t, const int* nodes, Py_ssize_t n, int* children) noexcept nogil:
+    """Write down the child of each edge of n contexts shorter than order - 1, 0 for none; return their number."""
+    cdef Py_ssize_t i, j, found = 0
+    cdef int child
+    cdef Place p
+    for i in range(n):
+        if nodes[i] < 0:
+            continue
+        p = place_of(t, nodes[i])
+        for j in range(edge_count(p)):
+            child = edge_at(p, j).child[0]
+            children[found] = child if child else -1
+            found += 1
+    return found
+
+
+cdef inline void pack_level(const Trie* t, const int* nodes, Py_ssize_t n, int* raw_nodes, int* raw_pool,
+                            Bytes* sizes, Bytes* symbols, Bytes* counts) noexcept nogil:
+    """Append n contexts, -1 for one without edges, to bytes that have room for them; counts are from `raw_*` if given."""
+    cdef Py_ssize_t i, j, edges
+    cdef int last
+    cdef Place p
+    cdef Edge e
+    for i in range(n):
+        if nodes[i] < 0:
+            put(sizes, 0)
+            continue
+        p = place_of(t, nodes[i])
+        edges, last = edge_count(p), -1
+        put(sizes, <unsigned int>edges)
+        for j in range(edges):
+            e = edge_at(p, j)
+            put(symbols, symbol_at(p, j) - last - 1)
+            last = symbol_at(p, j)
+            put(counts, e.count[0] if raw_nodes == NULL else raw_of(t, p, e, raw_nodes, raw_pool)[0])
+
+
+cdef inline int64_t words_of_sizes(Bytes sizes, int V, int64_t* contexts) noexcept nogil:
+    """Numbers of the pool that contexts of these sizes need, and how many have edges; a Fault if one has too many."""
+    cdef int64_t words = 0, size
+    contexts[0] = 0
+    while sizes.at < sizes.end:
+        size = take(&sizes)
+        if size < 0 or size > V:
+            return WRONG_SIZE
+        contexts[0] += size > 0
+        if size > 1:
+            words += block_words(capacity_for(size), True)
+    return words
+
+
+cdef inline int context_for(Trie* t, int owner, int symbol) noexcept nogil:
+    """Make the context that is longer than `owner` by a symbol; NO_SUFFIX if the trie has not the one without its first."""
+    cdef Place p = place_of(t, owner)
+    cdef Edge e = edge_of(p, symbol), shorter
+    cdef int made, suffix = 0
+    if owner:
+        shorter = edge_of(place_of(t, p.node.suffix), symbol)
+        if shorter.count == NULL or not shorter.child[0]:
+            return NO_SUFFIX
+        suffix = shorter.child[0]
+    made = new_node(t)
+    e.child[0] = made
+    t.nodes[made].suffix = suffix
+    return made
+
+
+cdef inline int64_t unpack_context(Trie* t, int node, int depth, int64_t size, Bytes* symbols, Bytes* counts,
+                                   int* next_owners, int* next_symbols) noexcept nogil:
+    """Give a context without edges `size` of them; return the sum of their counts, or a Fault."""
+    cdef Place p = place_of(t, node)
+    cdef Edge e
+    cdef int64_t symbol = -1, count, total = 0, step, i
+    cdef int at = 0
+    if size > 1:
+        at = take_block(t, capacity_for(size), depth < t.order - 1)
+        t.pool[at + 1] = t.pool[at + 2] = t.pool[at + 3] = 0
+        p.node.count = at
+    for i in range(size):
+        step, count = take(symbols), take(counts)
+        if step < 0 or count < 0:
+            return TRUNCATED
+        symbol += step + 1
+        total += count
+        if symbol >= t.symbols:
+            return NO_SYMBOL
+        if count == 0 or total > MAX_COUNT:
+            return NO_COUNT
+        if node and edge_of(place_of(t, p.node.suffix), <int>symbol).count == NULL:
+            return NO_SUFFIX
+        p.node.symbol = <int>symbol if size == 1 else <int>-size
+        e = edge_at(p, i)
+        e.count[0] = <int>count
+        if size > 1:
+            t.pool[at + HEADER + i] = <int>symbol
+            t.pool[at + 2] += count == 1
+            t.pool[at + 3] += count == 2
+        if depth < t.order - 1:
+            e.child[0] = 0
+            next_owners[i], next_symbols[i] = node, <int>symbol
+        if count <= 4:
+            t.counts_of_counts[depth][count] += 1
+    if size > 1:
+        t.pool[at + 1] = <int>total
+    t.edges[depth] += size
+    return total
+
+
+cdef inline int64_t unpack_level(Trie* t, int depth, Level level, Bytes* sizes, Bytes* symbols, Bytes* counts,
+                                 Level following) noexcept nogil:
+    """Add the edges of a level's contexts; write down what leads to those of the next level, and return how many.
+
+    `level.nodes` own the edges that lead to the contexts, with `level.symbols`; a context that begins is its own owner,
+    with symbol -1. Returns a Fault if the bytes don't hold such n-grams.
+    """
+    cdef Py_ssize_t i
+    cdef int64_t size, used = 0, fault
+    cdef int node
+    for i in range(level.size):
+        size = take(sizes)
+        if size < 0:
+            return TRUNCATED
+        if size == 0:
+            continue
+        if size > t.symbols or used + size > following.size:
+            return WRONG_SIZE
+        node = level.nodes[i] if level.symbols[i] < 0 else context_for(t, level.nodes[i], level.symbols[i])
+        if node < 0:
+            return node
+        fault = unpack_context(t, node, depth, size, symbols, counts, following.nodes + used, following.symbols + used)
+        if fault < 0:
+            return fault
+        used += size
+    return used

@@ -1,0 +1,455 @@
+"""The entry points to n-grams: count symbols, and predict them from what came before.
+
+Every argument is checked here, once; then a kernel is called that checks nothing and runs without the GIL. Any number of
+threads may read a `Trie`, but only while none changes it.
+
+Symbols before a text are its context: as many as are known, of which the last order - 1 count. An id below 0 stands for
+a symbol that does not exist, before the beginning of a text.
+"""
+from cpython.pycapsule cimport PyCapsule_New
+from libc.math cimport log
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+import numpy as np
+from .counting cimport Cursor, read_on
+from .levels cimport (
+    NO_COUNT, NO_SUFFIX, NO_SYMBOL, Bytes, Level, children_of_level, edges_of_node, pack_level, unpack_level,
+    words_of_sizes,
+)
+from .orders cimport RawCounts, count_raw_counts, pass_on, score_orders
+from .probabilities cimport after_symbol, after_symbols, fill_after, fill_row, probability
+from .row_source cimport RowSource
+from .trie cimport MAX_ORDER, NO_EDGE, Node, Slot, slot_of, symbol_room
+from .trie cimport Trie as Places
+
+LONGEST_ORDER = MAX_ORDER
+
+cdef enum:
+    MAX_NUMBER = 0x7fffffff  # of nodes, of numbers in the pool
+
+
+cdef class Trie:
+    """The n-grams of up to `order` symbols and their counts, in arrays that are given by `grow`.
+
+    Over a `base`, counts go on from those of the base, which must not change any more; its discounts stay.
+    """
+    cdef Places t
+    cdef int[:, ::1] nodes
+    cdef int[::1] pool
+    cdef int[:, ::1] slots
+    cdef RowSource source
+    cdef readonly Trie base
+
+    def __init__(self, int order, int symbols, boundary=None, Trie base=None):
+        cdef Places* t = &self.t
+        if not 1 <= order <= MAX_ORDER:
+            raise ValueError(f"order {order}: a number from 1 to {MAX_ORDER} is wanted")
+        if symbols < 1 or boundary is not None and not 0 <= boundary < symbols:
+            raise ValueError(f"{symbols} symbols, boundary {boundary}: do not fit")
+        memset(t, 0, sizeof(t[0]))
+        t.order, t.symbols, t.boundary = order, symbols, -1 if boundary is None else boundary
+        t.start = order > 1 and boundary is not None
+        if base is not None:
+            if base.base is not None or (base.t.order, base.t.symbols, base.t.boundary) != (order, symbols, t.boundary):
+                raise ValueError("the base lies over another trie, or has another order or other symbols")
+            t.base, t.base_count = &base.t, <int>base.t.node_count
+            memcpy(t.edges, base.t.edges, sizeof(t.edges))
+            memcpy(t.counts_of_counts, base.t.counts_of_counts, sizeof(t.counts_of_counts))
+            memcpy(t.discounts, base.t.discounts, sizeof(t.discounts))
+        self.base = base
+
+    def grow(self, int[:, ::1] nodes not None, int[::1] pool not None, int[:, ::1] slots=None):
+        """Go on in larger arrays: nodes (n, 4), the pool (m,) and, over a base, slots (k, 2) with k a power of 2."""
+        cdef Places* t = &self.t
+        cdef const Slot* old_slots = t.slots
+        cdef Py_ssize_t i, old_count = t.slot_count
+        if (nodes.shape[1] != 4 or nodes.shape[0] < max(t.node_count, 2) or pool.shape[0] < max(t.pool_used, 1)
+                or max(nodes.shape[0] + t.base_count, pool.shape[0]) > MAX_NUMBER):
+            raise ValueError(f"{nodes.shape[0]} nodes, a pool of {pool.shape[0]}: too few or too many")
+        if (slots is not None) != (t.base != NULL):
+            raise ValueError("slots belong to a trie over a base")
+        if slots is not None and (slots.shape[1] != 2 or slots.shape[0] & (slots.shape[0] - 1)
+                                  or slots.shape[0] <= 2 * t.slots_used):
+            raise ValueError(f"{slots.shape[0]} slots: a power of 2 above {2 * t.slots_used} is wanted")
+        if t.node_count:
+            memcpy(&nodes[0, 0], t.nodes, t.node_count * sizeof(Node))
+            memcpy(&pool[0], t.pool, t.pool_used * sizeof(int))
+        elif t.base == NULL:
+            nodes[:2], pool[0] = 0, 0
+            nodes[:2, 1] = NO_EDGE
+            t.node_count, t.pool_used = 1 + (t.start > 0), 1  # no block begins at 0
+        t.pool_used = max(t.pool_used, 1)
+        t.nodes, t.node_room = <Node*>&nodes[0, 0], nodes.shape[0]
+        t.pool, t.pool_room = &pool[0], pool.shape[0]
+        if slots is not None:
+            slots[:] = -1
+            t.slots, t.slot_count = <Slot*>&slots[0, 0], slots.shape[0]
+            for i in range(old_count):
+                if old_slots[i].node >= 0:
+                    t.slots[slot_of(t, old_slots[i].node)] = old_slots[i]
+        self.nodes, self.pool, self.slots = nodes, pool, slots  # the old arrays may be freed by this
+
+    def assign(self, Trie other not None, int[:, ::1] nodes not None, int[::1] pool not None, int[:, ::1] slots=None):
+        """Become a copy of a trie with the same order and symbols, over the same base, in new arrays."""
+        cdef Places* t = &self.t
+        if self.base is not other.base or (
+                (other.t.order, other.t.symbols, other.t.boundary) != (t.order, t.symbols, t.boundary)):
+            raise ValueError("the trie lies over another one, or has another order or other symbols")
+        t[0] = other.t
+        self.grow(nodes, pool, slots)
+
+    @property
+    def node_count(self) -> int:
+        """Nodes in use, without those of the base."""
+        return self.t.node_count
+
+    @property
+    def pool_used(self) -> int:
+        """Numbers of the pool in use."""
+        return self.t.pool_used
+
+    @property
+    def beginning(self) -> list:
+        """The node of a context that begins with a boundary; empty without one."""
+        return [self.t.start] if self.t.start else []
+
+    @property
+    def room_for_symbol(self) -> tuple:
+        """Nodes, and numbers of the pool, that must be free for a symbol to be counted."""
+        return 2 * self.t.order, symbol_room(&self.t)
+
+    @property
+    def edges(self) -> list:
+        """How many different n-grams there are of each length."""
+        return [self.t.edges[k] for k in range(self.t.order)]
+
+    def counts_of_counts(self):
+        """Return how many n-grams of each length have count 1, 2, 3 and 4, (order, 4)."""
+        return np.array([[self.t.counts_of_counts[k][n] for n in range(1, 5)] for k in range(self.t.order)], np.int64)
+
+    def set_discounts(self, const double[:, ::1] discounts not None):
+        """Use these discounts, (order, 4), of the counts 0, 1, 2 and 3 or more of n-grams of each length."""
+        _same("discounts", discounts.shape[0], self.t.order)
+        _same("discounts of a length", discounts.shape[1], 4)
+        memcpy(self.t.discounts, &discounts[0, 0], self.t.order * 4 * sizeof(double))
+
+    def row_source(self):
+        """Return a capsule of what fills rows of logits, see `row_source.pxd`; the trie must outlive it."""
+        self.source.source, self.source.fill = &self.t, fill_after
+        self.source.symbols, self.source.context = self.t.symbols, self.t.order - 1
+        return PyCapsule_New(&self.source, "crnn._kernels.RowSource", NULL)
+
+    cdef bint has_room(self) noexcept nogil:
+        """Whether a symbol can be counted: each context may be copied from the base, and the one after it may be new."""
+        cdef const Places* t = &self.t
+        return (t.node_room - t.node_count >= 2 * t.order and t.pool_room - t.pool_used >= symbol_room(t)
+                and (t.base == NULL or t.slot_count > 2 * (t.slots_used + 2 * t.order)))
+
+    cdef bint come_to(self, const int* context, Py_ssize_t n, Cursor* c) noexcept nogil:
+        """Find the context that some symbols end with; make the nodes of n-grams that have none. False: no room."""
+        cdef Py_ssize_t i
+        c.node = c.depth = 0
+        for i in range(max(0, n - self.t.order + 1), n):
+            if not self.has_room():
+                return False
+            if context[i] >= 0:
+                c[0] = read_on(&self.t, c[0], context[i], False)
+        return True
+
+
+def _same(str what, Py_ssize_t found, Py_ssize_t wanted):
+    if found != wanted:
+        raise ValueError(f"{what}: size {found}, but {wanted} is wanted")
+
+
+cdef int _check(Trie trie, const int* ids, Py_ssize_t n, int least=0) except -1:
+    """Raise an error unless all ids are symbols, or in a context perhaps -1."""
+    cdef Py_ssize_t i
+    cdef bint good = True
+    if trie.t.nodes == NULL:
+        raise ValueError("the trie has no arrays: call grow")
+    for i in range(n):
+        good &= least <= ids[i] < trie.t.symbols
+    if not good:
+        raise ValueError(f"a symbol's id is not below the vocabulary's size {trie.t.symbols}")
+    return 0
+
+
+cdef const int* _first(const int[::1] ids) noexcept nogil:
+    return &ids[0] if ids.shape[0] else NULL
+
+
+def count(Trie trie not None, const int[::1] ids not None, const int[::1] context not None) -> int:
+    """Count symbols after their context, which has been counted; return how many, fewer if the arrays have no room."""
+    cdef Py_ssize_t i = 0, n = ids.shape[0]
+    cdef Cursor c
+    _check(trie, _first(ids), n)
+    _check(trie, _first(context), context.shape[0], -1)
+    with nogil:
+        if trie.come_to(_first(context), context.shape[0], &c):
+            while i < n and trie.has_room():
+                c = read_on(&trie.t, c, ids[i], True)
+                i += 1
+    return i
+
+
+def count_and_score(Trie trie not None, const int[::1] ids not None, const int[::1] context not None,
+                    double[::1] out not None, double[:, ::1] rows=None) -> int:
+    """Count symbols as `count` does, after out[i] = log P(ids[i]) from the counts so far; return how many.
+
+    If `rows` (n, V) are given, rows[i] are the logarithms of the probabilities of all symbols.
+    """
+    cdef Py_ssize_t i = 0, n = ids.shape[0]
+    cdef Cursor c, before
+    cdef bint all_symbols = rows is not None
+    _check(trie, _first(ids), n)
+    _check(trie, _first(context), context.shape[0], -1)
+    _same("log-probabilities", out.shape[0], n)
+    if all_symbols:
+        _same("rows", rows.shape[0], n)
+        _same("symbols of a row", rows.shape[1], trie.t.symbols)
+    with nogil:
+        if trie.come_to(_first(context), context.shape[0], &c):
+            while i < n and trie.has_room():
+                before = c
+                out[i] = log(probability(&trie.t, &before, ids[i]))
+                if all_symbols:
+                    fill_row(&trie.t, c, &rows[i, 0])
+                c = read_on(&trie.t, c, ids[i], True)
+                i += 1
+    return i
+
+
+def log_probabilities(Trie trie not None, const int[:, ::1] x not None, const int[:, ::1] contexts not None,
+                      double[:, ::1] out not None):
+    """out[t, b] = log P(x[t, b] | context b and the symbols before) for x (n, B), contexts (B, k)."""
+    cdef Py_ssize_t n = x.shape[0], B = x.shape[1], k = contexts.shape[1], i, b
+    cdef Cursor c
+    _same("contexts", contexts.shape[0], B)
+    _same("rows of output", out.shape[0], n)
+    _same("streams of output", out.shape[1], B)
+    if not n * B:
+        return
+    _check(trie, &x[0, 0], n * B)
+    _check(trie, &contexts[0, 0] if k else NULL, B * k, -1)
+    with nogil:
+        for b in range(B):
+            c = after_symbols(&trie.t, &contexts[b, 0] if k else NULL, k)
+            for i in range(n):
+                out[i, b] = log(probability(&trie.t, &c, x[i, b]))
+
+
+def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
+                    const Py_ssize_t[::1] lengths not None, const int[::1] context not None, double[::1] out not None):
+    """out[b] = log P of string b, ids[starts[b]:starts[b] + lengths[b]], which follows the context; from left to right."""
+    cdef Py_ssize_t B = lengths.shape[0], b, i
+    cdef Cursor start, c
+    _same("starts", starts.shape[0], B)
+    _same("sums", out.shape[0], B)
+    for b in range(B):
+        if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
+            raise ValueError(f"string {b} does not lie within the {ids.shape[0]} symbols")
+        _check(trie, &ids[starts[b]] if lengths[b] else NULL, lengths[b])
+    _check(trie, _first(context), context.shape[0], -1)
+    with nogil:
+        start = after_symbols(&trie.t, _first(context), context.shape[0])
+        for b in range(B):
+            c = start
+            out[b] = 0
+            for i in range(starts[b], starts[b] + lengths[b]):
+                out[b] += log(probability(&trie.t, &c, ids[i]))
+
+
+def rows_after(Trie trie not None, const int[:, ::1] contexts not None, double[:, ::1] out not None):
+    """out[b, w] = log P(w | context b) for contexts (B, k) and all V symbols w."""
+    cdef Py_ssize_t B = contexts.shape[0], k = contexts.shape[1], b
+    _same("rows", out.shape[0], B)
+    _same("symbols of a row", out.shape[1], trie.t.symbols)
+    _check(trie, &contexts[0, 0] if B and k else NULL, B * k, -1)
+    with nogil:
+        for b in range(B):
+            fill_row(&trie.t, after_symbols(&trie.t, &contexts[b, 0] if k else NULL, k), &out[b, 0])
+
+
+def rows_before(Trie trie not None, const int[::1] ids not None, const int[::1] context not None,
+                double[:, ::1] out not None):
+    """out[i, w] = log P(w | context and ids[:i]) for all V symbols w."""
+    cdef Py_ssize_t n = ids.shape[0], i
+    cdef Cursor c
+    _same("rows", out.shape[0], n)
+    _same("symbols of a row", out.shape[1], trie.t.symbols)
+    _check(trie, _first(ids), n)
+    _check(trie, _first(context), context.shape[0], -1)
+    with nogil:
+        c = after_symbols(&trie.t, _first(context), context.shape[0])
+        for i in range(n):
+            fill_row(&trie.t, c, &out[i, 0])
+            c = after_symbol(&trie.t, c, ids[i])
+
+
+# ------------------------------------------------------------------------------------------- levels and orders
+
+cdef class Raw:
+    """How often each n-gram of a trie occurs, in arrays: nodes (n,) and the pool (m,), at first the trie's counts."""
+    cdef RawCounts raw
+    cdef int[::1] nodes
+    cdef int[::1] pool
+
+    def __init__(self, Trie trie not None, int[::1] nodes not None, int[::1] pool not None):
+        cdef Py_ssize_t i
+        _check(trie, NULL, 0)
+        _same("nodes", nodes.shape[0], trie.t.node_count)
+        _same("pool", pool.shape[0], trie.t.pool_used)
+        memset(&self.raw, 0, sizeof(self.raw))
+        memcpy(&pool[0], trie.t.pool, trie.t.pool_used * sizeof(int))
+        for i in range(trie.t.node_count):
+            nodes[i] = trie.t.nodes[i].count
+        self.nodes, self.pool = nodes, pool
+        self.raw.nodes, self.raw.pool = &nodes[0], &pool[0]
+
+    def pass_on(self, Trie trie not None, const int[::1] nodes not None):
+        """Add what the contexts of one length hold to those that are shorter by one; the longest come first."""
+        _check_raw(self, trie)
+        _check_nodes(trie, nodes)
+        with nogil:
+            pass_on(&trie.t, _first(nodes), nodes.shape[0], &self.raw)
+
+    def counts_of_counts(self, Trie trie not None, const int[::1] nodes not None) -> list:
+        """Return how many n-grams of some contexts occur once, twice, 3 and 4 times."""
+        cdef int64_t[5] counts
+        memset(counts, 0, sizeof(counts))
+        _check_raw(self, trie)
+        _check_nodes(trie, nodes)
+        with nogil:
+            count_raw_counts(&trie.t, _first(nodes), nodes.shape[0], &self.raw, counts)
+        return [counts[1], counts[2], counts[3], counts[4]]
+
+    def score_orders(self, Trie trie not None, const double[:, ::1] discounts not None, const int[::1] ids not None,
+                     const int[::1] context not None, double[::1] losses not None):
+        """losses[m - 1] -= log P(ids | context) by the model of order m, with discounts (order, 4) of occurrences."""
+        cdef Cursor c
+        _check_raw(self, trie)
+        _same("discounts", discounts.shape[0], trie.t.order)
+        _same("discounts of a length", discounts.shape[1], 4)
+        _same("losses", losses.shape[0], trie.t.order)
+        _check(trie, _first(ids), ids.shape[0])
+        _check(trie, _first(context), context.shape[0], -1)
+        memcpy(self.raw.discounts, &discounts[0, 0], trie.t.order * 4 * sizeof(double))
+        with nogil:
+            c = after_symbols(&trie.t, _first(context), context.shape[0])
+            score_orders(&trie.t, &self.raw, _first(ids), ids.shape[0], c, &losses[0])
+
+
+cdef int _check_raw(Raw raw, Trie trie) except -1:
+    _check(trie, NULL, 0)
+    _same("nodes", raw.nodes.shape[0], trie.t.node_count)
+    _same("pool", raw.pool.shape[0], trie.t.pool_used)
+    return 0
+
+
+cdef int _check_nodes(Trie trie, const int[::1] nodes) except -1:
+    cdef Py_ssize_t i
+    if trie.t.base != NULL:
+        raise ValueError("the trie lies over another one")
+    for i in range(nodes.shape[0]):
+        if not -1 <= nodes[i] < trie.t.node_count:
+            raise ValueError(f"node {nodes[i]} of {trie.t.node_count}")
+    return 0
+
+
+def children(Trie trie not None, const int[::1] nodes not None, int[::1] out not None):
+    """Write down the node behind each edge of contexts of one length, shorter than order - 1; -1: it has no edges."""
+    cdef Py_ssize_t i, n = 0
+    _check(trie, NULL, 0)
+    _check_nodes(trie, nodes)
+    for i in range(nodes.shape[0]):
+        n += edges_of_node(&trie.t, nodes[i])
+    _same("children", out.shape[0], n)
+    with nogil:
+        if n:
+            children_of_level(&trie.t, _first(nodes), nodes.shape[0], &out[0])
+
+
+def pack(Trie trie not None, const int[::1] nodes not None, unsigned char[::1] sizes not None,
+         unsigned char[::1] symbols not None, unsigned char[::1] counts not None, Raw raw=None) -> tuple:
+    """Write the edges of contexts of one length, -1 for none, as bytes; return how many bytes of each array are used.
+
+    The counts are those of `raw`, if it is given. Five bytes a number are enough.
+    """
+    cdef Bytes of_sizes, of_symbols, of_counts
+    cdef Py_ssize_t i, n = 0
+    _check(trie, NULL, 0)
+    _check_nodes(trie, nodes)
+    if raw is not None:
+        _check_raw(raw, trie)
+    for i in range(nodes.shape[0]):
+        n += edges_of_node(&trie.t, nodes[i])
+    if sizes.shape[0] < 5 * nodes.shape[0] or min(symbols.shape[0], counts.shape[0]) < 5 * n:
+        raise ValueError("five bytes a number are wanted")
+    of_sizes.at, of_symbols.at, of_counts.at = _bytes(sizes), _bytes(symbols), _bytes(counts)
+    with nogil:
+        pack_level(&trie.t, _first(nodes), nodes.shape[0], raw.raw.nodes if raw is not None else NULL,
+                   raw.raw.pool if raw is not None else NULL, &of_sizes, &of_symbols, &of_counts)
+    return (of_sizes.at - _bytes(sizes), of_symbols.at - _bytes(symbols), of_counts.at - _bytes(counts))
+
+
+cdef unsigned char* _bytes(const unsigned char[::1] b) noexcept nogil:
+    return <unsigned char*>&b[0] if b.shape[0] else NULL
+
+
+cdef Bytes _run(const unsigned char[::1] b) noexcept nogil:
+    cdef Bytes run
+    run.at = _bytes(b)
+    run.end = run.at + b.shape[0]
+    return run
+
+
+def unpacked_size(const unsigned char[::1] sizes not None, int symbols) -> tuple:
+    """Return the nodes, and the numbers of the pool, that contexts of these sizes take."""
+    cdef int64_t nodes, words
+    with nogil:
+        words = words_of_sizes(_run(sizes), symbols, &nodes)
+    if words < 0:
+        raise ValueError("the number of symbols that follow a context is damaged")
+    return nodes, words
+
+
+def unpack(Trie trie not None, int depth, const int[::1] owners not None, const int[::1] owner_symbols not None,
+           tuple packed not None, int[::1] next_owners not None, int[::1] next_symbols not None) -> tuple:
+    """Add the edges of the contexts of a length to a trie that has those of shorter ones; see `levels`.
+
+    `packed` are the bytes of sizes, symbols and counts, of which it returns how many it has read. The arrays of the next
+    level have its size.
+    """
+    cdef const unsigned char[::1] sizes, symbols, counts
+    sizes, symbols, counts = packed
+    cdef Bytes of_sizes = _run(sizes), of_symbols = _run(symbols), of_counts = _run(counts)
+    cdef Level level, following
+    cdef int64_t nodes, used
+    cdef Py_ssize_t i
+    _check(trie, _first(owner_symbols), owner_symbols.shape[0], -1)
+    _check_nodes(trie, owners)
+    _same("symbols of the level", owner_symbols.shape[0], owners.shape[0])
+    _same("symbols of the next level", next_symbols.shape[0], next_owners.shape[0])
+    if not 0 <= depth < trie.t.order or trie.t.base != NULL:
+        raise ValueError(f"depth {depth} of order {trie.t.order}: not one of a trie that lies over none")
+    for i in range(owners.shape[0]):
+        if owners[i] < 0:
+            raise ValueError("an edge has no owner")
+    words = words_of_sizes(of_sizes, trie.t.symbols, &nodes)
+    if words < 0 or nodes > trie.t.node_room - trie.t.node_count or words > trie.t.pool_room - trie.t.pool_used:
+        raise ValueError("the arrays have no room, or the sizes are damaged")
+    level.size, level.nodes, level.symbols = owners.shape[0], <int*>_first(owners), <int*>_first(owner_symbols)
+    following.size = next_owners.shape[0]
+    following.nodes, following.symbols = <int*>_first(next_owners), <int*>_first(next_symbols)
+    with nogil:
+        used = unpack_level(&trie.t, depth, level, &of_sizes, &of_symbols, &of_counts, following)
+    if used == NO_SYMBOL:
+        raise ValueError(f"a symbol of an n-gram is not below the vocabulary's size {trie.t.symbols}")
+    if used == NO_COUNT:
+        raise ValueError("the count of an n-gram is 0 or too large")
+    if used == NO_SUFFIX:
+        raise ValueError("an n-gram is there without the one that lacks its first symbol")
+    if used != next_owners.shape[0]:
+        raise ValueError("the n-grams of a length are more or fewer than they should be")
+    return of_sizes.at - _bytes(sizes), of_symbols.at - _bytes(symbols), of_counts.at - _bytes(counts)

@@ -1,0 +1,96 @@
+"""How often all n-grams occur, from Kneser-Ney counts of the longest ones; and the loss of models of every order at once.
+
+A model of order m < order has the counts of the larger one for n-grams shorter than m, while it counts each time an
+n-gram of length m occurs. An n-gram occurs as often as all those that are longer by a first symbol, and as often as it
+begins a text: which is its Kneser-Ney count less the number of the longer ones.
+"""
+from libc.math cimport log
+from libc.stdint cimport int64_t
+from .counting cimport Cursor
+from .levels cimport edge_at, edge_count, raw_of, symbol_at
+from .probabilities cimport after_symbol, back_off, discounted, sum_of_counts
+from .trie cimport MAX_ORDER, NO_EDGE, Edge, Place, Trie, edge_of, place_of
+
+cdef struct RawCounts:  # how often n-grams occur, in arrays like those of the trie
+    int* nodes
+    int* pool
+    double discounts[MAX_ORDER][4]
+
+
+cdef inline void pass_on(const Trie* t, const int* nodes, Py_ssize_t n, RawCounts* raw) noexcept nogil:
+    """Add the occurrences of the edges of n contexts of one length, -1 for none, to those without their first symbol.
+
+    At first all occurrences are the counts of the trie.
+    """
+    cdef Py_ssize_t i, j
+    cdef Place p, shorter
+    cdef Edge e
+    for i in range(n):
+        if nodes[i] <= 0:
+            continue
+        p = place_of(t, nodes[i])
+        shorter = place_of(t, p.node.suffix)
+        for j in range(edge_count(p)):
+            e = edge_of(shorter, symbol_at(p, j))
+            raw_of(t, shorter, e, raw.nodes, raw.pool)[0] += (
+                raw_of(t, p, edge_at(p, j), raw.nodes, raw.pool)[0] - 1)
+
+
+cdef inline void count_raw_counts(const Trie* t, const int* nodes, Py_ssize_t n, RawCounts* raw,
+                                  int64_t* counts) noexcept nogil:
+    """counts[k] += how many edges of n contexts occur k times, for k = 1, …, 4."""
+    cdef Py_ssize_t i, j
+    cdef int occurrences
+    cdef Place p
+    for i in range(n):
+        if nodes[i] < 0:
+            continue
+        p = place_of(t, nodes[i])
+        for j in range(edge_count(p)):
+            occurrences = raw_of(t, p, edge_at(p, j), raw.nodes, raw.pool)[0]
+            if occurrences <= 4:
+                counts[occurrences] += 1
+
+
+cdef inline double raw_probability(const Trie* t, Place p, int depth, int symbol, RawCounts* raw,
+                                   double shorter) noexcept nogil:
+    """p(symbol | c) where the n-grams c w are the longest that are counted; `shorter`: that of the shorter context."""
+    cdef const double* D = raw.discounts[depth]
+    cdef double total = 0, left = 0, found = 0
+    cdef Py_ssize_t j
+    cdef int occurrences
+    for j in range(edge_count(p)):
+        occurrences = raw_of(t, p, edge_at(p, j), raw.nodes, raw.pool)[0]
+        total += occurrences
+        left += D[min(occurrences, 3)]
+        if symbol_at(p, j) == symbol:
+            found = occurrences - D[min(occurrences, 3)]
+    return (found + left * shorter) / total
+
+
+cdef inline void score_orders(const Trie* t, RawCounts* raw, const int* ids, Py_ssize_t n, Cursor c,
+                              double* losses) noexcept nogil:
+    """losses[m - 1] -= log P of n symbols after a context by the model of order m, for m = 1, …, order."""
+    cdef int chain[MAX_ORDER]
+    cdef Py_ssize_t i
+    cdef int depth, node
+    cdef double shorter
+    cdef Place p
+    cdef Edge e
+    for i in range(n):
+        node = c.node
+        for depth in range(c.depth, -1, -1):
+            chain[depth] = node
+            node = place_of(t, node).node.suffix
+        shorter = 1. / t.symbols
+        for depth in range(t.order):
+            p = place_of(t, chain[min(depth, c.depth)])
+            if depth > c.depth or p.node.symbol == NO_EDGE:
+                losses[depth] -= log(shorter)
+                continue
+            losses[depth] -= log(raw_probability(t, p, depth, ids[i], raw, shorter))
+            e = edge_of(p, ids[i])
+            shorter *= back_off(t, p, depth)
+            if e.count != NULL:
+                shorter += discounted(t, depth, e.count[0]) / sum_of_counts(p)
+        c = after_symbol(t, c, ids[i])

@@ -1,0 +1,120 @@
+"""Interpolated modified Kneser-Ney: the probability of a symbol after a context, or of all symbols.
+
+    p(w | c) = (n(c w) - D[n(c w)]) / n(c) + g(c) p(w | c without its first symbol),   g(c) = sum over w of D[n(c w)] / n(c)
+
+with the discounts D of the contexts of c's length, n(c) the sum of the counts n(c w), and below the empty context 1 / V.
+The terms are added from the longest context to the shortest, so a symbol has the same bits alone and in a row.
+"""
+from libc.math cimport log
+from .counting cimport Cursor, begin
+from .trie cimport HEADER, NO_EDGE, Edge, Place, Trie, edge_of, place_of
+
+
+cdef inline double discounted(const Trie* t, int depth, int count) noexcept nogil:
+    return count - t.discounts[depth][min(count, 3)]
+
+
+cdef inline double back_off(const Trie* t, Place p, int depth) noexcept nogil:
+    """g(c) of a context with edges."""
+    cdef const double* D = t.discounts[depth]
+    cdef const int* block
+    if p.node.symbol > NO_EDGE:
+        return D[min(p.node.count, 3)] / p.node.count
+    block = p.pool + p.node.count
+    return (D[1] * block[2] + D[2] * block[3] + D[3] * (-p.node.symbol - block[2] - block[3])) / block[1]
+
+
+cdef inline int sum_of_counts(Place p) noexcept nogil:
+    return p.node.count if p.node.symbol > NO_EDGE else p.pool[p.node.count + 1]
+
+
+cdef inline double probability(const Trie* t, Cursor* c, int symbol) noexcept nogil:
+    """p(symbol | context); the context becomes the longest one after the symbol that the trie has."""
+    cdef double p = 0, factor = 1
+    cdef int node = c.node, depth = c.depth
+    cdef bint found = symbol == t.boundary
+    cdef Place place
+    cdef Edge e
+    c.node, c.depth = 0, 0
+    if found:
+        c[0] = begin(t)
+    while True:
+        place = place_of(t, node)
+        if place.node.symbol != NO_EDGE:
+            e = edge_of(place, symbol)
+            if e.count != NULL:
+                p += factor / sum_of_counts(place) * discounted(t, depth, e.count[0])
+                if not found and depth < t.order - 1 and e.child[0]:
+                    c.node, c.depth, found = e.child[0], depth + 1, True
+            factor *= back_off(t, place, depth)
+        if not node:
+            return p + factor / t.symbols
+        node = place.node.suffix
+        depth -= 1
+
+
+cdef inline Cursor after_symbol(const Trie* t, Cursor c, int symbol) noexcept nogil:
+    """The longest context of the trie that a text has come to after another symbol."""
+    cdef Place p
+    cdef Edge e
+    if symbol == t.boundary:
+        return begin(t)
+    while True:
+        p = place_of(t, c.node)
+        if c.depth < t.order - 1:
+            e = edge_of(p, symbol)
+            if e.count != NULL and e.child[0]:
+                c.node = e.child[0]
+                c.depth += 1
+                return c
+        if not c.node:
+            return c
+        c.node = p.node.suffix
+        c.depth -= 1
+
+
+cdef inline Cursor after_symbols(const Trie* t, const int* symbols, Py_ssize_t n) noexcept nogil:
+    """The longest context of the trie that n symbols end with; of more than order - 1, the last ones count."""
+    cdef Cursor c
+    cdef Py_ssize_t i
+    c.node, c.depth = 0, 0
+    for i in range(max(0, n - t.order + 1), n):
+        if symbols[i] >= 0:  # others stand for what comes before a text
+            c = after_symbol(t, c, symbols[i])
+    return c
+
+
+cdef inline void fill_row(const Trie* t, Cursor c, double* row) noexcept nogil:
+    """row[w] = log p(w | context) for all symbols w."""
+    cdef Py_ssize_t w, i, n
+    cdef double factor = 1, scale
+    cdef double* D
+    cdef const int* block
+    cdef const int* symbols
+    cdef const int* counts
+    cdef Place p
+    for w in range(t.symbols):
+        row[w] = 0
+    while True:
+        p, D = place_of(t, c.node), <double*>t.discounts[c.depth]
+        if p.node.symbol > NO_EDGE:
+            row[p.node.symbol] += factor / p.node.count * discounted(t, c.depth, p.node.count)
+        elif p.node.symbol < NO_EDGE:
+            n, block = -p.node.symbol, p.pool + p.node.count
+            symbols, counts, scale = block + HEADER, block + HEADER + block[0], factor / block[1]
+            for i in range(n):
+                row[symbols[i]] += scale * (counts[i] - D[min(counts[i], 3)])
+        if p.node.symbol != NO_EDGE:
+            factor *= back_off(t, p, c.depth)
+        if not c.node:
+            break
+        c.node = p.node.suffix
+        c.depth -= 1
+    for w in range(t.symbols):
+        row[w] = log(row[w] + factor / t.symbols)
+
+
+cdef inline void fill_after(const void* trie, const int* symbols, Py_ssize_t n, double* row) noexcept nogil:
+    """A row of logits for any caller, see `row_source`."""
+    cdef const Trie* t = <const Trie*>trie
+    fill_row(t, after_symbols(t, symbols, n), row)

@@ -1,0 +1,260 @@
+"""The trie of n-grams: which symbols followed each context, how often, and where the longer context is.
+
+A context is a node. Its edges are the symbols that followed it, in order of their ids, with their counts; an edge also
+holds the node of the context that is longer by its symbol, or 0 if nothing has followed it yet. Most contexts have one
+edge, which the node itself holds. The others have a block of the pool: a header of `HEADER` numbers, then symbols, counts
+and, for contexts shorter than order - 1, children, each with room for `capacity` edges.
+
+Node 0 is the empty context. With a boundary, node `start` is the context of a boundary alone; no edge leads to it.
+`suffix` is the context without its first symbol; the trie has it for each of its nodes.
+
+A trie may lie over another one, its `base`, which it never changes. It copies a node, with its block, before it changes it.
+The copy keeps the node's number, and `slots` tell where it is; nodes that the base does not have are numbered behind its own.
+"""
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memmove
+
+cdef enum:
+    MAX_ORDER = 64
+    CLASSES = 64  # of blocks by their capacity
+    HEADER = 4  # of a block: capacity, sum of the counts, edges with count 1, edges with count 2
+    NODE_WORDS = 4  # numbers in a Node
+
+cdef struct Node:
+    int suffix
+    int symbol  # of the only edge; NO_EDGE: there is none; below: minus the number of edges in the block
+    int count  # of the only edge, or where the block begins in the pool
+    int child  # of the only edge
+
+cdef enum:
+    NO_EDGE = -1
+
+cdef struct Slot:  # of the hash table from nodes of the base to their copies
+    int node  # -1: free
+    int place
+
+cdef struct Trie:
+    int order  # length of the longest n-gram
+    int symbols
+    int boundary  # -1: none
+    int start  # the node of a context that begins
+    Node* nodes
+    int* pool
+    Py_ssize_t node_count, node_room, pool_used, pool_room
+    const Trie* base  # NULL: none
+    int base_count  # its nodes
+    Slot* slots
+    Py_ssize_t slot_count, slots_used
+    int free_blocks[2][CLASSES]  # the first of each capacity, without and with children; 0: none
+    int64_t edges[MAX_ORDER]  # edges of the contexts of each length
+    int64_t counts_of_counts[MAX_ORDER][5]  # of them, those with count 1, 2, 3 and 4
+    double discounts[MAX_ORDER][4]  # of counts 1, 2, and 3 or more
+
+cdef struct Place:  # a node, and the pool that its block is in
+    Node* node
+    int* pool
+
+cdef struct Edge:
+    int* count  # NULL: there is no such edge
+    int* child
+
+
+cdef inline Py_ssize_t slot_of(const Trie* t, int node) noexcept nogil:
+    """The slot that holds a node of the base, or the free slot where it belongs."""
+    cdef Py_ssize_t slot = (<unsigned int>node * 0x9E3779B1u) & (t.slot_count - 1)
+    while t.slots[slot].node != node and t.slots[slot].node >= 0:
+        slot = (slot + 1) & (t.slot_count - 1)
+    return slot
+
+
+cdef inline Place place_of(const Trie* t, int node) noexcept nogil:
+    """Where a node is now."""
+    cdef Place p
+    cdef Py_ssize_t slot
+    p.pool = t.pool
+    if node >= t.base_count:
+        p.node = t.nodes + (node - t.base_count)
+        return p
+    slot = slot_of(t, node)
+    if t.slots[slot].node >= 0:
+        p.node = t.nodes + t.slots[slot].place
+    else:
+        p.node, p.pool = t.base.nodes + node, t.base.pool
+    return p
+
+
+cdef inline Py_ssize_t next_capacity(Py_ssize_t capacity) noexcept nogil:
+    """2, 3, 4, 6, 8, 12, 16, …"""
+    return capacity + 1 if capacity < 4 else capacity * 3 // 2 if capacity & (capacity - 1) == 0 else capacity // 3 * 4
+
+
+cdef inline Py_ssize_t capacity_for(Py_ssize_t edges) noexcept nogil:
+    cdef Py_ssize_t capacity = 2
+    while capacity < edges:
+        capacity = next_capacity(capacity)
+    return capacity
+
+
+cdef inline int class_of(Py_ssize_t capacity) noexcept nogil:
+    cdef int found = 0
+    cdef Py_ssize_t c = 2
+    while c < capacity:
+        c = next_capacity(c)
+        found += 1
+    return found
+
+
+cdef inline Py_ssize_t block_words(Py_ssize_t capacity, bint children) noexcept nogil:
+    return HEADER + capacity * (3 if children else 2)
+
+
+cdef inline Py_ssize_t symbol_room(const Trie* t) noexcept nogil:
+    """Numbers of the pool that counting one symbol can take: each context copies its block, and moves it to a larger one."""
+    return 2 * t.order * block_words(next_capacity(capacity_for(t.symbols)), True)
+
+
+cdef inline int take_block(Trie* t, Py_ssize_t capacity, bint children) noexcept nogil:
+    """Where a block with room for so many edges begins; the caller has made sure of room in the pool."""
+    cdef int kind = class_of(capacity), block = t.free_blocks[children][kind]
+    if block:
+        t.free_blocks[children][kind] = t.pool[block + 1]
+    else:
+        block = <int>t.pool_used
+        t.pool_used += block_words(capacity, children)
+    t.pool[block] = <int>capacity
+    return block
+
+
+cdef inline void give_block(Trie* t, int block, bint children) noexcept nogil:
+    cdef int kind = class_of(t.pool[block])
+    t.pool[block + 1] = t.free_blocks[children][kind]
+    t.free_blocks[children][kind] = block
+
+
+cdef inline Place owned(Trie* t, int node, int depth) noexcept nogil:
+    """Where a node is that may be changed: if it is one of the base, a copy."""
+    cdef Place p
+    cdef Py_ssize_t slot
+    cdef const int* old
+    cdef int block
+    cdef bint children = depth < t.order - 1
+    p = place_of(t, node)
+    if p.pool == t.pool:
+        return p
+    slot = slot_of(t, node)
+    t.slots[slot].node, t.slots[slot].place = node, <int>t.node_count
+    t.slots_used += 1
+    t.nodes[t.node_count] = p.node[0]
+    if p.node.symbol < NO_EDGE:
+        old = p.pool + p.node.count
+        block = take_block(t, old[0], children)
+        memcpy(t.pool + block, old, block_words(old[0], children) * sizeof(int))
+        t.nodes[t.node_count].count = block
+    p.node, p.pool = t.nodes + t.node_count, t.pool
+    t.node_count += 1
+    return p
+
+
+cdef inline int new_node(Trie* t) noexcept nogil:
+    """The number of a new context without edges, whose suffix is still to be set."""
+    cdef Node* node = t.nodes + t.node_count
+    node.suffix, node.symbol, node.count, node.child = 0, NO_EDGE, 0, 0
+    t.node_count += 1
+    return t.base_count + <int>t.node_count - 1
+
+
+cdef inline Py_ssize_t first_not_below(const int* symbols, Py_ssize_t n, int symbol) noexcept nogil:
+    """How many of n sorted symbols are below a symbol."""
+    cdef Py_ssize_t first = 0, half
+    while n > 8:
+        half = n // 2
+        if symbols[first + half - 1] < symbol:
+            first += half
+            n -= half
+        else:
+            n = half
+    while n and symbols[first] < symbol:
+        first += 1
+        n -= 1
+    return first
+
+
+cdef inline Edge edge_of(Place p, int symbol) noexcept nogil:
+    """The edge of a context for a symbol. Its child means something in contexts shorter than order - 1 alone."""
+    cdef Edge e
+    cdef Py_ssize_t n, i
+    cdef int* block
+    e.count = e.child = NULL
+    if p.node.symbol >= NO_EDGE:
+        if p.node.symbol == symbol:
+            e.count, e.child = &p.node.count, &p.node.child
+        return e
+    n, block = -p.node.symbol, p.pool + p.node.count
+    i = first_not_below(block + HEADER, n, symbol)
+    if i < n and block[HEADER + i] == symbol:
+        e.count = block + HEADER + block[0] + i
+        e.child = e.count + block[0]
+    return e
+
+
+cdef inline void add_to_statistics(int* block, int count) noexcept nogil:
+    """Note in a block's header that a count has become `count`, one more than it was."""
+    block[1] += 1
+    block[2] += (count == 1) - (count == 2)
+    block[3] += (count == 2) - (count == 3)
+
+
+cdef inline void make_block(Trie* t, Place p, bint children) noexcept nogil:
+    """Move a context's only edge into a block."""
+    cdef int at = take_block(t, 2, children)
+    cdef int* block = t.pool + at
+    block[1], block[2], block[3] = p.node.count, p.node.count == 1, p.node.count == 2
+    block[HEADER], block[HEADER + 2] = p.node.symbol, p.node.count
+    if children:
+        block[HEADER + 4] = p.node.child
+    p.node.symbol, p.node.count, p.node.child = -1, at, 0
+
+
+cdef inline Py_ssize_t open_gap(Trie* t, Place p, int symbol, bint children) noexcept nogil:
+    """Make room for an edge in its place among the n edges of a context's block; return the place."""
+    cdef Py_ssize_t n = -p.node.symbol, old_size = t.pool[p.node.count], size = old_size, part, i
+    cdef int* old = t.pool + p.node.count
+    cdef int* new = old
+    cdef int at = p.node.count
+    if n == size:
+        size = next_capacity(size)
+        at = take_block(t, size, children)
+        new = t.pool + at
+        memcpy(new + 1, old + 1, (HEADER - 1) * sizeof(int))
+    i = first_not_below(old + HEADER, n, symbol)
+    for part in range(3 if children else 2):
+        memmove(new + HEADER + part * size + i + 1, old + HEADER + part * old_size + i, (n - i) * sizeof(int))
+        if new != old:
+            memcpy(new + HEADER + part * size, old + HEADER + part * old_size, i * sizeof(int))
+    if new != old:
+        give_block(t, p.node.count, children)
+    p.node.symbol, p.node.count = <int>-(n + 1), at
+    return i
+
+
+cdef inline Edge add_edge(Trie* t, Place p, int depth, int symbol) noexcept nogil:
+    """Add an edge with count 0 to an owned context that does not have it, and return it."""
+    cdef bint children = depth < t.order - 1
+    cdef Edge e
+    cdef Py_ssize_t i
+    cdef int* block
+    if p.node.symbol == NO_EDGE:
+        p.node.symbol, p.node.count, p.node.child = symbol, 0, 0
+        e.count, e.child = &p.node.count, &p.node.child
+        return e
+    if p.node.symbol > NO_EDGE:
+        make_block(t, p, children)
+    i = open_gap(t, p, symbol, children)
+    block = t.pool + p.node.count
+    block[HEADER + i] = symbol
+    e.count = block + HEADER + block[0] + i
+    e.child = e.count + block[0]
+    e.count[0] = 0
+    if children:
+        e.child[0] = 0
+    return e

@@ -1,0 +1,1 @@
+"""Models of n-grams: counts, their smoothing, and what sampling and scoring ask of them."""

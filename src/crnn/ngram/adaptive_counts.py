@@ -1,0 +1,121 @@
+"""AdaptiveCounts: reads a text symbol by symbol; each is predicted from what was counted before it, then counted."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .counts import Counts
+from .counts_network import CountsNetwork, State
+
+__all__ = ["AdaptiveCounts"]
+
+Ids = NDArray[Any]
+
+
+class Piece(NamedTuple):
+    """Symbols that were read in one call, and what was read before them."""
+
+    ids: Ids
+    counted: bool
+    before: Piece | None
+
+
+class AdaptiveCounts:
+    """Where the reading of a text stands. It does not change: reading on returns another one.
+
+    The other one takes over the counts. A reading that has lost its counts in this way, because it is read on twice or
+    Ctrl-C came between, counts its text anew. `copy` makes one with counts of its own, at once.
+
+    Parameters
+    ----------
+    counts : Counts
+        Of the model; they must not change any more.
+
+    Examples
+    --------
+    >>> counts = Counts(order=3, symbols=2)
+    >>> counts.add(np.array([0, 1] * 20))
+    >>> reading, surprisals = AdaptiveCounts(counts).read(np.array([1, 1, 1, 1, 1]))
+    >>> bool(surprisals[-1] < surprisals[2]), counts.n_grams
+    (True, [2, 2, 2])
+    """
+
+    def __init__(self, counts: Counts) -> None:
+        self._base = counts
+        self._own: Counts | None = counts.over()  # None: another reading has taken them over
+        self._last: Piece | None = None
+        self.state = CountsNetwork(counts).zero_state(1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (CountsNetwork(self._base), self._history())
+
+    @property
+    def counts(self) -> Counts:
+        """The model's counts with those of what was read, until the reading goes on."""
+        if self._own is None:
+            self._own = _read_anew(self._base, self._history())._own
+            assert self._own is not None
+        return self._own
+
+    @property
+    def network(self) -> CountsNetwork:
+        """The network of these counts."""
+        return CountsNetwork(self.counts)
+
+    def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
+        """Read on.
+
+        Parameters
+        ----------
+        ids : array of int, shape (n,)
+        learn : bool, default=True
+            Whether these symbols are counted.
+
+        Returns
+        -------
+        AdaptiveCounts
+        surprisal : ndarray of float64, shape (n,)
+            -log P of each symbol, in nats. The bits do not depend on how the text is cut into calls.
+        """
+        counts, state = self.counts, (self.state[0].copy(),)
+        network, x = CountsNetwork(counts), ids.astype(np.int32).reshape(-1, 1)
+        self._own = None  # even if an error comes on the way
+        if learn:
+            log_p = counts.add_and_score(ids, state[0][0, 0])
+            network.feed(x, state)
+        else:
+            log_p = network.log_probabilities(x, state)[:, 0]
+        return self._with(counts, Piece(ids.copy(), learn, self._last), state), -log_p
+
+    def copy(self) -> AdaptiveCounts:
+        """Return a reading with counts of its own."""
+        return self._with(self.counts.copy(), self._last, self.state)
+
+    def _with(self, own: Counts, last: Piece | None, state: State) -> AdaptiveCounts:
+        """Return a reading of the same model."""
+        new = AdaptiveCounts.__new__(AdaptiveCounts)
+        new._base, new._own, new._last, new.state = self._base, own, last, state
+        return new
+
+    def _history(self) -> list[tuple[Ids, bool]]:
+        """Return what was read, and whether it was counted."""
+        pieces, last = [], self._last
+        while last is not None:
+            pieces.append((last.ids, last.counted))
+            last = last.before
+        return pieces[::-1]
+
+
+def _read_anew(counts: Counts, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
+    """Return the reading of a model after some pieces."""
+    reading = AdaptiveCounts(counts)
+    for ids, counted in pieces:
+        reading, _ = reading.read(ids, learn=counted)
+    return reading
+
+
+def _unpickled(network: CountsNetwork, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
+    return _read_anew(network.counts, pieces)

@@ -1,0 +1,166 @@
+"""Counts: the n-grams of texts, in a compiled trie whose arrays grow with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._kernels.ngram import ngrams
+from ..runtime.cancellation import check_cancelled
+from .discounts import discounts
+
+__all__ = ["MAX_ORDER", "Counts"]
+
+MAX_ORDER: int = ngrams.LONGEST_ORDER
+CALL_SYMBOLS = 1 << 16  # symbols counted in one call: a tenth of a second, so that Ctrl-C gets through
+NODE_BYTES, NUMBER_BYTES, SLOT_BYTES = 16, 4, 8
+NO_SYMBOLS = np.empty(0, np.int32)
+
+Ids = NDArray[Any]
+
+
+class Counts:
+    """How often which symbols followed which, as interpolated modified Kneser-Ney counts them.
+
+    Counts do not depend on the order in which texts are added, nor on how a text is cut into blocks.
+
+    Parameters
+    ----------
+    order : int
+        The length of the longest n-gram: a symbol is predicted from the order - 1 symbols before it.
+    symbols : int
+        V.
+    boundary : int, optional
+        The symbol at the end of a document, with which the context of the next one begins.
+    base : Counts, optional
+        Counts to go on from, with the same order and symbols. They must not change any more.
+
+    Examples
+    --------
+    >>> counts = Counts(order=3, symbols=2)
+    >>> counts.add(np.array([0, 1] * 20))
+    >>> counts.n_grams
+    [2, 2, 2]
+    >>> np.exp(counts.rows([[0, 1]])).round(3).tolist()
+    [[0.959, 0.041]]
+    """
+
+    def __init__(self, order: int, symbols: int, boundary: int | None = None, base: Counts | None = None) -> None:
+        self.order, self.symbols, self.boundary = order, symbols, boundary
+        self._base = base
+        self.trie = ngrams.Trie(order, symbols, boundary, None if base is None else base.trie)
+        self.reserve(64)
+        if base is None:
+            self.update_discounts()
+
+    def over(self) -> Counts:
+        """Return counts that go on from these, which must not change any more."""
+        return Counts(self.order, self.symbols, self.boundary, self)
+
+    def copy(self) -> Counts:
+        """Return counts that change independently of these."""
+        new = Counts(self.order, self.symbols, self.boundary, self._base)
+        new.trie.assign(self.trie, *self._new_arrays(self.trie.node_count, self.trie.pool_used))
+        return new
+
+    @property
+    def n_grams(self) -> list[int]:
+        """How many different n-grams there are of each length."""
+        return self.trie.edges
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use, without those of counts that these go on from."""
+        return NODE_BYTES * self.trie.node_count + NUMBER_BYTES * self.trie.pool_used
+
+    def add(self, ids: Ids, context: ArrayLike = ()) -> None:
+        """Count symbols.
+
+        Parameters
+        ----------
+        ids : array of int, shape (n,)
+        context : array of int, shape (k,)
+            The symbols before the first one in its text, of which the last order - 1 matter; they have been counted.
+        """
+        ids, before = _int32(ids), self._last(_int32(context))
+        done = 0
+        while done < len(ids):
+            check_cancelled()
+            block = ids[done : done + CALL_SYMBOLS]
+            counted = ngrams.count(self.trie, block, before)
+            done += counted
+            before = self._last(np.concatenate([before, block[:counted]]))
+            if counted < len(block):
+                self._grow()
+        if self._base is None:
+            self.update_discounts()
+
+    def add_and_score(
+        self, ids: Ids, context: ArrayLike = (), *, rows: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Count symbols, and return log P of each of them from what was counted before it; see `add`.
+
+        Parameters
+        ----------
+        ids, context
+            As of `add`.
+        rows : array of float64, shape (n, V), optional
+            Is filled with log P of all symbols in the place of each.
+        """
+        ids, before = _int32(ids), self._last(_int32(context))
+        out, done = np.empty(len(ids)), 0
+        while done < len(ids):
+            check_cancelled()
+            block = slice(done, min(done + CALL_SYMBOLS // 4, len(ids)))
+            of_block = None if rows is None else rows[block]
+            counted = ngrams.count_and_score(self.trie, ids[block], before, out[block], of_block)
+            before = self._last(np.concatenate([before, ids[done : done + counted]]))
+            done += counted
+            if done < block.stop:
+                self._grow()
+        return out
+
+    def rows(self, contexts: ArrayLike) -> NDArray[np.float64]:
+        """Return log P of all symbols after each of some contexts (B, k), (B, V)."""
+        before = np.ascontiguousarray(contexts, np.int32)
+        out = np.empty((len(before), self.symbols))
+        ngrams.rows_after(self.trie, before, out)
+        return out
+
+    def update_discounts(self) -> None:
+        """Estimate the discounts from the counts as they are."""
+        self.trie.set_discounts(discounts(self.trie.counts_of_counts()))
+
+    def reserve(self, n_symbols: int) -> None:
+        """Make room for about so many symbols more; memory that is not used yet costs nothing."""
+        per_symbol = min(self.order, 8)  # an n-gram may be new in each length, but seldom is in many
+        self.reserve_exactly(n_symbols * per_symbol // 8, n_symbols * per_symbol // 2)
+
+    def reserve_exactly(self, nodes: int, numbers: int) -> None:
+        """Make room for so many nodes and numbers of the pool more."""
+        self._take_arrays(self.trie.node_count + nodes, self.trie.pool_used + numbers)
+
+    def _grow(self) -> None:
+        self._take_arrays(self.trie.node_count * 3 // 2, self.trie.pool_used * 3 // 2)
+
+    def _take_arrays(self, nodes: int, numbers: int) -> None:
+        self.trie.grow(*self._new_arrays(nodes, numbers))
+
+    def _new_arrays(self, nodes: int, numbers: int) -> list[NDArray[np.int32]]:
+        """Return arrays with room for so many nodes and numbers, and for the next symbol."""
+        more_nodes, more_numbers = self.trie.room_for_symbol
+        nodes += more_nodes * self.order
+        arrays = [np.empty((nodes, 4), np.int32), np.empty(numbers + more_numbers, np.int32)]
+        if self._base is not None:
+            arrays.append(np.empty((1 << (4 * nodes).bit_length(), 2), np.int32))
+        return arrays
+
+    def _last(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the symbols that the next one is predicted from."""
+        return ids[max(0, len(ids) - self.order + 1) :]
+
+
+def _int32(ids: ArrayLike) -> NDArray[np.int32]:
+    return np.ascontiguousarray(ids, np.int32)

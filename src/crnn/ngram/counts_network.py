@@ -1,0 +1,137 @@
+"""CountsNetwork: counts of n-grams as sampling and scoring see any network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.ngram import ngrams
+from ..runtime.cancellation import check_cancelled
+from .counts import Counts
+from .packed_counts import pack, unpack
+
+__all__ = ["CountsNetwork"]
+
+Array = NDArray[Any]
+State = tuple[Array, ...]
+
+CALL_SYMBOLS = 1 << 15  # read in one call: a few hundredths of a second, so that Ctrl-C gets through
+ROW_BYTES = 1 << 25  # of rows of logits at a time on each thread
+
+# A state is one array (1, B, order - 1): the last symbols of each stream, -1 where the text begins.
+
+
+class CountsNetwork:
+    """An `InferenceNetwork` whose probabilities are those of n-grams.
+
+    Logits are logarithms of probabilities, and the results have the same bits however texts are cut into calls.
+
+    Parameters
+    ----------
+    counts : Counts
+        They must not change any more.
+
+    Examples
+    --------
+    >>> counts = Counts(order=3, symbols=2)
+    >>> counts.add(np.array([0, 1] * 20))
+    >>> network = CountsNetwork(counts)
+    >>> state = network.zero_state(1)
+    >>> network.feed(np.array([[0], [1]], np.int32), state)
+    >>> network.probabilities_after(state).round(3).tolist()
+    [[0.959, 0.041]]
+    """
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpacked, (pack(self.counts), self.counts.symbols, self.counts.boundary)
+
+    @property
+    def symbols(self) -> int:
+        """The number of symbols, V."""
+        return self.counts.symbols
+
+    @property
+    def boundary(self) -> int | None:
+        """The symbol that ends a document."""
+        return self.counts.boundary
+
+    def zero_state(self, streams: int) -> State:
+        """Return the state before any text."""
+        return (np.full((1, streams, self.counts.order - 1), -1, np.int32),)
+
+    def start(self) -> State:
+        """Return the state that a string starts from: with documents, that after a boundary."""
+        state = self.zero_state(1)
+        if self.boundary is not None:
+            self.feed(np.full((1, 1), self.boundary, np.int32), state)
+        return state
+
+    def feed(self, x: NDArray[np.int32], state: State) -> None:
+        """Advance the states over symbols x (n, B), in place."""
+        contexts = state[0][0]
+        k = contexts.shape[1]
+        contexts[:] = np.concatenate([contexts, x[max(0, len(x) - k) :].T], axis=1)[:, -k:] if k else contexts
+
+    def log_probabilities(self, x: NDArray[np.int32], state: State, scratch: object = None) -> NDArray[np.float64]:
+        """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
+        out = np.empty(x.shape)
+        steps = max(1, CALL_SYMBOLS // max(x.shape[1], 1))
+        for i in range(0, len(x), steps):
+            check_cancelled()
+            block = np.ascontiguousarray(x[i : i + steps])
+            ngrams.log_probabilities(self.counts.trie, block, np.ascontiguousarray(state[0][0]), out[i : i + steps])
+            self.feed(block, state)
+        return out
+
+    def string_log_likelihoods(
+        self,
+        ids: NDArray[np.int32],
+        starts: NDArray[np.intp],
+        lengths: NDArray[np.intp],
+        start: State,
+        scratch: object = None,
+    ) -> NDArray[np.float64]:
+        """Return log P of each of the strings ids[starts : starts + lengths], which all start from the same state.
+
+        The terms of a string are added from its first symbol to its last.
+        """
+        out, context, first = np.empty(len(lengths)), np.ascontiguousarray(start[0][0, 0]), 0
+        ends = np.cumsum(lengths)
+        while first < len(lengths):
+            check_cancelled()
+            done = int(ends[first - 1]) if first else 0
+            last = max(first + 1, int(np.searchsorted(ends, done + CALL_SYMBOLS, side="right")))
+            part = slice(first, last)
+            ngrams.log_likelihoods(self.counts.trie, ids, starts[part], lengths[part], context, out[part])
+            first = last
+        return out
+
+    def logits_after(self, state: State) -> NDArray[np.float64]:
+        """Return logits (B, V) of the symbols that follow a state: the logarithms of their probabilities."""
+        return self.counts.rows(state[0][0])
+
+    def logits_before(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
+        """Return the logits (n, V) from which each of the symbols x (n,) is predicted; the state advances in place."""
+        out = np.empty((len(x), self.symbols))
+        ngrams.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state[0][0, 0]), out)
+        self.feed(x.reshape(-1, 1), state)
+        return out
+
+    def probabilities_after(self, state: State) -> NDArray[np.float64]:
+        """Return the probabilities (B, V) of the symbols that follow a state; rows sum to 1."""
+        p = np.exp(self.logits_after(state))
+        return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+    def rows_at_a_time(self, wanted: int) -> int:
+        """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `ROW_BYTES`."""
+        return max(1, min(wanted, ROW_BYTES // (8 * self.symbols)))
+
+
+def _unpacked(arrays: dict[str, Array], symbols: int, boundary: int | None) -> CountsNetwork:
+    """Return the network of packed counts."""
+    return CountsNetwork(unpack(arrays, symbols, boundary))

@@ -1,0 +1,37 @@
+"""The discounts of modified Kneser-Ney, from how many n-grams have small counts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["discounts"]
+
+FALLBACK = (0.5, 1.0, 1.5)  # of counts 1, 2, and 3 or more, where the text is too short or too regular to tell
+
+
+def discounts(counts_of_counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what is taken off the counts 0, 1, 2 and 3 or more of n-grams of each length.
+
+    Chen and Goodman's estimates, D_k = k - (k + 1) Y n_(k+1) / n_k with Y = n_1 / (n_1 + 2 n_2). An estimate that isn't
+    above 0 is replaced by half the count, and so are all three if n_1, …, n_4 aren't all positive.
+
+    Parameters
+    ----------
+    counts_of_counts : array of int, shape (order, 4)
+        How many n-grams of each length have count 1, 2, 3 and 4.
+
+    Examples
+    --------
+    >>> discounts(np.array([[40, 10, 5, 3], [2, 1, 0, 0]])).round(3).tolist()
+    [[0.0, 0.667, 1.0, 1.4], [0.0, 0.5, 1.0, 1.5]]
+    """
+    found = np.zeros((len(counts_of_counts), 4))
+    found[:, 1:] = FALLBACK
+    for D, n in zip(found, counts_of_counts.astype(np.float64), strict=True):
+        if n.all():
+            Y = n[0] / (n[0] + 2 * n[1])
+            for k in (1, 2, 3):
+                estimate = k - (k + 1) * Y * n[k] / n[k - 1]
+                D[k] = estimate if estimate > 0 else D[k]
+    return found

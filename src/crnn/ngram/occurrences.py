@@ -1,0 +1,75 @@
+"""Occurrences: how often each n-gram occurs, from Kneser-Ney counts, which are less; for models of a smaller order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.ngram import ngrams
+from ..runtime.cancellation import check_cancelled
+from .counts import Counts
+from .discounts import discounts
+
+__all__ = ["Occurrences", "levels_of"]
+
+BLOCK = 1 << 14  # symbols scored in one call
+
+Nodes = NDArray[np.int32]
+
+
+def levels_of(counts: Counts, order: int) -> Iterator[Nodes]:
+    """Yield the contexts of 0, 1, …, order - 1 symbols, sorted: nodes of the trie, -1 for one that nothing followed.
+
+    The last context of one symbol is the boundary, if there is one.
+    """
+    nodes: Nodes = np.zeros(1, np.int32)
+    yield nodes
+    for length in range(1, order):
+        following = np.empty(counts.n_grams[length - 1], np.int32)
+        ngrams.children(counts.trie, nodes, following)
+        nodes = following if length > 1 else np.append(following, counts.trie.beginning).astype(np.int32)
+        yield nodes
+
+
+class Occurrences:
+    """How often each n-gram of some counts occurs in the texts.
+
+    Parameters
+    ----------
+    counts : Counts
+        They must not change as long as this is used.
+
+    Examples
+    --------
+    >>> counts = Counts(order=4, symbols=2)
+    >>> counts.add(np.array([0, 1] * 50))
+    >>> Occurrences(counts).losses(np.array([0, 1, 0, 1])).round(1).tolist()
+    [2.8, 1.0, 0.9, 0.9]
+    """
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts, trie = counts, counts.trie
+        self.raw = ngrams.Raw(trie, np.empty(trie.node_count, np.int32), np.empty(trie.pool_used, np.int32))
+        levels = list(levels_of(counts, counts.order))
+        for nodes in reversed(levels):
+            check_cancelled()
+            self.raw.pass_on(trie, nodes)
+        self._discounts = discounts(np.array([self.raw.counts_of_counts(trie, nodes) for nodes in levels], np.int64))
+
+    def losses(self, ids: NDArray[Any]) -> NDArray[np.float64]:
+        """Return -log P of symbols, in nats, by the models of order 1, 2, … with the same texts.
+
+        With a boundary, the symbols follow one.
+        """
+        ids, out = np.ascontiguousarray(ids, np.int32), np.zeros(self._counts.order)
+        boundary = self._counts.boundary
+        context = np.array([] if boundary is None else [boundary], np.int32)
+        for i in range(0, len(ids), BLOCK):
+            check_cancelled()
+            block = ids[i : i + BLOCK]
+            self.raw.score_orders(self._counts.trie, self._discounts, block, context, out)
+            context = np.concatenate([context, block])[-self._counts.order :]
+        return out

@@ -1,0 +1,122 @@
+"""Packed counts: n-grams as sorted lists in a few bytes each, for files; and counts of a smaller order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.ngram import ngrams
+from ..runtime.cancellation import check_cancelled
+from ..errors import InvalidInputError
+from .counts import MAX_ORDER, Counts
+from .occurrences import Occurrences, levels_of
+
+__all__ = ["pack", "unpack"]
+
+Bytes = NDArray[np.uint8]
+NAMES = ("sizes", "symbols", "counts")
+
+
+def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | None = None) -> dict[str, NDArray[Any]]:
+    """Return arrays of all n-grams, from which `unpack` makes the same counts.
+
+    Parameters
+    ----------
+    counts : Counts
+    occurrences : Occurrences, optional
+        Needed for a smaller order.
+    order : int, optional
+        Of the model whose counts are wanted, by default that of `counts`.
+
+    Returns
+    -------
+    dict
+        ``lengths`` (order,): how many n-grams there are of each length. The others are bytes, see `levels.pxd`: for each
+        context how many symbols followed it, these symbols, and their counts.
+
+    Examples
+    --------
+    >>> counts = Counts(order=3, symbols=2)
+    >>> counts.add(np.array([0, 1, 0, 1, 1]))
+    >>> {name: array.tolist() for name, array in pack(counts).items()}
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'lengths': [2, 3, 3], 'sizes': [2, 1, 2, 1, 1, 0], 'symbols': [0, 0, 1, 0, 0, 1, 1, 0],
+     'counts': [2, 2, 2, 1, 1, 2, 1, 1]}
+    """
+    order = counts.order if order is None else order
+    parts: list[tuple[Bytes, ...]] = []
+    for length, nodes in enumerate(levels_of(counts, order), start=1):
+        check_cancelled()
+        room = tuple(np.empty(5 * n, np.uint8) for n in (len(nodes), *[counts.n_grams[length - 1]] * 2))
+        raw = occurrences.raw if occurrences is not None and length == order < counts.order else None
+        used = ngrams.pack(counts.trie, nodes, *room, raw)
+        parts.append(tuple(array[:n].copy() for array, n in zip(room, used, strict=True)))
+    arrays = dict(zip(NAMES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+    return {"lengths": np.array(counts.n_grams[:order], np.int64), **arrays}
+
+
+def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> Counts:
+    """Return the counts that were packed.
+
+    Parameters
+    ----------
+    arrays : mapping
+        As `pack` returns them; they may come from anywhere.
+    symbols : int
+    boundary : int or None
+
+    Raises
+    ------
+    InvalidInputError
+        If these are no n-grams of so many symbols.
+
+    Examples
+    --------
+    >>> counts = Counts(order=3, symbols=2)
+    >>> counts.add(np.array([0, 1, 0, 1, 1]))
+    >>> unpack(pack(counts), 2, None).n_grams
+    [2, 3, 3]
+    """
+    lengths = _checked_lengths(arrays)
+    packed = tuple(arrays[name] for name in NAMES)
+    counts = Counts(len(lengths), symbols, boundary)
+    try:
+        counts.reserve_exactly(*ngrams.unpacked_size(packed[0], symbols))
+        owners, of_owners = np.zeros(1, np.int32), np.full(1, -1, np.int32)
+        for depth, n in enumerate(lengths):
+            check_cancelled()
+            if depth == 1:
+                owners = np.append(owners, counts.trie.beginning).astype(np.int32)
+                of_owners = np.append(of_owners, [-1] * len(counts.trie.beginning)).astype(np.int32)
+            following = np.empty(n, np.int32), np.empty(n, np.int32)
+            used = ngrams.unpack(counts.trie, depth, owners, of_owners, packed, *following)
+            packed = tuple(array[n:] for array, n in zip(packed, used, strict=True))
+            owners, of_owners = following
+    except ValueError as error:
+        raise InvalidInputError(f"the n-grams are damaged: {error}") from None
+    if any(map(len, packed)):
+        raise InvalidInputError(f"the n-grams are damaged: {sum(map(len, packed))} bytes are left over")
+    counts.update_discounts()
+    return counts
+
+
+def _checked_lengths(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
+    """Return the number of n-grams of each length, after the check of what can be seen without reading them."""
+    missing = {"lengths", *NAMES} - set(arrays)
+    if missing:
+        raise InvalidInputError(f"the n-grams are damaged: {', '.join(sorted(missing))} missing")
+    lengths = arrays["lengths"]
+    for name in NAMES:
+        if arrays[name].dtype != np.uint8 or arrays[name].ndim != 1:
+            raise InvalidInputError(f"the n-grams are damaged: {name} must be a row of bytes")
+    if lengths.dtype != np.int64 or lengths.ndim != 1 or not 1 <= len(lengths) <= MAX_ORDER:
+        raise InvalidInputError(
+            f"the n-grams are damaged: lengths must be 1 to {MAX_ORDER} integers of 64 bits, not {lengths.dtype} of "
+            f"shape {lengths.shape}"
+        )
+    if (lengths < 0).any() or (lengths > min(len(arrays["symbols"]), len(arrays["counts"]))).any():
+        raise InvalidInputError("the n-grams are damaged: there are fewer bytes than n-grams")
+    return [int(n) for n in lengths]

@@ -1,0 +1,126 @@
+"""Interpolated modified Kneser-Ney in Python's dictionaries, by its definition: n-grams are counted text by text, and
+what came before each is collected in a set.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+__all__ = ["KneserNey"]
+
+NGram = tuple[int, ...]
+
+
+class KneserNey:
+    """A model of n-grams of up to `order` symbols, counted in texts that are given at once.
+
+    Parameters
+    ----------
+    texts : sequence of sequences of int
+        The context begins anew with each of them.
+    order : int
+        The length of the longest n-gram: a symbol is predicted from up to order - 1 symbols before it.
+    symbols : int
+        V; symbols are 0, …, V - 1.
+    boundary : int, optional
+        This symbol ends a document, and begins the context of the next one. Each text then follows a boundary.
+
+    Attributes
+    ----------
+    counts : list of dict
+        The count of each n-gram of 1, …, `order` symbols: how often the longest ones occur; of a shorter one, how many
+        different symbols come before it, and how often it begins a text.
+    discounts : list of list of float
+        Of each length: 0, D1, D2 and D3+.
+
+    Examples
+    --------
+    >>> model = KneserNey([[0, 1, 0, 1, 2]], order=2, symbols=3)
+    >>> model.counts[1] == {(0, 1): 2, (1, 0): 1, (1, 2): 1}
+    True
+    >>> model.counts[0] == {(0,): 2, (1,): 1, (2,): 1}  # 0 follows 1 and begins the text
+    True
+    >>> round(sum(model.probabilities([0])), 12)
+    1.0
+    """
+
+    def __init__(
+        self, texts: Sequence[Sequence[int]], order: int, symbols: int, boundary: int | None = None
+    ) -> None:
+        self.order, self.symbols, self.boundary = order, symbols, boundary
+        occurrences = Counter[NGram]()
+        before, beginning = defaultdict[NGram, set[int]](set), Counter[NGram]()
+        for text in texts:
+            for ngram, left in self._ngrams(text):
+                occurrences[ngram] += 1
+                if left is None:
+                    beginning[ngram] += 1
+                else:
+                    before[ngram].add(left)
+        self.counts: list[dict[NGram, int]] = [{} for _ in range(order)]
+        for ngram, n in occurrences.items():
+            count = n if len(ngram) == order else len(before[ngram]) + beginning[ngram]
+            self.counts[len(ngram) - 1][ngram] = count
+        self.discounts = [discounts(list(of_length.values())) for of_length in self.counts]
+
+    def probability(self, context: Sequence[int], symbol: int) -> float:
+        """Return p(symbol | context); of a long context, the last order - 1 symbols count."""
+        return self._probability(self._context(context), symbol)
+
+    def probabilities(self, context: Sequence[int]) -> list[float]:
+        """Return p(symbol | context) of all symbols."""
+        return [self.probability(context, w) for w in range(self.symbols)]
+
+    def _probability(self, context: NGram, symbol: int) -> float:
+        shorter = self._probability(context[1:], symbol) if context else 1 / self.symbols
+        counts, D = self.counts[len(context)], self.discounts[len(context)]
+        following = [counts.get((*context, w), 0) for w in range(self.symbols)]
+        total = sum(following)
+        if not total:
+            return shorter
+        count = following[symbol]
+        back_off = sum(D[min(n, 3)] for n in following) / total
+        return (count - D[min(count, 3)]) / total + back_off * shorter
+
+    def _context(self, symbols: Sequence[int]) -> NGram:
+        """Return the symbols that the next one is predicted from: none from before the last boundary."""
+        if self.boundary is not None and self.boundary in symbols:
+            symbols = symbols[len(symbols) - 1 - list(reversed(symbols)).index(self.boundary) :]
+        return tuple(symbols[max(0, len(symbols) - self.order + 1) :])
+
+    def _ngrams(self, text: Sequence[int]) -> list[tuple[NGram, int | None]]:
+        """Return the n-grams of a text with the symbol before each; None: it begins the text or document."""
+        found: list[tuple[NGram, int | None]] = []
+        known = [] if self.boundary is None else [self.boundary]  # before the first symbol that counts
+        text = [*known, *text]
+        for i in range(len(known), len(text)):
+            begin = max([j for j in range(i) if text[j] == self.boundary], default=0)
+            for n in range(1, min(self.order, i - begin + 1) + 1):
+                first = i - n + 1
+                ngram = tuple(text[first : i + 1])
+                found.append((ngram, text[first - 1] if first > begin else None))
+        return found
+
+
+def discounts(counts: Sequence[int]) -> list[float]:
+    """Return 0, D1, D2 and D3+ from the counts of all n-grams of a length.
+
+    Where few counts are small they can't be estimated: D is then half the count.
+
+    Examples
+    --------
+    >>> discounts([1, 1, 2])
+    [0.0, 0.5, 1.0, 1.5]
+    >>> [round(D, 3) for D in discounts([1] * 40 + [2] * 10 + [3] * 5 + [4] * 3)]
+    [0.0, 0.667, 1.0, 1.4]
+    """
+    n = [counts.count(k) for k in range(5)]
+    found = [0.0, 0.5, 1.0, 1.5]
+    if all(n[1:]):
+        Y = n[1] / (n[1] + 2 * n[2])
+        for k in (1, 2, 3):
+            D = k - (k + 1) * Y * n[k + 1] / n[k]
+            if D > 0:
+                found[k] = D
+    return found
