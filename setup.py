@@ -145,7 +145,7 @@ def extensions() -> list[Extension]:
     kinds = [(name, dtype) for name in GCC_SETS for dtype in DTYPES if dtype == "bfloat16" or name not in BFLOAT16_ONLY]
     builds = [Kernels(name, dtype, kernels.sources) for name, dtype in kinds]
     headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).rglob(pattern))
-    for ext in (core, cpu, *builds):
+    for ext in (core, cpu, ngrams, *builds):
         ext.depends = headers
     return [*builds, core, cpu, ngrams]  # what takes longest to compile comes first
 

@@ -19,7 +19,7 @@ LAYERS = [
     ["_version", "errors"],
     ["_kernels", "runtime", "parameters"],
     ["text", "model"],
-    ["inference", "reference"],
+    ["inference", "ngram", "reference"],
     ["training"],
     ["adaptation", "files", "export"],
     ["estimator", "learned_attributes", "string_probabilities", "string_features", "language_model", "adaptive_model",
@@ -28,7 +28,7 @@ LAYERS = [
     ["cli", "__main__", ""],  # the last is the package itself, which imports the public names
 ]
 RANKS = {prefix: rank for rank, layer in enumerate(LAYERS) for prefix in layer}
-COMPILED = {"crnn._kernels.entry.core", "crnn._kernels.platform.cpu"}
+COMPILED = {"crnn._kernels.entry.core", "crnn._kernels.ngram.ngrams", "crnn._kernels.platform.cpu"}
 NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}  # public, whatever they are called
 
 # What is still to be mended, "module: name". It may only shrink.

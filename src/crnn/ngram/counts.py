@@ -44,13 +44,13 @@ class Counts:
     >>> counts.n_grams
     [2, 2, 2]
     >>> np.exp(counts.rows([[0, 1]])).round(3).tolist()
-    [[0.959, 0.041]]
+    [[0.984, 0.016]]
     """
 
     def __init__(self, order: int, symbols: int, boundary: int | None = None, base: Counts | None = None) -> None:
         self.order, self.symbols, self.boundary = order, symbols, boundary
         self._base = base
-        self.trie = ngrams.Trie(order, symbols, boundary, None if base is None else base.trie)
+        self.trie: ngrams.Trie = ngrams.Trie(order, symbols, boundary, None if base is None else base.trie)
         self.reserve(64)
         if base is None:
             self.update_discounts()

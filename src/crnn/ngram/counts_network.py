@@ -41,7 +41,7 @@ class CountsNetwork:
     >>> state = network.zero_state(1)
     >>> network.feed(np.array([[0], [1]], np.int32), state)
     >>> network.probabilities_after(state).round(3).tolist()
-    [[0.959, 0.041]]
+    [[0.984, 0.016]]
     """
 
     def __init__(self, counts: Counts) -> None:

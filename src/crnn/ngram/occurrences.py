@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .._kernels.ngram import ngrams
 from ..runtime.cancellation import check_cancelled
@@ -47,26 +47,24 @@ class Occurrences:
     >>> counts = Counts(order=4, symbols=2)
     >>> counts.add(np.array([0, 1] * 50))
     >>> Occurrences(counts).losses(np.array([0, 1, 0, 1])).round(1).tolist()
-    [2.8, 1.0, 0.9, 0.9]
+    [2.8, 0.6, 0.9, 1.0]
     """
 
     def __init__(self, counts: Counts) -> None:
         self._counts, trie = counts, counts.trie
         self.raw = ngrams.Raw(trie, np.empty(trie.node_count, np.int32), np.empty(trie.pool_used, np.int32))
-        levels = list(levels_of(counts, counts.order))
+        depths = np.empty(trie.node_count, np.uint8)
+        ngrams.depths(trie, depths)  # in the order of the nodes, a third of the time that sorted contexts take
+        levels = [np.flatnonzero(depths == depth).astype(np.int32) for depth in range(counts.order)]
         for nodes in reversed(levels):
             check_cancelled()
             self.raw.pass_on(trie, nodes)
         self._discounts = discounts(np.array([self.raw.counts_of_counts(trie, nodes) for nodes in levels], np.int64))
 
-    def losses(self, ids: NDArray[Any]) -> NDArray[np.float64]:
-        """Return -log P of symbols, in nats, by the models of order 1, 2, … with the same texts.
-
-        With a boundary, the symbols follow one.
-        """
+    def losses(self, ids: NDArray[Any], context: ArrayLike = ()) -> NDArray[np.float64]:
+        """Return -log P of symbols after a context, in nats, by the models of order 1, 2, … with the same texts."""
         ids, out = np.ascontiguousarray(ids, np.int32), np.zeros(self._counts.order)
-        boundary = self._counts.boundary
-        context = np.array([] if boundary is None else [boundary], np.int32)
+        context = np.ascontiguousarray(context, np.int32)
         for i in range(0, len(ids), BLOCK):
             check_cancelled()
             block = ids[i : i + BLOCK]

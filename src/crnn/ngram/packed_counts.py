@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
-from ..runtime.cancellation import check_cancelled
 from ..errors import InvalidInputError
+from ..runtime.cancellation import check_cancelled
 from .counts import MAX_ORDER, Counts
 from .occurrences import Occurrences, levels_of
 
@@ -34,8 +34,8 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     Returns
     -------
     dict
-        ``lengths`` (order,): how many n-grams there are of each length. The others are bytes, see `levels.pxd`: for each
-        context how many symbols followed it, these symbols, and their counts.
+        ``lengths`` (order,): how many n-grams there are of each length. The others are bytes, see `levels.pxd`: for
+        each context how many symbols followed it, these symbols, and their counts.
 
     Examples
     --------
@@ -43,17 +43,18 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     >>> counts.add(np.array([0, 1, 0, 1, 1]))
     >>> {name: array.tolist() for name, array in pack(counts).items()}
     ... # doctest: +NORMALIZE_WHITESPACE
-    {'lengths': [2, 3, 3], 'sizes': [2, 1, 2, 1, 1, 0], 'symbols': [0, 0, 1, 0, 0, 1, 1, 0],
-     'counts': [2, 2, 2, 1, 1, 2, 1, 1]}
+    {'lengths': [2, 3, 3], 'sizes': [2, 1, 2, 2, 1, 0], 'symbols': [0, 0, 1, 0, 0, 0, 0, 1],
+     'counts': [2, 2, 2, 1, 1, 1, 1, 1]}
     """
     order = counts.order if order is None else order
     parts: list[tuple[Bytes, ...]] = []
     for length, nodes in enumerate(levels_of(counts, order), start=1):
         check_cancelled()
-        room = tuple(np.empty(5 * n, np.uint8) for n in (len(nodes), *[counts.n_grams[length - 1]] * 2))
+        n = counts.n_grams[length - 1]
+        room = np.empty(5 * len(nodes), np.uint8), np.empty(5 * n, np.uint8), np.empty(5 * n, np.uint8)
         raw = occurrences.raw if occurrences is not None and length == order < counts.order else None
         used = ngrams.pack(counts.trie, nodes, *room, raw)
-        parts.append(tuple(array[:n].copy() for array, n in zip(room, used, strict=True)))
+        parts.append(tuple(array[:size].copy() for array, size in zip(room, used, strict=True)))
     arrays = dict(zip(NAMES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
     return {"lengths": np.array(counts.n_grams[:order], np.int64), **arrays}
 

@@ -11,7 +11,7 @@ from crnn import CharRNN, InvalidInputError
 from crnn.model.layout import Layout
 from crnn.text.streams.text_streams import TextStreams
 from crnn.training.preparation import memory_need
-from crnn.training.preparation.memory_need import available_bytes, training_bytes
+from crnn.training.preparation.memory_need import training_bytes
 
 TEXT = "to be or not to be, that is the question. " * 20
 
@@ -68,56 +68,6 @@ def test_a_fitted_model_is_as_it_was(monkeypatch):
 def test_where_nothing_is_known_nothing_is_checked(monkeypatch):
     monkeypatch.setattr(memory_need, "available_bytes", lambda: None)
     assert CharRNN(5, max_steps=3).fit(TEXT).n_steps_ == 3
-
-
-def test_without_meminfo_it_is_the_whole_memory_or_unknown(monkeypatch, tmp_path):
-    whole = available_bytes(tmp_path)
-    assert whole is None or whole > 1e8
-    monkeypatch.delattr(memory_need.os, "sysconf", raising=False)
-    assert available_bytes(tmp_path) is None
-
-
-MEMINFO = "MemTotal: 9000000 kB\nMemAvailable: 7000 kB\n"
-VERSION_2 = {
-    "proc/self/cgroup": "0::/jobs/mine\n",
-    "sys/fs/cgroup/jobs/mine/memory.max": "5000000\n",
-    "sys/fs/cgroup/jobs/mine/memory.current": "3000000\n",
-}
-VERSION_1 = {
-    "proc/self/cgroup": "11:cpu,cpuacct:/jobs\n7:memory:/jobs\n",
-    "sys/fs/cgroup/memory/jobs/memory.limit_in_bytes": "5000000\n",
-    "sys/fs/cgroup/memory/jobs/memory.usage_in_bytes": "3000000\n",
-}
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({}, 7000 * 1024),
-        (VERSION_2, 2_000_000),
-        (VERSION_1, 2_000_000),
-        # The cache of files is given up where memory is short.
-        (VERSION_2 | {"sys/fs/cgroup/jobs/mine/memory.stat": "anon 9\ninactive_file 700000\n"}, 2_700_000),
-        (VERSION_1 | {"sys/fs/cgroup/memory/jobs/memory.stat": "total_inactive_file 700000\n"}, 2_700_000),
-        # The group above has less; the host has less; the group has no limit; it has used more than it may.
-        (VERSION_2 | {"sys/fs/cgroup/jobs/memory.max": "4000000", "sys/fs/cgroup/jobs/memory.current": "3300000"},
-         700_000),
-        (VERSION_2 | {"proc/meminfo": "MemAvailable: 700 kB\n"}, 700 * 1024),
-        (VERSION_2 | {"sys/fs/cgroup/jobs/mine/memory.max": "max\n"}, 7000 * 1024),
-        (VERSION_1 | {"sys/fs/cgroup/memory/jobs/memory.limit_in_bytes": "9223372036854771712\n"}, 7000 * 1024),
-        (VERSION_2 | {"sys/fs/cgroup/jobs/mine/memory.current": "5000001\n"}, 0),
-        # In a container the path may be one that only the host sees: the mounted root is the container's group.
-        ({"proc/self/cgroup": "0::/host/path\n", "sys/fs/cgroup/memory.max": "5000000",
-          "sys/fs/cgroup/memory.current": "3000000"}, 2_000_000),
-        (VERSION_2 | {"sys/fs/cgroup/jobs/mine/memory.current": "many\n"}, 7000 * 1024),
-    ],
-)  # fmt: skip
-def test_the_limit_of_a_container_counts(tmp_path, files, expected):
-    for name, text in ({"proc/meminfo": MEMINFO} | files).items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    assert available_bytes(tmp_path) == expected
 
 
 def test_the_parts_of_the_need():

@@ -103,6 +103,22 @@ cdef inline Py_ssize_t children_of_level(const Trie* t, const int* nodes, Py_ssi
     return found
 
 
+cdef inline void depths_of_nodes(const Trie* t, unsigned char* depths) noexcept nogil:
+    """depths[i] = how many symbols context i has; the nodes behind a node's edges have larger numbers than its own."""
+    cdef Py_ssize_t i, j
+    cdef int child
+    cdef Place p
+    depths[0] = 0
+    if t.start:
+        depths[t.start] = 1
+    for i in range(t.node_count):
+        p = place_of(t, <int>i)
+        for j in range(edge_count(p) if depths[i] < t.order - 1 else 0):
+            child = edge_at(p, j).child[0]
+            if child:
+                depths[child] = depths[i] + 1
+
+
 cdef inline void pack_level(const Trie* t, const int* nodes, Py_ssize_t n, int* raw_nodes, int* raw_pool,
                             Bytes* sizes, Bytes* symbols, Bytes* counts) noexcept nogil:
     """Append n contexts, -1 for one without edges, to bytes that have room for them; counts are from `raw_*` if given."""

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from pathlib import Path
-
 from ...errors import InvalidInputError
 from ...model.layout import Layout
-from ...runtime.cgroups import control_groups, first_line, whole_number
+from ...runtime.free_memory import available_bytes
 from ...text.streams.streams import Streams
 from ..loop.shards import shard_ranges
 
@@ -113,59 +109,3 @@ def training_bytes(
     if (E := layout.embedding_size) is not None:  # the chunk's symbols: their vectors and those' gradients, the table
         embedded = min(T * B, shards * V) * (layout.kind.gates * H + 2 * E)
     return layout.dtype.itemsize * (vectors * layout.size + states + gates + logits + embedded + sampled)
-
-
-def available_bytes(root: Path = Path("/")) -> int | None:
-    """Return the memory that this process can still get, in bytes; None if it is not known.
-
-    Parameters
-    ----------
-    root : Path, default="/"
-        Where ``proc`` and ``sys`` are found; tests pass a folder of their own.
-
-    Returns
-    -------
-    int or None
-        The least of what the machine has and of what is left within the limits of the process's control groups, as a
-        container sets them.
-
-    Examples
-    --------
-    >>> available_bytes() == 0
-    False
-    """
-    known = [_machine_bytes(root), *map(_group_bytes, control_groups("memory", root))]
-    return min((n for n in known if n is not None), default=None)
-
-
-def _machine_bytes(root: Path) -> int | None:
-    """Return the memory of the machine that is free or can be freed, or else all that it has."""
-    available = _entry(root / "proc/meminfo", "MemAvailable:")
-    if available is not None:
-        return available * 1024
-    with suppress(AttributeError, OSError, ValueError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
-
-
-def _group_bytes(group: Path) -> int | None:
-    """Return what is left within the limit of one control group; None without a limit."""
-    version_2 = (group / "memory.max", group / "memory.current", "inactive_file")
-    version_1 = (group / "memory.limit_in_bytes", group / "memory.usage_in_bytes", "total_inactive_file")
-    for limit_file, usage_file, cached in (version_2, version_1):
-        limit, used = whole_number(first_line(limit_file)), whole_number(first_line(usage_file))
-        if limit is None or used is None:  # no such file, or "max": no limit
-            continue
-        # Usage includes files in the cache, which the system gives up when memory is short.
-        return max(0, limit - used + (_entry(group / "memory.stat", cached) or 0))
-    return None
-
-
-def _entry(path: Path, name: str) -> int | None:
-    """Return the number after a name in a file with one name and number a line."""
-    with suppress(OSError, ValueError), path.open(encoding="ascii") as file:
-        for line in file:
-            words = line.split()
-            if len(words) > 1 and words[0] == name:
-                return int(words[1])
-    return None

@@ -1,0 +1,182 @@
+"""Entry points to n-grams as bytes, and to models of a smaller order. Part of `ngrams`."""
+from .levels cimport (
+    NO_COUNT, NO_SUFFIX, NO_SYMBOL, Bytes, Level, children_of_level, depths_of_nodes, edges_of_node, pack_level, unpack_level,
+    words_of_sizes,
+)
+from .orders cimport RawCounts, count_raw_counts, pass_on, score_orders
+
+
+cdef class Raw:
+    """How often each n-gram of a trie occurs, in arrays: nodes (n,) and the pool (m,), at first the trie's counts."""
+    cdef RawCounts raw
+    cdef int[::1] nodes
+    cdef int[::1] pool
+
+    def __init__(self, Trie trie not None, int[::1] nodes not None, int[::1] pool not None):
+        cdef Py_ssize_t i
+        _check(trie, NULL, 0)
+        _same("nodes", nodes.shape[0], trie.t.node_count)
+        _same("pool", pool.shape[0], trie.t.pool_used)
+        memset(&self.raw, 0, sizeof(self.raw))
+        memcpy(&pool[0], trie.t.pool, trie.t.pool_used * sizeof(int))
+        for i in range(trie.t.node_count):
+            nodes[i] = trie.t.nodes[i].count
+        self.nodes, self.pool = nodes, pool
+        self.raw.nodes, self.raw.pool = &nodes[0], &pool[0]
+
+    def pass_on(self, Trie trie not None, const int[::1] nodes not None):
+        """Add what the contexts of one length hold to those that are shorter by one; the longest come first."""
+        _check_raw(self, trie)
+        _check_nodes(trie, nodes)
+        with nogil:
+            pass_on(&trie.t, _first(nodes), nodes.shape[0], &self.raw)
+
+    def counts_of_counts(self, Trie trie not None, const int[::1] nodes not None) -> list:
+        """Return how many n-grams of some contexts occur once, twice, 3 and 4 times."""
+        cdef int64_t[5] counts
+        memset(counts, 0, sizeof(counts))
+        _check_raw(self, trie)
+        _check_nodes(trie, nodes)
+        with nogil:
+            count_raw_counts(&trie.t, _first(nodes), nodes.shape[0], &self.raw, counts)
+        return [counts[1], counts[2], counts[3], counts[4]]
+
+    def score_orders(self, Trie trie not None, const double[:, ::1] discounts not None, const int[::1] ids not None,
+                     const int[::1] context not None, double[::1] losses not None):
+        """losses[m - 1] -= log P(ids | context) by the model of order m, with discounts (order, 4) of occurrences."""
+        cdef Cursor c
+        _check_raw(self, trie)
+        _same("discounts", discounts.shape[0], trie.t.order)
+        _same("discounts of a length", discounts.shape[1], 4)
+        _same("losses", losses.shape[0], trie.t.order)
+        _check(trie, _first(ids), ids.shape[0])
+        _check(trie, _first(context), context.shape[0], -1)
+        memcpy(self.raw.discounts, &discounts[0, 0], trie.t.order * 4 * sizeof(double))
+        with nogil:
+            c = after_symbols(&trie.t, _first(context), context.shape[0])
+            score_orders(&trie.t, &self.raw, _first(ids), ids.shape[0], c, &losses[0])
+
+
+cdef int _check_raw(Raw raw, Trie trie) except -1:
+    _check(trie, NULL, 0)
+    _same("nodes", raw.nodes.shape[0], trie.t.node_count)
+    _same("pool", raw.pool.shape[0], trie.t.pool_used)
+    return 0
+
+
+cdef int _check_nodes(Trie trie, const int[::1] nodes) except -1:
+    cdef Py_ssize_t i
+    if trie.t.base != NULL:
+        raise ValueError("the trie lies over another one")
+    for i in range(nodes.shape[0]):
+        if not -1 <= nodes[i] < trie.t.node_count:
+            raise ValueError(f"node {nodes[i]} of {trie.t.node_count}")
+    return 0
+
+
+def children(Trie trie not None, const int[::1] nodes not None, int[::1] out not None):
+    """Write down the node behind each edge of contexts of one length, shorter than order - 1; -1: it has no edges."""
+    cdef Py_ssize_t i, n = 0
+    _check(trie, NULL, 0)
+    _check_nodes(trie, nodes)
+    for i in range(nodes.shape[0]):
+        n += edges_of_node(&trie.t, nodes[i])
+    _same("children", out.shape[0], n)
+    with nogil:
+        if n:
+            children_of_level(&trie.t, _first(nodes), nodes.shape[0], &out[0])
+
+
+def depths(Trie trie not None, unsigned char[::1] out not None):
+    """Write down how many symbols the context of each node has."""
+    _check(trie, NULL, 0)
+    if trie.t.base != NULL:
+        raise ValueError("the trie lies over another one")
+    _same("depths", out.shape[0], trie.t.node_count)
+    with nogil:
+        depths_of_nodes(&trie.t, &out[0])
+
+
+def pack(Trie trie not None, const int[::1] nodes not None, unsigned char[::1] sizes not None,
+         unsigned char[::1] symbols not None, unsigned char[::1] counts not None, Raw raw=None) -> tuple:
+    """Write the edges of contexts of one length, -1 for none, as bytes; return how many bytes of each array are used.
+
+    The counts are those of `raw`, if it is given. Five bytes a number are enough.
+    """
+    cdef Bytes of_sizes, of_symbols, of_counts
+    cdef Py_ssize_t i, n = 0
+    _check(trie, NULL, 0)
+    _check_nodes(trie, nodes)
+    if raw is not None:
+        _check_raw(raw, trie)
+    for i in range(nodes.shape[0]):
+        n += edges_of_node(&trie.t, nodes[i])
+    if sizes.shape[0] < 5 * nodes.shape[0] or min(symbols.shape[0], counts.shape[0]) < 5 * n:
+        raise ValueError("five bytes a number are wanted")
+    of_sizes.at, of_symbols.at, of_counts.at = _bytes(sizes), _bytes(symbols), _bytes(counts)
+    with nogil:
+        pack_level(&trie.t, _first(nodes), nodes.shape[0], raw.raw.nodes if raw is not None else NULL,
+                   raw.raw.pool if raw is not None else NULL, &of_sizes, &of_symbols, &of_counts)
+    return (of_sizes.at - _bytes(sizes), of_symbols.at - _bytes(symbols), of_counts.at - _bytes(counts))
+
+
+cdef unsigned char* _bytes(const unsigned char[::1] b) noexcept nogil:
+    return <unsigned char*>&b[0] if b.shape[0] else NULL
+
+
+cdef Bytes _run(const unsigned char[::1] b) noexcept nogil:
+    cdef Bytes run
+    run.at = _bytes(b)
+    run.end = run.at + b.shape[0]
+    return run
+
+
+def unpacked_size(const unsigned char[::1] sizes not None, int symbols) -> tuple:
+    """Return the nodes, and the numbers of the pool, that contexts of these sizes take."""
+    cdef int64_t nodes, words
+    with nogil:
+        words = words_of_sizes(_run(sizes), symbols, &nodes)
+    if words < 0:
+        raise ValueError("the number of symbols that follow a context is damaged")
+    return nodes, words
+
+
+def unpack(Trie trie not None, int depth, const int[::1] owners not None, const int[::1] owner_symbols not None,
+           tuple packed not None, int[::1] next_owners not None, int[::1] next_symbols not None) -> tuple:
+    """Add the edges of the contexts of a length to a trie that has those of shorter ones; see `levels`.
+
+    `packed` are the bytes of sizes, symbols and counts, of which it returns how many it has read. The arrays of the next
+    level have its size.
+    """
+    cdef const unsigned char[::1] sizes, symbols, counts
+    sizes, symbols, counts = packed
+    cdef Bytes of_sizes = _run(sizes), of_symbols = _run(symbols), of_counts = _run(counts)
+    cdef Level level, following
+    cdef int64_t nodes, used
+    cdef Py_ssize_t i
+    _check(trie, _first(owner_symbols), owner_symbols.shape[0], -1)
+    _check_nodes(trie, owners)
+    _same("symbols of the level", owner_symbols.shape[0], owners.shape[0])
+    _same("symbols of the next level", next_symbols.shape[0], next_owners.shape[0])
+    if not 0 <= depth < trie.t.order or trie.t.base != NULL:
+        raise ValueError(f"depth {depth} of order {trie.t.order}: not one of a trie that lies over none")
+    for i in range(owners.shape[0]):
+        if owners[i] < 0:
+            raise ValueError("an edge has no owner")
+    words = words_of_sizes(of_sizes, trie.t.symbols, &nodes)
+    if words < 0 or nodes > trie.t.node_room - trie.t.node_count or words > trie.t.pool_room - trie.t.pool_used:
+        raise ValueError("the arrays have no room, or the sizes are damaged")
+    level.size, level.nodes, level.symbols = owners.shape[0], <int*>_first(owners), <int*>_first(owner_symbols)
+    following.size = next_owners.shape[0]
+    following.nodes, following.symbols = <int*>_first(next_owners), <int*>_first(next_symbols)
+    with nogil:
+        used = unpack_level(&trie.t, depth, level, &of_sizes, &of_symbols, &of_counts, following)
+    if used == NO_SYMBOL:
+        raise ValueError(f"a symbol of an n-gram is not below the vocabulary's size {trie.t.symbols}")
+    if used == NO_COUNT:
+        raise ValueError("the count of an n-gram is 0 or too large")
+    if used == NO_SUFFIX:
+        raise ValueError("an n-gram is there without the one that lacks its first symbol")
+    if used != next_owners.shape[0]:
+        raise ValueError("the n-grams of a length are more or fewer than they should be")
+    return of_sizes.at - _bytes(sizes), of_symbols.at - _bytes(symbols), of_counts.at - _bytes(counts)

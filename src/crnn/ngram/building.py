@@ -1,0 +1,165 @@
+"""Building: from the ids of a text to counts that fit in memory, with the order that predicts its end best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..runtime.free_memory import available_bytes
+from ..text.sources.documents import n_given
+from ..text.sources.stored_ids import TextIds
+from .counts import MAX_ORDER, Counts
+from .occurrences import Occurrences
+from .packed_counts import pack, unpack
+
+__all__ = ["DEFAULT_MEMORY", "Builder"]
+
+DEFAULT_MEMORY = 2 * 10**9
+GB = 1e9
+BLOCK = 1 << 17  # symbols read at a time; memory is looked at after each block
+FIRST_ORDERS = (10, 20, 40, MAX_ORDER)  # tried until a smaller one is best: most texts need less than 10
+MAX_SYMBOLS = 2**31 - 1  # counts are integers of 32 bits
+TAIL = 20  # one symbol of so many chooses the order,
+MAX_TAIL = 1 << 19  # but no more than these
+BYTES_PER_SYMBOL = 16  # of each length of n-grams, at most in most texts
+
+Progress = Callable[[int, int], None]
+
+
+class Builder:
+    """Counts the n-grams of a text within a limit of memory.
+
+    Parameters
+    ----------
+    symbols : int
+        V.
+    boundary : int or None
+    max_memory : int, optional
+        Bytes; by default 2 GB. The counts get half of it; the rest is for copies when they grow, and for choosing the
+        order.
+    progress : function, optional
+        Is called with the symbols counted so far and the symbols to count.
+
+    Examples
+    --------
+    >>> counts = Builder(5, None).build(np.random.default_rng(0).integers(0, 5, 400), None)
+    >>> counts.order
+    1
+    """
+
+    def __init__(
+        self, symbols: int, boundary: int | None, max_memory: int | None = None, progress: Progress | None = None
+    ) -> None:
+        self._symbols, self._boundary, self._progress = symbols, boundary, progress
+        self._max_memory = DEFAULT_MEMORY if max_memory is None else max_memory
+
+    def build(self, ids: TextIds, order: int | None) -> Counts:
+        """Return the counts of a text.
+
+        Parameters
+        ----------
+        ids : (n,) int array, or StoredIds
+            With a boundary, packed documents.
+        order : int or None
+            None: the one that predicts the last twentieth of the text best after the rest, which is then counted too.
+
+        Raises
+        ------
+        InvalidInputError
+            If the order needs too much memory; the message names the largest that doesn't.
+        """
+        self._check_free_memory(len(ids), order)
+        if order is None:
+            return self._best(ids)
+        counts = self._counted(self._new(order), ids, 0, len(ids))
+        if counts.order < order:
+            raise InvalidInputError(
+                f"order={order} needs more than max_memory={self._max_memory / GB:.3g} GB for this text: the largest "
+                f"order that fits is {counts.order}"
+            )
+        return counts
+
+    def add(self, counts: Counts, ids: TextIds) -> Counts:
+        """Return counts with those of another text added; the given ones don't change."""
+        self._check_free_memory(len(ids), counts.order)
+        added = self._counted(counts.copy(), ids, 0, len(ids), shrink=False)
+        if added.nbytes > self._max_memory // 2:
+            raise InvalidInputError(
+                f"the n-grams of order {counts.order} with those of this text need more than max_memory="
+                f"{self._max_memory / GB:.3g} GB: raise max_memory, or fit with a smaller order"
+            )
+        return added
+
+    def _new(self, order: int) -> Counts:
+        return Counts(order, self._symbols, self._boundary)
+
+    def _best(self, ids: TextIds) -> Counts:
+        """Return the counts of the order that predicts the end of the text best."""
+        cut = self._cut(ids)
+        tail, context = _read(ids, cut, len(ids)), _read(ids, max(0, cut - MAX_ORDER), cut)
+        counts = self._new(1)
+        for order in FIRST_ORDERS:
+            counts = self._counted(self._new(order), ids, 0, cut)
+            occurrences = Occurrences(counts)
+            best = 1 + int(np.argmin(occurrences.losses(tail, context)))
+            if best < order or counts.order < order:
+                break
+        if best < counts.order:
+            arrays = pack(counts, occurrences, best)
+            del counts, occurrences
+            counts = unpack(arrays, self._symbols, self._boundary)
+        return self._counted(counts, ids, cut, len(ids))
+
+    def _cut(self, ids: TextIds) -> int:
+        """Return where the held-out tail begins; with documents, behind a boundary."""
+        n = len(ids)
+        cut = max(n_given(self._boundary), n - max(1, min(n // TAIL, MAX_TAIL)))
+        if self._boundary is not None:
+            start = cut
+            while start > 1:  # back to a boundary
+                start = max(1, cut - BLOCK)
+                found = np.flatnonzero(_read(ids, start - 1, cut) == self._boundary)
+                if len(found):
+                    return start + int(found[-1])
+                cut = start
+        return cut
+
+    def _counted(self, counts: Counts, ids: TextIds, start: int, stop: int, *, shrink: bool = True) -> Counts:
+        """Count the symbols of a part of a text; with less memory than they need, in counts of a smaller order."""
+        n = len(ids)
+        if n > MAX_SYMBOLS:
+            raise InvalidInputError(f"the text has {n:,} symbols, but at most {MAX_SYMBOLS:,} can be counted")
+        start = max(start, n_given(self._boundary))
+        counts.reserve(min(stop - start, self._max_memory // 64))
+        for i in range(start, stop, BLOCK):
+            block = _read(ids, i, min(i + BLOCK, stop))
+            counts.add(block, _read(ids, max(0, i - MAX_ORDER), i))
+            while counts.nbytes > self._max_memory // 2:
+                if not shrink:
+                    return counts
+                if counts.order == 1:
+                    raise InvalidInputError(f"max_memory={self._max_memory / GB:.3g} GB is too little for any order")
+                arrays = pack(counts, Occurrences(counts), counts.order - 1)
+                del counts  # its memory is needed for the smaller ones
+                counts = unpack(arrays, self._symbols, self._boundary)
+            if self._progress is not None:
+                self._progress(min(i + BLOCK, stop), n)
+        return counts
+
+    def _check_free_memory(self, n: int, order: int | None) -> None:
+        """Raise an error if counting so many symbols may need more memory than is free."""
+        free = available_bytes()
+        needed = min(self._max_memory, BYTES_PER_SYMBOL * n * (order or FIRST_ORDERS[0]))
+        if free is not None and needed > free:
+            raise InvalidInputError(
+                f"max_memory={self._max_memory / GB:.3g} GB may be needed for the n-grams of this text, but only "
+                f"{free / GB:.3g} GB are free: pass a smaller max_memory, which limits the order"
+            )
+
+
+def _read(ids: TextIds, start: int, stop: int) -> NDArray[Any]:
+    return ids[start:stop].astype(np.int32)

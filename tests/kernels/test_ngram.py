@@ -1,0 +1,151 @@
+"""The trie of n-grams against its definition, and what its entry points refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn._kernels.ngram import ngrams
+from crnn.ngram.counts import Counts
+from crnn.reference.kneser_ney import KneserNey
+
+
+@st.composite
+def texts_and_boundary(draw):
+    """Texts over few symbols, of which the last one may be a boundary that ends each text."""
+    V = draw(st.integers(1, 5))
+    boundary = draw(st.sampled_from([None, V - 1]))
+    texts = draw(st.lists(st.lists(st.integers(0, V - 1), max_size=50), min_size=1, max_size=3))
+    return V, boundary, texts if boundary is None else [[*text, boundary] for text in texts]
+
+
+def counted(texts, order, V, boundary):
+    counts = Counts(order, V, boundary)
+    for text in texts:
+        counts.add(np.array(text, np.int32), [] if boundary is None else [boundary])
+    return counts
+
+
+@given(texts_and_boundary(), st.integers(1, 6), st.lists(st.integers(0, 4), max_size=8))
+@settings(max_examples=150)
+def test_probabilities_are_those_of_the_definition(case, order, context):
+    V, boundary, texts = case
+    context = [symbol % V for symbol in context]
+    reference, counts = KneserNey(texts, order, V, boundary), counted(texts, order, V, boundary)
+    assert counts.n_grams == list(map(len, reference.counts))
+    p = np.exp(counts.rows(np.array(context, np.int32).reshape(1, -1)))[0]
+    np.testing.assert_allclose(p, reference.probabilities(context), rtol=0, atol=1e-12)
+    assert p.sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_many_different_symbols_and_long_contexts():
+    """Blocks of contexts move to larger ones many times, and single symbols are found by bisection."""
+    rng = np.random.default_rng(5)
+    text = rng.zipf(1.2, 4000) % 301
+    reference, counts = KneserNey([text.tolist()], 3, 301), counted([text], 3, 301, None)
+    for context in ([], [1], [1, 1], [2, 1], [300, 7]):
+        p = np.exp(counts.rows(np.array(context, np.int32).reshape(1, -1)))[0]
+        np.testing.assert_allclose(p, reference.probabilities(context), rtol=0, atol=1e-12)
+
+
+@given(texts_and_boundary(), st.integers(1, 6), st.data())
+@settings(max_examples=60)
+def test_counts_over_others_are_those_of_all_texts(case, order, data):
+    V, boundary, texts = case
+    cut = data.draw(st.integers(0, len(texts)))
+    base = counted(texts[:cut], order, V, boundary)
+    before, over = base.n_grams, base.over()
+    for text in texts[cut:]:
+        over.add(np.array(text, np.int32), [] if boundary is None else [boundary])
+    base_rows = base.rows(np.zeros((1, 2), np.int32))
+    over.update_discounts()
+    together = counted(texts, order, V, boundary)
+    contexts = np.array([text[i : i + order] for text in texts for i in range(len(text) - order)], np.int32)
+    contexts = contexts.reshape(-1, order)
+    np.testing.assert_array_equal(over.rows(contexts), together.rows(contexts))
+    np.testing.assert_array_equal(over.copy().rows(contexts), together.rows(contexts))
+    assert over.n_grams == together.n_grams
+    assert base.n_grams == before
+    np.testing.assert_array_equal(base.rows(np.zeros((1, 2), np.int32)), base_rows)
+
+
+def test_a_symbol_has_the_same_bits_alone_and_in_a_row():
+    rng = np.random.default_rng(3)
+    text = rng.integers(0, 7, 500).astype(np.int32)
+    counts = counted([text], 5, 7, 6)
+    x, rows, alone = text[:97], np.empty((97, 7)), np.empty((97, 1))
+    ngrams.rows_before(counts.trie, x, np.array([6], np.int32), rows)
+    ngrams.log_probabilities(counts.trie, x.reshape(-1, 1), np.array([[6]], np.int32), alone)
+    np.testing.assert_array_equal(alone[:, 0], rows[np.arange(97), x])
+    contexts = np.full((97, 4), -1, np.int32)
+    for i in range(97):
+        before = np.concatenate([[6], x[:i]])[-4:]
+        contexts[i, 4 - len(before) :] = before
+    np.testing.assert_array_equal(counts.rows(contexts), rows)
+    lengths, one = np.array([97], np.intp), np.empty(1)
+    ngrams.log_likelihoods(counts.trie, x, np.zeros(1, np.intp), lengths, np.array([6], np.int32), one)
+    assert one[0] == np.add.accumulate(alone[:, 0])[-1]
+
+
+def arrays(nodes=50, numbers=900):
+    return np.empty((nodes, 4), np.int32), np.empty(numbers, np.int32)
+
+
+def ready(*arguments):
+    trie = ngrams.Trie(*arguments)
+    trie.grow(*arrays())
+    return trie
+
+
+def ids(*symbols):
+    return np.array(symbols, np.int32)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ngrams.Trie(0, 5), "order 0"),
+        (lambda: ngrams.Trie(65, 5), "order 65"),
+        (lambda: ngrams.Trie(3, 5, 5), "boundary 5"),
+        (lambda: ngrams.Trie(3, 0), "0 symbols"),
+        (lambda: ngrams.Trie(3, 5, None, ngrams.Trie(2, 5)), "another order"),
+        (lambda: ngrams.Trie(3, 5, None, ngrams.Trie(3, 5, None, ngrams.Trie(3, 5))), "lies over another"),
+        (lambda: ngrams.Trie(3, 5).grow(np.empty((50, 3), np.int32), ids(0)), "too few"),
+        (lambda: ngrams.Trie(3, 5).grow(*arrays(1)), "1 nodes"),
+        (lambda: ngrams.Trie(3, 5).grow(*arrays(), np.empty((64, 2), np.int32)), "slots belong"),
+        (lambda: ngrams.Trie(3, 5, None, ready(3, 5)).grow(*arrays()), "slots belong"),
+        (lambda: ngrams.Trie(3, 5, None, ready(3, 5)).grow(*arrays(), np.empty((63, 2), np.int32)), "63 slots"),
+        (lambda: ngrams.count(ngrams.Trie(3, 5), ids(1), ids()), "call grow"),
+        (lambda: ngrams.count(ready(3, 5), ids(1, 5), ids()), "size 5"),
+        (lambda: ngrams.count(ready(3, 5), ids(-1), ids()), "size 5"),
+        (lambda: ngrams.count(ready(3, 5), ids(1), ids(5)), "size 5"),
+        (lambda: ready(3, 5).set_discounts(np.zeros((2, 4))), "discounts"),
+        (lambda: ngrams.rows_after(ready(3, 5), np.zeros((2, 2), np.int32), np.empty((2, 4))), "symbols of a row"),
+        (lambda: ngrams.rows_before(ready(3, 5), ids(1), ids(), np.empty((2, 5))), "rows"),
+        (lambda: ngrams.log_likelihoods(ready(3, 5), ids(1, 2), np.array([1]), np.array([2]), ids(), np.empty(1)),
+         "string 0"),
+        (lambda: ngrams.children(ready(3, 5), ids(1), ids()), "node 1"),
+        (lambda: ngrams.pack(ready(3, 5), ids(0), *[np.empty(4, np.uint8)] * 3), "five bytes"),
+        (lambda: ngrams.unpack(ready(3, 5), 0, ids(0), ids(-1), (np.array([1], np.uint8),) * 3, ids(), ids()),
+         "more or fewer|damaged"),
+    ],
+)  # fmt: skip
+def test_arguments_that_do_not_fit_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_counting_stops_where_the_arrays_are_full_and_goes_on_in_larger_ones():
+    trie, text = ngrams.Trie(4, 3), np.array([0, 1, 2, 0, 2, 1] * 40, np.int32)
+    nodes, numbers = trie.room_for_symbol
+    trie.grow(*arrays(nodes + 1, numbers + 1))
+    done, calls = 0, 0
+    while done < len(text):
+        counted_now = ngrams.count(trie, text[done:], text[max(0, done - 3) : done])
+        done, calls = done + counted_now, calls + 1
+        if done < len(text):
+            trie.grow(*arrays(trie.node_count + nodes + 2, trie.pool_used + numbers + 2))
+    assert calls > 2
+    assert trie.edges == counted([text], 4, 3, None).n_grams

@@ -1,0 +1,84 @@
+"""AdaptiveCounts: each symbol is predicted from those before it, and a model never changes."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from crnn.ngram import adaptive_counts as module
+from crnn.ngram.adaptive_counts import AdaptiveCounts
+from crnn.ngram.counts import Counts
+from crnn.ngram.packed_counts import pack
+
+TEXT = np.random.default_rng(0).integers(0, 5, 900).astype(np.int32)
+TEXT[300:600] = np.tile(TEXT[300:310], 30)
+
+
+@pytest.fixture(params=[None, 4])
+def counts(request):
+    made = Counts(4, 5, request.param)
+    made.add(TEXT[:300])
+    return made
+
+
+def test_the_bits_do_not_depend_on_the_cuts(counts):
+    before = pack(counts)
+    whole, expected = AdaptiveCounts(counts).read(TEXT[300:])
+    reading, found, start = AdaptiveCounts(counts), [], 300
+    for cut in (301, 302, 417, 417, 800, 900):
+        reading, surprisal = reading.read(TEXT[start:cut])
+        found.append(surprisal)
+        start = cut
+    np.testing.assert_array_equal(np.concatenate(found), expected)
+    np.testing.assert_array_equal(reading.network.logits_after(reading.state), whole.network.logits_after(whole.state))
+    assert expected[100:250].mean() < 0.5 < expected[:10].mean()  # what is read again is known
+    assert all(np.array_equal(x, y) for x, y in zip(before.values(), pack(counts).values(), strict=True))
+
+
+def test_readings_do_not_change_and_copies_go_on_alone(counts):
+    first, _ = AdaptiveCounts(counts).read(TEXT[300:400])
+    copy = first.copy()
+    second, expected = first.read(TEXT[400:500])
+    other, _ = copy.read(TEXT[600:700])
+    again, found = first.read(TEXT[400:500])  # it has lost its counts to `second`
+    np.testing.assert_array_equal(found, expected)
+    rows = [reading.network.logits_after(second.state) for reading in (second, again, other)]
+    np.testing.assert_array_equal(rows[0], rows[1])
+    assert (rows[0] != rows[2]).any()
+
+
+def test_symbols_may_be_read_without_being_counted(counts):
+    fixed, surprisal = AdaptiveCounts(counts).read(TEXT[300:500], learn=False)
+    np.testing.assert_array_equal(fixed.network.logits_after(fixed.state), fixed_rows(counts, TEXT[300:500]))
+    after, _ = fixed.read(TEXT[500:600])
+    assert after.counts.n_grams != counts.n_grams
+    assert surprisal[150:].mean() > 0.5  # nothing was learned of what repeats
+
+
+def fixed_rows(counts, ids):
+    return counts.rows([ids[-3:]])
+
+
+def test_an_interrupted_reading_leaves_the_one_before(counts, monkeypatch):
+    reading, _ = AdaptiveCounts(counts).read(TEXT[300:400])
+    _, expected = reading.copy().read(TEXT[400:600])
+
+    def interrupted(self, ids, context):
+        original(self, ids[:50], context)
+        raise KeyboardInterrupt
+
+    original = Counts.add_and_score
+    monkeypatch.setattr(module.Counts, "add_and_score", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        reading.read(TEXT[400:600])
+    monkeypatch.setattr(module.Counts, "add_and_score", original)
+    np.testing.assert_array_equal(reading.read(TEXT[400:600])[1], expected)
+
+
+def test_a_pickled_reading_goes_on_alike(counts):
+    reading, _ = AdaptiveCounts(counts).read(TEXT[300:350])
+    reading, _ = reading.read(TEXT[350:400], learn=False)
+    again = pickle.loads(pickle.dumps(reading))
+    np.testing.assert_array_equal(again.read(TEXT[400:600])[1], reading.read(TEXT[400:600])[1])

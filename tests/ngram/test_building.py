@@ -1,0 +1,128 @@
+"""Building: the best order for a text, within the memory that there may be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crnn.errors import InvalidInputError
+from crnn.ngram import building
+from crnn.ngram.building import Builder
+from crnn.ngram.counts import Counts
+from crnn.ngram.packed_counts import pack
+from crnn.text.sources.sources import text_source
+
+SENTENCE = "to be or not that is the question whether tis nobler in mind suffer slings and arrows of outrageous"
+TEXT = " ".join(np.random.default_rng(0).choice(SENTENCE.split(), 3000))
+
+
+def of_text(text):
+    source = text_source(text)
+    vocabulary = source.vocabulary()
+    return source.ids(vocabulary), len(vocabulary), vocabulary.boundary
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(pack(a).values(), pack(b).values(), strict=True))
+
+
+def made(ids, order, symbols, boundary):
+    counts, given = Counts(order, symbols, boundary), boundary is not None
+    counts.add(ids[given:], ids[:given])
+    return counts
+
+
+@pytest.mark.parametrize("text", [TEXT, TEXT.split()])
+@pytest.mark.parametrize("first_orders", [(10, 20), (2, 5, 12), (1, 2, 3)])
+def test_the_order_is_the_one_that_predicts_the_end_best(text, first_orders, monkeypatch):
+    monkeypatch.setattr(building, "FIRST_ORDERS", first_orders)
+    monkeypatch.setattr(building, "BLOCK", 1009)
+    ids, symbols, boundary = of_text(text)
+    counts = Builder(symbols, boundary).build(ids, None)
+    cut = len(ids) - len(ids) // 20
+    while boundary is not None and ids[cut - 1] != boundary:
+        cut -= 1
+    orders = range(1, first_orders[-1] + 1)
+    losses = [loss(made(ids[:cut], order, symbols, boundary), ids, cut) for order in orders]
+    assert counts.order == 1 + int(np.argmin(losses))
+    assert same(counts, made(ids, counts.order, symbols, boundary))
+
+
+def loss(counts, ids, cut):
+    """The loss of a text from `cut` on."""
+    k = counts.order - 1
+    contexts = np.array([ids[i - k : i] for i in range(cut, len(ids))], np.int32).reshape(len(ids) - cut, k)
+    return -np.take_along_axis(counts.rows(contexts), ids[cut:, None].astype(np.intp), axis=1).sum()
+
+
+@pytest.mark.parametrize("text", ["", "a", "ab", "aaaaaaaaaaaaaaa", [""], ["a"], ["", ""], ["ab", "c"]])
+@pytest.mark.parametrize("order", [None, 1, 9])
+def test_texts_shorter_than_the_order(text, order):
+    source = text_source(text)
+    vocabulary = source.vocabulary() if text else source.vocabulary(given="a")
+    ids = source.ids(vocabulary)
+    counts = Builder(len(vocabulary), vocabulary.boundary).build(ids, order)
+    np.testing.assert_allclose(np.exp(counts.rows(np.zeros((1, 3), np.int32))).sum(), 1)
+    assert same(counts, made(ids, counts.order, len(vocabulary), vocabulary.boundary))
+
+
+def test_without_memory_for_a_long_order_a_shorter_one_is_taken(monkeypatch):
+    monkeypatch.setattr(building, "BLOCK", 509)
+    ids, symbols, boundary = of_text(TEXT)
+    best = Builder(symbols, boundary).build(ids, None)
+    needed = [made(ids, order, symbols, boundary).nbytes for order in (2, 3)]
+    limited = Builder(symbols, boundary, max_memory=sum(needed)).build(ids, None)
+    assert best.order > 2 == limited.order
+    assert same(limited, made(ids, 2, symbols, boundary))
+    with pytest.raises(InvalidInputError, match=r"order=7 needs more than max_memory=.*largest order that fits is 2"):
+        Builder(symbols, boundary, max_memory=sum(needed)).build(ids, 7)
+    with pytest.raises(InvalidInputError, match="too little for any order"):
+        Builder(symbols, boundary, max_memory=100).build(ids, None)
+
+
+def test_memory_that_is_not_free_is_refused_before_anything_is_read(monkeypatch):
+    monkeypatch.setattr(building, "available_bytes", lambda: 10**6)
+    ids, symbols, boundary = of_text(TEXT)
+    with pytest.raises(InvalidInputError, match=r"max_memory=2 GB may be needed .* only 0.001 GB are free"):
+        Builder(symbols, boundary).build(ids, 8)
+    assert Builder(symbols, boundary, max_memory=10**6).build(ids, 2).order == 2
+
+
+def test_adding_a_text_leaves_the_counts_as_they_were(monkeypatch):
+    ids, symbols, boundary = of_text(TEXT)
+    counts = Builder(symbols, boundary).build(ids[:9000], 4)
+    before = pack(counts)
+    added = Builder(symbols, boundary).add(counts, ids[9000:])
+    other = made(ids[:9000], 4, symbols, boundary)
+    other.add(ids[9000:])
+    assert same(added, other)
+    with pytest.raises(InvalidInputError, match="raise max_memory"):
+        Builder(symbols, boundary, max_memory=2 * counts.nbytes - 2).add(counts, ids[9000:])
+    assert all(np.array_equal(x, y) for x, y in zip(before.values(), pack(counts).values(), strict=True))
+
+
+def test_a_text_in_a_file_gives_the_same_counts(tmp_path, monkeypatch):
+    from crnn.text.sources import sources
+
+    monkeypatch.setattr(building, "BLOCK", 997)
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    in_memory, symbols, boundary = of_text(TEXT)
+    monkeypatch.setattr(sources, "IN_MEMORY", 0)
+    stored, _, _ = of_text(path)
+    assert not isinstance(stored, np.ndarray)
+    assert same(Builder(symbols, boundary).build(stored, None), Builder(symbols, boundary).build(in_memory, None))
+
+
+def test_progress_is_told_and_an_error_in_it_ends_the_building(monkeypatch):
+    monkeypatch.setattr(building, "BLOCK", 5000)
+    ids, symbols, boundary = of_text(TEXT)
+    told = []
+    Builder(symbols, boundary, progress=lambda *numbers: told.append(numbers)).build(ids, 3)
+    assert told == [(min(i, len(ids)), len(ids)) for i in range(5000, len(ids) + 4999, 5000)]
+
+    def interrupt(done, n):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Builder(symbols, boundary, progress=interrupt).build(ids, None)

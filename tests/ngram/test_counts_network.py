@@ -1,0 +1,88 @@
+"""CountsNetwork: all that sampling and scoring ask of a network, with the bits of one symbol after another."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from crnn.inference.network.network import InferenceNetwork
+from crnn.inference.scoring import scoring
+from crnn.inference.scoring.string_scores import Strings, log_likelihoods
+from crnn.ngram import counts_network as module
+from crnn.ngram.counts import Counts
+from crnn.ngram.counts_network import CountsNetwork
+
+V, BOUNDARY = 5, 4
+RNG = np.random.default_rng(7)
+
+
+def network(order, boundary=BOUNDARY):
+    counts = Counts(order, V, boundary)
+    counts.add(np.random.default_rng(0).integers(0, V, 2000), [] if boundary is None else [boundary])
+    return CountsNetwork(counts)
+
+
+@pytest.fixture(params=[1, 2, 5])
+def net(request):
+    return network(request.param)
+
+
+def test_every_method_gives_the_same_bits(net):
+    net_: InferenceNetwork = net
+    x = RNG.integers(0, V, (37, 3)).astype(np.int32)
+    state = net_.zero_state(3)
+    log_p = net_.log_probabilities(x, state)
+    for b in range(3):
+        one = net_.zero_state(1)
+        rows = net_.logits_before(x[:20, b].copy(), one)
+        np.testing.assert_array_equal(rows[np.arange(20), x[:20, b]], log_p[:20, b])
+        np.testing.assert_array_equal(net_.log_probabilities(x[20:, b : b + 1], one)[:, 0], log_p[20:, b])
+        np.testing.assert_array_equal(one[0][0, 0], state[0][0, b])
+        fed = net_.zero_state(1)
+        net_.feed(x[:, b : b + 1], fed)
+        np.testing.assert_array_equal(net_.logits_after(fed)[0], net_.logits_after(state)[b])
+    p = net_.probabilities_after(state)
+    np.testing.assert_allclose(p, np.exp(net_.logits_after(state)))
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-14)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_strings_of_all_lengths(net, n_threads, monkeypatch):
+    monkeypatch.setattr(module, "CALL_SYMBOLS", 11)
+    lengths = np.array([7, 0, 13, 1, 5, 13], np.intp)
+    strings = Strings(RNG.integers(0, V, lengths.sum()).astype(np.int32), lengths)
+    found = log_likelihoods(net, strings, net.start(), n_threads)
+    for i, (start, length) in enumerate(zip(strings.starts, lengths, strict=True)):
+        x = strings.ids[start : start + length].reshape(-1, 1)
+        alone = net.log_probabilities(x, net.start())[:, 0]
+        assert found[i] == (np.add.accumulate(alone)[-1] if length else 0)
+
+
+def test_parts_of_a_text_that_are_read_side_by_side_are_exact():
+    net, ids = network(5, None), RNG.integers(0, V, 9000).astype(np.uint8)
+    exact = scoring.log_likelihood(net, ids)
+    assert scoring.parallel_log_likelihood(net, ids, 2, parts=4) == pytest.approx(exact, rel=1e-13)
+
+
+def test_documents_start_after_a_boundary():
+    net = network(4)
+    state = net.start()
+    assert state[0][0, 0].tolist() == [-1, -1, BOUNDARY]
+    after = net.zero_state(1)
+    net.feed(np.array([[0], [1], [BOUNDARY]], np.int32), after)
+    np.testing.assert_array_equal(net.logits_after(after), net.logits_after(state))
+    assert (net.logits_after(net.zero_state(1)) != net.logits_after(state)).any()
+
+
+def test_a_pickled_network_is_the_same(net):
+    again = pickle.loads(pickle.dumps(net))
+    contexts = (RNG.integers(0, V, (1, 9, net.counts.order - 1)).astype(np.int32),)
+    np.testing.assert_array_equal(again.logits_after(contexts), net.logits_after(contexts))
+    assert (again.symbols, again.boundary) == (V, BOUNDARY)
+
+
+def test_rows_at_a_time_are_limited_by_memory():
+    assert network(2).rows_at_a_time(64) == 64
+    assert CountsNetwork(Counts(2, 10**6)).rows_at_a_time(64) == 4

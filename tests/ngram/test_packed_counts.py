@@ -1,0 +1,124 @@
+"""Packed counts: they come back as they were, in few bytes, and what is damaged is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn.errors import InvalidInputError
+from crnn.ngram.counts import Counts
+from crnn.ngram.occurrences import Occurrences
+from crnn.ngram.packed_counts import pack, unpack
+
+TEXTS = st.lists(st.lists(st.integers(0, 3), max_size=50), min_size=1, max_size=3)
+CONTEXTS = np.array([[0, 1, 2, 0, 1], [3, 3, 1, 0, 0], [2, 2, 2, 2, 2], [-1, -1, 3, 0, 1]], np.int32)
+
+
+def counted(texts, order, boundary, symbols=4):
+    counts = Counts(order, symbols, boundary)
+    for text in texts:
+        counts.add(np.array(text), [] if boundary is None else [boundary])
+    return counts
+
+
+def equal(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@given(TEXTS, st.integers(1, 6), st.sampled_from([None, 3]))
+@settings(max_examples=80)
+def test_counts_come_back_and_can_be_added_to(texts, order, boundary):
+    counts = counted(texts, order, boundary)
+    back = unpack(pack(counts), 4, boundary)
+    assert equal(pack(back), pack(counts))
+    np.testing.assert_array_equal(back.rows(CONTEXTS), counts.rows(CONTEXTS))
+    for each in (counts, back):
+        each.add(np.array([0, 1, 2, 3, 3, 0]))
+    assert equal(pack(back), pack(counts))
+
+
+@given(TEXTS, st.integers(2, 6), st.sampled_from([None, 3]), st.data())
+@settings(max_examples=80)
+def test_a_smaller_order_is_that_of_the_same_texts(texts, order, boundary, data):
+    counts, smaller = counted(texts, order, boundary), data.draw(st.integers(1, order))
+    assert equal(pack(counts, Occurrences(counts), smaller), pack(counted(texts, smaller, boundary)))
+
+
+def test_many_symbols_and_large_counts():
+    text = np.concatenate([np.repeat([7, 70000], 200), np.arange(0, 70001, 911)])
+    counts = counted([text], 3, None, symbols=70001)
+    back = unpack(pack(counts), 70001, None)
+    contexts = np.array([[7, 7], [70000, 70000], [0, 911]], np.int32)
+    np.testing.assert_array_equal(back.rows(contexts), counts.rows(contexts))
+
+
+def test_english_text_takes_few_bytes():
+    sentence = "the of and to in is was he for it with as his on be at by had not are but from or have an they"
+    text = np.frombuffer(" ".join(np.random.default_rng(0).choice(sentence.split(), 3000)).encode(), np.uint8)
+    assert sum(array.nbytes for array in pack(counted([text], 8, None, 128)).values()) < 8 * len(text)
+
+
+GOOD = pack(counted([[0, 1, 2, 0, 1, 0, 0, 3], [1, 1, 1, 3]], 3, 3))
+
+
+def changed(name, i, value):
+    array = GOOD[name].copy()
+    array[i] = value
+    return {**GOOD, name: array}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({name: GOOD[name] for name in ("lengths", "sizes", "symbols")}, "counts missing"),
+        ({**GOOD, "sizes": GOOD["sizes"].astype(np.int16)}, "row of bytes"),
+        ({**GOOD, "symbols": GOOD["symbols"][None]}, "row of bytes"),
+        ({**GOOD, "lengths": GOOD["lengths"].astype(np.int32)}, "64 bits"),
+        ({**GOOD, "lengths": np.empty(0, np.int64)}, "1 to 64"),
+        ({**GOOD, "lengths": np.ones(65, np.int64)}, "1 to 64"),
+        (changed("lengths", 1, -1), "fewer bytes"),
+        (changed("lengths", 2, 2**62), "fewer bytes"),
+        (changed("lengths", 2, GOOD["lengths"][2] - 1), "damaged"),
+        (changed("lengths", 1, GOOD["lengths"][1] + 1), "damaged"),
+        (changed("sizes", 0, 5), "damaged"),
+        (changed("sizes", 1, 0), "damaged"),
+        (changed("symbols", 1, 3), "vocabulary's size 4"),
+        (changed("counts", 2, 0), "count of an n-gram"),
+        ({**GOOD, "counts": GOOD["counts"][:-1]}, "damaged"),
+        ({**GOOD, "counts": np.append(GOOD["counts"], np.uint8(1))}, "1 bytes are left"),
+        ({**GOOD, "symbols": np.concatenate([GOOD["symbols"][:-1], np.full(9, 255, np.uint8)])}, "damaged"),
+    ],
+)
+def test_what_is_damaged_is_refused(arrays, message):
+    with pytest.raises(InvalidInputError, match=message):
+        unpack(arrays, 4, 3)
+
+
+def test_an_n_gram_without_its_shorter_one_is_refused():
+    arrays = pack(counted([[0, 0, 1, 0]], 2, None, 2))
+    # After 1 comes 0, and after 0 come 0 and 1: without the unigram 1 the bigram (0, 1) has no shorter one.
+    damaged = {**arrays, "lengths": np.array([1, 2], np.int64), "sizes": np.array([1, 2], np.uint8)}
+    damaged |= {"symbols": np.array([0, 0, 0], np.uint8), "counts": np.array([2, 1, 1], np.uint8)}
+    with pytest.raises(InvalidInputError, match="lacks its first symbol"):
+        unpack(damaged, 2, None)
+
+
+def test_damage_anywhere_is_refused_or_gives_probabilities():
+    """Whatever the bytes are, nothing is read or written beyond the arrays, and rows sum to 1."""
+    rng, refused = np.random.default_rng(0), 0
+    arrays = pack(counted([rng.integers(0, 4, 300)], 5, None))
+    for _ in range(3000):
+        name = rng.choice(["sizes", "symbols", "counts", "lengths"])
+        damaged = {key: array.copy() for key, array in arrays.items()}
+        damaged[name][rng.integers(len(damaged[name]))] = rng.integers(256)
+        try:
+            counts = unpack(damaged, 4, None)
+        except InvalidInputError:
+            refused += 1
+            continue
+        np.testing.assert_allclose(np.exp(counts.rows(CONTEXTS)).sum(axis=1), 1)
+        counts.add(rng.integers(0, 4, 50))
+        Occurrences(counts).losses(np.array([0, 1, 2]))
+    assert 1000 < refused < 3000
