@@ -1,0 +1,155 @@
+"""How good are counts, and what do they cost? `python -m benchmarks.counts TEXT [NAMES] [--repeats 5]`.
+
+Models of n-grams by crnn and PPMd by pyppmd, on the last tenth of TEXT after the rest, and on 1,000 of NAMES, one a
+line, after the others. Nats are per symbol, the end of a name included. PPMd learns as it reads, and so does the row
+"reading on"; PPMd's loss is the difference of two compressed sizes. Both choose their order by the last twentieth of
+what they learn from. PPMd stores no model: its bytes in a file are the compressed text from which it is made anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.report import machine
+from crnn.ngram.building import Builder
+from crnn.ngram.counts import Counts
+from crnn.ngram.counts_network import CountsNetwork
+from crnn.ngram.packed_counts import pack
+from crnn.text.sources.sources import text_source
+
+ORDERS = (3, 4, 5, 6, 7, 8, 10, 12, 16)  # PPMd's contexts
+PPMD_MEMORY = 1 << 26
+T = TypeVar("T")
+
+
+class Row(NamedTuple):
+    """A line of the table."""
+
+    name: str
+    order: int
+    seconds: float  # to learn, with the order given
+    memory: int
+    file: int
+    nats: float
+    microseconds: float  # to score a symbol
+
+    def __str__(self) -> str:
+        megabytes = f"{self.memory / 1e6:.1f} | {self.file / 1e6:.2f}"
+        cost = f"{self.seconds:.2f} | {megabytes} | {self.microseconds:.2f}"
+        return f"| {self.name} | {self.order} | {cost} | {self.nats:.4f} |"
+
+
+COLUMNS = ("model", "order", "seconds to learn", "MB in memory", "MB in a file", "µs to score a symbol", "nats")
+HEAD = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+
+
+def timed(action: Callable[[], T], repeats: int) -> tuple[float, T]:
+    """Return the least time of some calls, and what the last one returns."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = action()
+        times.append(time.perf_counter() - start)
+    return min(times), result
+
+
+def split(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names to learn from, and 1,000 others."""
+    order = np.random.default_rng(0).permutation(len(names))
+    return [names[i] for i in order[1000:]], [names[i] for i in order[:1000]]
+
+
+def ids_of(known: str | list[str], held_out: str | list[str]) -> tuple[NDArray[Any], NDArray[Any], int, int | None]:
+    """Return both texts as ids, with the number of symbols and the boundary."""
+    source = text_source(known)
+    vocabulary = source.vocabulary()
+    return source.ids(vocabulary), text_source(held_out).ids(vocabulary), len(vocabulary), vocabulary.boundary
+
+
+def of_counts(known: str | list[str], held_out: str | list[str], repeats: int) -> list[Row]:
+    """Return the rows of n-grams: fixed, and reading on."""
+    ids, others, symbols, boundary = ids_of(known, held_out)
+    builder = Builder(symbols, boundary)
+    choice, chosen = timed(lambda: builder.build(ids, None), 1)
+    seconds, counts = timed(lambda: builder.build(ids, chosen.order), repeats)
+    size = sum(array.nbytes for array in pack(counts).values())
+    given = np.zeros(0, np.int32) if boundary is None else np.array([boundary], np.int32)
+    x = others[len(given) :].astype(np.int32)
+    network = CountsNetwork(counts)
+
+    def fixed() -> NDArray[np.float64]:
+        state = network.zero_state(1)
+        network.feed(given.reshape(-1, 1), state)
+        return network.log_probabilities(x.reshape(-1, 1), state)[:, 0]
+
+    def reading_on() -> tuple[Counts, NDArray[np.float64]]:
+        over = counts.over()
+        return over, over.add_and_score(x, given)
+
+    slow, log_p = timed(fixed, repeats)
+    row = Row("n-grams", counts.order, seconds, counts.nbytes, size, -float(log_p.mean()), 1e6 * slow / len(x))
+    slow, (over, log_p) = timed(reading_on, repeats)
+    memory = counts.nbytes + over.nbytes
+    on = Row("n-grams, reading on", counts.order, seconds, memory, size, -float(log_p.mean()), 1e6 * slow / len(x))
+    print(f"choosing the order and learning: {choice:.2f} s", flush=True)
+    return [row, on]
+
+
+def compressed(text: bytes, order: int) -> int:
+    """Return the bytes of a text that PPMd has compressed."""
+    import pyppmd
+
+    encoder = pyppmd.Ppmd8Encoder(order, PPMD_MEMORY)
+    return len(encoder.encode(text)) + len(encoder.flush())
+
+
+def of_ppmd(known: str | list[str], held_out: str | list[str], repeats: int) -> Row:
+    """Return the row of PPMd, which reads lines where there are many texts."""
+    both = (text if isinstance(text, str) else "".join(f"{line}\n" for line in text) for text in (known, held_out))
+    first, last = both
+    learned, whole, cut = first.encode(), (first + last).encode(), len(first) * 19 // 20
+    before = first[:cut].encode()
+    sizes = {order: compressed(learned, order) - compressed(before, order) for order in ORDERS}
+    order = min(sizes, key=sizes.__getitem__)
+    seconds, size = timed(lambda: compressed(learned, order), repeats)
+    longer, whole_size = timed(lambda: compressed(whole, order), repeats)
+    nats = (whole_size - size) * math.log(256) / len(last)
+    microseconds = 1e6 * max(longer - seconds, 0) / len(last)
+    return Row("PPMd, reading on", order, seconds, PPMD_MEMORY, size, nats, microseconds)
+
+
+def table(known: str | list[str], held_out: str | list[str], repeats: int) -> list[str]:
+    """Return the table of a text."""
+    rows = of_counts(known, held_out, repeats)
+    try:
+        rows.append(of_ppmd(known, held_out, repeats))
+    except ImportError:
+        print("without pyppmd: pip install pyppmd", flush=True)
+    return [*HEAD, *map(str, rows)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("text", type=Path)
+    parser.add_argument("names", type=Path, nargs="?")
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    print("\n".join(machine()))
+    text = arguments.text.read_text(encoding="utf-8")
+    cut = len(text) * 9 // 10
+    print("\n".join(["", *table(text[:cut], text[cut:], arguments.repeats)]))
+    if arguments.names is not None:
+        known, held_out = split(arguments.names.read_text(encoding="utf-8").splitlines())
+        print("\n".join(["", *table(known, held_out, arguments.repeats)]))
+
+
+if __name__ == "__main__":
+    main()
