@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from crnn.text.labels import checked_labels, label_numbers
 
 from crnn import InvalidInputError
+from crnn.text.sources.labels import checked_labels, label_numbers
 
 THIRD = np.longdouble(1) / 3  # no float64
 
