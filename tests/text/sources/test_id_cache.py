@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import struct
 import tempfile
+import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -11,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
-from crnn.text.sources import file_sources, id_cache, stored_ids
+from crnn.text.sources import file_sources, id_cache, id_file, stored_ids
 from crnn.text.sources.file_sources import FileSource, StoredSource
 from crnn.text.sources.id_cache import cache_name
+from crnn.text.sources.id_file import CheckedBlocks, IdFile, with_checksums
 from crnn.text.sources.lines import Lines
 from crnn.text.sources.sources import DocumentsSource, MemorySource, text_source
 from crnn.text.sources.stored_ids import StoredDocuments, columns, n_documents
@@ -21,6 +27,7 @@ from crnn.text.sources.text_file import TextFile
 from crnn.text.symbols.vocabulary import Vocabulary
 
 SOME = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"), min_size=1)
+CHECKED_SIZE = 11
 KINDS = st.sampled_from(["characters", "bytes"])
 
 
@@ -43,6 +50,8 @@ def stored(path, **options):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(id_cache, "BLOCK_SIZE", 5)
+    monkeypatch.setattr(id_file, "CHECKED_SIZE", CHECKED_SIZE)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # hundreds of caches are written
     monkeypatch.setattr(id_cache, "INDEX_STEP", 3)
     monkeypatch.setattr(file_sources, "INDEX_STEP", 3)
     monkeypatch.setattr(stored_ids, "SCAN", 4)
@@ -135,33 +144,151 @@ def test_a_changed_text_is_stored_anew(book, text):
     )
 
 
+def cache_of(book, **options):
+    """Write the cache of a text; return its path and what it says: vocabulary, ids, fingerprint."""
+    (book.parent / "ids").mkdir()
+    said = content(book, **options)
+    (cache,) = (book.parent / "ids").iterdir()
+    return cache, said
+
+
+def content(book, **options):
+    source = stored(book, **options)
+    vocabulary = source.vocabulary(boundary=True)
+    ids = source.ids(vocabulary)
+    return vocabulary, ids.read().tolist(), source.fingerprint(), ids.places.tolist()
+
+
+def written_again(book, **options):
+    with pytest.warns(UserWarning, match=r"is not a whole cache of ids, .*: it is written again") as caught:
+        said = content(book, **options)
+    assert len(caught) == 1
+    assert content(book, **options) == said  # without a warning
+    return said
+
+
+def split(data):
+    """Return slots and index, the blocks' checksums and the JSON of a cache."""
+    length = struct.unpack("<I", data[-16:-12])[0]
+    n = -(-(len(data) - 16 - length) // (CHECKED_SIZE + 4))
+    checked = len(data) - 16 - length - 4 * n
+    return data[:checked], data[checked : -16 - length], json.loads(data[-16 - length : -16])
+
+
+def join(blocks, document):
+    """Return a cache of these parts, whose checksums are true."""
+    parts = [blocks[i : i + CHECKED_SIZE] for i in range(0, len(blocks), CHECKED_SIZE)]
+    rest = b"".join(zlib.crc32(part).to_bytes(4, "little") for part in parts)
+    text = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return blocks + rest + text + struct.pack("<II8s", len(text), zlib.crc32(rest + text), b"crnnids2")
+
+
 DAMAGES = [
     lambda data: data[:-1],
     lambda data: data[:70],
     lambda data: b"",
     lambda data: data + b"x",
-    lambda data: data.replace(b'"n":', b'"m":'),
+    lambda data: b"crnnids1" + data[8:],
+    lambda data: b"PK" + b"x" * 3001,
 ]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_an_incomplete_cache_is_made_anew(book, damage):
-    (book.parent / "ids").mkdir()
-    expected = stored(book).ids(stored(book).vocabulary()).read()
-    (cache,) = (book.parent / "ids").iterdir()
+    cache, expected = cache_of(book)
     cache.write_bytes(damage(cache.read_bytes()))
-    np.testing.assert_array_equal(stored(book).ids(stored(book).vocabulary()).read(), expected)
+    assert written_again(book) == expected
+
+
+def test_a_flipped_bit_is_noticed_wherever_it_is(book):
+    book.write_text("to be\nor not\nto be\n\nthat is\nthe\nquestion")
+    cache, expected = cache_of(book, lines=True)
+    data = cache.read_bytes()
+    blocks, _, _ = split(data)
+    for place in range(len(data)):
+        cache.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
+        if 8 <= place < len(blocks):
+            with pytest.raises(InvalidInputError, match=r"is damaged from byte .* Delete the file and try again"):
+                content(book, lines=True)
+            cache.unlink()
+            assert content(book, lines=True) == expected
+        else:
+            assert written_again(book, lines=True) == expected
+
+
+NO_DOCUMENTS = [b"", b"[]", b"{", b"{}", b"null", b"\xff", b"[" * 50_021, b"1" * 5003]
+ODD = [None, True, -1, 0, 2**63, 10**30, 1.5, float("nan"), "x", "", [], [None], ["x"], [[]], [-1], {}, {"a": 1}]
+
+
+@pytest.mark.parametrize("text", NO_DOCUMENTS)
+def test_a_cache_without_its_document_is_made_anew(book, text):
+    cache, expected = cache_of(book)
+    cache.write_bytes(join(split(cache.read_bytes())[0], text))
+    assert written_again(book) == expected
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_odd_json_is_made_anew(book, lines):
+    cache, expected = cache_of(book, lines=lines)
+    blocks, _, document = split(cache.read_bytes())
+    counts, files = document["counts"], document["files"]
+    # A cache of other files, or of lines where there are none, is written again without a warning.
+    same, of_other_kind = json.dumps(document), json.dumps(document | {"lines": not lines})
+    changes = [document | {"more": 1}, document | {"codes": document["codes"][::-1]}]
+    if not lines:
+        changes.append(document | {"n_documents": 2, "counts": [counts[0] - 1, *counts[1:]]})
+    for name, value in document.items():
+        changes.append({key: of_key for key, of_key in document.items() if key != name})
+        changes += [document | {name: odd} for odd in ODD if name != "sha256" or type(odd) is not str]
+        if isinstance(value, list):
+            changes += [document | {name: [*value, odd]} for odd in (*ODD, value[-1])]
+            changes += [document | {name: value[:-1]}, document | {name: [ODD, *value[1:]]}]
+    for changed in changes:
+        cache.write_bytes(join(blocks, changed))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert content(book, lines=lines) == expected, changed
+        others = changed.get("files") in ([], [*files, *files]) or json.dumps(changed) in (same, of_other_kind)
+        assert len(caught) == (not others), changed
 
 
 def test_a_number_that_is_no_slot_is_refused(book):
-    (book.parent / "ids").mkdir()
-    vocabulary = stored(book).vocabulary()
-    (cache,) = (book.parent / "ids").iterdir()
-    data = bytearray(cache.read_bytes())
-    data[12] = 200
-    cache.write_bytes(data)
-    with pytest.raises(InvalidInputError, match="is damaged, it holds the number 200: delete it"):
+    cache, (vocabulary, *_) = cache_of(book)
+    blocks, _, document = split(cache.read_bytes())
+    cache.write_bytes(join(blocks[:12] + bytes([200]) + blocks[13:], document))
+    with pytest.raises(InvalidInputError, match=r"holds the number 200, which is no slot\. Delete the file"):
         stored(book).ids(vocabulary).read()
+
+
+@pytest.mark.parametrize("places", [[1, 6], [0, 2], [6, 0], [0, 2**40], [0, -1]])
+def test_an_index_of_another_text_is_refused(book, places):
+    book.write_text("a\nb\nc\nd\n")
+    cache, (vocabulary, *_) = cache_of(book, lines=True)
+    blocks, _, document = split(cache.read_bytes())
+    assert np.frombuffer(blocks[-16:], "<i8").tolist() == [0, 6]
+    cache.write_bytes(join(blocks[:-16] + np.array(places, "<i8").tobytes(), document))
+    with pytest.raises(InvalidInputError, match=r"has an index of another text\. Delete the file"):
+        stored(book, lines=True).ids(vocabulary)
+
+
+@given(data=st.binary(min_size=1, max_size=60), part=st.data())
+def test_a_part_of_checked_blocks_is_that_of_the_file_or_an_error(folder, data, part):
+    checksums = []
+    pieces = [data[:7], b"", data[7:]]
+    assert b"".join(with_checksums(pieces, checksums)) == data
+    assert len(checksums) == -(-len(data) // CHECKED_SIZE)
+    start = part.draw(st.integers(0, len(data)))
+    stop = part.draw(st.integers(start, len(data)))
+    bad = part.draw(st.integers(0, len(data) - 1))
+    found = np.zeros(stop - start, np.uint8)
+    (folder / "blocks").write_bytes(data)
+    blocks = CheckedBlocks(IdFile(str(folder / "blocks")), len(data), np.array(checksums, np.uint32))
+    blocks.read_into(found, start)
+    assert found.tobytes() == data[start:stop]
+    (folder / "blocks").write_bytes(data[:bad] + bytes([data[bad] ^ 64]) + data[bad + 1 :])
+    read = start // CHECKED_SIZE <= bad // CHECKED_SIZE < -(-stop // CHECKED_SIZE)
+    with pytest.raises(InvalidInputError, match="is damaged from byte") if read else contextlib.nullcontext():
+        blocks.read_into(found, start)
 
 
 def test_a_symbol_that_the_model_lacks_is_named_with_its_position(book):

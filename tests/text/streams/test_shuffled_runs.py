@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
-from crnn.text.sources.id_file import IdFile
+from crnn.text.sources.id_file import CheckedBlocks, IdFile, with_checksums
 from crnn.text.sources.stored_ids import Slots, StoredDocuments, StoredIds
 from crnn.text.streams import document_runs, queues, shuffled_runs, text_streams
 from crnn.text.streams.document_streams import DocumentStreams
@@ -28,8 +28,10 @@ def path(tmp_path_factory):
 
 
 def stored_ids(path, ids):
-    path.write_bytes(ids.tobytes())
-    return StoredIds(Slots.of(IdFile(str(path)), ids.dtype, np.arange(10, dtype=np.uint8)), 0, len(ids))
+    checksums = []
+    path.write_bytes(b"".join(with_checksums([ids.tobytes()], checksums)))
+    blocks = CheckedBlocks(IdFile(str(path)), ids.nbytes, np.array(checksums, np.uint32))
+    return StoredIds(Slots.of(blocks, ids.dtype, np.arange(10, dtype=np.uint8)), 0, len(ids))
 
 
 def stored_documents(path, documents, step=3):

@@ -1,18 +1,28 @@
-"""IdFile: a file of ids that is read in parts, by several threads, without being mapped into memory."""
+"""IdFile: a file of ids that is read in parts, by several threads, without being mapped into memory.
+
+Each block of such a file has a checksum, which is verified whenever a part of the block is read.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 import weakref
-from typing import Any
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 
-__all__ = ["IdFile"]
+__all__ = ["CheckedBlocks", "IdFile", "n_blocks", "with_checksums"]
+
+# Bytes of a block. Smaller blocks have more checksums; of larger ones, many streams read more than they need:
+# with 4,096 streams a million ids take 65 ms with blocks of 4 kB and 120 ms with 16 kB.
+CHECKED_SIZE = 1 << 12
+REMEDY = "Delete the file and try again: it is made again from the text."
 
 
 class IdFile:
@@ -62,7 +72,7 @@ class IdFile:
         while len(view):
             n = self._read(view, offset)
             if not n:
-                raise InvalidInputError(f"{self.path} ends after {offset} bytes: it was changed; delete it")
+                raise InvalidInputError(f"{self.path} ends after {offset} bytes: it was changed. {REMEDY}")
             view, offset = view[n:], offset + n
 
     def will_need(self, offset: int, size: int) -> None:
@@ -86,3 +96,69 @@ def _close(descriptor: int, folder: str | None) -> None:
         import shutil  # here, since `import crnn` shall cost little
 
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class CheckedBlocks(NamedTuple):
+    """The blocks at the beginning of a file, read only if they are as they were written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "ids")
+    ...     checksums = []
+    ...     with open(path, "wb") as file:
+    ...         file.writelines(with_checksums([bytes([7, 5, 3, 2])], checksums))
+    ...     ids = np.empty(2, np.uint8)
+    ...     CheckedBlocks(IdFile(path), 4, np.array(checksums, np.uint32)).read_into(ids, 1)
+    ...     ids
+    array([5, 3], dtype=uint8)
+    """
+
+    file: IdFile
+    size: int  # bytes of all blocks
+    checksums: NDArray[np.uint32]  # of each block
+
+    def read_into(self, out: NDArray[Any], offset: int) -> None:
+        """Fill a contiguous array with the bytes from an offset on.
+
+        Raises
+        ------
+        InvalidInputError
+            If the file ends before, or a block of it is damaged.
+        OSError
+            If it cannot be read.
+        """
+        wanted = out.reshape(-1).view(np.uint8)
+        end = offset + len(wanted)
+        for i in range(offset // CHECKED_SIZE, n_blocks(end)):
+            start, stop = i * CHECKED_SIZE, min((i + 1) * CHECKED_SIZE, self.size)
+            inside = offset <= start and stop <= end
+            block = wanted[start - offset : stop - offset] if inside else np.empty(stop - start, np.uint8)
+            self.file.read_into(block, start)
+            if zlib.crc32(block.data) != self.checksums[i]:
+                raise InvalidInputError(f"{self.file.path} is damaged from byte {start} to {stop}. {REMEDY}")
+            if not inside:
+                first, last = max(start, offset), min(stop, end)
+                wanted[first - offset : last - offset] = block[first - start : last - start]
+
+
+def n_blocks(size: int) -> int:
+    """Return the number of blocks of so many bytes."""
+    return -(-size // CHECKED_SIZE)
+
+
+def with_checksums(parts: Iterable[bytes | memoryview], checksums: list[int]) -> Iterator[bytes | memoryview]:
+    """Yield the parts of a file as they are, and append the checksum of each block to a list."""
+    checksum, room = 0, CHECKED_SIZE
+    for part in parts:
+        view = memoryview(part)
+        while len(view):
+            checksum, n = zlib.crc32(view[:room], checksum), min(room, len(view))
+            view, room = view[n:], room - n
+            if not room:
+                checksums.append(checksum)
+                checksum, room = 0, CHECKED_SIZE
+        yield part
+    if room < CHECKED_SIZE:
+        checksums.append(checksum)

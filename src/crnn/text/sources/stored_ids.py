@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ...errors import InvalidInputError
 from ..symbols.vocabulary import Ids
-from .id_file import IdFile
+from .id_file import REMEDY, CheckedBlocks
 
 __all__ = ["StoredDocuments", "StoredIds", "TextIds", "columns", "n_documents"]
 
@@ -19,15 +19,15 @@ SCAN = 1 << 20  # ids read at a time where all of them are looked at
 class Slots(NamedTuple):
     """A file of slots, the numbers of a text's own symbols, and the ids of a vocabulary that they stand for."""
 
-    file: IdFile
+    blocks: CheckedBlocks
     dtype: np.dtype[np.unsignedinteger[Any]]  # of the file
     table: Ids  # the id of each slot
     as_is: bool  # whether every slot is its own id, so that the ids can be read in place
 
     @classmethod
-    def of(cls, file: IdFile, dtype: np.dtype[np.unsignedinteger[Any]], table: Ids) -> Slots:
+    def of(cls, blocks: CheckedBlocks, dtype: np.dtype[np.unsignedinteger[Any]], table: Ids) -> Slots:
         """Return the slots of a file."""
-        return cls(file, dtype, table, dtype == table.dtype and bool((table == np.arange(len(table))).all()))
+        return cls(blocks, dtype, table, dtype == table.dtype and bool((table == np.arange(len(table))).all()))
 
 
 class StoredIds:
@@ -75,11 +75,11 @@ class StoredIds:
 
     def read_into(self, out: Ids, start: int) -> None:
         """Fill a contiguous array of `dtype` with the ids from `start` on."""
-        file, slot_dtype, table, as_is = self.slots
+        blocks, slot_dtype, table, as_is = self.slots
         read = out if as_is else np.empty(out.shape, slot_dtype)
-        file.read_into(read, self._at(start))
+        blocks.read_into(read, self._at(start))
         if len(read) and int(read.max()) >= len(table):  # a kernel would read beyond its arrays
-            raise InvalidInputError(f"{file.path} is damaged, it holds the number {read.max()}: delete it")
+            raise InvalidInputError(f"{blocks.file.path} holds the number {read.max()}, which is no slot. {REMEDY}")
         if not as_is:
             table.take(read, out=out, mode="clip")
 
@@ -89,7 +89,7 @@ class StoredIds:
 
     def will_need(self, start: int, n: int) -> None:
         """Say that n ids from `start` on will be read soon."""
-        self.slots.file.will_need(self._at(start), n * self.slots.dtype.itemsize)
+        self.slots.blocks.file.will_need(self._at(start), n * self.slots.dtype.itemsize)
 
     def _at(self, start: int) -> int:
         return self.offset + start * self.slots.dtype.itemsize
