@@ -236,7 +236,7 @@ def test_odd_json_is_made_anew(book, lines):
     same, of_other_kind = json.dumps(document), json.dumps(document | {"lines": not lines})
     changes = [document | {"more": 1}, document | {"codes": document["codes"][::-1]}]
     if not lines:
-        changes.append(document | {"n_documents": 2, "counts": [counts[0] - 1, *counts[1:]]})
+        changes.append(document | {"n_documents": 2, "counts": [counts[0], counts[1] - 1, *counts[2:]]})
     for name, value in document.items():
         changes.append({key: of_key for key, of_key in document.items() if key != name})
         changes += [document | {name: odd} for odd in ODD if name != "sha256" or type(odd) is not str]
