@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -149,3 +151,25 @@ def test_counting_stops_where_the_arrays_are_full_and_goes_on_in_larger_ones():
             trie.grow(*arrays(trie.node_count + nodes + 2, trie.pool_used + numbers + 2))
     assert calls > 2
     assert trie.edges == counted([text], 4, 3, None).n_grams
+
+
+class RowSource(ctypes.Structure):
+    """The structure of `row_source.pxd`."""
+
+    fill_row = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_void_p)
+    _fields_ = (
+        ("source", ctypes.c_void_p), ("fill", fill_row), ("symbols", ctypes.c_ssize_t), ("context", ctypes.c_ssize_t)
+    )  # fmt: skip
+
+
+def test_compiled_loops_get_the_same_rows_through_a_pointer():
+    text = np.random.default_rng(4).integers(0, 5, 300).astype(np.int32)
+    counts = counted([text], 4, 5, 4)
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    source = RowSource.from_address(pointer(counts.trie.row_source(), b"crnn._kernels.RowSource"))
+    assert (source.symbols, source.context) == (5, 3)
+    for n in (0, 2, 3, 7):
+        row, context = np.empty(5), text[40 - n : 40].copy()
+        source.fill(source.source, context.ctypes.data, n, row.ctypes.data)
+        np.testing.assert_array_equal(row, counts.rows(context.reshape(1, -1))[0])
