@@ -76,3 +76,27 @@ def test_a_state_carried_on_shares_what_still_fits():
     assert [array.shape for array in other.hidden] == [(2, 3, 5)] * 2
     assert not any(array.any() for array in arrays(other)[1:])
     assert (first.optimizer, first.optimizer_start, first.loss_length) == ("adam", 0, 11)
+
+
+def test_whatever_overwrites_arrays_counts_as_a_change_of_the_weights():
+    first, other = state(), state("lstm")
+    first.restore(other)
+    first.take(other.params, other.optimizer_state, other.hidden, 3, 0.5, [])
+    assert first.gate.changes == 2
+
+
+def test_an_interrupted_change_counts_too():
+    first, other = state(), state()
+    other.params[:] = 0.25
+    other.optimizer_state["exp_avg"] = np.zeros(3)  # an error after the weights
+    with pytest.raises(ValueError, match="broadcast"):
+        first.restore(other)
+    assert (first.params == 0.25).all()
+    assert first.gate.changes == 1
+
+
+def test_states_that_share_weights_share_the_count_and_copies_do_not():
+    first = state()
+    sharing, snapshot = first.carried_on(optimizer="adagrad", batch_size=3, seq_length=11), first.copy()
+    sharing.restore(sharing.copy())
+    assert (first.gate.changes, snapshot.gate.changes) == (1, 0)

@@ -1,4 +1,4 @@
-"""Gate: a thread that copies a model waits for the end of a training step, and training waits for the copy."""
+"""Gate: keeps copies of a model and changes of its weights apart, and counts the changes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,28 @@ class Gate:
     saves the model may run between two steps. A ``with`` holds them directly, without a generator: the ends of both are
     compiled code, so that Ctrl-C cannot come before the release.
 
+    Attributes
+    ----------
+    changes : int
+        How often the weights have been changed, so that copies of them can be recognized as stale. Whoever changes
+        them holds the gate, and adds 1 in a ``finally`` clause: an addition calls no function, so Ctrl-C cannot come
+        between an interrupted change and its count.
+
     Examples
     --------
     >>> gate = Gate()
     >>> with gate.steps():  # steps of training
-    ...     pass
+    ...     try:
+    ...         pass
+    ...     finally:
+    ...         gate.changes += 1
     >>> with gate.turn, gate.steps():  # a copy
-    ...     pass
+    ...     gate.changes
+    1
     """
 
     def __init__(self) -> None:
+        self.changes = 0
         self._turn, self._state = threading.RLock(), threading.RLock()
         with _register:
             if len(_gates) >= MANY:
@@ -44,6 +56,11 @@ class Gate:
         """Return the lock of the state when no other thread is waiting to copy it."""
         with self._turn:
             pass
+        return self._state
+
+    @property
+    def arrays(self) -> AbstractContextManager[object]:
+        """The lock of the state, for changes within a step or outside of training, which give way to no copy."""
         return self._state
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -85,7 +85,8 @@ class ModelState:
     labels : StoredRecord or None
         What a model that is told labels knows of them.
     gate : Gate
-        Keeps steps of training and copies made by other threads apart. States that share arrays share it.
+        Keeps changes of the arrays and copies made by other threads apart, and counts the changes. States that share
+        arrays share it.
 
     Examples
     --------
@@ -201,11 +202,7 @@ class ModelState:
 
         `history` keeps the records of the steps that are undone, and `rng`, which training does not advance, stays.
         """
-        self.params[...] = snapshot.params
-        for name, flat in self.optimizer_state.items():
-            flat[...] = snapshot.optimizer_state[name]
-        for array, saved in zip(self.hidden, snapshot.hidden, strict=True):
-            array[...] = saved
+        self._overwrite(snapshot.params, snapshot.optimizer_state, snapshot.hidden)
         self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
 
     def __copy__(self) -> Self:
@@ -246,12 +243,20 @@ class ModelState:
         history: Records,
     ) -> None:
         """Become what another process has learned; arrays are overwritten in place."""
-        self.params[...] = params
-        for name, flat in self.optimizer_state.items():
-            flat[...] = optimizer_state[name]
-        for array, other in zip(self.hidden, hidden, strict=True):
-            array[...] = other
+        self._overwrite(params, optimizer_state, hidden)
         self.n_steps, self.smooth_loss, self.history = n_steps, smooth_loss, history
+
+    def _overwrite(self, params: Array, optimizer_state: dict[str, Array], hidden: Hidden) -> None:
+        """Copy arrays into this state's."""
+        with self.gate.arrays:
+            try:
+                self.params[...] = params
+                for name, flat in self.optimizer_state.items():
+                    flat[...] = optimizer_state[name]
+                for array, other in zip(self.hidden, hidden, strict=True):
+                    array[...] = other
+            finally:
+                self.gate.changes += 1
 
     def check(self, settings: Settings, *, same_batch_size: bool = False) -> None:
         """Raise InvalidInputError if the settings do not fit the weights, or if a user assigned a wrong `hidden`.

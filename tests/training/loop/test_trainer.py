@@ -16,6 +16,7 @@ import pytest
 from examples import Run, expected_run, memory, network, states, symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interrupted_runs import interrupted_everywhere
 
 from crnn import CharRNN
 from crnn.errors import DivergenceError
@@ -315,6 +316,24 @@ def test_an_exception_between_pieces_leaves_whole_steps(n_threads):
     assert run.bits() == Run(*start(B=3), T=T, n_threads=n_threads).steps(6).bits()
 
 
+def test_wherever_ctrl_c_comes_changed_weights_are_counted_as_changed():
+    places, runs = [], []
+
+    def work():
+        runs.append(Run(*start(), T=T))
+        runs[-1].steps(3)
+
+    for place in interrupted_everywhere(work, lambda code: code.co_filename == trainer.__file__):
+        if not runs:  # Ctrl-C came before there was a run
+            continue
+        run = runs.pop()
+        run.trainer.close()
+        changed = run.params.tobytes() != start()[1].tobytes()
+        assert run.trainer.state.gate.changes > 0 or not changed, place
+        places.append(changed)
+    assert 5 < sum(places) < len(places)
+
+
 # ---------------------------------------------------------------------- divergence
 
 
@@ -450,10 +469,12 @@ def test_the_kept_copy_is_renewed(monkeypatch):
 def test_an_update_that_is_not_finite_is_taken_back_at_the_end():
     layout, params, memories, state, ids = start()
     run = Run(layout, params, memories, state, ids, T=T, learning_rate=1.7e308)
+    changes = []
     with pytest.raises(DivergenceError):
-        run.steps(1)
+        run.steps(1, after_each=lambda: changes.append(run.trainer.state.gate.changes))
     assert run.params.tobytes() == params.tobytes()
     assert run.cursor.n_steps == 0
+    assert run.trainer.state.gate.changes > changes[0]
 
 
 def test_divergence_shows_through_the_public_class():

@@ -83,23 +83,45 @@ class PackedNetwork(NamedTuple):
         """
         layout, params = folded_network(layout, params, bfloat16=bfloat16)
         wide = _padded(layout)
+        copied, sizes = _enlarged(layout, params, wide), (layout.hidden_size, layout.vocab_size)
+        return cls._packed(wide, copied, sizes, one_row, scoring, boundary, bfloat16, n_threads)
+
+    def repacked(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
+        """Return the same network packed for another use; the weights that are not packed are shared."""
+        sizes = (self.hidden_size, self.symbols)
+        return self._packed(
+            self.layout, self.params, sizes, one_row, scoring, self.boundary, self.bfloat16, self.n_threads
+        )
+
+    @classmethod
+    def _packed(
+        cls,
+        wide: Layout,
+        params: Array,
+        sizes: tuple[int, int],
+        one_row: bool,
+        scoring: bool,
+        boundary: int | None,
+        bfloat16: bool,
+        n_threads: int | None,
+    ) -> PackedNetwork:
+        """Pack weights of a wide layout; `sizes` are H and V without the padding."""
+        H, V = sizes
         network = core.Network(
             wide,
             one_row=one_row,
             many=True,
             training=False,
             one_row_products=one_row and not scoring,
-            units=layout.hidden_size,
-            symbols=layout.vocab_size,
+            units=H,
+            symbols=V,
             boundary=boundary,
-            labels=n_labels(layout, boundary),
+            labels=n_labels(replace(wide, vocab_size=V), boundary),
             bfloat16=bfloat16,
         )
-        params, panels = _enlarged(layout, params, wide), aligned_zeros(network.panels_size, layout.dtype)
+        panels = aligned_zeros(network.panels_size, wide.dtype)
         core.pack_weights(network, params, panels)
-        symbols = layout.vocab_size
-        H = layout.hidden_size
-        return cls(network, wide, H, params, panels, symbols, one_row, scoring, boundary, bfloat16, n_threads)
+        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the padding, which depends on the machine.

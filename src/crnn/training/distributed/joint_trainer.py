@@ -104,9 +104,13 @@ class JointTrainer(Trainer):
             raise
 
     def _load(self, params: NDArray[Any], optimizer_state: tuple[NDArray[Any], ...], hidden: Any) -> None:
-        self.params[...] = params
-        for own, first in zip(self.optimizer_state, optimizer_state, strict=True):
-            own[...] = first
+        with self.state.gate.arrays:
+            try:
+                self.params[...] = params
+                for own, first in zip(self.optimizer_state, optimizer_state, strict=True):
+                    own[...] = first
+            finally:
+                self.state.gate.changes += 1
         self.state.hidden = hidden
         super().resume_from_arrays()
 

@@ -215,7 +215,10 @@ class Trainer:
         if os.getpid() != self._process:  # a callback has forked, and threads do not go with a child
             self._start_threads()
         with self.state.gate.steps():
-            self._advance(rates)
+            try:
+                self._advance(rates)
+            finally:
+                self.state.gate.changes += 1
         self._watch_loss()
 
     def _watch_loss(self) -> None:

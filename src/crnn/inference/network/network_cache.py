@@ -1,0 +1,122 @@
+"""NetworkCache: the packed networks of a model, kept until its weights change."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import ref
+
+from ...model.state import ModelState
+from .packed_network import PackedNetwork
+
+__all__ = ["NetworkCache"]
+
+
+class NetworkCache:
+    """Packs a model's weights when a network is first needed, and keeps it until the weights change.
+
+    A call that finds its network takes no lock: it waits neither for training nor for a longer call. A call that packs
+    waits for the end of the running training steps, so that the network has the weights between two steps.
+
+    A copied or pickled cache is empty. A forked child may use what its parent has packed.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> state = CharRNN(8, max_steps=5, random_state=0).fit("abc" * 100)._learned
+    >>> cache = NetworkCache()
+    >>> first = cache.network(state, "score", one_row=True, scoring=True)
+    >>> cache.network(state, "score", one_row=True, scoring=True) is first
+    True
+    >>> state.restore(state.copy())
+    >>> cache.network(state, "score", one_row=True, scoring=True) is first
+    False
+    """
+
+    def __init__(self) -> None:
+        self._kept: _Forms | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NetworkCache, ()
+
+    def network(
+        self,
+        state: ModelState,
+        what: str,
+        *,
+        one_row: bool,
+        scoring: bool = False,
+        bfloat16: bool = False,
+        n_threads: int | None = 1,
+    ) -> PackedNetwork:
+        """Return a network with the weights that a state has now.
+
+        Parameters
+        ----------
+        state : ModelState
+            Another thread may be training it.
+        what : str
+            The method that needs the network, for the error.
+        one_row, scoring, bfloat16, n_threads
+            As of `PackedNetwork.pack`.
+
+        Raises
+        ------
+        InvalidInputError
+            If a weight is not finite.
+        """
+        scoring = scoring and one_row  # for many rows there is one form
+        kept = self._kept
+        if kept is None or not kept.is_current(state, bfloat16):
+            with state.gate.turn, state.gate.steps():
+                kept = self._kept  # another thread may have packed meanwhile
+                if kept is None or not kept.is_current(state, bfloat16):
+                    state.check_finite(what)
+                    first = PackedNetwork.pack(
+                        state.layout,
+                        state.params,
+                        one_row=one_row,
+                        scoring=scoring,
+                        boundary=state.vocabulary.boundary,
+                        bfloat16=bfloat16,
+                        n_threads=n_threads,
+                    )
+                    kept = self._kept = _Forms(state, first)
+        return kept.form(one_row, scoring, n_threads)
+
+
+class _Forms:
+    """The forms in which the weights that a state had at one moment are packed.
+
+    Parameters
+    ----------
+    state : ModelState
+        Held by its gate, so that no thread changes it.
+    first : PackedNetwork
+        Its weights.
+    """
+
+    def __init__(self, state: ModelState, first: PackedNetwork) -> None:
+        self._gate, self._changes, self._params = state.gate, state.gate.changes, ref(state.params)
+        self._precision_and_boundary = first.bfloat16, first.boundary
+        self._forms = {(first.one_row, first.scoring): first}
+
+    def is_current(self, state: ModelState, bfloat16: bool) -> bool:
+        """Say whether the weights are still those of a state, and are multiplied in this precision."""
+        return (
+            self._params() is state.params
+            and self._changes == state.gate.changes
+            and self._precision_and_boundary == (bfloat16, state.vocabulary.boundary)
+        )
+
+    def form(self, one_row: bool, scoring: bool, n_threads: int | None) -> PackedNetwork:
+        """Return the form for a use; forms that differ in their number of threads share all arrays."""
+        found = self._forms.get((one_row, scoring))
+        if found is None:
+            with self._gate.turn:  # one thread packs, the others wait for the result
+                found = self._forms.get((one_row, scoring))
+                if found is None:  # any other form has the same weights, whatever the state has now
+                    found = next(iter(self._forms.values())).repacked(one_row=one_row, scoring=scoring)
+                    self._forms[one_row, scoring] = found
+        if found.n_threads != n_threads:
+            found = self._forms[one_row, scoring] = found._replace(n_threads=n_threads)
+        return found
