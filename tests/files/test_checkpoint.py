@@ -518,6 +518,7 @@ def changed(path, **changes):
         ({"configuration": {"self": 2}}, "self"),
         ({"configuration": {"optimizer": ["adagrad"]}}, "optimizer must be one of"),
         ({"configuration": {"dtype": None}}, "dtype must be"),
+        ({"configuration": {"dtype": "f4,,"}}, "dtype must be 'float32' or 'float64', not 'f4,,'"),
         ({"configuration": {"random_state": -1}}, "random_state must be"),
         ({"configuration": {"matmul_precision": "float8"}}, "matmul_precision must be one of 'float32', 'bfloat16'"),
         (

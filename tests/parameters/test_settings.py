@@ -26,7 +26,7 @@ LEAST = {
 }
 NO_WHOLE_NUMBERS = [True, False, np.True_, 2.0, np.float64(3), math.nan, math.inf, "2", b"2", 2j, [2], np.array([2, 3])]
 NO_REALS = [True, np.False_, math.nan, math.inf, -math.inf, np.float32("nan"), "0.1", 0.1j, [0.1], 10**400]
-NO_DTYPES = [None, "float16", "f8,f4", ">f4", ">f8", "", "half"]
+NO_DTYPES = [None, "float16", "f8,f4", "f4,,", "1" * 10_001 + "f4", ">f4", ">f8", "", "half", np.dtype("f4,f4")]
 NO_DTYPES += ["\ud800", int, object, object(), 3, {}, (1, 2), [("a", "f4")]]
 NO_SEEDS = [-1, 1.5, math.nan, "0", object(), {}]
 

@@ -229,12 +229,17 @@ def _vocabulary(name: str, value: Any) -> str | bytes:
     )
 
 
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+# NumPy is never asked what another value means: it evaluates some words as Python source.
+_DTYPE_NAMES = {name: dtype for dtype in _DTYPES for name in (dtype.name, dtype.str, dtype.str[1:], dtype.type)}
+_DTYPE_NAMES[float] = np.dtype(np.float64)
+
+
 def _dtype(name: str, value: Any) -> np.dtype[Any]:
-    try:
-        dtype: np.dtype[Any] | None = None if value is None else np.dtype(value)
-    except (TypeError, UnicodeEncodeError):  # the latter of a lone surrogate
-        dtype = None
-    if dtype is None or dtype not in (np.float32, np.float64):
+    dtype = value if isinstance(value, np.dtype) else None
+    if isinstance(value, str | type):
+        dtype = _DTYPE_NAMES.get(value)
+    if dtype is None or dtype not in _DTYPES:
         near = did_you_mean(value, ("float32", "float64"))
         raise InvalidInputError(f"{name} must be 'float32' or 'float64', not {value!r}{near}")
     return dtype
