@@ -231,7 +231,9 @@ def _vocabulary(name: str, value: Any) -> str | bytes:
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 # NumPy is never asked what another value means: it evaluates some words as Python source.
-_DTYPE_NAMES = {name: dtype for dtype in _DTYPES for name in (dtype.name, dtype.str, dtype.str[1:], dtype.type)}
+_DTYPE_NAMES: dict[str | type, np.dtype[Any]] = {
+    name: dtype for dtype in _DTYPES for name in (dtype.name, dtype.str, dtype.str[1:], dtype.type)
+}
 _DTYPE_NAMES[float] = np.dtype(np.float64)
 
 
