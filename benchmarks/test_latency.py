@@ -1,0 +1,19 @@
+"""Does `benchmarks.latency` measure what it says? Its figures are that command's to print."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from benchmarks import latency
+
+
+def test_there_is_a_row_for_each_size():
+    header, _, *rows = latency.table([5, 7], 2, 2)
+    assert [re.search(r"H = (\d+)", line)[1] for line in rows] == ["5", "7"]
+    assert all(line.count("|") == header.count("|") for line in rows)
+
+
+def test_the_median_is_that_of_the_calls():
+    slow = latency.microseconds({"once": lambda: math.factorial(20_000), "often": lambda: None}, 3, 5)
+    assert slow["once"] > 10 * slow["often"] > 0
