@@ -94,8 +94,8 @@ def row(hidden_size: int, n_rounds: int, n_calls: int, quantile: float = 0.5) ->
 def table(sizes: Sequence[int], n_rounds: int, n_calls: int, quantile: float = 0.5) -> list[str]:
     """Return the table; in brackets stands what each figure should be."""
     return [
-        f"| one thread, µs | character of a long text | `score_samples` of {LENGTH} characters | PyTorch, eager | ratio "
-        "| `start().feed` of one character | `sample(1)` |",
+        f"| one thread, µs | character of a long text | `score_samples` of {LENGTH} characters | PyTorch, eager "
+        "| PyTorch / crnn | `start().feed` of one character | `sample(1)` |",
         "|---|---|---|---|---|---|---|",
         *(row(size, n_rounds, n_calls, quantile) for size in sizes),
     ]
