@@ -13,6 +13,7 @@ from .errors import InvalidInputError
 from .export_methods import ExportMethods
 from .files import checkpoint as model_checkpoint
 from .parameters.checks import checked_float, checked_int, checked_threads
+from .parameters.documentation import with_parameters
 from .parameters.settings import checked_parameter
 from .resumable_training import CHECKPOINT_SECONDS, ResumableTraining
 from .text.sources.sources import TextLike, text_source
@@ -20,6 +21,7 @@ from .training.loop.text_gradient import TextGradient, text_gradient
 from .training.preparation.preparation import Call
 
 
+@with_parameters
 class CharRNN(ResumableTraining, ExportMethods):
     """A character-level recurrent language model: tanh, GRU or LSTM layers, truncated back-propagation.
 
@@ -29,126 +31,7 @@ class CharRNN(ResumableTraining, ExportMethods):
 
     Parameters
     ----------
-    hidden_size : int, default=100
-        H, the number of hidden units of each layer.
-    num_layers : int, default=1
-        L, the number of layers. Each reads the hidden states of the one below it.
-    cell : {"rnn", "gru", "lstm", "cifg"}, default="rnn"
-        The kind of the layers: tanh, or GRU and LSTM with PyTorch's equations. "cifg" is the LSTM with coupled input
-        and forget gates (Greff et al. 2017): what is forgotten makes room for what is new, with three quarters of the
-        weights.
-    embedding_size : int or None, default=None
-        E, the length of a vector that is learned for each symbol and that the first layer reads. It is for alphabets of
-        thousands of symbols, of which the first layer then has E G H input weights instead of V G H (G: gates). A third
-        to two thirds of H served best (``docs/measurements.md``). None: the first layer reads the symbols themselves,
-        which is right for some hundred symbols.
-    n_bigrams : int or None, default=None
-        How many of the most frequent pairs of symbols in the text of `fit`, R of them, have an input of their own: G H
-        weights that are added to those of the second symbol. The gates then see two symbols at once, and a model of a
-        few hundred units learns faster (``docs/measurements.md``), but is larger by R G H weights. A chunk changes only
-        the rows of the pairs that it holds, at three tenths of the learning rate. None: there are none.
-    seq_length : int, default=25
-        T, the characters of a chunk. Gradients flow back to the start of the chunk. A shorter text is one shorter
-        chunk.
-    batch_size : int, default=1
-        B, the number of contiguous parts of the text, called streams, that are read side by side. The loss and the
-        gradient are summed over time and averaged over the streams.
-    optimizer : {"adagrad", "rmsprop", "adam"}, default="adagrad"
-        If it is changed, `partial_fit` starts from an optimizer state of zeros.
-    learning_rate : float or None, default=None
-        None: 0.1 for Adagrad, 0.002 for RMSprop and Adam.
-    schedule : {"constant", "linear", "cosine", "exponential"}, default="constant"
-        How the learning rate changes during one call of `fit` or `partial_fit`. Linear and cosine fall to 0 at its
-        end. Exponential is char-rnn's decay: constant for 10 epochs, then multiplied by 0.97 in each epoch.
-    warmup : int or float, default=0
-        The first steps (an int), or the first part of the call (a float below 1), in which the learning rate rises
-        linearly from nearly 0 to the schedule's value.
-    clip : float or None, default=5.0
-        Each element of each gradient is clipped to [-clip, clip]. None: no clipping.
-    clip_norm : float or None, default=None
-        Before that, a gradient with a larger Euclidean norm is scaled down to this norm. None: no scaling.
-    weight_decay : float, default=0.0
-        Decoupled weight decay, for Adam only (then called AdamW).
-    beta_1 : float, default=0.9
-        The decay rate of Adam's first moment.
-    beta_2 : float, default=0.999
-        The decay rate of Adam's second moment; 0.99 suits short runs.
-    dropout : float, default=0.0
-        Probability of dropping each output of each layer in training, at least 0 and below 1.
-    weight_dropout : float, default=0.0
-        Probability of dropping each recurrent weight in a training step, at least 0 and below 1 (DropConnect, as in
-        the AWD-LSTM of Merity, Keskar and Socher 2018). It helps more than `dropout` if the text is read many times;
-        both may be given.
-    state_reset : float, default=0.0
-        Probability that a stream starts a chunk in training from a hidden state of zeros instead of the one carried
-        from the chunk before. 1: always. Texts and samples start from zeros, and training seldom does: 0.01 to 0.1 make
-        the first characters of texts more probable.
-    sampled_softmax : int or None, default=None
-        For alphabets of thousands of symbols: in training the softmax of a chunk is over the symbols that occur in it
-        and this many others, drawn at random, which stand for all the rest; an estimate after Jean et al. 2015. A step
-        takes a fraction of the time, and training losses are estimates. Samples, scores and validation use all symbols.
-    weight_average : float, default=0.0
-        Above 0, the weights that a call of training leaves behind are their average over about this share of its last
-        steps, at most 1. It makes up for a learning rate that does not fall, so that a training of unknown length can
-        be ended at any time: 0.1 with ``schedule="constant"`` comes close to a schedule that knows the end. Validation
-        measures the average. See the section on averages in the mathematics.
-    epochs : int, default=10
-        How often `fit` reads the text, unless `max_steps` or `max_seconds` is given.
-    max_steps : int or None, default=None
-        If given, `fit` takes exactly this many steps, and `partial_fit` takes at most this many. A step reads one
-        chunk of each stream. 0 only builds the vocabulary and the weights.
-    max_seconds : float or None, default=None
-        If given, `fit` and `partial_fit` train for this long, counted from the call, and read the text as often as
-        there is time for. The schedule then follows the time. With `max_steps` the first limit reached ends the
-        training. At least one step is taken.
-    validation_fraction : float, default=0.0
-        The fraction of the text, at its end, that is held out from training to measure the validation loss.
-    eval_every : int, float or None, default=None
-        Steps (an int) or seconds (a float) between two measurements of the validation loss. None: about 20
-        measurements, fewer if they would take more than 5 % of the time. The loss is always measured at the end. With
-        seconds, the best weights may differ from run to run.
-    patience : int or None, default=None
-        Training ends after this many measurements without a new lowest validation loss. None: never.
-    restore_best : bool, default=True
-        With a validation text: however training ends, the model returns to the lowest validation loss.
-    callbacks : list of functions or None, default=None
-        Each is called with the model and the newest record of `history_`. Returning True ends the training. It may
-        write to `params_` and `state_`, but must not train the model.
-    init_scale : float or None, default=None
-        Standard deviation of the normal distribution that the first weights are drawn from; biases are zero. None:
-        0.01 for a single "rnn" layer, otherwise PyTorch's uniform distribution. An embedding starts from N(0, 1).
-    vocabulary : str, bytes, list of characters or None, default=None
-        The characters of a model that starts anew, fixed before any text, so that `partial_fit` can learn a stream of
-        texts block by block. Any other character is the unknown symbol if `min_count` is 2 or more, otherwise an error.
-        It is not saved; `vocabulary_` is. None: the characters of the first text.
-    min_count : int, default=1
-        Characters that occur less often in the text of `fit` become one unknown symbol. With 2 or more the model
-        accepts any text: every other character is the unknown symbol. With 1 another character is an error.
-    dtype : {"float32", "float64"}, default="float32"
-        The type of the weights and of all arithmetic.
-    matmul_precision : {"float32", "bfloat16"}, default="float32"
-        "bfloat16": the operands of products of matrices are rounded to bfloat16, in training, scoring and sampling.
-        Sums, states, weights and the optimizer's state stay float32, so `dtype` must be "float32". Processors with
-        AMX or AVX512-BF16 are then faster (see ``docs/performance.md``); every processor can do it. It may be changed
-        by `set_params` at any time. Exported models have float32 weights and products.
-    n_threads : int or None, default=None
-        Threads for training, sampling and scoring, at most as many as processors that this process may use. None: as
-        many as are of use: the affinity of the process, the quota of a container, hyper-threads, ``OMP_NUM_THREADS``
-        and the work count, and while training the time that a step takes, so that a busy machine gets fewer. Every
-        number gives the same bits.
-    random_state : int, SeedSequence, Generator or None, default=None
-        Seeds the first weights, dropout and the order of documents. None: different ones each time. `partial_fit`
-        continues the generator of `fit`.
-    verbose : int, default=0
-        0: silent. 1: the size of the data and a progress bar, on standard error. 2: also a sample every few seconds.
-    average_every : int, default=1
-        Where several processes train (`comm` of `fit`): the steps that each takes alone, on its own streams, before
-        parameters and optimizer state are averaged over all. 1: the gradients of every step are summed instead.
-    outer_learning_rate : float or None, default=None
-        With `average_every`: the rate of the step from the last average towards the new one. None: 1 without
-        `outer_momentum`, which is the average itself, otherwise 0.7.
-    outer_momentum : float, default=0.0
-        With `average_every`: Nesterov's momentum of this step, at least 0 and below 1. 0.9 is DiLoCo.
+    {parameters}
 
     Attributes
     ----------
@@ -198,6 +81,10 @@ class CharRNN(ResumableTraining, ExportMethods):
         cell: str = "rnn",
         embedding_size: int | None = None,
         n_bigrams: int | None = None,
+        vocabulary: str | bytes | Iterable[str] | Iterable[bytes] | None = None,
+        min_count: int = 1,
+        init_scale: float | None = None,
+        dtype: Any = "float32",
         seq_length: int = 25,
         batch_size: int = 1,
         optimizer: str = "adagrad",
@@ -206,14 +93,14 @@ class CharRNN(ResumableTraining, ExportMethods):
         warmup: int | float = 0,
         clip: float | None = 5.0,
         clip_norm: float | None = None,
-        weight_decay: float = 0.0,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
+        sampled_softmax: int | None = None,
+        weight_average: float = 0.0,
+        weight_decay: float = 0.0,
         dropout: float = 0.0,
         weight_dropout: float = 0.0,
         state_reset: float = 0.0,
-        sampled_softmax: int | None = None,
-        weight_average: float = 0.0,
         epochs: int = 10,
         max_steps: int | None = None,
         max_seconds: float | None = None,
@@ -222,10 +109,6 @@ class CharRNN(ResumableTraining, ExportMethods):
         patience: int | None = None,
         restore_best: bool = True,
         callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
-        init_scale: float | None = None,
-        vocabulary: str | bytes | Iterable[str] | Iterable[bytes] | None = None,
-        min_count: int = 1,
-        dtype: Any = "float32",
         matmul_precision: str = "float32",
         n_threads: int | None = None,
         random_state: Any = None,
@@ -239,6 +122,10 @@ class CharRNN(ResumableTraining, ExportMethods):
         self.cell = cell
         self.embedding_size = embedding_size
         self.n_bigrams = n_bigrams
+        self.vocabulary = vocabulary
+        self.min_count = min_count
+        self.init_scale = init_scale
+        self.dtype = dtype
         self.seq_length = seq_length
         self.batch_size = batch_size
         self.optimizer = optimizer
@@ -247,14 +134,14 @@ class CharRNN(ResumableTraining, ExportMethods):
         self.warmup = warmup
         self.clip = clip
         self.clip_norm = clip_norm
-        self.weight_decay = weight_decay
         self.beta_1 = beta_1
         self.beta_2 = beta_2
+        self.sampled_softmax = sampled_softmax
+        self.weight_average = weight_average
+        self.weight_decay = weight_decay
         self.dropout = dropout
         self.weight_dropout = weight_dropout
         self.state_reset = state_reset
-        self.sampled_softmax = sampled_softmax
-        self.weight_average = weight_average
         self.epochs = epochs
         self.max_steps = max_steps
         self.max_seconds = max_seconds
@@ -263,10 +150,6 @@ class CharRNN(ResumableTraining, ExportMethods):
         self.patience = patience
         self.restore_best = restore_best
         self.callbacks = callbacks
-        self.init_scale = init_scale
-        self.vocabulary = vocabulary
-        self.min_count = min_count
-        self.dtype = dtype
         self.matmul_precision = matmul_precision
         self.n_threads = n_threads
         self.random_state = random_state

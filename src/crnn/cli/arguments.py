@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_float, generator
 from .files import STANDARD
-from .signature_options import value_of
+from .options import value_of
 
 __all__ = ["MODEL_HELP", "add_files", "add_model", "add_output", "checked", "checked_text", "duration",
            "refuse_two_standard_inputs", "seed"]  # fmt: skip

@@ -9,13 +9,13 @@ from itertools import islice
 from typing import Any
 
 from ..char_rnn import CharRNN
-from ..inference.sampling.sampling_controls import NUMBERS
+from ..inference.sampling.sampling_controls import CONTROLS, NUMBERS
 from ..language_model import LENGTH, MAX_LENGTH
 from ..parameters.checks import checked_int
 from .arguments import add_model, checked, refuse_two_standard_inputs, seed
 from .files import load, read_documents
+from .options import add_options
 from .output import write
-from .signature_options import add_options
 
 __all__ = ["add_arguments", "run"]
 
@@ -23,7 +23,7 @@ BLOCK = 4096  # symbols of a sample written at a time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command; those of the sampling controls come from `CharRNN.sample`."""
+    """Add the arguments of the command; those of the sampling controls come from their table."""
     add_model(parser, "drawn for each sample")
     parser.add_argument(
         "-n",
@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="text that the sample continues; it is written only as the beginning of a document (default: none)",
     )
-    add_options(parser, CharRNN.sample, lambda name, value: NUMBERS[name](value), names=NUMBERS)
+    numbers = {name: CONTROLS[name] for name in NUMBERS}
+    add_options(parser, numbers, lambda name, value: NUMBERS[name](value))
     parser.add_argument(
         "--stop",
         metavar="TEXT",

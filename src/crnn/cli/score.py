@@ -23,8 +23,8 @@ from .arguments import add_model, refuse_two_standard_inputs
 from .colouring import coloured, marked, takes_colours
 from .files import load, read_lines, read_text
 from .long_line import LongLine
+from .options import add_options, documented
 from .output import table, write
-from .signature_options import add_options
 
 __all__ = ["add_arguments", "run"]
 
@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="read the text in blocks, and learn from each when it has been scored; the model does not change",
     )
     adaptation = parser.add_argument_group("with --adapt")
-    add_options(adaptation, CharRNN.adapt, checked_option, names=ADAPTATION)
+    options = documented(CharRNN.adapt)
+    add_options(adaptation, {name: options[name] for name in ADAPTATION}, checked_option)
     parser.add_argument("--normalize", choices=["char"], help="with --lines: the mean per character (default: the sum)")
     parser.add_argument("--bits", action="store_true", help="with --lines: logarithms to base 2 (default: base e)")
     parser.add_argument(

@@ -15,6 +15,7 @@ from ..char_rnn import CharRNN
 from ..errors import DivergenceError
 from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter
+from ..parameters.table import GROUPS, PARAMETERS
 from ..text.sources.sources import TextLike
 from .arguments import add_files, add_output, checked_text, duration, refuse_two_standard_inputs
 from .checkpoints import CHECKPOINT_TIME, checkpoint_every, checkpoint_of, refuse_other_settings, refuse_unfinished
@@ -22,10 +23,11 @@ from .errors import ERROR, described, say
 from .files import STANDARD, check_writable, load, one_or_more, read_documents, read_text, save
 from .interruptions import interruptible, interruption, uninterrupted
 from .mpi import aborting, communicator
-from .signature_options import add_options
+from .options import add_options
 
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 
+PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters that are no options
 VERBOSE = 2  # the command's default; the constructor's is 0
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
 # What other choices for a time depend on.
@@ -33,7 +35,7 @@ CHOSEN_BY = ("cell", "n_bigrams", "n_threads", "seq_length", "matmul_precision",
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command; the parameters of the model come from the constructor of `CharRNN`."""
+    """Add the arguments of the command; those of the model come from the table of parameters."""
     add_files(parser)
     add_output(parser, required=True, help="where to save the model; - for standard output")
     parser.add_argument(
@@ -96,14 +98,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
         help="the same as --verbose 0",
     )  # fmt: skip
-    add_options(
-        parser.add_argument_group("the model and its training", "The parameters of crnn.CharRNN."),
-        CharRNN,
-        _check_parameter,
-        names=[name for name in CharRNN().get_params() if name not in ("callbacks", "vocabulary")],
-        defaults={"verbose": VERBOSE},
-        aliases={"random_state": ("--seed",)},
-    )
+    for group, content in GROUPS.items():
+        add_options(
+            parser.add_argument_group(group, content),
+            {name: entry for name, entry in PARAMETERS.items() if entry.group == group and name not in PYTHON_ONLY},
+            _check_parameter,
+            defaults={"verbose": VERBOSE},
+            aliases={"random_state": ("--seed",)},
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:

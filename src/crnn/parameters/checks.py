@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
+from .suggestion import did_you_mean
+
+Check = Callable[[str, Any], Any]  # from the name and the value of a parameter to the checked value
 
 MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
 MAX_STEPS = 2**63 - 1  # the kernel counts with 64
+
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+# NumPy is never asked what another value means: it evaluates some words as Python source.
+_DTYPE_NAMES: dict[str | type, np.dtype[Any]] = {
+    name: dtype for dtype in _DTYPES for name in (dtype.name, dtype.str, dtype.str[1:], dtype.type)
+}
+_DTYPE_NAMES[float] = np.dtype(np.float64)
 
 
 def is_int(value: Any) -> bool:
@@ -52,6 +63,90 @@ def checked_float(
     bound += "" if below is None else f" and below {below:g}"
     bound += "" if maximum is None else f" and at most {maximum:g}"
     raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
+
+
+def checked_bool(name: str, value: Any) -> bool:
+    """Return `value` as a bool if it is True or False."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise InvalidInputError(f"{name} must be True or False, not {value!r}")
+
+
+def checked_choice(name: str, value: Any, known: Iterable[str]) -> str:
+    """Return `value` if it is one of the known words.
+
+    Examples
+    --------
+    >>> checked_choice("cell", "LSTM", ["gru", "lstm"])
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: cell must be one of 'gru', 'lstm', not 'LSTM'; did you mean 'lstm'?
+    """
+    if isinstance(value, str) and value in known:
+        return value
+    raise InvalidInputError(
+        f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}{did_you_mean(value, known)}"
+    )
+
+
+def checked_steps_or_share(name: str, value: Any) -> int | float:
+    """Return a number of steps as an int, or a share of the training run as a float below 1."""
+    try:
+        if is_int(value):
+            return checked_int(name, value, 0, MAX_STEPS)
+        return checked_float(name, value, minimum=0.0, below=1.0)
+    except InvalidInputError:
+        raise InvalidInputError(
+            f"{name} must be a whole number of steps of at least 0, or a share of the training as a float of at least "
+            f"0 and below 1, not {value!r}"
+        ) from None
+
+
+def checked_steps_or_seconds(name: str, value: Any) -> int | float:
+    """Return a number of steps as an int, or seconds as a float."""
+    try:
+        return checked_int(name, value, 1, MAX_STEPS) if is_int(value) else checked_float(name, value, above=0.0)
+    except InvalidInputError:
+        raise InvalidInputError(
+            f"{name} must be None, a whole number of steps of at least 1, or a finite number of seconds above 0 as a "
+            f"float, not {value!r}"
+        ) from None
+
+
+def checked_callables(name: str, value: Any) -> tuple[Any, ...]:
+    """Return the callbacks of a list of functions."""
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Iterator):  # an iterator serves only once
+        functions = tuple(value)
+        if all(map(callable, functions)):
+            return functions
+    raise InvalidInputError(
+        f"{name} must be None or a list of functions, each called with the model and a record, not {value!r}"
+    )
+
+
+def checked_vocabulary(name: str, value: Any) -> str | bytes:
+    """Return the symbols, each once and sorted, as one text."""
+    if isinstance(value, bytes | bytearray) and value:
+        return bytes(sorted(set(value)))
+    if isinstance(value, Iterable) and not isinstance(value, bytearray | memoryview | Mapping | Iterator):
+        symbols = list(value)
+        for kind in (str, bytes):
+            if symbols and all(isinstance(symbol, kind) and len(symbol) == 1 for symbol in symbols):
+                return kind().join(sorted(set(symbols)))
+    raise InvalidInputError(
+        f"{name} must be None, a str, bytes, or a list of single characters (or of bytes of length 1), at least one, "
+        f"not {value!r}"
+    )
+
+
+def checked_dtype(name: str, value: Any) -> np.dtype[Any]:
+    """Return the dtype that `value` stands for if it is float32 or float64."""
+    dtype = value if isinstance(value, np.dtype) else None
+    if isinstance(value, str | type):
+        dtype = _DTYPE_NAMES.get(value)
+    if dtype is None or dtype not in _DTYPES:
+        near = did_you_mean(value, ("float32", "float64"))
+        raise InvalidInputError(f"{name} must be 'float32' or 'float64', not {value!r}{near}")
+    return dtype
 
 
 def checked_threads(value: Any) -> int | None:

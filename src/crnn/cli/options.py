@@ -1,33 +1,49 @@
-"""Command line options derived from a function: its signature gives names and defaults, its docstring the help."""
+"""Command line options from a table of parameters, or from a function's signature and docstring."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Documented", "add_options", "documented", "value_of"]
+__all__ = ["Option", "add_options", "documented", "value_of"]
 
 
-class Documented(NamedTuple):
-    """The entry of a parameter in a numpydoc docstring."""
+class Described(Protocol):
+    """The entry of a parameter in a table."""
 
-    type: str
+    @property
+    def kind(self) -> str:
+        """The type in words, as in a docstring."""
+
+    @property
+    def default(self) -> Any:
+        """The default value."""
+
+    @property
+    def text(self) -> str:
+        """The description in reStructuredText."""
+
+
+class Option(NamedTuple):
+    """The entry of a parameter that a function's signature and docstring describe."""
+
+    kind: str
+    default: Any
     text: str
 
 
 def add_options(
     parser: argparse._ActionsContainer,
-    function: Callable[..., Any],
+    parameters: Mapping[str, Described],
     check: Callable[[str, Any], object],
     *,
-    names: Iterable[str] | None = None,
     defaults: Mapping[str, Any] | None = None,
     aliases: Mapping[str, tuple[str, ...]] | None = None,
 ) -> None:
-    """Add an option for each parameter of a function, with its name; for True or False also ``--no-...``.
+    """Add an option for each parameter, with its name; for True or False also ``--no-...``.
 
     An option that is not given sets nothing in the namespace, so that "not given" and "given the default" differ.
 
@@ -35,73 +51,71 @@ def add_options(
     ----------
     parser : argparse.ArgumentParser or argument group
         Gets the options.
-    function : callable
-        A function, or a class for its constructor.
+    parameters : dict
+        The table.
     check : callable
         Takes the name and the value of a parameter and raises a ValueError for a bad one. It is called while the
         command line is parsed.
-    names : iterable of str, optional
-        The parameters to make options of, each with a default. By default all.
     defaults : dict, optional
-        Defaults to show instead of the signature's.
+        Defaults to show instead of the table's.
     aliases : dict, optional
         More option strings of a parameter.
 
     Examples
     --------
-    >>> from crnn import CharRNN
+    >>> from crnn.parameters.table import PARAMETERS
     >>> parser = argparse.ArgumentParser()
-    >>> add_options(parser, CharRNN, lambda name, value: None)
+    >>> add_options(parser, PARAMETERS, lambda name, value: None)
     >>> parser.parse_args(["--hidden-size", "64", "--learning-rate", "none"])
     Namespace(hidden_size=64, learning_rate=None)
     """
-    docs, parameters = documented(function), inspect.signature(function).parameters
-    for name in parameters if names is None else names:
-        default, doc = parameters[name].default, docs.get(name, Documented("value", ""))
-        shown = (defaults or {}).get(name, default)
+    for name, parameter in parameters.items():
+        shown = (defaults or {}).get(name, parameter.default)
         shown = "none" if shown is None else shown
-        if isinstance(default, bool):
+        if isinstance(parameter.default, bool):
             kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
         else:
-            kind = {"metavar": _metavar(doc.type), "type": _converter(name, default, check)}
+            kind = {"metavar": _metavar(parameter.kind), "type": _converter(name, parameter.default, check)}
+        text = parameter.text.replace("`", "")
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             *(aliases or {}).get(name, ()),
             dest=name,
             default=argparse.SUPPRESS,
-            help=f"{doc.text} (default: {shown})".strip().replace("%", "%%"),
+            help=f"{text} (default: {shown})".strip().replace("%", "%%"),
             **kind,
         )
 
 
-def documented(function: Callable[..., Any]) -> dict[str, Documented]:
-    """Read the parameters' section of a numpydoc docstring.
+def documented(function: Callable[..., Any]) -> dict[str, Option]:
+    """Read the table of a function's parameters: the defaults from its signature, the rest from its docstring.
 
     Parameters
     ----------
     function : callable
-        Without a docstring (``python -OO``), nothing is documented.
+        Without a docstring (``python -OO``), only names and defaults are known.
 
     Returns
     -------
-    dict of str to Documented
-        The type as it is written, without the default; the text in one line, without mark-up.
+    dict of str to Option
+        An entry for each parameter with a default.
 
     Examples
     --------
     >>> from crnn import CharRNN
-    >>> documented(CharRNN)["hidden_size"].type
-    'int'
+    >>> documented(CharRNN.adapt)["decay"].kind
+    'float'
     """
     doc = inspect.getdoc(function) or ""
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, re.DOTALL | re.MULTILINE)
-    if not section:
-        return {}
-    entries = re.finditer(r"^(\w+) : (.+)\n?((?:[ \t]+.*\n?|\n)*)", section[1], re.MULTILINE)
-    return {
-        name: Documented(kind.partition(", default=")[0], " ".join(text.replace("`", "").split()))
-        for name, kind, text in (entry.groups() for entry in entries)
-    }
+    entries = re.finditer(r"^(\w+) : (.+)\n?((?:[ \t]+.*\n?|\n)*)", section[1] if section else "", re.MULTILINE)
+    found = {entry[1]: (entry[2].partition(", default=")[0], entry[3]) for entry in entries}
+    options = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is not parameter.empty:
+            kind, text = found.get(name, ("value", ""))
+            options[name] = Option(kind, parameter.default, " ".join(text.split()))
+    return options
 
 
 def value_of(text: str, default: object = None) -> Any:

@@ -1,0 +1,308 @@
+"""The table of the constructor's parameters: name, type, default, check, group and description, each stated once.
+
+`Settings`, the options of ``crnn train`` and the class docstring of `CharRNN` follow from the table. Adding a parameter
+takes an entry here, the signature and the assignment in ``CharRNN.__init__``, and the code that uses the value.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+
+import numpy as np
+
+from .cells import CELLS, MAX_LAYERS
+from .checks import (
+    MAX_SIZE,
+    MAX_STEPS,
+    Check,
+    checked_bool,
+    checked_callables,
+    checked_choice,
+    checked_dtype,
+    checked_float,
+    checked_int,
+    checked_steps_or_seconds,
+    checked_steps_or_share,
+    checked_vocabulary,
+)
+from .optimizers import OPTIMIZERS
+from .schedule import SCHEDULES
+
+MAX_AVERAGE_EVERY = 10**6
+MAX_SCALE = 1e30  # of weights, well within the range of a float
+MATMUL_PRECISIONS = ("float32", "bfloat16")
+
+Group = Literal["model", "optimization", "regularization", "budget", "validation", "execution"]
+
+GROUPS: dict[Group, str] = {
+    "model": "the network, its alphabet and its initial weights",
+    "optimization": "chunks of text, the optimizer and its learning rate",
+    "regularization": "less overfitting, and a better start of texts",
+    "budget": "how long to train",
+    "validation": "the loss on held-out text, and what depends on it",
+    "execution": "arithmetic, threads, randomness and output",
+}
+
+
+class Parameter(NamedTuple):
+    """Everything about a parameter but its name and its type for a type checker."""
+
+    group: Group
+    kind: str  # the type in words, as in a docstring
+    default: Any
+    check: Check | None  # takes name and value and returns the setting, or raises; None: checked where it is used
+    text: str  # in reStructuredText
+
+
+def _int(minimum: int, maximum: int | None = None) -> Check:
+    return partial(checked_int, minimum=minimum, maximum=maximum)
+
+
+def _float(**bounds: float) -> Check:
+    return lambda name, value: checked_float(name, value, **bounds)
+
+
+def _choice(known: Iterable[str]) -> Check:
+    return partial(checked_choice, known=tuple(known))
+
+
+def _or_none(check: Check, none: Any = None) -> Check:
+    return lambda name, value: none if value is None else check(name, value)
+
+
+def _choices(known: Iterable[str]) -> str:
+    return "{" + ", ".join(f'"{name}"' for name in known) + "}"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The table: the type of a field is that of the checked value, and its annotation holds the rest."""
+
+    # ------------------------------------------------------------------- model
+
+    hidden_size: Annotated[int, Parameter(
+        "model", "int", 100, _int(1, MAX_SIZE),
+        "H, the number of hidden units of each layer.",
+    )]
+    num_layers: Annotated[int, Parameter(
+        "model", "int", 1, _int(1, MAX_LAYERS),
+        "L, the number of layers. Each layer reads the hidden states of the layer below.",
+    )]
+    cell: Annotated[str, Parameter(
+        "model", _choices(CELLS), "rnn", _choice(CELLS),
+        'The kind of layer: tanh, or GRU and LSTM with PyTorch\'s equations. "cifg" is the LSTM with coupled input and '
+        "forget gates (Greff et al. 2017), which has three quarters of the weights: what is forgotten makes room for "
+        "what is new.",
+    )]
+    embedding_size: Annotated[int | None, Parameter(
+        "model", "int or None", None, _or_none(_int(1, MAX_SIZE)),
+        "E, the length of a vector that is learned for each symbol and that the first layer reads. An embedding suits "
+        "alphabets of thousands of symbols: the first layer then has E G H input weights instead of V G H (G: gates). "
+        "A third to two thirds of H served best (``docs/measurements.md``). None: the first layer reads the symbols "
+        "themselves, which is right for some hundred symbols.",
+    )]
+    n_bigrams: Annotated[int | None, Parameter(
+        "model", "int or None", None, _or_none(_int(1, MAX_SIZE)),
+        "R, how many of the most frequent pairs of symbols in the text of `fit` have an input of their own: G H "
+        "weights that are added to those of the second symbol. The gates then see two symbols at once, and a model of "
+        "a few hundred units learns faster (``docs/measurements.md``), but is larger by R G H weights. A chunk changes "
+        "only the rows of the pairs that it holds, at three tenths of the learning rate. None: no pairs.",
+    )]
+    vocabulary: Annotated[str | bytes | None, Parameter(
+        "model", "str, bytes, list of characters or None", None, _or_none(checked_vocabulary),
+        "The characters of a new model, fixed before any text, so that `partial_fit` can learn a stream of texts block "
+        "by block. Any other character is the unknown symbol if `min_count` is 2 or more, otherwise an error. The "
+        "parameter is not saved; `vocabulary_` is. None: the characters of the first text.",
+    )]
+    min_count: Annotated[int, Parameter(
+        "model", "int", 1, _int(1),
+        "Characters that occur less often in the text of `fit` become one unknown symbol. With 2 or more the model "
+        "accepts any text: every other character is the unknown symbol. With 1 any other character is an error.",
+    )]
+    init_scale: Annotated[float | None, Parameter(
+        "model", "float or None", None, _or_none(_float(minimum=0.0, below=MAX_SCALE)),
+        "Standard deviation of the normal distribution of the initial weights; biases are zero. None: 0.01 for a "
+        'single "rnn" layer, otherwise PyTorch\'s uniform distribution. An embedding starts from N(0, 1).',
+    )]
+    dtype: Annotated[np.dtype[Any], Parameter(
+        "model", _choices(("float32", "float64")), "float32", checked_dtype,
+        "The type of the weights and of all arithmetic.",
+    )]
+
+    # ------------------------------------------------------------ optimization
+
+    seq_length: Annotated[int, Parameter(
+        "optimization", "int", 25, _int(1, MAX_SIZE),
+        "T, the characters of a chunk. Gradients flow back to the start of the chunk. A shorter text is one shorter "
+        "chunk.",
+    )]
+    batch_size: Annotated[int, Parameter(
+        "optimization", "int", 1, _int(1, MAX_SIZE),
+        "B, the number of contiguous parts of the text, called streams, that are read in parallel. The loss and the "
+        "gradient are summed over time and averaged over the streams.",
+    )]
+    optimizer: Annotated[str, Parameter(
+        "optimization", _choices(OPTIMIZERS), "adagrad", _choice(OPTIMIZERS),
+        "The rule by which gradients change the weights. After a change of optimizer, `partial_fit` starts from an "
+        "optimizer state of zeros.",
+    )]
+    learning_rate: Annotated[float, Parameter(
+        "optimization", "float or None", None, _or_none(_float(above=0.0)),
+        "The size of a step. None: the optimizer's usual rate, "
+        + ", ".join(f'{kind.learning_rate:g} for "{name}"' for name, kind in OPTIMIZERS.items()) + ".",
+    )]
+    schedule: Annotated[str, Parameter(
+        "optimization", _choices(SCHEDULES), "constant", _choice(SCHEDULES),
+        "How the learning rate changes during one call of `fit` or `partial_fit`. Linear and cosine fall to 0 at its "
+        "end. Exponential is char-rnn's decay: constant for 10 epochs, then multiplied by 0.97 in each epoch.",
+    )]
+    warmup: Annotated[int | float, Parameter(
+        "optimization", "int or float", 0, checked_steps_or_share,
+        "The first steps (an int), or the first part of the call (a float below 1), in which the learning rate rises "
+        "linearly from nearly 0 to the schedule's value.",
+    )]
+    clip: Annotated[float, Parameter(
+        "optimization", "float or None", 5.0, _or_none(_float(above=0.0), math.inf),
+        "Each element of each gradient is clipped to [-clip, clip]. None: no clipping.",
+    )]
+    clip_norm: Annotated[float, Parameter(
+        "optimization", "float or None", None, _or_none(_float(above=0.0), math.inf),
+        "Before that, a gradient with a larger Euclidean norm is scaled down to this norm. None: no scaling.",
+    )]
+    beta_1: Annotated[float, Parameter(
+        "optimization", "float", 0.9, _float(minimum=0.0, below=1.0),
+        "The decay rate of Adam's first moment.",
+    )]
+    beta_2: Annotated[float, Parameter(
+        "optimization", "float", 0.999, _float(minimum=0.0, below=1.0),
+        "The decay rate of Adam's second moment; 0.99 suits short runs.",
+    )]
+    sampled_softmax: Annotated[int | None, Parameter(
+        "optimization", "int or None", None, _or_none(_int(1, MAX_SIZE)),
+        "For alphabets of thousands of symbols: in training, the softmax of a chunk is over the symbols that occur in "
+        "the chunk and this many others, drawn at random, which stand for all the rest; an estimate after Jean et al. "
+        "2015. A step takes a fraction of the time, and training losses are estimates. Samples, scores and validation "
+        "use all symbols. None: training does, too.",
+    )]
+    weight_average: Annotated[float, Parameter(
+        "optimization", "float", 0.0, _float(minimum=0.0, maximum=1.0),
+        "Above 0, the weights that a call of training leaves behind are their average over about this share of its "
+        "last steps, at most 1. The average makes up for a learning rate that does not fall, so that a training run "
+        'of unknown length can be ended at any time: 0.1 with ``schedule="constant"`` comes close to a schedule that '
+        "knows the end. Validation measures the average. See the section on averages in the mathematics.",
+    )]
+
+    # ---------------------------------------------------------- regularization
+
+    weight_decay: Annotated[float, Parameter(
+        "regularization", "float", 0.0, _float(minimum=0.0),
+        "Decoupled weight decay, for Adam only (then called AdamW).",
+    )]
+    dropout: Annotated[float, Parameter(
+        "regularization", "float", 0.0, _float(minimum=0.0, below=1.0),
+        "Probability of dropping each output of each layer in training, at least 0 and below 1.",
+    )]
+    weight_dropout: Annotated[float, Parameter(
+        "regularization", "float", 0.0, _float(minimum=0.0, below=1.0),
+        "Probability of dropping each recurrent weight in a training step, at least 0 and below 1 (DropConnect, as in "
+        "the AWD-LSTM of Merity, Keskar and Socher 2018). It helps more than `dropout` if the text is read many times; "
+        "both may be given.",
+    )]
+    state_reset: Annotated[float, Parameter(
+        "regularization", "float", 0.0, _float(minimum=0.0, maximum=1.0),
+        "Probability that a stream starts a chunk in training from a hidden state of zeros instead of the state "
+        "carried over from the chunk before. 1: always. Scoring and sampling start from a zero state; training rarely "
+        "does: 0.01 to 0.1 make the first characters of texts more probable.",
+    )]
+
+    # ------------------------------------------------------------------ budget
+
+    epochs: Annotated[int, Parameter(
+        "budget", "int", 10, _int(1, MAX_SIZE),
+        "How often `fit` reads the text, unless `max_steps` or `max_seconds` is given.",
+    )]
+    max_steps: Annotated[int | None, Parameter(
+        "budget", "int or None", None, _or_none(_int(0, MAX_STEPS)),
+        "If given, `fit` takes exactly this many steps, and `partial_fit` takes at most this many. A step reads one "
+        "chunk of each stream. 0 only builds the vocabulary and the weights.",
+    )]
+    max_seconds: Annotated[float | None, Parameter(
+        "budget", "float or None", None, _or_none(_float(above=0.0)),
+        "If given, `fit` and `partial_fit` train for this long, counted from the call, and read the text as often as "
+        "there is time for. The schedule then follows the time. With `max_steps` the first limit reached ends the "
+        "training run. At least one step is taken.",
+    )]
+
+    # -------------------------------------------------------------- validation
+
+    validation_fraction: Annotated[float, Parameter(
+        "validation", "float", 0.0, _float(minimum=0.0, below=1.0),
+        "The fraction of the text, at its end, that is held out from training to measure the validation loss.",
+    )]
+    eval_every: Annotated[int | float | None, Parameter(
+        "validation", "int, float or None", None, _or_none(checked_steps_or_seconds),
+        "Steps (an int) or seconds (a float) between two measurements of the validation loss. None: about 20 "
+        "measurements, fewer if they would take more than 5 % of the time. The loss is always measured at the end. "
+        "With seconds, the best weights may differ from run to run.",
+    )]
+    patience: Annotated[int | None, Parameter(
+        "validation", "int or None", None, _or_none(_int(1)),
+        "Training ends after this many measurements without a new lowest validation loss. None: never.",
+    )]
+    restore_best: Annotated[bool, Parameter(
+        "validation", "bool", True, checked_bool,
+        "With a validation text: however training ends, the model returns to the lowest validation loss.",
+    )]
+
+    # --------------------------------------------------------------- execution
+
+    callbacks: Annotated[tuple[Callable[[Any, dict[str, Any]], Any], ...], Parameter(
+        "execution", "list of functions or None", None, _or_none(checked_callables, ()),
+        "Each function is called with the model and the newest record of `history_`. Returning True ends the training "
+        "run. A callback may write to `params_` and `state_`, but must not train the model.",
+    )]
+    matmul_precision: Annotated[str, Parameter(
+        "execution", _choices(MATMUL_PRECISIONS), "float32", _choice(MATMUL_PRECISIONS),
+        '"bfloat16": the operands of matrix products are rounded to bfloat16, in training, scoring and sampling. Sums, '
+        'states, weights and the optimizer state stay float32, so `dtype` must be "float32". Processors with AMX or '
+        "AVX512-BF16 are then faster (see ``docs/performance.md``); every processor can do it. `set_params` may change "
+        "the precision at any time. Exported models have float32 weights and products.",
+    )]
+    n_threads: Annotated[int | None, Parameter(
+        "execution", "int or None", None, _or_none(_int(1)),
+        "Threads for training, sampling and scoring, at most as many as there are processors that this process may "
+        "use. None: as many as are of use. The process's affinity, the container's quota, hyper-threads, "
+        "``OMP_NUM_THREADS`` and the amount of work count, and while training the time that a step takes, so that a "
+        "busy machine gets fewer. Every number gives the same bits.",
+    )]
+    random_state: Annotated[Any, Parameter(
+        "execution", "int, SeedSequence, Generator or None", None,
+        None,  # `generator` checks it: making a generator may advance another one
+        "Seeds the initial weights, dropout and the order of documents. None: a different seed each time. "
+        "`partial_fit` continues the generator of `fit`.",
+    )]
+    verbose: Annotated[int, Parameter(
+        "execution", "int", 0, _int(0),
+        "0: silent. 1: the size of the data and a progress bar, on standard error. 2: also a sample every few seconds.",
+    )]
+    average_every: Annotated[int, Parameter(
+        "execution", "int", 1, _int(1, MAX_AVERAGE_EVERY),
+        "Where several processes train (`comm` of `fit`): the steps that each takes alone, on its own streams, before "
+        "parameters and optimizer state are averaged over all. 1: the gradients of every step are summed instead.",
+    )]
+    outer_learning_rate: Annotated[float, Parameter(
+        "execution", "float or None", None, _or_none(_float(above=0.0)),
+        "With `average_every`: the rate of the step from the last average towards the new one. None: 1 without "
+        "`outer_momentum`, which is the average itself, otherwise 0.7.",
+    )]
+    outer_momentum: Annotated[float, Parameter(
+        "execution", "float", 0.0, _float(minimum=0.0, below=1.0),
+        "With `average_every`: Nesterov's momentum of this step, at least 0 and below 1. 0.9 is DiLoCo.",
+    )]  # fmt: skip
+
+
+PARAMETERS: dict[str, Parameter] = {
+    name: hint.__metadata__[0] for name, hint in get_type_hints(Parameters, include_extras=True).items()
+}

@@ -1,0 +1,71 @@
+"""The table of parameters, and what follows from it: the signature, `Settings`, the docstring, the options."""
+
+import dataclasses
+import inspect
+import re
+
+import pytest
+
+from crnn import CharRNN
+from crnn.cli import main as cli
+from crnn.parameters.settings import Settings, checked_parameter
+from crnn.parameters.table import GROUPS, PARAMETERS
+
+
+def test_signature_and_assignments_are_the_tables():
+    shown = {name: p.default for name, p in inspect.signature(CharRNN).parameters.items()}
+    assert list(shown) == list(PARAMETERS)
+    assert shown == {name: entry.default for name, entry in PARAMETERS.items()}
+    given = {name: object() for name in PARAMETERS}
+    assert vars(CharRNN(**given)) == given
+
+
+def test_types_of_the_signature_agree_on_none():
+    for name, p in inspect.signature(CharRNN).parameters.items():
+        if p.annotation not in ("Any", "str"):
+            assert ("None" in p.annotation) == PARAMETERS[name].kind.endswith("None"), name
+
+
+def test_settings_have_the_tables_names():
+    assert [field.name for field in dataclasses.fields(Settings)] == list(PARAMETERS)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_default_is_what_the_kind_says_and_passes_its_check(name):
+    entry = PARAMETERS[name]
+    checked_parameter(name, entry.default)
+    kind = {str: "{", bool: "bool", int: "int", float: "float", type(None): ""}[type(entry.default)]
+    assert kind in entry.kind
+    assert (entry.default is None) <= entry.kind.endswith("or None")
+    assert re.fullmatch(r'["A-Z0-9].*[.]', entry.text)
+
+
+def test_groups_follow_each_other():
+    groups = [entry.group for entry in PARAMETERS.values()]
+    assert list(dict.fromkeys(groups)) == list(GROUPS)
+    assert groups == sorted(groups, key=list(GROUPS).index)
+
+
+def test_the_docstring_describes_each_group_and_parameter_in_order():
+    doc = inspect.getdoc(CharRNN)
+    places = [doc.index(f"\n{group.capitalize()}: {content}\n\n") for group, content in GROUPS.items()]
+    assert places == sorted(places)
+    described = doc.partition("Parameters\n----------\n")[2].partition("\n\nAttributes\n")[0]
+    entries = dict(re.findall(r"^(\w+) : (.+)$", described, re.MULTILINE))
+    assert list(entries) == list(PARAMETERS)
+    assert entries["cell"] == '{"rnn", "gru", "lstm", "cifg"}, default="rnn"'
+    assert entries["clip"] == "float or None, default=5.0"
+    words = " ".join(described.split())
+    assert all(" ".join(entry.text.split()) in words for entry in PARAMETERS.values())
+    assert max(map(len, doc.split("\n"))) <= 120
+
+
+def test_the_command_has_an_option_for_each_in_its_group(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    sections = re.split(r"^(\w+):\n", capsys.readouterr().out, flags=re.MULTILINE)
+    for group in GROUPS:
+        body = sections[sections.index(group) + 1]
+        found = [name for name in PARAMETERS if re.search(rf"^  --{name.replace('_', '-')}\b", body, re.MULTILINE)]
+        expected = [name for name, entry in PARAMETERS.items() if entry.group == group]
+        assert found == [name for name in expected if name not in ("callbacks", "vocabulary")]
