@@ -1,12 +1,13 @@
 """Log lines of eight services, and anomalies among them. `python -m benchmarks.log_lines FILE --megabytes 120`.
 
 A seed determines all lines. Each line is a template whose times, addresses, numbers, users, hosts, paths and keys are
-drawn, some of them from long-tailed lists: after 100 MB, one line in fourteen is still new once its numbers are masked
-(`masked`), and eight lines in nine repeat an earlier one. The anomalies are of five kinds:
+drawn, some of them from long-tailed lists, and some messages are rare. `masked` replaces numbers and hexadecimal keys;
+session keys and what people type stay, so that one masked line in nine is new even after 100 MB; the others repeat
+earlier ones. The anomalies are of five kinds:
 
 - "other service": a line of a service that is none of the eight;
 - "odd command": a usual line with a command, path or query that an intruder would use;
-- "shuffled": a usual message whose words are in another order;
+- "shuffled": a usual message, five neighboring words of which are in another order;
 - "crossed": the beginning of a message of one service and the end of one of another;
 - "truncated": a message that breaks off.
 
@@ -34,21 +35,27 @@ KINDS = ("other service", "odd command", "shuffled", "crossed", "truncated")
 # The services, the weight of each, and their messages with their weights.
 SERVICES: dict[str, tuple[float, dict[str, float]]] = {
     "sshd": (14, {
-        "Accepted publickey for {user} from {ip} port {port} ssh2: ED25519 SHA256:{key}": 8,
+        "Accepted publickey for {user} from {ip} port {port} ssh2: ED25519 SHA256:{token}": 3,
+        "Accepted password for {user} from {ip} port {port} ssh2": 5,
         "Failed password for invalid user {user} from {ip} port {port} ssh2": 6,
         "pam_unix(sshd:session): session opened for user {user}(uid={number}) by (uid=0)": 8,
         "pam_unix(sshd:session): session closed for user {user}": 8,
         "Received disconnect from {ip} port {port}:11: disconnected by user": 5,
         "Connection closed by authenticating user {user} {ip} port {port} [preauth]": 3,
         "error: kex_exchange_identification: Connection closed by remote host": 0.3,
+        "error: maximum authentication attempts exceeded for {user} from {ip} port {port} ssh2 [preauth]": 0.1,
+        "Server listening on 0.0.0.0 port 22.": 0.02,
     }),
     "nginx": (30, {
         '{ip} - - "GET {path} HTTP/1.1" 200 {size} "https://shop.example/" "{agent}" {seconds}': 20,
         '{ip} - {user} "POST /api/v{digit}/{table} HTTP/2.0" 201 {size} "-" "{agent}" {seconds}': 4,
         '{ip} - - "GET {path} HTTP/1.1" 304 0 "-" "{agent}" {seconds}': 6,
         '{ip} - - "GET {path}?page={small}&sort={column} HTTP/1.1" 404 {small} "-" "{agent}" {seconds}': 2,
+        '{ip} - - "GET /search?q={typed} HTTP/1.1" 200 {size} "https://shop.example/" "{agent}" {seconds}': 3,
+        '{ip} - - "GET /account?session={token} HTTP/1.1" 200 {size} "-" "{agent}" {seconds}': 1,
         "upstream timed out (110: Connection timed out) while reading response header from upstream, client: {ip}, "
-        'server: {host}, request: "GET {path} HTTP/1.1"': 0.4,
+        'server: {host}, request: "GET {path} HTTP/1.1"': 0.2,
+        'client sent invalid header line: "x-{word}: {token}" while reading client request headers, client: {ip}': 0.05,
     }),
     "postgres": (14, {
         "LOG:  duration: {milliseconds} ms  statement: {statement}": 10,
@@ -56,14 +63,19 @@ SERVICES: dict[str, tuple[float, dict[str, float]]] = {
         "LOG:  checkpoint complete: wrote {number} buffers ({small}.{small}%); write={seconds} s, sync={seconds} s": 2,
         'ERROR:  duplicate key value violates unique constraint "{table}_{column}_key"': 1,
         "LOG:  automatic vacuum of table \"shop.public.{table}\": index scans: 1, pages: {number} removed": 2,
+        "FATAL:  terminating connection due to administrator command": 0.03,
+        "WARNING:  there is already a transaction in progress": 0.1,
     }),
     "postfix/smtpd": (10, {
         "connect from {host}.example.com[{ip}]": 6,
         "{hex}: client={host}.example.com[{ip}], sasl_method=PLAIN, sasl_username={user}@example.com": 5,
-        "{hex}: message-id=<{hex}.{number}@{host}.example.com>": 5,
+        "{hex}: message-id=<{token}@{host}.example.com>": 2,
+        "{hex}: message-id=<{hex}.{number}@{host}.example.com>": 3,
         "{hex}: to=<{user}@example.org>, relay=mx{small}.example.org[{ip}]:25, delay={seconds}, dsn=2.0.0, "
         "status=sent (250 2.0.0 Ok: queued as {hex})": 5,
         "disconnect from {host}.example.com[{ip}] ehlo=1 mail=1 rcpt={small} data=1 quit=1 commands={small}": 6,
+        "warning: hostname {host}.{word}.example.net does not resolve to address {ip}: Name or service not known": 0.2,
+        "NOQUEUE: reject: RCPT from unknown[{ip}]: 454 4.7.1 <{user}@example.net>: Relay access denied": 0.1,
     }),
     "CRON": (6, {
         "({user}) CMD ({command})": 10,
@@ -79,15 +91,18 @@ SERVICES: dict[str, tuple[float, dict[str, float]]] = {
         "DHCPREQUEST for {ip} from {mac} ({host}) via eth{digit}": 5,
         "DHCPACK on {ip} to {mac} ({host}) via eth{digit}": 5,
         "DHCPDISCOVER from {mac} via eth{digit}: network 10.{small}.0.0/16: no free leases": 1,
+        "DHCPNAK on {ip} to {mac} via eth{digit}": 0.03,
         "reuse_lease: lease age {number} (secs) under 25% threshold, reply with unaltered, existing lease for {ip}": 2,
     }),
     "shop": (14, {
         "INFO  OrderService - order {number} of customer {user} placed: {small} x {product}, total {money} EUR": 8,
         "INFO  PaymentGateway - payment {uuid} for order {number} captured in {milliseconds} ms": 6,
         "WARN  StockCache - {product} low in warehouse {host}: {small} left, reordering {number}": 3,
-        "DEBUG SearchIndex - query '{word} {word}' gave {number} hits in {milliseconds} ms (shard {digit})": 5,
+        "DEBUG SearchIndex - query '{typed}' gave {number} hits in {milliseconds} ms (shard {digit})": 5,
         "ERROR MailQueue - could not deliver receipt of order {number} to {user}@example.com: mailbox full": 1,
         "INFO  SessionStore - session {uuid} of {user} expired after {number} s": 5,
+        "WARN  PaymentGateway - retry {digit} of payment {uuid}: {word} gateway answered 503 Service Unavailable": 0.1,
+        "ERROR OrderService - order {number} rolled back: OptimisticLockException on {table}, version {small}": 0.05,
     }),
 }  # fmt: skip
 
@@ -149,12 +164,13 @@ AGENTS = (
 TABLES = ("orders", "customers", "products", "sessions", "payments", "stock", "reviews", "invoices", "shipments")
 COLUMNS = ("id", "name", "created_at", "price", "status", "customer_id", "order_id", "quantity", "email", "country")
 HOSTS = ("web", "db", "mail", "cache", "worker", "laptop", "printer", "phone", "store", "build")
-SYLLABLES = [a + b for a, b in zip("abcdefghijklmnoprstv", "neaolioanoauiorciaoe", strict=True)]
+SYLLABLES = [a + b for a, b in zip("abcdefghijklmnoprstv", "neaolioanoauioreiaoe", strict=True)]
+LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 N_USERS, N_WORDS = 600, 120  # of which the first ones are by far the most frequent
 
 _CHANGING = re.compile(
-    r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?<=SHA256:)[0-9A-Za-z]+|\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{6,}\b|\d+"
-)  # Ethernet addresses, fingerprints of keys, hexadecimal keys, numbers
+    r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{6,}\b|\d+"
+)  # Ethernet addresses, hexadecimal keys, numbers
 
 
 class Line(NamedTuple):
@@ -203,6 +219,15 @@ def _path(rng: random.Random) -> str:
     return f"/blog/{rng.randrange(2015, 2026)}/{DRAWN['word'](rng)}.html"
 
 
+def _typed(rng: random.Random) -> str:
+    """Return a word or two as somebody types them: one in six with a wrong, missing or doubled letter."""
+    typed = "+".join(DRAWN["word"](rng) for _ in range(rng.choice((1, 1, 2))))
+    if rng.random() < 1 / 6:
+        i = rng.randrange(len(typed))
+        typed = typed[:i] + rng.choice(("", 2 * typed[i], rng.choice("aeiourst"))) + typed[i + 1 :]
+    return typed
+
+
 def _ip(rng: random.Random) -> str:
     n = rng.randrange(256**3)
     return f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"
@@ -216,7 +241,8 @@ DRAWN: dict[str, Callable[[random.Random], str]] = {
     "ip": _ip,
     "mac": lambda rng: ":".join(f"{rng.randrange(256):02x}" for _ in range(6)),
     "port": lambda rng: str(rng.randrange(1024, 65536)),
-    "key": lambda rng: "".join(rng.choices("abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", k=20)),
+    "token": lambda rng: "".join(rng.choices(LETTERS_AND_DIGITS, k=16)),
+    "typed": lambda rng: _typed(rng),
     "hex": lambda rng: f"{rng.randrange(16**10):010x}",
     "uuid": lambda rng: f"{rng.randrange(16**8):08x}-{rng.randrange(16**12):012x}",
     "digit": lambda rng: str(rng.randrange(8)),
@@ -323,8 +349,10 @@ def _damaged(kind: str, usual: str, service: str, rng: random.Random) -> str | N
     if len(words) < 4:
         return None
     if kind == "shuffled":
-        rng.shuffle(words)
-        return " ".join(words)
+        first = rng.randrange(max(1, len(words) - 4))
+        part = words[first : first + 5]
+        rng.shuffle(part)
+        return " ".join([*words[:first], *part, *words[first + 5 :]])
     if kind == "truncated":
         return usual[: rng.randrange(len(usual) // 5, len(usual) * 9 // 10)].rstrip()
     if kind != "crossed":
