@@ -16,7 +16,7 @@ from .parameters.checks import checked_sample_weights, checked_threads
 from .parameters.settings import rounds_operands
 from .text.sources.labels import checked_labels
 from .text.symbols.vocabulary import Text, Vocabulary
-from .training.progress.loss_curve import loss_curve
+from .training.progress.loss_curve import loss_curve, points_of
 
 __all__ = ["ClassPrediction"]
 
@@ -162,4 +162,4 @@ class ClassPrediction(Estimator):
 
     def _learned_as_picture(self) -> str:
         first = next(iter(self._fitted("its picture").values()))
-        return loss_curve([(record["step"], record["train_loss"]) for record in first.history])
+        return loss_curve(points_of(first.history, "train_loss"))

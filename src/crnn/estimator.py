@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from .errors import InvalidInputError, NotFittedError
 from .parameters.suggestion import did_you_mean
-from .training.progress.loss_curve import loss_curve
+from .training.progress.loss_curve import loss_curve, points_of
 
 # Names that other libraries give to what has another name here.
 SYNONYMS = {
@@ -112,17 +112,13 @@ class Estimator:
         network = f"{self.cell.upper()} of {layers}{self.hidden_size} units"
         line = f"{network}, {len(self.vocabulary_)} symbols, {weights:,} weights, {self.n_steps_:,} steps"
         for name, key in (("training", "train_loss"), ("validation", "validation_loss")):
-            losses = [record[key] for record in self.history_ if record.get(key) is not None]
-            line += f", {name} loss {losses[-1]:.3f} nats" if losses else ""
+            losses = points_of(self.history_, key)
+            line += f", {name} loss {losses[-1][1]:.3f} nats" if losses else ""
         return line
 
     def _learned_as_picture(self) -> str:
         """Return the curves of training as SVG; an empty string without records."""
-        curves = [
-            [(record["step"], record[key]) for record in self.history_ if record.get(key) is not None]
-            for key in ("train_loss", "validation_loss")
-        ]
-        return loss_curve(*curves)
+        return loss_curve(*(points_of(self.history_, key) for key in ("train_loss", "validation_loss")))
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's description of the estimator; only scikit-learn asks for it."""

@@ -52,6 +52,17 @@ def test_history_of_other_quantities(trained, y, values):
     np.testing.assert_allclose(drawn[1], values)
 
 
+@pytest.mark.parametrize("x", ["step", "seconds", "epoch"])
+def test_history_of_damaged_records(blank, x):
+    model = blank("ab")
+    damaged = [{}, {"step": "odd"}, record(5, 0.5, 2.0) | {"train_loss": "odd", "seconds": None, "validation_loss": []}]
+    model.history_ = [*damaged, record(10, 1.0, 3.0, 2.75)]
+    drawn = lines(plot.history(model, x=x))
+    assert drawn["training"][1][-1] == 3.0
+    assert np.isnan(drawn["training"][1][:-1]).all()
+    assert drawn["validation (lowest: 2.750)"][1] == [2.75]
+
+
 def test_history_of_several_models(trained, blank):
     other = blank("ab", hidden_size=2)
     other.history_ = [record(1, 1.0, 4.0)]

@@ -26,6 +26,15 @@ def test_losses_are_in_bits_and_what_is_missing_is_none():
     }
 
 
+def test_damaged_records_are_left_out():
+    whole = {"step": 5, "train_loss": math.log(2), "validation_loss": None, "gradient_norm": 3.0, "learning_rate": 0.5}
+    odd = dict.fromkeys(("train_loss", "validation_loss", "gradient_norm", "learning_rate"), "odd")
+    damaged = [{}, {"step": "odd"}, {**whole, "step": None}, {"step": 3, **odd}]
+    found = curves([*damaged, whole])
+    assert found["step"] == [3, 5]
+    assert [found[name] for name in ("training", "norm", "rate")] == [[None, 1.0], [None, 3.0], [None, 0.5]]
+
+
 def test_without_records():
     assert curves([])["step"] == []
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..training.progress.loss_curve import number_in
 from .axes import axes_for
 from .colours import STYLES, line_colour
 from .labels import labelled
@@ -114,7 +115,7 @@ def _draw_losses(
 
 def _column(records: list[dict[str, Any]], name: str) -> NDArray[np.float64]:
     """Return one number of each record, NaN where there is none."""
-    return np.array([np.nan if record.get(name) is None else record[name] for record in records], np.float64)
+    return np.array([number_in(record, name) for record in records], np.float64)
 
 
 def _places(records: list[dict[str, Any]], x: str) -> NDArray[np.float64]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..char_rnn import CharRNN
 from ..model.layout import described
+from ..training.progress.loss_curve import number_in
 from .shown_text import TextPart
 
 __all__ = ["curves", "facts"]
@@ -53,12 +54,12 @@ def curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]
     >>> curves(records)["training"], curves(records)["validation"], curves(records)["norm"]
     ([2.0], [None], [None])
     """
-    records = thinned(history)
-    out: dict[str, list[float | None]] = {"step": [record["step"] for record in records]}
+    records = thinned([record for record in history if number_in(record, "step") is not None])
+    out: dict[str, list[float | None]] = {"step": [number_in(record, "step") for record in records]}
     for name, key in CURVES.items():
         unit = math.log(2) if name in LOSSES else 1.0
-        values: Iterable[float | None] = (record.get(key) for record in records)
-        out[name] = [None if value is None or not math.isfinite(value) else float(value) / unit for value in values]
+        values = (number_in(record, key) for record in records)
+        out[name] = [None if value is None else value / unit for value in values]
     return out
 
 
@@ -66,5 +67,6 @@ def thinned(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return records at even distances, at most `MAX_RECORDS` of them beside those of a validation and the last."""
     every = -(-len(history) // MAX_RECORDS)
     last = len(history) - 1
-    kept = [i for i, record in enumerate(history) if i % every == 0 or i == last or record.get("validation_loss")]
+    measured = (number_in(record, "validation_loss") is not None for record in history)
+    kept = [i for i, of_validation in enumerate(measured) if i % every == 0 or i == last or of_validation]
     return [history[i] for i in kept]

@@ -4,11 +4,23 @@ import math
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.training.progress.loss_curve import BOTTOM, HEIGHT, LEFT, RIGHT, TICKS, TOP, WIDTH, loss_curve, ticks
+from crnn.training.progress.loss_curve import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TICKS,
+    TOP,
+    WIDTH,
+    loss_curve,
+    points_of,
+    ticks,
+)  # fmt: skip
 
 
 def drawn(picture):
@@ -62,3 +74,18 @@ def test_ticks_are_round_and_few(low, size):
     found = ticks(low, low + size)
     assert len(found) <= TICKS + 1
     assert all(low - size / 1e6 <= value <= low + size * (1 + 1e-6) for value in found)
+
+
+ODD_NUMBERS = [None, "1.5", [1.5], {"a": 1}, math.nan, math.inf, -math.inf, -1, 1e300, 10**400, 1j, np.ones(2)]
+
+
+@pytest.mark.parametrize("odd", ODD_NUMBERS, ids=lambda odd: repr(odd)[:20])
+def test_records_that_a_callback_damaged_are_not_drawn(odd):
+    whole = {"step": 3, "train_loss": 1.5}
+    damaged = [whole | {"step": odd}, whole | {"train_loss": odd}, {"train_loss": 1.5}, {"step": 3}, {}, odd]
+    assert points_of([*damaged, whole], "train_loss") == [(3.0, 1.5)]
+
+
+@pytest.mark.parametrize("number", [0, 3, 2.5, np.float32(0.5), np.int64(7), np.longdouble(2), 2**80])
+def test_other_numbers_are_drawn(number):
+    assert points_of([{"step": number, "train_loss": number}], "train_loss") == [(float(number), float(number))]

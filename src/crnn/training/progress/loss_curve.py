@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from typing import Any
 
-__all__ = ["loss_curve"]
+__all__ = ["loss_curve", "number_in", "points_of"]
 
 Point = tuple[float, float]
 
+MAX_DRAWN = 1e100  # leaves room for the arithmetic of a picture
 WIDTH, HEIGHT = 480, 170
 LEFT, RIGHT, TOP, BOTTOM = 38, 10, 10, 34  # margins; the labels stand in them
 TICKS = 5  # intervals between the labels of an axis, at most
 STEPS = (1.0, 2.0, 5.0, 10.0)  # between two labels, times a power of ten
 # Both are told apart from white and from black, and from each other with any colour vision.
 COLOURS = {"training": "#3b82c4", "validation": "#c9711f"}
+
+
+def number_in(record: Any, name: str) -> float | None:
+    """Return a number that training writes into a record, or None where there is none that can be drawn.
+
+    A callback may have changed the record in any way, and a file holds records as they were.
+
+    Examples
+    --------
+    >>> record = {"step": 3, "train_loss": 1.5, "validation_loss": None, "learning_rate": "0.1"}
+    >>> [number_in(record, name) for name in ("step", "train_loss", "validation_loss", "learning_rate", "epoch")]
+    [3.0, 1.5, None, None, None]
+    """
+    value = record.get(name) if isinstance(record, Mapping) else None
+    try:
+        number = float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:  # a whole number beyond all floats
+        return None
+    return number if 0 <= number <= MAX_DRAWN else None  # all are at least 0
+
+
+def points_of(records: Iterable[Any], name: str) -> list[Point]:
+    """Return step and loss of each record that has both.
+
+    Examples
+    --------
+    >>> points_of([{"step": 3, "train_loss": 1.5}, {"step": 5}, {"train_loss": 1.0}], "train_loss")
+    [(3.0, 1.5)]
+    """
+    pairs = ((number_in(record, "step"), number_in(record, name)) for record in records)
+    return [(step, loss) for step, loss in pairs if step is not None and loss is not None]
 
 
 def loss_curve(
