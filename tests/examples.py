@@ -10,8 +10,10 @@ from functools import partial
 import numpy as np
 
 from crnn import CharRNN, _kernels
+from crnn.inference.network.context import Context
 from crnn.inference.network.packed_network import PackedNetwork
-from crnn.inference.sampling.sampling_controls import SamplingControls
+from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
+from crnn.inference.sampling.text_sampler import ROWS, TextSampler
 from crnn.inference.sampling.uniforms import Uniforms, root
 from crnn.model.bigram_pairs import BigramPairs
 from crnn.model.gradient_rms import gradient_rms, spread
@@ -390,6 +392,26 @@ def packed(model, *, one_row, scoring=False):
     state = model._learned
     boundary = state.vocabulary.boundary
     return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary)
+
+
+def drawn(packed, state, samples, n, *, temperature=1.0, calls=None):
+    """Draw n symbols of each of these samples, all from the state of one stream, with the sampler that users get.
+
+    Returns the symbols (n, B), the states after them, and the uniform numbers (n, B) that chose them. `calls` are the
+    symbols drawn at a time.
+    """
+    uniforms = Uniforms(root(4), range(max(samples) + 1))
+    numbers, uniforms.states = uniforms.states[list(samples)], uniforms.states[list(samples)]
+    context = Context(state, np.zeros(packed.symbols, np.bool_))
+    controls = SamplingControls(numbers={**OFF, "temperature": temperature})
+    assert len(samples) <= ROWS  # else a text waits until another one ends
+    sampler = TextSampler(packed, context, n + 1, uniforms, controls)  # no text ends: it may have one symbol more
+    for steps in [n] if calls is None else calls:
+        sampler.advance(steps)
+    assert (sampler.lengths == n).all()
+    after = tuple(array[..., : packed.hidden_size].copy() for array in packed.carried(sampler._work))
+    uniforms.states = numbers
+    return sampler._symbols[:, :n].T.copy(), after, uniforms.draw(n)
 
 
 def reference_state(model, prime=""):

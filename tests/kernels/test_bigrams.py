@@ -12,6 +12,7 @@ from examples import (
     Run,
     check_packed_weights,
     check_run,
+    drawn,
     expected_in_double,
     in_double,
     memory,
@@ -22,7 +23,7 @@ from examples import (
 )
 from run_checks import check_gradients, check_threads
 
-from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.network.packed_network import PackedNetwork, repeated
 from crnn.model.bigram_pairs import BigramPairs
 from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS
@@ -165,14 +166,14 @@ def test_scoring_is_that_of_the_reference(kernels, dtype, cell, E):
 
 @pytest.mark.parametrize("B", [1, 3])
 def test_samples_are_those_of_the_reference(kernels, dtype, B):
-    layout, params, _, state, _ = start(dtype, B, 7, cell="cifg", num_layers=2)
-    uniforms = np.random.default_rng(0).random((31, B))
+    layout, params, _, state, _ = start(dtype, 1, 7, cell="cifg", num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=B == 1, boundary=11)
+    found, after, uniforms = drawn(packed, state, range(B), 31, temperature=0.7)
     wide, flat = in_double(layout, params)
-    before = tuple(array.astype(np.float64) for array in state)
-    wanted, after = reference.sample(wide.tensors(flat), "cifg", before, uniforms, 0.7, boundary=11)
-    found = PackedNetwork.pack(layout, params, one_row=B == 1, boundary=11).sample(uniforms, 0.7, state)
+    before = repeated(tuple(array.astype(np.float64) for array in state), B)
+    wanted, last = reference.sample(wide.tensors(flat), "cifg", before, uniforms, 0.7, boundary=11)
     assert (found == wanted).all()
-    assert (state[-1] == after[-1]).all()
+    assert (after[-1] == last[-1]).all()
 
 
 # ------------------------------------------------------------ refusals

@@ -7,12 +7,12 @@ import math
 
 import numpy as np
 import pytest
-from examples import Run, expected_run, memory, model_state, network, states
+from examples import Run, drawn, expected_run, memory, model_state, network, states
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn._kernels.entry import core
-from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.network.packed_network import PackedNetwork, repeated
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 from crnn.text.streams.document_streams import DocumentStreams
@@ -258,23 +258,22 @@ def test_scoring_and_feeding_are_their_twins(kernels, kind, dtype, B):
 def test_sampling_is_its_twin(kernels, kind, B):
     layout, params = network(V, H, **kind)
     layout.tensors(params).by[BOUNDARY] += 1
-    uniforms = np.random.default_rng(5).random((60, B))
-    state = states(B, H, **kind)
-    expected, after = reference.sample(
-        layout.tensors(params), layout.cell, state, uniforms, 0.8, boundary=BOUNDARY
+    state = states(1, H, **kind)
+    out, after, uniforms = drawn(pack(layout, params), state, range(B), 60, temperature=0.8)
+    expected, last = reference.sample(
+        layout.tensors(params), layout.cell, repeated(state, B), uniforms, 0.8, boundary=BOUNDARY
     )
     assert (expected == BOUNDARY).mean() > 0.1
-    np.testing.assert_array_equal(pack(layout, params).sample(uniforms, 0.8, state), expected)
-    for mine, right in zip(state, after, strict=True):
+    np.testing.assert_array_equal(out, expected)
+    for mine, right in zip(after, last, strict=True):
         np.testing.assert_allclose(mine, right, atol=1e-9)
 
 
 def test_sampling_is_the_same_bits_as_feeding(kind):
     layout, params = network(V, H, "float32", **kind)
-    uniforms = np.random.default_rng(5).random((60, 4))
-    sampled, fed = states(4, H, "float32", **kind), states(4, H, "float32", **kind)
-    network_ = pack(layout, params)
-    out = network_.sample(uniforms, 1.0, sampled)
+    start = states(1, H, "float32", **kind)
+    network_, fed = pack(layout, params), repeated(start, 4)
+    out, sampled, _ = drawn(network_, start, range(4), 60)
     assert (out == BOUNDARY).any()
     network_.feed(out, fed)
     for a, b in zip(sampled, fed, strict=True):

@@ -20,6 +20,7 @@ from examples import (
     Run,
     check_packed_weights,
     contiguous_parts,
+    drawn,
     expected_run,
     in_double,
     instruction_set,
@@ -34,7 +35,11 @@ from hypothesis import strategies as st
 
 from crnn import _kernels
 from crnn._kernels.entry import core
-from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.network.context import Context
+from crnn.inference.network.packed_network import PackedNetwork, repeated
+from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
+from crnn.inference.sampling.text_sampler import TextSampler
+from crnn.inference.sampling.uniforms import MODULUS, MULTIPLIER, Uniforms, root
 from crnn.model.layout import Layout, aligned_zeros
 from crnn.parameters.cells import CELLS, MAX_LAYERS
 from crnn.parameters.optimizers import OPTIMIZERS
@@ -570,12 +575,10 @@ SAMPLED = [
 @pytest.mark.parametrize(("cell", "num_layers", "V", "H", "B", "temperature"), SAMPLED)
 def test_sample_is_its_twin(kernels, dtype, cell, num_layers, V, H, B, temperature):
     n = 41
-    layout, params, p, before = a_network(dtype, V, H, B, cell, num_layers)
-    uniforms = np.random.default_rng(5).random((n, B))
-    state = copied(before)
-    out = pack(layout, params).sample(uniforms, temperature, state)
+    layout, params, p, before = a_network(dtype, V, H, 1, cell, num_layers)
+    out, state, uniforms = drawn(pack(layout, params), before, range(B), n, temperature=temperature)
     # The states that these symbols lead through: a draw that rounding decides otherwise is no difference.
-    layers, _ = reference.forward(p, cell, out, in_twin(before))
+    layers, _ = reference.forward(p, cell, out, repeated(in_twin(before), B))
     states_are_close(state, reference.state_after(layers), dtype)
     margin = tolerance(dtype)
     differing = 0
@@ -595,11 +598,21 @@ def test_sample_is_its_twin(kernels, dtype, cell, num_layers, V, H, B, temperatu
 
 def test_sampled_symbols_have_the_probabilities_of_the_softmax(kernels, dtype):
     layout, params = network(7, 5, dtype)
-    n = 20_011
-    state = (np.zeros((1, n, 5), dtype),)
-    out = pack(layout, params).sample(np.random.default_rng(6).random((1, n)), 1.0, state)
+    n, packed = 20_011, pack(layout, params)
+    uniforms = Uniforms(root(6), range(n))
+    out = TextSampler(packed, Context.empty(packed), 1, uniforms, SamplingControls()).run().ids
     p = np.exp(reference.log_softmax(layout.tensors(params).by.astype(np.float64)))
-    assert (np.abs(np.bincount(out[0], minlength=7) / n - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
+    assert (np.abs(np.bincount(out, minlength=7) / n - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
+
+
+def numbers_that_begin_with(u, count):
+    """Return this many streams of random numbers, each of which begins with u."""
+    uniforms = Uniforms(root(0), range(count))
+    increment = int(uniforms.increment[0]) << 64 | int(uniforms.increment[1])
+    after = int(u * 2.0**53) << 11  # a state whose upper half is 0 becomes the number as it is
+    before = (after - increment) * pow(MULTIPLIER, -1, MODULUS) % MODULUS
+    uniforms.states[:] = before >> 64, before & 2**64 - 1
+    return uniforms
 
 
 @pytest.mark.parametrize("u", [0.0, 0.5, np.nextafter(1.0, 0.0)])
@@ -609,9 +622,15 @@ def test_a_symbol_without_probability_is_never_drawn(kernels, dtype, u):
     params = layout.zeros()
     layout.tensors(params).by[:] = [-np.inf, 0, -1e5, 0.5, -np.inf]
     network = pack(layout, params)
+    assert (numbers_that_begin_with(u, 2).draw(1) == u).all()
     for temperature, allowed in [(1.0, {1, 3}), (1e-4, {3}), (1e-300, {3}), (0.0, {3}), (1e6, {1, 2, 3})]:
-        drawn = network.sample(np.full((3, 2), u), temperature, network.zero_state(2))
-        assert set(drawn.ravel()) <= allowed
+        controls = SamplingControls(numbers={**OFF, "temperature": temperature})
+        uniforms = numbers_that_begin_with(u, 2)
+        sampler = TextSampler(network, Context.empty(network), 3, uniforms, controls)
+        for _ in range(3):
+            uniforms.states[:] = numbers_that_begin_with(u, 2).states
+            sampler.advance(1)
+        assert set(sampler.run().ids) <= allowed
 
 
 def test_the_first_of_equal_logits_is_the_likeliest(kernels, dtype):
@@ -619,7 +638,7 @@ def test_the_first_of_equal_logits_is_the_likeliest(kernels, dtype):
     params = layout.zeros()
     layout.tensors(params).by[[5, 18]] = 1
     network = pack(layout, params)
-    assert network.sample(np.zeros((1, 1)), 0.0, network.zero_state(1)) == 5
+    assert drawn(network, network.zero_state(1), range(1), 1, temperature=0.0)[0] == 5
 
 
 # ------------------------------------------------------------------------- the checks
@@ -867,7 +886,7 @@ def test_there_are_no_more_shards_than_there_are_places():
     assert refusal.run.bits() == refusal.before
 
 
-ENTRY_POINTS = ["feed", "sample", "log_probabilities"]
+ENTRY_POINTS = ["feed", "log_probabilities"]
 
 
 def call(core, name, arguments):
@@ -889,10 +908,8 @@ def arguments_of(core, cell):
         return {name: aligned_zeros(s, "float64") for name, s in core.inference_workspace(packed.network, T, B).items()}
 
     x, y = np.zeros((n, B), np.int32), np.zeros((n, B, wide))
-    uniforms, sums = {"uniforms": np.zeros((n, B)), "temperature": 1.0}, np.zeros(core.sums_size(wide))
     return {
         "feed": {**weights, "x": x, **work(n)},
-        "sample": {**weights, **uniforms, **work(1), "y": y[0], "sums": sums, "out": x.copy()},
         "log_probabilities": {**weights, "x": x, **work(n), "y": y, "out": np.zeros((n, B))},
     }
 
@@ -925,7 +942,7 @@ def test_inference_refuses_another_dtype_or_order(kernels, cell, name):
                     call(kernels, name, {**arguments, part: wrong})
 
 
-@pytest.mark.parametrize("name", ["feed", "log_probabilities"])
+@pytest.mark.parametrize("name", ENTRY_POINTS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, name):
     arguments = arguments_of(kernels, cell)[name]
@@ -939,7 +956,7 @@ def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, nam
 
 # The last is a place in the padded vocabulary, but no symbol.
 @pytest.mark.parametrize("bad", [-1, 2**31 - 1, -(2**31), V])
-@pytest.mark.parametrize("name", ["feed", "log_probabilities"])
+@pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_inference_refuses_an_id_out_of_range(kernels, name, bad):
     arguments = arguments_of(kernels, "lstm")[name]
     arguments["x"][1, 1] = bad
@@ -951,11 +968,14 @@ def test_inference_refuses_an_id_out_of_range(kernels, name, bad):
 @pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_inference_refuses_a_network_without_all_weights_packed(kernels, name):
     arguments = arguments_of(kernels, "gru")[name]
-    layout = network(V, H, cell="gru", num_layers=2)[0]
-    wide = Layout(arguments["y"].shape[-1] if "y" in arguments else 16, 16, layout.dtype, "gru", 2)
-    net = kernels.Network(wide, one_row=False, many=False, training=False)
     with pytest.raises(ValueError, match=r"packed|shape"):
-        call(kernels, name, {**arguments, "network": net})
+        call(kernels, name, {**arguments, "network": partly_packed(kernels, arguments)})
+
+
+def partly_packed(core, arguments):
+    """Return the network of an entry point's arguments, without its weights packed for many rows."""
+    wide = Layout(arguments["y"].shape[-1] if "y" in arguments else 16, 16, np.dtype("float64"), "gru", 2)
+    return core.Network(wide, one_row=False, many=False, training=False)
 
 
 def draw_texts(core, arguments):
@@ -1032,6 +1052,22 @@ def test_texts_are_refused_with_shapes_that_do_not_fit(kernels, cell, change):
     for wrong in (start[1:], [*start, start[0]], [change(start[0], 2), *start[1:]], [change(start[0], 0), *start[1:]]):
         with pytest.raises(ValueError, match=r"size|shape"):
             draw_texts(kernels, {**arguments, "start": wrong})
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_texts_are_refused_with_another_dtype_or_order(kernels, cell):
+    arguments = arguments_of_texts(kernels, cell)
+    for name, value in arguments.items():
+        if isinstance(value, np.ndarray) and value.size > 1:
+            for wrong in (value.astype(np.float32), np.repeat(value, 2, axis=-1)[..., ::2]):
+                with pytest.raises((ValueError, TypeError)):
+                    draw_texts(kernels, {**arguments, name: wrong})
+
+
+def test_texts_are_refused_without_all_weights_packed(kernels):
+    arguments = arguments_of_texts(kernels, "gru")
+    with pytest.raises(ValueError, match=r"packed|shape"):
+        draw_texts(kernels, {**arguments, "network": partly_packed(kernels, arguments)})
 
 
 @pytest.mark.parametrize(

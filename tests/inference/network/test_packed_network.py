@@ -6,37 +6,34 @@ test_kernels.py compares its results with the reference implementation.
 from __future__ import annotations
 
 import itertools
+import math
 import tracemalloc
 
 import numpy as np
 import pytest
-from examples import network, random_language_model, states, symbols
+from examples import drawn, network, random_language_model, states, symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.inference.network import packed_network as inference
-from crnn.inference.network.packed_network import SCORE_ROWS, PackedNetwork
+from crnn.inference.network.packed_network import SCORE_ROWS, PackedNetwork, repeated
 from crnn.parameters.cells import CELLS
 
 B = 19  # more than two blocks of rows of any register tile
 SIZES = [(5, 1), (13, 16), (67, 61), (101, 131)]  # V, H
-ENTRY_POINTS = ["feed", "sample", "log_probabilities"]
+READING = ["feed", "log_probabilities"]
 
 
 def run(packed, entry_point, inputs, state):
-    """Return the result of an entry point for symbols or uniforms (n, B), and the states after them."""
+    """Return the result of an entry point for symbols (n, B), and the states after them."""
     state = tuple(array.copy() for array in state)
-    if entry_point == "sample":
-        return packed.sample(inputs, 0.8, state), state
     if entry_point == "log_probabilities":
         return packed.log_probabilities(inputs, state), state
     packed.feed(inputs, state)
     return np.empty(inputs.shape), state
 
 
-def inputs_of(entry_point, V, n):
-    if entry_point == "sample":
-        return np.random.default_rng(4).random((n, B))
+def inputs_of(V, n):
     return symbols(V, n * B, np.int32).reshape(n, B)
 
 
@@ -61,20 +58,27 @@ PARTS += [slice(i, i + 1) for i in (1, 4, 9)] + [slice(3, 5), slice(2, 15), slic
 # of the others, some.
 NETWORKS = [
     (cell, 1 + i % 2, entry_point, *size)
-    for i, (cell, size, entry_point) in enumerate(itertools.product(CELLS, SIZES, ENTRY_POINTS))
+    for i, (cell, size, entry_point) in enumerate(itertools.product(CELLS, SIZES, [*READING, "sample"]))
     if cell != "cifg" or i % 5 == 0
 ]
+
+
+def results(packed, entry_point, inputs, state, part=slice(None)):
+    """Return what an entry point reads or draws for some of the streams, and the states after it."""
+    if entry_point == "sample":
+        return drawn(packed, some(state, slice(0, 1)), range(B)[part], len(inputs), temperature=0.8)[:2]
+    return run(packed, entry_point, np.ascontiguousarray(inputs[:, part]), some(state, part))
 
 
 @pytest.mark.parametrize(("cell", "num_layers", "entry_point", "V", "H"), NETWORKS)
 def test_a_stream_is_the_same_bits_among_any_others(kernels, dtype, cell, num_layers, entry_point, V, H):
     layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
-    inputs, state = inputs_of(entry_point, V, 7), states(B, H, dtype, cell=cell, num_layers=num_layers)
-    out, after = run(PackedNetwork.pack(layout, params, one_row=False), entry_point, inputs, state)
+    inputs, state = inputs_of(V, 7), states(B, H, dtype, cell=cell, num_layers=num_layers)
+    out, after = results(PackedNetwork.pack(layout, params, one_row=False), entry_point, inputs, state)
     for one_row, scoring, parts in [(False, False, PARTS), (True, False, PARTS[::3]), (True, True, PARTS[1::3])]:
         packed = PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring)  # nor does it depend on these
         for part in parts:
-            own, own_after = run(packed, entry_point, np.ascontiguousarray(inputs[:, part]), some(state, part))
+            own, own_after = results(packed, entry_point, inputs, state, part)
             if entry_point != "feed":
                 assert same_bits(own, np.ascontiguousarray(out[:, part]))
             assert same_states(own_after, some(after, part))
@@ -93,7 +97,7 @@ def whole():
             V, H = 31, 17
             layout, params = network(V, H, np.float32, cell=cell, num_layers=2)
             packed = PackedNetwork.pack(layout, params, one_row=False)
-            inputs, state = inputs_of(entry_point, V, LENGTH), states(B, H, np.float32, cell=cell, num_layers=2)
+            inputs, state = inputs_of(V, LENGTH), states(B, H, np.float32, cell=cell, num_layers=2)
             found[entry_point, cell] = packed, inputs, state, *run(packed, entry_point, inputs, state)
         return found[entry_point, cell]
 
@@ -102,7 +106,7 @@ def whole():
 
 @settings(max_examples=12)
 @given(at=st.lists(st.integers(0, LENGTH), max_size=5).map(sorted))
-@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
+@pytest.mark.parametrize("entry_point", READING)
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_text_is_the_same_bits_however_it_is_cut(whole, cell, entry_point, at):
     packed, inputs, state, out, after = whole(entry_point, cell)
@@ -115,15 +119,28 @@ def test_a_text_is_the_same_bits_however_it_is_cut(whole, cell, entry_point, at)
     assert same_states(state, after)
 
 
+@pytest.mark.parametrize("samples", [range(1), range(B)], ids=len)
+@pytest.mark.parametrize("cell", CELLS)
+def test_samples_are_the_same_bits_however_many_symbols_are_drawn_at_a_time(kernels, dtype, cell, samples):
+    layout, params = network(31, 17, dtype, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=len(samples) == 1)
+    state = states(1, 17, dtype, cell=cell, num_layers=2)
+    out, after, _ = drawn(packed, state, samples, 41)
+    for calls in ([1, 40], [2, 3, 7, 29], [1] * 41):
+        own, own_after, _ = drawn(packed, state, samples, 41, calls=calls)
+        assert same_bits(own, out)
+        assert same_states(own_after, after)
+
+
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_entry_points_lead_to_the_same_state(kernels, dtype, cell, num_layers):
     layout, params = network(31, 17, dtype, cell=cell, num_layers=num_layers)
     packed = PackedNetwork.pack(layout, params, one_row=False)
-    uniforms, state = inputs_of("sample", 31, 23), states(B, 17, dtype, cell=cell, num_layers=num_layers)
-    drawn, sampled = run(packed, "sample", uniforms, state)
-    _, scored = run(packed, "log_probabilities", drawn, state)
-    _, fed = run(packed, "feed", drawn, state)
+    start = states(1, 17, dtype, cell=cell, num_layers=num_layers)
+    ids, sampled, _ = drawn(packed, start, range(B), 23)
+    _, scored = run(packed, "log_probabilities", ids, repeated(start, B))
+    _, fed = run(packed, "feed", ids, repeated(start, B))
     assert same_states(sampled, scored)
     assert same_states(sampled, fed)
 
@@ -170,9 +187,8 @@ def test_nothing_to_read_is_nothing(dtype, cell):
     layout, params = network(7, 5, dtype, cell=cell, num_layers=2)
     packed = PackedNetwork.pack(layout, params, one_row=False)
     state = states(2, 5, dtype, cell=cell, num_layers=2)
-    for entry_point in ENTRY_POINTS:
-        empty = np.empty((0, 2)) if entry_point == "sample" else np.empty((0, 2), np.int32)
-        out, after = run(packed, entry_point, empty, state)
+    for entry_point in READING:
+        out, after = run(packed, entry_point, np.empty((0, 2), np.int32), state)
         assert out.shape == (0, 2)
         assert same_states(after, state)
 
@@ -195,8 +211,8 @@ def test_the_padding_is_no_part_of_the_network(dtype, cell, V, H):
     inference.core.feed(packed.kernel_arguments, symbols(V, 15, np.int32).reshape(5, 3), work)
     for array in work[: len(state)]:
         assert not array[:, 0, :, H:].any()  # states of units that are not there stay zero
-    highest = packed.sample(np.full((41, 3), np.nextafter(1.0, 0.0)), 5.0, packed.zero_state(3))
-    assert highest.max() < V
+    ids, _, _ = drawn(packed, packed.zero_state(1), range(3), 41, temperature=math.inf)  # all are equally likely
+    assert ids.max() < V
 
 
 # ----------------------------------------------------------------------- large vocabularies

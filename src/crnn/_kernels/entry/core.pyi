@@ -139,16 +139,6 @@ def train(
     settings: Any,
 ) -> None: ...
 def feed(weights: Weights, x: Array, work: Work) -> None: ...
-def sample(
-    weights: Weights,
-    uniforms: Array,
-    temperature: float,
-    work: Work,
-    y: Array,
-    sums: Array,
-    out: Array,
-    controls: Controls | None = None,
-) -> None: ...
 def sample_texts(
     weights: Weights,
     start: tuple[list[Array], Array],

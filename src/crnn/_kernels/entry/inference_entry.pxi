@@ -184,28 +184,6 @@ def feed(tuple weights not None, const int[:, ::1] x not None, tuple work not No
             restore_denormals(mode)
 
 
-def sample(tuple weights not None, const double[:, ::1] uniforms not None, double temperature, tuple work not None, y,
-           double[::1] sums not None, int[:, ::1] out not None, Controls controls=None):
-    """Draw out[t, b] with uniforms[t, b] from the states, feeding each symbol back in; the states advance.
-
-    The workspace is one of one symbol at a time; y (B, V) and `sums`, see `sums_size`, are scratch.
-    """
-    cdef Network network = network_of(weights)
-    cdef Py_ssize_t n = uniforms.shape[0], B = uniforms.shape[1]
-    cdef Workspace space = inference_work(network, n, 1, B, work)
-    cdef Weights w = inference_weights(weights)
-    cdef DrawSettings settings = draw_settings(network, temperature, controls, sums, B)
-    cdef float_mode mode
-    space.y = address("logits", y, network.itemsize, (B, network.net.V))
-    require_size("streams of output", out.shape[1], B)
-    require_size("symbols of output", out.shape[0], n)
-    if n:
-        with nogil:
-            mode = flush_denormals()
-            network.kernels.sample(&w, &space, &settings, &uniforms[0, 0], n, &out[0, 0])
-            restore_denormals(mode)
-
-
 cdef class Batch:
     """Which texts `sample_texts` is at: those that have `begun`, and of them those that are `active`.
 
@@ -324,7 +302,7 @@ def sample_texts(tuple weights not None, tuple start not None, double temperatur
 
 
 def filter_logits(y, double temperature, Controls controls not None):
-    """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; as in `sample` (for tests)."""
+    """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; as in a draw (for tests)."""
     cdef Numbers logits = numbers("logits", y, 2, True)
     cdef Py_ssize_t B = logits.shape[0], V = logits.shape[1]
     cdef DrawSettings settings

@@ -324,7 +324,6 @@ ctypedef struct Kernels:  # of one instruction set and number type
     Py_ssize_t (*sums_size)(Py_ssize_t) noexcept nogil
     void (*train)(Training*) noexcept nogil
     void (*feed)(const Weights*, Workspace*, const int*, Py_ssize_t) noexcept nogil
-    void (*sample)(const Weights*, Workspace*, const DrawSettings*, const double*, Py_ssize_t, int*) noexcept nogil
     void (*sample_texts)(const Weights*, Workspace*, const DrawSettings*, Texts*, Py_ssize_t) noexcept nogil
     void (*filter_logits)(real*, Py_ssize_t, Py_ssize_t, const DrawSettings*) noexcept nogil
     void (*logits)(const Weights*, Py_ssize_t, const real*, real*, real*) noexcept nogil

@@ -16,9 +16,7 @@ from ..inference cimport shared_step
 from ..training cimport training_loop
 from ..network.bigrams cimport carry_symbols
 from ..network.decoder cimport decode
-from ..inference.draws cimport draw
 from ..network.dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
-from ..inference.inference_step cimport advance, prepare_draw, restore_states, swap_states
 from .interface cimport (Dropout, DrawSettings, Kernels, Network, SharedStep, Strings, Texts, Training, Weights,
                          Workspace, real)
 from ..network.layers cimport layers_forward
@@ -135,22 +133,6 @@ cdef void feed(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) no
     RELEASE_TILES()
 
 
-cdef void sample(const Weights* w, Workspace* work, const DrawSettings* settings, const double* uniforms, Py_ssize_t n,
-                 int* out) noexcept nogil:
-    """Draw out[t, b] with uniforms[t, b], feeding each symbol back in."""
-    cdef Py_ssize_t t, b, B = work.B
-    cdef const Py_ssize_t* in_order = NULL
-    for t in range(n):
-        prepare_draw(w, work, settings, True, t & 1, in_order)
-        for b in range(B):
-            out[t * B + b] = draw(w.net, settings, b, uniforms[t * B + b], work.y + b * w.net.V)
-        advance(w, work, True, t & 1, out + t * B)
-        swap_states(work)
-    if n & 1:
-        restore_states(w, work)
-    RELEASE_TILES()
-
-
 cdef void sample_texts(const Weights* w, Workspace* work, const DrawSettings* settings, Texts* texts,
                        Py_ssize_t max_steps) noexcept nogil:
     draw_texts(w, work, settings, texts, max_steps)
@@ -203,7 +185,7 @@ kernels.exp, kernels.tanh, kernels.sigmoid, kernels.rsqrt = exp_array, tanh_arra
 kernels.drop_outputs, kernels.drop_weights = drop_outputs, drop_weights
 kernels.size_workspace, kernels.scratch_elements, kernels.sums_size = size_workspace_, scratch_elements_, sums_size
 kernels.squares_size = squares_size_
-kernels.train, kernels.feed, kernels.sample, kernels.sample_texts = train, feed, sample, sample_texts
+kernels.train, kernels.feed, kernels.sample_texts = train, feed, sample_texts
 kernels.filter_logits, kernels.logits = filter_logits, logits
 kernels.log_probabilities, kernels.log_likelihoods = log_probabilities, log_likelihoods
 kernels.share_steps = share_steps

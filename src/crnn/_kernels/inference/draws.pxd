@@ -5,7 +5,7 @@ from .sampler cimport argmax, filter_logits, pick, unnormalized_softmax
 
 cdef inline void unnormalized_softmax_rows(const Network* net, const DrawSettings* settings, Py_ssize_t B,
                                            const Py_ssize_t* texts, real* y) noexcept nogil:
-    """Turn logits y (B, V) into probabilities, up to a factor; row b has seen what text texts[b], or b, has."""
+    """Turn logits y (B, V) into probabilities, up to a factor; row b has seen what text texts[b] has."""
     cdef Py_ssize_t b, V = net.V
     cdef unsigned char* seen = NULL
     if settings.control == NULL:
@@ -13,7 +13,7 @@ cdef inline void unnormalized_softmax_rows(const Network* net, const DrawSetting
         return
     for b in range(B):
         if settings.seen != NULL:
-            seen = settings.seen + (texts[b] if texts != NULL else b) * V
+            seen = settings.seen + texts[b] * V
         filter_logits(y + b * V, net.symbols, V, settings, seen)
 
 

@@ -152,37 +152,6 @@ class PackedNetwork(NamedTuple):
             core.feed(self.kernel_arguments, x[call], (*work, shared))
         self._store_state(work, state)
 
-    def sample(
-        self,
-        uniforms: NDArray[np.float64],
-        temperature: float,
-        state: State,
-        controls: SamplingControls | None = None,
-        seen: NDArray[np.uint8] | None = None,
-    ) -> NDArray[np.int32]:
-        """Draw one symbol for each of the uniforms (n, B), each fed back in; the states advance in place.
-
-        Parameters
-        ----------
-        uniforms : (n, B) array
-        temperature : float
-        state : tuple of arrays
-        controls : SamplingControls, optional
-            Further changes of the logits.
-        seen : (B, V) array, optional
-            1 for a symbol that the repetition penalty is for; those that are drawn are added. V includes the padding.
-        """
-        n, B = uniforms.shape
-        out = np.empty((n, B), np.int32)
-        y = np.empty((B, self.layout.vocab_size), self.layout.dtype)
-        work = self.workspace(1, state)
-        sums = np.empty(core.sums_size(y.shape[1]))
-        core.sample(
-            self.kernel_arguments, uniforms, temperature, work, y, sums, out, self.kernel_controls(controls, seen)
-        )
-        self._store_state(work, state)
-        return out
-
     def logits(self, top: Array) -> Array:
         """Return the logits (n, V) that follow from activations (n, H) of the last layer; padding is -inf."""
         wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
