@@ -114,6 +114,10 @@ def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -
     [0, 1, 2, 3, 4]
     """
     left, cancellation = deque(tasks), Cancellation()
+    if n_threads <= 1 or len(left) <= 1:  # nobody to share with, or to cancel
+        for task in left:
+            work(task)
+        return
 
     def take_tasks(rank: int) -> None:
         with cancellation.shared():

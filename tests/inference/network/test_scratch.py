@@ -62,10 +62,10 @@ def test_a_pool_lends_a_scratch_to_one_thread_at_a_time():
 @pytest.fixture
 def made(monkeypatch):
     """The scratches that are made, which are full of NaN."""
-    found, plain = [], Scratch.empty
+    found, plain, plain_init = [], Scratch.empty, Scratch.__init__
 
     def init(scratch):
-        scratch._memory = {}
+        plain_init(scratch)
         found.append(scratch)
 
     def empty(scratch, name, shape, dtype):

@@ -7,6 +7,7 @@ batch size, at every position in the batch and for every number of threads.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from ...model.layout import Layout, aligned_zeros, n_labels
 from ...runtime.cancellation import check_cancelled
 from ..sampling.sampling_controls import SamplingControls
 from .folded_embedding import folded_network
-from .scratch import Scratch
+from .scratch import CallMemory, Scratch
 from .shared_stream import SharedStream
 
 Array = NDArray[Any]
@@ -27,6 +28,7 @@ State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c
 
 SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, their states stay in the cache
 FEED_ROWS = 64  # symbols that a state is advanced over at a time
+SHORT = 32  # symbols of a call that uses the memory of the call before it
 LOGIT_BYTES = 1 << 25  # of logits at a time on each thread: 32 MB, which only vocabularies above 16,000 symbols reach
 CALL_SYMBOLS = 1 << 15  # symbols read in one call, and
 CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
@@ -47,6 +49,7 @@ class PackedNetwork(NamedTuple):
     boundary: int | None
     bfloat16: bool
     n_threads: int | None  # for one stream; None: as many as are fastest
+    memory: CallMemory
 
     @classmethod
     def pack(
@@ -121,7 +124,7 @@ class PackedNetwork(NamedTuple):
         )
         panels = aligned_zeros(network.panels_size, wide.dtype)
         core.pack_weights(network, params, panels)
-        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads)
+        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, CallMemory())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the padding, which depends on the machine.
@@ -134,23 +137,30 @@ class PackedNetwork(NamedTuple):
 
     def zero_state(self, streams: int) -> State:
         """Return the state before any text: zeros."""
-        return replace(self.layout, hidden_size=self.hidden_size).zero_states(streams)
+        layout, dtype = self.layout, self.layout.dtype
+        shape = (layout.num_layers, streams, self.hidden_size)
+        h_and_c = tuple(np.zeros(shape, dtype) for _ in layout.kind.states)
+        return h_and_c if layout.pairs is None else (*h_and_c, np.zeros((1, streams, 1), dtype))
 
     def start(self) -> State:
         """Return the state that a string starts from: zero, or in a model of documents the state after a boundary."""
-        state = self.zero_state(1)
-        if self.boundary is not None:
+        if self.boundary is None:
+            return self.zero_state(1)
+        if self.memory.start is None:
+            state = self.zero_state(1)
             self.feed(np.full((1, 1), self.boundary, np.int32), state)
-        return state
+            self.memory.start = state
+        return tuple(part.copy() for part in self.memory.start)
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Advance the states over symbols x (n, B), in place."""
         n, B = x.shape
         T = min(n, max(1, FEED_ROWS // B))
-        work = self.workspace(T, state)
-        for call, shared in self._calls(n, B, T):
-            core.feed(self.kernel_arguments, x[call], (*work, shared))
-        self._store_state(work, state)
+        with self._scratch_for(T, B) as scratch:
+            work = self.workspace(T, state, scratch)
+            for call, shared in self._calls(n, B, T):
+                core.feed(self.kernel_arguments, x[call], (*work, shared))
+            self._store_state(work, state)
 
     def logits(self, top: Array) -> Array:
         """Return the logits (n, V) that follow from activations (n, H) of the last layer; padding is -inf."""
@@ -167,13 +177,13 @@ class PackedNetwork(NamedTuple):
         """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
         n, B = x.shape
         T = min(n, max(1, self.rows_at_a_time(SCORE_ROWS) // B))
-        scratch = scratch or Scratch()
-        y = scratch.empty("y", (T, B, self.layout.vocab_size), self.layout.dtype)
         out = np.empty((n, B))
-        work = self.workspace(T, state, scratch)
-        for call, shared in self._calls(n, B, T):
-            core.log_probabilities(self.kernel_arguments, x[call], (*work, shared), y, out[call])
-        self._store_state(work, state)
+        with self._scratch_for(T, B, scratch) as scratch:
+            y = scratch.empty("y", (T, B, self.layout.vocab_size), self.layout.dtype)
+            work = self.workspace(T, state, scratch)
+            for call, shared in self._calls(n, B, T):
+                core.log_probabilities(self.kernel_arguments, x[call], (*work, shared), y, out[call])
+            self._store_state(work, state)
         return out
 
     def string_log_likelihoods(
@@ -189,15 +199,15 @@ class PackedNetwork(NamedTuple):
         The longest come first. The terms of a string are added from its first symbol to its last, so the sum has the
         same bits whatever strings are beside it.
         """
-        B, out = len(lengths), np.zeros(len(lengths))
-        T = max(1, self.rows_at_a_time(SCORE_ROWS) // B)
-        scratch = scratch or Scratch()
-        work = self.workspace(T, repeated(start, B), scratch)
-        x, y = np.empty(T * B, np.int32), scratch.empty("y", (T * B, self.layout.vocab_size), self.layout.dtype)
-        for call, shared in self._calls(int(lengths[0]), B, T):
-            core.log_likelihoods(
-                self.kernel_arguments, ids, starts, lengths, call.start, call.stop, (*work, shared), x, y, out
-            )
+        B, longest, out = len(lengths), int(lengths[0]), np.zeros(len(lengths))
+        T = max(1, min(longest, self.rows_at_a_time(SCORE_ROWS) // B))
+        with self._scratch_for(T, B, scratch) as scratch:
+            work = self.workspace(T, start if B == 1 else repeated(start, B), scratch)
+            x, y = np.empty(T * B, np.int32), scratch.empty("y", (T * B, self.layout.vocab_size), self.layout.dtype)
+            for call, shared in self._calls(longest, B, T):
+                core.log_likelihoods(
+                    self.kernel_arguments, ids, starts, lengths, call.start, call.stop, (*work, shared), x, y, out
+                )
         return out
 
     def hidden(self, x: NDArray[np.int32], state: State) -> Array:
@@ -264,6 +274,12 @@ class PackedNetwork(NamedTuple):
         n_threads = self.n_threads if streams == 1 else 1
         return SharedStream(self.network, self.layout, n_threads, bfloat16=self.bfloat16)
 
+    def _scratch_for(self, T: int, B: int, scratch: Scratch | None = None) -> AbstractContextManager[Scratch]:
+        """Return the scratch of the caller, or of the network for a short call, or a new one."""
+        if scratch is not None or T * B > SHORT:
+            return nullcontext(scratch or Scratch())
+        return self.memory.scratches.scratch()
+
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""
         return max(1, min(wanted, LOGIT_BYTES // (self.layout.vocab_size * self.layout.dtype.itemsize)))
@@ -292,11 +308,13 @@ class PackedNetwork(NamedTuple):
 
     def workspace(self, T: int, state: State, scratch: Scratch | None = None) -> tuple[Array, ...]:
         """Return the arrays of a kernel for T symbols at a time, `state` in them: h, c, before and gates."""
-        shapes = core.inference_workspace(self.network, T, state[0].shape[1])
+        shapes, dtype = core.inference_workspace(self.network, T, state[0].shape[1]), self.layout.dtype
         scratch = scratch or Scratch()
-        work = tuple(scratch.zeros(name, shape, self.layout.dtype) for name, shape in shapes.items())
+        work = tuple(scratch.empty(name, shape, dtype) for name, shape in shapes.items())
         for array, start in zip(self.carried(work), state, strict=True):
-            array[..., : start.shape[-1]] = start
+            width = start.shape[-1]
+            array[..., :width] = start
+            array[..., width:] = 0  # the padding, of which the kernels read only what is carried
         return work
 
     def carried(self, work: tuple[Array, ...]) -> State:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 
 from ..._kernels.entry import core
 from ...model.layout import Layout
@@ -17,6 +18,7 @@ PRODUCTS_PER_THREAD = 90_000  # multiplications of a step: about four microsecon
 # With n_threads=None: fewer bytes of weights stay in the cache of one core. Threads then gain little, and on a busy
 # machine the calls that find out cost more.
 BYTES_BY_DEFAULT = 2_000_000
+ALONE = nullcontext[core.SharedStep | None](None)
 
 
 class SharedStream:
@@ -39,29 +41,39 @@ class SharedStream:
     def __init__(
         self, network: core.Network, layout: Layout, n_threads: int | None, *, bfloat16: bool = False
     ) -> None:
-        products = layout.kind.gates * layout.hidden_size**2 * (2 * layout.num_layers - 1)
-        is_large = products * (2 if bfloat16 else layout.dtype.itemsize) >= BYTES_BY_DEFAULT
-        worth = products // PRODUCTS_PER_THREAD if n_threads or is_large else 1
-        self._n_threads = 1 if worth < 2 else min(inference_threads(n_threads), worth)  # asking for cores takes a while
-        self._adaptive = AdaptiveThreads(self._n_threads) if n_threads is None and self._n_threads > 1 else None
-        self._network = network
+        self._network, self._layout, self._wanted, self._bfloat16 = network, layout, n_threads, bfloat16
         self._calls = 0
+
+    @cached_property
+    def _n_threads(self) -> int:
+        """As many threads as there may be. Asking for cores takes longer than a short call, which does not ask."""
+        layout, n_threads = self._layout, self._wanted
+        products = layout.kind.gates * layout.hidden_size**2 * (2 * layout.num_layers - 1)
+        is_large = products * (2 if self._bfloat16 else layout.dtype.itemsize) >= BYTES_BY_DEFAULT
+        worth = products // PRODUCTS_PER_THREAD if n_threads or is_large else 1
+        return 1 if worth < 2 else min(inference_threads(n_threads), worth)
+
+    @cached_property
+    def _adaptive(self) -> AdaptiveThreads | None:
+        return AdaptiveThreads(self._n_threads) if self._wanted is None and self._n_threads > 1 else None
 
     def symbols_of_call(self, wanted: int) -> int:
         """Return how many symbols the next call should take: few if it is to tell how fast some threads are."""
-        if self._adaptive and wanted >= MIN_SYMBOLS and (self._calls < 3 or self._adaptive.on_trial):
+        if wanted >= MIN_SYMBOLS and self._adaptive and (self._calls < 3 or self._adaptive.on_trial):
             return TRIAL_SYMBOLS
         return wanted
 
-    @contextmanager
-    def threads(self, symbols: int) -> Iterator[core.SharedStep | None]:
+    def threads(self, symbols: int) -> AbstractContextManager[core.SharedStep | None]:
         """Start threads for a call that reads or draws these symbols; yield what is appended to the workspace."""
+        return ALONE if symbols < TRIAL_SYMBOLS or self._n_threads == 1 else self._timed(symbols)
+
+    @contextmanager
+    def _timed(self, symbols: int) -> Iterator[core.SharedStep | None]:
         n_threads = self._adaptive.n_threads if self._adaptive else self._n_threads
-        alone = n_threads == 1 or symbols < TRIAL_SYMBOLS
-        with nullcontext() if alone else self._step_of(n_threads) as step:
+        with ALONE if n_threads == 1 else self._step_of(n_threads) as step:
             start = time.perf_counter()
             yield step
-        if self._adaptive and symbols >= TRIAL_SYMBOLS:
+        if self._adaptive:
             self._calls += 1
             now = time.perf_counter()
             self._adaptive.record((now - start) / symbols, now)
