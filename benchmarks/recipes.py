@@ -18,7 +18,7 @@ from typing import Any
 from crnn import CharRNN
 from crnn.parameters.cells import CELLS
 from crnn.training.recommend.machine_speed import OPERATIONS, recurrent_weights
-from crnn.training.recommend.recommended import RECIPES, TYPICAL_SYMBOLS, overridden, recommend
+from crnn.training.recommend.recommended import ADVICE, TYPICAL_SYMBOLS, overridden, recommend
 
 COUNTS = ("hidden_size", "n_bigrams")
 CHOSEN = (*COUNTS, "learning_rate", "init_scale", "weight_decay", "dropout", "weight_dropout", "state_reset")
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--lines", action="store_true", help="each line is a document")
     parser.add_argument("--operations", type=float, default=3.6e12, help="that training takes (default: 3.6e12)")
     parser.add_argument("--max-epochs", type=float)
-    parser.add_argument("--cell", choices=[*RECIPES], default="lstm")
+    parser.add_argument("--cell", choices=[*ADVICE], default="lstm")
     parser.add_argument("--matmul-precision", choices=["float32", "bfloat16"], default="bfloat16")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--seq-length", type=int)

@@ -379,8 +379,8 @@ class CharRNN(ResumableTraining, ExportMethods):
         for name, value in overrides.items():
             checked_parameter(name, value)
         cell = overrides.get("cell", recommended.DEFAULT_CELL)
-        if cell not in recommended.RECIPES:
-            raise InvalidInputError(f"cell must be one of {', '.join(map(repr, recommended.RECIPES))}, not {cell!r}")
+        if cell not in recommended.ADVICE:
+            raise InvalidInputError(f"cell must be one of {', '.join(map(repr, recommended.ADVICE))}, not {cell!r}")
         X = list(X) if isinstance(X, Iterator) else X  # which is read again by `fit`
         source = text_source(X)
         length = source.max_length

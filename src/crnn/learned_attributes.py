@@ -11,6 +11,7 @@ from .errors import InvalidInputError, NotFittedError
 from .estimator import Estimator
 from .model.labelled import of_label
 from .model.state import ModelState
+from .parameters.optimizers import OPTIMIZERS
 from .text.sources.labels import label_number
 from .text.symbols.vocabulary import Vocabulary
 
@@ -149,7 +150,8 @@ class LearnedAttributes(Estimator):
         """
         state = self._fitted("reading optimizer_state_")
         views: dict[str, Any] = {name: state.layout.named(flat) for name, flat in state.optimizer_state.items()}
-        return views | ({"step": state.n_steps - state.optimizer_start} if state.optimizer == "adam" else {})
+        counts_steps = OPTIMIZERS[state.optimizer].counts_steps
+        return views | ({"step": state.n_steps - state.optimizer_start} if counts_steps else {})
 
     @property
     def state_(self) -> Array | tuple[Array, ...]:

@@ -6,13 +6,14 @@ import copy
 import os
 from collections.abc import Callable, Iterator
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import rel_entr
 
 from .._version import __version__
+from ..parameters.cells import CELLS
 from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
 from .int8 import quantize
@@ -26,20 +27,6 @@ CODE = ("network.c", "random_numbers.c", "symbols.c", "program.c")  # of the fol
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, that `int8_cost` measures on
 COLUMNS = 64  # of a matrix that are stored together
 WIDTH = 110  # of a line of numbers
-
-
-class Cell(NamedTuple):
-    """What the C code knows of a cell."""
-
-    gates: int  # blocks of H columns in the matrices
-    sums: int  # blocks that the non-linearities are applied to
-    input_order: tuple[int, ...]  # the gates of PyTorch, as the input's matrix has them in the file
-
-
-# In a GRU r multiplies the recurrent part of n alone, so that part is a block of its own. With the order n's input
-# part, r, z, n's recurrent part each of the two matrices adds to three neighbouring blocks.
-CELLS = {"rnn": Cell(1, 1, (0,)), "gru": Cell(3, 4, (2, 0, 1)), "lstm": Cell(4, 4, (0, 1, 2, 3)),
-         "cifg": Cell(3, 3, (0, 1, 2))}  # fmt: skip
 
 
 def export_c(model: FittedModel, path: str | os.PathLike[str], *, int8: bool = False) -> None:
@@ -78,7 +65,7 @@ def export_c(model: FittedModel, path: str | os.PathLike[str], *, int8: bool = F
     ...     path.read_text().count("int main")
     1
     """
-    weights = Weights.of(model, np.float32)
+    weights = Weights.of(model, np.float32).for_engine()
     parts = [
         _configuration(weights, model.vocabulary_, int8),
         _source("declarations.h"),
@@ -163,17 +150,14 @@ def _configuration(weights: Weights, vocabulary: Vocabulary, int8: bool) -> str:
     """Return the head of the file: what the model is, in a comment and in macros."""
     cell = CELLS[weights.cell]
     numbers = {
-        "CRNN_RNN": 0,
-        "CRNN_GRU": 1,
-        "CRNN_LSTM": 2,
-        "CRNN_CIFG": 3,
+        **{f"CRNN_{name.upper()}": kind.number for name, kind in CELLS.items() if kind.c_order},
         "CRNN_CELL": f"CRNN_{weights.cell.upper()}",
         "CRNN_LAYERS": len(weights.layers),
         "CRNN_HIDDEN": weights.hidden_size,
         "CRNN_EMBEDDING": 0 if weights.embedding is None else weights.embedding.shape[1],
         "CRNN_BIGRAMS": len(_used_pairs(weights)),
         "CRNN_GATES": cell.gates,
-        "CRNN_SUMS": cell.sums,
+        "CRNN_SUMS": cell.gates + cell.separate_bias,
         "CRNN_CHARACTERS": len(vocabulary.codes),
         "CRNN_SYMBOLS": len(vocabulary),
         "CRNN_UNKNOWN": "(-1)" if vocabulary.unknown is None else vocabulary.unknown,
@@ -202,8 +186,8 @@ def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[st
         yield from _bigrams(weights, int8)
     layers, embedded = [], weights.embedding is not None
     for k, layer in enumerate(weights.layers):
-        inputs = [layer.Wx[g * H : (g + 1) * H] for g in cell.input_order]
-        biases = [layer.bh[g * H : (g + 1) * H] for g in cell.input_order]
+        inputs = [layer.Wx[g * H : (g + 1) * H] for g in cell.c_order]
+        biases = [layer.bh[g * H : (g + 1) * H] for g in cell.c_order]
         if layer.bhn is not None:
             biases.append(layer.bhn)
         yield from _matrix(f"crnn_input_{k}", np.concatenate(inputs), int8, None if k or embedded else np.transpose)
@@ -242,7 +226,7 @@ def _bigrams(weights: Weights, int8: bool) -> Iterator[str]:
     rows = weights.bigrams[used]
 
     def ordered(matrix: Array) -> Array:
-        return matrix.reshape(len(matrix), cell.gates, -1)[:, list(cell.input_order)]
+        return matrix.reshape(len(matrix), cell.gates, -1)[:, list(cell.c_order)]
 
     yield _array("uint64_t", "crnn_pairs", [str(key) for key in weights.pair_keys()[used].tolist()])
     yield from _matrix("crnn_bigrams", rows, int8, ordered)

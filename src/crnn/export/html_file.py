@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidInputError
+from ..parameters.cells import CELLS
 from ..runtime.atomic_file import write_atomically
 from .page import assets, filled, html_page, printable_title
 from .weights import FittedModel, Weights
@@ -26,7 +27,7 @@ def export_html(
     model: FittedModel, path: str | os.PathLike[str], *, float16: bool = False, title: str | None = None
 ) -> None:
     """Write a model as one HTML page in which the network runs; `ExportMethods.export_html` documents it."""
-    weights = Weights.of(model, np.float32)
+    weights = Weights.of(model, np.float32).for_engine()
     title = printable_title(title)
     body = filled(
         assets(__package__, ["live_page.html"]),
@@ -60,6 +61,8 @@ def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) ->
     return {
         "model": {
             "cell": weights.cell,
+            "gates": CELLS[weights.cell].gates,
+            "separateBias": CELLS[weights.cell].separate_bias,
             "layers": len(weights.layers),
             "hidden": weights.hidden_size,
             "symbols": len(vocabulary),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
+from ..parameters.cells import CELLS
 from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
 from .extras import needed
@@ -22,9 +23,6 @@ Array = NDArray[Any]
 OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022): what runtimes have learned to read since then
 
 FLOAT = 1  # ONNX's number of float32
-OPERATORS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
-# The gates of PyTorch in ONNX's order: of i, f, g, o (its c is g) ONNX has i, o, f, c; of r, z, n it has z, r, h.
-GATE_ORDER = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 
 DOCUMENTATION = """\
 ids (T, B): symbols, time first. h0 and for an LSTM c0 (L, B, H): the state before them, zeros at the start of a text.
@@ -66,8 +64,8 @@ def onnx_model(model: FittedModel) -> Any:
     """
     onnx = needed("onnx", "onnx", "export_onnx")
     helper, float32, int64 = onnx.helper, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
-    weights, vocabulary = Weights.of(model, np.float32).for_lstm().pairs_read_one_hot(), model.vocabulary_
-    states = ("h", "c") if weights.cell == "lstm" else ("h",)
+    weights, vocabulary = Weights.of(model, np.float32).for_torch().pairs_read_one_hot(), model.vocabulary_
+    states = CELLS[weights.cell].states
     nodes, initializers = _body(helper, weights, states)
     shape = [len(weights.layers), "B", weights.hidden_size]
     value = helper.make_tensor_value_info
@@ -116,13 +114,13 @@ def _body(helper: Any, weights: Weights, states: tuple[str, ...]) -> tuple[list[
         constants |= constants_of_pairs
     for s in states:
         nodes.append(node("Split", [f"{s}0", "one_layer_each"], [f"{s}0_l{k}" for k in range(L)], axis=0))
-    options = {"linear_before_reset": 1} if weights.cell == "gru" else {}
+    options = {"linear_before_reset": 1} if CELLS[weights.cell].separate_bias else {}
     for k, layer in enumerate(weights.layers):
         tensors = _layer_tensors(weights.cell, layer, H)
         constants |= {f"{name}_l{k}": array for name, array in tensors.items()}
         inputs = [f"x_l{k}", *(f"{name}_l{k}" for name in tensors), "", *(f"{s}0_l{k}" for s in states)]
         outputs = [f"y_l{k}", *(f"{s}n_l{k}" for s in states)]
-        nodes.append(node(OPERATORS[weights.cell], inputs, outputs, hidden_size=H, **options))
+        nodes.append(node(CELLS[weights.cell].torch_class, inputs, outputs, hidden_size=H, **options))
         nodes.append(node("Squeeze", [f"y_l{k}", "direction_axis"], [f"x_l{k + 1}"]))  # (T, 1, B, H) to (T, B, H)
     nodes += [node("Concat", [f"{s}n_l{k}" for k in range(L)], [f"{s}n"], axis=0) for s in states]
     nodes.append(node("MatMul", [f"x_l{L}", "decoder.weight.T"], ["y"]))
@@ -161,7 +159,7 @@ def _layer_tensors(cell: str, layer: LayerWeights, H: int) -> dict[str, Array]:
         second[-H:] = layer.bhn
 
     def ordered(array: Array) -> Array:
-        return np.concatenate([array[g * H : (g + 1) * H] for g in GATE_ORDER[cell]])
+        return np.concatenate([array[g * H : (g + 1) * H] for g in CELLS[cell].onnx_order])
 
     return {
         "W": ordered(layer.Wx)[None],

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInputError
+from ..parameters.cells import CELLS
 from ..text.symbols.vocabulary import Text, Vocabulary
 from .weights import FittedModel, Weights
 
@@ -23,12 +24,10 @@ else:
 
 __all__ = ["TorchCharRNN", "torch_module"]
 
-RECURRENT = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}  # classes of torch.nn
-
 
 def torch_module(model: FittedModel) -> TorchCharRNN:
     """Return a module with copies of a model's weights; see `crnn.CharRNN.to_torch`."""
-    weights = Weights.of(model).for_lstm()
+    weights = Weights.of(model).for_torch()
     embedding_size = None if weights.embedding is None else weights.embedding.shape[1]
     module: TorchCharRNN = TorchCharRNN(
         model.vocabulary_,
@@ -85,7 +84,7 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         self.vocabulary = vocabulary
         self.embedding = None if embedding_size is None else nn.Embedding(len(vocabulary), embedding_size)
         inputs = (embedding_size or len(vocabulary)) + (0 if pairs is None else len(pairs))
-        self.rnn = getattr(nn, RECURRENT[cell])(inputs, hidden_size, num_layers)
+        self.rnn = getattr(nn, CELLS[cell].torch_class or "")(inputs, hidden_size, num_layers)
         self.decoder = nn.Linear(hidden_size, len(vocabulary))
         self.register_buffer("pairs", None if pairs is None else torch.tensor(pairs, dtype=torch.int64))
 

@@ -17,6 +17,7 @@ from ..errors import InvalidInputError
 from ..model.bigram_pairs import BigramPairs
 from ..model.coupled_gates import is_coupled, without_input_gate
 from ..model.state import ModelState, layout_of
+from ..parameters.cells import CELLS
 from ..parameters.checks import generator
 from ..parameters.settings import Settings
 from ..text.symbols.special import BOUNDARY, UNKNOWN, Special
@@ -31,7 +32,8 @@ NAMES = (
     "the names are rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0, the same of l1 and so on, "
     "decoder.weight, decoder.bias, embedding.weight of a network with an embedding, and pairs of one that reads pairs"
 )
-CELLS = {1: "rnn", 3: "gru", 4: "lstm"}  # by the number of gates
+BY_GATES = {kind.gates: name for name, kind in CELLS.items() if kind.torch_class is not None}
+COUPLED = {kind.coupled: name for name, kind in CELLS.items() if kind.coupled is not None}
 
 
 def model_from_torch(
@@ -66,9 +68,9 @@ def model_from_torch(
     params: dict[str, Array] = {}
     for k in range(L):
         params |= _layer(tensors, k, gates, H, H if k else first + R)
-    cell = CELLS[gates]
-    if cell == "lstm" and all(map(is_coupled, params.values())) and any(array[:H].any() for array in params.values()):
-        cell, params = "cifg", {name: without_input_gate(array) for name, array in params.items()}
+    cell = BY_GATES[gates]
+    if cell in COUPLED and all(map(is_coupled, params.values())) and any(array[:H].any() for array in params.values()):
+        cell, params = COUPLED[cell], {name: without_input_gate(array) for name, array in params.items()}
     params["Wxh_l0"], params["bigrams"] = params["Wxh_l0"][:, :first], params["Wxh_l0"][:, first:].T
     if E is None:
         params["Wxh_l0"] = params["Wxh_l0"][:, order]
@@ -108,7 +110,7 @@ def _layer(tensors: dict[str, Array], k: int, gates: int, H: int, inputs: int) -
         f"Whh_l{k}": _taken(tensors, f"rnn.weight_hh_l{k}", (rows, H)),
         f"bh_l{k}": bias + second,
     }
-    if CELLS[gates] == "gru":  # the reset gate multiplies n's second bias, which is not added to the first
+    if CELLS[BY_GATES[gates]].separate_bias:  # a GRU's reset gate multiplies n's second bias: the two cannot be added
         layer[f"bh_l{k}"][-H:] = bias[-H:]
         layer[f"bhn_l{k}"] = second[-H:]
     return layer
@@ -124,7 +126,7 @@ def _sizes(tensors: Mapping[str, Array]) -> tuple[int, int, int, int]:
             raise InvalidInputError(f"{name} has shape {tensors[name].shape}, which is no matrix")
     V, H = tensors["decoder.weight"].shape
     rows = len(tensors["rnn.weight_hh_l0"])
-    if not H or rows % H or rows // H not in CELLS:
+    if not H or rows % H or rows // H not in BY_GATES:
         raise InvalidInputError(
             f"rnn.weight_hh_l0 has {rows} rows and decoder.weight {H} columns, but H columns go with H rows (RNN), 3 H "
             "(GRU) or 4 H (LSTM)"

@@ -105,26 +105,44 @@ class Weights(NamedTuple):
         """The type of all of them."""
         return self.Why.dtype
 
-    def for_lstm(self) -> Self:
-        """Return the weights of an LSTM whose gates are coupled as those of an LSTM with all its gates.
+    def for_torch(self) -> Self:
+        """Return the weights for PyTorch's class of the cell; coupled gates get an input gate of their own.
 
-        Those of other cells are returned as they are.
+        Raises
+        ------
+        InvalidInputError
+            If PyTorch has no cell that computes the same.
 
         Examples
         --------
         >>> from crnn import CharRNN
-        >>> weights = Weights.of(CharRNN(8, cell="cifg", max_steps=0, random_state=0).fit("abc")).for_lstm()
+        >>> weights = Weights.of(CharRNN(8, cell="cifg", max_steps=0, random_state=0).fit("abc")).for_torch()
         >>> weights.cell, weights.layers[0].Wh.shape
         ('lstm', (32, 8))
         """
-        if not CELLS[self.cell].coupled:
+        cell = CELLS[self.cell].coupled
+        if cell is None and CELLS[self.cell].torch_class is None:
+            raise InvalidInputError(f"PyTorch and ONNX have no recurrent class for cell={self.cell!r}")
+        if cell is None:
             return self
         layers = (tuple(map(with_input_gate, (layer.Wx, layer.Wh, layer.bh))) for layer in self.layers)
         return self._replace(
-            cell="lstm",
+            cell=cell,
             layers=tuple(LayerWeights(Wx, Wh, bh, None) for Wx, Wh, bh in layers),
             bigrams=None if self.bigrams is None else with_input_gate(self.bigrams.T).T,
         )
+
+    def for_engine(self) -> Self:
+        """Return the weights as they are for the C source and the engine of pages.
+
+        Raises
+        ------
+        InvalidInputError
+            If these have no arithmetic for the cell.
+        """
+        if not CELLS[self.cell].c_order:
+            raise InvalidInputError(f"C files and pages have no arithmetic for cell={self.cell!r}")
+        return self
 
     def pairs_read_one_hot(self) -> Self:
         """Return the weights of a network whose first layer reads one more vector: one-hot, the row of the pair.

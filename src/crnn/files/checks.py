@@ -40,7 +40,7 @@ _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
 }
 MAX_STEPS = 2**62  # training counts on from there with 64 bits
 MAX_LOSS = sys.float_info.max
-SQUARES = ("sum", "square_avg", "exp_avg_sq")  # arrays of optimizers that cannot be negative
+SQUARES = {kind.squares for kind in OPTIMIZERS.values()} - {None}  # arrays that cannot be negative
 OPTIONAL_SIZES = ("embedding_size", "n_bigrams")  # of an architecture: where there is such a part
 PARTS = ("training", "best", "run", "labels")  # JSON documents that are tensors of bytes
 HISTORY = {"history.kinds": "U8", "history.bits": "I64", "history.texts": "U8"}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..parameters.optimizers import OPTIMIZERS
 from .layout import Layout
 from .state import ModelState
 
@@ -45,13 +46,10 @@ def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
     steps = state.n_steps - state.optimizer_start
     if steps <= 0:
         return state.gradient_rms
-    if state.optimizer == "adagrad":
-        squares, factor = state.optimizer_state["sum"], 1.0 / steps
-    elif state.optimizer == "rmsprop":
-        squares, factor = state.optimizer_state["square_avg"], 1.0
-    else:
-        squares, factor = state.optimizer_state["exp_avg_sq"], 1.0 / (1.0 - beta_2**steps)
-    return gathered(state.layout, np.sqrt(squares * factor))
+    kind = OPTIMIZERS[state.optimizer]
+    if kind.squares is None or kind.mean_factor is None:
+        return None
+    return gathered(state.layout, np.sqrt(state.optimizer_state[kind.squares] * kind.mean_factor(steps, beta_2)))
 
 
 def gathered(layout: Layout, flat: Array) -> Array:

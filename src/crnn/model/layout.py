@@ -318,13 +318,15 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
     part = layout.tensors(flat)
     H = layout.hidden_size
     drawn = [array for array in part if array is not part.embedding and array is not part.bigrams]
-    if scale is None and (layout.cell != "rnn" or layout.num_layers > 1):
+    if scale is None and layout.num_layers == 1:
+        scale = layout.kind.single_layer_scale
+    if scale is None:
         bound = 1 / math.sqrt(H)
         for rows in (rows for array in drawn for rows in _pieces(array)):
             rows[...] = rng.uniform(-bound, bound, rows.shape)
     else:
         for rows in (rows for array in drawn if array.ndim == 2 for rows in _pieces(array)):
-            rows[...] = (0.01 if scale is None else scale) * rng.standard_normal(rows.shape)
+            rows[...] = scale * rng.standard_normal(rows.shape)
     if (gate := layout.kind.forget_gate) is not None:
         for layer in part.layers:
             layer.bh[gate * H : (gate + 1) * H] = 1

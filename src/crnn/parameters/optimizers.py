@@ -1,21 +1,38 @@
-"""The optimizers and their traits."""
+"""The table of optimizers: every trait that other code asks for.
+
+The arithmetic is in ``_kernels/training/optimizers.pxd`` and ``reference/optimizers.py``. ``docs/design.md`` lists
+the places that a new optimizer touches.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 
 class OptimizerKind(NamedTuple):
-    """Properties of an optimizer; its arithmetic is in ``_kernels`` and ``reference``."""
+    """The traits of an optimizer."""
 
-    learning_rate: float  # the default
-    state: tuple[str, ...]  # PyTorch's names of the arrays it keeps, each of the parameters' shape
     number: int  # in the kernels' dispatch, ``_kernels/training/optimizers.pxd``
+    learning_rate: float  # the default
+    state: tuple[str, ...]  # PyTorch's names of the arrays it keeps, one or two, each of the parameters' shape
     sparse: bool = False  # where the gradient is zero, nothing changes: such rows can be left out
+    counts_steps: bool = False  # its rule depends on the steps since its state was zero, as Adam's corrections do
+    decays_weights: bool = False  # it takes a `weight_decay`
+    squares: str | None = None  # the array of the state that adds up squared gradients, and so is never negative
+    # What this array is multiplied by to be the mean square of the gradients, from the steps taken and `beta_2`.
+    mean_factor: Callable[[int, float], float] | None = None
 
 
 OPTIMIZERS = {
-    "adagrad": OptimizerKind(0.1, ("sum",), 0, sparse=True),
-    "rmsprop": OptimizerKind(0.002, ("square_avg",), 1),
-    "adam": OptimizerKind(0.002, ("exp_avg", "exp_avg_sq"), 2),
-}
+    "adagrad": OptimizerKind(
+        0, 0.1, ("sum",), sparse=True, squares="sum", mean_factor=lambda steps, beta_2: 1.0 / steps
+    ),
+    "rmsprop": OptimizerKind(
+        1, 0.002, ("square_avg",), squares="square_avg", mean_factor=lambda steps, beta_2: 1.0
+    ),
+    "adam": OptimizerKind(
+        2, 0.002, ("exp_avg", "exp_avg_sq"), counts_steps=True, decays_weights=True,
+        squares="exp_avg_sq", mean_factor=lambda steps, beta_2: 1.0 / (1.0 - beta_2**steps),
+    ),
+}  # fmt: skip

@@ -35,10 +35,11 @@ class Settings(Parameters):
         """
         parameters = {**OPTIONAL, **parameters}
         values = {name: checked_parameter(name, parameters[name]) for name in PARAMETERS}
-        if values["weight_decay"] and values["optimizer"] != "adam":
+        if values["weight_decay"] and not OPTIMIZERS[values["optimizer"]].decays_weights:
+            able = " or ".join(repr(name) for name, kind in OPTIMIZERS.items() if kind.decays_weights)
             raise InvalidInputError(
                 f"weight_decay must be 0 with optimizer={values['optimizer']!r}, not {values['weight_decay']:g}: "
-                f"only 'adam' decays weights"
+                f"only {able} decays weights"
             )
         rounds_operands(values["matmul_precision"], values["dtype"])
         if values["learning_rate"] is None:

@@ -87,7 +87,7 @@ def write_report(
     True
     """
     subject = subject_of(model, text, labels)
-    weights = Weights.of(subject.model, np.float32)
+    weights = Weights.of(subject.model, np.float32).for_engine()
     title = printable_title(title)
     body = filled(
         assets(__package__, ["report.html"]),

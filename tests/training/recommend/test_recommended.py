@@ -14,9 +14,8 @@ from crnn.parameters.cells import CELLS
 from crnn.training.recommend import machine_speed
 from crnn.training.recommend.machine_speed import OPERATIONS, SPEEDS_PER_DOUBLING, Speed
 from crnn.training.recommend.recommended import (
+    ADVICE,
     MAX_DROPOUT,
-    MAX_EPOCHS,
-    RECIPES,
     SEQ_LENGTH,
     SIZES,
     WEIGHTS_PER_SYMBOL,
@@ -36,7 +35,7 @@ def weights_of(parameters):
 
 @given(
     n_symbols=st.integers(1, 10**9), seconds=st.floats(1e-3, 1e6), speed=st.floats(1e8, 1e13),
-    cell=st.sampled_from([*RECIPES]),
+    cell=st.sampled_from([*ADVICE]),
 )  # fmt: skip
 def test_every_recommendation_is_a_model(n_symbols, seconds, speed, cell):
     parameters = recommend(n_symbols, seconds, speed=speed, cell=cell)
@@ -65,9 +64,9 @@ def test_a_slightly_different_speed_changes_the_size_by_one_step_at_most(operati
     assert found[1]["dropout"] == pytest.approx(found[0]["dropout"], abs=0.15)
 
 
-@pytest.mark.parametrize("cell", [*RECIPES])
+@pytest.mark.parametrize("cell", [*ADVICE])
 def test_sizes_between_two_recipes_lie_between_them_in_all(cell):
-    for first, last in itertools.pairwise(RECIPES[cell]):
+    for first, last in itertools.pairwise(ADVICE[cell].recipes):
         operations = math.sqrt(first.operations * last.operations)
         middle = recommend(10**9, operations, speed=1.0, cell=cell, n_documents=10**8)  # the rate without bigrams
         assert first.hidden_size <= middle["hidden_size"] <= last.hidden_size
@@ -76,7 +75,7 @@ def test_sizes_between_two_recipes_lie_between_them_in_all(cell):
             assert ends[0] * 0.99 <= middle[name] <= ends[1] * 1.01
 
 
-@pytest.mark.parametrize("cell", [*RECIPES])
+@pytest.mark.parametrize("cell", [*ADVICE])
 def test_more_time_buys_a_larger_model_at_a_lower_rate(cell):
     found = [recommend(10**8, seconds, speed=1e11, cell=cell) for seconds in (1, 10, 100, 1000, 10_000)]
     sizes = [parameters["hidden_size"] * parameters["num_layers"] for parameters in found]
@@ -88,7 +87,7 @@ def test_more_time_buys_a_larger_model_at_a_lower_rate(cell):
         assert parameters["dropout"] == parameters["weight_dropout"] == 0
 
 
-@pytest.mark.parametrize("cell", [*RECIPES])
+@pytest.mark.parametrize("cell", [*ADVICE])
 def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
     for kind in ("dropout", "weight_dropout"):
         found = [recommend(n, 60, speed=2e11, cell=cell)[kind] for n in (10**8, 10**6, 3 * 10**5)]
@@ -99,7 +98,7 @@ def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
 
 def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_symbol():
     # 192 and 384 units, each so often over a text that has as many symbols as the model weights
-    sizes = [next(r for r in RECIPES["lstm"] if r.hidden_size == size) for size in (192, 384)]
+    sizes = [next(r for r in ADVICE["lstm"].recipes if r.hidden_size == size) for size in (192, 384)]
     texts = [(160_000, 1.1 * sizes[0].operations), (614_000, 1.1 * sizes[1].operations)]
     narrow, wide = (recommend(n, operations, speed=1.0, cell="lstm") for n, operations in texts)
     assert (narrow["hidden_size"], wide["hidden_size"]) == (192, 384)
@@ -135,27 +134,27 @@ def test_texts_get_bigrams_and_short_documents_do_not(capsys):
     assert CharRNN.recommended([TEXT[:30], TEXT[:40]], 1.0).n_bigrams == 1024
 
 
-@pytest.mark.parametrize("cell", [*RECIPES])
+@pytest.mark.parametrize("cell", [*ADVICE])
 def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
     parameters = recommend(80_000, 6000, speed=2e11, cell=cell)
     assert weights_of(parameters) <= WEIGHTS_PER_SYMBOL * 80_000
     n_epochs = parameters["max_steps"] * 16 * SEQ_LENGTH / 80_000
-    assert n_epochs == pytest.approx(MAX_EPOCHS[cell], rel=0.01)
+    assert n_epochs == pytest.approx(ADVICE[cell].max_epochs, rel=0.01)
     assert "by heart" in described(parameters, 2e11)
 
 
-@pytest.mark.parametrize("cell", [*RECIPES])
+@pytest.mark.parametrize("cell", [*ADVICE])
 def test_time_that_a_short_text_does_not_use_does_not_lower_the_rate(cell):
     found = [recommend(90_000, seconds, speed=2e11, cell=cell) for seconds in (600, 6000)]
     assert found[0]["max_steps"] == found[1]["max_steps"]
     assert found[0]["learning_rate"] == found[1]["learning_rate"]
-    operations = 90_000 * MAX_EPOCHS[cell] * OPERATIONS * weights_of(found[0])
+    operations = 90_000 * ADVICE[cell].max_epochs * OPERATIONS * weights_of(found[0])
     long_text = recommend(10**9, operations, speed=1.0, cell=cell)
     assert found[0]["learning_rate"] == pytest.approx(long_text["learning_rate"], rel=0.03)
 
 
 def test_a_size_that_is_nearly_the_next_one_has_nearly_its_rate():
-    here, there = RECIPES["lstm"][2:4]
+    here, there = ADVICE["lstm"].recipes[2:4]
     operations = (here.operations, 2 * here.operations, 0.999 * there.operations, there.operations)
     found = [recommend(10**8, n, speed=1.0, cell="lstm", n_documents=10**7) for n in operations]
     rates = [parameters["learning_rate"] for parameters in found]
@@ -206,7 +205,7 @@ def test_the_bound_of_the_norm_follows_the_chunks_length(capsys):
     assert CharRNN.recommended(TEXT, 1.0, seq_length=84, clip_norm=None).clip_norm is None
 
 
-@pytest.mark.parametrize("cell", [*RECIPES])
+@pytest.mark.parametrize("cell", [*ADVICE])
 def test_what_is_recommended_can_be_fitted(cell, capsys):
     model = CharRNN.recommended(TEXT, 0.2, cell=cell, n_threads=1)
     assert cell in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Optimisers: clip the gradient, update the optimizer state, step; in one pass over a run of the flat vectors.
+"""Optimizers: clip the gradient, update the optimizer state, step; in one pass over a run of the flat vectors.
 
 PyTorch's formulas and names of the state.
 """
@@ -8,7 +8,7 @@ from ..cells.elementwise cimport rsqrt_
 cdef extern from "real.h" nogil:
     real SQRT(real)
 
-cdef enum:  # the numbers that `crnn.settings.OPTIMIZERS` gives them
+cdef enum:  # the numbers that `parameters/optimizers.py` gives them
     ADAGRAD = 0
     RMSPROP = 1
     ADAM = 2

@@ -61,14 +61,15 @@ class NetworkState {
 }
 
 class Network {
-  // `model` has cell, layers, hidden (units of a layer), symbols, embedding (the length of a symbol's vector, or null),
-  // bigrams (for each pair of symbols that has a row of its own a key, see `bigram`) and boundary (an id or null).
+  // `model` has cell, gates, separateBias (whether the last gate has a second bias), layers, hidden (units of a layer),
+  // symbols, embedding (the length of a symbol's vector, or null), bigrams (for each pair of symbols that has a row of
+  // its own a key, see `bigram`) and boundary (an id or null).
   // `weights` is a Float32Array: the rows of the bigrams; the embedding, a row for each symbol; of each layer Wx, Wh, bh
   // and, of a GRU, bhn; then Why and by. Without an embedding the first Wx has a row for each symbol.
   constructor(model, weights) {
     this.model = model;
     const H = model.hidden;
-    const gates = { rnn: 1, gru: 3, lstm: 4, cifg: 3 }[model.cell];
+    const gates = model.gates;
     let used = 0;
     const take = (count) => weights.subarray(used, (used += count));
     this.bigrams = take(model.bigrams.length * gates * H);
@@ -81,7 +82,7 @@ class Network {
         Wx: take((layer ? H : (E ?? model.symbols)) * gates * H),
         Wh: take(H * gates * H),
         bh: take(gates * H),
-        bhn: model.cell === "gru" ? take(H) : null,
+        bhn: model.separateBias ? take(H) : null,
       });
     }
     this.Why = take(model.symbols * H);

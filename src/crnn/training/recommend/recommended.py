@@ -13,11 +13,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ...parameters.cells import CELLS
+from ...parameters.cells import CELLS, Recipe
 from ...parameters.optimizers import OPTIMIZERS
 from .machine_speed import OPERATIONS, recurrent_weights
 
@@ -38,63 +38,12 @@ MIN_STEPS = 1000  # however short the text is
 WEIGHTS_PER_SYMBOL = 8.0  # at most, per symbol of the text
 
 
-class Recipe(NamedTuple):
-    """A model and its training, for a number of operations that a time allows."""
-
-    operations: float  # multiplications and additions in training steps from which on this size is used
-    hidden_size: int
-    learning_rate: float
-    num_layers: int = 1
-    init_scale: float = 0.1
-    weight_decay: float = 0.01
-
-
-# By cell, from the shortest time to the longest; a step reads 16 streams of 24 characters. The first is also used for
-# fewer operations. Between two with as many layers every size of `SIZES` has a recipe, by the logarithm of the sizes.
 BATCH_SIZE, SEQ_LENGTH = 16, 24
 SIZES = (*range(32, 256, 32), *range(256, 512, 64), *range(512, 2048, 128))
 DEFAULT_CELL = "cifg"
-RECIPES: dict[str, tuple[Recipe, ...]] = {
-    "cifg": (  # as many weights as the LSTM's at short times; at long ones as many units
-        Recipe(0.8e12, 128, 0.04, init_scale=0.2, weight_decay=0.02),
-        Recipe(1.8e12, 224, 0.04, init_scale=0.15, weight_decay=0.02),
-        Recipe(4e12, 256, 0.028, weight_decay=0.02),
-        Recipe(10e12, 320, 0.022),
-        Recipe(20e12, 384, 0.016),
-        Recipe(36e12, 512, 0.011),
-        Recipe(250e12, 768, 0.007),
-    ),
-    "lstm": (
-        Recipe(0.8e12, 128, 0.04, init_scale=0.2, weight_decay=0.02),
-        Recipe(1.8e12, 192, 0.04, init_scale=0.15, weight_decay=0.02),
-        Recipe(4e12, 256, 0.033, weight_decay=0.02),
-        Recipe(20e12, 384, 0.016),
-        Recipe(36e12, 512, 0.011),
-        Recipe(250e12, 768, 0.007),
-    ),
-    "gru": (
-        Recipe(0.8e12, 128, 0.01),
-        Recipe(2e12, 256, 0.01),
-        Recipe(8e12, 384, 0.006),
-        Recipe(30e12, 512, 0.004),
-    ),
-    "rnn": (
-        Recipe(0.8e12, 128, 0.004, init_scale=0.09),  # about 1 / sqrt(hidden_size): a larger scale hardly learns
-        Recipe(1.5e12, 256, 0.003, 2, 0.06),
-        Recipe(6e12, 256, 0.002, 3, 0.06),
-        Recipe(20e12, 384, 0.0015, 3, 0.05),
-    ),
-}
-# Three layers of "rnn" tolerate little dropout, and get worse with more epochs than these.
-DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.4}
-WEIGHT_DROPOUT_SHARE = {"lstm": 1.0, "cifg": 1.0, "gru": 1.0, "rnn": 0.0}
-# Rows for pairs of symbols: documents as short as names are learned worse with them.
-N_BIGRAMS = {"lstm": 1024, "cifg": 1024, "gru": None, "rnn": None}
-MIN_LENGTH_FOR_BIGRAMS = 20  # symbols of a document, on the average
+ADVICE = {name: kind.advice for name, kind in CELLS.items() if kind.advice is not None}
+MIN_LENGTH_FOR_BIGRAMS = 20  # symbols of a document, on the average: documents as short as names are learned worse
 RATE_WITH_BIGRAMS = 0.8  # of the learning rate without them: as good, and steadier
-# So that a model learns to start from zeros; documents do so anyway.
-STATE_RESET = {"lstm": 0.01, "cifg": 0.01, "gru": 0.0, "rnn": 0.0}
-MAX_EPOCHS = {"lstm": 50.0, "cifg": 50.0, "gru": 50.0, "rnn": 12.0}
 
 
 def recommend(
@@ -131,8 +80,8 @@ def recommend(
     >>> recommend(1_000_000, 15.0, speed=2e11)["cell"]
     'cifg'
     """
-    gates = CELLS[cell].gates
-    recipes = [*_with_sizes_between(RECIPES[cell])]
+    gates, advice = CELLS[cell].gates, ADVICE[cell]
+    recipes = [*_with_sizes_between(advice.recipes)]
     affordable = [recipe for recipe in recipes if seconds * speed >= recipe.operations] or recipes[:1]
     small = [r for r in affordable if _weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
     recipe = (small or recipes[:1])[-1]
@@ -142,9 +91,9 @@ def recommend(
     weights = _weights(gates, recipe.hidden_size, recipe.num_layers)
     operations_per_epoch = OPERATIONS * weights * n_symbols
     in_time = seconds * speed / operations_per_epoch
-    max_epochs = max(MAX_EPOCHS[cell], MIN_STEPS / steps_per_epoch)
+    max_epochs = max(advice.max_epochs, MIN_STEPS / steps_per_epoch)
     epochs = min(in_time, max_epochs)
-    n_bigrams = N_BIGRAMS[cell] if n_symbols >= MIN_LENGTH_FOR_BIGRAMS * (n_documents or 0) else None
+    n_bigrams = advice.n_bigrams if n_symbols >= MIN_LENGTH_FOR_BIGRAMS * (n_documents or 0) else None
     rate = _rate(cell, epochs * operations_per_epoch) * (RATE_WITH_BIGRAMS if n_bigrams else 1)
     counted = epochs * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
     return {
@@ -163,11 +112,11 @@ def recommend(
         "clip_norm": _clip_norm(SEQ_LENGTH),
         "beta_2": 0.99,
         "weight_decay": float(f"{recipe.weight_decay:.2g}"),
-        "dropout": round(DROPOUT_SHARE[cell] * _dropout(counted, recipe.hidden_size, DROPOUTS), 2),
+        "dropout": round(advice.dropout_share * _dropout(counted, recipe.hidden_size, DROPOUTS), 2),
         "weight_dropout": round(
-            WEIGHT_DROPOUT_SHARE[cell] * _dropout(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
+            advice.weight_dropout_share * _dropout(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
         ),
-        "state_reset": STATE_RESET[cell] if n_documents is None else 0.0,
+        "state_reset": advice.state_reset if n_documents is None else 0.0,
         "max_steps": None if in_time <= max_epochs else round(max_epochs * steps_per_epoch),
         "max_seconds": seconds,
         "matmul_precision": matmul_precision,
@@ -223,7 +172,7 @@ def _rate(cell: str, operations: float) -> float:
 
     It does not depend on whether the text is long enough for the larger models.
     """
-    operations_of, rates = np.log([(r.operations, r.learning_rate) for r in RECIPES[cell]]).T
+    operations_of, rates = np.log([(r.operations, r.learning_rate) for r in ADVICE[cell].recipes]).T
     return math.exp(np.interp(math.log(operations), operations_of, rates))
 
 
