@@ -72,6 +72,8 @@ class Strings(NamedTuple):
         """
         if symbol is None:
             return self
+        if len(self.lengths) == 1:  # np.insert takes longer than reading a character
+            return Strings(np.append(self.ids, np.int32(symbol)), self.lengths + 1)
         return Strings(np.insert(self.ids, np.cumsum(self.lengths), symbol), self.lengths + 1)
 
     def decode(self, vocabulary: Vocabulary) -> list[Any]:
@@ -147,8 +149,13 @@ def _of_another_type(text: Any, vocabulary: Vocabulary, name: str) -> bytes:
     raise InvalidInputError(f"{name} must be {kind}, not {type(text).__name__}: convert it, or leave it out")
 
 
-def log_likelihoods(network: InferenceNetwork, strings: Strings, start: State, n_threads: int) -> NDArray[np.float64]:
+def log_likelihoods(
+    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None
+) -> NDArray[np.float64]:
     """Return log P of each of the strings, in nats; its bits do not depend on the other strings."""
+    if len(strings.lengths) == 1:
+        return network.string_log_likelihoods(strings.ids, strings.starts, strings.lengths, start)
+    n_threads = inference_threads(n_threads) if len(strings.lengths) > MIN_ROWS else 1
     out, starts, lengths, pool = np.empty(len(strings.lengths)), strings.starts, strings.lengths, ScratchPool()
 
     def read(group: NDArray[np.intp]) -> None:
@@ -171,7 +178,7 @@ def score_blocks(
     """Yield the log-probabilities of each block of texts, or `per_symbol` their means, 0 for a text without symbols."""
     for block in blocks:
         strings = Strings.encode(block, vocabulary, name="texts[{}]", ended=True)
-        log_p = log_likelihoods(network, strings, start, inference_threads(n_threads))
+        log_p = log_likelihoods(network, strings, start, n_threads)
         yield log_p / np.maximum(strings.lengths, 1) if per_symbol else log_p
 
 

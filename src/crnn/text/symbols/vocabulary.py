@@ -238,9 +238,11 @@ class Vocabulary(Sequence[Symbol]):
         array([2, 0, 1], dtype=uint8)
         """
         self.check_kind(text, name)
-        ids = np.empty(len(text) if isinstance(text, str) else memoryview(text).nbytes, self._id_dtype)
-        start = 0
+        n = len(text) if isinstance(text, str) else memoryview(text).nbytes
+        ids, start = np.empty(n, self._id_dtype), 0
         for codes in pieces(text):
+            if len(codes) == n:  # the only piece
+                return self._look_up(codes, 0, name)
             ids[start : start + len(codes)] = self._look_up(codes, start, name)
             start += len(codes)
         return ids
@@ -363,7 +365,7 @@ class Vocabulary(Sequence[Symbol]):
     def _look_up(self, codes: NDArray[Any], start: int, name: str) -> Ids:
         """Return the ids of codes; `start` is the position of the first one in the text."""
         ids = self.ids_of_codes(codes)
-        if ids.min() < 0:
+        if self._unknown is None and np.minimum.reduce(ids) < 0:
             i = int(np.argmax(ids < 0))
             raise self.unknown_symbol(int(codes[i]), start + i, name)
         return ids.astype(self._id_dtype)
