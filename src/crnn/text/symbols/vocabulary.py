@@ -238,10 +238,9 @@ class Vocabulary(Sequence[Symbol]):
         array([2, 0, 1], dtype=uint8)
         """
         self.check_kind(text, name)
-        n = len(text) if isinstance(text, str) else memoryview(text).nbytes
-        ids, start = np.empty(n, self._id_dtype), 0
+        ids, start = np.empty(len(text) if isinstance(text, str) else memoryview(text).nbytes, self._id_dtype), 0
         for codes in pieces(text):
-            if len(codes) == n:  # the only piece
+            if len(codes) == len(ids):  # the only piece
                 return self._look_up(codes, 0, name)
             ids[start : start + len(codes)] = self._look_up(codes, start, name)
             start += len(codes)
