@@ -225,7 +225,6 @@ class Vocabulary(Sequence[Symbol]):
         Returns
         -------
         ndarray of `id_dtype`, shape (N,)
-            The ids.
 
         Raises
         ------
