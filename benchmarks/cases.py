@@ -164,7 +164,7 @@ def smoothed(losses: NDArray[np.float64]) -> float:
 
 def crnn_steps(model: CharRNN, text: TextLike) -> float:
     """Let a model take its `max_steps` once more; return their loss as `smoothed` does."""
-    model.smooth_loss_ = 0.0
+    model._learned.smooth_loss = 0.0
     model.partial_fit(text)
     return model.smooth_loss_ / (1 - 0.999**model.max_steps)
 

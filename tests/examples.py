@@ -355,7 +355,7 @@ def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
 
 def bounded(model):
     """Make the last symbol of a model the boundary of documents; return the model."""
-    model.vocabulary_ = Vocabulary(model.vocabulary_.codes[:-1], model.vocabulary_.kind, boundary=True)
+    model._learned.vocabulary = Vocabulary(model.vocabulary_.codes[:-1], model.vocabulary_.kind, boundary=True)
     return model
 
 

@@ -172,7 +172,7 @@ def test_errors(tmp_path):
         model.score(TEXT, adapt=True, exact=False)
     with pytest.raises(InvalidInputError, match="call partial_fit"):
         CharRNN(5, max_steps=0).fit(TEXT).adapt(TEXT)
-    with pytest.raises(InvalidInputError, match="for model in ensemble"):
+    with pytest.raises(InvalidInputError, match="for one CharRNN, not for Ensemble"):
         Ensemble([model]).score(TEXT, adapt=True)
     with pytest.raises(DivergenceError, match="lower the learning_rate of adapt"):
         model.adapt(TEXT * 3, learning_rate=1e38)

@@ -127,7 +127,7 @@ def model_before(golden, step, dtype):
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_is_that_of_min_char_rnn(kernels, golden, step):
     model, text = model_before(golden, step, "float64")
-    model.smooth_loss_ = 0.0  # then it becomes 0.001 times the loss
+    model._learned.smooth_loss = 0.0  # then it becomes 0.001 times the loss
     model.partial_fit(text)
     assert model.n_steps_ == 1
     assert model.smooth_loss_ * 1000 == pytest.approx(golden[f"{step}/loss"], rel=1e-12)
@@ -142,7 +142,7 @@ def test_a_step_is_that_of_min_char_rnn(kernels, golden, step):
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_in_single_precision_is_near(kernels, golden, step):
     model, text = model_before(golden, step, "float32")
-    model.smooth_loss_ = 0.0
+    model._learned.smooth_loss = 0.0
     model.partial_fit(text)
     assert model.smooth_loss_ * 1000 == pytest.approx(golden[f"{step}/loss"], rel=1e-4)
     for there, here in NAMES.items():

@@ -22,8 +22,7 @@ LAYERS = [
     ["inference", "ngram", "reference"],
     ["training"],
     ["adaptation", "files", "export"],
-    ["estimator", "learned_attributes", "string_probabilities", "string_features", "language_model", "adaptive_model",
-     "export_methods", "class_prediction", "resumable_training", "char_rnn", "classifier", "ensemble"],
+    ["estimator", "language_model", "char_rnn", "class_prediction", "classifier", "ensemble"],
     ["plot", "report"],
     ["cli", "__main__", ""],  # the last is the package itself, which imports the public names
 ]

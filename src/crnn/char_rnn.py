@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
+import copy
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, overload
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from .errors import InvalidInputError
-from .export_methods import ExportMethods
+from .adaptation.adaptive_reading import Adapt, AdaptiveReading, adapted_state
+from .adaptation.options import AdaptationOptions
+from .adaptation.weight_learner import learner_of
+from .errors import NotFittedError
+from .export.extras import needed
 from .files import checkpoint as model_checkpoint
-from .parameters.checks import checked_float, checked_int, checked_threads
+from .files.run_checkpoint import unfinished_run, write_run
+from .inference.network.packed_network import PackedNetwork
+from .inference.scoring import string_states
+from .language_model import LanguageModel
+from .model.labelled import of_label
+from .model.state import ModelState
+from .parameters.checks import checked_threads
 from .parameters.documentation import with_parameters
-from .parameters.settings import checked_parameter
-from .resumable_training import CHECKPOINT_SECONDS, ResumableTraining
-from .text.sources.sources import TextLike, text_source
-from .training.loop.text_gradient import TextGradient, text_gradient
-from .training.preparation.preparation import Call
+from .parameters.optimizers import OPTIMIZERS
+from .parameters.settings import Settings, checked_parameter, rounds_operands
+from .text.sources.labels import label_number
+from .text.sources.sources import TextLike
+from .text.symbols.special import Special
+from .text.symbols.vocabulary import Text, Vocabulary
+from .training.checkpoints.run_state import FINISHED
+from .training.loop.exclusive import request_stop
+from .training.loop.text_gradient import TextGradient, gradient_of_text
+from .training.preparation.preparation import Call, check_texts
+from .training.preparation.training_call import CheckpointPlan, Trainee, train
+from .training.progress.notebook_summary import curves_of, network_in_words
+
+if TYPE_CHECKING:
+    from .export.torch_module import TorchCharRNN
+
+__all__ = ["CharRNN"]
+
+Array = NDArray[Any]
+
+CHECKPOINT_SECONDS = 60.0
+SAMPLES = 5  # documents that verbose=2 shows at a time
+SAMPLE_LENGTH = 200  # symbols of a running text that it shows
 
 
 @with_parameters
-class CharRNN(ResumableTraining, ExportMethods):
+class CharRNN(LanguageModel):
     """A character-level recurrent language model: tanh, GRU or LSTM layers, truncated back-propagation.
 
     With the defaults this is min-char-rnn, number for number (in float64). The text is read from left to right in
@@ -329,6 +358,106 @@ class CharRNN(ResumableTraining, ExportMethods):
         return self._train(call, checkpoint, checkpoint_every, comm=comm)
 
     @classmethod
+    def resume(
+        cls,
+        path: str | os.PathLike[str],
+        X: TextLike,
+        *,
+        validation: TextLike | None = None,
+        labels: ArrayLike | None = None,
+        validation_labels: ArrayLike | None = None,
+        callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
+        n_threads: int | None = None,
+        verbose: int | None = None,
+        comm: Any = None,
+    ) -> Self:
+        """Finish a call of `fit` or `partial_fit` that was interrupted, from its checkpoint.
+
+        On the same kind of processor the model is the same, to the bit, as if the call had never been interrupted. With
+        `max_seconds` training takes the seconds that were left. Checkpoints are written to the same file. If the call
+        had ended, the model is returned as it is.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file that the interrupted call named as `checkpoint`.
+        X : str, bytes, os.PathLike or iterable of str or bytes
+            The text that the call was given, or the same text from elsewhere.
+        validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
+            As it was given to the call.
+        labels, validation_labels : array-like, default=None
+            As they were given to the call.
+        callbacks : list of functions or None, default=None
+            They are not in the file.
+        n_threads, verbose : int or None, default=None
+            In place of the parameters of these names. None: as they were.
+        comm : mpi4py.MPI.Comm, default=None
+            As in `fit`; the first process reads the file. As many processes as there were give the same bits. None:
+            this process alone, which can finish what several have begun.
+
+        Returns
+        -------
+        CharRNN
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, of another kind, or of a newer format.
+        ValueError
+            If the file holds no call of training, `X` or `validation` is another text (the message says what differs),
+            or the call diverged. Nothing is changed.
+        OSError
+            If the file cannot be read or written.
+        DivergenceError, KeyboardInterrupt
+            As in `fit`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from crnn import CharRNN
+        >>> text = "to be or not to be, " * 50
+        >>> def interrupt(model, record):
+        ...     if record["step"] == 60:
+        ...         raise KeyboardInterrupt
+        >>> model = CharRNN(8, max_steps=100, callbacks=[interrupt], random_state=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "run.crnn"
+        ...     try:
+        ...         model.fit(text, checkpoint=path)
+        ...     except KeyboardInterrupt:
+        ...         model = CharRNN.resume(path, text)
+        >>> whole = CharRNN(8, max_steps=100, random_state=0).fit(text)
+        >>> model.n_steps_, model.score(text) == whole.score(text)
+        (100, True)
+        """
+        parameters, state, run = unfinished_run(path, cls._defaults(), comm)
+        given = {"callbacks": callbacks, "n_threads": n_threads, "verbose": verbose}
+        parameters |= {name: value for name, value in given.items() if value is not None}
+        Settings.check(parameters)
+        model = cls._from_state(parameters, state)
+        call = Call(X, validation, labels=labels, validation_labels=validation_labels, resumed=run)
+        if run.outcome == FINISHED:
+            check_texts(run.texts, call, state.vocabulary.labels)
+            return model
+        return model._train(call, path, run.checkpoint_every, comm=comm)
+
+    def stop(self) -> None:
+        """End the call of `fit` or `partial_fit` that is training this model after the current step.
+
+        The call returns as at its usual end. Any thread may call this, and so may a callback. Without such a call
+        nothing happens.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=10_000, callbacks=[lambda model, record: model.stop()], random_state=0)
+        >>> model.fit("to be or not to be, " * 50).n_steps_ < 10_000
+        True
+        """
+        request_stop(self)
+
+    @classmethod
     def recommended(cls, X: TextLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any) -> Self:
         """Return a model with parameters that suit a text and a training time.
 
@@ -372,38 +501,186 @@ class CharRNN(ResumableTraining, ExportMethods):
         >>> model.vocabulary_
         Vocabulary(3 characters: 'abn', crnn.UNKNOWN, crnn.BOUNDARY)
         """
-        from .training.recommend import machine_speed, recommended
+        from .training.recommend.recommended import recommended_parameters
 
-        seconds = checked_float("seconds", seconds, above=0.0)
-        cls().set_params(**overrides)  # refuses what is no parameter
-        for name, value in overrides.items():
-            checked_parameter(name, value)
-        cell = overrides.get("cell", recommended.DEFAULT_CELL)
-        if cell not in recommended.ADVICE:
-            raise InvalidInputError(f"cell must be one of {', '.join(map(repr, recommended.ADVICE))}, not {cell!r}")
         X = list(X) if isinstance(X, Iterator) else X  # which is read again by `fit`
-        source = text_source(X)
-        length = source.max_length
-        if length < 2:
-            raise InvalidInputError(f"X is too short: its length is {length}, but at least 2 symbols are needed")
-        precisions = machine_speed.usable_precisions(overrides.get("matmul_precision"), overrides.get("dtype"))
-        n_threads = checked_threads(overrides.get("n_threads"))
-        speed, precision = machine_speed.measured_speed(n_threads, precisions=precisions)
-        parameters = recommended.recommend(
-            length,
-            seconds,
-            speed=speed,
-            matmul_precision=precision,
-            cell=cell,
-            n_documents=source.n_documents if source.holds_documents else None,
-        )
-        parameters = recommended.overridden(parameters, overrides)
-        if verbose:
-            print(recommended.described(parameters, speed), file=sys.stderr)
-        model = cls(**parameters)
+        cls().set_params(**overrides)  # refuses what is no parameter
+        model = cls(**recommended_parameters(X, seconds, overrides, verbose=verbose))
         return model.fit(X) if fit else model
 
-    # --------------------------------------------------------------- gradients
+    def _train(
+        self,
+        call: Call,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | float = CHECKPOINT_SECONDS,
+        *,
+        anew: bool = False,
+        comm: Any = None,
+    ) -> Self:
+        """Train a new state, or carry the model's on."""
+        learned = (lambda: None) if anew else partial(vars(self).get, "_learned")
+        trainee = Trainee(self, self.get_params(), learned, partial(setattr, self, "_learned"), self._samples)
+        train(trainee, call, CheckpointPlan(checkpoint, checkpoint_every, write_run), comm)
+        return self
+
+    def _samples(self) -> Iterable[str | bytes]:
+        """Return samples for ``verbose=2`` to show."""
+        if self.vocabulary_.boundary is None:
+            return [self.sample(SAMPLE_LENGTH)]
+        return self.sample(SAMPLE_LENGTH, num_samples=SAMPLES)
+
+    # -------------------------------------------------------------- adaptation
+
+    def adapt(
+        self,
+        X: TextLike,
+        *,
+        learning_rate: float = AdaptationOptions.learning_rate,
+        decay: float = AdaptationOptions.decay,
+        block_length: int = AdaptationOptions.block_length,
+    ) -> Self:
+        """Return a copy of the model whose weights have followed a text: dynamic evaluation.
+
+        The text is read once, in blocks. After each block the weights take a step against the gradient of its loss, and
+        a step back towards the trained weights (Krause, Kahembwe, Murray and Renals 2018). Each weight's step is scaled
+        by how large its gradients were in training. ``docs/mathematics.md`` has the equations,
+        ``docs/adaptation.md`` examples.
+
+        Parameters
+        ----------
+        X : str, bytes, os.PathLike or iterable of str or bytes
+            As for `score`. Documents are read in their order.
+        learning_rate : float, default=1.5e-4
+            How far the weights follow each symbol, at least 0. It means the same for every `block_length`, and whatever
+            `seq_length`, `batch_size` and optimizer the model was trained with.
+        decay : float, default=3e-6
+            The share of the way back to the trained weights that is taken with each symbol, on the average of the
+            weights; at least 0.
+        block_length : int, default=100
+            The symbols of a block. The last block may be shorter.
+
+        Returns
+        -------
+        CharRNN
+            A fitted model with the parameters, counters and optimizer state of this one, which is unchanged.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If an argument is out of range, the text is empty or holds a symbol that the model never saw, the model has
+            labels (adapt ``model.for_label(label)``), or it knows no gradients of training.
+        DivergenceError
+            If a loss is not finite.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=32, max_steps=2000, random_state=0).fit("to be or not to be, " * 50)
+        >>> adapted = model.adapt("to be or to be, " * 50)
+        >>> bool(adapted.score("to be or to be, ") > model.score("to be or to be, "))
+        True
+        """
+        options = {"learning_rate": learning_rate, "decay": decay, "block_length": block_length}
+        reading = self._adaptive_reading("adapt", options, scoring=True)
+        return self._from_state(self.get_params(), adapted_state(self._fitted("adapt"), reading, X))
+
+    # --------------------------------------------------- hidden states, gradients
+
+    @overload
+    def hidden_states(self, text: Text, *, cells: bool = False) -> Array: ...  # type: ignore[overload-overlap]
+    @overload
+    def hidden_states(self, text: Iterable[Text], *, cells: bool = False) -> list[Array]: ...
+    def hidden_states(self, text: Text | Iterable[Text], *, cells: bool = False) -> Array | list[Array]:
+        """Return the activations of all hidden units after each character of a text, or of each of many texts.
+
+        Parameters
+        ----------
+        text : str, bytes or iterable of str or bytes
+            Of the model's symbols. Many texts are read side by side, each from the start, on `n_threads` threads.
+        cells : bool, default=False
+            Whether to return the cells c of an LSTM instead of its outputs h.
+
+        Returns
+        -------
+        ndarray of the model's dtype, shape (len(text), num_layers, hidden_size)
+            Of many texts a list of such arrays, each with the bits that it has alone.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If a text holds a symbol that the model never saw, or `cells` is True and the model has none.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, num_layers=2, cell="lstm", max_steps=0).fit("abcd")
+        >>> model.hidden_states("abc").shape
+        (3, 2, 16)
+        >>> [cells.shape for cells in model.hidden_states(["abc", "d"], cells=True)]
+        [(3, 2, 16), (1, 2, 16)]
+        """
+        part = string_states.checked_part(self._fitted("hidden_states").layout, cells=cells)
+        self._require_no_labels("hidden_states")
+        one = isinstance(text, str | bytes | bytearray | memoryview) or not isinstance(text, Iterable)
+        network, n_threads = self._network("hidden_states", one_row=one, scoring=True), checked_threads(self.n_threads)
+        read = string_states.states_of_text if one else string_states.states_of_texts
+        return read(network, self.vocabulary_, text, n_threads, part=part)
+
+    def transform(self, texts: Iterable[Text], *, pooling: str = "last") -> Array:
+        """Return features of many strings: the hidden states of all layers after each of them.
+
+        A classifier or a regressor can learn from them, in a pipeline of scikit-learn as well.
+
+        Parameters
+        ----------
+        texts : iterable of str, or of bytes for a model of bytes
+            They are read side by side on `n_threads` threads.
+        pooling : {"last", "mean"}, default="last"
+            The state after the last character, or the mean of the states after all characters. An empty string has
+            the state that it starts from.
+
+        Returns
+        -------
+        ndarray of the model's dtype, shape (n, num_layers * hidden_size)
+            Layer after layer. The bits of a row do not depend on the other strings.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `score_samples`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=3, num_layers=2, max_steps=0).fit(["Anna", "Bob", "Eve"])
+        >>> model.transform(["Ann", "Bo"]).shape
+        (2, 6)
+        >>> model.get_feature_names_out().tolist()
+        ['h_l0_0', 'h_l0_1', 'h_l0_2', 'h_l1_0', 'h_l1_1', 'h_l1_2']
+        """
+        self._require_no_labels("transform")
+        network, n_threads = self._network("transform", one_row=False, scoring=True), checked_threads(self.n_threads)
+        return string_states.features(network, self.vocabulary_, texts, n_threads, pooling=pooling)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the features that `transform` gives: ``h_l0_0`` is unit 0 of layer 0.
+
+        Parameters
+        ----------
+        input_features : None
+            Not used; there for the convention.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> CharRNN(hidden_size=2, max_steps=0).fit("abcd").get_feature_names_out().tolist()
+        ['h_l0_0', 'h_l0_1']
+        """
+        return string_states.feature_names(self._fitted("get_feature_names_out").layout)
 
     def gradient(self, text: str | bytes, at: int | None = None) -> TextGradient:
         """Return the loss of a text and its gradients with respect to weights and states, not cut at `seq_length`.
@@ -440,15 +717,11 @@ class CharRNN(ResumableTraining, ExportMethods):
         >>> bool(abs(loss - model.surprisal("abab")[3]) < 1e-5), params["Why"].shape, states.shape
         (True, (2, 16), (1, 4, 16))
         """
-        state = self._for_any_text("gradient")
-        ids = state.vocabulary.encode(text, name="text")
-        if not len(ids):
-            raise InvalidInputError("text is empty: a gradient needs at least 1 symbol")
-        if at is not None and checked_int("at", at, 0) >= len(ids):
-            raise InvalidInputError(f"at is {at}, but the text has the positions 0 to {len(ids) - 1}")
-        return text_gradient(state, ids, at, bfloat16=self._bfloat16(state))
+        self._require_no_labels("gradient")
+        state = self._fitted("gradient")
+        return gradient_of_text(state, text, at, bfloat16=self._bfloat16(state))
 
-    # -------------------------------------------------------------- model file
+    # ------------------------------------------------------ model file, exports
 
     def save(self, path: str | os.PathLike[str], *, training_state: bool = True) -> None:
         """Write the model to a file.
@@ -519,3 +792,466 @@ class CharRNN(ResumableTraining, ExportMethods):
         True
         """
         return cls._from_state(*model_checkpoint.read(path, cls().get_params()))
+
+    def to_torch(self) -> TorchCharRNN:
+        """Return the network as a PyTorch module with the same logits.
+
+        Its parameters are copies of the weights, under the names of a model file: ``rnn.weight_ih_l0``, ...,
+        ``decoder.bias``, and ``embedding.weight`` of a model with an embedding. Called with ids of shape (T, B), and
+        the state if it is not zeros, it returns the logits after each symbol, (T, B, V), and the state after the last.
+        As here, a stream that reads the boundary of documents reads it from zeros. ``module.start()`` gives the logits
+        of a text's first symbol, and ``module.log_probabilities(module.encode(text))`` the logarithms that `surprisal`
+        negates. PyTorch's cells have no table of bigrams: with `n_bigrams` they read R inputs more, one for each pair
+        of symbols in the buffer ``pairs``, of which at most one is 1, and ``rnn.weight_ih_l0`` has R columns more.
+
+        A model with ``cell="cifg"`` becomes a `torch.nn.LSTM` whose input gate has the forget gate's weights, negated.
+        Training by PyTorch does not keep them so.
+
+        Returns
+        -------
+        crnn.export.torch_module.TorchCharRNN
+            A `torch.nn.Module`, of the model's dtype and in evaluation mode.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ModuleNotFoundError
+            If PyTorch is not installed: ``pip install "crnn[torch]"``.
+        ValueError
+            If a weight is not finite.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> module = model.to_torch()  # doctest: +SKIP
+        >>> logits, state = module(module.encode("abcab"))  # doctest: +SKIP
+        >>> logits.shape  # doctest: +SKIP
+        torch.Size([5, 1, 3])
+        """
+        self._require_no_labels("to_torch")
+        needed("torch", "torch", "to_torch")
+        from .export.torch_module import torch_module
+
+        return torch_module(self)
+
+    @classmethod
+    def from_torch(
+        cls,
+        state_dict: Mapping[str, Any] | str | os.PathLike[str] | Any,
+        vocabulary: Vocabulary | str | bytes | Iterable[str | bytes | Special],
+    ) -> Self:
+        """Return a model with weights from PyTorch.
+
+        The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, or those of a
+        `torch.nn.Embedding` named ``embedding``, and a `torch.nn.Linear` named ``decoder`` from its last layer's output
+        to logits. PyTorch's two biases of a gate are added, but for a GRU's gate n, where they are two. An LSTM whose
+        input gate has the forget gate's weights, negated, is the cell "cifg". With ``pairs`` (R, 2), as in a module of
+        `to_torch`, the last R columns of ``rnn.weight_ih_l0`` become the bigrams of these pairs of ids.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to tensors or arrays, a module, or a path
+            Weights under those names. A path names a safetensors file or one that `torch.save` wrote; that is read
+            with ``weights_only=True``, so that it runs no code.
+        vocabulary : str, bytes or list
+            The symbols in the order of the ids that the network was trained with, `crnn.UNKNOWN` and `crnn.BOUNDARY`
+            among them where it has them. The model's own ids follow the sorted symbols, and the weights are moved to
+            match.
+
+        Returns
+        -------
+        CharRNN
+            It samples, scores and can be trained further by `partial_fit`. `dtype` is float64 if all tensors are.
+
+        Raises
+        ------
+        ValueError
+            If a tensor is missing, left over, not finite or of another shape than the others say, or if the symbols
+            are not as many as the logits.
+        ModuleNotFoundError
+            If PyTorch is not installed, and a file of its own is to be read.
+        OSError
+            If a file cannot be read.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from crnn import CharRNN
+        >>> state_dict = {
+        ...     "rnn.weight_ih_l0": np.eye(2, 3), "rnn.weight_hh_l0": np.eye(2), "rnn.bias_ih_l0": np.ones(2),
+        ...     "rnn.bias_hh_l0": np.ones(2), "decoder.weight": np.eye(3, 2), "decoder.bias": np.zeros(3),
+        ... }
+        >>> model = CharRNN.from_torch(state_dict, "bca")
+        >>> model, model.vocabulary_
+        (CharRNN(hidden_size=2, dtype='float64'), Vocabulary(3 characters: 'abc'))
+        >>> model.params_["Wxh_l0"]  # a, which had id 2, has id 0
+        array([[0., 1., 0.],
+               [0., 0., 1.]])
+        """
+        from .export.torch_state import model_from_torch
+
+        return cls._from_state(*model_from_torch(state_dict, vocabulary, cls().get_params()))
+
+    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as an ONNX file, which any ONNX runtime reads.
+
+        Inputs are ``ids`` (T, B) of int64 and the state, ``h0`` and for an LSTM ``c0`` (L, B, H); outputs are
+        ``logits`` (T, B, V), of the symbol after each of ``ids``, and the state after the last, ``hn`` and ``cn``. T
+        and B are whatever each call has. With `n_bigrams` the state has another part, ``symbol0`` and ``symboln``
+        (1, B) of int64: the id of the symbol that was read last, plus 1; 0 before a text. All else is float32. The
+        metadata ``vocabulary`` says, as JSON, which symbol has which id.
+
+        The graph carries the state over all that it reads and does not zero it at a boundary: the caller gives zeros at
+        the start of a text, and in a model of documents starts each document in a call of its own, the boundary first.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file, as a rule with the suffix ``.onnx``.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ModuleNotFoundError
+            If onnx is not installed: ``pip install "crnn[onnx]"``.
+        ValueError
+            If a weight is not finite.
+        OSError
+            If the file cannot be written; an older file is then as it was.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> model.export_onnx("abc.onnx")  # doctest: +SKIP
+        """
+        from .export.onnx_file import export_onnx
+
+        self._require_no_labels("export_onnx")
+        export_onnx(self, path)
+
+    def export_c(self, path: str | os.PathLike[str], *, int8: bool = False) -> None:
+        """Write the model as one C99 file without dependencies.
+
+        The comment at the file's head says how to compile it and documents its functions. Without arguments the program
+        writes ``model.sample(200, random_state=0)``; a model of documents writes documents, one a line.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file, as a rule with the suffix ``.c``. Weights of float64 are rounded to float32.
+        int8 : bool, default=False
+            Whether matrices are stored as 8-bit integers with one scale for each output: a quarter of the memory, and
+            rounded weights. `crnn.export.c_file.int8_cost` measures what that costs.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If a weight is not finite.
+        OSError
+            If the file cannot be written; an older file is then as it was.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "abc.c"
+        ...     model.export_c(path)
+        ...     path.read_text().count("int main")
+        1
+        """
+        from .export.c_file import export_c
+
+        self._require_no_labels("export_c")
+        export_c(self, path, int8=int8)
+
+    def export_html(self, path: str | os.PathLike[str], *, float16: bool = False, title: str | None = None) -> None:
+        """Write the model as one HTML page in which the network runs; see ``docs/report.md``.
+
+        The page needs neither a network nor a server: it is opened from the disk. It reads what is typed and shows its
+        surprisal, writes on with temperature, top-k and top-p, and shows the hidden units. The same seed gives the text
+        that `sample` gives, but for the rounding of float32.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file, as a rule with the suffix ``.html``.
+        float16 : bool, default=False
+            Whether weights are stored in 16 bits: half the size, and rounded weights.
+        title : str or None, default=None
+            The page's title. None: "A character model".
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If a weight is not finite, or too large for 16 bits.
+        OSError
+            If the file cannot be written; an older file is then as it was.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_html(pathlib.Path(folder) / "abc.html")
+        """
+        from .export.html_file import export_html
+
+        self._require_no_labels("export_html")
+        export_html(self, path, float16=float16, title=title)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: the attributes, with the learned state as the bytes of a model file.
+
+        The bytes are compact, and they are checked when they are read. Arrays would come back from joblib as memory
+        maps that cannot be written to.
+        """
+        state = dict(vars(self))
+        if self._is_fitted:
+            state["_learned"] = model_checkpoint.state_to_bytes(self._learned)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what `__getstate__` returned."""
+        learned = state.get("_learned")
+        vars(self).update(state)
+        if isinstance(learned, bytes):
+            self._learned = model_checkpoint.state_from_bytes(learned)
+
+    def __copy__(self) -> Self:
+        """Return a model that shares the learned state."""
+        return self._with_attributes(vars(self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a model that shares nothing; it does not go through the bytes of a model file."""
+        return self._with_attributes(copy.deepcopy(vars(self), memo))
+
+    def _with_attributes(self, attributes: Mapping[str, Any]) -> Self:
+        model = object.__new__(type(self))
+        vars(model).update(attributes)
+        return model
+
+    # ---------------------------------------------------------------- learned
+
+    _learned: ModelState  # absent before `fit`, `partial_fit` or `load`
+
+    @classmethod
+    def _from_state(cls, parameters: Mapping[str, Any], state: ModelState) -> Self:
+        """Return a fitted model with these parameters."""
+        model = cls().set_params(**parameters)
+        model._learned = state
+        return model
+
+    def _fitted(self, what: str) -> ModelState:
+        """Return the state; NotFittedError names `what` was asked for."""
+        if not self._is_fitted:
+            raise NotFittedError.before(what, estimator=type(self).__name__)
+        return self._learned
+
+    @property
+    def _is_fitted(self) -> bool:
+        return "_learned" in vars(self)
+
+    def _vocabulary(self, what: str) -> Vocabulary:
+        return self._fitted(what).vocabulary
+
+    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
+        state = self._fitted(what)
+        state.check_finite(what)
+        return PackedNetwork.pack(
+            state.layout,
+            state.params,
+            one_row=one_row,
+            scoring=scoring,
+            boundary=state.vocabulary.boundary,
+            bfloat16=self._bfloat16(state),
+            n_threads=checked_threads(self.n_threads),
+        )
+
+    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveReading:
+        options, state = AdaptationOptions.of(adapt), self._fitted(what)
+        self._require_no_labels(what)
+        state.check_finite(what)
+        bfloat16 = self._bfloat16(state)
+        return AdaptiveReading.begin(learner_of(state, self.beta_2, options, scoring=scoring, bfloat16=bfloat16))
+
+    def _bfloat16(self, state: ModelState) -> bool:
+        """Return whether operands of products are rounded."""
+        return rounds_operands(self.matmul_precision, state.layout.dtype)
+
+    def for_label(self, label: Any) -> Self:
+        """Return a model of the texts with one label, from a model that was fitted with labels.
+
+        It is a model of documents like any other, with weights of its own: it samples, scores, can be trained further,
+        saved and exported. Its texts have the probabilities that they have here given the label.
+
+        Parameters
+        ----------
+        label : str, int, float or bool
+            One of `labels_`.
+
+        Returns
+        -------
+        CharRNN
+            It has no labels.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the model was fitted without labels, or with others.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(16, max_steps=1500, random_state=0)
+        >>> model = model.fit(["anna", "bob"], labels=["girl", "boy"])
+        >>> model.for_label("boy").beam_search(4, beams=1)[0][0]
+        'bob'
+        """
+        state = self._fitted("for_label")
+        if not state.vocabulary.labels:
+            return super().for_label(label)  # raises
+        return self._from_state(self.get_params(), of_label(state, label_number(label, self.labels_)))
+
+    @property
+    def labels_(self) -> Array:
+        """The labels that the documents had, sorted, (K,); K = 0 for a model that was fitted without.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> CharRNN(8, max_steps=0).fit(["anna", "bob", "eva"], labels=["girl", "boy", "girl"]).labels_
+        array(['boy', 'girl'], dtype='<U4')
+        """
+        return np.array(self._fitted("reading labels_").vocabulary.labels)
+
+    @property
+    def cell_(self) -> str:
+        """The kind of the layers that the weights belong to.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> CharRNN(8, cell="gru", max_steps=0).fit("abc").cell_
+        'gru'
+        """
+        return self._fitted("reading cell_").layout.cell
+
+    @property
+    def params_(self) -> dict[str, Array]:
+        """Writable views of the weights, in min-char-rnn's shapes.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> {name: array.shape for name, array in model.params_.items()}
+        {'Wxh_l0': (8, 3), 'Whh_l0': (8, 8), 'bh_l0': (8,), 'Why': (3, 8), 'by': (3,)}
+        """
+        state = self._fitted("reading params_")
+        return state.layout.named(state.params)
+
+    @property
+    def bigrams_(self) -> list[tuple[Any, Any] | None]:
+        """The pairs of symbols that have a row in ``params_["bigrams"]``, in its order; None for a row without a pair.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> CharRNN(8, n_bigrams=4, max_steps=0).fit("abac").bigrams_
+        [('a', 'b'), ('a', 'c'), ('b', 'a')]
+        """
+        state = self._fitted("reading bigrams_")
+        symbols, pairs = list(state.vocabulary), state.layout.pairs
+        if pairs is None:
+            return []
+        return [None if before < 0 else (symbols[before], symbols[symbol]) for before, symbol in pairs.pairs.tolist()]
+
+    @property
+    def optimizer_state_(self) -> dict[str, Any]:
+        """The optimizer's state under PyTorch's names, each with writable views like those of `params_`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, optimizer="adam", max_steps=100, random_state=0).fit("abc" * 100)
+        >>> sorted(model.optimizer_state_), model.optimizer_state_["exp_avg"]["Whh_l0"].shape
+        (['exp_avg', 'exp_avg_sq', 'step'], (8, 8))
+        """
+        state = self._fitted("reading optimizer_state_")
+        views: dict[str, Any] = {name: state.layout.named(flat) for name, flat in state.optimizer_state.items()}
+        counts_steps = OPTIMIZERS[state.optimizer].counts_steps
+        return views | ({"step": state.n_steps - state.optimizer_start} if counts_steps else {})
+
+    @property
+    def state_(self) -> Array | tuple[Array, ...]:
+        """The hidden state carried from the last chunk to the next, (L, B, H); of an LSTM the tuple (h, c).
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, cell="lstm", max_steps=100, random_state=0).fit("abc" * 100)
+        >>> h, c = model.state_
+        >>> h.shape
+        (1, 1, 8)
+        """
+        hidden = self._fitted("reading state_").hidden
+        return hidden[0] if len(hidden) == 1 else hidden
+
+    @state_.setter
+    def state_(self, value: Array | tuple[Array, ...]) -> None:
+        self._fitted("setting state_").hidden = value if isinstance(value, tuple) else (value,)
+
+    @property
+    def n_steps_(self) -> int:
+        """Training steps so far.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> CharRNN(8, max_steps=100).fit("abc").n_steps_
+        100
+        """
+        return self._fitted("reading n_steps_").n_steps
+
+    @property
+    def smooth_loss_(self) -> float:
+        """The smoothed loss, in nats per chunk of `seq_length` symbols.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> round(CharRNN(8, seq_length=2, max_steps=0).fit("abc").smooth_loss_, 2)  # 2 ln 3
+        2.2
+        """
+        return self._fitted("reading smooth_loss_").smooth_loss
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """The records of training.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> CharRNN(8, max_steps=100).fit("abc").history_[-1]["step"]
+        100
+        """
+        return self._fitted("reading history_").history
+
+    def _in_words(self) -> str:
+        return network_in_words(self._fitted("its description"))
+
+    def _as_picture(self) -> str:
+        return curves_of(self.history_)

@@ -153,13 +153,13 @@ class ClassPrediction(Estimator):
             raise NotFittedError.before(what, estimator=type(self).__name__, fit=self._fit_methods)
         return self._networks
 
-    def _learned_in_words(self) -> str:
+    def _in_words(self) -> str:
         states = self._fitted("its description")
         weights = sum(state.layout.size for state in states.values())
         read = " and ".join(states)
         characters = len(self.vocabulary_.codes)
         return f"{len(self.classes_)} classes, {characters} characters, read {read}, {weights:,} weights"
 
-    def _learned_as_picture(self) -> str:
+    def _as_picture(self) -> str:
         first = next(iter(self._fitted("its picture").values()))
         return loss_curve(points_of(first.history, "train_loss"))

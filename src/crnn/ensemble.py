@@ -11,18 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from .char_rnn import CharRNN
 from .errors import InvalidInputError
 from .inference.network.averaged_network import AveragedNetwork
-from .inference.network.network import InferenceNetwork
-from .inference.network.packed_network import PackedNetwork
 from .language_model import LanguageModel
-from .learned_attributes import learned_state
-from .model.state import ModelState
 from .parameters.checks import checked_floats
-from .string_probabilities import packed
+from .text.symbols.vocabulary import Vocabulary
 
 __all__ = ["Ensemble"]
-
-OF_ONE_MODEL = ("hidden_states", "transform", "get_feature_names_out")
-
 
 class Ensemble(LanguageModel):
     """Several fitted models as one language model: the probability of a symbol is the mean of theirs.
@@ -94,17 +87,11 @@ class Ensemble(LanguageModel):
         shown = "".join(f"<li>{model._repr_html_()}</li>" for model in self.models)
         return f"<div><b>Ensemble</b> of {len(self.models)} models<ol>{shown}</ol></div>"
 
-    def _fitted(self, what: str) -> ModelState:
-        """Return the state of the first model, of which the callers need no more than the symbols."""
-        of_state = what.startswith(("reading ", "setting ")) and what != "reading vocabulary_"
-        if what in OF_ONE_MODEL or of_state:
-            name = what.removeprefix("reading ").removeprefix("setting ")
-            raise InvalidInputError(f"an ensemble has no {name}: each of its models has, as ensemble.models[0].{name}")
-        return learned_state(self.models[0], what)
+    def _vocabulary(self, what: str) -> Vocabulary:
+        return self.models[0]._vocabulary(what)
 
-    def _packed(self, what: str, *, one_row: bool, scoring: bool = False) -> InferenceNetwork:
-        networks = [packed(model, what, one_row=one_row, scoring=scoring) for model in self.models]
-        members = [network for network in networks if isinstance(network, PackedNetwork)]
+    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> AveragedNetwork:
+        members = [model._network(what, one_row=one_row, scoring=scoring) for model in self.models]
         return AveragedNetwork(members, _checked_weights(self.weights, len(self.models)))
 
 

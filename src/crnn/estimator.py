@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from .errors import InvalidInputError, NotFittedError
 from .parameters.suggestion import did_you_mean
-from .training.progress.loss_curve import loss_curve, points_of
+from .training.progress.notebook_summary import summary_html
 
 # Names that other libraries give to what has another name here.
 SYNONYMS = {
@@ -37,7 +37,7 @@ class Estimator:
         Parameters
         ----------
         deep : bool, default=True
-            Present for scikit-learn's convention; no parameter holds an estimator.
+            Whether to return also the parameters of estimators that are parameters, such as ``estimator__hidden_size``.
 
         Examples
         --------
@@ -45,7 +45,11 @@ class Estimator:
         >>> CharRNN(64).get_params()["hidden_size"]
         64
         """
-        return {name: getattr(self, name) for name in self._defaults()}
+        params = {name: getattr(self, name) for name in self._defaults()}
+        inner = {name: value for name, value in params.items() if isinstance(value, Estimator)} if deep else {}
+        for name, estimator in inner.items():
+            params |= {f"{name}__{key}": value for key, value in estimator.get_params().items()}
+        return params
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters by name; `fit` checks their values.
@@ -53,12 +57,13 @@ class Estimator:
         Parameters
         ----------
         **params
-            Names of the constructor's parameters, and their new values.
+            Names of the constructor's parameters, and their new values; ``estimator__hidden_size`` names the parameter
+            ``hidden_size`` of the parameter ``estimator``.
 
         Raises
         ------
         ValueError
-            If the constructor has no such parameter; nothing is changed then.
+            If there is no such parameter; nothing is changed then.
 
         Examples
         --------
@@ -66,16 +71,32 @@ class Estimator:
         >>> CharRNN().set_params(hidden_size=64)
         CharRNN(hidden_size=64)
         """
-        names = self._defaults()
-        for name in params:
-            if name not in names:
-                near = did_you_mean(name, names)
-                raise InvalidInputError(
-                    f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(names)}{near}"
-                )
+        own, inner = {}, dict[str, dict[str, Any]]()
         for name, value in params.items():
+            outer, separator, key = name.partition("__")
+            self._require_parameter(outer)
+            if separator:
+                inner.setdefault(outer, {})[key] = value
+            else:
+                own[name] = value
+        estimators = {name: own.get(name, getattr(self, name)) for name in inner}
+        for name, estimator in estimators.items():
+            if not isinstance(estimator, Estimator):
+                raise InvalidInputError(f"{name} is {estimator!r}, which has no parameters: set {name} to an estimator")
+            for key in inner[name]:
+                estimator._require_parameter(key.partition("__")[0])
+        for name, value in own.items():
             setattr(self, name, value)
+        for name, estimator in estimators.items():
+            estimator.set_params(**inner[name])
         return self
+
+    def _require_parameter(self, name: str) -> None:
+        """Raise InvalidInputError unless the constructor has a parameter of this name."""
+        names = self._defaults()
+        if name not in names:
+            near = did_you_mean(name, names)
+            raise InvalidInputError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(names)}{near}")
 
     def __repr__(self) -> str:
         # Texts are compared, not values: an unchecked parameter may be anything, even an array.
@@ -88,37 +109,19 @@ class Estimator:
         return hasattr(self, "vocabulary_")
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows of the model: what it has learned, its curves of training, its parameters."""
-        from html import escape  # here, since `import crnn` shall cost little
+        """Return what a notebook shows: what the estimator has learned, its curves of training, its parameters."""
+        fitted = self.__sklearn_is_fitted__()
+        words, picture = (self._in_words(), self._as_picture()) if fitted else ("not fitted yet", "")
+        parameters = self.get_params(deep=False)
+        return summary_html(type(self).__name__, parameters, self._defaults(), words=words, picture=picture)
 
-        rows = []
-        for name, default in self._defaults().items():
-            value = repr(getattr(self, name))
-            mark = "th" if value != repr(default) else "td"  # what was changed is in bold
-            cell = f"<{mark} style='text-align:left'>{name}</{mark}>"
-            rows.append(f"<tr>{cell}<td><code>{escape(value)}</code></td></tr>")
-        learned, picture = "not fitted yet", ""
-        if self.__sklearn_is_fitted__():
-            learned, picture = self._learned_in_words(), self._learned_as_picture()
-        return (
-            f"<div><b>{type(self).__name__}</b>: {escape(learned)}<div>{picture}</div><details>"
-            f"<summary>Parameters</summary><table>{''.join(rows)}</table></details></div>"
-        )
+    def _in_words(self) -> str:
+        """Return in a line what a fitted estimator is."""
+        return "fitted"
 
-    def _learned_in_words(self) -> str:
-        """Return in a line what a fitted model is."""
-        weights = sum(array.size for array in self.params_.values())
-        layers = "" if self.num_layers == 1 else f"{self.num_layers} layers of "
-        network = f"{self.cell.upper()} of {layers}{self.hidden_size} units"
-        line = f"{network}, {len(self.vocabulary_)} symbols, {weights:,} weights, {self.n_steps_:,} steps"
-        for name, key in (("training", "train_loss"), ("validation", "validation_loss")):
-            losses = points_of(self.history_, key)
-            line += f", {name} loss {losses[-1][1]:.3f} nats" if losses else ""
-        return line
-
-    def _learned_as_picture(self) -> str:
-        """Return the curves of training as SVG; an empty string without records."""
-        return loss_curve(*(points_of(self.history_, key) for key in ("train_loss", "validation_loss")))
+    def _as_picture(self) -> str:
+        """Return the curves of training as SVG; an empty string without any."""
+        return ""
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's description of the estimator; only scikit-learn asks for it."""

@@ -1,41 +1,103 @@
-"""LanguageModel: writes text and says how likely a text is."""
+"""LanguageModel: what every model that predicts the next symbol can do, written against `InferenceNetwork` alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, Unpack, overload
+from typing import Any, Literal, Self, Unpack, overload
 
+import numpy as np
 from numpy.typing import NDArray
 
-from .adaptation.adaptive_reading import Adapt, log_likelihood
+from .adaptation.adaptive_reading import Adapt, AdaptiveReading, adaptive_score, adaptive_surprisal
+from .adaptation.adaptive_text_state import AdaptiveTextState
 from .errors import InvalidInputError
+from .estimator import Estimator
 from .inference.network.context import Context
-from .inference.sampling import beam_search, sampling
-from .inference.sampling.label_mixture import Draw, log_prior, mixed_drawer
-from .inference.sampling.sample_options import SampleOptions
-from .inference.sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
-from .inference.sampling.uniforms import root
-from .inference.scoring import scoring
+from .inference.network.network import InferenceNetwork
+from .inference.network.text_state import TextState
+from .inference.sampling.beam_search import best_continuations
+from .inference.sampling.enumeration import EnumeratedDocuments, enumerated_documents
+from .inference.sampling.label_mixture import log_prior, mixed_drawer
+from .inference.sampling.sampling_controls import SampleOptions, SamplingOptions, with_controls
+from .inference.sampling.text_drawing import (
+    Draw,
+    TextRequest,
+    drawer,
+    drawn_texts,
+    encoded_prime,
+    streamed,
+    warn_of_length,
+)
+from .inference.scoring import scoring, string_scores
+from .inference.scoring.guessing import GuessNumbers, estimated_guess_numbers
+from .inference.scoring.labelled_scores import labelled_scores, refuse_labels
 from .parameters.checks import MAX_SIZE, checked_int, checked_threads, generator
-from .string_features import StringFeatures
-from .text.sources.documents import n_given
-from .text.sources.hashed_texts import HashedTexts
-from .text.sources.input_checks import warn_caller
-from .text.sources.lines import Lines
-from .text.sources.sources import TextLike, documents_of, text_source
-from .text.sources.stored_ids import TextIds
-from .text.symbols.vocabulary import Vocabulary
+from .text.sources.sources import TextLike, documents_of
+from .text.symbols.vocabulary import Text, Vocabulary
 
-Array = NDArray[Any]
+__all__ = ["LanguageModel"]
 
 MAX_EXPONENT = 709  # exp of more is beyond float64
-LENGTH = 200  # default symbols of a sample
-MAX_LENGTH = 1000  # default symbols of a document, at most
 
 
-class LanguageModel(StringFeatures):
-    """An estimator that samples and scores once it is fitted."""
+class LanguageModel(Estimator):
+    """An estimator that writes text and says how probable texts are.
+
+    For a model of running text a string starts from the zero state, which predicts its first symbol, and has no end.
+    For a model of documents it starts after a boundary and ends with a boundary.
+
+    A subclass defines `_vocabulary` and `_network`; and `for_label` and `_adaptive_reading` if it has labels, or adapts
+    to what it reads. Everything here follows from these.
+    """
+
+    n_threads: int | None
+
+    # ---------------------------------------------------------- for subclasses
+
+    def _vocabulary(self, what: str) -> Vocabulary:
+        """Return the symbols; NotFittedError names `what` was asked for."""
+        raise NotImplementedError
+
+    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> InferenceNetwork:
+        """Return the network with the weights of this moment, which later changes don't reach.
+
+        Parameters
+        ----------
+        what : str
+            The method that needs the network, for the error of a model that is not fitted.
+        one_row : bool
+            Whether to prepare for one stream rather than many; the results have the same bits.
+        scoring : bool, default=False
+            Whether the network scores texts rather than draws.
+        """
+        raise NotImplementedError
+
+    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveReading:
+        """Return the reading of a text by weights that follow it; `adapt` is True or a dict of options."""
+        raise InvalidInputError(
+            f"{what} with adapt is for one CharRNN, not for {type(self).__name__}: adapt each network by "
+            "model.adapt(text) first"
+        )
+
+    # ---------------------------------------------------------------- learned
+
+    @property
+    def vocabulary_(self) -> Vocabulary:
+        """The symbols in id order.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> CharRNN(8, max_steps=0).fit("abc").vocabulary_
+        Vocabulary(3 characters: 'abc')
+        """
+        return self._vocabulary("reading vocabulary_")
+
+    def for_label(self, label: Any) -> Self:
+        """Return a model of the texts with one label, from a model that was fitted with labels."""
+        self._vocabulary("for_label")
+        raise InvalidInputError(f"label is {label!r}, but the model was fitted without labels: leave it out")
 
     # ---------------------------------------------------------------- sampling
 
@@ -131,23 +193,13 @@ class LanguageModel(StringFeatures):
         >>> sorted(names.sample(num_samples=2, temperature=0.3, unique=True, exclude=["Bob"], random_state=0))
         ['Anna', 'Eve']
         """
-        vocabulary, k = self._fitted("sample").vocabulary, checked_int("num_samples", num_samples, 1, MAX_SIZE)
-        if label is not None:
-            given: Any = {"n": n, "prime": prime, "num_samples": k, "max_length": max_length, "unique": unique,
-                          "exclude": exclude, "random_state": random_state, **controls}  # fmt: skip
-            return self.for_label(label).sample(**given)
-        text: Any = {"n": n, "prime": prime, "max_length": max_length, "controls": controls}
-        if vocabulary.labels:
-            draw = self._any_label_drawer(prime, random_state, text)
-        else:
-            draw = self._drawer(**text, random_state=random_state, one_row=k == 1)
-            if vocabulary.boundary is not None and n is not None and max_length is None and k == 1 and not len(prime):
-                _warn_of_length(n)
-        excluded = _excluded(exclude, vocabulary)
-        if unique or len(excluded):
-            texts = sampling.distinct(draw, k, unique=bool(unique), exclude=excluded)
-        else:
-            texts = draw(range(k))
+        k = checked_int("num_samples", num_samples, 1, MAX_SIZE)
+        vocabulary, request = self._vocabulary("sample"), TextRequest(n, prime, max_length, controls)
+        model = self if label is None else self.for_label(label)
+        draw = model._drawer(request, random_state, one_row=k == 1)
+        if not vocabulary.labels:
+            warn_of_length(request, vocabulary, k)
+        texts = drawn_texts(draw, k, vocabulary, unique=unique, exclude=exclude)
         return texts[0] if k == 1 else texts
 
     @overload
@@ -204,43 +256,8 @@ class LanguageModel(StringFeatures):
         n = None if n is None else checked_int("n", n, 0)
         if label is not None:
             return self.for_label(label).stream(n, prime=prime, random_state=random_state, **controls)
-        vocabulary = self._fitted("stream").vocabulary
-        checked = SamplingControls.check(vocabulary, controls)
-        network, bits = self._packed("stream", one_row=True), root(random_state)
-        context = Context.after(network, self._encode_prime(prime))
-        blocks = sampling.stream(network, context, n, controls=checked, bits=bits)
-        return (vocabulary[int(i)] for block in blocks for i in block)
-
-    def _drawer(
-        self, n: Any, *, prime: Any, max_length: Any, controls: SamplingOptions, random_state: Any, one_row: bool
-    ) -> Draw:
-        """Return a function that draws samples by their numbers, with the weights of now; arguments as of `sample`."""
-        vocabulary = self._fitted("sample").vocabulary
-        checked = SamplingControls.check(vocabulary, controls)
-        ids, head = self._encode_prime(prime), _head(prime, vocabulary)
-        length = _length(vocabulary, n, max_length, len(head))
-        bits, n_threads = root(random_state), checked_threads(self.n_threads)
-        network = self._packed("sample", one_row=one_row)
-        context = Context.after(network, ids)
-
-        def draw(samples: range) -> list[Any]:
-            drawn = sampling.sample(network, context, length, samples, controls=checked, bits=bits, n_threads=n_threads)
-            return [head + text for text in drawn.decode(vocabulary)]
-
-        return draw
-
-    def _any_label_drawer(self, prime: Any, random_state: Any, text: dict[str, Any]) -> Draw:
-        """Return what draws samples, each of a label drawn before it; the prime says something about the label."""
-        state = self._fitted("sample")
-        models = [self.for_label(label) for label in state.vocabulary.labels]
-        weights = log_prior(state, bfloat16=self._bfloat16(state))
-        if len(prime):
-            weights = weights - [float(model.surprisal(prime).sum()) for model in models]
-
-        def drawer(k: int, seed: int) -> Draw:
-            return models[k]._drawer(**text, random_state=seed, one_row=False)
-
-        return mixed_drawer(weights, drawer, int(generator(random_state).integers(2**62)))
+        network = self._text_network("stream", one_row=True)
+        return streamed(network, self.vocabulary_, n, prime, controls, random_state)
 
     @overload
     def beam_search(self, n: int = 20, *, prime: str = "", beams: int = 8) -> list[tuple[str, float]]: ...
@@ -282,12 +299,88 @@ class LanguageModel(StringFeatures):
         ('bab', 3)
         """
         n, beams = checked_int("n", n, 0), checked_int("beams", beams, 1)
-        network = self._packed("beam_search", one_row=beams == 1)
-        vocabulary = self.vocabulary_
-        forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
-        state = Context.after(network, self._encode_prime(prime)).state
-        found = beam_search.beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary)
-        return [(vocabulary.decode(ids), log_prob) for ids, log_prob in found]
+        network = self._text_network("beam_search", one_row=beams == 1)
+        return best_continuations(network, self.vocabulary_, n, prime, beams)
+
+    def enumerate_documents(self, n: int, *, max_beginnings: int = 100_000) -> EnumeratedDocuments:
+        """Return the n most probable documents, the most probable first.
+
+        The list is exact: best-first search leaves no more probable document out. It reads every beginning that is more
+        probable than the last document, and keeps a state of each, so a model with many likely beginnings may reach the
+        limit before the n-th document. The list is then shorter, and exact down to its `bound`.
+
+        Parameters
+        ----------
+        n : int
+            Documents to return, at most; at least 1.
+        max_beginnings : int, default=100000
+            Beginnings that are read, at most (about: they are read in groups of 64).
+
+        Returns
+        -------
+        EnumeratedDocuments
+            `documents`; `log_probs`, the log-probability of each with its end, in nats; and `bound`: every document
+            with a larger log-probability is in the list. A symbol for unknown characters occurs in none.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If an argument is out of range, or the model was fitted on one text, whose end it does not know.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Anna", "Bob"])
+        >>> found = model.enumerate_documents(2)
+        >>> found.documents, bool(found.bound == found.log_probs[-1])
+        (['Anna', 'Bob'], True)
+        """
+        n, max_beginnings = checked_int("n", n, 1), checked_int("max_beginnings", max_beginnings, 1)
+        network = self._text_network("enumerate_documents", one_row=False)
+        return enumerated_documents(network, self.vocabulary_, n, max_beginnings)
+
+    def start(self, prime: str | bytes = "", *, adapt: Adapt = False) -> TextState:
+        """Return a state that reads, predicts and draws text step by step.
+
+        Parameters
+        ----------
+        prime : str or bytes, default=""
+            Text that is read first; it does not count in the state's `log_prob`.
+        adapt : bool or dict, default=False
+            True: the state has weights of its own, which learn from each block of what it is fed, once the block is
+            complete. They do not learn from the prime, nor from what is drawn. A dict has options of
+            `CharRNN.adapt`, as ``{"learning_rate": 3e-4}``.
+
+        Returns
+        -------
+        TextState
+            It has `feed`, `predict_proba`, `sample`, `end`, `copy`, `log_prob`, and keeps the weights of this moment.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `surprisal`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> state = model.start("ab")
+        >>> [likely] = state.predict_proba().argsort()[-1:]
+        >>> model.vocabulary_[likely], state.feed("a").sample(2, temperature=0)
+        ('a', 'ba')
+        >>> state = model.start(adapt=True)
+        >>> first = state.feed("b" * 300).log_prob
+        >>> bool(state.feed("b" * 300).log_prob - first > first)  # it has learned from the first ones
+        True
+        """
+        if adapt is not False:
+            reading = self._adaptive_reading("start", adapt)
+            return AdaptiveTextState.after(self.vocabulary_, reading, encoded_prime(prime, self.vocabulary_))
+        network = self._text_network("start", one_row=True)
+        return TextState(network, self.vocabulary_, Context.after(network, encoded_prime(prime, self.vocabulary_)))
 
     # ----------------------------------------------------------------- scoring
 
@@ -339,36 +432,15 @@ class LanguageModel(StringFeatures):
         -1.61
         """
         if adapt is not False:
-            return self._adaptive_score(X, labels, exact, adapt)
-        if self._fitted("score").vocabulary.labels:
+            refuse_labels(labels)
+            reading = self._adaptive_reading("score", adapt, scoring=True)
+            return adaptive_score(reading, self.vocabulary_, X, exact=exact)
+        if self._vocabulary("score").labels:
             texts = documents_of(X)
-            total = float(self.score_samples(texts, labels=labels).sum())
-            return total / (len(texts) + sum(map(len, texts)))
-        self._refuse_labels(labels)
-        network = self._packed("score", one_row=exact, scoring=True)
-        ids, given = self._scored_ids(X)
-        if exact:
-            log_p = scoring.log_likelihood(network, ids, given)
-        else:
-            log_p = scoring.parallel_log_likelihood(network, ids, checked_threads(self.n_threads), given=given)
-        return log_p / (len(ids) - given)
-
-    def _adaptive_score(self, X: TextLike, labels: Any, exact: bool, adapt: Adapt) -> float:
-        reading = self._adaptive_reading("score", adapt, scoring=True)
-        self._refuse_labels(labels)
-        if not exact:
-            raise InvalidInputError(
-                "exact=False reads parts of a text side by side, and adapt learns from its start: leave one of them out"
-            )
-        ids, given = self._scored_ids(X)
-        return log_likelihood(reading, ids, given) / (len(ids) - given)
-
-    def _scored_ids(self, X: TextLike) -> tuple[TextIds, int]:
-        """Return the ids of a text, and how many of the first ones do not count."""
-        ids = text_source(X).ids(self.vocabulary_)
-        if not len(ids):
-            raise InvalidInputError("X is empty; scoring needs at least 1 character")
-        return ids, n_given(self.vocabulary_.boundary)
+            return float(self.score_samples(texts, labels=labels).sum()) / (len(texts) + sum(map(len, texts)))
+        refuse_labels(labels)
+        network, n_threads = self._network("score", one_row=exact, scoring=True), checked_threads(self.n_threads)
+        return scoring.mean_log_likelihood(network, self.vocabulary_, X, exact=exact, n_threads=n_threads)
 
     def bits_per_char(self, X: TextLike, *, exact: bool = True, adapt: Adapt = False) -> float:
         """Return the mean of -log2 P per symbol: `score` in bits, lower is better.
@@ -407,43 +479,255 @@ class LanguageModel(StringFeatures):
         nats = -self.score(X, exact=exact, adapt=adapt)
         return math.exp(nats) if nats < MAX_EXPONENT else math.inf
 
+    def score_samples(
+        self, texts: Iterable[Text], *, labels: Any = None, normalize: str | None = None
+    ) -> NDArray[np.float64]:
+        """Return the log-probability of each of many strings, in nats.
 
-def _head(prime: str | bytes, vocabulary: Vocabulary) -> Any:
-    """Return the text that a sample begins with: of a document the prime, otherwise none."""
-    if vocabulary.boundary is None or not len(prime):
-        return "" if vocabulary.kind == "characters" else b""
-    return prime if isinstance(prime, str) else bytes(prime)  # as given: its ids may be of the unknown symbol
+        The strings are read side by side on `n_threads` threads, in blocks: a generator of any number of strings, or
+        `Lines`, takes no more memory than its results. The bits of a result do not depend on the other strings.
 
+        Parameters
+        ----------
+        texts : iterable of str, or of bytes for a model of bytes
+            Strings of the model's symbols.
+        labels : array-like of shape (n,), or one label, default=None
+            With a model that was fitted with labels: the label of each string, or of all, which the probability is
+            given. None: the probability whatever the label, a sum over all labels, which takes as many times as long.
+        normalize : {None, "char"}, default=None
+            "char": the mean per symbol instead of the sum; the end of a document counts as one.
 
-def _warn_of_length(n: Any) -> None:
-    """Warn that `n` is the length of one document, where several of them could be meant."""
-    if checked_int("n", n, 0, MAX_SIZE) > 1:
-        warn_caller(
-            f"sample({n}) of a model of documents draws one document of at most {n} characters: for {n} documents give "
-            f"num_samples={n}, for one of this length max_length={n}"
-        )
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            At most 0. An empty string has 0, or in a model of documents the log-probability of its end.
 
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If one of them is not a string of the model's symbols: which one, and the remedy.
 
-def _length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
-    """Return how many symbols to draw at most after `head` symbols of a document."""
-    if vocabulary.boundary is None and max_length is not None:
-        raise InvalidInputError("max_length is for a model of documents, and this model was fitted on one text: give n")
-    limit = checked_int("max_length", max_length, 0, MAX_SIZE) if max_length is not None else MAX_LENGTH
-    if n is not None:
-        wanted = checked_int("n", n, 0, MAX_SIZE)
-        return wanted if max_length is None else min(wanted, max(0, limit - head))
-    return LENGTH if vocabulary.boundary is None else max(0, limit - head)
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
+        >>> model.score_samples(["ab", "", "abcd"]).round(1).tolist()  # it has learned nothing: ln 1/4 a symbol
+        [-2.8, 0.0, -5.5]
+        >>> model.score_samples(iter(["ab", "dc"]), normalize="char").round(2).tolist()
+        [-1.39, -1.39]
+        """
+        if self._vocabulary("score_samples").labels:
+            return self._labelled_scores(list(texts), labels, normalize)
+        refuse_labels(labels)
+        network = self._network("score_samples", one_row=False, scoring=True)
+        n_threads = checked_threads(self.n_threads)
+        return string_scores.score_texts(network, self.vocabulary_, texts, n_threads, normalize=normalize)
 
+    def score_batches(
+        self, batches: Iterable[Iterable[Text]], *, normalize: str | None = None
+    ) -> Iterator[NDArray[np.float64]]:
+        """Return the log-probabilities of strings batch by batch, each batch as soon as it is there.
 
-def _excluded(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedTexts:
-    """Return texts that are not to be drawn, checked to be of the model's kind."""
-    if isinstance(texts, Lines):
-        vocabulary.check_kind("" if texts.kind == "characters" else b"", "exclude")
-        return HashedTexts(texts)
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise InvalidInputError(f"exclude must be a list or a set of texts, not {type(texts).__name__}")
-    found = set()
-    for i, text in enumerate(texts):
-        vocabulary.check_kind(text, f"exclude[{i}]")
-        found.add(text if isinstance(text, str) else bytes(text))
-    return frozenset(found)
+        This is `score_samples` for strings that come from a pipe, or are too many for all results to be held. A string
+        has the same score, to the bit, in whatever batch it comes.
+
+        Parameters
+        ----------
+        batches : iterable of lists of str, or of bytes for a model of bytes
+            The next batch is asked for when the scores of the one before it have been used.
+        normalize : {None, "char"}, default=None
+            As in `score_samples`.
+
+        Returns
+        -------
+        iterator of ndarray of float64
+            For each batch its scores. The weights are those at the call.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `score_samples`; the index of a string in an error counts from the first string of the first batch.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
+        >>> for scores in model.score_batches([["ab", ""], ["abcd"]]):
+        ...     print(scores.round(1))
+        [-2.8  0. ]
+        [-5.5]
+        """
+        network = self._text_network("score_batches", one_row=False, scoring=True)
+        n_threads = checked_threads(self.n_threads)
+        return string_scores.score_batches(network, self.vocabulary_, batches, n_threads, normalize=normalize)
+
+    def predict_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
+        """Return the probability that each symbol comes next after each prefix.
+
+        Parameters
+        ----------
+        prefixes : iterable of str, or of bytes for a model of bytes
+            After the empty prefix comes the first symbol of a string.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, V)
+            In the order of `vocabulary_`; rows sum to 1.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `score_samples`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> model.predict_proba(["ab", "aba"]).round().tolist(), list(model.vocabulary_)
+        ([[1.0, 0.0], [0.0, 1.0]], ['a', 'b'])
+        """
+        network = self._text_network("predict_proba", one_row=False, scoring=True)
+        return string_scores.next_probabilities(network, self.vocabulary_, prefixes, checked_threads(self.n_threads))
+
+    def surprisal(self, text: Text, *, adapt: Adapt = False) -> NDArray[np.float64]:
+        """Return how surprising each character is: -log P given those before it, in nats.
+
+        Parameters
+        ----------
+        text : str or bytes
+        adapt : bool or dict, default=False
+            As of `CharRNN.score`.
+
+        Returns
+        -------
+        ndarray of float64, shape (len(text),)
+            The end of a document is not included; `start` gives it.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            Before `fit`; if the text holds a symbol that the model never saw.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> model.surprisal("abaab").argmax()  # the second a of aa
+        np.int64(3)
+        """
+        if adapt is not False:
+            return adaptive_surprisal(self._adaptive_reading("surprisal", adapt, scoring=True), self.vocabulary_, text)
+        network = self._text_network("surprisal", one_row=True, scoring=True)
+        return scoring.surprisal(network, self.vocabulary_.encode(text, name="text"), network.start())
+
+    def rank(self, text: Text) -> NDArray[np.intp]:
+        """Return the rank of each character among all symbols: 1 for the most probable.
+
+        Parameters
+        ----------
+        text
+            As for `surprisal`.
+
+        Returns
+        -------
+        ndarray of int, shape (len(text),)
+            1 plus the number of symbols that were more probable.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> model.rank("abaa")[1:].tolist()  # the second a of aa
+        [1, 1, 2]
+        """
+        network = self._text_network("rank", one_row=True, scoring=True)
+        return scoring.ranks(network, self.vocabulary_.encode(text, name="text"), network.start())
+
+    def guess_number(
+        self, strings: Iterable[Text], n: int = 10_000, random_state: Any = None, *, length: int | None = None
+    ) -> GuessNumbers:
+        """Estimate after how many guesses each string is found if the most probable strings are guessed first.
+
+        The Monte Carlo method of Dell'Amico and Filippone (2015) draws strings from the model. It needs a model of
+        documents, whose strings end, or strings that all have the same `length`.
+
+        Parameters
+        ----------
+        strings : iterable of str, or of bytes for a model of bytes
+        n : int, default=10000
+            Strings to draw; a hundred times as many make the bounds ten times as narrow. They are those that
+            `CharRNN.sample` draws with the same seed.
+        random_state : int, SeedSequence, Generator or None, default=None
+            The same seed gives the same numbers.
+        length : int, default=None
+            For a model of running text: the length of all strings; only strings of this length are guessed.
+
+        Returns
+        -------
+        GuessNumbers
+            `estimate`, `lower` and `upper`, float64 arrays (k,): from 1 on; the bounds at 95 % confidence.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `score_samples`; also if a string has another length, or the model does not end its strings.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> found = model.guess_number(["abab", "aaaa"], random_state=0, length=4)
+        >>> bool(found.estimate[0] < found.estimate[1])
+        True
+        """
+        network = self._text_network("guess_number", one_row=False, scoring=True)
+        rest: Any = {"length": length, "random_state": random_state, "n_threads": checked_threads(self.n_threads)}
+        return estimated_guess_numbers(network, self.vocabulary_, strings, n, **rest)
+
+    # ------------------------------------------------------------------ labels
+
+    def _text_network(self, what: str, *, one_row: bool, scoring: bool = False) -> InferenceNetwork:
+        """Return the network of a model without labels; an error names `what` was asked of a model with labels."""
+        self._require_no_labels(what)
+        return self._network(what, one_row=one_row, scoring=scoring)
+
+    def _require_no_labels(self, what: str) -> None:
+        labels = self._vocabulary(what).labels
+        if labels:
+            raise InvalidInputError(
+                f"{what} needs to know the label, since the model was fitted with labels: use the model of one label, "
+                f"such as model.for_label({labels[0]!r}).{what}"
+            )
+
+    def _log_prior(self, what: str) -> NDArray[np.float64]:
+        """Return log P of each label, (K,), in nats, before a text is read."""
+        return log_prior(self._network(what, one_row=True), len(self.vocabulary_.labels))
+
+    def _labelled_scores(self, texts: list[Text], labels: Any, normalize: str | None) -> NDArray[np.float64]:
+        """Return the scores of a model with labels."""
+
+        def score(label: Any, of_label: list[Text]) -> NDArray[np.float64]:
+            return self.for_label(label).score_samples(of_label)
+
+        known = self.vocabulary_.labels
+        return labelled_scores(texts, labels, known, score, lambda: self._log_prior("score"), normalize=normalize)
+
+    def _drawer(self, request: TextRequest, random_state: Any, *, one_row: bool) -> Draw:
+        """Return a function that draws samples by their numbers, with the weights of now.
+
+        With labels each sample has a label, drawn before it; the prime says something about the label.
+        """
+        vocabulary = self._vocabulary("sample")
+        if not vocabulary.labels:
+            network = self._network("sample", one_row=one_row)
+            return drawer(network, vocabulary, request, random_state, checked_threads(self.n_threads))
+        models, log_weights = [self.for_label(label) for label in vocabulary.labels], self._log_prior("sample")
+        if len(request.prime):
+            log_weights = log_weights - [float(model.surprisal(request.prime).sum()) for model in models]
+
+        def drawer_of(k: int, seed: int) -> Draw:
+            return models[k]._drawer(request, seed, one_row=False)
+
+        return mixed_drawer(log_weights, drawer_of, int(generator(random_state).integers(2**62)))

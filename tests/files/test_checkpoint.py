@@ -659,14 +659,15 @@ ODD_RECORDS = [{"step": 2**80, "x": float("nan")}, {"y": True}, {"step": -0.0, "
 @pytest.mark.parametrize("records", [[], [{}], ODD_RECORDS])
 def test_any_records_come_back(path, records):
     model = small(3).fit(TEXT)
-    model.history_ = records
+    model._learned.history = records
     assert repr(reloaded(model, path).history_) == repr(records)
 
 
 def test_numbers_of_extended_precision_come_back_as_floats(path):
     extended = np.longdouble(1) / 3
     model = small(3, learning_rate=extended).fit(TEXT)
-    model.history_ = [{"loss": extended, "all": np.full(2, extended), "one": np.array(extended), "in": {"a": extended}}]
+    arrays = {"all": np.full(2, extended), "one": np.array(extended)}
+    model._learned.history = [{"loss": extended, **arrays, "in": {"a": extended}}]
     again = reloaded(model, path)
     assert repr(again.learning_rate) == repr(1 / 3)
     assert repr(again.history_) == repr([{"loss": 1 / 3, "all": [1 / 3] * 2, "one": 1 / 3, "in": {"a": 1 / 3}}])
@@ -676,7 +677,7 @@ def test_numbers_of_extended_precision_come_back_as_floats(path):
 @pytest.mark.parametrize("value", [small, 1j, np.clongdouble(1j), np.full(2, np.clongdouble(1j))])
 def test_records_that_json_cannot_hold(path, value):
     model = small(3).fit(TEXT)
-    model.history_ = [{"value": value}]
+    model._learned.history = [{"value": value}]
     with pytest.raises(TypeError, match="what JSON can"):
         model.save(path)
     assert not path.exists()
@@ -684,7 +685,7 @@ def test_records_that_json_cannot_hold(path, value):
 
 def test_records_that_json_can_hold_only_at_length(path):
     model = small(3).fit(TEXT)
-    model.history_ = [{"sample": "x" * 70_000}]
+    model._learned.history = [{"sample": "x" * 70_000}]
     with pytest.raises(ModelFileError, match="70002 characters of JSON; shorten it"):
         model.save(path)
     assert not path.exists()

@@ -21,7 +21,8 @@ def record(step, seconds, train_loss, validation_loss=None):
 def trained(blank):
     """A model whose best weights came back after its first call: the second begins at step 20 again."""
     model = blank("ab")
-    model.history_ = [record(10, 1.0, 3.0), record(20, 2.0, 2.5, 2.75), record(30, 3.0, 2.0, 2.8), record(21, 0.5, 1.5)]
+    records = [(10, 1.0, 3.0), (20, 2.0, 2.5, 2.75), (30, 3.0, 2.0, 2.8), (21, 0.5, 1.5)]
+    model._learned.history = [record(*values) for values in records]
     return model
 
 
@@ -65,7 +66,7 @@ def test_history_of_damaged_records(blank, x):
 
 def test_history_of_several_models(trained, blank):
     other = blank("ab", hidden_size=2)
-    other.history_ = [record(1, 1.0, 4.0)]
+    other._learned.history = [record(1, 1.0, 4.0)]
     labels = [label for label in lines(plot.history([trained, other])) if label != "_lowest"]
     assert labels == [f"hidden_size={x}" for x in ("3, training", "3, validation (lowest: 2.750)", "2, training")]
     assert "large, training" in lines(plot.history({"large": trained, "small": other}))

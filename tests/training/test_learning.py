@@ -51,7 +51,7 @@ def smooth_loss_from(stage, text, dtype):
         view[...] = stage.params[there].reshape(view.shape)
         model.optimizer_state_["sum"][here][...] = stage.memory[there].reshape(view.shape)
     model.state_[0, 0] = stage.h[:, 0]
-    model.smooth_loss_ = stage.smooth_loss
+    model._learned.smooth_loss = stage.smooth_loss
     model.set_params(max_steps=STEPS - stage.position // 25).partial_fit(text[stage.position :])
     return model.smooth_loss_
 

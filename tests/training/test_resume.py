@@ -178,11 +178,11 @@ def test_every_file_on_the_way_leads_to_the_same_model(tmp_path, monkeypatch, ki
         writer.wait()
 
     write, begin = run_checkpoint.write_run, CheckpointWriter.start
-    monkeypatch.setattr("crnn.resumable_training.write_run", copying)
+    monkeypatch.setattr("crnn.char_rnn.write_run", copying)
     monkeypatch.setattr(CheckpointWriter, "start", start)
     parameters = {"cell": "lstm", "optimizer": "adam", "batch_size": 2, **kind}
     whole = small(40, **parameters).fit(TEXT, checkpoint=path, checkpoint_every=9)
-    monkeypatch.setattr("crnn.resumable_training.write_run", write)
+    monkeypatch.setattr("crnn.char_rnn.write_run", write)
     assert len(copies) == 5
     assert bits(CharRNN.load(path)) == bits(whole) == bits(small(40, **parameters).fit(TEXT))
     for copy in copies:
@@ -205,7 +205,7 @@ def test_a_checkpoint_is_a_snapshot_though_training_goes_on(tmp_path, monkeypatc
             seen.append((model.n_steps_, model._learned.params.tobytes()))
             go_on.set()
 
-    monkeypatch.setattr("crnn.resumable_training.write_run", slow)
+    monkeypatch.setattr("crnn.char_rnn.write_run", slow)
     small(20, callbacks=[look]).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=5)
     assert seen[0] == seen[2]
     assert [step for step, _ in seen] == [5, 12, 5]
@@ -242,7 +242,7 @@ def test_a_checkpoint_that_fails_is_a_warning(tmp_path, monkeypatch):
     def full(state, **rest):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("crnn.resumable_training.write_run", full)
+    monkeypatch.setattr("crnn.char_rnn.write_run", full)
     with pytest.warns(UserWarning, match="run was not written: .*No space left on device"):
         model = small(20).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=7)
     assert bits(model) == bits(small(20).fit(TEXT))
@@ -264,7 +264,7 @@ def test_without_a_thread_to_write_on_it_is_written_all_the_same(tmp_path, monke
 
     monkeypatch.setattr("crnn.training.checkpoints.checkpoint_writer.threading.Thread", NoThread)
     writes = []
-    monkeypatch.setattr("crnn.resumable_training.write_run", lambda state, **rest: writes.append(state.n_steps))
+    monkeypatch.setattr("crnn.char_rnn.write_run", lambda state, **rest: writes.append(state.n_steps))
     small(20).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=7)
     assert writes == [7, 14, 20]
 

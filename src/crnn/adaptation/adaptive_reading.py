@@ -4,45 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inference.network.network import InferenceNetwork
+from ..errors import InvalidInputError
 from ..inference.network.packed_network import State
-from ..inference.scoring.scoring import BLOCK, surprisal
+from ..inference.sampling.text_drawing import encoded_prime
+from ..inference.scoring.scoring import BLOCK, scored_ids, surprisal
+from ..model.state import ModelState
+from ..text.sources.sources import TextLike
 from ..text.sources.stored_ids import TextIds
+from ..text.symbols.vocabulary import Text, Vocabulary
+from .weight_learner import WeightLearner
 
-__all__ = ["Adapt", "AdaptiveReading", "Learner", "log_likelihood", "read_all"]
+__all__ = ["Adapt", "AdaptiveReading", "adapted_state", "adaptive_score", "adaptive_surprisal", "read_all"]
 
 Ids = NDArray[Any]
 Adapt = bool | Mapping[str, Any]  # the parameter `adapt`: False, True, or options of `CharRNN.adapt`
-
-
-class Learner(Protocol):
-    """Weights that can learn from a block. They do not change: what has learned is another learner."""
-
-    @property
-    def network(self) -> InferenceNetwork:
-        """The network with these weights."""
-
-    @property
-    def block_length(self) -> int:
-        """The symbols of a block that are predicted."""
-
-    def learned(self, symbols: Ids, counted: NDArray[np.bool_], state: State) -> Learner:
-        """Return the weights after one step on a block.
-
-        Parameters
-        ----------
-        symbols : array of int, shape (T + 1,)
-            The inputs, and one on, the targets.
-        counted : array of bool, shape (T,)
-            The targets whose losses count.
-        state : tuple of arrays (L, 1, H)
-            Before the first input is read.
-        """
 
 
 class AdaptiveReading(NamedTuple):
@@ -53,14 +33,14 @@ class AdaptiveReading(NamedTuple):
     of training with one set of weights. The first symbol of a text is predicted by the zero state and has no input.
     """
 
-    learner: Learner
+    learner: WeightLearner
     state: State  # after all that was read
     start: State  # before the first symbol of the block
     symbols: Ids  # of the block so far: its first input, and its targets; empty before a text
     counted: NDArray[np.bool_]  # of each target, whether it is learned from
 
     @classmethod
-    def begin(cls, learner: Learner) -> Self:
+    def begin(cls, learner: WeightLearner) -> Self:
         """Return the reading before a text."""
         zero = learner.network.zero_state(1)
         return cls(learner, zero, zero, np.empty(0, np.int32), np.empty(0, np.bool_))
@@ -87,7 +67,7 @@ class AdaptiveReading(NamedTuple):
             done += len(piece)
         return reading, out
 
-    def learn_rest(self) -> Learner:
+    def learn_rest(self) -> WeightLearner:
         """Return the weights that have learned from the incomplete block as well."""
         return self.learner.learned(self.symbols, self.counted, self.start) if self.counted.any() else self.learner
 
@@ -98,27 +78,55 @@ class AdaptiveReading(NamedTuple):
 
     def _read_piece(self, piece: Ids, learn: bool) -> tuple[AdaptiveReading, NDArray[np.float64]]:
         """Read symbols of one block."""
-        network, state = self.learner.network, _copied(self.state)
+        network = self.learner.network
+        state = network.copy(self.state)
         symbols = np.concatenate([self.symbols, piece])
         counted = np.append(self.counted, np.full(len(symbols) - 1 - len(self.counted), learn))
         if len(piece) < self._room:
             return AdaptiveReading(self.learner, state, self.start, symbols, counted), surprisal(network, piece, state)
         before_last = surprisal(network, piece[:-1], state)
-        start = _copied(state)
+        start = network.copy(state)
         out = np.concatenate([before_last, surprisal(network, piece[-1:], state)])
         learner, last = self.learner, symbols[-1:]
         if counted.any():
-            learner, state = learner.learned(symbols, counted, self.start), _copied(start)
+            learner, state = learner.learned(symbols, counted, self.start), network.copy(start)
             learner.network.feed(last.reshape(1, 1), state)
         return AdaptiveReading(learner, state, start, last, counted[:0]), out
 
 
-def log_likelihood(reading: AdaptiveReading, ids: TextIds, given: int = 0) -> float:
-    """Return log P of a text in nats, learned from on the way; the first `given` symbols are read but not counted."""
+def adaptive_score(reading: AdaptiveReading, vocabulary: Vocabulary, X: TextLike, *, exact: bool) -> float:
+    """Return the mean of log P over the symbols of a text, in nats, learned from on the way.
+
+    Raises
+    ------
+    InvalidInputError
+        Unless `exact`, or if the text cannot be scored.
+    """
+    if not exact:
+        raise InvalidInputError(
+            "exact=False reads parts of a text side by side, and adapt learns from its start: leave one of them out"
+        )
+    ids, given = scored_ids(X, vocabulary)
     sums: list[float] = []
     for _, surprisals in read_all(reading, ids):
         sums.append(math.fsum(-surprisals[given if not sums else 0 :]))
-    return math.fsum(sums)
+    return math.fsum(sums) / (len(ids) - given)
+
+
+def adaptive_surprisal(reading: AdaptiveReading, vocabulary: Vocabulary, text: Text) -> NDArray[np.float64]:
+    """Return -log P of each symbol of a text, (n,), in nats, learned from on the way."""
+    ids = vocabulary.encode(text, name="text")
+    return reading.read(encoded_prime("", vocabulary))[0].read(ids)[1]
+
+
+def adapted_state(state: ModelState, reading: AdaptiveReading, X: TextLike) -> ModelState:
+    """Return a copy of a model's state with the weights that have followed a text; see `CharRNN.adapt`."""
+    ids, _ = scored_ids(X, state.vocabulary)
+    for after, _ in read_all(reading, ids):
+        reading = after
+    weights, adapted = reading.learn_rest().params, state.copy_between_steps()
+    adapted.params[...] = weights
+    return adapted
 
 
 def read_all(reading: AdaptiveReading, ids: TextIds) -> Iterator[tuple[AdaptiveReading, NDArray[np.float64]]]:
@@ -126,7 +134,3 @@ def read_all(reading: AdaptiveReading, ids: TextIds) -> Iterator[tuple[AdaptiveR
     for i in range(0, len(ids), BLOCK):
         reading, surprisals = reading.read(ids[i : i + BLOCK].astype(np.int32))
         yield reading, surprisals
-
-
-def _copied(state: State) -> State:
-    return tuple(part.copy() for part in state)

@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DivergenceError
+from ..errors import DivergenceError, InvalidInputError
 from ..inference.network.packed_network import PackedNetwork, State
+from ..model.gradient_rms import gradient_rms
+from ..model.state import ModelState
 from ..training.loop.chunk_gradient import ChunkGradient
 from .adaptation_rule import AdaptationRule
+from .options import AdaptationOptions
 
-__all__ = ["WeightLearner"]
+__all__ = ["WeightLearner", "learner_of"]
 
 Array = NDArray[Any]
 Ids = NDArray[Any]
 
 
 class WeightLearner:
-    """Weights that learn from blocks, as `Learner` describes it.
+    """Weights that learn from blocks. They do not change: what has learned is another learner.
 
     Parameters
     ----------
@@ -80,6 +83,15 @@ class WeightLearner:
     def learned(self, symbols: Ids, counted: NDArray[np.bool_], state: State) -> WeightLearner:
         """Return the weights after one step on a block.
 
+        Parameters
+        ----------
+        symbols : array of int, shape (T + 1,)
+            The inputs, and one on, the targets.
+        counted : array of bool, shape (T,)
+            The targets whose losses count.
+        state : tuple of arrays (L, 1, H)
+            Before the first input is read.
+
         Raises
         ------
         DivergenceError
@@ -103,3 +115,25 @@ class WeightLearner:
         except IndexError:
             pass
         return ChunkGradient(self.rule.layout, length, self._boundary, bfloat16=self._bfloat16)
+
+
+def learner_of(
+    state: ModelState, beta_2: float, options: AdaptationOptions, *, scoring: bool, bfloat16: bool
+) -> WeightLearner:
+    """Return a learner that starts from a copy of a model's weights.
+
+    Raises
+    ------
+    InvalidInputError
+        If nothing is known of the gradients that the weights had in training.
+    """
+    with state.gate.turn, state.gate.steps():  # another thread may be training it
+        trained, rms = state.params.copy(), gradient_rms(state, beta_2)
+    if rms is None:
+        raise InvalidInputError(
+            "adaptation needs to know how large the gradients of training were, and this model was "
+            "not trained, or comes from a file of weights without them: call partial_fit with a text like that "
+            "of its training first"
+        )
+    rule = AdaptationRule(state.layout, trained, rms, options)
+    return WeightLearner(rule, trained, state.vocabulary.boundary, scoring=scoring, bfloat16=bfloat16)

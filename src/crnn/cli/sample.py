@@ -10,7 +10,7 @@ from typing import Any
 
 from ..char_rnn import CharRNN
 from ..inference.sampling.sampling_controls import CONTROLS, NUMBERS
-from ..language_model import LENGTH, MAX_LENGTH
+from ..inference.sampling.text_drawing import LENGTH, MAX_LENGTH
 from ..parameters.checks import checked_int
 from .arguments import add_model, checked, refuse_two_standard_inputs, seed
 from .files import load, read_documents

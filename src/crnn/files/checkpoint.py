@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copyreg
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -63,7 +62,7 @@ def write(
     training_state : bool
         Whether optimizer state, hidden state, counters and random state are written as well.
     run : StoredRecord, optional
-        Where the run stands that is training the model, for `read_run`.
+        Where the run stands that is training the model, for `read_checkpoint`.
     best : ModelState, optional
         The snapshot at the run's lowest validation loss; `read` returns it.
 
@@ -161,11 +160,11 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Model
     ModelFileError
         If the file is damaged, or holds a parameter that is unknown or not usable.
     """
-    found = read_run(path, defaults)
+    found = read_checkpoint(path, defaults)
     return found.parameters, (found.state if found.best is None else found.best).averaged()
 
 
-def read_run(path: Path, defaults: Mapping[str, Any]) -> Checkpoint:
+def read_checkpoint(path: Path, defaults: Mapping[str, Any]) -> Checkpoint:
     """Return all that a file holds; see `read`."""
     file = model_file.read(path)
     try:
@@ -331,14 +330,17 @@ def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def state_from_bytes(content: bytes) -> ModelState:
-    """Return the state in the content of a model file: of what a pickled `ModelState` holds."""
+    """Return the state that `state_to_bytes` wrote."""
     file = model_file.from_bytes(content)
     state = _state(_layout(file), file, optimizer="adagrad", batch_size=1, seq_length=1, random_state=None)
     return replace(state, gradient_rms=file.gradient_rms)
 
 
-def _reduced(state: ModelState) -> Any:
-    """Pickle a state as a model file, which is compact and checked when it is read, whatever object holds it."""
+def state_to_bytes(state: ModelState) -> bytes | ModelState:
+    """Return a state as the content of a model file, which is compact, and checked when it is read.
+
+    A copy of the state is returned if no file can hold it, such as one with weights that are not finite.
+    """
     copy = state.copy_between_steps()
     layout = copy.layout
     configuration = {
@@ -353,10 +355,6 @@ def _reduced(state: ModelState) -> Any:
     }
     try:
         file = _file_of(copy, configuration, training_state=True)
-        content = model_file.to_bytes(replace(file, gradient_rms=copy.gradient_rms))
-    except (ValueError, TypeError):  # no file can hold it, such as weights that are not finite
-        return object.__reduce_ex__(copy, 4)
-    return state_from_bytes, (content,)
-
-
-copyreg.pickle(ModelState, _reduced)
+        return model_file.to_bytes(replace(file, gradient_rms=copy.gradient_rms))
+    except (ValueError, TypeError):
+        return copy

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ..errors import InvalidInputError, ModelFileError
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
-from ..training.checkpoints.run_state import RUNNING, RunState
+from ..training.checkpoints.run_state import DIVERGED, RUNNING, RunState
+from ..training.distributed.processes import processes_of
 from . import checkpoint
 
-__all__ = ["read_run", "write_run"]
+__all__ = ["read_run", "unfinished_run", "write_run"]
 
 Path = str | os.PathLike[str]
 
@@ -31,7 +33,7 @@ def read_run(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], M
     ModelFileError
         If the file is damaged, or holds a run that cannot be of this model.
     """
-    found = checkpoint.read_run(path, defaults)
+    found = checkpoint.read_checkpoint(path, defaults)
     if found.run is None:
         return found.parameters, found.state, None
     try:
@@ -41,3 +43,28 @@ def read_run(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], M
     except InvalidInputError as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from error
     return found.parameters, found.state, run
+
+
+def unfinished_run(
+    path: Path, defaults: Mapping[str, Any], comm: Any = None
+) -> tuple[dict[str, Any], ModelState, RunState]:
+    """Return what `read_run` returns for a call of training that can be finished; of several processes the first reads.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file holds no such call, or one that diverged.
+    """
+    processes = processes_of(comm)
+    read = partial(read_run, path, defaults)
+    parameters, state, run = processes.read_by_first(read) if processes else read()
+    name = os.fspath(path)
+    if run is None:
+        raise InvalidInputError(
+            f"{name} holds a model, but no call of training to finish: load it and call partial_fit"
+        )
+    if run.outcome == DIVERGED:
+        raise InvalidInputError(
+            f"the training in {name} diverged, and would again: load it, lower learning_rate, and call partial_fit"
+        )
+    return parameters, state, run

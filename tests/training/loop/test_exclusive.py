@@ -3,14 +3,14 @@
 from interrupted_runs import interrupted_everywhere
 from test_char_rnn import TEXT, small
 
-from crnn import resumable_training
 from crnn.training.loop import exclusive
+from crnn.training.preparation import training_call
 
 
 def test_wherever_ctrl_c_comes_the_next_call_can_train():
     def wanted(code):
         name = code.co_filename
-        return name == exclusive.__file__ or (name, code.co_name) == (resumable_training.__file__, "_train")
+        return name == exclusive.__file__ or (name, code.co_name) == (training_call.__file__, "train")
 
     model = small(1)
     places = []

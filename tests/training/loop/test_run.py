@@ -35,7 +35,7 @@ class Clock:
         fake = SimpleNamespace(perf_counter=lambda: self.now)
         for module in (training, validation):
             monkeypatch.setattr(module, "time", fake)
-        monkeypatch.setattr("crnn.resumable_training.time", fake)
+        monkeypatch.setattr("crnn.training.preparation.training_call.time", fake)
         advance, evaluate = Trainer.advance, validation.evaluate
 
         def timed_advance(trainer, rates):
@@ -715,7 +715,7 @@ def test_another_optimizer_begins_with_an_empty_memory(optimizers):
 @pytest.mark.parametrize("n_steps", [2**62, 2**61 + 1, 2**70, 19, -1])
 def test_a_count_of_steps_from_which_training_does_not_go_on(n_steps):
     model = small(20).fit(TEXT).set_params(optimizer="adam", max_steps=2).partial_fit(TEXT)
-    model.n_steps_ = n_steps
+    model._learned.n_steps = n_steps
     before = bits(model)
     with pytest.raises(InvalidInputError, match=rf"n_steps_ is {n_steps}, .* from 20 to 2\*\*61 .* call fit"):
         model.partial_fit(TEXT)
@@ -726,7 +726,7 @@ def test_a_count_of_steps_from_which_training_does_not_go_on(n_steps):
 def test_a_file_with_the_highest_count_of_steps(tmp_path, n_steps):
     """Training goes on where the count leaves room in a file for any number of steps; saving never fails."""
     model = small(2, callbacks=[lambda *_: None]).fit(TEXT)
-    model.n_steps_ = n_steps
+    model._learned.n_steps = n_steps
     model.save(tmp_path / "model")
     again = CharRNN.load(tmp_path / "model").set_params(max_steps=2, callbacks=[lambda *_: None])
     with contextlib.suppress(InvalidInputError):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN
-from crnn.resumable_training import SAMPLE_LENGTH
+from crnn.char_rnn import SAMPLE_LENGTH
 from crnn.training.loop import run as training
 from crnn.training.loop.budget import Budget
 from crnn.training.progress import progress

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import InferenceNetwork
-from .packed_network import State
+from .network import InferenceNetwork, State
 
 Ids = NDArray[Any]
 
@@ -16,7 +15,7 @@ Ids = NDArray[Any]
 class Context(NamedTuple):
     """The state of the network after what was read, and the symbols that the repetition penalty is for."""
 
-    state: State  # each array (L, 1, H)
+    state: State  # of one stream
     seen: NDArray[np.bool_]  # (V,): the symbols since the beginning of the text or document
 
     @classmethod
@@ -31,9 +30,9 @@ class Context(NamedTuple):
         network.feed(ids.astype(np.int32).reshape(-1, 1), context.state)
         return cls(context.state, seen_after(context.seen, ids, network.boundary))
 
-    def copy(self) -> Context:
-        """Return a context that shares no arrays with this one."""
-        return Context(tuple(part.copy() for part in self.state), self.seen.copy())
+    def copy(self, network: InferenceNetwork) -> Context:
+        """Return a context that shares no memory with this one."""
+        return Context(network.copy(self.state), self.seen.copy())
 
 
 def seen_after(seen: NDArray[np.bool_], ids: Ids, boundary: int | None) -> NDArray[np.bool_]:

@@ -1,26 +1,44 @@
-"""InferenceNetwork: what sampling and scoring ask of a network, or of the average of several."""
+"""InferenceNetwork: everything that sampling and scoring ask of a model that predicts the next symbol.
+
+Sampling, scoring, beam search, text states and guess numbers are written against this protocol alone, so a model that
+implements it gets all of them through `LanguageModel`. `PackedNetwork` is a recurrent network, `AveragedNetwork` the
+mean of several networks.
+
+A class that inherits from the protocol explicitly has to write eight methods: `symbols`, `boundary`, `zero_state`,
+`copy`, `select`, `join`, `feed` and `logits_after`. The others have a default here, which is right for every network
+and may be replaced where there is a faster way. Networks and states must be picklable: a `TextState` holds both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .packed_network import State
 from .scratch import Scratch
 
-__all__ = ["InferenceNetwork"]
+__all__ = ["SCORE_ROWS", "InferenceNetwork", "State", "log_softmax"]
 
 Array = NDArray[Any]
 
+# What a network remembers of the text so far, for each of B streams. It is opaque: only the network that made a state
+# looks inside. Everybody else copies, selects and joins streams through the network's methods. A state is mutable,
+# since reading a symbol changes it in place.
+State = Any
+
+SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, and their states stay in the cache
+
 
 class InferenceNetwork(Protocol):
-    """A network that reads symbols and says how probable the next ones are.
+    """A network that reads symbols and says how probable each symbol is to come next.
 
-    `PackedNetwork` is one, `AveragedNetwork` is several with the mean of their probabilities. A state is a tuple of
-    arrays (·, B, ·) that may be cut and joined along B. A call may be given a scratch, which no other thread is using.
+    It reads B streams in parallel. The bits of a result must not depend on the streams next to it. Ids are int32, from
+    0 to V - 1. A method that takes a `scratch` may use its memory, which no other thread is using during the call.
     """
+
+    # ------------------------------------------------------------------ symbols
 
     @property
     def symbols(self) -> int:
@@ -28,21 +46,80 @@ class InferenceNetwork(Protocol):
 
     @property
     def boundary(self) -> int | None:
-        """The symbol that is read from a state of zeros."""
+        """The id of the symbol that starts and ends a document; None for a model of running text.
+
+        A stream that reads it forgets everything before it.
+        """
+
+    # ------------------------------------------------------------------- states
 
     def zero_state(self, streams: int) -> State:
-        """Return the state before any text: zeros."""
+        """Return the state of streams that have read nothing."""
+
+    def copy(self, state: State) -> State:
+        """Return a copy that shares no memory with the state."""
+
+    def select(self, state: State, streams: NDArray[np.intp]) -> State:
+        """Return a copy of some streams of a state, in this order; a stream may be named several times or not at all.
+
+        Parameters
+        ----------
+        state : State
+        streams : array of int, shape (n,)
+            Indices from 0 to B - 1.
+        """
+
+    def join(self, states: Sequence[State]) -> State:
+        """Return the streams of several states in one state: those of the first one, then those of the next one."""
+
+    def repeat(self, state: State, streams: int) -> State:
+        """Return the state of one stream as the state of `streams` equal streams."""
+        return self.select(state, np.zeros(streams, np.intp))
 
     def start(self) -> State:
-        """Return the state that a string starts from."""
+        """Return the state of one stream before a string: after a boundary, or zero without one."""
+        state = self.zero_state(1)
+        if self.boundary is not None:
+            self.feed(np.full((1, 1), self.boundary, np.int32), state)
+        return state
+
+    # ----------------------------------------------------- reading and predicting
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
-        """Advance the states over symbols x (n, B), in place."""
+        """Read the symbols x (n, B), one after another; the state advances in place."""
+
+    def logits_after(self, state: State) -> Array:
+        """Return the logits (B, V) of the next symbol.
+
+        Their softmax is the distribution of the next symbol, so logarithms of probabilities will do. There may be more
+        than V columns; further ones are -inf.
+        """
+
+    def probabilities_after(self, state: State) -> NDArray[np.float64]:
+        """Return the probabilities (B, V) of the next symbol; each row sums to 1."""
+        return np.asarray(np.exp(log_softmax(self.logits_after(state)[:, : self.symbols])))
+
+    def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
+        """Return the logits (n, V) that predict each of the symbols x (n,) of one stream; the state advances in place.
+
+        Columns beyond V are as in `logits_after`.
+        """
+        rows = np.empty((len(x), self.symbols))
+        for t in range(len(x)):
+            rows[t] = self.logits_after(state)[0, : self.symbols]
+            self.feed(x[t : t + 1, None], state)
+        return rows
 
     def log_probabilities(
         self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
     ) -> NDArray[np.float64]:
-        """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
+        """Return log P of each of the symbols x (n, B) given the symbols before it; the state advances in place."""
+        out = np.empty(x.shape)
+        for t in range(len(x)):
+            log_p = log_softmax(self.logits_after(state)[:, : self.symbols])
+            out[t] = np.take_along_axis(log_p, x[t][:, None].astype(np.intp), axis=1)[:, 0]
+            self.feed(x[t : t + 1], state)
+        return out
 
     def string_log_likelihoods(
         self,
@@ -52,16 +129,37 @@ class InferenceNetwork(Protocol):
         start: State,
         scratch: Scratch | None = None,
     ) -> NDArray[np.float64]:
-        """Return log P of each of the strings ids[starts : starts + lengths], the longest first."""
+        """Return log P of each of the strings ids[starts : starts + lengths], which are sorted, the longest first.
 
-    def logits_after(self, state: State) -> Array:
-        """Return logits (B, V) of the symbols that follow a state."""
-
-    def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
-        """Return the logits (n, V) from which each of the symbols x (n,) is predicted; the state advances in place."""
-
-    def probabilities_after(self, state: State) -> NDArray[np.float64]:
-        """Return the probabilities (B, V) of the symbols that follow a state; rows sum to 1."""
+        All strings start from the same state of one stream, which stays as it is. The terms of a string are added from
+        its first symbol to its last, so the sum has the same bits whatever strings are next to it.
+        """
+        out = np.zeros(len(lengths))
+        B, t = int(np.count_nonzero(lengths)), 0
+        state, scratch = self.repeat(start, B), scratch or Scratch()
+        while B:
+            steps = min(int(lengths[B - 1]) - t, max(1, SCORE_ROWS // B))
+            x = ids[starts[:B] + np.arange(t, t + steps)[:, None]]
+            for log_p in self.log_probabilities(x, state, scratch):
+                out[:B] += log_p
+            t += steps
+            longer = int(np.count_nonzero(lengths[:B] > t))
+            if longer < B:
+                B, state = longer, self.select(state, np.arange(longer))
+        return out
 
     def rows_at_a_time(self, wanted: int) -> int:
-        """Return how many rows of logits to compute at once."""
+        """Return how many rows of logits to compute at once: `wanted`, or fewer if these would take too much memory."""
+        return wanted
+
+
+def log_softmax(y: Array) -> NDArray[np.float64]:
+    """Return the log-probabilities of logits (n, V), in double precision since they are summed.
+
+    Examples
+    --------
+    >>> log_softmax(np.log(np.array([[1.0, 3.0]]))).round(3).tolist()
+    [[-1.386, -0.288]]
+    """
+    y = y - y.max(axis=1, keepdims=True).astype(np.float64)
+    return np.asarray(y - np.log(np.exp(y).sum(axis=1, keepdims=True)))

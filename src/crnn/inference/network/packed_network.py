@@ -6,7 +6,7 @@ batch size, at every position in the batch and for every number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -20,13 +20,13 @@ from ...model.layout import Layout, aligned_zeros, n_labels
 from ...runtime.cancellation import check_cancelled
 from ..sampling.sampling_controls import SamplingControls
 from .folded_embedding import folded_network
+from .network import SCORE_ROWS
 from .scratch import CallMemory, Scratch
 from .shared_stream import SharedStream
 
 Array = NDArray[Any]
 State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, with bigrams a number more
 
-SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, their states stay in the cache
 FEED_ROWS = 64  # symbols that a state is advanced over at a time
 SHORT = 32  # symbols of a call that uses the memory of the call before it
 LOGIT_BYTES = 1 << 25  # of logits at a time on each thread: 32 MB, which only vocabularies above 16,000 symbols reach
@@ -142,6 +142,22 @@ class PackedNetwork(NamedTuple):
         h_and_c = tuple(np.zeros(shape, dtype) for _ in layout.kind.states)
         return h_and_c if layout.pairs is None else (*h_and_c, np.zeros((1, streams, 1), dtype))
 
+    def copy(self, state: State) -> State:
+        """Return a copy of a state."""
+        return tuple(part.copy() for part in state)
+
+    def select(self, state: State, streams: NDArray[np.intp]) -> State:
+        """Return a copy of some streams of a state, in this order."""
+        return tuple(np.take(part, streams, axis=1) for part in state)
+
+    def join(self, states: Sequence[State]) -> State:
+        """Return the streams of several states in one state."""
+        return tuple(np.concatenate(parts, axis=1) for parts in zip(*states, strict=True))
+
+    def repeat(self, state: State, streams: int) -> State:
+        """Return the state of one stream as the state of `streams` streams."""
+        return tuple(np.repeat(part, streams, axis=1) for part in state)
+
     def start(self) -> State:
         """Return the state that a string starts from: zero, or in a model of documents the state after a boundary."""
         if self.boundary is None:
@@ -150,7 +166,7 @@ class PackedNetwork(NamedTuple):
             state = self.zero_state(1)
             self.feed(np.full((1, 1), self.boundary, np.int32), state)
             self.memory.start = state
-        return tuple(part.copy() for part in self.memory.start)
+        return self.copy(self.memory.start)
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Advance the states over symbols x (n, B), in place."""
@@ -202,7 +218,7 @@ class PackedNetwork(NamedTuple):
         B, longest, out = len(lengths), int(lengths[0]), np.zeros(len(lengths))
         T = max(1, min(longest, self.rows_at_a_time(SCORE_ROWS) // B))
         with self._scratch_for(T, B, scratch) as scratch:
-            work = self.workspace(T, start if B == 1 else repeated(start, B), scratch)
+            work = self.workspace(T, start if B == 1 else self.repeat(start, B), scratch)
             x, y = np.empty(T * B, np.int32), scratch.empty("y", (T * B, self.layout.vocab_size), self.layout.dtype)
             for call, shared in self._calls(longest, B, T):
                 core.log_likelihoods(
@@ -327,11 +343,6 @@ class PackedNetwork(NamedTuple):
         """Copy the states that a workspace ends with into `state`."""
         for array, end in zip(self.carried(work), state, strict=True):
             end[...] = array[..., : end.shape[-1]]
-
-
-def repeated(state: State, streams: int) -> State:
-    """Return the state of one stream as the state of `streams` streams."""
-    return tuple(np.repeat(part, streams, axis=1) for part in state)
 
 
 def _padded(layout: Layout) -> Layout:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...parameters.checks import checked_int
 from ...text.symbols.vocabulary import Text, Vocabulary
-from ..sampling.averaged_sampler import text_sampler
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
+from ..sampling.symbol_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root
 from ..scoring import scoring
 from .context import Context, seen_after
@@ -168,7 +168,7 @@ class TextState:
         >>> state.copy().feed("abc").log_prob == state.log_prob
         False
         """
-        return TextState(self._network, self._vocabulary, self._context.copy(), self._log_prob)
+        return TextState(self._network, self._vocabulary, self._context.copy(self._network), self._log_prob)
 
     __copy__ = copy
 
@@ -185,7 +185,7 @@ class TextState:
                 "this state does not adapt its weights to what it reads: make one that does by "
                 "model.start(prime, adapt=True)"
             )
-        state = tuple(part.copy() for part in self._context.state)
+        state = self._network.copy(self._context.state)
         log_prob = advanced(self._log_prob, scoring.surprisal(self._network, ids, state))
         seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
         self._context, self._log_prob = Context(state, seen), log_prob

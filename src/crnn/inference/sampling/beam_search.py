@@ -8,8 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network.network import InferenceNetwork
-from ..network.packed_network import State
+from ...text.symbols.vocabulary import Vocabulary
+from ..network.context import Context
+from ..network.network import InferenceNetwork, State, log_softmax
+from .text_drawing import encoded_prime
+
+__all__ = ["beam_search", "best_continuations"]
+
+
+def best_continuations(
+    network: InferenceNetwork, vocabulary: Vocabulary, n: int, prime: Any, beams: int
+) -> list[tuple[Any, float]]:
+    """Return the texts that `beam_search` finds after a prime, each with its log P in nats, the best first."""
+    forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
+    state = Context.after(network, encoded_prime(prime, vocabulary)).state
+    found = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary)
+    return [(vocabulary.decode(ids), log_prob) for ids, log_prob in found]
 
 
 def beam_search(
@@ -26,8 +40,8 @@ def beam_search(
     Parameters
     ----------
     network : InferenceNetwork
-    state : tuple of (L, 1, H) arrays
-        The state after the text that is continued.
+    state : State
+        Of one stream, after the text that is continued.
     n : int
         Symbols of a continuation.
     beams : int
@@ -60,16 +74,10 @@ def beam_search(
         log_p = total[new][going]
         if not len(texts):
             break
-        state = tuple(np.take(part, parent[going], axis=1) for part in state)
+        state = network.select(state, parent[going])
         network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
     found = [*ended, *zip(texts, log_p.tolist(), strict=True)]
     return sorted(found, key=lambda item: -item[1])
-
-
-def log_softmax(y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the log-probabilities of logits (n, V), in double precision since they are summed."""
-    y = y - y.max(axis=1, keepdims=True).astype(np.float64)
-    return np.asarray(y - np.log(np.exp(y).sum(axis=1, keepdims=True)))
 
 
 def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:

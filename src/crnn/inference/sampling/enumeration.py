@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network.network import InferenceNetwork
-from ..network.packed_network import State
-from .beam_search import log_softmax
+from ...errors import InvalidInputError
+from ...text.symbols.vocabulary import Vocabulary
+from ..network.network import InferenceNetwork, State, log_softmax
 
 BEGINNINGS = 64  # beginnings that are continued side by side: enough for the register tile
 
@@ -39,6 +39,21 @@ class EnumeratedDocuments(NamedTuple):
     documents: list[Any]
     log_probs: NDArray[np.float64]
     bound: float
+
+
+def enumerated_documents(
+    network: InferenceNetwork, vocabulary: Vocabulary, n: int, max_beginnings: int
+) -> EnumeratedDocuments:
+    """Return the n most probable documents; see `LanguageModel.enumerate_documents`."""
+    if vocabulary.boundary is None:
+        raise InvalidInputError(
+            "enumerate_documents is for a model of documents, and this one was fitted on one text, whose end it "
+            "does not know: use beam_search(n), or fit on a list"
+        )
+    forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
+    found, bound = most_probable(network, n, max_beginnings, end=vocabulary.boundary, forbidden=forbidden)
+    documents = [vocabulary.decode(np.array(ids, np.intp)) for ids, _ in found]
+    return EnumeratedDocuments(documents, np.array([log_p for _, log_p in found]), bound)
 
 
 class _Beginning:
@@ -117,12 +132,11 @@ def _read(
     network: InferenceNetwork, taken: list[tuple[float, _Beginning, int]], forbidden: Collection[int]
 ) -> list[_Beginning]:
     """Return strings, each a beginning and one symbol more, as beginnings."""
-    n_states = len(taken[0][1].state)
-    state = tuple(np.concatenate([beginning.state[i] for _, beginning, _ in taken], axis=1) for i in range(n_states))
+    state = network.join([beginning.state for _, beginning, _ in taken])
     network.feed(np.array([[symbol for _, _, symbol in taken]], np.int32), state)
     log_p = _follow(network, state, np.array([log_p for log_p, _, _ in taken]), forbidden)
     return [
-        _Beginning((*beginning.ids, symbol), log_p[k], tuple(part[:, k : k + 1].copy() for part in state))
+        _Beginning((*beginning.ids, symbol), log_p[k], network.select(state, np.array([k])))
         for k, (_, beginning, symbol) in enumerate(taken)
     ]
 

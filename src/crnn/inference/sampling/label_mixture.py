@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.state import ModelState
-from ..network.packed_network import PackedNetwork
+from ..network.network import InferenceNetwork
+from .text_drawing import Draw
 
-__all__ = ["Draw", "log_prior", "mixed", "mixed_drawer"]
+__all__ = ["log_prior", "mixed", "mixed_drawer"]
 
 Array = NDArray[Any]
-Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
 
 
-def log_prior(state: ModelState, *, bfloat16: bool = False) -> NDArray[np.float64]:
-    """Return log P of each label, (K,), in nats: what the model of all labels expects to begin a document."""
-    boundary = state.vocabulary.boundary
-    network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=boundary, bfloat16=bfloat16)
-    p = network.probabilities(network.start()[0][-1])[0, -len(state.vocabulary.labels) :]
+def log_prior(network: InferenceNetwork, n_labels: int) -> NDArray[np.float64]:
+    """Return log P of each label, (K,), in nats: how probable the network of all labels thinks it to start a document.
+
+    The labels are the last K symbols.
+    """
+    p = network.probabilities_after(network.start())[0, -n_labels:]
     logarithms: NDArray[np.float64] = np.log(np.maximum(p / p.sum(), 1e-300))
     return logarithms
 

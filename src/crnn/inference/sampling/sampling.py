@@ -13,8 +13,8 @@ from ...runtime.threads import inference_threads, run_tasks, split_range
 from ..network.context import Context
 from ..network.network import InferenceNetwork
 from ..scoring.string_scores import Strings
-from .averaged_sampler import text_sampler
 from .sampling_controls import SamplingControls
+from .symbol_sampler import text_sampler
 from .text_sampler import ROOM, ROWS
 from .uniforms import Uniforms
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple, Self, TypedDict, TypeVar, get_type_hints
 
@@ -131,6 +131,20 @@ class SamplingOptions(TypedDict, total=False):
         "The text ends before the first of these: the one that is complete first, and of those the longest. The prime "
         "does not count. A stop with a character that the model never saw never occurs.",
     )]  # fmt: skip
+
+
+class SampleOptions(SamplingOptions, total=False):
+    """The keyword arguments of `LanguageModel.sample` that do not tell what type of text it returns.
+
+    They are for the overloads that type checkers read; the method itself has the defaults and the descriptions.
+    """
+
+    max_length: int | None
+    label: Any
+    unique: bool
+    exclude: Iterable[Any]
+    random_state: Any
+
 
 _HINTS = get_type_hints(SamplingOptions, include_extras=True)
 CONTROLS: dict[str, Control] = {name: hint.__metadata__[0] for name, hint in _HINTS.items()}

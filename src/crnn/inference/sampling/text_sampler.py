@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..._kernels.entry import core
 from ...runtime.cancellation import check_cancelled
 from ..network.context import Context
-from ..network.packed_network import PackedNetwork, repeated
+from ..network.packed_network import PackedNetwork
 from ..scoring.string_scores import Strings
 from .sampling_controls import SamplingControls
 from .uniforms import Uniforms
@@ -66,7 +66,7 @@ class TextSampler:
         self._symbols = np.empty((count, min(n, room or (ROOM if controls.stops else n))), np.int32)
         self._batch = core.Batch(np.empty(rows, np.intp))
         self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // network.layout.size) // rows)
-        self._work = network.workspace(1, context.state if rows == 1 else repeated(context.state, rows))
+        self._work = network.workspace(1, context.state if rows == 1 else network.repeat(context.state, rows))
         start = [array[:, :1].copy() for array in network.carried(self._work)]
         self._start, self._temperature = (start, network.logits(context.state[0][-1])[0]), controls.temperature
         self._packed_stops = controls.stops.packed()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...parameters.checks import checked_int
+from ...runtime.threads import inference_threads
+from ...text.symbols.vocabulary import Text, Vocabulary
 from ..network.context import Context
 from ..network.network import InferenceNetwork
 from ..sampling import sampling
 from ..sampling.sampling_controls import SamplingControls
 from ..sampling.stopping import Stops
-from .string_scores import TextBlock, log_likelihoods
+from ..sampling.uniforms import root
+from .string_scores import Strings, TextBlock, log_likelihoods, text_blocks
 
 BLOCK = 1 << 14  # strings drawn and held at a time
 MAX_LENGTH = 1 << 20  # symbols of a document; a longer one is an error: the model has not learned to end
@@ -31,6 +35,30 @@ class GuessNumbers(NamedTuple):
     estimate: Array
     lower: Array
     upper: Array
+
+
+def estimated_guess_numbers(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    strings: Iterable[Text],
+    n: int,
+    *,
+    length: int | None,
+    random_state: Any,
+    n_threads: int | None,
+) -> GuessNumbers:
+    """Return the guess numbers of strings, from n strings drawn; see `LanguageModel.guess_number`."""
+    end, n = vocabulary.boundary, checked_int("n", n, 2)
+    drawn_length, threads = checked_length(length, end), inference_threads(n_threads)
+    blocks, log_p, start = text_blocks(strings, vocabulary, name="strings"), [np.empty(0)], network.start()
+    for block in blocks:
+        check_lengths(block, length)
+        encoded = Strings.encode(block, vocabulary, name="strings[{}]", ended=True)
+        log_p.append(log_likelihoods(network, encoded, start, threads))
+    sampled = sampled_log_likelihoods(
+        network, n, end=end, length=drawn_length, bits=root(random_state), n_threads=threads
+    )
+    return guess_numbers(np.concatenate(log_p), sampled)
 
 
 def guess_numbers(log_p: Array, sampled: Array) -> GuessNumbers:

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import InvalidInputError
 from ...runtime.threads import inference_threads, run_tasks, split_range
+from ...text.sources.documents import n_given
+from ...text.sources.sources import TextLike, text_source
 from ...text.sources.stored_ids import TextIds, columns
-from ..network.network import InferenceNetwork
-from ..network.packed_network import SCORE_ROWS, State
+from ...text.symbols.vocabulary import Vocabulary
+from ..network.network import SCORE_ROWS, InferenceNetwork, State
 from ..network.scratch import Scratch
 
 BLOCK = 1 << 14  # symbols scored in one call of the kernel
@@ -22,6 +25,24 @@ STREAMS = 64  # parts read side by side
 MIN_STREAMS = 8  # parts for each thread, at least: fewer leave the register tile mostly idle
 
 Ids = NDArray[Any]
+
+
+def mean_log_likelihood(
+    network: InferenceNetwork, vocabulary: Vocabulary, X: TextLike, *, exact: bool, n_threads: int | None
+) -> float:
+    """Return the mean of log P over the symbols of a text, or of documents and their ends, in nats."""
+    ids, given = scored_ids(X, vocabulary)
+    if exact:
+        return log_likelihood(network, ids, given) / (len(ids) - given)
+    return parallel_log_likelihood(network, ids, n_threads, given=given) / (len(ids) - given)
+
+
+def scored_ids(X: TextLike, vocabulary: Vocabulary) -> tuple[TextIds, int]:
+    """Return the ids of a text, and how many of the first ones are read but not counted."""
+    ids = text_source(X).ids(vocabulary)
+    if not len(ids):
+        raise InvalidInputError("X is empty; scoring needs at least 1 character")
+    return ids, n_given(vocabulary.boundary)
 
 
 def log_likelihood(network: InferenceNetwork, ids: TextIds, given: int = 0) -> float:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...runtime.threads import inference_threads, run_tasks
 from ...text.sources.input_checks import refuse_other_collections
+from ...text.sources.lines import Lines
 from ...text.symbols.vocabulary import Text, Vocabulary
-from ..network.network import InferenceNetwork
-from ..network.packed_network import State, repeated
+from ..network.network import InferenceNetwork, State
 from ..network.scratch import ScratchPool
 
 BLOCK_STRINGS = 1 << 15  # strings held at a time, at most
@@ -166,6 +166,56 @@ def log_likelihoods(
     return out
 
 
+def score_texts(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    texts: Iterable[Text],
+    n_threads: int | None,
+    *,
+    normalize: str | None = None,
+) -> NDArray[np.float64]:
+    """Return the scores of all texts, (n,); see `LanguageModel.score_samples`."""
+    if not isinstance(texts, Lines):
+        found = score_batches(network, vocabulary, [texts], n_threads, normalize=normalize)
+        return np.concatenate([np.empty(0), *found])
+    scores, n = np.empty(len(texts)), 0  # joining the scores of batches would hold all of them twice
+    for of_batch in score_batches(network, vocabulary, texts.batches(), n_threads, normalize=normalize):
+        scores[n : n + len(of_batch)] = of_batch
+        n += len(of_batch)
+    return scores
+
+
+def score_batches(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    batches: Iterable[Iterable[Text]],
+    n_threads: int | None,
+    *,
+    normalize: str | None = None,
+) -> Iterator[NDArray[np.float64]]:
+    """Return an iterator over the scores of each batch of texts; `normalize` is checked at the call."""
+    if normalize not in (None, "char"):
+        raise InvalidInputError(f"normalize must be None or 'char', not {normalize!r}")
+    return _score_batches(network, vocabulary, batches, n_threads, per_symbol=normalize == "char")
+
+
+def _score_batches(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    batches: Iterable[Iterable[Text]],
+    n_threads: int | None,
+    *,
+    per_symbol: bool,
+) -> Iterator[NDArray[np.float64]]:
+    start, first = network.start(), 0
+    for batch in batches:
+        blocks = text_blocks(batch, vocabulary, name="texts", first=first)
+        scored = score_blocks(network, start, vocabulary, blocks, n_threads, per_symbol=per_symbol)
+        scores = np.concatenate([np.empty(0), *scored])
+        first += len(scores)
+        yield scores
+
+
 def score_blocks(
     network: InferenceNetwork,
     start: State,
@@ -203,15 +253,15 @@ def next_probabilities(
 def final_states(
     network: InferenceNetwork, strings: Strings, group: NDArray[np.intp], start: State
 ) -> Iterator[tuple[NDArray[np.intp], State]]:
-    """Yield indices of k strings of a group with the states (L, k, H) after them, the shortest first."""
+    """Yield indices of k strings of a group with the state of k streams after them, the shortest strings first."""
     starts, lengths = strings.starts[group], strings.lengths[group]
     B, t = len(group), 0
-    state = repeated(start, B)
+    state = network.repeat(start, B)
     while B:
         while t < lengths[B - 1]:
             steps = min(int(lengths[B - 1]) - t, max(1, BLOCK_SYMBOLS // (64 * B)))
             network.feed(strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]], state)
             t += steps
         longer = int(np.count_nonzero(lengths[:B] > t))
-        yield group[longer:], tuple(part[:, longer:] for part in state)
-        B, group, state = longer, group[:longer], tuple(part[:, :longer] for part in state)
+        yield group[longer:], network.select(state, np.arange(longer, B))
+        B, group, state = longer, group[:longer], network.select(state, np.arange(longer))

@@ -2,17 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.threads import run_tasks
-from ..network.packed_network import SCORE_ROWS, PackedNetwork, State, repeated
-from .string_scores import ROWS, Strings, final_states
+from ...errors import InvalidInputError
+from ...model.layout import Layout
+from ...parameters.suggestion import did_you_mean
+from ...runtime.threads import inference_threads, run_tasks
+from ...text.symbols.vocabulary import Text, Vocabulary
+from ..network.network import SCORE_ROWS
+from ..network.packed_network import PackedNetwork, State
+from .string_scores import ROWS, Strings, final_states, text_blocks
 
 Array = NDArray[Any]
+
+
+def checked_part(layout: Layout, *, cells: bool) -> int:
+    """Return which part of a state is asked for: 0 for h, 1 for the cells of an LSTM."""
+    if cells and "c" not in layout.kind.states:
+        raise InvalidInputError(f"cells=True is for a model of LSTM layers, and this one has cell={layout.cell!r}")
+    return int(cells)
+
+
+def states_of_text(
+    network: PackedNetwork, vocabulary: Vocabulary, text: Any, n_threads: int | None = 1, *, part: int
+) -> Array:
+    """Return the states (n, L, H) after each symbol of one text, read by one thread."""
+    strings = Strings.join([vocabulary.encode(text, name="text")])
+    return all_states(network, strings, network.start(), 1, part=part)[0]
+
+
+def states_of_texts(
+    network: PackedNetwork, vocabulary: Vocabulary, texts: Any, n_threads: int | None, *, part: int
+) -> list[Array]:
+    """Return the states (length, L, H) after each symbol of each text."""
+    start, threads, found = network.start(), inference_threads(n_threads), list[Array]()
+    for block in text_blocks(texts, vocabulary, name="text"):
+        strings = Strings.encode(block, vocabulary, name="text[{}]", ended=False)
+        found += all_states(network, strings, start, threads, part=part)
+    return found
+
+
+def features(
+    network: PackedNetwork, vocabulary: Vocabulary, texts: Iterable[Text], n_threads: int | None, *, pooling: str
+) -> Array:
+    """Return the features (n, L H) of texts; see `CharRNN.transform`."""
+    if pooling not in POOLING:
+        known = ", ".join(map(repr, POOLING))
+        raise InvalidInputError(f"pooling must be one of {known}, not {pooling!r}{did_you_mean(pooling, POOLING)}")
+    start, threads = network.start(), inference_threads(n_threads)
+    found = [np.empty((0, network.layout.num_layers * network.hidden_size), network.layout.dtype)]
+    for block in text_blocks(texts, vocabulary, name="texts"):
+        strings = Strings.encode(block, vocabulary, name="texts[{}]", ended=False)
+        states = POOLING[pooling](network, strings, start, threads)
+        found.append(states.reshape(len(states), -1))
+    return np.concatenate(found)
+
+
+def feature_names(layout: Layout) -> NDArray[np.object_]:
+    """Return the names of the features: ``h_l0_0`` is unit 0 of layer 0."""
+    names = [f"h_l{k}_{i}" for k in range(layout.num_layers) for i in range(layout.hidden_size)]
+    return np.array(names, object)
 
 
 def all_states(network: PackedNetwork, strings: Strings, start: State, n_threads: int, *, part: int) -> list[Array]:
@@ -62,6 +115,9 @@ def mean_states(network: PackedNetwork, strings: Strings, start: State, n_thread
     return out
 
 
+POOLING = {"last": last_states, "mean": mean_states}
+
+
 def _features(network: PackedNetwork, strings: Strings) -> Array:
     shape = (len(strings.lengths), network.layout.num_layers, network.hidden_size)
     return np.empty(shape, network.layout.dtype)
@@ -86,11 +142,11 @@ def _advance(
     """
     starts, lengths = strings.starts[group], strings.lengths[group]
     B, t = int(np.count_nonzero(lengths)), 0
-    state = repeated(start, B)
+    state = network.repeat(start, B)
     while B:
         steps = min(int(lengths[B - 1]) - t, max(1, SCORE_ROWS // B))
         x = strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]]
         yield group[:B], t, network.states(x, state)
         t += steps
         B = int(np.count_nonzero(lengths[:B] > t))
-        state = tuple(np.ascontiguousarray(part[:, :B]) for part in state)
+        state = network.select(state, np.arange(B))

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DivergenceError
+from ...errors import DivergenceError, InvalidInputError
 from ...model.state import ModelState, zero_hidden
+from ...parameters.checks import checked_int
 from .chunk_gradient import ChunkGradient
 
-__all__ = ["TextGradient", "text_gradient"]
+__all__ = ["TextGradient", "gradient_of_text", "text_gradient"]
 
 Array = NDArray[Any]
 
@@ -23,6 +24,18 @@ class TextGradient(NamedTuple):
     loss: float  # in nats
     params: dict[str, Array]  # named and shaped as `CharRNN.params_`
     states: Array | tuple[Array, ...]  # (L, len(text), H), after each symbol; of an LSTM the pair of h and c
+
+
+def gradient_of_text(
+    state: ModelState, text: str | bytes, at: int | None, *, bfloat16: bool
+) -> TextGradient:
+    """Return the gradient of a text's loss, its arguments checked; see `CharRNN.gradient`."""
+    ids = state.vocabulary.encode(text, name="text")
+    if not len(ids):
+        raise InvalidInputError("text is empty: a gradient needs at least 1 symbol")
+    if at is not None and checked_int("at", at, 0) >= len(ids):
+        raise InvalidInputError(f"at is {at}, but the text has the positions 0 to {len(ids) - 1}")
+    return text_gradient(state, ids, at, bfloat16=bfloat16)
 
 
 def text_gradient(

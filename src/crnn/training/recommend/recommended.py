@@ -12,14 +12,19 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from ...errors import InvalidInputError
 from ...parameters.cells import CELLS, Recipe
+from ...parameters.checks import checked_float, checked_threads
 from ...parameters.optimizers import OPTIMIZERS
-from .machine_speed import OPERATIONS, recurrent_weights
+from ...parameters.settings import checked_parameter
+from ...text.sources.sources import TextLike, text_source
+from .machine_speed import OPERATIONS, measured_speed, recurrent_weights, usable_precisions
 
 TYPICAL_SYMBOLS = 64  # of a vocabulary
 CHUNKS_PER_EPOCH = 8  # of each stream, at least
@@ -44,6 +49,42 @@ DEFAULT_CELL = "cifg"
 ADVICE = {name: kind.advice for name, kind in CELLS.items() if kind.advice is not None}
 MIN_LENGTH_FOR_BIGRAMS = 20  # symbols of a document, on the average: documents as short as names are learned worse
 RATE_WITH_BIGRAMS = 0.8  # of the learning rate without them: as good, and steadier
+
+
+def recommended_parameters(
+    X: TextLike, seconds: float, overrides: dict[str, Any], *, verbose: int = 1
+) -> dict[str, Any]:
+    """Measure this machine and return the constructor's parameters for a text and a time; see `CharRNN.recommended`.
+
+    Parameters
+    ----------
+    X : str, bytes, os.PathLike or iterable of str or bytes
+    seconds : float
+    overrides : dict
+        Parameters that are given, not chosen.
+    verbose : int, default=1
+        0: the choice is not printed.
+    """
+    seconds = checked_float("seconds", seconds, above=0.0)
+    for name, value in overrides.items():
+        checked_parameter(name, value)
+    cell = overrides.get("cell", DEFAULT_CELL)
+    if cell not in ADVICE:
+        raise InvalidInputError(f"cell must be one of {', '.join(map(repr, ADVICE))}, not {cell!r}")
+    source = text_source(X)
+    length = source.max_length
+    if length < 2:
+        raise InvalidInputError(f"X is too short: its length is {length}, but at least 2 symbols are needed")
+    precisions = usable_precisions(overrides.get("matmul_precision"), overrides.get("dtype"))
+    speed, precision = measured_speed(checked_threads(overrides.get("n_threads")), precisions=precisions)
+    n_documents = source.n_documents if source.holds_documents else None
+    parameters = recommend(
+        length, seconds, speed=speed, matmul_precision=precision, cell=cell, n_documents=n_documents
+    )
+    parameters = overridden(parameters, overrides)
+    if verbose:
+        print(described(parameters, speed), file=sys.stderr)
+    return parameters
 
 
 def recommend(

@@ -1,4 +1,4 @@
-"""AveragedSampler: texts drawn from the average of several networks, symbol by symbol in Python."""
+"""SymbolSampler: texts drawn from any network, symbol by symbol in Python."""
 
 from __future__ import annotations
 
@@ -9,32 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
-from ..network.averaged_network import AveragedNetwork
 from ..network.context import Context
 from ..network.network import InferenceNetwork
-from ..network.packed_network import PackedNetwork, repeated
+from ..network.packed_network import PackedNetwork
 from .sampling_controls import SamplingControls
 from .text_sampler import ROOM, TextSampler
 from .uniforms import Uniforms
 
-__all__ = ["AveragedSampler", "text_sampler"]
+__all__ = ["SymbolSampler", "text_sampler"]
 
 MAX_STEPS = 64  # symbols of each text that are drawn between two looks of a caller
 
 
-class AveragedSampler(TextSampler):
-    """A `TextSampler` of an `AveragedNetwork`: the same texts from the same numbers, if its networks are all alike.
+class SymbolSampler(TextSampler):
+    """A `TextSampler` for networks without compiled sampling; networks with equal logits draw the same texts.
 
     Parameters
     ----------
-    network : AveragedNetwork
+    network : InferenceNetwork
     context, n, uniforms, controls, room
         As of `TextSampler`.
     """
 
     def __init__(
         self,
-        network: AveragedNetwork,
+        network: InferenceNetwork,
         context: Context,
         n: int | None,
         uniforms: Uniforms,
@@ -42,13 +41,13 @@ class AveragedSampler(TextSampler):
         room: int | None = None,
     ) -> None:
         count = len(uniforms.states)
-        self._average, self._uniforms, self._stops = network, uniforms, controls.stops
+        self._reader, self._uniforms, self._stops = network, uniforms, controls.stops
         self._n = n = sys.maxsize if n is None else n
         self._symbols = np.empty((count, min(n, room or (ROOM if controls.stops else n))), np.int32)
         self.lengths = np.zeros(count, np.intp)
         self._max_steps = MAX_STEPS
         self._active = np.arange(count if n else 0)  # the texts that are not complete, and their states
-        self._states = repeated(context.state, len(self._active))
+        self._states = network.repeat(context.state, len(self._active))
         self._controls_of_draw = controls
         self._seen = np.repeat(context.seen[None].astype(np.uint8), count, axis=0)
         symbols, ends = controls.stops.packed()
@@ -72,7 +71,7 @@ class AveragedSampler(TextSampler):
         if t == self._symbols.shape[1]:
             more = np.empty((len(self.lengths), min(t, self._n - t)), np.int32)
             self._symbols = np.concatenate([self._symbols, more], axis=1)
-        p = self._probabilities(self._average.logits_after(self._states))
+        p = self._probabilities(self._reader.logits_after(self._states)[:, : self._reader.symbols])
         states = self._uniforms.states[active]
         u = np.empty((1, len(active)))
         core.uniforms(states, self._uniforms.increment, u)
@@ -92,17 +91,18 @@ class AveragedSampler(TextSampler):
                 going &= ~met
         going &= t + 1 < self._n
         self._active = active[going]
-        self._states = tuple(np.ascontiguousarray(part[:, going]) for part in self._states)
         if len(self._active):
-            self._average.feed(drawn[going][None], self._states)
+            if not going.all():
+                self._states = self._reader.select(self._states, np.flatnonzero(going))
+            self._reader.feed(drawn[going][None], self._states)
 
-    def _probabilities(self, log_p: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what the controls make of log-probabilities (B, V), not divided by their sums."""
+    def _probabilities(self, logits: NDArray[Any]) -> NDArray[np.float64]:
+        """Return what the controls make of logits (B, V): probabilities not divided by their sums."""
         controls = self._controls_of_draw
         numbers: dict[str, Any] = {"penalty": controls.numbers["repetition_penalty"]}
         numbers |= {name: controls.numbers[name] for name in ("top_k", "top_p", "min_p")}
         seen = np.ascontiguousarray(self._seen[self._active]) if controls.penalizes_repetition else None
-        order, y = np.empty(log_p.shape[1], np.int32), np.ascontiguousarray(log_p)
+        order, y = np.empty(logits.shape[1], np.int32), np.array(logits, np.float64, order="C")
         filters = core.Controls(**numbers, bias=controls.bias, seen=seen, order=order)
         core.filter_logits(y, controls.temperature, filters)
         return y
@@ -116,8 +116,7 @@ def text_sampler(
     controls: SamplingControls,
     room: int | None = None,
 ) -> TextSampler:
-    """Return the sampler of a network, or of an average."""
-    if isinstance(network, AveragedNetwork):
-        return AveragedSampler(network, context, n, uniforms, controls, room)
-    assert isinstance(network, PackedNetwork)
-    return TextSampler(network, context, n, uniforms, controls, room)
+    """Return the sampler of a network: compiled for a `PackedNetwork`, otherwise in Python."""
+    if isinstance(network, PackedNetwork):
+        return TextSampler(network, context, n, uniforms, controls, room)
+    return SymbolSampler(network, context, n, uniforms, controls, room)

@@ -1,0 +1,139 @@
+"""Text drawing: the arguments of `LanguageModel.sample` and `stream`, checked, and the texts drawn with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...parameters.checks import MAX_SIZE, checked_int
+from ...text.sources.hashed_texts import HashedTexts
+from ...text.sources.input_checks import warn_caller
+from ...text.sources.lines import Lines
+from ...text.symbols.vocabulary import Vocabulary
+from ..network.context import Context
+from ..network.network import InferenceNetwork
+from . import sampling
+from .sampling_controls import SamplingControls, SamplingOptions
+from .uniforms import root
+
+__all__ = ["LENGTH", "MAX_LENGTH", "Draw", "TextRequest", "drawer", "drawn_texts", "encoded_prime", "streamed",
+           "warn_of_length"]  # fmt: skip
+
+Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
+
+LENGTH = 200  # default symbols of a sample
+MAX_LENGTH = 1000  # default symbols of a document, at most
+
+
+class TextRequest(NamedTuple):
+    """What each sample is to be; arguments as of `LanguageModel.sample`, not checked."""
+
+    n: Any
+    prime: Any
+    max_length: Any
+    controls: SamplingOptions
+
+
+def drawer(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    request: TextRequest,
+    random_state: Any,
+    n_threads: int | None,
+) -> Draw:
+    """Return a function that draws samples by their numbers; sample i depends on `random_state` and i alone."""
+    controls = SamplingControls.check(vocabulary, request.controls)
+    ids, head = encoded_prime(request.prime, vocabulary), _head(request.prime, vocabulary)
+    length = _length(vocabulary, request.n, request.max_length, len(head))
+    bits, context = root(random_state), Context.after(network, ids)
+
+    def draw(samples: range) -> list[Any]:
+        drawn = sampling.sample(network, context, length, samples, controls=controls, bits=bits, n_threads=n_threads)
+        return [head + text for text in drawn.decode(vocabulary)]
+
+    return draw
+
+
+def drawn_texts(draw: Draw, num_samples: int, vocabulary: Vocabulary, *, unique: bool, exclude: Any) -> list[Any]:
+    """Return `num_samples` texts, all different if `unique`, and none of them in `exclude`."""
+    excluded = _excluded(exclude, vocabulary)
+    if not unique and not len(excluded):
+        return draw(range(num_samples))
+    return sampling.distinct(draw, num_samples, unique=bool(unique), exclude=excluded)
+
+
+def streamed(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    n: int | None,
+    prime: Any,
+    controls: SamplingOptions,
+    random_state: Any,
+) -> Iterator[Any]:
+    """Return one sample symbol by symbol; arguments are checked at the call."""
+    checked, bits = SamplingControls.check(vocabulary, controls), root(random_state)
+    context = Context.after(network, encoded_prime(prime, vocabulary))
+    blocks = sampling.stream(network, context, n, controls=checked, bits=bits)
+    return (vocabulary[int(i)] for block in blocks for i in block)
+
+
+def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
+    """Return the ids that a network reads before it predicts; those of a document start with the boundary.
+
+    Examples
+    --------
+    >>> encoded_prime("ba", Vocabulary.from_text("abc", boundary=True)).tolist()
+    [3, 1, 0]
+    """
+    ids: NDArray[Any] = np.zeros(0, np.int32)
+    if prime or not isinstance(prime, str | bytes):  # the default "" serves a model of bytes too
+        ids = vocabulary.encode(prime, name="prime")
+    return ids if vocabulary.boundary is None else np.append(np.int32(vocabulary.boundary), ids)
+
+
+def warn_of_length(request: TextRequest, vocabulary: Vocabulary, num_samples: int) -> None:
+    """Warn if `n`, the length of the one document that is drawn, may have been meant as a number of documents."""
+    n = request.n
+    if vocabulary.boundary is None or n is None or request.max_length is not None or num_samples > 1:
+        return
+    if not len(request.prime) and checked_int("n", n, 0, MAX_SIZE) > 1:
+        warn_caller(
+            f"sample({n}) of a model of documents draws one document of at most {n} characters: for {n} documents give "
+            f"num_samples={n}, for one of this length max_length={n}"
+        )
+
+
+def _head(prime: str | bytes, vocabulary: Vocabulary) -> Any:
+    """Return the text that a sample begins with: of a document the prime, otherwise none."""
+    if vocabulary.boundary is None or not len(prime):
+        return "" if vocabulary.kind == "characters" else b""
+    return prime if isinstance(prime, str) else bytes(prime)  # as given: its ids may be of the unknown symbol
+
+
+def _length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
+    """Return how many symbols to draw at most after `head` symbols of a document."""
+    if vocabulary.boundary is None and max_length is not None:
+        raise InvalidInputError("max_length is for a model of documents, and this model was fitted on one text: give n")
+    limit = checked_int("max_length", max_length, 0, MAX_SIZE) if max_length is not None else MAX_LENGTH
+    if n is not None:
+        wanted = checked_int("n", n, 0, MAX_SIZE)
+        return wanted if max_length is None else min(wanted, max(0, limit - head))
+    return LENGTH if vocabulary.boundary is None else max(0, limit - head)
+
+
+def _excluded(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedTexts:
+    """Return texts that are not to be drawn, checked to be of the model's kind."""
+    if isinstance(texts, Lines):
+        vocabulary.check_kind("" if texts.kind == "characters" else b"", "exclude")
+        return HashedTexts(texts)
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise InvalidInputError(f"exclude must be a list or a set of texts, not {type(texts).__name__}")
+    found = set()
+    for i, text in enumerate(texts):
+        vocabulary.check_kind(text, f"exclude[{i}]")
+        found.add(text if isinstance(text, str) else bytes(text))
+    return frozenset(found)

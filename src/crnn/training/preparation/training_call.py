@@ -1,0 +1,142 @@
+"""Training call: a call of `fit`, `partial_fit` or `resume`, from the parameters to the state that it leaves behind."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...model.state import ModelState
+from ...parameters.checks import generator
+from ...parameters.settings import Settings
+from ...runtime.writable import check_writable
+from ..checkpoints.checkpoint_writer import CheckpointWriter, checked_every
+from ..distributed.processes import processes_of
+from ..loop.exclusive import StopRequest, begin_training
+from ..loop.run import TrainingRun
+from .preparation import Call, Hooks, checkpoint_path, prepared_run
+
+__all__ = ["CheckpointPlan", "Trainee", "train"]
+
+
+class Trainee(NamedTuple):
+    """A model as a call of training sees it.
+
+    Attributes
+    ----------
+    model : object
+        Callbacks are given it. One call at a time trains it.
+    parameters : mapping of str to object
+        Those of its constructor.
+    learned : callable
+        Returns the state that is carried on, or None for a model that starts anew.
+    keep : callable
+        Makes a state the model's own.
+    sample : callable
+        Returns the samples that ``verbose=2`` shows.
+    """
+
+    model: object
+    parameters: Mapping[str, Any]
+    learned: Callable[[], ModelState | None]
+    keep: Callable[[ModelState], object]
+    sample: Callable[[], Iterable[str | bytes]]
+
+
+class CheckpointPlan(NamedTuple):
+    """Where and how often a call saves itself.
+
+    Attributes
+    ----------
+    path : str, os.PathLike or None
+        None: never.
+    every : int or float
+        Steps (an int) or seconds (a float).
+    write : callable
+        Given the state, and by keyword the run, the parameters and the path; writes a file.
+    """
+
+    path: str | os.PathLike[str] | None
+    every: int | float
+    write: Callable[..., None]
+
+
+def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) -> None:
+    """Train a model to the first of `max_seconds`, `max_steps` and `max_epochs`.
+
+    Parameters
+    ----------
+    trainee : Trainee
+    call : Call
+    plan : CheckpointPlan
+    comm : mpi4py.MPI.Comm or None
+        The processes that train the model together.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument cannot be used, or another call is training the model, which is then unchanged.
+    """
+    stop = StopRequest()
+    with stop.running:
+        begin_training(trainee.model, stop)
+        start, state = time.perf_counter(), trainee.learned()
+        processes = processes_of(comm)
+        check = partial(_checked, trainee.parameters, plan, first=not processes or processes.rank == 0)
+        if processes:  # weights, dropout and the order of documents follow from the generator of rank 0
+            settings, writer = processes.agreed(check)
+            rng = processes.agreed(partial(generator, settings.random_state))
+            settings = replace(settings, random_state=processes.of_first(rng))
+            state = None if state is None else replace(state, rng=processes.of_first(state.rng))
+        else:
+            settings, writer = check()
+        callbacks = [partial(callback, trainee.model) for callback in settings.callbacks]
+        run = _prepared(call, settings, state, start, Hooks(callbacks, trainee.sample, stop, writer, processes))
+        trainee.keep(run.state)
+        try:
+            run.run()
+        finally:
+            trainee.keep(run.final_state)  # one assignment: a second Ctrl-C comes before or after it
+
+
+def _checked(
+    parameters: Mapping[str, Any], plan: CheckpointPlan, *, first: bool
+) -> tuple[Settings, CheckpointWriter | None]:
+    """Return the settings and what writes the checkpoint; of several processes only the first prints and writes."""
+    settings = Settings.check(parameters)
+    if not first:
+        return replace(settings, verbose=0), None
+    if plan.path is None:
+        return settings, None
+    path = checkpoint_path(plan.path)
+    check_writable(path)
+    write = partial(plan.write, parameters=parameters, path=path)
+    return settings, CheckpointWriter(write, path, checked_every(plan.every))
+
+
+def _prepared(call: Call, settings: Settings, state: Any, start: float, hooks: Hooks) -> TrainingRun:
+    """Return the run of a call; with several processes, only if all of them can take part, with the same arguments."""
+    processes = hooks.processes
+    if processes is None:
+        return prepared_run(call, settings, state, start, hooks)
+    run = processes.agreed(partial(prepared_run, call, settings, state, start, hooks))
+    free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
+    processes.require_same("a parameter of the model", repr(replace(settings, **free)))
+    processes.require_same("a text", repr(run.texts))
+    for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
+        processes.require_same(name, None if values is None else _digest(values))
+    if state is not None:
+        processes.require_same("the model", state.digest())
+    return run
+
+
+def _digest(values: ArrayLike) -> str:
+    """Return what tells numbers or labels from others, whatever holds them: a process sends it instead of them."""
+    return hashlib.sha256(repr(np.asarray(values).tolist()).encode("utf-8", "surrogatepass")).hexdigest()
