@@ -112,7 +112,8 @@ def test_scikit_learns_own_checks_that_need_no_table_of_numbers(check, estimator
 
 def test_the_html_of_damaged_records_has_no_curve(tmp_path):
     model = small(max_steps=2).fit(["ab"])
-    model.history_ = [{"train_loss": 1.5}, {"step": "odd", "train_loss": "odd"}, {"step": [1], "validation_loss": {}}]
+    records = [{"train_loss": 1.5}, {"step": "odd", "train_loss": "odd"}, {"step": [1], "validation_loss": {}}]
+    model._learned.history = records
     model.save(tmp_path / "m.crnn")
     for each in (model, CharRNN.load(tmp_path / "m.crnn")):
         assert "2 steps" in each._repr_html_()

@@ -703,7 +703,7 @@ def test_run_best_and_labels_come_back(path):
     model._learned.labels = StoredRecord({"classes": ["a", "b"]}, {"bias": np.ones((2, 5), np.float32)})
     parameters = model.get_params()
     checkpoint.write(model._learned, parameters, path, training_state=True, run=run, best=better._learned)
-    found = checkpoint.read_run(path, parameters)
+    found = checkpoint.read_checkpoint(path, parameters)
     assert found.parameters == parameters
     assert found.run.values == run.values
     for name, array in run.tensors.items():

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.inference.network import packed_network as inference
-from crnn.inference.network.packed_network import SCORE_ROWS, PackedNetwork, repeated
+from crnn.inference.network.packed_network import SCORE_ROWS, PackedNetwork
 from crnn.parameters.cells import CELLS
 
 B = 19  # more than two blocks of rows of any register tile
@@ -139,8 +139,8 @@ def test_the_entry_points_lead_to_the_same_state(kernels, dtype, cell, num_layer
     packed = PackedNetwork.pack(layout, params, one_row=False)
     start = states(1, 17, dtype, cell=cell, num_layers=num_layers)
     ids, sampled, _ = drawn(packed, start, range(B), 23)
-    _, scored = run(packed, "log_probabilities", ids, repeated(start, B))
-    _, fed = run(packed, "feed", ids, repeated(start, B))
+    _, scored = run(packed, "log_probabilities", ids, packed.repeat(start, B))
+    _, fed = run(packed, "feed", ids, packed.repeat(start, B))
     assert same_states(sampled, scored)
     assert same_states(sampled, fed)
 

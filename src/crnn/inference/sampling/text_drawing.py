@@ -86,7 +86,7 @@ def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
 
     Examples
     --------
-    >>> encoded_prime("ba", Vocabulary.from_text("abc", boundary=True)).tolist()
+    >>> encoded_prime("ba", Vocabulary([97, 98, 99], boundary=True)).tolist()
     [3, 1, 0]
     """
     ids: NDArray[Any] = np.zeros(0, np.int32)

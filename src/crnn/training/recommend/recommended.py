@@ -24,7 +24,8 @@ from ...parameters.checks import checked_float, checked_threads
 from ...parameters.optimizers import OPTIMIZERS
 from ...parameters.settings import checked_parameter
 from ...text.sources.sources import TextLike, text_source
-from .machine_speed import OPERATIONS, measured_speed, recurrent_weights, usable_precisions
+from . import machine_speed
+from .machine_speed import OPERATIONS, recurrent_weights
 
 TYPICAL_SYMBOLS = 64  # of a vocabulary
 CHUNKS_PER_EPOCH = 8  # of each stream, at least
@@ -75,8 +76,8 @@ def recommended_parameters(
     length = source.max_length
     if length < 2:
         raise InvalidInputError(f"X is too short: its length is {length}, but at least 2 symbols are needed")
-    precisions = usable_precisions(overrides.get("matmul_precision"), overrides.get("dtype"))
-    speed, precision = measured_speed(checked_threads(overrides.get("n_threads")), precisions=precisions)
+    precisions = machine_speed.usable_precisions(overrides.get("matmul_precision"), overrides.get("dtype"))
+    speed, precision = machine_speed.measured_speed(checked_threads(overrides.get("n_threads")), precisions=precisions)
     n_documents = source.n_documents if source.holds_documents else None
     parameters = recommend(
         length, seconds, speed=speed, matmul_precision=precision, cell=cell, n_documents=n_documents
