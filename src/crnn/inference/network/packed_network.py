@@ -7,7 +7,6 @@ batch size, at every position in the batch and for every number of threads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,18 +20,43 @@ from ...runtime.cancellation import check_cancelled
 from ..sampling.sampling_controls import SamplingControls
 from .folded_embedding import folded_network
 from .network import SCORE_ROWS
-from .scratch import CallMemory, Scratch
-from .shared_stream import SharedStream
+from .scratch import Scratch
+from .shared_stream import TRIAL_SYMBOLS, SharedStream
 
 Array = NDArray[Any]
 State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, with bigrams a number more
 
 FEED_ROWS = 64  # symbols that a state is advanced over at a time
-SHORT = 32  # symbols of a call that uses the memory of the call before it
+SHORT = 32  # symbols of one stream that are read in arrays which are there from a call before
 LOGIT_BYTES = 1 << 25  # of logits at a time on each thread: 32 MB, which only vocabularies above 16,000 symbols reach
 CALL_SYMBOLS = 1 << 15  # symbols read in one call, and
 CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
 OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads")  # of `PackedNetwork.pack`
+
+
+class ShortCall(NamedTuple):
+    """Arrays for a call that reads up to `SHORT` symbols of one stream: making them takes longer than reading some."""
+
+    work: tuple[Array, ...]  # as of `PackedNetwork.workspace`
+    carried: State  # the states in it: views without the units' padding, which stays zero
+    x: NDArray[np.int32]  # (SHORT,)
+    y: Array  # (SHORT, 1, V)
+
+
+class CallMemory:
+    """What the calls of a network leave for later calls, on any thread.
+
+    Attributes
+    ----------
+    spare : list of ShortCall
+        Those that no call is using.
+    start : tuple of arrays or None
+        The state after a boundary, once it was needed. Nobody changes these arrays.
+    """
+
+    def __init__(self) -> None:
+        self.spare: list[ShortCall] = []
+        self.start: State | None = None
 
 
 class PackedNetwork(NamedTuple):
@@ -171,12 +195,16 @@ class PackedNetwork(NamedTuple):
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Advance the states over symbols x (n, B), in place."""
         n, B = x.shape
+        if self._is_short(n, B):
+            short = self._short_call(state)
+            core.feed(self.kernel_arguments, x, short.work)
+            self._end_short_call(short, state)
+            return
         T = min(n, max(1, FEED_ROWS // B))
-        with self._scratch_for(T, B) as scratch:
-            work = self.workspace(T, state, scratch)
-            for call, shared in self._calls(n, B, T):
-                core.feed(self.kernel_arguments, x[call], (*work, shared))
-            self._store_state(work, state)
+        work = self.workspace(T, state)
+        for call, shared in self._calls(n, B, T):
+            core.feed(self.kernel_arguments, x[call], (*work, shared))
+        self._store_state(work, state)
 
     def logits(self, top: Array) -> Array:
         """Return the logits (n, V) that follow from activations (n, H) of the last layer; padding is -inf."""
@@ -192,14 +220,19 @@ class PackedNetwork(NamedTuple):
     ) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
         n, B = x.shape
-        T = min(n, max(1, self.rows_at_a_time(SCORE_ROWS) // B))
         out = np.empty((n, B))
-        with self._scratch_for(T, B, scratch) as scratch:
-            y = scratch.empty("y", (T, B, self.layout.vocab_size), self.layout.dtype)
-            work = self.workspace(T, state, scratch)
-            for call, shared in self._calls(n, B, T):
-                core.log_probabilities(self.kernel_arguments, x[call], (*work, shared), y, out[call])
-            self._store_state(work, state)
+        if self._is_short(n, B):
+            short = self._short_call(state)
+            core.log_probabilities(self.kernel_arguments, x, short.work, short.y, out)
+            self._end_short_call(short, state)
+            return out
+        T = min(n, max(1, self.rows_at_a_time(SCORE_ROWS) // B))
+        scratch = scratch or Scratch()
+        y = scratch.empty("y", (T, B, self.layout.vocab_size), self.layout.dtype)
+        work = self.workspace(T, state, scratch)
+        for call, shared in self._calls(n, B, T):
+            core.log_probabilities(self.kernel_arguments, x[call], (*work, shared), y, out[call])
+        self._store_state(work, state)
         return out
 
     def string_log_likelihoods(
@@ -216,14 +249,21 @@ class PackedNetwork(NamedTuple):
         same bits whatever strings are beside it.
         """
         B, longest, out = len(lengths), int(lengths[0]), np.zeros(len(lengths))
+        if self._is_short(longest, B):
+            short = self._short_call(start)
+            core.log_likelihoods(
+                self.kernel_arguments, ids, starts, lengths, 0, longest, short.work, short.x, short.y[:, 0], out
+            )
+            self._end_short_call(short)
+            return out
         T = max(1, min(longest, self.rows_at_a_time(SCORE_ROWS) // B))
-        with self._scratch_for(T, B, scratch) as scratch:
-            work = self.workspace(T, start if B == 1 else self.repeat(start, B), scratch)
-            x, y = np.empty(T * B, np.int32), scratch.empty("y", (T * B, self.layout.vocab_size), self.layout.dtype)
-            for call, shared in self._calls(longest, B, T):
-                core.log_likelihoods(
-                    self.kernel_arguments, ids, starts, lengths, call.start, call.stop, (*work, shared), x, y, out
-                )
+        scratch = scratch or Scratch()
+        work = self.workspace(T, self.repeat(start, B), scratch)
+        x, y = np.empty(T * B, np.int32), scratch.empty("y", (T * B, self.layout.vocab_size), self.layout.dtype)
+        for call, shared in self._calls(longest, B, T):
+            core.log_likelihoods(
+                self.kernel_arguments, ids, starts, lengths, call.start, call.stop, (*work, shared), x, y, out
+            )
         return out
 
     def hidden(self, x: NDArray[np.int32], state: State) -> Array:
@@ -290,11 +330,32 @@ class PackedNetwork(NamedTuple):
         n_threads = self.n_threads if streams == 1 else 1
         return SharedStream(self.network, self.layout, n_threads, bfloat16=self.bfloat16)
 
-    def _scratch_for(self, T: int, B: int, scratch: Scratch | None = None) -> AbstractContextManager[Scratch]:
-        """Return the scratch of the caller, or of the network for a short call, or a new one."""
-        if scratch is not None or T * B > SHORT:
-            return nullcontext(scratch or Scratch())
-        return self.memory.scratches.scratch()
+    def _is_short(self, n: int, streams: int) -> bool:
+        """Say whether a call reads few symbols of one stream, on one thread."""
+        return streams == 1 and n <= SHORT and (self.n_threads == 1 or n < TRIAL_SYMBOLS)
+
+    def _short_call(self, state: State) -> ShortCall:
+        """Return the arrays for a short call from a state, which no other call is using."""
+        check_cancelled()
+        try:
+            short = self.memory.spare.pop()  # atomic
+        except IndexError:
+            short = self._new_short_call()
+        for array, start in zip(short.carried, state, strict=True):
+            array[...] = start
+        return short
+
+    def _new_short_call(self) -> ShortCall:
+        V, dtype, state = self.layout.vocab_size, self.layout.dtype, self.zero_state(1)
+        work = self.workspace(SHORT, state)
+        carried = tuple(a[..., : part.shape[-1]] for a, part in zip(self.carried(work), state, strict=True))
+        return ShortCall(work, carried, np.empty(SHORT, np.int32), np.empty((SHORT, 1, V), dtype))
+
+    def _end_short_call(self, short: ShortCall, state: State = ()) -> None:
+        """Copy what was carried to the end into `state`, and let the next call have the arrays."""
+        for array, end in zip(short.carried, state, strict=False):
+            end[...] = array
+        self.memory.spare.append(short)
 
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...model.layout import aligned_zeros
 
-__all__ = ["CallMemory", "Scratch", "ScratchPool"]
+__all__ = ["Scratch", "ScratchPool"]
 
 Array = NDArray[Any]
 
@@ -34,20 +34,15 @@ class Scratch:
 
     def __init__(self) -> None:
         self._memory: dict[str, NDArray[np.uint8]] = {}
-        self._newest: dict[str, Array] = {}
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """Return an array on a cache line, in place of the earlier ones of this name, with anything in it."""
-        newest = self._newest.get(name)
-        if newest is not None and newest.shape == shape and newest.dtype == dtype:  # as in one short call after another
-            return newest
         n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
         memory = self._memory.get(name)
         if memory is None or len(memory) < n_bytes:
             memory = self._memory[name] = aligned_zeros(n_bytes, np.uint8)
-        array: Array = memory[:n_bytes].view(dtype).reshape(shape)
-        self._newest[name] = array
-        return array
+        array: Array = memory[:n_bytes].view(dtype)
+        return array.reshape(shape)
 
     def zeros(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """Return such an array of zeros."""
@@ -82,19 +77,3 @@ class ScratchPool:
             scratch = Scratch()
         yield scratch
         self._spare.append(scratch)
-
-
-class CallMemory:
-    """What the calls of a network leave for later calls, on any thread.
-
-    Attributes
-    ----------
-    scratches : ScratchPool
-        For short calls.
-    start : tuple of arrays or None
-        The state after a boundary, once it was needed. Nobody changes these arrays.
-    """
-
-    def __init__(self) -> None:
-        self.scratches = ScratchPool()
-        self.start: tuple[Array, ...] | None = None
