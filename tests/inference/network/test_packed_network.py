@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -213,6 +215,77 @@ def test_the_padding_is_no_part_of_the_network(dtype, cell, V, H):
         assert not array[:, 0, :, H:].any()  # states of units that are not there stay zero
     ids, _, _ = drawn(packed, packed.zero_state(1), range(3), 41, temperature=math.inf)  # all are equally likely
     assert ids.max() < V
+
+
+# ----------------------------------------------------------------------- short calls
+
+
+def one_stream(dtype, *, boundary=None, n_threads=1, **shape):
+    layout, params = network(31, 17, dtype, **shape)
+    return PackedNetwork.pack(layout, params, one_row=True, boundary=boundary, n_threads=n_threads)
+
+
+def short_results(packed, state, n):
+    """Return what the entry points make of n symbols, as bytes."""
+    ids = symbols(31, max(n, 1), np.int32)[:n]
+    _, fed = run(packed, "feed", ids[:, None], state)
+    log_p, after = run(packed, "log_probabilities", ids[:, None], state)
+    likelihood = packed.string_log_likelihoods(ids, np.array([0]), np.array([n]), state)
+    return [array.tobytes() for array in (*fed, log_p, *after, likelihood)]
+
+
+@pytest.mark.parametrize("shape", [*({"cell": cell, "num_layers": 2} for cell in CELLS), {"n_bigrams": 37}], ids=str)
+def test_short_calls_see_nothing_of_the_calls_before_them(kernels, dtype, shape):
+    packed = one_stream(dtype, boundary=4, **shape)
+    state = states(1, 17, dtype, **shape) if "cell" in shape else states(1, 17, dtype, V=31)
+    for n in (32, 1, 0, 15, 2, 1, 32):
+        assert short_results(packed, state, n) == short_results(one_stream(dtype, boundary=4, **shape), state, n)
+        (spare,) = packed.memory.spare  # one call after another uses the same arrays
+        h, c, _, gates = spare.work
+        for array in (h[:, 1:], c[:, 1:], gates, spare.y):
+            array[...] = np.nan
+        spare.x[:] = -1
+        assert not h[:, :1, :, 17:].any()
+        assert not c[:, :1, :, 17:].any()
+
+
+def test_short_calls_of_threads_use_different_arrays(dtype, monkeypatch):
+    packed, together = one_stream(dtype, cell="lstm"), threading.Barrier(3)
+    feed = inference.core.feed
+
+    def meet(*arguments):
+        together.wait(20)
+        feed(*arguments)
+        together.wait(20)
+
+    def read(i):
+        state = packed.zero_state(1)
+        packed.feed(np.full((1, 1), i, np.int32), state)
+        return state
+
+    expected = [read(i) for i in range(3)]
+    monkeypatch.setattr(inference.core, "feed", meet)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(read, range(3)))
+    assert all(same_states(*pair) for pair in zip(found, expected, strict=True))
+    assert len(packed.memory.spare) == 3
+
+
+@pytest.mark.parametrize(("n", "n_threads", "short"), [(32, 1, True), (33, 1, False), (15, 3, True), (16, 3, False)])
+def test_a_short_call_has_few_symbols_and_no_threads_to_share_them(n, n_threads, short):
+    packed = one_stream("float32", n_threads=n_threads)
+    packed.feed(np.zeros((n, 1), np.int32), packed.zero_state(1))
+    assert len(packed.memory.spare) == short
+
+
+def test_the_start_of_a_document_is_read_once_and_given_as_a_copy(monkeypatch):
+    packed = one_stream("float32", cell="lstm", boundary=4)
+    expected = packed.zero_state(1)
+    packed.feed(np.full((1, 1), 4, np.int32), expected)
+    for part in packed.start():
+        part[...] = 7
+    monkeypatch.setattr(inference.core, "feed", None)
+    assert same_states(packed.start(), expected)
 
 
 # ----------------------------------------------------------------------- large vocabularies

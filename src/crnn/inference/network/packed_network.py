@@ -35,16 +35,21 @@ OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads")  # of `Pac
 
 
 class ShortCall(NamedTuple):
-    """Arrays for a call that reads up to `SHORT` symbols of one stream: making them takes longer than reading some."""
+    """Arrays for a call that reads up to n symbols of one stream; making them takes longer than reading a few."""
 
     work: tuple[Array, ...]  # as of `PackedNetwork.workspace`
     carried: State  # the states in it: views without the units' padding, which stays zero
-    x: NDArray[np.int32]  # (SHORT,)
-    y: Array  # (SHORT, 1, V)
+    x: NDArray[np.int32]  # (n,)
+    y: Array  # (n, 1, V)
 
 
 class CallMemory:
     """What the calls of a network leave for later calls, on any thread.
+
+    Parameters
+    ----------
+    n : int
+        Symbols of a short call, at most.
 
     Attributes
     ----------
@@ -54,7 +59,8 @@ class CallMemory:
         The state after a boundary, once it was needed. Nobody changes these arrays.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, n: int) -> None:
+        self.n = n
         self.spare: list[ShortCall] = []
         self.start: State | None = None
 
@@ -148,7 +154,8 @@ class PackedNetwork(NamedTuple):
         )
         panels = aligned_zeros(network.panels_size, wide.dtype)
         core.pack_weights(network, params, panels)
-        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, CallMemory())
+        memory = CallMemory(rows_of_logits(wide, SHORT))
+        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the padding, which depends on the machine.
@@ -332,7 +339,7 @@ class PackedNetwork(NamedTuple):
 
     def _is_short(self, n: int, streams: int) -> bool:
         """Say whether a call reads few symbols of one stream, on one thread."""
-        return streams == 1 and n <= SHORT and (self.n_threads == 1 or n < TRIAL_SYMBOLS)
+        return streams == 1 and n <= self.memory.n and (self.n_threads == 1 or n < TRIAL_SYMBOLS)
 
     def _short_call(self, state: State) -> ShortCall:
         """Return the arrays for a short call from a state, which no other call is using."""
@@ -346,10 +353,10 @@ class PackedNetwork(NamedTuple):
         return short
 
     def _new_short_call(self) -> ShortCall:
-        V, dtype, state = self.layout.vocab_size, self.layout.dtype, self.zero_state(1)
-        work = self.workspace(SHORT, state)
+        n, V, state = self.memory.n, self.layout.vocab_size, self.zero_state(1)
+        work = self.workspace(n, state)
         carried = tuple(a[..., : part.shape[-1]] for a, part in zip(self.carried(work), state, strict=True))
-        return ShortCall(work, carried, np.empty(SHORT, np.int32), np.empty((SHORT, 1, V), dtype))
+        return ShortCall(work, carried, np.empty(n, np.int32), np.empty((n, 1, V), self.layout.dtype))
 
     def _end_short_call(self, short: ShortCall, state: State = ()) -> None:
         """Copy what was carried to the end into `state`, and let the next call have the arrays."""
@@ -358,8 +365,8 @@ class PackedNetwork(NamedTuple):
         self.memory.spare.append(short)
 
     def rows_at_a_time(self, wanted: int) -> int:
-        """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""
-        return max(1, min(wanted, LOGIT_BYTES // (self.layout.vocab_size * self.layout.dtype.itemsize)))
+        """Return how many rows of logits to compute at once."""
+        return rows_of_logits(self.layout, wanted)
 
     @property
     def kernel_arguments(self) -> tuple[core.Network, Array, Array]:
@@ -404,6 +411,11 @@ class PackedNetwork(NamedTuple):
         """Copy the states that a workspace ends with into `state`."""
         for array, end in zip(self.carried(work), state, strict=True):
             end[...] = array[..., : end.shape[-1]]
+
+
+def rows_of_logits(layout: Layout, wanted: int) -> int:
+    """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""
+    return max(1, min(wanted, LOGIT_BYTES // (layout.vocab_size * layout.dtype.itemsize)))
 
 
 def _padded(layout: Layout) -> Layout:
