@@ -19,10 +19,11 @@ LAYERS = [
     ["_version", "errors"],
     ["_kernels", "runtime", "parameters"],
     ["text", "model"],
-    ["inference", "ngram", "reference"],
+    ["inference", "reference"],
+    ["ngram"],
     ["training"],
     ["adaptation", "files", "export"],
-    ["estimator", "language_model", "char_rnn", "class_prediction", "classifier", "ensemble"],
+    ["estimator", "language_model", "char_ngram", "char_rnn", "class_prediction", "classifier", "ensemble", "loading"],
     ["plot", "report"],
     ["cli", "__main__", ""],  # the last is the package itself, which imports the public names
 ]

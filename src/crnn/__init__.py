@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .char_ngram import CharNGram
     from .char_rnn import CharRNN
     from .classifier import CharRNNClassifier
     from .ensemble import Ensemble
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOUNDARY",
     "UNKNOWN",
+    "CharNGram",
     "CharRNN",
     "CharRNNClassifier",
     "DivergenceError",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     "BOUNDARY": "text.symbols.special",
     "UNKNOWN": "text.symbols.special",
+    "CharNGram": "char_ngram",
     "CharRNN": "char_rnn",
     "CharRNNClassifier": "classifier",
     "DivergenceError": "errors",

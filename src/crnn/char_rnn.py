@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .adaptation.adaptive_reading import Adapt, AdaptiveReading, adapted_state
+from .adaptation.adaptive_reading import AdaptiveReading, adapted_state
 from .adaptation.options import AdaptationOptions
+from .adaptation.reading import Adapt
 from .adaptation.weight_learner import learner_of
 from .errors import NotFittedError
 from .export.extras import needed

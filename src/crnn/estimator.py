@@ -130,9 +130,10 @@ class Estimator:
         return Tags(
             estimator_type=None,
             target_tags=TargetTags(required=False),
-            transformer_tags=TransformerTags(preserves_dtype=[]),  # the features have the model's
+            # The features have the model's dtype.
+            transformer_tags=TransformerTags(preserves_dtype=[]) if hasattr(self, "transform") else None,
             input_tags=InputTags(two_d_array=False, string=True),
-            non_deterministic=self.random_state is None,
+            non_deterministic=self.get_params(deep=False).get("random_state", 0) is None,
         )
 
     def __getattr__(self, name: str) -> Any:

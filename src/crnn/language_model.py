@@ -9,8 +9,8 @@ from typing import Any, Literal, Self, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .adaptation.adaptive_reading import Adapt, AdaptiveReading, adaptive_score, adaptive_surprisal
 from .adaptation.adaptive_text_state import AdaptiveTextState
+from .adaptation.reading import Adapt, Reading, adaptive_score, adaptive_surprisal
 from .errors import InvalidInputError
 from .estimator import Estimator
 from .inference.network.context import Context
@@ -73,8 +73,8 @@ class LanguageModel(Estimator):
         """
         raise NotImplementedError
 
-    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveReading:
-        """Return the reading of a text by weights that follow it; `adapt` is True or a dict of options."""
+    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> Reading:
+        """Return a reading that learns from a text, before its start; `adapt` is True or a dict of options."""
         raise InvalidInputError(
             f"{what} with adapt is for one CharRNN, not for {type(self).__name__}: adapt each network by "
             "model.adapt(text) first"

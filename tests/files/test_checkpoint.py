@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
-from crnn.files import checkpoint, model_file
+from crnn.files import checkpoint, model_file, sealed_file
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.model.stored_record import StoredRecord
@@ -546,7 +546,7 @@ def test_training_state_without_its_memory(path):
 
 
 def test_newer_format_says_what_to_do(path, monkeypatch):
-    monkeypatch.setattr(model_file, "FORMAT", 2)
+    monkeypatch.setattr(sealed_file, "FORMAT", 2)
     small().fit(TEXT).save(path)
     monkeypatch.undo()
     with pytest.raises(ModelFileError, match=r"format version 2, .* upgrade crnn"):

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from crnn.errors import ModelFileError
-from crnn.files import model_file
+from crnn.files import sealed_file
 from crnn.files.model_file import Architecture, ModelFile, expected_tensors, read, write
 from crnn.text.symbols.vocabulary import Vocabulary
 
@@ -296,6 +296,7 @@ def test_metadata_is_as_described(path):
     assert metadata.keys() == {
         "format",
         "format_version",
+        "kind",
         "configuration",
         "architecture",
         "vocabulary",
@@ -303,6 +304,7 @@ def test_metadata_is_as_described(path):
     }
     assert metadata["format"] == "crnn"
     assert metadata["format_version"] == "1"
+    assert metadata["kind"] == "network"
     assert json.loads(metadata["vocabulary"]) == {"kind": "characters", "codes": [97, 0xD800]}
 
 
@@ -527,8 +529,8 @@ def test_unknown_metadata_is_covered_by_the_checksum(path, data):
 
 
 def test_newer_version(path, data):
-    message = refused(path, with_metadata(data, format_version=str(model_file.FORMAT + 1)))
-    assert f"version {model_file.FORMAT + 1}" in message
+    message = refused(path, with_metadata(data, format_version=str(sealed_file.FORMAT + 1)))
+    assert f"version {sealed_file.FORMAT + 1}" in message
     assert "upgrade crnn" in message
 
 
@@ -814,7 +816,7 @@ def test_loading_copies_no_tensor_twice(path):
 @pytest.mark.parametrize("change", ["shorter", "longer", "other"])
 def test_a_file_that_changes_while_it_is_read(path, data, change, monkeypatch):
     """It is read, not mapped: bytes that are gone are an error, no signal."""
-    read_tensors = model_file.read_tensors
+    read_tensors = sealed_file.read_tensors
 
     def late(stream, header):
         with open(path, "r+b") as other:
@@ -828,7 +830,7 @@ def test_a_file_that_changes_while_it_is_read(path, data, change, monkeypatch):
                 other.write(bytes(99))
         return read_tensors(stream, header)
 
-    monkeypatch.setattr(model_file, "read_tensors", late)
+    monkeypatch.setattr(sealed_file, "read_tensors", late)
     monkeypatch.setattr("builtins.open", partial(open, buffering=0))
     message = {"shorter": "became shorter", "longer": "grew", "other": "checksum"}[change]
     with pytest.raises(ModelFileError, match=message):

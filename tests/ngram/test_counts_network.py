@@ -39,7 +39,7 @@ def test_every_method_gives_the_same_bits(net):
         rows = net_.logits_before(x[:20, b].copy(), one)
         np.testing.assert_array_equal(rows[np.arange(20), x[:20, b]], log_p[:20, b])
         np.testing.assert_array_equal(net_.log_probabilities(x[20:, b : b + 1], one)[:, 0], log_p[20:, b])
-        np.testing.assert_array_equal(one[0][0, 0], state[0][0, b])
+        np.testing.assert_array_equal(one[0], state[b])
         fed = net_.zero_state(1)
         net_.feed(x[:, b : b + 1], fed)
         np.testing.assert_array_equal(net_.logits_after(fed)[0], net_.logits_after(state)[b])
@@ -69,7 +69,7 @@ def test_parts_of_a_text_that_are_read_side_by_side_are_exact():
 def test_documents_start_after_a_boundary():
     net = network(4)
     state = net.start()
-    assert state[0][0, 0].tolist() == [-1, -1, BOUNDARY]
+    assert state[0].tolist() == [-1, -1, BOUNDARY]
     after = net.zero_state(1)
     net.feed(np.array([[0], [1], [BOUNDARY]], np.int32), after)
     np.testing.assert_array_equal(net.logits_after(after), net.logits_after(state))
@@ -78,7 +78,7 @@ def test_documents_start_after_a_boundary():
 
 def test_a_pickled_network_is_the_same(net):
     again = pickle.loads(pickle.dumps(net))
-    contexts = (RNG.integers(0, V, (1, 9, net.counts.order - 1)).astype(np.int32),)
+    contexts = RNG.integers(0, V, (9, net.counts.order - 1)).astype(np.int32)
     np.testing.assert_array_equal(again.logits_after(contexts), net.logits_after(contexts))
     assert (again.symbols, again.boundary) == (V, BOUNDARY)
 

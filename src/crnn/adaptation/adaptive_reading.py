@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInputError
-from ..inference.network.packed_network import State
-from ..inference.sampling.text_drawing import encoded_prime
-from ..inference.scoring.scoring import BLOCK, scored_ids, surprisal
+from ..inference.network.packed_network import PackedNetwork, State
+from ..inference.scoring.scoring import scored_ids, surprisal
 from ..model.state import ModelState
 from ..text.sources.sources import TextLike
-from ..text.sources.stored_ids import TextIds
-from ..text.symbols.vocabulary import Text, Vocabulary
+from .reading import read_all
 from .weight_learner import WeightLearner
 
-__all__ = ["Adapt", "AdaptiveReading", "adapted_state", "adaptive_score", "adaptive_surprisal", "read_all"]
+__all__ = ["AdaptiveReading", "adapted_state"]
 
 Ids = NDArray[Any]
-Adapt = bool | Mapping[str, Any]  # the parameter `adapt`: False, True, or options of `CharRNN.adapt`
 
 
 class AdaptiveReading(NamedTuple):
-    """Where the reading of a text stands. It does not change: reading on returns another one.
+    """A `Reading` whose weights learn from each block of the text.
 
     A block has `block_length` targets, each with its input, the symbol before it. The first input of a block is the
     last target of the one before. It is read again, with the new weights, so that a block's loss is that of one chunk
@@ -44,6 +38,15 @@ class AdaptiveReading(NamedTuple):
         """Return the reading before a text."""
         zero = learner.network.zero_state(1)
         return cls(learner, zero, zero, np.empty(0, np.int32), np.empty(0, np.bool_))
+
+    @property
+    def network(self) -> PackedNetwork:
+        """The network with the weights that have learned from the complete blocks."""
+        return self.learner.network
+
+    def copy(self) -> AdaptiveReading:
+        """Return the reading itself, since it never changes."""
+        return self
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveReading, NDArray[np.float64]]:
         """Read on.
@@ -94,31 +97,6 @@ class AdaptiveReading(NamedTuple):
         return AdaptiveReading(learner, state, start, last, counted[:0]), out
 
 
-def adaptive_score(reading: AdaptiveReading, vocabulary: Vocabulary, X: TextLike, *, exact: bool) -> float:
-    """Return the mean of log P over the symbols of a text, in nats, learned from on the way.
-
-    Raises
-    ------
-    InvalidInputError
-        Unless `exact`, or if the text cannot be scored.
-    """
-    if not exact:
-        raise InvalidInputError(
-            "exact=False reads parts of a text side by side, and adapt learns from its start: leave one of them out"
-        )
-    ids, given = scored_ids(X, vocabulary)
-    sums: list[float] = []
-    for _, surprisals in read_all(reading, ids):
-        sums.append(math.fsum(-surprisals[given if not sums else 0 :]))
-    return math.fsum(sums) / (len(ids) - given)
-
-
-def adaptive_surprisal(reading: AdaptiveReading, vocabulary: Vocabulary, text: Text) -> NDArray[np.float64]:
-    """Return -log P of each symbol of a text, (n,), in nats, learned from on the way."""
-    ids = vocabulary.encode(text, name="text")
-    return reading.read(encoded_prime("", vocabulary))[0].read(ids)[1]
-
-
 def adapted_state(state: ModelState, reading: AdaptiveReading, X: TextLike) -> ModelState:
     """Return a copy of a model's state with the weights that have followed a text; see `CharRNN.adapt`."""
     ids, _ = scored_ids(X, state.vocabulary)
@@ -127,10 +105,3 @@ def adapted_state(state: ModelState, reading: AdaptiveReading, X: TextLike) -> M
     weights, adapted = reading.learn_rest().params, state.copy_between_steps()
     adapted.params[...] = weights
     return adapted
-
-
-def read_all(reading: AdaptiveReading, ids: TextIds) -> Iterator[tuple[AdaptiveReading, NDArray[np.float64]]]:
-    """Read a text in blocks that fit into memory; yield what `AdaptiveReading.read` returns for each."""
-    for i in range(0, len(ids), BLOCK):
-        reading, surprisals = reading.read(ids[i : i + BLOCK].astype(np.int32))
-        yield reading, surprisals

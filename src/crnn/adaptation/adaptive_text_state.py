@@ -1,4 +1,4 @@
-"""AdaptiveTextState: a text state whose weights follow what it reads."""
+"""AdaptiveTextState: a text state that learns from what it reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..inference.network.context import Context, seen_after
 from ..inference.network.text_state import TextState, advanced
 from ..text.symbols.vocabulary import Vocabulary
-from .adaptive_reading import AdaptiveReading
+from .reading import Reading
 
 __all__ = ["AdaptiveTextState"]
 
@@ -18,14 +18,14 @@ Ids = NDArray[Any]
 
 
 class AdaptiveTextState(TextState):
-    """A text state that learns from what it is fed, block by block; ``CharRNN.start(adapt=True)`` makes them.
+    """A text state that learns from what it is fed; ``model.start(adapt=True)`` makes them.
 
-    Its weights are its own: the model does not change, and copies go on independently.
+    What it learns is its own: the model does not change, and copies go on independently.
 
     Parameters
     ----------
     vocabulary : Vocabulary
-    reading : AdaptiveReading
+    reading : Reading
     seen : array of bool, shape (V,)
         As of `Context`.
     log_prob : float, default=0.0
@@ -34,20 +34,20 @@ class AdaptiveTextState(TextState):
     __slots__ = ("_reading",)
 
     def __init__(
-        self, vocabulary: Vocabulary, reading: AdaptiveReading, seen: NDArray[np.bool_], log_prob: float = 0.0
+        self, vocabulary: Vocabulary, reading: Reading, seen: NDArray[np.bool_], log_prob: float = 0.0
     ) -> None:
-        super().__init__(reading.learner.network, vocabulary, Context(reading.state, seen), log_prob)
+        super().__init__(reading.network, vocabulary, Context(reading.state, seen), log_prob)
         self._reading = reading
 
     @classmethod
-    def after(cls, vocabulary: Vocabulary, reading: AdaptiveReading, ids: Ids) -> AdaptiveTextState:
+    def after(cls, vocabulary: Vocabulary, reading: Reading, ids: Ids) -> AdaptiveTextState:
         """Return the state after a prime, which is not learned from."""
         reading, _ = reading.read(ids, learn=False)
         return cls(vocabulary, reading, seen_after(np.zeros(len(vocabulary), np.bool_), ids, vocabulary.boundary))
 
     def copy(self) -> AdaptiveTextState:
         """Return a state that reads and learns independently of this one."""
-        return AdaptiveTextState(self._vocabulary, self._reading, self._context.seen.copy(), self._log_prob)
+        return AdaptiveTextState(self._vocabulary, self._reading.copy(), self._context.seen.copy(), self._log_prob)
 
     __copy__ = copy
 
@@ -59,6 +59,6 @@ class AdaptiveTextState(TextState):
         reading, surprisal = self._reading.read(ids, learn=not drawn and learn is not False)
         seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
         log_prob = advanced(self._log_prob, surprisal)
-        network, context = reading.learner.network, Context(reading.state, seen)
+        network, context = reading.network, Context(reading.state, seen)
         self._reading, self._network, self._context, self._log_prob = reading, network, context, log_prob
         return self

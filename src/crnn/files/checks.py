@@ -5,7 +5,6 @@ Each check returns a description of the fault, or None.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import reprlib
@@ -134,39 +133,6 @@ def architecture_fault(document: Any) -> str | None:
     if document["dtype"] not in ("float32", "float64"):
         return "its dtype is neither float32 nor float64"
     return None
-
-
-def vocabulary_fault(document: Any, architecture: Architecture) -> str | None:
-    """Say why a JSON document does not hold the arguments of a vocabulary of the right size."""
-    if not isinstance(document, dict) or document.keys() - {"unknown", "boundary", "labels"} != {"kind", "codes"}:
-        return "its vocabulary is not an object with just kind and codes, and perhaps unknown and boundary and labels"
-    kind, codes = document["kind"], document["codes"]
-    whole = isinstance(codes, np.ndarray) or (type(codes) is list and all(type(code) is int for code in codes))
-    if type(kind) is not str or not whole:
-        return "its vocabulary's codes are not a list of whole numbers, or their kind is not a word"
-    special = [document[key] for key in ("unknown", "boundary") if key in document]
-    if any(there is not True for there in special):
-        return "its vocabulary has an unknown or a boundary that is not true"
-    labels = document.get("labels", [])
-    if type(labels) is not list or not labels_are_sorted(labels) or ("boundary" not in document and labels):
-        return "its vocabulary's labels are not sorted words or numbers, or are without a boundary"
-    size = len(codes) + len(special) + len(labels)
-    if size != architecture.vocab_size:
-        return f"its vocabulary has {size} symbols and its architecture {architecture.vocab_size}"
-    return None
-
-
-def labels_are_sorted(labels: list[Any]) -> bool:
-    """Say whether values from a file are different labels of one type, in order.
-
-    Examples
-    --------
-    >>> labels_are_sorted(["de", "fr"]), labels_are_sorted(["fr", "de"]), labels_are_sorted([1, "fr"])
-    (True, False, False)
-    """
-    if {type(label) for label in labels} - {str, int, float, bool} or len({type(label) for label in labels}) > 1:
-        return False
-    return all(a < b for a, b in itertools.pairwise(labels))
 
 
 def training_fault(document: Any, tensors: Collection[str]) -> str | None:

@@ -1,18 +1,15 @@
-"""The model file: one safetensors file that holds a model's parameters and state, without any pickle.
+"""The model file of a network: one safetensors file that holds the parameters and the state, without any pickle.
 
 The format is that of the ``safetensors`` package, with PyTorch's names for the weights, so that ``torch.nn.RNN``,
 ``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can take them as they are. Those of the cell ``cifg`` are an LSTM's, in
-which the input gate has the forget gate's weights, negated (see `crnn.model.coupled_gates`). ``__metadata__`` holds
+which the input gate has the forget gate's weights, negated (see `crnn.model.coupled_gates`). It is a sealed file (see
+`sealed_file`), whose ``__metadata__`` holds as well
 
 =================== ========================================================================
-``format``          the word ``crnn``
-``format_version``  ``1``
 ``configuration``   JSON: the constructor's parameters, the precision of products among them
 ``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype, and embedding_size and n_bigrams of a model
                     that has an embedding or bigrams; it implies every weight's shape
-``vocabulary``      JSON: ``kind`` and the ``codes`` (code points or byte values) in id order; where there are
-                    such symbols, after the codes, also ``unknown`` and ``boundary``, each ``true``
-``checksum``        SHA-256, in hexadecimal, of everything else (see below)
+``vocabulary``      JSON: the V symbols, see `stored_vocabulary`
 =================== ========================================================================
 
 Beside the weights there may be tensors, those in the first column JSON documents as bytes:
@@ -33,21 +30,12 @@ Beside the weights there may be tensors, those in the first column JSON document
 
 Documents are tensors because the header is limited. The header and every document are parsed only if that takes little
 memory.
-
-The checksum covers the values, not the file's bytes: the JSON list of the other metadata as sorted [key, value] pairs,
-then for every tensor in order of name the JSON list [name, dtype, shape] and its little-endian bytes; JSON as Python's
-``json.dumps`` writes it by default.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import os
-import re
-import reprlib
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
@@ -55,11 +43,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInputError, ModelFileError
+from ..errors import ModelFileError
 from ..model.stored_record import StoredRecord
-from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
-from .bounded_json import bounded_json, vocabulary_document
+from .bounded_json import bounded_json
 from .checks import (
     Architecture,
     architecture_fault,
@@ -69,18 +56,21 @@ from .checks import (
     tensor_fault,
     training_fault,
     value_fault,
-    vocabulary_fault,
 )
-from .container import DTYPES, Declared, Header, file_chunks, read_header, read_tensors, tensor_bytes
+from .container import DTYPES, Declared, Header
 from .history_table import HistoryTable
 from .plain_json import plain_json
+from .sealed_file import (
+    read_path,
+    read_sealed_header,
+    read_sealed_tensors,
+    sealed_chunks,
+    with_format,
+    write_path,
+)
+from .stored_vocabulary import read_vocabulary, vocabulary_json
 
-__all__ = ["FORMAT", "Architecture", "ModelFile", "expected_tensors", "from_bytes", "read", "to_bytes", "write"]
-
-FORMAT = 1
-"""The format version that this library writes; files of a higher version are refused."""
-
-_DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
+__all__ = ["Architecture", "ModelFile", "expected_tensors", "from_bytes", "read", "to_bytes", "write"]
 
 Array = NDArray[Any]
 
@@ -165,12 +155,7 @@ def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
     >>> model.configuration, list(model.vocabulary), model.tensors["decoder.weight"].shape
     ({'hidden_size': 2}, ['a', 'b', 'c'], (3, 2))
     """
-    name = os.fsdecode(path)
-    try:
-        chunks = _chunks(model_file)
-    except ValueError as error:
-        raise ModelFileError(f"model file {name!r} was not written: {error}") from error
-    write_atomically(name, chunks)
+    write_path(path, lambda: _chunks(model_file))
 
 
 def to_bytes(model_file: ModelFile) -> bytes:
@@ -181,20 +166,15 @@ def to_bytes(model_file: ModelFile) -> bytes:
 def _chunks(model_file: ModelFile) -> Iterator[bytes | memoryview]:
     """Return the parts of a file, one after another, checked before the first of them."""
     tensors = _file_tensors(model_file)
-    symbols = model_file.vocabulary
-    vocabulary: dict[str, Any] = {"kind": symbols.kind, "codes": symbols.codes}
-    vocabulary |= {key: True for key in ("unknown", "boundary") if getattr(symbols, key) is not None}
-    vocabulary |= {"labels": list(symbols.labels)} if symbols.labels else {}
-    metadata = {
-        "format": "crnn",
-        "format_version": str(FORMAT),
+    is_classifier = model_file.labels is not None and "directions" in model_file.labels.values
+    own = {
         "configuration": plain_json(model_file.configuration),
         "architecture": plain_json({k: v for k, v in asdict(model_file.architecture).items() if v is not None}),
-        "vocabulary": plain_json(vocabulary),
+        "vocabulary": vocabulary_json(model_file.vocabulary),
     }
+    metadata = with_format("classifier" if is_classifier else "network", own)
     _checked_parts(tensors, _declared_architecture(metadata, tensors))
-    metadata["checksum"] = _checksum(metadata, tensors)
-    return file_chunks(metadata, tensors)
+    return sealed_chunks(metadata, tensors)
 
 
 def _file_tensors(model_file: ModelFile) -> dict[str, Array]:
@@ -250,7 +230,7 @@ def read(path: str | os.PathLike[str]) -> ModelFile:
     Raises
     ------
     ModelFileError
-        If the file is no model file, is damaged, or has a newer format than `FORMAT`.
+        If the file is no model file, is damaged, or has a newer format.
     OSError
         If the file cannot be read, as the system says it: FileNotFoundError, PermissionError, and so on.
 
@@ -264,17 +244,7 @@ def read(path: str | os.PathLike[str]) -> ModelFile:
     Traceback (most recent call last):
     crnn.errors.ModelFileError: model file '...empty.safetensors': it is too short (0 bytes); ...
     """
-    name = os.fsdecode(path)
-    mode = os.stat(name).st_mode
-    try:
-        # Before it is opened: opening a pipe would wait for a writer.
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise ModelFileError("it is a device or a pipe; give the path of a regular file")
-        with open(name, "rb") as stream:
-            return _read(stream, os.fstat(stream.fileno()).st_size)
-    except ModelFileError as error:
-        remedy = "" if ";" in str(error) else f"; {_DAMAGED}"  # a fault that has a remedy of its own ends with it
-        raise ModelFileError(f"model file {name!r}: {error}{remedy}") from error.__cause__
+    return read_path(path, _read)
 
 
 def from_bytes(content: bytes) -> ModelFile:
@@ -283,12 +253,9 @@ def from_bytes(content: bytes) -> ModelFile:
 
 
 def _read(stream: BinaryIO, size: int) -> ModelFile:
-    header = read_header(stream, size)
-    _check_version(header.metadata)
+    header = read_sealed_header(stream, size, "network", "classifier")
     architecture, configuration, vocabulary = _documents(header)
-    tensors = read_tensors(stream, header)
-    if header.metadata.get("checksum") != _checksum(header.metadata, tensors):
-        raise ModelFileError("its contents do not match its checksum")
+    tensors = read_sealed_tensors(stream, header)
     return ModelFile(configuration, architecture, vocabulary, **_checked_parts(tensors, architecture))
 
 
@@ -305,12 +272,11 @@ def _documents(header: Header) -> tuple[Architecture, dict[str, Any], Vocabulary
     architecture = Architecture(**document)
     if not isinstance(configuration, dict):
         raise ModelFileError("its configuration is not a JSON object")
-    symbols = vocabulary_document(metadata["vocabulary"])
-    _refuse(vocabulary_fault(symbols, architecture))
-    try:
-        vocabulary = Vocabulary(**symbols)
-    except InvalidInputError as error:
-        raise ModelFileError(f"its vocabulary is none ({error})") from error
+    vocabulary = read_vocabulary(metadata["vocabulary"])
+    if len(vocabulary) != architecture.vocab_size:
+        raise ModelFileError(
+            f"its vocabulary has {len(vocabulary)} symbols and its architecture {architecture.vocab_size}"
+        )
     _refuse(tensor_fault(header.declared, architecture))
     return architecture, configuration, vocabulary
 
@@ -364,33 +330,3 @@ def _training(tensors: dict[str, Array]) -> dict[str, Any]:
 def _refuse(fault: str | None) -> None:
     if fault:
         raise ModelFileError(fault)
-
-
-def _check_version(metadata: Mapping[str, str]) -> None:
-    """Raise unless the file is crnn's and its format version is not newer than this library's."""
-    if metadata.get("format") != "crnn":
-        raise ModelFileError("it is safetensors but no crnn model; give a file that CharRNN.save wrote")
-    version = metadata.get("format_version", "")
-    if not re.fullmatch("[1-9][0-9]{0,8}", version):
-        _refuse(f"its format version {reprlib.repr(version)} is not a number")
-    if int(version) > FORMAT:
-        raise ModelFileError(
-            f"it has format version {version}, and this crnn reads versions up to {FORMAT}; upgrade crnn"
-        )
-
-
-def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
-    """Hash all that a file says, whatever the order in which it says it."""
-    digest = hashlib.sha256()
-    separator = "["
-    for key in sorted(metadata.keys() - {"checksum"}):
-        digest.update(f"{separator}[{json.dumps(key)}, ".encode())
-        digest.update(json.dumps(metadata[key]).encode())
-        digest.update(b"]")
-        separator = ", "
-    digest.update(b"]" if separator == ", " else b"[]")
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(json.dumps([name, tensor.dtype.name, tensor.shape]).encode())
-        digest.update(tensor_bytes(tensor))
-    return digest.hexdigest()

@@ -80,11 +80,11 @@ class AdaptiveCounts:
         surprisal : ndarray of float64, shape (n,)
             -log P of each symbol, in nats. The bits do not depend on how the text is cut into calls.
         """
-        counts, state = self.counts, (self.state[0].copy(),)
+        counts, state = self.counts, self.state.copy()
         network, x = CountsNetwork(counts), ids.astype(np.int32).reshape(-1, 1)
         self._own = None  # even if an error comes on the way
         if learn:
-            log_p = counts.add_and_score(ids, state[0][0, 0])
+            log_p = counts.add_and_score(ids, state[0])
             network.feed(x, state)
         else:
             log_p = network.log_probabilities(x, state)[:, 0]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
+from ..inference.network.network import InferenceNetwork
+from ..inference.network.scratch import Scratch
 from ..runtime.cancellation import check_cancelled
 from .counts import Counts
 from .packed_counts import pack, unpack
@@ -15,18 +18,16 @@ from .packed_counts import pack, unpack
 __all__ = ["CountsNetwork"]
 
 Array = NDArray[Any]
-State = tuple[Array, ...]
+State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 where the text begins
 
 CALL_SYMBOLS = 1 << 15  # read in one call: a few hundredths of a second, so that Ctrl-C gets through
 ROW_BYTES = 1 << 25  # of rows of logits at a time on each thread
 
-# A state is one array (1, B, order - 1): the last symbols of each stream, -1 where the text begins.
 
+class CountsNetwork(InferenceNetwork):
+    """A network whose probabilities come from counts of n-grams.
 
-class CountsNetwork:
-    """An `InferenceNetwork` whose probabilities are those of n-grams.
-
-    Logits are logarithms of probabilities, and the results have the same bits however texts are cut into calls.
+    Logits are logarithms of probabilities, and results have the same bits however texts are cut into calls.
 
     Parameters
     ----------
@@ -62,29 +63,36 @@ class CountsNetwork:
 
     def zero_state(self, streams: int) -> State:
         """Return the state before any text."""
-        return (np.full((1, streams, self.counts.order - 1), -1, np.int32),)
+        return np.full((streams, self.counts.order - 1), -1, np.int32)
 
-    def start(self) -> State:
-        """Return the state that a string starts from: with documents, that after a boundary."""
-        state = self.zero_state(1)
-        if self.boundary is not None:
-            self.feed(np.full((1, 1), self.boundary, np.int32), state)
-        return state
+    def copy(self, state: State) -> State:
+        """Return a copy that shares no memory with the state."""
+        return state.copy()
+
+    def select(self, state: State, streams: NDArray[np.intp]) -> State:
+        """Return a copy of some streams of a state, in this order."""
+        return state[streams]
+
+    def join(self, states: Sequence[State]) -> State:
+        """Return the streams of several states in one state."""
+        return np.concatenate(states)
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Advance the states over symbols x (n, B), in place."""
-        contexts = state[0][0]
-        k = contexts.shape[1]
-        contexts[:] = np.concatenate([contexts, x[max(0, len(x) - k) :].T], axis=1)[:, -k:] if k else contexts
+        k = state.shape[1]
+        if k:
+            state[:] = np.concatenate([state, x[max(0, len(x) - k) :].T], axis=1)[:, -k:]
 
-    def log_probabilities(self, x: NDArray[np.int32], state: State, scratch: object = None) -> NDArray[np.float64]:
+    def log_probabilities(
+        self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
+    ) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
         out = np.empty(x.shape)
         steps = max(1, CALL_SYMBOLS // max(x.shape[1], 1))
         for i in range(0, len(x), steps):
             check_cancelled()
             block = np.ascontiguousarray(x[i : i + steps])
-            ngrams.log_probabilities(self.counts.trie, block, np.ascontiguousarray(state[0][0]), out[i : i + steps])
+            ngrams.log_probabilities(self.counts.trie, block, np.ascontiguousarray(state), out[i : i + steps])
             self.feed(block, state)
         return out
 
@@ -94,13 +102,13 @@ class CountsNetwork:
         starts: NDArray[np.intp],
         lengths: NDArray[np.intp],
         start: State,
-        scratch: object = None,
+        scratch: Scratch | None = None,
     ) -> NDArray[np.float64]:
         """Return log P of each of the strings ids[starts : starts + lengths], which all start from the same state.
 
         The terms of a string are added from its first symbol to its last.
         """
-        out, context, first = np.empty(len(lengths)), np.ascontiguousarray(start[0][0, 0]), 0
+        out, context, first = np.empty(len(lengths)), np.ascontiguousarray(start[0]), 0
         ends = np.cumsum(lengths)
         while first < len(lengths):
             check_cancelled()
@@ -113,12 +121,12 @@ class CountsNetwork:
 
     def logits_after(self, state: State) -> NDArray[np.float64]:
         """Return logits (B, V) of the symbols that follow a state: the logarithms of their probabilities."""
-        return self.counts.rows(state[0][0])
+        return self.counts.rows(state)
 
     def logits_before(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
         """Return the logits (n, V) from which each of the symbols x (n,) is predicted; the state advances in place."""
         out = np.empty((len(x), self.symbols))
-        ngrams.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state[0][0, 0]), out)
+        ngrams.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state[0]), out)
         self.feed(x.reshape(-1, 1), state)
         return out
 

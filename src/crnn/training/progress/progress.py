@@ -58,7 +58,7 @@ class Progress:
     ) -> None:
         self._budget, self._chars_per_step = budget, chars_per_step
         self._verbose, self._summary, self._sample = verbose, summary, sample
-        self._display: _Display | None = None
+        self._display: Display | None = None
         self._validation = ""
         self._last_sample = time.perf_counter()
         self._start = self._last_sample - elapsed
@@ -93,7 +93,7 @@ class Progress:
         if validation_loss is not None:
             self._validation = f", validation {validation_loss:.3f} nats"
         chars = steps_done * self._chars_per_step
-        text = f"{_rate(chars, seconds)}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
+        text = f"{rate_of(chars, seconds)}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
         part = self._budget.part_done(steps_done, seconds)
         self._guarded(self._display.update, part, chars, seconds, text, (loss, validation_loss))
         due = max(SAMPLE_SECONDS, seconds * GROWTH)
@@ -104,11 +104,8 @@ class Progress:
 
     def _open(self, stream: TextIO) -> None:
         print(self._summary, file=stream, flush=True)
-        display: Callable[[TextIO, int | None], _Display] = _Bar if is_terminal(stream) else _Log
-        if in_notebook():
-            display = NotebookDisplay
         total = None if self._budget.seconds is not None else (self._budget.n_steps or 0) * self._chars_per_step
-        self._display = display(stream, total)
+        self._display = display_on(stream, total)
 
     def _guarded(self, action: Any, *arguments: Any) -> None:
         """Write something; give up showing anything once that fails (a closed stream is a ValueError)."""
@@ -137,12 +134,24 @@ def is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
-class _Display(Protocol):
-    def update(
-        self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]
-    ) -> None: ...
-    def write(self, text: str) -> None: ...
-    def close(self) -> None: ...
+class Display(Protocol):
+    """Where progress is shown."""
+
+    def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
+        """Show which part is done, with the characters and seconds so far, a text, and two losses for a curve."""
+
+    def write(self, text: str) -> None:
+        """Show a text of several lines."""
+
+    def close(self) -> None:
+        """Show what has not been shown yet."""
+
+
+def display_on(stream: TextIO, total: int | None) -> Display:
+    """Return the display that suits a stream; `total` is the number of characters, where it is known."""
+    if in_notebook():
+        return NotebookDisplay(stream, total)
+    return _Bar(stream, total) if is_terminal(stream) else _Log(stream, total)
 
 
 class _Bar:
@@ -207,7 +216,14 @@ class _Log:
         self.write(line)
 
 
-def _rate(chars: int, seconds: float) -> str:
+def rate_of(chars: int, seconds: float) -> str:
+    """Return characters per second in a few letters.
+
+    Examples
+    --------
+    >>> rate_of(3_000_000, 2.0)
+    '1.50Mchar/s'
+    """
     from tqdm import tqdm
 
     return f"{tqdm.format_sizeof(chars / max(seconds, 1e-9))}char/s"

@@ -1,0 +1,125 @@
+"""The model file of counts: one sealed file that holds the n-grams of a `CharNGram`, sorted and packed.
+
+The ``__metadata__`` holds, as well as what every sealed file has, ``configuration``, the constructor's parameters in
+JSON, and ``vocabulary`` (see `stored_vocabulary`). The tensors are those of `crnn.ngram.packed_counts.pack`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import reprlib
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, BinaryIO, NamedTuple
+
+from ..errors import InvalidInputError, ModelFileError
+from ..ngram.counts import Counts
+from ..ngram.packed_counts import pack, unpack
+from ..ngram.settings import NGramSettings
+from ..text.symbols.vocabulary import Vocabulary
+from .bounded_json import bounded_json
+from .plain_json import plain_json
+from .sealed_file import (
+    read_path,
+    read_sealed_header,
+    read_sealed_tensors,
+    sealed_chunks,
+    with_format,
+    write_path,
+)
+from .stored_vocabulary import read_vocabulary, vocabulary_json
+
+__all__ = ["CountedText", "from_bytes", "read", "to_bytes", "write"]
+
+
+TENSORS = {"lengths", "sizes", "symbols", "counts"}
+
+
+class CountedText(NamedTuple):
+    """All that a model of counts has learned."""
+
+    vocabulary: Vocabulary
+    counts: Counts  # which never change any more
+
+
+def write(path: str | os.PathLike[str], learned: CountedText, parameters: Mapping[str, Any]) -> None:
+    """Write a model to a file, all of it or nothing.
+
+    Raises
+    ------
+    InvalidInputError
+        If a parameter has a value that `read` would refuse.
+    OSError
+        If the file cannot be written; an older file of that name is then as it was.
+    """
+    NGramSettings.check(parameters)
+    write_path(path, partial(_chunks, learned, parameters))
+
+
+def to_bytes(learned: CountedText) -> bytes:
+    """Return the content of a file without parameters."""
+    return b"".join(_chunks(learned, {}))
+
+
+def read(path: str | os.PathLike[str], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
+    """Return the parameters and the counts in a file, which may be anybody's.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    defaults : dict
+        The constructor's parameters, for those missing from the file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, of another kind or of a newer format, or holds a parameter that is unknown or unusable.
+    OSError
+        If the file cannot be read.
+    """
+    return read_path(path, partial(_read, defaults=defaults))
+
+
+def from_bytes(content: bytes) -> CountedText:
+    """Return what `to_bytes` wrote."""
+    return _read(io.BytesIO(content), len(content), {})[1]
+
+
+def _chunks(learned: CountedText, parameters: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
+    own = {name: value for name, value in parameters.items() if name != "vocabulary"}  # the file has the model's own
+    metadata = {"configuration": plain_json(own), "vocabulary": vocabulary_json(learned.vocabulary)}
+    return sealed_chunks(with_format("ngram", metadata), pack(learned.counts))
+
+
+def _read(stream: BinaryIO, size: int, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
+    header = read_sealed_header(stream, size, "ngram")
+    for key in ("configuration", "vocabulary"):
+        if key not in header.metadata:
+            raise ModelFileError(f"it has no {key}")
+    parameters = _parameters(header.metadata["configuration"], defaults)
+    vocabulary = read_vocabulary(header.metadata["vocabulary"])
+    if vocabulary.labels or not len(vocabulary):
+        raise ModelFileError("its vocabulary has labels or no symbols, which no CharNGram has")
+    if unknown := header.declared.keys() - TENSORS:
+        raise ModelFileError(f"it has a tensor {reprlib.repr(min(unknown))} that no counts have")
+    try:
+        counts = unpack(read_sealed_tensors(stream, header), len(vocabulary), vocabulary.boundary)
+    except InvalidInputError as error:
+        raise ModelFileError(f"its counts cannot be used: {error}") from error
+    return parameters, CountedText(vocabulary, counts)
+
+
+def _parameters(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters in a file, checked."""
+    found = bounded_json(text.encode("ascii", "replace"), "configuration")
+    if not isinstance(found, dict):
+        raise ModelFileError("its configuration is not a JSON object")
+    if unknown := found.keys() - defaults.keys():
+        raise ModelFileError(f"its configuration has an unknown parameter {reprlib.repr(min(unknown))}")
+    parameters = {**defaults, **found}
+    try:
+        NGramSettings.check(parameters)
+    except InvalidInputError as error:
+        raise ModelFileError(f"its configuration is not usable: {error}") from error
+    return parameters

@@ -1,0 +1,79 @@
+"""Stored vocabulary: a vocabulary as a JSON document of a model file, and back.
+
+The document holds ``kind`` and the ``codes`` (code points or byte values) in id order; ``unknown`` and ``boundary``,
+each ``true``, if there are such symbols; and ``labels`` if there are any.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidInputError, ModelFileError
+from ..text.symbols.vocabulary import Vocabulary
+from .bounded_json import vocabulary_document
+from .plain_json import plain_json
+
+__all__ = ["read_vocabulary", "vocabulary_json"]
+
+
+def vocabulary_json(vocabulary: Vocabulary) -> str:
+    """Return a vocabulary as JSON.
+
+    Examples
+    --------
+    >>> vocabulary_json(Vocabulary.from_text("abc"))
+    '{"kind": "characters", "codes": [97, 98, 99]}'
+    """
+    document: dict[str, Any] = {"kind": vocabulary.kind, "codes": vocabulary.codes}
+    document |= {key: True for key in ("unknown", "boundary") if getattr(vocabulary, key) is not None}
+    return plain_json(document | ({"labels": list(vocabulary.labels)} if vocabulary.labels else {}))
+
+
+def read_vocabulary(text: str) -> Vocabulary:
+    r"""Return the vocabulary that a file holds, or raise ModelFileError.
+
+    Examples
+    --------
+    >>> read_vocabulary('{"kind": "bytes", "codes": [1, 2]}')
+    Vocabulary(2 bytes: b'\x01\x02')
+    """
+    document = vocabulary_document(text)
+    if fault := _fault(document):
+        raise ModelFileError(fault)
+    try:
+        return Vocabulary(**document)
+    except InvalidInputError as error:
+        raise ModelFileError(f"its vocabulary is invalid ({error})") from error
+
+
+def _fault(document: Any) -> str | None:
+    """Say why a JSON document does not hold the arguments of a vocabulary."""
+    if not isinstance(document, dict) or document.keys() - {"unknown", "boundary", "labels"} != {"kind", "codes"}:
+        return "its vocabulary is not an object with just kind and codes, and perhaps unknown and boundary and labels"
+    kind, codes = document["kind"], document["codes"]
+    whole = isinstance(codes, np.ndarray) or (type(codes) is list and all(type(code) is int for code in codes))
+    if type(kind) is not str or not whole:
+        return "its vocabulary's codes are not a list of whole numbers, or their kind is not a word"
+    special = [document[key] for key in ("unknown", "boundary") if key in document]
+    if any(there is not True for there in special):
+        return "its vocabulary has an unknown or a boundary that is not true"
+    labels = document.get("labels", [])
+    if type(labels) is not list or not labels_are_sorted(labels) or ("boundary" not in document and labels):
+        return "its vocabulary's labels are not sorted words or numbers, or are without a boundary"
+    return None
+
+
+def labels_are_sorted(labels: list[Any]) -> bool:
+    """Say whether values from a file are different labels of one type, in order.
+
+    Examples
+    --------
+    >>> labels_are_sorted(["de", "fr"]), labels_are_sorted(["fr", "de"]), labels_are_sorted([1, "fr"])
+    (True, False, False)
+    """
+    if {type(label) for label in labels} - {str, int, float, bool} or len({type(label) for label in labels}) > 1:
+        return False
+    return all(a < b for a, b in itertools.pairwise(labels))

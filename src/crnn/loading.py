@@ -1,0 +1,42 @@
+"""Loading: a model from its file, whatever the kind."""
+
+from __future__ import annotations
+
+import os
+
+from .char_ngram import CharNGram
+from .char_rnn import CharRNN
+from .classifier import CharRNNClassifier
+from .files.sealed_file import file_kind
+
+__all__ = ["load_model"]
+
+
+def load_model(path: str | os.PathLike[str]) -> CharRNN | CharRNNClassifier | CharNGram:
+    """Read a model of any kind from a file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file that the method `save` of a model wrote.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or of a format or kind that this crnn does not know.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "abc.crnn")
+    ...     CharNGram(order=3).fit("abc" * 5).save(path)
+    ...     load_model(path)
+    CharNGram(order=3)
+    """
+    kind = file_kind(path)
+    if kind == "ngram":
+        return CharNGram.load(path)
+    return CharRNNClassifier.load(path) if kind == "classifier" else CharRNN.load(path)

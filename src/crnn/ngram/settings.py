@@ -1,0 +1,53 @@
+"""NGramSettings: the parameters of `CharNGram`, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ..parameters.checks import checked_float, checked_int, checked_threads
+from ..parameters.settings import checked_parameter
+from .counts import MAX_ORDER
+
+__all__ = ["NGramSettings", "checked_ngram_parameter"]
+
+
+@dataclass(frozen=True)
+class NGramSettings:
+    """The parameters of `CharNGram`, each in the type that counting uses."""
+
+    order: int | None = None
+    max_memory: int | None = None
+    min_count: int = 1
+    vocabulary: str | bytes | None = None
+    n_threads: int | None = None
+    verbose: int = 0
+
+    @classmethod
+    def check(cls, parameters: Mapping[str, Any]) -> Self:
+        """Return the settings; `InvalidInputError` names the first bad parameter.
+
+        Examples
+        --------
+        >>> from crnn import CharNGram
+        >>> NGramSettings.check(CharNGram(0).get_params())
+        Traceback (most recent call last):
+        crnn.errors.InvalidInputError: order must be a whole number of at least 1, not 0
+        """
+        return cls(**{name: checked_ngram_parameter(name, value) for name, value in parameters.items()})
+
+
+def checked_ngram_parameter(name: str, value: Any) -> Any:
+    """Return the value of one parameter, or raise `InvalidInputError`.
+
+    Examples
+    --------
+    >>> checked_ngram_parameter("max_memory", 1e9)
+    1000000000
+    """
+    if name == "order":
+        return None if value is None else checked_int(name, value, 1, MAX_ORDER)
+    if name == "max_memory":
+        return None if value is None else int(checked_float(name, value, minimum=1))
+    return checked_threads(value) if name == "n_threads" else checked_parameter(name, value)

@@ -1,0 +1,69 @@
+"""CountingProgress: what there is to read, then how far the counting of n-grams has come, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from .progress import Display, display_on, rate_of
+
+__all__ = ["CountingProgress"]
+
+
+class CountingProgress:
+    """Shows the part of a text that has been counted; its `show` is the `progress` of a `Builder`.
+
+    Nothing that goes wrong with standard error reaches the counting.
+
+    Parameters
+    ----------
+    verbose : int
+        0: nothing is shown.
+    summary : str
+        A line that is shown first.
+
+    Examples
+    --------
+    >>> with CountingProgress(0, "data: 5 characters") as progress:
+    ...     progress.show(3, 5)
+    """
+
+    def __init__(self, verbose: int, summary: str) -> None:
+        self._verbose, self._summary = verbose, summary
+        self._display: Display | None = None
+        self._start = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        if self._verbose:
+            self.write(self._summary)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._display is not None:
+                self._display.close()
+        except (OSError, ValueError):
+            pass
+
+    def write(self, line: str) -> None:
+        """Show a line."""
+        try:
+            print(line, file=sys.stderr, flush=True)
+        except (OSError, ValueError, AttributeError):
+            self._verbose = 0
+
+    def show(self, done: int, total: int) -> None:
+        """Show how many of the symbols have been counted."""
+        if not self._verbose or sys.stderr is None:
+            return
+        seconds = time.perf_counter() - self._start
+        try:
+            if self._display is None:
+                self._display = display_on(sys.stderr, total)
+            self._display.update(done / total, done, seconds, rate_of(done, seconds), (None, None))
+        except (OSError, ValueError):
+            self._verbose = 0
