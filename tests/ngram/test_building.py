@@ -83,7 +83,7 @@ def test_without_memory_for_a_long_order_a_shorter_one_is_taken(monkeypatch):
 def test_memory_that_is_not_free_is_refused_before_anything_is_read(monkeypatch):
     monkeypatch.setattr(building, "available_bytes", lambda: 10**6)
     ids, symbols, boundary = of_text(TEXT)
-    with pytest.raises(InvalidInputError, match=r"max_memory=2 GB may be needed .* only 0.001 GB are free"):
+    with pytest.raises(InvalidInputError, match=r"max_memory=2 GB may be needed .* only 1 MB are free"):
         Builder(symbols, boundary).build(ids, 8)
     assert Builder(symbols, boundary, max_memory=10**6).build(ids, 2).order == 2
 

@@ -74,9 +74,8 @@ def adaptive_score(reading: Reading, vocabulary: Vocabulary, X: TextLike, *, exa
             "exact=False reads parts of a text in parallel, and adapt learns from its start: leave one of them out"
         )
     ids, given = scored_ids(X, vocabulary)
-    sums: list[float] = []
-    for _, surprisals in read_all(reading, ids):
-        sums.append(math.fsum(-surprisals[given if not sums else 0 :]))
+    reading, _ = reading.read(ids[:given].astype(np.int32), learn=False)
+    sums = [math.fsum(-surprisals) for _, surprisals in read_all(reading, ids[given:])]
     return math.fsum(sums) / (len(ids) - given)
 
 

@@ -19,7 +19,6 @@ from .packed_counts import pack, unpack
 __all__ = ["DEFAULT_MEMORY", "Builder"]
 
 DEFAULT_MEMORY = 2 * 10**9
-GB = 1e9
 BLOCK = 1 << 17  # symbols read at a time; memory is looked at after each block
 FIRST_ORDERS = (10, 20, 40, MAX_ORDER)  # tried until a smaller one is best: most texts need less than 10
 MAX_SYMBOLS = 2**31 - 1  # counts are integers of 32 bits
@@ -78,8 +77,8 @@ class Builder:
         counts = self._counted(self._new(order), ids, 0, len(ids))
         if counts.order < order:
             raise InvalidInputError(
-                f"order={order} needs more than max_memory={self._max_memory / GB:.3g} GB for this text: the largest "
-                f"order that fits is {counts.order}"
+                f"order={order} needs more than max_memory={_size(self._max_memory)} for this text: the largest order "
+                f"that fits is {counts.order}"
             )
         return counts
 
@@ -90,7 +89,7 @@ class Builder:
         if added.nbytes > self._max_memory // 2:
             raise InvalidInputError(
                 f"the n-grams of order {counts.order} with those of this text need more than max_memory="
-                f"{self._max_memory / GB:.3g} GB: raise max_memory, or fit with a smaller order"
+                f"{_size(self._max_memory)}: raise max_memory, or fit with a smaller order"
             )
         return added
 
@@ -142,7 +141,7 @@ class Builder:
                 if not shrink:
                     return counts
                 if counts.order == 1:
-                    raise InvalidInputError(f"max_memory={self._max_memory / GB:.3g} GB is too little for any order")
+                    raise InvalidInputError(f"max_memory={_size(self._max_memory)} is too little for any order")
                 arrays = pack(counts, Occurrences(counts), counts.order - 1)
                 del counts  # its memory is needed for the smaller ones
                 counts = unpack(arrays, self._symbols, self._boundary)
@@ -156,10 +155,17 @@ class Builder:
         needed = min(self._max_memory, BYTES_PER_SYMBOL * n * (order or FIRST_ORDERS[0]))
         if free is not None and needed > free:
             raise InvalidInputError(
-                f"max_memory={self._max_memory / GB:.3g} GB may be needed for the n-grams of this text, but only "
-                f"{free / GB:.3g} GB are free: pass a smaller max_memory, which limits the order"
+                f"max_memory={_size(self._max_memory)} may be needed for the n-grams of this text, but only "
+                f"{_size(free)} are free: pass a smaller max_memory, which limits the order"
             )
 
 
 def _read(ids: TextIds, start: int, stop: int) -> NDArray[Any]:
     return ids[start:stop].astype(np.int32)
+
+
+def _size(n_bytes: int) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    if n_bytes < 10**6:
+        return f"{n_bytes:,} bytes"
+    return f"{n_bytes / 1e9:.3g} GB" if n_bytes >= 10**9 else f"{n_bytes / 1e6:.3g} MB"

@@ -1,0 +1,382 @@
+"""CharNGram: a language model like the others, whose probabilities are those of counts."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import BOUNDARY, UNKNOWN, CharNGram, CharRNN, InvalidInputError, Lines, ModelFileError, NotFittedError
+from crnn.ngram import building
+from crnn.ngram.counts import Counts
+from crnn.reference.kneser_ney import KneserNey
+from crnn.text.sources import sources
+
+SENTENCE = "to be or not that is the question whether tis nobler in mind suffer slings and arrows of outrageous"
+TEXT = " ".join(np.random.default_rng(0).choice(SENTENCE.split(), 700))
+NAMES = ["anna", "bob", "", "nana", "abba", "nan", "o"] * 3
+BLOCKS = st.lists(st.text("abc", max_size=20), min_size=1, max_size=5)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return CharNGram(order=5).fit(TEXT)
+
+
+@pytest.fixture(scope="module")
+def namer():
+    return CharNGram(order=4).fit(NAMES)
+
+
+def probabilities(model, texts, prefix):
+    """Kneser-Ney by its definition, after the texts that a model has counted."""
+    vocabulary, boundary = model.vocabulary_, model.vocabulary_.boundary
+    end = [] if boundary is None else [boundary]
+    counted = [[*vocabulary.encode(text).tolist(), *end] for text in texts]
+    reference = KneserNey(counted, model.order_, len(vocabulary), boundary)
+    return reference.probabilities([*end, *vocabulary.encode(prefix).tolist()])
+
+
+@pytest.mark.parametrize("prefix", ["", "n", "no", "ano", "oooooo"])
+def test_probabilities_are_those_of_the_definition(model, namer, prefix):
+    for fitted, texts in ((model, [TEXT]), (namer, NAMES)):
+        (found,) = fitted.predict_proba([prefix])
+        np.testing.assert_allclose(found, probabilities(fitted, texts, prefix), rtol=1e-11)
+
+
+def test_every_way_to_score_agrees(model):
+    text, surprisal = TEXT[100:400], model.surprisal(TEXT[100:400])
+    assert model.score(text) == pytest.approx(-surprisal.mean(), rel=1e-13)
+    assert model.score(text, exact=False) == pytest.approx(model.score(text), rel=1e-13)
+    assert model.bits_per_char(text) == pytest.approx(surprisal.mean() / np.log(2))
+    assert model.perplexity(text) == pytest.approx(np.exp(surprisal.mean()))
+    assert model.score_samples([text])[0] == pytest.approx(-surprisal.sum(), rel=1e-13)
+    assert model.start().feed(text[:77]).feed(text[77:]).log_prob == model.score_samples([text])[0]
+    p = model.predict_proba([text[:i] for i in range(20)])
+    ids = model.vocabulary_.encode(text[:20])
+    np.testing.assert_allclose(p[np.arange(20), ids], np.exp(-surprisal[:20]), rtol=1e-12)
+    assert (model.rank(text[:20]) == 1 + (p > p[np.arange(20), ids][:, None]).sum(axis=1)).all()
+
+
+def test_documents_start_and_end(namer):
+    assert namer.vocabulary_[-1] is BOUNDARY
+    assert namer.score_samples([""])[0] == pytest.approx(np.log(namer.predict_proba([""])[0, -1]))
+    total = np.exp(namer.score_samples(NAMES)).sum() / 3
+    found = namer.enumerate_documents(20)
+    np.testing.assert_allclose(found.log_probs, namer.score_samples(found.documents), rtol=1e-12)
+    assert set(NAMES) <= set(found.documents)
+    assert 0.5 < total < 1
+    assert namer.score(NAMES) == pytest.approx(namer.score_samples(NAMES).sum() / sum(len(x) + 1 for x in NAMES))
+    samples = namer.sample(num_samples=30, random_state=0)
+    assert set(samples) & set(NAMES)
+    assert namer.start().feed("bob").end().log_prob == namer.score_samples(["bob"])[0]
+    guesses = namer.guess_number(["anna", "ooooo"], n=500, random_state=0)
+    assert guesses.estimate[0] < 20 < guesses.estimate[1]
+
+
+def test_samples_are_drawn_from_the_probabilities(model):
+    p = model.predict_proba(["to b"])[0]
+    drawn = model.sample(1, prime="to b", num_samples=4000, random_state=0)
+    found = np.bincount(model.vocabulary_.encode("".join(drawn)), minlength=len(p)) / 4000
+    assert np.abs(found - p).max() < 0.03
+    assert model.sample(30, prime="quest", random_state=3) == "".join(model.stream(30, prime="quest", random_state=3))
+    (best, log_prob), *_ = model.beam_search(4, prime="quest")
+    assert best == "ion "
+    assert log_prob == pytest.approx(model.score_samples(["question "])[0] - model.score_samples(["quest"])[0])
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_bits_do_not_depend_on_batches_or_threads(model, n_threads):
+    strings = [TEXT[i : i + n] for i, n in zip(range(0, 400, 7), range(57), strict=False)]
+    other = copy.copy(model).set_params(n_threads=n_threads)
+    alone = [model.score_samples([string])[0] for string in strings]
+    np.testing.assert_array_equal(other.score_samples(strings), alone)
+    np.testing.assert_array_equal(other.predict_proba(strings)[5:6], model.predict_proba(strings[5:6]))
+    assert other.sample(20, num_samples=200, random_state=0) == model.sample(20, num_samples=200, random_state=0)
+
+
+@given(BLOCKS, st.integers(1, 6), st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_texts_may_be_added_in_any_order(blocks, order, random):
+    shuffled = list(blocks)
+    random.shuffle(shuffled)
+    whole = CharNGram(order, vocabulary="abc").fit([*blocks])
+    parts = CharNGram(order, vocabulary="abc")
+    for block in shuffled:
+        parts.partial_fit([block])
+    assert pickle.dumps(parts) == pickle.dumps(whole)
+    assert parts.score(shuffled) == whole.score(shuffled)
+
+
+@given(st.text("abc", min_size=1, max_size=30), st.text("abc", max_size=9), st.integers(1, 7))
+@settings(max_examples=60, deadline=None)
+def test_probabilities_sum_to_one_whatever_the_text(text, prefix, order):
+    model = CharNGram(order, vocabulary="abc").fit(text)
+    p = model.predict_proba([prefix])[0]
+    assert p.sum() == pytest.approx(1, rel=1e-13)
+    assert (p > 0).all()
+    assert model.n_grams_[0] == len(set(text))
+
+
+def test_partial_fit_adds_and_earlier_states_keep_their_counts(model):
+    other = copy.copy(model)
+    state, before = other.start("to b"), model.score(TEXT)
+    p = state.predict_proba()
+    assert other.partial_fit("the end " * 20) is other
+    assert other.n_grams_[-1] > model.n_grams_[-1]
+    assert other.score("the end ") > model.score("the end ")
+    assert model.score(TEXT) == before
+    np.testing.assert_array_equal(state.predict_proba(), p)
+    with pytest.raises(InvalidInputError, match="order is 3, but the model counts n-grams of up to 5"):
+        other.set_params(order=3).partial_fit("to be")
+
+
+def test_the_order_is_chosen_and_reported():
+    model = CharNGram().fit(TEXT)
+    assert 1 < model.order_ == len(model.n_grams_) < 20
+    assert model.order is None
+    losses = [-CharNGram(order).fit(TEXT[: -len(TEXT) // 20]).score(TEXT) for order in (1, model.order_)]
+    assert losses[1] < losses[0]
+    assert model.partial_fit(TEXT).order_ == len(model.n_grams_)
+
+
+@pytest.mark.parametrize("text", ["a", "ab", ["a"], [""], ["", "ab"], b"\0"])
+@pytest.mark.parametrize("order", [None, 1, 9])
+def test_texts_shorter_than_the_order(text, order):
+    model = CharNGram(order).fit(text)
+    assert model.order_ == (order or 1)
+    assert np.isfinite(model.score(text))
+
+
+def test_bytes_are_symbols():
+    model = CharNGram(3).fit(b"\x00\xff\x00\xff" * 9)
+    assert model.vocabulary_.kind == "bytes"
+    assert model.sample(4, prime=b"\xff", temperature=0) == b"\x00\xff\x00\xff"
+
+
+def test_rare_symbols_are_unknown():
+    model = CharNGram(3, min_count=2).fit("abababq")
+    assert model.vocabulary_[-1] is UNKNOWN
+    assert model.score("abz") == model.score("abq")
+    assert "\ufffd" not in model.sample(200, random_state=0)
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_files_are_read_in_blocks(tmp_path, monkeypatch, lines):
+    monkeypatch.setattr(sources, "IN_MEMORY", 0)
+    monkeypatch.setattr(building, "BLOCK", 499)
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT.replace(" ", "\n"))
+    stored = CharNGram().fit(Lines(path, cache=tmp_path) if lines else path)
+    whole = CharNGram().fit(TEXT.split(" ") if lines else TEXT.replace(" ", "\n"))
+    assert pickle.dumps(stored) == pickle.dumps(whole)
+
+
+# ------------------------------------------------------------------ adaptation
+
+
+def test_adaptation_counts_what_is_read(model):
+    before, text, expected = pickle.dumps(model), "slings of slings and slings of mind " * 9, []
+    counts = Counts(5, len(model.vocabulary_))
+    counts.add(model.vocabulary_.encode(TEXT))
+    counts, ids = counts.over(), model.vocabulary_.encode(text)
+    for i in range(len(ids)):
+        context = ids[max(0, i - 4) : i].astype(np.int32)
+        expected.append(-counts.rows([context])[0, ids[i]])
+        counts.add(ids[i : i + 1], context)
+    found = model.surprisal(text, adapt=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert found.mean() < 0.9 * model.surprisal(text).mean()
+    assert model.score(text, adapt=True) == pytest.approx(-found.mean(), rel=1e-12)
+    state = model.start(adapt=True)
+    for i in range(0, len(text), 7):
+        state.feed(text[i : i + 7])
+    assert state.log_prob == pytest.approx(-found.sum(), rel=1e-12)
+    assert pickle.dumps(model) == before
+
+
+def test_adaptive_states_go_on_independently(model):
+    state = model.start("to be ", adapt=True).feed("arrows arrows ")
+    other, again = state.copy(), pickle.loads(pickle.dumps(state))
+    state.feed("arrows " * 9)
+    other.feed("slings " * 9)
+    assert other.copy().feed("slings").log_prob - other.log_prob > state.copy().feed("slings").log_prob - state.log_prob
+    assert again.feed("arrows " * 9).log_prob == state.log_prob
+    drawn = again.copy()
+    drawn.sample(40, random_state=0)
+    fixed = again.copy().feed("to be or not ", adapt=False)
+    assert fixed.log_prob < again.log_prob
+    np.testing.assert_array_equal(again.predict_proba().sum().round(12), 1)
+
+
+def test_adaptive_documents_start_anew(namer):
+    names = ["bobobo", "anna"] * 4
+    assert namer.score(names, adapt=True) > namer.score(names)
+    state = namer.start(adapt=True)
+    for name in names:
+        state.feed(name).end()
+    assert state.log_prob == pytest.approx(namer.score(names, adapt=True) * sum(len(name) + 1 for name in names))
+
+
+@pytest.mark.parametrize("adapt", [{"learning_rate": 1e-3}, {}, None, "yes", 1])
+def test_adaptation_has_no_options(model, adapt):
+    with pytest.raises(InvalidInputError, match="adapt must be True or False"):
+        model.score("to be", adapt=adapt)
+    with pytest.raises(InvalidInputError, match="exact=False"):
+        model.score("to be", adapt=True, exact=False)
+
+
+# ------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"order": 0}, "order must be a whole number of at least 1, not 0"),
+        ({"order": 65}, "order must be at most 64, not 65"),
+        ({"order": 2.0}, "order must be a whole number"),
+        ({"max_memory": 0}, "max_memory must be a finite number of at least 1"),
+        ({"max_memory": "2GB"}, "max_memory must be"),
+        ({"max_memory": float("inf")}, "max_memory must be"),
+        ({"min_count": 0}, "min_count must be"),
+        ({"vocabulary": []}, "vocabulary must be"),
+        ({"n_threads": 0}, "n_threads must be"),
+        ({"verbose": -1}, "verbose must be"),
+    ],
+)
+def test_bad_parameters_change_nothing(model, parameters, message):
+    other = copy.copy(model).set_params(**parameters)
+    for fit in (other.fit, other.partial_fit, CharNGram(**parameters).partial_fit):
+        with pytest.raises(InvalidInputError, match=message):
+            fit("to be")
+    assert other.n_grams_ == model.n_grams_
+
+
+def test_bad_texts_change_nothing(model):
+    other = copy.copy(model)
+    for fit, text, message in (
+        (other.fit, "", "empty"),
+        (CharNGram(vocabulary="abc").fit, "", "X is empty"),
+        (other.fit, [], "empty list"),
+        (other.fit, {"a": 1}, "X"),
+        (other.partial_fit, "", "X is empty"),
+        (other.partial_fit, "to be!", "'!'"),
+        (other.partial_fit, b"to be", "bytes"),
+        (other.partial_fit, ["to be"], "knows no end of a document"),
+        (CharNGram(vocabulary="abc").fit, "abcd", "'d'"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            fit(text)
+    with pytest.raises(InvalidInputError, match="'!'"):
+        other.score("to be!")
+    assert pickle.dumps(other) == pickle.dumps(model)
+
+
+def test_too_little_memory_names_the_largest_order(model, monkeypatch):
+    other = copy.copy(model).set_params(max_memory=40_000, order=9)
+    with pytest.raises(InvalidInputError, match=r"needs more than max_memory=40,000 bytes .* that fits is 4$"):
+        other.fit(TEXT)
+    assert CharNGram(4, max_memory=40_000).fit(TEXT).order_ == 4
+    with pytest.raises(InvalidInputError, match="raise max_memory"):
+        copy.copy(model).set_params(max_memory=40_000).partial_fit(TEXT)
+    monkeypatch.setattr(building, "available_bytes", lambda: 1000)
+    with pytest.raises(InvalidInputError, match="only 1,000 bytes are free"):
+        CharNGram().fit(TEXT)
+
+
+def test_labels_and_exports_are_for_networks(model):
+    for fit in (model.fit, model.partial_fit):
+        with pytest.raises(InvalidInputError, match="CharNGram learns no labels"):
+            fit(["anna", "bob"], labels=["girl", "boy"])
+    with pytest.raises(InvalidInputError, match="fitted without labels"):
+        model.sample(label="girl")
+    for name in ("export_c", "export_onnx", "export_html", "to_torch", "hidden_states", "params_"):
+        assert not hasattr(model, name)
+        with pytest.raises(AttributeError, match=f"CharNGram has no {name}: it counts n-grams"):
+            getattr(model, name)
+    with pytest.raises(AttributeError, match="no attribute 'order__'"):
+        model.order__  # noqa: B018 (it raises)
+
+
+def test_before_fit():
+    for use in (lambda m: m.score("a"), lambda m: m.order_, lambda m: m.save("no.crnn"), lambda m: m.start(adapt=True)):
+        with pytest.raises(NotFittedError, match="this CharNGram is not fitted yet"):
+            use(CharNGram())
+    assert not Path("no.crnn").exists()
+    assert not hasattr(CharNGram(), "n_grams_")
+
+
+# ------------------------------------------------- interruption, copies, files
+
+
+def test_an_interruption_leaves_the_model_as_it_was(model, monkeypatch):
+    other, add, calls = copy.copy(model), Counts.add, []
+
+    def interrupted(self, ids, context=()):
+        calls.append(len(ids))
+        add(self, ids, context)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(building, "BLOCK", 499)
+    monkeypatch.setattr(Counts, "add", interrupted)
+    for fit in (other.fit, other.partial_fit):
+        calls.clear()
+        with pytest.raises(KeyboardInterrupt):
+            fit(TEXT)
+    assert pickle.dumps(other) == pickle.dumps(model)
+
+
+def test_progress_is_shown(capsys):
+    CharNGram(3, verbose=1).fit(TEXT)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith(f"data: {len(TEXT):,} characters")
+    assert lines[1].startswith("100%")
+    assert lines[-1].endswith(f"n-grams of up to 3 of {len(set(TEXT))} symbols")
+    CharNGram(3).fit(TEXT)
+    assert capsys.readouterr().err == ""
+
+
+def test_copies_and_pickles(namer):
+    for again in (copy.copy(namer), copy.deepcopy(namer), pickle.loads(pickle.dumps(namer))):
+        assert repr(again) == repr(namer) == "CharNGram(order=4)"
+        assert again.score(NAMES) == namer.score(NAMES)
+        before = namer.n_grams_
+        again.partial_fit(["obo"])
+        assert namer.n_grams_ == before
+    listed = CharNGram(vocabulary=["a", "b"])
+    assert copy.deepcopy(listed).vocabulary is not listed.vocabulary
+    assert not pickle.loads(pickle.dumps(listed)).__sklearn_is_fitted__()
+
+
+def test_saved_models_come_back(namer, tmp_path):
+    path = tmp_path / "names.crnn"
+    for changed in (namer, copy.copy(namer).set_params(max_memory=1e8, n_threads=2, vocabulary="abno")):
+        changed.save(path)
+        again = CharNGram.load(path)
+        assert again.get_params() == changed.get_params() | {"vocabulary": None}
+        assert again.vocabulary_ == namer.vocabulary_
+        np.testing.assert_array_equal(again.score_samples(NAMES), namer.score_samples(NAMES))
+    again.partial_fit(NAMES)
+    with pytest.raises(ModelFileError, match=r"it holds a CharNGram; load it with CharNGram.load$"):
+        CharRNN.load(path)
+    CharRNN(3, max_steps=0).fit("ab").save(path)
+    with pytest.raises(ModelFileError, match=r"it holds a CharRNN; load it with CharRNN.load$"):
+        CharNGram.load(path)
+
+
+def test_a_file_takes_few_bytes_a_character(tmp_path):
+    CharNGram(8).fit(TEXT).save(tmp_path / "text.crnn")
+    assert (tmp_path / "text.crnn").stat().st_size < 12 * len(TEXT)
+
+
+def test_notebooks_show_it(namer):
+    html = namer._repr_html_()
+    assert "CharNGram" in html
+    assert "n-grams of up to 4 of 5 symbols" in html
+    assert "not fitted yet" in CharNGram()._repr_html_()
