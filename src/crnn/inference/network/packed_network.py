@@ -22,6 +22,7 @@ from .folded_embedding import folded_network
 from .network import SCORE_ROWS
 from .scratch import Scratch
 from .shared_stream import TRIAL_SYMBOLS, SharedStream
+from .short_calls import CallMemory, ShortCall
 
 Array = NDArray[Any]
 State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, with bigrams a number more
@@ -32,37 +33,6 @@ LOGIT_BYTES = 1 << 25  # of logits at a time on each thread: 32 MB, which only v
 CALL_SYMBOLS = 1 << 15  # symbols read in one call, and
 CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
 OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads")  # of `PackedNetwork.pack`
-
-
-class ShortCall(NamedTuple):
-    """Arrays for a call that reads up to n symbols of one stream; making them takes longer than reading a few."""
-
-    work: tuple[Array, ...]  # as of `PackedNetwork.workspace`
-    carried: State  # the states in it: views without the units' padding, which stays zero
-    x: NDArray[np.int32]  # (n,)
-    y: Array  # (n, 1, V)
-
-
-class CallMemory:
-    """What the calls of a network leave for later calls, on any thread.
-
-    Parameters
-    ----------
-    n : int
-        Symbols of a short call, at most.
-
-    Attributes
-    ----------
-    spare : list of ShortCall
-        Those that no call is using.
-    start : tuple of arrays or None
-        The state after a boundary, once it was needed. Nobody changes these arrays.
-    """
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self.spare: list[ShortCall] = []
-        self.start: State | None = None
 
 
 class PackedNetwork(NamedTuple):
@@ -203,9 +173,9 @@ class PackedNetwork(NamedTuple):
         """Advance the states over symbols x (n, B), in place."""
         n, B = x.shape
         if self._is_short(n, B):
-            short = self._short_call(state)
+            short = self.memory.begin(state, self._new_short_call)
             core.feed(self.kernel_arguments, x, short.work)
-            self._end_short_call(short, state)
+            self.memory.end(short, state)
             return
         T = min(n, max(1, FEED_ROWS // B))
         work = self.workspace(T, state)
@@ -229,9 +199,9 @@ class PackedNetwork(NamedTuple):
         n, B = x.shape
         out = np.empty((n, B))
         if self._is_short(n, B):
-            short = self._short_call(state)
+            short = self.memory.begin(state, self._new_short_call)
             core.log_probabilities(self.kernel_arguments, x, short.work, short.y, out)
-            self._end_short_call(short, state)
+            self.memory.end(short, state)
             return out
         T = min(n, max(1, self.rows_at_a_time(SCORE_ROWS) // B))
         scratch = scratch or Scratch()
@@ -257,11 +227,11 @@ class PackedNetwork(NamedTuple):
         """
         B, longest, out = len(lengths), int(lengths[0]), np.zeros(len(lengths))
         if self._is_short(longest, B):
-            short = self._short_call(start)
+            short = self.memory.begin(start, self._new_short_call)
             core.log_likelihoods(
                 self.kernel_arguments, ids, starts, lengths, 0, longest, short.work, short.x, short.y[:, 0], out
             )
-            self._end_short_call(short)
+            self.memory.end(short)
             return out
         T = max(1, min(longest, self.rows_at_a_time(SCORE_ROWS) // B))
         scratch = scratch or Scratch()
@@ -341,28 +311,11 @@ class PackedNetwork(NamedTuple):
         """Say whether a call reads few symbols of one stream, on one thread."""
         return streams == 1 and n <= self.memory.n and (self.n_threads == 1 or n < TRIAL_SYMBOLS)
 
-    def _short_call(self, state: State) -> ShortCall:
-        """Return the arrays for a short call from a state, which no other call is using."""
-        check_cancelled()
-        try:
-            short = self.memory.spare.pop()  # atomic
-        except IndexError:
-            short = self._new_short_call()
-        for array, start in zip(short.carried, state, strict=True):
-            array[...] = start
-        return short
-
     def _new_short_call(self) -> ShortCall:
         n, V, state = self.memory.n, self.layout.vocab_size, self.zero_state(1)
         work = self.workspace(n, state)
         carried = tuple(a[..., : part.shape[-1]] for a, part in zip(self.carried(work), state, strict=True))
         return ShortCall(work, carried, np.empty(n, np.int32), np.empty((n, 1, V), self.layout.dtype))
-
-    def _end_short_call(self, short: ShortCall, state: State = ()) -> None:
-        """Copy what was carried to the end into `state`, and let the next call have the arrays."""
-        for array, end in zip(short.carried, state, strict=False):
-            end[...] = array
-        self.memory.spare.append(short)
 
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once."""
