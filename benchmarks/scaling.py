@@ -33,7 +33,6 @@ PROCESSES = (2, 4, 8, 16, 32, 64)
 EVERY = (1, 16)
 LOSS_EVERY = (1, 4, 16, 64)
 SENT = ("hidden_size", "steps", "learning_rate")  # arguments of a process
-DILOCO = {"outer_learning_rate": 0.7, "outer_momentum": 0.9}
 
 
 def options(arguments: argparse.Namespace, **more: Any) -> dict[str, Any]:
@@ -56,10 +55,12 @@ def seconds_per_step(model: CharRNN) -> float:
     return float((records[-1]["seconds"] - first["seconds"]) / (records[-1]["step"] - first["step"]))
 
 
-def trained_seconds(arguments: argparse.Namespace, streams: int, comm: Any = None, **more: Any) -> float:
-    """Train on random text; return the seconds of a step."""
+def trained_seconds(
+    arguments: argparse.Namespace, streams: int, comm: Any = None, every: int = 1, **more: Any
+) -> float:
+    """Train on random text, with averages every so many steps; return the seconds of a step."""
     parameters = options(arguments, batch_size=streams, max_steps=arguments.steps, **more)
-    return seconds_per_step(CharRNN(**parameters).fit(random_text(streams), comm=comm))
+    return seconds_per_step(CharRNN(**parameters).fit(random_text(streams), comm=comm, average_every=every))
 
 
 def mpi(processes: int, arguments: argparse.Namespace, **job: Any) -> Any:
@@ -89,9 +90,10 @@ def process(arguments: argparse.Namespace) -> None:
     for name in SENT:
         setattr(arguments, name, job[name])
     if "text" in job:
-        found: Any = loss_of(arguments, Path(job["text"]).read_text(encoding="utf-8"), comm, **job["parameters"])
+        text = Path(job["text"]).read_text(encoding="utf-8")
+        found: Any = loss_of(arguments, text, comm, job["every"], **job["parameters"])
     else:
-        found = trained_seconds(arguments, job["streams"], comm, n_threads=1, average_every=job["every"])
+        found = trained_seconds(arguments, job["streams"], comm, job["every"], n_threads=1)
     if comm.rank == 0:
         print(json.dumps(found))
 
@@ -142,7 +144,7 @@ def network(arguments: argparse.Namespace) -> Iterator[str]:
                 connected = Network(gigabits)
                 comm, streams = EmulatedCommunicator(processes, connected), arguments.streams * processes
                 alone = trained_seconds(arguments, arguments.streams)
-                found = trained_seconds(arguments, streams, comm, average_every=every)
+                found = trained_seconds(arguments, streams, comm, every)
                 predicted = step_seconds(alone, n_bytes(arguments, every), processes, connected, every)
                 yield f"| {gigabits} GbE | {processes} | {every} | {1e3 * found:.1f} | {1e3 * predicted:.1f} |"
 
@@ -174,23 +176,21 @@ def loss(arguments: argparse.Namespace) -> Iterator[str]:
     yield f"{arguments.hidden_size} units, {streams} streams in all, {arguments.steps:,} steps of Adam at"
     yield f"{arguments.learning_rate:g} with a cosine schedule, {processes} processes:"
     yield ""
-    yield "| average_every | average | DiLoCo's outer step |"
-    yield "|---|---|---|"
+    yield "| average_every | bits per character |"
+    yield "|---|---|"
     for every in LOSS_EVERY:
-        ways: list[dict[str, Any]] = [{"average_every": every, "batch_size": streams}]
-        ways += [ways[0] | DILOCO] if every > 1 else []
-        bits = [mpi(processes, arguments, text=str(arguments.text), parameters=way) for way in ways]
-        yield f"| {every} | {bits[0]:.4f} | {f'{bits[1]:.4f}' if len(bits) > 1 else '–'} |"
-    fewer = loss_of(arguments, text, None, batch_size=max(1, streams // processes))
-    yield f"| one process alone, {streams // processes} streams | {fewer:.4f} | – |"
+        bits = mpi(processes, arguments, text=str(arguments.text), every=every, parameters={"batch_size": streams})
+        yield f"| {every} | {bits:.4f} |"
+    fewer = loss_of(arguments, text, None, 1, batch_size=max(1, streams // processes))
+    yield f"| one process alone, {streams // processes} streams | {fewer:.4f} |"
 
 
-def loss_of(arguments: argparse.Namespace, text: str, comm: Any, **more: Any) -> float:
-    """Train on the first nine tenths; return the bits per character of the last."""
+def loss_of(arguments: argparse.Namespace, text: str, comm: Any, every: int, **more: Any) -> float:
+    """Train on the first nine tenths, with averages every so many steps; return the bits per character of the last."""
     cut = len(text) * 9 // 10
     known = set(text[:cut])
     parameters = options(arguments, max_steps=arguments.steps, schedule="cosine", n_threads=1, **more)
-    model = CharRNN(**parameters).fit(text[:cut], comm=comm)
+    model = CharRNN(**parameters).fit(text[:cut], comm=comm, average_every=every)
     return float(model.bits_per_char("".join(symbol for symbol in text[cut:] if symbol in known), exact=False))
 
 

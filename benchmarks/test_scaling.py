@@ -26,7 +26,7 @@ def test_emulated_processes_train_as_one_and_wait(capsys):
     text = "to be or not to be, " * 30
     options = {"max_steps": 20, "random_state": 0, "optimizer": "adam", "batch_size": 4}
     comm = EmulatedCommunicator(2, Network(1.0, alpha=1e-3))
-    model = CharRNN(6, average_every=5, **options).fit(text, comm=comm)
+    model = CharRNN(6, **options).fit(text, comm=comm, average_every=5)
     assert comm.delay > 4 * 3 * 2e-3  # four averages of three arrays
     assert model.history_[-1]["seconds"] > comm.delay
     first = CharRNN(6, **(options | {"batch_size": 2})).fit(text[: len(text) // 2])  # all do as the first does

@@ -143,9 +143,6 @@ class CharRNN(LanguageModel):
         n_threads: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
-        average_every: int = 1,
-        outer_learning_rate: float | None = None,
-        outer_momentum: float = 0.0,
     ) -> None:
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -184,9 +181,6 @@ class CharRNN(LanguageModel):
         self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
-        self.average_every = average_every
-        self.outer_learning_rate = outer_learning_rate
-        self.outer_momentum = outer_momentum
 
     # ---------------------------------------------------------------- training
 
@@ -202,6 +196,7 @@ class CharRNN(LanguageModel):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
         comm: Any = None,
+        average_every: int = 1,
     ) -> Self:
         """Train a new model on a text, or on many short ones.
 
@@ -233,6 +228,9 @@ class CharRNN(LanguageModel):
         comm : mpi4py.MPI.Comm, default=None
             The processes that train this model together; each makes the same call and has the same model afterwards.
             `batch_size` is their total. See ``docs/scaling.md``. None: this process alone.
+        average_every : int, default=1
+            With `comm`: the steps that each process takes alone, on its own streams, before parameters and optimizer
+            state are averaged over all. 1: the gradients of every step are summed instead. `resume` keeps it.
 
         Returns
         -------
@@ -279,7 +277,10 @@ class CharRNN(LanguageModel):
         'Bob'
         """
         limited = self.max_steps is not None or self.max_seconds is not None
-        call = Call(X, validation, sample_weight, labels, validation_labels, None if limited else self.epochs)
+        call = Call(
+            X, validation, sample_weight, labels, validation_labels, None if limited else self.epochs,
+            average_every=average_every,
+        )  # fmt: skip
         return self._train(call, checkpoint, checkpoint_every, anew=True, comm=comm)
 
     def partial_fit(
@@ -296,6 +297,7 @@ class CharRNN(LanguageModel):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
         comm: Any = None,
+        average_every: int = 1,
     ) -> Self:
         """Go on training with a text, from the weights, optimizer state and hidden state of the model.
 
@@ -330,6 +332,8 @@ class CharRNN(LanguageModel):
         checkpoint_every : int or float, default=60.0
         comm : mpi4py.MPI.Comm, default=None
             As in `fit`. The model must be the same in all processes.
+        average_every : int, default=1
+            As in `fit`.
 
         Returns
         -------
@@ -355,7 +359,9 @@ class CharRNN(LanguageModel):
         """
         usual = 1 if self.max_seconds is None else None
         max_epochs = usual if epochs is None else checked_parameter("epochs", epochs)
-        call = Call(X, validation, sample_weight, labels, validation_labels, max_epochs, extend_vocabulary)
+        call = Call(
+            X, validation, sample_weight, labels, validation_labels, max_epochs, extend_vocabulary, average_every
+        )
         return self._train(call, checkpoint, checkpoint_every, comm=comm)
 
     @classmethod
@@ -393,8 +399,8 @@ class CharRNN(LanguageModel):
         n_threads, verbose : int or None, default=None
             In place of the parameters of these names. None: as they were.
         comm : mpi4py.MPI.Comm, default=None
-            As in `fit`; the first process reads the file. As many processes as there were give the same bits. None:
-            this process alone, which can finish what several have begun.
+            As in `fit`; the first process reads the file. As many processes as there were give the same bits, and
+            average as often as they did. None: this process alone, which can finish what several have begun.
 
         Returns
         -------

@@ -27,7 +27,7 @@ def test_options_reach_the_model(folder):
         "epochs": 2, "max_steps": 7, "max_seconds": 50.5, "validation_fraction": 0.25, "eval_every": 3,
         "patience": 9, "init_scale": 0.1, "min_count": 2, "dtype": "float32",
         "matmul_precision": "bfloat16", "n_threads": 1, "embedding_size": 3, "n_bigrams": 7,
-        "random_state": 4, "average_every": 3, "outer_learning_rate": 0.5, "outer_momentum": 0.25,
+        "random_state": 4,
     }  # fmt: skip
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     words += ["--no-restore-best", "--verbose", "0"]
@@ -72,6 +72,7 @@ def test_samples_while_training(folder, capsys, monkeypatch):
         (["--time", ""], "--time"),
         (["--time", "3m", "--max-seconds", "5"], "--time and --max-seconds are the same"),
         (["--restore-best", "maybe"], "maybe"),
+        (["--average-every", "0"], "--average-every: average_every must be a whole number of at least 1, not 0"),
         (["--hidden", "5"], "--hidden"),  # no abbreviations: a later parameter could make them ambiguous
         (["--magic", "5"], "--magic"),
     ],
@@ -362,6 +363,7 @@ def test_another_text_or_other_settings_are_refused(folder, capsys, monkeypatch)
     resume = ["train", "text.txt", "-o", "new.crnn", "--resume"]
     assert "hidden_size=9, not 7: leave the option out" in error(capsys, *resume, "--hidden-size", "7")
     assert "learning_rate=None, not 0.5: leave" in error(capsys, *resume, "--learning-rate", "0.5")
+    assert "average_every=1, not 4: leave" in error(capsys, *resume, "--average-every", "4")
     message = error(capsys, *resume, "--validation", "text.txt")
     assert "text.txt is given, but the interrupted run has none: leave it out" in message
     (folder / "text.txt").write_text(TEXT + "!")

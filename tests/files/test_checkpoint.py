@@ -166,9 +166,6 @@ def test_configuration_comes_back(path):
         "restore_best": False,
         "callbacks": None,
         "vocabulary": None,
-        "average_every": 4,
-        "outer_learning_rate": 0.5,
-        "outer_momentum": 0.25,
     }
     assert given.keys() == CharRNN().get_params().keys()
     assert reloaded(CharRNN(**given).fit(TEXT), path).get_params() == given

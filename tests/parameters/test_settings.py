@@ -19,7 +19,6 @@ LEAST = {
     "patience": 1,
     "n_threads": 1,
     "verbose": 0,
-    "average_every": 1,
     "embedding_size": 1,
     "n_bigrams": 1,
     "sampled_softmax": 1,
@@ -35,13 +34,13 @@ def numbers_below(least):
     return [least - 1, -7, np.int64(least - 1), -(10**30)]
 
 
-ABOVE_ZERO = ["learning_rate", "clip", "clip_norm", "max_seconds", "outer_learning_rate"]
+ABOVE_ZERO = ["learning_rate", "clip", "clip_norm", "max_seconds"]
 FROM_ZERO = ["weight_decay", "beta_1", "beta_2", "dropout", "weight_dropout", "state_reset", "weight_average",
-             "validation_fraction", "init_scale", "outer_momentum"]  # fmt: skip
-BELOW_ONE = ["beta_1", "beta_2", "dropout", "weight_dropout", "validation_fraction", "outer_momentum"]
+             "validation_fraction", "init_scale"]  # fmt: skip
+BELOW_ONE = ["beta_1", "beta_2", "dropout", "weight_dropout", "validation_fraction"]
 MAY_BE_NONE = {
     "learning_rate", "clip", "clip_norm", "max_steps", "max_seconds", "eval_every", "patience", "callbacks",
-    "init_scale", "n_threads", "random_state", "vocabulary", "outer_learning_rate",
+    "init_scale", "n_threads", "random_state", "vocabulary",
     "embedding_size", "n_bigrams", "sampled_softmax",
 }  # fmt: skip
 

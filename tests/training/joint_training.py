@@ -38,20 +38,26 @@ AVERAGED = {
     ),
     "adam apart": (TEXT, {"optimizer": "adam", "cell": "lstm", "dropout": 0.3, "weight_dropout": 0.2,
                           "state_reset": 0.3, **APART}),
-    "documents apart": (NAMES, {"optimizer": "adam", "dropout": 0.2, "outer_learning_rate": 0.5, **APART}),
-    "outer": (TEXT, {"optimizer": "adam", "cell": "gru", "outer_momentum": 0.9, **APART}),
+    "documents apart": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2, **APART}),
 }
 RESUMED = {
     "summed": (TEXT, {"optimizer": "adam", "dropout": 0.3}),
     "apart": (NAMES, {"optimizer": "rmsprop", "cell": "gru", "dropout": 0.2, **APART}),
-    "outer": (TEXT, {"optimizer": "adam", "cell": "lstm", "outer_momentum": 0.8, "weight_average": 0.3, **APART}),
+    "apart, with averaged weights": (TEXT, {"optimizer": "adam", "cell": "lstm", "weight_average": 0.3, **APART}),
 }
 HEAVY = {"sample_weight": [1e300 if name == "hal" else 1.0 for name in NAMES]}  # of whose loss float32 has no number
 
 
 def trained(case, dtype, comm=None, **more):
     text, options = (CASES | AVERAGED)[case]
-    return CharRNN(**{**OPTIONS, **options, "dtype": dtype, **more}).fit(text, comm=comm)
+    return fitted(text, {**OPTIONS, **options, "dtype": dtype, **more}, comm=comm)
+
+
+def fitted(text, options, **arguments):
+    """Return a model with these parameters, after `fit`, whose argument `average_every` is among them."""
+    options = dict(options)
+    every = options.pop("average_every", 1)
+    return CharRNN(**options).fit(text, average_every=every, **arguments)
 
 
 def numbers(model):
@@ -86,9 +92,9 @@ def resumed(comm, path, case):
             raise KeyboardInterrupt
 
     options = {**OPTIONS, **options, "eval_every": 3, "validation_fraction": 0.1}
-    whole = CharRNN(**options).fit(text, comm=comm)
+    whole = fitted(text, options, comm=comm)
     with contextlib.suppress(KeyboardInterrupt):
-        CharRNN(**options, callbacks=[interrupt]).fit(text, comm=comm, checkpoint=path, checkpoint_every=5)
+        fitted(text, {**options, "callbacks": [interrupt]}, comm=comm, checkpoint=path, checkpoint_every=5)
     comm.Barrier()  # the first process has written the checkpoint
     stopped = CharRNN.load(path).n_steps_
     comm.Barrier()
@@ -112,8 +118,8 @@ def continued(comm):
 def timed(comm):
     """Return where a training stands that is limited by time, and by steps that are no multiple of the others."""
     options = {**OPTIONS, "average_every": 8, "max_steps": None}
-    short = CharRNN(**options, max_seconds=0.3).fit(TEXT, comm=comm)
-    both = CharRNN(**{**options, "max_steps": 13}, max_seconds=60.0).fit(TEXT, comm=comm)
+    short = fitted(TEXT, {**options, "max_seconds": 0.3}, comm=comm)
+    both = fitted(TEXT, {**options, "max_steps": 13, "max_seconds": 60.0}, comm=comm)
     seconds = short.history_[-1]["seconds"]
     return {"same": same_everywhere(comm, short) and same_everywhere(comm, both), "seconds": seconds,
             "n_steps": both.n_steps_}  # fmt: skip
@@ -121,10 +127,10 @@ def timed(comm):
 
 def diverged(comm, average_every):
     """Return where a training stands in which the loss of one process is not finite."""
-    options = {**OPTIONS, "batch_size": 2, "optimizer": "adam", "average_every": average_every, "max_steps": 200}
+    options = {**OPTIONS, "batch_size": 2, "optimizer": "adam", "max_steps": 200}
     model = CharRNN(**options)
     try:
-        model.fit(NAMES, comm=comm, **HEAVY)
+        model.fit(NAMES, comm=comm, average_every=average_every, **HEAVY)
     except DivergenceError as error:
         return {"step": error.step, "n_steps": model.n_steps_, "same": same_everywhere(comm, model)}
     return None
@@ -132,9 +138,9 @@ def diverged(comm, average_every):
 
 def overflowed(comm, path):
     """Return what is said of the checkpoint of a call whose average overflows."""
-    options = {**OPTIONS, **APART, "optimizer": "adam", "outer_momentum": 0.9, "learning_rate": 3e38, "max_steps": 1}
+    options = {**OPTIONS, **APART, "optimizer": "adam", "learning_rate": 3e38, "max_steps": 1}
     with contextlib.suppress(DivergenceError):
-        CharRNN(**options).fit(TEXT, comm=comm, checkpoint=path)
+        fitted(TEXT, options, comm=comm, checkpoint=path)
     comm.Barrier()  # the first process has written the checkpoint
     try:
         CharRNN.resume(path, TEXT, comm=comm)
@@ -173,7 +179,7 @@ def main(output, *cases):
 
     comm = MPI.COMM_WORLD
     if cases == ("goes on",):
-        found = {case: resumed(comm, f"{output}.{case.split()[0]}", case) for case in RESUMED}
+        found = {case: resumed(comm, f"{output}.{i}", case) for i, case in enumerate(RESUMED)}
         found |= {"continued": continued(comm), "timed": timed(comm)}
         found |= {"diverged": [diverged(comm, every) for every in (1, 4)]}
         found |= {"overflowed": overflowed(comm, f"{output}.overflowed")}

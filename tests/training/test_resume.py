@@ -468,6 +468,7 @@ def test_stop_without_training_does_nothing():
     [
         ("outcome", "done"), ("texts", {}), ("texts", {"X": 3}), ("max_steps", -1), ("max_steps", "many"),
         ("first_step", 2**70), ("first_step", 30), ("block_step", 15), ("seconds", -0.5), ("checkpoint_every", None),
+        ("average_every", 0),
         ("position", -3), ("position", {"order": {}}), ("polled", {}), ("dropout_seed", True),
         ("max_steps", None), ("max_steps", 5), ("last_loss", -math.inf), ("last_loss", math.inf),
     ],

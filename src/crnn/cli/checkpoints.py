@@ -16,7 +16,14 @@ from ..training.checkpoints.run_state import RUNNING
 from .arguments import UNITS, duration
 from .files import STANDARD, check_writable, one_or_more
 
-__all__ = ["CHECKPOINT_TIME", "checkpoint_every", "checkpoint_of", "refuse_other_settings", "refuse_unfinished"]
+__all__ = [
+    "CHECKPOINT_TIME",
+    "average_every_of",
+    "checkpoint_every",
+    "checkpoint_of",
+    "refuse_other_settings",
+    "refuse_unfinished",
+]
 
 CHECKPOINT_TIME = "1m"
 SUFFIX = ".checkpoint"
@@ -65,6 +72,12 @@ def refuse_unfinished(checkpoint: str) -> None:
             f"{checkpoint} holds a training that was interrupted after step {state.n_steps:,}: add --resume to finish "
             f"it, or remove the file to start anew"
         )
+
+
+def average_every_of(checkpoint: str) -> int | None:
+    """Return how many steps apart the processes of an interrupted training average; None if the file holds no run."""
+    _, _, run = read_run(checkpoint, CharRNN().get_params())
+    return None if run is None else run.average_every
 
 
 def refuse_other_settings(checkpoint: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> None:

@@ -17,13 +17,21 @@ from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter
 from ..parameters.table import GROUPS, PARAMETERS
 from ..text.sources.sources import TextLike
+from ..training.distributed.averaging_trainer import checked_average_every
 from .arguments import add_files, add_output, checked_text, duration, refuse_two_standard_inputs
-from .checkpoints import CHECKPOINT_TIME, checkpoint_every, checkpoint_of, refuse_other_settings, refuse_unfinished
+from .checkpoints import (
+    CHECKPOINT_TIME,
+    average_every_of,
+    checkpoint_every,
+    checkpoint_of,
+    refuse_other_settings,
+    refuse_unfinished,
+)
 from .errors import ERROR, described, say
 from .files import STANDARD, check_writable, load, one_or_more, read_documents, read_text, save
 from .interruptions import interruptible, interruption, uninterrupted
 from .mpi import aborting, communicator
-from .options import add_options
+from .options import add_options, value_of
 
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 
@@ -93,6 +101,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder for the ids of FILE and of the validation file, which are then read in parts; another training "
         "uses them again (default: large files are cached beside FILE, or in the folder that CRNN_CACHE names)",
     )
+    parser.add_argument(
+        "--average-every",
+        metavar="STEPS",
+        type=checked_text(lambda text: checked_average_every(value_of(text))),
+        help="where several processes train (mpiexec): the steps that each takes alone before parameters and optimizer "
+        "state are averaged over all (default: 1, the gradients of every step are summed)",
+    )
     parser.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
     parser.add_argument(
         "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
@@ -145,6 +160,8 @@ def _prepared(arguments: argparse.Namespace, comm: Any) -> tuple[CharRNN, Callab
         recommended = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"])
         model = _override(recommended, given)
     others |= {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every, "comm": comm}
+    if comm is not None and arguments.average_every is not None:
+        others["average_every"] = arguments.average_every
     if arguments.origin is None:
         return model, lambda: model.fit(text, **others), checkpoint
     return model, lambda: _continue_training(model, text, given, others), checkpoint
@@ -155,7 +172,11 @@ def _resumed(
 ) -> tuple[CharRNN, Callable[[], CharRNN]]:
     """Return the model of an interrupted training, and what finishes it."""
     model = _by_first(comm, lambda: CharRNN.load(checkpoint)).set_params(verbose=given["verbose"])
-    refuse_other_settings(checkpoint, model.get_params(), given)
+    own = model.get_params()
+    if arguments.average_every is not None:
+        own |= {"average_every": _by_first(comm, lambda: average_every_of(checkpoint))}
+        given = {**given, "average_every": arguments.average_every}
+    refuse_other_settings(checkpoint, own, given)
     text, others = _texts(arguments, model)
     others |= {name: given.get(name) for name in ("n_threads", "verbose")}
     return model, lambda: CharRNN.resume(checkpoint, text, **others, comm=comm)

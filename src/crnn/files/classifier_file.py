@@ -19,7 +19,6 @@ from ..model.bigram_pairs import BigramPairs
 from ..model.layout import Layout
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
-from ..parameters.settings import OPTIONAL
 from . import checkpoint
 from .checks import pairs_fault
 
@@ -79,8 +78,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
     ModelFileError
         If the file is damaged, or holds no classifier.
     """
-    parameters, state = checkpoint.read(path, {**OPTIONAL, **defaults})  # it may be that of a language model
-    parameters = {name: parameters[name] for name in defaults}
+    parameters, state = checkpoint.read(path, defaults)
     record = state.labels
     shown = os.fsdecode(path)
     if record is None or "directions" not in record.values:

@@ -11,11 +11,6 @@ from ..errors import InvalidInputError
 from .optimizers import OPTIMIZERS
 from .table import PARAMETERS, Parameters
 
-OUTER_RATE = 0.7  # of a step with momentum, as in DiLoCo
-
-# Parameters that a classifier lacks, with the values that it trains by.
-OPTIONAL = {"average_every": 1, "outer_learning_rate": None, "outer_momentum": 0.0}
-
 
 class Settings(Parameters):
     """The parameters of `CharRNN`, checked, with every None resolved that does not depend on the text."""
@@ -33,7 +28,6 @@ class Settings(Parameters):
         >>> Settings.check(CharRNN(optimizer="adam").get_params()).learning_rate
         0.002
         """
-        parameters = {**OPTIONAL, **parameters}
         values = {name: checked_parameter(name, parameters[name]) for name in PARAMETERS}
         if values["weight_decay"] and not OPTIMIZERS[values["optimizer"]].decays_weights:
             able = " or ".join(repr(name) for name, kind in OPTIMIZERS.items() if kind.decays_weights)
@@ -44,7 +38,6 @@ class Settings(Parameters):
         rounds_operands(values["matmul_precision"], values["dtype"])
         if values["learning_rate"] is None:
             values["learning_rate"] = OPTIMIZERS[values["optimizer"]].learning_rate
-        _resolve_outer_step(values)
         return cls(**values)
 
 
@@ -82,16 +75,3 @@ def rounds_operands(matmul_precision: Any, dtype: np.dtype[Any]) -> bool:
             f"only a model with dtype='float32' rounds the operands of products"
         )
     return bfloat16
-
-
-def _resolve_outer_step(values: dict[str, Any]) -> None:
-    """Replace a None, and refuse an outer step where nothing is averaged."""
-    momentum, rate = values["outer_momentum"], values["outer_learning_rate"]
-    for name, given in (("outer_momentum", momentum), ("outer_learning_rate", rate)):
-        if given and values["average_every"] == 1:
-            raise InvalidInputError(
-                f"{name} is {given:g}, but with average_every=1 there are no averages to step towards: set "
-                f"average_every to 2 or more, or leave {name} out"
-            )
-    if rate is None:
-        values["outer_learning_rate"] = OUTER_RATE if momentum else 1.0

@@ -30,7 +30,6 @@ from .checks import (
 from .optimizers import OPTIMIZERS
 from .schedule import SCHEDULES
 
-MAX_AVERAGE_EVERY = 10**6
 MAX_SCALE = 1e30  # of weights, well within the range of a float
 MATMUL_PRECISIONS = ("float32", "bfloat16")
 
@@ -286,20 +285,6 @@ class Parameters:
     verbose: Annotated[int, Parameter(
         "execution", "int", 0, _int(0),
         "0: silent. 1: the size of the data and a progress bar, on standard error. 2: also a sample every few seconds.",
-    )]
-    average_every: Annotated[int, Parameter(
-        "execution", "int", 1, _int(1, MAX_AVERAGE_EVERY),
-        "Where several processes train (`comm` of `fit`): the steps that each takes alone, on its own streams, before "
-        "parameters and optimizer state are averaged over all. 1: the gradients of every step are summed instead.",
-    )]
-    outer_learning_rate: Annotated[float, Parameter(
-        "execution", "float or None", None, _or_none(_float(above=0.0)),
-        "With `average_every`: the rate of the step from the last average towards the new one. None: 1 without "
-        "`outer_momentum`, which is the average itself, otherwise 0.7.",
-    )]
-    outer_momentum: Annotated[float, Parameter(
-        "execution", "float", 0.0, _float(minimum=0.0, below=1.0),
-        "With `average_every`: Nesterov's momentum of this step, at least 0 and below 1. 0.9 is DiLoCo.",
     )]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,9 +19,7 @@ from crnn.training.loop.step_settings import StepSettings
 from crnn.training.loop.trainer import Trainer
 
 PROGRAM = joint_training()
-
-pytestmark = needs_mpi
-
+USED_OF_COMM = ("Allreduce", "bcast", "allgather", "Abort")
 
 class Rows:
     """Some of the streams of others."""
@@ -42,6 +41,7 @@ def side_by_side(case, dtype, n):
     """Train n models for `average_every` steps each, average them, and so on; return the model and smoothed loss."""
     text, options = PROGRAM.AVERAGED[case]
     options = {**PROGRAM.OPTIONS, **options, "dtype": dtype}
+    every = options.pop("average_every")
     settings = Settings.check(CharRNN(**options).get_params())
     model = CharRNN(**{**options, "max_steps": 0}).fit(text)
     state, B = model._learned, settings.batch_size
@@ -55,22 +55,18 @@ def side_by_side(case, dtype, n):
         seeded = replace(step_settings, dropout_seed=step_settings.dropout_seed + rank)
         trainers.append(Trainer(own, streams, seeded, boundary=state.vocabulary.boundary))
         weights.append(len(rows) / B)
-    velocity = 0
     while done := settings.max_steps - trainers[0].cursor.n_steps:
-        rates, before = np.full(min(done, settings.average_every), settings.learning_rate), trainers[0].params.copy()
+        rates = np.full(min(done, every), settings.learning_rate)
         for trainer in trainers:
             with trainer:
                 trainer.advance(rates)
-        params, *memory = (
+        means = [
             sum(weight * array for weight, array in zip(weights, arrays, strict=True))
             for arrays in zip(*((trainer.params, *trainer.optimizer_state) for trainer in trainers), strict=True)
-        )
-        velocity = settings.outer_momentum * velocity + (before - params)
-        step = before - params + settings.outer_momentum * velocity
+        ]
         loss = sum(w * trainer.cursor.smooth_loss for w, trainer in zip(weights, trainers, strict=True))
         for trainer in trainers:
-            trainer.params[...] = before - settings.outer_learning_rate * step
-            for array, mean in zip(trainer.optimizer_state, memory, strict=True):
+            for array, mean in zip((trainer.params, *trainer.optimizer_state), means, strict=True):
                 array[...] = mean
             trainer.cursor.smooth_loss = loss
             trainer.resume_from_arrays()
@@ -79,6 +75,7 @@ def side_by_side(case, dtype, n):
     return model, loss
 
 
+@needs_mpi
 @pytest.mark.parametrize("n", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_processes_train_as_models_side_by_side_that_are_averaged(tmp_path, n):
     output = tmp_path / "found.json"
@@ -98,6 +95,7 @@ def test_processes_train_as_models_side_by_side_that_are_averaged(tmp_path, n):
         assert found["loss"] == pytest.approx(loss, rel=tolerance)
 
 
+@needs_mpi
 def test_calls_that_go_on_and_divergence(tmp_path):
     output = tmp_path / "found.json"
     done = mpi(2, TRAINING, output, "goes on")
@@ -120,12 +118,26 @@ def test_calls_that_go_on_and_divergence(tmp_path):
     assert "diverged, and would again" in found["overflowed"]
 
 
-@pytest.mark.parametrize("options", [{"outer_momentum": 0.9}, {"outer_learning_rate": 0.5}])
-def test_an_outer_step_without_averages_is_refused(options):
-    with pytest.raises(InvalidInputError, match=f"{next(iter(options))} is .* set average_every to 2 or more"):
-        CharRNN(max_steps=1, **options).fit("abc")
+@pytest.mark.parametrize("start", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("every", "message"),
+    [
+        (4, "average_every is 4, but comm is None: .* Pass their communicator"),
+        (0, "average_every must be a whole number of at least 1, not 0"),
+        (1.5, "average_every must be a whole number of at least 1, not 1.5"),
+        (True, "average_every must be a whole number"),
+    ],
+)
+def test_an_average_that_cannot_be_is_refused(start, every, message):
+    model = CharRNN(5, max_steps=9, random_state=0).fit("abc")
+    with pytest.raises(InvalidInputError, match=message):
+        getattr(model, start)("abc", average_every=every)
+    assert model.n_steps_ == 9
 
 
 def test_one_process_alone_averages_nothing():
-    models = [CharRNN(5, max_steps=9, random_state=0, **o).fit("abc" * 30) for o in ({}, {"average_every": 4})]
+    alone = SimpleNamespace(Get_rank=lambda: 0, Get_size=lambda: 1, **dict.fromkeys(USED_OF_COMM))
+    models = [
+        CharRNN(5, max_steps=9, random_state=0).fit("abc" * 30, comm=alone, average_every=every) for every in (1, 4)
+    ]
     np.testing.assert_array_equal(models[0].params_["Why"], models[1].params_["Why"])

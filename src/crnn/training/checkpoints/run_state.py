@@ -69,6 +69,8 @@ class RunState:
         Time that the call has taken.
     checkpoint_every : int or float
         Steps or seconds from one checkpoint to the next.
+    average_every : int
+        Steps from one average of several processes to the next; 1: they sum gradients.
     position : object
         Of the streams, before the block that is being read.
     block_step : int
@@ -80,8 +82,6 @@ class RunState:
         That with the lowest validation loss, if training went on since.
     sample_weight : array of float64, shape (n,), or None
         Of the documents' losses.
-    velocity : array of shape (layout.size,), or None
-        Of the outer step of a call that is running: see `averaging.outer_step`.
     ruin : RuinState or None
         Of a call that is running.
     sound : ModelState or None
@@ -96,6 +96,7 @@ class RunState:
     dropout_seed: int
     seconds: float
     checkpoint_every: int | float
+    average_every: int
     position: Any
     block_step: int
     last_loss: float
@@ -103,7 +104,6 @@ class RunState:
     polled: PollState
     best: ModelState | None = None
     sample_weight: Array | None = None
-    velocity: Array | None = None
     ruin: RuinState | None = None
     sound: ModelState | None = None
 
@@ -123,8 +123,7 @@ class RunState:
     def arrays(self) -> dict[str, Array]:
         """Return the arrays by name."""
         arrays = {f"position.{name}": array for name, array in position_parts(self.position)[1].items()}
-        own = {name: getattr(self, name) for name in _ARRAYS}
-        arrays |= {name: array for name, array in own.items() if array is not None}
+        arrays |= {} if self.sample_weight is None else {_WEIGHTS: self.sample_weight}
         return arrays if self.sound is None else arrays | sound_arrays(self.sound)
 
     @classmethod
@@ -147,12 +146,12 @@ class RunState:
         InvalidInputError
             If they do not describe a run of training of this model.
         """
-        names = {field.name for field in fields(cls)} - {*_ARRAYS, "best", "sound"}
+        names = {field.name for field in fields(cls)} - {_WEIGHTS, "best", "sound"}
         known = isinstance(document, dict) and document.keys() in (names, names - {"ruin"})
         _require(known, f"it must have just {', '.join(sorted(names))}")
         _require(document["outcome"] in (RUNNING, FINISHED, DIVERGED), "its outcome is unknown")
-        weights, velocity = map(arrays.get, _ARRAYS)
-        others = {name for name in arrays if name in _ARRAYS or name.startswith(SOUND)}
+        weights = arrays.get(_WEIGHTS)
+        others = {name for name in arrays if name == _WEIGHTS or name.startswith(SOUND)}
         places = {name.removeprefix("position."): array for name, array in arrays.items() if name not in others}
         numbers = {name: _number(name, document[name], *limits) for name, limits in _NUMBERS.items()}
         ruin, sound = _watch(document.get("ruin"), arrays, state)
@@ -163,7 +162,6 @@ class RunState:
             polled=_poll_state(document["polled"]),
             best=best,
             sample_weight=None if weights is None else _checked_weights(weights),
-            velocity=None if velocity is None else _checked_velocity(velocity, state.params),
             ruin=ruin,
             sound=sound,
             **numbers,
@@ -187,7 +185,7 @@ class RunState:
         _require(kept, "its sound model is not of one of its steps")
 
 
-_ARRAYS = ("sample_weight", "velocity")  # that a RunState may have
+_WEIGHTS = "sample_weight"  # an array that a RunState may have
 # The numbers of a RunState: their types, None if it is allowed, and the smallest value.
 _NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "max_steps": ((int,), True, 0),
@@ -196,6 +194,7 @@ _NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "dropout_seed": ((int,), False, 0),
     "seconds": ((float, int), False, 0),
     "checkpoint_every": ((float, int), False, 0),
+    "average_every": ((int,), False, 1),
     "block_step": ((int,), False, 0),
     "last_loss": ((float, int), True, -math.inf),
     "gradient_norm": ((float, int), True, -math.inf),
@@ -295,10 +294,4 @@ def _texts(document: Any) -> dict[str, Fingerprint]:
 def _checked_weights(array: Array) -> Array:
     fits = array.dtype == np.float64 and array.ndim == 1 and bool((np.isfinite(array) & (array >= 0)).all())
     _require(fits, "its sample_weight must be finite float64 numbers of at least 0")
-    return array
-
-
-def _checked_velocity(array: Array, params: Array) -> Array:
-    fits = (array.dtype, array.shape) == (params.dtype, params.shape) and bool(np.isfinite(array).all())
-    _require(fits, f"its velocity must be {len(params)} finite numbers of type {params.dtype}")
     return array

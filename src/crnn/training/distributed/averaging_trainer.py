@@ -11,13 +11,27 @@ from numpy.typing import NDArray
 
 from ...errors import DivergenceError
 from ...model.state import ModelState
+from ...parameters.checks import checked_int
 from ...text.streams.streams import Streams
 from ..loop.step_settings import StepSettings
-from .averaging import Averaging, outer_step
 from .joint_trainer import JointTrainer
 from .processes import Processes
 
-__all__ = ["AveragingTrainer"]
+__all__ = ["AveragingTrainer", "checked_average_every"]
+
+MAX_AVERAGE_EVERY = 10**6
+
+
+def checked_average_every(value: Any) -> int:
+    """Return how many steps a process takes between two averages, or raise `InvalidInputError`.
+
+    Examples
+    --------
+    >>> checked_average_every(0)
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: average_every must be a whole number of at least 1, not 0
+    """
+    return checked_int("average_every", value, 1, MAX_AVERAGE_EVERY)
 
 
 class AveragingTrainer(JointTrainer):
@@ -29,41 +43,31 @@ class AveragingTrainer(JointTrainer):
     Parameters
     ----------
     processes : Processes
-    averaging : Averaging
+    average_every : int
+        Steps from one average to the next, at least 2.
     first_step : int
-        `n_steps` of the model when the call began: averages are `averaging.every` steps apart from there.
-    velocity : array, optional
-        Of the outer step, where a call goes on.
+        `n_steps` of the model when the call began: the steps are counted from there.
     state, streams, settings, **options
         Those of `Trainer`; the streams are those of all processes.
-
-    Attributes
-    ----------
-    velocity : array of shape (layout.size,) or None
-        None: there is no outer step.
     """
 
     def __init__(
         self,
         processes: Processes,
-        averaging: Averaging,
+        average_every: int,
         first_step: int,
-        velocity: NDArray[Any] | None,
         state: ModelState,
         streams: Streams,
         settings: StepSettings,
         **options: Any,
     ) -> None:
-        self._averaging, self._first_step = averaging, first_step
-        self.velocity = None if averaging.is_plain else np.zeros_like(state.params)
-        if self.velocity is not None and velocity is not None:
-            self.velocity[...] = velocity
+        self._average_every, self._first_step = average_every, first_step
         settings = replace(settings, dropout_seed=(settings.dropout_seed + processes.rank) % 2**63)
         super().__init__(processes, state, streams, settings, reduce=None, **options)
         self._weight = len(processes.own(streams.batch_size))
 
     def _advance(self, rates: NDArray[np.float64]) -> None:
-        every = self._averaging.every
+        every = self._average_every
         while len(rates):
             n = every - (self.cursor.n_steps - self._first_step) % every
             self._take_steps(rates[:n])
@@ -85,9 +89,6 @@ class AveragingTrainer(JointTrainer):
         weights = [weight for _, _, weight, _ in found]
         for array in (self.params, *self.optimizer_state):
             self._processes.average(array, weights)
-        if self.velocity is not None:
-            before, rate = self._snapshot.state.params, self._averaging.learning_rate
-            outer_step(before, self.params, self.velocity, rate, self._averaging.momentum)
         columns = zip(*(of_process for _, _, _, of_process in found), strict=True)
         cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm = (_mean(column, weights) for column in columns)
         self.state.smooth_loss = cursor.smooth_loss

@@ -24,7 +24,6 @@ from ...text.streams.text_streams import TextStreams
 from ...text.symbols.vocabulary import Vocabulary
 from ..checkpoints.checkpoint_writer import CheckpointWriter
 from ..checkpoints.run_state import DIVERGED, FINISHED, RUNNING, PollState, RunState
-from ..distributed.averaging import Averaging
 from ..distributed.averaging_trainer import AveragingTrainer
 from ..distributed.joint_trainer import JointTrainer
 from ..distributed.processes import Processes
@@ -82,6 +81,8 @@ class TrainingRun:
         Where the call was interrupted; `state` is that of the same moment.
     processes : Processes, optional
         That train together; rank 0 decides for all.
+    average_every : int, default=1
+        Steps that each of several processes takes alone before they average; 1: they sum the gradient of each step.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class TrainingRun:
         checkpoints: Checkpoints | None = None,
         resumed: RunState | None = None,
         processes: Processes | None = None,
+        average_every: int = 1,
     ) -> None:
         self.state, self._settings, self._callbacks = state, settings, callbacks
         self._budget, self._start, self._stop, self._checkpoints = budget, start, stop, checkpoints
@@ -113,8 +115,8 @@ class TrainingRun:
         if resumed is not None:
             self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
             restore_position(streams, resumed.position)
-        self._processes = processes
-        self._trainer = self._trainer_class(resumed)(
+        self._processes, self._average_every = processes, average_every
+        self._trainer = self._trainer_class()(
             state,
             streams,
             self._step_settings,
@@ -152,21 +154,18 @@ class TrainingRun:
         self._stopped = self._polled.stopped
         self._last_record: dict[str, Any] = state.history[-1] if state.history else {}
 
-    def _trainer_class(self, resumed: RunState | None) -> Callable[..., Trainer]:
+    def _trainer_class(self) -> Callable[..., Trainer]:
         """Return what makes the trainer: of one process, of several that sum gradients, or of several that average."""
-        averaging = Averaging.of(self._settings)
-        self._average_every = 1
         if self._processes is None:
             return Trainer
-        if averaging is None:
+        if self._average_every == 1:
             return partial(JointTrainer, self._processes)
-        self._average_every = averaging.every
-        velocity = None if resumed is None else resumed.velocity
-        return partial(AveragingTrainer, self._processes, averaging, self._first_step, velocity)
+        return partial(AveragingTrainer, self._processes, self._average_every, self._first_step)
 
     def _at_average(self, done: int) -> int:
         """Return the first step from this one on, of the call, at which the processes have averaged."""
-        return -(-done // self._average_every) * self._average_every
+        every = self._average_every if self._processes else 1
+        return -(-done // every) * every
 
     def _validation_of(self, ids: TextIds | None, streams: Streams) -> Validation | None:
         if ids is None:
@@ -340,7 +339,6 @@ class TrainingRun:
     def _run_state(self, outcome: str) -> RunState:
         checkpoints, block, cursor = self._checkpoints, self._trainer.block_start, self._trainer.cursor
         ruin, running = self._trainer.ruin, outcome == RUNNING
-        velocity = self._trainer.velocity if running else None  # divergence may have made it infinite
         assert checkpoints is not None
         return RunState(
             outcome=outcome,
@@ -351,6 +349,7 @@ class TrainingRun:
             dropout_seed=self._step_settings.dropout_seed,
             seconds=self._seconds,
             checkpoint_every=checkpoints.writer.every,
+            average_every=self._average_every,
             position=block.position,
             block_step=block.n_steps,
             last_loss=cursor.last_loss,
@@ -358,7 +357,6 @@ class TrainingRun:
             polled=self._polled,
             best=self._best if running else None,
             sample_weight=checkpoints.sample_weight,
-            velocity=None if velocity is None else velocity.copy(),
             ruin=ruin.seen if running else None,
             sound=ruin.sound if running and ruin.seen.above else None,
         )

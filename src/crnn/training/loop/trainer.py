@@ -81,8 +81,6 @@ class Trainer:
         It is updated after some of the steps.
     """
 
-    velocity: Array | None = None  # of processes that average by an outer step
-
     def __init__(
         self,
         state: ModelState,

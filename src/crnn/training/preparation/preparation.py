@@ -24,6 +24,7 @@ from ...text.sources.stored_ids import TextIds
 from ...text.symbols.vocabulary import Vocabulary
 from ..checkpoints.checkpoint_writer import CheckpointWriter
 from ..checkpoints.run_state import RunState
+from ..distributed.averaging_trainer import checked_average_every
 from ..distributed.processes import Processes
 from ..loop.budget import Budget
 from ..loop.exclusive import StopRequest
@@ -51,6 +52,8 @@ class Call:
         Of the documents of `X` and of `validation`.
     max_epochs : int or None
     extend_vocabulary : bool
+    average_every : int
+        Steps that each of several processes takes alone before they average.
     resumed : RunState or None
         Where the call was interrupted; the arguments above, but for the texts, then follow from it.
     """
@@ -62,6 +65,7 @@ class Call:
     validation_labels: ArrayLike | None = None
     max_epochs: int | None = None
     extend_vocabulary: bool = False
+    average_every: int = 1
     resumed: RunState | None = None
 
 
@@ -106,6 +110,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         If a text or a setting cannot be used.
     """
     resumed = call.resumed
+    average_every = checked_average_every(call.average_every) if resumed is None else resumed.average_every
     source, held_out = _sources(call, None if state is None else state.vocabulary.labels)
     if state is not None and resumed is None:
         state = state.averaged()
@@ -167,6 +172,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         checkpoints=None if hooks.writer is None else Checkpoints(hooks.writer, weights),
         resumed=resumed,
         processes=hooks.processes,
+        average_every=average_every,
     )
 
 

@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...errors import InvalidInputError
 from ...model.state import ModelState
 from ...parameters.checks import generator
 from ...parameters.settings import Settings
 from ...runtime.writable import check_writable
 from ..checkpoints.checkpoint_writer import CheckpointWriter, checked_every
+from ..distributed.averaging_trainer import checked_average_every
 from ..distributed.processes import processes_of
 from ..loop.exclusive import StopRequest, begin_training
 from ..loop.run import TrainingRun
@@ -84,6 +86,11 @@ def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) 
     InvalidInputError
         If an argument cannot be used, or another call is training the model, which is then unchanged.
     """
+    if comm is None and checked_average_every(call.average_every) > 1:
+        raise InvalidInputError(
+            f"average_every is {call.average_every}, but comm is None: only several processes average. Pass their "
+            "communicator as comm, or leave average_every out"
+        )
     stop = StopRequest()
     with stop.running:
         begin_training(trainee.model, stop)
@@ -130,6 +137,7 @@ def _prepared(call: Call, settings: Settings, state: Any, start: float, hooks: H
     free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
     processes.require_same("a parameter of the model", repr(replace(settings, **free)))
     processes.require_same("a text", repr(run.texts))
+    processes.require_same("average_every", call.average_every)
     for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
         processes.require_same(name, None if values is None else _digest(values))
     if state is not None:
