@@ -82,7 +82,7 @@ def test_a_chunk_of_several_blocks_is_its_twin(kind, B, T):
     arguments = start(kind, B, T, chunks=2)
     network_ = core.Network(arguments[0], one_row=B == 1, many=True, training=True, boundary=BOUNDARY)
     if kind["cell"] == "rnn":  # whose workspace tells
-        assert core.workspace(network_, T, B, False)["gates"][1] - 1 < T
+        assert core.workspace(network_, T, B, False)["gates"][0][1] - 1 < T
     check_against_twin(arguments, 2, 1e-8, T=T, learning_rate=0.003)
 
 

@@ -202,11 +202,11 @@ def test_a_network_for_inference_has_no_embedding():
 
 
 def test_arrays_of_another_size_are_refused():
-    for name in ("table", "vectors", "numbered"):
+    for name in ("table", "vectors", "rows", "symbols", "numbers"):
         run = Run(*start("float64", 5, 13), T=13)
         with run.trainer:
             shard = run.trainer.team.shards[0]
-            owner = shard.threads[0] if name == "numbered" else shard
+            owner = shard if hasattr(shard, name) else shard.threads[0]
             setattr(owner, name, np.ascontiguousarray(getattr(owner, name)[:-1]))
             with pytest.raises(ValueError, match="size"):
                 run.trainer._take_steps(np.full(1, 0.1))

@@ -102,11 +102,14 @@ def test_a_network_that_cannot_sample_is_refused(options, message):
 
 
 def test_arrays_of_another_size_are_refused():
-    for name in ("columns", "column_panels", "column_panels_back", "listed"):
+    for name in (
+        "columns", "dcolumns", "column_bias", "dcolumn_bias", "column_panels", "column_panels_back", "targets",
+        "candidates", "candidate_places",
+    ):  # fmt: skip
         run = Run(*start("float64", 5, 13), T=13, sampled_softmax=7)
         with run.trainer:
             shard = run.trainer.team.shards[0]
-            owner = shard.threads[0] if name == "listed" else shard
+            owner = shard if hasattr(shard, name) else shard.threads[0]
             setattr(owner, name, np.ascontiguousarray(getattr(owner, name)[:-1]))
             with pytest.raises(ValueError, match="size"):
                 run.trainer._take_steps(np.full(1, 0.1))

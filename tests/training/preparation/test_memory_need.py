@@ -9,7 +9,13 @@ import pytest
 
 from crnn import CharRNN, InvalidInputError
 from crnn.model.layout import Layout
+from crnn.model.state import ModelState, layout_of
+from crnn.parameters.cells import CELLS
+from crnn.parameters.settings import Settings
 from crnn.text.streams.text_streams import TextStreams
+from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.training.loop.step_settings import StepSettings
+from crnn.training.loop.trainer import Trainer
 from crnn.training.preparation import memory_need
 from crnn.training.preparation.memory_need import training_bytes
 
@@ -82,21 +88,31 @@ def test_the_parts_of_the_need():
     assert best - one == 2 * size
 
 
-def test_an_embedding_has_a_table_of_the_symbols_of_each_shard():
-    layouts = [Layout(50, 300, np.dtype("float32"), "gru", embedding_size=E) for E in (None, 7)]
-    for B, rows in ((2, 40), (250, 8 * 50)):  # fewer rows than symbols; 8 shards
-        streams = TextStreams(np.zeros(50_000, np.uint8), B, 20)
-        plain, embedded = (training_bytes(layout, streams, 1, keep_best=False) for layout in layouts)
-        vectors = 6 + (8 if B > 2 else 1)
-        assert embedded - plain == 4 * (vectors * (layouts[1].size - layouts[0].size) + rows * (3 * 300 + 2 * 7))
-
-
-def test_each_shard_has_a_gradient():
-    layout = Layout(5, 300, np.dtype("float32"))
-    texts = [TextStreams(np.zeros(50_000, np.uint8), B, 20) for B in (2, 250)]
-    few, many = (training_bytes(layout, streams, 1, keep_best=False) for streams in texts)
-    chunks = [20 * B * (5 + 2 * 300) + 21 * B * 300 for B in (2, 250)]
-    assert many - few == 4 * (7 * layout.size + chunks[1] - chunks[0])  # 8 shards, not one
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    ("B", "options"),
+    [
+        (1, {}), (2, {"num_layers": 2}), (67, {"embedding_size": 7}), (67, {"dropout": 0.5}),
+        (250, {"sampled_softmax": 3}),
+    ],
+)  # fmt: skip
+def test_a_trainer_has_the_arrays_that_were_counted(cell, B, options):
+    model = CharRNN(31, cell=cell, batch_size=B, seq_length=20, **options)
+    settings = Settings.check(model.get_params())
+    layout, streams = layout_of(settings, 50), TextStreams(np.zeros(50_000, np.uint8), B, 20)
+    rng = np.random.default_rng(0)
+    vocabulary = Vocabulary(np.arange(50), "bytes")
+    state = ModelState.initial(layout, vocabulary, rng, optimizer="adagrad", batch_size=B, seq_length=20)
+    trainer = Trainer(state, streams, StepSettings.of(settings, rng))
+    shards = trainer.team.shards
+    owners = [trainer, *shards, *(shard.threads[0] for shard in shards)]
+    arrays = [value for owner in owners for value in vars(owner).values() if isinstance(value, np.ndarray)]
+    arrays += [*trainer.optimizer_state]
+    snapshot = layout.dtype.itemsize * 2 * layout.size
+    needed = training_bytes(
+        layout, streams, 1, keep_best=False, sampled_softmax=settings.sampled_softmax or 0, dropout=settings.dropout > 0
+    )
+    assert needed == sum(array.nbytes for array in arrays) + snapshot
 
 
 def test_a_process_needs_memory_for_its_own_streams():

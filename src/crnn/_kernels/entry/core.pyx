@@ -6,8 +6,8 @@ number type has one (see `interface` and `kernels`); products of float32 numbers
 number type. `use` chooses the tables; a Network keeps the one it was made with.
 Arrays of numbers are float32 or float64, C-contiguous; one of another type, order or shape is refused.
 
-The entry points stand in three files, which are included at the end: `training_entry.pxi`, `inference_entry.pxi` and
-`single_entry.pxi`. What they share is here: the tables, the checks of arrays, and the network.
+The entry points stand in files that are included at the end: `training_entry.pxi` with `workspace_arrays.pxi`,
+`inference_entry.pxi` and `single_entry.pxi`. What they share is here: the tables, the checks of arrays, and the network.
 """
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
@@ -272,5 +272,6 @@ def pack_weights(Network network not None, params, panels):
 
 
 include "single_entry.pxi"
+include "workspace_arrays.pxi"
 include "training_entry.pxi"
 include "inference_entry.pxi"

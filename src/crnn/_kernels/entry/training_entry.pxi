@@ -3,8 +3,7 @@ from cpython.buffer cimport PyBUF_STRIDES
 from cpython.object cimport PyObject
 from libc.limits cimport INT_MAX
 from libc.math cimport NAN
-from .interface cimport (CANDIDATE_UNIT, MAX_SHARDS, Training, Workspace, barrier_break, barrier_init,
-                         thread_barrier)
+from .interface cimport MAX_SHARDS, Training, Workspace, barrier_break, barrier_init, thread_barrier
 
 
 cdef class Optimizer:
@@ -74,29 +73,6 @@ cdef class Cursor:
         return other
 
 
-def thread_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
-    """Shapes of the arrays that `train` wants of each thread of a shard."""
-    return {
-        "cut": (2 if network.net.boundary >= 0 else 0, B, network.net.ldg),
-        "scratch": (network.kernels.scratch_elements(&network.net, T, B),),
-    }
-
-
-def numbered_size(Network network not None, Py_ssize_t T, Py_ssize_t B) -> int:
-    """Elements of the array in which each thread of a shard numbers the symbols of a chunk; see `embedding`."""
-    return T * B + min(T * B, network.net.V) + network.net.V if network.net.E else 0
-
-
-cdef Py_ssize_t most_candidates(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B):
-    """Logits of a row at most: with a sampled softmax those of the candidates alone."""
-    return min(net.V, min(T * B, net.V) + net.sampled + CANDIDATE_UNIT - 1) if net.sampled else net.V
-
-
-def candidates_size(Network network not None, Py_ssize_t T, Py_ssize_t B) -> int:
-    """Elements of the array in which each thread of a shard lists a chunk's candidates; see `sampled_softmax`."""
-    return T * B + most_candidates(&network.net, T, B) + network.net.V if network.net.sampled else 0
-
-
 def reduced_size(Network network not None) -> int:
     """Elements of the gradient of the first shard where a reducer adds up those of several processes."""
     return network.net.end + network.net.V + network.net.R + 2
@@ -105,29 +81,6 @@ def reduced_size(Network network not None) -> int:
 def squares_size(Network network not None) -> int:
     """Sums of squares of the gradient that a team keeps, for its norm."""
     return network.kernels.squares_size(&network.net)
-
-
-def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout) -> dict[str, tuple[int, ...]]:
-    """Shapes of the arrays that `train` wants of a shard of B streams."""
-    cdef NetworkPlaces* net = &network.net
-    cdef Py_ssize_t L = net.L, H = net.H, C = most_candidates(net, T, B), columns = C if net.sampled else 0
-    cdef Workspace work
-    network.kernels.size_workspace(net, T, B, &work)
-    return {
-        "h": (L, T + 1, B, H),
-        "c": (L, T + 1 if net.has_c else 0, B, H),
-        "before": (B if net.R else 0,),
-        "gates": (L, work.block + 1 if net.z_in_h else T, B, net.ldg),
-        "dropped": (L, T if dropout else 0, B, H),
-        "y": (T, B, C),
-        "dh": (0 if net.z_in_h else work.block, B, H),
-        "carry": (L, B, H),
-        "table": (min(T * B, net.V) if net.E else 0, net.G * H),
-        "vectors": (2, min(T * B, net.V), net.E),
-        "columns": (2, H + 1, columns),
-        "column_panels": (network.kernels.packed_elements(H, columns) if columns else 0,),
-        "column_panels_back": (network.kernels.packed_elements(columns, H) if columns else 0,),
-    }
 
 
 cdef struct Reduction:  # what a callback to Python needs
@@ -241,36 +194,11 @@ cdef void fill_shards(Training* run, Network network, list shards, double dropou
 cdef void fill_workspace(Training* run, Workspace* work, Network network, shard, own, double dropout) except *:
     """Set the arrays that a thread of a shard works on; `own` is its own workspace."""
     cdef NetworkPlaces* net = &network.net
-    cdef Py_ssize_t size = network.itemsize
-    cdef int[:, ::1] x = shard.threads[0].x, own_x = own.x
-    cdef double[::1] losses = shard.losses
-    cdef unsigned char[::1] occurs = own.occurs
-    cdef int[::1] bigram_rows = own.bigram_rows
+    cdef int[:, ::1] x = shard.threads[0].x
     cdef Py_ssize_t T = x.shape[0] - 1, B = x.shape[1]
-    if own_x.shape[0] != T + 1 or own_x.shape[1] != B:
-        raise ValueError(f"symbols: shape {own.x.shape}, but size {shard.threads[0].x.shape} is wanted")
     network.kernels.size_workspace(net, T, B, work)
-    shapes = workspace(network, T, B, dropout > 0)
-    work.h = address("h", shard.h, size, shapes["h"])
-    work.c = address("c", shard.c, size, shapes["c"])
-    work.before = address("symbols before", shard.before, size, shapes["before"])
-    work.gates = address("gates", shard.gates, size, shapes["gates"])
-    work.dropped = address("dropped", shard.dropped, size, shapes["dropped"])
-    work.y = address("y", shard.y, size, shapes["y"])
-    work.dh = address("dh", shard.dh, size, shapes["dh"])
-    work.carry = address("carry", shard.carry, size, shapes["carry"])
-    work.table = address("table", shard.table, size, shapes["table"])
-    work.vectors = address("vectors", shard.vectors, size, shapes["vectors"])
-    shapes = thread_workspace(network, T, B)
-    work.cut = address("cut", own.cut, size, shapes["cut"])
-    work.scratch = address("scratch", own.scratch, size, shapes["scratch"])
-    require_size("losses of positions", losses.shape[0], T * B)
-    require_size("symbols that may occur", occurs.shape[0], net.V + net.R)
-    work.x, work.losses, work.occurs = &own_x[0, 0], &losses[0], &occurs[0]
-    require_size("rows of bigrams", bigram_rows.shape[0], T * B if net.R else 0)
-    work.bigram_rows = &bigram_rows[0] if net.R else NULL
-    fill_numbers(work, network, own.numbered)
-    fill_candidates(work, network, shard, own.listed)
+    fill_arrays(work, shard_arrays(network, T, B, dropout > 0), shard, network.itemsize)
+    fill_arrays(work, thread_arrays(network, T, B), own, network.itemsize)
     work.dropout.rate, work.dropout.first_stream = dropout, shard.first_stream
     fill_requests(work, network, shard)
     if not net.many and work.block < T:
@@ -280,32 +208,6 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
                          )
     if not 0 <= work.dropout.first_stream <= run.team.streams - B:
         raise ValueError(f"{B} streams from {shard.first_stream} on: not within {run.team.streams} streams")
-
-
-cdef void fill_numbers(Workspace* work, Network network, int[::1] numbered) except *:
-    """Set where the symbols of a chunk are numbered."""
-    require_size("numbered symbols", numbered.shape[0], numbered_size(network, work.T, work.B))
-    if network.net.E:
-        work.rows, work.symbols = &numbered[0], &numbered[work.T * work.B]
-        work.numbers = work.symbols + min(work.T * work.B, network.net.V)
-
-
-cdef void fill_candidates(Workspace* work, Network network, shard, int[::1] listed) except *:
-    """Set where the candidates of a chunk are listed, and where their columns of the decoder are."""
-    cdef Py_ssize_t T = work.T, B = work.B, size = network.itemsize, C = most_candidates(&network.net, T, B)
-    cdef Py_ssize_t part = network.net.H * C * size, row = C * size
-    cdef char* columns
-    require_size("listed candidates", listed.shape[0], candidates_size(network, T, B))
-    if not network.net.sampled:
-        return
-    shapes = workspace(network, T, B, False)
-    work.targets, work.candidates = &listed[0], &listed[T * B]
-    work.candidate_places = work.candidates + C
-    columns = <char*>address("columns", shard.columns, size, shapes["columns"])
-    work.columns, work.column_bias = <real*>columns, <real*>(columns + part)
-    work.dcolumns, work.dcolumn_bias = <real*>(columns + part + row), <real*>(columns + 2 * part + row)
-    work.column_panels = address("packed columns", shard.column_panels, size, shapes["column_panels"])
-    work.column_panels_back = address("packed columns", shard.column_panels_back, size, shapes["column_panels_back"])
 
 
 cdef void fill_requests(Workspace* work, Network network, shard) except *:

@@ -7,8 +7,10 @@ and the gradients are added in the order of the shards: so training gives the sa
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..._kernels.entry import core
 from ...model.layout import Layout
 from ...runtime.threads import CACHED_BYTES, split_range, training_threads
 from ...text.streams.streams import Streams
@@ -103,6 +105,17 @@ def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> i
         return streams * seq_length >= rows and streams >= n * of_shard and few
 
     return max(filter(fits, MIN_ROWS), default=1)
+
+
+def packs_all(seq_length: int, parts: Sequence[range], *, bfloat16: bool, sampled_softmax: int) -> bool:
+    """Return whether the products over a chunk's rows use packed weights on the way forward, too.
+
+    Examples
+    --------
+    >>> packs_all(25, [range(1)], bfloat16=False, sampled_softmax=0)  # min-char-rnn's chunk: a BLAS is faster
+    False
+    """
+    return bfloat16 or sampled_softmax > 0 or seq_length * min(map(len, parts)) >= core.MANY_ROWS
 
 
 def arrange(n_threads: int, n_shards: int, hidden_size: int, *, grouped: bool) -> Arrangement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,18 +17,18 @@ from .shards import Arrangement
 Array = NDArray[Any]
 
 
+def workspace_bytes(network: core.Network, seq_length: int, streams: int, dropout: bool) -> int:
+    """Return the size of all arrays of a shard on which one thread works."""
+    arrays = core.workspace(network, seq_length, streams, dropout) | core.thread_workspace(network, seq_length, streams)
+    return sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in arrays.values())
+
+
 class ThreadWorkspace:
     """What a thread has for itself while it works on a shard, alone or in a group."""
 
-    def __init__(self, network: core.Network, layout: Layout, seq_length: int, batch_size: int) -> None:
-        self.x = aligned_zeros((seq_length + 1, batch_size), np.int32)  # symbols: inputs, and one row on, targets
-        for name, shape in core.thread_workspace(network, seq_length, batch_size).items():
-            setattr(self, name, aligned_zeros(shape, layout.dtype))
-        self.numbered = aligned_zeros((core.numbered_size(network, seq_length, batch_size),), np.int32)
-        self.listed = aligned_zeros((core.candidates_size(network, seq_length, batch_size),), np.int32)
-        R = 0 if layout.pairs is None else len(layout.pairs)
-        self.bigram_rows = aligned_zeros((seq_length * batch_size if R else 0,), np.int32)
-        self.occurs = aligned_zeros((layout.vocab_size + R,), np.uint8)  # whether a symbol, or such a row, is read
+    def __init__(self, network: core.Network, seq_length: int, batch_size: int) -> None:
+        for name, (shape, kind) in core.thread_workspace(network, seq_length, batch_size).items():
+            setattr(self, name, aligned_zeros(shape, kind))
 
 
 class Shard:
@@ -56,10 +57,9 @@ class Shard:
         self.streams = streams
         self.first_stream = streams.start - first_row
         self.gradient = layout.zeros()
-        for name, shape in core.workspace(network, T, B, dropout).items():
-            setattr(self, name, aligned_zeros(shape, layout.dtype))
-        self.losses = aligned_zeros((T * B,), np.float64)  # of each position
-        self.threads = [ThreadWorkspace(network, layout, T, B)]  # as many as work on it, or have worked on it
+        for name, (shape, kind) in core.workspace(network, T, B, dropout).items():
+            setattr(self, name, aligned_zeros(shape, kind))
+        self.threads = [ThreadWorkspace(network, T, B)]  # as many as work on it, or have worked on it
         self.barrier = core.Barrier(1, False)  # of these threads; `Team.start` makes others
         self.loss_weights: Array | None = None  # (T, B): a factor of each position's loss
         self.state_gradients: tuple[Array, ...] | None = None  # (L, T, B, H): room for dL/dh, and for dL/dc of an LSTM
@@ -109,7 +109,7 @@ class Team:
         reduce: Callable[[Array], None] | None = None,
         rows: range | None = None,
     ) -> None:
-        self._layout, self._seq_length = layout, seq_length
+        self._seq_length = seq_length
         self.rows = range(parts[0].start, parts[-1].stop) if rows is None else rows
         self.n_streams = len(self.rows)
         self.shards = [Shard(network, layout, seq_length, part, dropout, self.rows.start) for part in parts]
@@ -129,7 +129,7 @@ class Team:
         for shard in self.shards:
             shard.barrier = core.Barrier(size, crowded)
             missing = range(size - len(shard.threads))
-            new = (ThreadWorkspace(network, self._layout, self._seq_length, len(shard.streams)) for _ in missing)
+            new = (ThreadWorkspace(network, self._seq_length, len(shard.streams)) for _ in missing)
             shard.threads.extend(new)
 
     def break_barriers(self) -> None:

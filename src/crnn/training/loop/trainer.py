@@ -22,7 +22,7 @@ from ...runtime.deferred_signals import signals_deferred
 from ...runtime.threads import Helpers, scipy_blas
 from ...text.streams.streams import Streams
 from .ruin import RuinWatch
-from .shards import Arrangement, arrange, cut, shard_ranges
+from .shards import Arrangement, arrange, cut, packs_all, shard_ranges
 from .step_settings import StepSettings
 from .team import Team
 from .weight_average import WeightAverage
@@ -116,7 +116,9 @@ class Trainer:
             parts = shard_ranges(layout, streams, own, bfloat16=settings.bfloat16)
         else:
             parts = cut(own, n_shards)
-        self._many = settings.bfloat16 or settings.sampled_softmax > 0 or T * min(map(len, parts)) >= core.MANY_ROWS
+        self._many = packs_all(
+            T, parts, bfloat16=settings.bfloat16, sampled_softmax=settings.sampled_softmax
+        )
         self._boundary = boundary
         self.arrangement = self._arrange(n_threads, len(parts))
         self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None

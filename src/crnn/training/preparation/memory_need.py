@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ..._kernels.entry import core
 from ...errors import InvalidInputError
 from ...model.layout import Layout
 from ...runtime.free_memory import available_bytes
 from ...text.streams.streams import Streams
-from ..loop.shards import shard_ranges
+from ..loop.shards import packs_all, shard_ranges
+from ..loop.team import workspace_bytes
 
 GB = 1e9
 
@@ -21,6 +23,7 @@ def check_memory(
     own: range | None = None,
     bfloat16: bool = False,
     sampled_softmax: int = 0,
+    dropout: bool = False,
 ) -> None:
     """Raise if training needs more memory than is available.
 
@@ -42,6 +45,8 @@ def check_memory(
         Whether operands of products are rounded to bfloat16.
     sampled_softmax : int, default=0
         Symbols drawn for a chunk's softmax; 0: all take part in it.
+    dropout : bool, default=False
+        Whether there is dropout of outputs.
 
     Raises
     ------
@@ -55,14 +60,16 @@ def check_memory(
     >>> streams = TextStreams(np.zeros(9, np.uint8))
     >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, keep_best=False)
     """
+    available = available_bytes()
+    if available is None:
+        return
     needed = training_bytes(
         layout, streams, optimizer_arrays, keep_best=keep_best, checkpoints=checkpoints, own=own, bfloat16=bfloat16,
-        sampled_softmax=sampled_softmax,
+        sampled_softmax=sampled_softmax, dropout=dropout, enough=available,
     )
-    available = available_bytes()
     inputs = "" if layout.embedding_size is None else f", embedding_size={layout.embedding_size}"
     inputs += "" if layout.pairs is None else f", n_bigrams={layout.n_bigrams}"
-    if available is not None and needed > available:
+    if needed > available:
         raise InvalidInputError(
             f"hidden_size={layout.hidden_size}{inputs} and num_layers={layout.num_layers} with batch_size="
             f"{streams.batch_size} and seq_length={streams.seq_length} need about {needed / GB:,.1f} GB of memory, "
@@ -80,8 +87,13 @@ def training_bytes(
     own: range | None = None,
     bfloat16: bool = False,
     sampled_softmax: int = 0,
+    dropout: bool = False,
+    enough: int | None = None,
 ) -> int:
     """Return about how many bytes training takes apart from the text; arguments as for `check_memory`.
+
+    Where the vectors of weights alone take more than `enough` bytes, that is returned: other sizes may then exceed the
+    integers of the kernels.
 
     Examples
     --------
@@ -92,20 +104,22 @@ def training_bytes(
     True
     """
     own = range(streams.batch_size) if own is None else own
-    T, B, H, V, L = streams.seq_length, len(own), layout.hidden_size, layout.vocab_size, layout.num_layers
+    parts = shard_ranges(layout, streams, own, bfloat16=bfloat16)
     vectors = 2 * (1 + optimizer_arrays)  # weights and optimizer state, and a snapshot of them
     vectors += 1 + optimizer_arrays if keep_best else 0
     # A snapshot; as the parts of a file, with the best weights; and the bytes of the file.
     vectors += (1 + optimizer_arrays) * (5 if keep_best else 3) if checkpoints else 0
-    shards = len(shard_ranges(layout, streams, own, bfloat16=bfloat16))
-    vectors += shards  # gradients
-    vectors += 2  # weights packed for products with them and with their transpose
-    states = L * (T + 1) * B * H * len(layout.kind.states)
-    gates = L * T * B * H * (0 if layout.cell == "rnn" else layout.kind.gates + 1)  # an rnn's are its states
-    columns = min(V, T * B + sampled_softmax + 16) if sampled_softmax else V
-    sampled = shards * 4 * (H + 1) * columns if sampled_softmax else 0  # Wy's, their gradient, and packed twice
-    logits = T * B * (columns + 2 * H)  # the gradient of the states, and the states packed for the weights' gradients
-    embedded = 0
-    if (E := layout.embedding_size) is not None:  # the chunk's symbols: their vectors and those' gradients, the table
-        embedded = min(T * B, shards * V) * (layout.kind.gates * H + 2 * E)
-    return layout.dtype.itemsize * (vectors * layout.size + states + gates + logits + embedded + sampled)
+    vectors += len(parts)  # gradients
+    needed = layout.dtype.itemsize * vectors * layout.size
+    if enough is not None and needed > enough:
+        return needed
+    network = core.Network(
+        layout,
+        one_row=len(own) == 1,
+        many=packs_all(streams.seq_length, parts, bfloat16=bfloat16, sampled_softmax=sampled_softmax),
+        training=True,
+        bfloat16=bfloat16,
+        sampled=sampled_softmax,
+    )
+    needed += layout.dtype.itemsize * network.panels_size
+    return needed + sum(workspace_bytes(network, streams.seq_length, len(part), dropout) for part in parts)

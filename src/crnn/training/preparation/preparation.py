@@ -144,6 +144,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         own=hooks.processes.own(settings.batch_size) if hooks.processes else None,
         bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
         sampled_softmax=settings.sampled_softmax or 0,
+        dropout=settings.dropout > 0,
     )
     options: Any = {name: getattr(settings, name) for name in ("optimizer", "batch_size", "seq_length")}
     if state is None:
