@@ -124,11 +124,17 @@ class CountsNetwork(InferenceNetwork):
         return self.counts.rows(state)
 
     def logits_before(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
-        """Return the logits (n, V) from which each of the symbols x (n,) is predicted; the state advances in place."""
-        out = np.empty((len(x), self.symbols))
-        ngrams.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state[0]), out)
-        self.feed(x.reshape(-1, 1), state)
-        return out
+        """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place."""
+        streams, contexts = np.ascontiguousarray(x.T), np.ascontiguousarray(state)
+        out = np.empty((*streams.shape, self.symbols))
+        for of_stream, context, rows in zip(streams, contexts, out, strict=True):
+            ngrams.rows_before(self.counts.trie, of_stream, context, rows)
+        self.feed(x, state)
+        return out.transpose(1, 0, 2)
+
+    def row_source(self, state: State) -> tuple[object, NDArray[np.int32]]:
+        """Return what fills rows of logits in a compiled loop, and the symbols before it, of a state of one stream."""
+        return self.counts.trie.row_source(), state[0].copy()
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:
         """Return the probabilities (B, V) of the symbols that follow a state; rows sum to 1."""

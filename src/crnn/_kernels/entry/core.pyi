@@ -1,6 +1,7 @@
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -94,6 +95,10 @@ class Cursor:
     ) -> None: ...
     def copy(self) -> Cursor: ...
 
+class MixedRows:
+    before: NDArray[np.int32]
+    def __init__(self, own: float, other: float, source: object, before: NDArray[np.int32]) -> None: ...
+
 class Batch:
     @property
     def begun(self) -> int: ...
@@ -150,6 +155,7 @@ def sample_texts(
     work: Work,
     scratch: tuple[Array, Array, Array],
     controls: Controls | None = None,
+    mixture: MixedRows | None = None,
 ) -> None: ...
 def filter_logits(y: Array, temperature: float, controls: Controls) -> None: ...
 def logits(weights: Weights, top: Array, y: Array, scratch: Array) -> None: ...
@@ -166,4 +172,11 @@ def log_likelihoods(
     x: Array,
     y: Array,
     out: Array,
+) -> None: ...
+def mixture_log_probabilities(
+    logits: tuple[Array, ...],
+    weights: NDArray[np.float64],
+    x: NDArray[np.int32],
+    row: NDArray[np.float64],
+    out: NDArray[np.float64],
 ) -> None: ...

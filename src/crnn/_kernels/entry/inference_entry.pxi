@@ -1,7 +1,8 @@
 """Entry points to sampling and scoring. Part of `core`."""
 from libc.string cimport memcpy
 from .interface cimport Controls as ControlNumbers
-from .interface cimport DrawSettings, Strings, Texts, end_fork, fork_init, fork_join, join_work
+from ..ngram.row_source cimport RowSource
+from .interface cimport DrawSettings, RowMixture, Strings, Texts, end_fork, fork_init, fork_join, join_work
 from .interface cimport SharedStep as SharedStepPlaces
 
 
@@ -158,7 +159,7 @@ cdef DrawSettings draw_settings(Network network, double temperature, Controls co
     if sums is None:
         raise TypeError("sums: None, but an array is wanted")
     require_size("sums", sums.shape[0], sums_size(network.net.V))
-    settings.temperature, settings.sums = temperature, &sums[0]
+    settings.temperature, settings.sums, settings.mixture = temperature, &sums[0], NULL
     settings.control, settings.bias, settings.seen, settings.order = NULL, NULL, NULL, NULL
     if controls is not None:
         controls.fill(&settings, network.itemsize, texts, network.net.V)
@@ -182,6 +183,37 @@ def feed(tuple weights not None, const int[:, ::1] x not None, tuple work not No
             mode = flush_denormals()
             network.kernels.feed(&w, &space, &x[0, 0], n)
             restore_denormals(mode)
+
+
+cdef class MixedRows:
+    """What `sample_texts` adds to the logits of a network: those of another model, each times a factor.
+
+    `source` is a capsule with a `RowSource`, which must outlive this; `before` are the symbols before the texts, as
+    many as the source's context, -1 for what is before a beginning. While texts are drawn, `before` may be changed.
+    """
+    cdef RowMixture mixture
+    cdef object source
+    cdef readonly object before
+    cdef const int[::1] symbols_before
+    cdef int[::1] symbols
+    cdef double[::1] row
+
+    def __init__(self, double own, double other, source, before not None):
+        cdef const RowSource* rows = <const RowSource*>PyCapsule_GetPointer(source, "crnn._kernels.RowSource")
+        if not (own >= 0 and other >= 0):
+            raise ValueError(f"factors {own} and {other}: numbers of at least 0 are wanted")
+        self.source, self.before, self.symbols_before = source, before, before
+        require_size("symbols before", self.symbols_before.shape[0], rows.context)
+        self.symbols, self.row = np.empty(max(rows.context, 1), np.int32), np.empty(rows.symbols)
+        self.mixture.own, self.mixture.other, self.mixture.source = own, other, rows
+        self.mixture.symbols, self.mixture.row = &self.symbols[0], &self.row[0]
+
+    cdef void fill(self, DrawSettings* settings, const Texts* texts, Py_ssize_t symbols) except *:
+        """Mix rows of these texts, after the check that both models have the same symbols."""
+        require_size("symbols of the mixture", self.row.shape[0], symbols)
+        self.mixture.before = &self.symbols_before[0] if self.symbols_before.shape[0] else &self.symbols[0]
+        self.mixture.texts = texts
+        settings.mixture = &self.mixture
 
 
 cdef class Batch:
@@ -262,7 +294,8 @@ cdef void fill_start(Texts* texts, Network network, list states) except *:
 
 def sample_texts(tuple weights not None, tuple start not None, double temperature, Batch batch not None,
                  tuple texts not None, Py_ssize_t max_length, Py_ssize_t max_steps, tuple random not None,
-                 tuple stops not None, tuple work not None, tuple scratch not None, Controls controls=None):
+                 tuple stops not None, tuple work not None, tuple scratch not None, Controls controls=None,
+                 MixedRows mixture=None):
     """Draw texts side by side until all have ended, but for at most `max_steps`; see `texts` for when one ends.
 
     All start from `start`: a list of states (L, 1, H), and the logits (V,) that follow from them. `texts` are symbols
@@ -272,7 +305,8 @@ def sample_texts(tuple weights not None, tuple start not None, double temperatur
     row: nothing is drawn in vain. The call also ends when an active text has no room left in `symbols`.
 
     The workspace is one of one symbol at a time for B rows; `scratch` is y (B + 1, V), sums, see `sums_size`, and x
-    (B,). The controls' `seen` has a row for each text; those of texts that have not begun must be alike.
+    (B,). The controls' `seen` has a row for each text; those of texts that have not begun must be alike. With a
+    `mixture` its other model's logits are added to the network's.
     """
     cdef Network network = network_of(weights)
     cdef Py_ssize_t V = network.net.V, size = network.itemsize
@@ -291,6 +325,8 @@ def sample_texts(tuple weights not None, tuple start not None, double temperatur
     fill_random(&t, random)
     fill_stops(&t, stops)
     cdef DrawSettings settings = draw_settings(network, temperature, controls, sums, t.count)
+    if mixture is not None:
+        mixture.fill(&settings, &t, network.net.symbols)
     t.start_y = <real*>(<char*>space.y + B * V * size)
     cdef float_mode mode
     with nogil:
@@ -307,6 +343,7 @@ def filter_logits(y, double temperature, Controls controls not None):
     cdef Py_ssize_t B = logits.shape[0], V = logits.shape[1]
     cdef DrawSettings settings
     settings.temperature, settings.bias, settings.seen, settings.sums = temperature, NULL, NULL, NULL
+    settings.mixture = NULL
     controls.fill(&settings, logits.itemsize, B, V)
     cdef float_mode mode = flush_denormals()
     kernels_for(logits.itemsize).filter_logits(logits.first, B, V, &settings)

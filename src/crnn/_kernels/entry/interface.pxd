@@ -4,6 +4,7 @@
 hands over addresses and never reads a number behind one, so that a structure has the same layout on both sides.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from ..ngram.row_source cimport RowSource
 
 cdef extern from "real.h" nogil:
     ctypedef double real  # float or double, whichever the kernels are compiled for
@@ -258,14 +259,6 @@ ctypedef struct Controls:  # what is done to the logits beside the temperature; 
     double top_p  # what probability of the most probable is left; 1: all
     double min_p  # the smallest that is left, as a share of the largest; 0: all
 
-ctypedef struct DrawSettings:  # what is done to logits before a draw, and room for it
-    double temperature
-    const Controls* control  # NULL: nothing else
-    const real* bias  # (V,); NULL: none
-    unsigned char* seen  # (texts, V), the symbols that are penalised; NULL: none
-    int* order  # (V,)
-    double* sums  # for `pick`
-
 ctypedef struct UInt128:  # an unsigned number of 128 bits
     uint64_t high
     uint64_t low
@@ -289,6 +282,24 @@ ctypedef struct Texts:  # that are drawn side by side; see `texts`
     const real* start_c
     const real* start_before  # (1,): with bigrams
     real* start_y  # (V,): the logits that follow from those
+
+ctypedef struct RowMixture:  # of the network's logits with another model's, see `draws`
+    double own  # the factor of the network's
+    double other
+    const RowSource* source
+    const int* before  # (source.context,): the symbols before the texts, -1 for what is before a beginning
+    const Texts* texts
+    int* symbols  # (source.context,), scratch
+    double* row  # (source.symbols,), scratch
+
+ctypedef struct DrawSettings:  # what is done to logits before a draw, and room for it
+    const RowMixture* mixture  # NULL: the network's logits alone
+    double temperature
+    const Controls* control  # NULL: nothing else
+    const real* bias  # (V,); NULL: none
+    unsigned char* seen  # (texts, V), the symbols that are penalised; NULL: none
+    int* order  # (V,)
+    double* sums  # for `pick`
 
 ctypedef struct Strings:  # that are read side by side; see `strings`
     const int* ids

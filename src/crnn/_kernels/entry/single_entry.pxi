@@ -1,4 +1,5 @@
 """Entry points to single kernels: products, dropout, element-wise functions, random numbers. Part of `core`."""
+from libc.math cimport log
 from libc.stdint cimport uint64_t
 from .interface cimport Dropout, UInt128
 from ..inference.pcg64 cimport multiplied, next_uniform, wide
@@ -108,3 +109,60 @@ def uniforms(uint64_t[:, ::1] states not None, const uint64_t[::1] increment not
         for i in range(states.shape[0]):
             for t in range(out.shape[0]):
                 out[t, i] = next_uniform(&states[i, 0], wide(&increment[0]))
+
+
+# ------------------------------------------------------------------------------------------------- mixtures
+
+
+cdef inline void add_row(double factor, const Numbers* logits, Py_ssize_t i, Py_ssize_t V, double* row) noexcept nogil:
+    """row += factor times row i of some logits, float32 or float64, for the first V symbols"""
+    cdef Py_ssize_t w, start = i * logits.shape[1]
+    cdef const float* single = <const float*>logits.first
+    cdef const double* exact = <const double*>logits.first
+    if logits.itemsize == <Py_ssize_t>sizeof(float):
+        for w in range(V):
+            row[w] += factor * single[start + w]
+    else:
+        for w in range(V):
+            row[w] += factor * exact[start + w]
+
+
+def mixture_log_probabilities(tuple logits not None, const double[::1] weights not None, const int[::1] x not None,
+                              double[::1] row not None, double[::1] out not None):
+    """out[i] = log softmax(sum_k weights[k] logits[k][i])[x[i]]
+
+    Each of up to 64 `logits` is (n, V) or has more columns, which are left out; `row` (V,) is scratch.
+    """
+    cdef Numbers rows[64]
+    cdef Py_ssize_t i, k, w, n = x.shape[0], V = row.shape[0], members = len(logits)
+    cdef double largest, total, at_target
+    cdef const Kernels* kernels = kernels_for(sizeof(double))
+    if not 1 <= members <= 64:
+        raise ValueError(f"{members} members: a number from 1 to 64 is wanted")
+    require_size("weights", weights.shape[0], members)
+    require_size("output", out.shape[0], n)
+    for k in range(members):
+        rows[k] = numbers("logits", logits[k], 2, False)
+        require_size("rows of logits", rows[k].shape[0], n)
+        if rows[k].shape[1] < V:
+            raise ValueError(f"{rows[k].shape[1]} columns of logits, but {V} symbols")
+    for i in range(n):
+        if not 0 <= x[i] < V:
+            raise ValueError(f"a symbol's id is not below the vocabulary's size {V}")
+    with nogil:
+        for i in range(n):
+            for w in range(V):
+                row[w] = 0
+            for k in range(members):
+                if weights[k] != 0:  # which would make NaN of -inf
+                    add_row(weights[k], &rows[k], i, V, &row[0])
+            largest = row[0]
+            for w in range(1, V):
+                largest = max(largest, row[w])
+            for w in range(V):
+                row[w] -= largest
+            at_target, total = row[x[i]], 0
+            kernels.exp(<real*>&row[0], V)
+            for w in range(V):
+                total += row[w]
+            out[i] = at_target - log(total)

@@ -1,6 +1,19 @@
 """Draw a symbol for each row of a batch, after the controls have changed its logits; see `sampler` for one row."""
-from ..entry.interface cimport DrawSettings, Network, real
+from libc.string cimport memcpy
+from ..entry.interface cimport DrawSettings, Network, RowMixture, real
 from .sampler cimport argmax, filter_logits, pick, unnormalized_softmax
+
+
+cdef inline void mix_row(const RowMixture* mixture, Py_ssize_t V, Py_ssize_t text, real* y) noexcept nogil:
+    """y = own y + other log P(w | what the text has so far), by the other model, for the symbols w"""
+    cdef Py_ssize_t w, length = mixture.texts.lengths[text], n = mixture.source.context
+    cdef Py_ssize_t drawn = min(n, length), kept = n - drawn
+    memcpy(mixture.symbols, mixture.before + drawn, kept * sizeof(int))
+    memcpy(mixture.symbols + kept, mixture.texts.symbols + text * mixture.texts.width + length - drawn,
+           drawn * sizeof(int))
+    mixture.source.fill(mixture.source.source, mixture.symbols, n, mixture.row)
+    for w in range(V):
+        y[w] = <real>(mixture.own * y[w] + mixture.other * mixture.row[w])
 
 
 cdef inline void unnormalized_softmax_rows(const Network* net, const DrawSettings* settings, Py_ssize_t B,
@@ -8,6 +21,9 @@ cdef inline void unnormalized_softmax_rows(const Network* net, const DrawSetting
     """Turn logits y (B, V) into probabilities, up to a factor; row b has seen what text texts[b] has."""
     cdef Py_ssize_t b, V = net.V
     cdef unsigned char* seen = NULL
+    if settings.mixture != NULL:
+        for b in range(B):
+            mix_row(settings.mixture, net.symbols, texts[b] if texts != NULL else b, y + b * V)
     if settings.control == NULL:
         unnormalized_softmax(y, B, net.symbols, V, <real>settings.temperature)
         return

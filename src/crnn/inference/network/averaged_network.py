@@ -80,9 +80,11 @@ class AveragedNetwork(InferenceNetwork):
         return self._mean([log_softmax(member.logits_after(own)[:, : self.symbols]) for member, own in members])
 
     def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
-        """Return log P (n, V) of all symbols in the places of x (n,); the state advances in place."""
+        """Return log P (n, B, V) of all symbols in the places of x (n, B); the state advances in place."""
         members = zip(self.members, state, strict=True)
-        return self._mean([log_softmax(member.logits_before(x, own)[:, : self.symbols]) for member, own in members])
+        rows = [member.logits_before(x, own) for member, own in members]
+        log_p = self._mean([log_softmax(y.reshape(-1, y.shape[-1])[:, : self.symbols]) for y in rows])
+        return log_p.reshape(*x.shape, -1)
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:
         """Return the probabilities (B, V) of the next symbol; each row sums to 1."""

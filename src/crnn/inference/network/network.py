@@ -100,14 +100,14 @@ class InferenceNetwork(Protocol):
         return np.asarray(np.exp(log_softmax(self.logits_after(state)[:, : self.symbols])))
 
     def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
-        """Return the logits (n, V) that predict each of the symbols x (n,) of one stream; the state advances in place.
+        """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place.
 
         Columns beyond V are as in `logits_after`.
         """
-        rows = np.empty((len(x), self.symbols))
+        rows = np.empty((*x.shape, self.symbols))
         for t in range(len(x)):
-            rows[t] = self.logits_after(state)[0, : self.symbols]
-            self.feed(x[t : t + 1, None], state)
+            rows[t] = self.logits_after(state)[:, : self.symbols]
+            self.feed(x[t : t + 1], state)
         return rows
 
     def log_probabilities(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -278,10 +278,10 @@ class PackedNetwork(NamedTuple):
         return self.logits(state[0][-1])
 
     def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
-        """Return the logits (n, V) from which each of the symbols x (n,) is predicted; the state advances in place."""
-        before = state[0][-1].copy()
-        after = self.hidden(x, state)[:-1, -1]
-        return self.logits(np.concatenate([before, after]))
+        """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place."""
+        before = state[0][-1:].copy()
+        after = self.states(x, state)[0][:-1, :, -1]
+        return self.logits(np.concatenate([before, after]).reshape(x.size, -1)).reshape(*x.shape, -1)
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:
         """Return the probabilities (B, V) of the symbols that follow a state; rows sum to 1."""
@@ -369,6 +369,13 @@ class PackedNetwork(NamedTuple):
 def rows_of_logits(layout: Layout, wanted: int) -> int:
     """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""
     return max(1, min(wanted, LOGIT_BYTES // (layout.vocab_size * layout.dtype.itemsize)))
+
+
+@cache
+def silent_network(symbols: int, boundary: int | None) -> PackedNetwork:
+    """Return a network of one unit and zero weights: with it the loop that draws serves a model that has no network."""
+    layout = Layout(symbols, 1, np.dtype("float64"))
+    return PackedNetwork.pack(layout, layout.zeros(), one_row=False, boundary=boundary)
 
 
 def _padded(layout: Layout) -> Layout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from ..._kernels.entry import core
 from ..network.context import Context
+from ..network.mixed_network import MixedNetwork, RowFiller
 from ..network.network import InferenceNetwork
-from ..network.packed_network import PackedNetwork
+from ..network.packed_network import PackedNetwork, silent_network
 from .sampling_controls import SamplingControls
 from .text_sampler import ROOM, TextSampler
 from .uniforms import Uniforms
@@ -41,7 +43,7 @@ class SymbolSampler(TextSampler):
         room: int | None = None,
     ) -> None:
         count = len(uniforms.states)
-        self._reader, self._uniforms, self._stops = network, uniforms, controls.stops
+        self._reader, self._uniforms, self._stops, self._mixture = network, uniforms, controls.stops, None
         self._n = n = sys.maxsize if n is None else n
         self._symbols = np.empty((count, min(n, room or (ROOM if controls.stops else n))), np.int32)
         self.lengths = np.zeros(count, np.intp)
@@ -116,7 +118,25 @@ def text_sampler(
     controls: SamplingControls,
     room: int | None = None,
 ) -> TextSampler:
-    """Return the sampler of a network: compiled for a `PackedNetwork`, otherwise in Python."""
+    """Return the sampler of a network: compiled for a recurrent network, counts or one of each; else in Python."""
     if isinstance(network, PackedNetwork):
         return TextSampler(network, context, n, uniforms, controls, room)
-    return SymbolSampler(network, context, n, uniforms, controls, room)
+    members: Sequence[InferenceNetwork] = [network]
+    weights, states = [1.0], [context.state]
+    if isinstance(network, MixedNetwork):
+        members, weights, states = network.members, network.weights.tolist(), context.state
+    packed = [k for k, member in enumerate(members) if isinstance(member, PackedNetwork)]
+    fillers = [k for k, member in enumerate(members) if isinstance(member, RowFiller)]
+    if len(packed) + len(fillers) != len(members) or len(packed) > 1 or len(fillers) != 1:
+        return SymbolSampler(network, context, n, uniforms, controls, room)
+    filler = members[fillers[0]]
+    assert isinstance(filler, RowFiller)
+    source, before = filler.row_source(states[fillers[0]])
+    lead, own = silent_network(network.symbols, network.boundary), 0.0
+    state = lead.zero_state(1)
+    for k in packed:
+        found = members[k]
+        assert isinstance(found, PackedNetwork)
+        lead, own, state = found, weights[k], states[k]
+    mixture = core.MixedRows(own, weights[fillers[0]], source, before)
+    return TextSampler(lead, Context(state, context.seen), n, uniforms, controls, room, mixture)

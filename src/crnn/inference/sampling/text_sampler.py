@@ -38,6 +38,8 @@ class TextSampler:
     controls : SamplingControls
     room : int, optional
         Symbols of a text to allocate memory for at first. By default n, or little where a stop may end a text.
+    mixture : core.MixedRows, optional
+        Another model, whose logits are added to those of the network.
 
     Attributes
     ----------
@@ -53,7 +55,9 @@ class TextSampler:
         uniforms: Uniforms,
         controls: SamplingControls,
         room: int | None = None,
+        mixture: core.MixedRows | None = None,
     ) -> None:
+        self._mixture = mixture
         count, V, dtype = len(uniforms.states), network.layout.vocab_size, network.layout.dtype
         rows = max(1, min(count, network.rows_at_a_time(ROWS)))
         n = sys.maxsize if n is None else n
@@ -109,6 +113,7 @@ class TextSampler:
                 (*self._work, shared),
                 self._scratch,
                 self._controls,
+                self._mixture,
             )
 
     def take(self) -> NDArray[np.int32]:
@@ -120,6 +125,9 @@ class TextSampler:
         self._symbols[0, : length - certain] = text[certain:].copy()
         self.lengths[0] -= certain
         self._n -= certain
+        if self._mixture is not None and len(taken):
+            before = self._mixture.before
+            before[:] = np.concatenate([before, taken])[len(taken) :]
         return taken
 
     def ended_by(self, symbol: int) -> NDArray[np.bool_]:

@@ -126,7 +126,7 @@ def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]
     out, rows = np.empty(len(ids), np.intp), network.rows_at_a_time(SCORE_ROWS)
     for i in range(0, len(ids), rows):
         x = ids[i : i + rows].astype(np.int32)
-        y = network.logits_before(x, state)
+        y = network.logits_before(x[:, None], state)[:, 0]
         out[i : i + rows] = 1 + (y > np.take_along_axis(y, x[:, None], axis=1)).sum(axis=1)
     return out
 

@@ -1,0 +1,123 @@
+"""MixedNetwork: several networks as one, whose logits are the weighted sum of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._kernels.entry import core
+from .network import SCORE_ROWS, InferenceNetwork, State
+from .scratch import Scratch
+
+__all__ = ["MixedNetwork", "RowFiller"]
+
+Array = NDArray[Any]
+
+
+@runtime_checkable
+class RowFiller(Protocol):
+    """A network of which the compiled loop that draws can ask for a row of logits, from the last symbols alone."""
+
+    def row_source(self, state: State) -> tuple[object, NDArray[np.int32]]:
+        """Return a capsule with a ``RowSource``, and the symbols before those that are drawn.
+
+        The network must outlive the capsule. There are as many symbols before as the source looks at, -1 for what is
+        before a beginning.
+        """
+
+
+class MixedNetwork(InferenceNetwork):
+    """Networks that read the same text, mixed log-linearly: p is proportional to the product of p_k ** weights[k].
+
+    Its state is the list of their states. Logits are added in float64. What a network subtracts from all of its logits
+    does not matter, so no softmax of a single network is needed.
+
+    Parameters
+    ----------
+    members : sequence of InferenceNetwork
+        With the same symbols.
+    weights : array of float, shape (k,)
+        At least 0.
+    """
+
+    def __init__(self, members: Sequence[InferenceNetwork], weights: NDArray[np.float64]) -> None:
+        self.members, self.weights = tuple(members), weights
+
+    @property
+    def symbols(self) -> int:
+        """The number of symbols, V."""
+        return self.members[0].symbols
+
+    @property
+    def boundary(self) -> int | None:
+        """The id of the symbol that starts and ends a document."""
+        return self.members[0].boundary
+
+    def zero_state(self, streams: int) -> State:
+        """Return the state of streams that have read nothing."""
+        return [member.zero_state(streams) for member in self.members]
+
+    def copy(self, state: State) -> State:
+        """Return a copy that shares no memory with the state."""
+        return [member.copy(own) for member, own in zip(self.members, state, strict=True)]
+
+    def select(self, state: State, streams: NDArray[np.intp]) -> State:
+        """Return a copy of some streams of a state, in this order."""
+        return [member.select(own, streams) for member, own in zip(self.members, state, strict=True)]
+
+    def join(self, states: Sequence[State]) -> State:
+        """Return the streams of several states in one state."""
+        return [member.join(own) for member, own in zip(self.members, zip(*states, strict=True), strict=True)]
+
+    def start(self) -> State:
+        """Return the state of one stream before a string."""
+        return [member.start() for member in self.members]
+
+    def feed(self, x: NDArray[np.int32], state: State) -> None:
+        """Read the symbols x (n, B), one after another; the state advances in place."""
+        for member, own in zip(self.members, state, strict=True):
+            member.feed(x, own)
+
+    def log_probabilities(
+        self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
+    ) -> NDArray[np.float64]:
+        """Return log P of each of the symbols x (n, B) given the symbols before it; the state advances in place."""
+        out = np.empty(x.shape)
+        steps = max(1, self.rows_at_a_time(SCORE_ROWS) // max(x.shape[1], 1))
+        for i in range(0, len(x), steps):
+            block = x[i : i + steps]
+            rows = [member.logits_before(block, own) for member, own in zip(self.members, state, strict=True)]
+            out[i : i + steps] = self.log_probabilities_of(rows, block)
+        return out
+
+    def log_probabilities_of(self, logits: Sequence[Array], x: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return log P of symbols x (...), predicted by the members' logits (..., V)."""
+        rows = tuple(np.ascontiguousarray(y).reshape(x.size, y.shape[-1]) for y in logits)
+        out = np.empty(x.size)
+        core.mixture_log_probabilities(
+            rows, self.weights, np.ascontiguousarray(x, np.int32).ravel(), np.empty(self.symbols), out
+        )
+        return out.reshape(x.shape)
+
+    def logits_after(self, state: State) -> Array:
+        """Return the logits (B, V) of the next symbol."""
+        members = zip(self.members, state, strict=True)
+        return self.mixed([member.logits_after(own) for member, own in members])
+
+    def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
+        """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place."""
+        members = zip(self.members, state, strict=True)
+        return self.mixed([member.logits_before(x, own) for member, own in members])
+
+    def mixed(self, logits: Sequence[Array]) -> NDArray[np.float64]:
+        """Return the weighted sum of the members' logits (..., V), which may have more columns."""
+        weighted = zip(self.weights.tolist(), logits, strict=True)
+        parts = [weight * y[..., : self.symbols].astype(np.float64) for weight, y in weighted if weight]
+        return np.asarray(sum(parts)) if parts else np.zeros((*logits[0].shape[:-1], self.symbols))
+
+    def rows_at_a_time(self, wanted: int) -> int:
+        """Return how many rows of logits to compute at once."""
+        return min(member.rows_at_a_time(wanted) for member in self.members)

@@ -1,0 +1,60 @@
+"""Weights of a mixture, fitted to a held-out text."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...text.sources.stored_ids import TextIds
+from ..network.mixed_network import MixedNetwork
+from ..network.network import SCORE_ROWS, log_softmax
+
+__all__ = ["fitted_weights"]
+
+MAX_BYTES = 1 << 27  # of log-probabilities: two models of 65 symbols take 1 kB a symbol, so 130,000 symbols are read
+MAX_SYMBOLS = 1 << 17
+
+
+def fitted_weights(network: MixedNetwork, ids: TextIds, given: int) -> NDArray[np.float64]:
+    """Return the weights, each at least 0, with the least loss on a text, of which a beginning is enough.
+
+    The loss of a log-linear mixture is convex in the weights, so there is one minimum; L-BFGS-B finds it from equal
+    weights, and the same text gives the same weights.
+
+    Parameters
+    ----------
+    network : MixedNetwork
+        Its own weights do not matter.
+    ids : array of int, shape (n,), or StoredIds
+    given : int
+        How many of the first symbols are read but not predicted.
+    """
+    from scipy.optimize import minimize  # here, since importing it takes a while
+
+    K, V = len(network.members), network.symbols
+    n = int(min(len(ids), MAX_SYMBOLS, max(SCORE_ROWS, MAX_BYTES // (8 * K * V))))
+    x = ids[:n].astype(np.int32)
+    rows = np.empty((K, n, V))
+    for of_member, member in zip(rows, network.members, strict=True):
+        state = member.zero_state(1)
+        for i in range(0, n, SCORE_ROWS):
+            y = member.logits_before(x[i : i + SCORE_ROWS, None], state)[:, 0, :V]
+            of_member[i : i + SCORE_ROWS] = log_softmax(y)
+    rows, x = rows[:, given:], x[given:]
+    at_targets = np.take_along_axis(rows, x[None, :, None].astype(np.intp), axis=2)[..., 0].mean(axis=1)  # (K,)
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the mean of -log p, and its gradient: the mean of log p_k under p, less that of the text's symbols."""
+        total, gradient = 0.0, np.zeros(K)
+        for i in range(0, len(x), SCORE_ROWS):
+            part = rows[:, i : i + SCORE_ROWS]
+            y = np.tensordot(weights, part, axes=1)
+            largest = y.max(axis=1, keepdims=True)
+            p = np.exp(y - largest)
+            sums = p.sum(axis=1, keepdims=True)
+            total += float((largest + np.log(sums)).sum())
+            gradient += np.tensordot(part, p / sums, axes=2)
+        return total / len(x) - float(weights @ at_targets), gradient / len(x) - at_targets
+
+    found = minimize(loss, np.full(K, 1 / K), jac=True, method="L-BFGS-B", bounds=[(0, None)] * K)
+    return np.asarray(found.x)

@@ -1,0 +1,142 @@
+"""Mixtures in the compiled code: rows of logits added before a draw, and log-probabilities of mixed logits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crnn._kernels.entry import core
+from crnn.inference.network.context import Context
+from crnn.inference.network.mixed_network import MixedNetwork
+from crnn.inference.network.network import log_softmax
+from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.sampling.sampling_controls import SamplingControls
+from crnn.inference.sampling.symbol_sampler import SymbolSampler, text_sampler
+from crnn.inference.sampling.text_sampler import TextSampler
+from crnn.inference.sampling.uniforms import Uniforms, root
+from crnn.model.layout import Layout
+from crnn.ngram.counts import Counts
+from crnn.ngram.counts_network import CountsNetwork
+from crnn.text.symbols.vocabulary import Vocabulary
+
+V, H, ORDER = 11, 5, 4
+SYMBOLS = "abcdefghijk"
+
+
+@pytest.fixture(scope="module")
+def counts():
+    counts = Counts(order=ORDER, symbols=V)
+    counts.add(np.random.default_rng(3).integers(V, size=997).astype(np.int32) ** 2 % V)
+    counts.update_discounts()
+    return CountsNetwork(counts)
+
+
+def network(dtype, seed=0, cell="lstm"):
+    layout = Layout(V, H, np.dtype(dtype), cell)
+    params = np.random.default_rng(seed).normal(size=layout.size).astype(dtype)
+    return PackedNetwork.pack(layout, params, one_row=True)
+
+
+@pytest.mark.parametrize("members", ["network, counts", "counts, network", "counts"])
+@pytest.mark.parametrize(
+    "controls", [{}, {"temperature": 0}, {"temperature": 0.7, "top_k": 5}, {"repetition_penalty": 1.3}, {"stop": "ca"}]
+)
+@pytest.mark.parametrize("texts", [1, 7])
+def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, texts):
+    parts = {"network": network("float64"), "counts": counts}
+    chosen = [parts[name] for name in members.split(", ")]
+    mixed = counts if len(chosen) == 1 else MixedNetwork(chosen, np.array([0.7, 0.4]))
+    checked = SamplingControls.check(Vocabulary.from_text(SYMBOLS), controls)
+
+    def drawn(sampler):
+        prime = np.array([[3], [1], [4], [1], [5]], np.int32)
+        state = mixed.zero_state(1)
+        mixed.feed(prime, state)
+        seen = np.zeros(V, np.bool_)
+        seen[prime] = True
+        return sampler(mixed, Context(state, seen), 67, Uniforms(root(5), range(texts)), checked)
+
+    compiled = drawn(text_sampler)
+    assert type(compiled) is TextSampler
+    found, expected = compiled.run(), drawn(SymbolSampler).run()
+    np.testing.assert_array_equal(found.lengths, expected.lengths)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+
+
+def test_symbols_that_are_taken_still_count_as_context(counts):
+    mixed = MixedNetwork([network("float32"), counts], np.array([0.3, 0.9]))
+    controls = SamplingControls.check(Vocabulary.from_text(SYMBOLS), {})
+
+    def sampler():
+        context = Context(mixed.zero_state(1), np.zeros(V, np.bool_))
+        return text_sampler(mixed, context, 50, Uniforms(root(2), range(1)), controls)
+
+    expected, streamed, taken = sampler().run().ids, sampler(), []
+    while not streamed.finished:
+        streamed.advance(3)
+        taken.append(streamed.take())
+    np.testing.assert_array_equal(np.concatenate(taken), expected)
+
+
+def test_two_networks_and_counts_are_drawn_in_python(counts):
+    mixed = MixedNetwork([network("float32"), network("float32", 1), counts], np.ones(3))
+    context = Context(mixed.zero_state(1), np.zeros(V, np.bool_))
+    controls = SamplingControls.check(Vocabulary.from_text(SYMBOLS), {})
+    sampler = text_sampler(mixed, context, 3, Uniforms(root(2), range(2)), controls)
+    assert type(sampler) is SymbolSampler
+    assert len(sampler.run().ids) == 6
+
+
+def test_log_probabilities_of_mixed_logits():
+    rng = np.random.default_rng(0)
+    y, z = rng.normal(size=(13, V + 5)).astype(np.float32), 9 * rng.normal(size=(13, V))
+    y[:, V:] = -np.inf  # padding
+    weights, x, out = np.array([0.6, 1.1]), rng.integers(V, size=13).astype(np.int32), np.empty(13)
+    core.mixture_log_probabilities((y, z), weights, x, np.empty(V), out)
+    expected = log_softmax(0.6 * y[:, :V].astype(np.float64) + 1.1 * z)[np.arange(13), x]
+    np.testing.assert_allclose(out, expected, rtol=1e-13, atol=1e-15)
+
+
+def test_a_member_without_weight_may_forbid_symbols():
+    y, z, out = np.full((1, V), -np.inf), np.zeros((1, V)), np.empty(1)
+    core.mixture_log_probabilities((y, z), np.array([0.0, 1.0]), np.array([2], np.int32), np.empty(V), out)
+    np.testing.assert_allclose(out, -np.log(V))
+
+
+@pytest.mark.parametrize(
+    ("logits", "weights", "x", "what"),
+    [
+        ((), [], [0], "0 members"),
+        ((np.zeros((1, V)),), [1.0, 1.0], [0], "weights: size 2"),
+        ((np.zeros((2, V)),), [1.0], [0], "rows of logits"),
+        ((np.zeros((1, V - 1)),), [1.0], [0], "columns of logits"),
+        ((np.zeros((1, V)),), [1.0], [V], "id is not below"),
+        ((np.zeros((1, V)),), [1.0], [-1], "id is not below"),
+    ],
+)
+def test_wrong_arrays_are_refused(logits, weights, x, what):
+    with pytest.raises(ValueError, match=what):
+        core.mixture_log_probabilities(
+            logits, np.array(weights, np.float64), np.array(x, np.int32), np.empty(V), np.empty(1)
+        )
+
+
+def test_a_wrong_mixture_is_refused(counts):
+    source, before = counts.row_source(counts.zero_state(1))
+    with pytest.raises(ValueError, match="factors"):
+        core.MixedRows(-1.0, 1.0, source, before)
+    with pytest.raises(ValueError, match="symbols before: size 2"):
+        core.MixedRows(1.0, 1.0, source, before[:2].copy())
+    with pytest.raises(ValueError, match="PyCapsule"):
+        core.MixedRows(1.0, 1.0, object(), before)
+
+
+def test_scores_have_the_same_bits_for_every_cut_and_batch(counts):
+    mixed = MixedNetwork([network("float32"), counts], np.array([0.5, 0.5]))
+    x = np.random.default_rng(1).integers(V, size=(23, 3)).astype(np.int32)
+    whole = mixed.log_probabilities(x, mixed.zero_state(3))
+    for b in range(3):
+        state = mixed.zero_state(1)
+        column = np.ascontiguousarray(x[:, b : b + 1])
+        parts = [mixed.log_probabilities(part, state) for part in (column[:7], column[7:8], column[8:])]
+        np.testing.assert_array_equal(np.concatenate(parts)[:, 0], whole[:, b])
