@@ -95,10 +95,16 @@ def check(p: NDArray[np.float64], n: int, n_classes: int) -> None:
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-4)
 
 
+def classifier(epochs: int | None, **own: Any) -> CharRNNClassifier:
+    """Return a classifier with its defaults, but for the epochs if they are given."""
+    given = {} if epochs is None else {"estimator__epochs": epochs}
+    return CharRNNClassifier(**own).set_params(estimator__random_state=0, **given)
+
+
 def contenders(data: str, seconds: float | None = None) -> dict[str, Maker]:
     """Return a function for each contender that makes a model for the texts to learn."""
     found: dict[str, Maker] = {
-        "CharRNNClassifier": lambda X, y: CharRNNClassifier(epochs=EPOCHS.get(data), random_state=0)
+        "CharRNNClassifier": lambda X, y: classifier(EPOCHS.get(data))
         if seconds is None
         else CharRNNClassifier.recommended(X, y, seconds, random_state=0),
         "TF-IDF and logistic regression": lambda X, y: baseline(*TUNED[data]),
@@ -114,8 +120,8 @@ def variants(data: str) -> dict[str, Maker]:
     """Return a function for each way to tell labels by language models."""
     epochs = EPOCHS[data] or 8
     return {
-        "label first, two directions": lambda X, y: CharRNNClassifier(epochs=epochs, random_state=0),
-        "label first, forward": lambda X, y: CharRNNClassifier(epochs=epochs, directions="forward", random_state=0),
+        "label first, two directions": lambda X, y: classifier(epochs),
+        "label first, forward": lambda X, y: classifier(epochs, directions="forward"),
         "label last": lambda X, y: LabelAtTheEnd(epochs=epochs),
         "one model a class": lambda X, y: OneModelPerClass(epochs=epochs),
     }

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from crnn import CharRNN, _kernels
+from crnn import CharRNN, CharRNNClassifier, _kernels
 from crnn.inference.network.context import Context
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
@@ -351,6 +351,12 @@ def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
         if name.startswith("b"):
             array[...] = scale * rng.standard_normal(array.shape)
     return model
+
+
+def classifier_of(**parameters):
+    """Return a classifier; parameters that are not its own are those of its language model."""
+    own = {name: parameters.pop(name) for name in ("class_weight", "directions", "min_steps") if name in parameters}
+    return CharRNNClassifier(**own).set_params(**{f"estimator__{name}": parameters[name] for name in parameters})
 
 
 def bounded(model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from examples import adaptable, adapted_by_reference
+from examples import adaptable, adapted_by_reference, classifier_of
 
 from crnn import CharRNNClassifier
 
@@ -19,11 +19,11 @@ def same_weights(model, other):
 def check_classifier(folder, **option):
     """A classifier of networks with this option learns, and a file gives it back."""
     texts, labels = ["anna", "eva", "olga", "bob", "otto", "tom"] * 5, ["f", "f", "f", "m", "m", "m"] * 5
-    model = CharRNNClassifier(16, random_state=0, **option).fit(texts, labels)
+    model = classifier_of(hidden_size=16, random_state=0, **option).fit(texts, labels)
     assert model.score(texts, labels) == 1
     model.save(folder / "classifier.crnn")
     again = CharRNNClassifier.load(folder / "classifier.crnn")
-    assert {name: again.get_params()[name] for name in option} == option
+    assert {name: again.estimator.get_params()[name] for name in option} == option
     np.testing.assert_array_equal(again.predict_proba(texts), model.predict_proba(texts))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from examples import classifier_of
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.validation import check_is_fitted
@@ -17,9 +18,12 @@ X = ["anna", "hannah", "eva", "bob", "otto", "rob", "", "tim"] * 3
 Y = ["f", "f", "f", "m", "m", "m", "x", "m"] * 3
 
 
+OWN = ("class_weight", "directions", "min_steps")
+
+
 def small(**parameters):
     usual = {"hidden_size": 7, "batch_size": 3, "max_steps": 60, "dtype": "float64", "random_state": 0}
-    return CharRNNClassifier(**{**usual, **parameters})
+    return classifier_of(**{**usual, **parameters})
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +33,8 @@ def model():
 
 def language_model(reverse=False):
     """Return the model of one direction, as CharRNN trains it."""
-    defaults = {
-        name: value for name, value in small().get_params().items() if name not in ("class_weight", "directions")
-    }
     texts = [text[::-1] for text in X] if reverse else X
-    return CharRNN(**{**defaults, "epochs": 1}).fit(texts, labels=Y)
+    return clone(small().estimator).fit(texts, labels=Y)
 
 
 def test_the_probabilities_are_those_of_bayes_rule(model):
@@ -141,12 +142,15 @@ def test_file_pickle_and_clone(tmp_path, directions, class_weight):
     assert not hasattr(clone(model), "classes_")
 
 
-def test_epochs_that_are_not_given(tmp_path):
-    model = small(max_steps=None, batch_size=8, hidden_size=2)
-    model.fit(X, Y)
+def test_few_texts_are_read_until_there_are_enough_steps(tmp_path):
+    model = small(max_steps=None, batch_size=8, hidden_size=2).fit(X, Y)
     assert 2 * 150 <= model.n_steps_ < 2 * 200
+    model.set_params(min_steps=0).fit(X, Y)
+    assert model.n_steps_ == 2 * 8 * model.models_["forward"].history_[-1]["step"] // 8
+    assert model.n_steps_ < 100
     model.save(tmp_path / "m.crnn")
-    assert CharRNNClassifier.load(tmp_path / "m.crnn").epochs is None
+    again = CharRNNClassifier.load(tmp_path / "m.crnn")
+    assert (again.min_steps, again.estimator.epochs) == (0, 8)
 
 
 def test_a_model_is_no_classifier(tmp_path):
@@ -196,12 +200,15 @@ def test_callbacks_see_the_direction():
         ((["a", 1], ["f", "m"]), {}, r"X\[1\]"),
         ((["a", "b"], ["f", "m"]), {"hidden_size": 0}, "hidden_size must be"),
         ((["a", "b"], ["f", "m"]), {"epochs": 0}, "epochs must be"),
+        ((["a", "b"], ["f", "m"]), {"min_steps": -1}, "min_steps must be"),
+        ((["a", "b"], ["f", "m"]), {"callbacks": 3}, "callbacks must be"),
     ],
 )
 def test_what_cannot_be_used_changes_nothing(arguments, parameters, message):
     model = small(max_steps=2).fit(["ab", "b"], [3, 4])
+    model.set_params(**{name if name in OWN else f"estimator__{name}": parameters[name] for name in parameters})
     with pytest.raises(InvalidInputError, match=message):
-        model.set_params(**parameters).fit(*arguments)
+        model.fit(*arguments)
     assert model.classes_.tolist() == [3, 4]
 
 
@@ -223,10 +230,12 @@ def test_before_fit():
 def test_recommended(capsys):
     model = CharRNNClassifier.recommended(X, Y, 0.3, random_state=0, dropout=0.0, fit=True)
     assert "units in each direction, 2 streams of 24 characters a step, for 0.3 s" in capsys.readouterr().err
-    assert (model.dropout, model.max_seconds) == (0.0, 0.3)
+    assert (model.estimator.dropout, model.estimator.max_seconds) == (0.0, 0.3)
     assert model.predict(X).shape == (24,)
     with pytest.raises(InvalidInputError, match="has no parameter 'droput'"):
         CharRNNClassifier.recommended(X, Y, 0.3, droput=0.0)
+    with pytest.raises(InvalidInputError, match="estimator is chosen by recommended"):
+        CharRNNClassifier.recommended(X, Y, 0.3, estimator=CharRNN())
 
 
 def test_cross_validation_is_of_the_accuracy():
@@ -237,6 +246,42 @@ def test_cross_validation_is_of_the_accuracy():
 
 
 def test_grid_search():
-    search = GridSearchCV(small(), {"max_steps": [1, 200]}, cv=2).fit(X, Y)
-    assert search.best_params_ == {"max_steps": 200}
+    search = GridSearchCV(small(), {"estimator__max_steps": [1, 200]}, cv=2).fit(X, Y)
+    assert search.best_params_ == {"estimator__max_steps": 200}
     assert search.predict(["anna"]).tolist() == ["f"]
+
+
+def test_a_grid_search_over_the_default():
+    grid = {"estimator__hidden_size": [2, 16], "estimator__max_steps": [90], "estimator__random_state": [0]}
+    search = GridSearchCV(CharRNNClassifier(), grid, cv=2).fit(X, Y)
+    assert search.best_params_["estimator__hidden_size"] == 16
+    assert search.estimator.estimator is None
+    assert search.best_estimator_.estimator.hidden_size == 16
+
+
+def test_the_parameters_of_the_estimator_are_parameters():
+    model = CharRNNClassifier(CharRNN(5), directions="forward")
+    assert model.get_params()["estimator__hidden_size"] == 5
+    assert "estimator__hidden_size" not in model.get_params(deep=False)
+    copy = clone(model)
+    assert copy.estimator is not model.estimator
+    assert repr(copy) == repr(model) == "CharRNNClassifier(estimator=CharRNN(hidden_size=5), directions='forward')"
+    copy.set_params(estimator=CharRNN(7), estimator__cell="gru", directions="both")
+    assert (copy.estimator.hidden_size, copy.estimator.cell, model.estimator.cell) == (7, "gru", "rnn")
+    for name in ("estimator__hiden_size", "direction", "directions__x"):
+        with pytest.raises(InvalidInputError):
+            copy.set_params(**{"estimator__cell": "lstm", name: 3})
+    assert copy.estimator.cell == "gru"
+    with pytest.raises(InvalidInputError, match="estimator must be a CharRNN or None, not int"):
+        CharRNNClassifier(3).fit(X, Y)
+
+
+def test_the_estimator_is_not_changed(model):
+    estimator = model.estimator
+    before = estimator.get_params()
+    assert not hasattr(estimator, "vocabulary_")
+    assert {name: trained.get_params() for name, trained in model.models_.items()} == {
+        "forward": before, "backward": before
+    }
+    of_label = model.models_["backward"].for_label("m")
+    assert of_label.score_samples(["bob"]) == model.models_["backward"].score_samples(["bob"], labels="m")

@@ -7,9 +7,9 @@ import pickle
 import numpy as np
 import pytest
 from command_line import run
-from examples import random_language_model
+from examples import classifier_of, random_language_model
 
-from crnn import CharRNN, CharRNNClassifier, Ensemble, InvalidInputError
+from crnn import CharRNN, Ensemble, InvalidInputError
 from crnn._kernels.entry import core
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16
@@ -95,13 +95,14 @@ def test_training_goes_on_with_the_same_bits(tmp_path):
     assert CharRNN.load(tmp_path / "c").score(TEXT) == first.score(TEXT)
 
 
-@pytest.mark.parametrize("estimator", [CharRNN, CharRNNClassifier])
-def test_a_model_of_float64_refuses_it(estimator):
-    model = estimator(4, max_steps=3, dtype="float64", matmul_precision="bfloat16")
+@pytest.mark.parametrize(("estimator", "name"), [(CharRNN, ""), (classifier_of, "estimator__")])
+def test_a_model_of_float64_refuses_it(estimator, name):
+    name += "matmul_precision"
+    model = estimator(hidden_size=4, max_steps=3, dtype="float64", matmul_precision="bfloat16")
     arguments = (TEXT,) if estimator is CharRNN else (["ab", "ba"], [0, 1])
     with pytest.raises(InvalidInputError, match=r"matmul_precision must be 'float32' with dtype='float64'.*dtype='flo"):
         model.fit(*arguments)
-    model.set_params(matmul_precision="float32").fit(*arguments).set_params(matmul_precision="bfloat16")
+    model.set_params(**{name: "float32"}).fit(*arguments).set_params(**{name: "bfloat16"})
     with pytest.raises(InvalidInputError, match="matmul_precision must be 'float32' with dtype='float64'"):
         model.score("to be") if estimator is CharRNN else model.predict(["ab"])
 
@@ -121,9 +122,9 @@ def test_weights_that_follow_a_text_learn_in_the_same_precision(fitted):
 
 def test_a_classifier_rounds():
     X, y = ["anna", "hannah", "eva", "bob", "otto", "rob"] * 3, ["f", "f", "f", "m", "m", "m"] * 3
-    model = CharRNNClassifier(17, max_steps=60, matmul_precision="bfloat16", random_state=0).fit(X, y)
+    model = classifier_of(hidden_size=17, max_steps=60, matmul_precision="bfloat16", random_state=0).fit(X, y)
     rounded = model.predict_log_proba(["hanna", "bobby"])
-    plain = model.set_params(matmul_precision="float32").predict_log_proba(["hanna", "bobby"])
+    plain = model.set_params(estimator__matmul_precision="float32").predict_log_proba(["hanna", "bobby"])
     assert not np.array_equal(rounded, plain)
     np.testing.assert_allclose(rounded, plain, rtol=0.1, atol=0.02)
 

@@ -4,8 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
+from examples import classifier_of
 
-from crnn import CharRNN, CharRNNClassifier
+from crnn import CharRNN
 
 pytest.importorskip("sklearn", reason="scikit-learn is an extra: pip install 'crnn[sklearn]'")
 
@@ -91,7 +92,10 @@ def test_a_fitted_model_travels_by_pickle():
     assert pickle.loads(pickle.dumps(model)).score(NAMES) == model.score(NAMES)
 
 
-@pytest.mark.parametrize("estimator", [small(), CharRNNClassifier(7, max_steps=60)], ids=lambda e: type(e).__name__)
+ESTIMATORS = [small(), classifier_of(hidden_size=7, max_steps=60)]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize(
     "check",
     [

@@ -1,66 +1,74 @@
-"""CharRNNClassifier: tells the labels of short texts by two language models that are told the label."""
+"""CharRNNClassifier: predicts the labels of short texts with language models trained with labels."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from .class_prediction import ClassPrediction
-from .errors import InvalidInputError
+from .char_rnn import CharRNN
+from .errors import InvalidInputError, NotFittedError
+from .estimator import Estimator
 from .files import classifier_file
+from .inference.scoring.class_probabilities import accuracy, log_posteriors
 from .model.state import ModelState
-from .parameters.checks import checked_float, checked_threads
-from .parameters.settings import Settings, checked_parameter
-from .text.sources.input_checks import refuse_other_collections
-from .text.sources.labels import Labelled, checked_labels
-from .text.sources.sources import text_source
-from .text.symbols.vocabulary import Text
+from .parameters.checks import checked_int, checked_threads
+from .parameters.settings import checked_parameter, rounds_operands
+from .text.symbols.vocabulary import Text, Vocabulary
 from .training.loop.exclusive import StopRequest, begin_training
+from .training.preparation.class_data import ClassData
 from .training.preparation.class_weights import class_prior
-from .training.preparation.preparation import Call, Hooks, prepared_run
+from .training.progress.notebook_summary import classifier_in_words, curves_of
 
 __all__ = ["CharRNNClassifier"]
 
-OWN_PARAMETERS = ("class_weight", "directions")  # all others are those of CharRNN
-EPOCHS, MIN_STEPS = 8, 150  # by default
+Array = NDArray[Any]
+
+OWN = ("class_weight", "min_steps")  # parameters that a file keeps next to those of the estimator
+# The parameters that suit short texts, by measurement: those of `CharRNN` in place of which None stands.
+SHORT_TEXTS: dict[str, Any] = {
+    "hidden_size": 128, "cell": "lstm", "seq_length": 24, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.03,
+    "schedule": "cosine", "warmup": 0.02, "clip": None, "clip_norm": 1.0, "weight_decay": 0.02, "beta_2": 0.99,
+    "dropout": 0.3, "epochs": 8, "init_scale": 0.2, "min_count": 2,
+}  # fmt: skip
 
 
-class CharRNNClassifier(ClassPrediction):
+class CharRNNClassifier(Estimator):
     """A classifier of short texts, such as names by language or domains by origin.
 
-    It learns how probable a text is given its label, with an LSTM that reads the label's symbol first, and a second one
-    that reads the texts from their last character to their first. Bayes' rule turns these probabilities, and the
-    frequencies of the labels, into those of the labels. ``docs/measurements.md`` compares this with other ways.
+    It trains a copy of a language model to predict how probable a text is given its label: the network reads the
+    label's symbol first. A second copy reads the texts from their last character to their first. Bayes' rule turns
+    these probabilities and the frequencies of the labels into the probabilities of the labels. ``docs/measurements.md``
+    compares this with other ways.
 
     Parameters
     ----------
-    hidden_size : int, default=128
-        H, the number of hidden units of each layer.
+    estimator : CharRNN or None, default=None
+        The language model, which is not changed. Its `epochs` and `max_steps` count for each direction, `max_seconds`
+        for both. Its `validation_fraction` holds back documents drawn at random. None: a `CharRNN` with parameters that
+        suit short texts, an LSTM of 128 units trained by Adam; ``set_params(estimator__hidden_size=64)`` changes some
+        of them. The defaults of `CharRNN` itself are those of min-char-rnn and suit one long text.
     class_weight : "balanced", dict or None, default=None
         What the frequency of each class is multiplied by: a dict from labels to numbers, in which a missing label has
         1. "balanced": all classes are equally probable until a text is read. None: as frequent as in `fit`.
     directions : {"both", "forward", "backward"}, default="both"
         One direction takes half the time, and was 2 points less accurate.
-    epochs : int or None, default=None
-        None: 8, or as many as make 150 steps.
-    min_count : int, default=2
-        With 1 a text with a character that `fit` did not see is an error.
-    **others
-        As of `CharRNN`; several defaults differ. `epochs` and `max_steps` are those of each direction, `max_seconds` is
-        the time of both. `validation_fraction` holds back documents that are drawn at random.
+    min_steps : int, default=150
+        Few texts are read more often than the estimator's `epochs`, until each direction has taken this many steps;
+        unless the estimator has `max_steps` or `max_seconds`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (K,)
         The labels, sorted.
+    models_ : dict of str to CharRNN
+        The trained language models, "forward" and "backward". ``models_["forward"].for_label(label)`` is a model of the
+        texts with one label.
     vocabulary_ : Vocabulary
         The symbols, and the labels.
     n_steps_ : int
@@ -72,93 +80,50 @@ class CharRNNClassifier(ClassPrediction):
     --------
     >>> from crnn import CharRNNClassifier
     >>> names = ["anna", "eva", "olga", "bob", "otto", "tom"]
-    >>> model = CharRNNClassifier(16, random_state=0).fit(names, ["f", "f", "f", "m", "m", "m"])
+    >>> model = CharRNNClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
+    >>> model = model.fit(names, ["f", "f", "f", "m", "m", "m"])
     >>> model.predict(["hanna", "rob"])
     array(['f', 'm'], dtype='<U1')
     """
 
+    _fit_methods = "fit"
+
     def __init__(
         self,
-        hidden_size: int = 128,
+        estimator: CharRNN | None = None,
         *,
         class_weight: str | Mapping[Any, float] | None = None,
         directions: str = "both",
-        num_layers: int = 1,
-        cell: str = "lstm",
-        embedding_size: int | None = None,
-        n_bigrams: int | None = None,
-        seq_length: int = 24,
-        batch_size: int = 32,
-        optimizer: str = "adam",
-        learning_rate: float | None = 0.03,
-        schedule: str = "cosine",
-        warmup: int | float = 0.02,
-        clip: float | None = None,
-        clip_norm: float | None = 1.0,
-        weight_decay: float = 0.02,
-        beta_1: float = 0.9,
-        beta_2: float = 0.99,
-        dropout: float = 0.3,
-        weight_dropout: float = 0.0,
-        state_reset: float = 0.0,
-        sampled_softmax: int | None = None,
-        weight_average: float = 0.0,
-        epochs: int | None = None,
-        max_steps: int | None = None,
-        max_seconds: float | None = None,
-        validation_fraction: float = 0.0,
-        eval_every: int | float | None = None,
-        patience: int | None = None,
-        restore_best: bool = True,
-        callbacks: Sequence[Callable[[Any, dict[str, Any]], Any]] | None = None,
-        init_scale: float | None = 0.2,
-        vocabulary: str | bytes | Iterable[str] | Iterable[bytes] | None = None,
-        min_count: int = 2,
-        dtype: Any = "float32",
-        matmul_precision: str = "float32",
-        n_threads: int | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
+        min_steps: int = 150,
     ) -> None:
-        self.hidden_size = hidden_size
+        self.estimator = estimator
         self.class_weight = class_weight
         self.directions = directions
-        self.num_layers = num_layers
-        self.cell = cell
-        self.embedding_size = embedding_size
-        self.n_bigrams = n_bigrams
-        self.seq_length = seq_length
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.warmup = warmup
-        self.clip = clip
-        self.clip_norm = clip_norm
-        self.weight_decay = weight_decay
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.dropout = dropout
-        self.weight_dropout = weight_dropout
-        self.state_reset = state_reset
-        self.sampled_softmax = sampled_softmax
-        self.weight_average = weight_average
-        self.epochs = epochs
-        self.max_steps = max_steps
-        self.max_seconds = max_seconds
-        self.validation_fraction = validation_fraction
-        self.eval_every = eval_every
-        self.patience = patience
-        self.restore_best = restore_best
-        self.callbacks = callbacks
-        self.init_scale = init_scale
-        self.vocabulary = vocabulary
-        self.min_count = min_count
-        self.dtype = dtype
-        self.matmul_precision = matmul_precision
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.verbose = verbose
+        self.min_steps = min_steps
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters by name; `fit` checks their values.
+
+        Parameters
+        ----------
+        **params
+            As of `CharRNN.set_params`. ``estimator__hidden_size`` names a parameter of the language model, and in place
+            of an `estimator` of None there is then the model that None stands for.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter; nothing is changed then.
+
+        Examples
+        --------
+        >>> from crnn import CharRNNClassifier
+        >>> CharRNNClassifier().set_params(estimator__hidden_size=64).estimator.cell
+        'lstm'
+        """
+        if any(name.startswith("estimator__") for name in params):
+            params = {"estimator": self._base(), **params}
+        return super().set_params(**params)
 
     # ---------------------------------------------------------------- training
 
@@ -189,64 +154,48 @@ class CharRNNClassifier(ClassPrediction):
         Examples
         --------
         >>> from crnn import CharRNNClassifier
-        >>> CharRNNClassifier(8, max_steps=5, random_state=0).fit(["ab", "ba", "a"], [0, 1, 0]).classes_
+        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
+        >>> model.fit(["ab", "ba", "a"], [0, 1, 0]).classes_
         array([0, 1])
         """
-        stop = StopRequest()
+        stop, start = StopRequest(), time.perf_counter()
         with stop.running:
             begin_training(self, stop)
-            start = time.perf_counter()
-            directions = self._checked_directions()
-            texts = _listed(X)
-            source = text_source(texts)
-            labelled = checked_labels(y, source.n_documents, name="y")
-            if len(labelled.labels) < 2:
-                (label,) = labelled.labels.tolist()
-                raise InvalidInputError(f"y has one class only, {label!r}: at least two are needed")
-            prior = class_prior(labelled, self.class_weight, sample_weight)
-            settings = self._settings(source.max_length + source.n_documents)
-            if settings.max_seconds is not None:
-                settings = replace(settings, max_seconds=settings.max_seconds / len(directions))
-            networks: dict[str, ModelState] = {}
+            directions, min_steps = self._checked_directions(), checked_int("min_steps", self.min_steps, 0)
+            data = ClassData.checked(X, y, sample_weight)
+            prior = class_prior(data.labelled, self.class_weight, sample_weight)
+            models: dict[str, CharRNN] = {}
             for direction in directions:
-                call = self._call(texts, labelled, sample_weight, direction, settings)
-                callbacks = [partial(_with_direction, callback, self, direction) for callback in settings.callbacks]
-                hooks = Hooks(callbacks, list, stop, None)
-                run = prepared_run(call, settings, None, start if not networks else time.perf_counter(), hooks)
-                run.run()
-                networks[direction] = run.final_state
-            self._networks, self._prior = networks, prior
+                left = len(directions) - len(models)
+                models[direction] = self._trained(data, direction, min_steps, (time.perf_counter() - start, left))
+            self._models, self._prior = models, prior
         return self
 
-    def _call(
-        self, texts: list[Text], labelled: Labelled, sample_weight: ArrayLike | None, direction: str, settings: Settings
-    ) -> Call:
-        """Return the call of training in one direction."""
-        order = np.arange(len(labelled.numbers))
-        if settings.validation_fraction:
-            order = np.random.default_rng(0).permutation(order)  # the last documents are held back
-        turned = [texts[i] if direction == "forward" else texts[i][::-1] for i in order.tolist()]
-        weights = None if sample_weight is None else np.asarray(sample_weight)[order]
-        limited = settings.max_steps is not None or settings.max_seconds is not None
-        epochs = None if limited else settings.epochs
-        return Call(turned, None, weights, labelled.labels[labelled.numbers[order]], None, epochs)
+    def _trained(self, data: ClassData, direction: str, min_steps: int, used: tuple[float, int]) -> CharRNN:
+        """Return a copy of the estimator, trained in one direction; `used` are seconds, and the directions to come."""
+        base = self._base()
+        parameters = base.get_params(deep=False)
+        callbacks = checked_parameter("callbacks", base.callbacks)
+        told = {"callbacks": [partial(_with_direction, callback, self, direction) for callback in callbacks]}
+        model = type(base)(**{**parameters, **data.limits(parameters, min_steps, *used), **told})
+        texts, labels, weights = data.in_direction(direction, shuffled=bool(parameters["validation_fraction"]))
+        return model.fit(texts, labels=labels, sample_weight=weights).set_params(**parameters)
+
+    def _base(self) -> CharRNN:
+        """Return the language model, or the one that None stands for."""
+        if self.estimator is None:
+            return CharRNN(**SHORT_TEXTS)
+        if not isinstance(self.estimator, CharRNN):
+            raise InvalidInputError(
+                f"estimator must be a CharRNN or None, not {type(self.estimator).__name__}: give "
+                "CharRNNClassifier(CharRNN(...)), or change the default by set_params(estimator__hidden_size=...)"
+            )
+        return self.estimator
 
     def _checked_directions(self) -> tuple[str, ...]:
         if self.directions not in (*classifier_file.DIRECTIONS, "both"):
             raise InvalidInputError(f"directions must be 'both', 'forward' or 'backward', not {self.directions!r}")
         return classifier_file.DIRECTIONS if self.directions == "both" else (self.directions,)
-
-    def _settings(self, n_symbols: int) -> Settings:
-        """Return the settings of the networks, checked; epochs that are not given follow from the number of symbols."""
-        epochs = self.epochs
-        if epochs is None:
-            B, T = checked_parameter("batch_size", self.batch_size), checked_parameter("seq_length", self.seq_length)
-            per_epoch = -(-n_symbols // (B * min(T, max(n_symbols // B, 1))))
-            epochs = max(EPOCHS, -(-MIN_STEPS // per_epoch))
-        return Settings.check({**self._network_parameters(), "epochs": epochs})
-
-    def _network_parameters(self) -> dict[str, Any]:
-        return {name: value for name, value in self.get_params().items() if name not in OWN_PARAMETERS}
 
     @classmethod
     def recommended(
@@ -266,9 +215,9 @@ class CharRNNClassifier(ClassPrediction):
         fit : bool, default=False
             Whether the classifier is fitted to `X` and `y`.
         verbose : int, default=1
-            0: nothing is printed. It is not the classifier's own `verbose`.
+            0: nothing is printed. It is not the language model's own `verbose`.
         **overrides
-            Parameters of the constructor that are given, not chosen.
+            Parameters of the classifier, or of its language model, that are given, not chosen.
 
         Returns
         -------
@@ -283,25 +232,164 @@ class CharRNNClassifier(ClassPrediction):
         --------
         >>> from crnn import CharRNNClassifier
         >>> model = CharRNNClassifier.recommended(["ab", "cd"] * 50, [0, 1] * 50, seconds=2.0, verbose=0)
-        >>> model.max_seconds
+        >>> model.estimator.max_seconds
         2.0
         """
-        from .training.recommend import machine_speed, recommended_classifier
+        from .training.recommend.recommended_classifier import recommended_parameters
 
-        seconds = checked_float("seconds", seconds, above=0.0)
-        model = cls().set_params(**overrides)  # refuses what is no parameter
-        texts = _listed(X)
-        source = text_source(texts)
-        checked_labels(y, source.n_documents, name="y")
-        directions = len(model._checked_directions())
-        n_threads, precisions = checked_threads(model.n_threads), (model.matmul_precision,)
-        speed = machine_speed.measured_speed(n_threads, precisions=precisions).operations
-        n_symbols = source.max_length + source.n_documents
-        parameters = recommended_classifier.recommend(n_symbols, seconds, speed=speed, n_directions=directions)
-        if verbose:
-            print(recommended_classifier.described(parameters, speed), file=sys.stderr)
-        model.set_params(**{**parameters, **overrides})
-        return model.fit(texts, y) if fit else model
+        own = {name: overrides.pop(name) for name in cls._defaults() if name in overrides}
+        if "estimator" in own:
+            raise InvalidInputError("estimator is chosen by recommended: give some of its parameters instead")
+        model, given = cls(CharRNN(**SHORT_TEXTS), **own), {f"estimator__{name}": overrides[name] for name in overrides}
+        model.set_params(**given)  # refuses what is no parameter
+        data, directions = ClassData.checked(X, y), model._checked_directions()
+        chosen = recommended_parameters(data, seconds, model._base().get_params(), len(directions), verbose=verbose)
+        model.set_params(**{f"estimator__{name}": value for name, value in chosen.items()} | given)
+        return model.fit(data.texts, y) if fit else model
+
+    # -------------------------------------------------------------- prediction
+
+    def predict(self, X: Iterable[Text]) -> Array:
+        """Return the most probable label of each text.
+
+        Parameters
+        ----------
+        X : iterable of str, or of bytes
+
+        Returns
+        -------
+        ndarray of shape (n,)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If one of them is no text of the model's kind.
+
+        Examples
+        --------
+        >>> from crnn import CharRNNClassifier
+        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
+        >>> model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"]).predict(["aaaa", "bbbb"])
+        array(['a', 'b'], dtype='<U1')
+        """
+        likeliest = self.predict_log_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[likeliest])
+
+    def predict_proba(self, X: Iterable[Text]) -> NDArray[np.float64]:
+        """Return the probability of each label of each text, (n, K), in the order of `classes_`; rows sum to 1.
+
+        Parameters, errors: as `predict`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNNClassifier
+        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
+        >>> model = model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"])
+        >>> model.predict_proba(["aaaa", "bbbb"]).round().tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+        """
+        return np.asarray(np.exp(self.predict_log_proba(X)))
+
+    def predict_log_proba(self, X: Iterable[Text]) -> NDArray[np.float64]:
+        """Return the logarithm of `predict_proba`, (n, K).
+
+        Texts are read in blocks, so that a generator of any number of them takes little more memory than the result.
+
+        Parameters, errors: as `predict`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNNClassifier
+        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
+        >>> model.fit(["ab", "ba"], [0, 1]).predict_log_proba(["ab", "x", ""]).shape
+        (3, 2)
+        """
+        states, base = self._states("predict"), self._base()
+        bfloat16 = rounds_operands(base.matmul_precision, next(iter(states.values())).layout.dtype)
+        return log_posteriors(states, self._prior, X, checked_threads(base.n_threads), bfloat16=bfloat16)
+
+    def score(self, X: Iterable[Text], y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy: the share of texts whose most probable label is theirs.
+
+        Parameters
+        ----------
+        X : iterable of str, or of bytes
+        y : array-like of shape (n,)
+        sample_weight : array-like of shape (n,), default=None
+            How much each text counts.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> from crnn import CharRNNClassifier
+        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
+        >>> model = model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"])
+        >>> model.score(["aaaa", "bbbb", "bbbb"], ["a", "b", "a"], sample_weight=[1, 2, 1])
+        0.75
+        """
+        return accuracy(self.predict(X), y, sample_weight)
+
+    # ---------------------------------------------------------------- learned
+
+    _models: dict[str, CharRNN]
+    _prior: NDArray[np.float64]
+
+    def _fitted(self, what: str) -> dict[str, CharRNN]:
+        """Return the trained models by direction; NotFittedError names `what` was asked for."""
+        if "_models" not in vars(self):
+            raise NotFittedError.before(what, estimator=type(self).__name__, fit=self._fit_methods)
+        return self._models
+
+    @property
+    def models_(self) -> dict[str, CharRNN]:
+        """The trained language models by direction.
+
+        Examples
+        --------
+        >>> from crnn import CharRNNClassifier
+        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
+        >>> list(model.fit(["ab", "ba"], [0, 1]).models_)
+        ['forward', 'backward']
+        """
+        return dict(self._fitted("reading models_"))
+
+    @property
+    def classes_(self) -> Array:
+        """The labels, sorted, (K,)."""
+        return np.array(self._first("reading classes_").vocabulary_.labels)
+
+    @property
+    def vocabulary_(self) -> Vocabulary:
+        """The symbols, and the labels."""
+        return self._first("reading vocabulary_").vocabulary_
+
+    @property
+    def n_steps_(self) -> int:
+        """Training steps so far, in all directions."""
+        return sum(model.n_steps_ for model in self._fitted("reading n_steps_").values())
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """The records of training, each with its direction."""
+        models = self._fitted("reading history_")
+        return [{**record, "direction": name} for name, model in models.items() for record in model.history_]
+
+    def _states(self, what: str) -> dict[str, ModelState]:
+        return {direction: model._fitted(what) for direction, model in self._fitted(what).items()}
+
+    def _first(self, what: str) -> CharRNN:
+        return next(iter(self._fitted(what).values()))
+
+    def _in_words(self) -> str:
+        return classifier_in_words(self._states("its description"))
+
+    def _as_picture(self) -> str:
+        return curves_of(self._first("its picture").history_)
 
     # -------------------------------------------------------------- model file
 
@@ -321,7 +409,8 @@ class CharRNNClassifier(ClassPrediction):
         --------
         >>> import pathlib, tempfile
         >>> from crnn import CharRNN, CharRNNClassifier
-        >>> model = CharRNNClassifier(8, max_steps=5, random_state=0).fit(["ab", "ba"], ["x", "y"])
+        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
+        >>> model = model.fit(["ab", "ba"], ["x", "y"])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder) / "names.crnn"
         ...     model.save(path)
@@ -329,9 +418,8 @@ class CharRNNClassifier(ClassPrediction):
         >>> bool((again.predict_proba(["ab"]) == model.predict_proba(["ab"])).all()), told.labels_.tolist()
         (True, ['x', 'y'])
         """
-        own = {name: getattr(self, name) for name in (*OWN_PARAMETERS, "epochs")}
-        others = {**self._network_parameters(), "epochs": self.epochs or EPOCHS}
-        classifier_file.write(self._fitted("save"), self._prior, others, own, path)
+        own = {name: getattr(self, name) for name in OWN}
+        classifier_file.write(self._states("save"), self._prior, self._base().get_params(deep=False), own, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -353,10 +441,10 @@ class CharRNNClassifier(ClassPrediction):
         OSError
             If it cannot be read.
         """
-        defaults = {name: value for name, value in cls._defaults().items() if name not in OWN_PARAMETERS}
-        found = classifier_file.read(path, {**defaults, "epochs": EPOCHS})
-        model = cls().set_params(**{**found.parameters, **found.own})
-        model._networks, model._prior = found.networks, found.prior
+        found = classifier_file.read(path, CharRNN().get_params())
+        model = cls(CharRNN(**found.parameters), **found.own)
+        model._models = {name: CharRNN._from_state(found.parameters, state) for name, state in found.networks.items()}
+        model._prior = found.prior
         return model
 
     # ------------------------------------------------------------- scikit-learn
@@ -367,22 +455,10 @@ class CharRNNClassifier(ClassPrediction):
 
         tags = super().__sklearn_tags__()
         tags.estimator_type, tags.classifier_tags, tags.transformer_tags = "classifier", ClassifierTags(), None
-        tags.target_tags.required = True
+        tags.target_tags.required, tags.non_deterministic = True, self._base().random_state is None
         return tags
 
 
-def _listed(X: Iterable[Text]) -> list[Text]:
-    """Return texts as a list, or raise an error that says what to pass."""
-    if isinstance(X, os.PathLike):
-        raise InvalidInputError("X is a path: pass crnn.Lines(X)")
-    if isinstance(X, str | bytes):
-        raise InvalidInputError("X is one text: pass a list of texts")
-    if not isinstance(X, Iterable):
-        raise InvalidInputError(f"X must be a list of texts, not {type(X).__name__}")
-    refuse_other_collections(X, "X")
-    return list(X)
-
-
-def _with_direction(callback: Callable[[Any, Any], Any], model: object, direction: str, record: dict[str, Any]) -> Any:
-    """Call a callback with the classifier and the record of one direction."""
-    return callback(model, {**record, "direction": direction})
+def _with_direction(callback: Callable[[Any, Any], Any], classifier: object, direction: str, *given: Any) -> Any:
+    """Call a callback with the classifier, and the record of one direction."""
+    return callback(classifier, {**given[-1], "direction": direction})

@@ -1,9 +1,8 @@
 """`crnn report`."""
 
 import pytest
-from examples import random_language_model
+from examples import classifier_of, random_language_model
 
-from crnn import CharRNNClassifier
 from crnn.cli.main import main
 
 
@@ -29,7 +28,7 @@ def test_report(model, name, given, capsys):
 
 
 def test_classes(model, capsys):
-    CharRNNClassifier(5, max_steps=5, random_state=0).fit(["abc", "cb"], [1, 2]).save("classes.crnn")
+    classifier_of(hidden_size=5, max_steps=5, random_state=0).fit(["abc", "cb"], [1, 2]).save("classes.crnn")
     (model / "text").write_text("abc\ncb\n", encoding="utf-8")
     (model / "labels").write_text("1\n2\n", encoding="utf-8")
     assert main(["report", "classes.crnn", "text", "--labels", "labels"]) == 0

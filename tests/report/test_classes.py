@@ -1,9 +1,11 @@
 """The table of classes: what is counted, and what of it is shown."""
 
+from types import MappingProxyType, SimpleNamespace
+
 import numpy as np
 import pytest
+from examples import classifier_of
 
-from crnn import CharRNNClassifier
 from crnn.errors import InvalidInputError
 from crnn.report import classes
 from crnn.report.classes import class_tables, labelled_texts
@@ -13,7 +15,7 @@ from crnn.report.subject import subject_of
 class Fixed:
     """A classifier that takes a text for the class of its first letter, with a probability of its length in tenths."""
 
-    hidden_size, num_layers = 3, 1
+    models_ = MappingProxyType({"forward": SimpleNamespace(params_={"Why": np.zeros((2, 4)), "by": np.zeros(3)})})
     classes_ = np.array(["a", "b", "c"])
 
     def predict_proba(self, texts):
@@ -59,7 +61,7 @@ def test_rare_classes_share_a_row(monkeypatch):
 
 def test_of_many_texts_the_first_are_classified(monkeypatch):
     monkeypatch.setattr(classes, "MIN_TEXTS", 2)
-    monkeypatch.setattr(classes, "WORK", 9 * 2 * 4 * 3 * 13)  # 13 symbols with their ends
+    monkeypatch.setattr(classes, "WORK", (2 * 4 + 3) * 3 * 13)  # 13 symbols with their ends
     part = labelled_texts(Fixed(), TEXTS, LABELS)
     assert part.texts == TEXTS[:2]
     assert part.described == "the first 2 texts"
@@ -81,7 +83,7 @@ def test_labels_that_cannot_be(texts, labels, message):
 
 @pytest.fixture(scope="module")
 def fitted():
-    model = CharRNNClassifier(7, max_steps=30, directions="backward", random_state=0)
+    model = classifier_of(hidden_size=7, max_steps=30, directions="backward", random_state=0)
     return model.fit(["abc", "abd", "xyz"], [3, 3, 5])
 
 

@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 from browser import CONTRAST, browser, faults, fill, opened, set_size, text_of, wait
-from examples import random_language_model
+from examples import classifier_of, random_language_model
 
-from crnn import CharRNN, CharRNNClassifier
+from crnn import CharRNN
 from crnn.report import write_report
 
 STRANGE = "ab</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u2028\u2029\ud800\u202e\u200f&'\"`"
@@ -38,7 +38,7 @@ NAMES = ["Anna", "Anton", "Bob", "Bo", "Eve", "Eva"]
 def classified():
     """Return a classifier with a strange class, texts, and their classes."""
     labels = ["A", "A", STRANGE, STRANGE, "E", "E"]
-    model = CharRNNClassifier(7, max_steps=60, validation_fraction=0.2, seq_length=5, random_state=0)
+    model = classifier_of(hidden_size=7, max_steps=60, validation_fraction=0.2, seq_length=5, random_state=0)
     return model.fit(NAMES * 3, labels * 3), [*NAMES, "Bea"], [*labels, "E"]
 
 

@@ -36,8 +36,8 @@ class StoredClassifier(NamedTuple):
 
     networks: dict[str, ModelState]
     prior: Array
-    parameters: dict[str, Any]  # of the networks
-    own: dict[str, Any]  # the other ones
+    parameters: dict[str, Any]  # of the language models
+    own: dict[str, Any]  # class_weight, directions, min_steps
 
 
 def write(
@@ -51,8 +51,10 @@ def write(
     networks : dict of str to ModelState
         By direction.
     prior : array of shape (K,)
-    parameters, own : dict
-        Those of `CharRNN`, and the others.
+    parameters : dict
+        Those of the language models.
+    own : dict
+        Those that the classifier has besides: class_weight and min_steps.
     path : str or os.PathLike
     """
     directions = list(networks)
@@ -99,13 +101,13 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
 
 def _are_parameters(own: Mapping[str, Any]) -> bool:
     """Say whether values from a file are the parameters that only a classifier has."""
-    if own.keys() != {"class_weight", "epochs"}:
+    if own.keys() != {"class_weight", "min_steps"}:
         return False
-    weights, epochs = own["class_weight"], own["epochs"]
+    weights, min_steps = own["class_weight"], own["min_steps"]
     pairs = isinstance(weights, list) and all(
         isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[0], list | dict) for pair in weights
     )
-    return (weights in (None, "balanced") or pairs) and (epochs is None or type(epochs) is int)
+    return (weights in (None, "balanced") or pairs) and type(min_steps) is int
 
 
 def _name(directions: list[str]) -> str:

@@ -17,7 +17,6 @@ from .samples import shown
 __all__ = ["LabelledTexts", "class_tables", "labelled_texts"]
 
 WORK = 2e11  # multiplications by weights that the texts may take, in batches: some seconds
-GATES = 4  # of an LSTM
 MIN_TEXTS = 1000
 MAX_CLASSES = 40  # of the table; rarer ones are put together
 MISTAKES = 15  # that are listed
@@ -54,7 +53,7 @@ def labelled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike)
         if label not in known:
             raise InvalidInputError(f"labels holds {label!r}, which the classifier was not fitted with")
     numbers = np.array([known[label] for label in given.labels.tolist()], np.intp)[given.numbers]
-    size = classifier.hidden_size**2 * classifier.num_layers * 2 * GATES  # about: weights of both directions
+    size = sum(array.size for model in classifier.models_.values() for array in model.params_.values())
     limit = WORK / (size * len(classes))
     n = max(MIN_TEXTS, int(np.searchsorted(np.cumsum([len(text) + 1 for text in whole]), limit)))
     described = f"{'the first' if n < len(whole) else 'all'} {min(n, len(whole)):,} texts"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +33,7 @@ def subject_of(model: CharRNN | CharRNNClassifier, text: Any, labels: ArrayLike 
 
     Examples
     --------
-    >>> classifier = CharRNNClassifier(8, max_steps=5, random_state=0).fit(["ab", "ba", "a"], ["x", "y", "x"])
+    >>> classifier = CharRNNClassifier(CharRNN(8, max_steps=5)).fit(["ab", "ba", "a"], ["x", "y", "x"])
     >>> subject = subject_of(classifier, ["ab", "b", "aa"], ["x", "y", "x"])
     >>> subject.text, subject.classes["names"]
     (['ab', 'aa'], ['x', 'y'])
@@ -65,12 +63,4 @@ def _of_classifier(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike 
     facts.append(("steps", f"{classifier.n_steps_:,} in all"))
     facts.append(("shown here", f"the network for texts of {str(classes[number])!r}{turned}"))
     history = [record for record in classifier.history_ if record["direction"] == direction]
-    return Subject(_language_model(classifier, classes[number].item()), texts, history, facts, tables)
-
-
-def _language_model(classifier: CharRNNClassifier, label: Any) -> CharRNN:
-    """Return the model of the texts of one class; a classifier's file holds a model with labels too."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "classifier.crnn"
-        classifier.save(path)
-        return CharRNN.load(path).for_label(label)
+    return Subject(classifier.models_[direction].for_label(classes[number].item()), texts, history, facts, tables)

@@ -6,23 +6,39 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...model.labelled import of_label
 from ...model.state import ModelState
+from ...parameters.checks import checked_sample_weights
 from ...runtime.threads import inference_threads
+from ...text.sources.labels import checked_labels
 from ...text.symbols.vocabulary import Text
 from ..network.packed_network import PackedNetwork, State
 from .string_scores import Strings, TextBlock, log_likelihoods, text_blocks
 
-__all__ = ["log_posteriors"]
+__all__ = ["accuracy", "log_posteriors"]
 
 Array = NDArray[Any]
 
 
+def accuracy(predicted: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the share of labels that are those of y, each text weighted.
+
+    Examples
+    --------
+    >>> accuracy(np.array(["a", "b", "b"]), ["a", "b", "a"], sample_weight=[1, 2, 1])
+    0.75
+    """
+    given = checked_labels(y, len(predicted), name="y")
+    right = given.labels[given.numbers] == predicted
+    weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(predicted))
+    return float(np.average(right, weights=weights))
+
+
 def log_posteriors(
     networks: dict[str, ModelState],
-    log_prior: Array,
+    prior: Array,
     texts: Iterable[Text],
     n_threads: int | None,
     *,
@@ -37,12 +53,15 @@ def log_posteriors(
     networks : dict of str to ModelState
         Of models with the same vocabulary and K labels: "forward" reads a text from its first symbol to its last, and
         "backward" from its last to its first.
-    log_prior : array of shape (K,)
+    prior : array of shape (K,)
+        The probability of each label before a text is read.
     texts : iterable of str or bytes
     n_threads : int or None
     bfloat16 : bool, default=False
         Whether operands of products are rounded to bfloat16.
     """
+    with np.errstate(divide="ignore"):  # a class of weight 0 is never predicted
+        log_prior = np.log(prior)
     vocabulary = next(iter(networks.values())).vocabulary
     plain, n_threads = vocabulary.with_labels(()), inference_threads(n_threads)
     packed = {direction: _packed(state, bfloat16) for direction, state in networks.items()}

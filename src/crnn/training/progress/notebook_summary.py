@@ -9,7 +9,7 @@ from typing import Any
 from ...model.state import ModelState
 from .loss_curve import loss_curve, points_of
 
-__all__ = ["curves_of", "network_in_words", "summary_html"]
+__all__ = ["classifier_in_words", "curves_of", "network_in_words", "summary_html"]
 
 
 def summary_html(
@@ -54,6 +54,14 @@ def network_in_words(state: ModelState) -> str:
         points = points_of(state.history, key)
         line += f", {name} loss {points[-1][1]:.3f} nats" if points else ""
     return line
+
+
+def classifier_in_words(states: Mapping[str, ModelState]) -> str:
+    """Return in a line what a trained classifier is, from its networks by direction."""
+    weights = sum(state.layout.size for state in states.values())
+    vocabulary = next(iter(states.values())).vocabulary
+    characters, read = len(vocabulary.codes), " and ".join(states)
+    return f"{len(vocabulary.labels)} classes, {characters} characters, read {read}, {weights:,} weights"
 
 
 def curves_of(history: Sequence[Mapping[str, Any]]) -> str:

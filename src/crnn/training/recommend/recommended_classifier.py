@@ -5,8 +5,13 @@ The choices follow measurements, recorded in ``docs/measurements.md``.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ...parameters.checks import checked_float, checked_threads
+from ..preparation.class_data import ClassData
+from . import machine_speed
 from .machine_speed import OPERATIONS, recurrent_weights
 from .recommended import TYPICAL_SYMBOLS
 
@@ -33,6 +38,29 @@ SIZES = (
     Size(256, 0.02, 0.5, 0.15),
 )
 MIN_SYMBOLS = {192: 1_000_000, 256: 4_000_000}  # of the texts; fewer are learned better by 128 units
+
+
+def recommended_parameters(
+    data: ClassData, seconds: float, parameters: Mapping[str, Any], n_directions: int, *, verbose: int = 1
+) -> dict[str, Any]:
+    """Measure this machine and return parameters of the language model; see `CharRNNClassifier.recommended`.
+
+    Parameters
+    ----------
+    data : ClassData
+    seconds : float
+    parameters : mapping of str to object
+        Those of the language model, among them `n_threads` and `matmul_precision`.
+    n_directions : int
+    verbose : int, default=1
+        0: the choice is not printed.
+    """
+    seconds, n_threads = checked_float("seconds", seconds, above=0.0), checked_threads(parameters["n_threads"])
+    speed = machine_speed.measured_speed(n_threads, precisions=(parameters["matmul_precision"],)).operations
+    chosen = recommend(data.n_symbols, seconds, speed=speed, n_directions=n_directions)
+    if verbose:
+        print(described(chosen, speed), file=sys.stderr)
+    return chosen
 
 
 def recommend(n_symbols: int, seconds: float, *, speed: float, n_directions: int = 2) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""ClassData: the texts of a classifier and their labels, checked, in the order in which a direction reads them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...errors import InvalidInputError
+from ...parameters.settings import checked_parameter
+from ...text.sources.input_checks import refuse_other_collections
+from ...text.sources.labels import Labelled, checked_labels
+from ...text.sources.sources import text_source
+
+__all__ = ["ClassData"]
+
+LEAST_SECONDS = 1e-3  # of a direction whose time the others have used
+
+
+class ClassData(NamedTuple):
+    """Texts, their labels and weights.
+
+    Attributes
+    ----------
+    texts : list of str or bytes
+    labelled : Labelled
+    sample_weight : array-like or None
+        Not checked.
+    n_symbols : int
+        Of all texts, with an end and a label of each.
+    """
+
+    texts: list[Any]
+    labelled: Labelled
+    sample_weight: ArrayLike | None
+    n_symbols: int
+
+    @classmethod
+    def checked(cls, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Return the data of a call of `fit`, or raise InvalidInputError, which says what to pass.
+
+        Examples
+        --------
+        >>> ClassData.checked(["ab", "c"], ["x", "y"]).n_symbols
+        8
+        """
+        texts = _listed(X)
+        source = text_source(texts)
+        labelled = checked_labels(y, source.n_documents, name="y")
+        if len(labelled.labels) < 2:
+            (label,) = labelled.labels.tolist()
+            raise InvalidInputError(f"y has one class only, {label!r}: at least two are needed")
+        return cls(texts, labelled, sample_weight, source.max_length + source.n_documents)
+
+    def in_direction(self, direction: str, *, shuffled: bool) -> tuple[list[Any], Any, Any]:
+        """Return texts as a direction reads them, their labels and their weights.
+
+        Parameters
+        ----------
+        direction : {"forward", "backward"}
+        shuffled : bool
+            Whether the order is random, always the same: the last texts are held back for validation.
+
+        Examples
+        --------
+        >>> ClassData.checked(["ab", "c"], ["x", "y"]).in_direction("backward", shuffled=False)[0]
+        ['ba', 'c']
+        """
+        order = np.arange(len(self.texts))
+        if shuffled:
+            order = np.random.default_rng(0).permutation(order)
+        turned = [self.texts[i] if direction == "forward" else self.texts[i][::-1] for i in order.tolist()]
+        weights = None if self.sample_weight is None else np.asarray(self.sample_weight)[order]
+        return turned, self.labelled.labels[self.labelled.numbers[order]], weights
+
+    def limits(
+        self, parameters: Mapping[str, Any], min_steps: int, seconds: float, directions: int
+    ) -> dict[str, Any]:
+        """Return the parameters of a language model that limit its training in the next direction.
+
+        Parameters
+        ----------
+        parameters : mapping of str to object
+            Those of the language model.
+        min_steps : int
+            The texts are read more than `epochs` times until this many steps are taken.
+        seconds : float
+            That the call has used of `max_seconds`.
+        directions : int
+            That share the rest of the time.
+
+        Examples
+        --------
+        >>> data = ClassData.checked(["ab", "c"], ["x", "y"])
+        >>> parameters = {"epochs": 8, "batch_size": 2, "seq_length": 2, "max_steps": None, "max_seconds": None}
+        >>> data.limits(parameters, 20, 0.0, 2)  # two steps of two streams are an epoch
+        {'epochs': 10}
+        """
+        known = ("epochs", "batch_size", "seq_length", "max_steps", "max_seconds")
+        epochs, B, T, max_steps, max_seconds = (checked_parameter(name, parameters[name]) for name in known)
+        if max_seconds is not None:
+            return {"max_seconds": max((max_seconds - seconds) / directions, LEAST_SECONDS)}
+        if max_steps is not None:
+            return {}
+        per_epoch = -(-self.n_symbols // (B * min(T, max(self.n_symbols // B, 1))))
+        return {"epochs": max(epochs, -(-min_steps // per_epoch))}
+
+
+def _listed(X: Any) -> list[Any]:
+    """Return texts as a list, or raise an error that says what to pass."""
+    if isinstance(X, os.PathLike):
+        raise InvalidInputError("X is a path: pass crnn.Lines(X)")
+    if isinstance(X, str | bytes):
+        raise InvalidInputError("X is one text: pass a list of texts")
+    if not isinstance(X, Iterable):
+        raise InvalidInputError(f"X must be a list of texts, not {type(X).__name__}")
+    refuse_other_collections(X, "X")
+    return list(X)
