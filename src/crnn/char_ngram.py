@@ -272,7 +272,42 @@ class CharNGram(LanguageModel):
         >>> again, again.n_grams_
         (CharNGram(order=5), [3, 3, 3, 3, 3])
         """
-        parameters, learned = ngram_file.read(path, cls._defaults())
+        return cls._from_file(*ngram_file.read(path, cls._defaults()))
+
+    def to_bytes(self) -> bytes:
+        """Return what `save` would write to a file.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+
+        Examples
+        --------
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit("abc" * 100)
+        >>> CharNGram.from_bytes(model.to_bytes()).score("abc") == model.score("abc")
+        True
+        """
+        return ngram_file.to_bytes(self._fitted("to_bytes"), self.get_params())
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Return the model that `to_bytes` wrote, or the content of a file that `save` wrote.
+
+        Parameters
+        ----------
+        content : bytes
+
+        Raises
+        ------
+        ModelFileError
+            As of `load`.
+        """
+        return cls._from_file(*ngram_file.from_bytes(content, cls._defaults()))
+
+    @classmethod
+    def _from_file(cls, parameters: dict[str, Any], learned: CountedText) -> Self:
         model = cls().set_params(**parameters)
         model._learned = learned
         return model
@@ -281,14 +316,14 @@ class CharNGram(LanguageModel):
         """Return what a pickle holds: the attributes, with the counts as the bytes of a model file."""
         state = dict(vars(self))
         if self.__sklearn_is_fitted__():
-            state["_learned"] = ngram_file.to_bytes(self._learned)
+            state["_learned"] = ngram_file.to_bytes(self._learned, {})
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what `__getstate__` returned."""
         vars(self).update(state)
         if "_learned" in state:
-            self._learned = ngram_file.from_bytes(state["_learned"])
+            self._learned = ngram_file.from_bytes(state["_learned"], self._defaults())[1]
 
     def __copy__(self) -> Self:
         """Return a model that shares the counts, which never change."""

@@ -800,6 +800,46 @@ class CharRNN(LanguageModel):
         """
         return cls._from_state(*model_checkpoint.read(path, cls().get_params()))
 
+    def to_bytes(self, *, training_state: bool = True) -> bytes:
+        """Return what `save` would write to a file.
+
+        Parameters
+        ----------
+        training_state : bool, default=True
+            As of `save`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ModelFileError
+            If the weights are not finite.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=5, random_state=0).fit("abc" * 100)
+        >>> CharRNN.from_bytes(model.to_bytes()).score("abc") == model.score("abc")
+        True
+        """
+        snapshot = self._fitted("to_bytes").copy_between_steps()
+        return model_checkpoint.to_bytes(snapshot, self.get_params(), training_state=training_state)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Return the model that `to_bytes` wrote, or the content of a file that `save` wrote.
+
+        Parameters
+        ----------
+        content : bytes
+
+        Raises
+        ------
+        ModelFileError
+            As of `load`.
+        """
+        return cls._from_state(*model_checkpoint.from_bytes(content, cls().get_params()))
+
     def to_torch(self) -> TorchCharRNN:
         """Return the network as a PyTorch module with the same logits.
 

@@ -8,11 +8,12 @@ from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .classifier import CharRNNClassifier
 from .files.sealed_file import file_kind
+from .mixture import Mixture
 
 __all__ = ["load_model"]
 
 
-def load_model(path: str | os.PathLike[str]) -> CharRNN | CharRNNClassifier | CharNGram:
+def load_model(path: str | os.PathLike[str]) -> CharRNN | CharRNNClassifier | CharNGram | Mixture:
     """Read a model of any kind from a file.
 
     Parameters
@@ -39,4 +40,6 @@ def load_model(path: str | os.PathLike[str]) -> CharRNN | CharRNNClassifier | Ch
     kind = file_kind(path)
     if kind == "ngram":
         return CharNGram.load(path)
+    if kind == "mixture":
+        return Mixture.load(path)
     return CharRNNClassifier.load(path) if kind == "classifier" else CharRNN.load(path)

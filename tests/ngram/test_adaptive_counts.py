@@ -65,7 +65,7 @@ def test_an_interrupted_reading_leaves_the_one_before(counts, monkeypatch):
     reading, _ = AdaptiveCounts(counts).read(TEXT[300:400])
     _, expected = reading.copy().read(TEXT[400:600])
 
-    def interrupted(self, ids, context):
+    def interrupted(self, ids, context, *, rows=None):
         original(self, ids[:50], context)
         raise KeyboardInterrupt
 

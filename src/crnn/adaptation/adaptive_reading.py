@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,6 +18,8 @@ from .weight_learner import WeightLearner
 __all__ = ["AdaptiveReading", "adapted_state"]
 
 Ids = NDArray[Any]
+Array = NDArray[Any]
+Predict = Callable[[PackedNetwork, Ids, State], Array]
 
 
 class AdaptiveReading(NamedTuple):
@@ -63,10 +66,21 @@ class AdaptiveReading(NamedTuple):
         surprisal : ndarray of float64, shape (n,)
             -log P of each symbol, in nats. The bits do not depend on how the text is cut into calls.
         """
-        reading, out, done = self, np.empty(len(ids)), 0
+        reading, out = self._read(ids, learn, surprisal)
+        return reading, np.concatenate([np.empty(0), *out])
+
+    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveReading, Array]:
+        """Read on; see `Reading.read_rows`."""
+        reading, rows = self._read(ids, learn, _logits)
+        return reading, np.concatenate([np.empty((0, self.network.symbols), self.network.params.dtype), *rows])
+
+    def _read(self, ids: Ids, learn: bool, predict: Predict) -> tuple[AdaptiveReading, list[Array]]:
+        """Read on; `predict` says what is returned of each piece."""
+        reading, out, done = self, list[Array](), 0
         while done < len(ids):
             piece = ids[done : done + reading._room]
-            reading, out[done : done + len(piece)] = reading._read_piece(piece.astype(np.int32), learn)
+            reading, found = reading._read_piece(piece.astype(np.int32), learn, predict)
+            out += found
             done += len(piece)
         return reading, out
 
@@ -79,22 +93,29 @@ class AdaptiveReading(NamedTuple):
         """The symbols that complete the block."""
         return self.learner.block_length + 1 - len(self.symbols)
 
-    def _read_piece(self, piece: Ids, learn: bool) -> tuple[AdaptiveReading, NDArray[np.float64]]:
+    def _read_piece(self, piece: Ids, learn: bool, predict: Predict) -> tuple[AdaptiveReading, list[Array]]:
         """Read symbols of one block."""
         network = self.learner.network
         state = network.copy(self.state)
         symbols = np.concatenate([self.symbols, piece])
         counted = np.append(self.counted, np.full(len(symbols) - 1 - len(self.counted), learn))
         if len(piece) < self._room:
-            return AdaptiveReading(self.learner, state, self.start, symbols, counted), surprisal(network, piece, state)
-        before_last = surprisal(network, piece[:-1], state)
+            return AdaptiveReading(self.learner, state, self.start, symbols, counted), [predict(network, piece, state)]
+        before_last = predict(network, piece[:-1], state)
         start = network.copy(state)
-        out = np.concatenate([before_last, surprisal(network, piece[-1:], state)])
+        out = [before_last, predict(network, piece[-1:], state)]
         learner, last = self.learner, symbols[-1:]
         if counted.any():
             learner, state = learner.learned(symbols, counted, self.start), network.copy(start)
             learner.network.feed(last.reshape(1, 1), state)
         return AdaptiveReading(learner, state, start, last, counted[:0]), out
+
+
+def _logits(network: PackedNetwork, ids: Ids, state: State) -> Array:
+    """Return the logits (n, V) that predict each symbol; the state advances in place."""
+    if not len(ids):
+        return np.empty((0, network.symbols), network.params.dtype)
+    return network.logits_before(ids[:, None], state)[:, 0, : network.symbols]
 
 
 def adapted_state(state: ModelState, reading: AdaptiveReading, X: TextLike) -> ModelState:

@@ -34,7 +34,7 @@ mean 'learning_rate'?
     block_length: int = 100
 
     @classmethod
-    def of(cls, adapt: bool | Mapping[str, Any]) -> Self:
+    def of(cls, adapt: bool | str | Mapping[str, Any]) -> Self:
         """Return the options that True, or a dict of some of them, stands for."""
         if adapt is True:
             return cls()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from ..text.symbols.vocabulary import Text, Vocabulary
 __all__ = ["Adapt", "Reading", "adaptive_score", "adaptive_surprisal", "read_all"]
 
 Ids = NDArray[Any]
-Adapt = bool | Mapping[str, Any]  # the parameter `adapt`: False, True, or options of `CharRNN.adapt`
+Array = NDArray[Any]
+Adapt = bool | Mapping[str, Any] | Literal["counts"]  # the parameter `adapt`; a mapping has options of `CharRNN.adapt`
 
 
 class Reading(Protocol):
@@ -53,6 +54,9 @@ class Reading(Protocol):
         surprisal : ndarray of float64, shape (n,)
             -log P of each symbol, in nats. The bits do not depend on how the text is cut into calls.
         """
+
+    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[Self, Array]:
+        """Read on as `read` does, and return the logits (n, V) that predict each symbol in place of its surprisal."""
 
     def copy(self) -> Self:
         """Return a reading that goes on independently."""

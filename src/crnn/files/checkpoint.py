@@ -71,16 +71,31 @@ def write(
     InvalidInputError
         If a parameter has a value that training would refuse, since `read` would refuse the file.
     """
+    file = _file_with(state, parameters, training_state=training_state)
+    if best is not None:
+        tensors = _torch_tensors(state.layout, best.params) | _training(best)[1]
+        file = replace(file, best={"n_steps": best.n_steps, "smooth_loss": best.smooth_loss}, best_tensors=tensors)
+    model_file.write(path, replace(file, run=run))
+
+
+def to_bytes(state: ModelState, parameters: Mapping[str, Any], *, training_state: bool) -> bytes:
+    """Return what `write` would write; errors are the same."""
+    return model_file.to_bytes(_file_with(state, parameters, training_state=training_state))
+
+
+def from_bytes(content: bytes, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState]:
+    """Return the parameters and the state that `to_bytes` wrote; see `read`."""
+    found = _checkpoint(model_file.from_bytes(content), defaults)
+    return found.parameters, found.state.averaged()
+
+
+def _file_with(state: ModelState, parameters: Mapping[str, Any], *, training_state: bool) -> ModelFile:
+    """Return the content of a file of a state and its model's parameters, checked."""
     _check(parameters)
     if not training_state:
         state = state.averaged()
     file = _file_of(state, _portable(parameters), training_state=training_state)
-    if best is not None:
-        tensors = _torch_tensors(state.layout, best.params) | _training(best)[1]
-        file = replace(file, best={"n_steps": best.n_steps, "smooth_loss": best.smooth_loss}, best_tensors=tensors)
-    if not training_state:
-        file = replace(file, gradient_rms=gradient_rms(state, parameters["beta_2"]))
-    model_file.write(path, replace(file, run=run))
+    return file if training_state else replace(file, gradient_rms=gradient_rms(state, parameters["beta_2"]))
 
 
 def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state: bool) -> ModelFile:

@@ -57,9 +57,9 @@ def write(path: str | os.PathLike[str], learned: CountedText, parameters: Mappin
     write_path(path, partial(_chunks, learned, parameters))
 
 
-def to_bytes(learned: CountedText) -> bytes:
-    """Return the content of a file without parameters."""
-    return b"".join(_chunks(learned, {}))
+def to_bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
+    """Return what `write` would write; errors are the same."""
+    return b"".join(_chunks(learned, parameters))
 
 
 def read(path: str | os.PathLike[str], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
@@ -81,9 +81,9 @@ def read(path: str | os.PathLike[str], defaults: Mapping[str, Any]) -> tuple[dic
     return read_path(path, partial(_read, defaults=defaults))
 
 
-def from_bytes(content: bytes) -> CountedText:
-    """Return what `to_bytes` wrote."""
-    return _read(io.BytesIO(content), len(content), {})[1]
+def from_bytes(content: bytes, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
+    """Return what `to_bytes` wrote; see `read`."""
+    return _read(io.BytesIO(content), len(content), defaults)
 
 
 def _chunks(learned: CountedText, parameters: Mapping[str, Any]) -> Iterator[bytes | memoryview]:

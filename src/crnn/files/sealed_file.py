@@ -31,7 +31,7 @@ __all__ = ["FORMAT", "KINDS", "file_kind", "read_path", "read_sealed_header", "r
 FORMAT = 1
 """The format version that this library writes; files of a higher version are refused."""
 
-KINDS = {"network": "CharRNN", "classifier": "CharRNNClassifier", "ngram": "CharNGram"}
+KINDS = {"network": "CharRNN", "classifier": "CharRNNClassifier", "ngram": "CharNGram", "mixture": "Mixture"}
 """The kinds of files, and the class that loads each."""
 
 _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"

@@ -80,15 +80,31 @@ class AdaptiveCounts:
         surprisal : ndarray of float64, shape (n,)
             -log P of each symbol, in nats. The bits do not depend on how the text is cut into calls.
         """
+        reading, log_p, _ = self._read(ids, learn, rows=False)
+        return reading, -log_p
+
+    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
+        """Read on, and return the logits (n, V) that predict each symbol."""
+        reading, _, rows = self._read(ids, learn, rows=True)
+        return reading, rows
+
+    def _read(
+        self, ids: Ids, learn: bool, *, rows: bool
+    ) -> tuple[AdaptiveCounts, NDArray[np.float64], NDArray[np.float64]]:
+        """Return the reading after some symbols, log P of each of them and, if wanted, the rows that predict them."""
         counts, state = self.counts, self.state.copy()
         network, x = CountsNetwork(counts), ids.astype(np.int32).reshape(-1, 1)
+        out = np.empty((len(ids) if rows else 0, network.symbols))
+        log_p = np.empty(0)
         self._own = None  # even if an error comes on the way
         if learn:
-            log_p = counts.add_and_score(ids, state[0])
+            log_p = counts.add_and_score(ids, state[0], rows=out if rows else None)
             network.feed(x, state)
+        elif rows:
+            out = network.logits_before(x, state)[:, 0]
         else:
             log_p = network.log_probabilities(x, state)[:, 0]
-        return self._with(counts, Piece(ids.copy(), learn, self._last), state), -log_p
+        return self._with(counts, Piece(ids.copy(), learn, self._last), state), log_p, out
 
     def copy(self) -> AdaptiveCounts:
         """Return a reading with counts of its own."""

@@ -1,0 +1,80 @@
+"""MixedReading: a text read by the members of a mixture, some of which learn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inference.network.mixed_network import MixedNetwork
+from ..inference.network.network import SCORE_ROWS, InferenceNetwork, State
+from .reading import Reading
+
+__all__ = ["FixedReading", "MixedReading"]
+
+Ids = NDArray[Any]
+Array = NDArray[Any]
+
+
+class FixedReading(NamedTuple):
+    """A `Reading` by a network that does not learn."""
+
+    network: InferenceNetwork
+    state: State
+
+    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, Array]:
+        """Read on; see `Reading.read_rows`."""
+        state = self.network.copy(self.state)
+        rows = self.network.logits_before(ids.astype(np.int32)[:, None], state)[:, 0]
+        return FixedReading(self.network, state), rows
+
+    def copy(self) -> FixedReading:
+        """Return the reading itself, since it never changes."""
+        return self
+
+
+class MixedReading:
+    """A `Reading` by several others, whose logits are mixed.
+
+    Parameters
+    ----------
+    readings : sequence of Reading or FixedReading
+        Of the same text, by models of the same symbols.
+    weights : array of float, shape (k,)
+    """
+
+    def __init__(self, readings: Sequence[Reading | FixedReading], weights: NDArray[np.float64]) -> None:
+        self._readings, self._weights = tuple(readings), weights
+
+    @property
+    def network(self) -> MixedNetwork:
+        """The network that has learned from the text so far."""
+        return MixedNetwork([reading.network for reading in self._readings], self._weights)
+
+    @property
+    def state(self) -> State:
+        """The network's state after the text so far."""
+        return [reading.state for reading in self._readings]
+
+    def read(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, NDArray[np.float64]]:
+        """Read on; see `Reading.read`."""
+        reading, out = self, np.empty(len(ids))
+        for i in range(0, len(ids), SCORE_ROWS):
+            piece = ids[i : i + SCORE_ROWS].astype(np.int32)
+            found = [member.read_rows(piece, learn=learn) for member in reading._readings]
+            network = MixedNetwork([member.network for member in reading._readings], self._weights)
+            out[i : i + SCORE_ROWS] = -network.log_probabilities_of([rows for _, rows in found], piece)
+            reading = MixedReading([member for member, _ in found], self._weights)
+        return reading, out
+
+    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, Array]:
+        """Read on; see `Reading.read_rows`."""
+        found = [member.read_rows(ids, learn=learn) for member in self._readings]
+        rows = self.network.mixed([rows for _, rows in found])
+        return MixedReading([member for member, _ in found], self._weights), rows
+
+    def copy(self) -> MixedReading:
+        """Return a reading that goes on independently."""
+        return MixedReading([member.copy() for member in self._readings], self._weights)

@@ -1,0 +1,77 @@
+"""The model file of a mixture: one sealed file that holds the files of its models, and their weights.
+
+The ``__metadata__`` holds, as well as what every sealed file has, ``models``, the names of the models' classes in JSON.
+The tensor ``weights`` holds the weights, and ``models.0``, ``models.1`` and so on the bytes of each model's own file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelFileError
+from .bounded_json import bounded_json
+from .plain_json import plain_json
+from .sealed_file import read_path, read_sealed_header, read_sealed_tensors, sealed_chunks, with_format, write_path
+
+__all__ = ["MEMBERS", "Parts", "read", "write"]
+
+MEMBERS = ("CharRNN", "CharNGram")
+"""The classes whose models a file can hold."""
+
+MAX_MODELS = 64
+
+Parts = list[tuple[str, bytes]]  # of each model its class, and the bytes of its file
+
+
+def write(path: str | os.PathLike[str], parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64]) -> None:
+    """Write a mixture to a file, all of it or nothing.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older file of that name is then as it was.
+    """
+    write_path(path, partial(_chunks, parts, weights))
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Parts, NDArray[np.float64]]:
+    """Return what `write` wrote; the bytes of the models are not looked into.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, of another kind or of a newer format.
+    OSError
+        If the file cannot be read.
+    """
+    return read_path(path, _read)
+
+
+def _chunks(parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64]) -> Iterator[bytes | memoryview]:
+    tensors = {f"models.{i}": np.frombuffer(content, np.uint8) for i, (_, content) in enumerate(parts)}
+    metadata = {"models": plain_json([name for name, _ in parts])}
+    return sealed_chunks(with_format("mixture", metadata), {"weights": weights, **tensors})
+
+
+def _read(stream: BinaryIO, size: int) -> tuple[Parts, NDArray[np.float64]]:
+    header = read_sealed_header(stream, size, "mixture")
+    names = bounded_json(header.metadata.get("models", "").encode("ascii", "replace"), "list of models")
+    if not isinstance(names, list) or not 1 <= len(names) <= MAX_MODELS or any(name not in MEMBERS for name in names):
+        raise ModelFileError(f"its models are not a list of up to {MAX_MODELS} of {', '.join(MEMBERS)}")
+    wanted = {"weights": ("F64", (len(names),))}
+    for i in range(len(names)):
+        declared = header.declared.get(f"models.{i}")
+        wanted[f"models.{i}"] = ("U8", declared.shape if declared is not None and len(declared.shape) == 1 else (0,))
+    if header.declared != wanted:
+        raise ModelFileError("its tensors are not those of a mixture")
+    tensors = read_sealed_tensors(stream, header)
+    weights = tensors["weights"].astype(np.float64)
+    if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.sum() > 0:
+        raise ModelFileError("its weights are not finite, at least 0 and not all 0")
+    return [(name, tensors[f"models.{i}"].tobytes()) for i, name in enumerate(names)], weights

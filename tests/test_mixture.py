@@ -1,0 +1,271 @@
+"""Mixture: the product of powers of the models' probabilities, in every method that samples or scores."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import islice, product
+
+import numpy as np
+import pytest
+
+from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError
+from crnn.inference.scoring import string_scores
+
+TEXT = "to be or not to be, that is the question. " * 20
+NAMES = ["anna", "bob", "nana", "abba", "nan", "o"]
+WEIGHTS = np.array([0.5, 0.2, 0.3])
+
+
+def members(X, dtype="float64"):
+    """Models that have little in common but their symbols."""
+    rest = {"max_steps": 60, "dtype": dtype, "optimizer": "adam", "learning_rate": 0.02}
+    return [
+        CharRNN(7, random_state=0, **rest).fit(X),
+        CharRNN(11, cell="lstm", num_layers=2, n_bigrams=13, random_state=1, **rest).fit(X),
+        CharRNN(5, cell="gru", batch_size=2, random_state=2, **rest).fit(X),
+    ]
+
+
+@pytest.fixture(scope="module")
+def models():
+    return members(TEXT)
+
+
+@pytest.fixture(scope="module")
+def namers():
+    return members(NAMES * 5)
+
+
+def mixed(values):
+    """Log-probabilities (n, V) of the mixture, from those of the models (k, n, V)."""
+    y = np.tensordot(WEIGHTS, np.array(values), axes=1)
+    return y - np.logaddexp.reduce(y, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module", params=["networks", "network and counts", "counts"])
+def any_models(request, models):
+    counts = [CharNGram(order=order).fit(TEXT[:300]) for order in (2, 5, 3)]
+    both = [counts[0], models[1], counts[1]]
+    return {"networks": models, "network and counts": both, "counts": counts}[request.param]
+
+
+def test_probabilities_are_the_normalized_product(any_models):
+    mixture = Mixture(any_models, WEIGHTS)
+    prefixes = [TEXT[:i] for i in range(90)]
+    expected = mixed([np.log(model.predict_proba(prefixes)) for model in any_models])
+    np.testing.assert_allclose(np.log(mixture.predict_proba(prefixes)), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(np.log(mixture.start(TEXT[:7]).predict_proba()), expected[7], rtol=1e-9)
+    ids = mixture.vocabulary_.encode(TEXT[:90])
+    log_p = expected[np.arange(90), ids]
+    np.testing.assert_allclose(mixture.surprisal(TEXT[:90]), -log_p, rtol=1e-9, atol=1e-12)
+    assert mixture.score(TEXT[:90]) == pytest.approx(log_p.mean())
+    assert mixture.bits_per_char(TEXT[:90]) == pytest.approx(-log_p.mean() / np.log(2))
+    ranks = 1 + (expected > log_p[:, None]).sum(axis=1)
+    assert (np.abs(mixture.rank(TEXT[:90]) - ranks) <= 1).all()  # its own symbol may count by the last bit
+
+
+def test_a_long_text_is_cut_as_that_of_one_model(models):
+    mixture = Mixture([models[0], models[0]])
+    assert mixture.score(TEXT * 10, exact=False) == pytest.approx(models[0].score(TEXT * 10, exact=False), rel=1e-12)
+
+
+def test_strings(namers, monkeypatch):
+    mixture = Mixture(namers, weights=WEIGHTS)
+    strings = ["", *("".join(letters) for n in (1, 2, 4) for letters in product("ano", repeat=n))]
+    found = mixture.score_samples(strings)
+    alone = [mixture.score_samples([string])[0] for string in strings[:20]]
+    np.testing.assert_array_equal(found[:20], alone)
+    for string, score in list(zip(strings, found, strict=True))[:15]:
+        state = mixture.start()
+        assert state.feed(string).end().log_prob == score
+    normal = mixture.score_samples(strings, normalize="char")
+    np.testing.assert_allclose(normal, found / (1 + np.array([len(string) for string in strings])))
+    monkeypatch.setattr(string_scores, "ROWS", 3)
+    np.testing.assert_array_equal(mixture.score_samples(strings), found)
+    assert mixture.score(strings) == pytest.approx(found.sum() / sum(len(string) + 1 for string in strings))
+
+
+CONTROLS = [
+    {},
+    {"temperature": 0.0},
+    {"temperature": 0.7, "top_k": 5},
+    {"top_p": 0.8},
+    {"min_p": 0.1, "logit_bias": {"e": -np.inf, "t": 1.0}},
+    {"stop": ["be", "o b", "t"]},
+]
+
+
+@pytest.mark.parametrize("controls", CONTROLS, ids=str)
+def test_equal_models_sample_as_one(models, controls):
+    """All draws use the same numbers, so the texts are the same unless a number lies within rounding of a limit."""
+    one = models[1]
+    mixture = Mixture([one, one], weights=[0.25, 0.75])
+    options = {"prime": "to b", "num_samples": 7, "random_state": 3, **controls}
+    expected = one.sample(40, **options)
+    assert mixture.sample(40, **options) == expected
+    assert Mixture([models[0], one], weights=[0, 1]).sample(40, **options) == expected
+    alone = {**options, "num_samples": 1}
+    assert "".join(islice(mixture.stream(40, prime="to b", random_state=3, **controls), 40)) == one.sample(40, **alone)
+    assert mixture.sample(0, **options) == [""] * 7
+
+
+def test_documents(namers):
+    one = Mixture([namers[0]])
+    assert one.sample(num_samples=20, random_state=0) == namers[0].sample(num_samples=20, random_state=0)
+    mixture = Mixture(namers)
+    names = mixture.sample(num_samples=5, unique=True, exclude=["anna"], max_length=6, random_state=0)
+    assert len(set(names)) == 5
+    assert "anna" not in names
+    assert max(map(len, names)) <= 6
+    found = mixture.enumerate_documents(4)
+    np.testing.assert_allclose(found.log_probs, mixture.score_samples(found.documents), rtol=1e-9)
+    guesses = mixture.guess_number(["anna", "bbbb"], n=500, random_state=0)
+    assert guesses.estimate[0] < guesses.estimate[1]
+    state = mixture.start()
+    assert isinstance(state.sample(5, random_state=0), str)
+    again = pickle.loads(pickle.dumps(mixture)).start()
+    assert again.sample(5, random_state=0) == mixture.start().sample(5, random_state=0)
+
+
+def test_beams_find_the_most_probable(models):
+    mixture = Mixture(models)
+    (best, log_p), *_ = mixture.beam_search(3, prime="to ", beams=400)
+    symbols = list(models[0].vocabulary_)
+    every = ["".join(letters) for letters in product(symbols, repeat=3)]
+    scores = mixture.score_samples(["to " + text for text in every]) - mixture.score_samples(["to "])
+    assert best == every[int(scores.argmax())]
+    assert log_p == pytest.approx(scores.max())
+
+
+def test_what_is_of_one_model(models):
+    mixture = Mixture(models)
+    for ask in (lambda: mixture.params_, lambda: mixture.hidden_states("to"), lambda: mixture.transform(["to"])):
+        with pytest.raises(AttributeError, match=r"of a Mixture: use mixture.models\[0\]"):
+            ask()
+    assert mixture.vocabulary_ == models[0].vocabulary_
+    assert "3 models" in mixture._repr_html_()
+    assert mixture.get_params()["models"] is mixture.models
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (lambda models: (models[0],), "must be a list of fitted models, not CharRNN"),
+        (lambda models: ([],), "empty list"),
+        (lambda models: ([models[0], "model"],), r"models\[1\] must be a fitted language model, not str"),
+        (lambda models: ([models[0], CharRNN(max_steps=0).fit("ab")],), r"models\[1\] has other symbols"),
+    ],
+)
+def test_models_that_do_not_fit(models, arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Mixture(*arguments(models))
+
+
+def test_models_with_labels_must_be_of_one_label():
+    model = CharRNN(7, max_steps=30, random_state=0).fit(NAMES, labels=list("aabbab"))
+    with pytest.raises(InvalidInputError, match=r"models\[0\] has labels"):
+        Mixture([model])
+    of_a = model.for_label("a")
+    assert Mixture([of_a, of_a]).score_samples(["bob"]) == pytest.approx(of_a.score_samples(["bob"]))
+
+
+def test_models_must_be_fitted(models):
+    with pytest.raises(NotFittedError):
+        Mixture([models[0], CharRNN()])
+
+
+@pytest.mark.parametrize("weights", [[1], [1, -1, 1], [0, 0, 0], [1, np.nan, 1], ["a", "b", "c"]])
+def test_weights_that_do_not_fit(models, weights):
+    with pytest.raises(InvalidInputError, match="weights must be"):
+        Mixture(models, weights=weights)
+
+
+def test_the_difference_of_the_symbols_is_named(models):
+    with pytest.raises(InvalidInputError, match=r"models\[1\] has other symbols than models\[0\]: it has \['X'\]"):
+        Mixture([models[0], CharNGram(order=2).fit(TEXT + "X")])
+
+
+# ---------------------------------------------------------------- weights
+
+
+def test_fitted_weights_are_the_best(any_models):
+    text = TEXT[:200][::-1]
+    mixture = Mixture(any_models).fit_weights(text)
+    best, weights = mixture.score(text), mixture.weights_
+    assert (weights >= 0).all()
+    np.testing.assert_array_equal(Mixture(any_models).fit_weights(text).weights_, weights)
+    for k in range(len(weights)):
+        for step in (-0.02, 0.02):
+            other = weights.copy()
+            other[k] = max(0, other[k] + step)
+            assert Mixture(any_models, other).score(text) <= best + 1e-7
+
+
+def test_weights_are_fitted_to_documents(namers):
+    mixture = Mixture([*namers, CharNGram(order=3).fit(NAMES * 5)])
+    assert mixture.fit_weights(["anna", "bob"]).weights_.sum() > 0
+
+
+def test_a_failed_fit_of_weights_changes_nothing(models):
+    mixture = Mixture(models)
+    for wrong in ("", "XYZ"):
+        with pytest.raises(InvalidInputError):
+            mixture.fit_weights(wrong)
+    np.testing.assert_array_equal(mixture.weights_, np.full(3, 1 / 3))
+
+
+# ------------------------------------------------------------- adaptation
+
+
+@pytest.mark.parametrize("adapt", [True, "counts"])
+def test_models_follow_the_text(models, adapt):
+    counts = CharNGram(order=4).fit(TEXT[:300])
+    mixture, text = Mixture([models[1], counts], [0.6, 0.4]), "the toe that bites " * 9
+    fixed = -mixture.surprisal(text).mean()
+    before = mixture.score(text)
+    assert mixture.score(text, adapt=adapt) > fixed + 0.1
+    assert mixture.score(text) == before  # the models do not change
+    whole = mixture.surprisal(text, adapt=adapt)
+    state = mixture.start(adapt=adapt)
+    for i in range(0, len(text), 11):
+        state.feed(text[i : i + 11])
+    assert state.log_prob == pytest.approx(-whole.sum(), rel=1e-12)
+    copy = state.copy()
+    np.testing.assert_array_equal(copy.predict_proba(), state.predict_proba())
+    assert copy.feed("toe").log_prob == state.feed("toe").log_prob
+
+
+def test_counts_alone_follow_the_text_while_networks_stay(models):
+    mixture = Mixture([models[1], CharNGram(order=4).fit(TEXT[:300])], [1.0, 0.0])
+    text = "the toe that bites " * 9
+    assert mixture.score(text, adapt="counts") == pytest.approx(models[1].score(text), rel=1e-12)
+    assert mixture.score(text, adapt=True) == pytest.approx(models[1].score(text, adapt=True), rel=1e-12)
+
+
+# ------------------------------------------------------------------ files
+
+
+def test_a_file_holds_the_models_and_the_weights(models, tmp_path):
+    mixture = Mixture([models[1], CharNGram(order=4).fit(TEXT[:300])], [0.8, 0.3])
+    mixture.save(tmp_path / "two")
+    again = Mixture.load(tmp_path / "two")
+    assert again.score(TEXT[:200]) == mixture.score(TEXT[:200])
+    np.testing.assert_array_equal(again.weights_, [0.8, 0.3])
+    with pytest.raises(ModelFileError, match=r"load it with Mixture.load"):
+        CharRNN.load(tmp_path / "two")
+    models[1].save(tmp_path / "one")
+    with pytest.raises(ModelFileError, match=r"load it with CharRNN.load"):
+        Mixture.load(tmp_path / "one")
+
+
+def test_a_damaged_file_is_refused(models, tmp_path):
+    path = tmp_path / "two"
+    Mixture([CharNGram(order=2).fit("abba" * 9), CharNGram(order=3).fit("abab" * 9)]).save(path)
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(content), size=60):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFileError):
+            Mixture.load(path)
