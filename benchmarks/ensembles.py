@@ -1,18 +1,22 @@
-"""How much better are ensembles of 2, 4 and 8 seeds? `python -m benchmarks.ensembles [FILE] [--steps 5000]`.
+"""How much better are 2, 4 and 8 seeds together? `python -m benchmarks.ensembles [FILE] [--steps 5000]`.
 
 Models that differ in their seeds alone learn the first nine tenths of FILE, by default the text of `crnn demo`.
 Printed are the bits per character of the last tenth: of each model, when it is trained; the mean of the models; the
-ensembles of the first 2, 4 and 8; and one model that is twice as wide, after as many steps, for which it needs the
-operations of four models, and after twice as many. A busy machine changes the time alone.
+first 2, 4 and 8 as the mean of their probabilities and as a `Mixture`, which multiplies them; and one model that is
+twice as wide, after as many steps, for which it needs the operations of four models, and after twice as many. A busy
+machine changes the time alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from statistics import mean, stdev
 
-from crnn import CharRNN, Ensemble
+import numpy as np
+
+from crnn import CharRNN, Mixture
 from crnn.cli import demo
 
 OPTIONS = {
@@ -39,7 +43,7 @@ def main() -> None:
         options = {**OPTIONS, "max_steps": steps, "random_state": seed, **more}
         return CharRNN(hidden_size, **options).fit(known)
 
-    def bits(model: CharRNN | Ensemble) -> float:
+    def bits(model: CharRNN | Mixture) -> float:
         return float(model.bits_per_char(held_out, exact=False))
 
     print(f"An LSTM of {arguments.hidden_size} units, {arguments.steps:,} steps, {len(text):,} characters", flush=True)
@@ -53,7 +57,10 @@ def main() -> None:
     print(f"| one model, mean of {len(alone)} | {mean(alone):.4f}{spread} |", flush=True)
     for k in SIZES:
         if k <= len(models):
-            print(f"| ensemble of {k} | {bits(Ensemble(models[:k])):.4f} |", flush=True)
+            log_p = [-model.surprisal(held_out) for model in models[:k]]
+            mean_p = np.logaddexp.reduce(log_p, axis=0) - math.log(k)
+            print(f"| mean of {k} models' probabilities | {-mean_p.mean() / math.log(2):.4f} |")
+            print(f"| mixture of {k} models | {bits(Mixture(models[:k])):.4f} |", flush=True)
     for times in (1, 2):
         wide = bits(trained(0, 2, times * arguments.steps, learning_rate=0.025, init_scale=0.1))
         steps = f"{times * arguments.steps:,} steps"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import adaptable, adapted_by_reference
 
-from crnn import BOUNDARY, CharRNN, DivergenceError, Ensemble, InvalidInputError, NotFittedError
+from crnn import BOUNDARY, CharRNN, DivergenceError, InvalidInputError, NotFittedError
 from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS
 
@@ -172,8 +172,6 @@ def test_errors(tmp_path):
         model.score(TEXT, adapt=True, exact=False)
     with pytest.raises(InvalidInputError, match="call partial_fit"):
         CharRNN(5, max_steps=0).fit(TEXT).adapt(TEXT)
-    with pytest.raises(InvalidInputError, match="for one CharRNN, not for Ensemble"):
-        Ensemble([model]).score(TEXT, adapt=True)
     with pytest.raises(DivergenceError, match="lower the learning_rate of adapt"):
         model.adapt(TEXT * 3, learning_rate=1e38)
     model.params_["by"][1] = np.nan

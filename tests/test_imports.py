@@ -14,7 +14,7 @@ from source_tree import needs_sources, parsed, python_modules
 pytestmark = needs_sources
 
 # The public classes and their bases: one unit.
-FACADE = ["estimator", "language_model", "char_ngram", "char_rnn", "classifier", "ensemble", "loading", "mixture"]
+FACADE = ["estimator", "language_model", "char_ngram", "char_rnn", "classifier", "loading", "mixture"]
 
 # From the lowest layer to the highest. A module belongs to its longest prefix here. A layer may import those below it
 # and itself.

@@ -9,7 +9,7 @@ import pytest
 from command_line import run
 from examples import classifier_of, random_language_model
 
-from crnn import CharRNN, Ensemble, InvalidInputError
+from crnn import CharRNN, InvalidInputError, Mixture
 from crnn._kernels.entry import core
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16
@@ -135,9 +135,9 @@ def test_a_model_with_labels_sums_over_them_in_the_same_precision():
     assert rounded != model.set_params(matmul_precision="float32").score_samples(["anna"])
 
 
-def test_an_ensemble_has_what_its_models_have(fitted):
+def test_a_mixture_has_what_its_models_have(fitted):
     other = small(cell="lstm").fit(TEXT)
-    both = Ensemble([fitted, other]).predict_proba(["to b"])
+    both = Mixture([fitted, other]).predict_proba(["to b"])
     np.testing.assert_allclose(both, (fitted.predict_proba(["to b"]) + other.predict_proba(["to b"])) / 2, rtol=1e-9)
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from .char_ngram import CharNGram
     from .char_rnn import CharRNN
     from .classifier import CharRNNClassifier
-    from .ensemble import Ensemble
     from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+    from .mixture import Mixture
     from .runtime.build_info import show_config
     from .text.sources.lines import Lines
     from .text.sources.text_file import TextFile
@@ -25,7 +25,6 @@ __all__ = [
     "CharRNN",
     "CharRNNClassifier",
     "DivergenceError",
-    "Ensemble",
     "InvalidInputError",
     "Lines",
     "Mixture",
@@ -44,7 +43,6 @@ _HOMES = {
     "CharRNN": "char_rnn",
     "CharRNNClassifier": "classifier",
     "DivergenceError": "errors",
-    "Ensemble": "ensemble",
     "InvalidInputError": "errors",
     "Lines": "text.sources.lines",
     "Mixture": "mixture",
