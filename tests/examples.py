@@ -400,6 +400,11 @@ def packed(model, *, one_row, scoring=False):
     return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary)
 
 
+def repeated(state, streams):
+    """Return the state of one stream as the state of several."""
+    return tuple(np.repeat(part, streams, axis=1) for part in state)
+
+
 def drawn(packed, state, samples, n, *, temperature=1.0, calls=None):
     """Draw n symbols of each of these samples, all from the state of one stream, with the sampler that users get.
 

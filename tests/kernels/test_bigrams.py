@@ -17,13 +17,14 @@ from examples import (
     in_double,
     memory,
     network,
+    repeated,
     states,
     symbols,
     tolerance,
 )
 from run_checks import check_gradients, check_threads
 
-from crnn.inference.network.packed_network import PackedNetwork, repeated
+from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.bigram_pairs import BigramPairs
 from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS

@@ -7,12 +7,12 @@ import math
 
 import numpy as np
 import pytest
-from examples import Run, drawn, expected_run, memory, model_state, network, states
+from examples import Run, drawn, expected_run, memory, model_state, network, repeated, states
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn._kernels.entry import core
-from crnn.inference.network.packed_network import PackedNetwork, repeated
+from crnn.inference.network.packed_network import PackedNetwork
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 from crnn.text.streams.document_streams import DocumentStreams

@@ -26,6 +26,7 @@ from examples import (
     instruction_set,
     memory,
     network,
+    repeated,
     states,
     symbols,
     tolerance,
@@ -36,7 +37,7 @@ from hypothesis import strategies as st
 from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn.inference.network.context import Context
-from crnn.inference.network.packed_network import PackedNetwork, repeated
+from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
 from crnn.inference.sampling.text_sampler import TextSampler
 from crnn.inference.sampling.uniforms import MODULUS, MULTIPLIER, Uniforms, root
