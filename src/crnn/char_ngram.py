@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from .adaptation.reading import Adapt
 from .errors import InvalidInputError, NotFittedError
@@ -210,7 +210,7 @@ class CharNGram(LanguageModel):
 
     # -------------------------------------------------------------- model file
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the model to a file.
 
         The file is a safetensors file with a checksum and holds the n-grams, sorted and packed: about 5 bytes a
@@ -219,7 +219,7 @@ class CharNGram(LanguageModel):
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, os.PathLike or binary file
             The file.
 
         Raises
@@ -243,12 +243,12 @@ class CharNGram(LanguageModel):
         ngram_file.write(path, self._fitted("save"), self.get_params())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str] | BinaryIO) -> Self:
         """Read a model from a file.
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, os.PathLike or binary file
             A file that `save` wrote.
 
         Returns

@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -730,7 +730,7 @@ class CharRNN(LanguageModel):
 
     # ------------------------------------------------------ model file, exports
 
-    def save(self, path: str | os.PathLike[str], *, training_state: bool = True) -> None:
+    def save(self, path: str | os.PathLike[str] | BinaryIO, *, training_state: bool = True) -> None:
         """Write the model to a file.
 
         The file is written beside the target and renamed when it is complete, so that an older file is never half
@@ -738,7 +738,7 @@ class CharRNN(LanguageModel):
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, os.PathLike or binary file
             The file.
         training_state : bool, default=True
             Whether to write also the optimizer state, hidden state, counters and random state, from which
@@ -767,12 +767,12 @@ class CharRNN(LanguageModel):
         model_checkpoint.write(snapshot, self.get_params(), path, training_state=training_state)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str] | BinaryIO) -> Self:
         """Read a model from a file.
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, os.PathLike or binary file
             A file that `save` wrote.
 
         Returns

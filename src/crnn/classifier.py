@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -393,12 +393,12 @@ class CharRNNClassifier(Estimator):
 
     # -------------------------------------------------------------- model file
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the classifier to a file; the file also loads as a `CharRNN`, with labels, of the first direction.
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, os.PathLike or binary file
 
         Raises
         ------
@@ -422,12 +422,12 @@ class CharRNNClassifier(Estimator):
         classifier_file.write(self._states("save"), self._prior, self._base().get_params(deep=False), own, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str] | BinaryIO) -> Self:
         """Read a classifier from a file.
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, os.PathLike or binary file
             A file that `save` wrote.
 
         Returns

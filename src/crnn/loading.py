@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import BinaryIO
 
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
@@ -13,13 +14,15 @@ from .mixture import Mixture
 __all__ = ["load_model"]
 
 
-def load_model(path: str | os.PathLike[str]) -> CharRNN | CharRNNClassifier | CharNGram | Mixture:
+def load_model(
+    path: str | os.PathLike[str] | BinaryIO,
+) -> CharRNN | CharRNNClassifier | CharNGram | Mixture:
     """Read a model of any kind from a file.
 
     Parameters
     ----------
-    path : str or os.PathLike
-        A file that the method `save` of a model wrote.
+    path : str, os.PathLike or binary file
+        A file that the method `save` of a model wrote; a binary file must be able to seek.
 
     Raises
     ------

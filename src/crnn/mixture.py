@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -184,12 +184,12 @@ class Mixture(LanguageModel):
         mixture = cls([network, counts], n_threads=network.n_threads)
         return mixture if validation is None else mixture.fit_weights(validation)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
         """Write the mixture to one file, which holds the files of its models.
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, os.PathLike or binary file
 
         Raises
         ------
@@ -209,12 +209,12 @@ class Mixture(LanguageModel):
         mixture_file.write(path, [(type(model).__name__, model.to_bytes()) for model in self.models], self.weights_)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, n_threads: int | None = None) -> Self:
+    def load(cls, path: str | os.PathLike[str] | BinaryIO, *, n_threads: int | None = None) -> Self:
         """Read a mixture from a file.
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, os.PathLike or binary file
         n_threads : int or None, default=None
             As of the constructor.
 

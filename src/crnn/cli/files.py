@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError, ModelFileError
+from ..errors import InvalidInputError
 from ..runtime.writable import check_writable as check_file_writable
 from ..text.sources.file_sources import IN_MEMORY
 from ..text.sources.lines import Lines
@@ -22,7 +23,7 @@ from .long_line import LongLine
 if TYPE_CHECKING:
     from io import BufferedReader
 
-__all__ = ["STANDARD", "check_writable", "load", "model_path", "one_or_more", "read_documents", "read_lines",
+__all__ = ["STANDARD", "check_writable", "load", "model_source", "one_or_more", "read_documents", "read_lines",
            "read_text", "save"]  # fmt: skip
 
 STANDARD = "-"  # standard input or output, in place of a path
@@ -199,32 +200,28 @@ def _is_large(paths: list[str]) -> bool:
     return all(map(os.path.isfile, paths)) and sum(map(os.path.getsize, paths)) > IN_MEMORY
 
 
-@contextlib.contextmanager
-def model_path(path: str) -> Iterator[str]:
-    """Provide the path of a model file: for ``-`` that of a copy of standard input, which the context removes.
+def model_source(path: str) -> str | io.BytesIO:
+    """Return what the models' method `load` reads: a path, or for ``-`` the content of standard input.
 
     Examples
     --------
-    >>> with model_path("book.crnn") as path:
-    ...     path
+    >>> model_source("book.crnn")
     'book.crnn'
     """
     if path != STANDARD:
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="crnn-") as folder:
-        copy = os.path.join(folder, "model.crnn")
-        Path(copy).write_bytes(_standard_input().read())
-        try:
-            yield copy
-        except ModelFileError as error:
-            raise ModelFileError(str(error).replace(repr(copy), "on standard input")) from None
+        return path
+    content = _NamedBytes(_standard_input().read())
+    content.name = "on standard input"
+    return content
+
+
+class _NamedBytes(io.BytesIO):
+    name: str  # for errors
 
 
 def load(path: str, label: str | None = None) -> CharRNN:
     """Load a model from a file, or from standard input for ``-``; with a label the model of the texts that have it."""
-    with model_path(path) as real_path:
-        model = CharRNN.load(real_path)
+    model = CharRNN.load(model_source(path))
     if label is None:
         return model
     as_text = {str(known): known for known in model.labels_.tolist()}
@@ -291,7 +288,8 @@ def save(model: CharRNN, path: str) -> tuple[str, OSError | None]:
     """
     try:
         if path == STANDARD:
-            _to_standard_output(model)
+            model.save(sys.stdout.buffer)
+            sys.stdout.buffer.flush()
         else:
             model.save(path)
         return path, None
@@ -304,11 +302,3 @@ def save(model: CharRNN, path: str) -> tuple[str, OSError | None]:
             os.unlink(spare)
             raise error from None
         return spare, error
-
-
-def _to_standard_output(model: CharRNN) -> None:
-    with tempfile.TemporaryDirectory(prefix="crnn-") as folder:
-        copy = os.path.join(folder, "model.crnn")
-        model.save(copy)
-        sys.stdout.buffer.write(Path(copy).read_bytes())
-        sys.stdout.buffer.flush()

@@ -11,7 +11,7 @@ from ..model.layout import described
 from ..runtime import build_info
 from ..text.symbols.special import Special
 from .arguments import MODEL_HELP
-from .files import model_path
+from .files import model_source
 from .output import table
 
 __all__ = ["add_arguments", "run"]
@@ -34,9 +34,14 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from ..files import model_file
 
-    with model_path(arguments.model) as path:
-        file, size = model_file.read(path), os.path.getsize(path)
-        model = CharRNN.load(path)
+    source = model_source(arguments.model)
+    file = model_file.read(source)
+    if isinstance(source, str):
+        size = os.path.getsize(source)
+    else:
+        size = source.tell()
+        source.seek(0)
+    model = CharRNN.load(source)
     cell = file.architecture
     sizes = cell.num_layers, cell.hidden_size, cell.embedding_size, cell.n_bigrams
     symbols = model.vocabulary_

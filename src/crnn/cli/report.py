@@ -10,7 +10,7 @@ from ..classifier import CharRNNClassifier
 from ..report import write_report
 from .arguments import add_model, refuse_two_standard_inputs
 from .errors import say
-from .files import STANDARD, check_writable, load, model_path, read_documents, read_text
+from .files import STANDARD, check_writable, load, model_source, read_documents, read_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -50,8 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.labels is None:
         model = load(arguments.model, arguments.label)
     else:
-        with model_path(arguments.model) as path:
-            model = CharRNNClassifier.load(path)
+        model = CharRNNClassifier.load(model_source(arguments.model))
         known: dict[Any, Any] = {str(label): label for label in model.classes_.tolist()}
         labels = [known.get(label, label) for label in read_documents(arguments.labels, as_bytes=False)]
     text: Any = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -23,9 +22,9 @@ from ..parameters.settings import Settings
 from . import model_file
 from .model_file import Architecture, ModelFile
 from .random_state import restored_generator
+from .sealed_file import Path, path_name
 
 Array = NDArray[Any]
-Path = str | os.PathLike[str]
 
 MAX_NEW_HIDDEN = 4 << 20  # bytes of a hidden state that a file of weights alone gets, for its batch size
 
@@ -185,7 +184,7 @@ def read_checkpoint(path: Path, defaults: Mapping[str, Any]) -> Checkpoint:
     try:
         return _checkpoint(file, defaults)
     except (InvalidInputError, ModelFileError) as error:
-        raise ModelFileError(f"{os.fspath(path)}: {error}") from error
+        raise ModelFileError(f"model file {path_name(path)}: {error}") from error
 
 
 def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:

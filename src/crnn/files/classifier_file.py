@@ -6,7 +6,6 @@ the second network, the prior, and the parameters that only a classifier has.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -21,11 +20,11 @@ from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
 from . import checkpoint
 from .checks import pairs_fault
+from .sealed_file import Path, path_name
 
 __all__ = ["StoredClassifier", "read", "write"]
 
 Array = NDArray[Any]
-Path = str | os.PathLike[str]
 
 DIRECTIONS = ("forward", "backward")
 PAIRS = "second.bigrams.pairs"
@@ -82,14 +81,14 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
     """
     parameters, state = checkpoint.read(path, defaults)
     record = state.labels
-    shown = os.fsdecode(path)
+    shown = path_name(path)
     if record is None or "directions" not in record.values:
-        raise ModelFileError(f"model file {shown!r}: it holds no classifier; load it with CharRNN.load")
+        raise ModelFileError(f"model file {shown}: it holds no classifier; load it with CharRNN.load")
     own, tensors, state.labels = dict(record.values), record.tensors, None
     directions, prior = own.pop("directions"), _prior(tensors, len(state.vocabulary.labels))
     known = directions in ([*DIRECTIONS], ["forward"], ["backward"])
     if not known or prior is None or not _are_parameters(own):
-        raise ModelFileError(f"model file {shown!r}: its classifier is damaged; restore it from a copy, or train again")
+        raise ModelFileError(f"model file {shown}: its classifier is damaged; restore it from a copy, or train again")
     networks = {directions[0]: state}
     if len(directions) == 2:
         layout = _layout(state.layout, tensors, shown)
@@ -130,7 +129,7 @@ def _layout(first: Layout, tensors: Mapping[str, Array], shown: str) -> Layout:
     pairs = tensors.get(PAIRS, np.empty(0))
     fits = pairs.dtype == np.int32 and pairs.shape[1:] == (2,) and len(pairs) > 0
     if not fits or pairs_fault(pairs, first.vocab_size):
-        raise ModelFileError(f"model file {shown!r}: its second network has no bigrams.pairs; restore it from a copy")
+        raise ModelFileError(f"model file {shown}: its second network has no bigrams.pairs; restore it from a copy")
     return replace(first, pairs=BigramPairs(pairs, first.pairs.limit))
 
 
@@ -140,6 +139,6 @@ def _params(layout: Layout, tensors: Mapping[str, Array], shown: str) -> Array:
     for name, view in layout.torch_named(params).items():
         array = tensors.get(f"second.{name}")
         if array is None or array.shape != view.shape or array.dtype != view.dtype or not np.isfinite(array).all():
-            raise ModelFileError(f"model file {shown!r}: its second network has no {name}; restore it from a copy")
+            raise ModelFileError(f"model file {shown}: its second network has no {name}; restore it from a copy")
         view[...] = array
     return params

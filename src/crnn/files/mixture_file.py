@@ -6,7 +6,6 @@ The tensor ``weights`` holds the weights, and ``models.0``, ``models.1`` and so 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import BinaryIO
@@ -17,7 +16,15 @@ from numpy.typing import NDArray
 from ..errors import ModelFileError
 from .bounded_json import bounded_json
 from .plain_json import plain_json
-from .sealed_file import read_path, read_sealed_header, read_sealed_tensors, sealed_chunks, with_format, write_path
+from .sealed_file import (
+    Path,
+    read_path,
+    read_sealed_header,
+    read_sealed_tensors,
+    sealed_chunks,
+    with_format,
+    write_path,
+)
 
 __all__ = ["MEMBERS", "Parts", "read", "write"]
 
@@ -29,7 +36,7 @@ MAX_MODELS = 64
 Parts = list[tuple[str, bytes]]  # of each model its class, and the bytes of its file
 
 
-def write(path: str | os.PathLike[str], parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64]) -> None:
+def write(path: Path, parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64]) -> None:
     """Write a mixture to a file, all of it or nothing.
 
     Raises
@@ -40,7 +47,7 @@ def write(path: str | os.PathLike[str], parts: Sequence[tuple[str, bytes]], weig
     write_path(path, partial(_chunks, parts, weights))
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Parts, NDArray[np.float64]]:
+def read(path: Path) -> tuple[Parts, NDArray[np.float64]]:
     """Return what `write` wrote; the bytes of the models are not looked into.
 
     Raises

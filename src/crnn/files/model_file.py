@@ -35,7 +35,6 @@ memory.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
@@ -61,6 +60,7 @@ from .container import DTYPES, Declared, Header
 from .history_table import HistoryTable
 from .plain_json import plain_json
 from .sealed_file import (
+    Path,
     read_path,
     read_sealed_header,
     read_sealed_tensors,
@@ -122,7 +122,7 @@ class ModelFile:
     gradient_rms: Array | None = None
 
 
-def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
+def write(path: Path, model_file: ModelFile) -> None:
     """Write a model file, all of it or nothing.
 
     On any failure an older file of that name stays as it was (see `crnn.runtime.atomic_file`).
@@ -145,7 +145,7 @@ def write(path: str | os.PathLike[str], model_file: ModelFile) -> None:
 
     Examples
     --------
-    >>> import tempfile
+    >>> import os, tempfile
     >>> architecture = Architecture("rnn", 1, hidden_size=2, vocab_size=3, dtype="float32")
     >>> weights = {name: np.zeros(shape, "float32") for name, shape in expected_tensors(architecture).items()}
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -211,7 +211,7 @@ def _declared_architecture(metadata: Mapping[str, str], tensors: Mapping[str, Ar
     return architecture
 
 
-def read(path: str | os.PathLike[str]) -> ModelFile:
+def read(path: Path) -> ModelFile:
     """Read a model file, and believe nothing in it before it is checked.
 
     Any bytes at all give either what `write` was given or `ModelFileError`. The file is read, not mapped. At most three
@@ -236,7 +236,7 @@ def read(path: str | os.PathLike[str]) -> ModelFile:
 
     Examples
     --------
-    >>> import tempfile
+    >>> import os, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "empty.safetensors")
     ...     open(path, "wb").close()

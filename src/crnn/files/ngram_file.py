@@ -7,7 +7,6 @@ JSON, and ``vocabulary`` (see `stored_vocabulary`). The tensors are those of `cr
 from __future__ import annotations
 
 import io
-import os
 import reprlib
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -21,6 +20,7 @@ from ..text.symbols.vocabulary import Vocabulary
 from .bounded_json import bounded_json
 from .plain_json import plain_json
 from .sealed_file import (
+    Path,
     read_path,
     read_sealed_header,
     read_sealed_tensors,
@@ -43,7 +43,7 @@ class CountedText(NamedTuple):
     counts: Counts  # which never change any more
 
 
-def write(path: str | os.PathLike[str], learned: CountedText, parameters: Mapping[str, Any]) -> None:
+def write(path: Path, learned: CountedText, parameters: Mapping[str, Any]) -> None:
     """Write a model to a file, all of it or nothing.
 
     Raises
@@ -62,7 +62,7 @@ def to_bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
     return b"".join(_chunks(learned, parameters))
 
 
-def read(path: str | os.PathLike[str], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
+def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
     """Return the parameters and the counts in a file, which may be anybody's.
 
     Parameters

@@ -11,13 +11,14 @@ then for every tensor in order of name the JSON list [name, dtype, shape] and it
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
 import reprlib
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 from numpy.typing import NDArray
 
@@ -25,8 +26,8 @@ from ..errors import ModelFileError
 from ..runtime.atomic_file import write_atomically
 from .container import Header, file_chunks, read_header, read_tensors, tensor_bytes
 
-__all__ = ["FORMAT", "KINDS", "file_kind", "read_path", "read_sealed_header", "read_sealed_tensors", "sealed_chunks",
-           "with_format", "write_path"]  # fmt: skip
+__all__ = ["FORMAT", "KINDS", "Path", "file_kind", "path_name", "read_path", "read_sealed_header",
+           "read_sealed_tensors", "sealed_chunks", "with_format", "write_path"]  # fmt: skip
 
 FORMAT = 1
 """The format version that this library writes; files of a higher version are refused."""
@@ -37,12 +38,12 @@ KINDS = {"network": "CharRNN", "classifier": "CharRNNClassifier", "ngram": "Char
 _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
 
 Array = NDArray[Any]
-Path = str | os.PathLike[str]
+Path = str | os.PathLike[str] | BinaryIO  # of a file, or a stream that is read to its end or written to
 T = TypeVar("T")
 
 
 def write_path(path: Path, chunks: Callable[[], Iterator[bytes | memoryview]]) -> None:
-    """Write a file, all of it or nothing; `chunks` checks the content and returns its parts.
+    """Write a file, all of it or nothing, or a stream; `chunks` checks the content and returns its parts.
 
     Raises
     ------
@@ -51,19 +52,27 @@ def write_path(path: Path, chunks: Callable[[], Iterator[bytes | memoryview]]) -
     OSError
         If the file cannot be written; an older file of that name is then as it was.
     """
-    name = os.fsdecode(path)
     try:
         parts = chunks()
     except ValueError as error:
-        raise ModelFileError(f"model file {name!r} was not written: {error}") from error
-    write_atomically(name, parts)
+        raise ModelFileError(f"model file {path_name(path)} was not written: {error}") from error
+    stream = _stream(path)
+    if stream is None:
+        write_atomically(os.fsdecode(cast("str", path)), parts)
+        return
+    for part in parts:
+        stream.write(part)
 
 
 def read_path(path: Path, read: Callable[[BinaryIO, int], T]) -> T:
     """Return what `read` makes of an open file and its size; errors name the file and end with a remedy."""
-    name = os.fsdecode(path)
-    mode = os.stat(name).st_mode
     try:
+        stream = _stream(path)
+        if stream is not None:
+            content = stream.read()
+            return read(io.BytesIO(content), len(content))
+        name = os.fsdecode(cast("str", path))
+        mode = os.stat(name).st_mode
         # Before it is opened: opening a pipe would wait for a writer.
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise ModelFileError("it is a device or a pipe; give the path of a regular file")
@@ -71,7 +80,24 @@ def read_path(path: Path, read: Callable[[BinaryIO, int], T]) -> T:
             return read(stream, os.fstat(stream.fileno()).st_size)
     except ModelFileError as error:
         remedy = "" if ";" in str(error) else f"; {_DAMAGED}"  # a fault that has a remedy of its own ends with it
-        raise ModelFileError(f"model file {name!r}: {error}{remedy}") from error.__cause__
+        raise ModelFileError(f"model file {path_name(path)}: {error}{remedy}") from error.__cause__
+
+
+def _stream(path: Path) -> BinaryIO | None:
+    """Return a stream, or None for what should be a path."""
+    return cast("BinaryIO", path) if hasattr(path, "read") else None
+
+
+def path_name(path: Path) -> str:
+    """Return what errors call a file or a stream.
+
+    Examples
+    --------
+    >>> path_name("book.crnn"), path_name(io.BytesIO())
+    ("'book.crnn'", 'in a stream')
+    """
+    stream = _stream(path)
+    return repr(os.fsdecode(cast("str", path))) if stream is None else str(getattr(stream, "name", "in a stream"))
 
 
 def file_kind(path: Path) -> str:
@@ -82,7 +108,11 @@ def file_kind(path: Path) -> str:
     ModelFileError
         If the file is no model file, or of a kind or format that only a newer crnn knows.
     """
-    return read_path(path, lambda stream, size: read_sealed_header(stream, size, *KINDS).metadata["kind"])
+    start = path.tell() if isinstance(path, io.BufferedIOBase) else 0
+    kind: str = read_path(path, lambda stream, size: read_sealed_header(stream, size, *KINDS).metadata["kind"])
+    if isinstance(path, io.BufferedIOBase):  # it is read again for the rest
+        path.seek(start)
+    return kind
 
 
 def read_sealed_header(stream: BinaryIO, size: int, *kinds: str) -> Header:
