@@ -6,7 +6,6 @@ import subprocess
 import pytest
 
 from crnn import CharRNN
-from crnn.export.c_file import export_c
 
 N = 2000
 TEXT = "".join(map(chr, range(32, 97))) * 20  # 65 symbols; the weights are as they were drawn
@@ -25,7 +24,7 @@ def test_exported(timed, H, way, tmp_path):
     compiler, _, int8 = way.partition("-")
     if not shutil.which(compiler):
         pytest.skip(f"no {compiler}")
-    export_c(model, tmp_path / "model.c", int8=bool(int8))
+    model.export_c(tmp_path / "model.c", int8=bool(int8))
     subprocess.run([compiler, "-O3", "-march=native", "model.c", "-o", "model"], cwd=tmp_path, check=True)
 
     def written():

@@ -10,8 +10,6 @@ import subprocess
 import numpy as np
 import pytest
 
-from crnn.export.c_file import export_c
-
 FLAGS = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
@@ -24,7 +22,7 @@ def available(*names):
 def compiled(model, folder, compiler, *flags, int8=False):
     """Return the path of what a compiler makes of a model."""
     source, program = folder / "model.c", folder / "model"
-    export_c(model, source, int8=int8)
+    model.export_c(source, int8=int8)
     subprocess.run([compiler, *FLAGS, *flags, str(source), "-o", str(program)], check=True)
     return program
 

@@ -992,7 +992,7 @@ class CharRNN(LanguageModel):
             The file, as a rule with the suffix ``.c``. Weights of float64 are rounded to float32.
         int8 : bool, default=False
             Whether matrices are stored as 8-bit integers with one scale for each output: a quarter of the memory, and
-            rounded weights. `crnn.export.c_file.int8_cost` measures what that costs.
+            rounded weights. `crnn.export.c_file.int8_cost` measures the loss in accuracy.
 
         Raises
         ------

@@ -9,7 +9,7 @@ from examples import random_language_model
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError, NotFittedError
-from crnn.export.c_file import export_c, with_int8_weights
+from crnn.export.c_file import with_int8_weights
 from crnn.inference.sampling.uniforms import Uniforms, root
 
 GCC, BOTH = available("gcc"), available("gcc", "clang")
@@ -178,9 +178,9 @@ def test_scores_lines(compiler, tmp_path):
 
 def test_only_whole_models(tmp_path):
     with pytest.raises(NotFittedError):
-        export_c(CharRNN(), tmp_path / "model.c")
+        CharRNN().export_c(tmp_path / "model.c")
     model = model_of("abc")
     model.params_["bh_l0"][5] = np.nan
     with pytest.raises(InvalidInputError, match=r"params_\['bh_l0'\]\[5\] is nan"):
-        export_c(model, tmp_path / "model.c")
+        model.export_c(tmp_path / "model.c")
     assert not list(tmp_path.iterdir())

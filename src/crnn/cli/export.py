@@ -6,8 +6,7 @@ import argparse
 import os
 import shlex
 
-from ..export.c_file import export_c, int8_cost
-from ..export.html_file import export_html
+from ..export.c_file import int8_cost
 from .arguments import add_model
 from .errors import ERROR, say
 from .files import STANDARD, check_writable, load
@@ -61,10 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if suffix == ".html":
         title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
-        export_html(model, path, float16=arguments.float16, title=title)
+        model.export_html(path, float16=arguments.float16, title=title)
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; open it in a browser")
         return 0
-    export_c(model, path, int8=arguments.int8)
+    model.export_c(path, int8=arguments.int8)
     program = shlex.quote(os.path.splitext(path)[0])
     say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; cc -O3 -march=native {shlex.quote(path)} -o {program}")
     if arguments.int8:

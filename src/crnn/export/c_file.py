@@ -30,41 +30,7 @@ WIDTH = 110  # of a line of numbers
 
 
 def export_c(model: FittedModel, path: str | os.PathLike[str], *, int8: bool = False) -> None:
-    """Write a model as one C99 file without dependencies.
-
-    The comment at the file's head says how to compile it and documents its functions. Without arguments the program
-    writes ``model.sample(200, random_state=0)``; a model of documents writes documents, one a line.
-
-    Parameters
-    ----------
-    model : CharRNN
-        A fitted model. Weights of float64 are rounded to float32.
-    path : str or os.PathLike
-        The file, as a rule with the suffix ``.c``.
-    int8 : bool, default=False
-        Whether matrices are stored as 8-bit integers with one scale for each output: a quarter of the memory, and
-        rounded weights. `int8_cost` measures what that costs.
-
-    Raises
-    ------
-    NotFittedError
-        Before `fit`.
-    InvalidInputError
-        If a weight is not finite.
-    OSError
-        If the file cannot be written; an older file is then as it was.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> from crnn import CharRNN
-    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "abc.c"
-    ...     export_c(model, path)
-    ...     path.read_text().count("int main")
-    1
-    """
+    """Write a model as one C99 file; see `crnn.CharRNN.export_c`."""
     weights = Weights.of(model, np.float32).for_engine()
     parts = [
         _configuration(weights, model.vocabulary_, int8),

@@ -23,6 +23,10 @@ class FittedModel(Protocol):
     """What an export reads of a model."""
 
     @property
+    def cell_(self) -> str:
+        """The kind of its layers, one of `CELLS`."""
+
+    @property
     def params_(self) -> Mapping[str, Array]:
         """The weights under min-char-rnn's names."""
 
@@ -88,12 +92,9 @@ class Weights(NamedTuple):
             k = len(layers)
             layers.append(LayerWeights(params[f"Wxh_l{k}"], params[f"Whh_l{k}"], params[f"bh_l{k}"],
                                        params.get(f"bhn_l{k}")))  # fmt: skip
-        traits = len(layers[0].bh) // params["Why"].shape[1], layers[0].bhn is not None
-        (cell,) = (name for name, kind in CELLS.items() if (kind.gates, kind.separate_bias) == traits)
         pairs = _pairs(model) if "bigrams" in params else None
-        return cls(
-            cell, tuple(layers), params["Why"], params["by"], params.get("embedding"), params.get("bigrams"), pairs
-        )
+        others = params.get("embedding"), params.get("bigrams"), pairs
+        return cls(model.cell_, tuple(layers), params["Why"], params["by"], *others)
 
     @property
     def hidden_size(self) -> int:
