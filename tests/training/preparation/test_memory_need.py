@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from crnn import CharRNN, InvalidInputError
+from crnn import CharRNN, InvalidInputError, Lines
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState, layout_of
 from crnn.parameters.cells import CELLS
@@ -58,6 +59,33 @@ def test_what_does_not_fit_is_refused_with_both_sizes(parameters, start):
     message = r"^hidden_size=\d+ and num_layers=\d+ with .* need about [\d,.]+ GB of memory, but [\d,.]+ GB are "
     with pytest.raises(InvalidInputError, match=message):
         getattr(CharRNN(**parameters), start)(TEXT)
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_streams_of_documents_are_not_made_before_the_check(monkeypatch, tmp_path, lines):
+    monkeypatch.setattr(memory_need, "available_bytes", lambda: 10**7)
+    (tmp_path / "names").write_text("anna\nbob\n" * 9)
+    X = Lines(tmp_path / "names", cache=tmp_path) if lines else ["anna", "bob"] * 9
+    with pytest.raises(InvalidInputError, match="need about"):
+        CharRNN(10**4).fit(X)  # loads modules, which take memory too
+    tracemalloc.start()
+    with pytest.raises(InvalidInputError, match=r"batch_size=100003 .* need about 0\.\d GB of memory"):
+        CharRNN(3, batch_size=100_003).fit(X)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 3 << 20
+
+
+def test_many_streams_of_documents_take_memory_of_their_own(monkeypatch):
+    CharRNN(3, max_steps=1).fit(["anna", "bob"])
+    tracemalloc.start()
+    CharRNN(3, max_steps=1, batch_size=5003, n_threads=1).fit(["anna", "bob"])
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    for available, refused in ((0.5 * taken, True), (2 * taken, False)):
+        monkeypatch.setattr(memory_need, "available_bytes", lambda: available)  # noqa: B023
+        with pytest.raises(InvalidInputError, match="GB of memory") if refused else contextlib.nullcontext():
+            CharRNN(3, max_steps=1, batch_size=5003).fit(["anna", "bob"])
 
 
 def test_a_fitted_model_is_as_it_was(monkeypatch):

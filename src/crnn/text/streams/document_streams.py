@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ..sources.stored_ids import StoredDocuments, TextIds
-from .queues import Held, block_length, block_of, shortest
+from .queues import Held, Queue, block_length, block_of, shortest
 from .shuffled_documents import ShuffledDocuments
 from .shuffled_runs import ShuffledRuns
 from .streams import Block
@@ -100,12 +100,15 @@ class DocumentStreams:
         self._boundary = boundary
         self.seq_length = self._documents.seq_length
         self.steps_per_epoch = -(-self._documents.transitions // (self.batch_size * self.seq_length))
-        self._queues = self._documents.queues((self._documents.nothing,) * self.batch_size)
-        self._position = self._position_now()
+        self._queues: tuple[Queue, ...] = ()
+        self._position: DocumentsPosition | None = None  # until it is needed: of many streams both take much memory
 
     @property
     def position(self) -> DocumentsPosition:
         """Where the next block begins; assigning a position that was read before returns there."""
+        if self._position is None:
+            self._queues = self._documents.queues((self._documents.nothing,) * self.batch_size)
+            self._position = self._position_now()
         return self._position
 
     @position.setter
@@ -121,17 +124,16 @@ class DocumentStreams:
 
     def next_block(self) -> Block:
         """Return the next block: a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
-        self._shuffle_if_short()
+        if shortest(self._queues) < self.seq_length:
+            self._shuffle()
         n, documents = block_length(self._queues, self.seq_length), self._documents
         ids, weights, self._queues = block_of(self._queues, n, documents.ids, self._boundary, documents.weights)
-        self._position = self._position._replace(read=self._position.read + n)
+        self._position = self.position._replace(read=self.position.read + n)
         return Block(ids, starts_epoch=False, loss_weights=weights)
 
-    def _shuffle_if_short(self) -> None:
+    def _shuffle(self) -> None:
         """Distribute further documents until every stream has a chunk."""
-        if shortest(self._queues) >= self.seq_length:
-            return
-        position = self._position_now()
+        position = self._position_now() if self._queues else self.position
         self._queues = self._documents.return_to(position.order, position.held)
         while shortest(self._queues) < self.seq_length:
             self._queues = self._documents.shuffled(self._queues)

@@ -73,8 +73,8 @@ def distributed(queues: tuple[Queue, ...], first: Places, length: Places) -> tup
 
 
 def shortest(queues: tuple[Queue, ...]) -> int:
-    """Return how many symbols the stream with the fewest has still to read."""
-    return min(queue.symbols for queue in queues)
+    """Return how many symbols the stream with the fewest has still to read; 0 before there are any."""
+    return min((queue.symbols for queue in queues), default=0)
 
 
 def block_length(queues: tuple[Queue, ...], seq_length: int) -> int:

@@ -6,11 +6,13 @@ from ..._kernels.entry import core
 from ...errors import InvalidInputError
 from ...model.layout import Layout
 from ...runtime.free_memory import available_bytes
+from ...text.streams.document_streams import DocumentStreams
 from ...text.streams.streams import Streams
 from ..loop.shards import packs_all, shard_ranges
 from ..loop.team import workspace_bytes
 
 GB = 1e9
+STREAM_SIZE = 1600  # bytes of the Python objects for each stream of documents, measured with 100,000 and a million
 
 
 def check_memory(
@@ -92,8 +94,8 @@ def training_bytes(
 ) -> int:
     """Return about how many bytes training takes apart from the text; arguments as for `check_memory`.
 
-    Where the vectors of weights alone take more than `enough` bytes, that is returned: other sizes may then exceed the
-    integers of the kernels.
+    If the vectors of weights and the streams' objects alone take more than `enough` bytes, that number is returned:
+    other sizes may then exceed the integers of the kernels.
 
     Examples
     --------
@@ -111,6 +113,7 @@ def training_bytes(
     vectors += (1 + optimizer_arrays) * (5 if keep_best else 3) if checkpoints else 0
     vectors += len(parts)  # gradients
     needed = layout.dtype.itemsize * vectors * layout.size
+    needed += streams.batch_size * STREAM_SIZE if isinstance(streams, DocumentStreams) else 0
     if enough is not None and needed > enough:
         return needed
     network = core.Network(
