@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from crnn.inference.network.averaged_network import AveragedNetwork
 from examples import packed, random_language_model
 
-from crnn.inference.network.averaged_network import AveragedNetwork
 from crnn.inference.network.scratch import Scratch, ScratchPool
 from crnn.inference.scoring import scoring, string_scores
 from crnn.inference.scoring.string_scores import Strings
