@@ -743,6 +743,21 @@ def test_parts_that_do_not_fit(path, change, message):
         model_file.write(path, replace(file, **change))
 
 
+@pytest.mark.parametrize("part", ["training", "best"])
+def test_a_loss_that_is_a_whole_number_is_read_as_a_float(path, part):
+    model = filled()
+    checkpoint.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
+    changed(path, **{part: {"smooth_loss": 12}})
+    assert repr(getattr(model_file.read(path), part)["smooth_loss"]) == "12.0"
+    found = checkpoint.read_checkpoint(path, model.get_params())
+    assert repr((found.best if part == "best" else found.state).smooth_loss) == "12.0"
+    files = set()
+    for _ in range(2):
+        CharRNN.load(path).save(path)
+        files.add(path.read_bytes())
+    assert len(files) == 1
+
+
 def test_a_state_is_copied_once_for_a_file(path, monkeypatch):
     """By `save`, since another thread may train the model; a run gives a snapshot, which needs no second copy."""
     model, copies, copied = small().fit(TEXT), [], ModelState.copy

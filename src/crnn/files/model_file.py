@@ -291,7 +291,7 @@ def _checked_parts(tensors: dict[str, Array], architecture: Architecture) -> dic
         if parts["training"] is None:
             raise ModelFileError("it has the best weights of a run, and no training state")
         _refuse(best_fault(documents["best"], parts["training"]))
-        parts["best"] = documents["best"]
+        parts["best"] = _with_float_loss(documents["best"])
     _refuse(value_fault(tensors))
     weights = expected_tensors(architecture)
     parts["tensors"] = {name: tensors[name] for name in weights}
@@ -324,7 +324,12 @@ def _training(tensors: dict[str, Array]) -> dict[str, Any]:
         raise ModelFileError("its training has no history, or none with names")
     table = HistoryTable(columns, *(tensors[f"history.{part}"] for part in ("kinds", "bits", "texts")))
     _refuse(table.fault())
-    return document | {"history": table}
+    return _with_float_loss(document) | {"history": table}
+
+
+def _with_float_loss(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document whose loss is a float: JSON has whole numbers too, which would be saved as such."""
+    return document | {"smooth_loss": float(document["smooth_loss"])}
 
 
 def _refuse(fault: str | None) -> None:
