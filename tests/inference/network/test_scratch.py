@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from crnn.inference.network.averaged_network import AveragedNetwork
 from examples import packed, random_language_model
 
 from crnn.inference.network.scratch import Scratch, ScratchPool
@@ -89,17 +88,14 @@ def some_start(network):
     return start
 
 
-def one_or_two(cell, members):
-    models = [random_language_model(SYMBOLS, cell=cell, num_layers=2, random_state=seed) for seed in range(members)]
-    networks = [packed(model, one_row=False, scoring=True) for model in models]
-    return networks[0] if members == 1 else AveragedNetwork(networks, np.array([0.3, 0.7]))
+def network_of(cell):
+    return packed(random_language_model(SYMBOLS, cell=cell, num_layers=2), one_row=False, scoring=True)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_strings_in_groups_share_a_scratch_a_thread(made, monkeypatch, cell, members, n_threads):
-    network, arrays = one_or_two(cell, members), random_ids(5 * 16 + 3)
+def test_strings_in_groups_share_a_scratch_a_thread(made, monkeypatch, cell, n_threads):
+    network, arrays = network_of(cell), random_ids(5 * 16 + 3)
     start = some_start(network)
     alone = [string_scores.log_likelihoods(network, Strings.join([ids]), start, 1)[0] for ids in arrays]
     monkeypatch.setattr(string_scores, "ROWS", 16)
@@ -113,7 +109,7 @@ def test_parts_of_a_text_share_a_scratch(made, monkeypatch):
     monkeypatch.setattr(scoring, "PART", 5)
     monkeypatch.setattr(scoring, "STREAMS", 7)
     monkeypatch.setattr(scoring, "BLOCK", 21)
-    network, ids = one_or_two("lstm", 1), np.concatenate(random_ids(31))
+    network, ids = network_of("lstm"), np.concatenate(random_ids(31))
     expected = scoring.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3)
     made.clear()
     assert scoring.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3) == expected

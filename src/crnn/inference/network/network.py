@@ -1,8 +1,8 @@
 """InferenceNetwork: everything that sampling and scoring ask of a model that predicts the next symbol.
 
 Sampling, scoring, beam search, text states and guess numbers are written against this protocol alone, so a model that
-implements it gets all of them through `LanguageModel`. `PackedNetwork` is a recurrent network, `AveragedNetwork` the
-mean of several networks.
+implements it gets all of them through `LanguageModel`. `PackedNetwork` is a recurrent network, `CountsNetwork`
+counts of n-grams, `MixedNetwork` several networks mixed.
 
 A class that inherits from the protocol explicitly has to write eight methods: `symbols`, `boundary`, `zero_state`,
 `copy`, `select`, `join`, `feed` and `logits_after`. The others have a default here, which is right for every network
