@@ -1,29 +1,85 @@
-"""A model file is read from a path or a stream, and written to either."""
+"""The seal of a model file: format, version, kind and checksum."""
 
 from __future__ import annotations
 
 import io
+import os
 
+import numpy as np
 import pytest
-from examples import classifier_of
 
-from crnn import CharNGram, CharRNN, ModelFileError
-from crnn.loading import load_model
+from crnn.errors import ModelFileError
+from crnn.files import sealed_file
+from crnn.files.sealed_file import (
+    KINDS,
+    file_kind,
+    read_sealed_header,
+    read_sealed_tensors,
+    sealed_chunks,
+    with_format,
+    write_path,
+)
+
+TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([7], np.uint8)}
 
 
-@pytest.mark.parametrize("model", [
-    CharRNN(5, max_steps=2, random_state=0).fit("abc" * 9),
-    CharNGram(order=2).fit("abc" * 9),
-    classifier_of(hidden_size=5, max_steps=2, random_state=0).fit(["ab", "ba"], [0, 1]),
-], ids=lambda model: type(model).__name__)  # fmt: skip
-def test_a_model_goes_through_a_stream(model):
-    stream = io.BytesIO(b"before")
-    stream.seek(6)
-    model.save(stream)
-    stream.seek(6)
-    assert type(load_model(stream)) is type(model)
-    stream.seek(6)
-    assert repr(type(model).load(stream)) == repr(model)
-    for content in (b"", stream.getvalue()[6:-1]):
-        with pytest.raises(ModelFileError, match=r"^model file in a stream: it"):
-            type(model).load(io.BytesIO(content))
+def content(kind="ngram", **metadata):
+    return b"".join(sealed_chunks({**with_format(kind, {"own": "word"}), **metadata}, TENSORS))
+
+
+def opened(data, *kinds):
+    stream = io.BytesIO(data)
+    header = read_sealed_header(stream, len(data), *kinds)
+    return header.metadata, read_sealed_tensors(stream, header)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_sealed_comes_back(kind, tmp_path):
+    metadata, tensors = opened(content(kind), "network", kind)
+    assert (metadata["kind"], metadata["own"]) == (kind, "word")
+    assert all(np.array_equal(tensors[name], array) for name, array in TENSORS.items())
+    (tmp_path / "model").write_bytes(content(kind))
+    assert file_kind(tmp_path / "model") == kind
+
+
+def test_every_bit_is_sealed():
+    data = content()
+    refused = 0
+    for i in range(8, len(data)):
+        changed = data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]
+        with pytest.raises(ModelFileError):
+            opened(changed, "ngram")
+        refused += 1
+    assert refused == len(data) - 8
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"kind": "network"}, "it holds a CharRNN; load it with CharRNN.load"),
+        ({"kind": "poem"}, "its kind is 'poem', and this crnn knows only network, "),
+        ({"format": "tf"}, "no crnn model"),
+        ({"format_version": "2"}, "format version 2, .* upgrade crnn"),
+        ({"format_version": "two"}, "is not a number"),
+    ],
+)
+def test_what_is_something_else_is_refused(metadata, message):
+    with pytest.raises(ModelFileError, match=message):
+        opened(content(**metadata), "ngram", "classifier")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_before_it_is_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelFileError, match="a device or a pipe"):
+        file_kind(tmp_path / "pipe")
+
+
+def test_nothing_is_written_if_the_content_is_refused(tmp_path):
+    def refuse():
+        raise ValueError("it holds NaN")
+
+    with pytest.raises(ModelFileError, match=r"model file .* was not written: it holds NaN"):
+        write_path(tmp_path / "model", refuse)
+    assert not list(tmp_path.iterdir())
+    assert sealed_file.FORMAT == 1

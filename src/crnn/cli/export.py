@@ -9,7 +9,7 @@ import shlex
 from ..export.c_file import int8_cost
 from .arguments import add_model
 from .errors import ERROR, say
-from .files import STANDARD, check_writable, load
+from .files import STANDARD, check_writable, load_network
 
 __all__ = ["add_arguments", "run"]
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.float16 and suffix != ".html":
         arguments.parser.error("--float16 is for OUT.html")
     check_writable(path)
-    model = load(arguments.model, arguments.label)
+    model = load_network(arguments.model, "crnn export", arguments.label)
     if suffix == ".onnx":
         try:
             model.export_onnx(path)

@@ -12,8 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..files.sealed_file import file_kind
+from ..loading import load_model
 from ..runtime.writable import check_writable as check_file_writable
 from ..text.sources.file_sources import IN_MEMORY
 from ..text.sources.lines import Lines
@@ -23,8 +26,8 @@ from .long_line import LongLine
 if TYPE_CHECKING:
     from io import BufferedReader
 
-__all__ = ["STANDARD", "check_writable", "load", "model_source", "one_or_more", "read_documents", "read_lines",
-           "read_text", "save"]  # fmt: skip
+__all__ = ["STANDARD", "check_writable", "load", "load_network", "model_source", "one_or_more", "read_documents",
+           "read_lines", "read_text", "save"]  # fmt: skip
 
 STANDARD = "-"  # standard input or output, in place of a path
 LINES_SIZE = 1 << 18  # bytes of lines read at a time, at most
@@ -219,13 +222,30 @@ class _NamedBytes(io.BytesIO):
     name: str  # for errors
 
 
-def load(path: str, label: str | None = None) -> CharRNN:
-    """Load a model from a file, or from standard input for ``-``; with a label the model of the texts that have it."""
-    model = CharRNN.load(model_source(path))
+def load(path: str, label: str | None = None) -> CharRNN | CharNGram:
+    """Load a language model from a file, or from standard input for ``-``.
+
+    Parameters
+    ----------
+    path : str
+        A file of any kind; a classifier's is read as the language model with labels that it begins with.
+    label : str, optional
+        The model of the texts with this label is returned.
+    """
+    source = model_source(path)
+    model = CharRNN.load(source) if file_kind(source) == "classifier" else cast("_Model", load_model(source))
     if label is None:
         return model
-    as_text = {str(known): known for known in model.labels_.tolist()}
+    as_text = {str(known): known for known in model.vocabulary_.labels}
     return model.for_label(as_text.get(label, label))
+
+
+def load_network(path: str, what: str, label: str | None = None) -> CharRNN:
+    """Load a network, as `load`; any other model is an error that says `what` is for networks."""
+    model = load(path, label)
+    if not isinstance(model, CharRNN):
+        raise InvalidInputError(f"{what} is for networks, but {path} holds a {type(model).__name__}: train a CharRNN")
+    return model
 
 
 def _standard_input() -> BufferedReader:
@@ -255,12 +275,12 @@ def check_writable(path: str) -> None:
     check_file_writable(path)
 
 
-def save(model: CharRNN, path: str) -> tuple[str, OSError | None]:
+def save(model: CharRNN | CharNGram, path: str) -> tuple[str, OSError | None]:
     """Save a trained model; if that fails, save it in the folder for temporary files.
 
     Parameters
     ----------
-    model : CharRNN
+    model : CharRNN or CharNGram
         A fitted model.
     path : str
         A file, or ``-`` for standard output.

@@ -6,10 +6,14 @@ import argparse
 import math
 import os
 
+from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
+from ..files import model_file
+from ..loading import load_model
 from ..model.layout import described
 from ..runtime import build_info
 from ..text.symbols.special import Special
+from ..text.symbols.vocabulary import Vocabulary
 from .arguments import MODEL_HELP
 from .files import model_source
 from .output import table
@@ -32,32 +36,62 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.build:
         build_info.show_config()
         return 0
-    from ..files import model_file
-
     source = model_source(arguments.model)
-    file = model_file.read(source)
-    if isinstance(source, str):
-        size = os.path.getsize(source)
+    model = load_model(source)
+    size = os.path.getsize(source) if isinstance(source, str) else source.tell()
+    named = {"file": f"{arguments.model}, {size:,} bytes"}
+    if isinstance(model, CharNGram):
+        table(named | _counts_described(model))
     else:
-        size = source.tell()
+        table(named | _network_described(source))
+    return 0
+
+
+def _counts_described(model: CharNGram) -> dict[str, str]:
+    """Return the rows of a model of counts."""
+    lengths = [f"{length}: {n:,}" for length, n in enumerate(model.n_grams_, start=1)]
+    return {
+        "architecture": f"n-grams of up to {model.order_} {model.vocabulary_.kind}",
+        "n-grams": f"{sum(model.n_grams_):,} ({', '.join(lengths)})",
+        **_symbols_described(model.vocabulary_),
+        "can go on": "yes: crnn train FILE --from MODEL -o MODEL",
+        "parameters": _parameters_described(model),
+    }
+
+
+def _symbols_described(symbols: Vocabulary) -> dict[str, str]:
+    """Return the rows of a vocabulary."""
+    shown = repr(symbols.decode(range(len(symbols.codes))))
+    return {
+        "vocabulary": f"{len(symbols.codes)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
+        "other symbols": ", ".join(x.value for x in symbols if isinstance(x, Special)) or "none",
+    }
+
+
+def _parameters_described(model: CharNGram | CharRNN) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in model.get_params().items())
+
+
+def _network_described(source: str | BinaryIO) -> dict[str, str]:
+    """Return the rows of a network."""
+    if not isinstance(source, str):
+        source.seek(0)
+    file = model_file.read(source)
+    if not isinstance(source, str):
         source.seek(0)
     model = CharRNN.load(source)
     cell = file.architecture
     sizes = cell.num_layers, cell.hidden_size, cell.embedding_size, cell.n_bigrams
     symbols = model.vocabulary_
-    shown = repr(symbols.decode(range(len(symbols.codes))))
     loss = model.smooth_loss_ / model.seq_length
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
     trained = file.training is not None
-    table({
-        "file": f"{arguments.model}, {size:,} bytes",
+    return {
         "architecture": described(cell.cell, *sizes, cell.dtype),
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
-        "vocabulary": f"{len(symbols.codes)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
-        "other symbols": ", ".join(x.value for x in symbols if isinstance(x, Special)) or "none",
+        **_symbols_described(symbols),
         "trained": steps if trained else "not known: the file holds the weights alone",
         "loss": f"{loss:.4f} nats, {loss / math.log(2):.4f} bits per symbol (smoothed)" if trained else "not known",
         "can go on": "yes: crnn train FILE --from MODEL -o MODEL" if trained else "only with a new optimizer state",
-        "parameters": ", ".join(f"{name}={value!r}" for name, value in model.get_params().items()),
-    })  # fmt: skip
-    return 0
+        "parameters": _parameters_described(model),
+    }

@@ -6,8 +6,8 @@ import codecs
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..language_model import LanguageModel
 
 __all__ = ["LongLine"]
 
@@ -73,8 +73,8 @@ class LongLine:
         """Return what has been read behind the line."""
         return self._after
 
-    def score(self, model: CharRNN, normalize: str | None) -> float:
-        """Return the log-probability of the line, as `CharRNN.score_samples` does."""
+    def score(self, model: LanguageModel, normalize: str | None) -> float:
+        """Return the log-probability of the line, as `LanguageModel.score_samples` does."""
         state, n = model.start(), 0
         try:
             for piece in self:

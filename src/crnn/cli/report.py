@@ -10,7 +10,7 @@ from ..classifier import CharRNNClassifier
 from ..report import write_report
 from .arguments import add_model, refuse_two_standard_inputs
 from .errors import say
-from .files import STANDARD, check_writable, load, model_source, read_documents, read_text
+from .files import STANDARD, check_writable, load_network, model_source, read_documents, read_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     model: Any
     labels: Any = None
     if arguments.labels is None:
-        model = load(arguments.model, arguments.label)
+        model = load_network(arguments.model, "crnn report", arguments.label)
     else:
         model = CharRNNClassifier.load(model_source(arguments.model))
         known: dict[Any, Any] = {str(label): label for label in model.classes_.tolist()}

@@ -8,9 +8,9 @@ import os
 from itertools import islice
 from typing import Any
 
-from ..char_rnn import CharRNN
 from ..inference.sampling.sampling_controls import CONTROLS, NUMBERS
 from ..inference.sampling.text_drawing import LENGTH, MAX_LENGTH
+from ..language_model import LanguageModel
 from ..parameters.checks import checked_int
 from .arguments import add_model, checked, refuse_two_standard_inputs, seed
 from .files import load, read_documents
@@ -92,8 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _options(arguments: argparse.Namespace, model: CharRNN) -> dict[str, Any]:
-    """Return the arguments of `CharRNN.sample` and `CharRNN.stream` that were given."""
+def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, Any]:
+    """Return the arguments of `LanguageModel.sample` and `LanguageModel.stream` that were given."""
 
     def text(given: str) -> Any:
         return os.fsencode(given) if model.vocabulary_.kind == "bytes" else given

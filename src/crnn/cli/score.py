@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..adaptation.options import checked_option
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..language_model import LanguageModel
 from ..text.sources.sources import text_source
 from .arguments import add_model, refuse_two_standard_inputs
 from .colouring import coloured, marked, takes_colours
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _show(model: CharRNN, text: str | bytes, adapt: bool | dict[str, Any]) -> None:
+def _show(model: LanguageModel, text: str | bytes, adapt: bool | dict[str, Any]) -> None:
     """Write a text with the surprisal of its characters."""
     bits, encoding = (model.surprisal(text, adapt=adapt) / math.log(2)).tolist(), sys.stdout.encoding
     if takes_colours(sys.stdout, os.environ):
@@ -101,7 +102,7 @@ def _show(model: CharRNN, text: str | bytes, adapt: bool | dict[str, Any]) -> No
     write("\n")
 
 
-def _score_lines(arguments: argparse.Namespace, model: CharRNN, as_bytes: bool) -> int:
+def _score_lines(arguments: argparse.Namespace, model: LanguageModel, as_bytes: bool) -> int:
     """Write the log-probabilities of lines as soon as they have been read."""
     unit = math.log(2) if arguments.bits else 1.0
     for scores in _scores(model, read_lines(arguments.file, as_bytes=as_bytes), arguments.normalize):
@@ -111,7 +112,7 @@ def _score_lines(arguments: argparse.Namespace, model: CharRNN, as_bytes: bool) 
 
 
 def _scores(
-    model: CharRNN, lines: Iterable[list[Any] | LongLine], normalize: str | None
+    model: LanguageModel, lines: Iterable[list[Any] | LongLine], normalize: str | None
 ) -> Iterator[NDArray[np.float64]]:
     """Yield the log-probabilities of lines, in batches; of a long line as soon as it has been read."""
     done = 0

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
-from ..errors import DivergenceError
+from ..errors import DivergenceError, InvalidInputError
 from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter
 from ..parameters.table import GROUPS, PARAMETERS
@@ -27,6 +28,7 @@ from .checkpoints import (
     refuse_other_settings,
     refuse_unfinished,
 )
+from .counting import add_ngram_options, count_and_save, counts_of, refuse_ngram_options
 from .errors import ERROR, described, say
 from .files import STANDARD, check_writable, load, one_or_more, read_documents, read_text, save
 from .interruptions import interruptible, interruption, uninterrupted
@@ -36,6 +38,7 @@ from .options import add_options, value_of
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters that are no options
+MODELS = ("network", "ngram")
 VERBOSE = 2  # the command's default; the constructor's is 0
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
 # What other choices for a time depend on.
@@ -47,11 +50,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_files(parser)
     add_output(parser, required=True, help="where to save the model; - for standard output")
     parser.add_argument(
+        "--model",
+        dest="model_kind",
+        choices=MODELS,
+        help="what learns from FILE: a recurrent network, or counts of n-grams, which take about a second for a "
+        "million characters and are the baseline that a network should beat (default: network)",
+    )
+    parser.add_argument(
         "--from",
         dest="origin",
         metavar="MODEL",
         help="continue the training of a saved model: for one more epoch over FILE, or --epochs epochs, or --max-steps "
-        "steps. Other options change the parameters of the model (default: a new model)",
+        "steps; or add the n-grams of FILE to counts. Other options change the parameters of the model (default: a new "
+        "model)",
     )
     parser.add_argument(
         "--time",
@@ -121,13 +132,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             defaults={"verbose": VERBOSE},
             aliases={"random_state": ("--seed",)},
         )
+    add_ngram_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train a model and save it; return the exit code. Of several processes the first saves and reports the model."""
     comm = communicator()
     with contextlib.nullcontext() if comm is None else aborting(comm):
-        model, train, checkpoint = _prepared(arguments, comm)
+        origin = _checked_origin(arguments, comm)
+        if arguments.model_kind == "ngram" or isinstance(origin, CharNGram):
+            counts = counts_of(arguments, origin, VERBOSE)
+            return count_and_save(arguments, counts, _texts(arguments, counts)[0])
+        refuse_ngram_options(arguments)
+        model, train, checkpoint = _prepared(arguments, origin, comm)
     if comm is None or comm.Get_rank() == 0:
         return train_and_save(arguments, model, train, checkpoint, resumed=arguments.resume)
     with interruptible():
@@ -138,11 +155,23 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _prepared(arguments: argparse.Namespace, comm: Any) -> tuple[CharRNN, Callable[[], CharRNN], str | None]:
-    """Return the model as it is before, what trains and returns it, and the path of its checkpoint."""
+def _checked_origin(arguments: argparse.Namespace, comm: Any) -> CharRNN | CharNGram | None:
+    """Check files and return the model of ``--from``."""
     _refuse_for_several(arguments, comm)
     refuse_two_standard_inputs(arguments, file="FILE", validation="--validation", origin="--from")
     _by_first(comm, lambda: check_output(arguments))
+    origin: CharRNN | CharNGram | None = None
+    if arguments.origin is not None and not arguments.resume:
+        origin = _by_first(comm, lambda: load(arguments.origin))
+    if arguments.model_kind == "network" and isinstance(origin, CharNGram):
+        raise InvalidInputError(f"{arguments.origin} holds a CharNGram, which --model network cannot go on with")
+    return origin
+
+
+def _prepared(
+    arguments: argparse.Namespace, origin: CharRNN | None, comm: Any
+) -> tuple[CharRNN, Callable[[], CharRNN], str | None]:
+    """Return the model as it is before, what trains and returns it, and the path of its checkpoint."""
     given, checkpoint = _given_parameters(arguments), _by_first(comm, lambda: checkpoint_of(arguments))
     if arguments.resume:
         if checkpoint is None:
@@ -150,19 +179,16 @@ def _prepared(arguments: argparse.Namespace, comm: Any) -> tuple[CharRNN, Callab
         return *_resumed(arguments, checkpoint, given, comm), checkpoint
     if checkpoint is not None:
         _by_first(comm, lambda: refuse_unfinished(checkpoint))
-    if arguments.origin is None:
-        model = CharRNN(**given)
-    else:
-        model = _by_first(comm, lambda: load(arguments.origin)).set_params(**given)
+    model = CharRNN(**given) if origin is None else origin.set_params(**given)
     text, others = _texts(arguments, model)
-    if arguments.origin is None and arguments.seconds is not None:
+    if origin is None and arguments.seconds is not None:
         choice = {name: given[name] for name in CHOSEN_BY if name in given}
         recommended = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"])
         model = _override(recommended, given)
     others |= {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every, "comm": comm}
     if comm is not None and arguments.average_every is not None:
         others["average_every"] = arguments.average_every
-    if arguments.origin is None:
+    if origin is None:
         return model, lambda: model.fit(text, **others), checkpoint
     return model, lambda: _continue_training(model, text, given, others), checkpoint
 
@@ -195,11 +221,13 @@ def _refuse_for_several(arguments: argparse.Namespace, comm: Any) -> None:
         return
     if arguments.seconds is not None:
         arguments.parser.error("argument --time: not with several processes; start one")
+    if arguments.model_kind == "ngram":
+        arguments.parser.error("argument --model: one process counts n-grams; start one")
     if STANDARD in (*one_or_more(arguments.file), arguments.validation):
         arguments.parser.error("argument FILE: several processes cannot read the same standard input; give a file")
 
 
-def _texts(arguments: argparse.Namespace, model: CharRNN) -> tuple[TextLike, dict[str, Any]]:
+def _texts(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> tuple[TextLike, dict[str, Any]]:
     """Return the text to train on; and by argument the one to validate with, and the labels if there are any."""
     as_bytes = arguments.bytes or (hasattr(model, "vocabulary_") and model.vocabulary_.kind == "bytes")
     read: Callable[..., TextLike] = read_documents if arguments.lines else read_text

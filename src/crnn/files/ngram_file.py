@@ -99,8 +99,8 @@ def _read(stream: BinaryIO, size: int, defaults: Mapping[str, Any]) -> tuple[dic
             raise ModelFileError(f"it has no {key}")
     parameters = _parameters(header.metadata["configuration"], defaults)
     vocabulary = read_vocabulary(header.metadata["vocabulary"])
-    if vocabulary.labels or not len(vocabulary):
-        raise ModelFileError("its vocabulary has labels or no symbols, which no CharNGram has")
+    if vocabulary.labels:
+        raise ModelFileError("its vocabulary has labels, and a CharNGram has none")
     if unknown := header.declared.keys() - TENSORS:
         raise ModelFileError(f"it has a tensor {reprlib.repr(min(unknown))} that no counts have")
     try:

@@ -1,0 +1,88 @@
+"""Counts on the command line: ``crnn train --model ngram``, and more text for a model of counts."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from ..char_ngram import CharNGram
+from ..char_rnn import CharRNN
+from ..errors import InvalidInputError
+from ..ngram.settings import checked_ngram_parameter
+from ..parameters.table import PARAMETERS
+from ..text.sources.sources import TextLike
+from .errors import ERROR, described, say
+from .files import STANDARD, save
+from .interruptions import interruptible, interruption, uninterrupted
+from .options import add_options, documented
+
+__all__ = ["add_ngram_options", "count_and_save", "counts_of", "refuse_ngram_options"]
+
+OWN = ("order", "max_memory")  # parameters that a network lacks
+# Options of ``crnn train``, by their names in the namespace, that are for networks as well as all other parameters.
+OF_NETWORKS = {"seconds": "--time", "resume": "--resume", "validation": "--validation", "labels": "--labels",
+               "validation_labels": "--validation-labels"}  # fmt: skip
+
+
+def add_ngram_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that only counts have."""
+    options = documented(CharNGram)
+    group = parser.add_argument_group("n-grams", "with --model ngram; --min-count and --n-threads are for counts, too")
+    add_options(group, {name: options[name] for name in OWN}, checked_ngram_parameter)
+
+
+def refuse_ngram_options(arguments: argparse.Namespace) -> None:
+    """Stop if an option of counts is given for a network."""
+    for name in OWN:
+        if hasattr(arguments, name):
+            arguments.parser.error(f"argument {_option(name)}: only with --model ngram")
+
+
+def counts_of(arguments: argparse.Namespace, origin: CharRNN | CharNGram | None, verbose: int) -> CharNGram:
+    """Return the model of counts that the options ask for, before it has read the text.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    origin : CharRNN, CharNGram or None
+        The model of ``--from``.
+    verbose : int
+        Where no other number is given.
+    """
+    if isinstance(origin, CharRNN):
+        raise InvalidInputError(f"{arguments.origin} holds a CharRNN, which --model ngram cannot go on with")
+    own = CharNGram().get_params()
+    given = {"verbose": verbose} | {name: value for name, value in vars(arguments).items() if name in own}
+    for name in PARAMETERS:
+        if name not in own and hasattr(arguments, name):
+            arguments.parser.error(f"argument {_option(name)}: counts of n-grams have no such parameter")
+    for name, option in OF_NETWORKS.items():
+        if getattr(arguments, name):
+            arguments.parser.error(f"argument {option}: counts of n-grams have no use for it")
+    return CharNGram(**given) if origin is None else origin.set_params(**given)
+
+
+def count_and_save(arguments: argparse.Namespace, model: CharNGram, text: TextLike) -> int:
+    """Count the n-grams of a text, save the model and report it; return the exit code."""
+    start, verbose = time.perf_counter(), model.verbose
+    with interruptible():
+        try:
+            model.partial_fit(text)
+        except KeyboardInterrupt as error:
+            say(f"crnn: {interruption(error).reason}; nothing is saved, since half of a text was counted")
+            return interruption(error).code
+        with uninterrupted():
+            model.verbose = 0  # the display of this command is no parameter of the saved model
+            where, failure = save(model, arguments.output)
+    if failure:
+        say(f"crnn: error: {described(failure)}: the model is saved in {where} instead")
+        return ERROR
+    if verbose:
+        place = "to standard output" if where == STANDARD else where
+        n_grams = f"{sum(model.n_grams_):,} n-grams of up to {model.order_} {model.vocabulary_.kind}"
+        say(f"crnn: saved {place}: {n_grams} in {time.perf_counter() - start:.1f} s")
+    return 0
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

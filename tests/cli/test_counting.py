@@ -1,0 +1,154 @@
+"""Counts on the command line: train, sample, score and describe them."""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from types import SimpleNamespace
+
+import pytest
+from command_line import POSIX, TEXT, rows, usage_error
+
+from crnn import CharNGram
+from crnn.cli import main as cli
+from crnn.ngram.building import Builder
+
+
+@pytest.fixture
+def counts(folder):
+    """The file of a model of counts in the working directory, next to a text and a network."""
+    assert cli.main(["train", "text.txt", "--model", "ngram", "--order", "4", "-o", "counts.crnn", "-q"]) == 0
+    return "counts.crnn"
+
+
+def test_train_counts_and_reports(folder, capsys):
+    assert cli.main(["train", "text.txt", "--model", "ngram", "-o", "counts.crnn"]) == 0
+    err, model = capsys.readouterr().err, CharNGram.load("counts.crnn")
+    assert f"data: {len(TEXT)} characters, 8 different ones" in err
+    report = f"crnn: saved counts.crnn: {sum(model.n_grams_):,} n-grams of up to {model.order_} characters in "
+    assert err.splitlines()[-1].startswith(report)
+    assert model.score(TEXT) == CharNGram().fit(TEXT).score(TEXT)
+    assert repr(model) == "CharNGram()"
+
+
+def test_parameters_are_options(folder, capsys):
+    options = ["--order", "3", "--max-memory", "2e8", "--min-count", "2", "--n-threads", "1", "--verbose", "0"]
+    assert cli.main(["train", "text.txt", "--model", "ngram", "--lines", "--bytes", *options, "-o", "counts.crnn"]) == 0
+    assert capsys.readouterr().err == ""
+    model = CharNGram.load("counts.crnn")
+    assert repr(model) == "CharNGram(order=3, max_memory=200000000.0, min_count=2, n_threads=1)"
+    assert model.vocabulary_.kind == "bytes"
+    assert model.vocabulary_.boundary is not None
+
+
+def test_more_text_is_added(counts, folder, capsys):
+    (folder / "more.txt").write_text("not to be or")
+    assert cli.main(["train", "more.txt", "--from", counts, "-o", "both.crnn"]) == 0
+    both = CharNGram(4).fit(TEXT).partial_fit("not to be or")
+    assert CharNGram.load("both.crnn").score(TEXT) == both.score(TEXT) != CharNGram.load(counts).score(TEXT)
+    assert cli.main(["train", "more.txt", "--from", counts, "--order", "5", "-o", "both.crnn"]) == 1
+    assert "order is 5, but the model counts n-grams of up to 4" in capsys.readouterr().err
+
+
+def test_sample_and_score(counts, capsys):
+    assert cli.main(["sample", counts, "-n", "9", "--prime", "to be", "--temperature", "0"]) == 0
+    assert capsys.readouterr().out == " or not t\n"
+    for flags, adapt in (([], False), (["--adapt"], True)):
+        assert cli.main(["score", counts, "text.txt", *flags]) == 0
+        nats = -CharNGram.load(counts).score(TEXT, adapt=adapt)
+        table = rows(capsys.readouterr().out)
+        assert table["nats per character"] == f"{nats:.6f}"
+        assert table["bits per character"] == f"{nats / math.log(2):.6f}"
+    assert cli.main(["score", counts, "text.txt", "--adapt", "--decay", "0"]) == 1
+    assert "counting has no options" in capsys.readouterr().err
+
+
+def test_info(counts, capsys):
+    assert cli.main(["info", counts]) == 0
+    table = rows(capsys.readouterr().out)
+    assert table["architecture"] == "n-grams of up to 4 characters"
+    n_grams = CharNGram.load(counts).n_grams_
+    assert table["n-grams"] == f"{sum(n_grams)} (1: 8, 2: {n_grams[1]}, 3: {n_grams[2]}, 4: {n_grams[3]})"
+    assert table["vocabulary"] == "8 characters: ' ,benort'"
+    assert "order=4" in table["parameters"]
+
+
+def test_a_model_may_come_through_a_pipe(counts, folder, capsys, monkeypatch):
+    content = (folder / counts).read_bytes()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    assert cli.main(["info", "-"]) == 0
+    assert rows(capsys.readouterr().out)["architecture"] == "n-grams of up to 4 characters"
+
+
+@pytest.mark.parametrize("command", [["export", "{}", "out.c"], ["export", "{}", "out.html"], ["report", "{}"]])
+def test_exports_and_reports_are_for_networks(counts, folder, capsys, command):
+    assert cli.main([word.format(counts) for word in command]) == 1
+    message = f"crnn {command[0]} is for networks, but counts.crnn holds a CharNGram: train a CharRNN"
+    assert message in capsys.readouterr().err
+    assert not (folder / "out.c").exists()
+
+
+def test_a_label_is_refused(counts, capsys):
+    assert cli.main(["sample", counts, "--label", "French"]) == 1
+    assert "fitted without labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "ngram", "--hidden-size", "9"], "argument --hidden-size: counts of n-grams have no such"),
+        (["--model", "ngram", "--seed", "1"], "argument --random-state: counts of n-grams have no such parameter"),
+        (["--model", "ngram", "--time", "3s"], "argument --time: counts of n-grams have no use for it"),
+        (["--model", "ngram", "--validation", "text.txt"], "argument --validation: counts"),
+        (["--model", "ngram", "--labels", "text.txt", "--lines"], "argument --labels: counts"),
+        (["--model", "ngram", "--resume"], "argument --resume: counts"),
+        (["--model", "ngram", "--order", "0"], "order must be a whole number of at least 1, not 0"),
+        (["--order", "3"], "argument --order: only with --model ngram"),
+        (["--max-memory", "1e9", "--model", "network"], "argument --max-memory: only with --model ngram"),
+        (["--model", "grammar"], "invalid choice: 'grammar'"),
+    ],
+)
+def test_wrong_usage(folder, capsys, options, message):
+    assert message in usage_error(capsys, "train", "text.txt", "-o", "other.crnn", *options)
+    assert not (folder / "other.crnn").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--from", "counts.crnn", "--model", "network"], "counts.crnn holds a CharNGram"),
+        (["--from", "model.crnn", "--model", "ngram"], "model.crnn holds a CharRNN"),
+        (["--model", "ngram", "--max-memory", "100"], "max_memory=100 bytes is too little for any order"),
+    ],
+)
+def test_models_that_do_not_fit(counts, folder, capsys, options, message):
+    assert cli.main(["train", "text.txt", "-o", "other.crnn", *options]) == 1
+    assert message in capsys.readouterr().err
+    assert not (folder / "other.crnn").exists()
+
+
+@POSIX
+def test_an_interruption_saves_nothing(counts, folder, capsys, monkeypatch):
+    before = (folder / counts).read_bytes()
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Builder, "build", interrupted)
+    assert cli.main(["train", "text.txt", "--model", "ngram", "-o", counts]) == 130
+    assert "nothing is saved" in capsys.readouterr().err
+    assert (folder / counts).read_bytes() == before
+
+
+def test_a_model_is_never_lost(folder, capsys, monkeypatch):
+    save = CharNGram.save
+
+    def full(self, path):
+        if str(path).endswith("counts.crnn"):
+            raise OSError(28, "No space left on device", path)
+        save(self, path)
+
+    monkeypatch.setattr(CharNGram, "save", full)
+    assert cli.main(["train", "text.txt", "--model", "ngram", "-o", "counts.crnn", "-q"]) == 1
+    assert "is saved in" in capsys.readouterr().err

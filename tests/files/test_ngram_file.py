@@ -1,0 +1,127 @@
+"""The file of counts: it comes back as it was, and whatever somebody makes of it is refused or gives probabilities."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import CharNGram, ModelFileError
+from crnn.files import ngram_file
+from crnn.files.sealed_file import sealed_chunks
+from crnn.ngram.packed_counts import pack
+from crnn.text.symbols.vocabulary import Vocabulary
+
+TEXT = "the other the rest of them " * 9
+DEFAULTS = CharNGram().get_params()
+
+
+@pytest.fixture(scope="module")
+def learned():
+    source = CharNGram(4).fit(TEXT)
+    return ngram_file.from_bytes(source.__getstate__()["_learned"])
+
+
+def sealed(learned, tensors=(), **metadata):
+    """The bytes of a file with other tensors or metadata, under a true checksum."""
+    vocabulary = {"kind": "characters", "codes": learned.vocabulary.codes.tolist()}
+    documents = {"configuration": "{}", "vocabulary": json.dumps(vocabulary)}
+    own = {"format": "crnn", "format_version": "1", "kind": "ngram", **documents, **metadata}
+    arrays = {**pack(learned.counts), **dict(tensors)}
+    kept = {name: array for name, array in arrays.items() if array is not None}
+    return b"".join(sealed_chunks({key: value for key, value in own.items() if value is not None}, kept))
+
+
+@given(
+    st.one_of(
+        st.text(st.characters(codec=None), min_size=1, max_size=40),
+        st.binary(min_size=1, max_size=40),
+        st.lists(st.text("ab\0", max_size=9), min_size=1, max_size=5),
+    ),
+    st.integers(1, 7),
+)
+@settings(max_examples=60, deadline=None)
+def test_round_trip(tmp_path_factory, text, order):
+    model, path = CharNGram(order).fit(text), tmp_path_factory.mktemp("files") / "model"
+    model.save(path)
+    again = CharNGram.load(path)
+    assert again.vocabulary_ == model.vocabulary_
+    assert again.score(text) == model.score(text)
+    assert again.get_params() == model.get_params()
+    again.save(path.with_suffix(".again"))
+    assert path.with_suffix(".again").read_bytes() == path.read_bytes()
+
+
+def test_parameters_missing_from_a_file_are_the_defaults(learned, tmp_path):
+    (tmp_path / "model").write_bytes(sealed(learned, configuration='{"order": 4}'))
+    parameters, found = ngram_file.read(tmp_path / "model", DEFAULTS)
+    assert parameters == {**DEFAULTS, "order": 4}
+    assert found.counts.n_grams == learned.counts.n_grams
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"configuration": None}, "it has no configuration"),
+        ({"vocabulary": None}, "it has no vocabulary"),
+        ({"configuration": "[]"}, "not a JSON object"),
+        ({"configuration": '{"hidden_size": 3}'}, "unknown parameter 'hidden_size'"),
+        ({"configuration": '{"order": 0}'}, "order must be a whole number of at least 1"),
+        ({"configuration": '{"vocabulary": 7}'}, "vocabulary must be"),
+        ({"configuration": "{" * 10**4}, "its configuration is not readable"),
+        ({"vocabulary": '{"kind": "characters", "codes": []}'}, "at least one symbol"),
+        ({"vocabulary": '{"kind": "characters", "codes": [97, 98]}'}, "damaged"),
+        (
+            {"vocabulary": '{"kind": "characters", "codes": [97], "boundary": true, "labels": ["x"]}'},
+            "its vocabulary has labels",
+        ),
+        ({"kind": "network"}, "it holds a CharRNN; load it with CharRNN.load"),
+    ],
+)
+def test_metadata_is_believed_only_after_a_check(learned, tmp_path, metadata, message):
+    (tmp_path / "model").write_bytes(sealed(learned, **metadata))
+    with pytest.raises(ModelFileError, match=message):
+        CharNGram.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"counts": None}, "counts missing"),
+        ({"weights": np.zeros(3, np.float32)}, "a tensor 'weights' that no counts have"),
+        ({"lengths": np.array([2**40] * 3)}, "fewer bytes than n-grams"),
+        ({"lengths": np.array([8, 8], np.int32)}, "64 bits"),
+        ({"sizes": np.full(9, 255, np.uint8)}, "damaged"),
+        ({"symbols": np.zeros((3, 3), np.uint8)}, "row of bytes"),
+    ],
+)
+def test_tensors_are_believed_only_after_a_check(learned, tmp_path, tensors, message):
+    (tmp_path / "model").write_bytes(sealed(learned, tensors))
+    with pytest.raises(ModelFileError, match=message):
+        CharNGram.load(tmp_path / "model")
+
+
+def test_damage_under_a_true_checksum_is_refused_or_gives_probabilities(learned):
+    rng, refused = np.random.default_rng(0), 0
+    arrays = pack(learned.counts)
+    for _ in range(700):
+        name = rng.choice(["sizes", "symbols", "counts"])
+        damaged = arrays[name].copy()
+        damaged[rng.integers(len(damaged))] = rng.integers(256)
+        try:
+            found = ngram_file.from_bytes(sealed(learned, {name: damaged}))
+        except ModelFileError:
+            refused += 1
+            continue
+        np.testing.assert_allclose(np.exp(found.counts.rows(np.zeros((1, 3), np.int32))).sum(), 1)
+    assert 200 < refused < 700
+
+
+def test_a_document_about_symbols_that_are_none(learned):
+    codes = json.dumps({"kind": "characters", "codes": [98, 97, *range(200, 200 + len(learned.vocabulary) - 2)]})
+    with pytest.raises(ModelFileError, match="its vocabulary is invalid"):
+        ngram_file.from_bytes(sealed(learned, vocabulary=codes))
+    assert isinstance(learned.vocabulary, Vocabulary)
