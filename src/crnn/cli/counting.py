@@ -21,7 +21,7 @@ __all__ = ["add_ngram_options", "count_and_save", "counts_of", "refuse_ngram_opt
 OWN = ("order", "max_memory")  # parameters that a network lacks
 # Options of ``crnn train``, by their names in the namespace, that are for networks as well as all other parameters.
 OF_NETWORKS = {"seconds": "--time", "resume": "--resume", "validation": "--validation", "labels": "--labels",
-               "validation_labels": "--validation-labels"}  # fmt: skip
+               "validation_labels": "--validation-labels", "average_every": "--average-every"}  # fmt: skip
 
 
 def add_ngram_options(parser: argparse.ArgumentParser) -> None:
