@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import classifier_of
 
-from crnn import CharRNN
+from crnn import CharNGram, CharRNN, Mixture
 
 pytest.importorskip("sklearn", reason="scikit-learn is an extra: pip install 'crnn[sklearn]'")
 
@@ -33,6 +33,22 @@ def test_tags_say_that_it_takes_texts():
     assert not tags.input_tags.two_d_array
     assert not tags.target_tags.required
     assert not is_classifier(small())
+
+
+def test_counts_are_an_estimator():
+    tags = get_tags(CharNGram())
+    assert tags.input_tags.string
+    assert not tags.non_deterministic
+    assert tags.transformer_tags is None
+    assert not get_tags(Mixture([CharNGram(2).fit(NAMES)])).non_deterministic
+    with pytest.raises(NotFittedError):
+        check_is_fitted(CharNGram())
+    check_is_fitted(CharNGram(3).fit(NAMES))
+    model = CharNGram(4, vocabulary=["a", "h", "n"])
+    assert repr(clone(model.fit(NAMES))) == repr(model) == "CharNGram(order=4, vocabulary=['a', 'h', 'n'])"
+    search = GridSearchCV(model, {"order": [1, 3]}, cv=2).fit(NAMES)
+    assert search.best_params_ == {"order": 3}
+    assert search.best_estimator_.order_ == 3
 
 
 def test_check_is_fitted():
