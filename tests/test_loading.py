@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crnn import CharNGram, CharRNN, CharRNNClassifier, ModelFileError
+from crnn import CharNGram, CharRNN, CharRNNClassifier, Mixture, ModelFileError
 from crnn.loading import load_model
 
 NAMES = ["anna", "eva", "bob", "otto"]
@@ -15,7 +15,7 @@ NAMES = ["anna", "eva", "bob", "otto"]
     [
         (CharNGram(3), [NAMES], "score_samples"),
         (CharRNN(3, max_steps=5, random_state=0), [NAMES], "score_samples"),
-        (CharRNNClassifier(3, max_steps=5, random_state=0), [NAMES, [0, 0, 1, 1]], "predict_proba"),
+        (CharRNNClassifier(CharRNN(3, max_steps=5, random_state=0)), [NAMES, [0, 0, 1, 1]], "predict_proba"),
     ],
 )
 def test_models_come_back(tmp_path, model, texts, use):
@@ -23,6 +23,12 @@ def test_models_come_back(tmp_path, model, texts, use):
     again = load_model(tmp_path / "model.crnn")
     assert type(again) is type(model)
     assert (getattr(again, use)(NAMES) == getattr(model, use)(NAMES)).all()
+
+
+def test_a_mixture_comes_back(tmp_path):
+    model = Mixture([CharNGram(2).fit(NAMES), CharNGram(3).fit(NAMES)])
+    model.save(tmp_path / "model.crnn")
+    assert load_model(tmp_path / "model.crnn").score(NAMES) == model.score(NAMES)
 
 
 def test_what_is_no_model_is_refused(tmp_path):

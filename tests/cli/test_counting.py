@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from command_line import POSIX, TEXT, rows, usage_error
 
-from crnn import CharNGram
+from crnn import CharNGram, CharRNN, Mixture
 from crnn.cli import main as cli
 from crnn.ngram.building import Builder
 
@@ -87,6 +87,20 @@ def test_exports_and_reports_are_for_networks(counts, folder, capsys, command):
     message = f"crnn {command[0]} is for networks, but counts.crnn holds a CharNGram: train a CharRNN"
     assert message in capsys.readouterr().err
     assert not (folder / "out.c").exists()
+
+
+def test_a_mixture_is_a_model_like_the_others(counts, capsys):
+    Mixture([CharRNN.load("model.crnn"), CharNGram.load(counts)], [0.25, 0.5]).save("mixture.crnn")
+    assert cli.main(["info", "mixture.crnn"]) == 0
+    table = rows(capsys.readouterr().out)
+    assert table["models[0]"].startswith("weight 0.2500, CharRNN(hidden_size=7")
+    assert table["models[1]"] == "weight 0.5000, CharNGram(order=4)"
+    assert cli.main(["score", "mixture.crnn", "text.txt"]) == 0
+    nats = -Mixture.load("mixture.crnn").score(TEXT)
+    assert rows(capsys.readouterr().out)["nats per character"] == f"{nats:.6f}"
+    for command in (["export", "mixture.crnn", "out.c"], ["train", "text.txt", "--from", "mixture.crnn", "-o", "m"]):
+        assert cli.main(command) == 1
+        assert "mixture.crnn holds a Mixture: " in capsys.readouterr().err
 
 
 def test_a_label_is_refused(counts, capsys):

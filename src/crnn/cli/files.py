@@ -17,6 +17,7 @@ from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..files.sealed_file import file_kind
 from ..loading import load_model
+from ..mixture import Mixture
 from ..runtime.writable import check_writable as check_file_writable
 from ..text.sources.file_sources import IN_MEMORY
 from ..text.sources.lines import Lines
@@ -222,7 +223,7 @@ class _NamedBytes(io.BytesIO):
     name: str  # for errors
 
 
-def load(path: str, label: str | None = None) -> CharRNN | CharNGram:
+def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     """Load a language model from a file, or from standard input for ``-``.
 
     Parameters
@@ -233,7 +234,8 @@ def load(path: str, label: str | None = None) -> CharRNN | CharNGram:
         The model of the texts with this label is returned.
     """
     source = model_source(path)
-    model = CharRNN.load(source) if file_kind(source) == "classifier" else cast("_Model", load_model(source))
+    is_classifier = file_kind(source) == "classifier"
+    model = CharRNN.load(source) if is_classifier else cast("CharRNN | CharNGram | Mixture", load_model(source))
     if label is None:
         return model
     as_text = {str(known): known for known in model.vocabulary_.labels}
@@ -243,6 +245,11 @@ def load(path: str, label: str | None = None) -> CharRNN | CharNGram:
 def load_network(path: str, what: str, label: str | None = None) -> CharRNN:
     """Load a network, as `load`; any other model is an error that says `what` is for networks."""
     model = load(path, label)
+    if isinstance(model, Mixture):
+        raise InvalidInputError(
+            f"{what} is for networks, but {path} holds a Mixture: save one of its models, as "
+            f"Mixture.load({path!r}).models[0].save({'network.crnn'!r})"
+        )
     if not isinstance(model, CharRNN):
         raise InvalidInputError(f"{what} is for networks, but {path} holds a {type(model).__name__}: train a CharRNN")
     return model

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from typing import BinaryIO
 
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..files import model_file
 from ..loading import load_model
+from ..mixture import Mixture
 from ..model.layout import described
 from ..runtime import build_info
 from ..text.symbols.special import Special
@@ -42,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     named = {"file": f"{arguments.model}, {size:,} bytes"}
     if isinstance(model, CharNGram):
         table(named | _counts_described(model))
+    elif isinstance(model, Mixture):
+        table(named | _mixture_described(model))
     else:
         table(named | _network_described(source))
     return 0
@@ -59,6 +63,21 @@ def _counts_described(model: CharNGram) -> dict[str, str]:
     }
 
 
+def _mixture_described(model: Mixture) -> dict[str, str]:
+    """Return the rows of a mixture."""
+    rows = {"architecture": f"a mixture of {len(model.models)} models"}
+    for i, (member, weight) in enumerate(zip(model.models, model.weights_.tolist(), strict=True)):
+        rows[f"models[{i}]"] = f"weight {weight:.4f}, {member!r}"
+    return rows | _symbols_described(model.vocabulary_)
+
+
+def _begun(source: str | BinaryIO) -> str | BinaryIO:
+    """Return a path, or a stream at its beginning."""
+    if not isinstance(source, str):
+        source.seek(0)
+    return source
+
+
 def _symbols_described(symbols: Vocabulary) -> dict[str, str]:
     """Return the rows of a vocabulary."""
     shown = repr(symbols.decode(range(len(symbols.codes))))
@@ -74,12 +93,7 @@ def _parameters_described(model: CharNGram | CharRNN) -> str:
 
 def _network_described(source: str | BinaryIO) -> dict[str, str]:
     """Return the rows of a network."""
-    if not isinstance(source, str):
-        source.seek(0)
-    file = model_file.read(source)
-    if not isinstance(source, str):
-        source.seek(0)
-    model = CharRNN.load(source)
+    file, model = model_file.read(_begun(source)), CharRNN.load(_begun(source))
     cell = file.architecture
     sizes = cell.num_layers, cell.hidden_size, cell.embedding_size, cell.n_bigrams
     symbols = model.vocabulary_

@@ -14,6 +14,7 @@ from typing import Any
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import DivergenceError, InvalidInputError
+from ..mixture import Mixture
 from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter
 from ..parameters.table import GROUPS, PARAMETERS
@@ -162,7 +163,10 @@ def _checked_origin(arguments: argparse.Namespace, comm: Any) -> CharRNN | CharN
     _by_first(comm, lambda: check_output(arguments))
     origin: CharRNN | CharNGram | None = None
     if arguments.origin is not None and not arguments.resume:
-        origin = _by_first(comm, lambda: load(arguments.origin))
+        loaded = _by_first(comm, lambda: load(arguments.origin))
+        if isinstance(loaded, Mixture):
+            raise InvalidInputError(f"{arguments.origin} holds a Mixture: go on with each of its models in Python")
+        origin = loaded
     if arguments.model_kind == "network" and isinstance(origin, CharNGram):
         raise InvalidInputError(f"{arguments.origin} holds a CharNGram, which --model network cannot go on with")
     return origin
