@@ -22,7 +22,7 @@ DEFAULTS = CharNGram().get_params()
 @pytest.fixture(scope="module")
 def learned():
     source = CharNGram(4).fit(TEXT)
-    return ngram_file.from_bytes(source.__getstate__()["_learned"])
+    return ngram_file.from_bytes(source.to_bytes(), DEFAULTS)[1]
 
 
 def sealed(learned, tensors=(), **metadata):
@@ -112,7 +112,7 @@ def test_damage_under_a_true_checksum_is_refused_or_gives_probabilities(learned)
         damaged = arrays[name].copy()
         damaged[rng.integers(len(damaged))] = rng.integers(256)
         try:
-            found = ngram_file.from_bytes(sealed(learned, {name: damaged}))
+            found = ngram_file.from_bytes(sealed(learned, {name: damaged}), DEFAULTS)[1]
         except ModelFileError:
             refused += 1
             continue
@@ -123,5 +123,5 @@ def test_damage_under_a_true_checksum_is_refused_or_gives_probabilities(learned)
 def test_a_document_about_symbols_that_are_none(learned):
     codes = json.dumps({"kind": "characters", "codes": [98, 97, *range(200, 200 + len(learned.vocabulary) - 2)]})
     with pytest.raises(ModelFileError, match="its vocabulary is invalid"):
-        ngram_file.from_bytes(sealed(learned, vocabulary=codes))
+        ngram_file.from_bytes(sealed(learned, vocabulary=codes), DEFAULTS)
     assert isinstance(learned.vocabulary, Vocabulary)
