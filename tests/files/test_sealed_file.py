@@ -7,7 +7,9 @@ import os
 
 import numpy as np
 import pytest
+from examples import classifier_of
 
+from crnn import CharNGram, CharRNN
 from crnn.errors import ModelFileError
 from crnn.files import sealed_file
 from crnn.files.sealed_file import (
@@ -19,6 +21,7 @@ from crnn.files.sealed_file import (
     with_format,
     write_path,
 )
+from crnn.loading import load_model
 
 TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([7], np.uint8)}
 
@@ -83,3 +86,25 @@ def test_nothing_is_written_if_the_content_is_refused(tmp_path):
         write_path(tmp_path / "model", refuse)
     assert not list(tmp_path.iterdir())
     assert sealed_file.FORMAT == 1
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        CharRNN(5, max_steps=2, random_state=0).fit("abc" * 9),
+        CharNGram(order=2).fit("abc" * 9),
+        classifier_of(hidden_size=5, max_steps=2, random_state=0).fit(["ab", "ba"], [0, 1]),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_model_goes_through_a_stream(model):
+    stream = io.BytesIO(b"before")
+    stream.seek(6)
+    model.save(stream)
+    stream.seek(6)
+    assert type(load_model(stream)) is type(model)
+    stream.seek(6)
+    assert repr(type(model).load(stream)) == repr(model)
+    for content in (b"", stream.getvalue()[6:-1]):
+        with pytest.raises(ModelFileError, match=r"^model file in a stream: it"):
+            type(model).load(io.BytesIO(content))
