@@ -26,6 +26,7 @@ from run_checks import check_gradients, check_threads
 
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.bigram_pairs import BigramPairs
+from crnn.model.layout import Layout
 from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference import network as reference
@@ -165,6 +166,33 @@ def test_scoring_is_that_of_the_reference(kernels, dtype, cell, E):
         np.testing.assert_allclose(array, its, rtol=rtol, atol=rtol)
 
 
+def crafted_pairs(V, n):
+    """Return pairs for which a multiplicative hash gives the same place in a table of 1,024, and as many of one symbol.
+
+    A table of such a hash would pass over all of them to find one. A sorted search halves those of one first symbol, of
+    which there are at most V.
+    """
+    keys = np.arange(V, dtype=np.uint64)[:, None] << np.uint64(32) | np.arange(V, dtype=np.uint64)
+    places = (keys * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) % 1024
+    same = np.argwhere(places == 7)[:n]
+    return np.concatenate([same, np.stack([np.full(n, 5), np.arange(n)], axis=1)])
+
+
+def test_crafted_pairs_are_found_as_soon_as_others(kernels):
+    V, n = 2003, 512
+    pairs = BigramPairs(np.unique(crafted_pairs(V, n), axis=0))
+    layout = Layout(V, 3, np.dtype("float64"), pairs=pairs)
+    params = 0.1 * np.random.default_rng(0).standard_normal(layout.size)
+    first, symbols, _ = pairs.sorted_by_symbol(V)
+    assert len(symbols) == len(pairs) >= 2 * n - 1
+    assert np.diff(first).max() <= V  # so that a search takes at most 11 comparisons
+    ids = np.random.default_rng(1).permutation(pairs.pairs)[:300].ravel().astype(np.int32)[:, None]
+    state = layout.zero_states(1)
+    wanted, _ = reference.log_probabilities(layout.tensors(params), "rnn", ids, layout.zero_states(1))
+    found = PackedNetwork.pack(layout, params, one_row=True).log_probabilities(ids, state)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+
+
 @pytest.mark.parametrize("B", [1, 3])
 def test_samples_are_those_of_the_reference(kernels, dtype, B):
     layout, params, _, state, _ = start(dtype, 1, 7, cell="cifg", num_layers=2)
@@ -181,7 +209,7 @@ def test_samples_are_those_of_the_reference(kernels, dtype, B):
 
 
 def test_arrays_of_another_size_are_refused():
-    for name in ("before", "bigram_rows", "occurs"):
+    for name in ("before", "rows_of_pairs", "occurs"):
         run = Run(*start("float64", 5, 13), T=13)
         with run.trainer:
             shard = run.trainer.team.shards[0]

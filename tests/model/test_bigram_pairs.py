@@ -34,6 +34,25 @@ def test_a_text_is_counted_in_parts_with_or_without_a_table(monkeypatch, scan):
     assert BigramPairs.most_frequent(ids, 101, vocab_size=29) == wanted
 
 
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=40, unique=True),
+    empty=st.integers(0, 3),
+    vocab_size=st.integers(1, 9),
+)
+def test_they_are_sorted_for_a_search(pairs, empty, vocab_size):
+    table = np.array([(-1, -1)] * empty + pairs, np.int32).reshape(-1, 2)
+    first, symbols, rows = BigramPairs(table).sorted_by_symbol(vocab_size)
+    assert len(first) == vocab_size + 1
+    found = [
+        [(before, symbol, table[row].tolist()) for symbol, row in zip(symbols[a:b], rows[a:b], strict=True)]
+        for before, (a, b) in enumerate(itertools.pairwise(first))
+    ]
+    assert found == [
+        [(before, symbol, [before, symbol]) for symbol in range(7) if (before, symbol) in pairs]
+        for before in range(vocab_size)
+    ]
+
+
 def test_they_tell_layouts_apart():
     pairs = np.array([[0, 1], [1, 2]])
     layouts = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -59,6 +60,34 @@ class BigramPairs:
         keys = keys[np.argsort(-counts, kind="stable")[:n]]
         pairs = np.stack(np.divmod(keys, V), axis=1)
         return cls(pairs if len(pairs) else np.full((1, 2), -1), n)
+
+    def sorted_by_symbol(self, vocab_size: int) -> tuple[Pairs, Pairs, Pairs]:
+        """Return the pairs as a search wants them: sorted by the symbol before, then by the symbol that is read.
+
+        Returns
+        -------
+        first : array of int32, shape (vocab_size + 1,)
+            Where the pairs of each symbol before begin in the others, and where the last ones end.
+        symbols, rows : array of int32, shape (n,)
+            The symbols that are read, and the rows, of the n rows that stand for a pair.
+
+        Examples
+        --------
+        >>> BigramPairs(np.array([[1, 2], [-1, -1], [1, 0], [0, 2]])).sorted_by_symbol(3)
+        (array([0, 1, 3, 3], dtype=int32), array([2, 0, 2], dtype=int32), array([3, 2, 0], dtype=int32))
+        """
+        before, symbols, rows = self._sorted
+        first = np.searchsorted(before, np.arange(vocab_size + 1, dtype=np.int32)).astype(np.int32)
+        return first, symbols[: first[-1]], rows[: first[-1]]
+
+    @cached_property
+    def _sorted(self) -> tuple[Pairs, Pairs, Pairs]:
+        """The symbols before, the symbols that are read and the rows of all pairs, sorted by the symbols."""
+        keys = self.pairs[:, 0].astype(np.int64) << 32 | self.pairs[:, 1]
+        empty = np.count_nonzero(self.pairs[:, 0] < 0)  # rows without a pair, whose keys come first
+        rows: Pairs = np.argsort(keys, kind="stable")[empty:].astype(np.int32)
+        before, symbols = self.pairs[rows].T
+        return before.copy(), symbols.copy(), rows
 
     def rows(self, before: NDArray[Any], symbols: NDArray[Any], boundary: int | None = None) -> NDArray[np.intp]:
         """Return the row of each symbol and the one before it, -1 if there was none; -1 for a pair without a row.

@@ -16,9 +16,8 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 import numpy as np
 from ...runtime.deferred_signals import signals_deferred
-from .interface cimport MAX_LAYERS, Gemm, Kernels, Weights, real
+from .interface cimport MAX_LAYERS, PAIR_RATE_TENTHS, PAIRS, SYMBOLS, Gemm, InputTable, Kernels, Weights, real
 from .interface cimport Network as NetworkPlaces
-from ..network.pair_slots cimport NO_ROW, first_slot, pair_key
 
 MANY_ROWS = 64
 """From so many rows of a chunk on, packing a matrix for them pays; for the way back it always does."""
@@ -149,8 +148,7 @@ cdef class Network:
     cdef NetworkPlaces net
     cdef const Kernels* kernels
     cdef readonly Py_ssize_t itemsize
-    cdef const uint64_t[::1] pair_keys
-    cdef const int[::1] pair_rows
+    cdef tuple sorted_pairs  # which `net` points to
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
                  units=None, symbols=None, boundary=None, int labels=0, int group_size=1, bint bfloat16=False,
@@ -188,9 +186,7 @@ cdef class Network:
         net.gemm = NULL if many else find_gemm(self.itemsize)
         net.many, net.training, net.group_size, net.in_place = many, training, group_size, in_place
         offsets, per_layer = list(layout.offsets), 4 if kind.separate_bias else 3
-        self.place_bigrams(layout)
-        net.bigrams = offsets.pop(0) if net.R else 0
-        net.lookup = offsets.pop(0) if net.E else offsets[0]
+        self.place_tables(layout, offsets)
         for l in range(net.L):
             places = offsets[per_layer * l:]
             net.layer[l].Wx, net.layer[l].Wh, net.layer[l].bh = places[0], places[1], places[2]
@@ -199,30 +195,24 @@ cdef class Network:
         net.end = layout.size
         self.kernels.place_panels(net, one_row, one_row_products)
 
-    cdef void place_bigrams(self, layout) except *:
-        """Set where the rows of pairs of symbols are found: in a hash table that is at most half full."""
+    cdef void place_tables(self, layout, list offsets) except *:
+        """Set where the input tables are, and take their offsets from those of all weights."""
         cdef NetworkPlaces* net = &self.net
-        cdef Py_ssize_t slot, r
-        cdef const int[:, ::1] pairs
-        cdef uint64_t[::1] keys
-        cdef int[::1] rows
-        net.R, net.pair_slots, net.pair_keys, net.pair_rows = 0, 0, NULL, NULL
-        if layout.pairs is None:
-            return
-        pairs = layout.pairs.pairs
-        net.R, net.pair_slots = pairs.shape[0], 2
-        while net.pair_slots < 2 * net.R:
-            net.pair_slots *= 2
-        keys, rows = np.zeros(net.pair_slots, np.uint64), np.full(net.pair_slots, NO_ROW, np.int32)
-        for r in range(net.R):
-            if pairs[r, 0] < 0:
-                continue
-            slot = first_slot(pair_key(pairs[r, 0], pairs[r, 1]), net.pair_slots)
-            while rows[slot] != NO_ROW:
-                slot = (slot + 1) & (net.pair_slots - 1)
-            keys[slot], rows[slot] = pair_key(pairs[r, 0], pairs[r, 1]), <int>r
-        self.pair_keys, self.pair_rows = keys, rows
-        net.pair_keys, net.pair_rows = &self.pair_keys[0], &self.pair_rows[0]
+        cdef Py_ssize_t N = net.G * net.H
+        cdef const int[::1] first, symbols, rows
+        net.has_before = layout.pairs is not None
+        net.table[PAIRS] = InputTable(0, 0, N, True, PAIR_RATE_TENTHS)
+        if net.has_before:
+            net.table[PAIRS].place, net.table[PAIRS].rows = offsets.pop(0), len(layout.pairs)
+            self.sorted_pairs = first, symbols, rows = layout.pairs.sorted_by_symbol(net.V)
+            require_size("first symbols of pairs", first.shape[0], net.V + 1)
+            require_size("sorted pairs", rows.shape[0], symbols.shape[0])
+            require_size("sorted pairs", first[net.V], symbols.shape[0])
+            net.pairs_from = &first[0]
+            net.pair_symbols = &symbols[0] if symbols.shape[0] else NULL
+            net.pair_rows = &rows[0] if rows.shape[0] else NULL
+        net.table[SYMBOLS] = InputTable(offsets.pop(0) if net.E else offsets[0], net.V, net.E or N, False, 10)
+        net.table_rows = net.table[SYMBOLS].rows + net.table[PAIRS].rows
 
     @property
     def boundary(self):

@@ -52,7 +52,7 @@ def inference_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) ->
     return {
         "h": (net.L, T + 1, B, net.H),
         "c": (net.L, T + 1 if net.has_c else 0, B, net.H),
-        "before": (B if net.R else 0,),
+        "before": (B if net.has_before else 0,),
         "gates": (1, (0 if net.z_in_h else T) + (net.boundary >= 0) + more, B, net.ldg),
     }
 
@@ -284,11 +284,11 @@ cdef void fill_start(Texts* texts, Network network, list states) except *:
     """The states that all texts start from."""
     cdef Py_ssize_t of_h_and_c = 2 if network.net.has_c else 1, size = network.itemsize
     shape = (network.net.L, 1, network.net.H)
-    require_size("states at the start", len(states), of_h_and_c + (network.net.R > 0))
+    require_size("states at the start", len(states), of_h_and_c + network.net.has_before)
     texts.start_h = address("states at the start", states[0], size, shape, False)
     texts.start_c = address("states at the start", states[of_h_and_c - 1], size, shape, False)
     texts.start_before = NULL
-    if network.net.R:
+    if network.net.has_before:
         texts.start_before = address("symbol at the start", states[of_h_and_c], size, (1, 1, 1), False)
 
 

@@ -51,6 +51,25 @@ ctypedef struct LayerPlaces:  # offsets into the flat weights, then into the pac
     Py_ssize_t Wh_panels
     Py_ssize_t WhT_panels
 
+cdef enum:  # in `Network.table`
+    SYMBOLS = 0
+    PAIRS = 1
+    TABLES = 2
+
+cdef enum:
+    PAIR_RATE_TENTHS = 3  # of the learning rate, for a row of a pair: few chunks read it, and a step says less
+
+ctypedef struct InputTable:  # rows that are added to the input of the first layer; see `input_tables`
+    Py_ssize_t place  # where the first one is in the flat weights
+    Py_ssize_t rows  # 0: there is no such table
+    Py_ssize_t columns
+    bint sparse  # in an update every optimizer, not only a sparse one, leaves out the rows that no chunk has read
+    int rate_tenths  # of the learning rate
+
+ctypedef struct InputRows:  # of the input tables, that a time step of one stream reads
+    int symbol
+    int pair
+
 ctypedef struct Network:  # see `network`
     int cell  # its number in `cells`, and its traits
     bint z_in_h  # z stands where the state will be, and nothing is saved for the way back
@@ -61,7 +80,7 @@ ctypedef struct Network:  # see `network`
     Py_ssize_t V
     Py_ssize_t sampled  # symbols drawn for a chunk's softmax beside its targets; 0: it is that of all
     Py_ssize_t E  # columns of the embedding below the first layer; 0: there is none
-    Py_ssize_t R  # rows of the table of bigrams, see `bigrams`; 0: there is none
+    bint has_before  # the symbol that was read last is a state: there is a table of pairs
     Py_ssize_t units  # of the H columns, and so rows of the matrices, those that are not padding
     Py_ssize_t symbols  # of the V
     int boundary  # the symbol at which a stream's state is zero (see `boundary`); -1 if there is none
@@ -76,11 +95,11 @@ ctypedef struct Network:  # see `network`
     bint in_place  # one stream multiplies by the recurrent weights as they are, see `weights_in_place.h`
     int max_vectors  # in a panel of the recurrence
     int max_row_vectors  # in a panel of the products over the rows of a chunk
-    Py_ssize_t bigrams  # the table; and where the row of a pair of symbols is found, see `bigrams`
-    const uint64_t* pair_keys  # (pair_slots,)
-    const int* pair_rows
-    Py_ssize_t pair_slots
-    Py_ssize_t lookup  # the matrix with a row for each symbol: the embedding, or the first layer's Wx
+    InputTable table[TABLES]  # that of symbols is the embedding, or the first layer's Wx
+    Py_ssize_t table_rows  # of all of them
+    const int* pairs_from  # (V + 1,): where the pairs with each first symbol begin; see `input_tables`
+    const int* pair_symbols  # their second symbols, in order
+    const int* pair_rows  # and their rows
     LayerPlaces layer[MAX_LAYERS]
     Py_ssize_t Wy
     Py_ssize_t by
@@ -131,8 +150,7 @@ ctypedef struct SharedStep:  # a time step of one stream that several threads co
     Py_ssize_t stride
     Py_ssize_t rows
     bint back  # from the last panel to the first
-    int x  # the cell of the first layer: the symbol
-    int bigram_row  # and with bigrams the row of the pair
+    InputRows input  # the cell of the first layer
     const real* h_prev  # the cell
     const real* c_prev
     real* c
@@ -148,7 +166,7 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     int* x  # (T + 1, B)
     real* h  # (L, T + 1, B, H)
     real* c  # like h, of an LSTM
-    real* before  # (B,): with bigrams the symbols that were read last, as `bigrams` numbers them
+    real* before  # (B,): with a table of pairs the symbols that were read last; see `input_tables`
     real* gates
     real* dropped  # (L, T, B, H), with dropout
     real* y  # (T, B, V), or of the candidates alone
@@ -162,8 +180,8 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     real* scratch  # a thread's own, for the operands of products
     bint leaves_dWh  # to the update; see `recurrent_gradient`
     double* losses  # (T, B): the loss of each position
-    unsigned char* occurs  # (V + R,): whether a symbol, or a row of bigrams, is among the inputs; a thread's own
-    int* bigram_rows  # (T, B): those that the inputs read; a thread's own
+    unsigned char* occurs  # (table_rows,): whether a row of an input table is read; a thread's own
+    int* rows_of_pairs  # (T, B): those that the inputs read; a thread's own
     real* table  # with an embedding, (n_symbols, G H); see `embedding`
     real* vectors  # (2, n_symbols at most, E): the embedding's rows of the chunk's symbols, and their gradients
     Py_ssize_t vectors_stride  # elements from the former to the latter
@@ -213,7 +231,7 @@ ctypedef struct Team:  # the shards of all streams, and this thread's place amon
     thread_barrier* barrier
     double* losses  # (shards,)
     double* squares  # of the summed gradient: a sum for each row of a matrix and for each bias; see `update`
-    const unsigned char* occurs[MAX_SHARDS]  # (V + R,): whether a symbol, or a row of bigrams, is read by a shard
+    const unsigned char* occurs[MAX_SHARDS]  # (table_rows,): whether a row of an input table is read by a shard
     real* d[MAX_SHARDS]  # the gradients; with a reducer there is a `ReducedTail` behind the first one
     bint (*reduce)(void*) noexcept nogil  # adds up the gradients of all processes; NULL: there is one
     void* reduce_context
@@ -280,7 +298,7 @@ ctypedef struct Texts:  # that are drawn side by side; see `texts`
     Py_ssize_t stop_count
     const real* start_h  # (L, H): the states that all of them start from
     const real* start_c
-    const real* start_before  # (1,): with bigrams
+    const real* start_before  # (1,): with a table of pairs
     real* start_y  # (V,): the logits that follow from those
 
 ctypedef struct RowMixture:  # of the network's logits with another model's, see `draws`

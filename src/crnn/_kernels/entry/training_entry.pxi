@@ -75,7 +75,7 @@ cdef class Cursor:
 
 def reduced_size(Network network not None) -> int:
     """Elements of the gradient of the first shard where a reducer adds up those of several processes."""
-    return network.net.end + network.net.V + network.net.R + 2
+    return network.net.end + network.net.table_rows + 2
 
 
 def squares_size(Network network not None) -> int:
@@ -165,7 +165,7 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
         if len(shards[s].threads) < group_size:
             raise ValueError(f"{len(shards[s].threads)} threads of a shard: {group_size} are wanted")
         occurs = shards[s].threads[0].occurs
-        require_size("symbols that may occur", occurs.shape[0], network.net.V + network.net.R)
+        require_size("rows that may be read", occurs.shape[0], network.net.table_rows)
         run.team.occurs[s] = &occurs[0]
     require_size("losses", losses.shape[0], run.team.shards)
     require_size("sums of squares", squares.shape[0], squares_size(network))

@@ -31,7 +31,7 @@ cdef list shard_arrays(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout
     return [
         declared("h", REAL, (L, T + 1, B, H), &fields.h),
         declared("c", REAL, (L, T + 1 if net.has_c else 0, B, H), &fields.c),
-        declared("before", REAL, (B if net.R else 0,), &fields.before),
+        declared("before", REAL, (B if net.has_before else 0,), &fields.before),
         declared("gates", REAL, (L, work.block + 1 if net.z_in_h else T, B, net.ldg), &fields.gates),
         declared("dropped", REAL, (L, T if dropout else 0, B, H), &fields.dropped),
         declared("y", REAL, (T, B, C), &fields.y),
@@ -59,8 +59,8 @@ cdef list thread_arrays(Network network, Py_ssize_t T, Py_ssize_t B):
     cdef Py_ssize_t C = most_candidates(net, T, B) if net.sampled else 0
     return [
         declared("x", "int32", (T + 1, B), &fields.x),
-        declared("occurs", "uint8", (net.V + net.R,), &fields.occurs),
-        declared("bigram_rows", "int32", (T if net.R else 0, B), &fields.bigram_rows),
+        declared("occurs", "uint8", (net.table_rows,), &fields.occurs),
+        declared("rows_of_pairs", "int32", (T if net.has_before else 0, B), &fields.rows_of_pairs),
         declared("cut", REAL, (2 if net.boundary >= 0 else 0, B, net.ldg), &fields.cut),
         declared("scratch", REAL, (network.kernels.scratch_elements(&network.net, T, B),), &fields.scratch),
         # With an embedding.

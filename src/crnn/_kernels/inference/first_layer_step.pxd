@@ -3,9 +3,9 @@
 A draw knows the symbol only when the first part's product is done. Reading does the same, so that it gives the same
 bits.
 """
-from ..network.bigrams cimport row_at
 from ..network.boundary cimport starts
 from ..entry.interface cimport Network, Weights, Workspace, real
+from ..network.input_tables cimport rows_at
 from ..network.layer_input cimport set_biases
 from ..products.panels cimport Columns, as_operand, multiply_panels, operand_rows, packed_elements
 from .shared_step cimport share_cell, share_recurrent_product
@@ -46,13 +46,13 @@ cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, co
 
 cdef inline void finish_step(const Weights* w, const Workspace* work, const int* x, Py_ssize_t t, const real* h_prev,
                              const real* c_prev, real* z, real* c, real* h) noexcept nogil:
-    """z += Wx[x[t]] + Bigrams[x[t - 1], x[t]], then the cell         (B, G H); h is z where that lives in h"""
+    """z += the rows of the input, then the cell         (B, G H); h is z where that lives in h"""
     cdef Py_ssize_t b, at, H = w.net.H
     if work.shared != NULL:
-        work.shared.x, work.shared.bigram_row = x[t], row_at(w.net, work, x, t, 0)
+        work.shared.input = rows_at(w.net, work, x, t, 0)
         share_cell(work.shared, h_prev, c_prev, c, h)
         return
     for b in range(work.B):
         at = b * H
-        finish_first_layer(w, x[t * work.B + b], row_at(w.net, work, x, t, b), Columns(0, H), h_prev + at, c_prev + at,
+        finish_first_layer(w, rows_at(w.net, work, x, t, b), Columns(0, H), h_prev + at, c_prev + at,
                            z + b * w.net.ldg, c + at, h + at)

@@ -1,5 +1,5 @@
 """One time step of inference, cut where a symbol is drawn: what can be multiplied before it is known, and the rest."""
-from ..network.bigrams cimport carry_symbols
+from ..network.input_tables cimport carry_symbols
 from ..network.decoder cimport decode
 from .draws cimport unnormalized_softmax_rows
 from .first_layer_step cimport begin_step, finish_step, restart_at_boundary

@@ -38,7 +38,7 @@ cdef inline void share_recurrent_product(SharedStep* step, const Weights* w, Py_
 
 
 cdef inline void share_cell(SharedStep* step, const real* h_prev, const real* c_prev, real* c, real* h) noexcept nogil:
-    """The cell of the layer whose recurrent product is done; in the first layer z += Wx[x] before it"""
+    """The cell of the layer whose recurrent product is done; in the first layer z += the rows of the input before it"""
     step.h_prev, step.c_prev, step.c, step.h = h_prev, c_prev, c, h
     compute_together(step, CELL)
 
@@ -72,8 +72,8 @@ cdef inline void compute_own(const SharedStep* step, int rank) noexcept nogil:
         finish_units(step.w.net, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev, step.z,
                      step.c, step.h)
     else:
-        finish_first_layer(step.w, step.x, step.bigram_row, columns_of(step.w.net.H, rank, step.threads), step.h_prev,
-                           step.c_prev, step.z, step.c, step.h)
+        finish_first_layer(step.w, step.input, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev,
+                           step.z, step.c, step.h)
 
 
 cdef inline void multiply_own_input(const SharedStep* step, int rank) noexcept nogil:

@@ -1,18 +1,15 @@
 """Units of one stream in a time step of inference, once z holds its products: all, or those of one thread."""
 from ..cells.cells cimport cell_units
-from ..entry.interface cimport Network, Weights, real
+from ..entry.interface cimport InputRows, Network, Weights, real
+from ..network.input_tables cimport add_input
 from ..products.panels cimport MAX_COLUMNS, Columns
-from ..network.table_rows cimport add_row
 
 
-cdef inline void finish_first_layer(const Weights* w, int x, int bigram_row, Columns own, const real* h_prev,
+cdef inline void finish_first_layer(const Weights* w, InputRows rows, Columns own, const real* h_prev,
                                     const real* c_prev, real* z, real* c, real* h) noexcept nogil:
-    """z += Wx[x] + Bigrams[bigram_row], then the cell     (G H,); h is z where that lives in h"""
-    cdef const Network* net = w.net
-    add_row(net, w.p + net.layer[0].Wx, x, own, z)
-    if net.R:
-        add_row(net, w.p + net.bigrams, bigram_row, own, z)
-    finish_units(net, own, h_prev, c_prev, z, c, h)
+    """z += the rows of the input, then the cell           (G H,); h is z where that lives in h"""
+    add_input(w, rows, own, z)
+    finish_units(w.net, own, h_prev, c_prev, z, c, h)
 
 
 cdef inline void finish_units(const Network* net, Columns own, const real* h_prev, const real* c_prev, real* z,

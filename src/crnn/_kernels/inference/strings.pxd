@@ -1,5 +1,5 @@
 """Log-probabilities of strings of different lengths, read side by side."""
-from ..network.bigrams cimport carry_symbols
+from ..network.input_tables cimport carry_symbols
 from ..network.decoder cimport decode
 from ..entry.interface cimport Network, Strings, Weights, Workspace, real
 from ..network.layers cimport layers_forward

@@ -48,7 +48,7 @@ cdef inline void begin_text(const Network* net, const Workspace* work, Texts* te
         memcpy(layer_h(work, l, 0) + b * H, texts.start_h + l * H, size)
         if net.has_c:
             memcpy(layer_c(work, l, 0) + b * H, texts.start_c + l * H, size)
-    if net.R:
+    if net.has_before:
         work.before[b] = texts.start_before[0]
 
 
@@ -64,7 +64,7 @@ cdef inline void end_row(const Network* net, const Workspace* work, Texts* texts
         memcpy(layer_h(work, l, 0) + b * H, layer_h(work, l, 0) + last * H, size)
         if net.has_c:
             memcpy(layer_c(work, l, 0) + b * H, layer_c(work, l, 0) + last * H, size)
-    if net.R:
+    if net.has_before:
         work.before[b] = work.before[last]
 
 

@@ -2,7 +2,7 @@
 
 A chunk holds most of its symbols several times, and Emb[x] Wx is the same each time. It is therefore computed once for
 each symbol that occurs, into a table (n, G H) in which the first layer looks up its input as it otherwise does in Wx
-(see `layer_input`). On the way back the table's place holds the sums of dz of each symbol, and the chain rule leads
+(see `input_tables`). On the way back the table's place holds the sums of dz of each symbol, and the chain rule leads
 from there to Emb and Wx. Symbols are numbered in the order in which they first occur in the chunk: so the sums do not
 depend on the threads.
 
@@ -10,7 +10,7 @@ For inference there is nothing here: the table of all symbols takes the place of
 """
 from libc.string cimport memcpy, memset
 from ..products.blas cimport add_product, transposed_product
-from ..entry.interface cimport Network, Weights, Workspace, real
+from ..entry.interface cimport SYMBOLS, Network, Weights, Workspace, real
 from ..products.panels cimport Columns, as_operand, multiply_panels, operand_rows
 from ..products.row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back
 from ..training.step_poll cimport is_canceled
@@ -64,7 +64,7 @@ cdef inline void embed_symbols(const Weights* w, Workspace* work) noexcept nogil
     own = own_share(&work.group, work.n_symbols)
     r, stop = own.first, own.first + own.count
     for i in range(r, stop):
-        memcpy(work.vectors + i * E, w.p + net.lookup + work.symbols[i] * E, E * sizeof(real))
+        memcpy(work.vectors + i * E, w.p + net.table[SYMBOLS].place + work.symbols[i] * E, E * sizeof(real))
     while r < stop and not is_canceled(work):
         count = min(<Py_ssize_t>BLOCK_ROWS, stop - r)
         vectors, table = work.vectors + r * E, work.table + r * N
@@ -106,7 +106,7 @@ cdef inline void embed_symbols_back(const Weights* w, const Workspace* work) noe
                            net.max_row_vectors, dvectors + r * E, E)
         r += count
     for i in range(own.first, stop):
-        memcpy(work.d + net.lookup + work.symbols[i] * E, dvectors + i * E, E * sizeof(real))
+        memcpy(work.d + net.table[SYMBOLS].place + work.symbols[i] * E, dvectors + i * E, E * sizeof(real))
     dWx, dtable = work.d + net.layer[0].Wx + part.first, work.table + part.first
     if net.gemm != NULL:
         transposed_product(net.gemm, E, part.count, work.n_symbols, work.vectors, E, dtable, N, dWx, N)

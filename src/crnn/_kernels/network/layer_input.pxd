@@ -1,8 +1,7 @@
-"""What reaches the cells of a layer from below, and its gradient: look-ups in the first layer, products above.
+"""What reaches the cells of a higher layer from below, and its gradient: products. The first one: `input_tables`.
 
 Each function computes the units that are `own`, those of one thread of a group.
 """
-from libc.string cimport memset
 from ..products.blas cimport add_product
 from ..entry.interface cimport Network, Weights, Workspace, real
 from .network cimport input_block
@@ -31,26 +30,6 @@ cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Col
     set_split_bias(net, p, l, own, rows, z)
 
 
-cdef inline void look_up_input(const Network* net, const real* p, const real* table, const int* x, Columns own,
-                               Py_ssize_t B, real* z) noexcept nogil:
-    """z = table[x] + bh                               (B, G H): the first layer's input, a row for each stream
-
-    The table is Wx, or with an embedding that of the chunk's symbols.
-    """
-    cdef Py_ssize_t b, j, g, H = net.H
-    cdef const real* bias
-    cdef const real* row
-    cdef real* out
-    for b in range(B):
-        for g in range(net.G):
-            bias = p + net.layer[0].bh + g * H + own.first
-            row = table + (x[b] * net.G + g) * H + own.first
-            out = z + b * net.ldg + input_block(net, g) * H + own.first
-            for j in range(own.count):
-                out[j] = row[j] + bias[j]
-    set_split_bias(net, p, 0, own, B, z)
-
-
 cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize_t l, Columns own, Py_ssize_t rows,
                                const real* below, real* z) noexcept nogil:
     """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H): the input of a higher layer"""
@@ -73,23 +52,6 @@ cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize
                             net.ldg)
         else:
             add_product(net.gemm, rows, own.count, net.units, below, H, Wx + g * H, net.G * H, out, net.ldg)
-
-
-cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) noexcept nogil:
-    """dbh = dWx.sum(axis=0)                           every dz is in one row of dWx; rows of other symbols are zero
-
-    This notes which symbols occur, for the update.
-    """
-    cdef Columns own = own_columns(&work.group, net.H)
-    cdef Py_ssize_t i, g, H = net.H, N = net.G * H, start
-    memset(work.occurs, False, net.V)
-    for i in range(work.T * work.B):
-        if not work.occurs[work.x[i]]:
-            work.occurs[work.x[i]] = True
-            for g in range(net.G):
-                start = g * H + own.first
-                add_column_sums(work.d + net.layer[0].Wx + work.x[i] * N + start, 1, own.count, N,
-                                work.d + net.layer[0].bh + start)
 
 
 cdef inline void project_input_back(const Weights* w, const Workspace* work, Py_ssize_t l, Py_ssize_t rows,

@@ -1,16 +1,14 @@
 """One layer over the time steps of a block, forward and back. Arrays: see `workspace`."""
-from .bigrams cimport add_rows
 from .boundary cimport clear_starting, without_past
 from ..cells.cell_step cimport Step, step_backward, step_forward
-from .embedding cimport lookup_gradient, lookup_rows, lookup_table
 from ..inference.first_layer_step cimport begin_step, finish_step
 from ..entry.interface cimport Network, Weights, Workspace, real
-from .layer_input cimport look_up_input
+from .input_tables cimport add_input_gradients, look_up_inputs
+from .layer_input cimport set_split_bias
 from .network cimport in_place
 from ..products.panels cimport as_operand
 from ..inference.shared_step cimport share_cell, share_recurrent_product
 from ..training.step_poll cimport is_canceled
-from .table_rows cimport add_row_gradients
 from ..training.thread_group cimport own_columns, wait_for_group
 from .workspace cimport gradient_from_above, layer_c, layer_dz, layer_h, layer_z
 
@@ -37,9 +35,8 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
             finish_step(w, work, x, t, s.h_prev, s.c_prev, s.z, s.c, s.h)
             continue
         if l == 0:
-            look_up_input(net, w.p, lookup_table(w, work), lookup_rows(net, work, x, t), s.own, B, s.z)
-            if net.R:
-                add_rows(net, work, w.p, t, s.own, s.z)
+            look_up_inputs(w, work, x, t, s.own, s.z)
+            set_split_bias(net, w.p, 0, s.own, B, s.z)
         # Alternate the direction over panels that exceed the cache: the half still cached is then read first.
         s.back = t & 1
         if work.shared != NULL:
@@ -85,9 +82,7 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
         step_backward(net, w.p + net.layer[l].Wh if in_place(net) else w.panels + net.layer[l].WhT_panels, &s)
         clear_starting(net, x + t * B, B, s.own.count, s.carry + s.own.first, H)
         if l == 0:
-            add_row_gradients(net, s.z, lookup_rows(net, work, x, t), s.own, B, lookup_gradient(net, work))
-            if net.R:
-                add_row_gradients(net, s.z, work.bigram_rows + t * B, s.own, B, work.d + net.bigrams)
+            add_input_gradients(net, work, x, t, s.own, s.z)
         wait_for_group(&work.group)
 
 

@@ -101,7 +101,7 @@ cdef inline void clear_stream(const Network* net, const Workspace* work, Py_ssiz
         memset(layer_h(work, l, 0) + at, 0, own.count * sizeof(real))
         if net.has_c:
             memset(layer_c(work, l, 0) + at, 0, own.count * sizeof(real))
-    if net.R and work.group.rank == 0:
+    if net.has_before and work.group.rank == 0:
         work.before[b] = 0
 
 
@@ -112,7 +112,7 @@ cdef inline void clear_states(const Network* net, const Workspace* work) noexcep
         clear_share(&work.group, layer_h(work, l, 0), work.B * net.H)
         if net.has_c:
             clear_share(&work.group, layer_c(work, l, 0), work.B * net.H)
-    if net.R:
+    if net.has_before:
         clear_share(&work.group, work.before, work.B)
     wait_for_group(&work.group)
 

@@ -4,11 +4,9 @@ A chunk passes through all stages one block of time steps at a time (see `worksp
 cache what the one before it left. Every thread of a group calls the same functions with the same arrays, writes what
 belongs to its own units (of logits: to its own rows), and waits for the others before it reads what they have written.
 """
-from ..network.bigrams cimport find_rows
 from ..network.decoder cimport decode, decode_back
-from ..network.embedding cimport clear_table, embed_symbols, embed_symbols_back
 from ..entry.interface cimport Network, Weights, Workspace, real
-from ..network.layer_input cimport add_lookup_bias_gradient
+from ..network.input_tables cimport clear_input_gradients, finish_input_gradients, prepare_inputs
 from ..network.layers cimport layers_backward, layers_forward
 from ..products.panels cimport Columns
 from ..network.sampled_softmax cimport (decode_candidates, decode_candidates_back, gather_candidates, logits_of_row,
@@ -23,7 +21,7 @@ from ..network.workspace cimport clear_share, gradient_from_above, layer_output
 cdef inline void clear_gradients(const Network* net, const Workspace* work) noexcept nogil:
     """d = 0, where gradients are added up: the thread's share of it
 
-    Not the rows in which symbols or bigrams are looked up: the update clears those that it has used. With a BLAS the
+    Not the rows of input tables: the update clears those that it has used. With a BLAS the
     chunk is one product: nothing is added to the gradients of matrices.
     """
     cdef Py_ssize_t l, first = net.layer[0].Wx if net.E else net.layer[0].Wh
@@ -66,23 +64,18 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
 cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real weight) noexcept nogil:
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
-    The rows in which symbols or bigrams are looked up must come in as zeros in d. Of a group the first thread returns
-    the losses.
+    The rows of input tables must come in as zeros in d. Of a group the first thread returns the losses.
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t first, last = work.T, rows, top = net.L - 1
     cdef double loss
     clear_gradients(net, work)
     clear_share(&work.group, work.carry, net.L * work.step_stride)
-    if net.R:
-        find_rows(net, work)
-    if net.E:
-        embed_symbols(w, work)
+    prepare_inputs(w, work)
     if net.sampled:
         gather_candidates(w, work)
     loss = forward_loss(w, work, weight)
-    if net.E:
-        clear_table(net, work)
+    clear_input_gradients(net, work)
     while last > 0 and not is_canceled(work):
         first = max(last - work.block, 0)
         rows = (last - first) * work.B
@@ -91,10 +84,7 @@ cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real we
         last = first
     if net.sampled:
         scatter_candidates(net, work)
-    if net.E:
-        embed_symbols_back(w, work)
-    else:
-        add_lookup_bias_gradient(net, work)
+    finish_input_gradients(w, work)
     return loss
 
 

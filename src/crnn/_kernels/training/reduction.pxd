@@ -1,8 +1,8 @@
 """The gradient of a step, reduced over processes: all shards summed into one vector, which a callback adds up.
 
 Behind the gradient of the first shard (net.end elements) stand what the processes add up with it: a flag for each
-symbol, and each row of bigrams, that occurred, so that every process updates the look-up rows of all; then the sum of
-the losses and how many streams there are, of which the mean loss is the quotient.
+row of an input table that was read, so that every process updates the rows that any of them reads; then the sum of the
+losses and how many streams there are, of which the mean loss is the quotient.
 """
 from ..entry.interface cimport Network, Training, real, barrier_break
 from .step_poll cimport RELEASE_TILES
@@ -13,11 +13,11 @@ from .update cimport Pass, occurs_in_any, update
 
 cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
     """Reduce the gradient in d[0] and the mean loss over all processes; False if that failed."""
-    cdef Py_ssize_t flags = run.weights.net.V + run.weights.net.R
+    cdef Py_ssize_t flags = run.weights.net.table_rows
     cdef real* tail = run.team.d[0] + run.weights.net.end
     cdef Pass todo = Pass(True, False, False, NULL)
     update(run, &todo)
-    flag_symbols(run, tail)
+    flag_rows(run, tail)
     if not wait_for_team(run):
         return False
     if run.team.rank == 0:
@@ -32,9 +32,9 @@ cdef inline bint reduce_gradient(Training* run, double* loss) noexcept nogil:
     return True
 
 
-cdef inline void flag_symbols(const Training* run, real* flags) noexcept nogil:
-    """flags[v] = 1 if v occurred in a shard, else 0: for the thread's share of the symbols and the rows of bigrams"""
-    cdef Py_ssize_t n = run.weights.net.V + run.weights.net.R, v
+cdef inline void flag_rows(const Training* run, real* flags) noexcept nogil:
+    """flags[v] = 1 if a shard read row v of the input tables, else 0: for the thread's share of them"""
+    cdef Py_ssize_t n = run.weights.net.table_rows, v
     cdef Py_ssize_t start = share(n, run.team.rank, run.team.threads)
     cdef Py_ssize_t stop = share(n, run.team.rank + 1, run.team.threads)
     for v in range(start, stop):

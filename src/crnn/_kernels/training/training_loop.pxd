@@ -7,7 +7,7 @@ the parameters. So the results are the same, to the bit, at any number of thread
 without another update.
 """
 from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
-from ..network.bigrams cimport carry_symbols
+from ..network.input_tables cimport carry_symbols
 from .chunk cimport loss_and_gradients
 from ..network.dropout cimport dropout_key
 from ..entry.interface cimport Training, Workspace, real

@@ -8,7 +8,7 @@ from libc.stdint cimport uint32_t
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 from ..network.dropout cimport apply_mask, weights_key
-from ..entry.interface cimport Network, Team, Training, Workspace, barrier_is_broken, real
+from ..entry.interface cimport PAIRS, SYMBOLS, InputTable, Network, Team, Training, Workspace, barrier_is_broken, real
 from ..network.network cimport input_rows, pack_Wh, pack_Wx, pack_Wy
 from .optimizers cimport step_run
 from ..products.panels cimport GRADIENT_ROWS, PER_ELEMENT, Columns
@@ -23,7 +23,6 @@ cdef extern from "pages.h" nogil:
 
 cdef enum:
     BLOCK = 2048  # elements of a gradient that are summed over the shards and used while still in the cache
-    BIGRAM_RATE_TENTHS = 3  # of the learning rate, for a row of bigrams: few chunks read it, and a step says less
 
 ctypedef struct WeightMask:  # recurrent weights, some of which this step was without
     uint32_t key
@@ -46,9 +45,9 @@ cdef extern from "vectors.h" nogil:
 cdef inline Py_ssize_t squares_size(const Network* net) noexcept nogil:
     """Sums of squares that are kept: for V rows, for each layer 2 H rows and two biases, for H rows and a bias.
 
-    Above an embedding those of the E rows of the first Wx follow, then those of the R rows of bigrams.
+    Above an embedding those of the E rows of the first Wx follow, then those of the rows of pairs.
     """
-    return net.V + net.L * (2 * net.H + 2) + net.H + 1 + net.E + net.R
+    return net.V + net.L * (2 * net.H + 2) + net.H + 1 + net.E + net.table[PAIRS].rows
 
 
 cdef inline Py_ssize_t layer_squares(const Network* net, Py_ssize_t l) noexcept nogil:
@@ -157,7 +156,7 @@ cdef inline void clear_gradients_of(const Team* team, Py_ssize_t start, Py_ssize
 
 
 cdef inline bint occurs_in_any(const Team* team, Py_ssize_t v) noexcept nogil:
-    """Whether a symbol, or the row of bigrams v - V, is among the inputs of any shard's chunk."""
+    """Whether row v of the input tables, counted one after the other, is read by any shard's chunk."""
     cdef int s
     for s in range(team.shards):
         if team.occurs[s][v]:
@@ -189,33 +188,28 @@ cdef inline void update_read_rows(Training* run, const Pass* todo, Py_ssize_t ba
             team.squares[squares + r] = 0
 
 
-cdef inline void update_lookup(Training* run, const Pass* todo) noexcept nogil:
-    """The thread's share of the rows in which symbols are looked up: only the chunk's symbols have a gradient.
+cdef inline void update_table(Training* run, const Pass* todo, int which) noexcept nogil:
+    """The thread's share of the rows of an input table: only those that the chunk has read have a gradient.
 
-    A sparse optimizer leaves the others out, which is exact. The rows' gradients are cleared once they have been used.
+    A sparse optimizer leaves the others out, which is exact. A sparse table is large and a chunk reads little of it:
+    there every optimizer leaves them out, and their part of its state stays as it is. The rows' gradients are cleared
+    once they have been used.
     """
     cdef const Network* net = run.weights.net
+    cdef const InputTable* table = &net.table[which]
     cdef const Team* team = &run.team
-    cdef Py_ssize_t start = share(net.V, team.rank, team.threads), stop = share(net.V, team.rank + 1, team.threads)
-    cdef Py_ssize_t N = net.E if net.E else net.G * net.H, base = net.lookup
-    if not run.rule.sparse:
-        update_rows(run, todo, base, N, 0, start, stop)
-        if todo.step:
-            clear_gradients_of(team, base + start * N, (stop - start) * N)
-        return
-    update_read_rows(run, todo, base, N, 0, 0, net.V)
-
-
-cdef inline void update_bigrams(Training* run, const Pass* todo) noexcept nogil:
-    """The thread's share of the rows of the table of bigrams that the chunk has read, at a part of the learning rate.
-
-    All others stay as they are, and so does their optimizer state, with every optimizer: the table is large, and a
-    chunk reads little of it.
-    """
-    cdef const Network* net = run.weights.net
+    cdef Py_ssize_t start = share(table.rows, team.rank, team.threads)
+    cdef Py_ssize_t stop = share(table.rows, team.rank + 1, team.threads), N = table.columns
     cdef double rate = run.rule.learning_rate
-    run.rule.learning_rate = rate * BIGRAM_RATE_TENTHS / 10
-    update_read_rows(run, todo, net.bigrams, net.G * net.H, squares_size(net) - net.R, net.V, net.R)
+    if not (run.rule.sparse or table.sparse):
+        update_rows(run, todo, table.place, N, 0, start, stop)
+        if todo.step:
+            clear_gradients_of(team, table.place + start * N, (stop - start) * N)
+        return
+    if table.rate_tenths != 10:
+        run.rule.learning_rate = rate * table.rate_tenths / 10
+    update_read_rows(run, todo, table.place, N, 0 if which == SYMBOLS else squares_size(net) - table.rows,
+                     0 if which == SYMBOLS else net.V, table.rows)
     run.rule.learning_rate = rate
 
 
@@ -296,9 +290,8 @@ cdef inline void update_share(Training* run, const Pass* todo) noexcept nogil:
     cdef Py_ssize_t l, at, H = net.H, N = net.G * H
     cdef Py_ssize_t start = row_share(H, run.team.rank, run.team.threads)
     cdef Py_ssize_t stop = row_share(H, run.team.rank + 1, run.team.threads)
-    if net.R:
-        update_bigrams(run, todo)
-    update_lookup(run, todo)
+    update_table(run, todo, PAIRS)
+    update_table(run, todo, SYMBOLS)
     for l in range(net.L):
         at = layer_squares(net, l)
         if l or net.E:
@@ -323,7 +316,8 @@ cdef inline void touch_memory(Training* run) noexcept nogil:
     cdef const Network* net = run.weights.net
     cdef int i
     cdef Py_ssize_t touched = 0
-    cdef Py_ssize_t first = net.lookup + net.V * (net.E if net.E else net.G * net.H) if run.rule.sparse else 0
+    cdef const InputTable* symbols = &net.table[SYMBOLS]
+    cdef Py_ssize_t first = symbols.place + symbols.rows * symbols.columns if run.rule.sparse else 0
     cdef Columns own
     cdef Pass todo = Pass(False, False, False, &touched)
     update(run, &todo)

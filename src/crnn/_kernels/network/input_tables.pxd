@@ -1,0 +1,201 @@
+"""Input tables: rows that are looked up by the symbols of a stream, and added up as the input of the first layer.
+
+z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh. The table of symbols is Wx, or with an embedding that of the chunk's
+symbols (see `embedding`). There may be a second table, with rows for some pairs of symbols (see
+`crnn.model.bigram_pairs`); all other pairs have none, and neither has a pair whose second symbol starts a document: what
+came before does not count there. A chunk reads a part of the tables. Only the rows that it reads are cleared and have a
+gradient (see `update`).
+
+A table's row has G H columns, gates side by side; z has them where the input part of each gate is.
+
+Pairs are sorted by their first symbol, then by their second one. A search among those with the same first symbol takes
+log2(V) comparisons at most, whatever the pairs are.
+
+With pairs the symbol that was read last is a state like h: a number, so that it is carried, copied and stored as h is,
+plus 1; 0 stands for none.
+"""
+from libc.string cimport memset
+from ..entry.interface cimport PAIRS, InputRows, Network, Weights, Workspace, real
+from ..products.panels cimport Columns
+from ..products.row_products cimport add_column_sums
+from ..training.thread_group cimport own_columns
+from .boundary cimport starts
+from .embedding cimport (clear_table, embed_symbols, embed_symbols_back, lookup_gradient, lookup_rows, lookup_table)
+from .network cimport input_block
+
+cdef enum:
+    NO_ROW = -1
+
+
+# ------------------------------------------------------------------------------------------------- which rows
+
+
+cdef inline int row_of_pair(const Network* net, int before, int symbol) noexcept nogil:
+    """The row of a symbol and the one before it, -1 if there was none; NO_ROW if the pair has none."""
+    cdef Py_ssize_t first, n, half
+    cdef const int* symbols = net.pair_symbols
+    if not 0 <= before < net.V or starts(net, symbol):
+        return NO_ROW
+    first = net.pairs_from[before]
+    n = net.pairs_from[before + 1] - first
+    if n == 0:
+        return NO_ROW
+    while n > 1:
+        half = n // 2
+        first += half if symbols[first + half] <= symbol else 0
+        n -= half
+    return net.pair_rows[first] if symbols[first] == symbol else NO_ROW
+
+
+cdef inline int symbol_of(real state) noexcept nogil:
+    """The symbol that a state stands for, -1 if it stands for none. A caller may have written any number."""
+    return <int>state - 1 if 1 <= state < <real>2147483648 else -1
+
+
+cdef inline InputRows rows_at(const Network* net, const Workspace* work, const int* x, Py_ssize_t t,
+                              Py_ssize_t b) noexcept nogil:
+    """The rows of time step t of stream b, which reads x[t, b]; the symbol before the first one is in the state."""
+    cdef InputRows rows
+    rows.symbol, rows.pair = x[t * work.B + b], NO_ROW
+    if net.has_before:
+        rows.pair = row_of_pair(net, x[(t - 1) * work.B + b] if t else symbol_of(work.before[b]), rows.symbol)
+    return rows
+
+
+cdef inline void carry_symbols(const Network* net, const Workspace* work, const int* x,
+                               Py_ssize_t steps) noexcept nogil:
+    """before = x[steps - 1]                           (B,): the symbols that were read last, once for each group"""
+    cdef Py_ssize_t b
+    if net.has_before and work.group.rank == 0:
+        for b in range(work.B):
+            work.before[b] = <real>(x[(steps - 1) * work.B + b] + 1)
+
+
+# ------------------------------------------------------------------------------------------------- inference
+
+
+cdef inline void add_input(const Weights* w, InputRows rows, Columns own, real* z) noexcept nogil:
+    """z += Symbols[symbol] + Pairs[pair]              (G H,): the input of one stream, without the bias"""
+    cdef const Network* net = w.net
+    add_row(net, w.p + net.layer[0].Wx, rows.symbol, own, z)
+    if net.has_before:
+        add_row(net, w.p + net.table[PAIRS].place, rows.pair, own, z)
+
+
+cdef inline void add_row(const Network* net, const real* table, int row, Columns own, real* z) noexcept nogil:
+    """z += table[row]                                 (G H,): nothing for NO_ROW"""
+    cdef Py_ssize_t j, g, H = net.H
+    cdef const real* gate
+    cdef real* out
+    if row == NO_ROW:
+        return
+    for g in range(net.G):
+        gate = table + (row * net.G + g) * H + own.first
+        out = z + input_block(net, g) * H + own.first
+        for j in range(own.count):
+            out[j] += gate[j]
+
+
+# ------------------------------------------------------------------------------------------------- training
+
+
+cdef inline void prepare_inputs(const Weights* w, Workspace* work) noexcept nogil:
+    """What the time steps of a chunk need: the rows of its pairs, and the table of its symbols with an embedding."""
+    if w.net.has_before:
+        find_rows_of_pairs(w.net, work)
+    if w.net.E:
+        embed_symbols(w, work)
+
+
+cdef inline void find_rows_of_pairs(const Network* net, Workspace* work) noexcept nogil:
+    """rows_of_pairs[t, b] = the row of each time step of the chunk; notes for the update which of them are read."""
+    cdef Py_ssize_t t, b
+    cdef int row
+    cdef unsigned char* occurs = work.occurs + net.V
+    memset(occurs, False, net.table[PAIRS].rows)
+    for t in range(work.T):
+        for b in range(work.B):
+            row = rows_at(net, work, work.x, t, b).pair
+            work.rows_of_pairs[t * work.B + b] = row
+            if row != NO_ROW:
+                occurs[row] = True
+
+
+cdef inline void look_up_inputs(const Weights* w, const Workspace* work, const int* x, Py_ssize_t t, Columns own,
+                                real* z) noexcept nogil:
+    """z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh  (B, G H): the input of time step t"""
+    cdef const Network* net = w.net
+    cdef Py_ssize_t b
+    look_up_symbols(net, w.p, lookup_table(w, work), lookup_rows(net, work, x, t), own, work.B, z)
+    if net.has_before:
+        for b in range(work.B):
+            add_row(net, w.p + net.table[PAIRS].place, work.rows_of_pairs[t * work.B + b], own, z + b * net.ldg)
+
+
+cdef inline void look_up_symbols(const Network* net, const real* p, const real* table, const int* rows, Columns own,
+                                 Py_ssize_t B, real* z) noexcept nogil:
+    """z = table[rows] + bh                            (B, G H)"""
+    cdef Py_ssize_t b, j, g, H = net.H
+    cdef const real* bias
+    cdef const real* row
+    cdef real* out
+    for b in range(B):
+        for g in range(net.G):
+            bias = p + net.layer[0].bh + g * H + own.first
+            row = table + (rows[b] * net.G + g) * H + own.first
+            out = z + b * net.ldg + input_block(net, g) * H + own.first
+            for j in range(own.count):
+                out[j] = row[j] + bias[j]
+
+
+cdef inline void clear_input_gradients(const Network* net, const Workspace* work) noexcept nogil:
+    """The table of a chunk's symbols = 0, before their gradients are added up in it; the update clears all others."""
+    if net.E:
+        clear_table(net, work)
+
+
+cdef inline void add_input_gradients(const Network* net, const Workspace* work, const int* x, Py_ssize_t t,
+                                     Columns own, const real* dz) noexcept nogil:
+    """dSymbols[x[t]] += dz; dPairs[x[t - 1], x[t]] += dz          (B, G H): of all streams, while dz is in the cache"""
+    add_row_gradients(net, dz, lookup_rows(net, work, x, t), own, work.B, lookup_gradient(net, work))
+    if net.has_before:
+        add_row_gradients(net, dz, work.rows_of_pairs + t * work.B, own, work.B, work.d + net.table[PAIRS].place)
+
+
+cdef inline void add_row_gradients(const Network* net, const real* dz, const int* rows, Columns own, Py_ssize_t B,
+                                   real* dtable) noexcept nogil:
+    """dtable[rows] += dz                              (B, G H)"""
+    cdef Py_ssize_t b, j, g, H = net.H
+    cdef const real* out
+    cdef real* row
+    for b in range(B):
+        for g in range(net.G if rows[b] != NO_ROW else 0):
+            row = dtable + (rows[b] * net.G + g) * H + own.first
+            out = dz + b * net.ldg + input_block(net, g) * H + own.first
+            for j in range(own.count):
+                row[j] += out[j]
+
+
+cdef inline void finish_input_gradients(const Weights* w, Workspace* work) noexcept nogil:
+    """What follows from the gradients of the symbols' rows: dbh, and with an embedding dEmb and dWx."""
+    if w.net.E:
+        embed_symbols_back(w, work)
+    else:
+        add_lookup_bias_gradient(w.net, work)
+
+
+cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) noexcept nogil:
+    """dbh = dWx.sum(axis=0)                           every dz is in one row of dWx; rows of other symbols are zero
+
+    This notes which symbols occur, for the update.
+    """
+    cdef Columns own = own_columns(&work.group, net.H)
+    cdef Py_ssize_t i, g, H = net.H, N = net.G * H, start
+    memset(work.occurs, False, net.V)
+    for i in range(work.T * work.B):
+        if not work.occurs[work.x[i]]:
+            work.occurs[work.x[i]] = True
+            for g in range(net.G):
+                start = g * H + own.first
+                add_column_sums(work.d + net.layer[0].Wx + work.x[i] * N + start, 1, own.count, N,
+                                work.d + net.layer[0].bh + start)
