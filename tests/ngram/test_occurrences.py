@@ -36,4 +36,5 @@ def test_the_losses_do_not_depend_on_the_blocks(monkeypatch):
     counts.add(text)
     whole = Occurrences(counts).losses(tail)
     monkeypatch.setattr(module, "BLOCK", 7)
+    monkeypatch.setattr(module, "CALL_NODES", 3)
     np.testing.assert_allclose(Occurrences(counts).losses(tail), whole, rtol=1e-13)

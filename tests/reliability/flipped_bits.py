@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from trials import Outcome
 
-from crnn import CharRNN, ModelFileError
+from crnn import CharNGram, CharRNN, ModelFileError
+from crnn.loading import load_model
 
 NAMES = ["na\u00efve \U0001f642", "the cat", "sat"] * 3
 
 
 def files(folder: Path) -> list[bytes]:
-    """Return a file of each kind: with a training state, with documents and several layers, with weights alone."""
+    """Return a file of each kind: with a training state, with documents and several layers, weights alone, counts."""
     path = folder / "new"
     contents = []
     for model, text, training_state in (
@@ -24,7 +25,8 @@ def files(folder: Path) -> list[bytes]:
     ):
         model.fit(text).save(path, training_state=training_state)
         contents.append(path.read_bytes())
-    return contents
+    CharNGram(3).fit(NAMES).save(path)
+    return [*contents, path.read_bytes()]
 
 
 def run(count: int, seed: int = 0) -> Outcome:
@@ -46,7 +48,7 @@ def run(count: int, seed: int = 0) -> Outcome:
                     stream.write(bytes([data[place] ^ mask]))
                     tries += 1
                     try:
-                        CharRNN.load(path)
+                        load_model(path)
                         failures.append(f"bit {bit}: it loads")
                     except ModelFileError:
                         pass

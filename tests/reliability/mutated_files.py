@@ -14,7 +14,8 @@ import struct
 
 import numpy as np
 
-from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
+from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, ModelFileError
+from crnn.loading import load_model
 from crnn.model.stored_record import StoredRecord
 
 TEXT = "to be or not to be, that is the question. "
@@ -78,6 +79,9 @@ def originals(folder):
             with contextlib.suppress(KeyboardInterrupt):
                 model.set_params(callbacks=[interrupt]).fit(text, checkpoint=path)
             _originals["run", i] = path.read_bytes(), text
+        for i, text in enumerate((TEXT * 3, ["anna", "bob", "eve"], b"\0\xff\0")):
+            CharNGram(4, min_count=1 + i % 2).fit(text).save(path)
+            _originals["counts", i] = path.read_bytes(), None
     return list(_originals.values())
 
 
@@ -113,7 +117,7 @@ def parts(data):
     metadata = header.pop("__metadata__")
     del metadata["checksum"]
     version = int(metadata.pop("format_version"))
-    metadata = {key: value if key == "format" else json.loads(value) for key, value in metadata.items()}
+    metadata = {key: value if key in ("format", "kind") else json.loads(value) for key, value in metadata.items()}
     tensors = {name: [t["dtype"], t["shape"], body[slice(*t["data_offsets"])]] for name, t in header.items()}
     own = [name for name in ("training", "best", "run", "labels") if name in tensors]
     documents = {name: json.loads(tensors.pop(name)[2]) for name in own}
@@ -208,7 +212,7 @@ def case(i, folder):
     try:
         if text is not None and rng.integers(2):
             return resumed(path, text)
-        model = CharRNN.load(path)
+        model = load_model(path)
     except ModelFileError:
         return None
     except Exception as error:
@@ -240,6 +244,8 @@ def resumed(path, text):
 
 def used(model, folder):
     """Sample, score, train and save a model that was loaded."""
+    if isinstance(model, CharNGram):
+        return counts_used(model, folder)
     text = model.vocabulary_.decode(range(len(model.vocabulary_.codes))) * 7
     model.set_params(n_threads=1, callbacks=None, verbose=0)
     try:
@@ -256,3 +262,19 @@ def used(model, folder):
     again = CharRNN.load(folder / "again")
     same = all((a == again.params_[name]).all() for name, a in model.params_.items())
     return None if same and again.n_steps_ == model.n_steps_ else "a model that was loaded and saved is another one"
+
+
+def counts_used(model, folder):
+    """Do the same with counts."""
+    model.set_params(n_threads=1, verbose=0, max_memory=None, order=None)
+    text = [model.sample(5, random_state=0)]
+    texts = text if model.vocabulary_.boundary is not None else text[0]
+    if not np.allclose(model.predict_proba(text).sum(), 1):
+        return "the probabilities of a model that was loaded do not sum to 1"
+    if len(text[0]):
+        model.score(texts, adapt=True)
+        model.partial_fit(texts)
+    model.save(folder / "again")
+    again = CharNGram.load(folder / "again")
+    same = again.n_grams_ == model.n_grams_ and (again.predict_proba(text) == model.predict_proba(text)).all()
+    return None if same else "a model that was loaded and saved is another one"
