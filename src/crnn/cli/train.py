@@ -33,13 +33,14 @@ from .counting import add_ngram_options, count_and_save, counts_of, refuse_ngram
 from .errors import ERROR, described, say
 from .files import STANDARD, check_writable, load, one_or_more, read_documents, read_text, save
 from .interruptions import interruptible, interruption, uninterrupted
+from .mixing import mix_and_save, refuse_mixture_options
 from .mpi import aborting, communicator
 from .options import add_options, value_of
 
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters that are no options
-MODELS = ("network", "ngram")
+MODELS = ("network", "ngram", "mixture")
 VERBOSE = 2  # the command's default; the constructor's is 0
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
 # What other choices for a time depend on.
@@ -55,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="model_kind",
         choices=MODELS,
         help="what learns from FILE: a recurrent network, or counts of n-grams, which take about a second for a "
-        "million characters and are the baseline that a network should beat (default: network)",
+        "million characters and are the baseline that a network should beat, or a mixture of both, which predicts best "
+        "(default: network)",
     )
     parser.add_argument(
         "--from",
@@ -144,6 +146,11 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.model_kind == "ngram" or isinstance(origin, CharNGram):
             counts = counts_of(arguments, origin, VERBOSE)
             return count_and_save(arguments, counts, _texts(arguments, counts)[0])
+        if arguments.model_kind == "mixture":
+            refuse_mixture_options(arguments)
+            given = _given_parameters(arguments)
+            text, others = _texts(arguments, CharRNN())
+            return mix_and_save(arguments, given, text, others["validation"])
         refuse_ngram_options(arguments)
         model, train, checkpoint = _prepared(arguments, origin, comm)
     if comm is None or comm.Get_rank() == 0:
@@ -225,7 +232,7 @@ def _refuse_for_several(arguments: argparse.Namespace, comm: Any) -> None:
         return
     if arguments.seconds is not None:
         arguments.parser.error("argument --time: not with several processes; start one")
-    if arguments.model_kind == "ngram":
+    if arguments.model_kind in ("ngram", "mixture"):
         arguments.parser.error("argument --model: one process counts n-grams; start one")
     if STANDARD in (*one_or_more(arguments.file), arguments.validation):
         arguments.parser.error("argument FILE: several processes cannot read the same standard input; give a file")

@@ -1,0 +1,90 @@
+"""A mixture on the command line: ``crnn train --model mixture``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..char_ngram import CharNGram
+from ..char_rnn import CharRNN
+from ..errors import DivergenceError
+from ..mixture import Mixture
+from ..text.sources.sources import TextLike
+from .errors import ERROR, described, say
+from .files import STANDARD, save
+from .interruptions import interruptible, interruption, uninterrupted
+
+__all__ = ["mix_and_save", "refuse_mixture_options"]
+
+# Options of ``crnn train``, by their names in the namespace, that a mixture has no use for.
+UNUSED = {"origin": "--from", "resume": "--resume", "labels": "--labels", "validation_labels": "--validation-labels",
+          "average_every": "--average-every"}  # fmt: skip
+MIN_SHARE = 0.1  # of the time, for the network, however long the counts take
+
+
+def refuse_mixture_options(arguments: argparse.Namespace) -> None:
+    """Stop if an option is given that a mixture has no use for, or if there is no time."""
+    for name, option in UNUSED.items():
+        if getattr(arguments, name):
+            arguments.parser.error(f"argument {option}: not with --model mixture")
+    if arguments.seconds is None:
+        arguments.parser.error("argument --model: a mixture needs --time, which its two models share")
+
+
+def mix_and_save(
+    arguments: argparse.Namespace, given: Mapping[str, Any], text: TextLike, validation: TextLike | None
+) -> int:
+    """Fit counts and a network within the time, save their mixture and report it; return the exit code.
+
+    If the network is interrupted or diverges, it is saved as it was after its last good step.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    given : dict
+        Parameters of the network that were given, and the verbosity.
+    text, validation : text
+        `validation`, if there is one, chooses the weights.
+    """
+    start, verbose = time.perf_counter(), given["verbose"]
+    names = CharNGram().get_params()
+    of_counts = {name: value for name, value in vars(arguments).items() if name in names}
+    chosen = {name: value for name, value in given.items() if name not in ("max_seconds", "verbose")}
+    code, reason = 0, ""
+    with interruptible():
+        try:
+            counts = CharNGram(**of_counts | {"verbose": verbose}).fit(text)
+        except KeyboardInterrupt as error:
+            say(f"crnn: {interruption(error).reason}; there was nothing to save yet")
+            return interruption(error).code
+        left = max(arguments.seconds - (time.perf_counter() - start), MIN_SHARE * arguments.seconds)
+        network = CharRNN.recommended(text, left, verbose=verbose, **chosen).set_params(verbose=verbose)
+        try:
+            network.fit(text)
+        except KeyboardInterrupt as error:
+            code, reason = interruption(error).code, interruption(error).reason
+        except DivergenceError as error:
+            code, reason = ERROR, f"error: {error}"
+        with uninterrupted():
+            if not hasattr(network, "vocabulary_"):
+                say(f"crnn: {reason}; there was nothing to save yet")
+                return code
+            if code:
+                say(f"crnn: {reason}; saving the mixture with the network as it was after step {network.n_steps_:,}")
+            network.verbose = counts.verbose = 0  # the display of this command is no parameter of the saved models
+            mixture = Mixture([network, counts])
+            if validation is not None and not code:
+                mixture.fit_weights(validation)
+            where, failure = save(mixture, arguments.output)
+    if failure:
+        say(f"crnn: error: {described(failure)}: the model is saved in {where} instead")
+        return code or ERROR
+    if code or verbose:
+        place = "to standard output" if where == STANDARD else where
+        weights = ", ".join(f"{weight:.2f}" for weight in mixture.weights_)
+        n_grams = f"{sum(counts.n_grams_):,} n-grams"
+        say(f"crnn: saved {place}: a network after {network.n_steps_:,} steps and {n_grams}, weights {weights}, "
+            f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
+    return code

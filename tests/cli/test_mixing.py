@@ -1,0 +1,58 @@
+"""A mixture on the command line: train it in a given time, and save what there is when training is interrupted."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import POSIX, TEXT, usage_error
+
+from crnn import CharRNN, Mixture
+from crnn.cli import main as cli
+
+TRAIN = ["train", "text.txt", "--model", "mixture", "-o", "both.crnn"]
+
+
+def test_a_network_and_counts_are_saved_together(folder, capsys):
+    assert cli.main([*TRAIN, "--time", "1s", "--seed", "0", "--order", "4", "--cell", "gru"]) == 0
+    err, mixture = capsys.readouterr().err, Mixture.load("both.crnn")
+    network, counts = mixture.models
+    assert (network.cell, network.random_state, counts.order_) == ("gru", 0, 4)
+    assert network.verbose == counts.verbose == 0
+    report = f"crnn: saved both.crnn: a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
+    assert err.splitlines()[-1].startswith(report)
+    assert "weights 0.50, 0.50" in err
+
+
+def test_a_validation_text_chooses_the_weights(folder):
+    (folder / "validation.txt").write_text("not to be, to be", encoding="utf-8")
+    assert cli.main([*TRAIN, "--time", "1s", "--validation", "validation.txt", "-q"]) == 0
+    mixture = Mixture.load("both.crnn")
+    assert mixture.weights_.tolist() != [0.5, 0.5]
+    assert mixture.score("not to be, to be") >= Mixture(mixture.models).score("not to be, to be")
+
+
+@POSIX
+def test_an_interrupted_network_is_saved_as_it_is(folder, capsys, monkeypatch):
+    fit = CharRNN.fit
+
+    def interrupted(model, text):
+        fit(model.set_params(max_seconds=None, max_steps=7), text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CharRNN, "fit", interrupted)
+    assert cli.main([*TRAIN, "--time", "1s"]) == 130
+    assert "saving the mixture with the network as it was after step 7" in capsys.readouterr().err
+    assert Mixture.load("both.crnn").models[0].n_steps_ == 7
+    assert Mixture.load("both.crnn").score(TEXT) < 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "a mixture needs --time"),
+        (["--time", "1s", "--from", "model.crnn"], "argument --from: not with --model mixture"),
+        (["--time", "1s", "--resume"], "argument --resume: not with --model mixture"),
+        (["--time", "1s", "--lines", "--labels", "text.txt"], "argument --labels: not with --model mixture"),
+    ],
+)
+def test_options_that_do_not_fit(folder, capsys, options, message):
+    assert message in usage_error(capsys, *TRAIN, *options)
