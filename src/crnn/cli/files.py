@@ -282,12 +282,12 @@ def check_writable(path: str) -> None:
     check_file_writable(path)
 
 
-def save(model: CharRNN | CharNGram, path: str) -> tuple[str, OSError | None]:
+def save(model: CharRNN | CharNGram | Mixture, path: str) -> tuple[str, OSError | None]:
     """Save a trained model; if that fails, save it in the folder for temporary files.
 
     Parameters
     ----------
-    model : CharRNN or CharNGram
+    model : CharRNN, CharNGram or Mixture
         A fitted model.
     path : str
         A file, or ``-`` for standard output.
