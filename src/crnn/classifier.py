@@ -161,23 +161,21 @@ class CharRNNClassifier(Estimator):
         stop, start = StopRequest(), time.perf_counter()
         with stop.running:
             begin_training(self, stop)
-            directions, min_steps = self._checked_directions(), checked_int("min_steps", self.min_steps, 0)
-            data = ClassData.checked(X, y, sample_weight)
-            prior = class_prior(data.labelled, self.class_weight, sample_weight)
-            models: dict[str, CharRNN] = {}
-            for direction in directions:
-                left = len(directions) - len(models)
-                models[direction] = self._trained(data, direction, min_steps, (time.perf_counter() - start, left))
+            directions, data = self._checked_directions(), ClassData.checked(X, y, sample_weight)
+            prior, models = class_prior(data.labelled, self.class_weight, sample_weight), dict[str, CharRNN]()
+            for k, direction in enumerate(directions):
+                models[direction] = self._trained(data, direction, time.perf_counter() - start, len(directions) - k)
             self._models, self._prior = models, prior
         return self
 
-    def _trained(self, data: ClassData, direction: str, min_steps: int, used: tuple[float, int]) -> CharRNN:
-        """Return a copy of the estimator, trained in one direction; `used` are seconds, and the directions to come."""
+    def _trained(self, data: ClassData, direction: str, seconds: float, left: int) -> CharRNN:
+        """Return a copy of the estimator, trained in one direction, after some seconds with so many directions left."""
         base = self._base()
         parameters = base.get_params(deep=False)
         callbacks = checked_parameter("callbacks", base.callbacks)
         told = {"callbacks": [partial(_with_direction, callback, self, direction) for callback in callbacks]}
-        model = type(base)(**{**parameters, **data.limits(parameters, min_steps, *used), **told})
+        limits = data.limits(parameters, checked_int("min_steps", self.min_steps, 0), seconds, left)
+        model = type(base)(**{**parameters, **limits, **told})
         texts, labels, weights = data.in_direction(direction, shuffled=bool(parameters["validation_fraction"]))
         return model.fit(texts, labels=labels, sample_weight=weights).set_params(**parameters)
 

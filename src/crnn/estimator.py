@@ -71,32 +71,31 @@ class Estimator:
         >>> CharRNN().set_params(hidden_size=64)
         CharRNN(hidden_size=64)
         """
-        own, inner = {}, dict[str, dict[str, Any]]()
+        for name in params:
+            self._require_parameter(name, params)
+        inner = dict[str, dict[str, Any]]()
         for name, value in params.items():
             outer, separator, key = name.partition("__")
-            self._require_parameter(outer)
             if separator:
                 inner.setdefault(outer, {})[key] = value
             else:
-                own[name] = value
-        estimators = {name: own.get(name, getattr(self, name)) for name in inner}
-        for name, estimator in estimators.items():
-            if not isinstance(estimator, Estimator):
-                raise InvalidInputError(f"{name} is {estimator!r}, which has no parameters: set {name} to an estimator")
-            for key in inner[name]:
-                estimator._require_parameter(key.partition("__")[0])
-        for name, value in own.items():
-            setattr(self, name, value)
-        for name, estimator in estimators.items():
-            estimator.set_params(**inner[name])
+                setattr(self, name, value)
+        for outer, of_inner in inner.items():
+            getattr(self, outer).set_params(**of_inner)
         return self
 
-    def _require_parameter(self, name: str) -> None:
-        """Raise InvalidInputError unless the constructor has a parameter of this name."""
+    def _require_parameter(self, name: str, params: dict[str, Any]) -> None:
+        """Raise InvalidInputError unless there is a parameter of this name once `params` are set."""
+        outer, separator, key = name.partition("__")
         names = self._defaults()
-        if name not in names:
-            near = did_you_mean(name, names)
-            raise InvalidInputError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(names)}{near}")
+        if outer not in names:
+            known = f"it has {', '.join(names)}{did_you_mean(outer, names)}"
+            raise InvalidInputError(f"{type(self).__name__} has no parameter {outer!r}; {known}")
+        if separator:
+            estimator = params.get(outer, getattr(self, outer))
+            if not isinstance(estimator, Estimator):
+                raise InvalidInputError(f"{outer} is {estimator!r}, which has no parameters: set it to an estimator")
+            estimator._require_parameter(key, {})
 
     def __repr__(self) -> str:
         # Texts are compared, not values: an unchecked parameter may be anything, even an array.
