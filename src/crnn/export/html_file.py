@@ -26,7 +26,7 @@ STYLES = ("page.css", "live.css")
 def export_html(
     model: FittedModel, path: str | os.PathLike[str], *, float16: bool = False, title: str | None = None
 ) -> None:
-    """Write a model as one HTML page in which the network runs; `ExportMethods.export_html` documents it."""
+    """Write a model as one HTML page in which the network runs; see `crnn.CharRNN.export_html`."""
     weights = Weights.of(model, np.float32).for_engine()
     title = printable_title(title)
     body = filled(
