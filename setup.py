@@ -25,11 +25,17 @@ GCC_SETS = {
     "avx2": ["-mavx2", "-mfma"],
     "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"],
 }
-# These add instructions for bfloat16 alone, and have no other build.
+# These add instructions for products of one kind, and have no other build.
+GCC_SETS["avx512_vnni"] = [*GCC_SETS["avx512"], "-mavx512vnni"]
 GCC_SETS["avx512_bf16"] = [*GCC_SETS["avx512"], "-mavx512bf16"]
 GCC_SETS["amx"] = [*GCC_SETS["avx512_bf16"], "-mamx-tile", "-mamx-bf16"]
-BFLOAT16_ONLY = ("avx512_bf16", "amx")
-DTYPES = {"float32": ["CRNN_SINGLE"], "float64": [], "bfloat16": ["CRNN_SINGLE", "CRNN_BFLOAT16"]}
+ONLY_FOR = {"avx512_vnni": "int8", "avx512_bf16": "bfloat16", "amx": "bfloat16"}
+DTYPES = {
+    "float32": ["CRNN_SINGLE"],
+    "float64": [],
+    "bfloat16": ["CRNN_SINGLE", "CRNN_BFLOAT16"],
+    "int8": ["CRNN_SINGLE", "CRNN_INT8"],
+}
 # Less inlining of what runs once: a tenth smaller, as fast. More copies of functions for a constant argument: a cell's
 # function for the width of most panels then takes three quarters of the instructions.
 OPTIMISE = ["-O3", "-fno-unswitch-loops", "-finline-limit=200", "--param=max-inline-insns-auto=15", "-g0"]
@@ -54,7 +60,8 @@ DIRECTIVES = {
 class Kernels(Extension):
     """The kernels of one instruction set and number type, compiled from the C file that all of them share.
 
-    "bfloat16" is float32 with operands of products that are rounded to bfloat16.
+    "bfloat16" is float32 with operands of products that are rounded to bfloat16, "int8" with integers of 8 bits; the
+    latter is for inference alone.
     """
 
     def __init__(self, instruction_set: str, dtype: str, sources: list[str]) -> None:
@@ -68,7 +75,7 @@ def instruction_sets(plat_name: str, archflags: str = "") -> list[str]:
 
     The platform is the one that the build is for, which in a cross build is not the machine's own. Apple's compiler can
     build for two processors at once ("universal2"), and takes one set of flags for both. Microsoft's compiler has no
-    flags for bfloat16, and only Linux is asked for the registers of AMX.
+    flags for bfloat16 and VNNI, and only Linux is asked for the registers of AMX.
     """
     named = re.findall(r"-arch\s+(\w+)", archflags) if plat_name.startswith("macosx") else []
     if not all(re.search("x86_64|amd64", name) for name in named or [plat_name]):
@@ -142,7 +149,7 @@ def extensions() -> list[Extension]:
     )
     core.define_macros = [("CRNN_ENTRY_POINTS", "1")]
     core.include_dirs = cpu.include_dirs = ROOMS
-    kinds = [(name, dtype) for name in GCC_SETS for dtype in DTYPES if dtype == "bfloat16" or name not in BFLOAT16_ONLY]
+    kinds = [(name, dtype) for name in GCC_SETS for dtype in DTYPES if ONLY_FOR.get(name, dtype) == dtype]
     builds = [Kernels(name, dtype, kernels.sources) for name, dtype in kinds]
     headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).rglob(pattern))
     for ext in (core, cpu, ngrams, *builds):

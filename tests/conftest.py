@@ -45,6 +45,13 @@ def bfloat16_kernels(request):
         yield core
 
 
+@pytest.fixture(params=_kernels.available_for_int8())
+def int8_kernels(request):
+    """The same for products in int8."""
+    with instruction_set(request.param):
+        yield core
+
+
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request):
     return np.dtype(request.param)

@@ -39,7 +39,7 @@ from crnn.training.loop.trainer import Trainer
 @contextlib.contextmanager
 def instruction_set(name):
     """Use the kernels of one instruction set."""
-    before = _kernels.bfloat16_set  # with it goes the one for floats
+    before = _kernels.forced
     _kernels.use(name)
     try:
         yield

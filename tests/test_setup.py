@@ -11,7 +11,7 @@ pytestmark = needs_sources
 pytest.importorskip("Cython", reason="setup.py needs it")
 
 FLOATS = ["baseline", "avx2", "avx512"]
-ALL = [*FLOATS, "avx512_bf16", "amx"]  # the last two multiply bfloat16 alone
+ALL = [*FLOATS, "avx512_vnni", "avx512_bf16", "amx"]  # the last three multiply int8 or bfloat16 alone
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_a_build_has_the_modules_of_its_platform(setup_script, monkeypatch, plat
     setuptools = pytest.importorskip("setuptools")
     monkeypatch.delenv("ARCHFLAGS", raising=False)
     kernels = setup_script["Kernels"]
-    modules = [kernels(name, dtype, []) for name in ALL for dtype in ("float32", "float64", "bfloat16")]
+    modules = [kernels(name, dtype, []) for name in ALL for dtype in ("float32", "float64", "bfloat16", "int8")]
     modules.append(setuptools.Extension("crnn._kernels.entry.core", []))
     command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": modules}))
     command.plat_name = platform
@@ -63,9 +63,10 @@ def test_extensions_are_compiled_side_by_side(setup_script, monkeypatch, cores, 
     assert command.parallel == used
 
 
-def test_an_instruction_set_for_bfloat16_alone_has_no_other_build(setup_script, monkeypatch):
+def test_an_instruction_set_for_products_of_one_kind_has_no_other_build(setup_script, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setitem(setup_script["extensions"].__globals__, "cythonize", lambda modules, **options: modules)
     built = {ext.name.split(".", 2)[2] for ext in setup_script["extensions"]() if ext.name.endswith(".kernels")}
     floats = {f"{name}.{dtype}.kernels" for name in FLOATS for dtype in ("float32", "float64")}
-    assert built == floats | {f"{name}.bfloat16.kernels" for name in ALL}
+    bfloat16 = {f"{name}.bfloat16.kernels" for name in ALL if name != "avx512_vnni"}
+    assert built == floats | bfloat16 | {f"{name}.int8.kernels" for name in [*FLOATS, "avx512_vnni"]}

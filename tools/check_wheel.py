@@ -17,7 +17,7 @@ def sizes(wheel: Path) -> Counter[str]:
     parts: Counter[str] = Counter()
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.infolist():
-            kernels = re.match(r"crnn/_kernels/(\w+/b?float\d+)/", member.filename)
+            kernels = re.match(r"crnn/_kernels/(\w+/\w+\d+)/", member.filename)
             compiled = member.filename.endswith((".so", ".pyd"))
             parts[kernels[1] if kernels else "core and cpu" if compiled else "Python"] += member.compress_size
     return parts

@@ -1,7 +1,8 @@
 """Compiled kernels: `core` is what Python calls; it uses the kernels of the best instruction set of this processor.
 
-``CRNN_ISA=baseline|avx2|avx512|avx512_bf16|amx`` in the environment, when the package is first imported, forces one.
-The last two add instructions for bfloat16 alone: all else runs on the kernels for AVX-512.
+``CRNN_ISA=baseline|avx2|avx512|avx512_vnni|avx512_bf16|amx`` in the environment, when the package is first imported,
+forces one. The last three add instructions for products in int8 or in bfloat16 alone: all else runs on the kernels for
+AVX-512.
 """
 
 import importlib
@@ -13,37 +14,57 @@ from .platform import cpu
 
 INSTRUCTION_SETS = ("baseline", "avx2", "avx512")  # from the least to the most demanding
 BFLOAT16_SETS = (*INSTRUCTION_SETS, "avx512_bf16", "amx")  # likewise, for products in bfloat16
+INT8_SETS = (*INSTRUCTION_SETS, "avx512_vnni")  # likewise, for products in int8
 
 instruction_set: str
 """The one in use."""
 bfloat16_set: str
 """The one in use for products in bfloat16."""
+int8_set: str
+"""The one in use for products in int8."""
+forced: str | None
+"""The one that `use` was given."""
 
 
 def available() -> tuple[str, ...]:
     """Return the instruction sets that this build holds and this processor has."""
-    return tuple(name for name in INSTRUCTION_SETS[: cpu.level() + 1] if _built(name))
+    return tuple(name for name in INSTRUCTION_SETS[: cpu.level() + 1] if _built(name, "float32"))
 
 
 def available_for_bfloat16() -> tuple[str, ...]:
     """Return the same with those that serve bfloat16 alone."""
-    return tuple(name for name in BFLOAT16_SETS[: cpu.level() + 1] if _built(name))
+    return tuple(name for name in BFLOAT16_SETS[: cpu.level() + 1] if _built(name, "bfloat16"))
 
 
-def use(name: str) -> None:
-    """Use the kernels of an instruction set, one of `available_for_bfloat16`, for networks made from now on."""
-    global instruction_set, bfloat16_set
-    names = available_for_bfloat16()
-    if name not in names:
+def available_for_int8() -> tuple[str, ...]:
+    """Return the same with those that serve int8 alone."""
+    level = len(INT8_SETS) if cpu.has_vnni() else cpu.level() + 1
+    return tuple(name for name in INT8_SETS[:level] if _built(name, "int8"))
+
+
+def use(name: str | None) -> None:
+    """Use the kernels of an instruction set for networks made from now on; None: the best of each kind."""
+    global instruction_set, bfloat16_set, int8_set, forced
+    sets = {"float32": available(), "bfloat16": available_for_bfloat16(), "int8": available_for_int8()}
+    names = dict.fromkeys(name for of_kind in sets.values() for name in of_kind)
+    if name is not None and name not in names:
         raise ValueError(f"instruction set {name!r} is not available here; choose from {', '.join(names)} (CRNN_ISA)")
-    of_floats = name if name in INSTRUCTION_SETS else INSTRUCTION_SETS[-1]
-    builds = {"float32": of_floats, "float64": of_floats, "bfloat16": name}
-    core.use(*(importlib.import_module(f"{__name__}.{folder}.{kind}.kernels") for kind, folder in builds.items()))
-    instruction_set, bfloat16_set = of_floats, name
+    chosen = {kind: _chosen(of_kind, name) for kind, of_kind in sets.items()}
+    folders = {"float32": chosen["float32"], "float64": chosen["float32"], **chosen}
+    core.use(**{kind: importlib.import_module(f"{__name__}.{name}.{kind}.kernels") for kind, name in folders.items()})
+    instruction_set, bfloat16_set, int8_set = chosen.values()
+    forced = name
 
 
-def _built(name: str) -> bool:
-    return any(Path(__file__).parent.joinpath(name, "bfloat16").glob("kernels.*"))
+def _chosen(of_kind: tuple[str, ...], name: str | None) -> str:
+    """Return what serves a kind of products: `name`, or the last of the general ones where that serves another kind."""
+    if name is None:
+        return of_kind[-1]
+    return name if name in of_kind else INSTRUCTION_SETS[-1]
 
 
-use(os.environ.get("CRNN_ISA") or available_for_bfloat16()[-1])
+def _built(name: str, kind: str) -> bool:
+    return any(Path(__file__).parent.joinpath(name, kind).glob("kernels.*"))
+
+
+use(os.environ.get("CRNN_ISA") or None)

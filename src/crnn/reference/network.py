@@ -166,7 +166,7 @@ def forward(
 
 def _input_table(p: Tensors) -> Array:
     """Return what each symbol adds to the gates of the first layer, (V, G H)."""
-    return p.layers[0].Wx if p.embedding is None else product(p.embedding, p.layers[0].Wx)
+    return p.layers[0].Wx if p.embedding is None else product(p.embedding, p.layers[0].Wx, of_states=False)
 
 
 def state_after(layers: Sequence[Activations]) -> State:

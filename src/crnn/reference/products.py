@@ -1,4 +1,4 @@
-"""Matrix products, whose operands may be rounded to bfloat16."""
+"""Matrix products, whose operands may be rounded to bfloat16 or to integers of 8 bits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-_rounding = False  # whether the operands of products are rounded
+LEVELS = 127  # integers from -127 to 127: a state of 1 is 127, and so is the largest weight of a column
+
+_rounding = ""  # "bfloat16" or "int8" where the operands of products are rounded
 
 
 @contextmanager
@@ -24,8 +26,28 @@ def operands_in_bfloat16() -> Iterator[None]:
     ...     product(np.array([[1.01]]), np.array([[100.0]])).tolist()
     [[100.78125]]
     """
+    with _rounded("bfloat16"):
+        yield
+
+
+@contextmanager
+def operands_in_int8() -> Iterator[None]:
+    """Multiply states by weights as an int8 model does: both are rounded to integers of 8 bits.
+
+    Examples
+    --------
+    >>> with operands_in_int8():
+    ...     product(np.array([[0.5, 1.0]]), np.array([[100.0], [127.0]])).round(3).tolist()  # 64 / 127 for 0.5
+    [[177.394]]
+    """
+    with _rounded("int8"):
+        yield
+
+
+@contextmanager
+def _rounded(to: str) -> Iterator[None]:
     global _rounding
-    before, _rounding = _rounding, True
+    before, _rounding = _rounding, to
     try:
         yield
     finally:
@@ -49,8 +71,47 @@ def to_bfloat16(a: Array) -> Array:
     return np.where(np.isnan(a), a, rounded).astype(a.dtype)
 
 
-def product(a: Array, W: Array) -> Array:
-    """Return a W."""
+def to_int8(W: Array) -> tuple[NDArray[np.int8], Array]:
+    """Return integers (K, N) and a scale for each column (N,), whose product is nearest to W.
+
+    Examples
+    --------
+    >>> integers, scale = to_int8(np.array([[0.3, 0.0], [-1.27, 0.0]]))
+    >>> integers.tolist(), scale.tolist()
+    ([[30, 0], [-127, 0]], [0.01, 0.0])
+    """
+    scale = np.abs(W).max(axis=0) / LEVELS
+    return np.rint(W / np.where(scale > 0, scale, 1)).astype(np.int8), scale
+
+
+def int8_product(h: Array, integers: NDArray[np.int8], scale: Array) -> Array:
+    """Return h W for states h (..., K) within [-1, 1] and W (K, N) = integers * scale.
+
+    A state becomes an unsigned byte, round(127 h) + 128, as the processor multiplies unsigned by signed bytes. The sums
+    are exact integers of 32 bits. What each byte's 128 adds to them is 128 times the sum of the column.
+
+    Examples
+    --------
+    >>> integers = np.array([[100], [-127]], np.int8)
+    >>> (127 * int8_product(np.array([[1.0, -1.0]]), integers, np.array([1.0]))).tolist()  # 127 * 100 + 127 * 127
+    [[28829.0]]
+    """
+    unsigned = (np.rint(LEVELS * np.clip(h, -1, 1)) + 128).astype(np.uint8)
+    sums = unsigned.astype(np.int32) @ integers.astype(np.int32) - 128 * integers.sum(axis=0, dtype=np.int32)
+    return np.asarray(sums * (scale / LEVELS))
+
+
+def product(a: Array, W: Array, *, of_states: bool = True) -> Array:
+    """Return a W.
+
+    Parameters
+    ----------
+    a, W : array
+    of_states : bool, default=True
+        Whether `a` holds states, within [-1, 1]: only these are rounded to integers.
+    """
+    if _rounding == "int8":
+        return int8_product(a, *to_int8(W)) if of_states else np.asarray(a @ W)
     return np.asarray(_operand(a) @ _operand(W))
 
 
@@ -60,4 +121,4 @@ def over_rows(x: Array, dy: Array) -> Array:
 
 
 def _operand(a: Array) -> Array:
-    return to_bfloat16(a) if _rounding else a
+    return to_bfloat16(a) if _rounding == "bfloat16" else a

@@ -22,9 +22,10 @@ def build_info() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        ``crnn``; ``instruction set`` (the one in use, and those that could be), and the same ``for bfloat16``;
-        ``BLAS`` (scipy's, one entry for each library: name, version, kernel, threads); ``threads``; the versions of
-        Python and the packages; ``processor``, ``system``; and each variable of the environment that counts, if set.
+        ``crnn``; ``instruction set`` (the one in use, and those that could be), and the same ``for bfloat16`` and
+        ``for int8``; ``BLAS`` (scipy's, one entry for each library: name, version, kernel, threads); ``threads``; the
+        versions of Python and the packages; ``processor``, ``system``; and each variable of the environment that
+        counts, if set.
 
     Examples
     --------
@@ -39,6 +40,7 @@ def build_info() -> dict[str, str]:
         "crnn": __version__,
         "instruction set": f"{_kernels.instruction_set} (available: {', '.join(_kernels.available())})",
         "for bfloat16": f"{_kernels.bfloat16_set} (available: {', '.join(_kernels.available_for_bfloat16())})",
+        "for int8": f"{_kernels.int8_set} (available: {', '.join(_kernels.available_for_int8())})",
         "BLAS": "; ".join(_blas()),
         "cores": str(cores()),
         "processor": processor_name(),

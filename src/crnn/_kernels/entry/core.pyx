@@ -2,8 +2,8 @@
 that needs no check; those of training, sampling and scoring run without the GIL.
 
 This module is compiled once. It calls the kernels through a table of C functions, of which each instruction set and
-number type has one (see `interface` and `kernels`); products of float32 numbers that are rounded to bfloat16 count as a
-number type. `use` chooses the tables; a Network keeps the one it was made with.
+number type has one (see `interface` and `kernels`); products of float32 numbers that are rounded to bfloat16, or of
+integers of 8 bits, count as a number type. `use` chooses the tables; a Network keeps the one it was made with.
 Arrays of numbers are float32 or float64, C-contiguous; one of another type, order or shape is refused.
 
 The entry points stand in files that are included at the end: `training_entry.pxi` with `workspace_arrays.pxi`,
@@ -16,7 +16,8 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 import numpy as np
 from ...runtime.deferred_signals import signals_deferred
-from .interface cimport MAX_LAYERS, PAIR_RATE_TENTHS, PAIRS, SYMBOLS, Gemm, InputTable, Kernels, Weights, real
+from .interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE_TENTHS, PAIRS, SYMBOLS, Gemm,
+                         InputTable, Kernels, Weights, real)
 from .interface cimport Network as NetworkPlaces
 
 MANY_ROWS = 64
@@ -34,30 +35,34 @@ cdef extern from "pages.h" nogil:
 
 # ------------------------------------------------------------------------------------------------- the tables
 
-cdef enum:
-    BFLOAT16 = 2  # in `kernels_of`
+cdef enum:  # in `kernels_of`
+    SINGLE
+    DOUBLE
+    BFLOAT16
+    INT8
+    TABLES
 
-cdef const Kernels* kernels_of[3]  # for float32, for float64, for float32 with operands rounded to bfloat16
+cdef const Kernels* kernels_of[TABLES]  # for float32 and float64; for float32 with operands that are rounded
 cdef Gemm blas[2]
 
 
-def use(float32, float64, bfloat16):
+def use(float32, float64, bfloat16, int8):
     """Call the kernels of these modules from now on, one for each number type; networks keep those they have."""
     cdef int i
     cdef const Kernels* table
-    for i, module in enumerate((float32, float64, bfloat16)):
+    for i, module in enumerate((float32, float64, bfloat16, int8)):
         table = <const Kernels*>PyCapsule_GetPointer(module.table, "crnn._kernels.Kernels")
-        if (table.size != sizeof(Kernels) or table.itemsize != (sizeof(double) if i == 1 else sizeof(float))
-                or table.per_element != (2 if i == BFLOAT16 else 1)):
+        if (table.size != sizeof(Kernels) or table.itemsize != (sizeof(double) if i == DOUBLE else sizeof(float))
+                or table.operands != (OF_INT8 if i == INT8 else OF_BFLOAT16 if i == BFLOAT16 else OF_NUMBERS)):
             raise ImportError(f"{module.__name__} is of another build than this module: build the package anew")
         kernels_of[i] = table
 
 
-cdef const Kernels* kernels_for(Py_ssize_t itemsize, bint bfloat16=False) except NULL:
-    """The kernels for numbers of `itemsize` bytes, perhaps with operands of products that are rounded to bfloat16."""
-    if itemsize != <Py_ssize_t>sizeof(float) and (itemsize != <Py_ssize_t>sizeof(double) or bfloat16):
-        raise ValueError(f"numbers of {itemsize} bytes: 4 or 8 are wanted, and 4 for products in bfloat16")
-    return kernels_of[BFLOAT16 if bfloat16 else itemsize == sizeof(double)]
+cdef const Kernels* kernels_for(Py_ssize_t itemsize, bint bfloat16=False, bint int8=False) except NULL:
+    """The kernels for numbers of `itemsize` bytes, perhaps with operands of products that are rounded."""
+    if itemsize != <Py_ssize_t>sizeof(float) and (itemsize != <Py_ssize_t>sizeof(double) or bfloat16 or int8):
+        raise ValueError(f"numbers of {itemsize} bytes: 4 or 8 are wanted, and 4 for products in bfloat16 or int8")
+    return kernels_of[INT8 if int8 else BFLOAT16 if bfloat16 else DOUBLE if itemsize == sizeof(double) else SINGLE]
 
 
 cdef Gemm find_gemm(Py_ssize_t itemsize) except NULL:
@@ -143,6 +148,8 @@ cdef class Network:
     symbols that follow it. `group_size`: threads of a group that trains it, each on units of its own.
     `bfloat16`: operands of products are rounded to bfloat16; all products then use packed weights. `in_place`: the
     recurrent weights need not be packed; they are not if a single stream trains and they fit the vectors.
+    `int8`: the weights that are multiplied by are integers of 8 bits, times the scales that `pack_weights` is given;
+    such a network does not train.
     `sampled`: symbols drawn for the softmax of a chunk beside its targets; 0: all symbols take part in it.
     """
     cdef NetworkPlaces net
@@ -152,7 +159,7 @@ cdef class Network:
 
     def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
                  units=None, symbols=None, boundary=None, int labels=0, int group_size=1, bint bfloat16=False,
-                 Py_ssize_t sampled=0, bint in_place=False):
+                 Py_ssize_t sampled=0, bint in_place=False, bint int8=False):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
         kind = layout.kind
@@ -165,6 +172,8 @@ cdef class Network:
             raise ValueError("inference wants a network without an embedding: fold it into the first layer's Wx")
         if bfloat16 and not many:
             raise ValueError("bfloat16: the BLAS does not round operands; pack all weights (many=True)")
+        if int8 and (bfloat16 or training or not many):
+            raise ValueError("int8: such a network is for inference, and all weights are packed (many=True)")
         if sampled < 0 or sampled and not (training and many):
             raise ValueError(f"sampled: {sampled} symbols, but a number of 0 or more is wanted, and of a network that "
                              "trains with all weights packed (many=True)")
@@ -182,7 +191,7 @@ cdef class Network:
             raise ValueError(f"{units} of {net.H} units, {symbols} of {net.V} symbols, boundary {boundary}, "
                              f"{labels} labels: do not fit")
         self.itemsize = layout.dtype.itemsize
-        self.kernels = kernels_for(self.itemsize, bfloat16)
+        self.kernels = kernels_for(self.itemsize, bfloat16, int8)
         net.gemm = NULL if many else find_gemm(self.itemsize)
         net.many, net.training, net.group_size, net.in_place = many, training, group_size, in_place
         offsets, per_layer = list(layout.offsets), 4 if kind.separate_bias else 3
@@ -229,12 +238,18 @@ cdef class Network:
         """Elements of the packed weights."""
         return self.net.panels_end
 
+    @property
+    def scales_size(self) -> int:
+        """The number of scales that `pack_weights` wants: of each layer's Wx and Wh, (L, 2, G H), and of Wy, (V,)."""
+        return 2 * self.net.L * self.net.G * self.net.H + self.net.V if self.kernels.operands == OF_INT8 else 0
+
     cdef Weights weights(self, params, panels, bint writable=False) except *:
         """The weights, after the check that they are those of such a network."""
         cdef Weights w
         w.net = &self.net
         w.p = address("parameters", params, self.itemsize, (self.net.end,), writable)
         w.panels = address("packed weights", panels, self.itemsize, (self.net.panels_end,), writable)
+        w.scales = NULL
         return w
 
 
@@ -242,14 +257,17 @@ cdef enum:
     PACKED_AT_A_TIME = 64  # rows of each matrix: whole vectors of any type, and some MB of a large model
 
 
-def pack_weights(Network network not None, params, panels):
+def pack_weights(Network network not None, params, panels, scales=None):
     """Pack all of a network's weights that are multiplied by in panels.
 
+    With int8 those among `params` are integers, and `scales` are those of their columns: see `Network.scales_size`.
     Ctrl-C breaks this off between two parts of it; of `panels` only some are then packed.
     """
     cdef char* fresh = <char*>address("packed weights", panels, network.itemsize, (network.net.panels_end,))
     cdef Weights w = network.weights(params, panels)
     cdef Py_ssize_t first, size = network.net.panels_end * network.itemsize
+    if network.scales_size:
+        w.scales = address("scales", scales, network.itemsize, (network.scales_size,), False)
     # Rows lie in all panels, so that the first part would touch most of the pages of fresh memory.
     for first in range(0, size if size >= TOUCHED_BYTES else 0, TOUCHED_BYTES):
         with nogil:

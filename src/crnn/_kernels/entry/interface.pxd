@@ -119,6 +119,7 @@ ctypedef struct Weights:  # of a network: flat, and packed in panels
     const Network* net
     real* p
     real* panels
+    const real* scales  # of the columns of packed integers, see `set_heads`; NULL where numbers are no integers
 
 
 # ------------------------------------------------------------------------------------------------- one chunk
@@ -329,14 +330,20 @@ ctypedef struct Strings:  # that are read side by side; see `strings`
 
 # ------------------------------------------------------------------------------------------------- the table
 
+cdef enum:  # OPERANDS of products: numbers as they are, rounded to bfloat16, or integers of 8 bits
+    OF_NUMBERS
+    OF_BFLOAT16
+    OF_INT8
+
 ctypedef struct Kernels:  # of one instruction set and number type
     size_t itemsize  # bytes of a number
-    int per_element  # numbers in an element of a packed operand: 2 where they are rounded to bfloat16
+    int operands  # what products multiply: see `OPERANDS`
     size_t size  # of this structure, as a check that both sides agree
     void (*place_panels)(Network*, bint, bint) noexcept nogil
     Py_ssize_t (*packed_elements)(Py_ssize_t, Py_ssize_t) noexcept nogil
     void (*pack_matrix)(const real*, Py_ssize_t, Py_ssize_t, bint, bint, real*) noexcept nogil
     void (*pack_rows)(const Weights*, Py_ssize_t, Py_ssize_t) noexcept nogil
+    void (*head_matrix)(Py_ssize_t, Py_ssize_t, bint, const real*, real*) noexcept nogil
     Py_ssize_t (*operand_elements)(Py_ssize_t, Py_ssize_t) noexcept nogil
     void (*multiply)(Py_ssize_t, Py_ssize_t, Py_ssize_t, const real*, const real*, bint, real*, int,
                      real*) noexcept nogil

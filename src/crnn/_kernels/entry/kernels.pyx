@@ -17,12 +17,12 @@ from ..training cimport training_loop
 from ..network.input_tables cimport carry_symbols
 from ..network.decoder cimport decode
 from ..network.dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
-from .interface cimport (Dropout, DrawSettings, Kernels, Network, SharedStep, Strings, Texts, Training, Weights,
-                         Workspace, real)
+from .interface cimport (OF_BFLOAT16, OF_INT8, OF_NUMBERS, Dropout, DrawSettings, Kernels, Network, SharedStep, Strings,
+                         Texts, Training, Weights, Workspace, real)
 from ..network.layers cimport layers_forward
 from ..network.network cimport pack_rows, place_panels
-from ..products.panels cimport (PER_ELEMENT, Columns, as_operand, multiply_panels, operand_elements, operand_rows, pack,
-                      pack_transposed, packed_elements, panel_vectors)
+from ..products.panels cimport (BFLOAT16, INT8, Columns, as_operand, head_panels, multiply_panels, operand_elements,
+                      operand_rows, pack, pack_transposed, packed_elements, panel_vectors)
 from ..inference.sampler cimport block_count
 from ..inference.sampler cimport filter_logits as filter_row
 from ..network.softmax cimport log_softmax_at
@@ -54,6 +54,11 @@ cdef void pack_matrix(const real* W, Py_ssize_t rows, Py_ssize_t columns, bint t
 
 cdef void pack_rows_(const Weights* w, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     pack_rows(w, first, last)
+
+
+cdef void head_matrix(Py_ssize_t K, Py_ssize_t N, bint one_row, const real* scales, real* panels) noexcept nogil:
+    """Set the heads of the panels of a packed matrix (K, N), from the scales (N,) of its columns."""
+    head_panels(K, N, panel_vectors(one_row), scales, panels)
 
 
 cdef Py_ssize_t operand_elements_(Py_ssize_t rows, Py_ssize_t K) noexcept nogil:
@@ -177,16 +182,18 @@ cdef void share_steps(SharedStep* step, int rank) noexcept nogil:
     RELEASE_TILES()
 
 
-kernels.itemsize, kernels.size, kernels.per_element = sizeof(real), sizeof(Kernels), PER_ELEMENT
+kernels.itemsize, kernels.size = sizeof(real), sizeof(Kernels)
+kernels.operands = OF_INT8 if INT8 else OF_BFLOAT16 if BFLOAT16 else OF_NUMBERS
 kernels.place_panels, kernels.packed_elements = place_panels_, packed_elements_
-kernels.pack_matrix, kernels.pack_rows, kernels.multiply = pack_matrix, pack_rows_, multiply
-kernels.operand_elements = operand_elements_
-kernels.exp, kernels.tanh, kernels.sigmoid, kernels.rsqrt = exp_array, tanh_array, sigmoid_array, rsqrt_array
-kernels.drop_outputs, kernels.drop_weights = drop_outputs, drop_weights
-kernels.size_workspace, kernels.scratch_elements, kernels.sums_size = size_workspace_, scratch_elements_, sums_size
-kernels.squares_size = squares_size_
-kernels.train, kernels.feed, kernels.sample_texts = train, feed, sample_texts
+kernels.pack_matrix, kernels.head_matrix, kernels.multiply = pack_matrix, head_matrix, multiply
+kernels.pack_rows, kernels.operand_elements = pack_rows_, operand_elements_
+kernels.size_workspace, kernels.sums_size = size_workspace_, sums_size
+kernels.feed, kernels.sample_texts = feed, sample_texts
 kernels.filter_logits, kernels.logits = filter_logits, logits
 kernels.log_probabilities, kernels.log_likelihoods = log_probabilities, log_likelihoods
 kernels.share_steps = share_steps
+if not INT8:  # in the build for inference alone the compiler leaves out what these call
+    kernels.train, kernels.scratch_elements, kernels.squares_size = train, scratch_elements_, squares_size_
+    kernels.drop_outputs, kernels.drop_weights = drop_outputs, drop_weights
+    kernels.exp, kernels.tanh, kernels.sigmoid, kernels.rsqrt = exp_array, tanh_array, sigmoid_array, rsqrt_array
 table = PyCapsule_New(&kernels, "crnn._kernels.Kernels", NULL)

@@ -5,41 +5,49 @@ from .interface cimport Dropout, UInt128
 from ..inference.pcg64 cimport multiplied, next_uniform, wide
 
 
-def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize, bint bfloat16=False) -> int:
+def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize, bint bfloat16=False, bint int8=False) -> int:
     """Elements of a matrix (K, N) packed in panels, whose elements have `itemsize` bytes."""
-    return kernels_for(itemsize, bfloat16).packed_elements(K, N)
+    return kernels_for(itemsize, bfloat16, int8).packed_elements(K, N)
 
 
-def operand_size(Py_ssize_t rows, Py_ssize_t K, bint bfloat16) -> int:
-    """Elements of the room for a product's left operand (rows, K): float32 numbers, if they are rounded to bfloat16."""
-    return kernels_of[BFLOAT16].operand_elements(rows, K) if bfloat16 else 0
+def operand_size(Py_ssize_t rows, Py_ssize_t K, bint bfloat16, bint int8=False) -> int:
+    """Elements of the room for a product's left operand (rows, K): float32 numbers, if they are rounded."""
+    return kernels_for(sizeof(float), bfloat16, int8).operand_elements(rows, K)
 
 
-def pack_panels(W, bint transposed, bint one_row, panels, bint bfloat16=False):
-    """Pack W, or its transpose, for products with one row or with many."""
+def pack_panels(W, bint transposed, bint one_row, panels, bint bfloat16=False, scales=None):
+    """Pack W, or its transpose, for products with one row or with many.
+
+    With `scales`, of its columns, W (not transposed) holds integers of 8 bits.
+    """
     cdef Numbers w = numbers("W", W, 2, False)
-    cdef const Kernels* kernels = kernels_for(w.itemsize, bfloat16)
+    cdef const Kernels* kernels = kernels_for(w.itemsize, bfloat16, scales is not None)
     cdef Py_ssize_t rows = w.shape[0], columns = w.shape[1]
     cdef Py_ssize_t size = kernels.packed_elements(rows, columns)
+    cdef const real* of_columns = NULL
     if transposed:
         size = kernels.packed_elements(columns, rows)
+    if scales is not None:
+        of_columns = address("scales", scales, w.itemsize, (columns,), False)
     cdef real* out = address("panels", panels, w.itemsize, (size,))
     with nogil:
         kernels.pack_matrix(w.first, rows, columns, transposed, one_row, out)
+        if of_columns != NULL and not transposed:
+            kernels.head_matrix(rows, columns, one_row, of_columns, out)
 
 
-def multiply(a, panels, bint one_row, c, int times=1, room=None):
+def multiply(a, panels, bint one_row, c, int times=1, room=None, bint int8=False):
     """c += a @ W for the W packed in `panels`, `times` times, as a recurrence multiplies (for benchmarks).
 
-    With `room`, see `operand_size`, the operands are rounded to bfloat16.
+    With `room`, see `operand_size`, the operands are rounded, to bfloat16 or, with `int8`, to integers.
     """
     cdef Numbers left = numbers("a", a, 2, False), out = numbers("c", c, 2, True)
-    cdef const Kernels* kernels = kernels_for(left.itemsize, room is not None)
+    cdef const Kernels* kernels = kernels_for(left.itemsize, room is not None and not int8, int8)
     cdef Py_ssize_t M = left.shape[0], K = left.shape[1], N = out.shape[1]
     address("c", c, left.itemsize, (M, N))
     cdef real* right = address("panels", panels, left.itemsize, (kernels.packed_elements(K, N),), False)
     cdef real* rounded = NULL
-    if room is not None:
+    if room is not None or int8:
         rounded = address("room", room, left.itemsize, (kernels.operand_elements(M, K),))
     with nogil:
         kernels.multiply(M, K, N, left.first, right, one_row, out.first, times, rounded)

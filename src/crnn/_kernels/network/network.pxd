@@ -13,9 +13,9 @@ For inference H and V are padded to whole vectors, so that no loop has a remaind
 the states of such units stay zero, and with biases of -inf, under which such symbols have no probability.
 """
 from ..entry.interface cimport Network, Weights, real
-from ..products.tail_columns cimport pack_tail, tail_count, tail_length
-from ..products.panels cimport (GRADIENT_ROWS, PER_ELEMENT, Columns, columns_of, depth_of, pack, pack_transposed,
-                      packed_elements, panel_vectors)
+from ..products.tail_columns cimport head_tail, pack_tail, tail_count, tail_length
+from ..products.panels cimport (GRADIENT_ROWS, HEAD_ROWS, PER_ELEMENT, Columns, columns_of, depth_of, head_panels, pack,
+                      pack_transposed, packed_elements, panel_vectors)
 
 
 cdef enum:
@@ -23,7 +23,7 @@ cdef enum:
 
 
 cdef inline bint in_place(const Network* net) noexcept nogil:
-    """Whether one stream multiplies by the recurrent weights as they are, which in bfloat16 is impossible."""
+    """Whether one stream multiplies by the recurrent weights as they are: impossible where operands are rounded."""
     return PER_ELEMENT == 1 and net.in_place
 
 
@@ -170,3 +170,27 @@ cdef inline void pack_rows(const Weights* w, Py_ssize_t first, Py_ssize_t last) 
             pack_Wx(net, w.p, l, first, last_input, w.panels)
     if first < last_unit:
         pack_Wy(net, w.p, first, last_unit, w.panels)
+    if HEAD_ROWS and first < last_unit == net.units:
+        set_heads(w)
+
+
+cdef inline void set_heads(const Weights* w) noexcept nogil:
+    """After all rows: the heads of the panels and tail columns of inference, from the scales of the columns.
+
+    The scales are those of each layer's Wx and Wh, (L, 2, G H), and of Wy, (V,).
+    """
+    cdef const Network* net = w.net
+    cdef Py_ssize_t l, g, K = net.units, H = net.H, N = net.G * H, gate = packed_elements(K, H)
+    cdef const real* scales = w.scales
+    for l in range(net.L):
+        for g in range(net.G):
+            if l:
+                head_panels(K, H, net.max_row_vectors, scales + g * H, w.panels + net.layer[l].Wx_panels + g * gate)
+            head_panels(K, H if l else net.units_in_panels, net.max_vectors, scales + N + g * H,
+                        w.panels + net.layer[l].Wh_panels + g * gate)
+            if l == 0:
+                head_tail(K, net.units_tail, scales + N + g * H + net.units_in_panels,
+                          w.panels + net.Wh_tail + g * net.units_tail * tail_length(K))
+        scales += 2 * N
+    head_panels(K, net.symbols_in_panels, net.max_row_vectors, scales, w.panels + net.Wy_panels)
+    head_tail(K, net.symbols_tail, scales + net.symbols_in_panels, w.panels + net.Wy_tail)

@@ -2,6 +2,7 @@
 
 cdef extern from "cpu_features.h":
     int instruction_set_level()
+    bint multiplies_bytes()
 
 cdef int found = instruction_set_level()
 
@@ -12,3 +13,8 @@ def level() -> int:
     On Linux this asks the system for the registers of AMX, which it gives to a process once and for all.
     """
     return found
+
+
+def has_vnni() -> bool:
+    """Return whether there is AVX-512 with VNNI: products of bytes, summed in 32 bits."""
+    return found >= 2 and multiplies_bytes()

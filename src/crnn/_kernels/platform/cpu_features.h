@@ -67,7 +67,15 @@ static int instruction_set_level(void) {
     return 1;
 }
 
+/* Whether AVX-512 has VNNI, where it may be used. */
+static int multiplies_bytes(void) {
+    unsigned r[4];
+    cpuid(7, 0, r);
+    return r[ECX] >> 11 & 1;
+}
+
 #else
 static int instruction_set_level(void) { return 0; }
+static int multiplies_bytes(void) { return 0; }
 #endif
 #endif

@@ -2,8 +2,10 @@
  *
  * A product sums over k. In the builds for float32 and float64 an element of a packed operand is a number. In the build
  * for bfloat16 (CRNN_BFLOAT16) it is a pair: two numbers that are neighbours along k, rounded to bfloat16, in the place
- * of one float, the first of them in the lower half. Only PRODUCT_ADD looks into an element, so that the same code
- * multiplies either. All else stays float: what is summed into, and what is not multiplied.
+ * of one float, the first of them in the lower half. In the build for int8 (CRNN_INT8) it is two or four integers, see
+ * `int8_operands.h`, and a panel begins with HEAD_ROWS rows of its own. Only PRODUCT_ADD looks into an element, and only
+ * BEGIN_SUM and END_SUM know what is summed, so that the same code multiplies all of them. All else stays float: what a
+ * product is added to, and what is not multiplied.
  */
 #ifndef CRNN_OPERANDS_H
 #define CRNN_OPERANDS_H
@@ -16,8 +18,22 @@
 #else
 #define BFLOAT16 0
 #endif
+#if defined(CRNN_INT8)
+#define INT8 1
+#else
+#define INT8 0
+#endif
+#if defined(__AVX512VNNI__)
+#define INTEGERS 4 /* in an element, of int8 */
+#else
+#define INTEGERS 2
+#endif
 
-enum { PER_ELEMENT = BFLOAT16 ? 2 : 1 }; /* numbers in an element */
+enum {
+    PER_ELEMENT = INT8 ? INTEGERS : BFLOAT16 ? 2 : 1, /* numbers in an element */
+    HEAD_ROWS = INT8 ? 2 : 0,                         /* of a panel, before its elements */
+    TAIL_HEAD = INT8 ? LANES : 0                      /* the same of a tail column */
+};
 
 typedef struct { /* the left operand of a product, a row for each row of the product */
     const real *first;
@@ -25,13 +41,50 @@ typedef struct { /* the left operand of a product, a row for each row of the pro
 } operand_rows;
 
 /* Elements that K numbers fill, the last one perhaps in part. */
-static inline ptrdiff_t depth_of(ptrdiff_t K) { return (K + PER_ELEMENT - 1) / PER_ELEMENT; }
+static inline ptrdiff_t elements_of(ptrdiff_t K) { return (K + PER_ELEMENT - 1) / PER_ELEMENT; }
+
+/* Rows of a panel of K rows of numbers. */
+static inline ptrdiff_t depth_of(ptrdiff_t K) { return HEAD_ROWS + elements_of(K); }
+
+#if BFLOAT16 || INT8
+
+enum { LINE = 64 / sizeof(real) }; /* elements of a cache line, or of a row of a tile */
+
+/* Elements from row to row of a left operand: an odd number of cache lines, or the rows would fall on the same few lines
+ * of the first-level cache. */
+static inline ptrdiff_t operand_stride(ptrdiff_t K) { return ((elements_of(K) + LINE - 1) / LINE | 1) * LINE; }
+
+/* Elements of the room that `as_operand` wants. */
+static inline ptrdiff_t operand_elements(ptrdiff_t rows, ptrdiff_t K) { return rows * operand_stride(K); }
+
+#endif
+
+#if INT8
+
+#include "int8_operands.h"
+
+#else
+
+/* A sum over k begins with what stands in c, and ends there. */
+typedef vector sums;
+#define BEGIN_SUM(c, head) LOAD(c)
+#define BEGIN_PART(c, head, n) LOAD_PART(c, n)
+#define END_SUM(c, head, width, sum) STORE(c, sum)
+#define END_PART(c, head, width, n, sum) STORE_PART(c, n, sum)
+/* In a tail column the lanes of a vector are neighbours along k. */
+#define NO_SUMS() SPREAD(0)
+#define END_TAIL(c, head, sum) (*(c) += SUM_OF_LANES(sum))
+
+static inline void set_head(ptrdiff_t K, ptrdiff_t columns, ptrdiff_t width, const real *scales, real *panel) {
+    (void)K, (void)columns, (void)width, (void)scales, (void)panel;
+}
+static inline void set_tail_head(ptrdiff_t K, const real *scale, real *column) { (void)K, (void)scale, (void)column; }
+
+#endif
 
 #if BFLOAT16
 
 /* ---------------------------------------------------------------------------------------------- bfloat16 */
-
-enum { LINE = 64 / sizeof(real) }; /* elements of a cache line, or of a row of a tile */
 
 /* In the upper half: x rounded to the nearest bfloat16, to an even one where two are as near. NaN stays NaN. */
 static inline real_bits rounded_bits(real x) {
@@ -96,13 +149,6 @@ static inline vector SECONDS(vector v) {
 #define PRODUCT_ADD(a, b, c) MULTIPLY_ADD(SECONDS(a), SECONDS(b), MULTIPLY_ADD(FIRSTS(a), FIRSTS(b), c))
 #endif
 
-/* Elements from row to row of a left operand: an odd number of cache lines, or the rows would fall on the same few lines
- * of the first-level cache. */
-static inline ptrdiff_t operand_stride(ptrdiff_t K) { return ((depth_of(K) + LINE - 1) / LINE | 1) * LINE; }
-
-/* Elements of the room that `as_operand` wants. */
-static inline ptrdiff_t operand_elements(ptrdiff_t rows, ptrdiff_t K) { return rows * operand_stride(K); }
-
 /* out[n] = the 2 n numbers of a as pairs */
 static inline void pack_pairs(ptrdiff_t n, const real *__restrict a, real *__restrict out) {
     ptrdiff_t i = 0;
@@ -115,7 +161,7 @@ static inline void pack_pairs(ptrdiff_t n, const real *__restrict a, real *__res
 
 /* out = a row of K numbers as pairs, with zeros to the end of its last cache line */
 static inline void pack_operand_row(ptrdiff_t K, const real *__restrict a, real *__restrict out) {
-    const ptrdiff_t end = (depth_of(K) + LINE - 1) / LINE * LINE;
+    const ptrdiff_t end = (elements_of(K) + LINE - 1) / LINE * LINE;
     ptrdiff_t i = K / 2;
     pack_pairs(i, a, out);
     if (K % 2)
@@ -165,7 +211,7 @@ static inline void pack_transposed_block(const real *a, ptrdiff_t lda, real *b, 
     transpose_block(pairs, LANES, b, ldb);
 }
 
-#else
+#elif !INT8
 
 /* ---------------------------------------------------------------------------------------------- float32, float64 */
 
@@ -192,7 +238,7 @@ static inline void pack_transposed_block(const real *a, ptrdiff_t lda, real *b, 
 /* panel[depth, width] = w[rows, columns], padded with zeros to whole vectors */
 static inline void pack_columns(ptrdiff_t rows, ptrdiff_t columns, const real *w, ptrdiff_t ldw, ptrdiff_t width,
                                 real *panel) {
-    for (ptrdiff_t k = 0; k < depth_of(rows); k++) {
+    for (ptrdiff_t k = 0; k < elements_of(rows); k++) {
         pack_row(columns, rows - k * PER_ELEMENT, w + k * PER_ELEMENT * ldw, ldw, panel + k * width);
         memset(panel + k * width + columns, 0, (width - columns) * sizeof(real));
     }

@@ -31,11 +31,16 @@ cdef extern from "vectors.h" nogil:
     void PREFETCH_FAR(const void*)
 
 cdef extern from "operands.h" nogil:
+    const int BFLOAT16
+    const int INT8
     const int PER_ELEMENT  # numbers, neighbours along k, that a packed element holds
+    const int HEAD_ROWS  # of a panel, before those of its elements
     ctypedef struct operand_rows:  # the left operand of a product
         const real* first
         Py_ssize_t stride
+    Py_ssize_t elements_of(Py_ssize_t K) noexcept
     Py_ssize_t depth_of(Py_ssize_t K) noexcept
+    void set_head(Py_ssize_t K, Py_ssize_t columns, Py_ssize_t width, const real* scales, real* panel) noexcept
     Py_ssize_t operand_elements(Py_ssize_t rows, Py_ssize_t K) noexcept
     operand_rows as_operand(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda, real* room) noexcept
     real packed_element(const real* w, Py_ssize_t step, Py_ssize_t left) noexcept
@@ -170,6 +175,16 @@ cdef inline void pack_rows_of(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssiz
             width = vectors_across(columns) * lanes
             pack_panel(bottom - top, columns, W + top * ldw + start, ldw,
                        panels + depth_of(K) * start + depth_of(top) * width)
+
+
+cdef inline void head_panels(Py_ssize_t K, Py_ssize_t N, int max_vectors, const real* scales,
+                             real* panels) noexcept nogil:
+    """Set the heads of the packed panels of a matrix (K, N), where they have any, from the scales of its columns."""
+    cdef Py_ssize_t j, start, columns, lanes = LANES
+    for j in range(panel_count(N, max_vectors) if HEAD_ROWS else 0):
+        start = panel_start(N, max_vectors, j)
+        columns = panel_start(N, max_vectors, j + 1) - start
+        set_head(K, columns, vectors_across(columns) * lanes, scales + start, panels + depth_of(K) * start)
 
 
 cdef inline void pack_transposed(const real* W, Py_ssize_t K, Py_ssize_t N, int max_vectors, Py_ssize_t first,

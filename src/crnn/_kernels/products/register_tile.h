@@ -4,7 +4,7 @@
  * stored row after row, so that the loop over k reads it front to back. A tile is up to TILE_ROWS rows of c by one
  * panel. Every row is summed over k in the same order and with the same instructions, however many rows stand beside
  * it: results do not depend on the batch, to the bit. Everything is counted in elements of packed operands, which are
- * numbers or pairs of them (see operands.h), but for the K of the functions that other files call.
+ * numbers or several of them (see operands.h), but for the K of the functions that other files call.
  */
 #ifndef CRNN_REGISTER_TILE_H
 #define CRNN_REGISTER_TILE_H
@@ -30,8 +30,9 @@
 #define EACH_STRIP(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8)
 
 /* Rows of a panel taken at a time: K_BLOCK rows stay in the second-level cache while all rows of a pass over them. With
- * smaller blocks, moving the sums of c to and from memory costs more than the cache saves. */
-#define K_BLOCK 512
+ * smaller blocks, moving the sums of c to and from memory costs more than the cache saves. Sums of integers are not
+ * split, since they are rounded when they are added to c. */
+#define K_BLOCK (INT8 ? PTRDIFF_MAX : 512)
 
 /* Prefetching. A tile fetches its own panel AHEAD bytes in advance. It also fetches the panel that is multiplied by
  * next: NEXT_BYTES for each k (a third of a panel's row, half of a narrow one's), so that it arrives evenly while all
@@ -57,9 +58,12 @@
     NO_INLINE static void NAME(ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel, const real *next, \
                                real *c, ptrdiff_t ldc) { \
         (void)lda, (void)next; \
-        vector sum[R][NV], row[NV]; \
+        const real *head = panel - HEAD_ROWS * NV * LANES; \
+        sums sum[R][NV]; \
+        vector row[NV]; \
+        (void)head; \
         UNROLL for (int r = 0; r < R; r++) \
-            UNROLL for (int v = 0; v < NV; v++) sum[r][v] = LOAD(c + r * ldc + v * LANES); \
+            UNROLL for (int v = 0; v < NV; v++) sum[r][v] = BEGIN_SUM(c + r * ldc + v * LANES, head + v * LANES); \
         for (ptrdiff_t k = 0; k < K; k++) { \
             if (PREFETCHES) { \
                 PREFETCH_FAR((const char *)next + k * NEXT_BYTES); \
@@ -73,7 +77,8 @@
             } \
         } \
         UNROLL for (int r = 0; r < R; r++) \
-            UNROLL for (int v = 0; v < NV; v++) STORE(c + r * ldc + v * LANES, sum[r][v]); \
+            UNROLL for (int v = 0; v < NV; v++) \
+                END_SUM(c + r * ldc + v * LANES, head + v * LANES, NV * LANES, sum[r][v]); \
     }
 
 /* One row: c[NV * LANES] += a[K] @ panel[K, NV * LANES]; c has only the first `last` elements of its last vector.
@@ -82,16 +87,19 @@
 #define DEFINE_STRIP(NV) \
     NO_INLINE static void strip_##NV(ptrdiff_t K, const real *a, const real *panel, ptrdiff_t step, ptrdiff_t ld, \
                                      real *c, ptrdiff_t last) { \
-        vector sum[NV]; \
-        UNROLL for (int v = 0; v < NV - 1; v++) sum[v] = LOAD(c + v * LANES); \
-        sum[NV - 1] = LOAD_PART(c + (NV - 1) * LANES, last); \
+        enum { LAST = (NV - 1) * LANES }; \
+        const real *head = panel - HEAD_ROWS * NV * LANES; \
+        sums sum[NV]; \
+        (void)head; \
+        UNROLL for (int v = 0; v < NV - 1; v++) sum[v] = BEGIN_SUM(c + v * LANES, head + v * LANES); \
+        sum[NV - 1] = BEGIN_PART(c + LAST, head + LAST, last); \
         for (ptrdiff_t k = 0; k < K; k++) { \
             const vector scalar = SPREAD(a[k * step]); \
             UNROLL for (int v = 0; v < NV; v++) \
                 sum[v] = PRODUCT_ADD(scalar, LOAD(panel + k * ld + v * LANES), sum[v]); \
         } \
-        UNROLL for (int v = 0; v < NV - 1; v++) STORE(c + v * LANES, sum[v]); \
-        STORE_PART(c + (NV - 1) * LANES, last, sum[NV - 1]); \
+        UNROLL for (int v = 0; v < NV - 1; v++) END_SUM(c + v * LANES, head + v * LANES, NV * LANES, sum[v]); \
+        END_PART(c + LAST, head + LAST, NV * LANES, last, sum[NV - 1]); \
     }
 
 EACH_STRIP(DEFINE_STRIP)
@@ -139,10 +147,11 @@ static void multiply_block(int slivers, ptrdiff_t height, ptrdiff_t K, const rea
  * own sums. */
 static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
                                 ptrdiff_t columns, int descending, const real *after, real *c, ptrdiff_t ldc) {
-    const ptrdiff_t vectors = (columns + LANES - 1) / LANES, elements = depth_of(K);
+    const ptrdiff_t vectors = (columns + LANES - 1) / LANES, elements = elements_of(K);
     const ptrdiff_t blocks = ROW_BLOCKS(rows);
     if (columns <= 0)
         return;
+    panel += HEAD_ROWS * vectors * LANES;
     if (rows == 1 || vectors > TILE_VECTORS) {
         const ptrdiff_t start = descending ? elements - 1 : 0, step = descending ? -1 : 1, width = vectors * LANES;
         for (ptrdiff_t r = 0; r < rows; r++)
@@ -174,11 +183,11 @@ NO_INLINE static void pack_panel(ptrdiff_t rows, ptrdiff_t columns, const real *
 }
 
 /* Elements of the slivers of a[K, rows]. */
-static inline ptrdiff_t sliver_elements(ptrdiff_t K, ptrdiff_t rows) { return depth_of(K) * rows; }
+static inline ptrdiff_t sliver_elements(ptrdiff_t K, ptrdiff_t rows) { return elements_of(K) * rows; }
 
 /* slivers = a[K, rows].T: block by block of up to TILE_ROWS rows of the product, these side by side for each k */
 static void pack_slivers(ptrdiff_t K, ptrdiff_t rows, const real *a, ptrdiff_t lda, real *slivers) {
-    const ptrdiff_t blocks = ROW_BLOCKS(rows), depth = depth_of(K);
+    const ptrdiff_t blocks = ROW_BLOCKS(rows), depth = elements_of(K);
     /* a few rows of a at a time, so that both sides stay in the first-level cache */
     for (ptrdiff_t from = 0; from < depth; from += TILE_ROWS) {
         const ptrdiff_t to = from + TILE_ROWS < depth ? from + TILE_ROWS : depth;
@@ -201,7 +210,7 @@ static void pack_slivers(ptrdiff_t K, ptrdiff_t rows, const real *a, ptrdiff_t l
 /* c[rows, columns] += a @ panel[K, columns] for the rows of a that are packed in slivers */
 static void multiply_slivers(ptrdiff_t rows, ptrdiff_t K, const real *slivers, const real *panel, ptrdiff_t columns,
                              real *c, ptrdiff_t ldc) {
-    const ptrdiff_t blocks = ROW_BLOCKS(rows), depth = depth_of(K);
+    const ptrdiff_t blocks = ROW_BLOCKS(rows), depth = elements_of(K);
     for (ptrdiff_t i = 0, r = 0; i < blocks; i++) {
         const ptrdiff_t height = rows / blocks + (i < rows % blocks);
         multiply_block(1, height, depth, slivers + r * depth, 0, panel, columns, panel, c + r * ldc, ldc);

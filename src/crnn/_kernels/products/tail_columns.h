@@ -17,18 +17,19 @@
  * to whole vectors */
 static void multiply_tail(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *tail, ptrdiff_t count,
                           real *c, ptrdiff_t ldc) {
-    const ptrdiff_t depth = depth_of(K), whole = depth - depth % LANES, length = (depth + LANES - 1) / LANES * LANES;
+    const ptrdiff_t depth = elements_of(K), whole = depth - depth % LANES;
+    const ptrdiff_t length = TAIL_HEAD + (depth + LANES - 1) / LANES * LANES;
     if (count == 0)
         return;
     for (ptrdiff_t r = 0; r < rows; r++) {
         for (ptrdiff_t j = 0; j < count; j++) {
-            const real *column = tail + j * length;
-            vector sum = SPREAD(0);
+            const real *head = tail + j * length, *column = head + TAIL_HEAD;
+            sums sum = NO_SUMS();
             for (ptrdiff_t k = 0; k < whole; k += LANES)
                 sum = PRODUCT_ADD(LOAD(a + r * lda + k), LOAD(column + k), sum);
             if (whole < depth)
                 sum = PRODUCT_ADD(LOAD_PART(a + r * lda + whole, depth - whole), LOAD(column + whole), sum);
-            c[r * ldc + j] += SUM_OF_LANES(sum);
+            END_TAIL(c + r * ldc + j, head, sum);
         }
     }
 }

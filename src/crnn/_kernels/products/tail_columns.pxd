@@ -1,8 +1,10 @@
 """Tail columns: those of a matrix that are left over from whole vectors; where they are few, they are packed apart."""
 from ..entry.interface cimport real
-from .panels cimport LANES, PER_ELEMENT, depth_of, packed_element, vectors_across
+from .panels cimport LANES, PER_ELEMENT, elements_of, packed_element, vectors_across
 
 cdef extern from "tail_columns.h" nogil:
+    const Py_ssize_t TAIL_HEAD  # elements of a packed column before those of its numbers, see `operands.h`
+    void set_tail_head(Py_ssize_t K, const real* scale, real* column) noexcept
     void multiply_tail(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda, const real* tail,
                        Py_ssize_t count, real* c, Py_ssize_t ldc) noexcept
     void add_transposed_tail(Py_ssize_t K, Py_ssize_t M, Py_ssize_t count, const real* a, Py_ssize_t lda,
@@ -17,16 +19,25 @@ cdef inline Py_ssize_t tail_count(Py_ssize_t N) noexcept nogil:
 
 cdef inline Py_ssize_t tail_length(Py_ssize_t K) noexcept nogil:
     """Elements of a packed column."""
-    return vectors_across(depth_of(K)) * LANES
+    return TAIL_HEAD + vectors_across(elements_of(K)) * LANES
 
 
 cdef inline void pack_tail(const real* W, Py_ssize_t K, Py_ssize_t count, Py_ssize_t ldw, Py_ssize_t first,
                            Py_ssize_t last, real* tail) noexcept nogil:
     """tail = W.T                                      (count, K): rows [first, last) of W, padded with zeros"""
     cdef Py_ssize_t j, k, row, length = tail_length(K)
+    cdef real* column
     for j in range(count):
-        for k in range(depth_of(first), depth_of(last)):
+        column = tail + j * length + TAIL_HEAD
+        for k in range(elements_of(first), elements_of(last)):
             row = k * PER_ELEMENT
-            tail[j * length + k] = packed_element(W + row * ldw + j, ldw, last - row)
-        for k in range(depth_of(K), length if last == K else depth_of(K)):
-            tail[j * length + k] = 0
+            column[k] = packed_element(W + row * ldw + j, ldw, last - row)
+        for k in range(elements_of(K), length - TAIL_HEAD if last == K else elements_of(K)):
+            column[k] = 0
+
+
+cdef inline void head_tail(Py_ssize_t K, Py_ssize_t count, const real* scales, real* tail) noexcept nogil:
+    """Set the heads of packed columns, where they have any, from the scales (count,)."""
+    cdef Py_ssize_t j
+    for j in range(count):
+        set_tail_head(K, scales + j, tail + j * tail_length(K))

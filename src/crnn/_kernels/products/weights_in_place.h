@@ -1,7 +1,7 @@
 /* Products of one row with weights as they are, not packed: rows of whole vectors, a multiple of DOT_ROWS of them.
  *
  * Both ways read the same numbers: one stream then has half of the bytes in its caches that two packed copies have, and
- * an update packs nothing. Bfloat16 has no numbers that could be used as they are.
+ * an update packs nothing. Bfloat16 and int8 have no numbers that could be used as they are.
  */
 #ifndef CRNN_WEIGHTS_IN_PLACE_H
 #define CRNN_WEIGHTS_IN_PLACE_H
@@ -9,7 +9,7 @@
 #include "row_reductions.h"
 #include "tiles.h"
 
-#if BFLOAT16
+#if BFLOAT16 || INT8
 
 static inline void multiply_in_place(ptrdiff_t K, ptrdiff_t N, const real *a, const real *W, int back, real *c) {
     (void)K, (void)N, (void)a, (void)W, (void)back, (void)c;

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
+from ...model.int8_weights import Scales
 from ...model.layout import Layout, aligned_zeros, n_labels
 from ...runtime.cancellation import check_cancelled
 from ..sampling.sampling_controls import SamplingControls
 from .folded_embedding import folded_network
 from .network import SCORE_ROWS
+from .packed_integers import column_scales, with_integers, without_integers
 from .scratch import Scratch
 from .shared_stream import TRIAL_SYMBOLS, SharedStream
 from .short_calls import CallMemory, ShortCall
@@ -32,7 +34,7 @@ SHORT = 32  # symbols of one stream that are read in arrays which are there from
 LOGIT_BYTES = 1 << 25  # of logits at a time on each thread: 32 MB, which only vocabularies above 16,000 symbols reach
 CALL_SYMBOLS = 1 << 15  # symbols read in one call, and
 CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
-OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads")  # of `PackedNetwork.pack`
+OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
 
 
 class PackedNetwork(NamedTuple):
@@ -49,6 +51,7 @@ class PackedNetwork(NamedTuple):
     boundary: int | None
     bfloat16: bool
     n_threads: int | None  # for one stream; None: as many as are fastest
+    scales: Scales | None  # of an int8 model: the weights that are multiplied by are integers in `params`
     memory: CallMemory
 
     @classmethod
@@ -62,6 +65,7 @@ class PackedNetwork(NamedTuple):
         boundary: int | None = None,
         bfloat16: bool = False,
         n_threads: int | None = 1,
+        scales: Scales | None = None,
     ) -> PackedNetwork:
         """Copy and pack the parameters in the flat vector `params`.
 
@@ -83,17 +87,22 @@ class PackedNetwork(NamedTuple):
             Whether operands of products are rounded to bfloat16.
         n_threads : int or None, default=1
             Threads that may share the steps of one stream; None: as many as are fastest.
+        scales : dict, optional
+            Of an int8 model: products are then those of integers, whatever `bfloat16` is.
         """
+        bfloat16 = bfloat16 and scales is None
         layout, params = folded_network(layout, params, bfloat16=bfloat16)
+        if scales is not None:
+            params = with_integers(layout, params, scales)
         wide = _padded(layout)
         copied, sizes = _enlarged(layout, params, wide), (layout.hidden_size, layout.vocab_size)
-        return cls._packed(wide, copied, sizes, one_row, scoring, boundary, bfloat16, n_threads)
+        return cls._packed(wide, copied, sizes, one_row, scoring, boundary, bfloat16, n_threads, scales)
 
     def repacked(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
         """Return the same network packed for another use; the weights that are not packed are shared."""
-        sizes = (self.hidden_size, self.symbols)
+        sizes, scales = (self.hidden_size, self.symbols), self.scales
         return self._packed(
-            self.layout, self.params, sizes, one_row, scoring, self.boundary, self.bfloat16, self.n_threads
+            self.layout, self.params, sizes, one_row, scoring, self.boundary, self.bfloat16, self.n_threads, scales
         )
 
     @classmethod
@@ -107,6 +116,7 @@ class PackedNetwork(NamedTuple):
         boundary: int | None,
         bfloat16: bool,
         n_threads: int | None,
+        scales: Scales | None,
     ) -> PackedNetwork:
         """Pack weights of a wide layout; `sizes` are H and V without the padding."""
         H, V = sizes
@@ -121,11 +131,13 @@ class PackedNetwork(NamedTuple):
             boundary=boundary,
             labels=n_labels(replace(wide, vocab_size=V), boundary),
             bfloat16=bfloat16,
+            int8=scales is not None,
         )
         panels = aligned_zeros(network.panels_size, wide.dtype)
-        core.pack_weights(network, params, panels)
+        narrow = replace(wide, vocab_size=V, hidden_size=H)
+        core.pack_weights(network, params, panels, None if scales is None else column_scales(narrow, wide, scales))
         memory = CallMemory(rows_of_logits(wide, SHORT))
-        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, memory)
+        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, scales, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the padding, which depends on the machine.
@@ -133,6 +145,8 @@ class PackedNetwork(NamedTuple):
         params = layout.zeros()
         for narrow, inner in _same_weights(layout, params, self.layout, self.params):
             narrow[...] = inner
+        if self.scales is not None:
+            params = without_integers(layout, params, self.scales)
         options: Any = {name: getattr(self, name) for name in OPTIONS}
         return partial(PackedNetwork.pack, **options), (layout, params)
 
@@ -305,7 +319,8 @@ class PackedNetwork(NamedTuple):
     def shared_stream(self, streams: int) -> SharedStream:
         """Return what decides how many threads compute a step: more than one for a single stream only."""
         n_threads = self.n_threads if streams == 1 else 1
-        return SharedStream(self.network, self.layout, n_threads, bfloat16=self.bfloat16)
+        bytes_each = 1 if self.scales is not None else 2 if self.bfloat16 else None
+        return SharedStream(self.network, self.layout, n_threads, bytes_each=bytes_each)
 
     def _is_short(self, n: int, streams: int) -> bool:
         """Say whether a call reads few symbols of one stream, on one thread."""

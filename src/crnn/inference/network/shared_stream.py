@@ -34,14 +34,15 @@ class SharedStream:
     layout : Layout
         Of the network.
     n_threads : int or None
-    bfloat16 : bool, default=False
-        Whether the weights are packed as bfloat16.
+    bytes_each : int or None, default=None
+        Bytes of a packed weight; None: as many as the dtype has.
     """
 
     def __init__(
-        self, network: core.Network, layout: Layout, n_threads: int | None, *, bfloat16: bool = False
+        self, network: core.Network, layout: Layout, n_threads: int | None, *, bytes_each: int | None = None
     ) -> None:
-        self._network, self._layout, self._wanted, self._bfloat16 = network, layout, n_threads, bfloat16
+        self._network, self._layout, self._wanted = network, layout, n_threads
+        self._bytes = bytes_each or layout.dtype.itemsize
         self._calls = 0
 
     @cached_property
@@ -49,7 +50,7 @@ class SharedStream:
         """As many threads as there may be. Asking for cores takes longer than a short call, which does not ask."""
         layout, n_threads = self._layout, self._wanted
         products = layout.kind.gates * layout.hidden_size**2 * (2 * layout.num_layers - 1)
-        is_large = products * (2 if self._bfloat16 else layout.dtype.itemsize) >= BYTES_BY_DEFAULT
+        is_large = products * self._bytes >= BYTES_BY_DEFAULT
         worth = products // PRODUCTS_PER_THREAD if n_threads or is_large else 1
         return 1 if worth < 2 else min(inference_threads(n_threads), worth)
 

@@ -1,0 +1,192 @@
+/* The operands of products of integers: weights of 8 bits, and states rounded to 8 bits.
+ *
+ * An element is four bytes or two halves, neighbours along k in the place of one float, the first in the lowest bits:
+ * signed bytes of weights and unsigned bytes of states where the processor multiplies these (AVX512-VNNI), otherwise
+ * signed halves of both, whose products of pairs cannot saturate. The state h is the integer nearest to 127 h; as an
+ * unsigned byte it is stored with 128 added. A sum over k is an exact 32-bit integer, the same in every build.
+ *
+ * A panel begins with two rows: what its sums begin with, which takes the 128 of each byte off again, and the scale of
+ * each column, by which a sum is multiplied when it is added to c. A matrix to be packed holds integers, as floats.
+ */
+#ifndef CRNN_INT8_OPERANDS_H
+#define CRNN_INT8_OPERANDS_H
+
+#include <stdint.h>
+
+#include "vectors.h"
+
+/* Sums: vectors of 32-bit integers. gcc keeps them in other registers than vectors of unspecified integers, and would
+ * copy each sum at each step. */
+#if defined(X86)
+#if defined(__GNUC__) || defined(__clang__)
+typedef int32_t sums __attribute__((vector_size(VECTOR_BYTES)));
+#elif defined(__AVX512F__)
+typedef __m512i sums;
+#elif defined(__AVX2__)
+typedef __m256i sums;
+#else
+typedef __m128i sums;
+#endif
+#endif
+
+/* PRODUCT_ADD(a, b, c): c + a * b, summed over the products of each element. */
+#if defined(__AVX512F__)
+#define SUMS_AT(p) (sums)_mm512_loadu_si512(p)
+#define AS_INTEGERS(v) _mm512_castps_si512(v)
+#define AS_FLOATS(sum) _mm512_cvtepi32_ps((__m512i)(sum))
+#if defined(__AVX512VNNI__)
+#define PRODUCT_ADD(a, b, c) (sums)_mm512_dpbusd_epi32((__m512i)(c), AS_INTEGERS(a), AS_INTEGERS(b))
+#else
+#define PRODUCT_ADD(a, b, c) \
+    (sums)_mm512_add_epi32((__m512i)(c), _mm512_madd_epi16(AS_INTEGERS(a), AS_INTEGERS(b)))
+#endif
+#elif defined(__AVX2__)
+#define SUMS_AT(p) (sums)_mm256_loadu_si256((const __m256i *)(p))
+#define AS_INTEGERS(v) _mm256_castps_si256(v)
+#define AS_FLOATS(sum) _mm256_cvtepi32_ps((__m256i)(sum))
+#define PRODUCT_ADD(a, b, c) \
+    (sums)_mm256_add_epi32((__m256i)(c), _mm256_madd_epi16(AS_INTEGERS(a), AS_INTEGERS(b)))
+#elif defined(X86)
+#define SUMS_AT(p) (sums)_mm_loadu_si128((const __m128i *)(p))
+#define AS_INTEGERS(v) _mm_castps_si128(v)
+#define AS_FLOATS(sum) _mm_cvtepi32_ps((__m128i)(sum))
+#define PRODUCT_ADD(a, b, c) (sums)_mm_add_epi32((__m128i)(c), _mm_madd_epi16(AS_INTEGERS(a), AS_INTEGERS(b)))
+#elif defined(__aarch64__)
+typedef int32x4_t sums;
+#define SUMS_AT(p) vreinterpretq_s32_f32(vld1q_f32(p))
+#define AS_FLOATS(sum) vcvtq_f32_s32(sum)
+static inline sums PRODUCT_ADD(vector a, vector b, sums c) {
+    const int16x8_t x = vreinterpretq_s16_f32(a), y = vreinterpretq_s16_f32(b);
+    const int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(y)), high = vmull_high_s16(x, y);
+    return vaddq_s32(c, vpaddq_s32(low, high));
+}
+#else
+typedef struct { int32_t lane[LANES]; } sums;
+static inline sums SUMS_AT(const real *p) { sums sum; memcpy(&sum, p, sizeof sum); return sum; }
+static inline vector AS_FLOATS(sums sum) {
+    vector v;
+    for (int l = 0; l < LANES; l++) v.lane[l] = (real)sum.lane[l];
+    return v;
+}
+static inline sums PRODUCT_ADD(vector a, vector b, sums c) {
+    int16_t x[2 * LANES], y[2 * LANES];
+    memcpy(x, &a, sizeof x), memcpy(y, &b, sizeof y);
+    for (int l = 0; l < LANES; l++) c.lane[l] += x[2 * l] * y[2 * l] + x[2 * l + 1] * y[2 * l + 1];
+    return c;
+}
+#endif
+
+#define BEGIN_SUM(c, head) SUMS_AT(head)
+#define BEGIN_PART(c, head, n) SUMS_AT(head)
+#define END_SUM(c, head, width, sum) STORE(c, MULTIPLY_ADD(AS_FLOATS(sum), LOAD((head) + (width)), LOAD(c)))
+#define END_PART(c, head, width, n, sum) \
+    STORE_PART(c, n, MULTIPLY_ADD(AS_FLOATS(sum), LOAD((head) + (width)), LOAD_PART(c, n)))
+
+#if INTEGERS == 4
+typedef int8_t integer; /* of a weight */
+#else
+typedef int16_t integer;
+#endif
+
+/* A tail column's sums are those of neighbours along k; its head has both numbers in a vector. */
+#define NO_SUMS() SUMS_AT(ZEROS)
+static const real ZEROS[LANES] = {0};
+static inline void END_TAIL(real *c, const real *head, sums sum) {
+    uint32_t lanes[LANES], all;
+    real total[LANES] = {0}, scale[LANES] = {0}, out[LANES] = {0};
+    memcpy(lanes, &sum, sizeof lanes), memcpy(&all, head, sizeof all);
+    for (int l = 0; l < LANES; l++) all += lanes[l];
+    total[0] = (real)(int32_t)all, scale[0] = head[1], out[0] = *c;
+    STORE(out, MULTIPLY_ADD(LOAD(total), LOAD(scale), LOAD(out)));
+    *c = out[0];
+}
+
+/* ---------------------------------------------------------------------------------------------- the left operand */
+
+/* The integer nearest to 127 h for h in [-1, 1], an even one where two are as near; what is beyond counts as 1 or -1.
+ * Adding 1.5 * 2^23 leaves it in the lowest bits. */
+static inline uint32_t level_of(real h) {
+    real_pattern pattern;
+    const real within = h > 1 ? 1 : h < -1 ? -1 : h;
+    pattern.value = within * 127 + (real)12582912;
+    return pattern.bits;
+}
+
+/* out = the integers of n states, side by side */
+static inline void pack_levels(ptrdiff_t n, const real *__restrict h, char *__restrict out) {
+    for (ptrdiff_t i = 0; i < n; i++) {
+#if INTEGERS == 4
+        out[i] = (char)(level_of(h[i]) ^ 0x80);
+#else
+        const uint16_t half = (uint16_t)level_of(h[i]);
+        memcpy(out + i * sizeof half, &half, sizeof half);
+#endif
+    }
+}
+
+/* The rows of a (rows, K) as a product's left operand, rounded into `room`. What follows the K numbers of a row is
+ * multiplied by zeros. */
+static operand_rows as_operand(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, real *room) {
+    const operand_rows out = {room, operand_stride(K)};
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        real *row = room + r * out.stride;
+        memset(row + K / PER_ELEMENT, 0, ((elements_of(K) + LINE - 1) / LINE * LINE - K / PER_ELEMENT) * sizeof(real));
+        pack_levels(K, a + r * lda, (char *)row);
+    }
+    return out;
+}
+
+/* ---------------------------------------------------------------------------------------------- the packed matrix */
+
+/* The element of the integers w[0], w[step], …, of which so many are `left`. */
+static inline real packed_element(const real *w, ptrdiff_t step, ptrdiff_t left) {
+    integer part[PER_ELEMENT] = {0};
+    real element;
+    for (int i = 0; i < PER_ELEMENT && i < left; i++) part[i] = (integer)w[i * step];
+    memcpy(&element, part, sizeof element);
+    return element;
+}
+
+static inline void pack_row(ptrdiff_t columns, ptrdiff_t left, const real *w, ptrdiff_t ldw, real *out) {
+    for (ptrdiff_t j = 0; j < columns; j++) out[j] = packed_element(w + j, ldw, left);
+}
+
+/* What the sums of a column begin with: its K integers are in elements, `step` apart. */
+static inline real first_sum(ptrdiff_t K, ptrdiff_t step, const real *column) {
+    int32_t total = 0;
+    real first;
+    for (ptrdiff_t k = 0; k < elements_of(K); k++) {
+        integer part[PER_ELEMENT];
+        memcpy(part, column + k * step, sizeof part);
+        for (int i = 0; i < PER_ELEMENT; i++) total += part[i];
+    }
+    total *= INTEGERS == 4 ? -128 : 0;
+    memcpy(&first, &total, sizeof first);
+    return first;
+}
+
+/* The rows before the elements of a packed panel of `width` columns, from the scales of those that are no padding. */
+static void set_head(ptrdiff_t K, ptrdiff_t columns, ptrdiff_t width, const real *scales, real *panel) {
+    memset(panel, 0, HEAD_ROWS * width * sizeof(real));
+    for (ptrdiff_t j = 0; j < columns; j++) {
+        panel[j] = first_sum(K, width, panel + HEAD_ROWS * width + j);
+        panel[width + j] = scales[j] / 127;
+    }
+}
+
+/* The same of a packed tail column, whose head is a vector. */
+static inline void set_tail_head(ptrdiff_t K, const real *scale, real *column) {
+    memset(column, 0, TAIL_HEAD * sizeof(real));
+    column[0] = first_sum(K, 1, column + TAIL_HEAD);
+    column[1] = *scale / 127;
+}
+
+/* ---------------------------------------------------------------------------------------------- of training alone */
+
+static inline real rounded(real x) { return x; }
+static inline const real *rounded_numbers(ptrdiff_t n, const real *x, real *room) { return (void)n, (void)room, x; }
+static inline void pack_transposed_block(const real *a, ptrdiff_t lda, real *b, ptrdiff_t ldb) {
+    (void)a, (void)lda, (void)b, (void)ldb;
+}
+
+#endif

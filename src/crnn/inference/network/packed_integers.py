@@ -1,0 +1,56 @@
+"""The weights of an int8 model as the kernels pack them: integers, and the scales of their columns in one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ...model.int8_weights import Scales, integers_of
+from ...model.layout import Layout, aligned_zeros, copied
+
+__all__ = ["column_scales", "with_integers", "without_integers"]
+
+Array = NDArray[Any]
+
+
+def with_integers(layout: Layout, params: Array, scales: Scales) -> Array:
+    """Return a copy of the flat weights in which those that are multiplied by are integers.
+
+    Tables in which symbols are looked up stay as they are.
+    """
+    params = copied(params)
+    for name, weights in _multiplied(layout, params):
+        weights[...] = integers_of(weights, scales[name])
+    return params
+
+
+def without_integers(layout: Layout, params: Array, scales: Scales) -> Array:
+    """Return the flat weights whose `with_integers` are `params`; these are overwritten."""
+    for name, weights in _multiplied(layout, params):
+        weights *= scales[name][:, None]
+    return params
+
+
+def column_scales(layout: Layout, wide: Layout, scales: Scales) -> Array:
+    """Return the scales as `core.pack_weights` wants them: of each layer's Wx and Wh (L, 2, G H), then of Wy (V,).
+
+    Padding of the wide layout has scales of zero, and so has the first layer's Wx, whose rows are looked up.
+    """
+    G, H, wide_H, L = layout.kind.gates, layout.hidden_size, wide.hidden_size, layout.num_layers
+    out = aligned_zeros(2 * L * G * wide_H + wide.vocab_size, layout.dtype)
+    of_layers = out[: 2 * L * G * wide_H].reshape(L, 2, G, wide_H)
+    for layer in range(L):
+        for i, name in enumerate((f"Wxh_l{layer}", f"Whh_l{layer}")):
+            if layer or i:
+                of_layers[layer, i, :, :H] = scales[name].reshape(G, H)
+    out[2 * L * G * wide_H :][: layout.vocab_size] = scales["Why"]
+    return out
+
+
+def _multiplied(layout: Layout, params: Array) -> Iterator[tuple[str, Array]]:
+    """Yield names and views (outputs, inputs) of the weights that are multiplied by."""
+    for name, weights in layout.named(params).items():
+        if weights.ndim == 2 and name not in ("Wxh_l0", "embedding", "bigrams"):
+            yield name, weights

@@ -1,0 +1,65 @@
+"""Weights of 8 bits: each matrix lies on a grid of integers times one scale for each of its output columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .layout import Layout, copied
+
+__all__ = ["LARGEST", "SMALLEST_SCALE", "TABLES", "Scales", "by_output", "int8_weights", "integers_of"]
+
+Array = NDArray[Any]
+Scales = dict[str, NDArray[np.float32]]
+"""The scale of each output of each matrix, under the names of `Layout.named`; biases have none."""
+
+LARGEST = 127  # -128 is not used: negated integers are integers
+TABLES = ("embedding", "bigrams")  # in which symbols, or pairs of them, are looked up
+SMALLEST_SCALE = 2.0**-100  # a column of smaller weights becomes zeros: no product of it may be a denormal number
+
+
+def int8_weights(layout: Layout, params: Array) -> tuple[Array, Scales]:
+    """Return flat weights on the nearest grid of 8-bit integers, and the scales.
+
+    The largest weight of a column becomes 127 times its scale. Biases stay as they are.
+
+    Examples
+    --------
+    >>> layout = Layout(2, 1, np.dtype("float32"))
+    >>> flat = layout.zeros()
+    >>> layout.tensors(flat).Wy[:] = 0.5, -1
+    >>> layout.tensors(flat).layers[0].Wx[:, 0] = 0.3, 1.27
+    >>> rounded, scales = int8_weights(layout, flat)
+    >>> integers_of(layout.named(rounded)["Wxh_l0"], scales["Wxh_l0"]), scales["Wxh_l0"]
+    (array([[ 30, 127]], dtype=int8), array([0.01], dtype=float32))
+    """
+    params, scales = copied(params), {}
+    for name, weights in layout.named(params).items():
+        if weights.ndim == 2:
+            matrix = by_output(weights, name in TABLES)
+            scale = np.abs(matrix).max(axis=1) / np.float32(LARGEST)
+            scales[name] = np.where(scale < SMALLEST_SCALE, 0, scale).astype(np.float32)
+            matrix[...] = integers_of(matrix, scales[name]) * scales[name][:, None]
+    return params, scales
+
+
+def by_output(matrix: Array, is_table: bool) -> Array:
+    """Return a view with a row for each output, of a matrix in PyTorch's shape; and the matrix of such a view.
+
+    A table, in which symbols or pairs of them are looked up, has a row for each of these.
+    """
+    return matrix.T if is_table else matrix
+
+
+def integers_of(weights: Array, scale: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Return the integers (outputs, inputs) that weights on a grid stand for, or the nearest ones.
+
+    Examples
+    --------
+    >>> integers_of(np.array([[0.25, -1.0], [0.0, 0.0]], "f"), np.array([0.25, 0], "f")).tolist()
+    [[1, -4], [0, 0]]
+    """
+    nearest = np.rint(weights / np.where(scale > 0, scale, np.float32(np.inf))[:, None])
+    return np.asarray(np.clip(nearest, -LARGEST, LARGEST).astype(np.int8))
