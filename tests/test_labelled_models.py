@@ -77,7 +77,7 @@ def test_without_a_label_it_is_summed_over():
     prior /= prior.sum()
     given_label = np.exp([model.score_samples(["ab", "b"], labels=label) for label in (1, 2, 3)])
     np.testing.assert_allclose(np.exp(marginal), prior @ given_label, rtol=1e-9)
-    np.testing.assert_allclose(model.score_samples(["ab", "b"], normalize="char"), marginal / [3, 2])
+    np.testing.assert_allclose(model.score_samples(["ab", "b"], reduce="mean"), marginal / [3, 2])
     assert model.score(["ab", "b"]) == pytest.approx(marginal.sum() / 5)
 
 
@@ -256,3 +256,17 @@ def test_an_interrupted_training_is_finished_with_the_same_labels(tmp_path):
     resumed = CharRNN.resume(path, TEXTS, labels=LABELS)
     whole = small().fit(TEXTS, labels=LABELS)
     assert (resumed.score_samples(TEXTS, labels=LABELS) == whole.score_samples(TEXTS, labels=LABELS)).all()
+
+
+def test_reductions_and_missing_texts_of_a_model_with_labels():
+    model = small().fit(["ab", "ba", "aab"] * 5, labels=["x", "y", "x"] * 5)
+    texts, labels = ["ab", None, "b"], ["y", "x", "x"]
+    scores = model.score_samples(texts, labels=labels, reduce="min", errors="skip")
+    least = [-model.for_label(label).surprisal(text, end=True).max() for label, text in (("y", "ab"), ("x", "b"))]
+    np.testing.assert_array_equal(scores, [least[0], np.nan, least[1]])
+    mean = model.score_samples([*texts, "z"], reduce="mean", errors="replace")
+    np.testing.assert_allclose(mean[[0, 2]], model.score_samples(["ab", "b"]) / [3, 2])
+    assert np.isnan(mean[1])
+    assert mean[3] == -np.inf
+    with pytest.raises(InvalidInputError, match=r'^reduce="min" needs the label of each text'):
+        model.score_samples(["ab"], reduce="min")

@@ -32,7 +32,9 @@ from .inference.sampling.text_drawing import (
 from .inference.scoring import scoring, string_scores
 from .inference.scoring.guessing import GuessNumbers, estimated_guess_numbers
 from .inference.scoring.labelled_scores import labelled_scores, refuse_labels
+from .inference.scoring.string_scores import Reduce
 from .parameters.checks import MAX_SIZE, checked_int, checked_threads, generator
+from .text.sources.input_checks import Errors, checked_errors
 from .text.sources.sources import TextLike, documents_of
 from .text.symbols.vocabulary import Text, Vocabulary
 
@@ -480,22 +482,32 @@ class LanguageModel(Estimator):
         return math.exp(nats) if nats < MAX_EXPONENT else math.inf
 
     def score_samples(
-        self, texts: Iterable[Text], *, labels: Any = None, normalize: str | None = None
+        self, texts: Iterable[Text], *, labels: Any = None, reduce: Reduce = "sum", errors: Errors = "strict"
     ) -> NDArray[np.float64]:
         """Return the log-probability of each of many strings, in nats.
 
-        The strings are read side by side on `n_threads` threads, in blocks: a generator of any number of strings, or
+        The strings are read in parallel on `n_threads` threads, in blocks: a generator of any number of strings, or
         `Lines`, takes no more memory than its results. The bits of a result do not depend on the other strings.
+        Equal strings are scored once: those of a block of up to 32,768 strings, and those among about 65,000 to 130,000
+        different strings before it. Log lines whose numbers are masked are scored several times as fast that way.
 
         Parameters
         ----------
         texts : iterable of str, or of bytes for a model of bytes
-            Strings of the model's symbols.
+            Strings of the model's symbols: a list, a column of a table, an Arrow array, `Lines`, a generator.
         labels : array-like of shape (n,), or one label, default=None
             With a model that was fitted with labels: the label of each string, or of all, which the probability is
             given. None: the probability whatever the label, a sum over all labels, which takes as many times as long.
-        normalize : {None, "char"}, default=None
-            "char": the mean per symbol instead of the sum; the end of a document counts as one.
+        reduce : {"sum", "mean", "min"}, default="sum"
+            How a score follows from the log-probabilities of a string's symbols, the end of a document among them.
+            "sum": their sum, the string's log-probability. "mean": their mean, which compares strings of different
+            lengths. "min": the least of them, which finds a single odd place in a long string.
+        errors : {"strict", "replace", "skip"}, default="strict"
+            What to do with missing values (None, NaN, NA), with bytes given to a model of characters, and with symbols
+            that the model never saw, if it has no symbol for unknown ones (`min_count`). "strict": raise an error.
+            "replace": a missing value has a score of NaN; bytes are decoded, with U+FFFD for what is not UTF-8; a
+            string with an unseen symbol, whose probability is 0, has a score of -inf. "skip": all strings that cannot
+            be scored have a score of NaN. `Lines` have an option of their own, which counts if this is "strict".
 
         Returns
         -------
@@ -515,18 +527,20 @@ class LanguageModel(Estimator):
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> model.score_samples(["ab", "", "abcd"]).round(1).tolist()  # it has learned nothing: ln 1/4 a symbol
         [-2.8, 0.0, -5.5]
-        >>> model.score_samples(iter(["ab", "dc"]), normalize="char").round(2).tolist()
+        >>> model.score_samples(iter(["ab", "dc"]), reduce="mean").round(2).tolist()
         [-1.39, -1.39]
+        >>> model.score_samples(["ab", None, "e"], errors="replace").round(1).tolist()
+        [-2.8, nan, -inf]
         """
         if self._vocabulary("score_samples").labels:
-            return self._labelled_scores(list(texts), labels, normalize)
+            return self._labelled_scores(texts, labels, reduce, errors)
         refuse_labels(labels)
         network = self._network("score_samples", one_row=False, scoring=True)
         n_threads = checked_threads(self.n_threads)
-        return string_scores.score_texts(network, self.vocabulary_, texts, n_threads, normalize=normalize)
+        return string_scores.score_texts(network, self.vocabulary_, texts, n_threads, reduce=reduce, errors=errors)
 
     def score_batches(
-        self, batches: Iterable[Iterable[Text]], *, normalize: str | None = None
+        self, batches: Iterable[Iterable[Text]], *, reduce: Reduce = "sum", errors: Errors = "strict"
     ) -> Iterator[NDArray[np.float64]]:
         """Return the log-probabilities of strings batch by batch, each batch as soon as it is there.
 
@@ -537,7 +551,7 @@ class LanguageModel(Estimator):
         ----------
         batches : iterable of lists of str, or of bytes for a model of bytes
             The next batch is asked for when the scores of the one before it have been used.
-        normalize : {None, "char"}, default=None
+        reduce, errors
             As in `score_samples`.
 
         Returns
@@ -560,8 +574,10 @@ class LanguageModel(Estimator):
         [-5.5]
         """
         network = self._text_network("score_batches", one_row=False, scoring=True)
-        n_threads = checked_threads(self.n_threads)
-        return string_scores.score_batches(network, self.vocabulary_, batches, n_threads, normalize=normalize)
+        options: Any = {"reduce": reduce, "errors": errors}
+        return string_scores.score_batches(
+            network, self.vocabulary_, batches, checked_threads(self.n_threads), **options
+        )
 
     def predict_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
         """Return the probability that each symbol comes next after each prefix.
@@ -591,24 +607,26 @@ class LanguageModel(Estimator):
         network = self._text_network("predict_proba", one_row=False, scoring=True)
         return string_scores.next_probabilities(network, self.vocabulary_, prefixes, checked_threads(self.n_threads))
 
-    def surprisal(self, text: Text, *, adapt: Adapt = False) -> NDArray[np.float64]:
+    def surprisal(self, text: Text, *, end: bool = False, adapt: Adapt = False) -> NDArray[np.float64]:
         """Return how surprising each character is: -log P given those before it, in nats.
 
         Parameters
         ----------
         text : str or bytes
+        end : bool, default=False
+            Whether to add the surprisal of the document's end, which shows that a text was cut off.
         adapt : bool or dict, default=False
             As of `CharRNN.score`.
 
         Returns
         -------
-        ndarray of float64, shape (len(text),)
-            The end of a document is not included; `start` gives it.
+        ndarray of float64, shape (len(text),), or (len(text) + 1,) with the end
 
         Raises
         ------
         NotFittedError, ValueError
-            Before `fit`; if the text holds a symbol that the model never saw.
+            Before `fit`; if the text holds a symbol that the model never saw; `end` of a model fitted on one text,
+            whose end it does not know.
 
         Examples
         --------
@@ -616,11 +634,15 @@ class LanguageModel(Estimator):
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> model.surprisal("abaab").argmax()  # the second a of aa
         np.int64(3)
+        >>> names = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Bob"])
+        >>> names.surprisal("Ann", end=True).argmax()  # the end: an a is missing
+        np.int64(3)
         """
         if adapt is not False:
-            return adaptive_surprisal(self._adaptive_reading("surprisal", adapt, scoring=True), self.vocabulary_, text)
+            reading = self._adaptive_reading("surprisal", adapt, scoring=True)
+            return adaptive_surprisal(reading, self.vocabulary_, scoring.text_ids(text, self.vocabulary_, end=end))
         network = self._text_network("surprisal", one_row=True, scoring=True)
-        return scoring.surprisal(network, self.vocabulary_.encode(text, name="text"), network.start())
+        return scoring.surprisal(network, scoring.text_ids(text, self.vocabulary_, end=end), network.start())
 
     def rank(self, text: Text) -> NDArray[np.intp]:
         """Return the rank of each character among all symbols: 1 for the most probable.
@@ -705,14 +727,21 @@ class LanguageModel(Estimator):
         """Return log P of each label, (K,), in nats, before a text is read."""
         return log_prior(self._network(what, one_row=True), len(self.vocabulary_.labels))
 
-    def _labelled_scores(self, texts: list[Text], labels: Any, normalize: str | None) -> NDArray[np.float64]:
+    def _labelled_scores(
+        self, texts: Iterable[Text], labels: Any, reduce: Reduce, errors: Errors
+    ) -> NDArray[np.float64]:
         """Return the scores of a model with labels."""
+        vocabulary = self.vocabulary_
+        blocks = string_scores.text_blocks(texts, vocabulary, name="texts", errors=checked_errors(errors))
+        checked = [text for block in blocks for text in block.texts]
 
-        def score(label: Any, of_label: list[Text]) -> NDArray[np.float64]:
-            return self.for_label(label).score_samples(of_label)
+        def score(label: Any, of_label: list[Any], reduce: Reduce) -> NDArray[np.float64]:
+            return self.for_label(label).score_samples(of_label, reduce=reduce, errors=errors)
 
-        known = self.vocabulary_.labels
-        return labelled_scores(texts, labels, known, score, lambda: self._log_prior("score"), normalize=normalize)
+        def prior() -> NDArray[np.float64]:
+            return self._log_prior("score_samples")
+
+        return labelled_scores(checked, labels, vocabulary.labels, score, prior, reduce=reduce)
 
     def _drawer(self, request: TextRequest, random_state: Any, *, one_row: bool) -> Draw:
         """Return a function that draws samples by their numbers, with the weights of now.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from crnn import InvalidInputError
 from crnn.adaptation.adaptive_text_state import AdaptiveTextState
+from crnn.inference.network.text_state import Sums
 from crnn.parameters.cells import CELLS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
@@ -103,7 +104,7 @@ def test_what_is_only_read_is_not_learned_from(model):
 def _without_score(state):
     """Return a state that differs in its score alone."""
     other = state.copy()
-    other._log_prob = 0.0
+    other._sums = Sums()
     return other
 
 

@@ -144,7 +144,8 @@ def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
     for options, expected in {
         (): model.score_samples(LINES),
         ("--bits",): model.score_samples(LINES) / np.log(2),
-        ("--normalize", "char"): model.score_samples(LINES, normalize="char"),
+        ("--reduce", "mean"): model.score_samples(LINES, reduce="mean"),
+        ("--reduce", "min"): model.score_samples(LINES, reduce="min"),
     }.items():
         for path in ("lines.txt", "-"):
             feed_standard_input(monkeypatch, data)
@@ -163,7 +164,8 @@ def test_score_of_long_lines(folder, capsys, monkeypatch, limit, end):
     model = CharRNN.load("model.crnn")
     for options, expected in {
         (): model.score_samples(LINES),
-        ("--normalize", "char"): model.score_samples(LINES, normalize="char"),
+        ("--reduce", "mean"): model.score_samples(LINES, reduce="mean"),
+        ("--reduce", "min"): model.score_samples(LINES, reduce="min"),
     }.items():
         for last in (b"", end):
             (folder / "lines.txt").write_bytes(end.join(line.encode() for line in LINES) + last)
@@ -177,9 +179,9 @@ def test_score_of_long_documents(folder, capsys, monkeypatch):
     CharRNN(5, max_steps=9, random_state=0).fit(["to be", "or not na\u00efve"]).save("documents.crnn")
     names = ["to be", "or", "na\u00efve to be or", "to"]
     (folder / "lines").write_text("\n".join(names), encoding="utf-8")
-    for options in ([], ["--normalize", "char"]):
-        assert cli.main(["score", "documents.crnn", "--lines", "lines", *options]) == 0
-        expected = CharRNN.load("documents.crnn").score_samples(names, normalize="char" if options else None)
+    for reduce in ("sum", "mean", "min"):
+        assert cli.main(["score", "documents.crnn", "--lines", "lines", "--reduce", reduce]) == 0
+        expected = CharRNN.load("documents.crnn").score_samples(names, reduce=reduce)
         assert capsys.readouterr().out == "".join(f"{score:.6f}\n" for score in expected)
 
 
@@ -249,7 +251,7 @@ def test_score_of_bad_lines(folder, capsys, monkeypatch):
     assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
     assert "line 3 is not UTF-8: convert the lines" in capsys.readouterr().err
     assert "no such" in error(capsys, "score", "model.crnn", "--lines", "missing").lower()
-    for option in (["--bits"], ["--normalize", "char"]):
+    for option in (["--bits"], ["--reduce", "mean"]):
         assert "are for --lines" in usage_error(capsys, "score", "model.crnn", "text.txt", *option)
     assert "not allowed with" in usage_error(capsys, "score", "model.crnn", "lines", "--lines", "--fast")
 

@@ -16,8 +16,10 @@ from crnn import CharRNN, InvalidInputError, NotFittedError
 from crnn.inference.network import packed_network as inference
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.scoring import string_scores
+from crnn.inference.scoring.recent_scores import RecentScores
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
+from crnn.reference.string_score import string_score
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -30,14 +32,14 @@ def random_strings(n, longest=30, seed=0, symbols=SYMBOLS):
     return ["".join(rng.choice(list(symbols), k)) for k in rng.integers(0, longest + 1, n)]
 
 
-def reference_score(model, text, end=None):
-    """Return log P of a text by the reference implementation."""
+def reference_score(model, text, end=None, reduce="sum"):
+    """Return the score of a text by the reference implementation."""
     part, state = reference_state(model)
     ids = model.vocabulary_.encode(text).astype(int)
     if end is not None:
         _, state = reference.log_probabilities(part, model.cell, np.array([[end]]), state)
         ids = np.append(ids, end)
-    return reference.log_probabilities(part, model.cell, ids[:, None], state)[0].sum()
+    return string_score(part, model.cell, ids, state, reduce)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,30 @@ def test_it_is_that_of_the_reference_with_an_end(ending, kernels):
     np.testing.assert_allclose(ending.score_samples(texts), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("reduce", ["sum", "mean", "min"])
+def test_every_reduction_is_that_of_the_reference(kernels, dtype, cell, reduce):
+    model = bounded(random_language_model("abcd", cell=cell, num_layers=2, dtype=dtype))
+    texts = random_strings(30, symbols="abc")
+    expected = [reference_score(model, text, end=3, reduce=reduce) for text in texts]
+    rel = 1e-12 if dtype == "float64" else 1e-5
+    np.testing.assert_allclose(model.score_samples(texts, reduce=reduce), expected, rtol=rel)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("rows", [1, 7, 128])
+def test_the_least_is_that_of_the_surprisals(dtype, n_threads, rows, monkeypatch):
+    model = bounded(random_language_model(SYMBOLS, dtype=dtype)).set_params(n_threads=n_threads)
+    monkeypatch.setattr(string_scores, "ROWS", rows)
+    monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
+    monkeypatch.setattr("crnn.inference.network.packed_network.CALL_SYMBOLS", 40)
+    texts = random_strings(50, symbols=SYMBOLS[:-1])
+    least = [-model.surprisal(text, end=True).max() for text in texts]
+    np.testing.assert_array_equal(model.score_samples(texts, reduce="min"), least)  # to the bit
+    states = [model.start().feed(text[:3]).feed(text[3:]).end() for text in texts]
+    assert [state.min_log_prob for state in states] == least
+
+
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 @pytest.mark.parametrize("rows", [1, 2, 9, 128])
 def test_it_is_the_sum_of_surprisals(dtype, n_threads, rows, monkeypatch):
@@ -85,7 +111,7 @@ def test_it_is_the_sum_of_surprisals(dtype, n_threads, rows, monkeypatch):
 def test_it_is_score(model):
     for text in random_strings(20):
         if text:
-            assert model.score_samples([text], normalize="char")[0] == pytest.approx(model.score(text), rel=1e-13)
+            assert model.score_samples([text], reduce="mean")[0] == pytest.approx(model.score(text), rel=1e-13)
 
 
 def test_probabilities_of_all_short_strings_sum_to_one_but_for_the_tail(ending):
@@ -99,20 +125,20 @@ def test_probabilities_of_all_short_strings_sum_to_one_but_for_the_tail(ending):
 
 def test_the_empty_string(model, ending):
     assert model.score_samples([""]).tolist() == [0.0]
-    assert model.score_samples(["", ""], normalize="char").tolist() == [0.0, 0.0]
+    assert model.score_samples(["", ""], reduce="mean").tolist() == [0.0, 0.0]
     end = math.log(ending.predict_proba([""])[0, 3])
     assert ending.score_samples([""])[0] == pytest.approx(end, rel=1e-13)
-    assert ending.score_samples([""], normalize="char")[0] == pytest.approx(end, rel=1e-13)
+    assert ending.score_samples([""], reduce="mean")[0] == pytest.approx(end, rel=1e-13)
 
 
-def test_normalized_is_the_mean_per_symbol(model, ending):
+def test_the_mean_is_per_symbol(model, ending):
     texts = random_strings(20, symbols="abc")
     lengths = np.array([len(text) for text in texts])
     np.testing.assert_array_equal(
-        model.score_samples(texts, normalize="char"), model.score_samples(texts) / np.maximum(lengths, 1)
+        model.score_samples(texts, reduce="mean"), model.score_samples(texts) / np.maximum(lengths, 1)
     )
     np.testing.assert_array_equal(
-        ending.score_samples(texts, normalize="char"), ending.score_samples(texts) / (lengths + 1)
+        ending.score_samples(texts, reduce="mean"), ending.score_samples(texts) / (lengths + 1)
     )
 
 
@@ -167,19 +193,19 @@ def test_a_generator_is_read_block_by_block(model, monkeypatch):
     read = []
     blocks = string_scores.text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
     network = packed(model, one_row=False, scoring=True)
-    scores = string_scores.score_blocks(network, network.start(), model.vocabulary_, blocks, 1)
+    scores = string_scores.score_blocks(network, network.start(), model.vocabulary_, blocks, 1, RecentScores())
     next(scores)
     assert len(read) == 10
     assert sum(map(len, scores)) == 90
 
 
-@pytest.mark.parametrize("normalize", [None, "char"])
-def test_batches_have_the_scores_of_their_strings(model, normalize):
+@pytest.mark.parametrize("reduce", ["sum", "mean", "min"])
+def test_batches_have_the_scores_of_their_strings(model, reduce):
     texts = random_strings(60)
     batches = [texts[:7], [], iter(texts[7:8]), texts[8:]]
-    scores = list(model.score_batches(batches, normalize=normalize))
+    scores = list(model.score_batches(batches, reduce=reduce))
     assert [len(part) for part in scores] == [7, 0, 1, 52]
-    np.testing.assert_array_equal(np.concatenate(scores), model.score_samples(texts, normalize=normalize))
+    np.testing.assert_array_equal(np.concatenate(scores), model.score_samples(texts, reduce=reduce))
 
 
 def test_the_next_batch_is_asked_for_after_the_scores_of_the_one_before():
@@ -197,8 +223,8 @@ def test_errors_in_batches_count_from_the_first_string(model):
         list(model.score_batches([["a", "b"], ["c", "z"]]))
     with pytest.raises(InvalidInputError, match=r"^texts must be a list or another iterable of str, not str"):
         list(model.score_batches(["ab"]))
-    with pytest.raises(InvalidInputError, match=r"^normalize must be None or 'char', not 3$"):
-        model.score_batches([], normalize=3)
+    with pytest.raises(InvalidInputError, match=r"^reduce must be 'sum', 'mean' or 'min', not 3$"):
+        model.score_batches([], reduce=3)
     with pytest.raises(NotFittedError, match="score_batches"):
         CharRNN().score_batches([])
 
@@ -283,10 +309,10 @@ def test_text_for_a_model_of_bytes():
         model.score_samples(b"ab")
 
 
-@pytest.mark.parametrize("normalize", ["chars", True, 1])
-def test_bad_normalize(model, normalize):
-    with pytest.raises(InvalidInputError, match=r"^normalize must be None or 'char', not "):
-        model.score_samples(["a"], normalize=normalize)
+@pytest.mark.parametrize("reduce", ["char", True, None, ["sum"]])
+def test_bad_reduce(model, reduce):
+    with pytest.raises(InvalidInputError, match=r"^reduce must be 'sum', 'mean' or 'min', not "):
+        model.score_samples(["a"], reduce=reduce)
 
 
 def test_before_fit_and_bad_threads():
@@ -299,13 +325,13 @@ def test_before_fit_and_bad_threads():
 
 
 def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise ZeroDivisionError
 
     monkeypatch.setattr(PackedNetwork, "string_log_likelihoods", fail)
     model = random_language_model(SYMBOLS).set_params(n_threads=2)
     with pytest.raises(ZeroDivisionError):
-        model.score_samples(["a"] * 1000)
+        model.score_samples(random_strings(1000))
 
 
 # --- the kernel's entry point
@@ -318,7 +344,7 @@ def score_strings(model, **changes):
     out, V = np.zeros(2), network.layout.vocab_size
     arguments = {
         "ids": np.array([0, 1, 2], np.int32), "starts": np.array([0, 2]), "lengths": np.array([2, 1]), "first": 0,
-        "last": 9, "work": work, "x": np.zeros(4, np.int32),
+        "last": 9, "least": False, "work": work, "x": np.zeros(4, np.int32),
         "y": np.zeros((4, V), network.layout.dtype), "out": out,
     }  # fmt: skip
     values = (arguments | changes).values()
@@ -351,6 +377,9 @@ def test_scores_are_added_to_what_is_there(model):
     before = scores.copy()
     score_strings(model, out=scores)
     np.testing.assert_allclose(scores, 2 * before, rtol=1e-15)
+    below = np.array([-1e9, 0.0])
+    score_strings(model, out=below, least=True)
+    assert below.tolist() == [-1e9, *model.score_samples(["c"], reduce="min")]
 
 
 # --- models fitted on documents
@@ -377,3 +406,84 @@ def test_unknown_symbols_are_scored_as_the_unknown_one():
     assert scores[0] == pytest.approx(np.log(1 / 4) * 3, rel=0.1)
     assert model.rank("ac").shape == (2,)
     assert set(model.start().sample(50, random_state=0)) <= {"a", "b"}
+
+
+# --- equal strings, and strings that cannot be scored
+
+
+def test_equal_strings_are_scored_once(model, monkeypatch):
+    texts = random_strings(30)
+    expected = model.score_samples(texts)
+    asked = []
+
+    def counted(network, strings, *arguments, **options):
+        asked.append(len(strings.lengths))
+        return log_likelihoods(network, strings, *arguments, **options)
+
+    log_likelihoods = string_scores.log_likelihoods
+    monkeypatch.setattr(string_scores, "log_likelihoods", counted)
+    monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 41)
+    np.testing.assert_array_equal(model.score_samples(texts * 5), np.tile(expected, 5))
+    assert sum(asked) == len(set(texts))
+    again = [scores.tolist() for scores in model.score_batches([texts, texts[::-1]])]
+    assert again == [expected.tolist(), expected[::-1].tolist()]
+    assert sum(asked) == 2 * len(set(texts))  # nothing is kept from call to call
+
+
+def test_an_error_names_the_first_text_that_holds_the_symbol(model):
+    with pytest.raises(InvalidInputError, match=r"^texts\[4\] holds 'z'"):
+        list(model.score_batches([["a", "b"], ["a", "a", "az", "b", "az"]]))
+
+
+MISSING = [None, float("nan"), np.float64("nan")]
+
+
+@pytest.mark.parametrize("errors", ["replace", "skip"])
+def test_missing_values_have_no_score(model, errors):
+    for missing in MISSING:
+        scores = model.score_samples(["ab", missing, "c"], errors=errors, reduce="min")
+        np.testing.assert_array_equal(np.isnan(scores), [False, True, False])
+        np.testing.assert_array_equal(scores[[0, 2]], model.score_samples(["ab", "c"], reduce="min"))
+        with pytest.raises(InvalidInputError, match=r'^texts\[1\] must be str, .*, or give errors="skip"'):
+            model.score_samples(["ab", missing])
+    with pytest.raises(InvalidInputError, match=r"^texts\[1\] must be str, not int"):
+        model.score_samples(["ab", 3], errors=errors)
+
+
+def test_unseen_symbols_are_impossible_or_skipped(model, monkeypatch):
+    monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 3)
+    texts = ["ab", "az", "", "zz", "", "c", "bc\ufffd"]
+    for reduce in ("sum", "mean", "min"):
+        scores = model.score_samples(texts, errors="replace", reduce=reduce)
+        np.testing.assert_array_equal(np.isneginf(scores), [False, True, False, True, False, False, True])
+        skipped = model.score_samples(texts, errors="skip", reduce=reduce)
+        np.testing.assert_array_equal(skipped, np.where(np.isneginf(scores), np.nan, scores))
+        known = [text for text in texts if set(text) <= set(SYMBOLS)]
+        np.testing.assert_array_equal(scores[np.isfinite(scores)], model.score_samples(known, reduce=reduce))
+
+
+def test_bytes_are_decoded_where_errors_are_not_strict():
+    model = CharRNN(5, max_steps=0, min_count=2, random_state=0).fit(["aab", "aac", "bb\u00e9\u00e9"])
+    texts = [b"ab", "\u00e9".encode(), bytearray(b"a"), memoryview(b"a\xff")]
+    expected = model.score_samples(["ab", "\u00e9", "a", "a\ufffd"])
+    np.testing.assert_array_equal(model.score_samples(texts, errors="replace"), expected)
+    np.testing.assert_array_equal(model.score_samples(texts, errors="skip"), [*expected[:3], np.nan])
+    with pytest.raises(InvalidInputError, match=r"^texts\[0\] is bytes, but the symbols of this model are characters"):
+        model.score_samples(texts)
+
+
+def test_bad_errors(model):
+    with pytest.raises(InvalidInputError, match=r"^errors must be 'strict', 'replace' or 'skip', not 'ignore'$"):
+        model.score_samples(["a"], errors="ignore")
+    with pytest.raises(InvalidInputError, match=r"^errors must be .*, not None$"):
+        model.score_batches([["a"]], errors=None)
+
+
+def test_the_end_is_the_last_surprisal(ending):
+    for text in ("", "a", "abc" * 7000):
+        surprisal = ending.surprisal(text, end=True)
+        assert surprisal.shape == (len(text) + 1,)
+        np.testing.assert_array_equal(surprisal[:-1], ending.surprisal(text))
+        assert -surprisal[-1] == pytest.approx(np.log(ending.predict_proba([text])[0, 3]), rel=1e-12)
+    with pytest.raises(InvalidInputError, match=r"^end=True needs a model fitted on documents"):
+        random_language_model(SYMBOLS).surprisal("a", end=True)

@@ -87,8 +87,10 @@ def test_a_symbol_has_the_same_bits_alone_and_in_a_row():
         contexts[i, 4 - len(before) :] = before
     np.testing.assert_array_equal(counts.rows(contexts), rows)
     lengths, one = np.array([97], np.intp), np.empty(1)
-    ngrams.log_likelihoods(counts.trie, x, np.zeros(1, np.intp), lengths, np.array([6], np.int32), one)
+    ngrams.log_likelihoods(counts.trie, x, np.zeros(1, np.intp), lengths, np.array([6], np.int32), False, one)
     assert one[0] == np.add.accumulate(alone[:, 0])[-1]
+    ngrams.log_likelihoods(counts.trie, x, np.zeros(1, np.intp), lengths, np.array([6], np.int32), True, one)
+    assert one[0] == alone.min()
 
 
 def arrays(nodes=50, numbers=900):
@@ -126,7 +128,7 @@ def ids(*symbols):
         (lambda: ready(3, 5).set_discounts(np.zeros((2, 4))), "discounts"),
         (lambda: ngrams.rows_after(ready(3, 5), np.zeros((2, 2), np.int32), np.empty((2, 4))), "symbols of a row"),
         (lambda: ngrams.rows_before(ready(3, 5), ids(1), ids(), np.empty((2, 5))), "rows"),
-        (lambda: ngrams.log_likelihoods(ready(3, 5), ids(1, 2), np.array([1]), np.array([2]), ids(), np.empty(1)),
+        (lambda: ngrams.log_likelihoods(ready(3, 5), ids(1, 2), np.array([1]), np.array([2]), ids(), True, np.empty(1)),
          "string 0"),
         (lambda: ngrams.children(ready(3, 5), ids(1), ids()), "node 1"),
         (lambda: ngrams.pack(ready(3, 5), ids(0), *[np.empty(4, np.uint8)] * 3), "five bytes"),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.network.context import Context, seen_after
-from ..inference.network.text_state import TextState, advanced
+from ..inference.network.text_state import Sums, TextState
 from ..text.symbols.vocabulary import Vocabulary
 from .reading import Reading
 
@@ -28,15 +28,16 @@ class AdaptiveTextState(TextState):
     reading : Reading
     seen : array of bool, shape (V,)
         As of `Context`.
-    log_prob : float, default=0.0
+    sums : Sums, optional
+        Of what has been read.
     """
 
     __slots__ = ("_reading",)
 
     def __init__(
-        self, vocabulary: Vocabulary, reading: Reading, seen: NDArray[np.bool_], log_prob: float = 0.0
+        self, vocabulary: Vocabulary, reading: Reading, seen: NDArray[np.bool_], sums: Sums | None = None
     ) -> None:
-        super().__init__(reading.network, vocabulary, Context(reading.state, seen), log_prob)
+        super().__init__(reading.network, vocabulary, Context(reading.state, seen), sums)
         self._reading = reading
 
     @classmethod
@@ -47,18 +48,17 @@ class AdaptiveTextState(TextState):
 
     def copy(self) -> AdaptiveTextState:
         """Return a state that reads and learns independently of this one."""
-        return AdaptiveTextState(self._vocabulary, self._reading.copy(), self._context.seen.copy(), self._log_prob)
+        return AdaptiveTextState(self._vocabulary, self._reading.copy(), self._context.seen.copy(), self._sums)
 
     __copy__ = copy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return AdaptiveTextState, (self._vocabulary, self._reading, self._context.seen, self._log_prob)
+        return AdaptiveTextState, (self._vocabulary, self._reading, self._context.seen, self._sums)
 
     def _advance(self, ids: Ids, *, learn: bool | None = None, drawn: bool = False) -> AdaptiveTextState:
         """Read ids, and learn from them unless they were drawn; Ctrl-C on the way leaves the state unchanged."""
         reading, surprisal = self._reading.read(ids, learn=not drawn and learn is not False)
         seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
-        log_prob = advanced(self._log_prob, surprisal)
-        network, context = reading.network, Context(reading.state, seen)
-        self._reading, self._network, self._context, self._log_prob = reading, network, context, log_prob
+        sums, network, context = self._sums.after(surprisal), reading.network, Context(reading.state, seen)
+        self._reading, self._network, self._context, self._sums = reading, network, context, sums
         return self

@@ -15,7 +15,7 @@ from ..inference.sampling.text_drawing import encoded_prime
 from ..inference.scoring.scoring import BLOCK, scored_ids
 from ..text.sources.sources import TextLike
 from ..text.sources.stored_ids import TextIds
-from ..text.symbols.vocabulary import Text, Vocabulary
+from ..text.symbols.vocabulary import Vocabulary
 
 __all__ = ["Adapt", "Reading", "adaptive_score", "adaptive_surprisal", "read_all"]
 
@@ -83,9 +83,8 @@ def adaptive_score(reading: Reading, vocabulary: Vocabulary, X: TextLike, *, exa
     return math.fsum(sums) / (len(ids) - given)
 
 
-def adaptive_surprisal(reading: Reading, vocabulary: Vocabulary, text: Text) -> NDArray[np.float64]:
+def adaptive_surprisal(reading: Reading, vocabulary: Vocabulary, ids: Ids) -> NDArray[np.float64]:
     """Return -log P of each symbol of a text, (n,), in nats, learned from on the way."""
-    ids = vocabulary.encode(text, name="text")
     return reading.read(encoded_prime("", vocabulary))[0].read(ids)[1]
 
 

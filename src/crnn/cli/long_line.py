@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ..errors import InvalidInputError
+from ..inference.scoring.string_scores import Reduce
 from ..language_model import LanguageModel
 
 __all__ = ["LongLine"]
@@ -73,7 +74,7 @@ class LongLine:
         """Return what has been read behind the line."""
         return self._after
 
-    def score(self, model: LanguageModel, normalize: str | None) -> float:
+    def score(self, model: LanguageModel, reduce: Reduce) -> float:
         """Return the log-probability of the line, as `LanguageModel.score_samples` does."""
         state, n = model.start(), 0
         try:
@@ -85,4 +86,6 @@ class LongLine:
         if model.vocabulary_.boundary is not None:
             state.end()
             n += 1
-        return state.log_prob / max(n, 1) if normalize else state.log_prob
+        if reduce == "min":
+            return state.min_log_prob
+        return state.log_prob / max(n, 1) if reduce == "mean" else state.log_prob

@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..adaptation.options import checked_option
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..inference.scoring.string_scores import Reduce
 from ..language_model import LanguageModel
 from ..text.sources.sources import text_source
 from .arguments import add_model, refuse_two_standard_inputs
@@ -50,7 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     adaptation = parser.add_argument_group("with --adapt")
     options = documented(CharRNN.adapt)
     add_options(adaptation, {name: options[name] for name in ADAPTATION}, checked_option)
-    parser.add_argument("--normalize", choices=["char"], help="with --lines: the mean per character (default: the sum)")
+    parser.add_argument(
+        "--reduce",
+        choices=get_args(Reduce),
+        help="with --lines: how a line's score follows from the log-probabilities of its characters, the end included; "
+        "min, the least of them, finds single odd places (default: sum)",
+    )
     parser.add_argument("--bits", action="store_true", help="with --lines: logarithms to base 2 (default: base e)")
     parser.add_argument(
         "--show",
@@ -63,8 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the scores; return the exit code."""
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE")
-    if not arguments.lines and (arguments.normalize or arguments.bits):
-        arguments.parser.error("--normalize and --bits are for --lines")
+    if not arguments.lines and (arguments.reduce or arguments.bits):
+        arguments.parser.error("--reduce and --bits are for --lines")
     options = {name: getattr(arguments, name) for name in ADAPTATION if hasattr(arguments, name)}
     if options and not arguments.adapt:
         arguments.parser.error(f"--{next(iter(options)).replace('_', '-')} is for --adapt")
@@ -105,16 +111,16 @@ def _show(model: LanguageModel, text: str | bytes, adapt: bool | dict[str, Any])
 def _score_lines(arguments: argparse.Namespace, model: LanguageModel, as_bytes: bool) -> int:
     """Write the log-probabilities of lines as soon as they have been read."""
     unit = math.log(2) if arguments.bits else 1.0
-    for scores in _scores(model, read_lines(arguments.file, as_bytes=as_bytes), arguments.normalize):
+    for scores in _scores(model, read_lines(arguments.file, as_bytes=as_bytes), arguments.reduce or "sum"):
         write("".join(f"{score:.6f}\n" for score in (scores / unit).tolist()))
         sys.stdout.flush()
     return 0
 
 
 def _scores(
-    model: LanguageModel, lines: Iterable[list[Any] | LongLine], normalize: str | None
+    model: LanguageModel, lines: Iterable[list[Any] | LongLine], reduce: Reduce
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield the log-probabilities of lines, in batches; of a long line as soon as it has been read."""
+    """Yield the scores of lines, in batches; of a long line as soon as it has been read."""
     done = 0
     for _, group in groupby(lines, type):
         batches: Iterator[Any] = iter(group)
@@ -122,11 +128,11 @@ def _scores(
         if isinstance(first, LongLine):
             for line in chain([first], batches):
                 done += 1
-                yield np.array([line.score(model, normalize)])
+                yield np.array([line.score(model, reduce)])
             continue
         try:
             before = done
-            for scores in model.score_batches(chain([first], batches), normalize=normalize):
+            for scores in model.score_batches(chain([first], batches), reduce=reduce):
                 done += len(scores)
                 yield scores
         except InvalidInputError as error:  # of texts counted from the last long line on

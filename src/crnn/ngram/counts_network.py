@@ -103,11 +103,10 @@ class CountsNetwork(InferenceNetwork):
         lengths: NDArray[np.intp],
         start: State,
         scratch: Scratch | None = None,
+        *,
+        least: bool = False,
     ) -> NDArray[np.float64]:
-        """Return log P of each of the strings ids[starts : starts + lengths], which all start from the same state.
-
-        The terms of a string are added from its first symbol to its last.
-        """
+        """Return log P of each string, or with `least` that of its least probable symbol: see `InferenceNetwork`."""
         out, context, first = np.empty(len(lengths)), np.ascontiguousarray(start[0]), 0
         ends = np.cumsum(lengths)
         while first < len(lengths):
@@ -115,7 +114,7 @@ class CountsNetwork(InferenceNetwork):
             done = int(ends[first - 1]) if first else 0
             last = max(first + 1, int(np.searchsorted(ends, done + CALL_SYMBOLS, side="right")))
             part = slice(first, last)
-            ngrams.log_likelihoods(self.counts.trie, ids, starts[part], lengths[part], context, out[part])
+            ngrams.log_likelihoods(self.counts.trie, ids, starts[part], lengths[part], context, least, out[part])
             first = last
         return out
 

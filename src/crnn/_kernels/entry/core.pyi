@@ -179,6 +179,7 @@ def log_likelihoods(
     lengths: Array,
     first: int,
     last: int,
+    least: bool,
     work: Work,
     x: Array,
     y: Array,

@@ -394,10 +394,11 @@ def log_probabilities(tuple weights not None, const int[:, ::1] x not None, tupl
 
 
 def log_likelihoods(tuple weights not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
-                    const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, tuple work not None,
-                    int[::1] x not None, y, double[::1] out not None):
+                    const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, bint least,
+                    tuple work not None, int[::1] x not None, y, double[::1] out not None):
     """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
 
+    With `least` out[b] becomes the least of itself and each symbol's log P instead.
     The longest come first, and the batch shrinks as strings end. The states in the workspace are those before symbol
     `first`; they advance to `last`, those of strings that have ended are lost. x (T B,) and y (T B, V) are scratch.
     """
@@ -420,7 +421,7 @@ def log_likelihoods(tuple weights not None, const int[::1] ids not None, const P
     if lengths[0] <= first:
         return
     strings.ids, strings.starts, strings.lengths = &ids[0], &starts[0], &lengths[0]
-    strings.first, strings.last = first, last
+    strings.first, strings.last, strings.least = first, last, least
     cdef bint known
     cdef float_mode mode
     with nogil:

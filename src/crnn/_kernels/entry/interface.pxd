@@ -326,6 +326,7 @@ ctypedef struct Strings:  # that are read side by side; see `strings`
     const Py_ssize_t* lengths
     Py_ssize_t first  # the symbols [first, last) of each are read
     Py_ssize_t last
+    bint least  # whether the least log P of each is wanted, not their sum
 
 
 # ------------------------------------------------------------------------------------------------- the table

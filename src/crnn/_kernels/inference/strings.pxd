@@ -19,17 +19,25 @@ cdef inline bint gather(const Strings* strings, Py_ssize_t V, Py_ssize_t t, Py_s
     return largest < <size_t>V
 
 
-cdef inline void add_log_softmax(Py_ssize_t steps, Py_ssize_t B, Py_ssize_t V, const int* x, real* y,
-                                 double* out) noexcept nogil:
-    """out += log softmax(y)[x] summed over the steps in their order, as if each string were alone."""
+cdef inline void reduce_log_softmax(Py_ssize_t steps, Py_ssize_t B, Py_ssize_t V, const int* x, real* y, bint least,
+                                    double* out) noexcept nogil:
+    """out += log softmax(y)[x] summed over the steps in their order, as if each string were alone.
+
+    With `least` out = min(out, log softmax(y)[x]) instead; a NaN stays.
+    """
     cdef Py_ssize_t s, b
+    cdef double log_p
     for s in range(steps):
         for b in range(B):
-            out[b] += log_softmax_at(y + (s * B + b) * V, V, x[s * B + b])
+            log_p = log_softmax_at(y + (s * B + b) * V, V, x[s * B + b])
+            if not least:
+                out[b] += log_p
+            elif log_p < out[b] or log_p != log_p:
+                out[b] = log_p
 
 
 cdef inline bint read_strings(const Weights* w, Workspace* work, const Strings* strings, double* out) noexcept nogil:
-    """out[b] += log P of the symbols [first, last) of string b; False if a symbol is not below V.
+    """out[b] += log P of the symbols [first, last) of string b, or their least; False if a symbol is not below V.
 
     The longest string comes first. The rows of strings that go on are then the first ones, and when some end the batch
     just becomes smaller.
@@ -48,7 +56,7 @@ cdef inline bint read_strings(const Weights* w, Workspace* work, const Strings* 
             return False
         if some_end:  # they take no step from their last symbol
             decode(w, B, top, work.y, work.scratch)
-            add_log_softmax(1, B, net.V, work.x, work.y, out)
+            reduce_log_softmax(1, B, net.V, work.x, work.y, strings.least, out)
             while B and lengths[B - 1] == t + 1:
                 B -= 1
             if not B:
@@ -58,7 +66,7 @@ cdef inline bint read_strings(const Weights* w, Workspace* work, const Strings* 
         layers_forward(w, work, work.x, 0, steps)
         if not some_end:
             decode(w, steps * B, top, work.y, work.scratch)  # of h[:-1]
-            add_log_softmax(steps, B, net.V, work.x, work.y, out)
+            reduce_log_softmax(steps, B, net.V, work.x, work.y, strings.least, out)
         carry_states(net, work, steps)
         carry_symbols(net, work, work.x, steps)
         t += steps

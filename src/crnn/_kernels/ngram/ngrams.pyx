@@ -235,8 +235,13 @@ def log_probabilities(Trie trie not None, const int[:, ::1] x not None, const in
 
 
 def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
-                    const Py_ssize_t[::1] lengths not None, const int[::1] context not None, double[::1] out not None):
-    """out[b] = log P of string b, ids[starts[b]:starts[b] + lengths[b]], which follows the context; from left to right."""
+                    const Py_ssize_t[::1] lengths not None, const int[::1] context not None, bint least,
+                    double[::1] out not None):
+    """out[b] = log P of string b, ids[starts[b]:starts[b] + lengths[b]], which follows the context; from left to right.
+
+    With `least` out[b] is the least of its symbols' log P, or 0 if it has none.
+    """
+    cdef double log_p
     cdef Py_ssize_t B = lengths.shape[0], b, i
     cdef Cursor start, c
     _same("starts", starts.shape[0], B)
@@ -252,7 +257,8 @@ def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ss
             c = start
             out[b] = 0
             for i in range(starts[b], starts[b] + lengths[b]):
-                out[b] += log(probability(&trie.t, &c, ids[i]))
+                log_p = log(probability(&trie.t, &c, ids[i]))
+                out[b] = min(out[b], log_p) if least else out[b] + log_p
 
 
 def rows_after(Trie trie not None, const int[:, ::1] contexts not None, double[:, ::1] out not None):

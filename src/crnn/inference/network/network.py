@@ -128,11 +128,14 @@ class InferenceNetwork(Protocol):
         lengths: NDArray[np.intp],
         start: State,
         scratch: Scratch | None = None,
+        *,
+        least: bool = False,
     ) -> NDArray[np.float64]:
         """Return log P of each of the strings ids[starts : starts + lengths], which are sorted, the longest first.
 
         All strings start from the same state of one stream, which stays as it is. The terms of a string are added from
-        its first symbol to its last, so the sum has the same bits whatever strings are next to it.
+        its first symbol to its last, so the sum has the same bits whatever strings are next to it. With `least`, return
+        the log P of each string's least probable symbol instead; 0 for a string without symbols.
         """
         out = np.zeros(len(lengths))
         B, t = int(np.count_nonzero(lengths)), 0
@@ -141,7 +144,7 @@ class InferenceNetwork(Protocol):
             steps = min(int(lengths[B - 1]) - t, max(1, SCORE_ROWS // B))
             x = ids[starts[:B] + np.arange(t, t + steps)[:, None]]
             for log_p in self.log_probabilities(x, state, scratch):
-                out[:B] += log_p
+                (np.minimum if least else np.add)(out[:B], log_p, out=out[:B])
             t += steps
             longer = int(np.count_nonzero(lengths[:B] > t))
             if longer < B:

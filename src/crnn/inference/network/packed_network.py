@@ -233,18 +233,15 @@ class PackedNetwork(NamedTuple):
         lengths: NDArray[np.intp],
         start: State,
         scratch: Scratch | None = None,
+        *,
+        least: bool = False,
     ) -> NDArray[np.float64]:
-        """Return log P of each of the strings ids[starts : starts + lengths], which all start from the same state.
-
-        The longest come first. The terms of a string are added from its first symbol to its last, so the sum has the
-        same bits whatever strings are beside it.
-        """
+        """Return log P of each string, or with `least` that of its least probable symbol: see `InferenceNetwork`."""
         B, longest, out = len(lengths), int(lengths[0]), np.zeros(len(lengths))
         if self._is_short(longest, B):
             short = self.memory.begin(start, self._new_short_call)
-            core.log_likelihoods(
-                self.kernel_arguments, ids, starts, lengths, 0, longest, short.work, short.x, short.y[:, 0], out
-            )
+            rest = (short.work, short.x, short.y[:, 0], out)
+            core.log_likelihoods(self.kernel_arguments, ids, starts, lengths, 0, longest, least, *rest)
             self.memory.end(short)
             return out
         T = max(1, min(longest, self.rows_at_a_time(SCORE_ROWS) // B))
@@ -252,9 +249,8 @@ class PackedNetwork(NamedTuple):
         work = self.workspace(T, self.repeat(start, B), scratch)
         x, y = np.empty(T * B, np.int32), scratch.empty("y", (T * B, self.layout.vocab_size), self.layout.dtype)
         for call, shared in self._calls(longest, B, T):
-            core.log_likelihoods(
-                self.kernel_arguments, ids, starts, lengths, call.start, call.stop, (*work, shared), x, y, out
-            )
+            symbols = (call.start, call.stop, least)
+            core.log_likelihoods(self.kernel_arguments, ids, starts, lengths, *symbols, (*work, shared), x, y, out)
         return out
 
     def hidden(self, x: NDArray[np.int32], state: State) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,24 @@ from .context import Context, seen_after
 from .network import InferenceNetwork
 
 Ids = NDArray[Any]
+
+
+class Sums(NamedTuple):
+    """The sum of the log-probabilities of symbols, and the least of them."""
+
+    log_prob: float = 0.0
+    min_log_prob: float = 0.0
+
+    def after(self, surprisal: NDArray[np.float64]) -> Sums:
+        """Return the sums after further symbols.
+
+        Terms are added one after the other, as in a score: np.sum would add in pairs and round otherwise.
+        """
+        if len(surprisal) == 1:  # NumPy's functions take longer than reading a character
+            x = float(surprisal[0])
+            return Sums(self.log_prob - x, min(self.min_log_prob, -x))
+        log_prob = np.subtract.accumulate(np.concatenate([[self.log_prob], surprisal]))[-1]
+        return Sums(float(log_prob), min(self.min_log_prob, -float(surprisal.max(initial=0.0))))
 
 
 class TextState:
@@ -38,15 +56,15 @@ class TextState:
     'bab'
     """
 
-    __slots__ = ("_context", "_log_prob", "_network", "_vocabulary")
+    __slots__ = ("_context", "_network", "_sums", "_vocabulary")
 
     def __init__(
-        self, network: InferenceNetwork, vocabulary: Vocabulary, context: Context, log_prob: float = 0.0
+        self, network: InferenceNetwork, vocabulary: Vocabulary, context: Context, sums: Sums | None = None
     ) -> None:
         self._network = network
         self._vocabulary = vocabulary
         self._context = context
-        self._log_prob = log_prob
+        self._sums = sums or Sums()
 
     @property
     def log_prob(self) -> float:
@@ -61,7 +79,22 @@ class TextState:
         >>> bool(model.start().feed("ab").feed("ca").log_prob == model.score_samples(["abca"])[0])
         True
         """
-        return self._log_prob
+        return self._sums.log_prob
+
+    @property
+    def min_log_prob(self) -> float:
+        """The log-probability, in nats, of the least probable symbol fed and drawn since the start; 0 before the first.
+
+        It is the score of `CharRNN.score_samples` with ``reduce="min"``.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> model.start().feed("ab").feed("ca").min_log_prob == -model.surprisal("abca").max()
+        True
+        """
+        return self._sums.min_log_prob
 
     def feed(self, text: Text, *, adapt: bool | None = None) -> TextState:
         """Read a piece of text.
@@ -168,15 +201,15 @@ class TextState:
         >>> state.copy().feed("abc").log_prob == state.log_prob
         False
         """
-        return TextState(self._network, self._vocabulary, self._context.copy(self._network), self._log_prob)
+        return TextState(self._network, self._vocabulary, self._context.copy(self._network), self._sums)
 
     __copy__ = copy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TextState, (self._network, self._vocabulary, self._context, self._log_prob)
+        return TextState, (self._network, self._vocabulary, self._context, self._sums)
 
     def __repr__(self) -> str:
-        return f"TextState(log_prob={self._log_prob:.6g})"
+        return f"TextState(log_prob={self.log_prob:.6g})"
 
     def _advance(self, ids: Ids, *, learn: bool | None = None, drawn: bool = False) -> TextState:
         """Read ids, which may have been `drawn` here; Ctrl-C on the way leaves the state unchanged."""
@@ -186,15 +219,7 @@ class TextState:
                 "model.start(prime, adapt=True)"
             )
         state = self._network.copy(self._context.state)
-        log_prob = advanced(self._log_prob, scoring.surprisal(self._network, ids, state))
+        sums = self._sums.after(scoring.surprisal(self._network, ids, state))
         seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
-        self._context, self._log_prob = Context(state, seen), log_prob
+        self._context, self._sums = Context(state, seen), sums
         return self
-
-
-def advanced(log_prob: float, surprisal: NDArray[np.float64]) -> float:
-    """Return a log-probability after further symbols, added one after the other as in a score.
-
-    np.sum would add in pairs and round otherwise.
-    """
-    return float(np.subtract.accumulate(np.concatenate([[log_prob], surprisal]))[-1])

@@ -34,7 +34,8 @@ def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
     >>> mixed(np.log([0.25, 0.75]), np.log([[0.4, 0.8], [0.4, 0.0001]])).round(3).tolist()
     [-0.916, -1.609]
     """
-    total: NDArray[np.float64] = np.logaddexp.reduce(log_weights[:, None] + log_p, axis=0)
+    with np.errstate(invalid="ignore"):  # texts that cannot be scored
+        total: NDArray[np.float64] = np.logaddexp.reduce(log_weights[:, None] + log_p, axis=0)
     return total
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...text.sources.labels import label_numbers
-from ...text.symbols.vocabulary import Text
 from ..sampling.label_mixture import mixed
+from .string_scores import Reduce, checked_reduce
 
 __all__ = ["labelled_scores", "refuse_labels"]
 
@@ -19,41 +19,44 @@ Array = NDArray[Any]
 
 
 def labelled_scores(
-    texts: list[Text],
+    texts: list[Any],
     labels: Any,
     known: tuple[Any, ...],
-    score: Callable[[Any, list[Text]], Array],
+    score: Callable[[Any, list[Any], Reduce], Array],
     log_prior: Callable[[], Array],
     *,
-    normalize: str | None = None,
+    reduce: Reduce,
 ) -> NDArray[np.float64]:
-    """Return log P of each text, (n,), or with ``normalize="char"`` its mean per symbol, the end among them.
+    """Return the score of each text, (n,); see `LanguageModel.score_samples`.
 
     Parameters
     ----------
-    texts : list of str or bytes
+    texts : list of str, bytes or None
     labels : array-like of shape (n,), one label, or None
         The label that the probability of each text is given. None: the probability whatever the label.
     known : tuple
         The model's labels.
     score : callable
-        Given a label and texts, returns log P of each text given the label.
+        Given a label, texts and how to reduce, returns the score of each text given the label.
     log_prior : callable
         Returns log P of each label before a text is read; called only without labels.
-    normalize : {None, "char"}, default=None
+    reduce : {"sum", "mean", "min"}
     """
-    if normalize not in (None, "char"):
-        raise InvalidInputError(f"normalize must be None or 'char', not {normalize!r}")
+    if checked_reduce(reduce) == "min" and labels is None:
+        raise InvalidInputError(
+            'reduce="min" needs the label of each text, since the model was fitted with labels: give labels, or use '
+            "the model of one label"
+        )
     if labels is None:
-        log_p = mixed(log_prior(), np.array([score(label, texts) for label in known]))
-    elif isinstance(labels, str | int | float | np.generic):  # one for all
-        log_p = score(labels, texts)
-    else:
-        numbers, log_p = label_numbers(labels, np.array(known), len(texts)), np.empty(len(texts))
-        for k in np.unique(numbers).tolist():
-            places = np.flatnonzero(numbers == k)
-            log_p[places] = score(known[k], [texts[i] for i in places])
-    return log_p / np.array([len(text) + 1 for text in texts]) if normalize == "char" else log_p
+        log_p = mixed(log_prior(), np.array([score(label, texts, "sum") for label in known]))
+        return log_p / np.array([1 if text is None else len(text) + 1 for text in texts]) if reduce == "mean" else log_p
+    if isinstance(labels, str | int | float | np.generic):  # one for all
+        return score(labels, texts, reduce)
+    numbers, scores = label_numbers(labels, np.array(known), len(texts)), np.empty(len(texts))
+    for k in np.unique(numbers).tolist():
+        places = np.flatnonzero(numbers == k)
+        scores[places] = score(known[k], [texts[i] for i in places], reduce)
+    return scores
 
 
 def refuse_labels(labels: Any) -> None:

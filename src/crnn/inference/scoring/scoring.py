@@ -13,7 +13,7 @@ from ...runtime.threads import inference_threads, run_tasks, split_range
 from ...text.sources.documents import n_given
 from ...text.sources.sources import TextLike, text_source
 from ...text.sources.stored_ids import TextIds, columns
-from ...text.symbols.vocabulary import Vocabulary
+from ...text.symbols.vocabulary import Text, Vocabulary
 from ..network.network import SCORE_ROWS, InferenceNetwork, State
 from ..network.scratch import Scratch
 
@@ -110,6 +110,21 @@ def parallel_log_likelihood(
     sums: list[float] = []
     run_tasks(groups, lambda group: sums.extend(read(group)), n_threads)
     return math.fsum(sums)  # exact, and so the same in whatever order they came
+
+
+def text_ids(text: Text, vocabulary: Vocabulary, *, end: bool) -> Ids:
+    """Return the ids of a text, or of a document with its `end`.
+
+    Examples
+    --------
+    >>> text_ids("ba", Vocabulary([97, 98], boundary=True), end=True).tolist()
+    [1, 0, 2]
+    """
+    if not end:
+        return vocabulary.encode(text, name="text")
+    if vocabulary.boundary is None:
+        raise InvalidInputError("end=True needs a model fitted on documents: one fitted on a single text knows no end")
+    return np.append(vocabulary.encode(text, name="text"), np.int32(vocabulary.boundary))
 
 
 def surprisal(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:

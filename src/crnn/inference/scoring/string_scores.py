@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...runtime.threads import inference_threads, run_tasks
-from ...text.sources.input_checks import refuse_other_collections
+from ...text.sources.input_checks import Errors, checked_errors, is_missing, python_values, refuse_other_collections
 from ...text.sources.lines import Lines
+from ...text.symbols.codes import byte_view, pieces
 from ...text.symbols.vocabulary import Text, Vocabulary
 from ..network.network import InferenceNetwork, State
 from ..network.scratch import ScratchPool
+from .recent_scores import RecentScores
+
+Reduce = Literal["sum", "mean", "min"]  # how a string's score follows from its symbols' log-probabilities
 
 BLOCK_STRINGS = 1 << 15  # strings held at a time, at most
 BLOCK_SYMBOLS = 1 << 22  # symbols of them, at most, unless one string has more
@@ -47,20 +52,43 @@ class Strings(NamedTuple):
         return cls(np.concatenate(parts, dtype=np.int32, casting="unsafe"), np.array([*map(len, parts[1:])], np.intp))
 
     @classmethod
-    def encode(cls, block: TextBlock, vocabulary: Vocabulary, *, name: str, ended: bool) -> Strings:
-        """Encode a block of texts; if they are `ended`, with the vocabulary's boundary, if it has one, after each.
+    def encode(
+        cls, block: TextBlock, vocabulary: Vocabulary, *, name: str, ended: bool, texts: list[Any] | None = None
+    ) -> Strings:
+        """Encode a block of texts, or those of its `texts` that are given.
 
-        In errors a text is called `name` with its index in place of {}.
+        If they are `ended`, the vocabulary's boundary, if it has one, follows each. In errors a text is called `name`
+        with its index in place of {}.
         """
-        empty: Any = "" if vocabulary.kind == "characters" else b""
-        lengths = np.array([*map(len, block.texts)], np.intp)
+        texts = block.texts if texts is None else texts
         try:
-            ids = vocabulary.encode(empty.join(block.texts)).astype(np.int32)
+            ids = vocabulary.encode(_joined(texts, vocabulary)).astype(np.int32)
         except InvalidInputError:
             for i, text in enumerate(block.texts, block.first):  # find the one that raises
                 vocabulary.encode(text, name=name.format(i))
             raise
-        return cls(ids, lengths).followed_by(vocabulary.boundary if ended else None)
+        strings = cls(ids, np.array([*map(len, texts)], np.intp))
+        return strings.followed_by(vocabulary.boundary if ended else None)
+
+    @classmethod
+    def encode_any(cls, texts: list[Any], vocabulary: Vocabulary) -> tuple[Strings, NDArray[np.bool_]]:
+        """Encode texts with their ends, and say which texts have a symbol that the vocabulary lacks.
+
+        Such a symbol has the id 0.
+
+        Examples
+        --------
+        >>> strings, lacking = Strings.encode_any(["ba", "", "cab"], Vocabulary.from_text("ab"))
+        >>> strings.ids.tolist(), lacking.tolist()
+        ([1, 0, 0, 0, 1], [False, False, True])
+        """
+        lengths, lacking = np.array([*map(len, texts)], np.intp), np.zeros(len(texts), np.bool_)
+        parts = [vocabulary.ids_of_codes(codes) for codes in pieces(_joined(texts, vocabulary))]
+        ids = np.concatenate([np.empty(0, np.int32), *parts])
+        places = np.flatnonzero(ids < 0)
+        lacking[np.searchsorted(np.cumsum(lengths), places, side="right")] = True
+        ids[places] = 0
+        return cls(ids, lengths).followed_by(vocabulary.boundary), lacking
 
     def followed_by(self, symbol: int | None) -> Strings:
         """Return the strings with a symbol at the end of each; None: as they are.
@@ -93,10 +121,17 @@ class TextBlock(NamedTuple):
     """Some consecutive texts of many."""
 
     first: int  # the index of the first text among all
-    texts: list[Any]
+    texts: list[Any]  # None for one that is left out
 
 
-def text_blocks(texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, first: int = 0) -> Iterator[TextBlock]:
+def _joined(texts: list[Any], vocabulary: Vocabulary) -> Any:
+    empty: Any = "" if vocabulary.kind == "characters" else b""
+    return empty.join(texts)
+
+
+def text_blocks(
+    texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, first: int = 0, errors: Errors | None = None
+) -> Iterator[TextBlock]:
     """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols.
 
     Parameters
@@ -107,32 +142,41 @@ def text_blocks(texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, fir
         The name of `texts` in errors.
     first : int, default=0
         The index of the first text in errors.
+    errors : {"strict", "replace", "skip"}, optional
+        What to do with missing values, and with bytes where characters are wanted. "strict": raise an error. "replace":
+        decode bytes, with U+FFFD for what is not UTF-8, and give None for a missing value. "skip": give None for bytes
+        that are not UTF-8, too. None: "strict", where the user has no choice.
 
     Raises
     ------
     InvalidInputError
         At the call if `texts` is a single text; later if one of them is not a text of the model's kind.
     """
-    wanted = (str,) if vocabulary.kind == "characters" else (bytes, bytearray)
+    wanted = str if vocabulary.kind == "characters" else bytes
     if isinstance(texts, (str, bytes, bytearray, memoryview)) or not isinstance(texts, Iterable):
         raise InvalidInputError(
-            f"{name} must be a list or another iterable of {wanted[0].__name__}, not {type(texts).__name__}: "
+            f"{name} must be a list or another iterable of {wanted.__name__}, not {type(texts).__name__}: "
             f"put a single text in a list"
         )
     if not isinstance(texts, dict):  # whose keys are scored in their order
         refuse_other_collections(texts, name)
-    return _text_blocks(texts, wanted, vocabulary, name, first)
+    return _text_blocks(python_values(texts), wanted, vocabulary, name, first, errors)
 
 
 def _text_blocks(
-    texts: Iterable[Any], wanted: tuple[type, ...], vocabulary: Vocabulary, name: str, first: int
+    texts: Iterable[Any],
+    wanted: type,
+    vocabulary: Vocabulary,
+    name: str,
+    first: int,
+    errors: Errors | None,
 ) -> Iterator[TextBlock]:
     block, size = list[Any](), 0
     for text in texts:
         if not isinstance(text, wanted):
-            text = _of_another_type(text, vocabulary, f"{name}[{first + len(block)}]")
+            text = _of_another_type(text, vocabulary, f"{name}[{first + len(block)}]", errors)
         block.append(text)
-        size += len(text)
+        size += 0 if text is None else len(text)
         if len(block) == BLOCK_STRINGS or size >= BLOCK_SYMBOLS:
             yield TextBlock(first, block)
             block, size, first = [], 0, first + len(block)
@@ -140,27 +184,58 @@ def _text_blocks(
         yield TextBlock(first, block)
 
 
-def _of_another_type(text: Any, vocabulary: Vocabulary, name: str) -> bytes:
-    """Return a memoryview as bytes, or raise an error that says what is wrong."""
-    if isinstance(text, (str, bytes, bytearray, memoryview)):
-        vocabulary.encode(text, name=name)
-        return bytes(text)  # type: ignore[arg-type]  # a str has raised
+def _of_another_type(text: Any, vocabulary: Vocabulary, name: str, errors: Errors | None) -> str | bytes | None:
+    """Return the text as `errors` asks for, or raise an error that says what is wrong."""
+    lossy, is_bytes = errors not in (None, "strict"), isinstance(text, (bytes, bytearray, memoryview))
+    if lossy and is_missing(text):
+        return None
+    if lossy and is_bytes and vocabulary.kind == "characters":
+        try:
+            return bytes(text).decode(errors="replace" if errors == "replace" else "strict")
+        except UnicodeDecodeError:
+            return None
+    if is_bytes or isinstance(text, str):
+        vocabulary.check_kind(text, name)
+        return bytes(byte_view(text, name))
     kind = "str" if vocabulary.kind == "characters" else "bytes"
-    raise InvalidInputError(f"{name} must be {kind}, not {type(text).__name__}: convert it, or leave it out")
+    remedy = ', or give errors="skip" for a score of NaN' if errors and is_missing(text) else ""
+    raise InvalidInputError(f"{name} must be {kind}, not {type(text).__name__}: convert it, or leave it out{remedy}")
+
+
+def checked_reduce(reduce: Any) -> Reduce:
+    """Return `reduce` if it is one of the ways to score a string.
+
+    Examples
+    --------
+    >>> checked_reduce("char")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: reduce must be 'sum', 'mean' or 'min', not 'char'
+    """
+    if not isinstance(reduce, str) or reduce not in get_args(Reduce):
+        raise InvalidInputError(f"reduce must be 'sum', 'mean' or 'min', not {reduce!r}")
+    return reduce  # type: ignore[return-value]
 
 
 def log_likelihoods(
-    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None
+    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, reduce: Reduce = "sum"
 ) -> NDArray[np.float64]:
-    """Return log P of each of the strings, in nats; its bits do not depend on the other strings."""
+    """Return log P of each string, in nats, or what `reduce` says; its bits do not depend on the other strings."""
+    found = _log_likelihoods(network, strings, start, n_threads, least=reduce == "min")
+    return found / np.maximum(strings.lengths, 1) if reduce == "mean" else found
+
+
+def _log_likelihoods(
+    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, least: bool
+) -> NDArray[np.float64]:
     if len(strings.lengths) == 1:
-        return network.string_log_likelihoods(strings.ids, strings.starts, strings.lengths, start)
+        return network.string_log_likelihoods(strings.ids, strings.starts, strings.lengths, start, least=least)
     n_threads = inference_threads(n_threads) if len(strings.lengths) > MIN_ROWS else 1
     out, starts, lengths, pool = np.empty(len(strings.lengths)), strings.starts, strings.lengths, ScratchPool()
 
     def read(group: NDArray[np.intp]) -> None:
         with pool.scratch() as scratch:
-            out[group] = network.string_log_likelihoods(strings.ids, starts[group], lengths[group], start, scratch)
+            of_group = (starts[group], lengths[group])
+            out[group] = network.string_log_likelihoods(strings.ids, *of_group, start, scratch, least=least)
 
     run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
     return out
@@ -172,14 +247,15 @@ def score_texts(
     texts: Iterable[Text],
     n_threads: int | None,
     *,
-    normalize: str | None = None,
+    reduce: Reduce,
+    errors: Errors,
 ) -> NDArray[np.float64]:
     """Return the scores of all texts, (n,); see `LanguageModel.score_samples`."""
     if not isinstance(texts, Lines):
-        found = score_batches(network, vocabulary, [texts], n_threads, normalize=normalize)
+        found = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors)
         return np.concatenate([np.empty(0), *found])
     scores, n = np.empty(len(texts)), 0  # joining the scores of batches would hold all of them twice
-    for of_batch in score_batches(network, vocabulary, texts.batches(), n_threads, normalize=normalize):
+    for of_batch in score_batches(network, vocabulary, texts.batches(), n_threads, reduce=reduce, errors=errors):
         scores[n : n + len(of_batch)] = of_batch
         n += len(of_batch)
     return scores
@@ -191,12 +267,12 @@ def score_batches(
     batches: Iterable[Iterable[Text]],
     n_threads: int | None,
     *,
-    normalize: str | None = None,
+    reduce: Reduce,
+    errors: Errors,
 ) -> Iterator[NDArray[np.float64]]:
-    """Return an iterator over the scores of each batch of texts; `normalize` is checked at the call."""
-    if normalize not in (None, "char"):
-        raise InvalidInputError(f"normalize must be None or 'char', not {normalize!r}")
-    return _score_batches(network, vocabulary, batches, n_threads, per_symbol=normalize == "char")
+    """Return an iterator over the scores of each batch of texts; the options are checked at the call."""
+    options: Any = {"reduce": checked_reduce(reduce), "errors": checked_errors(errors)}
+    return _score_batches(network, vocabulary, batches, n_threads, **options)
 
 
 def _score_batches(
@@ -205,12 +281,13 @@ def _score_batches(
     batches: Iterable[Iterable[Text]],
     n_threads: int | None,
     *,
-    per_symbol: bool,
+    reduce: Reduce,
+    errors: Errors,
 ) -> Iterator[NDArray[np.float64]]:
-    start, first = network.start(), 0
+    start, recent, first = network.start(), RecentScores(), 0
     for batch in batches:
-        blocks = text_blocks(batch, vocabulary, name="texts", first=first)
-        scored = score_blocks(network, start, vocabulary, blocks, n_threads, per_symbol=per_symbol)
+        blocks = text_blocks(batch, vocabulary, name="texts", first=first, errors=errors)
+        scored = score_blocks(network, start, vocabulary, blocks, n_threads, recent, reduce=reduce, errors=errors)
         scores = np.concatenate([np.empty(0), *scored])
         first += len(scores)
         yield scores
@@ -222,14 +299,24 @@ def score_blocks(
     vocabulary: Vocabulary,
     blocks: Iterable[TextBlock],
     n_threads: int | None,
+    recent: RecentScores,
     *,
-    per_symbol: bool = False,
+    reduce: Reduce = "sum",
+    errors: Errors = "strict",
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield the log-probabilities of each block of texts, or `per_symbol` their means, 0 for a text without symbols."""
+    """Yield the scores of each block of texts; a text whose score is among the `recent` ones is not scored again."""
     for block in blocks:
-        strings = Strings.encode(block, vocabulary, name="texts[{}]", ended=True)
-        log_p = log_likelihoods(network, strings, start, n_threads)
-        yield log_p / np.maximum(strings.lengths, 1) if per_symbol else log_p
+
+        def score(texts: list[Any], block: TextBlock = block) -> NDArray[np.float64]:
+            if errors == "strict":
+                strings = Strings.encode(block, vocabulary, name="texts[{}]", ended=True, texts=texts)
+                return log_likelihoods(network, strings, start, n_threads, reduce=reduce)
+            strings, lacking = Strings.encode_any(texts, vocabulary)
+            scores = log_likelihoods(network, strings, start, n_threads, reduce=reduce)
+            scores[lacking] = math.nan if errors == "skip" else -math.inf
+            return scores
+
+        yield recent.look_up(block.texts, score)
 
 
 def next_probabilities(

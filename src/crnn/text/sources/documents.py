@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ..symbols.codes import Kind, Text, byte_view, kind_of
+from .input_checks import python_values
 
 __all__ = ["JoinedTexts", "boundaries", "join", "n_given", "pack"]
 
@@ -44,7 +45,7 @@ def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
     >>> join(["to be", "", "or not"]).lengths
     array([5, 0, 6])
     """
-    own = list(texts)
+    own = list(python_values(texts))
     if not own:
         raise InvalidInputError(f"{name} is an empty list; at least 1 document is needed (which may be an empty text)")
     kind = kind_of(own[0], f"{name}[0]")

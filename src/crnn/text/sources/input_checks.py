@@ -1,19 +1,65 @@
-"""Input checks: refuse what cannot be meant as a text or as documents, and warn of a file's name."""
+"""Input checks: refuse what cannot be meant as a text or as documents, find missing values, warn of a file's name."""
 
 from __future__ import annotations
 
 import os
 import sys
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, get_args
 
 from ...errors import InvalidInputError
 
-__all__ = ["refuse_other_collections", "warn_caller", "warn_of_file_name"]
+__all__ = ["Errors", "checked_errors", "is_missing", "python_values", "refuse_other_collections", "warn_caller",
+           "warn_of_file_name"]  # fmt: skip
 
 PACKAGE = __name__.partition(".")[0]
 LONGEST_NAME = 255  # characters of a text that may be a file's name
+SLICE = 1 << 13  # values of an Arrow array that are Python objects at a time
+
+Errors = Literal["strict", "replace", "skip"]  # what to do with texts that are missing or damaged
+
+
+def checked_errors(errors: Any) -> Errors:
+    """Return `errors` if it says what to do with missing and damaged texts.
+
+    Examples
+    --------
+    >>> checked_errors("ignore")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: errors must be 'strict', 'replace' or 'skip', not 'ignore'
+    """
+    if not isinstance(errors, str) or errors not in get_args(Errors):
+        raise InvalidInputError(f"errors must be 'strict', 'replace' or 'skip', not {errors!r}")
+    return errors  # type: ignore[return-value]
+
+
+def is_missing(value: object) -> bool:
+    """Say whether a value is what tables hold where they hold nothing: None, NaN, or the NA and NaT of pandas.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(float("nan")), is_missing("")
+    (True, True, False)
+    """
+    if isinstance(value, float):
+        return value != value
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
+
+
+def python_values(X: Iterable[Any]) -> Iterable[Any]:
+    """Return an iterable of Python objects: that of an Arrow array, whose own items are Arrow scalars, or X itself.
+
+    Arrow arrays are told by what they have, so that no other package is imported.
+    """
+    if hasattr(X, "to_pylist") and hasattr(X, "slice") and hasattr(X, "__len__"):
+        return _sliced(X)
+    return X
+
+
+def _sliced(array: Any) -> Iterator[Any]:
+    for i in range(0, len(array), SLICE):
+        yield from array.slice(i, SLICE).to_pylist()
 
 
 def warn_of_file_name(text: str) -> None:

@@ -1,0 +1,53 @@
+"""RecentScores: the scores of the texts scored last, so that equal texts are scored once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["RecentScores"]
+
+MAX_TEXTS = 1 << 16  # remembered texts of a generation, at most, and
+MAX_SYMBOLS = 1 << 22  # their symbols; one block may exceed both
+
+Scores = NDArray[np.float64]
+
+
+class RecentScores:
+    """Scores by text, of which the ones not asked for lately are dropped.
+
+    There are two generations. A text is looked up in both, and moves to the younger one. When that is full it becomes
+    the older one, and the older one is dropped. So frequent texts stay, and memory is bounded.
+
+    Examples
+    --------
+    >>> recent = RecentScores()
+    >>> recent.look_up(["to", "be", "to"], lambda texts: np.array([float(len(text)) for text in texts]))
+    array([2., 2., 2.])
+    >>> recent.look_up(["be", None, "or"], lambda texts: np.array([-1.0] * len(texts)))
+    array([ 2., nan, -1.])
+    """
+
+    def __init__(self) -> None:
+        self._younger: dict[Any, float] = {}
+        self._older: dict[Any, float] = {}
+        self._symbols = 0  # of the younger texts
+
+    def look_up(self, texts: list[Any], score: Callable[[list[Any]], Scores]) -> Scores:
+        """Return the score of each text, NaN for None; `score` is asked for those of new texts, each named once."""
+        younger, older = self._younger, self._older
+        absent = [text for text in dict.fromkeys(texts) if text not in younger]
+        if absent:
+            new = [text for text in absent if text not in older and text is not None]
+            scores = score(new) if new else np.empty(0)
+            younger.update((text, older.get(text, math.nan)) for text in absent)
+            younger.update(zip(new, scores.tolist(), strict=True))
+        found = np.fromiter(map(younger.__getitem__, texts), np.float64, len(texts))
+        self._symbols += sum(len(text) for text in absent if text is not None)
+        if len(younger) >= MAX_TEXTS or self._symbols >= MAX_SYMBOLS:
+            self._younger, self._older, self._symbols = {}, younger, 0
+        return found

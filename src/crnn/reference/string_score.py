@@ -1,0 +1,20 @@
+"""The score of a string in NumPy: the sum, the mean or the least of its symbols' log-probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..model.layout import Tensors
+from .network import State, log_probabilities
+
+__all__ = ["string_score"]
+
+
+def string_score(p: Tensors, cell: str, ids: NDArray[Any], state: State, reduce: str = "sum") -> float:
+    """Return the score of the string ids (n,), read from a state of one stream; a string without symbols has 0."""
+    log_p, _ = log_probabilities(p, cell, ids[:, None], state)
+    if reduce == "min":
+        return float(log_p.min(initial=0.0))
+    return float(log_p.sum() / (max(len(ids), 1) if reduce == "mean" else 1))
