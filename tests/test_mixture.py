@@ -78,7 +78,7 @@ def test_strings(namers, monkeypatch):
     for string, score in list(zip(strings, found, strict=True))[:15]:
         state = mixture.start()
         assert state.feed(string).end().log_prob == score
-    normal = mixture.score_samples(strings, normalize="char")
+    normal = mixture.score_samples(strings, reduce="mean")
     np.testing.assert_allclose(normal, found / (1 + np.array([len(string) for string in strings])))
     monkeypatch.setattr(string_scores, "ROWS", 3)
     np.testing.assert_array_equal(mixture.score_samples(strings), found)

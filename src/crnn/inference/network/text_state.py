@@ -91,7 +91,7 @@ class TextState:
         --------
         >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-        >>> model.start().feed("ab").feed("ca").min_log_prob == -model.surprisal("abca").max()
+        >>> bool(model.start().feed("ab").feed("ca").min_log_prob == -model.surprisal("abca").max())
         True
         """
         return self._sums.min_log_prob
