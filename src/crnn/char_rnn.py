@@ -23,6 +23,7 @@ from .inference.network.packed_network import PackedNetwork
 from .inference.scoring import string_states
 from .language_model import LanguageModel
 from .model.labelled import of_label
+from .model.quantized import quantized
 from .model.state import ModelState
 from .parameters.checks import checked_threads
 from .parameters.documentation import with_parameters
@@ -726,7 +727,37 @@ class CharRNN(LanguageModel):
         """
         self._require_no_labels("gradient")
         state = self._fitted("gradient")
+        state.require_float("gradient")
         return gradient_of_text(state, text, at, bfloat16=self._bfloat16(state))
+
+    def quantize(self) -> Self:
+        """Return a model with weights of 8 bits: smaller, and faster at sampling and scoring.
+
+        Each matrix becomes integers of 8 bits times one scale for each of its outputs; biases stay float32. Products of
+        states and weights are exact sums of integers, all else is float32. So a text has the same bits whatever is
+        scored beside it; on another processor they differ a little. The model file is about a quarter of the size.
+
+        Returns
+        -------
+        CharRNN
+            It samples, scores, saves and exports like any other, and `params_` are the rounded weights. It cannot be
+            trained further: keep this model for that.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If the weights are float64, have 8 bits already, or one is not finite.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> abs(model.quantize().score("abab") - model.score("abab")) < 0.01
+        True
+        """
+        return self._from_state(self.get_params(), quantized(self._fitted("quantize")))
 
     # ------------------------------------------------------ model file, exports
 
@@ -1123,11 +1154,13 @@ class CharRNN(LanguageModel):
             boundary=state.vocabulary.boundary,
             bfloat16=self._bfloat16(state),
             n_threads=checked_threads(self.n_threads),
+            scales=state.scales,
         )
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveReading:
         options, state = AdaptationOptions.of(adapt), self._fitted(what)
         self._require_no_labels(what)
+        state.require_float(f"{what} with adapt" if what != "adapt" else what)
         state.check_finite(what)
         bfloat16 = self._bfloat16(state)
         return AdaptiveReading.begin(learner_of(state, self.beta_2, options, scoring=scoring, bfloat16=bfloat16))

@@ -14,12 +14,14 @@ from ..errors import InvalidInputError, ModelFileError
 from ..model.bigram_pairs import BigramPairs
 from ..model.coupled_gates import is_coupled, with_input_gate, without_input_gate
 from ..model.gradient_rms import gradient_rms
-from ..model.layout import Layout
+from ..model.int8_weights import Scales
+from ..model.layout import Layout, torch_name
 from ..model.state import WEIGHT_AVERAGE, ModelState, zero_hidden, zero_optimizer_state
 from ..model.stored_record import StoredRecord
 from ..parameters.checks import generator
 from ..parameters.settings import Settings
 from . import model_file
+from .int8_tensors import float_tensors, int8_tensors
 from .model_file import Architecture, ModelFile
 from .random_state import restored_generator
 from .sealed_file import Path, path_name
@@ -94,7 +96,9 @@ def _file_with(state: ModelState, parameters: Mapping[str, Any], *, training_sta
     if not training_state:
         state = state.averaged()
     file = _file_of(state, _portable(parameters), training_state=training_state)
-    return file if training_state else replace(file, gradient_rms=gradient_rms(state, parameters["beta_2"]))
+    if training_state or state.scales is not None:
+        return file
+    return replace(file, gradient_rms=gradient_rms(state, parameters["beta_2"]))
 
 
 def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state: bool) -> ModelFile:
@@ -111,9 +115,10 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
             dtype=layout.dtype.name,
             embedding_size=layout.embedding_size,
             n_bigrams=None if layout.pairs is None else len(layout.pairs),
+            int8=None if state.scales is None else True,
         ),
         vocabulary=state.vocabulary,
-        tensors=_torch_tensors(layout, state.params),
+        tensors=_torch_tensors(layout, state.params, state.scales),
         training=training,
         training_tensors=training_tensors,
         labels=state.labels,
@@ -129,8 +134,11 @@ def _check(parameters: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def _torch_tensors(layout: Layout, params: Array) -> dict[str, Array]:
-    """Return the weights as PyTorch has them, whose second bias is added to the first but in a GRU's gate n."""
+def _torch_tensors(layout: Layout, params: Array, scales: Scales | None = None) -> dict[str, Array]:
+    """Return the weights as PyTorch has them, whose second bias is added to the first but in a GRU's gate n.
+
+    With scales matrices are integers.
+    """
     tensors = layout.torch_named(params)
     if layout.kind.coupled:
         tensors |= {name: with_input_gate(array) for name, array in tensors.items() if name.startswith("rnn.")}
@@ -140,7 +148,26 @@ def _torch_tensors(layout: Layout, params: Array) -> dict[str, Array]:
             second[-len(layer.bn) :] = layer.bn
             del tensors[f"rnn.bias_hn_l{k}"]
         tensors[f"rnn.bias_hh_l{k}"] = second
-    return tensors
+    return tensors if scales is None else int8_tensors(tensors, torch_scales(layout, scales))
+
+
+def torch_scales(layout: Layout, scales: Scales) -> dict[str, Array]:
+    """Return scales by PyTorch's names; an input gate that is coupled has those of the forget gate."""
+    by_name = {torch_name(name): scale for name, scale in scales.items()}
+    if layout.kind.coupled:
+        by_name |= {n: np.abs(with_input_gate(scale)) for n, scale in by_name.items() if n.startswith("rnn.")}
+    return by_name
+
+
+def own_scales(layout: Layout, by_name: Mapping[str, Array]) -> Scales | None:
+    """Return the scales that `torch_scales` were made of; None if there are none."""
+    scales: Scales = {}
+    for name in layout.named(layout.zeros()):
+        scale = by_name.get(torch_name(name))
+        if scale is not None:
+            coupled = layout.kind.coupled and torch_name(name).startswith("rnn.")
+            scales[name] = without_input_gate(scale) if coupled else scale
+    return scales or None
 
 
 def _training(state: ModelState) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -297,13 +324,19 @@ def _state(
     stored = training.get("random_state")
     optimizer = training.get("optimizer", optimizer)
     history = training.get("history", [])
+    tensors, by_name = float_tensors(file.tensors)
+    scales = own_scales(layout, by_name)
+    if scales is not None:
+        optimizer_state = {}
+    elif training:
+        optimizer_state = _optimizer_state(layout, optimizer, file.training_tensors)
+    else:
+        optimizer_state = zero_optimizer_state(optimizer, layout)
     return ModelState(
         layout=layout,
-        params=_flat_weights(layout, file.tensors),
+        params=_flat_weights(layout, tensors),
         optimizer=optimizer,
-        optimizer_state=_optimizer_state(layout, optimizer, file.training_tensors)
-        if training
-        else zero_optimizer_state(optimizer, layout),
+        optimizer_state=optimizer_state,
         optimizer_start=training.get("optimizer_start", 0),
         hidden=_hidden(layout, file.training_tensors) if training else _new_hidden(layout, batch_size),
         vocabulary=file.vocabulary,
@@ -313,6 +346,7 @@ def _state(
         loss_length=training.get("loss_length", seq_length),
         history=partial(list, history),
         gradient_rms=None if file.gradient_rms is None else np.array(file.gradient_rms),
+        scales=scales,
         labels=None if file.labels is None else file.labels.copy(),
     )
 

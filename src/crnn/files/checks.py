@@ -22,6 +22,7 @@ from ..parameters.cells import CELLS, MAX_LAYERS
 from ..parameters.checks import MAX_SIZE
 from ..parameters.optimizers import OPTIMIZERS
 from .container import DTYPES, Declared
+from .int8_tensors import SCALE, int8_fault, outputs
 from .random_state import random_state_fault
 
 Shape = tuple[int, ...]
@@ -65,6 +66,8 @@ class Architecture:
         E, the columns of the embedding; None: there is none. A file names it only where it is not None.
     n_bigrams : int or None, default=None
         R, the rows of the table of bigrams, likewise.
+    int8 : bool or None, default=None
+        True: matrices are integers of 8 bits, with the scales of their outputs. A file names it only where it is True.
     """
 
     cell: str
@@ -74,6 +77,7 @@ class Architecture:
     dtype: str
     embedding_size: int | None = None
     n_bigrams: int | None = None
+    int8: bool | None = None
 
 
 def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
@@ -117,10 +121,26 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
     return shapes | {"decoder.weight": (V, H), "decoder.bias": (V,)}
 
 
+def expected_int8(architecture: Architecture) -> dict[str, Declared]:
+    """Name the matrices of an architecture as integers, and their scales.
+
+    Examples
+    --------
+    >>> expected_int8(Architecture("rnn", 1, 100, 65, "float32", int8=True))["decoder.weight.scale"]
+    Declared(dtype='F32', shape=(65,))
+    """
+    expected: dict[str, Declared] = {}
+    for name, shape in expected_tensors(architecture).items():
+        if len(shape) == 2:
+            expected |= {name: Declared("I8", shape), name + SCALE: Declared("F32", (outputs(name, shape),))}
+    return expected
+
+
 def architecture_fault(document: Any) -> str | None:
     """Say why a JSON document is not an architecture of this library."""
     types = {"cell": str, "num_layers": int, "hidden_size": int, "vocab_size": int, "dtype": str}
-    known = types | {name: int for name in OPTIONAL_SIZES if isinstance(document, dict) and name in document}
+    optional = {**dict.fromkeys(OPTIONAL_SIZES, int), "int8": bool}
+    known = types | {name: kind for name, kind in optional.items() if isinstance(document, dict) and name in document}
     if not isinstance(document, dict) or {key: type(value) for key, value in document.items()} != known:
         return f"its architecture is not an object with just {', '.join(types)}, each of its type"
     if document["cell"] not in CELLS:
@@ -132,6 +152,8 @@ def architecture_fault(document: Any) -> str | None:
         return f"one of its {', '.join(sizes)} is out of range"
     if document["dtype"] not in ("float32", "float64"):
         return "its dtype is neither float32 nor float64"
+    if "int8" in document and not (document["int8"] and document["dtype"] == "float32"):
+        return "its int8 is not true, or its dtype is not float32"
     return None
 
 
@@ -193,6 +215,10 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -
         name: Declared(DTYPES[architecture.dtype], shape)
         for name, shape in _expected_shapes(declared, architecture).items()
     }
+    if architecture.int8:
+        if training := sorted(name for name in declared if name.partition(".")[0] in ("best", "run", "optimizer")):
+            return f"it has a tensor {reprlib.repr(training[0])}, and weights of 8 bits, which cannot be trained"
+        expected |= expected_int8(architecture)
     if architecture.n_bigrams is not None:
         expected["bigrams.pairs"] = Declared("I32", (architecture.n_bigrams, 2))
     for name in PARTS:
@@ -299,4 +325,4 @@ def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
             return f"its tensor {name!r} holds NaN or infinity (training diverged; lower learning_rate)"
         if (kind[0] == "gradient_rms" or (kind[1:2] and kind[1] in SQUARES)) and tensor.size and tensor.min() < 0:
             return f"its tensor {name!r} holds a negative number, and is one of squares"
-    return None
+    return int8_fault({name: tensor for name, tensor in tensors.items() if name.partition(".")[0] not in PARTS})

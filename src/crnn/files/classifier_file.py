@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from ..errors import ModelFileError
 from ..model.bigram_pairs import BigramPairs
-from ..model.layout import Layout
+from ..model.int8_weights import Scales
+from ..model.layout import Layout, torch_name
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
 from . import checkpoint
 from .checks import pairs_fault
+from .int8_tensors import SCALE, float_tensors, int8_fault, int8_tensors, outputs
 from .sealed_file import Path, path_name
 
 __all__ = ["StoredClassifier", "read", "write"]
@@ -60,7 +62,10 @@ def write(
     first, *others = networks.values()
     tensors: dict[str, Array] = {"prior": prior}
     for state in others:
-        tensors |= {f"second.{name}": array for name, array in state.layout.torch_named(state.params).items()}
+        second = state.layout.torch_named(state.params)
+        if state.scales is not None:
+            second = int8_tensors(second, {torch_name(name): scale for name, scale in state.scales.items()})
+        tensors |= {f"second.{name}": array for name, array in second.items()}
         if state.layout.pairs is not None:
             tensors[PAIRS] = state.layout.pairs.pairs
     class_weight = own["class_weight"]
@@ -92,7 +97,8 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
     networks = {directions[0]: state}
     if len(directions) == 2:
         layout = _layout(state.layout, tensors, shown)
-        networks["backward"] = replace(state.copy(), layout=layout, params=_params(layout, tensors, shown))
+        params, scales = _params(layout, tensors, shown, int8=state.scales is not None)
+        networks["backward"] = replace(state.copy(), layout=layout, params=params, scales=scales)
     weights = own["class_weight"]
     own["class_weight"] = dict(weights) if isinstance(weights, list) else weights
     return StoredClassifier(networks, prior, parameters, {**own, "directions": _name(directions)})
@@ -133,12 +139,20 @@ def _layout(first: Layout, tensors: Mapping[str, Array], shown: str) -> Layout:
     return replace(first, pairs=BigramPairs(pairs, first.pairs.limit))
 
 
-def _params(layout: Layout, tensors: Mapping[str, Array], shown: str) -> Array:
-    """Return the weights of the second network."""
-    params = layout.zeros()
-    for name, view in layout.torch_named(params).items():
-        array = tensors.get(f"second.{name}")
-        if array is None or array.shape != view.shape or array.dtype != view.dtype or not np.isfinite(array).all():
-            raise ModelFileError(f"model file {shown}: its second network has no {name}; restore it from a copy")
-        view[...] = array
-    return params
+def _params(layout: Layout, tensors: Mapping[str, Array], shown: str, *, int8: bool) -> tuple[Array, Scales | None]:
+    """Return the weights of the second network; with `int8` they are integers in the file, and the scales come too."""
+    params, scales = layout.zeros(), Scales()
+    for name, view in layout.named(params).items():
+        stored = torch_name(name)
+        small = int8 and view.ndim == 2
+        expected: dict[str, Any] = {stored: (np.int8 if small else view.dtype, view.shape)}
+        if small:
+            expected[stored + SCALE] = np.float32, (outputs(stored, view.shape),)
+        found = {key: tensors.get(f"second.{key}", np.empty(0)) for key in expected}
+        as_expected = all((array.dtype, array.shape) == expected[key] for key, array in found.items())
+        if not as_expected or not all(np.isfinite(array).all() for array in found.values()) or int8_fault(found):
+            raise ModelFileError(f"model file {shown}: its second network has no {stored}; restore it from a copy")
+        view[...] = float_tensors(found)[0][stored]
+        if small:
+            scales[name] = np.array(found[stored + SCALE], np.float32)
+    return params, scales or None

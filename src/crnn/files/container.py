@@ -23,6 +23,7 @@ DTYPES = {
     "float16": "F16",
     "float32": "F32",
     "float64": "F64",
+    "int8": "I8",
     "int32": "I32",
     "int64": "I64",
     "uint8": "U8",

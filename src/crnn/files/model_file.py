@@ -8,7 +8,8 @@ which the input gate has the forget gate's weights, negated (see `crnn.model.cou
 =================== ========================================================================
 ``configuration``   JSON: the constructor's parameters, the precision of products among them
 ``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype, and embedding_size and n_bigrams of a model
-                    that has an embedding or bigrams; it implies every weight's shape
+                    that has an embedding or bigrams; it implies every weight's shape. With ``int8`` each matrix holds
+                    integers of 8 bits, to be multiplied by the scales of its outputs, float32, in ``<weight>.scale``
 ``vocabulary``      JSON: the V symbols, see `stored_vocabulary`
 =================== ========================================================================
 
@@ -50,6 +51,7 @@ from .checks import (
     Architecture,
     architecture_fault,
     best_fault,
+    expected_int8,
     expected_tensors,
     pairs_fault,
     tensor_fault,
@@ -293,7 +295,7 @@ def _checked_parts(tensors: dict[str, Array], architecture: Architecture) -> dic
         _refuse(best_fault(documents["best"], parts["training"]))
         parts["best"] = _with_float_loss(documents["best"])
     _refuse(value_fault(tensors))
-    weights = expected_tensors(architecture)
+    weights = [*expected_tensors(architecture), *(expected_int8(architecture) if architecture.int8 else ())]
     parts["tensors"] = {name: tensors[name] for name in weights}
     own = ("state.", "optimizer.")
     parts["training_tensors"] = {name: array for name, array in tensors.items() if name.startswith(own)}

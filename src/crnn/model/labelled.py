@@ -56,6 +56,7 @@ def of_label(state: ModelState, number: int) -> ModelState:
             name: _narrowed(flat, state.layout, layout, number) for name, flat in state.optimizer_state.items()
         },
         gradient_rms=_narrowed_rms(state.gradient_rms, state.layout, layout, number),
+        scales=None if state.scales is None else {**state.scales, "Why": state.scales["Why"][: len(vocabulary)]},
     )
 
 

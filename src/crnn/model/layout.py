@@ -205,7 +205,7 @@ class Layout:
         PyTorch adds a second bias, ``rnn.bias_hh_lk``, to the first. Here there is only the sum, except that a GRU's
         recurrent bias of the gate n is separate, under the name ``rnn.bias_hn_lk``.
         """
-        return {_torch_name(name): array for name, array in self.named(flat).items()}
+        return {torch_name(name): array for name, array in self.named(flat).items()}
 
 
 def described(
@@ -223,12 +223,12 @@ def described(
     return f"{cell}, layers: {num_layers}, hidden units: {hidden_size}{embedding}{bigrams}, {dtype}"
 
 
-def _torch_name(name: str) -> str:
+def torch_name(name: str) -> str:
     """Return PyTorch's name of a parameter.
 
     Examples
     --------
-    >>> [_torch_name(name) for name in ("Wxh_l0", "bh_l12", "Why")]
+    >>> [torch_name(name) for name in ("Wxh_l0", "bh_l12", "Why")]
     ['rnn.weight_ih_l0', 'rnn.bias_ih_l12', 'decoder.weight']
     """
     if name in _OUTSIDE_LAYERS:

@@ -19,6 +19,7 @@ from ..parameters.settings import Settings
 from ..text.symbols.vocabulary import Vocabulary
 from .bigram_pairs import BigramPairs
 from .gate import Gate
+from .int8_weights import Scales
 from .layout import Layout, copied, initialise
 from .stored_record import StoredRecord
 
@@ -82,6 +83,8 @@ class ModelState:
         The records of training; a function that returns them may be assigned, and is called when they are first read.
     gradient_rms : array of float16 or None
         Root mean squares of the gradients before `optimizer_state` was zero, from a file: see `gradient_rms.py`.
+    scales : dict or None
+        With weights of 8 bits the scales of the matrices, see `int8_weights`. Such a model has no optimizer state.
     labels : StoredRecord or None
         What a model that is told labels knows of them.
     gate : Gate
@@ -113,6 +116,7 @@ class ModelState:
     loss_length: int
     history: _Deferred = _Deferred()
     gradient_rms: Array | None = None
+    scales: Scales | None = None
     labels: StoredRecord | None = None
     gate: Gate = field(default_factory=Gate, repr=False)
 
@@ -162,6 +166,7 @@ class ModelState:
 
         Another batch size starts from a hidden state of zeros, another optimizer from an optimizer state of zeros.
         """
+        self.require_float("partial_fit")
         new = replace(self)
         if self.hidden[0].shape[1] != batch_size:
             new.hidden = zero_hidden(self.layout, batch_size)
@@ -227,7 +232,7 @@ class ModelState:
 
     def digest(self) -> str:
         """Return what tells this state from others; records and the generator do not count."""
-        told = self.layout, self.optimizer, self.optimizer_start, self.n_steps, self.smooth_loss
+        told = self.layout, self.scales is None, self.optimizer, self.optimizer_start, self.n_steps, self.smooth_loss
         found = hashlib.sha256(repr(told).encode())
         for array in (self.vocabulary.codes, self.params, *self.optimizer_state.values(), *self.hidden):
             found.update(np.ascontiguousarray(array).data)
@@ -284,6 +289,20 @@ class ModelState:
                 f"{' for each of ' + ' and '.join(names) if len(names) > 1 else ''}"
                 f"{' and ' + str(shapes['symbol']) + ' for the symbol' if 'symbol' in shapes else ''}; "
                 "write into it in place"
+            )
+
+    def require_float(self, what: str) -> None:
+        """Raise InvalidInputError if the weights have 8 bits.
+
+        Parameters
+        ----------
+        what : str
+            The method that would change or differentiate them.
+        """
+        if self.scales is not None:
+            raise InvalidInputError(
+                f"{what} needs float weights, and this model has weights of 8 bits, from quantize(): keep the float "
+                f"model, call {what} on that, and quantize the result"
             )
 
     def check_finite(self, what: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-RECORD_DTYPES = ("float16", "float32", "float64", "int32", "int64", "uint8", "uint32", "uint64")
+RECORD_DTYPES = ("float16", "float32", "float64", "int8", "int32", "int64", "uint8", "uint32", "uint64")
 
 
 @dataclass(eq=False)

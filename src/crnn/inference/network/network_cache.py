@@ -64,6 +64,7 @@ class NetworkCache:
         InvalidInputError
             If a weight is not finite.
         """
+        bfloat16 = bfloat16 and state.scales is None
         scoring = scoring and one_row  # for many rows there is one form
         kept = self._kept
         if kept is None or not kept.is_current(state, bfloat16):
@@ -79,6 +80,7 @@ class NetworkCache:
                         boundary=state.vocabulary.boundary,
                         bfloat16=bfloat16,
                         n_threads=n_threads,
+                        scales=state.scales,
                     )
                     kept = self._kept = _Forms(state, first)
         return kept.form(one_row, scoring, n_threads)

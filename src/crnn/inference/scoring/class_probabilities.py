@@ -80,14 +80,17 @@ def log_posteriors(
 def _packed(state: ModelState, bfloat16: bool) -> tuple[PackedNetwork, list[State]]:
     """Return the network whose softmax is over the symbols of texts, and the state after the symbol of each label."""
     labels, boundary = len(state.vocabulary.labels), state.vocabulary.boundary or 0
-    whole = PackedNetwork.pack(state.layout, state.params, one_row=False, boundary=boundary, bfloat16=bfloat16)
+    whole = PackedNetwork.pack(
+        state.layout, state.params, one_row=False, boundary=boundary, bfloat16=bfloat16, scales=state.scales
+    )
     together = whole.zero_state(labels)
     whole.feed(boundary + 1 + np.arange(labels, dtype=np.int32)[None, :], together)
     starts = [tuple(np.ascontiguousarray(part[:, k : k + 1]) for part in together) for k in range(labels)]
     of_one = of_label(state, 0)
     network = PackedNetwork.pack(
-        of_one.layout, of_one.params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16
-    )
+        of_one.layout, of_one.params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16,
+        scales=of_one.scales,
+    )  # fmt: skip
     return network, starts
 
 

@@ -1,0 +1,85 @@
+"""Weights of 8 bits in a file: each matrix as integers under its own name, and its scales beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.int8_weights import LARGEST, SMALLEST_SCALE, by_output, integers_of
+
+__all__ = ["SCALE", "float_tensors", "int8_fault", "int8_tensors", "outputs", "scale_names"]
+
+Array = NDArray[Any]
+
+SCALE = ".scale"  # after the name of a matrix
+TABLES = ("bigrams.weight", "embedding.weight")  # whose rows belong to symbols, and whose columns have the scales
+
+
+def outputs(name: str, shape: tuple[int, ...]) -> int:
+    """Return how many scales a matrix has, by PyTorch's name and shape.
+
+    Examples
+    --------
+    >>> outputs("decoder.weight", (65, 256)), outputs("embedding.weight", (65, 32))
+    (65, 32)
+    """
+    return shape[1] if name in TABLES else shape[0]
+
+
+def int8_tensors(tensors: Mapping[str, Array], scales: Mapping[str, Array]) -> dict[str, Array]:
+    """Return tensors with the matrices as integers, followed by their scales.
+
+    Parameters
+    ----------
+    tensors : dict of array
+        By PyTorch's names.
+    scales : dict of array
+        Of the matrices, by the same names.
+
+    Examples
+    --------
+    >>> weights, scale = np.array([[0.5, -1.27]], "f"), np.array([0.01], "f")
+    >>> int8_tensors({"decoder.weight": weights}, {"decoder.weight": scale})["decoder.weight"]
+    array([[  50, -127]], dtype=int8)
+    """
+    out = dict(tensors)
+    for name, scale in scales.items():
+        out[name] = by_output(integers_of(by_output(tensors[name], name in TABLES), scale), name in TABLES)
+        out[name + SCALE] = scale
+    return out
+
+
+def float_tensors(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return what `int8_tensors` was given; tensors without scales as they are."""
+    floats, scales = dict(tensors), {}
+    for name in scale_names(tensors):
+        matrix, scale = name.removesuffix(SCALE), np.array(floats.pop(name), np.float32)
+        scales[matrix] = scale
+        floats[matrix] = by_output(by_output(tensors[matrix], matrix in TABLES) * scale[:, None], matrix in TABLES)
+    return floats, scales
+
+
+def scale_names(names: Iterable[str]) -> list[str]:
+    """Return those of the names that are of scales."""
+    return [name for name in names if name.endswith(SCALE)]
+
+
+def int8_fault(tensors: Mapping[str, Array]) -> str | None:
+    """Say what is wrong with integers and scales; both are finite.
+
+    Examples
+    --------
+    >>> int8_fault({"decoder.weight": np.array([[-128]], np.int8), "decoder.weight.scale": np.array([1], "f")})
+    "its tensor 'decoder.weight' holds -128, which is no 8-bit weight"
+    """
+    largest = np.finfo(np.float32).max / LARGEST
+    for name in scale_names(tensors):
+        scale, matrix = tensors[name], name.removesuffix(SCALE)
+        if not ((scale == 0) | (scale >= SMALLEST_SCALE) & (scale <= largest)).all():
+            return f"its tensor {name!r} holds what is no scale: one is 0, or {SMALLEST_SCALE:.3g} to {largest:.3g}"
+        if (tensors[matrix] < -LARGEST).any():
+            return f"its tensor {matrix!r} holds {-LARGEST - 1}, which is no 8-bit weight"
+    return None
