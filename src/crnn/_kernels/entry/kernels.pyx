@@ -4,8 +4,9 @@ This source becomes one C file, which is compiled once for each instruction set 
 `real.h`). It has no function that Python could call: `core` takes the table from the capsule `table`, and checks every
 argument before it calls a kernel. Everything is in the .pxd files: `workspace`, `chunk`, `layers`, `recurrence`,
 `cell_step`, `cells` (one chunk through the network), `rnn`, `gru`, `lstm`, `cifg` (the cells), `layer_input`,
-`input_tables`, `decoder`, `row_products`, `panels`, `tail_columns`, `blas` (products), `softmax`, `dropout`, `boundary`,
-`elementwise`; for training `training_loop`, `state_reset`, `update`, `optimizers` and `thread_group`; for inference
+`input_tables`, `decoder`, `row_products`, `panels`, `tail_columns`, `blas` (products), `softmax`, `dropout`,
+`boundary`, `elementwise`; for training `training_loop`, `state_reset`, `update`, `optimizers` and `thread_group`; for
+inference
 `first_layer_step`, `stream_units`, `shared_step`, `inference_step`, `sampler` and `draws`, `texts` and `pcg64`,
 `strings`.
 """

@@ -1,4 +1,4 @@
-"""Count a symbol after its context, as modified Kneser-Ney counts: often in the longest context, once in shorter ones."""
+"""Count a symbol after its context, as Kneser-Ney counts: often in the longest context, once in shorter ones."""
 from .trie cimport NO_EDGE, Edge, Place, Trie, add_edge, add_to_statistics, edge_of, new_node, owned, place_of
 
 cdef struct Cursor:  # the longest context that a text has come to, of those in a trie

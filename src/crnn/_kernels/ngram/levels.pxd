@@ -1,8 +1,8 @@
 """The n-grams of one length after another, as bytes and back: sorted, and each number in as few bytes as it needs.
 
-A level is the contexts of one length, sorted, those that nothing has followed among them. Three runs of bytes hold for each
-context how many edges it has, for each edge the symbol, less the one before it plus 1, and for each edge the count. The
-edges of a level, in this order, are the contexts of the next level.
+A level is the contexts of one length, sorted, those that nothing has followed among them. Three runs of bytes hold for
+each context how many edges it has, for each edge the symbol, less the one before it plus 1, and for each edge the
+count. The edges of a level, in this order, are the contexts of the next level.
 """
 from libc.stdint cimport int64_t
 from .trie cimport (
@@ -83,7 +83,7 @@ cdef inline Edge edge_at(Place p, Py_ssize_t i) noexcept nogil:
 
 
 cdef inline int* raw_of(const Trie* t, Place p, Edge e, int* raw_nodes, int* raw_pool) noexcept nogil:
-    """The number for an edge in arrays like those of the trie: one for nodes with an only edge, and one like the pool."""
+    """The number for an edge in arrays like those of the trie: one for nodes with one edge, and one like the pool."""
     return raw_nodes + (p.node - t.nodes) if p.node.symbol > NO_EDGE else raw_pool + (e.count - t.pool)
 
 
@@ -121,7 +121,7 @@ cdef inline void depths_of_nodes(const Trie* t, unsigned char* depths) noexcept 
 
 cdef inline void pack_level(const Trie* t, const int* nodes, Py_ssize_t n, int* raw_nodes, int* raw_pool,
                             Bytes* sizes, Bytes* symbols, Bytes* counts) noexcept nogil:
-    """Append n contexts, -1 for one without edges, to bytes that have room for them; counts are from `raw_*` if given."""
+    """Append n contexts, -1 for one without edges, to bytes with room for them; counts are from `raw_*` if given."""
     cdef Py_ssize_t i, j, edges
     cdef int last
     cdef Place p
@@ -155,7 +155,7 @@ cdef inline int64_t words_of_sizes(Bytes sizes, int V, int64_t* contexts) noexce
 
 
 cdef inline int context_for(Trie* t, int owner, int symbol) noexcept nogil:
-    """Make the context that is longer than `owner` by a symbol; NO_SUFFIX if the trie has not the one without its first."""
+    """Make the context longer than `owner` by a symbol; NO_SUFFIX if the trie lacks the one without its first."""
     cdef Place p = place_of(t, owner)
     cdef Edge e = edge_of(p, symbol), shorter
     cdef int made, suffix = 0

@@ -1,7 +1,7 @@
 """Entry points to n-grams as bytes, and to models of a smaller order. Part of `ngrams`."""
 from .levels cimport (
-    NO_COUNT, NO_SUFFIX, NO_SYMBOL, Bytes, Level, children_of_level, depths_of_nodes, edges_of_node, pack_level, unpack_level,
-    words_of_sizes,
+    NO_COUNT, NO_SUFFIX, NO_SYMBOL, Bytes, Level, children_of_level, depths_of_nodes, edges_of_node, pack_level,
+    unpack_level, words_of_sizes,
 )
 from .orders cimport RawCounts, count_raw_counts, pass_on, score_orders
 
@@ -145,8 +145,8 @@ def unpack(Trie trie not None, int depth, const int[::1] owners not None, const 
            tuple packed not None, int[::1] next_owners not None, int[::1] next_symbols not None) -> tuple:
     """Add the edges of the contexts of a length to a trie that has those of shorter ones; see `levels`.
 
-    `packed` are the bytes of sizes, symbols and counts, of which it returns how many it has read. The arrays of the next
-    level have its size.
+    `packed` are the bytes of sizes, symbols and counts, of which it returns how many it has read. The arrays of the
+    next level have its size.
     """
     cdef const unsigned char[::1] sizes, symbols, counts
     sizes, symbols, counts = packed

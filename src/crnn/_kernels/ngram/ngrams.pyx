@@ -1,7 +1,7 @@
 """The entry points to n-grams: count symbols, and predict them from what came before.
 
-Every argument is checked here, once; then a kernel is called that checks nothing and runs without the GIL. Any number of
-threads may read a `Trie`, but only while none changes it.
+Every argument is checked here, once; then a kernel is called that checks nothing and runs without the GIL. Any number
+of threads may read a `Trie`, but only while none changes it.
 
 Symbols before a text are its context: as many as are known, of which the last order - 1 count. An id below 0 stands for
 a symbol that does not exist, before the beginning of a text.
@@ -135,7 +135,7 @@ cdef class Trie:
         return PyCapsule_New(&self.source, "crnn._kernels.RowSource", NULL)
 
     cdef bint has_room(self) noexcept nogil:
-        """Whether a symbol can be counted: each context may be copied from the base, and the one after it may be new."""
+        """Whether a symbol can be counted: each context may be copied from the base, and the next one may be new."""
         cdef const Places* t = &self.t
         return (t.node_room - t.node_count >= 2 * t.order and t.pool_room - t.pool_used >= symbol_room(t)
                 and (t.base == NULL or t.slot_count > 2 * (t.slots_used + 2 * t.order)))
@@ -237,7 +237,7 @@ def log_probabilities(Trie trie not None, const int[:, ::1] x not None, const in
 def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
                     const Py_ssize_t[::1] lengths not None, const int[::1] context not None, bint least,
                     double[::1] out not None):
-    """out[b] = log P of string b, ids[starts[b]:starts[b] + lengths[b]], which follows the context; from left to right.
+    """out[b] = log P of string b, ids[starts[b]:starts[b] + lengths[b]], after the context; from left to right.
 
     With `least` out[b] is the least of its symbols' log P, or 0 if it has none.
     """

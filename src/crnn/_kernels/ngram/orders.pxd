@@ -1,4 +1,4 @@
-"""How often all n-grams occur, from Kneser-Ney counts of the longest ones; and the loss of models of every order at once.
+"""How often all n-grams occur, from Kneser-Ney counts of the longest ones; and the losses of models of every order.
 
 A model of order m < order has the counts of the larger one for n-grams shorter than m, while it counts each time an
 n-gram of length m occurs. An n-gram occurs as often as all those that are longer by a first symbol, and as often as it

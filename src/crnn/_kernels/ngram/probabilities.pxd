@@ -1,9 +1,10 @@
 """Interpolated modified Kneser-Ney: the probability of a symbol after a context, or of all symbols.
 
-    p(w | c) = (n(c w) - D[n(c w)]) / n(c) + g(c) p(w | c without its first symbol),   g(c) = sum over w of D[n(c w)] / n(c)
+    p(w | c) = (n(c w) - D[n(c w)]) / n(c) + g(c) p(w | c without its first symbol)
+    g(c) = sum over w of D[n(c w)] / n(c)
 
-with the discounts D of the contexts of c's length, n(c) the sum of the counts n(c w), and below the empty context 1 / V.
-The terms are added from the longest context to the shortest, so a symbol has the same bits alone and in a row.
+with the discounts D of the contexts of c's length, n(c) the sum of the counts n(c w), and below the empty context
+1 / V. The terms are added from the longest context to the shortest, so a symbol has the same bits alone and in a row.
 """
 from libc.math cimport log
 from .counting cimport Cursor, begin

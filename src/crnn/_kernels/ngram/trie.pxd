@@ -2,14 +2,14 @@
 
 A context is a node. Its edges are the symbols that followed it, in order of their ids, with their counts; an edge also
 holds the node of the context that is longer by its symbol, or 0 if nothing has followed it yet. Most contexts have one
-edge, which the node itself holds. The others have a block of the pool: a header of `HEADER` numbers, then symbols, counts
-and, for contexts shorter than order - 1, children, each with room for `capacity` edges.
+edge, which the node itself holds. The others have a block of the pool: a header of `HEADER` numbers, then symbols,
+counts and, for contexts shorter than order - 1, children, each with room for `capacity` edges.
 
 Node 0 is the empty context. With a boundary, node `start` is the context of a boundary alone; no edge leads to it.
 `suffix` is the context without its first symbol; the trie has it for each of its nodes.
 
-A trie may lie over another one, its `base`, which it never changes. It copies a node, with its block, before it changes it.
-The copy keeps the node's number, and `slots` tell where it is; nodes that the base does not have are numbered behind its own.
+A trie may lie over another one, its `base`, which it never changes. It copies a node, with its block, before it changes
+the node. The copy keeps the number, and `slots` tell where it is; new nodes are numbered behind those of the base.
 """
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memmove
@@ -109,7 +109,7 @@ cdef inline Py_ssize_t block_words(Py_ssize_t capacity, bint children) noexcept 
 
 
 cdef inline Py_ssize_t symbol_room(const Trie* t) noexcept nogil:
-    """Numbers of the pool that counting one symbol can take: each context copies its block, and moves it to a larger one."""
+    """Numbers of the pool that counting a symbol can take: each context copies its block to a larger one."""
     return 2 * t.order * block_words(next_capacity(capacity_for(t.symbols)), True)
 
 
