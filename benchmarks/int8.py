@@ -1,0 +1,186 @@
+"""What do weights of 8 bits gain, and cost? `python -m benchmarks.int8 [FILE] [--repeats 7] [--seconds 60]`.
+
+Two tables. The first: microseconds of a character, LSTMs of 256 and 512 units, one thread, for texts of 200 characters
+read 64 at a time, and for one sampled stream: crnn in float32 and in int8 on every instruction set of this machine,
+PyTorch's and onnxruntime's dynamic int8 of the exported model. Contenders take turns in one process, and the fastest
+repeat counts, in seconds of the processor. The second: the loss of held-out text, and the accuracy of a classifier, in
+float32 and in int8, trained for some seconds each. Tiny Shakespeare is FILE, by default the text of `crnn demo`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import labelled_texts
+from benchmarks.report import machine
+from crnn import CharRNN, CharRNNClassifier, _kernels
+from crnn.cli import demo
+
+STREAMS, LENGTH = 64, 200
+SAMPLED = 2000
+ALPHABET = "".join(map(chr, range(32, 97)))  # 65 symbols, as many as Tiny Shakespeare has
+Turn = Callable[[], Any]
+
+
+def fresh(hidden_size: int) -> CharRNN:
+    """Return an LSTM of first weights, whose arithmetic takes as long as that of a trained one."""
+    return CharRNN(hidden_size, cell="lstm", max_steps=0, n_threads=1, random_state=0).fit(ALPHABET)
+
+
+def texts() -> list[str]:
+    """Return the texts that are read in bulk."""
+    drawn = np.random.default_rng(0).integers(len(ALPHABET), size=(STREAMS, LENGTH))
+    return ["".join(ALPHABET[i] for i in row) for row in drawn.tolist()]
+
+
+def on(instruction_set: str, work: Callable[[CharRNN], Any], model: CharRNN) -> Any:
+    """Do some work with the kernels of an instruction set."""
+    _kernels.use(instruction_set)
+    try:
+        return work(model)
+    finally:
+        _kernels.use(None)
+
+
+def own_turns(model: CharRNN, work: Callable[[CharRNN], Any]) -> dict[str, Turn]:
+    """Return the turns of crnn: float32 and int8 on each instruction set."""
+    turns: dict[str, Turn] = {}
+    for name in _kernels.available_for_int8():
+        if name in _kernels.available():
+            turns[f"crnn, float32, {name}"] = partial(on, name, work, copy.copy(model))
+        turns[f"crnn, int8, {name}"] = partial(on, name, work, model.quantize())
+    return turns
+
+
+def peer_turns(model: CharRNN, ids: NDArray[np.int64]) -> dict[str, Turn]:
+    """Return the turns of peers that are installed: logits of ids (T, B) by their dynamic int8."""
+    turns: dict[str, Turn] = {}
+    try:
+        import torch
+
+        torch.set_num_threads(1)
+        module = model.to_torch()
+        small = torch.ao.quantization.quantize_dynamic(module, {torch.nn.LSTM, torch.nn.Linear}, torch.qint8)
+        tensor = torch.from_numpy(ids)
+
+        def by_torch() -> Any:
+            with torch.inference_mode():
+                return small.decoder(small.rnn(torch.nn.functional.one_hot(tensor, len(ALPHABET)).float())[0])
+
+        turns["PyTorch, dynamic int8"] = by_torch
+    except ImportError:
+        print("PyTorch is left out: it is not installed")
+    try:
+        import onnxruntime  # type: ignore[import-untyped]
+        from onnxruntime.quantization import quantize_dynamic  # type: ignore[import-untyped]
+
+        folder = Path(tempfile.mkdtemp())
+        model.export_onnx(folder / "float.onnx")
+        quantize_dynamic(folder / "float.onnx", folder / "int8.onnx")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        zeros = np.zeros((1, ids.shape[1], model.hidden_size), np.float32)
+        for kind in ("float", "int8"):
+            session = onnxruntime.InferenceSession(folder / f"{kind}.onnx", options, ["CPUExecutionProvider"])
+            inputs = {"ids": ids, "h0": zeros, "c0": zeros}
+            label = "float32" if kind == "float" else "dynamic int8"
+            turns[f"onnxruntime, {label}"] = partial(session.run, ["logits"], inputs)
+    except ImportError:
+        print("onnxruntime is left out: it is not installed")
+    return turns
+
+
+def fastest(turns: dict[str, Turn], repeats: int, characters: int) -> dict[str, float]:
+    """Return each one's processor time of a character in its fastest turn, in microseconds."""
+    best = dict.fromkeys(turns, np.inf)
+    for repeat in range(repeats + 1):
+        for name, turn in turns.items():
+            start = time.process_time()
+            turn()
+            if repeat:
+                best[name] = min(best[name], time.process_time() - start)
+    return {name: 1e6 * seconds / characters for name, seconds in best.items()}
+
+
+def read(given: list[str], model: CharRNN) -> Any:
+    """Score texts in bulk."""
+    return model.score_samples(given)
+
+
+def draw(model: CharRNN) -> Any:
+    """Sample one stream."""
+    return model.sample(SAMPLED, random_state=0)
+
+
+def speed(hidden_sizes: Sequence[int], repeats: int) -> list[str]:
+    """Return the rows of the first table."""
+    lines = ["| µs a character, one thread | bulk | one stream |", "|---|---|---|"]
+    for H in hidden_sizes:
+        model, given = fresh(H), texts()
+        ids = np.array([[ALPHABET.index(c) for c in text] for text in given], np.int64).T.copy()
+        bulk = own_turns(model, partial(read, given)) | peer_turns(model, ids)
+        single = own_turns(model, draw)
+        bulk_times = fastest(bulk, repeats, STREAMS * LENGTH)
+        single_times = fastest(single, repeats, SAMPLED)
+        for name, value in bulk_times.items():
+            one = f"{single_times[name]:.2f}" if name in single_times else "-"
+            lines.append(f"| LSTM {H}, {name} | {value:.2f} | {one} |")
+    return lines
+
+
+def losses(name: str, model: CharRNN, held_out: Any) -> str:
+    """Return a row of the second table, and the spread between instruction sets."""
+    small, found = model.quantize(), {}
+    for instruction_set in _kernels.available_for_int8():
+        _kernels.use(instruction_set)
+        found[instruction_set] = -CharRNN._from_state(small.get_params(), small._learned).score(held_out)
+    _kernels.use(None)
+    plain, rounded = -model.score(held_out), found[_kernels.int8_set]
+    spread = max(found.values()) - min(found.values())
+    return f"| {name} | {plain:.4f} | {rounded:.4f} | {rounded - plain:+.4f} | {spread:.5f} |"
+
+
+def quality(text: str, seconds: float) -> list[str]:
+    """Return the rows of the second table."""
+    lines = ["| | float32 | int8 | difference | between instruction sets |", "|---|---|---|---|---|"]
+    cut = len(text) * 9 // 10
+    model = CharRNN.recommended(text[:cut], seconds, fit=True, verbose=0)
+    lines.append(losses("Tiny Shakespeare, nats a character", model, text[cut:]))
+    for name, (strings, labels) in (("surnames", labelled_texts.surnames()), ("domains", labelled_texts.domains())):
+        order = np.random.default_rng(0).permutation(len(strings))
+        strings, labels = [strings[i] for i in order], [labels[i] for i in order]
+        cut = len(strings) * 9 // 10
+        model = CharRNN.recommended(strings[:cut], seconds, fit=True, verbose=0)
+        lines.append(losses(f"{name}, nats a character", model, strings[cut:]))
+        classifier = CharRNNClassifier.recommended(strings[:cut], labels[:cut], seconds, fit=True, verbose=0)
+        plain, rounded = (m.score(strings[cut:], labels[cut:]) for m in (classifier, classifier.quantize()))
+        lines.append(f"| {name}, accuracy | {plain:.4f} | {rounded:.4f} | {rounded - plain:+.4f} | |")
+    return lines
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=60, help="of each training; 0: no second table")
+    parser.add_argument("--hidden-sizes", type=int, nargs="+", default=[256, 512])
+    arguments = parser.parse_args(argv)
+    lines = [*machine(), f"Products in int8: {', '.join(_kernels.available_for_int8())}."]
+    print("\n".join([*lines, "", *speed(arguments.hidden_sizes, arguments.repeats)]), flush=True)
+    if arguments.seconds:
+        text = demo.text() if arguments.file is None else arguments.file.read_text(encoding="utf-8")
+        print("\n".join(["", *quality(text, arguments.seconds)]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
