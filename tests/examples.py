@@ -15,10 +15,10 @@ from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
 from crnn.inference.sampling.text_sampler import ROWS, TextSampler
 from crnn.inference.sampling.uniforms import Uniforms, root
-from crnn.model.bigram_pairs import BigramPairs
 from crnn.model.gradient_rms import gradient_rms, spread
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
+from crnn.model.symbol_pairs import SymbolPairs
 from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference import dropout as reference_dropout
@@ -69,7 +69,7 @@ def network(
 def bigram_pairs(V, n, *, seed=4):
     """Return n pairs of V symbols; if there are fewer, the last rows have none."""
     chosen = np.random.default_rng(seed).permutation(V * V)[:n]
-    return BigramPairs(np.concatenate([np.stack(np.divmod(chosen, V), 1), np.full((n - len(chosen), 2), -1)]))
+    return SymbolPairs(np.concatenate([np.stack(np.divmod(chosen, V), 1), np.full((n - len(chosen), 2), -1)]))
 
 
 def memory(layout, optimizer="adagrad", *, seed=1):

@@ -76,8 +76,8 @@ def test_the_gradient_of_a_text_is_that_of_the_reference():
     ids = model.vocabulary_.encode("gabbadeaf").astype(np.intp)
     loss, wanted, _ = text_gradient(layout.tensors(model._learned.params), "lstm", ids)
     assert found.loss == pytest.approx(loss, rel=1e-12)
-    assert wanted.bigrams.any()
-    np.testing.assert_allclose(found.params["bigrams"], wanted.bigrams, rtol=1e-9, atol=1e-12)
+    assert wanted.pair_table.any()
+    np.testing.assert_allclose(found.params["bigrams"], wanted.pair_table, rtol=1e-9, atol=1e-12)
 
 
 def test_any_number_of_threads_trains_the_same_model():
@@ -91,7 +91,7 @@ def test_any_number_of_threads_trains_the_same_model():
 def test_a_file_holds_them(fitted, tmp_path):
     fitted.save(tmp_path / "model.crnn")
     file = model_file.read(tmp_path / "model.crnn")
-    assert (file.architecture.n_bigrams, file.tensors["bigrams.weight"].shape) == (17, (17, 3 * 19))
+    assert (file.architecture.n_pairs, file.tensors["bigrams.weight"].shape) == (17, (17, 3 * 19))
     again = CharRNN.load(tmp_path / "model.crnn")
     assert again.get_params()["n_bigrams"] == 17
     assert same_weights(fitted, again)

@@ -6,13 +6,13 @@ import numpy as np
 from examples import random_language_model
 
 from crnn.export.weights import Weights
-from crnn.model.bigram_pairs import BigramPairs
+from crnn.model.symbol_pairs import SymbolPairs
 
 
 def test_a_boundary_ends_no_pair():
     """It is read from a state of zeros. A file may hold such a pair, though no text gives it a row."""
     model = random_language_model(["ab", "b"], n_bigrams=3)
-    pairs = BigramPairs(np.array([[1, 2], [2, 1], [0, 1]]))
+    pairs = SymbolPairs(np.array([[1, 2], [2, 1], [0, 1]]))
     model._learned.layout = replace(model._learned.layout, pairs=pairs)
     weights = Weights.of(model)
     assert weights.pairs.tolist() == [[-1, -1], [2, 1], [0, 1]]

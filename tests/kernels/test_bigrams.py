@@ -25,8 +25,8 @@ from examples import (
 from run_checks import check_gradients, check_threads
 
 from crnn.inference.network.packed_network import PackedNetwork
-from crnn.model.bigram_pairs import BigramPairs
 from crnn.model.layout import Layout
+from crnn.model.symbol_pairs import SymbolPairs
 from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference import network as reference
@@ -85,7 +85,7 @@ def test_gradients_are_those_of_central_differences(kernels, cell):
     layout, params = network(5, 3, cell=cell, num_layers=2, n_bigrams=11)
     B, T = 3, 7
     ids, state = symbols(5, B * (T + 1) + 1), states(B, 3, cell=cell, num_layers=2, V=5)
-    (gradient,) = check_gradients(layout, params, ids, state, lambda p: [p.bigrams], T=T, boundary=3)
+    (gradient,) = check_gradients(layout, params, ids, state, lambda p: [p.pair_table], T=T, boundary=3)
     assert np.count_nonzero(gradient.any(axis=1)) > 3
 
 
@@ -114,7 +114,7 @@ def test_rows_of_pairs_that_do_not_occur_stay(kernels, dtype, optimizer):
     unseen = [i for i, pair in enumerate(layout.pairs.pairs.tolist()) if tuple(pair) not in seen]
     assert 20 < len(unseen) < R - 5
     for before, after in zip((params, *memories), (run.params, *run.memory), strict=True):
-        before, after = layout.tensors(before).bigrams, layout.tensors(after).bigrams
+        before, after = layout.tensors(before).pair_table, layout.tensors(after).pair_table
         assert (after[unseen] == before[unseen]).all()
         assert (after != before).any()
 
@@ -129,14 +129,14 @@ def test_several_processes_add_up_their_gradients(kernels, dtype):
     twice = Run(*arguments, T=7, clip=math.inf, reduce=double).steps(1)
     assert twice.loss == pytest.approx(alone.loss, rel=1e-2)
     np.testing.assert_allclose(twice.sum - arguments[2][0], 4 * (alone.sum - arguments[2][0]), rtol=1e-4, atol=1e-5)
-    changed = arguments[0].tensors(twice.params).bigrams != arguments[0].tensors(arguments[1]).bigrams
+    changed = arguments[0].tensors(twice.params).pair_table != arguments[0].tensors(arguments[1]).pair_table
     assert changed.any()
 
 
 def test_rows_that_another_process_has_read_are_changed(kernels, dtype):
     layout, params, memories, state, ids = start(dtype, 5, 7)
-    place = layout.tensors(np.arange(layout.size)).bigrams
-    pairs = BigramPairs(np.where(np.arange(R)[:, None] == R - 1, -1, layout.pairs.pairs))  # no text reads the last row
+    place = layout.tensors(np.arange(layout.size)).pair_table
+    pairs = SymbolPairs(np.where(np.arange(R)[:, None] == R - 1, -1, layout.pairs.pairs))  # no text reads the last row
     layout = layout.__class__(V, H, layout.dtype, "lstm", pairs=pairs)
 
     def other(gradient):
@@ -144,7 +144,7 @@ def test_rows_that_another_process_has_read_are_changed(kernels, dtype):
         gradient[layout.size + V + R - 1] = 1  # its flag
 
     run = Run(layout, params, memories, state, ids, T=7, reduce=other).steps(1)
-    assert (layout.tensors(run.params).bigrams[-1] != layout.tensors(params).bigrams[-1]).all()
+    assert (layout.tensors(run.params).pair_table[-1] != layout.tensors(params).pair_table[-1]).all()
 
 
 # ------------------------------------------------------------ inference
@@ -180,7 +180,7 @@ def crafted_pairs(V, n):
 
 def test_crafted_pairs_are_found_as_soon_as_others(kernels):
     V, n = 2003, 512
-    pairs = BigramPairs(np.unique(crafted_pairs(V, n), axis=0))
+    pairs = SymbolPairs(np.unique(crafted_pairs(V, n), axis=0))
     layout = Layout(V, 3, np.dtype("float64"), pairs=pairs)
     params = 0.1 * np.random.default_rng(0).standard_normal(layout.size)
     first, symbols, _ = pairs.sorted_by_symbol(V)
@@ -231,7 +231,7 @@ def test_a_state_that_is_no_symbol_stands_for_none(written):
 def test_a_pair_of_which_there_are_two_rows_reads_one():
     layout, params, _, state, ids = start("float64", 3, 7)
     pairs = np.concatenate([layout.pairs.pairs[:1], layout.pairs.pairs[:-1]])
-    twice = layout.__class__(V, H, layout.dtype, "lstm", pairs=BigramPairs(pairs))
+    twice = layout.__class__(V, H, layout.dtype, "lstm", pairs=SymbolPairs(pairs))
     x = ids[: 3 * 29].reshape(29, 3).astype(np.int32)
     assert np.isfinite(PackedNetwork.pack(twice, params, one_row=False).log_probabilities(x, state)).all()
 

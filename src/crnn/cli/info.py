@@ -94,14 +94,12 @@ def _parameters_described(model: CharNGram | CharRNN) -> str:
 def _network_described(source: str | BinaryIO) -> dict[str, str]:
     """Return the rows of a network."""
     file, model = model_file.read(_begun(source)), CharRNN.load(_begun(source))
-    cell = file.architecture
-    sizes = cell.num_layers, cell.hidden_size, cell.embedding_size, cell.n_bigrams
     symbols = model.vocabulary_
     loss = model.smooth_loss_ / model.seq_length
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
     trained = file.training is not None
     return {
-        "architecture": described(cell.cell, *sizes, cell.dtype),
+        "architecture": described(model.get_params()),
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
         **_symbols_described(symbols),
         "trained": steps if trained else "not known: the file holds the weights alone",

@@ -20,6 +20,7 @@ from ..parameters.settings import checked_parameter
 from ..parameters.table import GROUPS, PARAMETERS
 from ..text.sources.sources import TextLike
 from ..training.distributed.averaging_trainer import checked_average_every
+from ..training.recommend.recommended import CHOSEN_BY
 from .arguments import add_files, add_output, checked_text, duration, refuse_two_standard_inputs
 from .checkpoints import (
     CHECKPOINT_TIME,
@@ -43,8 +44,6 @@ PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters that are no options
 MODELS = ("network", "ngram", "mixture")
 VERBOSE = 2  # the command's default; the constructor's is 0
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
-# What other choices for a time depend on.
-CHOSEN_BY = ("cell", "n_bigrams", "n_threads", "seq_length", "matmul_precision", "dtype")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -121,7 +121,7 @@ def _configuration(weights: Weights, vocabulary: Vocabulary, int8: bool) -> str:
         "CRNN_LAYERS": len(weights.layers),
         "CRNN_HIDDEN": weights.hidden_size,
         "CRNN_EMBEDDING": 0 if weights.embedding is None else weights.embedding.shape[1],
-        "CRNN_BIGRAMS": len(_used_pairs(weights)),
+        "CRNN_PAIRS": len(_used_pairs(weights)),
         "CRNN_GATES": cell.gates,
         "CRNN_SUMS": cell.gates + cell.separate_bias,
         "CRNN_CHARACTERS": len(vocabulary.codes),
@@ -149,7 +149,7 @@ def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[st
         yield from _matrix("crnn_embedding", weights.embedding, int8, np.asarray)
         yield "" if int8 else "#define crnn_embedding_scale crnn_embedding\n"
     if len(_used_pairs(weights)):
-        yield from _bigrams(weights, int8)
+        yield from _pair_tables(weights, int8)
     layers, embedded = [], weights.embedding is not None
     for k, layer in enumerate(weights.layers):
         inputs = [layer.Wx[g * H : (g + 1) * H] for g in cell.c_order]
@@ -177,26 +177,26 @@ def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[st
 
 
 def _used_pairs(weights: Weights) -> NDArray[np.intp]:
-    """Return the rows of bigrams that stand for a pair, in the order of their keys."""
-    if weights.bigrams is None:
+    """Return the rows of the table of pairs that stand for one, in the order of their keys."""
+    if weights.pair_table is None:
         return np.empty(0, np.intp)
     keys = weights.pair_keys()
     order = np.argsort(keys, kind="stable")
     return order[keys[order] >= 0]
 
 
-def _bigrams(weights: Weights, int8: bool) -> Iterator[str]:
+def _pair_tables(weights: Weights, int8: bool) -> Iterator[str]:
     """Give the definitions of the keys of pairs, in increasing order, and of what each pair adds to the sums."""
-    assert weights.bigrams is not None
+    assert weights.pair_table is not None
     cell, used = CELLS[weights.cell], _used_pairs(weights)
-    rows = weights.bigrams[used]
+    rows = weights.pair_table[used]
 
     def ordered(matrix: Array) -> Array:
         return matrix.reshape(len(matrix), cell.gates, -1)[:, list(cell.c_order)]
 
     yield _array("uint64_t", "crnn_pairs", [str(key) for key in weights.pair_keys()[used].tolist()])
-    yield from _matrix("crnn_bigrams", rows, int8, ordered)
-    yield "" if int8 else "#define crnn_bigrams_scale crnn_bigrams\n"
+    yield from _matrix("crnn_pair_rows", rows, int8, ordered)
+    yield "" if int8 else "#define crnn_pair_rows_scale crnn_pair_rows\n"
 
 
 def _matrix(name: str, matrix: Array, int8: bool, order: Callable[[Array], Array] | None = None) -> Iterator[str]:

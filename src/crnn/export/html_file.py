@@ -67,7 +67,7 @@ def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) ->
             "hidden": weights.hidden_size,
             "symbols": len(vocabulary),
             "embedding": None if weights.embedding is None else weights.embedding.shape[1],
-            "bigrams": [] if weights.bigrams is None else weights.pair_keys().tolist(),
+            "pairs": [] if weights.pair_table is None else weights.pair_keys().tolist(),
             "boundary": vocabulary.boundary,
             "unknown": vocabulary.unknown,
             "half": bool(float16),
@@ -89,7 +89,7 @@ def encoded_weights(weights: Weights, *, float16: bool = False) -> str:
     InvalidInputError
         If a weight is too large for float16.
     """
-    arrays: list[Any] = [array for array in (weights.bigrams, weights.embedding) if array is not None]
+    arrays: list[Any] = [array for array in (weights.pair_table, weights.embedding) if array is not None]
     for k, layer in enumerate(weights.layers):
         Wx = layer.Wx if k or weights.embedding is not None else layer.Wx.T  # if it reads symbols: a row for each
         arrays += [Wx, layer.Wh, layer.bh, *([] if layer.bhn is None else [layer.bhn])]

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..model.bigram_pairs import BigramPairs
 from ..model.coupled_gates import is_coupled, without_input_gate
-from ..model.state import ModelState, layout_of
+from ..model.layout import layout_of
+from ..model.state import ModelState
+from ..model.symbol_pairs import SymbolPairs
 from ..parameters.cells import CELLS
 from ..parameters.checks import generator
 from ..parameters.settings import Settings
@@ -88,7 +89,7 @@ def model_from_torch(
     return parameters, state
 
 
-def _initial_state(settings: Settings, vocabulary: Vocabulary, pairs: BigramPairs | None) -> ModelState:
+def _initial_state(settings: Settings, vocabulary: Vocabulary, pairs: SymbolPairs | None) -> ModelState:
     return ModelState.initial(
         layout_of(settings, len(vocabulary), pairs),
         vocabulary,
@@ -144,7 +145,7 @@ def _embedding_size(tensors: Mapping[str, Array]) -> int | None:
     return int(tensors["embedding.weight"].shape[1])
 
 
-def _pairs(tensors: dict[str, Array], order: Array) -> BigramPairs | None:
+def _pairs(tensors: dict[str, Array], order: Array) -> SymbolPairs | None:
     """Remove the pairs of symbols from the tensors; return them with crnn's ids, or None if there are none."""
     if "bigrams.weight" in tensors:
         raise InvalidInputError(
@@ -165,7 +166,7 @@ def _pairs(tensors: dict[str, Array], order: Array) -> BigramPairs | None:
             raise InvalidInputError(f"pairs[{i}] is {pair}, but ids are 0 to {len(order) - 1}, or both -1 for no pair")
         if pair != [-1, -1] and first < i:
             raise InvalidInputError(f"pairs[{i}] is {pair}, which is pairs[{first}] as well")
-    return BigramPairs(found).renumbered(np.argsort(order))
+    return SymbolPairs(found).renumbered(np.argsort(order))
 
 
 def _taken(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, missing_is_zero: bool = False) -> Array:

@@ -36,7 +36,7 @@ class FittedModel(Protocol):
 
     @property
     def bigrams_(self) -> list[tuple[Any, Any] | None]:
-        """The pairs of symbols that have a row of bigrams; None for a row without a pair."""
+        """The pairs of symbols that have a row in a table; None for a row without a pair."""
 
 
 class LayerWeights(NamedTuple):
@@ -64,7 +64,7 @@ class Weights(NamedTuple):
     Why: Array  # (V, H)
     by: Array  # (V,)
     embedding: Array | None = None  # (V, E)
-    bigrams: Array | None = None  # (R, G H): what a pair of symbols in a row adds to the first layer's input
+    pair_table: Array | None = None  # (R, G H): what a pair of symbols in a row adds to the first layer's input
     pairs: NDArray[np.int32] | None = None  # (R, 2): the ids before and symbol of each of these rows, -1 for no pair
 
     @classmethod
@@ -130,7 +130,7 @@ class Weights(NamedTuple):
         return self._replace(
             cell=cell,
             layers=tuple(LayerWeights(Wx, Wh, bh, None) for Wx, Wh, bh in layers),
-            bigrams=None if self.bigrams is None else with_input_gate(self.bigrams.T).T,
+            pair_table=None if self.pair_table is None else with_input_gate(self.pair_table.T).T,
         )
 
     def for_engine(self) -> Self:
@@ -148,8 +148,8 @@ class Weights(NamedTuple):
     def pairs_read_one_hot(self) -> Self:
         """Return the weights of a network whose first layer reads one more vector: one-hot, the row of the pair.
 
-        Where there is no row the vector is zeros. Its weights are those of the bigrams: for programs whose cells have
-        one matrix of input weights.
+        Where there is no row the vector is zeros. Its weights are those of the table of pairs: for programs whose
+        cells have one matrix of input weights.
 
         Examples
         --------
@@ -158,11 +158,11 @@ class Weights(NamedTuple):
         >>> Weights.of(model).pairs_read_one_hot().layers[0].Wx.shape  # V + R columns
         (8, 5)
         """
-        if self.bigrams is None:
+        if self.pair_table is None:
             return self
         first = self.layers[0]
-        wide = first._replace(Wx=np.concatenate([first.Wx, self.bigrams.T], axis=1))
-        return self._replace(layers=(wide, *self.layers[1:]), bigrams=None)
+        wide = first._replace(Wx=np.concatenate([first.Wx, self.pair_table.T], axis=1))
+        return self._replace(layers=(wide, *self.layers[1:]), pair_table=None)
 
     def pair_keys(self) -> NDArray[np.int64]:
         """Return a number for each pair, (R,): V times the id before plus 1, plus the id of the symbol; -1: no pair.
@@ -182,7 +182,7 @@ class Weights(NamedTuple):
     def torch_named(self) -> dict[str, Array]:
         """Return them under PyTorch's names, with its second bias: zeros, but for a GRU's gate n.
 
-        Of a model with bigrams they are those of `pairs_read_one_hot`, since PyTorch has no such table; ``pairs`` tells
+        Of a model with pairs they are those of `pairs_read_one_hot`, since PyTorch has no such table; ``pairs`` tells
         the pairs.
 
         Examples

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, ModelFileError
-from ..model.bigram_pairs import BigramPairs
 from ..model.coupled_gates import is_coupled, with_input_gate, without_input_gate
 from ..model.gradient_rms import gradient_rms
 from ..model.int8_weights import Scales
-from ..model.layout import Layout, torch_name
+from ..model.layout import SHAPING, Layout, torch_name
 from ..model.state import WEIGHT_AVERAGE, ModelState, zero_hidden, zero_optimizer_state
 from ..model.stored_record import StoredRecord
 from ..parameters.checks import generator
@@ -25,6 +24,7 @@ from .int8_tensors import float_tensors, int8_tensors
 from .model_file import Architecture, ModelFile
 from .random_state import restored_generator
 from .sealed_file import Path, path_name
+from .stored_pairs import stored_pairs
 
 Array = NDArray[Any]
 
@@ -114,7 +114,7 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
             vocab_size=layout.vocab_size,
             dtype=layout.dtype.name,
             embedding_size=layout.embedding_size,
-            n_bigrams=None if layout.pairs is None else len(layout.pairs),
+            n_pairs=layout.n_pairs,
             int8=None if state.scales is None else True,
         ),
         vocabulary=state.vocabulary,
@@ -301,16 +301,8 @@ def _layout(file: ModelFile) -> Layout:
         architecture.cell,
         architecture.num_layers,
         architecture.embedding_size,
-        _pairs(file),
+        stored_pairs(file.pairs, file.configuration),
     )
-
-
-def _pairs(file: ModelFile) -> BigramPairs | None:
-    """Return the pairs of symbols that have rows; a text may have had fewer than the model was to have."""
-    if file.pairs is None:
-        return None
-    limit = file.configuration.get("n_bigrams")
-    return BigramPairs(file.pairs, limit if type(limit) is int and limit > len(file.pairs) else None)
 
 
 def _state(
@@ -391,16 +383,8 @@ def state_to_bytes(state: ModelState) -> bytes | ModelState:
     """
     copy = state.copy_between_steps()
     layout = copy.layout
-    configuration = {
-        "hidden_size": layout.hidden_size,
-        "num_layers": layout.num_layers,
-        "cell": layout.cell,
-        "dtype": layout.dtype.name,
-        "embedding_size": layout.embedding_size,
-        "n_bigrams": layout.n_bigrams,
-        "optimizer": copy.optimizer,
-        "seq_length": copy.loss_length,
-    }
+    configuration = {name: getattr(layout, name) for name in SHAPING}
+    configuration |= {"dtype": layout.dtype.name, "optimizer": copy.optimizer, "seq_length": copy.loss_length}
     try:
         file = _file_of(copy, configuration, training_state=True)
         return model_file.to_bytes(replace(file, gradient_rms=copy.gradient_rms))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.layout import input_tables
 from ..model.state import WEIGHT_AVERAGE
 from ..model.stored_record import RECORD_DTYPES
 from ..parameters.cells import CELLS, MAX_LAYERS
@@ -24,6 +25,7 @@ from ..parameters.optimizers import OPTIMIZERS
 from .container import DTYPES, Declared
 from .int8_tensors import SCALE, int8_fault, outputs
 from .random_state import random_state_fault
+from .stored_pairs import expected_pairs
 
 Shape = tuple[int, ...]
 
@@ -41,7 +43,7 @@ _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
 MAX_STEPS = 2**62  # training counts on from there with 64 bits
 MAX_LOSS = sys.float_info.max
 SQUARES = {kind.squares for kind in OPTIMIZERS.values()} - {None}  # arrays that cannot be negative
-OPTIONAL_SIZES = ("embedding_size", "n_bigrams")  # of an architecture: where there is such a part
+OPTIONAL_SIZES = ("embedding_size", "n_pairs")  # of an architecture: where there is such a part
 PARTS = ("training", "best", "run", "labels")  # JSON documents that are tensors of bytes
 HISTORY = {"history.kinds": "U8", "history.bits": "I64", "history.texts": "U8"}
 
@@ -64,8 +66,8 @@ class Architecture:
         ``"float32"`` or ``"float64"``.
     embedding_size : int or None, default=None
         E, the columns of the embedding; None: there is none. A file names it only where it is not None.
-    n_bigrams : int or None, default=None
-        R, the rows of the table of bigrams, likewise.
+    n_pairs : int or None, default=None
+        R, the rows of the table of pairs of symbols, likewise.
     int8 : bool or None, default=None
         True: matrices are integers of 8 bits, with the scales of their outputs. A file names it only where it is True.
     """
@@ -76,7 +78,7 @@ class Architecture:
     vocab_size: int
     dtype: str
     embedding_size: int | None = None
-    n_bigrams: int | None = None
+    n_pairs: int | None = None
     int8: bool | None = None
 
 
@@ -108,11 +110,9 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
     """
     H, V, E = architecture.hidden_size, architecture.vocab_size, architecture.embedding_size
     rows = CELLS[architecture.cell].torch_gates * H
-    shapes: dict[str, Shape] = {}
-    if architecture.n_bigrams is not None:  # of the cell's own gates: PyTorch has no such table
-        shapes["bigrams.weight"] = (architecture.n_bigrams, CELLS[architecture.cell].gates * H)
-    if E is not None:
-        shapes["embedding.weight"] = (V, E)
+    # The table of pairs is of the cell's own gates: PyTorch has no such table.
+    tables = input_tables(V, CELLS[architecture.cell].gates * H, E, architecture.n_pairs)
+    shapes: dict[str, Shape] = {f"{name}.weight": shape for name, shape in tables.items()}
     for layer in range(architecture.num_layers):
         shapes[f"rnn.weight_ih_l{layer}"] = (rows, H if layer else V if E is None else E)
         shapes[f"rnn.weight_hh_l{layer}"] = (rows, H)
@@ -219,8 +219,7 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -
         if training := sorted(name for name in declared if name.partition(".")[0] in ("best", "run", "optimizer")):
             return f"it has a tensor {reprlib.repr(training[0])}, and weights of 8 bits, which cannot be trained"
         expected |= expected_int8(architecture)
-    if architecture.n_bigrams is not None:
-        expected["bigrams.pairs"] = Declared("I32", (architecture.n_bigrams, 2))
+    expected |= expected_pairs(architecture.n_pairs)
     for name in PARTS:
         if name in declared:
             expected[name] = Declared("U8", declared[name].shape[:1] or (0,))
@@ -295,21 +294,11 @@ def _expected_shapes(declared: Mapping[str, Declared], architecture: Architectur
     shape = declared["state.h"].shape if "state.h" in declared else ()
     B = shape[1] if len(shape) == 3 else 1
     state |= {f"state.{name}": (L, max(B, 1), H) for name in states}
-    if architecture.n_bigrams is not None:
+    if architecture.n_pairs is not None:
         state["state.symbol"] = (1, max(B, 1), 1)
     if "best" in declared:
         state |= {f"best.{name}": shape for name, shape in (expected | state).items()}
     return expected | state
-
-
-def pairs_fault(pairs: NDArray[Any], vocab_size: int) -> str | None:
-    """Say what is wrong with the pairs of symbols that have rows of bigrams."""
-    symbols = ((pairs >= 0) & (pairs < vocab_size)).all(axis=1)
-    if not (symbols | (pairs == -1).all(axis=1)).all():
-        return "its bigrams.pairs holds what is no pair of symbols"
-    if len(np.unique(pairs[symbols], axis=0)) < np.count_nonzero(symbols):
-        return "its bigrams.pairs holds a pair twice"
-    return None
 
 
 def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:

@@ -14,22 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
-from ..model.bigram_pairs import BigramPairs
 from ..model.int8_weights import Scales
 from ..model.layout import Layout, torch_name
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
+from ..model.symbol_pairs import SymbolPairs
 from . import checkpoint
-from .checks import pairs_fault
 from .int8_tensors import SCALE, float_tensors, int8_fault, int8_tensors, outputs
 from .sealed_file import Path, path_name
+from .stored_pairs import PAIRS, pairs_fault
 
 __all__ = ["StoredClassifier", "read", "write"]
 
 Array = NDArray[Any]
 
 DIRECTIONS = ("forward", "backward")
-PAIRS = "second.bigrams.pairs"
+SECOND_PAIRS = f"second.{PAIRS}"
 
 
 class StoredClassifier(NamedTuple):
@@ -67,7 +67,7 @@ def write(
             second = int8_tensors(second, {torch_name(name): scale for name, scale in state.scales.items()})
         tensors |= {f"second.{name}": array for name, array in second.items()}
         if state.layout.pairs is not None:
-            tensors[PAIRS] = state.layout.pairs.pairs
+            tensors[SECOND_PAIRS] = state.layout.pairs.pairs
     class_weight = own["class_weight"]
     values = {**own, "directions": directions}
     values["class_weight"] = class_weight if not isinstance(class_weight, Mapping) else [*class_weight.items()]
@@ -129,14 +129,14 @@ def _prior(tensors: Mapping[str, Array], n_labels: int) -> Array | None:
 
 
 def _layout(first: Layout, tensors: Mapping[str, Array], shown: str) -> Layout:
-    """Return the layout of the second network, which differs from that of the first in the pairs of its bigrams."""
+    """Return the layout of the second network, which differs from that of the first in its pairs of symbols."""
     if first.pairs is None:
         return first
-    pairs = tensors.get(PAIRS, np.empty(0))
+    pairs = tensors.get(SECOND_PAIRS, np.empty(0))
     fits = pairs.dtype == np.int32 and pairs.shape[1:] == (2,) and len(pairs) > 0
     if not fits or pairs_fault(pairs, first.vocab_size):
-        raise ModelFileError(f"model file {shown}: its second network has no bigrams.pairs; restore it from a copy")
-    return replace(first, pairs=BigramPairs(pairs, first.pairs.limit))
+        raise ModelFileError(f"model file {shown}: its second network has no {PAIRS}; restore it from a copy")
+    return replace(first, pairs=SymbolPairs(pairs, first.pairs.limit))
 
 
 def _params(layout: Layout, tensors: Mapping[str, Array], shown: str, *, int8: bool) -> tuple[Array, Scales | None]:

@@ -7,9 +7,10 @@ which the input gate has the forget gate's weights, negated (see `crnn.model.cou
 
 =================== ========================================================================
 ``configuration``   JSON: the constructor's parameters, the precision of products among them
-``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype, and embedding_size and n_bigrams of a model
-                    that has an embedding or bigrams; it implies every weight's shape. With ``int8`` each matrix holds
-                    integers of 8 bits, to be multiplied by the scales of its outputs, float32, in ``<weight>.scale``
+``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype, and embedding_size and n_pairs of a model
+                    that has an embedding or a table of pairs; it implies every weight's shape. With ``int8`` each
+                    matrix holds integers of 8 bits, to be multiplied by the scales of its outputs, float32, in
+                    ``<weight>.scale``
 ``vocabulary``      JSON: the V symbols, see `stored_vocabulary`
 =================== ========================================================================
 
@@ -53,7 +54,6 @@ from .checks import (
     best_fault,
     expected_int8,
     expected_tensors,
-    pairs_fault,
     tensor_fault,
     training_fault,
     value_fault,
@@ -70,6 +70,7 @@ from .sealed_file import (
     with_format,
     write_path,
 )
+from .stored_pairs import PAIRS, pairs_fault
 from .stored_vocabulary import read_vocabulary, vocabulary_json
 
 __all__ = ["Architecture", "ModelFile", "expected_tensors", "from_bytes", "read", "to_bytes", "write"]
@@ -105,7 +106,7 @@ class ModelFile:
         With `best` only: the tensors of `tensors` and `training_tensors` at that step, under the same names.
     run, labels : StoredRecord, optional
     pairs : array of int32, optional
-        The pairs of symbols that have rows of bigrams, (R, 2).
+        The pairs of symbols that have rows in a table, (R, 2).
     gradient_rms : array of float16, optional
         One number for each weight that training changes.
     """
@@ -196,7 +197,7 @@ def _file_tensors(model_file: ModelFile) -> dict[str, Array]:
             tensors[part] = _bytes(record.values)
             tensors |= {f"{part}.{name}": np.asarray(array) for name, array in record.tensors.items()}
     if model_file.pairs is not None:
-        tensors["bigrams.pairs"] = model_file.pairs
+        tensors[PAIRS] = model_file.pairs
     if model_file.gradient_rms is not None:
         tensors["gradient_rms"] = model_file.gradient_rms
     return tensors
@@ -305,7 +306,7 @@ def _checked_parts(tensors: dict[str, Array], architecture: Architecture) -> dic
             if not isinstance(documents[part], dict):
                 raise ModelFileError(f"its {part} is not a JSON object")
             parts[part] = StoredRecord(documents[part], _under(part, tensors))
-    parts["pairs"] = tensors.get("bigrams.pairs")
+    parts["pairs"] = tensors.get(PAIRS)
     if parts["pairs"] is not None:
         _refuse(pairs_fault(parts["pairs"], architecture.vocab_size))
     parts["gradient_rms"] = tensors.get("gradient_rms")

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..text.symbols.vocabulary import Vocabulary
-from .carried_symbol import renumbered
 from .gradient_rms import gathered, spread
 from .layout import Layout
 from .state import ModelState
@@ -49,7 +48,7 @@ def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelS
         vocabulary=vocabulary,
         layout=layout,
         gradient_rms=None if rms is None else gathered(layout, _widened(spread(state.layout, rms), *sizes, None)),
-        hidden=renumbered(state.layout, state.hidden, sizes[2]),
+        hidden=state.layout.renumbered_states(state.hidden, sizes[2]),
         params=_widened(state.params, *sizes, rarest),
         optimizer_state={name: _widened(flat, *sizes, None) for name, flat in state.optimizer_state.items()},
     )

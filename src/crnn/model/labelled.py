@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .carried_symbol import renumbered
 from .gradient_rms import gathered, spread
 from .layout import Layout
 from .state import ModelState
@@ -50,7 +49,7 @@ def of_label(state: ModelState, number: int) -> ModelState:
         state.copy(),
         vocabulary=vocabulary,
         layout=layout,
-        hidden=renumbered(state.layout, tuple(array.copy() for array in state.hidden), places),
+        hidden=state.layout.renumbered_states(tuple(array.copy() for array in state.hidden), places),
         params=_narrowed(state.params, state.layout, layout, number),
         optimizer_state={
             name: _narrowed(flat, state.layout, layout, number) for name, flat in state.optimizer_state.items()

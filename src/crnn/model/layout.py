@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..parameters.cells import CELLS, Cell
-from .bigram_pairs import BigramPairs
+from ..parameters.settings import Settings
+from .symbol_pairs import SymbolPairs
 
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
 PIECE = 1 << 20  # elements of an array that are drawn or copied at once: a few milliseconds
@@ -41,12 +42,12 @@ class Tensors:
     Wy: Array  # (H, V)
     by: Array  # (V,)
     embedding: Array | None = None  # (V, E): row v is the vector of symbol v
-    bigrams: Array | None = None  # (R, G H): row r is what the two symbols `pairs[r]` add
-    pairs: BigramPairs | None = None  # those of the rows of `bigrams`
+    pair_table: Array | None = None  # (R, G H): row r is what the two symbols `pairs[r]` add
+    pairs: SymbolPairs | None = None
 
     def __iter__(self) -> Iterator[Array]:
-        if self.bigrams is not None:
-            yield self.bigrams
+        if self.pair_table is not None:
+            yield self.pair_table
         if self.embedding is not None:
             yield self.embedding
         for layer in self.layers:
@@ -64,9 +65,10 @@ class Tensors:
 class Layout:
     """Shapes and places of a network's tensors in one flat, aligned vector.
 
-    The order is ``(bigrams) | (embedding)``, then ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each part
-    starts on a cache line. First come the matrices in which symbols are looked up, the bigrams and the embedding or the
-    first layer's ``Wx``: an update treats them separately, as rows that a chunk does not read have no gradient.
+    The order is ``(table of pairs) | (embedding)``, then ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each
+    part starts on a cache line. First come the input tables, in which symbols are looked up: that of pairs, and the
+    embedding or the first layer's ``Wx``. An update treats them separately: rows that a chunk does not read have no
+    gradient.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ class Layout:
         L.
     embedding_size : int or None, default=None
         E, the length of the vectors of symbols that the first layer reads. None: it reads the symbols themselves.
-    pairs : BigramPairs or None, default=None
+    pairs : SymbolPairs or None, default=None
         The R pairs of symbols in a row that add to the input, beside the second one itself. None: there are none.
 
     Examples
@@ -100,15 +102,14 @@ class Layout:
     cell: str = "rnn"
     num_layers: int = 1
     embedding_size: int | None = None
-    pairs: BigramPairs | None = field(default=None, repr=False)
+    pairs: SymbolPairs | None = field(default=None, repr=False)
     shapes: tuple[Shape, ...] = field(init=False, repr=False)
     offsets: tuple[int, ...] = field(init=False, repr=False)
     size: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         V, H, G, E = self.vocab_size, self.hidden_size, self.kind.gates, self.embedding_size
-        shapes: list[Shape] = [] if self.pairs is None else [(len(self.pairs), G * H)]
-        shapes += [] if E is None else [(V, E)]
+        shapes = list(input_tables(V, G * H, E, self.n_pairs).values())
         for layer in range(self.num_layers):
             shapes += [(H if layer else V if E is None else E, G * H), (H, G * H), (G * H,)]
             shapes += [(H,)] if self.kind.separate_bias else []
@@ -128,17 +129,22 @@ class Layout:
         return CELLS[self.cell]
 
     @property
+    def n_pairs(self) -> int | None:
+        """R, the rows of the table of pairs; None: there is none."""
+        return None if self.pairs is None else len(self.pairs)
+
+    @property
     def n_bigrams(self) -> int | None:
         """How many pairs of symbols might have rows, at least R; None: none."""
         return None if self.pairs is None else self.pairs.limit
 
     @property
     def states(self) -> tuple[str, ...]:
-        """What is carried from one time step to the next: h, an LSTM's c, and with bigrams the symbol before.
+        """What is carried from one time step to the next: h, an LSTM's c, and with pairs the symbol before.
 
         Examples
         --------
-        >>> pairs = BigramPairs(np.array([[0, 1], [1, 2]]))
+        >>> pairs = SymbolPairs(np.array([[0, 1], [1, 2]]))
         >>> Layout(5, 3, np.dtype("float32"), "lstm", pairs=pairs).states
         ('h', 'c', 'symbol')
         """
@@ -157,11 +163,30 @@ class Layout:
 
         Examples
         --------
-        >>> pairs = BigramPairs(np.array([[0, 1], [1, 2]]))
+        >>> pairs = SymbolPairs(np.array([[0, 1], [1, 2]]))
         >>> [array.shape for array in Layout(5, 3, np.dtype("float32"), pairs=pairs).zero_states(2)]
         [(1, 2, 3), (1, 2, 1)]
         """
         return tuple(aligned_zeros(shape, self.dtype) for shape in self.state_shapes(streams).values())
+
+    def renumbered_states(self, states: tuple[Array, ...], places: NDArray[Any]) -> tuple[Array, ...]:
+        """Return states for a vocabulary in which symbol v has the id places[v].
+
+        A symbol of -1, or what is no symbol, becomes none: a caller may have written any number.
+
+        Examples
+        --------
+        >>> layout = Layout(3, 2, np.dtype("float32"), pairs=SymbolPairs(np.array([[0, 1]])))
+        >>> states = (np.zeros((1, 4, 2), "float32"), np.array([[[0], [1], [3], [9]]], "float32"))
+        >>> layout.renumbered_states(states, np.array([5, -1, 7]))[-1].ravel().tolist()
+        [0.0, 6.0, 8.0, 0.0]
+        """
+        if self.pairs is None:
+            return states
+        *others, symbol = states
+        known = (symbol >= 1) & (symbol <= len(places))
+        ids = np.where(known, symbol, 0).astype(np.intp) - 1
+        return (*others, np.where(known, places[ids] + 1, 0).astype(symbol.dtype))
 
     def zeros(self) -> Array:
         """Return a new flat vector of zeros, (size,)."""
@@ -173,7 +198,7 @@ class Layout:
             flat[start : start + math.prod(shape)].reshape(shape)
             for start, shape in zip(self.offsets, self.shapes, strict=True)
         ]
-        bigrams = None if self.pairs is None else parts.pop(0)
+        pair_table = None if self.pairs is None else parts.pop(0)
         embedding = None if self.embedding_size is None else parts.pop(0)
         per_layer = 4 if self.kind.separate_bias else 3
         layers = tuple(
@@ -181,18 +206,16 @@ class Layout:
             for i in range(0, per_layer * self.num_layers, per_layer)
         )
         Wy, by = parts[-2:]
-        return Tensors(layers, Wy, by, embedding, bigrams, self.pairs)
+        return Tensors(layers, Wy, by, embedding, pair_table, self.pairs)
 
     def named(self, flat: Array) -> dict[str, Array]:
         """Return the parts of `flat` as writable views under min-char-rnn's names and in its shapes.
 
-        min-char-rnn has no bigrams and no embedding: these are ``bigrams`` and ``embedding``, in the shapes of
-        PyTorch's embeddings, (R, G H) and (V, E).
+        min-char-rnn has neither pairs nor an embedding: their tables have the names and shapes of `input_tables`.
         """
         part = self.tensors(flat)
-        named: dict[str, Array] = {} if part.bigrams is None else {"bigrams": part.bigrams}
-        if part.embedding is not None:
-            named["embedding"] = part.embedding
+        tables = input_tables(self.vocab_size, self.kind.gates * self.hidden_size, self.embedding_size, self.n_pairs)
+        named = dict(zip(tables, part, strict=False))
         for k, layer in enumerate(part.layers):
             named |= {f"Wxh_l{k}": layer.Wx.T, f"Whh_l{k}": layer.Wh.T, f"bh_l{k}": layer.bh}
             if layer.bn is not None:
@@ -208,19 +231,59 @@ class Layout:
         return {torch_name(name): array for name, array in self.named(flat).items()}
 
 
-def described(
-    cell: str, num_layers: int, hidden_size: int, embedding_size: int | None, n_bigrams: int | None, dtype: object
-) -> str:
-    """Return what the shape of a network is, in a line for people.
+def input_tables(vocab_size: int, columns: int, embedding_size: int | None, n_pairs: int | None) -> dict[str, Shape]:
+    """Return the shape of each table in which symbols are looked up, by its name, in the order of the flat vector.
+
+    A network without an embedding looks symbols up in the first layer's Wx, which is none of them.
+
+    Parameters
+    ----------
+    vocab_size : int
+        V.
+    columns : int
+        G H, of what a row adds to the input of the first layer.
+    embedding_size, n_pairs : int or None
+        E and R. None: there is no such table.
 
     Examples
     --------
-    >>> described("gru", 2, 100, 32, 512, "float32")
-    'gru, layers: 2, hidden units: 100, embedding: 32, bigrams: 512, float32'
+    >>> input_tables(65, 400, 32, None)
+    {'embedding': (65, 32)}
     """
-    embedding = "" if embedding_size is None else f", embedding: {embedding_size}"
-    bigrams = "" if n_bigrams is None else f", bigrams: {n_bigrams}"
-    return f"{cell}, layers: {num_layers}, hidden units: {hidden_size}{embedding}{bigrams}, {dtype}"
+    tables: dict[str, Shape] = {} if n_pairs is None else {"bigrams": (n_pairs, columns)}
+    return tables if embedding_size is None else {**tables, "embedding": (vocab_size, embedding_size)}
+
+
+def described(parameters: Mapping[str, Any]) -> str:
+    """Return the shape of a network with a model's parameters, in a line for people.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> described(CharRNN(100, num_layers=2, cell="gru", embedding_size=32).get_params())
+    'gru, layers: 2, hidden units: 100, embedding: 32, float32'
+    """
+    sizes = {"layers": "num_layers", "hidden units": "hidden_size"}
+    sizes |= {"embedding": "embedding_size", "bigrams": "n_bigrams"}
+    shown = [f"{name}: {parameters[key]}" for name, key in sizes.items() if parameters[key] is not None]
+    return ", ".join([parameters["cell"], *shown, str(parameters["dtype"])])
+
+
+SHAPING = ("hidden_size", "num_layers", "cell", "dtype", "embedding_size", "n_bigrams")
+"""The parameters of a model that determine its layout, by the names of a layout's attributes."""
+
+
+def layout_of(settings: Settings, vocab_size: int, pairs: SymbolPairs | None = None) -> Layout:
+    """Return the layout of a network with these settings, and the pairs of symbols that have rows if there are any.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> layout_of(Settings.check(CharRNN(7, cell="gru").get_params()), vocab_size=5).shapes[:2]
+    ((5, 21), (7, 21))
+    """
+    shaping = {name: getattr(settings, name) for name in SHAPING if name != "n_bigrams"}
+    return Layout(vocab_size, **shaping, pairs=pairs)
 
 
 def torch_name(name: str) -> str:
@@ -306,7 +369,7 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
         Weights from N(0, scale^2) and zero biases, as in min-char-rnn. None: 0.01 for a single "rnn" layer; otherwise
         weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The bias of an LSTM's forget gate is 1
         (Jozefowicz et al. 2015), also where it is coupled. An embedding is drawn from N(0, 1) whatever the scale, as in
-        PyTorch. A table of bigrams begins with zeros.
+        PyTorch. A table of pairs begins with zeros.
 
     Examples
     --------
@@ -317,7 +380,7 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
     flat = layout.zeros()
     part = layout.tensors(flat)
     H = layout.hidden_size
-    drawn = [array for array in part if array is not part.embedding and array is not part.bigrams]
+    drawn = [array for array in part if array is not part.embedding and array is not part.pair_table]
     if scale is None and layout.num_layers == 1:
         scale = layout.kind.single_layer_scale
     if scale is None:

@@ -17,18 +17,15 @@ from ..errors import InvalidInputError
 from ..parameters.optimizers import OPTIMIZERS
 from ..parameters.settings import Settings
 from ..text.symbols.vocabulary import Vocabulary
-from .bigram_pairs import BigramPairs
 from .gate import Gate
 from .int8_weights import Scales
-from .layout import Layout, copied, initialise
+from .layout import SHAPING, Layout, copied, initialise
 from .stored_record import StoredRecord
 
 Array = NDArray[Any]
-Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with bigrams then the symbol before
+Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with pairs then the symbol before
 Records = list[dict[str, Any]]
 
-# Parameters that a layout follows from.
-SHAPING = ("hidden_size", "num_layers", "cell", "dtype", "embedding_size", "n_bigrams")
 WEIGHT_AVERAGE = "weight_average"  # in `optimizer_state`, while training averages weights
 
 
@@ -321,19 +318,6 @@ class ModelState:
             f"params_[{name!r}] holds {array[place]} at {place}, and {what} needs finite weights: write finite ones, "
             f"or load or fit the model again"
         )
-
-
-def layout_of(settings: Settings, vocab_size: int, pairs: BigramPairs | None = None) -> Layout:
-    """Return the layout of a network with these settings, and the pairs of symbols that have rows if there are any.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> layout_of(Settings.check(CharRNN(7, cell="gru").get_params()), vocab_size=5).shapes[:2]
-    ((5, 21), (7, 21))
-    """
-    shaping = {name: getattr(settings, name) for name in SHAPING if name != "n_bigrams"}
-    return Layout(vocab_size, **shaping, pairs=pairs)
 
 
 def zero_hidden(layout: Layout, batch_size: int) -> Hidden:

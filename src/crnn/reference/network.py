@@ -1,7 +1,7 @@
 """The recurrent networks in NumPy: forward and backward passes, training step, sampling and scoring.
 
-A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM, coupled or not. With bigrams an array
-(1, B, 1) follows: the symbol that was read last, plus 1, or 0. A state is carried from one time step to the next.
+A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM, coupled or not. With a table of pairs an
+array (1, B, 1) follows: the symbol that was read last, plus 1, or 0. A state is carried from one time step to the next.
 Before a stream reads the boundary symbol, its state is set to zero: no value passes the boundary in the forward pass,
 and no gradient in the backward pass.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..model.layout import LayerTensors, Tensors
 from ..parameters.cells import CELLS
-from .bigrams import bigram_gradient, bigram_input, bigram_rows
+from .input_tables import pair_gradient, pair_input, rows_of_pairs, symbol_table
 from .optimizers import update
 from .products import over_rows, product
 
@@ -35,7 +35,7 @@ class Activations(NamedTuple):
     c: Array | None = None  # (T + 1, B, H): the cell state of an LSTM
     hn: Array | None = None  # (T, B, H): h' Wh_n + bn of a GRU, which r multiplies
     kept: Array | None = None  # (T, B, 1): 0 where a stream reads the boundary, else 1; None: there is no boundary
-    rows: Array | None = None  # (T, B): of the first layer the rows of bigrams that it reads, -1 for none
+    rows: Array | None = None  # (T, B): of the first layer the rows of pairs that it reads, -1 for none
 
     def before(self, state: Array, t: int | slice) -> Array:
         """Return h or c (T + 1, B, H) as the steps t read it: zero at a boundary."""
@@ -155,18 +155,13 @@ def forward(
     below = x
     kept = None if boundary is None else (x < boundary)[..., None].astype(p.Wy.dtype)
     for k, layer in enumerate(p.layers):
-        a = (_input_table(p)[below] if k == 0 else product(below, layer.Wx)) + layer.bh
-        rows = None if k else bigram_rows(p, x, state, boundary)
+        a = (symbol_table(p)[below] if k == 0 else product(below, layer.Wx)) + layer.bh
+        rows = None if k else rows_of_pairs(p, x, state, boundary)
         of_layer = (s[k] for s in state[: len(CELLS[cell].states)])
-        act = FORWARD[cell](layer, below, a + bigram_input(p, rows), kept, *of_layer)
+        act = FORWARD[cell](layer, below, a + pair_input(p, rows), kept, *of_layer)
         layers.append(act._replace(rows=rows))
         below = _dropped(layers[k].h[1:], masks, k)
     return layers, product(below, p.Wy) + p.by
-
-
-def _input_table(p: Tensors) -> Array:
-    """Return what each symbol adds to the gates of the first layer, (V, G H)."""
-    return p.layers[0].Wx if p.embedding is None else product(p.embedding, p.layers[0].Wx, of_states=False)
 
 
 def state_after(layers: Sequence[Activations]) -> State:
@@ -316,14 +311,14 @@ def backward(
     outputs = _dropped(layers[-1].h[1:], masks, -1)
     dWy, dby = over_rows(outputs, dy), dy.sum(axis=(0, 1))
     gradients: list[LayerTensors] = []
-    dh, dembedding, dbigrams = product(dy, p.Wy.T), None, None
+    dh, dembedding, dpairs = product(dy, p.Wy.T), None, None
     for k in reversed(range(len(layers))):
         layer, act = p.layers[k], layers[k]
         da, dq = BACKWARD[cell](layer, act, _dropped(dh, masks, k), dstates[k] if dstates else None)
         if k == 0:
             dWx = np.zeros((len(p.by), da.shape[-1]), da.dtype)
             np.add.at(dWx, act.x, da)
-            dbigrams = bigram_gradient(p, act.rows, da)
+            dpairs = pair_gradient(p, act.rows, da)
             if p.embedding is not None:  # so far it is the gradient of embedding Wx
                 dembedding, dWx = product(dWx, layer.Wx.T), product(p.embedding.T, dWx)
         else:
@@ -333,7 +328,7 @@ def backward(
         dbn = dq[..., -H:].sum(axis=(0, 1)) if CELLS[cell].separate_bias else None
         dWh = over_rows(act.before(act.h[:-1], slice(None)), dq)
         gradients.insert(0, LayerTensors(dWx, dWh, da.sum(axis=(0, 1)), dbn))
-    return Tensors(tuple(gradients), dWy, dby, dembedding, dbigrams, p.pairs)
+    return Tensors(tuple(gradients), dWy, dby, dembedding, dpairs, p.pairs)
 
 
 def loss_and_gradients(
@@ -402,7 +397,7 @@ def train_step(
     if weight_masks is not None:  # the derivative of Wh * mask by Wh is the mask
         d = _with_dropped_weights(d, weight_masks)
     optimizer = options.pop("optimizer", "adagrad")
-    rows = None if d.bigrams is None else np.flatnonzero(d.bigrams.any(axis=1))
+    rows = None if d.pair_table is None else np.flatnonzero(d.pair_table.any(axis=1))
     update(optimizer, p, d, optimizer_state, learning_rate, clip, rows=rows, **options)
     return loss, state
 

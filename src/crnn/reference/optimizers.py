@@ -15,7 +15,7 @@ Array = NDArray[Any]
 ADAGRAD_EPSILON = 1e-8  # inside the square root, as in min-char-rnn
 RMSPROP_DECAY, RMSPROP_EPSILON = 0.99, 1e-8  # PyTorch's
 ADAM_EPSILON = 1e-8  # Kingma and Ba's
-BIGRAM_SHARE = 0.3  # of the learning rate, for a row of bigrams
+PAIR_SHARE = 0.3  # of the learning rate, for a row of the table of pairs
 
 
 def clipped(d: Iterable[Array], clip: float, clip_norm: float) -> tuple[list[Array], float]:
@@ -104,7 +104,7 @@ def update(
     beta_1, beta_2 : float
         The share of Adam's mean and mean square that is kept in each step.
     rows : array of int, optional
-        Of the first parameter, the table of bigrams, only these rows are changed, at `BIGRAM_SHARE` of the learning
+        Of the first parameter, the table of pairs, only these rows are changed, at `PAIR_SHARE` of the learning
         rate, and only their optimizer state.
 
     Returns
@@ -129,7 +129,7 @@ def update(
     if rows is not None:
         table, *of_table = parts.pop(0), *(memory.pop(0) for memory in memories)
         read = [array[rows] for array in (table, d.pop(0), *of_table)]
-        take_step(*([array] for array in read), learning_rate * BIGRAM_SHARE)
+        take_step(*([array] for array in read), learning_rate * PAIR_SHARE)
         for array, changed in zip((table, *of_table), (read[0], *read[2:]), strict=True):
             array[rows] = changed
     take_step(parts, d, *memories, learning_rate)

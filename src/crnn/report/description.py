@@ -34,9 +34,8 @@ def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
     loss = model.bits_per_char(part.measured, exact=part.exact)
     seen = "a sample of its own" if part.own else part.described
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
-    sizes = model.num_layers, model.hidden_size, model.embedding_size, model.n_bigrams
     return [
-        ("network", described(model.cell, *sizes, model.dtype)),
+        ("network", described(model.get_params())),
         ("weights", f"{sum(array.size for array in model.params_.values()):,}"),
         ("vocabulary", shown if len(shown) <= MAX_REPR else f"{shown[:MAX_REPR]} …"),
         *([("trained", steps)] if model.n_steps_ else []),  # a model that was not, or is one label's of another

@@ -2,7 +2,7 @@
 
 z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh. The table of symbols is Wx, or with an embedding that of the chunk's
 symbols (see `embedding`). There may be a second table, with rows for some pairs of symbols (see
-`crnn.model.bigram_pairs`); all other pairs have none, and neither has a pair whose second symbol starts a document:
+`crnn.model.symbol_pairs`); all other pairs have none, and neither has a pair whose second symbol starts a document:
 what came before does not count there. A chunk reads a part of the tables. Only the rows that it reads are cleared and
 have a gradient (see `update`).
 

@@ -32,7 +32,7 @@ typedef struct crnn_state {
 #if CRNN_CELL == CRNN_LSTM || CRNN_CELL == CRNN_CIFG
     float c[CRNN_LAYERS][CRNN_HIDDEN];
 #endif
-#if CRNN_BIGRAMS > 0
+#if CRNN_PAIRS > 0
     int symbol; /* the id of the symbol that was read last, plus 1; 0: none was */
 #endif
 } crnn_state;

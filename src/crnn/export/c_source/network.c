@@ -118,12 +118,12 @@ static void crnn_cell(crnn_state *state, int layer, const float *restrict z) {
 #endif
 }
 
-#if CRNN_BIGRAMS > 0
+#if CRNN_PAIRS > 0
 /* z += what this symbol adds after the one before it, if the two of them have a row; then remember the symbol. */
-static void crnn_add_bigram(crnn_state *state, int id, float *restrict z) {
+static void crnn_add_pair(crnn_state *state, int id, float *restrict z) {
     enum { COLUMNS = CRNN_GATES * CRNN_HIDDEN };
     const uint64_t key = (uint64_t)state->symbol * CRNN_SYMBOLS + (uint64_t)id;
-    int first = 0, end = CRNN_BIGRAMS;
+    int first = 0, end = CRNN_PAIRS;
     while (first < end) { /* crnn_pairs is sorted */
         const int middle = first + (end - first) / 2;
         if (crnn_pairs[middle] < key)
@@ -131,10 +131,10 @@ static void crnn_add_bigram(crnn_state *state, int id, float *restrict z) {
         else
             end = middle;
     }
-    if (first < CRNN_BIGRAMS && crnn_pairs[first] == key) {
-        const crnn_weight *row = crnn_bigrams + (size_t)first * COLUMNS;
+    if (first < CRNN_PAIRS && crnn_pairs[first] == key) {
+        const crnn_weight *row = crnn_pair_rows + (size_t)first * COLUMNS;
         for (int j = 0; j < COLUMNS; j++)
-            z[j] += CRNN_INT8 ? crnn_bigrams_scale[first] * (float)row[j] : (float)row[j];
+            z[j] += CRNN_INT8 ? crnn_pair_rows_scale[first] * (float)row[j] : (float)row[j];
     }
     state->symbol = id + 1;
 }
@@ -162,8 +162,8 @@ void crnn_feed(crnn_state *state, int id) {
             for (int j = 0; j < COLUMNS; j++)
                 z[j] += CRNN_INT8 ? layer->input_scale[j] * (float)row[j] : (float)row[j];
 #endif
-#if CRNN_BIGRAMS > 0
-            crnn_add_bigram(state, id, z);
+#if CRNN_PAIRS > 0
+            crnn_add_pair(state, id, z);
 #endif
         }
         /* A GRU's recurrent sums begin after n's input part. */

@@ -62,9 +62,9 @@ class NetworkState {
 
 class Network {
   // `model` has cell, gates, separateBias (whether the last gate has a second bias), layers, hidden (units of a layer),
-  // symbols, embedding (the length of a symbol's vector, or null), bigrams (for each pair of symbols that has a row of
-  // its own a key, see `bigram`) and boundary (an id or null).
-  // `weights` is a Float32Array: the rows of the bigrams; the embedding, a row for each symbol; of each layer Wx, Wh, bh
+  // symbols, embedding (the length of a symbol's vector, or null), pairs (for each pair of symbols that has a row of
+  // its own a key, see `addPair`) and boundary (an id or null).
+  // `weights` is a Float32Array: the rows of the pairs; the embedding, a row for each symbol; of each layer Wx, Wh, bh
   // and, of a GRU, bhn; then Why and by. Without an embedding the first Wx has a row for each symbol.
   constructor(model, weights) {
     this.model = model;
@@ -72,8 +72,8 @@ class Network {
     const gates = model.gates;
     let used = 0;
     const take = (count) => weights.subarray(used, (used += count));
-    this.bigrams = take(model.bigrams.length * gates * H);
-    this.rowOf = new Map(model.bigrams.map((key, row) => [key, row]));
+    this.pairTable = take(model.pairs.length * gates * H);
+    this.rowOf = new Map(model.pairs.map((key, row) => [key, row]));
     const E = model.embedding;
     this.embedding = E === null ? null : take(model.symbols * E);
     this.layers = [];
@@ -116,7 +116,7 @@ class Network {
         const first = id * sums.length;
         for (let j = 0; j < sums.length; j++) sums[j] += layer.Wx[first + j];
       }
-      if (number === 0) this.bigram(state, id);
+      if (number === 0) this.addPair(state, id);
       if (this.model.cell === "gru") {
         this.gru(layer, h);
         return;
@@ -129,13 +129,13 @@ class Network {
   }
 
   // Add what a symbol adds after the one before it, if this pair has a row; then remember the symbol.
-  bigram(state, id) {
+  addPair(state, id) {
     const row = this.rowOf.get(state.symbol * this.model.symbols + id);
     state.symbol = id + 1;
     if (row === undefined) return;
     const sums = this.sums;
     const first = row * sums.length;
-    for (let j = 0; j < sums.length; j++) sums[j] += this.bigrams[first + j];
+    for (let j = 0; j < sums.length; j++) sums[j] += this.pairTable[first + j];
   }
 
   // The gates of an LSTM are i, f, g, o.

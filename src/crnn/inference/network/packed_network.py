@@ -27,7 +27,7 @@ from .shared_stream import TRIAL_SYMBOLS, SharedStream
 from .short_calls import CallMemory, ShortCall
 
 Array = NDArray[Any]
-State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, with bigrams a number more
+State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, with pairs a number more
 
 FEED_ROWS = 64  # symbols that a state is advanced over at a time
 SHORT = 32  # symbols of one stream that are read in arrays which are there from a call before
@@ -413,7 +413,7 @@ def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> I
     """Yield pairs of views: some of the parameters, and the same ones within the wide layout."""
     H, V = layout.hidden_size, layout.vocab_size
     part, out = layout.tensors(params), wide.tensors(flat)
-    of_gates = [*zip((part.bigrams,), (out.bigrams,), strict=True)]
+    of_gates = [*zip((part.pair_table,), (out.pair_table,), strict=True)]
     of_gates += [pair for pairs in zip(part.layers, out.layers, strict=True) for pair in zip(*pairs, strict=True)]
     for a, b in of_gates:
         if a is not None and b is not None:

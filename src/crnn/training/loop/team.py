@@ -48,7 +48,7 @@ class Shard:
 
     h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
     c: Array  # the same of an LSTM's cells; empty for other cells
-    before: Array  # (B,): with bigrams the symbols that were read last; else empty
+    before: Array  # (B,): with pairs the symbols that were read last; else empty
 
     def __init__(
         self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool, first_row: int = 0

@@ -10,10 +10,10 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ...errors import InvalidInputError
-from ...model.bigram_pairs import BigramPairs
 from ...model.extension import extended, places, widened
-from ...model.layout import copied
-from ...model.state import WEIGHT_AVERAGE, ModelState, layout_of
+from ...model.layout import copied, layout_of
+from ...model.state import WEIGHT_AVERAGE, ModelState
+from ...model.symbol_pairs import SymbolPairs
 from ...parameters.checks import generator
 from ...parameters.optimizers import OPTIMIZERS
 from ...parameters.settings import Settings, rounds_operands
@@ -177,13 +177,13 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     )
 
 
-def _pairs(settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: ModelState | None) -> BigramPairs | None:
+def _pairs(settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: ModelState | None) -> SymbolPairs | None:
     """Return the pairs of symbols that have rows: the text's, or those of the model that is carried on."""
     if state is None:
         if settings.n_bigrams is None:
             return None
         n, V = settings.n_bigrams, len(vocabulary)
-        return BigramPairs.most_frequent(ids, n, vocab_size=V, boundary=vocabulary.boundary)
+        return SymbolPairs.most_frequent(ids, n, vocab_size=V, boundary=vocabulary.boundary)
     pairs = state.layout.pairs
     if pairs is None or vocabulary is state.vocabulary:
         return pairs

@@ -47,6 +47,8 @@ WEIGHTS_PER_SYMBOL = 8.0  # at most, per symbol of the text
 BATCH_SIZE, SEQ_LENGTH = 16, 24
 SIZES = (*range(32, 256, 32), *range(256, 512, 64), *range(512, 2048, 128))
 DEFAULT_CELL = "cifg"
+CHOSEN_BY = ("cell", "n_bigrams", "n_threads", "seq_length", "matmul_precision", "dtype")
+"""Parameters that others are chosen by, where they are given."""
 ADVICE = {name: kind.advice for name, kind in CELLS.items() if kind.advice is not None}
 MIN_LENGTH_FOR_BIGRAMS = 20  # symbols of a document, on the average: documents as short as names are learned worse
 RATE_WITH_BIGRAMS = 0.8  # of the learning rate without them: as good, and steadier

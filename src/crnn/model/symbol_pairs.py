@@ -1,4 +1,4 @@
-"""BigramPairs: which two symbols in a row have an input row of their own, beside that of the second one."""
+"""SymbolPairs: which two symbols in a row have an input row of their own, beside that of the second one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from ..text.sources.stored_ids import SCAN, StoredIds, TextIds
 
-__all__ = ["BigramPairs"]
+__all__ = ["SymbolPairs"]
 
 MAX_TABLE = 1 << 20  # pairs of symbols that are counted in a table; of larger alphabets only those that occur are kept
 
 Pairs = NDArray[np.int32]
 
 
-class BigramPairs:
+class SymbolPairs:
     """Pairs of symbols, one for each row of a table.
 
     Parameters
@@ -29,8 +29,8 @@ class BigramPairs:
 
     Examples
     --------
-    >>> BigramPairs.most_frequent(np.array([0, 1, 0, 1, 2]), 3, vocab_size=3)
-    BigramPairs([[0, 1], [1, 0], [1, 2]])
+    >>> SymbolPairs.most_frequent(np.array([0, 1, 0, 1, 2]), 3, vocab_size=3)
+    SymbolPairs([[0, 1], [1, 0], [1, 2]])
     """
 
     def __init__(self, pairs: NDArray[Any], limit: int | None = None) -> None:
@@ -73,7 +73,7 @@ class BigramPairs:
 
         Examples
         --------
-        >>> BigramPairs(np.array([[1, 2], [-1, -1], [1, 0], [0, 2]])).sorted_by_symbol(3)
+        >>> SymbolPairs(np.array([[1, 2], [-1, -1], [1, 0], [0, 2]])).sorted_by_symbol(3)
         (array([0, 1, 3, 3], dtype=int32), array([2, 0, 2], dtype=int32), array([3, 2, 0], dtype=int32))
         """
         before, symbols, rows = self._sorted
@@ -94,7 +94,7 @@ class BigramPairs:
 
         Examples
         --------
-        >>> BigramPairs(np.array([[0, 1], [1, 2]])).rows(np.array([-1, 0, 1, 2]), np.array([0, 1, 2, 0])).tolist()
+        >>> SymbolPairs(np.array([[0, 1], [1, 2]])).rows(np.array([-1, 0, 1, 2]), np.array([0, 1, 2, 0])).tolist()
         [-1, 0, 1, -1]
         """
         numbers = {tuple(pair): row for row, pair in enumerate(self.pairs.tolist())}
@@ -108,8 +108,8 @@ class BigramPairs:
 
         Examples
         --------
-        >>> BigramPairs(np.array([[0, 1], [1, 2], [-1, -1]])).renumbered(np.array([5, 3, -1]))
-        BigramPairs([[5, 3], [-1, -1], [-1, -1]])
+        >>> SymbolPairs(np.array([[0, 1], [1, 2], [-1, -1]])).renumbered(np.array([5, 3, -1]))
+        SymbolPairs([[5, 3], [-1, -1], [-1, -1]])
         """
         moved = np.append(places, -1)[self.pairs]
         moved[(moved < 0).any(axis=1)] = -1
@@ -120,7 +120,7 @@ class BigramPairs:
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, BigramPairs)
+            isinstance(other, SymbolPairs)
             and self.limit == other.limit
             and np.array_equal(self.pairs, other.pairs)
         )
@@ -129,7 +129,7 @@ class BigramPairs:
         return hash(self.pairs.tobytes())
 
     def __repr__(self) -> str:
-        return f"BigramPairs({self.pairs.tolist()})"
+        return f"SymbolPairs({self.pairs.tolist()})"
 
 
 def _counted(ids: TextIds, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.model import bigram_pairs
-from crnn.model.bigram_pairs import BigramPairs
+from crnn.model import symbol_pairs
 from crnn.model.layout import Layout
+from crnn.model.symbol_pairs import SymbolPairs
 
 
 @given(ids=st.lists(st.integers(0, 6), max_size=60), n=st.integers(1, 60), boundary=st.none() | st.integers(1, 6))
 def test_they_are_those_that_a_counter_finds(ids, n, boundary):
     counts = Counter(pair for pair in itertools.pairwise(ids) if boundary is None or pair[1] < boundary)
     wanted = sorted(counts, key=lambda pair: (-counts[pair], pair))[:n] or [(-1, -1)]
-    found = BigramPairs.most_frequent(np.array(ids, np.uint8), n, vocab_size=7, boundary=boundary)
+    found = SymbolPairs.most_frequent(np.array(ids, np.uint8), n, vocab_size=7, boundary=boundary)
     assert [tuple(pair) for pair in found.pairs.tolist()] == wanted
     assert found.limit == n
 
@@ -27,11 +27,11 @@ def test_they_are_those_that_a_counter_finds(ids, n, boundary):
 @pytest.mark.parametrize("scan", [7, 1 << 20])
 def test_a_text_is_counted_in_parts_with_or_without_a_table(monkeypatch, scan):
     ids = np.random.default_rng(0).integers(0, 29, 1009).astype(np.uint16)
-    wanted = BigramPairs.most_frequent(ids, 101, vocab_size=29)
-    monkeypatch.setattr(bigram_pairs, "SCAN", scan)
-    assert BigramPairs.most_frequent(ids, 101, vocab_size=29) == wanted
-    monkeypatch.setattr(bigram_pairs, "MAX_TABLE", 0)
-    assert BigramPairs.most_frequent(ids, 101, vocab_size=29) == wanted
+    wanted = SymbolPairs.most_frequent(ids, 101, vocab_size=29)
+    monkeypatch.setattr(symbol_pairs, "SCAN", scan)
+    assert SymbolPairs.most_frequent(ids, 101, vocab_size=29) == wanted
+    monkeypatch.setattr(symbol_pairs, "MAX_TABLE", 0)
+    assert SymbolPairs.most_frequent(ids, 101, vocab_size=29) == wanted
 
 
 @given(
@@ -41,7 +41,7 @@ def test_a_text_is_counted_in_parts_with_or_without_a_table(monkeypatch, scan):
 )
 def test_they_are_sorted_for_a_search(pairs, empty, vocab_size):
     table = np.array([(-1, -1)] * empty + pairs, np.int32).reshape(-1, 2)
-    first, symbols, rows = BigramPairs(table).sorted_by_symbol(vocab_size)
+    first, symbols, rows = SymbolPairs(table).sorted_by_symbol(vocab_size)
     assert len(first) == vocab_size + 1
     found = [
         [(before, symbol, table[row].tolist()) for symbol, row in zip(symbols[a:b], rows[a:b], strict=True)]
@@ -57,7 +57,7 @@ def test_they_tell_layouts_apart():
     pairs = np.array([[0, 1], [1, 2]])
     layouts = [
         Layout(5, 3, np.dtype("float32"), pairs=own)
-        for own in (BigramPairs(pairs), BigramPairs(pairs), BigramPairs(pairs[::-1]), BigramPairs(pairs, 7), None)
+        for own in (SymbolPairs(pairs), SymbolPairs(pairs), SymbolPairs(pairs[::-1]), SymbolPairs(pairs, 7), None)
     ]
     assert layouts[0] == layouts[1]
     assert hash(layouts[0]) == hash(layouts[1])
@@ -66,7 +66,7 @@ def test_they_tell_layouts_apart():
 
 def test_they_cannot_be_changed():
     own = np.array([[0, 1]], np.int32)
-    pairs = BigramPairs(own)
+    pairs = SymbolPairs(own)
     own[:] = 7
     assert pairs.pairs.tolist() == [[0, 1]]
     with pytest.raises(ValueError, match="read-only"):

@@ -1,0 +1,45 @@
+"""The pairs of symbols of an input table in a file: their tensor, its check, and the pairs that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.symbol_pairs import SymbolPairs
+from .container import Declared
+
+__all__ = ["PAIRS", "expected_pairs", "pairs_fault", "stored_pairs"]
+
+PAIRS = "bigrams.pairs"  # the tensor's name; the table itself is ``bigrams.weight``
+
+
+def expected_pairs(n_pairs: int | None) -> dict[str, Declared]:
+    """Return how the header of a file with a table of so many pairs declares them; None: there is no table.
+
+    Examples
+    --------
+    >>> expected_pairs(3)
+    {'bigrams.pairs': Declared(dtype='I32', shape=(3, 2))}
+    """
+    return {} if n_pairs is None else {PAIRS: Declared("I32", (n_pairs, 2))}
+
+
+def pairs_fault(pairs: NDArray[Any], vocab_size: int) -> str | None:
+    """Say what is wrong with the pairs of symbols that have rows in a table, of type int32 and shape (R, 2)."""
+    symbols = ((pairs >= 0) & (pairs < vocab_size)).all(axis=1)
+    if not (symbols | (pairs == -1).all(axis=1)).all():
+        return f"its {PAIRS} holds what is no pair of symbols"
+    if len(np.unique(pairs[symbols], axis=0)) < np.count_nonzero(symbols):
+        return f"its {PAIRS} holds a pair twice"
+    return None
+
+
+def stored_pairs(pairs: NDArray[Any] | None, configuration: Mapping[str, Any]) -> SymbolPairs | None:
+    """Return the pairs that a tensor stands for; a text may have had fewer than the configuration asks for."""
+    if pairs is None:
+        return None
+    limit = configuration.get("n_bigrams")
+    return SymbolPairs(pairs, limit if type(limit) is int and limit > len(pairs) else None)
