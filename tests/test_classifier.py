@@ -189,7 +189,7 @@ def test_callbacks_see_the_direction():
         ((Path("names.txt"), ["f"]), {}, r"^X is a path: pass crnn.Lines\(X\)$"),
         ((3, ["f"]), {}, "^X must be a list of texts, not int$"),
         (({"anna": 1}, ["f"]), {}, "^X is a dict"),
-        ((["a", "b"], ["f", "m"]), {"directions": "up"}, "directions must be 'both', 'forward' or .*, not 'up'"),
+        ((["a", "b"], ["f", "m"]), {"directions": "up"}, "directions must be one of 'both', 'forward', .*, not 'up'"),
         ((["a", "b"], ["f", "m"]), {"class_weight": "even"}, "class_weight must be None, 'balanced' or a dict"),
         ((["a", "b"], ["f", "m"]), {"class_weight": {"g": 1}}, "a label of class_weight must be one of"),
         ((["a", "b"], ["f", "m"]), {"class_weight": {"f": -1}}, r"class_weight\['f'\] must be a finite number"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, BinaryIO, Self
 
 from .adaptation.reading import Adapt
-from .errors import InvalidInputError, NotFittedError
+from .errors import InvalidInputError, NotFittedError, short_repr
 from .files import ngram_file
 from .files.ngram_file import CountedText
 from .language_model import LanguageModel
@@ -392,7 +392,7 @@ class CharNGram(LanguageModel):
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveCounts:
         if adapt is not True:
-            raise InvalidInputError(f"adapt must be True or False, not {adapt!r}: counting has no options")
+            raise InvalidInputError(f"adapt must be True or False, not {short_repr(adapt)}: counting has no options")
         return AdaptiveCounts(self._fitted(what).counts)
 
     def _in_words(self) -> str:

@@ -17,7 +17,7 @@ from .estimator import Estimator
 from .files import classifier_file
 from .inference.scoring.class_probabilities import accuracy, log_posteriors
 from .model.state import ModelState
-from .parameters.checks import checked_int, checked_threads
+from .parameters.checks import checked_choice, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
 from .text.symbols.vocabulary import Text, Vocabulary
 from .training.loop.exclusive import StopRequest, begin_training
@@ -191,9 +191,8 @@ class CharRNNClassifier(Estimator):
         return self.estimator
 
     def _checked_directions(self) -> tuple[str, ...]:
-        if self.directions not in (*classifier_file.DIRECTIONS, "both"):
-            raise InvalidInputError(f"directions must be 'both', 'forward' or 'backward', not {self.directions!r}")
-        return classifier_file.DIRECTIONS if self.directions == "both" else (self.directions,)
+        directions = checked_choice("directions", self.directions, ("both", *classifier_file.DIRECTIONS))
+        return classifier_file.DIRECTIONS if directions == "both" else (directions,)
 
     @classmethod
     def recommended(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Self
 
-__all__ = ["DivergenceError", "InvalidInputError", "ModelFileError", "NotFittedError", "short_repr"]
+__all__ = ["DivergenceError", "InvalidInputError", "ModelFileError", "NotFittedError", "any_repr", "short_repr"]
 
 LONGEST_REPR = 200  # characters of a value in an error message
 
@@ -132,20 +132,29 @@ class DivergenceError(ArithmeticError):
         return f"the {what} step {self.step} {is_not} finite ({before}); lower learning_rate or clip"
 
 
-def short_repr(value: object) -> str:
-    """Return a value as an error message shows it: its repr, cut where it is long, whatever the value is.
+def any_repr(value: object) -> str:
+    """Return the repr of a value, or, if it has none, what it is.
 
     Examples
     --------
-    >>> short_repr("a"), short_repr(10**5000)
-    ("'a'", 'an int of 16610 bits')
-    >>> len(short_repr(list(range(10**5))))
-    203
+    >>> any_repr("a"), any_repr(10**5000), any_repr([10**5000])
+    ("'a'", 'an int of 16610 bits', 'a list')
     """
     try:
-        text = repr(value)
-    except Exception:  # a whole number of more than 4300 digits has no repr, and some objects have a broken one
+        return repr(value)
+    except Exception:  # a whole number of more than 4300 digits has none, and that of some objects is broken
         bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
         article = "an" if type(value).__name__[0] in "aeiou" else "a"
         return f"{article} {type(value).__name__}{bits}"
+
+
+def short_repr(value: object) -> str:
+    """Return a value as an error message shows it: as `any_repr` does, cut if it is long.
+
+    Examples
+    --------
+    >>> short_repr("a"), len(short_repr(list(range(10**5))))
+    ("'a'", 203)
+    """
+    text = any_repr(value)
     return text if len(text) <= LONGEST_REPR else f"{text[:LONGEST_REPR]}..."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, Self
 
-from .errors import InvalidInputError, NotFittedError
+from .errors import InvalidInputError, NotFittedError, any_repr, short_repr
 from .parameters.suggestion import did_you_mean
 from .training.progress.notebook_summary import summary_html
 
@@ -94,12 +94,13 @@ class Estimator:
         if separator:
             estimator = params.get(outer, getattr(self, outer))
             if not isinstance(estimator, Estimator):
-                raise InvalidInputError(f"{outer} is {estimator!r}, which has no parameters: set it to an estimator")
+                shown = short_repr(estimator)
+                raise InvalidInputError(f"{outer} is {shown}, which has no parameters: set it to an estimator")
             estimator._require_parameter(key, {})
 
     def __repr__(self) -> str:
         # Texts are compared, not values: an unchecked parameter may be anything, even an array.
-        shown = {name: (repr(getattr(self, name)), repr(default)) for name, default in self._defaults().items()}
+        shown = {name: (any_repr(getattr(self, name)), any_repr(default)) for name, default in self._defaults().items()}
         changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
         return f"{type(self).__name__}({', '.join(changed)})"
 

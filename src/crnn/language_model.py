@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .adaptation.adaptive_text_state import AdaptiveTextState
 from .adaptation.reading import Adapt, Reading, adaptive_score, adaptive_surprisal
-from .errors import InvalidInputError
+from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
 from .inference.network.context import Context
 from .inference.network.network import InferenceNetwork
@@ -99,7 +99,7 @@ class LanguageModel(Estimator):
     def for_label(self, label: Any) -> Self:
         """Return a model of the texts with one label, from a model that was fitted with labels."""
         self._vocabulary("for_label")
-        raise InvalidInputError(f"label is {label!r}, but the model was fitted without labels: leave it out")
+        raise InvalidInputError(f"label is {short_repr(label)}, but the model was fitted without labels: leave it out")
 
     # ---------------------------------------------------------------- sampling
 

@@ -14,7 +14,7 @@ from .adaptation.mixed_reading import FixedReading, MixedReading
 from .adaptation.reading import Adapt, Reading
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .errors import InvalidInputError
+from .errors import InvalidInputError, short_repr
 from .files import mixture_file
 from .inference.network.mixed_network import MixedNetwork
 from .inference.scoring.mixture_weights import fitted_weights
@@ -173,7 +173,7 @@ class Mixture(LanguageModel):
         ['CharRNN', 'CharNGram']
         """
         if fit is not True:
-            raise InvalidInputError(f"fit must be True, not {fit!r}: a mixture is of fitted models")
+            raise InvalidInputError(f"fit must be True, not {short_repr(fit)}: a mixture is of fitted models")
         seconds = checked_float("seconds", seconds, above=0.0)
         X = list(X) if isinstance(X, Iterator) else X  # which is read twice
         start = time.perf_counter()

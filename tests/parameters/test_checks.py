@@ -6,7 +6,7 @@ import pytest
 from crnn import InvalidInputError
 from crnn.parameters.checks import checked_float, checked_int, generator
 
-NO_SEEDS = [-1, 1.5, math.nan, "0", object(), {}]
+NO_SEEDS = [-1, -(10**5000), 1.5, math.nan, "0", object(), {}]
 
 
 def test_checked_int():
@@ -22,6 +22,13 @@ def test_checked_float():
         checked_float("x", 1.5, minimum=2)
     with pytest.raises(InvalidInputError, match=r"^x must be a finite number above 2, not 2$"):
         checked_float("x", 2, above=2)
+
+
+def test_a_number_that_cannot_be_printed():
+    with pytest.raises(InvalidInputError, match=r"^n must be at most 7, not an int of 16610 bits$"):
+        checked_int("n", 10**5000, 1, 7)
+    with pytest.raises(InvalidInputError, match=r"^x must be a finite number above 2, not an int of 16610 bits$"):
+        checked_float("x", 10**5000, above=2)
 
 
 def test_generators_of_one_seed_agree():

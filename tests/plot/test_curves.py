@@ -57,7 +57,7 @@ def test_history_of_other_quantities(trained, y, values):
 def test_history_of_damaged_records(blank, x):
     model = blank("ab")
     damaged = [{}, {"step": "odd"}, record(5, 0.5, 2.0) | {"train_loss": "odd", "seconds": None, "validation_loss": []}]
-    model.history_ = [*damaged, record(10, 1.0, 3.0, 2.75)]
+    model.history_[:] = [*damaged, record(10, 1.0, 3.0, 2.75)]
     drawn = lines(plot.history(model, x=x))
     assert drawn["training"][1][-1] == 3.0
     assert np.isnan(drawn["training"][1][:-1]).all()

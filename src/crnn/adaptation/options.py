@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import checked_float, checked_int
 from ..parameters.suggestion import did_you_mean
 
@@ -39,12 +39,12 @@ mean 'learning_rate'?
         if adapt is True:
             return cls()
         if not isinstance(adapt, Mapping):
-            raise InvalidInputError(f"adapt must be True, False or a dict of {_NAMES}, not {adapt!r}")
+            raise InvalidInputError(f"adapt must be True, False or a dict of {_NAMES}, not {short_repr(adapt)}")
         known = [field.name for field in fields(cls)]
         for name in adapt:
             if name not in known:
                 near = did_you_mean(name, known, {"rate": "learning_rate", "seq_length": "block_length"})
-                raise InvalidInputError(f"adapt has no option {name!r}, only {_NAMES}{near}")
+                raise InvalidInputError(f"adapt has no option {short_repr(name)}, only {_NAMES}{near}")
         return cls(**{name: checked_option(name, value) for name, value in adapt.items()})
 
 

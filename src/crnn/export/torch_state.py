@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 from ..model.coupled_gates import is_coupled, without_input_gate
 from ..model.layout import layout_of
 from ..model.state import ModelState
@@ -263,14 +263,14 @@ def _sorted_vocabulary(vocabulary: Any) -> tuple[Vocabulary, Array]:
     for i, symbol in enumerate(symbols):
         if not isinstance(symbol, str | bytes | Special) or (len(kinds) > 1 and kinds == {str, bytes}):
             raise InvalidInputError(
-                f"vocabulary[{i}] is {symbol!r}: symbols are all str, or all bytes, of one character"
+                f"vocabulary[{i}] is {short_repr(symbol)}: symbols are all str, or all bytes, of one character"
             )
         if not isinstance(symbol, Special) and len(symbol) != 1:
-            raise InvalidInputError(f"vocabulary[{i}] is {symbol!r}, which is not one character")
+            raise InvalidInputError(f"vocabulary[{i}] is {short_repr(symbol)}, which is not one character")
     order = sorted(range(len(symbols)), key=lambda i: _rank(symbols[i]))
     for i, j in pairwise(order):
         if symbols[i] == symbols[j]:
-            raise InvalidInputError(f"vocabulary[{j}] is {symbols[j]!r}, which is vocabulary[{i}] as well")
+            raise InvalidInputError(f"vocabulary[{j}] is {short_repr(symbols[j])}, which is vocabulary[{i}] as well")
     codes = [ord(symbols[i]) for i in order if not isinstance(symbols[i], Special)]
     found = Vocabulary(
         np.array(codes, np.int64),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 from .suggestion import did_you_mean
 
 Check = Callable[[str, Any], Any]  # from the name and the value of a parameter to the checked value
@@ -36,8 +36,8 @@ def checked_int(name: str, value: Any, minimum: int, maximum: int | None = None)
     if is_int(value) and value >= minimum:
         if maximum is None or value <= maximum:
             return int(value)
-        raise InvalidInputError(f"{name} must be at most {maximum}, not {value}")
-    raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
+        raise InvalidInputError(f"{name} must be at most {maximum}, not {short_repr(value)}")
+    raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, not {short_repr(value)}")
 
 
 def checked_float(
@@ -62,14 +62,14 @@ def checked_float(
     bound = f"of at least {minimum:g}" if minimum is not None else f"above {above:g}"
     bound += "" if below is None else f" and below {below:g}"
     bound += "" if maximum is None else f" and at most {maximum:g}"
-    raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
+    raise InvalidInputError(f"{name} must be a finite number {bound}, not {short_repr(value)}")
 
 
 def checked_bool(name: str, value: Any) -> bool:
     """Return `value` as a bool if it is True or False."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    raise InvalidInputError(f"{name} must be True or False, not {value!r}")
+    raise InvalidInputError(f"{name} must be True or False, not {short_repr(value)}")
 
 
 def checked_choice(name: str, value: Any, known: Iterable[str]) -> str:
@@ -84,7 +84,7 @@ def checked_choice(name: str, value: Any, known: Iterable[str]) -> str:
     if isinstance(value, str) and value in known:
         return value
     raise InvalidInputError(
-        f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}{did_you_mean(value, known)}"
+        f"{name} must be one of {', '.join(map(repr, known))}, not {short_repr(value)}{did_you_mean(value, known)}"
     )
 
 
@@ -97,7 +97,7 @@ def checked_steps_or_share(name: str, value: Any) -> int | float:
     except InvalidInputError:
         raise InvalidInputError(
             f"{name} must be a whole number of steps of at least 0, or a share of the training as a float of at least "
-            f"0 and below 1, not {value!r}"
+            f"0 and below 1, not {short_repr(value)}"
         ) from None
 
 
@@ -108,7 +108,7 @@ def checked_steps_or_seconds(name: str, value: Any) -> int | float:
     except InvalidInputError:
         raise InvalidInputError(
             f"{name} must be None, a whole number of steps of at least 1, or a finite number of seconds above 0 as a "
-            f"float, not {value!r}"
+            f"float, not {short_repr(value)}"
         ) from None
 
 
@@ -119,7 +119,7 @@ def checked_callables(name: str, value: Any) -> tuple[Any, ...]:
         if all(map(callable, functions)):
             return functions
     raise InvalidInputError(
-        f"{name} must be None or a list of functions, each called with the model and a record, not {value!r}"
+        f"{name} must be None or a list of functions, each called with the model and a record, not {short_repr(value)}"
     )
 
 
@@ -134,7 +134,7 @@ def checked_vocabulary(name: str, value: Any) -> str | bytes:
                 return kind().join(sorted(set(symbols)))
     raise InvalidInputError(
         f"{name} must be None, a str, bytes, or a list of single characters (or of bytes of length 1), at least one, "
-        f"not {value!r}"
+        f"not {short_repr(value)}"
     )
 
 
@@ -145,7 +145,7 @@ def checked_dtype(name: str, value: Any) -> np.dtype[Any]:
         dtype = _DTYPE_NAMES.get(value)
     if dtype is None or dtype not in _DTYPES:
         near = did_you_mean(value, ("float32", "float64"))
-        raise InvalidInputError(f"{name} must be 'float32' or 'float64', not {value!r}{near}")
+        raise InvalidInputError(f"{name} must be 'float32' or 'float64', not {short_repr(value)}{near}")
     return dtype
 
 
@@ -171,7 +171,8 @@ def generator(random_state: Any) -> np.random.Generator:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"random_state must be None, an int of at least 0, a SeedSequence or a Generator, not {random_state!r}"
+            f"random_state must be None, an int of at least 0, a SeedSequence or a Generator, not "
+            f"{short_repr(random_state)}"
         ) from error
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 from .axes import axes_for
 from .colours import STYLES, line_colour
 from .labels import labelled
@@ -70,7 +70,7 @@ def compare(
     True
     """
     if by not in ("kind", "position"):
-        raise InvalidInputError(f"by is {by!r}, but must be 'kind' or 'position'")
+        raise InvalidInputError(f"by is {short_repr(by)}, but must be 'kind' or 'position'")
     if not len(text):
         raise InvalidInputError("text is empty: there is nothing to predict")
     bits = {name: model.surprisal(text) / math.log(2) for name, model in labelled(models).items()}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 from ..training.progress.loss_curve import number_in
 from .axes import axes_for
 from .colours import STYLES, line_colour
@@ -72,7 +72,7 @@ def history(
     """
     for name, value, known in (("x", x, X), ("y", y, Y)):
         if value not in known:
-            raise InvalidInputError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, known))}")
+            raise InvalidInputError(f"{name} is {short_repr(value)}, but must be one of {', '.join(map(repr, known))}")
     named = labelled(models)
     for label, model in named.items():
         if not model.history_:

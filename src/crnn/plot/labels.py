@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 
 __all__ = ["labelled"]
 
@@ -42,7 +42,9 @@ def labelled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dic
     given = dict(models) if isinstance(models, Mapping) else list(models)
     for model in given.values() if isinstance(given, dict) else given:
         if not isinstance(model, CharRNN):
-            raise InvalidInputError(f"models holds {model!r}, which is no CharRNN: give models, or a dict of them")
+            raise InvalidInputError(
+                f"models holds {short_repr(model)}, which is no CharRNN: give models, or a dict of them"
+            )
     if not given:
         raise InvalidInputError("models is empty: give at least one")
     if isinstance(given, dict):

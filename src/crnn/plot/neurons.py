@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 from .axes import axes_for
 from .colours import diverging
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
@@ -101,7 +101,7 @@ def _checked(model: CharRNN, unit: int | tuple[int, int]) -> tuple[int, int]:
     layer, number = (model.num_layers - 1, unit) if isinstance(unit, int | np.integer) else unit
     if not (0 <= layer < model.num_layers and 0 <= number < model.hidden_size):
         raise InvalidInputError(
-            f"units holds {unit!r}, but the model has layers 0 to {model.num_layers - 1} of units 0 to "
+            f"units holds {short_repr(unit)}, but the model has layers 0 to {model.num_layers - 1} of units 0 to "
             f"{model.hidden_size - 1}: give numbers or pairs (layer, unit)"
         )
     return int(layer), int(number)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..classifier import CharRNNClassifier
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 from ..text.sources.labels import checked_labels
 from .samples import shown
 
@@ -51,7 +51,7 @@ def labelled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike)
     known = {label: number for number, label in enumerate(classes.tolist())}
     for label in given.labels.tolist():
         if label not in known:
-            raise InvalidInputError(f"labels holds {label!r}, which the classifier was not fitted with")
+            raise InvalidInputError(f"labels holds {short_repr(label)}, which the classifier was not fitted with")
     numbers = np.array([known[label] for label in given.labels.tolist()], np.intp)[given.numbers]
     size = sum(array.size for model in classifier.models_.values() for array in model.params_.values())
     limit = WORK / (size * len(classes))

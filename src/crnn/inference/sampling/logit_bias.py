@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, short_repr
 from ...parameters.checks import checked_float
 from ...text.symbols.special import Special
 from ...text.symbols.vocabulary import Vocabulary
@@ -42,7 +42,9 @@ def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64]
             bias[vocabulary.index(symbol)] = _checked_number(symbol, value)
             continue
         if isinstance(symbol, str | bytes) and len(symbol) != 1:
-            raise InvalidInputError(f"logit_bias holds {symbol!r}, which is not one symbol: give each symbol its bias")
+            raise InvalidInputError(
+                f"logit_bias holds {short_repr(symbol)}, which is not one symbol: give each symbol its bias"
+            )
         bias[vocabulary.encode(symbol, name="a symbol in logit_bias")] = _checked_number(symbol, value)
     if vocabulary.unknown is not None:
         bias[vocabulary.unknown] = -np.inf
@@ -56,7 +58,10 @@ def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64]
 def _checked_number(symbol: str | bytes | Special, value: Any) -> float:
     if isinstance(value, float | np.floating) and value == -math.inf:
         return -math.inf
-    message = f"logit_bias[{symbol!r}] must be a number from -1e30 to 1e30, or -inf to forbid the symbol, not {value!r}"
+    message = (
+        f"logit_bias[{short_repr(symbol)}] must be a number from -1e30 to 1e30, or -inf to forbid the symbol, not "
+        f"{short_repr(value)}"
+    )
     try:
         number = checked_float("logit_bias", value, minimum=-MAX_BIAS)
     except InvalidInputError:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple, Self, TypedDict, TypeVar, get_typ
 
 from numpy.typing import NDArray
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, short_repr
 from ...parameters.checks import MAX_SIZE, checked_float, checked_int
 from ...text.symbols.vocabulary import Vocabulary
 from .logit_bias import checked_bias
@@ -50,7 +50,7 @@ def _top_k(value: Any) -> int:
         return 0
     return _check_or_raise(
         lambda: min(checked_int("top_k", value, 1), MAX_SIZE),  # more than any vocabulary has
-        f"top_k must be a whole number of at least 1, or None for all symbols, not {value!r}",
+        f"top_k must be a whole number of at least 1, or None for all symbols, not {short_repr(value)}",
     )
 
 
@@ -67,13 +67,13 @@ def _min_p(value: Any) -> float:
 def _repetition_penalty(value: Any) -> float:
     return _check_or_raise(
         lambda: checked_float("repetition_penalty", value, above=0.0),
-        f"repetition_penalty must be a finite number above 0, not {value!r}: above 1 a repeated character becomes less "
-        f"likely, 1 is no penalty",
+        f"repetition_penalty must be a finite number above 0, not {short_repr(value)}: above 1 a repeated character "
+        f"becomes less likely, 1 is no penalty",
     )
 
 
 def _share(name: str, value: Any, remedy: str) -> float:
-    message = f"{name} must be a number from 0 to 1, not {value!r}: {remedy}"
+    message = f"{name} must be a number from 0 to 1, not {short_repr(value)}: {remedy}"
     share = _check_or_raise(lambda: checked_float(name, value, minimum=0.0), message)
     if share > 1:
         raise InvalidInputError(message)

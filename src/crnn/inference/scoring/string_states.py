@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...model.layout import Layout
-from ...parameters.suggestion import did_you_mean
+from ...parameters.checks import checked_choice
 from ...runtime.threads import inference_threads, run_tasks
 from ...text.symbols.vocabulary import Text, Vocabulary
 from ..network.network import SCORE_ROWS
@@ -50,9 +50,7 @@ def features(
     network: PackedNetwork, vocabulary: Vocabulary, texts: Iterable[Text], n_threads: int | None, *, pooling: str
 ) -> Array:
     """Return the features (n, L H) of texts; see `CharRNN.transform`."""
-    if pooling not in POOLING:
-        known = ", ".join(map(repr, POOLING))
-        raise InvalidInputError(f"pooling must be one of {known}, not {pooling!r}{did_you_mean(pooling, POOLING)}")
+    pooling = checked_choice("pooling", pooling, POOLING)
     start, threads = network.start(), inference_threads(n_threads)
     found = [np.empty((0, network.layout.num_layers * network.hidden_size), network.layout.dtype)]
     for block in text_blocks(texts, vocabulary, name="texts"):

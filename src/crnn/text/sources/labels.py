@@ -73,7 +73,8 @@ def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
             if value == other:
                 return k
     shown = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
-    raise InvalidInputError(f"{name} must be one of {shown}, not {value!r}{did_you_mean(value, map(str, known))}")
+    near = did_you_mean(value, map(str, known))
+    raise InvalidInputError(f"{name} must be one of {shown}, not {short_repr(value)}{near}")
 
 
 def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: str = "labels") -> Numbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ...errors import InvalidInputError
+from ...parameters.checks import checked_choice
 from ..symbols.codes import MAX_CODE, Kind
 from .file_blocks import Path, Paths, paths_of
 
@@ -31,8 +31,7 @@ class NamedFiles:
 
     def __init__(self, paths: Paths, *, kind: Kind = "characters", cache: Path | None = None) -> None:
         self.paths = paths_of(paths)
-        if kind not in MAX_CODE:
-            raise InvalidInputError(f'kind must be "characters" or "bytes", not {kind!r}')
+        checked_choice("kind", kind, MAX_CODE)
         self.kind = kind
         self.cache = None if cache is None else os.fsdecode(cache)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, short_repr
 from ..sources.stored_ids import StoredIds, TextIds
 from .streams import MAX_BLOCK, Block
 
@@ -102,7 +102,7 @@ class TextStreams:
     ) -> None:
         for size, what in ((batch_size, "batch_size"), (seq_length, "seq_length")):
             if not isinstance(size, (int, np.integer)) or size < 1:
-                raise InvalidInputError(f"{what} must be an integer of at least 1, not {size!r}")
+                raise InvalidInputError(f"{what} must be an integer of at least 1, not {short_repr(size)}")
         if ids.ndim != 1 or ids.dtype.kind not in "iu":
             raise InvalidInputError(f"ids must be one-dimensional integers, not {ids.dtype} of shape {ids.shape}")
         n = len(ids)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InvalidInputError
+from ...parameters.checks import checked_choice
 from .codes import MAX_CODE, UTF32, Kind, Text, checked_codes, collect, found_kind, integers, pieces
 from .refusals import not_a_symbol, refuse_other_ids, refuse_other_kind
 from .special import BOUNDARY, UNKNOWN, Label, Special, Symbol
@@ -97,8 +98,7 @@ class Vocabulary(Sequence[Symbol]):
         boundary: bool = False,
         labels: Sequence[Any] = (),
     ) -> None:
-        if kind not in MAX_CODE:
-            raise InvalidInputError(f'kind must be "characters" or "bytes", not {kind!r}')
+        checked_choice("kind", kind, MAX_CODE)
         self._kind = kind
         self._codes = checked_codes(codes, MAX_CODE[kind])
         characters = len(self._codes)

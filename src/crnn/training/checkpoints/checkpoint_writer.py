@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, short_repr
 from ...model.state import ModelState
 from ...parameters.checks import MAX_STEPS, checked_float, checked_int
 from ...runtime.deferred_signals import signals_deferred
@@ -126,5 +126,5 @@ def checked_every(value: int | float) -> int | float:
     except InvalidInputError:
         raise InvalidInputError(
             f"checkpoint_every must be a whole number of steps of at least 1, or a finite number of seconds above 0 as "
-            f"a float, not {value!r}"
+            f"a float, not {short_repr(value)}"
         ) from None

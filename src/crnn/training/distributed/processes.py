@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, short_repr
 from ...runtime.deferred_signals import restore_handlers, signal_handlers
 
 __all__ = ["Processes", "processes_of"]
@@ -162,5 +162,7 @@ def processes_of(comm: Any) -> Processes | None:
     if comm is None:
         return None
     if not all(hasattr(comm, name) for name in ("Allreduce", "bcast", "allgather", "Abort")):
-        raise InvalidInputError(f"comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, or None, not {comm!r}")
+        raise InvalidInputError(
+            f"comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, or None, not {short_repr(comm)}"
+        )
     return Processes(comm) if comm.Get_size() > 1 else None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, short_repr
 from ...parameters.settings import checked_parameter
 from ...text.sources.input_checks import refuse_other_collections
 from ...text.sources.labels import Labelled, checked_labels
@@ -52,7 +52,7 @@ class ClassData(NamedTuple):
         labelled = checked_labels(y, source.n_documents, name="y")
         if len(labelled.labels) < 2:
             (label,) = labelled.labels.tolist()
-            raise InvalidInputError(f"y has one class only, {label!r}: at least two are needed")
+            raise InvalidInputError(f"y has one class only, {short_repr(label)}: at least two are needed")
         return cls(texts, labelled, sample_weight, source.max_length + source.n_documents)
 
     def in_direction(self, direction: str, *, shuffled: bool) -> tuple[list[Any], Any, Any]:

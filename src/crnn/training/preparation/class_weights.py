@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, short_repr
 from ...parameters.checks import checked_float, checked_sample_weights
 from ...text.sources.labels import Labelled, label_number
 
@@ -42,10 +42,10 @@ def class_prior(labelled: Labelled, class_weight: Any, sample_weight: ArrayLike 
     elif isinstance(class_weight, Mapping):
         for label, value in class_weight.items():
             k = label_number(label, labelled.labels, name="a label of class_weight")
-            counts[k] *= checked_float(f"class_weight[{label!r}]", value, minimum=0.0)
+            counts[k] *= checked_float(f"class_weight[{short_repr(label)}]", value, minimum=0.0)
     elif class_weight is not None:
         raise InvalidInputError(
-            f"class_weight must be None, 'balanced' or a dict from labels to numbers, not {class_weight!r}"
+            f"class_weight must be None, 'balanced' or a dict from labels to numbers, not {short_repr(class_weight)}"
         )
     if not counts.sum() > 0 or not np.isfinite(counts).all():
         raise InvalidInputError("the weights of all classes are 0 or not finite: give at least one above 0")

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, short_repr
 from ...model.extension import extended, places, widened
 from ...model.layout import copied, layout_of
 from ...model.state import WEIGHT_AVERAGE, ModelState
@@ -264,5 +264,7 @@ def checkpoint_path(path: str | os.PathLike[str]) -> str:
     'run.crnn'
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise InvalidInputError(f"checkpoint must be the path of a file, as a str or a path object, not {path!r}")
+        raise InvalidInputError(
+            f"checkpoint must be the path of a file, as a str or a path object, not {short_repr(path)}"
+        )
     return os.fspath(path)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ...errors import any_repr
 from ...model.state import ModelState
 from .loss_curve import loss_curve, points_of
 
@@ -33,8 +34,8 @@ def summary_html(
     """
     rows = []
     for parameter, default in defaults.items():
-        value = repr(parameters[parameter])
-        mark = "th" if value != repr(default) else "td"
+        value = any_repr(parameters[parameter])
+        mark = "th" if value != any_repr(default) else "td"
         cell = f"<{mark} style='text-align:left'>{parameter}</{mark}>"
         rows.append(f"<tr>{cell}<td><code>{escape(value)}</code></td></tr>")
     return (

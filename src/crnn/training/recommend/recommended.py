@@ -20,7 +20,7 @@ import numpy as np
 
 from ...errors import InvalidInputError
 from ...parameters.cells import CELLS, Recipe
-from ...parameters.checks import checked_float, checked_threads
+from ...parameters.checks import checked_choice, checked_float, checked_threads
 from ...parameters.optimizers import OPTIMIZERS
 from ...parameters.settings import checked_parameter
 from ...text.sources.sources import TextLike, text_source
@@ -71,9 +71,7 @@ def recommended_parameters(
     seconds = checked_float("seconds", seconds, above=0.0)
     for name, value in overrides.items():
         checked_parameter(name, value)
-    cell = overrides.get("cell", DEFAULT_CELL)
-    if cell not in ADVICE:
-        raise InvalidInputError(f"cell must be one of {', '.join(map(repr, ADVICE))}, not {cell!r}")
+    cell = checked_choice("cell", overrides.get("cell", DEFAULT_CELL), ADVICE)
     source = text_source(X)
     length = source.max_length
     if length < 2:
