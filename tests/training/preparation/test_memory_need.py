@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError, Lines
-from crnn.model.layout import Layout
-from crnn.model.state import ModelState, layout_of
+from crnn.model.layout import Layout, layout_of
+from crnn.model.state import ModelState
 from crnn.parameters.cells import CELLS
 from crnn.parameters.settings import Settings
 from crnn.text.streams.text_streams import TextStreams
