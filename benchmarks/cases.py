@@ -137,9 +137,10 @@ def crnn_model(
     assert len(model.vocabulary_) == case.vocab_size
     weights = case.weights()
     assert model.params_.keys() == weights.keys()
-    for name, array in weights.items():
-        model.params_[name][...] = array
-        model.optimizer_state_["sum"][name][...] = ACCUMULATOR
+    with model.editing():
+        for name, array in weights.items():
+            model.params_[name][...] = array
+            model.optimizer_state_["sum"][name][...] = ACCUMULATOR
     return model.set_params(max_steps=case.steps)
 
 

@@ -115,11 +115,12 @@ def test_pytorch_starts_from_a_nearly_uniform_guess_and_scores_as_crnn_does(torc
     model = CharRNN(**settings(), embedding_size=5, vocabulary=order, max_steps=0, random_state=0).fit(text)
     state, rows = learner.network.state_dict(), [learner.ids[c] for c in order]
     named = {"embedding": "embedding.weight", "Why": "decoder.weight", "by": "decoder.bias"}
-    for ours, theirs in named.items():
-        model.params_[ours][:] = state[theirs].numpy()[rows]
-    named = {"Wxh_l0": "rnn.weight_ih_l0", "Whh_l0": "rnn.weight_hh_l0", "bh_l0": "rnn.bias_ih_l0"}
-    for ours, theirs in named.items():
-        model.params_[ours][:] = state[theirs].numpy()
+    layer = {"Wxh_l0": "rnn.weight_ih_l0", "Whh_l0": "rnn.weight_hh_l0", "bh_l0": "rnn.bias_ih_l0"}
+    with model.editing():
+        for ours, theirs in named.items():
+            model.params_[ours][:] = state[theirs].numpy()[rows]
+        for ours, theirs in layer.items():
+            model.params_[ours][:] = state[theirs].numpy()
     assert learner.nats(text) == pytest.approx(-model.score(text), rel=1e-5)
     assert learner.nats(text[:1]) == pytest.approx(-model.score(text[:1]), rel=1e-5)
 

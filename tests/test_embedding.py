@@ -38,7 +38,8 @@ def test_it_learns_and_its_vectors_are_a_parameter():
     assert model.optimizer_state_["exp_avg"]["embedding"].any()
     assert model.score(TEXT) > -0.5
     assert "embedding_size=5" in repr(model)
-    model.params_["embedding"][:] = 0  # a view
+    with model.editing():
+        model.params_["embedding"][:] = 0
     assert model.score(TEXT) < -1
 
 

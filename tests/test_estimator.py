@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from examples import spoil
 
 from crnn import CharRNN, ModelFileError, NotFittedError
 
@@ -210,12 +211,14 @@ def test_copy_has_weights_of_its_own_that_can_be_written_to(copied):
     before = model.sample(30, random_state=0)
     new = copied(model)
     assert new.sample(30, random_state=0) == before
-    new.params_["Why"][:] = 0
-    new.params_["by"][:] = 0
-    new.params_["by"][new.vocabulary_.index("n")] = 100
+    with new.editing():
+        new.params_["Why"][:] = 0
+        new.params_["by"][:] = 0
+        new.params_["by"][new.vocabulary_.index("n")] = 100
     assert new.sample(5) == "nnnnn"
     assert model.sample(30, random_state=0) == before
-    new.optimizer_state_["sum"]["by"][:] = 1e30  # it hardly moves from now on
+    with new.editing():
+        new.optimizer_state_["sum"]["by"][:] = 1e30  # it hardly moves from now on
     by = new.params_["by"].copy()
     new.partial_fit(TEXT * 5)
     np.testing.assert_allclose(new.params_["by"], by, rtol=0, atol=1e-12)
@@ -270,7 +273,7 @@ def test_parameters_and_weights_that_no_file_can_hold_are_pickled_all_the_same()
     others = {"callbacks": [print], "vocabulary": sorted(set(TEXT)), "random_state": np.random.default_rng(3)}
     model = CharRNN(5, max_steps=7, **others)
     model.fit(TEXT * 5).set_params(hidden_size=-1)
-    model.params_["by"][0] = np.nan
+    spoil(model, "by", 0, np.nan)
     new = pickle.loads(pickle.dumps(model))
     assert new.callbacks == [print]
     assert new.vocabulary == model.vocabulary

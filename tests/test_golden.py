@@ -115,10 +115,11 @@ def golden():
 def model_before(golden, step, dtype):
     """Return a model in the state that was recorded before a step, and the T + 2 characters of that step."""
     model = CharRNN(H, seq_length=T, dtype=dtype, max_steps=0).fit(SYMBOLS)
-    for there, here in NAMES.items():
-        model.params_[here][...] = golden[f"{step}/{there}"]
-        model.optimizer_state_["sum"][here][...] = golden[f"{step}/sum/{there}"]
-    model.state_[0, 0] = golden[f"{step}/h"]
+    with model.editing():
+        for there, here in NAMES.items():
+            model.params_[here][...] = golden[f"{step}/{there}"]
+            model.optimizer_state_["sum"][here][...] = golden[f"{step}/sum/{there}"]
+        model.state_[0, 0] = golden[f"{step}/h"]
     p = golden[f"{step}/position"]
     text = "".join(SYMBOLS[i] for i in golden["ids"][p : p + T + 2])
     return model.set_params(max_steps=1), text
@@ -176,8 +177,9 @@ def test_a_fit_starts_as_min_char_rnn_does(golden):
     text = "".join(SYMBOLS[i] for i in golden["ids"])
     model = CharRNN(H, seq_length=T, dtype="float64", max_steps=0).fit(text)
     assert model.smooth_loss_ == pytest.approx(T * np.log(11))
-    for there, here in NAMES.items():
-        model.params_[here][...] = golden[f"0/{there}"]
+    with model.editing():
+        for there, here in NAMES.items():
+            model.params_[here][...] = golden[f"0/{there}"]
     model.set_params(max_steps=10).partial_fit(text)
     for there, here in NAMES.items():
         np.testing.assert_allclose(model.params_[here], golden[f"10/{there}"], atol=1e-6)

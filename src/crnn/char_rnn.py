@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, overload
 
@@ -19,22 +20,24 @@ from .errors import NotFittedError
 from .export.extras import needed
 from .files import checkpoint as model_checkpoint
 from .files.run_checkpoint import unfinished_run, write_run
+from .inference.network.network_cache import NetworkCache
 from .inference.network.packed_network import PackedNetwork
 from .inference.scoring import string_states
 from .language_model import LanguageModel
+from .model.draft import LearnedArrays
 from .model.labelled import of_label
 from .model.quantized import quantized
 from .model.state import ModelState
 from .parameters.checks import checked_threads
 from .parameters.documentation import with_parameters
-from .parameters.optimizers import OPTIMIZERS
 from .parameters.settings import Settings, checked_parameter, rounds_operands
 from .text.sources.labels import label_number
 from .text.sources.sources import TextLike
 from .text.symbols.special import Special
 from .text.symbols.vocabulary import Text, Vocabulary
 from .training.checkpoints.run_state import FINISHED
-from .training.loop.exclusive import request_stop
+from .training.loop.editing import editing
+from .training.loop.exclusive import draft_of, request_stop
 from .training.loop.text_gradient import TextGradient, gradient_of_text
 from .training.preparation.preparation import Call, check_texts
 from .training.preparation.training_call import CheckpointPlan, Trainee, train
@@ -67,18 +70,18 @@ class CharRNN(LanguageModel):
     Attributes
     ----------
     params_ : dict of str to ndarray
-        Writable views of the weights under min-char-rnn's names. For layer k: ``Wxh_lk`` (G H, V), from layer 1 on
-        (G H, H); ``Whh_lk`` (G H, H); ``bh_lk`` (G H,); for a GRU ``bhn_lk`` (H,). Then ``Why`` (V, H), ``by`` (V,).
+        The weights under min-char-rnn's names, which `editing` lets you write to. For layer k: ``Wxh_lk`` (G H, V),
+        from layer 1 on (G H, H); ``Whh_lk`` (G H, H); ``bh_lk`` (G H,); for a GRU ``bhn_lk`` (H,). Then ``Why`` (V, H),
+        ``by`` (V,).
         With `embedding_size` first ``embedding`` (V, E), row v of which is that of symbol v, and ``Wxh_l0`` (G H, E).
         With `n_bigrams` before all ``bigrams`` (R, G H), of the pairs in `bigrams_`.
         G is the number of gates: 1, GRU 3, LSTM 4, "cifg" 3.
     optimizer_state_ : dict of str to dict
         The optimizer's state under PyTorch's names: ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
-        ``exp_avg_sq`` for Adam, each with views like those of `params_`. For Adam also ``step``, an int.
+        ``exp_avg_sq`` for Adam, each with arrays like those of `params_`. For Adam also ``step``, an int.
     state_ : ndarray of shape (L, B, H)
         The hidden state carried from the last chunk to the next; for an LSTM and "cifg" a tuple (h, c). With
-        `n_bigrams` a tuple, at whose end is the symbol that was read last, (1, B, 1): its id plus 1, or 0. May be
-        written to.
+        `n_bigrams` a tuple, at whose end is the symbol that was read last, (1, B, 1): its id plus 1, or 0.
     bigrams_ : list of tuple or None
         The pair of symbols of each row of ``params_["bigrams"]``; without `n_bigrams` empty.
     vocabulary_ : Vocabulary
@@ -527,7 +530,7 @@ class CharRNN(LanguageModel):
     ) -> Self:
         """Train a new state, or carry the model's on."""
         learned = (lambda: None) if anew else partial(vars(self).get, "_learned")
-        trainee = Trainee(self, self.get_params(), learned, partial(setattr, self, "_learned"), self._samples)
+        trainee = Trainee(self, self.get_params(), learned, self._keep, self._samples)
         train(trainee, call, CheckpointPlan(checkpoint, checkpoint_every, write_run), comm)
         return self
 
@@ -1097,18 +1100,19 @@ class CharRNN(LanguageModel):
         state = dict(vars(self))
         if self._is_fitted:
             state["_learned"] = model_checkpoint.state_to_bytes(self._learned)
+            del state["_networks"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore what `__getstate__` returned."""
-        learned = state.get("_learned")
         vars(self).update(state)
-        if isinstance(learned, bytes):
-            self._learned = model_checkpoint.state_from_bytes(learned)
+        if "_learned" in state:
+            learned = state["_learned"]
+            self._keep(model_checkpoint.state_from_bytes(learned) if isinstance(learned, bytes) else learned)
 
     def __copy__(self) -> Self:
-        """Return a model that shares the learned state."""
-        return self._with_attributes(vars(self))
+        """Return a model that shares the learned state, but not the packed networks."""
+        return self._with_attributes(vars(self) | ({"_networks": NetworkCache()} if self._is_fitted else {}))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return a model that shares nothing; it does not go through the bytes of a model file."""
@@ -1121,14 +1125,21 @@ class CharRNN(LanguageModel):
 
     # ---------------------------------------------------------------- learned
 
-    _learned: ModelState  # absent before `fit`, `partial_fit` or `load`
+    # Absent before `fit`, `partial_fit` or `load`:
+    _learned: ModelState
+    _networks: NetworkCache  # of its weights
 
     @classmethod
     def _from_state(cls, parameters: Mapping[str, Any], state: ModelState) -> Self:
         """Return a fitted model with these parameters."""
         model = cls().set_params(**parameters)
-        model._learned = state
+        model._keep(state)
         return model
+
+    def _keep(self, state: ModelState) -> None:
+        """Make a state the model's own. What was packed for an earlier one leaves the memory."""
+        self._networks = NetworkCache()
+        self._learned = state
 
     def _fitted(self, what: str) -> ModelState:
         """Return the state; NotFittedError names `what` was asked for."""
@@ -1143,19 +1154,15 @@ class CharRNN(LanguageModel):
     def _vocabulary(self, what: str) -> Vocabulary:
         return self._fitted(what).vocabulary
 
+    def _arrays(self, what: str) -> LearnedArrays:
+        """Return the copies that this thread is editing, or else read-only views."""
+        draft = draft_of(self)
+        return LearnedArrays.read_only(self._fitted(what)) if draft is None else draft.arrays
+
     def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
-        state = self._fitted(what)
-        state.check_finite(what)
-        return PackedNetwork.pack(
-            state.layout,
-            state.params,
-            one_row=one_row,
-            scoring=scoring,
-            boundary=state.vocabulary.boundary,
-            bfloat16=self._bfloat16(state),
-            n_threads=checked_threads(self.n_threads),
-            scales=state.scales,
-        )
+        state, n_threads = self._fitted(what), checked_threads(self.n_threads)
+        options: Any = {"one_row": one_row, "scoring": scoring, "bfloat16": self._bfloat16(state)}
+        return self._networks.network(state, what, n_threads=n_threads, **options)
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveReading:
         options, state = AdaptationOptions.of(adapt), self._fitted(what)
@@ -1231,7 +1238,7 @@ class CharRNN(LanguageModel):
 
     @property
     def params_(self) -> dict[str, Array]:
-        """Writable views of the weights, in min-char-rnn's shapes.
+        """Read-only views of the weights, in min-char-rnn's shapes; within `editing`, copies to write to.
 
         Examples
         --------
@@ -1240,8 +1247,45 @@ class CharRNN(LanguageModel):
         >>> {name: array.shape for name, array in model.params_.items()}
         {'Wxh_l0': (8, 3), 'Whh_l0': (8, 8), 'bh_l0': (8,), 'Why': (3, 8), 'by': (3,)}
         """
-        state = self._fitted("reading params_")
-        return state.layout.named(state.params)
+        return self._arrays("reading params_").params
+
+    def editing(self) -> AbstractContextManager[None]:
+        """Return a context in which `params_`, `state_` and `optimizer_state_` can be written to.
+
+        Within the ``with`` block the three attributes are copies that only this thread sees; the model goes on with
+        what it had. At the end they are checked and take the place of the model's own. After an error, in the block or
+        of the check, the model is as it was.
+
+        A callback may edit the model that is being trained, and training goes on from there; with several processes
+        the first one's callbacks write for all.
+
+        Returns
+        -------
+        context manager
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If another thread is training or editing the model. At the end of the block: if an array is missing or has
+            another shape, or a number is not finite; the message says which.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> with model.editing():
+        ...     model.params_["by"][:] = 0
+        ...     model.params_["Why"] = np.zeros((3, 8))
+        ...     model.state_[:] = 0
+        >>> model.predict_proba(["ab"]).round(2).tolist()
+        [[0.33, 0.33, 0.33]]
+        >>> model.params_["by"][:] = 1
+        Traceback (most recent call last):
+        ValueError: assignment destination is read-only
+        """
+        return editing(self, partial(self._fitted, "editing"))
 
     @property
     def bigrams_(self) -> list[tuple[Any, Any] | None]:
@@ -1261,7 +1305,9 @@ class CharRNN(LanguageModel):
 
     @property
     def optimizer_state_(self) -> dict[str, Any]:
-        """The optimizer's state under PyTorch's names, each with writable views like those of `params_`.
+        """The optimizer's state under PyTorch's names, each with arrays like those of `params_`.
+
+        They are read-only; within `editing`, copies to write to. Adam's ``step`` is a number that cannot be changed.
 
         Examples
         --------
@@ -1270,14 +1316,13 @@ class CharRNN(LanguageModel):
         >>> sorted(model.optimizer_state_), model.optimizer_state_["exp_avg"]["Whh_l0"].shape
         (['exp_avg', 'exp_avg_sq', 'step'], (8, 8))
         """
-        state = self._fitted("reading optimizer_state_")
-        views: dict[str, Any] = {name: state.layout.named(flat) for name, flat in state.optimizer_state.items()}
-        counts_steps = OPTIMIZERS[state.optimizer].counts_steps
-        return views | ({"step": state.n_steps - state.optimizer_start} if counts_steps else {})
+        return self._arrays("reading optimizer_state_").optimizer_state
 
     @property
     def state_(self) -> Array | tuple[Array, ...]:
         """The hidden state carried from the last chunk to the next, (L, B, H); of an LSTM the tuple (h, c).
+
+        It is read-only; within `editing`, a copy to write to.
 
         Examples
         --------
@@ -1287,12 +1332,8 @@ class CharRNN(LanguageModel):
         >>> h.shape
         (1, 1, 8)
         """
-        hidden = self._fitted("reading state_").hidden
+        hidden = self._arrays("reading state_").hidden
         return hidden[0] if len(hidden) == 1 else hidden
-
-    @state_.setter
-    def state_(self, value: Array | tuple[Array, ...]) -> None:
-        self._fitted("setting state_").hidden = value if isinstance(value, tuple) else (value,)
 
     @property
     def n_steps_(self) -> int:

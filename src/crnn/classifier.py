@@ -20,7 +20,7 @@ from .model.state import ModelState
 from .parameters.checks import checked_choice, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
 from .text.symbols.vocabulary import Text, Vocabulary
-from .training.loop.exclusive import StopRequest, begin_training
+from .training.loop.exclusive import ExclusiveUse, begin_use
 from .training.preparation.class_data import ClassData
 from .training.preparation.class_weights import class_prior
 from .training.progress.notebook_summary import classifier_in_words, curves_of
@@ -158,9 +158,9 @@ class CharRNNClassifier(Estimator):
         >>> model.fit(["ab", "ba", "a"], [0, 1, 0]).classes_
         array([0, 1])
         """
-        stop, start = StopRequest(), time.perf_counter()
+        stop, start = ExclusiveUse(), time.perf_counter()
         with stop.running:
-            begin_training(self, stop)
+            begin_use(self, stop)
             directions, data = self._checked_directions(), ClassData.checked(X, y, sample_weight)
             prior, models = class_prior(data.labelled, self.class_weight, sample_weight), dict[str, CharRNN]()
             for k, direction in enumerate(directions):

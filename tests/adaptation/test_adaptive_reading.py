@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from examples import adaptable, adapted_by_reference
+from examples import adaptable, adapted_by_reference, spoil
 
 from crnn import BOUNDARY, CharRNN, DivergenceError, InvalidInputError, NotFittedError
 from crnn.parameters.cells import CELLS
@@ -174,6 +174,6 @@ def test_errors(tmp_path):
         CharRNN(5, max_steps=0).fit(TEXT).adapt(TEXT)
     with pytest.raises(DivergenceError, match="lower the learning_rate of adapt"):
         model.adapt(TEXT * 3, learning_rate=1e38)
-    model.params_["by"][1] = np.nan
+    spoil(model, "by", 1, np.nan)
     with pytest.raises(InvalidInputError, match="finite weights"):
         model.score(TEXT, adapt=True)

@@ -163,7 +163,8 @@ def test_every_piece_starts_from_the_zero_state(monkeypatch):
     states = []
     monkeypatch.setattr(CharRNN, "partial_fit", lambda self, X: states.append(self.state_.copy()) or self)
     model = demo.network().set_params(max_steps=0).fit(demo.text())
-    model.state_[...] = 0.5
+    with model.editing():
+        model.state_[...] = 0.5
     model.history_.append({})
     demo._TimedTraining(model, demo.text()).advance(1.0)
     np.testing.assert_array_equal(states, 0)

@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 from compiled_models import FLAGS, Library, available, compiled, output
-from examples import random_language_model
+from examples import random_language_model, spoil
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError, NotFittedError
@@ -180,7 +180,7 @@ def test_only_whole_models(tmp_path):
     with pytest.raises(NotFittedError):
         CharRNN().export_c(tmp_path / "model.c")
     model = model_of("abc")
-    model.params_["bh_l0"][5] = np.nan
+    spoil(model, "bh_l0", 5, np.nan)
     with pytest.raises(InvalidInputError, match=r"params_\['bh_l0'\]\[5\] is nan"):
         model.export_c(tmp_path / "model.c")
     assert not list(tmp_path.iterdir())

@@ -90,9 +90,10 @@ def test_logits(page_of, name):
 
 def test_float16(page_of):
     model = model_of("two layers")
-    for array in model.params_.values():
-        array[...] = array.astype(np.float16)
-    model.params_["by"][0] = 2.0**-20  # a subnormal number
+    with model.editing():
+        for array in model.params_.values():
+            array[...] = array.astype(np.float16)
+        model.params_["by"][0] = 2.0**-20  # a subnormal number
     text = "not to be"
     y = page_of(model, float16=True).execute_script(LOGITS, model.vocabulary_.encode(text).tolist())
     np.testing.assert_allclose(log_probabilities(y), expected(model, text), atol=1e-4, rtol=0)
@@ -100,7 +101,8 @@ def test_float16(page_of):
 
 def test_a_weight_too_large_for_float16_is_named(tmp_path):
     model = model_of("rnn")
-    model.params_["by"][1] = 1e5
+    with model.editing():
+        model.params_["by"][1] = 1e5
     with pytest.raises(InvalidInputError, match=r"1e\+05 is too large for float16: export float32"):
         export_html(model, tmp_path / "page.html", float16=True)
     assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from examples import spoil
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
 from crnn.files import checkpoint, model_file, sealed_file
@@ -178,8 +179,9 @@ def test_model_that_was_not_trained_comes_back(path):
 
 def test_loaded_arrays_can_be_written_to(path):
     again = reloaded(small().fit(TEXT), path)
-    for array in (*again.params_.values(), *again.optimizer_state_["sum"].values(), again.state_):
-        array[...] = 0
+    with again.editing():
+        for array in (*again.params_.values(), *again.optimizer_state_["sum"].values(), again.state_):
+            array[...] = 0
     assert again.bits_per_char("to be") == pytest.approx(math.log2(len(set(TEXT))))
 
 
@@ -270,7 +272,7 @@ def filled(cell="rnn", L=1, optimizer="adagrad", dtype="float64"):
         return flat
 
     state = tuple(rng.uniform(-0.9, 0.9, (L, 3, 5)).astype(dtype) for _ in layout.kind.states)
-    model._learned = ModelState(
+    model._keep(ModelState(
         layout=layout,
         params=drawn(),
         optimizer=optimizer,
@@ -283,7 +285,7 @@ def filled(cell="rnn", L=1, optimizer="adagrad", dtype="float64"):
         smooth_loss=13.5,
         loss_length=7,
         history=[{"step": 17, "smooth_loss": 2.5, "validation_loss": None}],
-    )
+    ))
     return model
 
 
@@ -429,9 +431,10 @@ def test_file_without_training_state_goes_on_from_zero_memory(path, dtype):
     assert not again.state_.any()
     assert not any(array.any() for array in again.optimizer_state_["sum"].values())
     expected = copy.deepcopy(model)
-    expected.state_[:] = 0
-    for array in expected.optimizer_state_["sum"].values():
-        array[:] = 0
+    with expected.editing():
+        expected.state_[:] = 0
+        for array in expected.optimizer_state_["sum"].values():
+            array[:] = 0
     again.partial_fit(TEXT)
     expected.partial_fit(TEXT)
     assert again.n_steps_ == 20
@@ -554,7 +557,7 @@ def test_weights_that_are_not_finite_are_not_saved(path):
     model = small().fit(TEXT)
     model.save(path)
     old = path.read_bytes()
-    model.params_["by"][0] = np.nan
+    spoil(model, "by", 0, np.nan)
     with pytest.raises(ModelFileError, match="NaN or infinity"):
         model.save(path)
     assert path.read_bytes() == old
@@ -695,7 +698,8 @@ def test_run_best_and_labels_come_back(path):
     better._learned.n_steps, better._learned.smooth_loss = 11, 12.25
     for flat in better._learned.optimizer_state.values():
         flat *= 0.25
-    better.state_[0][:] = 0.125
+    with better.editing():
+        better.state_[0][:] = 0.125
     run = StoredRecord({"epoch": 3, "patience": None}, {"order": np.arange(5), "text": np.arange(3, dtype=np.uint8)})
     model._learned.labels = StoredRecord({"classes": ["a", "b"]}, {"bias": np.ones((2, 5), np.float32)})
     parameters = model.get_params()
@@ -709,7 +713,7 @@ def test_run_best_and_labels_come_back(path):
     np.testing.assert_array_equal(found.state.labels.tensors["bias"], np.ones((2, 5)))
     for state, expected in ((found.state, model), (found.best, better)):
         copied = copy.deepcopy(expected)
-        copied._learned = state
+        copied._keep(state)
         assert bits(copied) == bits(expected)
     assert bits(CharRNN.load(path)) == bits(better)
     assert CharRNN.load(path).history_ == model.history_

@@ -176,7 +176,8 @@ def test_the_boundary_is_not_penalised_for_the_start(model):
     p, vocabulary = model._learned.layout.tensors(model._learned.params), model.vocabulary_
     assert p.by.shape == (len(vocabulary),)
     unpenalised = CharRNN(3, max_steps=0, init_scale=0).fit(NAMES)
-    unpenalised.params_["by"][vocabulary.boundary] = 40
+    with unpenalised.editing():
+        unpenalised.params_["by"][vocabulary.boundary] = 40
     assert unpenalised.sample(num_samples=3, repetition_penalty=40, random_state=0) == [""] * 3
 
 

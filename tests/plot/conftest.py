@@ -14,8 +14,9 @@ def blank():
 
     def make(symbols, hidden_size=3, **parameters):
         model = CharRNN(hidden_size, max_steps=0, dtype="float64", **parameters).fit(symbols)
-        for array in model.params_.values():
-            array[:] = 0
+        with model.editing():
+            for array in model.params_.values():
+                array[:] = 0
         return model
 
     return make
@@ -27,7 +28,8 @@ def fixed(blank):
 
     def make(p):
         model = blank("".join(p))
-        model.params_["by"][:] = [np.log(p[symbol]) for symbol in model.vocabulary_]
+        with model.editing():
+            model.params_["by"][:] = [np.log(p[symbol]) for symbol in model.vocabulary_]
         return model
 
     return make
@@ -44,6 +46,7 @@ def letters_seen(blank):
     """A model of a, b and a space. Unit 0 is about 1 after a letter and -1 after a space; unit 1 tanh(1/2) after b."""
     model = blank("ab ")
     symbols = list(model.vocabulary_)
-    model.params_["Wxh_l0"][0] = [-9.0 if symbol == " " else 9.0 for symbol in symbols]
-    model.params_["Wxh_l0"][1] = [0.5 if symbol == "b" else 0.0 for symbol in symbols]
+    with model.editing():
+        model.params_["Wxh_l0"][0] = [-9.0 if symbol == " " else 9.0 for symbol in symbols]
+        model.params_["Wxh_l0"][1] = [0.5 if symbol == "b" else 0.0 for symbol in symbols]
     return model

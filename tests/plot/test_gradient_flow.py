@@ -10,8 +10,9 @@ from crnn import CharRNN, InvalidInputError, plot
 def linear(blank):
     """A model whose state stays 0, where tanh has the derivative 1: each step back multiplies a gradient by 1/2."""
     model = blank("ab", hidden_size=1, seq_length=7)
-    model.params_["Whh_l0"][:] = 0.5
-    model.params_["Why"][:] = [[3.0], [-1.0]]
+    with model.editing():
+        model.params_["Whh_l0"][:] = 0.5
+        model.params_["Why"][:] = [[3.0], [-1.0]]
     return model
 
 

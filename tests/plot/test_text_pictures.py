@@ -49,7 +49,8 @@ def test_right_guesses_are_framed(abc):
 
 def test_the_end_of_a_document_is_among_the_guesses(blank):
     model = blank(["a", "b"])
-    model.params_["by"][model.vocabulary_.boundary] = 1.0
+    with model.editing():
+        model.params_["by"][model.vocabulary_.boundary] = 1.0
     assert written(plot.probabilities(model, "ab", n=1))[1, 0] == "∎"
 
 
@@ -72,7 +73,8 @@ def test_units_are_chosen_by_what_they_follow(letters_seen):
 def test_a_unit_that_explains_nothing_new_is_not_praised(blank):
     """r is measured where the unit was not chosen: on the second half, whose b follow another rule."""
     model = blank("ab.")
-    model.params_["Wxh_l0"][0] = [9.0 if symbol == "b" else -9.0 for symbol in model.vocabulary_]
+    with model.editing():
+        model.params_["Wxh_l0"][0] = [9.0 if symbol == "b" else -9.0 for symbol in model.vocabulary_]
     text = "ab.a" * 9 + "ba.b" * 9
     properties = {"b": lambda text: [character == "b" for character in text[:36]] + [c == "." for c in text[36:]]}
     (found,) = plot.find_units(model, text, properties)

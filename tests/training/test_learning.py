@@ -46,11 +46,12 @@ def runs(text):
 def smooth_loss_from(stage, text, dtype):
     """Return the smoothed loss that a model with the default settings has in the end, going on from a stage."""
     model = CharRNN(max_steps=0, dtype=dtype).fit(text)
-    for there, here in NAMES.items():
-        view = model.params_[here]
-        view[...] = stage.params[there].reshape(view.shape)
-        model.optimizer_state_["sum"][here][...] = stage.memory[there].reshape(view.shape)
-    model.state_[0, 0] = stage.h[:, 0]
+    with model.editing():
+        for there, here in NAMES.items():
+            view = model.params_[here]
+            view[...] = stage.params[there].reshape(view.shape)
+            model.optimizer_state_["sum"][here][...] = stage.memory[there].reshape(view.shape)
+        model.state_[0, 0] = stage.h[:, 0]
     model._learned.smooth_loss = stage.smooth_loss
     model.set_params(max_steps=STEPS - stage.position // 25).partial_fit(text[stage.position :])
     return model.smooth_loss_

@@ -11,6 +11,7 @@ import threading
 import numpy as np
 import pytest
 from command_line import POSIX
+from examples import spoil
 from interrupted_runs import train_until
 from test_char_rnn import TEXT, bits, everything, small
 
@@ -249,11 +250,11 @@ def test_a_checkpoint_that_fails_is_a_warning(tmp_path, monkeypatch):
 
 
 def test_weights_that_are_not_finite_are_not_written(tmp_path):
-    def spoil(model, record):
-        model.params_["by"][0] = np.nan
+    def poison(model, record):
+        spoil(model, "by", 0, np.nan)
 
     with pytest.raises(DivergenceError):
-        small(20, callbacks=[spoil]).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=1)
+        small(20, callbacks=[poison]).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=1)
     assert np.isfinite(CharRNN.load(tmp_path / "run")._learned.params).all()
 
 

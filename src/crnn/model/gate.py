@@ -74,7 +74,9 @@ class Gate:
     __hash__ = None  # type: ignore[assignment]
 
     def open(self) -> None:
-        """Forget who holds the locks: after a fork these threads are not there."""
+        """Forget who holds the locks: after a fork these threads are not there, and changes may be incomplete."""
+        if not self._state.acquire(blocking=False):
+            self.changes += 1
         self._turn, self._state = threading.RLock(), threading.RLock()
 
 

@@ -260,33 +260,14 @@ class ModelState:
             finally:
                 self.gate.changes += 1
 
-    def check(self, settings: Settings, *, same_batch_size: bool = False) -> None:
-        """Raise InvalidInputError if the settings do not fit the weights, or if a user assigned a wrong `hidden`.
-
-        Parameters
-        ----------
-        settings : Settings
-        same_batch_size : bool, default=False
-            Whether `hidden` must have the batch size of the settings. Between two calls it may be another one.
-        """
+    def check(self, settings: Settings) -> None:
+        """Raise InvalidInputError if the settings do not fit the weights."""
         for name in SHAPING:
             if getattr(settings, name) != getattr(self.layout, name):
                 raise InvalidInputError(
                     f"{name} is now {getattr(settings, name)}, but the model was fitted with "
                     f"{getattr(self.layout, name)}; set it back, or call fit to start anew"
                 )
-        if not _fits(self.hidden, self.layout, settings.batch_size if same_batch_size else None):
-            shown = ", ".join(
-                f"shape {np.shape(array)} and type {getattr(array, 'dtype', type(array).__name__)}"
-                for array in self.hidden
-            )
-            names, shapes = self.layout.kind.states, self.layout.state_shapes(settings.batch_size)
-            raise InvalidInputError(
-                f"state_ has {shown or 'nothing'}, not shape {shapes['h']} and {self.layout.dtype}"
-                f"{' for each of ' + ' and '.join(names) if len(names) > 1 else ''}"
-                f"{' and ' + str(shapes['symbol']) + ' for the symbol' if 'symbol' in shapes else ''}; "
-                "write into it in place"
-            )
 
     def require_float(self, what: str) -> None:
         """Raise InvalidInputError if the weights have 8 bits.
@@ -303,7 +284,7 @@ class ModelState:
             )
 
     def check_finite(self, what: str) -> None:
-        """Raise InvalidInputError if a weight is not finite: a user may have written it.
+        """Raise InvalidInputError if a weight is not finite.
 
         Parameters
         ----------
@@ -315,8 +296,8 @@ class ModelState:
         name, array = next((n, a) for n, a in self.layout.named(self.params).items() if not np.isfinite(a).all())
         place = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
         raise InvalidInputError(
-            f"params_[{name!r}] holds {array[place]} at {place}, and {what} needs finite weights: write finite ones, "
-            f"or load or fit the model again"
+            f"params_[{name!r}] holds {array[place]} at {place}, and {what} needs finite weights: fit the "
+            f"model again, or write finite ones within model.editing()"
         )
 
 
@@ -341,14 +322,3 @@ def zero_optimizer_state(optimizer: str, layout: Layout) -> dict[str, Array]:
     ['exp_avg', 'exp_avg_sq']
     """
     return {name: layout.zeros() for name in OPTIMIZERS[optimizer].state}
-
-
-def _fits(hidden: Any, layout: Layout, batch_size: int | None) -> bool:
-    """Say whether arrays are a hidden state for a layout; None: of any batch size."""
-    arrays = [array for array in hidden if isinstance(array, np.ndarray) and array.ndim == 3]
-    if not len(hidden) == len(arrays) == len(layout.states):
-        return False
-    if batch_size is None:
-        batch_size = arrays[0].shape[1]
-    fitting = zip(arrays, layout.state_shapes(batch_size).values(), strict=True)
-    return batch_size > 0 and all(array.shape == shape and array.dtype == layout.dtype for array, shape in fitting)

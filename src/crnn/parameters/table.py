@@ -260,7 +260,7 @@ class Parameters:
     callbacks: Annotated[tuple[Callable[[Any, dict[str, Any]], Any], ...], Parameter(
         "execution", "list of functions or None", None, _or_none(checked_callables, ()),
         "Each function is called with the model and the newest record of `history_`. Returning True ends the training "
-        "run. A callback may write to `params_` and `state_`, but must not train the model.",
+        "run. A callback may write to `params_` and `state_` within `editing`, but must not train the model.",
     )]
     matmul_precision: Annotated[str, Parameter(
         "execution", _choices(MATMUL_PRECISIONS), "float32", _choice(MATMUL_PRECISIONS),

@@ -21,9 +21,10 @@ def random_model(dtype="float64", symbols=SYMBOLS, hidden_size=H, scale=0.7, **k
     """A model that has learned nothing but is sure of itself, differently after every symbol."""
     model = CharRNN(hidden_size, max_steps=0, init_scale=scale, dtype=dtype, random_state=0, **kind).fit(symbols)
     rng = np.random.default_rng(1)
-    for weights in model.params_.values():
-        if weights.ndim == 1:
-            weights[:] = scale * rng.standard_normal(len(weights))
+    with model.editing():
+        for weights in model.params_.values():
+            if weights.ndim == 1:
+                weights[:] = scale * rng.standard_normal(len(weights))
     return model
 
 
@@ -77,7 +78,8 @@ def test_samples_of_other_networks_are_those_of_the_reference(kernels, number, k
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_draws_follow_the_softmax(dtype, temperature):
     model = random_model(dtype, "abcde", scale=0.5)
-    model.params_["Whh_l0"][:] = 0  # then the next symbol depends on the last one alone
+    with model.editing():
+        model.params_["Whh_l0"][:] = 0  # then the next symbol depends on the last one alone
     text = model.sample(150_000, temperature=temperature, random_state=11)
     ids = model.vocabulary_.encode(text)
     counts = np.zeros((5, 5))
@@ -128,7 +130,8 @@ def test_among_equals_the_first_is_the_likeliest():
 
 def test_symbol_without_probability_is_never_drawn(model):
     model = random_model("float32")
-    model.params_["by"][[0, 3, 10]] = -1e30
+    with model.editing():
+        model.params_["by"][[0, 3, 10]] = -1e30
     assert not set(model.sample(5000, temperature=3, random_state=0)) & set("adk")
 
 
@@ -246,7 +249,8 @@ def test_global_generator_is_left_alone(model):
 
 def test_sampling_does_not_change_the_model():
     model = CharRNN(3, max_steps=7, random_state=0).fit("to be or not to be" * 5)
-    model.state_[:] = 0.5
+    with model.editing():
+        model.state_[:] = 0.5
     before, weights = model.sample(40, random_state=3), model._learned.params.copy()
     list(model.stream(40))
     model.sample(40, num_samples=3, prime="to be")
@@ -257,8 +261,9 @@ def test_sampling_does_not_change_the_model():
 
 def test_weights_that_are_written_to_are_sampled_from():
     model = random_model()
-    model.params_["Why"][:] = 0
-    model.params_["by"][:] = np.where(np.array(list(model.vocabulary_)) == "k", 50, 0)
+    with model.editing():
+        model.params_["Why"][:] = 0
+        model.params_["by"][:] = np.where(np.array(list(model.vocabulary_)) == "k", 50, 0)
     assert model.sample(5, random_state=0) == "kkkkk"
 
 
@@ -304,7 +309,7 @@ def test_streams_side_by_side(model):
     assert all(a == b for a, b in itertools.islice(zip(left, right, strict=True), 200))
 
 
-@pytest.mark.parametrize("change", ["partial_fit", "fit", "write"])
+@pytest.mark.parametrize("change", ["partial_fit", "fit", "edit"])
 def test_stream_comes_from_the_weights_at_its_call(change):
     text = "to be or not to be, " * 20
     model = CharRNN(7, max_steps=50, random_state=0).fit(text)
@@ -312,9 +317,10 @@ def test_stream_comes_from_the_weights_at_its_call(change):
     stream = model.stream(300, random_state=3)
     begun = model.stream(300, random_state=3)
     first = next(begun)
-    if change == "write":
-        for weights in model.params_.values():
-            weights[:] = 3.0
+    if change == "edit":
+        with model.editing():
+            for weights in model.params_.values():
+                weights[:] = 3.0
     else:
         getattr(model, change)(text)
     assert "".join(stream) == expected

@@ -127,7 +127,8 @@ def test_forbidden_symbols_are_never_drawn(dtype):
 
 def test_penalty_counts_the_prime_and_what_was_drawn():
     model = CharRNN(3, max_steps=0, init_scale=0, random_state=0).fit("abc")
-    model.params_["by" if "by" in model.params_ else list(model.params_)[-1]][:] = [3.0, 2.0, 1.0]
+    with model.editing():
+        model.params_["by"][:] = [3.0, 2.0, 1.0]
     assert model.sample(4, temperature=0, repetition_penalty=10) == "abca"
     assert model.sample(4, temperature=0, repetition_penalty=10, prime="a") == "bcaa"
     assert model.sample(3, temperature=0, repetition_penalty=10, prime="ab") == "caa"

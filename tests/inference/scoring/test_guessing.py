@@ -28,7 +28,8 @@ def model():
 def ending():
     """A model of documents that ends them with probability 0.2 or so."""
     model = random_language_model("abc\U0010ffff", scale=0.4)
-    model.params_["by"][3] += 0.3
+    with model.editing():
+        model.params_["by"][3] += 0.3
     return bounded(model)
 
 
@@ -174,7 +175,8 @@ def test_documents_have_no_length(ending, monkeypatch):
         ending.guess_number(["abc"], length=3)
     monkeypatch.setattr(guessing, "MAX_LENGTH", 30)
     never = random_language_model("abc\U0010ffff")
-    never.params_["by"][3] = -50
+    with never.editing():
+        never.params_["by"][3] = -50
     with pytest.raises(InvalidInputError, match="has no end within 30 symbols: train the model longer"):
         bounded(never).guess_number(["abc"])
 

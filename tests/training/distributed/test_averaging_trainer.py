@@ -71,7 +71,7 @@ def side_by_side(case, dtype, n):
             trainer.cursor.smooth_loss = loss
             trainer.resume_from_arrays()
     hidden = tuple(np.concatenate(arrays, axis=1) for arrays in zip(*(t.hidden for t in trainers), strict=True))
-    model._learned = replace(trainers[0].state, hidden=hidden)
+    model._keep(replace(trainers[0].state, hidden=hidden))
     return model, loss
 
 

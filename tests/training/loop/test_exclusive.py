@@ -23,4 +23,4 @@ def test_wherever_ctrl_c_comes_the_next_call_can_train():
 def test_calls_that_have_ended_are_forgotten():
     for _ in range(9):
         small(1).fit(TEXT)
-    assert len(exclusive._in_training) <= 1
+    assert len(exclusive._in_use) <= 1

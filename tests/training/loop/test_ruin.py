@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from examples import spoil
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
 from crnn.training.loop import trainer
@@ -157,16 +158,16 @@ CALLS = {
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("call", CALLS)
-def test_weights_that_a_user_made_not_finite(call, bad):
+def test_weights_that_are_not_finite(call, bad):
     model = CharRNN(5, max_steps=3, random_state=0).fit(TEXT)
-    model.params_["Whh_l0"][2, 3] = bad
+    spoil(model, "Whh_l0", (2, 3), bad)
     with pytest.raises(InvalidInputError, match=rf"params_\['Whh_l0'\] holds {bad} at \(2, 3\), and \w+ needs finite"):
         CALLS[call](model)
 
 
 def test_guess_number_of_weights_that_are_not_finite():
     model = CharRNN(5, max_steps=3, random_state=0).fit(["anna", "bob"])
-    model.params_["by"][1] = np.nan
+    spoil(model, "by", 1, np.nan)
     for call in (model.guess_number, model.score):
         with pytest.raises(InvalidInputError, match="finite"):
             call(["anna"])

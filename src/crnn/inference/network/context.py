@@ -26,9 +26,15 @@ class Context(NamedTuple):
     @classmethod
     def after(cls, network: InferenceNetwork, ids: Ids) -> Context:
         """Return the context after the symbols `ids` (n,)."""
-        context = cls.empty(network)
-        network.feed(ids.astype(np.int32).reshape(-1, 1), context.state)
-        return cls(context.state, seen_after(context.seen, ids, network.boundary))
+        if not len(ids):
+            return cls.empty(network)
+        if ids[0] == network.boundary:  # after which a network's state is always the same
+            state, rest = network.start(), ids[1:]
+        else:
+            state, rest = network.zero_state(1), ids
+        if len(rest):
+            network.feed(rest.astype(np.int32).reshape(-1, 1), state)
+        return cls(state, seen_after(np.zeros(network.symbols, np.bool_), ids, network.boundary))
 
     def copy(self, network: InferenceNetwork) -> Context:
         """Return a context that shares no memory with this one."""

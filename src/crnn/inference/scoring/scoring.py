@@ -129,11 +129,9 @@ def text_ids(text: Text, vocabulary: Vocabulary, *, end: bool) -> Ids:
 
 def surprisal(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
     """Return -log P of each symbol (n,), in nats; the state advances in place."""
-    out = np.empty(len(ids))
-    for i in range(0, len(ids), BLOCK):
-        x = ids[i : i + BLOCK].astype(np.int32).reshape(-1, 1)
-        np.negative(network.log_probabilities(x, state)[:, 0], out=out[i : i + BLOCK])
-    return out
+    if len(ids) <= BLOCK:  # nothing to join
+        return -network.log_probabilities(ids.astype(np.int32).reshape(-1, 1), state)[:, 0]
+    return np.concatenate([surprisal(network, ids[i : i + BLOCK], state) for i in range(0, len(ids), BLOCK)])
 
 
 def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]:

@@ -73,8 +73,8 @@ class JointTrainer(Trainer):
         self._do(*self._tell("finish", None))
 
     def resume_from_arrays(self) -> None:
-        """Go on, in all processes, from what a callback may have written."""
-        self._do(*self._tell("load", (self.params, self.optimizer_state, self.state.hidden)))
+        """Go on, in all processes, from what a callback of rank 0 has edited."""
+        self._do(*self._tell("load", (self.params, self.optimizer_state, self.hidden)))
 
     def _tell(self, name: str, argument: Any) -> tuple[str, Any]:
         """Return the command of rank 0; in every process raise what a signal to one of them means."""
@@ -104,14 +104,13 @@ class JointTrainer(Trainer):
             raise
 
     def _load(self, params: NDArray[Any], optimizer_state: tuple[NDArray[Any], ...], hidden: Any) -> None:
+        own, of_first = (self.params, *self.optimizer_state, *self.hidden), (params, *optimizer_state, *hidden)
         with self.state.gate.arrays:
             try:
-                self.params[...] = params
-                for own, first in zip(self.optimizer_state, optimizer_state, strict=True):
-                    own[...] = first
+                for array, first in zip(own, of_first, strict=True):
+                    array[...] = first
             finally:
                 self.state.gate.changes += 1
-        self.state.hidden = hidden
         super().resume_from_arrays()
 
     def _share_hidden(self) -> None:

@@ -1,4 +1,4 @@
-"""Exclusive training: a model is trained by one call at a time, and any thread may ask that call to stop."""
+"""Exclusive use: one call at a time trains or edits a model, and any thread may ask training to stop."""
 
 from __future__ import annotations
 
@@ -6,52 +6,90 @@ import os
 import threading
 
 from ...errors import InvalidInputError
+from ...model.draft import Draft
 
-__all__ = ["StopRequest", "begin_training", "request_stop"]
+__all__ = ["ExclusiveUse", "begin_use", "draft_of", "request_stop", "use_for_editing"]
 
 
-class StopRequest:
-    """Whether a call of training has been asked to end after the current step.
+class ExclusiveUse:
+    """A call that trains or edits a model, with no other call beside it.
 
     The call holds the lock `running` directly by ``with``. Both ends of that are compiled code, so that Ctrl-C cannot
     come between the end of the call and the release of the lock.
+
+    Parameters
+    ----------
+    what : {"trained", "edited"}
+        What the call does, as a word of the error message.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether the call has been asked to end after the current step.
+    draft : Draft or None
+        What the call, or a callback of it, is editing.
     """
 
-    made = False
-
-    def __init__(self) -> None:
-        self.thread = threading.get_ident()  # that trains
+    def __init__(self, what: str = "trained") -> None:
+        self.what = what
+        self.stopped = False
+        self.draft: Draft | None = None
+        self.thread = threading.get_ident()
         self.running = threading.Lock()
 
 
-_in_training: dict[int, StopRequest] = {}  # models being trained, by id; those whose lock is free are not any more
+_in_use: dict[int, ExclusiveUse] = {}  # of models, by id; those whose lock is free have ended
 _register = threading.RLock()  # a signal handler may train another model
 
 
-def begin_training(model: object, call: StopRequest) -> None:
-    """Mark a model as being trained by a call that holds its lock; the call polls the stop request.
+def begin_use(model: object, call: ExclusiveUse) -> None:
+    """Mark a model as being used by a call that holds its lock.
 
     Raises
     ------
     InvalidInputError
-        If another call, of a callback or of another thread, is training it.
+        If another call, of a callback or of another thread, is training or editing it.
 
     Examples
     --------
     >>> from crnn import CharRNN
-    >>> model, call = CharRNN(hidden_size=4), StopRequest()
+    >>> model, call = CharRNN(hidden_size=4), ExclusiveUse()
     >>> with call.running:
-    ...     begin_training(model, call)
+    ...     begin_use(model, call)
     ...     model.fit("abab")
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: this model is being trained by another call: wait for its end, or train a copy
+    crnn.errors.InvalidInputError: this model is being trained by another call: wait for its end, or use a copy
     """
     with _register:
-        for key, other in list(_in_training.items()):
+        for key, other in list(_in_use.items()):
             if not other.running.locked():
-                _in_training.pop(key, None)
-        if _in_training.setdefault(id(model), call) is not call:
-            raise InvalidInputError("this model is being trained by another call: wait for its end, or train a copy")
+                _in_use.pop(key, None)
+        other = _in_use.setdefault(id(model), call)
+    if other is not call:
+        raise InvalidInputError(f"this model is being {other.what} by another call: wait for its end, or use a copy")
+
+
+def use_for_editing(model: object, call: ExclusiveUse) -> ExclusiveUse:
+    """Return the use under which a call edits a model: its own, or that of training if a callback of it edits.
+
+    Raises
+    ------
+    InvalidInputError
+        As `begin_use`; also if this thread is editing the model already.
+    """
+    other = _in_use.get(id(model))
+    if other is None or other.thread != call.thread or not other.running.locked():
+        begin_use(model, call)
+        return call
+    if other.draft is not None or other.what != "trained":
+        raise InvalidInputError("this model is being edited already: write to it within the first editing()")
+    return other
+
+
+def draft_of(model: object) -> Draft | None:
+    """Return the draft of a model that this thread is editing; None: it edits none."""
+    call = _in_use.get(id(model))
+    return None if call is None or call.thread != threading.get_ident() else call.draft
 
 
 def request_stop(model: object) -> None:
@@ -59,25 +97,25 @@ def request_stop(model: object) -> None:
 
     Examples
     --------
-    >>> model, call = object(), StopRequest()
+    >>> model, call = object(), ExclusiveUse()
     >>> with call.running:
-    ...     begin_training(model, call)
+    ...     begin_use(model, call)
     ...     request_stop(model)
-    ...     call.made
+    ...     call.stopped
     True
     """
-    call = _in_training.get(id(model))
+    call = _in_use.get(id(model))
     if call is not None:
-        call.made = True
+        call.stopped = True
 
 
 def _forget_other_threads() -> None:
     """Forget, in the child of a fork, the calls of threads that are not there."""
     global _register
     own, _register = threading.get_ident(), threading.RLock()
-    for key, call in list(_in_training.items()):
+    for key, call in list(_in_use.items()):
         if call.thread != own:
-            del _in_training[key]
+            del _in_use[key]
 
 
 if hasattr(os, "register_at_fork"):

@@ -29,7 +29,7 @@ from ..distributed.joint_trainer import JointTrainer
 from ..distributed.processes import Processes
 from ..progress.progress import Progress
 from .budget import Budget
-from .exclusive import StopRequest
+from .exclusive import ExclusiveUse
 from .shards import threads_for
 from .step_settings import StepSettings
 from .trainer import Trainer
@@ -73,7 +73,7 @@ class TrainingRun:
         The line that ``verbose=1`` shows first.
     sample : function
         Returns the samples that ``verbose=2`` shows.
-    stop : StopRequest
+    stop : ExclusiveUse
     texts : dict of str to Fingerprint, optional
         What tells the texts from others; needed with `checkpoints`.
     checkpoints : Checkpoints, optional
@@ -97,7 +97,7 @@ class TrainingRun:
         callbacks: Sequence[Callable[[dict[str, Any]], Any]],
         summary: str,
         sample: Callable[[], Iterable[str | bytes]],
-        stop: StopRequest,
+        stop: ExclusiveUse,
         texts: dict[str, Fingerprint] | None = None,
         checkpoints: Checkpoints | None = None,
         resumed: RunState | None = None,
@@ -271,13 +271,13 @@ class TrainingRun:
         self._progress.show(done, self.state.smooth_loss / self._settings.seq_length, loss)
         if over or loss is not None or self._record_due(done, seconds):
             record = self._record(loss)
+            changes = self.state.gate.changes
             for callback in self._callbacks:
                 answer = callback(record)
                 self._stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
-            if self._callbacks:  # they may have written to the weights or the hidden state, or assigned a new one
-                self.state.check(self._settings, same_batch_size=True)
+            if self.state.gate.changes != changes:  # a callback has edited the model
                 self._trainer.resume_from_arrays()
-        self._stopped |= self._stop.made
+        self._stopped |= self._stop.stopped
         self._history_length = len(self.state.history)
         measured = validation.state if validation else ValidationState()
         self._polled = PollState(done, *self._recorded, self._stopped, measured)

@@ -250,8 +250,7 @@ class Trainer:
         return now > self._snapshot_at
 
     def resume_from_arrays(self) -> None:
-        """Go on from weights, optimizer state and hidden state that a callback may have written to or assigned."""
-        self.hidden = self.state.hidden
+        """Go on from weights, optimizer state and hidden state that a callback has edited."""
         self._load_arrays()
         self._snapshot_at = -math.inf  # no replay of earlier steps leads to them: the next steps start with a snapshot
 

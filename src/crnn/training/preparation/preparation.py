@@ -27,7 +27,7 @@ from ..checkpoints.run_state import RunState
 from ..distributed.averaging_trainer import checked_average_every
 from ..distributed.processes import Processes
 from ..loop.budget import Budget
-from ..loop.exclusive import StopRequest
+from ..loop.exclusive import ExclusiveUse
 from ..loop.run import Checkpoints, TrainingRun, streams_for
 from ..loop.validation import training_and_validation_ids
 from .data_summary import data_summary
@@ -78,7 +78,7 @@ class Hooks:
     callbacks : sequence of functions
     sample : function
         Returns the samples that ``verbose=2`` shows.
-    stop : StopRequest
+    stop : ExclusiveUse
     writer : CheckpointWriter or None
     processes : Processes or None
         That train together.
@@ -86,7 +86,7 @@ class Hooks:
 
     callbacks: Sequence[Callable[[dict[str, Any]], Any]]
     sample: Callable[[], Iterable[str | bytes]]
-    stop: StopRequest
+    stop: ExclusiveUse
     writer: CheckpointWriter | None
     processes: Processes | None = None
 

@@ -21,7 +21,7 @@ from ...runtime.writable import check_writable
 from ..checkpoints.checkpoint_writer import CheckpointWriter, checked_every
 from ..distributed.averaging_trainer import checked_average_every
 from ..distributed.processes import processes_of
-from ..loop.exclusive import StopRequest, begin_training
+from ..loop.exclusive import ExclusiveUse, begin_use
 from ..loop.run import TrainingRun
 from .preparation import Call, Hooks, checkpoint_path, prepared_run
 
@@ -91,9 +91,9 @@ def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) 
             f"average_every is {call.average_every}, but comm is None: only several processes average. Pass their "
             "communicator as comm, or leave average_every out"
         )
-    stop = StopRequest()
+    stop = ExclusiveUse()
     with stop.running:
-        begin_training(trainee.model, stop)
+        begin_use(trainee.model, stop)
         start, state = time.perf_counter(), trainee.learned()
         processes = processes_of(comm)
         check = partial(_checked, trainee.parameters, plan, first=not processes or processes.rank == 0)

@@ -1,0 +1,138 @@
+"""Draft: writable copies of what a model has learned, which are checked before they become the model's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..parameters.optimizers import OPTIMIZERS
+from ..runtime.deferred_signals import signals_deferred
+from .state import Hidden, ModelState
+
+__all__ = ["Draft", "LearnedArrays"]
+
+Array = NDArray[Any]
+
+
+class LearnedArrays(NamedTuple):
+    """The arrays of a state under their public names, as views."""
+
+    params: dict[str, Array]
+    optimizer_state: dict[str, Any]
+    hidden: Hidden
+
+    @classmethod
+    def of(cls, state: ModelState) -> LearnedArrays:
+        """Return the arrays of a state; of an optimizer that counts its steps also their number."""
+        named: dict[str, Any] = {name: state.layout.named(flat) for name, flat in state.optimizer_state.items()}
+        if OPTIMIZERS[state.optimizer].counts_steps:
+            named["step"] = state.n_steps - state.optimizer_start
+        return cls(state.layout.named(state.params), named, state.hidden)
+
+    @classmethod
+    def read_only(cls, state: ModelState) -> LearnedArrays:
+        """Return views of the arrays that cannot be written to."""
+        optimizer_state = {name: _read_only(flat) for name, flat in state.optimizer_state.items()}
+        hidden = tuple(map(_read_only, state.hidden))
+        return cls.of(replace(state, params=_read_only(state.params), optimizer_state=optimizer_state, hidden=hidden))
+
+
+class Draft:
+    """Copies of a state's arrays, which may be written to until `commit`.
+
+    Parameters
+    ----------
+    state : ModelState
+        No other thread may be training it.
+
+    Attributes
+    ----------
+    arrays : LearnedArrays
+        The copies. An entry of its dictionaries may also be replaced by another array of the same shape.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> state = CharRNN(3, max_steps=0).fit("abc")._learned
+    >>> draft = Draft(state)
+    >>> draft.arrays.params["by"][:] = 7
+    >>> state.layout.named(state.params)["by"].tolist()
+    [0.0, 0.0, 0.0]
+    >>> draft.commit()
+    >>> state.layout.named(state.params)["by"].tolist()
+    [7.0, 7.0, 7.0]
+    """
+
+    def __init__(self, state: ModelState) -> None:
+        self._state, self._copy = state, state.copy()
+        self.arrays = LearnedArrays.of(self._copy)
+
+    def commit(self) -> None:
+        """Copy what was written into the state; Ctrl-C waits.
+
+        Raises
+        ------
+        InvalidInputError
+            If an array is missing or new, has another shape, or holds a number that is not finite. The state is
+            unchanged.
+        """
+        own = LearnedArrays.of(self._copy)
+        _fill("params_", self.arrays.params, own.params)
+        _require_same_names("optimizer_state_", self.arrays.optimizer_state, own.optimizer_state)
+        for name, arrays in own.optimizer_state.items():
+            given = self.arrays.optimizer_state[name]
+            if isinstance(arrays, dict):
+                _fill(f"optimizer_state_[{name!r}]", given, arrays, infinite=True)
+            elif given != arrays:
+                raise InvalidInputError(
+                    f"optimizer_state_[{name!r}] is {given!r}, but it counts the optimizer's steps, {arrays}: leave it "
+                    "as it is"
+                )
+        for name, array in zip(self._copy.layout.states, own.hidden, strict=True):
+            _require_finite(f"state_ ({name})" if len(own.hidden) > 1 else "state_", array, infinite=False)
+        with signals_deferred():
+            self._state.restore(self._copy)
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _fill(what: str, given: Any, own: dict[str, Array], *, infinite: bool = False) -> None:
+    """Copy arrays into views of the same names and shapes, and check the numbers."""
+    _require_same_names(what, given, own)
+    for name, view in own.items():
+        array, shown = np.asarray(given[name]), f"{what}[{name!r}]"
+        if array.shape != view.shape or array.dtype.kind not in "biuf":
+            raise InvalidInputError(
+                f"{shown} has shape {array.shape} and type {array.dtype}, but it must be an array of numbers of shape "
+                f"{view.shape}: write into the array that is there. Nothing has been changed"
+            )
+        with np.errstate(over="ignore"):  # what becomes infinite is refused
+            view[...] = array
+        _require_finite(shown, view, infinite=infinite)
+
+
+def _require_same_names(what: str, given: Any, own: Mapping[str, object]) -> None:
+    if not isinstance(given, Mapping) or set(given) != set(own):
+        found = ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
+        raise InvalidInputError(
+            f"{what} must have the entries {', '.join(own)}, not {found or 'none'}. Nothing has been changed"
+        )
+
+
+def _require_finite(what: str, array: Array, *, infinite: bool) -> None:
+    """Raise an error for a number that is not finite; a sum of squares that has overflowed may be `infinite`."""
+    wrong = np.isnan(array) if infinite else ~np.isfinite(array)
+    if wrong.any():
+        place = tuple(int(axis[0]) for axis in np.nonzero(wrong))
+        raise InvalidInputError(
+            f"{what} holds {array[place]} at {place}: write finite numbers. Nothing has been changed"
+        )

@@ -1,0 +1,33 @@
+"""Editing: a model's arrays are written to as copies, which replace its own if they are right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ...model.draft import Draft
+from ...model.state import ModelState
+from .exclusive import ExclusiveUse, use_for_editing
+
+__all__ = ["editing"]
+
+
+@contextmanager
+def editing(model: object, learned: Callable[[], ModelState]) -> Iterator[None]:
+    """Let this thread edit what a model has learned: see `CharRNN.editing`.
+
+    Parameters
+    ----------
+    model : object
+    learned : callable
+        Returns the model's state, once no other thread may replace it.
+    """
+    call = ExclusiveUse("edited")
+    with call.running:
+        use = use_for_editing(model, call)
+        try:
+            use.draft = Draft(learned())
+            yield
+            use.draft.commit()
+        finally:
+            use.draft = None
