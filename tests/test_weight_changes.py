@@ -1,0 +1,308 @@
+"""Whatever changes a model's weights, and whatever other threads do: a score is that of a fresh process, to the bit."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from command_line import POSIX
+
+from crnn import CharRNN, DivergenceError
+from crnn.training.loop.trainer import Trainer
+
+TEXT = "to be or not to be, that is the question: " * 9
+NAMES = ["anna", "bob", "eve", "otto", "hannah"] * 7
+STRINGS = ["to be", "", "question that is not to be or", "t"]
+OPTIONS = {"hidden_size": 19, "cell": "lstm", "max_steps": 12, "n_threads": 1, "random_state": 0}
+
+
+def fitted(text=TEXT, **options):
+    return CharRNN(**{**OPTIONS, **options}).fit(text)
+
+
+def scores(model):
+    """Return what several methods make of a model, by every form in which its weights are packed."""
+    strings = STRINGS if model.vocabulary_.boundary is None else ["anna", "bob", "", "ahe"]
+    one, text = strings[0], strings[0] * 20
+    numbers = [*model.score_samples([one]), *model.score_samples(strings), model.score(text), *model.surprisal(one)]
+    numbers += [model.start().feed(one).log_prob, *model.predict_proba(strings).ravel(), *model.rank(one)]
+    return np.array(numbers).tobytes().hex(), "".join(model.stream(7, random_state=3))
+
+
+# The program is given paths of models, and prints a line for each.
+PROGRAM = """
+import sys
+sys.path[:0] = [{folder!r}]
+from crnn import CharRNN
+from test_weight_changes import scores
+for line in sys.stdin:
+    print(scores(CharRNN.load(line.rstrip("\\n"))))
+"""
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    """A function that returns the scores of a model in a process that has never seen another state of it."""
+    program = PROGRAM.format(folder=os.path.dirname(__file__))
+    answers = {}
+
+    def answer(paths):
+        lines = "".join(f"{path}\n" for path in paths)
+        done = subprocess.run([sys.executable, "-c", program], input=lines, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        answers.update(zip(paths, done.stdout.splitlines(), strict=True))
+        return [answers[path] for path in paths]
+
+    return answer
+
+
+# ------------------------------------------------------------------------------------------------ each way
+
+
+def edit(model, path):
+    with model.editing():
+        model.params_["Whh_l0"][:] *= 1.5
+        model.params_["by"] = np.arange(len(model.vocabulary_))
+
+
+def edit_and_fail(model, path):
+    with pytest.raises(ZeroDivisionError), model.editing():
+        model.params_["by"][:] = 1 / len(np.zeros(0))
+
+
+def edit_in_a_callback(model, path):
+    def callback(model, record):
+        seen.append(scores(model))
+        edit(model, path)
+        seen.append(scores(model))
+
+    seen = []
+    model.set_params(callbacks=[callback], max_steps=3).partial_fit(TEXT).set_params(callbacks=None)
+    assert len(set(seen)) == len(seen) > 2
+
+
+def interrupt(model, path):
+    def callback(model, record):
+        seen.append(scores(model))
+        raise KeyboardInterrupt
+
+    seen = []
+    model.set_params(callbacks=[callback])
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit(TEXT)
+    assert seen == [scores(model)]
+    model.set_params(callbacks=None)
+
+
+def diverge(model, path):
+    rate, model.learning_rate = model.learning_rate, 1e38
+    with pytest.raises(DivergenceError):
+        model.partial_fit(TEXT)
+    model.learning_rate = rate
+
+
+def resume(model, path):
+    def callback(model, record):
+        scores(model)
+        if record["step"] == 20:
+            raise KeyboardInterrupt
+
+    model.set_params(callbacks=[callback], max_steps=20)
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit(TEXT, checkpoint=path)
+    return CharRNN.resume(path, TEXT).set_params(callbacks=None)
+
+
+def come_back(model, path):
+    scores(pickle.loads(pickle.dumps(model)).partial_fit(TEXT))
+    return pickle.loads(pickle.dumps(model))
+
+
+WAYS = {
+    "nothing": lambda model, path: None,
+    "fit": lambda model, path: model.fit(TEXT[::-1]),
+    "partial_fit": lambda model, path: model.partial_fit(TEXT),
+    "a larger vocabulary": lambda model, path: model.partial_fit(TEXT + "XYZ", extend_vocabulary=True),
+    "the best weights": lambda model, path: model.set_params(max_steps=40, eval_every=3, learning_rate=0.5).partial_fit(
+        TEXT, validation=TEXT[::-1]
+    ),
+    "averaged weights": lambda model, path: model.set_params(weight_average=0.5).partial_fit(TEXT),
+    "edit": edit,
+    "an edit that fails": edit_and_fail,
+    "an edit in a callback": edit_in_a_callback,
+    "Ctrl-C": interrupt,
+    "divergence": diverge,
+    "resume": resume,
+    "adapt": lambda model, path: model.adapt(TEXT[::-1]),
+    "adapt a copy": lambda model, path: scores(model.adapt(TEXT[::-1])) and None,
+    "pickle": come_back,
+    "deepcopy": lambda model, path: copy.deepcopy(model).partial_fit(TEXT),
+    "train a deepcopy": lambda model, path: scores(copy.deepcopy(model).partial_fit(TEXT)) and None,
+    "precision": lambda model, path: model.set_params(matmul_precision="bfloat16"),
+    "threads": lambda model, path: model.set_params(n_threads=2),
+}
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory, fresh):
+    """For each way: the scores before and after, and those of a fresh process."""
+    folder, found, paths = tmp_path_factory.mktemp("changed"), {}, {}
+    for i, (name, way) in enumerate(WAYS.items()):
+        model = fitted()
+        before = scores(model)
+        try:
+            other = way(model, str(folder / "run"))
+        except BaseException as error:  # of this way alone
+            found[name] = error
+            continue
+        model = model if other is None else other
+        found[name], paths[name] = [before, scores(model)], str(folder / str(i))
+        model.save(paths[name])
+    for name, answer in zip(paths, fresh(list(paths.values())), strict=True):
+        found[name].append(answer)
+    return found
+
+
+SAME = ("nothing", "an edit that fails", "divergence", "adapt a copy", "pickle", "train a deepcopy", "threads")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_model_scores_as_in_a_fresh_process(changed, way):
+    if isinstance(changed[way], BaseException):
+        raise changed[way]
+    before, after, wanted = changed[way]
+    assert str(after) == wanted
+    assert (after == before) == (way in SAME)
+
+
+def test_models_of_documents_and_of_their_labels(tmp_path, fresh):
+    told = CharRNN(**OPTIONS).fit(NAMES, labels=[name[0] for name in NAMES])
+    models = [fitted(NAMES), told.for_label("a"), told.for_label("o")]
+    told.partial_fit(NAMES, labels=[name[0] for name in NAMES])
+    models += [copy.deepcopy(models[0]).partial_fit(NAMES), told.for_label("a"), told.for_label("o")]
+    paths = []
+    for i, model in enumerate(models):
+        scores(model)
+        paths.append(str(tmp_path / str(i)))
+        model.save(paths[-1])
+    found = [str(scores(model)) for model in models]
+    assert found == fresh(paths)
+    assert len(set(found)) == len(found)
+
+
+def test_weights_from_pytorch(tmp_path, fresh):
+    pytest.importorskip("torch")
+    model = fitted()
+    again = CharRNN.from_torch(model.to_torch(), model.vocabulary_)
+    again.save(tmp_path / "model")
+    assert [str(scores(again))] == fresh([str(tmp_path / "model")])
+
+
+# ----------------------------------------------------------------------------------------- threads and forks
+
+
+def moment(model):
+    """Return a score that depends on all weights."""
+    return model.start().feed(STRINGS[0]).log_prob
+
+
+class Lookers:
+    """Threads that score a model until the block ends."""
+
+    def __init__(self, model, count=3):
+        self.seen, self._errors, self._done = set(), [], threading.Event()
+        self._threads = [threading.Thread(target=self._look, args=(model, i)) for i in range(count)]
+
+    def _look(self, model, i):
+        calls = [moment, lambda model: model.score_samples([STRINGS[0]])[0], lambda model: -model.surprisal(STRINGS[0])]
+        try:
+            while not self._done.is_set():
+                found = calls[i % 3](model)
+                self.seen.add(found if isinstance(found, float) else float(np.add.accumulate(found)[-1]))
+        except BaseException as error:
+            self._errors.append(error)
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+        assert self._errors == []
+
+
+def test_threads_score_while_another_one_edits_pickles_and_adapts():
+    model = fitted()
+    allowed = {moment(copy.deepcopy(model))}
+    with Lookers(model) as looking:
+        for i in range(40):
+            with model.editing():
+                model.params_["by"][i % 5] += 0.25
+            allowed.add(moment(copy.deepcopy(model)))
+            assert moment(model) == moment(pickle.loads(pickle.dumps(model)))
+            if i % 8 == 0:
+                assert moment(model.adapt(TEXT[:99])) not in allowed
+    assert looking.seen <= allowed
+    assert len(looking.seen) > 1
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_threads_that_score_while_another_one_trains_see_whole_steps(n_threads, monkeypatch):
+    def advance(trainer, rates):
+        for rate in rates:  # one at a time: each leaves weights that may be seen
+            plain(trainer, np.array([rate]))
+            now = moment(CharRNN._from_state(parameters, trainer.state.copy()))
+            assert moment(model) == now
+            allowed.add(now)
+
+    model = fitted(n_threads=n_threads, batch_size=4)
+    parameters, plain, allowed = model.get_params(), Trainer.advance, {moment(copy.deepcopy(model))}
+    monkeypatch.setattr(Trainer, "advance", advance)
+    with Lookers(model) as looking:
+        for _ in range(3):
+            model.partial_fit(TEXT)
+    assert looking.seen <= allowed
+    assert len(looking.seen) > 1
+    assert moment(model) == moment(copy.deepcopy(model))
+
+
+def test_a_network_made_before_a_change_keeps_its_weights():
+    model = fitted()
+    state, batches = model.start(), model.score_batches([[STRINGS[0]], STRINGS])
+    before, expected = moment(model), [next(model.score_batches([STRINGS]))]
+    first = next(batches)
+    edit(model, None)
+    assert state.feed(STRINGS[0]).log_prob == before == first[0] != moment(model)
+    np.testing.assert_array_equal(list(batches), expected)
+
+
+@POSIX
+def test_children_forked_while_a_thread_trains_score_their_own_weights():
+    model, stepped = fitted(batch_size=4), threading.Event()
+    model.set_params(max_steps=None, max_seconds=60.0, callbacks=[lambda model, record: stepped.set()])
+    thread = threading.Thread(target=model.partial_fit, args=(TEXT * 9,))
+    thread.start()
+    assert stepped.wait(60)
+    codes = []
+    for _ in range(15):
+        moment(model)
+        child = os.fork()
+        if not child:
+            signal.alarm(60)  # it waits for a lock that nobody opens
+            same = moment(model) == moment(copy.deepcopy(model)) == moment(model)
+            model.set_params(max_steps=1, max_seconds=None, callbacks=None).partial_fit(TEXT)
+            os._exit(0 if same and moment(model) == moment(copy.deepcopy(model)) else 1)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    model.stop()
+    thread.join()
+    assert codes == [0] * 15
