@@ -483,7 +483,8 @@ def test_divergence_shows_through_the_public_class():
 
     def model(max_steps):
         start = CharRNN(5, seq_length=3, random_state=0, max_steps=0).fit(text)
-        poison(start.params_["by"])
+        with start.editing():
+            poison(start.params_["by"])
         return start.set_params(max_steps=max_steps)
 
     failed = model(None)
