@@ -186,7 +186,8 @@ class _TimedTraining:
             self._position = 0
         piece = self.text[self._position : self._position + length]
         with model.editing():
-            model.state_[...] = 0  # type: ignore[index]  # the streams begin elsewhere in the text; an RNN has one array
+            state: Any = model.state_
+            state[...] = 0  # the streams begin elsewhere in the text
         records, n_steps, start = len(model.history_), model.n_steps_, time.perf_counter()
         model.set_params(max_steps=self._steps).partial_fit(piece)
         taken = (model.n_steps_ - n_steps) * T * B

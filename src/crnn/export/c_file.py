@@ -68,9 +68,10 @@ def with_int8_weights(model: Any) -> Any:
     True
     """
     rounded = copy.deepcopy(model)
-    for array in rounded.params_.values():
-        if array.ndim == 2:
-            array[...] = quantize(array).values
+    with rounded.editing():
+        for array in rounded.params_.values():
+            if array.ndim == 2:
+                array[...] = quantize(array).values
     return rounded
 
 
