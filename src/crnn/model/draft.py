@@ -69,6 +69,7 @@ class Draft:
     """
 
     def __init__(self, state: ModelState) -> None:
+        state.require_float("editing")
         self._state, self._copy = state, state.copy()
         self.arrays = LearnedArrays.of(self._copy)
 
