@@ -64,10 +64,10 @@ def test_scores_are_those_of_the_reference_with_rounded_operands():
 
 def test_sampling_rounds(monkeypatch, fitted):
     made = []
-    monkeypatch.setattr(core, "Network", lambda *a, network=core.Network, **k: made.append(k) or network(*a, **k))
+    monkeypatch.setattr(core, "Network", lambda *a, network=core.Network, **k: made.append(a[1]) or network(*a, **k))
     text = fitted.sample(50, random_state=0)
     assert len(text) == 50
-    assert [options["bfloat16"] for options in made] == [True]
+    assert [packing.bfloat16 for packing in made] == [True]
 
 
 def test_validation_is_of_the_same_precision():

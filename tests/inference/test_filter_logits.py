@@ -12,25 +12,23 @@ from hypothesis import strategies as st
 
 from crnn import _kernels
 from crnn._kernels.entry import core
+from crnn.inference.sampling.sampling_controls import OFF
 from crnn.reference import sampling as reference_sampling
 
 INF = math.inf
 DTYPES = ["float32", "float64"]
 
 
-def compiled(kernels, y, dtype, seen=None, *, bias=0.0, repetition_penalty=1.0, temperature=1.0, **rest):
+def compiled(kernels, y, dtype, seen=None, *, bias=0.0, **numbers):
     """The probabilities, not divided by their sum, that the kernels make of rows of logits."""
     y = np.array(y, dtype)
-    numbers = {"top_k": 0, "top_p": 1.0, "min_p": 0.0} | rest
     kernels.filter_logits(
         y,
-        temperature,
         kernels.Controls(
-            penalty=repetition_penalty,
+            OFF | numbers,
             order=np.empty(y.shape[1], np.int32),
             bias=None if np.isscalar(bias) else np.asarray(bias, dtype),
             seen=None if seen is None else seen.astype(np.uint8),
-            **numbers,
         ),
     )
     return y
@@ -123,6 +121,13 @@ def test_arrays_of_the_wrong_size_are_refused(kernels):
         (None, np.zeros((1, 5), np.uint8), order),
         (None, None, order[:4]),
     ]:
-        controls = kernels.Controls(penalty=1.0, top_k=0, top_p=1.0, min_p=0.0, bias=bias, seen=seen, order=scratch)
+        controls = kernels.Controls(OFF, bias=bias, seen=seen, order=scratch)
         with pytest.raises(ValueError, match="size"):
-            kernels.filter_logits(y, 1.0, controls)
+            kernels.filter_logits(y, controls)
+    with pytest.raises(ValueError, match="without `order`"):
+        kernels.filter_logits(y, kernels.Controls(OFF))
+
+
+def test_a_control_that_is_missing_is_refused(kernels):
+    with pytest.raises(ValueError, match="min_p"):
+        kernels.Controls({name: number for name, number in OFF.items() if name != "min_p"})

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from crnn import _kernels
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import Layout, aligned_zeros
 from crnn.parameters.cells import CELLS
@@ -307,9 +308,9 @@ def test_where_the_system_refuses_tiles_the_next_instruction_set_is_used():
 
 def test_a_network_that_calls_the_blas_is_refused():
     with pytest.raises(ValueError, match="the BLAS does not round operands"):
-        core.Network(Layout(3, 5, SINGLE), one_row=True, many=False, training=True, bfloat16=True)
+        core.Network(Layout(3, 5, SINGLE), Packing(one_row=True, many=False, training=True, bfloat16=True))
 
 
 def test_float64_is_refused():
     with pytest.raises(ValueError, match="4 for products in bfloat16"):
-        core.Network(Layout(3, 5, np.dtype("float64")), one_row=True, many=True, training=True, bfloat16=True)
+        core.Network(Layout(3, 5, np.dtype("float64")), Packing(one_row=True, training=True, bfloat16=True))

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
@@ -80,7 +81,7 @@ def test_boundaries_may_be_rare_or_everywhere(kind, often):
 def test_a_chunk_of_several_blocks_is_its_twin(kind, B, T):
     # A block of so small a network is of 512 rows: the states and gradients between two of them are cut as well.
     arguments = start(kind, B, T, chunks=2)
-    network_ = core.Network(arguments[0], one_row=B == 1, many=True, training=True, boundary=BOUNDARY)
+    network_ = core.Network(arguments[0], Packing(one_row=B == 1, training=True), boundary=BOUNDARY)
     if kind["cell"] == "rnn":  # whose workspace tells
         assert core.workspace(network_, T, B, False)["gates"][0][1] - 1 < T
     check_against_twin(arguments, 2, 1e-8, T=T, learning_rate=0.003)

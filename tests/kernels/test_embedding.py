@@ -23,6 +23,7 @@ from examples import (
 from run_checks import check_gradients, check_threads
 
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import Layout
 from crnn.parameters.cells import CELLS
@@ -198,7 +199,7 @@ def test_scoring_is_that_of_the_reference(kernels, dtype, cell):
 def test_a_network_for_inference_has_no_embedding():
     layout = Layout(V, H, np.dtype("float32"), embedding_size=E)
     with pytest.raises(ValueError, match="fold it into the first layer's Wx"):
-        core.Network(layout, one_row=True, many=True, training=False)
+        core.Network(layout, Packing(one_row=True))
 
 
 def test_arrays_of_another_size_are_refused():

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from crnn import _kernels
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.int8_weights import int8_weights
 from crnn.model.layout import Layout, aligned_zeros
@@ -218,17 +219,17 @@ def test_a_pickled_network_and_one_packed_anew_have_the_same_bits(int8_kernels):
 @pytest.mark.parametrize("options", [{"training": True}, {"many": False}, {"bfloat16": True}])
 def test_a_network_for_anything_but_inference_is_refused(options):
     with pytest.raises(ValueError, match="int8: such a network is for inference"):
-        core.Network(Layout(3, 5, SINGLE), one_row=True, int8=True, **{"many": True, "training": False, **options})
+        core.Network(Layout(3, 5, SINGLE), Packing(one_row=True, int8=True)._replace(**options))
 
 
 def test_float64_is_refused():
     with pytest.raises(ValueError, match="4 for products in bfloat16 or int8"):
-        core.Network(Layout(3, 5, np.dtype("float64")), one_row=True, many=True, training=False, int8=True)
+        core.Network(Layout(3, 5, np.dtype("float64")), Packing(one_row=True, int8=True))
 
 
 @pytest.mark.parametrize("scales", [None, np.ones(1, SINGLE)])
 def test_packing_without_its_scales_is_refused(scales):
     layout = Layout(16, 16, SINGLE)
-    network = core.Network(layout, one_row=True, many=True, training=False, int8=True)
+    network = core.Network(layout, Packing(one_row=True, int8=True))
     with pytest.raises((TypeError, ValueError), match="scales"):
         core.pack_weights(network, layout.zeros(), aligned_zeros(network.panels_size, SINGLE), scales)

@@ -36,6 +36,7 @@ from hypothesis import strategies as st
 
 from crnn import _kernels
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import DrawnTexts, DrawScratch, InferenceWorkspace, PackedWeights, Packing
 from crnn.inference.network.context import Context
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
@@ -309,7 +310,7 @@ def test_an_infinite_sum_of_adagrad_stops_the_parameter(kernels, dtype):
 def test_training_has_no_limit_of_a_blas_that_it_does_not_call():
     run = Run(*start("float32", 1, 3), T=3)
     trainer, wide = run.trainer, Layout(1, 2, np.dtype("float32"), "lstm")
-    trainer.network = core.Network(wide, one_row=True, many=True, training=True)
+    trainer.network = core.Network(wide, Packing(one_row=True, training=True))
     try:  # of the arrays nothing is touched
         trainer.team.shards[0] = Shard(trainer.network, wide, 2**28, range(1), dropout=False)
     except MemoryError:
@@ -794,7 +795,7 @@ def test_training_refuses_what_it_cannot_start_from(spoil, message):
 def test_many_rows_want_a_network_for_many(kernels):
     layout, params = network(V, H)
     run = Run(layout, params, *start("float64", 7, 83)[2:], T=83)
-    run.trainer.network = kernels.Network(layout, one_row=False, many=False, training=True)
+    run.trainer.network = kernels.Network(layout, Packing(one_row=False, many=False, training=True))
     run.trainer.panels = np.zeros(run.trainer.network.panels_size)
     with pytest.raises(ValueError, match="is one for few"), run.trainer as trainer:
         trainer._train(0, np.full(1, 0.1))
@@ -805,7 +806,7 @@ def test_many_rows_want_a_network_for_many(kernels):
 )
 def test_a_network_has_no_more_units_than_its_layout(kernels, wrong):
     with pytest.raises(ValueError, match="do not fit"):
-        kernels.Network(network(V, H)[0], one_row=False, many=True, training=False, **wrong)
+        kernels.Network(network(V, H)[0], Packing(one_row=False), **wrong)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru"])
@@ -855,7 +856,7 @@ def test_training_refuses_an_id_out_of_range(kernels, cell, ids, bad, n_threads)
 @pytest.mark.parametrize("cell", CELLS)
 def test_packing_refuses_what_does_not_fit(kernels, dtype, cell):
     layout, params = network(V, H, dtype, cell=cell)
-    net = kernels.Network(layout, one_row=False, many=True, training=True)
+    net = kernels.Network(layout, Packing(one_row=False, training=True))
     panels = np.zeros(net.panels_size, dtype)
     kernels.pack_weights(net, params, panels)
     other = np.float32 if dtype == np.float64 else np.float64
@@ -869,7 +870,7 @@ def test_packing_refuses_what_does_not_fit(kernels, dtype, cell):
 def test_a_network_has_no_more_layers_than_there_are_places(kernels):
     def stacked(layers):
         layout = Layout(2, 1, np.dtype("float32"), "gru", layers)
-        return kernels.Network(layout, one_row=True, many=False, training=True)
+        return kernels.Network(layout, Packing(one_row=True, many=False, training=True))
 
     stacked(MAX_LAYERS)
     with pytest.raises(ValueError, match=f"{MAX_LAYERS + 1} layers: at most {MAX_LAYERS}"):
@@ -893,8 +894,8 @@ ENTRY_POINTS = ["feed", "log_probabilities"]
 def call(core, name, arguments):
     """Call an entry point with arguments by name, of which it takes some together."""
     given = dict(arguments)
-    weights = tuple(given.pop(part) for part in ("network", "params", "panels"))
-    work = tuple(given.pop(part) for part in ("h", "c", "before", "gates"))
+    weights = PackedWeights(*(given.pop(part) for part in ("network", "params", "panels")))
+    work = InferenceWorkspace(*(given.pop(part) for part in ("h", "c", "before", "gates")))
     return getattr(core, name)(weights, **given, work=work)
 
 
@@ -976,31 +977,20 @@ def test_inference_refuses_a_network_without_all_weights_packed(kernels, name):
 def partly_packed(core, arguments):
     """Return the network of an entry point's arguments, without its weights packed for many rows."""
     wide = Layout(arguments["y"].shape[-1] if "y" in arguments else 16, 16, np.dtype("float64"), "gru", 2)
-    return core.Network(wide, one_row=False, many=False, training=False)
+    return core.Network(wide, Packing(one_row=False, many=False))
 
 
 def draw_texts(core, arguments):
     """Call `sample_texts` with arguments by name, of which it takes some together."""
 
-    def some(*names):
-        return tuple(arguments[name] for name in names)
+    def some(structure):
+        return structure(**{name: arguments[name] for name in structure._fields if name in arguments})
 
     controls = core.Controls(
-        penalty=1.3, top_k=0, top_p=1.0, min_p=0.0, **{name: arguments[name] for name in ("bias", "seen", "order")}
+        OFF | {"repetition_penalty": 1.3}, **{name: arguments[name] for name in ("bias", "seen", "order")}
     )
     core.sample_texts(
-        some("network", "params", "panels"),
-        some("start", "start_y"),
-        1.0,
-        arguments["batch"],
-        some("symbols", "lengths"),
-        arguments["max_length"],
-        3,
-        some("streams", "increment"),
-        some("stops", "stop_ends"),
-        some("h", "c", "before", "gates"),
-        some("y", "sums", "x"),
-        controls,
+        some(PackedWeights), some(DrawnTexts), controls, 3, some(InferenceWorkspace), some(DrawScratch)
     )
 
 
@@ -1015,12 +1005,12 @@ def arguments_of_texts(core, cell):
         "params": packed.params,
         "panels": packed.panels,
         "start": [np.zeros((2, 1, packed.layout.hidden_size)) for _ in layout.kind.states],
-        "start_y": np.zeros(wide),
+        "start_logits": np.zeros(wide),
         "batch": core.Batch(np.zeros(2, np.intp)),
         "symbols": np.zeros((5, 7), np.int32),
         "lengths": np.zeros(5, np.intp),
         "max_length": 7,
-        "streams": np.arange(10, dtype=np.uint64).reshape(5, 2),
+        "random_states": np.arange(10, dtype=np.uint64).reshape(5, 2),
         "increment": np.ones(2, np.uint64),
         "stops": np.array([1, 2, 3], np.int32),
         "stop_ends": np.array([2, 3], np.intp),
@@ -1095,7 +1085,7 @@ def test_no_array_may_be_none(kernels):
                 with pytest.raises(TypeError):
                     call(kernels, name, {**arguments, part: None})
     arguments = arguments_of_texts(kernels, "lstm")
-    for part in arguments.keys() - {"bias", "seen", "max_length"}:
+    for part in arguments.keys() - {"bias", "seen", "order", "max_length"}:
         with pytest.raises(TypeError):
             draw_texts(kernels, {**arguments, part: None})
 
@@ -1103,7 +1093,7 @@ def test_no_array_may_be_none(kernels):
 def test_a_batch_of_other_texts_is_refused(kernels):
     arguments = arguments_of_texts(kernels, "gru")
     draw_texts(kernels, arguments)
-    for name, rows in [("symbols", 1), ("lengths", 1), ("streams", 1), ("seen", 1)]:
+    for name, rows in [("symbols", 1), ("lengths", 1), ("random_states", 1), ("seen", 1)]:
         arguments[name] = arguments[name][:rows]
     with pytest.raises(ValueError, match="the batch is one of other texts"):
         draw_texts(kernels, arguments)

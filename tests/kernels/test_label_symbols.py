@@ -7,6 +7,7 @@ import pytest
 from examples import Run, expected_run, memory, network, states
 
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.reference import network as reference
 
@@ -54,4 +55,4 @@ def test_labels_that_are_no_symbols_are_refused(labels):
     layout, _ = network(V, H)
     boundary = None if labels == 1 else BOUNDARY
     with pytest.raises(ValueError, match=f"{labels} labels"):
-        core.Network(layout, one_row=True, many=False, training=True, boundary=boundary, labels=labels)
+        core.Network(layout, Packing(one_row=True, many=False, training=True), boundary=boundary, labels=labels)

@@ -11,6 +11,7 @@ from examples import Run, check_packed_weights, check_run, expected_in_double, m
 from run_checks import check_threads
 
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
 from crnn.model.layout import Layout
 from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS
@@ -98,7 +99,7 @@ def test_with_all_symbols_it_is_the_softmax():
 def test_a_network_that_cannot_sample_is_refused(options, message):
     layout = Layout(V, H, np.dtype("float32"))
     with pytest.raises(ValueError, match=message):
-        core.Network(layout, **{"one_row": True, "many": True, "training": True, "sampled": 3} | options)
+        core.Network(layout, Packing(**{"one_row": True, "training": True} | options), sampled=3)
 
 
 def test_arrays_of_another_size_are_refused():

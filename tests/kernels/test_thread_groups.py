@@ -8,6 +8,7 @@ from examples import Run, memory, network, states, symbols
 
 from crnn import CharRNN
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
 from crnn.model.layout import Layout
 from crnn.parameters.cells import CELLS
 
@@ -81,7 +82,7 @@ def test_the_kernel_refuses_a_group_that_cannot_be():
     layout = Layout(V, 53, np.dtype("float32"))
     for size, many in [(0, True), (2, False)]:
         with pytest.raises(ValueError, match=f"a group of {size} threads"):
-            core.Network(layout, one_row=False, many=many, training=True, group_size=size)
+            core.Network(layout, Packing(one_row=False, many=many, training=True, group_size=size))
 
 
 @pytest.mark.parametrize("thread", [0, 1])

@@ -9,6 +9,7 @@ import pytest
 from examples import Run, check_run, expected_in_double, memory, network, states, symbols
 
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
 from crnn.model.layout import Layout
 from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS
@@ -72,15 +73,15 @@ def test_a_gradient_has_the_same_bits_in_the_update_and_before_it(kernels, dtype
         np.testing.assert_array_equal(ours, theirs)
 
 
+IN_PLACE = Packing(one_row=True, many=False, training=True, in_place=True)
 PACKED = [{"one_row": False}, {"in_place": False}, {"bfloat16": True, "many": True}, {"group_size": 2, "many": True}]
 
 
 @pytest.mark.parametrize("change", PACKED, ids=str)
 def test_other_networks_pack_their_weights(change):
-    options = {"one_row": True, "many": False, "training": True, "in_place": True}
-    assert core.Network(Layout(V, 192, np.dtype("float32")), **options).in_place
-    assert not core.Network(Layout(V, 192, np.dtype("float32")), **{**options, **change}).in_place
-    assert not core.Network(Layout(V, 193, np.dtype("float32")), **options).in_place
+    assert core.Network(Layout(V, 192, np.dtype("float32")), IN_PLACE).in_place
+    assert not core.Network(Layout(V, 192, np.dtype("float32")), IN_PLACE._replace(**change)).in_place
+    assert not core.Network(Layout(V, 193, np.dtype("float32")), IN_PLACE).in_place
 
 
 def test_weight_dropout_packs_weights_and_is_refused_without():

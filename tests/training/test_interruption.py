@@ -15,6 +15,7 @@ from test_char_rnn import TEXT, bits, small
 
 from crnn import CharRNN
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
 from crnn.model.layout import Layout
 from crnn.runtime import threads
 from crnn.training.loop import trainer
@@ -165,7 +166,7 @@ def test_packing_is_broken_off():
             raise KeyboardInterrupt
 
     layout = Layout(7, dtype=np.dtype("float32"), **LARGE)
-    network, weights = core.Network(layout, one_row=False, many=True, training=True), layout.zeros()
+    network, weights = core.Network(layout, Packing(one_row=False, training=True)), layout.zeros()
     panels = np.full(network.panels_size, np.nan, layout.dtype)
     with pytest.raises(KeyboardInterrupt), Alarms(SOON, SOON, interrupt):
         core.pack_weights(network, weights, panels)

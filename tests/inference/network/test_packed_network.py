@@ -241,7 +241,7 @@ def test_short_calls_see_nothing_of_the_calls_before_them(kernels, dtype, shape)
     for n in (32, 1, 0, 15, 2, 1, 32):
         assert short_results(packed, state, n) == short_results(one_stream(dtype, boundary=4, **shape), state, n)
         (spare,) = packed.memory.spare  # one call after another uses the same arrays
-        h, c, _, gates = spare.work
+        h, c, _, gates, _ = spare.work
         for array in (h[:, 1:], c[:, 1:], gates, spare.y):
             array[...] = np.nan
         spare.x[:] = -1

@@ -11,6 +11,7 @@ from examples import network, random_language_model, states, symbols
 from limited_threads import refuse_threads_after
 
 from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
 from crnn.inference.network import shared_stream
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.network.shared_stream import SharedStream
@@ -76,7 +77,7 @@ def test_a_text_state():
 
 def stream(n_threads):
     layout, _ = network(V, H, cell="lstm")
-    kernel = core.Network(layout, one_row=True, many=True, training=False)
+    kernel = core.Network(layout, Packing(one_row=True))
     return SharedStream(kernel, layout, n_threads)
 
 
@@ -144,5 +145,6 @@ def test_what_is_no_shared_step_is_refused():
     step = core.SharedStep(found.network, 2)
     with pytest.raises(ValueError, match="rank 2"):
         step.serve(2)
+    work = found.workspace(1, found.zero_state(2))._replace(shared=step)
     with pytest.raises(ValueError, match="2 streams"):
-        core.feed(found.kernel_arguments, np.zeros((1, 2), np.int32), (*found.workspace(1, found.zero_state(2)), step))
+        core.feed(found.kernel_arguments, np.zeros((1, 2), np.int32), work)

@@ -4,11 +4,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .structures import DrawnTexts, DrawScratch, InferenceWorkspace, PackedWeights, Packing
+
 Array = NDArray[Any]
 Shape = tuple[int, ...]
-
-Weights = tuple[Network, Array, Array]  # a network, its parameters and its packed weights
-Work = tuple[Array | SharedStep | None, ...]  # h, c, before and gates; then perhaps a SharedStep
 
 MANY_ROWS: int
 
@@ -28,20 +27,13 @@ class Network:
     def __init__(
         self,
         layout: Any,
+        packing: Packing,
         *,
-        one_row: bool,
-        many: bool,
-        training: bool,
-        one_row_products: bool = False,
         units: int | None = None,
         symbols: int | None = None,
         boundary: int | None = None,
         labels: int = 0,
-        group_size: int = 1,
-        bfloat16: bool = False,
         sampled: int = 0,
-        in_place: bool = False,
-        int8: bool = False,
     ) -> None: ...
 
 class Optimizer:
@@ -58,12 +50,9 @@ class Optimizer:
 class Controls:
     def __init__(
         self,
+        numbers: dict[str, float],
         *,
-        penalty: float,
-        top_k: int,
-        top_p: float,
-        min_p: float,
-        order: Array,
+        order: Array | None = None,
         bias: Array | None = None,
         seen: Array | None = None,
     ) -> None: ...
@@ -152,35 +141,29 @@ def train(
     rates: Array,
     settings: Any,
 ) -> None: ...
-def feed(weights: Weights, x: Array, work: Work) -> None: ...
+def feed(weights: PackedWeights, x: Array, work: InferenceWorkspace) -> None: ...
 def sample_texts(
-    weights: Weights,
-    start: tuple[list[Array], Array],
-    temperature: float,
-    batch: Batch,
-    texts: tuple[Array, Array],
-    max_length: int,
+    weights: PackedWeights,
+    drawn: DrawnTexts,
+    controls: Controls,
     max_steps: int,
-    random: tuple[Array, Array],
-    stops: tuple[Array, Array],
-    work: Work,
-    scratch: tuple[Array, Array, Array],
-    controls: Controls | None = None,
+    work: InferenceWorkspace,
+    scratch: DrawScratch,
     mixture: MixedRows | None = None,
 ) -> None: ...
-def filter_logits(y: Array, temperature: float, controls: Controls) -> None: ...
-def logits(weights: Weights, top: Array, y: Array, scratch: Array) -> None: ...
+def filter_logits(y: Array, controls: Controls) -> None: ...
+def logits(weights: PackedWeights, top: Array, y: Array, scratch: Array) -> None: ...
 def logits_scratch(network: Network, rows: int) -> int: ...
-def log_probabilities(weights: Weights, x: Array, work: Work, y: Array, out: Array) -> None: ...
+def log_probabilities(weights: PackedWeights, x: Array, work: InferenceWorkspace, y: Array, out: Array) -> None: ...
 def log_likelihoods(
-    weights: Weights,
+    weights: PackedWeights,
     ids: Array,
     starts: Array,
     lengths: Array,
     first: int,
     last: int,
     least: bool,
-    work: Work,
+    work: InferenceWorkspace,
     x: Array,
     y: Array,
     out: Array,

@@ -140,28 +140,23 @@ def require_known_ids(const int[:, ::1] x, Py_ssize_t V):
 cdef class Network:
     """A network's layout as the kernels see it: offsets into the flat weights and into the packed ones.
 
-    `units` and `symbols`: those of the layout's that are not padding, by default all of them.
-    `one_row`: the recurrence has one stream only. `many`: the products over the rows of a chunk use packed weights, not
-    only on the way back; `one_row_products`: which are then packed for a single row as well. `training`: both orders
-    are packed.
-    `boundary`: the symbol at which a stream starts from zeros, if there is one; so it does at each of the `labels`
-    symbols that follow it. `group_size`: threads of a group that trains it, each on units of its own.
-    `bfloat16`: operands of products are rounded to bfloat16; all products then use packed weights. `in_place`: the
-    recurrent weights need not be packed; they are not if a single stream trains and they fit the vectors.
-    `int8`: the weights that are multiplied by are integers of 8 bits, times the scales that `pack_weights` is given;
-    such a network does not train.
-    `sampled`: symbols drawn for the softmax of a chunk beside its targets; 0: all symbols take part in it.
+    `packing` is a `Packing`: which weights are packed. `units` and `symbols`: those of the layout's that are not
+    padding, by default all of them. `boundary`: the symbol at which a stream starts from zeros, if there is one; so it
+    does at each of the `labels` symbols that follow it. `sampled`: symbols drawn for the softmax of a chunk beside its
+    targets; 0: all symbols take part in it.
     """
     cdef NetworkPlaces net
     cdef const Kernels* kernels
     cdef readonly Py_ssize_t itemsize
     cdef tuple sorted_pairs  # which `net` points to
 
-    def __init__(self, layout, *, bint one_row, bint many, bint training, bint one_row_products=False,
-                 units=None, symbols=None, boundary=None, int labels=0, int group_size=1, bint bfloat16=False,
-                 Py_ssize_t sampled=0, bint in_place=False, bint int8=False):
+    def __init__(self, layout, packing not None, *, units=None, symbols=None, boundary=None, int labels=0,
+                 Py_ssize_t sampled=0):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
+        cdef bint many = packing.many, training = packing.training, bfloat16 = packing.bfloat16
+        cdef bint int8 = packing.int8
+        cdef int group_size = packing.group_size
         kind = layout.kind
         if layout.num_layers > MAX_LAYERS:
             raise ValueError(f"{layout.num_layers} layers: at most {MAX_LAYERS}")
@@ -193,7 +188,7 @@ cdef class Network:
         self.itemsize = layout.dtype.itemsize
         self.kernels = kernels_for(self.itemsize, bfloat16, int8)
         net.gemm = NULL if many else find_gemm(self.itemsize)
-        net.many, net.training, net.group_size, net.in_place = many, training, group_size, in_place
+        net.many, net.training, net.group_size, net.in_place = many, training, group_size, packing.in_place
         offsets, per_layer = list(layout.offsets), 4 if kind.separate_bias else 3
         self.place_tables(layout, offsets)
         for l in range(net.L):
@@ -202,7 +197,7 @@ cdef class Network:
             net.layer[l].bn = places[3] if kind.separate_bias else -1
         net.Wy, net.by = offsets[per_layer * net.L], offsets[per_layer * net.L + 1]
         net.end = layout.size
-        self.kernels.place_panels(net, one_row, one_row_products)
+        self.kernels.place_panels(net, packing.one_row, packing.one_row_products)
 
     cdef void place_tables(self, layout, list offsets) except *:
         """Set where the input tables are, and take their offsets from those of all weights."""

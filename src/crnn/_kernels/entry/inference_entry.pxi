@@ -7,24 +7,27 @@ from .interface cimport SharedStep as SharedStepPlaces
 
 
 cdef class Controls:
-    """Changes of the logits before a draw, beside the temperature; see `sampler` for the numbers.
+    """Changes of the logits before a draw: see `sampler`.
 
-    `bias` (V,) is added to all logits; `seen` (texts, V) marks the symbols that are penalised, and then those that are
-    drawn; `order` (V,) is scratch.
+    `numbers` has the fields of the structure `Controls` by name. `bias` (V,) is added to all logits; `seen` (texts, V)
+    marks the symbols that are penalized, and then those that are drawn; `order` (V,) is scratch. Without `order`
+    nothing but the temperature counts, and drawing is faster.
     """
     cdef ControlNumbers numbers
     cdef object bias
     cdef unsigned char[:, ::1] seen
     cdef int[::1] order
 
-    def __init__(self, *, double penalty, Py_ssize_t top_k, double top_p, double min_p, int[::1] order not None,
-                 bias=None, unsigned char[:, ::1] seen=None):
-        self.numbers.penalty, self.numbers.top_k = penalty, top_k
-        self.numbers.top_p, self.numbers.min_p = top_p, min_p
+    def __init__(self, dict numbers not None, *, int[::1] order=None, bias=None, unsigned char[:, ::1] seen=None):
+        self.numbers = numbers
         self.order, self.bias, self.seen = order, bias, seen
 
     cdef void fill(self, DrawSettings* settings, Py_ssize_t itemsize, Py_ssize_t texts, Py_ssize_t V) except *:
         """Set the controls of a draw, after the check that their arrays fit so many texts and V symbols."""
+        settings.temperature = self.numbers.temperature
+        settings.control, settings.bias, settings.seen, settings.order = NULL, NULL, NULL, NULL
+        if self.order is None:
+            return
         require_size("order", self.order.shape[0], V)
         settings.control, settings.order = &self.numbers, &self.order[0]
         if self.bias is not None:
@@ -57,29 +60,26 @@ def inference_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) ->
     }
 
 
-cdef Network network_of(tuple weights):
-    """The network of weights (network, params, panels)."""
+cdef Network network_of(weights):
+    """The network of `PackedWeights`."""
     network, _, _ = weights
     if not isinstance(network, Network):
         raise TypeError(f"network: {network!r} is none")
     return network
 
 
-cdef Weights inference_weights(tuple weights) except *:
-    """Weights (network, params, panels) as the kernels take them."""
+cdef Weights inference_weights(weights) except *:
+    """`PackedWeights` as the kernels take them."""
     network, params, panels = weights
     return (<Network>network).weights(params, panels)
 
 
-cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize_t B, tuple arrays) except *:
-    """The workspace of B streams and T of n symbols at a time, after the check that the arrays are those of one.
-
-    Behind them a `SharedStep`, or None, may stand.
-    """
+cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize_t B, arrays) except *:
+    """The workspace of B streams and T of n symbols at a time, after the check that the arrays are those of one."""
     cdef Workspace work
     cdef Py_ssize_t size = network.itemsize, row = B * network.net.ldg * size
     cdef Py_ssize_t used = 0 if network.net.z_in_h else T
-    h, c, before, gates, *shared = arrays
+    h, c, before, gates, shared = arrays
     if B < 1 or T < 1 and n:
         raise ValueError(f"a workspace of size {T} x {B}: no symbol fits in")
     network.kernels.size_workspace(&network.net, T, B, &work)
@@ -97,16 +97,16 @@ cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ss
         used += 1
     if used < shapes["gates"][1]:
         work.scratch = <real*>(<char*>work.gates + used * row)
-    if shared and shared[0] is not None:
-        work.shared = (<SharedStep?>shared[0]).checked(network, B)
+    if shared is not None:
+        work.shared = (<SharedStep?>shared).checked(network, B)
     return work
 
 
 cdef class SharedStep:
     """Several threads that compute the time steps of one stream together; see `shared_step`. A context manager.
 
-    One thread calls `wait_for_all`, and then entry points with this behind the arrays of the workspace, as often as it
-    likes. All others `serve`, each with a rank from 1 on. At the end of the context they return.
+    One thread calls `wait_for_all`, and then entry points with this in the workspace, as often as it likes. All others
+    `serve`, each with a rank from 1 on. At the end of the context they return.
     """
     cdef SharedStepPlaces step
     cdef fork_join fork
@@ -147,30 +147,26 @@ cdef class SharedStep:
         end_fork(&self.fork)
 
 
-cdef Py_ssize_t steps_of(tuple arrays) except -1:
-    """Symbols at a time that a workspace (h, c, before, gates) is for."""
-    return numbers("h", arrays[0], 4, True).shape[1] - 1
+cdef Py_ssize_t steps_of(work) except -1:
+    """Symbols at a time that an `InferenceWorkspace` is for."""
+    return numbers("h", work.h, 4, True).shape[1] - 1
 
 
-cdef DrawSettings draw_settings(Network network, double temperature, Controls controls, double[::1] sums,
-                          Py_ssize_t texts) except *:
+cdef DrawSettings draw_settings(Network network, Controls controls, double[::1] sums, Py_ssize_t texts) except *:
     """The settings of a draw, after the check that their arrays fit so many texts."""
     cdef DrawSettings settings
     if sums is None:
         raise TypeError("sums: None, but an array is wanted")
     require_size("sums", sums.shape[0], sums_size(network.net.V))
-    settings.temperature, settings.sums, settings.mixture = temperature, &sums[0], NULL
-    settings.control, settings.bias, settings.seen, settings.order = NULL, NULL, NULL, NULL
-    if controls is not None:
-        controls.fill(&settings, network.itemsize, texts, network.net.V)
+    settings.sums, settings.mixture = &sums[0], NULL
+    controls.fill(&settings, network.itemsize, texts, network.net.V)
     return settings
 
 
-def feed(tuple weights not None, const int[:, ::1] x not None, tuple work not None):
+def feed(weights not None, const int[:, ::1] x not None, work not None):
     """Advance the states h[:, 0] (and c[:, 0]) over symbols x (n, B).
 
-    As everywhere below, `weights` are the network, its parameters and its packed weights, and `work` is a workspace
-    (h, c, before, gates), see `inference_workspace`.
+    As everywhere below, `weights` are `PackedWeights`, and `work` is an `InferenceWorkspace`; see `structures.py`.
     """
     cdef Network network = network_of(weights)
     cdef Py_ssize_t n = x.shape[0]
@@ -229,18 +225,19 @@ cdef class Batch:
         self.texts = texts
 
 
-cdef void fill_texts(Texts* texts, Batch batch, tuple arrays, Py_ssize_t max_length, Py_ssize_t rows) except *:
+cdef void fill_texts(Texts* texts, drawn, Py_ssize_t rows) except *:
     """The texts and where they stand, after the check that they belong together."""
     cdef Py_ssize_t i
-    cdef int[:, ::1] symbols
-    cdef Py_ssize_t[::1] lengths
-    if arrays[0] is None or arrays[1] is None:
-        raise TypeError("symbols and lengths: arrays are wanted, not None")
-    symbols, lengths = arrays
+    cdef Batch batch = drawn.batch
+    cdef int[:, ::1] symbols = drawn.symbols
+    cdef Py_ssize_t[::1] lengths = drawn.lengths
+    if batch is None or symbols is None or lengths is None:
+        raise TypeError("batch, symbols and lengths: arrays are wanted, not None")
     require_size("rows of the batch", batch.texts.shape[0], rows)
-    texts.count, texts.max_length, texts.width, texts.longest = symbols.shape[0], max_length, symbols.shape[1], 0
-    if texts.count < 1 or texts.width < 1 or max_length < 1:
-        raise ValueError(f"{texts.count} texts of {max_length} symbols, room for {texts.width}: nothing to draw")
+    texts.count, texts.width, texts.longest = symbols.shape[0], symbols.shape[1], 0
+    texts.max_length = drawn.max_length
+    if texts.count < 1 or texts.width < 1 or texts.max_length < 1:
+        raise ValueError(f"{texts.count} texts of {texts.max_length} symbols, room for {texts.width}: nothing to draw")
     require_size("lengths", lengths.shape[0], texts.count)
     texts.symbols, texts.lengths = &symbols[0, 0], &lengths[0]
     texts.rows, texts.begun, texts.active = &batch.texts[0], batch.begun, batch.active
@@ -251,27 +248,21 @@ cdef void fill_texts(Texts* texts, Batch batch, tuple arrays, Py_ssize_t max_len
         texts.longest = max(texts.longest, lengths[batch.texts[i]])
 
 
-cdef void fill_random(Texts* texts, tuple arrays) except *:
+cdef void fill_random(Texts* texts, uint64_t[:, ::1] states, const uint64_t[::1] increment) except *:
     """The streams of random numbers, after the check that there is one for each text."""
-    cdef uint64_t[:, ::1] states
-    cdef const uint64_t[::1] increment
-    if arrays[0] is None or arrays[1] is None:
+    if states is None or increment is None:
         raise TypeError("random numbers: arrays are wanted, not None")
-    states, increment = arrays
     require_size("streams of numbers", states.shape[0], texts.count)
     require_size("halves of a state", states.shape[1], 2)
     require_size("halves of an increment", increment.shape[0], 2)
     texts.streams, texts.increment = &states[0, 0], wide(&increment[0])
 
 
-cdef void fill_stops(Texts* texts, tuple arrays) except *:
+cdef void fill_stops(Texts* texts, const int[::1] stops, const Py_ssize_t[::1] ends) except *:
     """The stops, after the check that each has symbols."""
     cdef Py_ssize_t i
-    cdef const int[::1] stops
-    cdef const Py_ssize_t[::1] ends
-    if arrays[0] is None or arrays[1] is None:
+    if stops is None or ends is None:
         raise TypeError("stops: arrays are wanted, not None")
-    stops, ends = arrays
     for i in range(ends.shape[0]):
         if not (ends[i - 1] if i else 0) < ends[i] <= stops.shape[0]:
             raise ValueError(f"stop {i} is empty, or does not lie within the {stops.shape[0]} symbols of all stops")
@@ -292,39 +283,33 @@ cdef void fill_start(Texts* texts, Network network, list states) except *:
         texts.start_before = address("symbol at the start", states[of_h_and_c], size, (1, 1, 1), False)
 
 
-def sample_texts(tuple weights not None, tuple start not None, double temperature, Batch batch not None,
-                 tuple texts not None, Py_ssize_t max_length, Py_ssize_t max_steps, tuple random not None,
-                 tuple stops not None, tuple work not None, tuple scratch not None, Controls controls=None,
-                 MixedRows mixture=None):
-    """Draw texts side by side until all have ended, but for at most `max_steps`; see `texts` for when one ends.
+def sample_texts(weights not None, drawn not None, Controls controls not None, Py_ssize_t max_steps,
+                 work not None, scratch not None, MixedRows mixture=None):
+    """Draw texts in parallel until all have ended, but for at most `max_steps`; see `texts` for when one ends.
 
-    All start from `start`: a list of states (L, 1, H), and the logits (V,) that follow from them. `texts` are symbols
-    (texts, width) and lengths (texts,): symbols[i, :lengths[i]] was drawn of text i. It is drawn with the numbers of a
-    generator of its own; `random` are their states (texts, 2) and their common increment (2,). `stops` are the symbols
-    of all stops and where each ends. A text that ends makes room for the next one, and where there is none for the last
-    row: nothing is drawn in vain. The call also ends when an active text has no room left in `symbols`.
+    `drawn` are `DrawnTexts`. A text that ends makes room for the next one, and where there is none for the last row:
+    nothing is drawn in vain. The call also ends when an active text has no room left in its symbols.
 
-    The workspace is one of one symbol at a time for B rows; `scratch` is y (B + 1, V), sums, see `sums_size`, and x
-    (B,). The controls' `seen` has a row for each text; those of texts that have not begun must be alike. With a
+    The workspace is one of one symbol at a time for B rows, and `scratch` a `DrawScratch` for as many. The controls'
+    `seen` has a row for each text; those of texts that have not begun must be alike. With a
     `mixture` its other model's logits are added to the network's.
     """
     cdef Network network = network_of(weights)
     cdef Py_ssize_t V = network.net.V, size = network.itemsize
-    y, sums, scratch_x = scratch
-    if scratch_x is None:
+    cdef int[::1] x = scratch.x
+    if x is None:
         raise TypeError("x: None, but an array is wanted")
-    cdef int[::1] x = scratch_x
     cdef Py_ssize_t B = x.shape[0]
     cdef Workspace space = inference_work(network, max_steps, 1, B, work)
     cdef Weights w = inference_weights(weights)
     cdef Texts t
-    fill_start(&t, network, start[0])
-    cdef const real* logits_at_start = address("logits at the start", start[1], size, (V,), False)
-    space.x, space.y = &x[0], address("logits", y, size, (B + 1, V))
-    fill_texts(&t, batch, texts, max_length, B)
-    fill_random(&t, random)
-    fill_stops(&t, stops)
-    cdef DrawSettings settings = draw_settings(network, temperature, controls, sums, t.count)
+    fill_start(&t, network, drawn.start)
+    cdef const real* logits_at_start = address("logits at the start", drawn.start_logits, size, (V,), False)
+    space.x, space.y = &x[0], address("logits", scratch.y, size, (B + 1, V))
+    fill_texts(&t, drawn, B)
+    fill_random(&t, drawn.random_states, drawn.increment)
+    fill_stops(&t, drawn.stops, drawn.stop_ends)
+    cdef DrawSettings settings = draw_settings(network, controls, scratch.sums, t.count)
     if mixture is not None:
         mixture.fill(&settings, &t, network.net.symbols)
     t.start_y = <real*>(<char*>space.y + B * V * size)
@@ -334,23 +319,25 @@ def sample_texts(tuple weights not None, tuple start not None, double temperatur
         memcpy(t.start_y, logits_at_start, V * size)
         network.kernels.sample_texts(&w, &space, &settings, &t, max_steps)
         restore_denormals(mode)
+    cdef Batch batch = drawn.batch
     batch.begun, batch.active = t.begun, t.active
 
 
-def filter_logits(y, double temperature, Controls controls not None):
-    """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; as in a draw (for tests)."""
+def filter_logits(y, Controls controls not None):
+    """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; they need an `order`."""
     cdef Numbers logits = numbers("logits", y, 2, True)
     cdef Py_ssize_t B = logits.shape[0], V = logits.shape[1]
     cdef DrawSettings settings
-    settings.temperature, settings.bias, settings.seen, settings.sums = temperature, NULL, NULL, NULL
-    settings.mixture = NULL
+    settings.sums, settings.mixture = NULL, NULL
     controls.fill(&settings, logits.itemsize, B, V)
+    if settings.control == NULL:
+        raise ValueError("controls without `order` change nothing but the temperature")
     cdef float_mode mode = flush_denormals()
     kernels_for(logits.itemsize).filter_logits(logits.first, B, V, &settings)
     restore_denormals(mode)
 
 
-def logits(tuple weights not None, top, y, scratch):
+def logits(weights not None, top, y, scratch):
     """y = top @ Wy + by for states `top` (rows, H) of the last layer; `scratch`: see `logits_scratch`."""
     cdef Network network = network_of(weights)
     cdef Weights w = inference_weights(weights)
@@ -371,7 +358,7 @@ def logits_scratch(Network network not None, Py_ssize_t rows) -> int:
     return network.kernels.operand_elements(rows, network.net.H)
 
 
-def log_probabilities(tuple weights not None, const int[:, ::1] x not None, tuple work not None, y,
+def log_probabilities(weights not None, const int[:, ::1] x not None, work not None, y,
                       double[:, ::1] out not None):
     """out[t, b] = log P(x[t, b] | the states and the symbols before); the states advance over all of x (n, B).
 
@@ -393,9 +380,9 @@ def log_probabilities(tuple weights not None, const int[:, ::1] x not None, tupl
             restore_denormals(mode)
 
 
-def log_likelihoods(tuple weights not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
+def log_likelihoods(weights not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
                     const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, bint least,
-                    tuple work not None, int[::1] x not None, y, double[::1] out not None):
+                    work not None, int[::1] x not None, y, double[::1] out not None):
     """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
 
     With `least` out[b] becomes the least of itself and each symbol's log P instead.

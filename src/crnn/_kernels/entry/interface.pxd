@@ -272,8 +272,9 @@ ctypedef struct Training:  # one call of `train` by one thread: what it works on
 
 # ------------------------------------------------------------------------------------------------- inference
 
-ctypedef struct Controls:  # what is done to the logits beside the temperature; see `sampler`
-    double penalty  # of symbols that were seen; 1: none
+ctypedef struct Controls:  # what is done to the logits, by the names of `SamplingOptions`; see `sampler`
+    double repetition_penalty  # of symbols that were seen; 1: none
+    double temperature  # divides the logits
     Py_ssize_t top_k  # how many of the most probable are left; 0: all
     double top_p  # what probability of the most probable is left; 1: all
     double min_p  # the smallest that is left, as a share of the largest; 0: all
@@ -314,7 +315,7 @@ ctypedef struct RowMixture:  # of the network's logits with another model's, see
 ctypedef struct DrawSettings:  # what is done to logits before a draw, and room for it
     const RowMixture* mixture  # NULL: the network's logits alone
     double temperature
-    const Controls* control  # NULL: nothing else
+    const Controls* control  # NULL: nothing but the temperature changes the logits
     const real* bias  # (V,); NULL: none
     unsigned char* seen  # (texts, V), the symbols that are penalised; NULL: none
     int* order  # (V,)

@@ -93,7 +93,7 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const Dr
         for i in range(width):
             y[i] += settings.bias[i]
     if seen != NULL:
-        penalise(y, V, seen, controls.penalty)
+        penalise(y, V, seen, controls.repetition_penalty)
     if temperature == 0:
         best = argmax(y, V)
         for i in range(width):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
+from ..._kernels.entry.structures import InferenceWorkspace, PackedWeights, Packing
 from ...model.int8_weights import Scales
 from ...model.layout import Layout, aligned_zeros, n_labels
 from ...runtime.cancellation import check_cancelled
@@ -122,16 +123,13 @@ class PackedNetwork(NamedTuple):
         H, V = sizes
         network = core.Network(
             wide,
-            one_row=one_row,
-            many=True,
-            training=False,
-            one_row_products=one_row and not scoring,
+            Packing(
+                one_row, one_row_products=one_row and not scoring, bfloat16=bfloat16, int8=scales is not None
+            ),
             units=H,
             symbols=V,
             boundary=boundary,
             labels=n_labels(replace(wide, vocab_size=V), boundary),
-            bfloat16=bfloat16,
-            int8=scales is not None,
         )
         panels = aligned_zeros(network.panels_size, wide.dtype)
         narrow = replace(wide, vocab_size=V, hidden_size=H)
@@ -194,7 +192,7 @@ class PackedNetwork(NamedTuple):
         T = min(n, max(1, FEED_ROWS // B))
         work = self.workspace(T, state)
         for call, shared in self._calls(n, B, T):
-            core.feed(self.kernel_arguments, x[call], (*work, shared))
+            core.feed(self.kernel_arguments, x[call], work._replace(shared=shared))
         self._store_state(work, state)
 
     def logits(self, top: Array) -> Array:
@@ -222,7 +220,7 @@ class PackedNetwork(NamedTuple):
         y = scratch.empty("y", (T, B, self.layout.vocab_size), self.layout.dtype)
         work = self.workspace(T, state, scratch)
         for call, shared in self._calls(n, B, T):
-            core.log_probabilities(self.kernel_arguments, x[call], (*work, shared), y, out[call])
+            core.log_probabilities(self.kernel_arguments, x[call], work._replace(shared=shared), y, out[call])
         self._store_state(work, state)
         return out
 
@@ -249,8 +247,8 @@ class PackedNetwork(NamedTuple):
         work = self.workspace(T, self.repeat(start, B), scratch)
         x, y = np.empty(T * B, np.int32), scratch.empty("y", (T * B, self.layout.vocab_size), self.layout.dtype)
         for call, shared in self._calls(longest, B, T):
-            symbols = (call.start, call.stop, least)
-            core.log_likelihoods(self.kernel_arguments, ids, starts, lengths, *symbols, (*work, shared), x, y, out)
+            own, symbols = work._replace(shared=shared), (call.start, call.stop, least)
+            core.log_likelihoods(self.kernel_arguments, ids, starts, lengths, *symbols, own, x, y, out)
         return out
 
     def hidden(self, x: NDArray[np.int32], state: State) -> Array:
@@ -274,7 +272,7 @@ class PackedNetwork(NamedTuple):
         work = self.workspace(len(x), state)
         core.feed(self.kernel_arguments, x, work)
         self._store_state(work, state)
-        h_and_c = work[: len(self.layout.kind.states)]
+        h_and_c = (work.h, work.c)[: len(self.layout.kind.states)]
         return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in h_and_c)
 
     def probabilities(self, top: Array) -> NDArray[np.float64]:
@@ -333,45 +331,38 @@ class PackedNetwork(NamedTuple):
         return rows_of_logits(self.layout, wanted)
 
     @property
-    def kernel_arguments(self) -> tuple[core.Network, Array, Array]:
+    def kernel_arguments(self) -> PackedWeights:
         """The weights as the kernels of inference take them."""
-        return self.network, self.params, self.panels
+        return PackedWeights(self.network, self.params, self.panels)
 
-    def kernel_controls(
-        self, controls: SamplingControls | None, seen: NDArray[np.uint8] | None
-    ) -> core.Controls | None:
-        """Return the controls as the kernel takes them, with scratch for it.
-
-        None where only the temperature changes the logits: the kernel is faster without.
-        """
-        if controls is None or controls.only_temperature:
-            return None
+    def kernel_controls(self, controls: SamplingControls, seen: NDArray[np.uint8] | None) -> core.Controls:
+        """Return the controls as the kernel takes them, with scratch for it."""
+        if controls.only_temperature:  # the kernel is faster without the scratch
+            return core.Controls(controls.numbers)
         V, bias = self.layout.vocab_size, None
         if controls.bias is not None:  # that of the padding is 0
             bias = np.zeros(V, self.layout.dtype)
             bias[: len(controls.bias)] = controls.bias
-        names = {"repetition_penalty": "penalty"}  # the kernel's names where they differ
-        numbers = {names.get(name, name): number for name, number in controls.numbers.items() if name != "temperature"}
-        return core.Controls(**numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
+        return core.Controls(controls.numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
 
-    def workspace(self, T: int, state: State, scratch: Scratch | None = None) -> tuple[Array, ...]:
-        """Return the arrays of a kernel for T symbols at a time, `state` in them: h, c, before and gates."""
+    def workspace(self, T: int, state: State, scratch: Scratch | None = None) -> InferenceWorkspace:
+        """Return the arrays of a kernel for T symbols at a time, with `state` in them."""
         shapes, dtype = core.inference_workspace(self.network, T, state[0].shape[1]), self.layout.dtype
         scratch = scratch or Scratch()
-        work = tuple(scratch.empty(name, shape, dtype) for name, shape in shapes.items())
+        h, c, before, gates = (scratch.empty(name, shape, dtype) for name, shape in shapes.items())
+        work = InferenceWorkspace(h, c, before, gates)
         for array, start in zip(self.carried(work), state, strict=True):
             width = start.shape[-1]
             array[..., :width] = start
             array[..., width:] = 0  # the padding, of which the kernels read only what is carried
         return work
 
-    def carried(self, work: tuple[Array, ...]) -> State:
+    def carried(self, work: InferenceWorkspace) -> State:
         """Return the states in a workspace: views, with the units' padding."""
-        h, c, before, *_ = work
-        h_and_c = tuple(array[:, 0] for array in (h, c)[: len(self.layout.kind.states)])
-        return h_and_c if self.layout.pairs is None else (*h_and_c, before.reshape(1, -1, 1))
+        h_and_c = tuple(array[:, 0] for array in (work.h, work.c)[: len(self.layout.kind.states)])
+        return h_and_c if self.layout.pairs is None else (*h_and_c, work.before.reshape(1, -1, 1))
 
-    def _store_state(self, work: tuple[Array, ...], state: State) -> None:
+    def _store_state(self, work: InferenceWorkspace, state: State) -> None:
         """Copy the states that a workspace ends with into `state`."""
         for array, end in zip(self.carried(work), state, strict=True):
             end[...] = array[..., : end.shape[-1]]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._kernels.entry.structures import InferenceWorkspace
 from ...runtime.cancellation import check_cancelled
 
 __all__ = ["CallMemory", "ShortCall"]
@@ -19,7 +20,7 @@ State = tuple[Array, ...]
 class ShortCall(NamedTuple):
     """Arrays for a call that reads up to n symbols of one stream; making them takes longer than reading a few."""
 
-    work: tuple[Array, ...]  # as of `PackedNetwork.workspace`
+    work: InferenceWorkspace
     carried: State  # the states in it: views without the units' padding, which stays zero
     x: NDArray[np.int32]  # (n,)
     y: Array  # (n, 1, V)

@@ -201,7 +201,7 @@ class SamplingControls:
         The texts before which a drawn text ends.
     """
 
-    numbers: Mapping[str, Any] = field(default_factory=lambda: OFF)
+    numbers: dict[str, Any] = field(default_factory=lambda: OFF)
     bias: Array | None = None
     stops: Stops = field(default_factory=lambda: Stops([]))
 
@@ -249,4 +249,4 @@ class SamplingControls:
     @property
     def only_temperature(self) -> bool:
         """Whether nothing but the temperature changes the logits."""
-        return self.bias is None and dict(self.numbers) == {**OFF, "temperature": self.numbers["temperature"]}
+        return self.bias is None and self.numbers == {**OFF, "temperature": self.numbers["temperature"]}

@@ -101,12 +101,10 @@ class SymbolSampler(TextSampler):
     def _probabilities(self, logits: NDArray[Any]) -> NDArray[np.float64]:
         """Return what the controls make of logits (B, V): probabilities not divided by their sums."""
         controls = self._controls_of_draw
-        numbers: dict[str, Any] = {"penalty": controls.numbers["repetition_penalty"]}
-        numbers |= {name: controls.numbers[name] for name in ("top_k", "top_p", "min_p")}
         seen = np.ascontiguousarray(self._seen[self._active]) if controls.penalizes_repetition else None
         order, y = np.empty(logits.shape[1], np.int32), np.array(logits, np.float64, order="C")
-        filters = core.Controls(**numbers, bias=controls.bias, seen=seen, order=order)
-        core.filter_logits(y, controls.temperature, filters)
+        filters = core.Controls(controls.numbers, bias=controls.bias, seen=seen, order=order)
+        core.filter_logits(y, filters)
         return y
 
 

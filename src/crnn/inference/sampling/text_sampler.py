@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
+from ..._kernels.entry.structures import DrawnTexts, DrawScratch
 from ...runtime.cancellation import check_cancelled
 from ..network.context import Context
 from ..network.packed_network import PackedNetwork
@@ -72,9 +73,22 @@ class TextSampler:
         self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // network.layout.size) // rows)
         self._work = network.workspace(1, context.state if rows == 1 else network.repeat(context.state, rows))
         start = [array[:, :1].copy() for array in network.carried(self._work)]
-        self._start, self._temperature = (start, network.logits(context.state[0][-1])[0]), controls.temperature
-        self._packed_stops = controls.stops.packed()
-        self._scratch = np.empty((rows + 1, V), dtype), np.empty(core.sums_size(V)), np.empty(rows, np.int32)
+        stops, stop_ends = controls.stops.packed()
+        self._drawn = DrawnTexts(
+            symbols=self._symbols,
+            lengths=self.lengths,
+            max_length=n,
+            batch=self._batch,
+            random_states=uniforms.states,
+            increment=uniforms.increment,
+            stops=stops,
+            stop_ends=stop_ends,
+            start=start,
+            start_logits=network.logits(context.state[0][-1])[0],
+        )
+        self._scratch = DrawScratch(
+            np.empty((rows + 1, V), dtype), np.empty(core.sums_size(V)), np.empty(rows, np.int32)
+        )
         self._controls = network.kernel_controls(controls, seen)
         self._shared = network.shared_stream(count)
 
@@ -102,17 +116,11 @@ class TextSampler:
         with self._shared.threads(min(steps, self._n)) as shared:
             core.sample_texts(
                 self._network.kernel_arguments,
-                self._start,
-                self._temperature,
-                self._batch,
-                (self._symbols, self.lengths),
-                self._n,
-                steps,
-                (self._uniforms.states, self._uniforms.increment),
-                self._packed_stops,
-                (*self._work, shared),
-                self._scratch,
+                self._drawn._replace(symbols=self._symbols, max_length=self._n),  # which `take` shortens
                 self._controls,
+                steps,
+                self._work._replace(shared=shared),
+                self._scratch,
                 self._mixture,
             )
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
+from ..._kernels.entry.structures import Packing
 from ...model.layout import Layout, aligned_zeros, n_labels
 from ...parameters.optimizers import OPTIMIZERS
 from ...runtime.threads import scipy_blas
@@ -59,13 +60,9 @@ class ChunkGradient:
         self._many = bfloat16 or seq_length >= core.MANY_ROWS
         self._network = core.Network(
             layout,
-            one_row=True,
-            many=self._many,
-            training=True,
+            Packing(one_row=True, many=self._many, training=True, bfloat16=bfloat16, in_place=True),
             boundary=boundary,
             labels=n_labels(layout, boundary),
-            bfloat16=bfloat16,
-            in_place=True,
         )
         self.flat = flat = layout.zeros()
 

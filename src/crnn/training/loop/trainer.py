@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
+from ..._kernels.entry.structures import Packing
 from ...errors import DivergenceError, InvalidInputError
 from ...model.layout import aligned_zeros, n_labels
 from ...model.state import WEIGHT_AVERAGE, ModelState
@@ -178,15 +179,17 @@ class Trainer:
         """Return the network with weights packed for the groups that the threads form."""
         return core.Network(
             self.layout,
-            one_row=self._one_row,
-            many=self._many,
-            training=True,
+            Packing(
+                self._one_row,
+                self._many,
+                training=True,
+                group_size=self.arrangement.group_size,
+                bfloat16=self.settings.bfloat16,
+                in_place=not self.settings.weight_dropout,
+            ),
             boundary=self._boundary,
             labels=n_labels(self.layout, self._boundary),
-            group_size=self.arrangement.group_size,
-            bfloat16=self.settings.bfloat16,
             sampled=self.settings.sampled_softmax,
-            in_place=not self.settings.weight_dropout,
         )
 
     def use_threads(self, n_threads: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..._kernels.entry import core
+from ..._kernels.entry.structures import Packing
 from ...errors import InvalidInputError
 from ...model.layout import Layout
 from ...runtime.free_memory import available_bytes
@@ -116,13 +117,8 @@ def training_bytes(
     needed += streams.batch_size * STREAM_SIZE if isinstance(streams, DocumentStreams) else 0
     if enough is not None and needed > enough:
         return needed
-    network = core.Network(
-        layout,
-        one_row=len(own) == 1,
-        many=packs_all(streams.seq_length, parts, bfloat16=bfloat16, sampled_softmax=sampled_softmax),
-        training=True,
-        bfloat16=bfloat16,
-        sampled=sampled_softmax,
-    )
+    many = packs_all(streams.seq_length, parts, bfloat16=bfloat16, sampled_softmax=sampled_softmax)
+    packing = Packing(len(own) == 1, many, training=True, bfloat16=bfloat16)
+    network = core.Network(layout, packing, sampled=sampled_softmax)
     needed += layout.dtype.itemsize * network.panels_size
     return needed + sum(workspace_bytes(network, streams.seq_length, len(part), dropout) for part in parts)
