@@ -9,6 +9,7 @@ CC=clang-cl    on Windows: Clang in place of Microsoft's compiler, which neither
 import copy
 import os
 import re
+import runpy
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -20,16 +21,7 @@ ROOMS = sorted(str(path.parent) for path in Path(FOLDER).glob("*/__init__.py"))
 DEBUG = os.environ.get("CRNN_DEBUG") == "1"
 EXTRA = os.environ.get("CRNN_CFLAGS", "").split()
 
-GCC_SETS = {
-    "baseline": [],
-    "avx2": ["-mavx2", "-mfma"],
-    "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"],
-}
-# These add instructions for products of one kind, and have no other build.
-GCC_SETS["avx512_vnni"] = [*GCC_SETS["avx512"], "-mavx512vnni"]
-GCC_SETS["avx512_bf16"] = [*GCC_SETS["avx512"], "-mavx512bf16"]
-GCC_SETS["amx"] = [*GCC_SETS["avx512_bf16"], "-mamx-tile", "-mamx-bf16"]
-ONLY_FOR = {"avx512_vnni": "int8", "avx512_bf16": "bfloat16", "amx": "bfloat16"}
+INSTRUCTION_SETS = runpy.run_path(f"{FOLDER}/instruction_sets.py")["INSTRUCTION_SETS"]
 DTYPES = {
     "float32": ["CRNN_SINGLE"],
     "float64": [],
@@ -42,7 +34,6 @@ OPTIMISE = ["-O3", "-fno-unswitch-loops", "-finline-limit=200", "--param=max-inl
 OPTIMISE += ["--param=ipa-cp-eval-threshold=100"]
 # gcc stops inlining when a file has grown by 40 %: tanh and sigmoid then stay calls, and the cells' loops scalar.
 OPTIMISE += ["--param=max-inline-insns-single=150", "--param=inline-unit-growth=300"]
-MSVC_SETS = {"baseline": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]}
 
 DIRECTIVES = {
     "language_level": 3,
@@ -81,8 +72,9 @@ def instruction_sets(plat_name: str, archflags: str = "") -> list[str]:
     if not all(re.search("x86_64|amd64", name) for name in named or [plat_name]):
         return ["baseline"]
     if plat_name.startswith("win"):
-        return list(MSVC_SETS)
-    return [name for name in GCC_SETS if name != "amx" or plat_name.startswith("linux")]
+        return [name for name, entry in INSTRUCTION_SETS.items() if entry.msvc is not None]
+    linux = plat_name.startswith("linux")
+    return [name for name, entry in INSTRUCTION_SETS.items() if linux or not entry.linux_only]
 
 
 class BuildExt(build_ext):
@@ -119,13 +111,13 @@ class BuildExt(build_ext):
         """Compile one extension."""
         instruction_set = ext.instruction_set if isinstance(ext, Kernels) else "baseline"
         if self.compiler.compiler_type == "msvc":
-            ext.extra_compile_args = ["/O2", "/fp:precise", *MSVC_SETS[instruction_set]]
+            ext.extra_compile_args = ["/O2", "/fp:precise", *INSTRUCTION_SETS[instruction_set].msvc]
         else:
             ext.extra_compile_args = [
                 *(["-O1", "-g"] if DEBUG else OPTIMISE),
                 "-fno-math-errno",
                 "-fno-trapping-math",
-                *GCC_SETS[instruction_set],
+                *INSTRUCTION_SETS[instruction_set].gcc,
                 *(["-march=native"] if os.environ.get("CRNN_NATIVE") == "1" and isinstance(ext, Kernels) else []),
                 *EXTRA,
             ]
@@ -149,7 +141,7 @@ def extensions() -> list[Extension]:
     )
     core.define_macros = [("CRNN_ENTRY_POINTS", "1")]
     core.include_dirs = cpu.include_dirs = ROOMS
-    kinds = [(name, dtype) for name in GCC_SETS for dtype in DTYPES if ONLY_FOR.get(name, dtype) == dtype]
+    kinds = [(name, dtype) for name, entry in INSTRUCTION_SETS.items() for dtype in DTYPES if dtype in entry.kinds]
     builds = [Kernels(name, dtype, kernels.sources) for name, dtype in kinds]
     headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).rglob(pattern))
     for ext in (core, cpu, ngrams, *builds):

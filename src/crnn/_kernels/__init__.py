@@ -10,11 +10,10 @@ import os
 from pathlib import Path
 
 from .entry import core
+from .instruction_sets import sets_for
 from .platform import cpu
 
-INSTRUCTION_SETS = ("baseline", "avx2", "avx512")  # from the least to the most demanding
-BFLOAT16_SETS = (*INSTRUCTION_SETS, "avx512_bf16", "amx")  # likewise, for products in bfloat16
-INT8_SETS = (*INSTRUCTION_SETS, "avx512_vnni")  # likewise, for products in int8
+INSTRUCTION_SETS, BFLOAT16_SETS, INT8_SETS = (sets_for(kind) for kind in ("float32", "bfloat16", "int8"))
 
 instruction_set: str
 """The one in use."""

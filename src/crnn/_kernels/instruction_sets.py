@@ -1,0 +1,46 @@
+"""The table of instruction sets: what each is built with and for. ``setup.py`` reads it too, so it imports little.
+
+A new instruction set is an entry here, its level or test in ``platform/cpu_features.h``, and its vectors and tiles in
+the headers of ``platform/`` and ``products/``.
+"""
+
+from typing import NamedTuple
+
+__all__ = ["INSTRUCTION_SETS", "InstructionSet", "sets_for"]
+
+KINDS = ("float32", "float64", "bfloat16", "int8")  # number types; of the last two, products alone
+
+
+class InstructionSet(NamedTuple):
+    """How the kernels are built for an instruction set."""
+
+    gcc: tuple[str, ...]  # the flags of gcc and clang
+    msvc: tuple[str, ...] | None = None  # those of Microsoft's compiler; None: it has none
+    kinds: tuple[str, ...] = KINDS  # the number types that it is built for
+    linux_only: bool = False  # whether only Linux is asked for its registers
+
+
+AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512")
+
+INSTRUCTION_SETS = {  # for each kind from the least to the most demanding
+    "baseline": InstructionSet((), ()),
+    "avx2": InstructionSet(("-mavx2", "-mfma"), ("/arch:AVX2",)),
+    "avx512": InstructionSet(AVX512, ("/arch:AVX512",)),
+    # These add instructions for products of one kind: everything else runs on the kernels for AVX-512.
+    "avx512_vnni": InstructionSet((*AVX512, "-mavx512vnni"), kinds=("int8",)),
+    "avx512_bf16": InstructionSet((*AVX512, "-mavx512bf16"), kinds=("bfloat16",)),
+    "amx": InstructionSet(
+        (*AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"), kinds=("bfloat16",), linux_only=True
+    ),
+}
+
+
+def sets_for(kind: str) -> tuple[str, ...]:
+    """Return the instruction sets that have kernels for a number type, from the least to the most demanding.
+
+    Examples
+    --------
+    >>> sets_for("float32"), sets_for("int8")[-1]
+    (('baseline', 'avx2', 'avx512'), 'avx512_vnni')
+    """
+    return tuple(name for name, entry in INSTRUCTION_SETS.items() if kind in entry.kinds)
