@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 import tracemalloc
@@ -11,7 +12,7 @@ import pytest
 from command_line import TEXT, error, feed_standard_input, rows, usage_error
 
 from crnn import CharRNN
-from crnn.cli import files as command_files
+from crnn.cli import lines as command_lines
 from crnn.cli import main as cli
 
 
@@ -130,6 +131,11 @@ def test_lines_are_not_shown(folder, capsys):
     assert "--show is for a whole text" in usage_error(capsys, "score", "model.crnn", "text.txt", "--lines", "--show")
 
 
+def written(scores):
+    """Return scores as the command writes them."""
+    return "".join(f"{score:.6f}\n" for score in scores)
+
+
 LINES = ["to be", "", "or not", "to be, " * 20, "not"]
 
 
@@ -137,7 +143,7 @@ LINES = ["to be", "", "or not", "to be, " * 20, "not"]
 @pytest.mark.parametrize("last", [b"", b"\n"])
 @pytest.mark.parametrize("size", [1, 7, 1 << 18])
 def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
-    monkeypatch.setattr(command_files, "LINES_SIZE", size)
+    monkeypatch.setattr(command_lines, "LINES_SIZE", size)
     data = end.join(line.encode() for line in LINES) + last
     model = CharRNN.load("model.crnn")
     (folder / "lines.txt").write_bytes(data)
@@ -151,7 +157,7 @@ def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
             feed_standard_input(monkeypatch, data)
             assert cli.main(["score", "model.crnn", "--lines", path, *options]) == 0
             out, err = capsys.readouterr()
-            assert out == "".join(f"{score:.6f}\n" for score in expected)
+            assert out == written(expected)
             assert err == ""
 
 
@@ -159,8 +165,8 @@ def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
 @pytest.mark.parametrize("limit", [0, 3, 9])
 def test_score_of_long_lines(folder, capsys, monkeypatch, limit, end):
     """Each piece by piece, with the scores that they have as a whole."""
-    monkeypatch.setattr(command_files, "LINES_SIZE", 2)
-    monkeypatch.setattr(command_files, "LONG_LINE", limit)
+    monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
+    monkeypatch.setattr(command_lines, "LONG_LINE", limit)
     model = CharRNN.load("model.crnn")
     for options, expected in {
         (): model.score_samples(LINES),
@@ -170,19 +176,19 @@ def test_score_of_long_lines(folder, capsys, monkeypatch, limit, end):
         for last in (b"", end):
             (folder / "lines.txt").write_bytes(end.join(line.encode() for line in LINES) + last)
             assert cli.main(["score", "model.crnn", "--lines", "lines.txt", *options]) == 0
-            assert capsys.readouterr().out == "".join(f"{score:.6f}\n" for score in expected)
+            assert capsys.readouterr().out == written(expected)
 
 
 def test_score_of_long_documents(folder, capsys, monkeypatch):
-    monkeypatch.setattr(command_files, "LINES_SIZE", 2)
-    monkeypatch.setattr(command_files, "LONG_LINE", 4)
+    monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
+    monkeypatch.setattr(command_lines, "LONG_LINE", 4)
     CharRNN(5, max_steps=9, random_state=0).fit(["to be", "or not na\u00efve"]).save("documents.crnn")
     names = ["to be", "or", "na\u00efve to be or", "to"]
     (folder / "lines").write_text("\n".join(names), encoding="utf-8")
     for reduce in ("sum", "mean", "min"):
         assert cli.main(["score", "documents.crnn", "--lines", "lines", "--reduce", reduce]) == 0
         expected = CharRNN.load("documents.crnn").score_samples(names, reduce=reduce)
-        assert capsys.readouterr().out == "".join(f"{score:.6f}\n" for score in expected)
+        assert capsys.readouterr().out == written(expected)
 
 
 @pytest.mark.parametrize(
@@ -194,16 +200,19 @@ def test_score_of_long_documents(folder, capsys, monkeypatch):
     ],
 )
 def test_score_of_bad_long_lines(folder, capsys, monkeypatch, data, message):
-    monkeypatch.setattr(command_files, "LINES_SIZE", 2)
-    monkeypatch.setattr(command_files, "LONG_LINE", 5)
+    monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
+    monkeypatch.setattr(command_lines, "LONG_LINE", 5)
     (folder / "lines").write_bytes(data)
-    assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1  # after the scores of the lines before
-    assert message in capsys.readouterr().err
+    assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
+    out, err = capsys.readouterr()
+    assert message in err
+    before = data.decode(errors="replace").split("\n")[: int(message.split()[1].strip(":")) - 1]
+    assert out == written(CharRNN.load("model.crnn").score_samples(before))
 
 
 def test_a_long_line_is_not_held(folder, capsys, monkeypatch):
-    monkeypatch.setattr(command_files, "LINES_SIZE", 1 << 14)
-    monkeypatch.setattr(command_files, "LONG_LINE", 1 << 17)
+    monkeypatch.setattr(command_lines, "LINES_SIZE", 1 << 14)
+    monkeypatch.setattr(command_lines, "LONG_LINE", 1 << 17)
     CharRNN(2, max_steps=0, random_state=0).fit("ab").save("small.crnn")
     (folder / "lines").write_bytes(b"ab" * 1_000_000)
     cli.main(["score", "small.crnn", "--lines", "lines"])  # what a first call imports is there
@@ -220,7 +229,7 @@ def test_score_of_lines_of_bytes(folder, capsys):
     (folder / "lines").write_bytes(b"\xff\n\x00\xff\x00\n\n")
     assert cli.main(["score", "bytes.crnn", "--lines", "lines"]) == 0
     scores = CharRNN.load("bytes.crnn").score_samples([b"\xff", b"\x00\xff\x00", b""])
-    assert capsys.readouterr().out == "".join(f"{score:.6f}\n" for score in scores)
+    assert capsys.readouterr().out == written(scores)
 
 
 def test_no_lines_have_no_scores(folder, capsys):
@@ -243,7 +252,7 @@ def test_lines_are_answered_as_they_come(folder):
 
 
 def test_score_of_bad_lines(folder, capsys, monkeypatch):
-    monkeypatch.setattr(command_files, "LINES_SIZE", 1)  # every line comes by itself
+    monkeypatch.setattr(command_lines, "LINES_SIZE", 1)  # every line comes by itself
     (folder / "lines").write_bytes(b"to be\nor\nZ\n")
     assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
     assert capsys.readouterr().err.startswith("crnn: error: line 3 holds 'Z' (U+005A) at position 0, ")
@@ -251,9 +260,60 @@ def test_score_of_bad_lines(folder, capsys, monkeypatch):
     assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
     assert "line 3 is not UTF-8: convert the lines" in capsys.readouterr().err
     assert "no such" in error(capsys, "score", "model.crnn", "--lines", "missing").lower()
-    for option in (["--bits"], ["--reduce", "mean"]):
+    for option in (["--bits"], ["--reduce", "mean"], ["--errors", "skip"]):
         assert "are for --lines" in usage_error(capsys, "score", "model.crnn", "text.txt", *option)
     assert "not allowed with" in usage_error(capsys, "score", "model.crnn", "lines", "--lines", "--fast")
+
+
+@pytest.mark.parametrize(
+    ("data", "n", "message"),
+    [
+        (b"to be\nor\nnot\xff\nto\n", 2, "line 3 is not UTF-8: convert the lines, give --errors"),
+        (b"to be\nor\nZ\nto\n", 2, "line 3 holds 'Z'"),
+        (b"\xff\nto\n", 0, "line 1 is not UTF-8"),
+        (b"Z\nto\n", 0, "line 1 holds 'Z'"),
+        (gzip.compress(b"to be\nor\nnot" + bytes(range(97, 107)) * 3)[:-9], 2, "lines: the gzip data end too early"),
+    ],
+)
+def test_the_scores_before_an_error_are_written(folder, capsys, data, n, message):
+    (folder / "lines").write_bytes(data)
+    assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
+    out, err = capsys.readouterr()
+    assert message in err
+    assert out == written(CharRNN.load("model.crnn").score_samples(["to be", "or"][:n]))
+
+
+@pytest.mark.parametrize("limit", [3, 1 << 22])  # with and without long lines
+@pytest.mark.parametrize("errors", ["replace", "skip"])
+def test_bad_lines_are_scored_in_their_places(folder, capsys, monkeypatch, errors, limit):
+    monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
+    monkeypatch.setattr(command_lines, "LONG_LINE", limit)
+    CharRNN(5, max_steps=0, random_state=0).fit(["to be", "or not"]).save("documents.crnn")
+    (folder / "lines").write_bytes(b"to be\nor\xff not to be\nnot\nor notZ to be\nbe\n\xff\nor not\n")
+    arguments = ["score", "documents.crnn", "--lines", "lines", "--errors", errors, "--reduce", "min"]
+    assert cli.main(arguments) == 0
+    texts = ["to be", "or\ufffd not to be", "not", "or notZ to be", "be", "\ufffd", "or not"]
+    expected = CharRNN.load("documents.crnn").score_samples(texts, errors=errors, reduce="min")
+    assert capsys.readouterr().out == written(expected)
+    assert np.isfinite(expected).tolist() == [True, False, True, False, True, False, True]
+
+
+def test_score_of_gzip_files(folder, capsys, monkeypatch):
+    data = gzip.compress(b"to be\nor\n") + gzip.compress(b"not to be\n")
+    (folder / "lines.gz").write_bytes(data)
+    expected = written(CharRNN.load("model.crnn").score_samples(["to be", "or", "not to be"]))
+    for path in ("lines.gz", "-"):
+        feed_standard_input(monkeypatch, data)
+        assert cli.main(["score", "model.crnn", "--lines", path]) == 0
+        assert capsys.readouterr() == (expected, "")
+    found = []
+    (folder / "text.gz").write_bytes(data := gzip.compress(TEXT.encode()))
+    (folder / "text.txt").write_text(TEXT)
+    for path in ("text.gz", "text.txt", "-"):
+        feed_standard_input(monkeypatch, data)
+        assert cli.main(["score", "model.crnn", path]) == 0
+        found.append(capsys.readouterr())
+    assert found[0] == found[1] == found[2]
 
 
 def test_score_of_bad_texts(folder, capsys):

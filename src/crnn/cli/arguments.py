@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_float, generator
+from ..text.sources.input_checks import Errors
 from .files import STANDARD
 from .options import value_of
 
-__all__ = ["MODEL_HELP", "add_files", "add_model", "add_output", "checked", "checked_text", "duration",
-           "refuse_two_standard_inputs", "seed"]  # fmt: skip
+__all__ = ["MODEL_HELP", "SCORING_ERRORS", "TRAINING_ERRORS", "add_errors", "add_files", "add_model", "add_output",
+           "checked", "checked_text", "duration", "refuse_two_standard_inputs", "seed"]  # fmt: skip
 
 MODEL_HELP = "a model file, or - for standard input"
 LABEL_HELP = "of a model with labels: the label that a text has"
@@ -58,6 +59,22 @@ def add_model(parser: argparse.ArgumentParser, label_default: str) -> None:
     """
     parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     parser.add_argument("--label", metavar="LABEL", help=f"{LABEL_HELP} (default: {label_default})")
+
+
+SCORING_ERRORS = (
+    "what to do with a line that is not UTF-8, or has a symbol that the model never saw: strict, stop with an error "
+    "after the lines before it; replace, read U+FFFD for bad bytes, and score a line with an unseen symbol as -inf; "
+    "skip, score the line as nan (default: strict)"
+)
+TRAINING_ERRORS = (
+    "what to do with a line that is not UTF-8: strict, stop with an error; replace, read U+FFFD for bad bytes; skip, "
+    "leave the line out (default: strict)"
+)
+
+
+def add_errors(parser: argparse.ArgumentParser, description: str) -> None:
+    """Add the option ``--errors``, which is None unless it is given."""
+    parser.add_argument("--errors", choices=get_args(Errors), help=description)
 
 
 def refuse_two_standard_inputs(arguments: argparse.Namespace, **shown: str) -> None:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
@@ -19,20 +19,21 @@ from ..files.sealed_file import file_kind
 from ..loading import load_model
 from ..mixture import Mixture
 from ..runtime.writable import check_writable as check_file_writable
+from ..text.sources.decompressed import Decompressed, plain_size
+from ..text.sources.file_reader import decoded_lines
 from ..text.sources.file_sources import IN_MEMORY
+from ..text.sources.input_checks import Errors
 from ..text.sources.lines import Lines
 from ..text.sources.text_file import TextFile
-from .long_line import LongLine
+from ..text.symbols.codes import Kind
 
 if TYPE_CHECKING:
     from io import BufferedReader
 
-__all__ = ["STANDARD", "check_writable", "load", "load_network", "model_source", "one_or_more", "read_documents",
-           "read_lines", "read_text", "save"]  # fmt: skip
+__all__ = ["STANDARD", "check_writable", "load", "load_network", "model_source", "one_or_more", "opened",
+           "read_documents", "read_text", "save"]  # fmt: skip
 
 STANDARD = "-"  # standard input or output, in place of a path
-LINES_SIZE = 1 << 18  # bytes of lines read at a time, at most
-LONG_LINE = 1 << 22  # bytes of a line that is not held in memory
 
 
 def one_or_more(paths: str | Sequence[str]) -> list[str]:
@@ -83,17 +84,14 @@ def read_text(
     if len(paths) > 1 or cached or (as_bytes and _is_large(paths)):
         return TextFile(paths, kind="bytes" if as_bytes else "characters", cache=cache if cached else None)
     path = paths[0]
-    if path == STANDARD:
-        data = _standard_input().read()
-    elif not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
+    if path != STANDARD and not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
         return Path(path)
-    else:
-        data = Path(path).read_bytes()
+    data = _contents(path, decompress=not as_bytes)
     return data if as_bytes else data.decode("utf-8")
 
 
 def read_documents(
-    path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None
+    path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None, errors: Errors = "strict"
 ) -> list[str] | list[bytes] | Lines:
     r"""Return the lines of a text as `CharRNN.fit` takes documents.
 
@@ -101,6 +99,8 @@ def read_documents(
     ----------
     path, as_bytes, cache
         As for `read_text`.
+    errors : {"strict", "replace", "skip"}, default="strict"
+        What to do with lines that are not UTF-8.
 
     Returns
     -------
@@ -124,74 +124,29 @@ def read_documents(
     paths = one_or_more(path)
     cached = _is_cached(paths, cache)
     if len(paths) > 1 or cached or _is_large(paths):
-        return Lines(paths, kind="bytes" if as_bytes else "characters", cache=cache if cached else None)
-    data = _standard_input().read() if paths[0] == STANDARD else Path(paths[0]).read_bytes()
+        kind: Kind = "bytes" if as_bytes else "characters"
+        return Lines(paths, kind=kind, errors=errors, cache=cache if cached else None)
+    data = _contents(paths[0])
     lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
     if as_bytes:
         return lines
-    try:
-        return [line.decode("utf-8") for line in lines]
-    except UnicodeDecodeError:
-        data.decode("utf-8")  # raises the same with the position in the file
-        raise
+    decoded = decoded_lines(lines, errors="replace" if errors == "replace" else "strict")
+    kept = [line for line in decoded if line is not None]
+    if errors == "strict" and len(kept) < len(decoded):
+        data.decode("utf-8")  # raises an error with the position in the file
+    return kept
 
 
-def read_lines(path: str, *, as_bytes: bool) -> Iterator[list[Any] | LongLine]:
-    r"""Yield the lines of a text in batches, each as soon as it has come through a pipe.
-
-    Parameters
-    ----------
-    path, as_bytes
-        As of `read_text`.
-
-    Returns
-    -------
-    iterator of lists of str or of bytes, or of a LongLine
-        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none. A line that is longer than
-        `LONG_LINE` comes alone and has to be read before the next.
-
-    Raises
-    ------
-    OSError, InvalidInputError
-        While reading, if the text cannot be read or is not UTF-8.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "text")
-    ...     _ = Path(path).write_text("to be\nor not", encoding="utf-8")
-    ...     list(read_lines(path, as_bytes=False))
-    [['to be'], ['or not']]
-    """
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """Open a file, or standard input for ``-``, which stays open after it."""
     with contextlib.nullcontext(_standard_input()) if path == STANDARD else open(path, "rb") as file:
-        pieces, count = list[bytes](), 0  # pieces of a line that has not ended, lines before it
-        data = file.read1(LINES_SIZE)
-        while data:
-            *whole, rest = data.split(b"\n")
-            if whole:
-                whole[0] = b"".join([*pieces, whole[0]])
-                yield _lines(whole, count, as_bytes)
-                pieces, count = [], count + len(whole)
-            pieces.append(rest)
-            data = b""
-            if len(pieces) * LINES_SIZE > LONG_LINE and sum(map(len, pieces)) > LONG_LINE:
-                line = LongLine(pieces, file, count + 1, as_bytes=as_bytes, size=LINES_SIZE)
-                yield line
-                data, pieces, count = line.finish(), [], count + 1
-            data = data or file.read1(LINES_SIZE)
-        if last := b"".join(pieces):
-            yield _lines([last], count, as_bytes)
+        yield file
 
 
-def _lines(lines: list[bytes], first: int, as_bytes: bool) -> list[Any]:
-    lines = [line.removesuffix(b"\r") for line in lines]
-    if as_bytes:
-        return lines
-    try:
-        return b"\n".join(lines).decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        i = first + error.object.count(b"\n", 0, error.start)
-        raise InvalidInputError(f"line {i + 1} is not UTF-8: convert the lines, or train a model of bytes") from None
+def _contents(path: str, *, decompress: bool = True) -> bytes:
+    with opened(path) as file:
+        return Decompressed(file, "standard input" if path == STANDARD else path, decompress=decompress).read()
 
 
 def _is_cached(paths: list[str], cache: str | None) -> bool:
@@ -201,7 +156,7 @@ def _is_cached(paths: list[str], cache: str | None) -> bool:
 
 def _is_large(paths: list[str]) -> bool:
     """Say whether these are files that should not be held in memory."""
-    return all(map(os.path.isfile, paths)) and sum(map(os.path.getsize, paths)) > IN_MEMORY
+    return all(map(os.path.isfile, paths)) and sum(map(plain_size, paths)) > IN_MEMORY
 
 
 def model_source(path: str) -> str | io.BytesIO:

@@ -5,26 +5,20 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import chain, groupby
 from typing import Any, get_args
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..adaptation.options import checked_option
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
 from ..inference.scoring.string_scores import Reduce
 from ..language_model import LanguageModel
+from ..text.sources.input_checks import Errors
 from ..text.sources.sources import text_source
-from .arguments import add_model, refuse_two_standard_inputs
+from .arguments import SCORING_ERRORS, add_errors, add_model, refuse_two_standard_inputs
 from .colouring import coloured, marked, takes_colours
-from .files import load, read_lines, read_text
-from .long_line import LongLine
+from .files import load, read_text
+from .lines import ReadAs, line_scores, read_lines
 from .options import add_options, documented
 from .output import table, write
 
@@ -57,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --lines: how a line's score follows from the log-probabilities of its characters, the end included; "
         "min, the least of them, finds single odd places (default: sum)",
     )
+    add_errors(parser, f"with --lines: {SCORING_ERRORS}")
     parser.add_argument("--bits", action="store_true", help="with --lines: logarithms to base 2 (default: base e)")
     parser.add_argument(
         "--show",
@@ -69,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the scores; return the exit code."""
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE")
-    if not arguments.lines and (arguments.reduce or arguments.bits):
-        arguments.parser.error("--reduce and --bits are for --lines")
+    if not arguments.lines and (arguments.reduce or arguments.bits or arguments.errors):
+        arguments.parser.error("--reduce, --errors and --bits are for --lines")
     options = {name: getattr(arguments, name) for name in ADAPTATION if hasattr(arguments, name)}
     if options and not arguments.adapt:
         arguments.parser.error(f"--{next(iter(options)).replace('_', '-')} is for --adapt")
@@ -109,34 +104,11 @@ def _show(model: LanguageModel, text: str | bytes, adapt: bool | dict[str, Any])
 
 
 def _score_lines(arguments: argparse.Namespace, model: LanguageModel, as_bytes: bool) -> int:
-    """Write the log-probabilities of lines as soon as they have been read."""
+    """Write the scores of lines as soon as they have been read; before an error those of the lines before it."""
     unit = math.log(2) if arguments.bits else 1.0
-    for scores in _scores(model, read_lines(arguments.file, as_bytes=as_bytes), arguments.reduce or "sum"):
+    errors: Errors = arguments.errors or "strict"
+    lines = read_lines(arguments.file, ReadAs(as_bytes, errors))
+    for scores in line_scores(model, lines, arguments.reduce or "sum", errors):
         write("".join(f"{score:.6f}\n" for score in (scores / unit).tolist()))
         sys.stdout.flush()
     return 0
-
-
-def _scores(
-    model: LanguageModel, lines: Iterable[list[Any] | LongLine], reduce: Reduce
-) -> Iterator[NDArray[np.float64]]:
-    """Yield the scores of lines, in batches; of a long line as soon as it has been read."""
-    done = 0
-    for _, group in groupby(lines, type):
-        batches: Iterator[Any] = iter(group)
-        first = next(batches)
-        if isinstance(first, LongLine):
-            for line in chain([first], batches):
-                done += 1
-                yield np.array([line.score(model, reduce)])
-            continue
-        try:
-            before = done
-            for scores in model.score_batches(chain([first], batches), reduce=reduce):
-                done += len(scores)
-                yield scores
-        except InvalidInputError as error:  # of texts counted from the last long line on
-            number = re.match(r"texts\[(\d+)\]", str(error))
-            if number is None or not before:
-                raise
-            raise InvalidInputError(f"texts[{int(number[1]) + before}]{str(error)[number.end() :]}") from error

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ..char_ngram import CharNGram
@@ -21,7 +22,15 @@ from ..parameters.table import GROUPS, PARAMETERS
 from ..text.sources.sources import TextLike
 from ..training.distributed.averaging_trainer import checked_average_every
 from ..training.recommend.recommended import CHOSEN_BY
-from .arguments import add_files, add_output, checked_text, duration, refuse_two_standard_inputs
+from .arguments import (
+    TRAINING_ERRORS,
+    add_errors,
+    add_files,
+    add_output,
+    checked_text,
+    duration,
+    refuse_two_standard_inputs,
+)
 from .checkpoints import (
     CHECKPOINT_TIME,
     average_every_of,
@@ -121,6 +130,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where several processes train (mpiexec): the steps that each takes alone before parameters and optimizer "
         "state are averaged over all (default: 1, the gradients of every step are summed)",
     )
+    add_errors(parser, f"with --lines: {TRAINING_ERRORS}")
     parser.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
     parser.add_argument(
         "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
@@ -240,7 +250,10 @@ def _refuse_for_several(arguments: argparse.Namespace, comm: Any) -> None:
 def _texts(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> tuple[TextLike, dict[str, Any]]:
     """Return the text to train on; and by argument the one to validate with, and the labels if there are any."""
     as_bytes = arguments.bytes or (hasattr(model, "vocabulary_") and model.vocabulary_.kind == "bytes")
-    read: Callable[..., TextLike] = read_documents if arguments.lines else read_text
+    if arguments.errors and not arguments.lines:
+        arguments.parser.error("--errors is for --lines")
+    lines = partial(read_documents, errors=arguments.errors or "strict")
+    read: Callable[..., TextLike] = lines if arguments.lines else read_text
     text = read(arguments.file, as_bytes=as_bytes, cache=arguments.cache)
     validation = None
     if arguments.validation:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..classifier import CharRNNClassifier
 from ..errors import InvalidInputError, short_repr
+from ..text.sources.input_checks import python_values
 from ..text.sources.labels import checked_labels
 from .samples import shown
 
@@ -45,7 +46,7 @@ def labelled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike)
     """
     if texts is None or isinstance(texts, str | bytes | Path):
         raise InvalidInputError("labels are those of texts: give a list of texts")
-    whole = list(texts)
+    whole = list(python_values(texts))
     given = checked_labels(labels, len(whole))
     classes = classifier.classes_
     known = {label: number for number, label in enumerate(classes.tolist())}

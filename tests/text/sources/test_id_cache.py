@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
 from crnn.text.sources import file_sources, id_cache, id_file, stored_ids
+from crnn.text.sources.file_reader import FileReader
 from crnn.text.sources.file_sources import FileSource, StoredSource
 from crnn.text.sources.id_cache import cache_name
 from crnn.text.sources.id_file import CheckedBlocks, IdFile, with_checksums
@@ -44,7 +45,7 @@ def book(tmp_path):
 
 
 def stored(path, **options):
-    return StoredSource([str(path)], cache=str(path.parent / "ids"), **options)
+    return StoredSource(FileReader((str(path),), **options), cache=str(path.parent / "ids"))
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,7 @@ def paths_with(folder, texts):
 @given(texts=st.lists(SOME, min_size=1, max_size=3), kind=KINDS, min_count=st.integers(1, 3))
 def test_a_stored_text_is_the_text(folder, texts, kind, min_count):
     paths = paths_with(folder, texts)
-    source = StoredSource(paths, kind=kind, cache=str(folder / "ids"))
+    source = StoredSource(FileReader(tuple(paths), kind), cache=str(folder / "ids"))
     text = "".join(texts)
     memory = MemorySource(text if kind == "characters" else text.encode())
     try:
@@ -84,14 +85,14 @@ def test_a_stored_text_is_the_text(folder, texts, kind, min_count):
     for other in (memory.vocabulary(boundary=True), Vocabulary([97], kind, unknown=True, boundary=True)):
         np.testing.assert_array_equal(source.ids(other).read(), memory.ids(other))
     assert source.fingerprint() == memory.fingerprint()
-    assert "".join(map(str, source.blocks())) == "".join(map(str, FileSource(paths, kind=kind).blocks()))
+    assert "".join(map(str, source.blocks())) == "".join(map(str, FileSource(FileReader(tuple(paths), kind)).blocks()))
 
 
 @settings(max_examples=30)
 @given(texts=st.lists(SOME, min_size=1, max_size=3), kind=KINDS, data=st.data())
 def test_stored_lines_are_the_lines(folder, texts, kind, data):
     paths = paths_with(folder, texts)
-    source = StoredSource(paths, kind=kind, lines=True, cache=str(folder / "ids"))
+    source = StoredSource(FileReader(tuple(paths), kind, lines=True), cache=str(folder / "ids"))
     memory = DocumentsSource(Lines(paths, kind=kind))
     vocabulary = memory.vocabulary()
     assert source.vocabulary() == vocabulary
@@ -311,8 +312,8 @@ def test_a_folder_that_cannot_be_written_is_an_error_if_it_is_named(book):
 def test_a_temporary_file_serves_where_the_folder_cannot_be_written(book, monkeypatch, tmp_path):
     monkeypatch.setenv(file_sources.FOLDER_VARIABLE, str(tmp_path / "missing"))
     (tmp_path / "crnn-").mkdir()
-    monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix: str(tmp_path / prefix))
-    source = StoredSource([str(book)])
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix, dir: str(tmp_path / prefix))
+    source = StoredSource(FileReader((str(book),)))
     with pytest.warns(UserWarning, match="are kept in a temporary file"):
         assert source.ids(source.vocabulary()).read().shape == (26,)
     assert (tmp_path / "crnn-").exists()

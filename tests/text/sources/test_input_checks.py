@@ -7,8 +7,9 @@ import io
 import numpy as np
 import pytest
 
-from crnn import CharRNN, InvalidInputError
-from crnn.text.sources.input_checks import LONGEST_NAME
+from crnn import CharRNN, CharRNNClassifier, InvalidInputError
+from crnn.text.sources import input_checks
+from crnn.text.sources.input_checks import LONGEST_NAME, is_missing, python_values
 from crnn.text.sources.sources import text_source
 
 NAMES = ["anna", "bob"]
@@ -89,6 +90,84 @@ def test_columns_of_tables(module, column):
     assert text_source(getattr(tables, column)(NAMES)).lengths.tolist() == [4, 3]
     with pytest.raises(InvalidInputError, match="is a table"):
         text_source(tables.DataFrame({"name": NAMES}))
+
+
+class ArrowLike:
+    """Like an array of Arrow: its items are scalars, and slices give the values."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __len__(self):
+        return len(self.values)
+
+    def __iter__(self):
+        return iter([Scalar() for _ in self.values])
+
+    def slice(self, start, length):
+        return ArrowLike(self.values[start : start + length])
+
+    def to_pylist(self):
+        return list(self.values)
+
+
+class Scalar:
+    """Like a scalar of Arrow, which is no str."""
+
+
+def test_arrow_arrays_give_their_values(monkeypatch):
+    monkeypatch.setattr(input_checks, "SLICE", 2)
+    values = [*NAMES, "eve", None, ""]
+    assert list(python_values(ArrowLike(values))) == values
+    assert python_values(values) is values
+
+
+@pytest.mark.parametrize(
+    ("value", "missing"),
+    [(None, True), (float("nan"), True), (np.float32("nan"), False), ("", False), ("NaN", False), (0.0, False)],
+)
+def test_what_is_missing(value, missing):
+    assert is_missing(value) == missing
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("kind", ["string", "large_string", "dictionary", "chunked"])
+def test_arrow_arrays_wherever_columns_are(kind):
+    pa = pytest.importorskip("pyarrow")
+
+    def column(values):
+        if kind == "chunked":
+            return pa.chunked_array([values[:1], values[1:]], pa.string())
+        return pa.array(values).dictionary_encode() if kind == "dictionary" else pa.array(values, getattr(pa, kind)())
+
+    model = CharRNN(3, max_steps=5, random_state=0).fit(NAMES * 5)
+    same = CharRNN(3, max_steps=5, random_state=0).fit(column(NAMES * 5))
+    np.testing.assert_array_equal(same.params_["by"], model.params_["by"])
+    np.testing.assert_array_equal(model.score_samples(column(NAMES)), model.score_samples(NAMES))
+    scores = model.score_samples(column([NAMES[0], None]), errors="skip")
+    np.testing.assert_array_equal(scores, [*model.score_samples(NAMES[:1]), np.nan])
+    assert model.score(column(NAMES)) == model.score(NAMES)
+    assert model.transform(column(NAMES)).shape == (2, 3)
+    assert model.sample(exclude=column(NAMES), random_state=0) not in NAMES
+    labelled = CharRNN(3, max_steps=5, random_state=0).fit(column(NAMES * 5), labels=column(["x", "y"] * 5))
+    assert labelled.labels_.tolist() == ["x", "y"]
+    classifier = CharRNNClassifier(CharRNN(3, max_steps=5, random_state=0))
+    classifier.fit(column(NAMES * 5), column(["x", "y"] * 5))
+    assert classifier.predict(column(NAMES)).shape == (2,)
+    with pytest.raises(InvalidInputError, match="is a table"):
+        text_source(pa.table({"name": NAMES}))
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("module", ["pandas", "polars"])
+def test_missing_values_of_columns(module):
+    column = pytest.importorskip(module).Series([NAMES[0], None, NAMES[1]])
+    model = CharRNN(3, max_steps=0, random_state=0).fit(NAMES)
+    expected = model.score_samples(NAMES)
+    np.testing.assert_array_equal(model.score_samples(column, errors="skip"), [expected[0], np.nan, expected[1]])
+    if module == "pandas":
+        column = column.astype("string")  # whose missing values are NA
+        np.testing.assert_array_equal(model.score_samples(column, errors="skip"), [expected[0], np.nan, expected[1]])
 
 
 @pytest.mark.peers

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import Lines
+from crnn import CharRNN, InvalidInputError, Lines
 from crnn.text.sources import file_blocks, lines
 from crnn.text.sources.hashed_texts import HashedTexts
+from crnn.text.sources.sources import text_source
 
 TEXTS = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"))
 
@@ -92,3 +95,73 @@ def test_hashes_find_every_line_and_nothing_else(folder, kind):
     assert all(name in hashed for name in names)
     others = [f"name{i}x" for i in range(997)] + [""]
     assert not any((other if kind == "characters" else other.encode()) in hashed for other in others)
+
+
+MIXED = b"to be\nb\xff\n\nor\n"
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_damaged_lines_keep_their_places(folder, monkeypatch, compress):
+    monkeypatch.setattr(lines, "INDEX_STEP", 2)
+    path = folder / "damaged"
+    path.write_bytes(gzip.compress(MIXED * 50) if compress else MIXED * 50)
+    for errors, damaged in (("skip", None), ("replace", "B\ufffd")):
+        found = Lines(path, errors=errors, transform=str.upper)
+        expected = ["TO BE", damaged, "", "OR"] * 50
+        assert list(found) == [found[i] for i in range(len(found))] == expected
+        assert list(pickle.loads(pickle.dumps(found))) == expected
+    with pytest.raises(UnicodeDecodeError):
+        list(Lines(path))
+    with pytest.raises(UnicodeDecodeError) as error:
+        Lines(path)[1]
+    assert "in line 2 of the file" in error.value.__notes__[0]
+    assert list(Lines(path, kind="bytes", transform=bytes.upper))[:2] == [b"TO BE", b"B\xff"]
+    assert Lines(path, kind="bytes", transform=bytes.upper)[1] == b"B\xff"
+    assert len(HashedTexts(Lines(path, errors="skip"))) == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"errors": "ignore"}, "errors must be 'strict', 'replace' or 'skip', not 'ignore'"),
+     ({"transform": "upper"}, "transform must be a function of a line, not str")],
+)  # fmt: skip
+def test_bad_options_of_lines(folder, options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Lines(folder / "damaged", **options)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_training_on_damaged_masked_gzip_lines_is_training_on_their_list(folder, monkeypatch, stored):
+    monkeypatch.setattr("crnn.text.sources.sources.IN_MEMORY", 3 if stored else 1 << 20)
+    path = folder / "masked.gz"
+    path.write_bytes(gzip.compress(MIXED * 9))
+
+    def mask(line):
+        return line.replace("o", "0000")
+
+    found = Lines(path, errors="skip", transform=mask)
+    texts = ["t0000 be", "", "0000r"] * 9
+    source, plain = text_source(found), text_source(texts)
+    assert source.n_documents == plain.n_documents == 27
+    vocabulary = plain.vocabulary()
+    assert source.vocabulary() == vocabulary
+    ids = source.ids(vocabulary)
+    assert (ids.read() if stored else ids).tolist() == plain.ids(vocabulary).tolist()
+    assert source.max_length >= len(plain.ids(vocabulary))
+    assert [*folder.glob("masked.gz.*")] == []  # a transform's ids are kept for the call alone
+    model = CharRNN(3, max_steps=5, random_state=0).fit(texts)
+    scores = model.score_samples(found, reduce="min")
+    assert np.isnan(scores[1::4]).all()
+    np.testing.assert_array_equal(scores[np.isfinite(scores)], model.score_samples(texts, reduce="min"))
+    with pytest.raises(UnicodeDecodeError):
+        CharRNN(3, max_steps=5).fit(Lines(path))
+    CharRNN(3, max_steps=5, random_state=0).fit(found)
+
+
+def test_the_cache_of_lines_knows_what_was_done_with_damaged_ones(folder, monkeypatch):
+    monkeypatch.setattr("crnn.text.sources.sources.IN_MEMORY", 3)
+    path = folder / "cached"
+    path.write_bytes(MIXED * 9)
+    for errors, symbols in (("skip", 7), ("replace", 8), ("skip", 7)):
+        assert len(text_source(Lines(path, errors=errors)).vocabulary()) == symbols
+    assert path.with_name("cached.crnn-lines").exists()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...parameters.checks import MAX_SIZE, checked_int
 from ...text.sources.hashed_texts import HashedTexts
-from ...text.sources.input_checks import warn_caller
+from ...text.sources.input_checks import python_values, warn_caller
 from ...text.sources.lines import Lines
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
@@ -133,7 +133,7 @@ def _excluded(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedText
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise InvalidInputError(f"exclude must be a list or a set of texts, not {type(texts).__name__}")
     found = set()
-    for i, text in enumerate(texts):
+    for i, text in enumerate(python_values(texts)):
         vocabulary.check_kind(text, f"exclude[{i}]")
         found.add(text if isinstance(text, str) else bytes(text))
     return frozenset(found)

@@ -254,6 +254,7 @@ def score_texts(
     if not isinstance(texts, Lines):
         found = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors)
         return np.concatenate([np.empty(0), *found])
+    errors = texts.errors if errors == "strict" else errors
     scores, n = np.empty(len(texts)), 0  # joining the scores of batches would hold all of them twice
     for of_batch in score_batches(network, vocabulary, texts.batches(), n_threads, reduce=reduce, errors=errors):
         scores[n : n + len(of_batch)] = of_batch

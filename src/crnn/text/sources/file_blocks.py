@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from ...errors import InvalidInputError
 from ..symbols.codes import Kind
+from .decompressed import Decompressed
 from .utf8_file import utf8_blocks
 
 __all__ = ["Path", "Paths", "ended_lines", "file_blocks", "paths_of"]
@@ -44,16 +45,24 @@ def paths_of(paths: Paths) -> tuple[str, ...]:
 
 
 def file_blocks(
-    path: str, kind: Kind, block_size: int, seen: Callable[[bytes], object] | None = None
+    path: str,
+    kind: Kind,
+    block_size: int,
+    seen: Callable[[bytes], object] | None = None,
+    *,
+    decompress: bool = True,
+    errors: Literal["strict", "replace"] = "strict",
 ) -> Iterator[Any]:
-    """Give the text of a file in blocks, str or bytes by its kind; `seen` and errors are those of `utf8_blocks`."""
+    """Give the text of a file in blocks, str or bytes by its kind.
+
+    `seen` and `errors` are those of `utf8_blocks`. A gzip file is decompressed, unless `decompress` is False for bytes.
+    """
     if kind == "characters":
-        yield from utf8_blocks(path, block_size, seen)
+        yield from utf8_blocks(path, block_size, seen, errors=errors)
         return
-    with open(path, "rb", buffering=0) as file:
-        while data := file.read(block_size):
-            if seen is not None:
-                seen(data)
+    with open(path, "rb") as file:
+        contents = Decompressed(file, path, decompress=decompress, seen=seen)
+        while data := contents.read1(block_size):
             yield data
 
 

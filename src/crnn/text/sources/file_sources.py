@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ...errors import InvalidInputError
-from ..symbols.codes import Kind
 from ..symbols.vocabulary import Ids, Vocabulary
-from .file_blocks import ended_lines, file_blocks
+from .file_reader import FileReader
 from .fingerprint import Fingerprint
 from .id_cache import INDEX_STEP, IdCache, cache_name, open_cache, write_cache
 from .input_checks import warn_caller
@@ -29,9 +28,8 @@ class FileSource(TextSource):
 
     Parameters
     ----------
-    paths : sequence of str
+    reader : FileReader
     name : str, default="X"
-    kind : {"characters", "bytes"}, default="characters"
 
     Examples
     --------
@@ -39,22 +37,22 @@ class FileSource(TextSource):
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "names.txt")
     ...     _ = path.write_text("Zoë", encoding="utf-8")
-    ...     FileSource([str(path)]).max_length, FileSource([str(path)]).vocabulary()
+    ...     source = FileSource(FileReader((str(path),)))
+    ...     source.max_length, source.vocabulary()
     (4, Vocabulary(3 characters: 'Zoë'))
     """
 
-    def __init__(self, paths: Sequence[str], name: str = "X", kind: Kind = "characters") -> None:
+    def __init__(self, reader: FileReader, name: str = "X") -> None:
         super().__init__(name)
-        self.paths, self.kind = tuple(paths), kind
+        self.reader, self.kind = reader, reader.kind
 
     @property
     def max_length(self) -> int:
         """The number of bytes: no fewer than there are symbols."""
-        return sum(os.stat(path).st_size for path in self.paths)
+        return self.reader.max_length
 
     def _blocks(self, block_size: int) -> Iterator[Any]:
-        for path in self.paths:
-            yield from file_blocks(path, self.kind, block_size)
+        return self.reader.blocks(block_size)
 
     def _ids(self, vocabulary: Vocabulary) -> Ids:
         return vocabulary.encode_blocks(self.blocks(), name=self.name)
@@ -67,14 +65,11 @@ class StoredSource(TextSource):
 
     Parameters
     ----------
-    paths : sequence of str
+    reader : FileReader
     name : str, default="X"
-    kind : {"characters", "bytes"}, default="characters"
-    lines : bool, default=False
-        Whether each line is a document.
     cache : str, optional
         The folder of the cache file. By default that of the first file, or the one in the environment variable
-        ``CRNN_CACHE``; if it cannot be written, a temporary one.
+        ``CRNN_CACHE``; if it cannot be written, a temporary one. Lines with a transform have a temporary one there.
 
     Examples
     --------
@@ -82,29 +77,23 @@ class StoredSource(TextSource):
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "names.txt")
     ...     _ = path.write_text("Zoë\nAnna", encoding="utf-8")
-    ...     source = StoredSource([str(path)], lines=True)
+    ...     source = StoredSource(FileReader((str(path),), lines=True))
     ...     source.ids(source.vocabulary()).read().tolist()
     [6, 1, 4, 5, 6, 0, 3, 3, 2, 6]
     """
 
-    def __init__(
-        self,
-        paths: Sequence[str],
-        name: str = "X",
-        kind: Kind = "characters",
-        *,
-        lines: bool = False,
-        cache: str | None = None,
-    ) -> None:
+    def __init__(self, reader: FileReader, name: str = "X", *, cache: str | None = None) -> None:
         super().__init__(name)
-        self.paths, self.kind, self._folder = tuple(paths), kind, cache
-        self.holds_documents = lines
+        self.reader, self.kind, self._folder = reader, reader.kind, cache
+        self.holds_documents = reader.lines
         self._cache: IdCache | None = None
 
     @property
     def max_length(self) -> int:
         """The number of bytes, and of boundaries at most: no fewer than there are symbols."""
-        return sum(os.stat(path).st_size + self.holds_documents for path in self.paths)
+        if self.reader.transform is not None:  # which may lengthen lines
+            return self._opened().described.n
+        return self.reader.max_length
 
     @property
     def n_documents(self) -> int:
@@ -159,10 +148,9 @@ class StoredSource(TextSource):
 
     def _blocks(self, block_size: int) -> Iterator[Any]:
         if not self.holds_documents:
-            return FileSource(self.paths, self.name, self.kind).blocks(block_size)
+            return self.reader.blocks(block_size)
         end: Any = "\n" if self.kind == "characters" else b"\n"
-        files = (file_blocks(path, self.kind, block_size) for path in self.paths)
-        lines = (block.replace(end, end[:0]) for block in ended_lines(files, self.kind))
+        lines = (block.replace(end, end[:0]) for block in self.reader.blocks(block_size))
         return (block for block in lines if block)
 
     def _ids(self, vocabulary: Vocabulary) -> Ids:
@@ -172,31 +160,39 @@ class StoredSource(TextSource):
         """Return the cache, opened or written at the first call."""
         if self._cache is None:
             folder = self._folder or os.environ.get(FOLDER_VARIABLE)
-            beside = not folder
-            name = cache_name(self.paths, lines=self.holds_documents, beside=beside)
-            path = os.path.join(folder or os.path.dirname(self.paths[0]), name)
+            beside, paths = not folder, self.reader.paths
+            name = cache_name(paths, lines=self.holds_documents, beside=beside)
+            path = os.path.join(folder or os.path.dirname(paths[0]), name)
             try:
-                self._cache = self._open(path)
+                if self.reader.transform is None:
+                    self._cache = self._open(path)
+                else:  # not used again: the same function may do something else tomorrow
+                    self._cache = self._open_temporary(name, os.path.dirname(path) or os.curdir)
             except OSError as error:
                 if self._folder is not None or not _is_of_cache(error, path):
                     raise
                 warn_caller(
-                    f"{error}: the ids of {self.paths[0]} are kept in a temporary file, and made again for each call; "
+                    f"{error}: the ids of {paths[0]} are kept in a temporary file, and made again for each call; "
                     f"name a folder for them, TextFile(paths, cache=...), Lines(paths, cache=...) or {FOLDER_VARIABLE}"
                 )
-                import tempfile  # here, since importing it takes a while
-
-                self._cache = self._open(os.path.join(tempfile.mkdtemp(prefix="crnn-"), name), temporary=True)
+                self._cache = self._open_temporary(name)
         return self._cache
 
+    def _open_temporary(self, name: str, folder: str | None = None) -> IdCache:
+        """Write a cache into a folder of its own, which is deleted with it."""
+        import tempfile  # here, since importing it takes a while
+
+        return self._open(os.path.join(tempfile.mkdtemp(prefix="crnn-", dir=folder), name), temporary=True)
+
     def _open(self, path: str, *, temporary: bool = False) -> IdCache:
-        lines = self.holds_documents
-        cache = open_cache(path, self.paths, self.kind, lines=lines)
+        cache = open_cache(path, self.reader)
         if cache is None:
-            write_cache(path, self.paths, self.kind, lines=lines)
-            cache = open_cache(path, self.paths, self.kind, lines=lines, temporary=temporary)
+            write_cache(path, self.reader)
+            cache = open_cache(path, self.reader, temporary=temporary)
         if cache is None:
-            raise InvalidInputError(f"{self.paths[0]} was changed while it was read: try again when it is complete")
+            raise InvalidInputError(
+                f"{self.reader.paths[0]} was changed while it was read: try again when it is complete"
+            )
         return cache
 
 

@@ -24,8 +24,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +33,10 @@ from ...errors import InvalidInputError
 from ...runtime.atomic_file import write_atomically
 from ..symbols.codes import MAX_CODE, Kind, pieces
 from ..symbols.vocabulary import Ids
-from .file_blocks import ended_lines, file_blocks
+from .file_reader import FileReader
 from .fingerprint import Fingerprint, Hasher
 from .id_file import REMEDY, CheckedBlocks, IdFile, n_blocks, with_checksums
-from .input_checks import warn_caller
+from .input_checks import Errors, warn_caller
 from .stored_ids import Slots, StoredIds
 
 __all__ = ["IdCache", "cache_name", "open_cache", "write_cache"]
@@ -64,6 +63,7 @@ class _Description(NamedTuple):
 
     kind: Kind
     lines: bool
+    errors: Errors  # what was done with what is not UTF-8
     codes: NDArray[np.uint32]  # of the text's own symbols
     counts: NDArray[np.int64]  # of each of them in the text
     n_documents: int
@@ -157,7 +157,7 @@ def cache_name(paths: Sequence[str], *, lines: bool, beside: bool) -> str:
 # -------------------------------------------------------------------- writing
 
 
-def write_cache(target: str, paths: Sequence[str], kind: Kind, *, lines: bool) -> None:
+def write_cache(target: str, reader: FileReader) -> None:
     """Write the cache of files; it is there as a whole or not at all.
 
     Two passes over the text: the first counts the symbols, the second writes them. One block is held at a time.
@@ -165,11 +165,7 @@ def write_cache(target: str, paths: Sequence[str], kind: Kind, *, lines: bool) -
     Parameters
     ----------
     target : str
-    paths : sequence of str
-        One text, the files one after another, or the lines of all of them.
-    kind : {"characters", "bytes"}
-    lines : bool
-        Whether each line is a document.
+    reader : FileReader
 
     Raises
     ------
@@ -178,37 +174,37 @@ def write_cache(target: str, paths: Sequence[str], kind: Kind, *, lines: bool) -
     UnicodeDecodeError, OSError
         If a file is not UTF-8 or cannot be read, or the cache cannot be written.
     """
-    before = [_stat(path) for path in paths]
-    counts, hashes = _counted(paths, kind, lines=lines)
+    before = [_stat(path) for path in reader.paths]
+    counts, hashes = _counted(reader)
     files = [_Changed(*state, sha256) for state, sha256 in zip(before, hashes, strict=True)]
-    if lines:
+    if reader.lines:
         counts[ord("\n")] = 0
     codes = np.flatnonzero(counts)
-    described = _Description(kind, lines, codes.astype(np.uint32), counts[codes], 0, "", files)
-    write_atomically(target, _contents(paths, described))
-    for path, (size, time) in zip(paths, before, strict=True):
+    read_as = (reader.kind, reader.lines, reader.errors)
+    described = _Description(*read_as, codes.astype(np.uint32), counts[codes], 0, "", files)
+    write_atomically(target, _contents(reader, described))
+    for path, (size, time) in zip(reader.paths, before, strict=True):
         if _stat(path) != (size, time):
             os.unlink(target)
             raise InvalidInputError(f"{path} was changed while it was read: try again when it is complete")
 
 
-def _counted(paths: Sequence[str], kind: Kind, *, lines: bool) -> tuple[NDArray[np.int64], list[str]]:
+def _counted(reader: FileReader) -> tuple[NDArray[np.int64], list[str]]:
     """Return how often each code occurs, line ends included, and the SHA-256 of each file."""
-    digests = [hashlib.sha256() for _ in paths]
-    files = (file_blocks(path, kind, BLOCK_SIZE, digest.update) for path, digest in zip(paths, digests, strict=True))
-    counts = np.zeros(MAX_CODE[kind] + 1, np.int64)
-    for block in ended_lines(files, kind) if lines else chain.from_iterable(files):
+    digests = [hashlib.sha256() for _ in reader.paths]
+    counts = np.zeros(MAX_CODE[reader.kind] + 1, np.int64)
+    for block in reader.blocks(BLOCK_SIZE, [digest.update for digest in digests]):
         for codes in pieces(_plain(block)):
             of_piece = np.bincount(codes)
             counts[: len(of_piece)] += of_piece
     return counts, [digest.hexdigest() for digest in digests]
 
 
-def _contents(paths: Sequence[str], described: _Description) -> Iterator[bytes | memoryview]:
+def _contents(reader: FileReader, described: _Description) -> Iterator[bytes | memoryview]:
     """Yield the parts of a cache; what is described lacks the number of documents and the text's hash."""
     checksums: list[int] = []
     found: list[_Description] = []
-    yield from with_checksums(_checked_parts(paths, described, found), checksums)
+    yield from with_checksums(_checked_parts(reader, described, found), checksums)
     (described,) = found
     table = np.array(checksums, "<u4")
     yield table.view(np.uint8).data
@@ -219,7 +215,7 @@ def _contents(paths: Sequence[str], described: _Description) -> Iterator[bytes |
 
 
 def _checked_parts(
-    paths: Sequence[str], described: _Description, found: list[_Description]
+    reader: FileReader, described: _Description, found: list[_Description]
 ) -> Iterator[bytes | memoryview]:
     """Yield slots and index; then put the whole description into a list."""
     kind, lines, codes, dtype = described.kind, described.lines, described.codes, described.slot_dtype
@@ -228,14 +224,12 @@ def _checked_parts(
     table[codes] = np.arange(len(codes))
     if lines:
         table[ord("\n")] = len(codes)
-    files = (file_blocks(path, kind, BLOCK_SIZE) for path in paths)
-    blocks = ended_lines(files, kind) if lines else chain.from_iterable(files)
     yield MAGIC
     yield boundary.view(np.uint8).data
     n, n_documents = 1, 0
     places = [np.zeros(1, np.int64)]  # of every 64th document
     hasher, previous = Hasher(kind, documents=lines), 0
-    for block in map(_plain, blocks):
+    for block in map(_plain, reader.blocks(BLOCK_SIZE)):
         slots = _slots(block, table)
         if lines:
             ends = np.flatnonzero(slots == boundary) + n
@@ -253,7 +247,7 @@ def _checked_parts(
         n, n_documents = n + 1, 1
         yield boundary.view(np.uint8).data
     if not n_documents:
-        raise InvalidInputError(f"{paths[0]} is empty: it has no line, and at least 1 document is needed")
+        raise InvalidInputError(f"{reader.paths[0]} is empty: it has no line, and at least 1 document is needed")
     size = n * dtype.itemsize
     yield bytes(_padded(size) - size)
     yield np.concatenate(places)[: -(-n_documents // INDEX_STEP)].astype("<i8").view(np.uint8).data
@@ -284,7 +278,7 @@ def _stat(path: str) -> tuple[int, int]:
 # -------------------------------------------------------------------- reading
 
 
-def open_cache(path: str, paths: Sequence[str], kind: Kind, *, lines: bool, temporary: bool = False) -> IdCache | None:
+def open_cache(path: str, reader: FileReader, *, temporary: bool = False) -> IdCache | None:
     """Open a cache if it is that of these files as they are now; otherwise return None.
 
     A text file of another size was changed. One of another time is read and its hash is compared. A warning tells of a
@@ -293,8 +287,7 @@ def open_cache(path: str, paths: Sequence[str], kind: Kind, *, lines: bool, temp
     Parameters
     ----------
     path : str
-    paths, kind, lines
-        As for `write_cache`.
+    reader : FileReader
     temporary : bool, default=False
         Whether its folder is deleted with it.
     """
@@ -307,9 +300,10 @@ def open_cache(path: str, paths: Sequence[str], kind: Kind, *, lines: bool, temp
         warn_caller(f"{path} is not a whole cache of ids, or one of another version of crnn: it is written again")
         return None
     described = cache.described
-    if (described.kind, described.lines, len(described.files)) != (kind, lines, len(paths)):
+    read_as = (reader.kind, reader.lines, reader.errors, len(reader.paths))
+    if (described.kind, described.lines, described.errors, len(described.files)) != read_as:
         return None
-    return cache if all(map(_unchanged, described.files, paths)) else None
+    return cache if all(map(_unchanged, described.files, reader.paths)) else None
 
 
 def _whole(file: IdFile) -> IdCache | None:
@@ -354,8 +348,10 @@ def _described(text: bytes) -> _Description | None:
         return None
     if not isinstance(document, dict) or document.keys() != set(_Description._fields):
         return None
-    kind, lines, codes, counts, n_documents, sha256, files = (document[name] for name in _Description._fields)
+    kind, lines, errors, codes, counts, n_documents, sha256, files = (document[name] for name in _Description._fields)
     if not (isinstance(kind, str) and kind in MAX_CODE and type(lines) is bool and isinstance(sha256, str)):
+        return None
+    if errors not in get_args(Errors):
         return None
     if not (_are_counts(codes, 0, MAX_CODE[kind]) and _are_counts(counts, 1, MAX_COUNT)):
         return None
@@ -366,7 +362,8 @@ def _described(text: bytes) -> _Description | None:
     if not all(isinstance(file, list) and [type(value) for value in file] == [int, int, str] for file in files):
         return None
     own = np.array(codes, np.uint32), np.array(counts, np.int64)
-    return _Description(kind, lines, *own, n_documents, sha256, [_Changed(*file) for file in files])
+    changed = [_Changed(*file) for file in files]
+    return _Description(kind, lines, cast("Errors", errors), *own, n_documents, sha256, changed)
 
 
 def _are_counts(values: Any, minimum: int, maximum: int) -> bool:

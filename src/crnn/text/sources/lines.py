@@ -5,14 +5,18 @@ from __future__ import annotations
 import operator
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import InvalidInputError
 from ..symbols.codes import Kind
-from .file_blocks import Path, Paths, ended_lines, file_blocks
+from .decompressed import Decompressed
+from .file_blocks import Path, Paths
+from .file_reader import FileReader
+from .input_checks import Errors, checked_errors
 from .named_files import NamedFiles
 
 __all__ = ["Lines"]
@@ -27,6 +31,7 @@ class _FileIndex(NamedTuple):
 
     size: int
     time: int  # of the last change, in nanoseconds
+    end: int  # the number of bytes, decompressed
     n: int  # lines
     starts: NDArray[np.int64]  # of every 64th line, in bytes
 
@@ -45,9 +50,16 @@ class Lines(NamedFiles, Sequence[Any]):
     Parameters
     ----------
     paths : path or list of paths
-        UTF-8 files.
+        UTF-8 files. gzip files are decompressed as they are read; a subscript reads one from its start.
     kind : {"characters", "bytes"}, default="characters"
         "bytes": the lines are bytes.
+    errors : {"strict", "replace", "skip"}, default="strict"
+        What to do with lines that are not UTF-8. "strict": raise an error. "replace": read U+FFFD for each bad byte.
+        "skip": give None in place of the line, which `CharRNN.fit` leaves out and whose score is NaN.
+    transform : callable, default=None
+        Makes of each line the text that is read, as a function that masks numbers: ``transform=mask`` is for `Lines`
+        what ``map(mask, lines)`` is for a list. The ids of large files are then kept in a temporary file, since a later
+        transform may be another one.
     cache : path or None, default=None
         As for `TextFile`.
 
@@ -64,20 +76,37 @@ class Lines(NamedFiles, Sequence[Any]):
     (3, 'Bob', ['Anna', 'Bob', 'Eve'])
     """
 
-    def __init__(self, paths: Paths, *, kind: Kind = "characters", cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        *,
+        kind: Kind = "characters",
+        errors: Errors = "strict",
+        transform: Callable[[Any], Any] | None = None,
+        cache: Path | None = None,
+    ) -> None:
         super().__init__(paths, kind=kind, cache=cache)
+        self.errors = checked_errors(errors)
+        if transform is not None and not callable(transform):
+            raise InvalidInputError(f"transform must be a function of a line, not {type(transform).__name__}")
+        self.transform = transform
         self._files: list[_FileIndex] | None = None
 
     @property
+    def reader(self) -> FileReader:
+        """How the files are read."""
+        return FileReader(self.paths, self.kind, True, self.errors, self.transform)
+
+    @property
     def max_length(self) -> int:
-        """An upper bound of the symbols, ends of lines included, that is known without reading the files.
+        """An upper bound of the symbols, ends of lines included, before the transform. Only gzip files are read for it.
 
         Examples
         --------
         >>> Lines(os.devnull).max_length
         1
         """
-        return sum(os.stat(path).st_size + 1 for path in self.paths)
+        return self.reader.max_length
 
     def __iter__(self) -> Iterator[Any]:
         for block in self.batches():
@@ -91,18 +120,7 @@ class Lines(NamedFiles, Sequence[Any]):
         >>> list(Lines(os.devnull).batches())
         []
         """
-        end: Any = "\n" if self.kind == "characters" else b"\n"
-        begun: list[Any] = []  # the pieces of a line that has not ended
-        files = (file_blocks(path, self.kind, BLOCK_SIZE) for path in self.paths)
-        for block in ended_lines(files, self.kind):
-            *lines, rest = block.split(end)
-            if lines and begun:
-                lines[0] = rest[:0].join([*begun, lines[0]])
-                begun = []
-            if lines:
-                yield lines
-            if rest:
-                begun.append(rest)
+        return self.reader.batches(BLOCK_SIZE)
 
     def __len__(self) -> int:
         return sum(file.n for file in self._index())
@@ -126,14 +144,16 @@ class Lines(NamedFiles, Sequence[Any]):
         k = bisect_right(ends, i)
         file, i = files[k], i - int(ends[k] - files[k].n)
         entry = i // INDEX_STEP
-        stop = int(file.starts[entry + 1]) if entry + 1 < len(file.starts) else file.size
-        with open(self.paths[k], "rb") as stream:
-            stream.seek(int(file.starts[entry]))
-            data = stream.read(stop - int(file.starts[entry]))
+        stop = int(file.starts[entry + 1]) if entry + 1 < len(file.starts) else file.end
+        data = _part(self.paths[k], int(file.starts[entry]), stop, compressed=file.end != file.size)
         line = data.split(b"\n")[i % INDEX_STEP].removesuffix(b"\r")
+        if self.kind == "bytes":
+            return self.reader.transformed([line])[0]
         try:
-            return line.decode() if self.kind == "characters" else line
+            return self.reader.transformed([line.decode(errors="replace" if self.errors == "replace" else "strict")])[0]
         except UnicodeDecodeError as error:
+            if self.errors == "skip":
+                return None
             error.add_note(f"in line {i + 1} of the file {self.paths[k]!r}: convert it to UTF-8")
             raise
 
@@ -151,11 +171,25 @@ class Lines(NamedFiles, Sequence[Any]):
 def _indexed(path: str, size: int, time: int) -> _FileIndex:
     """Read a file and return where its lines are."""
     starts, n, position, last = [np.zeros(1, np.int64)], 0, 0, NEWLINE
-    with open(path, "rb", buffering=0) as file:
-        while data := file.read(BLOCK_SIZE):
+    with open(path, "rb") as file:
+        contents = Decompressed(file, path)
+        while data := contents.read1(BLOCK_SIZE):
             found = np.frombuffer(data, np.uint8) == NEWLINE
             ends = np.flatnonzero(found) + 1 + position
             starts.append(ends[-(n + 1) % INDEX_STEP :: INDEX_STEP])  # a line begins where one ends
             n, position, last = n + len(ends), position + len(data), data[-1]
     n += last != NEWLINE
-    return _FileIndex(size, time, n, np.concatenate(starts)[: -(-n // INDEX_STEP)])
+    return _FileIndex(size, time, position, n, np.concatenate(starts)[: -(-n // INDEX_STEP)])
+
+
+def _part(path: str, start: int, stop: int, *, compressed: bool) -> bytes:
+    """Return a part of a file; a compressed one is read from its start."""
+    with open(path, "rb") as file:
+        if not compressed:
+            file.seek(start)
+            return file.read(stop - start)
+        contents, position, part = Decompressed(file, path), 0, b""
+        while position < stop and (data := contents.read1(min(BLOCK_SIZE, stop - position))):
+            part += data[max(0, start - position) :]
+            position += len(data)
+    return part

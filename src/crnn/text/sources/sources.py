@@ -14,7 +14,7 @@ from ..symbols.codes import Text, byte_view, kind_of
 from ..symbols.vocabulary import Ids, Vocabulary
 from .documents import join
 from .file_sources import IN_MEMORY, FileSource, StoredSource
-from .input_checks import refuse_other_collections, warn_of_file_name
+from .input_checks import python_values, refuse_other_collections, warn_of_file_name
 from .lines import Lines
 from .text_file import TextFile
 from .text_source import TextSource
@@ -70,7 +70,9 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
         return _file_source(X, name)
     if isinstance(X, Lines):
         stored = X.cache is not None or X.max_length > IN_MEMORY
-        return StoredSource(X.paths, name, X.kind, lines=True, cache=X.cache) if stored else DocumentsSource(X, name)
+        if stored:
+            return StoredSource(X.reader, name, cache=X.cache)
+        return DocumentsSource((line for line in X if line is not None) if X.errors == "skip" else X, name)
     if isinstance(X, (list, tuple)) and X and all(isinstance(path, os.PathLike) for path in X):
         return _file_source(TextFile(X), name)
     refuse_other_collections(X, name)
@@ -93,7 +95,8 @@ def documents_of(X: TextLike) -> list[Any]:
     own: Any = list(X) if isinstance(X, Iterator) else X
     source = text_source(own)
     if source.holds_documents:
-        return list(own)
+        skipped = isinstance(own, Lines) and own.errors == "skip"
+        return [text for text in python_values(own) if not (skipped and text is None)]
     blocks: list[Any] = list(source.blocks())
     return ["".join(blocks) if source.kind == "characters" else b"".join(blocks)]
 
@@ -193,8 +196,8 @@ def _file_source(X: TextFile, name: str) -> TextSource:
     with contextlib.suppress(OSError):  # which is raised when the files are read
         small = X.max_length <= IN_MEMORY
     if X.cache is None and small:
-        return FileSource(X.paths, name, X.kind)
-    return StoredSource(X.paths, name, X.kind, lines=False, cache=X.cache)
+        return FileSource(X.reader, name)
+    return StoredSource(X.reader, name, cache=X.cache)
 
 
 def _text_blocks(text: str, block_size: int) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .file_blocks import file_blocks
+from .file_reader import FileReader
 from .named_files import NamedFiles
 
 __all__ = ["TextFile"]
@@ -24,9 +24,9 @@ class TextFile(NamedFiles):
     Parameters
     ----------
     paths : path or list of paths
-        UTF-8 files, whose line ends are kept.
+        UTF-8 files, whose line ends are kept. gzip files are decompressed as they are read.
     kind : {"characters", "bytes"}, default="characters"
-        "bytes": the symbols are bytes, and the files may hold anything.
+        "bytes": the symbols are bytes, and the files may hold anything; they are read as they are.
     cache : path or None, default=None
         The folder for the cache file; a text of any size is then read from it. None: the folder of the first file, or
         the folder that the environment variable ``CRNN_CACHE`` names. If it cannot be written, a temporary file is
@@ -55,7 +55,7 @@ class TextFile(NamedFiles):
         >>> TextFile([os.devnull, os.devnull]).max_length
         0
         """
-        return sum(os.stat(path).st_size for path in self.paths)
+        return self.reader.max_length
 
     @property
     def is_read_once(self) -> bool:
@@ -76,5 +76,10 @@ class TextFile(NamedFiles):
         >>> TextFile(os.devnull, kind="bytes").read()
         b''
         """
-        blocks = [block for path in self.paths for block in file_blocks(path, self.kind, BLOCK_SIZE)]
+        blocks = [*self.reader.blocks(BLOCK_SIZE)]
         return "".join(blocks) if self.kind == "characters" else b"".join(blocks)
+
+    @property
+    def reader(self) -> FileReader:
+        """How the files are read."""
+        return FileReader(self.paths, self.kind)

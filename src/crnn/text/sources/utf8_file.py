@@ -1,17 +1,26 @@
-"""A UTF-8 file read block by block, exactly as it is: line ends and a byte order mark stay."""
+"""A UTF-8 file read block by block: gzip files are decompressed; line ends and a byte order mark stay."""
 
 from __future__ import annotations
 
 import codecs
 import os
 from collections.abc import Callable, Iterator
+from typing import Literal
+
+from .decompressed import Decompressed
 
 __all__ = ["utf8_blocks"]
 
 Path = str | os.PathLike[str] | os.PathLike[bytes]
 
 
-def utf8_blocks(path: Path, block_size: int, seen: Callable[[bytes], object] | None = None) -> Iterator[str]:
+def utf8_blocks(
+    path: Path,
+    block_size: int,
+    seen: Callable[[bytes], object] | None = None,
+    *,
+    errors: Literal["strict", "replace"] = "strict",
+) -> Iterator[str]:
     """Give the text of a file, pipe or device in blocks.
 
     Parameters
@@ -21,7 +30,9 @@ def utf8_blocks(path: Path, block_size: int, seen: Callable[[bytes], object] | N
     block_size : int
         Bytes read at once, and so the most characters of a block.
     seen : callable, optional
-        Is called with the bytes as they are read.
+        Is called with the bytes of the file itself as they are read.
+    errors : {"strict", "replace"}, default="strict"
+        "replace": U+FFFD stands for what is not UTF-8.
 
     Yields
     ------
@@ -31,18 +42,18 @@ def utf8_blocks(path: Path, block_size: int, seen: Callable[[bytes], object] | N
     Raises
     ------
     UnicodeDecodeError
-        If the file is not UTF-8. `start` counts bytes from the start of the file; in `object` the bytes of earlier
+        If the file is not UTF-8. `start` counts bytes from the start of the text; in `object` the bytes of earlier
         blocks are NUL. A note names the file.
     OSError
-        If the file cannot be read: as `open` raises it (`FileNotFoundError`, `IsADirectoryError`).
+        If the file cannot be read: as `open` raises it (`FileNotFoundError`, `IsADirectoryError`), or since its gzip
+        data are damaged.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    decoder = codecs.getincrementaldecoder("utf-8")(errors)
     position = 0  # of the next byte to read
     with open(path, "rb") as file:
+        contents = Decompressed(file, os.fsdecode(path), seen=seen)
         while True:
-            data = file.read(block_size)
-            if seen is not None:
-                seen(data)
+            data = contents.read1(block_size)
             # The decoder keeps up to three bytes of a character that is not yet complete.
             held = len(decoder.getstate()[0])
             try:

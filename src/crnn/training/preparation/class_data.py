@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ...errors import InvalidInputError, short_repr
 from ...parameters.settings import checked_parameter
-from ...text.sources.input_checks import refuse_other_collections
+from ...text.sources.input_checks import python_values, refuse_other_collections
 from ...text.sources.labels import Labelled, checked_labels
 from ...text.sources.sources import text_source
 
@@ -118,4 +118,4 @@ def _listed(X: Any) -> list[Any]:
     if not isinstance(X, Iterable):
         raise InvalidInputError(f"X must be a list of texts, not {type(X).__name__}")
     refuse_other_collections(X, "X")
-    return list(X)
+    return list(python_values(X))

@@ -1,0 +1,238 @@
+"""The lines of a file or a pipe: read, and scored, as they come, in constant memory."""
+
+from __future__ import annotations
+
+import codecs
+import math
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..inference.scoring.string_scores import Reduce
+from ..language_model import LanguageModel
+from ..text.sources.decompressed import Decompressed
+from ..text.sources.file_reader import decoded_lines
+from ..text.sources.input_checks import Errors
+from .files import STANDARD, opened
+
+__all__ = ["LongLine", "ReadAs", "line_scores", "read_lines"]
+
+LINES_SIZE = 1 << 18  # bytes of lines read at a time, at most
+LONG_LINE = 1 << 22  # bytes of a line that is not held in memory
+
+
+class ReadAs(NamedTuple):
+    """Whether lines are bytes, not str, and what to do with lines that are not UTF-8."""
+
+    as_bytes: bool
+    errors: Errors = "strict"
+
+    def refusal(self, line: int) -> InvalidInputError:
+        """Return the error for a line, counted from 1, that is not UTF-8."""
+        return InvalidInputError(
+            f"line {line} is not UTF-8: convert the lines, give --errors replace or --errors skip, or train a model of "
+            "bytes"
+        )
+
+
+class LongLine:
+    r"""The pieces of one line of an open file. Finish the line before reading on in the file.
+
+    Parameters
+    ----------
+    pieces : list of bytes
+        The beginning of the line.
+    file : Decompressed
+        At the rest of it.
+    number : int
+        Of the line, from 1, for errors.
+    read_as : ReadAs
+
+    Examples
+    --------
+    >>> import io
+    >>> file = Decompressed(io.BytesIO(b"be\r\nor not"), "text")
+    >>> line = LongLine([b"to "], file, 1, ReadAs(as_bytes=False))
+    >>> list(line), line.finish()
+    (['to ', 'be'], b'or not')
+    """
+
+    def __init__(self, pieces: list[bytes], file: Decompressed, number: int, read_as: ReadAs) -> None:
+        self._pieces, self._file = pieces, file
+        self._number, self._read_as = number, read_as
+        self._after = b""  # what has been read behind the line
+        self._rest = self._raw()
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        errors = "replace" if self._read_as.errors == "replace" else "strict"
+        decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        held = b""  # a carriage return that may be of the line's end
+        try:
+            for read in self._rest:
+                piece = held + read
+                held = piece[len(piece.removesuffix(b"\r")) :]
+                piece = piece.removesuffix(b"\r")
+                yield piece if self._read_as.as_bytes else decoder.decode(piece)
+            if not self._read_as.as_bytes:
+                decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            raise self._read_as.refusal(self._number) from None
+
+    def _raw(self) -> Iterator[bytes]:
+        """Yield what has been read of the line, then the rest."""
+        pieces, self._pieces = self._pieces, []
+        yield from pieces
+        pieces.clear()
+        while data := self._file.read1(LINES_SIZE):
+            piece, end, after = data.partition(b"\n")
+            self._after = after
+            yield piece
+            if end:
+                return
+
+    def finish(self) -> bytes:
+        """Return what has been read behind the line."""
+        return self._after
+
+    def score(self, model: LanguageModel, reduce: Reduce) -> float:
+        """Return the score of the line, as `LanguageModel.score_samples` does; NaN or -inf as `errors` asks for."""
+        state, n = model.start(), 0
+        try:
+            for piece in self:
+                state.feed(piece)
+                n += len(piece)
+        except InvalidInputError as error:
+            if self._read_as.errors == "strict":
+                raise InvalidInputError(f"line {self._number}: {str(error).removeprefix('text ')}") from error
+            for _ in self._rest:
+                pass
+            return -math.inf if self._read_as.errors == "replace" else math.nan
+        if model.vocabulary_.boundary is not None:
+            state.end()
+            n += 1
+        if reduce == "min":
+            return state.min_log_prob
+        return state.log_prob / max(n, 1) if reduce == "mean" else state.log_prob
+
+
+# -------------------------------------------------------------------- reading
+
+
+def read_lines(path: str, read_as: ReadAs) -> Iterator[list[Any] | LongLine]:
+    r"""Yield the lines of a text in batches, each as soon as it has come through a pipe.
+
+    A gzip file is decompressed as it comes. If there is an error, the lines before it come first.
+
+    Parameters
+    ----------
+    path : str
+        A file, or ``-`` for standard input.
+    read_as : ReadAs
+
+    Returns
+    -------
+    iterator of lists of str or of bytes, or of a LongLine
+        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none. None stands for a line that
+        is skipped. A line that is longer than `LONG_LINE` comes alone and has to be read before the next.
+
+    Raises
+    ------
+    OSError, InvalidInputError
+        While reading, if the text cannot be read or is not UTF-8.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "text")
+    ...     _ = Path(path).write_text("to be\nor not", encoding="utf-8")
+    ...     list(read_lines(path, ReadAs(as_bytes=False)))
+    [['to be'], ['or not']]
+    """
+    with opened(path) as raw:
+        file = Decompressed(raw, "standard input" if path == STANDARD else path)
+        pieces, count = list[bytes](), 0  # pieces of a line that has not ended, lines before it
+        data = file.read1(LINES_SIZE)
+        while data:
+            *whole, rest = data.split(b"\n")
+            if whole:
+                whole[0] = b"".join([*pieces, whole[0]])
+                yield from _lines(whole, count, read_as)
+                pieces, count = [], count + len(whole)
+            pieces.append(rest)
+            data = b""
+            if len(pieces) * LINES_SIZE > LONG_LINE and sum(map(len, pieces)) > LONG_LINE:
+                line = LongLine(pieces, file, count + 1, read_as)
+                yield line
+                data, pieces, count = line.finish(), [], count + 1
+            data = data or file.read1(LINES_SIZE)
+        if last := b"".join(pieces):
+            yield from _lines([last], count, read_as)
+
+
+def _lines(lines: list[bytes], first: int, read_as: ReadAs) -> Iterator[list[Any]]:
+    """Yield lines as they are read; before an error the lines before it."""
+    lines = [line.removesuffix(b"\r") for line in lines]
+    if read_as.as_bytes:
+        yield lines
+        return
+    found = decoded_lines(lines, errors="replace" if read_as.errors == "replace" else "strict")
+    bad = found.index(None) if read_as.errors == "strict" and None in found else len(found)
+    if bad:
+        yield found[:bad]
+    if bad < len(found):
+        raise read_as.refusal(first + bad + 1)
+
+
+# -------------------------------------------------------------------- scoring
+
+
+def line_scores(
+    model: LanguageModel, lines: Iterable[list[Any] | LongLine], reduce: Reduce, errors: Errors
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the scores of lines, in batches; a long line's as soon as it has been read.
+
+    If there is an error, the scores of the lines before it come first.
+    """
+    done = 0
+    for _, group in groupby(lines, type):
+        batches: Iterator[Any] = iter(group)
+        first = next(batches)
+        if isinstance(first, LongLine):
+            for line in chain([first], batches):
+                done += 1
+                yield np.array([line.score(model, reduce)])
+            continue
+        for scores in _batch_scores(model, chain([first], batches), done, reduce=reduce, errors=errors):
+            done += len(scores)
+            yield scores
+
+
+def _batch_scores(
+    model: LanguageModel, batches: Iterable[list[Any]], first: int, **options: Any
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the scores of batches of lines; `first` counts the lines before them."""
+    done, batch = 0, list[Any]()
+
+    def noted() -> Iterator[list[Any]]:
+        nonlocal batch
+        for batch in batches:  # noqa: UP028  # the loop's variable is used below
+            yield batch
+
+    try:
+        for scores in model.score_batches(noted(), **options):
+            done += len(scores)
+            yield scores
+    except InvalidInputError as error:  # which counts texts from the first batch on
+        number = re.match(r"texts\[(\d+)\]", str(error))
+        if number is None:
+            raise
+        if good := batch[: int(number[1]) - done]:
+            yield from model.score_batches([good], **options)
+        raise InvalidInputError(f"texts[{int(number[1]) + first}]{str(error)[number.end() :]}") from error

@@ -1,0 +1,139 @@
+"""Decompressed: a file that is read forward, decompressed on the way if it is a gzip file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import zlib
+from collections.abc import Callable
+from functools import lru_cache
+from typing import BinaryIO
+
+__all__ = ["Decompressed", "plain_size"]
+
+MAGIC = b"\x1f\x8b"  # with which a gzip file begins, and no UTF-8 text: its second byte begins no character
+GZIP_FORMAT = 31  # zlib's number for it
+BLOCK_SIZE = 1 << 20
+
+
+class Decompressed:
+    """A binary file, or its decompressed contents if it begins as a gzip file does.
+
+    A gzip file may have several members, as rotated logs that were joined have. What comes through a pipe is
+    decompressed as it comes.
+
+    Parameters
+    ----------
+    file : binary file
+        Read from where it is. It needs `read1`.
+    name : str
+        Of the file, in errors.
+    decompress : bool, default=True
+        False: the file as it is.
+    seen : callable, optional
+        Is called with the bytes of the file itself as they are read.
+
+    Examples
+    --------
+    >>> import gzip, io
+    >>> Decompressed(io.BytesIO(gzip.compress(b"to be ") + gzip.compress(b"or not")), "text.gz").read()
+    b'to be or not'
+    >>> Decompressed(io.BytesIO(b"as it is"), "text").read()
+    b'as it is'
+    """
+
+    def __init__(
+        self, file: BinaryIO, name: str, *, decompress: bool = True, seen: Callable[[bytes], object] | None = None
+    ) -> None:
+        self._file, self._name, self._seen = file, name, seen
+        self._compressed: bool | None = None if decompress else False  # None: not known before the first bytes
+        self._raw = b""  # read, but not decompressed yet
+        self._member: zlib._Decompress | None = None
+
+    def read1(self, size: int) -> bytes:
+        """Return up to `size` bytes, as soon as there are any; b"" at the end.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read, or its gzip data are damaged or not complete.
+        """
+        if self._compressed is None:
+            self._look_at_the_start(size)
+        if not self._compressed:
+            raw = self._raw or self._read_raw(size)
+            self._raw = raw[size:]
+            return raw[:size]
+        while True:
+            if self._member is None and not self._begin_member(size):
+                return b""
+            data = self._inflate(size)
+            if data:
+                return data
+
+    def read(self) -> bytes:
+        """Return the rest."""
+        return b"".join(iter(lambda: self.read1(BLOCK_SIZE), b""))
+
+    def _read_raw(self, size: int) -> bytes:
+        raw: bytes = self._file.read1(size)  # type: ignore[attr-defined]  # BinaryIO does not name it
+        if self._seen is not None:
+            self._seen(raw)
+        return raw
+
+    def _look_at_the_start(self, size: int) -> None:
+        while len(self._raw) < len(MAGIC) and (more := self._read_raw(size)):
+            self._raw += more
+        self._compressed = self._raw.startswith(MAGIC)
+
+    def _begin_member(self, size: int) -> bool:
+        """Begin the next member of the gzip file, or return False if there is none; zeros may stand before it."""
+        while not self._raw.lstrip(b"\0"):
+            self._raw = self._read_raw(size)
+            if not self._raw:
+                return False
+        self._raw = self._raw.lstrip(b"\0")
+        self._member = zlib.decompressobj(GZIP_FORMAT)
+        return True
+
+    def _inflate(self, size: int) -> bytes:
+        """Decompress what has been read, or read more; b"" if nothing came of it yet."""
+        assert self._member is not None
+        try:
+            data = self._member.decompress(self._raw, size)
+        except zlib.error as error:
+            raise OSError(errno.EIO, f"the gzip data are damaged: {error}", self._name) from None
+        self._raw = self._member.unconsumed_tail
+        if self._member.eof:
+            self._raw, self._member = self._member.unused_data, None
+        elif not data and not self._raw:
+            self._raw = self._read_raw(size)
+            if not self._raw:
+                raise OSError(errno.EIO, "the gzip data end too early: the file is not complete", self._name)
+        return data
+
+
+def plain_size(path: str, *, decompress: bool = True) -> int:
+    """Return the size of a file's contents in bytes. A gzip file is read for it, once until it changes.
+
+    Examples
+    --------
+    >>> plain_size(os.devnull)
+    0
+    """
+    found = os.stat(path)
+    if not decompress or not os.path.isfile(path):
+        return found.st_size
+    return _plain_size(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _plain_size(path: str, size: int, time: int) -> int:
+    with open(path, "rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            return size
+        file.seek(0)
+        contents, n = Decompressed(file, path), 0
+        while data := contents.read1(BLOCK_SIZE):
+            n += len(data)
+    return n

@@ -1,0 +1,152 @@
+"""FileReader: how files are read, as one text or as lines: decompressed, decoded, masked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Any, Literal, NamedTuple
+
+from ...errors import InvalidInputError
+from ..symbols.codes import Kind
+from .decompressed import plain_size
+from .file_blocks import ended_lines, file_blocks
+from .input_checks import Errors
+
+__all__ = ["FileReader", "decoded_lines"]
+
+Seen = Callable[[bytes], object]
+
+
+class FileReader(NamedTuple):
+    r"""Files and how they are read; each method reads them anew.
+
+    Attributes
+    ----------
+    paths : tuple of str
+    kind : {"characters", "bytes"}, default="characters"
+    lines : bool, default=False
+        Whether each line is a document.
+    errors : {"strict", "replace", "skip"}, default="strict"
+        What to do with what is not UTF-8. "skip" is for lines.
+    transform : callable, optional
+        Makes of each line the document.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "lines")
+    ...     with open(path, "wb") as file:
+    ...         _ = file.write(b"to\nbe\xff\nor\n")
+    ...     reader = FileReader((path,), lines=True, errors="skip", transform=str.upper)
+    ...     list(reader.batches(100)), list(reader.blocks(100))
+    ([['TO', None, 'OR']], ['TO\nOR\n'])
+    """
+
+    paths: tuple[str, ...]
+    kind: Kind = "characters"
+    lines: bool = False
+    errors: Errors = "strict"
+    transform: Callable[[Any], Any] | None = None
+
+    @property
+    def decompresses(self) -> bool:
+        """Whether gzip files are decompressed: not if they are one text of bytes, which may be any bytes."""
+        return self.lines or self.kind == "characters"
+
+    @property
+    def max_length(self) -> int:
+        """An upper bound of the symbols, ends of lines included, before a transform."""
+        return sum(plain_size(path, decompress=self.decompresses) + self.lines for path in self.paths)
+
+    def blocks(self, block_size: int, seen: Sequence[Seen] | None = None) -> Iterator[Any]:
+        r"""Give the text block by block, str or bytes; every line is ended by ``\n``, and skipped lines are left out.
+
+        Parameters
+        ----------
+        block_size : int
+            Bytes that are read at a time.
+        seen : sequence of callables, optional
+            Of each file: is called with its bytes as they are read.
+        """
+        if not self.lines:
+            return chain.from_iterable(self._files(self.kind, block_size, seen))
+        if self.errors != "skip" and self.transform is None:
+            return ended_lines(self._files(self.kind, block_size, seen), self.kind)
+        return self._ended(self.batches(block_size, seen))
+
+    def batches(self, block_size: int, seen: Sequence[Seen] | None = None) -> Iterator[list[Any]]:
+        """Give the lines in lists; None stands for a line that is skipped."""
+        skip = self.errors == "skip" and self.kind == "characters"
+        read_as: Kind = "bytes" if skip else self.kind
+        for lines in _split(ended_lines(self._files(read_as, block_size, seen), read_as), read_as):
+            decoded = decoded_lines(lines) if skip else lines
+            yield decoded if self.transform is None else self.transformed(decoded)
+
+    def transformed(self, lines: list[Any]) -> list[Any]:
+        """Return the documents that the transform makes of lines; each must be a text of the same kind, and one line.
+
+        Raises
+        ------
+        InvalidInputError
+            If one of them is not.
+        """
+        if self.transform is None:
+            return lines
+        found = [None if line is None else self.transform(line) for line in lines]
+        end: Any = "\n" if self.kind == "characters" else b"\n"
+        for line, text in zip(lines, found, strict=True):
+            if line is not None and not (isinstance(text, type(end)) and end not in text):
+                raise InvalidInputError(
+                    f"transform must return a {type(end).__name__} without a line end for each line, but for {line!r} "
+                    f"it returned {text!r}"
+                )
+        return found
+
+    def _files(self, kind: Kind, block_size: int, seen: Sequence[Seen] | None) -> Iterator[Iterator[Any]]:
+        options: Any = {"decompress": self.decompresses, "errors": "replace" if self.errors == "replace" else "strict"}
+        for i, path in enumerate(self.paths):
+            yield file_blocks(path, kind, block_size, None if seen is None else seen[i], **options)
+
+    def _ended(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
+        end: Any = "\n" if self.kind == "characters" else b"\n"
+        for lines in batches:
+            kept = [line for line in lines if line is not None]
+            if kept:
+                yield end.join(kept) + end
+
+
+def _split(blocks: Iterator[Any], kind: Kind) -> Iterator[list[Any]]:
+    """Split blocks whose lines are all ended into lists of lines."""
+    end: Any = "\n" if kind == "characters" else b"\n"
+    begun: list[Any] = []  # the pieces of a line that has not ended
+    for block in blocks:
+        *lines, rest = block.split(end)
+        if lines and begun:
+            lines[0] = rest[:0].join([*begun, lines[0]])
+            begun = []
+        if lines:
+            yield lines
+        if rest:
+            begun.append(rest)
+
+
+def decoded_lines(lines: list[bytes], errors: Literal["strict", "replace"] = "strict") -> list[str | None]:
+    r"""Decode lines; None for one that is not UTF-8, unless bad bytes are replaced.
+
+    Examples
+    --------
+    >>> decoded_lines([b"to", b"b\xff"]), decoded_lines([b"b\xff"], "replace") == ["b\ufffd"]
+    (['to', None], True)
+    """
+    try:
+        return [*b"\n".join(lines).decode(errors=errors).split("\n")] if lines else []
+    except UnicodeDecodeError:
+        return [_decoded_line(line) for line in lines]
+
+
+def _decoded_line(line: bytes) -> str | None:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return None
