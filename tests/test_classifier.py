@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.validation import check_is_fitted
 
 from crnn import CharRNN, CharRNNClassifier, InvalidInputError, ModelFileError, NotFittedError
+from crnn.training.preparation.class_data import ClassData
 
 X = ["anna", "hannah", "eva", "bob", "otto", "rob", "", "tim"] * 3
 Y = ["f", "f", "f", "m", "m", "m", "x", "m"] * 3
@@ -160,9 +161,12 @@ def test_a_model_is_no_classifier(tmp_path):
 
 
 def test_time_is_shared_by_the_directions():
-    model = small(max_steps=None, max_seconds=0.4).fit(X, Y)
-    first = [record for record in model.history_ if record["direction"] == "forward"]
-    assert first[-1]["seconds"] < 0.3
+    data, limit = ClassData.checked(X, Y), {**CharRNN().get_params(), "max_seconds": 8.0}
+    assert data.limits(limit, 150, 2.0, 2) == {"max_seconds": 3.0}
+    assert data.limits(limit, 150, 5.0, 1) == {"max_seconds": 3.0}
+    assert 0 < data.limits(limit, 150, 9.0, 1)["max_seconds"] < 0.01
+    model = small(max_steps=None, max_seconds=0.2).fit(X, Y)
+    assert {record["direction"] for record in model.history_} == {"forward", "backward"}
 
 
 def test_validation_is_drawn_from_all_classes():
