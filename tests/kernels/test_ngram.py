@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crnn._kernels.ngram import ngrams
 from crnn.ngram.counts import Counts
+from crnn.ngram.packed_counts import pack, unpack
 from crnn.reference.kneser_ney import KneserNey
 
 
@@ -175,3 +176,17 @@ def test_compiled_loops_get_the_same_rows_through_a_pointer():
         row, context = np.empty(5), text[40 - n : 40].copy()
         source.fill(source.source, context.ctypes.data, n, row.ctypes.data)
         np.testing.assert_array_equal(row, counts.rows(context.reshape(1, -1))[0])
+
+
+@pytest.mark.parametrize("more", [[0] * 9, [0, 1] * 9])
+def test_a_count_at_its_limit_stays_there(more):
+    """A made-up file may hold such a count; one more would be negative, and an index."""
+    counts = Counts(1, 2)
+    counts.add(np.array([0, 0], np.int32))
+    limit = np.array([255, 255, 255, 255, 7], np.uint8)  # 2 ** 31 - 1, seven bits a byte
+    made_up = unpack({**pack(counts), "counts": limit}, 2, None)
+    made_up.add(np.array(more, np.int32))
+    made_up.update_discounts()
+    p = np.exp(made_up.rows(np.zeros((1, 0), np.int32))[0])
+    assert p[0] > 0.99
+    assert p.sum() == pytest.approx(1)

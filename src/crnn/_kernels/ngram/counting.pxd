@@ -1,5 +1,6 @@
 """Count a symbol after its context, as Kneser-Ney counts: often in the longest context, once in shorter ones."""
-from .trie cimport NO_EDGE, Edge, Place, Trie, add_edge, add_to_statistics, edge_of, new_node, owned, place_of
+from .trie cimport (MAX_COUNT, NO_EDGE, Edge, Place, Trie, add_edge, add_to_statistics, edge_of, new_node, owned,
+                    place_of)
 
 cdef struct Cursor:  # the longest context that a text has come to, of those in a trie
     int node
@@ -7,8 +8,8 @@ cdef struct Cursor:  # the longest context that a text has come to, of those in 
 
 
 cdef inline void add_one(Trie* t, Place p, Edge e, int depth) noexcept nogil:
-    """Add 1 to an edge of an owned context."""
-    cdef int count = e.count[0] + 1
+    """Add 1 to an edge of an owned context; a count at its limit, which takes a made-up file, stays there."""
+    cdef int count = e.count[0] + 1 if e.count[0] < MAX_COUNT else MAX_COUNT
     e.count[0] = count
     if p.node.symbol < NO_EDGE:
         add_to_statistics(p.pool + p.node.count, count)

@@ -6,11 +6,8 @@ count. The edges of a level, in this order, are the contexts of the next level.
 """
 from libc.stdint cimport int64_t
 from .trie cimport (
-    HEADER, NO_EDGE, Edge, Place, Trie, block_words, capacity_for, edge_of, new_node, place_of, take_block,
+    HEADER, MAX_COUNT, NO_EDGE, Edge, Place, Trie, block_words, capacity_for, edge_of, new_node, place_of, take_block,
 )
-
-cdef enum:
-    MAX_COUNT = 0x7fffffff
 
 cdef enum Fault:  # of bytes, less than 0
     TRUNCATED = -1

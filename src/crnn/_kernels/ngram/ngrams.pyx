@@ -90,8 +90,13 @@ cdef class Trie:
         if self.base is not other.base or (
                 (other.t.order, other.t.symbols, other.t.boundary) != (t.order, t.symbols, t.boundary)):
             raise ValueError("the trie lies over another one, or has another order or other symbols")
+        cdef Places before = t[0]
         t[0] = other.t
-        self.grow(nodes, pool, slots)
+        try:
+            self.grow(nodes, pool, slots)
+        except BaseException:
+            t[0] = before  # not the other trie's arrays
+            raise
 
     @property
     def node_count(self) -> int:

@@ -19,6 +19,7 @@ cdef enum:
     CLASSES = 64  # of blocks by their capacity
     HEADER = 4  # of a block: capacity, sum of the counts, edges with count 1, edges with count 2
     NODE_WORDS = 4  # numbers in a Node
+    MAX_COUNT = 0x7fffffff
 
 cdef struct Node:
     int suffix
@@ -199,7 +200,7 @@ cdef inline Edge edge_of(Place p, int symbol) noexcept nogil:
 
 cdef inline void add_to_statistics(int* block, int count) noexcept nogil:
     """Note in a block's header that a count has become `count`, one more than it was."""
-    block[1] += 1
+    block[1] += block[1] < MAX_COUNT
     block[2] += (count == 1) - (count == 2)
     block[3] += (count == 2) - (count == 3)
 
