@@ -108,9 +108,9 @@ def file_kind(path: Path) -> str:
     ModelFileError
         If the file is no model file, or of a kind or format that only a newer crnn knows.
     """
-    start = path.tell() if isinstance(path, io.BufferedIOBase) else 0
+    start = 0 if isinstance(path, str | bytes | os.PathLike) else path.tell()
     kind: str = read_path(path, lambda stream, size: read_sealed_header(stream, size, *KINDS).metadata["kind"])
-    if isinstance(path, io.BufferedIOBase):  # it is read again for the rest
+    if not isinstance(path, str | bytes | os.PathLike):  # it is read again for the rest
         path.seek(start)
     return kind
 
