@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_a_model_from_a_larger_machine_reads_and_draws_with_no_more_threads_than
     monkeypatch.setattr(threads, "Helpers", lambda count, work: made.append(count) or helpers(count, work))
     monkeypatch.setattr(threads, "cores", lambda: 3)
     model = random_language_model("abcd", n_threads=1000)
-    texts = ["abcd" * 3, "dcba"] * 500
+    texts = ["".join(letters) for letters in product("abcd", repeat=5)]  # all different: equal ones are scored once
     for call in (
         lambda: model.score_samples(texts),
         lambda: model.predict_proba(texts),
