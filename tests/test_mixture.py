@@ -269,3 +269,47 @@ def test_a_damaged_file_is_refused(models, tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(ModelFileError):
             Mixture.load(path)
+
+
+@pytest.mark.parametrize("adapt", [None, 0, "cuonts", {"lerning_rate": 1}])
+def test_an_unknown_way_to_adapt_is_refused(adapt):
+    mixture = Mixture([CharNGram(order=2).fit("abba"), CharNGram(order=3).fit("abab")])
+    with pytest.raises(InvalidInputError, match="adapt"):
+        mixture.score("ab", adapt=adapt)
+
+
+def test_only_a_mixture_with_counts_can_adapt_counts(models):
+    with pytest.raises(InvalidInputError, match="the mixture has no counts"):
+        Mixture(models).score(TEXT, adapt="counts")
+
+
+def test_parameters_can_be_changed(models):
+    mixture = Mixture(models).fit_weights(TEXT[:60][::-1])
+    fitted = mixture.weights_
+    np.testing.assert_array_equal(mixture.set_params(n_threads=1).weights_, fitted)
+    assert mixture.set_params(weights=[1, 2, 3]).weights_.tolist() == [1, 2, 3]
+    with pytest.raises(InvalidInputError, match="weights must be"):
+        mixture.set_params(weights=[1])
+    with pytest.raises(InvalidInputError, match="has no parameter 'weight'"):
+        mixture.set_params(weight=[1])
+    assert mixture.weights_.tolist() == [1, 2, 3]
+    assert Mixture(models).get_params(deep=False)["models"] is models
+
+
+def test_a_state_keeps_the_weights_of_its_time(models):
+    mixture = Mixture(models)
+    state = mixture.start("to b")
+    before = state.predict_proba()
+    mixture.weights_[:] = [1, 0, 0]
+    np.testing.assert_array_equal(state.predict_proba(), before)
+
+
+def test_the_number_of_threads_is_that_of_the_mixture(models):
+    network = Mixture(models, n_threads=1)._network("score", one_row=True)
+    assert [member.n_threads for member in network.members] == [1, 1, 1]
+
+
+def test_a_file_holds_no_other_models(models, tmp_path):
+    with pytest.raises(InvalidInputError, match=r"models\[0\] is a Mixture"):
+        Mixture([Mixture(models)]).save(tmp_path / "nested")
+    assert not (tmp_path / "nested").exists()

@@ -78,8 +78,7 @@ class LanguageModel(Estimator):
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> Reading:
         """Return a reading that learns from a text, before its start; `adapt` is True or a dict of options."""
         raise InvalidInputError(
-            f"{what} with adapt is for one CharRNN, not for {type(self).__name__}: adapt each network by "
-            "model.adapt(text) first"
+            f"adapt is {short_repr(adapt)}, but a {type(self).__name__} does not adapt: leave adapt out of {what}"
         )
 
     # ---------------------------------------------------------------- learned
@@ -350,10 +349,11 @@ class LanguageModel(Estimator):
         ----------
         prime : str or bytes, default=""
             Text that is read first; it does not count in the state's `log_prob`.
-        adapt : bool or dict, default=False
-            True: the state has weights of its own, which learn from each block of what it is fed, once the block is
-            complete. They do not learn from the prime, nor from what is drawn. A dict has options of
-            `CharRNN.adapt`, as ``{"learning_rate": 3e-4}``.
+        adapt : bool, dict or "counts", default=False
+            True: the state has weights or counts of its own, which learn from what it is fed: weights from each block,
+            once the block is complete, counts from each symbol. They do not learn from the prime, nor from what is
+            drawn. A dict has options of `CharRNN.adapt`, as ``{"learning_rate": 3e-4}``. "counts" is for a `Mixture`:
+            only its counts learn.
 
         Returns
         -------
@@ -407,10 +407,11 @@ class LanguageModel(Estimator):
             True: one state is carried through the whole text. False: a long text is cut in parts that are read side
             by side on several threads; the first state of a part comes from the 128 symbols before it. The result then
             differs slightly; it depends on the text but not on the number of threads.
-        adapt : bool or dict, default=False
-            True: dynamic evaluation. The text is read in blocks; each is scored by the weights as they are, and then
-            learned from, as by `CharRNN.adapt`. The model does not change. A dict has options of `CharRNN.adapt`, as
-            ``{"learning_rate": 3e-4}``.
+        adapt : bool, dict or "counts", default=False
+            True: dynamic evaluation. A network reads the text in blocks; each is scored by the weights as they are, and
+            then learned from, as by `CharRNN.adapt`. Counts learn from each symbol once it is scored. The model does
+            not change. A dict has options of `CharRNN.adapt`, as ``{"learning_rate": 3e-4}``. "counts" is for a
+            `Mixture`: its networks stay as they are, and only its counts learn.
 
         Returns
         -------
@@ -615,8 +616,8 @@ class LanguageModel(Estimator):
         text : str or bytes
         end : bool, default=False
             Whether to add the surprisal of the document's end, which shows that a text was cut off.
-        adapt : bool or dict, default=False
-            As of `CharRNN.score`.
+        adapt : bool, dict or "counts", default=False
+            As of `score`.
 
         Returns
         -------

@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .adaptation.mixed_reading import FixedReading, MixedReading
+from .adaptation.options import AdaptationOptions
 from .adaptation.reading import Adapt, Reading
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .errors import InvalidInputError, short_repr
+from .errors import InvalidInputError, ModelFileError, short_repr
 from .files import mixture_file
 from .inference.network.mixed_network import MixedNetwork
+from .inference.network.network import InferenceNetwork
+from .inference.network.packed_network import PackedNetwork
 from .inference.scoring.mixture_weights import fitted_weights
 from .inference.scoring.scoring import scored_ids
 from .language_model import LanguageModel
-from .parameters.checks import checked_float, checked_floats
+from .parameters.checks import checked_float, checked_floats, checked_threads
 from .text.sources.sources import TextLike
 from .text.symbols.vocabulary import Vocabulary
 
@@ -78,7 +81,7 @@ class Mixture(LanguageModel):
     ) -> None:
         if isinstance(models, LanguageModel) or not isinstance(models, Iterable):
             raise InvalidInputError(f"models must be a list of fitted models, not {type(models).__name__}")
-        self.models: list[LanguageModel] = list(models)
+        self.models: list[LanguageModel] = models if isinstance(models, list) else list(models)
         if not self.models:
             raise InvalidInputError("models is an empty list; pass at least 1 fitted model")
         for i, model in enumerate(self.models):
@@ -193,6 +196,8 @@ class Mixture(LanguageModel):
 
         Raises
         ------
+        ValueError
+            If a model is neither a `CharRNN` nor a `CharNGram`, or there are more than 64.
         OSError
             If the file cannot be written; an older file of that name is then as it was.
 
@@ -206,7 +211,7 @@ class Mixture(LanguageModel):
         ...     Mixture.load(f"{folder}/two.crnn").score("ab") == mixture.score("ab")
         True
         """
-        mixture_file.write(path, [(type(model).__name__, model.to_bytes()) for model in self.models], self.weights_)
+        mixture_file.write(path, [_file_of(model, i) for i, model in enumerate(self.models)], self.weights_)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | BinaryIO, *, n_threads: int | None = None) -> Self:
@@ -232,9 +237,35 @@ class Mixture(LanguageModel):
         cls, parts: Iterable[tuple[str, bytes]], weights: NDArray[np.float64], n_threads: int | None
     ) -> Self:
         kinds: dict[str, Any] = {"CharRNN": CharRNN, "CharNGram": CharNGram}
-        mixture = cls([kinds[kind].from_bytes(content) for kind, content in parts], n_threads=n_threads)
+        try:
+            mixture = cls([kinds[kind].from_bytes(content) for kind, content in parts], n_threads=n_threads)
+        except InvalidInputError as error:
+            raise ModelFileError(f"the models in the file do not fit each other: {error}") from error
         mixture.weights_ = weights
         return mixture
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters by name; the weights stay unless `models` or `weights` is given.
+
+        Parameters
+        ----------
+        **params
+            Names of the constructor's parameters, and their new values.
+
+        Raises
+        ------
+        ValueError
+            As the constructor, or if there is no such parameter; nothing is changed then.
+        """
+        own = self._defaults()
+        if params.keys() - own.keys():
+            return super().set_params(**params)  # raises, or sets a parameter of a model
+        given: dict[str, Any] = {**{name: getattr(self, name) for name in own}, **params}
+        changed = type(self)(**given)
+        if not params.keys() & {"models", "weights"}:
+            changed.weights_ = self.weights_
+        vars(self).update(vars(changed))
+        return self
 
     def __sklearn_is_fitted__(self) -> bool:
         """Say that there is nothing to fit."""
@@ -258,19 +289,40 @@ class Mixture(LanguageModel):
         return self.models[0]._vocabulary(what)
 
     def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> MixedNetwork:
-        members = [model._network(what, one_row=one_row, scoring=scoring) for model in self.models]
-        return MixedNetwork(members, self.weights_)
+        members = [self._member(model, what, one_row=one_row, scoring=scoring) for model in self.models]
+        return MixedNetwork(members, self.weights_.copy())
+
+    def _member(self, model: LanguageModel, what: str, *, one_row: bool, scoring: bool) -> InferenceNetwork:
+        """Return the network of a model, with the mixture's number of threads if it has one."""
+        network = model._network(what, one_row=one_row, scoring=scoring)
+        if self.n_threads is not None and isinstance(network, PackedNetwork):
+            return network._replace(n_threads=checked_threads(self.n_threads))
+        return network
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> Reading:
+        if adapt != "counts":
+            AdaptationOptions.of(adapt)  # even if no model has a use for the options
+        elif not any(isinstance(model, CharNGram) for model in self.models):
+            raise InvalidInputError("adapt is 'counts', but the mixture has no counts: give True, or add a CharNGram")
         readings: list[Reading | FixedReading] = []
         for model in self.models:
             if adapt == "counts" and isinstance(model, CharRNN):
-                network = model._network(what, one_row=True, scoring=True)
+                network = self._member(model, what, one_row=True, scoring=True)
                 readings.append(FixedReading(network, network.zero_state(1)))
             else:
                 of_counts = True if isinstance(model, CharNGram) else adapt
                 readings.append(model._adaptive_reading(what, of_counts, scoring=scoring))
-        return MixedReading(readings, self.weights_)
+        return MixedReading(readings, self.weights_.copy())
+
+
+def _file_of(model: LanguageModel, i: int) -> tuple[str, bytes]:
+    """Return a model's class and the bytes of its file."""
+    if not isinstance(model, CharRNN | CharNGram) or i >= mixture_file.MAX_MODELS:
+        raise InvalidInputError(
+            f"models[{i}] is a {type(model).__name__}: a file holds up to {mixture_file.MAX_MODELS} models, each a "
+            "CharRNN or a CharNGram"
+        )
+    return ("CharRNN" if isinstance(model, CharRNN) else "CharNGram"), model.to_bytes()
 
 
 def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:

@@ -60,12 +60,12 @@ class MixedReading:
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, NDArray[np.float64]]:
         """Read on; see `Reading.read`."""
-        reading, out = self, np.empty(len(ids))
-        for i in range(0, len(ids), SCORE_ROWS):
-            piece = ids[i : i + SCORE_ROWS].astype(np.int32)
+        reading, out, steps = self, np.empty(len(ids)), self.network.rows_at_a_time(SCORE_ROWS)
+        for i in range(0, len(ids), steps):
+            piece = ids[i : i + steps].astype(np.int32)
             found = [member.read_rows(piece, learn=learn) for member in reading._readings]
             network = MixedNetwork([member.network for member in reading._readings], self._weights)
-            out[i : i + SCORE_ROWS] = -network.log_probabilities_of([rows for _, rows in found], piece)
+            out[i : i + steps] = -network.log_probabilities_of([rows for _, rows in found], piece)
             reading = MixedReading([member for member, _ in found], self._weights)
         return reading, out
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
+from ...runtime.cancellation import check_cancelled
 from ..network.context import Context
 from ..network.mixed_network import MixedNetwork, RowFiller
 from ..network.network import InferenceNetwork
@@ -62,6 +63,7 @@ class SymbolSampler(TextSampler):
 
     def advance(self, steps: int) -> None:
         """Draw up to `steps` symbols of each text that is not complete."""
+        check_cancelled()
         for _ in range(min(steps, self._max_steps)):
             if self.finished:
                 return
@@ -137,4 +139,6 @@ def text_sampler(
         assert isinstance(found, PackedNetwork)
         lead, own, state = found, weights[k], states[k]
     mixture = core.MixedRows(own, weights[fillers[0]], source, before)
-    return TextSampler(lead, Context(state, context.seen), n, uniforms, controls, room, mixture)
+    sampler = TextSampler(lead, Context(state, context.seen), n, uniforms, controls, room, mixture)
+    sampler.other = filler  # whose memory the mixture reads
+    return sampler
