@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from functools import partial
 
 import numpy as np
 
@@ -21,11 +20,9 @@ from crnn.model.state import ModelState
 from crnn.model.symbol_pairs import SymbolPairs
 from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS
-from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.adaptation import adaptive_surprisal
-from crnn.reference.sampled_softmax import sampled_softmax_loss
 from crnn.reference.zero_state import zero_state
 from crnn.text.sources.documents import boundaries, n_given, pack
 from crnn.text.sources.sources import text_source
@@ -261,85 +258,6 @@ def contiguous_parts(streams):
     """Return the streams of a text, (B, S + 1): neighbours share a symbol."""
     S = streams.stream_length - 1
     return np.stack([streams.ids[b * S : b * S + S + 1] for b in range(streams.batch_size)])
-
-
-def expected_run(
-    layout, params, memory, state, ids, n_steps, *, T, learning_rate=0.1, n_before=0, optimizer_start=0,
-    dropout=0.0, weight_dropout=0.0, state_reset=0.0, dropout_seed=0, sampled_softmax=0, shards=None, **options,
-):  # fmt: skip
-    """Run min-char-rnn's loop with the reference implementation.
-
-    Returns parameters, optimizer state, hidden state, and the losses of the `n_steps` steps.
-    """
-    params, memory = params.copy(), [flat.copy() for flat in memory]
-    parts = [layout.tensors(flat) for flat in memory]
-    B = state[0].shape[1]
-    streams = TextStreams(ids, B, T)
-    text, T = contiguous_parts(streams).astype(np.intp).T, streams.seq_length
-    rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
-    losses, p = [], 0
-    for step in range(n_before, n_before + n_steps):
-        if p + T + 1 >= len(text):
-            state, p = tuple(np.zeros_like(array) for array in state), 0
-        reset = reference_dropout.state_resets(dropout_seed, step, B, state_reset)
-        state = tuple(np.where(reset[:, None], 0, array).astype(array.dtype) for array in state)
-        masks = None
-        if dropout:
-            masks = reference_dropout.dropout_masks(
-                dropout_seed, step, (layout.num_layers, T, B, layout.hidden_size), dropout
-            )
-        weight_masks = None
-        if weight_dropout:
-            H, G = layout.hidden_size, layout.kind.gates
-            weight_masks = [
-                reference_dropout.weight_mask(dropout_seed, step, layer, (H, G * H), weight_dropout)
-                for layer in range(layout.num_layers)
-            ]
-        if sampled_softmax:
-            options["loss_of"] = partial(
-                sampled_softmax_loss, sampled=sampled_softmax, seed=dropout_seed, step=step, shards=shards or [range(B)]
-            )
-        loss, state = reference.train_step(
-            layout.tensors(params),
-            layout.cell,
-            parts,
-            text[p : p + T],
-            text[p + 1 : p + T + 1],
-            state,
-            rate(step),
-            step=step - optimizer_start + 1,
-            masks=masks,
-            weight_masks=weight_masks,
-            **{"clip": 5.0, **options},
-        )
-        losses.append(loss)
-        p += T
-    return params, memory, state, losses
-
-
-def tolerance(dtype):
-    """How far a number may be from the reference's, relatively and absolutely."""
-    return 1e-4 if dtype == np.float32 else 1e-10
-
-
-def expected_in_double(arguments, steps, **options):
-    """Return layout, parameters, optimizer state, hidden state and losses of the reference, in double precision."""
-    layout, params, memories, state, ids = arguments
-    wide, params, *memories = in_double(layout, params, *memories)
-    state = tuple(array.astype(np.float64) for array in state)
-    return wide, *expected_run(wide, params, memories, state, ids, steps, **options)
-
-
-def check_run(run, wanted):
-    """Compare a run with what `expected_in_double` has."""
-    wide, params, memories, state, losses = wanted
-    rtol = tolerance(run.layout.dtype)
-    np.testing.assert_allclose(run.losses, losses, rtol=rtol)
-    for found, its in zip((run.params, *run.memory), (params, *memories), strict=True):
-        for a, b in zip(run.layout.tensors(found), wide.tensors(its), strict=True):
-            np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
-    for found, its in zip(run.state, state, strict=True):
-        np.testing.assert_allclose(found, its, rtol=rtol, atol=rtol)
 
 
 def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):

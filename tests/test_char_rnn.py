@@ -10,9 +10,10 @@ import threading
 
 import numpy as np
 import pytest
-from examples import expected_run, spoil
+from examples import spoil
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_checks import expected_run
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
 from crnn.text.symbols.vocabulary import Vocabulary

@@ -14,9 +14,10 @@ import sys
 
 import numpy as np
 import pytest
-from examples import Run, drawn, expected_run, instruction_set, memory, network, states, symbols
+from examples import Run, drawn, instruction_set, memory, network, states, symbols
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_checks import expected_run
 
 from crnn import _kernels
 from crnn._kernels.entry import core

@@ -8,21 +8,8 @@ import math
 
 import numpy as np
 import pytest
-from examples import (
-    Run,
-    check_packed_weights,
-    check_run,
-    drawn,
-    expected_in_double,
-    in_double,
-    memory,
-    network,
-    repeated,
-    states,
-    symbols,
-    tolerance,
-)
-from run_checks import check_gradients, check_threads
+from examples import Run, check_packed_weights, drawn, in_double, memory, network, repeated, states, symbols
+from reference_checks import check_gradients, check_run, check_threads, expected_in_double, tolerance
 
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import Layout

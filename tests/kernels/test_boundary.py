@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 import pytest
-from examples import Run, drawn, expected_run, memory, model_state, network, repeated, states
+from examples import Run, drawn, memory, model_state, network, repeated, states
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_checks import expected_run
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing

@@ -8,19 +8,8 @@ import math
 
 import numpy as np
 import pytest
-from examples import (
-    Run,
-    check_packed_weights,
-    check_run,
-    expected_in_double,
-    in_double,
-    memory,
-    network,
-    states,
-    symbols,
-    tolerance,
-)
-from run_checks import check_gradients, check_threads
+from examples import Run, check_packed_weights, in_double, memory, network, states, symbols
+from reference_checks import check_gradients, check_run, check_threads, expected_in_double, tolerance
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing

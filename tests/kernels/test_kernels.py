@@ -21,7 +21,6 @@ from examples import (
     check_packed_weights,
     contiguous_parts,
     drawn,
-    expected_run,
     in_double,
     instruction_set,
     memory,
@@ -29,10 +28,10 @@ from examples import (
     repeated,
     states,
     symbols,
-    tolerance,
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_checks import expected_run, tolerance
 
 from crnn import _kernels
 from crnn._kernels.entry import core

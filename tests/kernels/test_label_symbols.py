@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from examples import Run, expected_run, memory, network, states
+from examples import Run, memory, network, states
+from reference_checks import expected_run
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from examples import Run, expected_run, memory, network, states, symbols, tolerance
+from examples import Run, memory, network, states, symbols
+from reference_checks import expected_run, tolerance
 
 
 @pytest.mark.parametrize(("beta_1", "beta_2"), [(0.7, 0.96), (0.0, 0.5)])

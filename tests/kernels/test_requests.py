@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from examples import Run, contiguous_parts, in_double, network, states, symbols, tolerance
+from examples import Run, contiguous_parts, in_double, network, states, symbols
+from reference_checks import tolerance
 
 from crnn.parameters.cells import CELLS
 from crnn.reference import dropout as reference_dropout

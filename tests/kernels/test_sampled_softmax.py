@@ -7,8 +7,8 @@ import itertools
 
 import numpy as np
 import pytest
-from examples import Run, check_packed_weights, check_run, expected_in_double, memory, network, states, symbols
-from run_checks import check_threads
+from examples import Run, check_packed_weights, memory, network, states, symbols
+from reference_checks import check_run, check_threads, expected_in_double
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing

@@ -6,7 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from examples import Run, check_run, expected_in_double, memory, network, states, symbols
+from examples import Run, memory, network, states, symbols
+from reference_checks import check_run, expected_in_double
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing

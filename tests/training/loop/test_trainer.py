@@ -13,10 +13,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examples import Run, expected_run, memory, network, states, symbols
+from examples import Run, memory, network, states, symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interrupted_runs import interrupted_everywhere
+from reference_checks import expected_run
 
 from crnn import CharRNN
 from crnn.errors import DivergenceError
