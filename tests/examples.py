@@ -169,7 +169,7 @@ class Run:
         self.memory = [flat.copy() for flat in memory]
         self.state = tuple(array.copy() for array in state)
         self.streams = streams(ids, state[0].shape[1], T)
-        self.losses, self.positions = [], []
+        self.losses, self.positions, self.taken = [], [], []
         self.rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
         self.trainer = Trainer(
             model_state(
@@ -198,12 +198,13 @@ class Run:
         )
 
     def steps(self, *counts, after_each=lambda: None):
-        """Take steps in pieces of these sizes, and record loss and position after each piece; return the run."""
+        """Take steps in pieces of these sizes; record loss, position and steps taken after each; return the run."""
         with self.trainer as trainer:
             for n in counts:
                 first = self.cursor.n_steps
                 trainer.advance(np.array([self.rate(first + i) for i in range(n)], np.float64))
                 self.losses.append(self.loss)
+                self.taken.append(n + (self.taken[-1] if self.taken else 0))
                 self.positions.append(self.cursor.position)
                 after_each()
             trainer.finish()

@@ -82,16 +82,27 @@ def expected_in_double(arguments, steps, **options):
     return wide, *expected_run(wide, params, memories, state, ids, steps, **options)
 
 
-def check_run(run, wanted):
-    """Compare a run with what `expected_in_double` has."""
+def check_run(run, wanted, rtol=None):
+    """Compare a run with what `expected_in_double` has; what no tensor covers must have stayed zero."""
     wide, params, memories, state, losses = wanted
-    rtol = tolerance(run.layout.dtype)
-    np.testing.assert_allclose(run.losses, losses, rtol=rtol)
+    layout = run.layout
+    rtol = tolerance(layout.dtype) if rtol is None else rtol
+    np.testing.assert_allclose(run.losses, [losses[n - 1] for n in run.taken], rtol=rtol)
+    padding = np.ones(layout.size, bool)
+    for places in layout.tensors(padding):
+        places[...] = False
     for found, its in zip((run.params, *run.memory), (params, *memories), strict=True):
-        for a, b in zip(run.layout.tensors(found), wide.tensors(its), strict=True):
+        for a, b in zip(layout.tensors(found), wide.tensors(its), strict=True):
             np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+        assert not found[padding].any()
     for found, its in zip(run.state, state, strict=True):
         np.testing.assert_allclose(found, its, rtol=rtol, atol=rtol)
+
+
+def check_against_reference(arguments, n_steps, *, n_threads=1, rtol=None, **options):
+    """Take steps one by one, and compare the run with the reference's."""
+    run = Run(*arguments, n_threads=n_threads, **options).steps(*[1] * n_steps)
+    check_run(run, expected_in_double(arguments, n_steps, **options), rtol)
 
 
 def check_gradients(layout, params, ids, state, parts, **options):

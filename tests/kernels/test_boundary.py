@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 
@@ -10,7 +11,7 @@ import pytest
 from examples import Run, drawn, memory, model_state, network, repeated, states
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_checks import expected_run
+from reference_checks import check_against_reference
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
@@ -23,6 +24,7 @@ from crnn.training.loop.trainer import Trainer
 
 V, H = 7, 5
 BOUNDARY = V - 1
+check_against_twin = functools.partial(check_against_reference, boundary=BOUNDARY)
 LAYERS = [(cell, L) for cell in CELLS for L in (1, 2)]
 
 
@@ -52,16 +54,6 @@ def start(kind, B, T, *, dtype="float64", chunks=4, often=0.3, optimizer="adagra
     return layout, params, memory(layout, optimizer), state, text(B * (chunks * T + 1) + 1, often=often)
 
 
-def check_against_twin(arguments, n_steps, rtol, **options):
-    run = Run(*arguments, boundary=BOUNDARY, **options).steps(*[1] * n_steps)
-    options.pop("n_threads", None)
-    params, memories, state, losses = expected_run(*arguments, n_steps, boundary=BOUNDARY, **options)
-    np.testing.assert_allclose(run.losses, losses, rtol=rtol)
-    np.testing.assert_allclose(run.params, params, rtol=rtol, atol=rtol)
-    for mine, its in zip((*run.memory, *run.state), (*memories, *state), strict=True):
-        np.testing.assert_allclose(mine, its, rtol=rtol, atol=rtol)
-
-
 # -------------------------------------------------------------------------- training
 
 
@@ -70,12 +62,12 @@ def check_against_twin(arguments, n_steps, rtol, **options):
 )
 def test_training_is_its_twin(kernels, kind, dtype, B, T, n_threads):
     rtol = 1e-4 if dtype == np.float32 else 1e-9
-    check_against_twin(start(kind, B, T, dtype=dtype), 5, rtol, T=T, n_threads=n_threads, learning_rate=0.03)
+    check_against_twin(start(kind, B, T, dtype=dtype), 5, rtol=rtol, T=T, n_threads=n_threads, learning_rate=0.03)
 
 
 @pytest.mark.parametrize("often", [0.0, 0.02, 0.9, 1.0])
 def test_boundaries_may_be_rare_or_everywhere(kind, often):
-    check_against_twin(start(kind, 3, 6, often=often), 5, 1e-9, T=6, learning_rate=0.03)
+    check_against_twin(start(kind, 3, 6, often=often), 5, rtol=1e-9, T=6, learning_rate=0.03)
 
 
 @pytest.mark.parametrize(("B", "T"), [(1, 600), (130, 9), (64, 12)])
@@ -85,13 +77,13 @@ def test_a_chunk_of_several_blocks_is_its_twin(kind, B, T):
     network_ = core.Network(arguments[0], Packing(one_row=B == 1, training=True), boundary=BOUNDARY)
     if kind["cell"] == "rnn":  # whose workspace tells
         assert core.workspace(network_, T, B, False)["gates"][0][1] - 1 < T
-    check_against_twin(arguments, 2, 1e-8, T=T, learning_rate=0.003)
+    check_against_twin(arguments, 2, rtol=1e-8, T=T, learning_rate=0.003)
 
 
 def test_training_with_dropout_is_its_twin(kind):
     options = {"dropout": 0.3, "dropout_seed": 2**62 + 11, "optimizer": "adam", "clip_norm": 0.5, "state_reset": 0.4}
     arguments = start(kind, 5, 3, optimizer="adam")
-    check_against_twin(arguments, 6, 1e-7, T=3, n_threads=2, learning_rate=0.003, **options)
+    check_against_twin(arguments, 6, rtol=1e-7, T=3, n_threads=2, learning_rate=0.003, **options)
 
 
 @pytest.mark.parametrize("where", [[0], [4], [0, 4], [2, 3], [0, 1, 2, 3, 4], [5], [0, 5]])
@@ -99,7 +91,7 @@ def test_a_boundary_anywhere_in_a_chunk(kind, where):
     layout, params, memories, state, _ = start(kind, 1, 5)
     ids = np.array([0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1], np.uint8)
     ids[where] = BOUNDARY
-    check_against_twin((layout, params, memories, state, ids), 2, 1e-9, T=5, learning_rate=0.03)
+    check_against_twin((layout, params, memories, state, ids), 2, rtol=1e-9, T=5, learning_rate=0.03)
 
 
 def test_gradients_are_those_of_central_differences(kind):

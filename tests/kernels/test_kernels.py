@@ -31,7 +31,7 @@ from examples import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_checks import expected_run, tolerance
+from reference_checks import check_against_reference, check_run, expected_in_double, tolerance
 
 from crnn import _kernels
 from crnn._kernels.entry import core
@@ -170,33 +170,6 @@ def start(dtype, B, T, *, chunks=4, ids=np.uint8, V=V, H=H, cell="rnn", num_laye
     return layout, params, memory(layout, optimizer), state, symbols(V, B * (chunks * T + 1) + 1, ids)
 
 
-def close(layout, found, wide, expected, tolerance):
-    """Compare flat vectors part by part."""
-    for a, b in zip(layout.tensors(found), wide.tensors(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
-
-
-def twin_of(arguments, steps, **options):
-    """Return the twin's run in double precision, and its layout."""
-    layout, params, memories, state, ids = arguments
-    wide, params, *memories = in_double(layout, params, *memories)
-    state = tuple(array.astype(np.float64) for array in state)
-    return wide, *expected_run(wide, params, memories, state, ids, steps, **options)
-
-
-def check_against_twin(arguments, steps, *, n_threads=1, expected=None, **options):
-    """Compare a run with the twin's: with `expected`, if somebody has computed it already."""
-    layout = arguments[0]
-    run = Run(*arguments, n_threads=n_threads, **options).steps(*[1] * steps)
-    wide, params, memories, state, losses = expected or twin_of(arguments, steps, **options)
-    rtol = tolerance(layout.dtype)
-    np.testing.assert_allclose(run.losses, losses, rtol=rtol)
-    for found, its in zip((run.params, *run.memory), (params, *memories), strict=True):
-        close(layout, found, wide, its, rtol)
-    for found, its in zip(run.state, state, strict=True):
-        np.testing.assert_allclose(found, its, rtol=rtol, atol=rtol)
-
-
 # Every cell, number of layers and optimizer meets another one of the shapes and options.
 RUNS = [
     (*kind, *shape, options)
@@ -215,20 +188,20 @@ def a_run(name, i):
     options["n_steps"], options["weight_decay"] = 3, 0.2 if optimizer == "adam" else 0.0
     arguments = start(name, B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
     theirs = {key: value for key, value in options.items() if key != "n_steps"}
-    return arguments, {**options, "n_threads": n_threads}, twin_of(arguments, 6, n_before=3, **theirs)
+    return arguments, {**options, "n_threads": n_threads}, expected_in_double(arguments, 6, n_before=3, **theirs)
 
 
 @pytest.mark.parametrize("i", range(len(RUNS)), ids=lambda i: "-".join(map(str, RUNS[i][:6])))
 def test_training_is_its_twin(kernels, dtype, i):
     arguments, options, expected = a_run(dtype.name, i)
-    check_against_twin(arguments, 6, expected=expected, **options)
+    check_run(Run(*arguments, **options).steps(*[1] * 6), expected)
 
 
 @functools.cache
 def a_shape(name, cell, B, T):
     arguments = start(name, B, T, cell=cell, num_layers=2)
     options = {"T": T, "learning_rate": 0.01, "dropout": 0.2, "weight_dropout": 0.1, "dropout_seed": 3}
-    return arguments, options, twin_of(arguments, 2, **options)
+    return arguments, options, expected_in_double(arguments, 2, **options)
 
 
 # Every cell and shape that RUNS leaves out, and every other one of all.
@@ -240,7 +213,7 @@ CELLS_AND_SHAPES = [case for i, case in enumerate(CELLS_AND_SHAPES) if i % 2 or 
 @pytest.mark.parametrize(("cell", "B", "T", "n_threads"), CELLS_AND_SHAPES)
 def test_training_is_its_twin_on_any_streams_and_threads(kernels, dtype, cell, B, T, n_threads):
     arguments, options, expected = a_shape(dtype.name, cell, B, T)
-    check_against_twin(arguments, 2, n_threads=n_threads, expected=expected, **options)
+    check_run(Run(*arguments, n_threads=n_threads, **options).steps(1, 1), expected)
 
 
 # Units and symbols around the width of a vector, of a panel, and of the depth that a product is cut at.
@@ -251,7 +224,7 @@ NETWORKS = [(1, 1), (2, 16), (17, 2), (67, 31), (13, 97), (131, 67), (5, 137)]
 def a_size(name, cell, V, H, T):
     arguments = start(name, 5, T, V=V, H=H, cell=cell, num_layers=2)
     options = {"T": T, "learning_rate": 0.01}
-    return arguments, options, twin_of(arguments, 2, **options)
+    return arguments, options, expected_in_double(arguments, 2, **options)
 
 
 # Every cell with every size; few rows (T = 3) and many (T = 17) in turns.
@@ -263,33 +236,32 @@ CELLS_AND_SIZES = [(*pair[0], *pair[1], T) for pair, T in zip(
 @pytest.mark.parametrize(("cell", "V", "H", "T"), CELLS_AND_SIZES)
 def test_training_is_its_twin_at_any_size_of_the_network(kernels, dtype, cell, V, H, T):
     arguments, options, expected = a_size(dtype.name, cell, V, H, T)
-    check_against_twin(arguments, 2, expected=expected, **options)
+    check_run(Run(*arguments, **options).steps(1, 1), expected)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_training_is_its_twin_where_a_product_is_cut(kernels, cell):
     arguments = start("float32", 3, 23, V=3, H=K_BLOCK // 2 + 7, cell=cell)  # the gates of a GRU or an LSTM go beyond
-    options = {"T": 23, "learning_rate": 0.01}
-    check_against_twin(arguments, 1, expected=a_cut_product(cell), **options)
+    check_run(Run(*arguments, T=23, learning_rate=0.01).steps(1), a_cut_product(cell))
 
 
 @functools.cache
 def a_cut_product(cell):
     arguments = start("float32", 3, 23, V=3, H=K_BLOCK // 2 + 7, cell=cell)
-    return twin_of(arguments, 1, T=23, learning_rate=0.01)
+    return expected_in_double(arguments, 1, T=23, learning_rate=0.01)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_one_stream_of_a_wide_network_is_its_twin(kernels, dtype, cell):
     # Its panels are as wide as they come: more columns than the strip of any register file.
     arguments = start(dtype, 1, 3, V=5, H=149, cell=cell, num_layers=2)
-    check_against_twin(arguments, 2, T=3, learning_rate=0.01)
+    check_against_reference(arguments, 2, T=3, learning_rate=0.01)
 
 
 @pytest.mark.parametrize(("ids", "V"), [(np.uint8, 256), (np.uint16, 257), (np.uint32, 1009)])
 def test_training_reads_ids_of_every_width(kernels, dtype, ids, V):
     arguments = start(dtype, 3, 5, ids=ids, V=V, H=5)
-    check_against_twin(arguments, 3, T=5, n_threads=2, learning_rate=0.03)
+    check_against_reference(arguments, 3, T=5, n_threads=2, learning_rate=0.03)
 
 
 def test_training_clips_each_element(kernels, dtype):
@@ -420,7 +392,7 @@ def test_instruction_sets_agree(dtype, cell, B, T, n_threads):
 def test_huge_logits_keep_the_loss_finite(kernels, dtype):
     layout, params, memories, state, ids = start(dtype, 1, 5)
     layout.tensors(params).by[:] = np.linspace(-1e4, 1e4, V)
-    check_against_twin((layout, params, memories, state, ids), 1, T=5)
+    check_against_reference((layout, params, memories, state, ids), 1, T=5)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from examples import Run, memory, network, states
-from reference_checks import expected_run
+from examples import memory, network, states
+from reference_checks import check_against_reference
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
@@ -30,11 +30,7 @@ def symbols(n):
 def test_training_is_its_twin(kernels, kind, B, T, n_threads):
     layout, params = network(V, H, **kind)
     arguments = (layout, params, memory(layout), states(B, H, **kind), symbols(B * (4 * T + 1) + 1))
-    run = Run(*arguments, T=T, n_threads=n_threads, boundary=BOUNDARY).steps(*[1] * 5)
-    params, memories, state, losses = expected_run(*arguments, 5, T=T, boundary=BOUNDARY)
-    np.testing.assert_allclose(run.losses, losses, rtol=1e-9)
-    for mine, its in zip((run.params, *run.memory, *run.state), (params, *memories, *state), strict=True):
-        np.testing.assert_allclose(mine, its, rtol=1e-9, atol=1e-9)
+    check_against_reference(arguments, 5, n_threads=n_threads, rtol=1e-9, T=T, boundary=BOUNDARY)
 
 
 @pytest.mark.parametrize("B", [1, 3])

@@ -17,7 +17,7 @@ from examples import Run, memory, network, states, symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interrupted_runs import interrupted_everywhere
-from reference_checks import expected_run
+from reference_checks import check_against_reference, check_run, expected_in_double, expected_run
 
 from crnn import CharRNN
 from crnn.errors import DivergenceError
@@ -36,15 +36,6 @@ def start(dtype="float64", *, B=1, chunks=7, V=V, cell="rnn", num_layers=1, opti
     layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
     state = states(B, H, dtype, cell=cell, num_layers=num_layers)
     return layout, params, memory(layout, optimizer), state, symbols(V, B * (chunks * T + 1) + 1)
-
-
-def assert_is_reference(run, expected, rtol):
-    """Compare a run with what `expected_run` returns."""
-    params, memories, state, losses = expected
-    assert run.loss == pytest.approx(losses[-1], rel=rtol)
-    np.testing.assert_allclose(run.params, params, rtol=rtol, atol=rtol)
-    for mine, its in zip((*run.memory, *run.state), (*memories, *state), strict=True):
-        np.testing.assert_allclose(mine, its, rtol=rtol, atol=rtol)
 
 
 # ------------------------------------------------------------------------ the epochs
@@ -79,8 +70,7 @@ def test_an_epoch_is_that_of_min_char_rnn(length):
 
 def test_each_stream_reads_its_part_of_the_text():
     arguments = start(B=3, chunks=3)
-    run = Run(*arguments, T=T, learning_rate=0.01).steps(8)
-    assert_is_reference(run, expected_run(*arguments, 8, T=T, learning_rate=0.01), 1e-9)
+    check_against_reference(arguments, 8, rtol=1e-9, T=T, learning_rate=0.01)
 
 
 OPTIONS = [
@@ -101,7 +91,7 @@ def test_every_cell_and_optimizer_is_that_of_the_reference_over_epochs(cell, opt
     arguments = start(B=3, chunks=3, cell=cell, num_layers=2, optimizer=options.get("optimizer", "adagrad"))
     options = {"T": T, "learning_rate": 0.01, "optimizer_start": 4, **options}
     run = Run(*arguments, n_threads=n_threads, n_steps=13, **options).steps(3, 5)
-    assert_is_reference(run, expected_run(*arguments, 8, n_before=13, **options), 1e-7)
+    check_run(run, expected_in_double(arguments, 8, n_before=13, **options), 1e-7)
     assert run.cursor.n_steps == 21
     assert run.cursor.gradient_norm > 0
 
