@@ -105,37 +105,68 @@ def check_against_reference(arguments, n_steps, *, n_threads=1, rtol=None, **opt
     check_run(run, expected_in_double(arguments, n_steps, **options), rtol)
 
 
-def check_gradients(layout, params, ids, state, parts, **options):
-    """Compare gradients with central differences; return them.
+def central_difference(loss):
+    """Return the derivative at 0 of a loss, a function of a step, to the fourth order."""
+    e = 1e-3
+    return (8 * (loss(e) - loss(-e)) - (loss(2 * e) - loss(-2 * e))) / (12 * e)
 
-    `parts` takes the arrays that are compared from `Tensors`.
+
+def central_differences(loss, array):
+    """Return the gradient of a loss by the elements of an array, which are moved in place; `loss` takes nothing."""
+    gradient = np.empty(array.shape)
+    for i in np.ndindex(array.shape):
+        value = array[i]
+
+        def moved(step, i=i, value=value):
+            array[i] = value + step
+            return loss()
+
+        gradient[i] = central_difference(moved)
+        array[i] = value
+    return gradient
+
+
+def gradient_of(params, after, sum_):
+    """Return the gradient of a step of Adagrad, from parameters and sum after it.
+
+    From no memory, and without a clip, the sum after a step is the square of the gradient.
     """
-    options = {"clip": math.inf, **options}
-    # From no memory, and without a clip, the memory after a step is the square of the gradient.
-    after = Run(layout, params, [layout.zeros()], state, ids, **options).steps(1)
-    gradients = parts(layout.tensors(np.sqrt(after.sum) * np.sign(params - after.params)))
+    return np.sqrt(sum_) * np.sign(params - after)
+
+
+def check_gradients(layout, params, ids, state, parts=tuple, *, every=1, n_threads=1, **options):
+    """Compare gradients of a step on these threads with central differences of its loss on one; return them.
+
+    `parts` takes the arrays that are compared from `Tensors`, and `every` some of their elements.
+    """
+    options = {"clip": math.inf, "n_shards": n_threads, **options}
+    after = Run(layout, params, [layout.zeros()], state, ids, n_threads=n_threads, **options).steps(1)
+    gradients = parts(layout.tensors(gradient_of(params, after.params, after.sum)))
     run = Run(layout, params, [layout.zeros()], state, ids, **options)
     trainer, carried = run.trainer, tuple(array.copy() for array in run.state)
 
-    def loss(moved):
-        trainer.params[:] = moved
+    def loss():
         for array, before in zip(trainer.hidden, carried, strict=True):
             array[...] = before
-        trainer.cursor.position = trainer.cursor.n_steps = 0
+        trainer.cursor.position = trainer.cursor.n_steps = 0  # the same chunk, and the same units dropped
         trainer._load_arrays()
-        trainer._take_steps(np.zeros(1))
+        trainer._take_steps(np.zeros(1))  # of no length
         return trainer.cursor.last_loss
 
+    def at(i):
+        def moved(step):
+            trainer.params[i] = params[i] + step
+            return loss()
+
+        return moved
+
     with trainer:
-        for gradient, places in zip(gradients, parts(layout.tensors(np.arange(layout.size))), strict=True):
-            for i, j in np.ndindex(places.shape):
-                e, losses = 1e-3, []  # fourth order
-                for step in (-2 * e, -e, e, 2 * e):
-                    moved = params.copy()
-                    moved[places[i, j]] += step
-                    losses.append(loss(moved))
-                numeric = (losses[0] - 8 * losses[1] + 8 * losses[2] - losses[3]) / (12 * e)
-                assert gradient[i, j] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
+        assert loss() == after.loss
+        found = np.concatenate([gradient.ravel() for gradient in gradients])[::every]
+        places = np.concatenate([part.ravel() for part in parts(layout.tensors(np.arange(layout.size)))])[::every]
+        for analytic, i in zip(found, places, strict=True):
+            assert analytic == pytest.approx(central_difference(at(i)), rel=1e-6, abs=1e-9)
+            trainer.params[i] = params[i]
     return gradients
 
 

@@ -11,7 +11,7 @@ import pytest
 from examples import Run, drawn, memory, model_state, network, repeated, states
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_checks import check_against_reference
+from reference_checks import check_against_reference, check_gradients
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
@@ -100,25 +100,8 @@ def test_gradients_are_those_of_central_differences(kind):
     ids, state = text(B * (T + 1) + 1), states(B, H, **kind)
     assert (ids == BOUNDARY).any()
 
-    def one_step(params, n_threads=1):
-        memories = [layout.zeros()]
-        run = Run(layout, params, memories, state, ids, T=T, n_threads=n_threads, clip=math.inf, boundary=BOUNDARY)
-        return run.steps(1)
-
-    # From no memory, and without a clip, the memory after a step is the square of the gradient.
-    run = one_step(params, n_threads=2)
-    gradient = np.sqrt(run.sum) * np.sign(params - run.params)
-    places = np.concatenate([part.ravel() for part in layout.tensors(np.arange(layout.size))])
-    for i in places[:: 1 if len(places) < 300 else 7].astype(int):
-
-        def loss(step, i=i):
-            moved = params.copy()
-            moved[i] += step
-            return one_step(moved).loss
-
-        e = 1e-3  # fourth order
-        numeric = (8 * (loss(e) - loss(-e)) - (loss(2 * e) - loss(-2 * e))) / (12 * e)
-        assert gradient[i] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
+    every = 1 if sum(map(math.prod, layout.shapes)) < 300 else 7
+    check_gradients(layout, params, ids, state, T=T, n_threads=2, boundary=BOUNDARY, every=every)
 
 
 @given(

@@ -31,7 +31,7 @@ from examples import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_checks import check_against_reference, check_run, expected_in_double, tolerance
+from reference_checks import check_against_reference, check_gradients, check_run, expected_in_double, tolerance
 
 from crnn import _kernels
 from crnn._kernels.entry import core
@@ -309,24 +309,6 @@ def test_the_norm_of_the_gradient_is_that_of_the_last_step(kernels, dtype, cell,
     assert run.cursor.gradient_norm == pytest.approx(norm, rel=tolerance(dtype))
 
 
-class Losses:
-    """The losses of one chunk for any parameters: a trainer that takes steps of no length."""
-
-    def __init__(self, run):
-        self.trainer = run.trainer
-        self.state = tuple(array.copy() for array in run.state)
-
-    def __call__(self, params):
-        trainer, cursor = self.trainer, self.trainer.cursor
-        trainer.params[:] = params
-        for array, start in zip(trainer.hidden, self.state, strict=True):
-            array[...] = start
-        cursor.position = cursor.n_steps = 0  # the same chunk, and the same units dropped
-        trainer._load_arrays()
-        trainer._take_steps(np.zeros(1))
-        return cursor.last_loss
-
-
 @pytest.mark.parametrize(
     ("B", "T", "dropout", "weight_dropout"),
     [(2, 3, 0.0, 0.0), (3, 5, 0.4, 0.0), (7, 11, 0.4, 0.0), (2, 3, 0.0, 0.5)],
@@ -336,26 +318,9 @@ class Losses:
 def test_gradients_are_those_of_central_differences(kernels, cell, B, T, dropout, weight_dropout):
     layout, params = network(5, 3, cell=cell, num_layers=2)
     ids, state = symbols(5, B * (T + 1) + 1), states(B, 3, cell=cell, num_layers=2)
-    options = {"T": T, "clip": math.inf, "dropout": dropout, "weight_dropout": weight_dropout, "dropout_seed": 11}
-    # From no memory, and without a clip, the memory after a step is the square of the gradient.
-    after = Run(layout, params, [layout.zeros()], state, ids, **options).steps(1)
-    gradient = np.sqrt(after.sum) * np.sign(params - after.params)
-    places = np.concatenate([part.ravel() for part in layout.tensors(np.arange(layout.size))])
-    assert len(places) == sum(map(math.prod, layout.shapes))
-    run = Run(layout, params, [layout.zeros()], state, ids, **options)
-    with run.trainer:
-        losses = Losses(run)
-        assert losses(params) == after.loss
-        for i in places:
-
-            def loss(step, i=i):
-                moved = params.copy()
-                moved[i] += step
-                return losses(moved)
-
-            e = 1e-3  # fourth order
-            numeric = (8 * (loss(e) - loss(-e)) - (loss(2 * e) - loss(-2 * e))) / (12 * e)
-            assert gradient[i] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
+    options = {"T": T, "dropout": dropout, "weight_dropout": weight_dropout, "dropout_seed": 11}
+    gradients = check_gradients(layout, params, ids, state, **options)
+    assert [gradient.shape for gradient in gradients] == list(layout.shapes)
 
 
 @pytest.mark.parametrize(("B", "T"), [(7, 3), (7, 13)], ids=["few", "many"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from examples import network
+from reference_checks import central_differences
 
 from crnn.reference.network import log_softmax, sigmoid
 from crnn.reference.text_gradient import text_gradient
@@ -45,19 +46,6 @@ def read(p, cell, symbol, h, c, moves):
         h[k] += moves[0][k]
         below = h[k]
     return h, c
-
-
-def central_differences(loss, array, e=1e-3):
-    """Return the gradient of a loss by the elements of an array, which are moved in place: fourth order."""
-    gradient = np.empty(array.shape)
-    for i in np.ndindex(array.shape):
-        value, losses = array[i], []
-        for step in (e, -e, 2 * e, -2 * e):
-            array[i] = value + step
-            losses.append(loss())
-        array[i] = value
-        gradient[i] = (8 * (losses[0] - losses[1]) - (losses[2] - losses[3])) / (12 * e)
-    return gradient
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
