@@ -14,10 +14,10 @@ import sys
 
 import numpy as np
 import pytest
-from examples import Run, drawn, instruction_set, memory, network, states, symbols
+from examples import Run, drawn, in_double, instruction_set, memory, network, states, symbols
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_checks import expected_run
+from reference_checks import expected_in_double, gradient_of
 
 from crnn import _kernels
 from crnn._kernels.entry import core
@@ -140,25 +140,20 @@ def start(B, T, *, V=V, H=H, cell="lstm", num_layers=2, chunks=4):
 
 
 def gradients_of(arguments, T, n_threads, **options):
-    """Return loss, gradient and states of a step: from no memory and without a clip the sum is the squared gradient."""
+    """Return loss, gradient and states of a step."""
     layout, params, _, state, ids = arguments
     options = {"clip": math.inf, "learning_rate": 0.001, "T": T, **options}
     run = Run(layout, params, [layout.zeros()], state, ids, n_threads=n_threads, bfloat16=True, **options).steps(1)
-    return run.loss, np.sqrt(run.sum) * np.sign(params - run.params), run.state
+    return run.loss, gradient_of(params, run.params, run.sum), run.state
 
 
 def reference_gradients(arguments, T, options):
     """Return the same by the reference implementation, in double precision."""
     layout, params, _, state, ids = arguments
-    wide = Layout(layout.vocab_size, layout.hidden_size, np.dtype("float64"), layout.cell, layout.num_layers)
-    flat = wide.zeros()
-    for a, b in zip(wide.tensors(flat), layout.tensors(params), strict=True):
-        a[...] = b
-    state = tuple(array.astype(np.float64) for array in state)
-    after, (sum_,), state, (loss,) = expected_run(
-        wide, flat, [wide.zeros()], state, ids, 1, T=T, **{"clip": math.inf, "learning_rate": 0.001, **options}
-    )
-    return loss, wide, np.sqrt(sum_) * np.sign(flat - after), state
+    options = {"clip": math.inf, "learning_rate": 0.001, "T": T, **options}
+    arguments = layout, params, [layout.zeros()], state, ids
+    wide, after, (sum_,), state, (loss,) = expected_in_double(arguments, 1, **options)
+    return loss, wide, gradient_of(in_double(layout, params)[1], after, sum_), state
 
 
 def check_nearness(found, rounded, plain):
@@ -212,18 +207,11 @@ def test_gradients_with_dropout(bfloat16_kernels, cell, options):
 
 def test_later_steps_multiply_by_the_new_weights(bfloat16_kernels):
     arguments = start(5, 7, H=17)
-    layout, params, memories, state, ids = arguments
     options = {"T": 7, "learning_rate": 0.1, "weight_dropout": 0.2, "dropout_seed": 3}
     run = Run(*arguments, bfloat16=True, **options).steps(3)
-    wide = Layout(V, 17, np.dtype("float64"), layout.cell, layout.num_layers)
-    wide_params, wide_memory = wide.zeros(), wide.zeros()
-    for flat, narrow in ((wide_params, params), (wide_memory, memories[0])):
-        for a, b in zip(wide.tensors(flat), layout.tensors(narrow), strict=True):
-            a[...] = b
-    arguments = (wide, wide_params, [wide_memory], tuple(a.astype(np.float64) for a in state), ids)
     with operands_in_bfloat16():
-        expected, _, _, losses = expected_run(*arguments, 3, **options)
-    for a, b in zip(layout.tensors(run.params), wide.tensors(expected), strict=True):
+        wide, expected, _, _, losses = expected_in_double(arguments, 3, **options)
+    for a, b in zip(run.layout.tensors(run.params), wide.tensors(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-3)
     assert run.loss == pytest.approx(losses[-1], rel=1e-3)
 

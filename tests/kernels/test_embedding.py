@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 from examples import Run, check_packed_weights, in_double, memory, network, states, symbols
-from reference_checks import check_gradients, check_run, check_threads, expected_in_double, tolerance
+from reference_checks import check_gradients, check_run, check_threads, expected_in_double, gradient_of, tolerance
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
@@ -145,7 +145,7 @@ def test_operands_are_rounded_as_the_reference_rounds_them(bfloat16_kernels, cel
     layout, params, _, state, ids = start("float32", B, T, cell=cell)
     options = {"clip": math.inf, "learning_rate": 0.001, "T": T}
     run = Run(layout, params, [layout.zeros()], state, ids, bfloat16=True, **options).steps(1)
-    found = layout.tensors(np.sqrt(run.sum) * np.sign(params - run.params))
+    found = layout.tensors(gradient_of(params, run.params, run.sum))
     wanted = []
     for rounding in (True, False):
         arguments = (layout, params, [layout.zeros()], state, ids)
@@ -154,7 +154,7 @@ def test_operands_are_rounded_as_the_reference_rounds_them(bfloat16_kernels, cel
                 wide, after, (sum_,), _, _ = expected_in_double(arguments, 1, **options)
         else:
             wide, after, (sum_,), _, _ = expected_in_double(arguments, 1, **options)
-        wanted.append(wide.tensors(np.sqrt(sum_) * np.sign(in_double(layout, params)[1] - after)))
+        wanted.append(wide.tensors(gradient_of(in_double(layout, params)[1], after, sum_)))
     for part, rounded, plain in zip(found, *wanted, strict=True):
         # A sum that is rounded to the other neighbour is rare: see test_bfloat16.
         bound = 0.45 * np.linalg.norm(plain - rounded) + 2e-6 * np.linalg.norm(rounded)
