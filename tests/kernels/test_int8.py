@@ -12,7 +12,7 @@ import pickle
 
 import numpy as np
 import pytest
-from examples import instruction_set, network, states, symbols
+from examples import in_double, instruction_set, network, states, symbols
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,23 +147,12 @@ def int8_network(V, H, *, cell="lstm", num_layers=2, **options):
     return layout, *int8_weights(layout, params)
 
 
-def in_double(layout, params):
-    """Return the same tensors in double precision, for the reference."""
-    wide = Layout(
-        layout.vocab_size, layout.hidden_size, np.dtype("float64"), layout.cell, layout.num_layers,
-        layout.embedding_size, layout.pairs,
-    )  # fmt: skip
-    flat = wide.zeros()
-    for a, b in zip(wide.tensors(flat), layout.tensors(params), strict=True):
-        a[...] = b
-    return wide.tensors(flat)
-
-
 def check_scores(layout, params, scales, n=29, B=3, boundary=None):
     V, H, cell = layout.vocab_size, layout.hidden_size, layout.cell
     x = symbols(V, B * n, np.int32).reshape(n, B)
     state = states(B, H, "float32", cell=cell, num_layers=layout.num_layers, V=V if layout.pairs else None)
-    wide, parts = tuple(array.astype(np.float64) for array in state), in_double(layout, params)
+    double, flat = in_double(layout, params)
+    wide, parts = tuple(array.astype(np.float64) for array in state), double.tensors(flat)
     plain, _ = reference.log_probabilities(parts, cell, x, wide, boundary)
     with operands_in_int8():
         rounded, after = reference.log_probabilities(parts, cell, x, wide, boundary)
