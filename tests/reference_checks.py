@@ -105,6 +105,28 @@ def check_against_reference(arguments, n_steps, *, n_threads=1, rtol=None, **opt
     check_run(run, expected_in_double(arguments, n_steps, **options), rtol)
 
 
+def expected_scores(layout, params, x, state, boundary=None):
+    """Return log-probabilities and the state after symbols by the reference, in double precision."""
+    wide, flat = in_double(layout, params)
+    state = tuple(array.astype(np.float64) for array in state)
+    return reference.log_probabilities(wide.tensors(flat), layout.cell, x, state, boundary)
+
+
+def check_scores(packed, x, state, wanted, rtol=None, *, cut=0):
+    """Compare what a network gives symbols, scored and fed in two parts, with what `expected_scores` has."""
+    log_p, after = wanted
+    rtol = tolerance(state[0].dtype) if rtol is None else rtol
+    scored, fed = (tuple(array.copy() for array in state) for _ in range(2))
+    parts = [x[:cut], x[cut:]] if cut else [x]
+    found = [packed.log_probabilities(part, scored) for part in parts]
+    np.testing.assert_allclose(np.concatenate(found), log_p, rtol=rtol, atol=rtol)
+    for part in parts:
+        packed.feed(part, fed)
+    for mine, its, right in zip(scored, fed, after, strict=True):
+        np.testing.assert_allclose(mine, right, rtol=0, atol=rtol)
+        np.testing.assert_allclose(its, right, rtol=0, atol=rtol)
+
+
 def central_difference(loss):
     """Return the derivative at 0 of a loss, a function of a step, to the fourth order."""
     e = 1e-3

@@ -9,7 +9,14 @@ import math
 import numpy as np
 import pytest
 from examples import Run, check_packed_weights, drawn, in_double, memory, network, repeated, states, symbols
-from reference_checks import check_gradients, check_run, check_threads, expected_in_double, tolerance
+from reference_checks import (
+    check_gradients,
+    check_run,
+    check_scores,
+    check_threads,
+    expected_in_double,
+    expected_scores,
+)
 
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import Layout
@@ -141,16 +148,9 @@ def test_rows_that_another_process_has_read_are_changed(kernels, dtype):
 @pytest.mark.parametrize("E", [None, 5])
 def test_scoring_is_that_of_the_reference(kernels, dtype, cell, E):
     layout, params, _, state, ids = start(dtype, 3, 7, cell=cell, num_layers=2, E=E)
-    x = ids[: 3 * 29].reshape(29, 3)
-    wide, flat = in_double(layout, params)
-    before = tuple(array.astype(np.float64) for array in state)
-    wanted, after = reference.log_probabilities(wide.tensors(flat), cell, x, before, boundary=11)
+    x = ids[: 3 * 29].reshape(29, 3).astype(np.int32)
     packed = PackedNetwork.pack(layout, params, one_row=False, boundary=11)
-    found = np.concatenate([packed.log_probabilities(part.astype(np.int32), state) for part in (x[:11], x[11:])])
-    rtol = tolerance(dtype)
-    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol)
-    for array, its in zip(state, after, strict=True):
-        np.testing.assert_allclose(array, its, rtol=rtol, atol=rtol)
+    check_scores(packed, x, state, expected_scores(layout, params, x, state, 11), cut=11)
 
 
 def crafted_pairs(V, n):

@@ -11,7 +11,7 @@ import pytest
 from examples import Run, drawn, memory, model_state, network, repeated, states
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_checks import check_against_reference, check_gradients
+from reference_checks import check_against_reference, check_gradients, check_scores, expected_scores
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
@@ -217,18 +217,8 @@ def test_scoring_and_feeding_are_their_twins(kernels, kind, dtype, B):
     layout, params = network(V, H, dtype, **kind)
     x = text(n * B).astype(np.int32).reshape(n, B)
     state = states(B, H, dtype, **kind)
-    p = layout.tensors(params.astype(np.float64))
-    expected, after = reference.log_probabilities(
-        p, layout.cell, x, tuple(s.astype(np.float64) for s in state), BOUNDARY
-    )
-    tolerance = 1e-4 if dtype == np.float32 else 1e-9
-    scored, fed = (tuple(s.copy() for s in state) for _ in range(2))
-    network_ = pack(layout, params, one_row=B == 1)
-    np.testing.assert_allclose(network_.log_probabilities(x, scored), expected, rtol=tolerance, atol=tolerance)
-    network_.feed(x, fed)
-    for mine, its, right in zip(scored, fed, after, strict=True):
-        np.testing.assert_allclose(mine, right, atol=tolerance)
-        np.testing.assert_allclose(its, right, atol=tolerance)
+    wanted = expected_scores(layout, params, x, state, BOUNDARY)
+    check_scores(pack(layout, params, one_row=B == 1), x, state, wanted, 1e-4 if dtype == np.float32 else 1e-9)
 
 
 @pytest.mark.parametrize("B", [1, 9])

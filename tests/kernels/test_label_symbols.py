@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from examples import memory, network, states
-from reference_checks import check_against_reference
+from reference_checks import check_against_reference, check_scores, expected_scores
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn.inference.network.packed_network import PackedNetwork
-from crnn.reference import network as reference
 
 V, H, LABELS = 9, 5, 3
 BOUNDARY = V - 1 - LABELS
@@ -37,14 +36,8 @@ def test_training_is_its_twin(kernels, kind, B, T, n_threads):
 def test_scoring_and_feeding_are_their_twins(kernels, kind, B):
     layout, params = network(V, H, **kind)
     x, state = symbols(31 * B).astype(np.int32).reshape(31, B), states(B, H, **kind)
-    expected, after = reference.log_probabilities(layout.tensors(params), layout.cell, x, state, BOUNDARY)
-    scored, fed = (tuple(s.copy() for s in state) for _ in range(2))
     packed = PackedNetwork.pack(layout, params, one_row=B == 1, boundary=BOUNDARY)
-    np.testing.assert_allclose(packed.log_probabilities(x, scored), expected, rtol=1e-9, atol=1e-9)
-    packed.feed(x, fed)
-    for mine, its, right in zip(scored, fed, after, strict=True):
-        np.testing.assert_allclose(mine, right, atol=1e-9)
-        np.testing.assert_allclose(its, right, atol=1e-9)
+    check_scores(packed, x, state, expected_scores(layout, params, x, state, BOUNDARY), 1e-9)
 
 
 @pytest.mark.parametrize("labels", [-1, 1, 5])
