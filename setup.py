@@ -1,6 +1,6 @@
 """Extensions, directives and compiler flags; all metadata and tool settings are in pyproject.toml.
 
-CRNN_DEBUG=1   bounds checks on every index, no optimisation that hides them
+CRNN_DEBUG=1   bounds checks on every index into an array from Python, no optimization that hides them
 CRNN_NATIVE=1  adds -march=native to every build of the kernels: for measuring only, never for a wheel
 CRNN_CFLAGS    flags added to all builds (sanitizers)
 CC=clang-cl    on Windows: Clang in place of Microsoft's compiler, which neither unrolls loops nor fuses multiply-add

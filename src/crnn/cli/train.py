@@ -31,7 +31,11 @@ from .arguments import (
     duration,
     refuse_two_standard_inputs,
 )
-from .checkpoints import (
+from .errors import ERROR, described, say
+from .files import STANDARD, check_writable, load, one_or_more, read_documents, read_text, save
+from .interruptions import interruptible, interruption, uninterrupted
+from .options import add_options, value_of
+from .training.checkpoints import (
     CHECKPOINT_TIME,
     average_every_of,
     checkpoint_every,
@@ -39,13 +43,9 @@ from .checkpoints import (
     refuse_other_settings,
     refuse_unfinished,
 )
-from .counting import add_ngram_options, count_and_save, counts_of, refuse_ngram_options
-from .errors import ERROR, described, say
-from .files import STANDARD, check_writable, load, one_or_more, read_documents, read_text, save
-from .interruptions import interruptible, interruption, uninterrupted
-from .mixing import mix_and_save, refuse_mixture_options
-from .mpi import aborting, communicator
-from .options import add_options, value_of
+from .training.counting import add_ngram_options, count_and_save, counts_of, refuse_ngram_options
+from .training.mixing import mix_and_save, refuse_mixture_options
+from .training.mpi import aborting, communicator
 
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 

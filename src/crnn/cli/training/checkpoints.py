@@ -8,13 +8,13 @@ import stat
 from collections.abc import Mapping
 from typing import Any
 
-from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
-from ..files.run_checkpoint import read_run
-from ..training.checkpoints.checkpoint_writer import checked_every
-from ..training.checkpoints.run_state import RUNNING
-from .arguments import UNITS, duration
-from .files import STANDARD, check_writable, one_or_more
+from ...char_rnn import CharRNN
+from ...errors import InvalidInputError
+from ...files.run_checkpoint import read_run
+from ...training.checkpoints.checkpoint_writer import checked_every
+from ...training.checkpoints.run_state import RUNNING
+from ..arguments import UNITS, duration
+from ..files import STANDARD, check_writable, one_or_more
 
 __all__ = [
     "CHECKPOINT_TIME",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 
-from ..char_ngram import CharNGram
-from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
-from ..ngram.settings import checked_ngram_parameter
-from ..parameters.table import PARAMETERS
-from ..text.sources.sources import TextLike
-from .errors import ERROR, described, say
-from .files import STANDARD, save
-from .interruptions import interruptible, interruption, uninterrupted
-from .options import add_options, documented
+from ...char_ngram import CharNGram
+from ...char_rnn import CharRNN
+from ...errors import InvalidInputError
+from ...ngram.settings import checked_ngram_parameter
+from ...parameters.table import PARAMETERS
+from ...text.sources.sources import TextLike
+from ..errors import ERROR, described, say
+from ..files import STANDARD, save
+from ..interruptions import interruptible, interruption, uninterrupted
+from ..options import add_options, documented
 
 __all__ = ["add_ngram_options", "count_and_save", "counts_of", "refuse_ngram_options"]
 

@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import InvalidInputError
-from .errors import described, say
+from ...errors import InvalidInputError
+from ..errors import described, say
 
 __all__ = ["aborting", "communicator"]
 

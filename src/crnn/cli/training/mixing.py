@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..char_ngram import CharNGram
-from ..char_rnn import CharRNN
-from ..errors import DivergenceError
-from ..mixture import Mixture
-from ..text.sources.sources import TextLike
-from .errors import ERROR, described, say
-from .files import STANDARD, save
-from .interruptions import interruptible, interruption, uninterrupted
+from ...char_ngram import CharNGram
+from ...char_rnn import CharRNN
+from ...errors import DivergenceError
+from ...mixture import Mixture
+from ...text.sources.sources import TextLike
+from ..errors import ERROR, described, say
+from ..files import STANDARD, save
+from ..interruptions import interruptible, interruption, uninterrupted
 
 __all__ = ["mix_and_save", "refuse_mixture_options"]
 

@@ -1,0 +1,1 @@
+"""What only `crnn train` needs: counts, mixtures, checkpoints and several processes."""
