@@ -99,6 +99,16 @@ def check_run(run, wanted, rtol=None):
         np.testing.assert_allclose(found, its, rtol=rtol, atol=rtol)
 
 
+def check_model(model, wanted, rtol, atol):
+    """Compare a fitted model of the same precision with what `expected_run` has."""
+    params, memories, states, _ = wanted
+    np.testing.assert_allclose(model._learned.params, params, rtol=rtol, atol=atol)
+    for mine, its in zip(model._learned.optimizer_state.values(), memories, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=rtol, atol=atol)
+    for mine, its in zip(model.state_ if len(states) > 1 else (model.state_,), states, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=rtol, atol=atol)
+
+
 def check_against_reference(arguments, n_steps, *, n_threads=1, rtol=None, **options):
     """Take steps one by one, and compare the run with the reference's."""
     run = Run(*arguments, n_threads=n_threads, **options).steps(*[1] * n_steps)

@@ -13,7 +13,7 @@ import pytest
 from examples import spoil
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_checks import expected_run
+from reference_checks import check_model, expected_run
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
 from crnn.text.symbols.vocabulary import Vocabulary
@@ -66,17 +66,15 @@ def small(max_steps=20, **parameters):
 def test_fit_is_that_of_the_reference(kernels, batch_size, clip):
     model = small(0, batch_size=batch_size, clip=clip, learning_rate=0.03, dtype="float64").fit(TEXT)
     layout, start, ids = model._learned.layout, model._learned, model.vocabulary_.encode(TEXT)
-    params, (sum_,), (state,), losses = expected_run(
+    wanted = expected_run(
         layout, start.params, [start.optimizer_state["sum"]], start.hidden, ids, 7, T=5, learning_rate=0.03,
         clip=clip or math.inf,
     )  # fmt: skip
     model.set_params(max_steps=7).fit(TEXT)
     smooth = 5 * math.log(len(model.vocabulary_))
-    for loss in losses:
+    for loss in wanted[-1]:
         smooth = 0.999 * smooth + 0.001 * loss
-    np.testing.assert_allclose(model._learned.params, params, rtol=1e-7, atol=1e-10)
-    np.testing.assert_allclose(model._learned.optimizer_state["sum"], sum_, rtol=1e-7, atol=1e-12)
-    np.testing.assert_allclose(model.state_, state, rtol=1e-7, atol=1e-10)
+    check_model(model, wanted, rtol=1e-7, atol=1e-12)
     assert model.smooth_loss_ == pytest.approx(smooth, rel=1e-9)
 
 
@@ -286,15 +284,13 @@ def test_what_was_edited_is_trained_from():
         for array in (*model.params_.values(), *model.optimizer_state_["sum"].values(), model.state_):
             array[...] = np.random.default_rng(7).uniform(0.1, 0.9, array.shape)
     start, ids = model._learned, model.vocabulary_.encode(TEXT[:7])
-    params, (sum_,), (state,), _ = expected_run(
+    wanted = expected_run(
         start.layout, start.params, [start.optimizer_state["sum"]], start.hidden, ids, 1, T=5
     )
     with other.editing():
         other.params_["by"][:] = 0
     model.partial_fit(TEXT[:7])
-    np.testing.assert_allclose(model._learned.params, params, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(model._learned.optimizer_state["sum"], sum_, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(model.state_, state, rtol=1e-4, atol=1e-6)
+    check_model(model, wanted, rtol=1e-4, atol=1e-6)
 
 
 # --- texts

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from examples import spoil
-from reference_checks import expected_run
+from reference_checks import check_model, expected_run
 from test_char_rnn import TEXT, bits, everything, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
@@ -82,19 +82,14 @@ def test_fit_is_that_of_the_reference_for_every_cell(cell, optimizer):
     start = small(0, **parameters).fit(TEXT)
     first = start._learned
     rates = Schedule("cosine", 0.02, 3).rates(0, np.arange(8) / 7, np.zeros(7))
-    params, memories, states, _ = expected_run(
+    wanted = expected_run(
         first.layout, first.params, list(first.optimizer_state.values()), first.hidden,
         first.vocabulary.encode(TEXT), 7, T=5,
         learning_rate=lambda step: rates[step], clip_norm=2.0, optimizer=optimizer, dropout=0.25,
         dropout_seed=int(copy.deepcopy(first.rng).integers(2**63)), weight_decay=parameters["weight_decay"],
     )  # fmt: skip
     model = small(7, **parameters).fit(TEXT)
-    np.testing.assert_allclose(model._learned.params, params, rtol=1e-7, atol=1e-9)
-    for mine, its in zip(model._learned.optimizer_state.values(), memories, strict=True):
-        np.testing.assert_allclose(mine, its, rtol=1e-7, atol=1e-10)
-    mine = model.state_ if len(CELLS[cell].states) > 1 else (model.state_,)
-    for state, its in zip(mine, states, strict=True):
-        np.testing.assert_allclose(state, its, rtol=1e-7, atol=1e-9)
+    check_model(model, wanted, rtol=1e-7, atol=1e-10)
 
 
 @pytest.mark.parametrize("cell", CELLS)
