@@ -60,19 +60,20 @@ class MixedReading:
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, NDArray[np.float64]]:
         """Read on; see `Reading.read`."""
-        reading, out, steps = self, np.empty(len(ids)), self.network.rows_at_a_time(SCORE_ROWS)
+        network = self.network  # before reading on: counts that another reading took over would be counted anew
+        reading, out, steps = self, np.empty(len(ids)), network.rows_at_a_time(SCORE_ROWS)
         for i in range(0, len(ids), steps):
             piece = ids[i : i + steps].astype(np.int32)
             found = [member.read_rows(piece, learn=learn) for member in reading._readings]
-            network = MixedNetwork([member.network for member in reading._readings], self._weights)
             out[i : i + steps] = -network.log_probabilities_of([rows for _, rows in found], piece)
             reading = MixedReading([member for member, _ in found], self._weights)
         return reading, out
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, Array]:
         """Read on; see `Reading.read_rows`."""
+        network = self.network  # before reading on, as in `read`
         found = [member.read_rows(ids, learn=learn) for member in self._readings]
-        rows = self.network.mixed([rows for _, rows in found])
+        rows = network.mixed([rows for _, rows in found])
         return MixedReading([member for member, _ in found], self._weights), rows
 
     def copy(self) -> MixedReading:
