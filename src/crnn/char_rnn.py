@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -856,8 +857,10 @@ class CharRNN(LanguageModel):
         >>> CharRNN.from_bytes(model.to_bytes()).score("abc") == model.score("abc")
         True
         """
-        snapshot = self._fitted("to_bytes").copy_between_steps()
-        return model_checkpoint.to_bytes(snapshot, self.get_params(), training_state=training_state)
+        self._fitted("to_bytes")
+        stream = io.BytesIO()
+        self.save(stream, training_state=training_state)
+        return stream.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
@@ -872,7 +875,7 @@ class CharRNN(LanguageModel):
         ModelFileError
             As of `load`.
         """
-        return cls._from_state(*model_checkpoint.from_bytes(content, cls().get_params()))
+        return cls.load(io.BytesIO(content))
 
     def to_torch(self) -> TorchCharRNN:
         """Return the network as a PyTorch module with the same logits.

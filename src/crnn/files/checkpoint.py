@@ -79,17 +79,6 @@ def write(
     model_file.write(path, replace(file, run=run))
 
 
-def to_bytes(state: ModelState, parameters: Mapping[str, Any], *, training_state: bool) -> bytes:
-    """Return what `write` would write; errors are the same."""
-    return model_file.to_bytes(_file_with(state, parameters, training_state=training_state))
-
-
-def from_bytes(content: bytes, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState]:
-    """Return the parameters and the state that `to_bytes` wrote; see `read`."""
-    found = _checkpoint(model_file.from_bytes(content), defaults)
-    return found.parameters, found.state.averaged()
-
-
 def _file_with(state: ModelState, parameters: Mapping[str, Any], *, training_state: bool) -> ModelFile:
     """Return the content of a file of a state and its model's parameters, checked."""
     _check(parameters)
