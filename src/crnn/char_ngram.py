@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterable
 from typing import Any, BinaryIO, Self
 
@@ -16,6 +15,7 @@ from .ngram.adaptive_counts import AdaptiveCounts
 from .ngram.building import Builder
 from .ngram.counts_network import CountsNetwork
 from .ngram.settings import NGramSettings
+from .parameters.checks import FilePath
 from .text.sources.sources import TextLike, TextSource, text_source
 from .text.sources.stored_ids import TextIds
 from .text.symbols.vocabulary import Vocabulary
@@ -210,7 +210,7 @@ class CharNGram(LanguageModel):
 
     # -------------------------------------------------------------- model file
 
-    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
+    def save(self, path: FilePath | BinaryIO) -> None:
         """Write the model to a file.
 
         The file is a safetensors file with a checksum and holds the n-grams, sorted and packed: about 5 bytes a
@@ -219,7 +219,7 @@ class CharNGram(LanguageModel):
 
         Parameters
         ----------
-        path : str, os.PathLike or binary file
+        path : str, bytes, os.PathLike or binary file
             The file.
 
         Raises
@@ -243,12 +243,12 @@ class CharNGram(LanguageModel):
         ngram_file.write(path, self._fitted("save"), self.get_params())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] | BinaryIO) -> Self:
+    def load(cls, path: FilePath | BinaryIO) -> Self:
         """Read a model from a file.
 
         Parameters
         ----------
-        path : str, os.PathLike or binary file
+        path : str, bytes, os.PathLike or binary file
             A file that `save` wrote.
 
         Returns

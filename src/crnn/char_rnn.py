@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -29,7 +28,7 @@ from .model.draft import LearnedArrays
 from .model.labelled import of_label
 from .model.quantized import quantized
 from .model.state import ModelState
-from .parameters.checks import checked_threads
+from .parameters.checks import FilePath, checked_threads
 from .parameters.documentation import with_parameters
 from .parameters.settings import Settings, checked_parameter, rounds_operands
 from .text.sources.labels import label_number
@@ -198,7 +197,7 @@ class CharRNN(LanguageModel):
         sample_weight: ArrayLike | None = None,
         labels: ArrayLike | None = None,
         validation_labels: ArrayLike | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint: FilePath | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
         comm: Any = None,
         average_every: int = 1,
@@ -225,7 +224,7 @@ class CharRNN(LanguageModel):
             losses it counts as a symbol, the first of its document. Unlike `y` it is learned.
         validation_labels : array-like, default=None
             The labels of the documents of `validation`.
-        checkpoint : str, os.PathLike or None, default=None
+        checkpoint : str, bytes, os.PathLike or None, default=None
             A file that training is saved in as it goes on, and when it is interrupted. From it `resume` finishes the
             call, and `load` reads the model as an interruption would have left it. At the end it holds the model.
         checkpoint_every : int or float, default=60.0
@@ -299,7 +298,7 @@ class CharRNN(LanguageModel):
         validation_labels: ArrayLike | None = None,
         epochs: int | None = None,
         extend_vocabulary: bool = False,
-        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint: FilePath | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
         comm: Any = None,
         average_every: int = 1,
@@ -333,7 +332,7 @@ class CharRNN(LanguageModel):
             Whether unknown characters of `X` are added to the vocabulary. The probabilities of the old symbols stay in
             proportion, and each new symbol is at first as probable as the old symbol with the lowest bias, usually the
             rarest. False: an unknown character is an error.
-        checkpoint : str, os.PathLike or None, default=None
+        checkpoint : str, bytes, os.PathLike or None, default=None
         checkpoint_every : int or float, default=60.0
         comm : mpi4py.MPI.Comm, default=None
             As in `fit`. The model must be the same in all processes.
@@ -372,7 +371,7 @@ class CharRNN(LanguageModel):
     @classmethod
     def resume(
         cls,
-        path: str | os.PathLike[str],
+        path: FilePath,
         X: TextLike,
         *,
         validation: TextLike | None = None,
@@ -391,7 +390,7 @@ class CharRNN(LanguageModel):
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, bytes or os.PathLike
             The file that the interrupted call named as `checkpoint`.
         X : str, bytes, os.PathLike or iterable of str or bytes
             The text that the call was given, or the same text from elsewhere.
@@ -523,7 +522,7 @@ class CharRNN(LanguageModel):
     def _train(
         self,
         call: Call,
-        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint: FilePath | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
         *,
         anew: bool = False,
@@ -765,7 +764,7 @@ class CharRNN(LanguageModel):
 
     # ------------------------------------------------------ model file, exports
 
-    def save(self, path: str | os.PathLike[str] | BinaryIO, *, training_state: bool = True) -> None:
+    def save(self, path: FilePath | BinaryIO, *, training_state: bool = True) -> None:
         """Write the model to a file.
 
         The file is written beside the target and renamed when it is complete, so that an older file is never half
@@ -773,7 +772,7 @@ class CharRNN(LanguageModel):
 
         Parameters
         ----------
-        path : str, os.PathLike or binary file
+        path : str, bytes, os.PathLike or binary file
             The file.
         training_state : bool, default=True
             Whether to write also the optimizer state, hidden state, counters and random state, from which
@@ -802,12 +801,12 @@ class CharRNN(LanguageModel):
         model_checkpoint.write(snapshot, self.get_params(), path, training_state=training_state)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] | BinaryIO) -> Self:
+    def load(cls, path: FilePath | BinaryIO) -> Self:
         """Read a model from a file.
 
         Parameters
         ----------
-        path : str, os.PathLike or binary file
+        path : str, bytes, os.PathLike or binary file
             A file that `save` wrote.
 
         Returns
@@ -923,7 +922,7 @@ class CharRNN(LanguageModel):
     @classmethod
     def from_torch(
         cls,
-        state_dict: Mapping[str, Any] | str | os.PathLike[str] | Any,
+        state_dict: Mapping[str, Any] | FilePath | Any,
         vocabulary: Vocabulary | str | bytes | Iterable[str | bytes | Special],
     ) -> Self:
         """Return a model with weights from PyTorch.
@@ -978,7 +977,7 @@ class CharRNN(LanguageModel):
 
         return cls._from_state(*model_from_torch(state_dict, vocabulary, cls().get_params()))
 
-    def export_onnx(self, path: str | os.PathLike[str]) -> None:
+    def export_onnx(self, path: FilePath) -> None:
         """Write the network as an ONNX file, which any ONNX runtime reads.
 
         Inputs are ``ids`` (T, B) of int64 and the state, ``h0`` and for an LSTM ``c0`` (L, B, H); outputs are
@@ -992,7 +991,7 @@ class CharRNN(LanguageModel):
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, bytes or os.PathLike
             The file, as a rule with the suffix ``.onnx``.
 
         Raises
@@ -1017,7 +1016,7 @@ class CharRNN(LanguageModel):
         self._require_no_labels("export_onnx")
         export_onnx(self, path)
 
-    def export_c(self, path: str | os.PathLike[str], *, int8: bool = False) -> None:
+    def export_c(self, path: FilePath, *, int8: bool = False) -> None:
         """Write the model as one C99 file without dependencies.
 
         The comment at the file's head says how to compile it and documents its functions. Without arguments the program
@@ -1025,7 +1024,7 @@ class CharRNN(LanguageModel):
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, bytes or os.PathLike
             The file, as a rule with the suffix ``.c``. Weights of float64 are rounded to float32.
         int8 : bool, default=False
             Whether matrices are stored as 8-bit integers with one scale for each output: a quarter of the memory, and
@@ -1056,7 +1055,7 @@ class CharRNN(LanguageModel):
         self._require_no_labels("export_c")
         export_c(self, path, int8=int8)
 
-    def export_html(self, path: str | os.PathLike[str], *, float16: bool = False, title: str | None = None) -> None:
+    def export_html(self, path: FilePath, *, float16: bool = False, title: str | None = None) -> None:
         """Write the model as one HTML page in which the network runs; see ``docs/report.md``.
 
         The page needs neither a network nor a server: it is opened from the disk. It reads what is typed and shows its
@@ -1065,7 +1064,7 @@ class CharRNN(LanguageModel):
 
         Parameters
         ----------
-        path : str or os.PathLike
+        path : str, bytes or os.PathLike
             The file, as a rule with the suffix ``.html``.
         float16 : bool, default=False
             Whether weights are stored in 16 bits: half the size, and rounded weights.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -17,7 +16,7 @@ from .estimator import Estimator
 from .files import classifier_file
 from .inference.scoring.class_probabilities import accuracy, log_posteriors
 from .model.state import ModelState
-from .parameters.checks import checked_choice, checked_int, checked_threads
+from .parameters.checks import FilePath, checked_choice, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
 from .text.symbols.vocabulary import Text, Vocabulary
 from .training.loop.exclusive import ExclusiveUse, begin_use
@@ -415,12 +414,12 @@ class CharRNNClassifier(Estimator):
 
     # -------------------------------------------------------------- model file
 
-    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
+    def save(self, path: FilePath | BinaryIO) -> None:
         """Write the classifier to a file; the file also loads as a `CharRNN`, with labels, of the first direction.
 
         Parameters
         ----------
-        path : str, os.PathLike or binary file
+        path : str, bytes, os.PathLike or binary file
 
         Raises
         ------
@@ -444,12 +443,12 @@ class CharRNNClassifier(Estimator):
         classifier_file.write(self._states("save"), self._prior, self._base().get_params(deep=False), own, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] | BinaryIO) -> Self:
+    def load(cls, path: FilePath | BinaryIO) -> Self:
         """Read a classifier from a file.
 
         Parameters
         ----------
-        path : str, os.PathLike or binary file
+        path : str, bytes, os.PathLike or binary file
             A file that `save` wrote.
 
         Returns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import BinaryIO
 
 from .char_ngram import CharNGram
@@ -10,18 +9,19 @@ from .char_rnn import CharRNN
 from .classifier import CharRNNClassifier
 from .files.sealed_file import file_kind
 from .mixture import Mixture
+from .parameters.checks import FilePath
 
 __all__ = ["load_model"]
 
 
 def load_model(
-    path: str | os.PathLike[str] | BinaryIO,
+    path: FilePath | BinaryIO,
 ) -> CharRNN | CharRNNClassifier | CharNGram | Mixture:
     """Read a model of any kind from a file.
 
     Parameters
     ----------
-    path : str, os.PathLike or binary file
+    path : str, bytes, os.PathLike or binary file
         A file that the method `save` of a model wrote; a binary file must be able to seek.
 
     Raises

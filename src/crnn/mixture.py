@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Self
@@ -23,7 +22,7 @@ from .inference.network.packed_network import PackedNetwork
 from .inference.scoring.mixture_weights import fitted_weights
 from .inference.scoring.scoring import scored_ids
 from .language_model import LanguageModel
-from .parameters.checks import checked_float, checked_floats, checked_threads
+from .parameters.checks import FilePath, checked_float, checked_floats, checked_threads
 from .text.sources.sources import TextLike
 from .text.symbols.vocabulary import Vocabulary
 
@@ -187,12 +186,12 @@ class Mixture(LanguageModel):
         mixture = cls([network, counts], n_threads=network.n_threads)
         return mixture if validation is None else mixture.fit_weights(validation)
 
-    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
+    def save(self, path: FilePath | BinaryIO) -> None:
         """Write the mixture to one file, which holds the files of its models.
 
         Parameters
         ----------
-        path : str, os.PathLike or binary file
+        path : str, bytes, os.PathLike or binary file
 
         Raises
         ------
@@ -214,12 +213,12 @@ class Mixture(LanguageModel):
         mixture_file.write(path, [_file_of(model, i) for i, model in enumerate(self.models)], self.weights_)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] | BinaryIO, *, n_threads: int | None = None) -> Self:
+    def load(cls, path: FilePath | BinaryIO, *, n_threads: int | None = None) -> Self:
         """Read a mixture from a file.
 
         Parameters
         ----------
-        path : str, os.PathLike or binary file
+        path : str, bytes, os.PathLike or binary file
         n_threads : int or None, default=None
             As of the constructor.
 

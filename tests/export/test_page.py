@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from crnn.export.page import embedded_json, filled, html_page
+from crnn import InvalidInputError
+from crnn.export.page import embedded_json, filled, html_page, printable_title
 
 STRANGE = [
     "</script><script>alert(1)</script>",
@@ -60,3 +61,9 @@ def test_a_script_that_would_end_its_element_is_refused(source):
 
 def test_a_part_that_looks_like_a_mark_is_left_alone():
     assert filled("{title}{live}", title="{live}", live="x") == "{live}x"
+
+
+@pytest.mark.parametrize("title", [5, b"Names", ["Names"]])
+def test_a_title_that_is_no_text(title):
+    with pytest.raises(InvalidInputError, match=r"^title must be a str or None, not "):
+        printable_title(title)

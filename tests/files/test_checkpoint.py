@@ -480,14 +480,6 @@ def test_missing_file_and_directory(path, tmp_path):
         model.save(tmp_path / "missing" / "model.crnn")
 
 
-def test_what_is_no_path():
-    for path in (None, 3.5, ["model.crnn"]):
-        with pytest.raises(TypeError):
-            CharRNN.load(path)
-        with pytest.raises(TypeError):
-            small(0).fit(TEXT).save(path)
-
-
 @pytest.mark.parametrize("training_state", [True, False])
 def test_damaged_file(path, training_state):
     small(3, hidden_size=2).fit("abc").save(path, training_state=training_state)

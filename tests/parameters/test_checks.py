@@ -1,10 +1,22 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crnn import InvalidInputError
-from crnn.parameters.checks import checked_float, checked_int, generator
+from crnn.parameters.checks import checked_float, checked_int, checked_path, generator
+
+
+class FileName:
+    """What `os.fspath` takes."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __fspath__(self):
+        return self.name
+
 
 NO_SEEDS = [-1, -(10**5000), 1.5, math.nan, "0", object(), {}]
 
@@ -29,6 +41,17 @@ def test_a_number_that_cannot_be_printed():
         checked_int("n", 10**5000, 1, 7)
     with pytest.raises(InvalidInputError, match=r"^x must be a finite number above 2, not an int of 16610 bits$"):
         checked_float("x", 10**5000, above=2)
+
+
+@pytest.mark.parametrize("value", ["a/b", b"a/b", Path("a/b"), FileName("a/b"), FileName(b"a/b")])
+def test_paths_of_every_kind(value):
+    assert checked_path("path", value) == "a/b"
+
+
+@pytest.mark.parametrize("value", [None, 3, ["a"], bytearray(b"a"), "a\0b", b"a\0", "\ud800", FileName("a\0")])
+def test_what_is_no_path(value):
+    with pytest.raises(InvalidInputError, match=r"^path must be the path of a file, "):
+        checked_path("path", value)
 
 
 def test_generators_of_one_seed_agree():

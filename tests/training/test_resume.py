@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_training(tmp_path):
     before = everything(model)
     with pytest.raises(FileNotFoundError):
         model.fit(TEXT, checkpoint=tmp_path / "no" / "folder")
-    with pytest.raises(InvalidInputError, match=r"^checkpoint must be the path of a file, as a str or a path object"):
+    with pytest.raises(InvalidInputError, match=r"^checkpoint must be the path of a file, as a str, bytes or a path"):
         model.fit(TEXT, checkpoint=7)
     assert everything(model) == before
 

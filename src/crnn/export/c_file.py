@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Any
@@ -14,6 +13,7 @@ from scipy.special import rel_entr
 
 from .._version import __version__
 from ..parameters.cells import CELLS
+from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
 from .int8 import quantize
@@ -29,18 +29,19 @@ COLUMNS = 64  # of a matrix that are stored together
 WIDTH = 110  # of a line of numbers
 
 
-def export_c(model: FittedModel, path: str | os.PathLike[str], *, int8: bool = False) -> None:
+def export_c(model: FittedModel, path: FilePath, *, int8: bool = False) -> None:
     """Write a model as one C99 file; see `crnn.CharRNN.export_c`."""
+    name = checked_path("path", path)
     weights = Weights.of(model, np.float32).for_engine()
     parts = [
         _configuration(weights, model.vocabulary_, int8),
         _source("declarations.h"),
         "#ifndef CRNN_HEADER\n",
         *_tables(weights, model.vocabulary_, int8),
-        *(_source(name) for name in CODE),
+        *(_source(part) for part in CODE),
         "#endif /* CRNN_HEADER */",
     ]
-    write_atomically(os.fspath(path), "\n".join(parts).encode("ascii") + b"\n")
+    write_atomically(name, "\n".join(parts).encode("ascii") + b"\n")
 
 
 def _source(name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from html import escape
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..errors import InvalidInputError
 from ..parameters.cells import CELLS
+from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .page import assets, filled, html_page, printable_title
 from .weights import FittedModel, Weights
@@ -24,9 +24,10 @@ STYLES = ("page.css", "live.css")
 
 
 def export_html(
-    model: FittedModel, path: str | os.PathLike[str], *, float16: bool = False, title: str | None = None
+    model: FittedModel, path: FilePath, *, float16: bool = False, title: str | None = None
 ) -> None:
     """Write a model as one HTML page in which the network runs; see `crnn.CharRNN.export_html`."""
+    name = checked_path("path", path)
     weights = Weights.of(model, np.float32).for_engine()
     title = printable_title(title)
     body = filled(
@@ -44,7 +45,7 @@ def export_html(
         data=live_data(model, weights, float16=float16),
         weights=encoded_weights(weights, float16=float16),
     )
-    write_atomically(os.fspath(path), page)
+    write_atomically(name, page)
 
 
 def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) -> dict[str, Any]:

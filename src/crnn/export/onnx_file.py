@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..parameters.cells import CELLS
+from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
 from .extras import needed
@@ -33,9 +33,10 @@ predicts the document's first symbol. The graph does not zero states at a bounda
 starts in a call of its own, with zeros as h0, c0 and symbol0 and the boundary as the first id."""
 
 
-def export_onnx(model: FittedModel, path: str | os.PathLike[str]) -> None:
+def export_onnx(model: FittedModel, path: FilePath) -> None:
     """Write a model as an ONNX file; see `crnn.CharRNN.export_onnx`."""
-    write_atomically(os.fspath(path), onnx_model(model).SerializeToString())
+    name = checked_path("path", path)
+    write_atomically(name, onnx_model(model).SerializeToString())
 
 
 def onnx_model(model: FittedModel) -> Any:

@@ -12,6 +12,8 @@ from html import escape
 from importlib import resources
 from typing import Any
 
+from ..errors import InvalidInputError, short_repr
+
 __all__ = ["assets", "embedded_json", "filled", "html_page", "printable_title"]
 
 # Nothing is fetched, from anywhere; only the scripts and styles of the page itself are used, known by their hashes. The
@@ -126,6 +128,8 @@ def printable_title(title: str | None) -> str:
     """
     if title is None:
         return "A character model"
+    if not isinstance(title, str):
+        raise InvalidInputError(f"title must be a str or None, not {short_repr(title)}")
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in title)
 
 

@@ -19,7 +19,7 @@ from ..model.layout import layout_of
 from ..model.state import ModelState
 from ..model.symbol_pairs import SymbolPairs
 from ..parameters.cells import CELLS
-from ..parameters.checks import generator
+from ..parameters.checks import checked_path, generator
 from ..parameters.settings import Settings
 from ..text.symbols.special import BOUNDARY, UNKNOWN, Special
 from ..text.symbols.vocabulary import Vocabulary
@@ -188,8 +188,8 @@ def _taken(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, miss
 
 def _tensors(state_dict: Any) -> dict[str, Array]:
     """Return the arrays of a state_dict, a module or a file."""
-    if isinstance(state_dict, str | os.PathLike):
-        state_dict = _read(os.fspath(state_dict))
+    if isinstance(state_dict, str | bytes | os.PathLike):
+        state_dict = _read(checked_path("state_dict", state_dict))
     elif hasattr(state_dict, "state_dict"):
         state_dict = state_dict.state_dict()
     if not isinstance(state_dict, Mapping):

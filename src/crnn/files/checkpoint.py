@@ -59,7 +59,7 @@ def write(
     state : ModelState
     parameters : dict
         Those of the model's constructor.
-    path : str or os.PathLike
+    path : str, bytes or os.PathLike
     training_state : bool
         Whether optimizer state, hidden state, counters and random state are written as well.
     run : StoredRecord, optional
@@ -181,7 +181,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Model
 
     Parameters
     ----------
-    path : str or os.PathLike
+    path : str, bytes or os.PathLike
     defaults : dict
         The constructor's parameters, for those missing from the file.
 

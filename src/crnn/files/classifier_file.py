@@ -56,7 +56,7 @@ def write(
         Those of the language models.
     own : dict
         Those that the classifier has besides: class_weight and min_steps.
-    path : str or os.PathLike
+    path : str, bytes or os.PathLike
     """
     directions = list(networks)
     first, *others = networks.values()

@@ -132,7 +132,7 @@ def write(path: Path, model_file: ModelFile) -> None:
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, bytes or path-like
         Where to write.
     model_file : ModelFile
         What to write.
@@ -222,7 +222,7 @@ def read(path: Path) -> ModelFile:
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, bytes or path-like
         The file.
 
     Returns

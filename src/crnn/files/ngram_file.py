@@ -67,7 +67,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Count
 
     Parameters
     ----------
-    path : str or os.PathLike
+    path : str, bytes or os.PathLike
     defaults : dict
         The constructor's parameters, for those missing from the file.
 

@@ -10,22 +10,20 @@ from typing import Any
 from ..errors import InvalidInputError, ModelFileError
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
+from ..parameters.checks import FilePath
 from ..training.checkpoints.run_state import DIVERGED, RUNNING, RunState
 from ..training.distributed.processes import processes_of
 from . import checkpoint
 
 __all__ = ["read_run", "unfinished_run", "write_run"]
 
-Path = str | os.PathLike[str]
-
-
-def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: Path) -> None:
+def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: FilePath) -> None:
     """Write a model file from which `read_run` reads the run as well, and `checkpoint.read` the model alone."""
     record = StoredRecord(run.to_dict(), run.arrays())
     checkpoint.write(state, parameters, path, training_state=True, run=record, best=run.best)
 
 
-def read_run(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState, RunState | None]:
+def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState, RunState | None]:
     """Return the parameters and the state of a model, and its run if the file has one.
 
     Raises
@@ -41,12 +39,12 @@ def read_run(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], M
         if run.outcome == RUNNING and found.parameters["optimizer"] != found.state.optimizer:
             raise InvalidInputError("its run has another optimizer than the model")
     except InvalidInputError as error:
-        raise ModelFileError(f"{os.fspath(path)}: {error}") from error
+        raise ModelFileError(f"{os.fsdecode(path)}: {error}") from error
     return found.parameters, found.state, run
 
 
 def unfinished_run(
-    path: Path, defaults: Mapping[str, Any], comm: Any = None
+    path: FilePath, defaults: Mapping[str, Any], comm: Any = None
 ) -> tuple[dict[str, Any], ModelState, RunState]:
     """Return what `read_run` returns for a call of training that can be finished; of several processes the first reads.
 
@@ -58,7 +56,7 @@ def unfinished_run(
     processes = processes_of(comm)
     read = partial(read_run, path, defaults)
     parameters, state, run = processes.read_by_first(read) if processes else read()
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     if run is None:
         raise InvalidInputError(
             f"{name} holds a model, but no call of training to finish: load it and call partial_fit"

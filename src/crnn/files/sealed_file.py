@@ -22,7 +22,8 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from numpy.typing import NDArray
 
-from ..errors import ModelFileError
+from ..errors import InvalidInputError, ModelFileError
+from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .container import Header, file_chunks, read_header, read_tensors, tensor_bytes
 
@@ -38,7 +39,7 @@ KINDS = {"network": "CharRNN", "classifier": "CharRNNClassifier", "ngram": "Char
 _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
 
 Array = NDArray[Any]
-Path = str | os.PathLike[str] | BinaryIO  # of a file, or a stream that is read to its end or written to
+Path = FilePath | BinaryIO  # of a file, or a stream that is read to its end or written to
 T = TypeVar("T")
 
 
@@ -52,13 +53,14 @@ def write_path(path: Path, chunks: Callable[[], Iterator[bytes | memoryview]]) -
     OSError
         If the file cannot be written; an older file of that name is then as it was.
     """
+    name = path_name(path)
     try:
         parts = chunks()
     except ValueError as error:
-        raise ModelFileError(f"model file {path_name(path)} was not written: {error}") from error
+        raise ModelFileError(f"model file {name} was not written: {error}") from error
     stream = _stream(path)
     if stream is None:
-        write_atomically(os.fsdecode(cast("str", path)), parts)
+        write_atomically(checked_path("path", path), parts)
         return
     for part in parts:
         stream.write(part)
@@ -71,7 +73,7 @@ def read_path(path: Path, read: Callable[[BinaryIO, int], T]) -> T:
         if stream is not None:
             content = stream.read()
             return read(io.BytesIO(content), len(content))
-        name = os.fsdecode(cast("str", path))
+        name = checked_path("path", path)
         mode = os.stat(name).st_mode
         # Before it is opened: opening a pipe would wait for a writer.
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
@@ -85,6 +87,8 @@ def read_path(path: Path, read: Callable[[BinaryIO, int], T]) -> T:
 
 def _stream(path: Path) -> BinaryIO | None:
     """Return a stream, or None for what should be a path."""
+    if isinstance(path, io.TextIOBase):
+        raise InvalidInputError("path is a file that is open for text: open it for bytes, with mode 'rb' or 'wb'")
     return cast("BinaryIO", path) if hasattr(path, "read") else None
 
 
@@ -97,7 +101,7 @@ def path_name(path: Path) -> str:
     ("'book.crnn'", 'in a stream')
     """
     stream = _stream(path)
-    return repr(os.fsdecode(cast("str", path))) if stream is None else str(getattr(stream, "name", "in a stream"))
+    return repr(checked_path("path", path)) if stream is None else str(getattr(stream, "name", "in a stream"))
 
 
 def file_kind(path: Path) -> str:

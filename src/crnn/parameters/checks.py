@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError, short_repr
 from .suggestion import did_you_mean
 
+FilePath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Check = Callable[[str, Any], Any]  # from the name and the value of a parameter to the checked value
 
 MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
@@ -135,6 +137,30 @@ def checked_vocabulary(name: str, value: Any) -> str | bytes:
     raise InvalidInputError(
         f"{name} must be None, a str, bytes, or a list of single characters (or of bytes of length 1), at least one, "
         f"not {short_repr(value)}"
+    )
+
+
+def checked_path(name: str, value: Any) -> str:
+    """Return the path of a file, given as a str, bytes or a path object, as a str.
+
+    Examples
+    --------
+    >>> checked_path("path", b"book.crnn")
+    'book.crnn'
+    >>> checked_path("path", 3)
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: path must be the path of a file, as a str, bytes or a path object, not 3
+    """
+    if isinstance(value, str | bytes | os.PathLike):
+        path = os.fsdecode(value)
+        try:
+            if b"\0" not in os.fsencode(path):
+                return path
+        except UnicodeEncodeError:  # a lone surrogate
+            pass
+        raise InvalidInputError(f"{name} must be the path of a file, and none can be named {short_repr(path)}")
+    raise InvalidInputError(
+        f"{name} must be the path of a file, as a str, bytes or a path object, not {short_repr(value)}"
     )
 
 

@@ -15,6 +15,7 @@ from ..classifier import CharRNNClassifier
 from ..export.html_file import ENGINE, INTERFACE, encoded_weights, live_data, summary
 from ..export.page import assets, filled, html_page, printable_title
 from ..export.weights import Weights
+from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .description import curves, facts
 from .documents import document_tables
@@ -32,7 +33,7 @@ SCRIPTS = ("curves.js", "neurons.js", "classes.js", "report.js")
 
 def write_report(
     model: CharRNN | CharRNNClassifier,
-    path: str | os.PathLike[str],
+    path: FilePath,
     text: str | bytes | Sequence[str] | Sequence[bytes] | os.PathLike[str] | None = None,
     *,
     labels: ArrayLike | None = None,
@@ -50,7 +51,7 @@ def write_report(
     ----------
     model : CharRNN or CharRNNClassifier
         A fitted model.
-    path : str or os.PathLike
+    path : str, bytes or os.PathLike
         The file, as a rule with the suffix ``.html``.
     text : str, bytes, os.PathLike or sequence of str or bytes, default=None
         A text of the model's symbols, for a model of documents a list of them; best what it was not trained on. Of a
@@ -86,6 +87,7 @@ def write_report(
     ...     path.stat().st_size < 1_500_000
     True
     """
+    name = checked_path("path", path)
     subject = subject_of(model, text, labels)
     weights = Weights.of(subject.model, np.float32).for_engine()
     title = printable_title(title)
@@ -104,7 +106,7 @@ def write_report(
         data=live_data(subject.model, weights, float16=float16) | report_data(subject),
         weights=encoded_weights(weights, float16=float16),
     )
-    write_atomically(os.fspath(path), page)
+    write_atomically(name, page)
 
 
 def report_data(subject: Subject) -> dict[str, Any]:

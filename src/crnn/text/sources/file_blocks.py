@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 from ...errors import InvalidInputError
+from ...parameters.checks import FilePath, checked_path
 from ..symbols.codes import Kind
 from .decompressed import Decompressed
 from .utf8_file import utf8_blocks
 
-__all__ = ["Path", "Paths", "ended_lines", "file_blocks", "paths_of"]
+__all__ = ["Paths", "ended_lines", "file_blocks", "paths_of"]
 
-Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-Paths = Path | Iterable[Path]
+Paths = FilePath | Iterable[FilePath]
 
 
 def paths_of(paths: Paths) -> tuple[str, ...]:
@@ -36,9 +36,7 @@ def paths_of(paths: Paths) -> tuple[str, ...]:
         raise InvalidInputError(f"paths must be a path or a list of paths, not {type(paths).__name__}")
     own = []
     for i, path in enumerate(paths):
-        if not isinstance(path, (str, bytes, os.PathLike)):
-            raise InvalidInputError(f"paths[{i}] must be a path, not {type(path).__name__}")
-        own.append(os.fsdecode(path))
+        own.append(checked_path(f"paths[{i}]", path))
     if not own:
         raise InvalidInputError("paths is an empty list; at least 1 file is needed")
     return tuple(own)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
+from ...parameters.checks import FilePath
 from ..symbols.codes import Kind
 from .decompressed import Decompressed
-from .file_blocks import Path, Paths
+from .file_blocks import Paths
 from .file_reader import FileReader
 from .input_checks import Errors, checked_errors
 from .named_files import NamedFiles
@@ -83,7 +84,7 @@ class Lines(NamedFiles, Sequence[Any]):
         kind: Kind = "characters",
         errors: Errors = "strict",
         transform: Callable[[Any], Any] | None = None,
-        cache: Path | None = None,
+        cache: FilePath | None = None,
     ) -> None:
         super().__init__(paths, kind=kind, cache=cache)
         self.errors = checked_errors(errors)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-from ...parameters.checks import checked_choice
+from ...parameters.checks import FilePath, checked_choice, checked_path
 from ..symbols.codes import MAX_CODE, Kind
-from .file_blocks import Path, Paths, paths_of
+from .file_blocks import Paths, paths_of
 
 __all__ = ["NamedFiles"]
 
@@ -29,11 +27,11 @@ class NamedFiles:
     ('a.txt', 'b.txt')
     """
 
-    def __init__(self, paths: Paths, *, kind: Kind = "characters", cache: Path | None = None) -> None:
+    def __init__(self, paths: Paths, *, kind: Kind = "characters", cache: FilePath | None = None) -> None:
         self.paths = paths_of(paths)
         checked_choice("kind", kind, MAX_CODE)
         self.kind = kind
-        self.cache = None if cache is None else os.fsdecode(cache)
+        self.cache = None if cache is None else checked_path("cache", cache)
 
     def __repr__(self) -> str:
         shown = self.paths[0] if len(self.paths) == 1 else list(self.paths)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from ...errors import InvalidInputError, short_repr
+from ...errors import InvalidInputError
 from ...model.extension import extended, places, widened
 from ...model.layout import copied, layout_of
 from ...model.state import WEIGHT_AVERAGE, ModelState
@@ -34,7 +33,7 @@ from .data_summary import data_summary
 from .memory_need import check_memory
 from .sample_weight import checked_weights
 
-__all__ = ["Call", "Hooks", "check_texts", "checkpoint_path", "prepared_run"]
+__all__ = ["Call", "Hooks", "check_texts", "prepared_run"]
 
 MAX_STEPS_BEFORE = 2**61  # `n_steps` at which a call may begin: a file holds up to 2**62, which no call will reach
 
@@ -252,19 +251,3 @@ def _compare(expected: dict[str, Fingerprint], given: dict[str, Fingerprint]) ->
 def _fingerprints(source: TextSource, held_out: TextSource | None) -> dict[str, Fingerprint]:
     texts = {"X": source.fingerprint()}
     return texts if held_out is None else texts | {"validation": held_out.fingerprint()}
-
-
-def checkpoint_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as a str; InvalidInputError if it is none.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> checkpoint_path(Path("run.crnn"))
-    'run.crnn'
-    """
-    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise InvalidInputError(
-            f"checkpoint must be the path of a file, as a str or a path object, not {short_repr(path)}"
-        )
-    return os.fspath(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from ...errors import InvalidInputError
 from ...model.state import ModelState
-from ...parameters.checks import generator
+from ...parameters.checks import FilePath, checked_path, generator
 from ...parameters.settings import Settings
 from ...runtime.writable import check_writable
 from ..checkpoints.checkpoint_writer import CheckpointWriter, checked_every
@@ -23,7 +22,7 @@ from ..distributed.averaging_trainer import checked_average_every
 from ..distributed.processes import processes_of
 from ..loop.exclusive import ExclusiveUse, begin_use
 from ..loop.run import TrainingRun
-from .preparation import Call, Hooks, checkpoint_path, prepared_run
+from .preparation import Call, Hooks, prepared_run
 
 __all__ = ["CheckpointPlan", "Trainee", "train"]
 
@@ -57,7 +56,7 @@ class CheckpointPlan(NamedTuple):
 
     Attributes
     ----------
-    path : str, os.PathLike or None
+    path : str, bytes, os.PathLike or None
         None: never.
     every : int or float
         Steps (an int) or seconds (a float).
@@ -65,7 +64,7 @@ class CheckpointPlan(NamedTuple):
         Given the state, and by keyword the run, the parameters and the path; writes a file.
     """
 
-    path: str | os.PathLike[str] | None
+    path: FilePath | None
     every: int | float
     write: Callable[..., None]
 
@@ -122,7 +121,7 @@ def _checked(
         return replace(settings, verbose=0), None
     if plan.path is None:
         return settings, None
-    path = checkpoint_path(plan.path)
+    path = checked_path("checkpoint", plan.path)
     check_writable(path)
     write = partial(plan.write, parameters=parameters, path=path)
     return settings, CheckpointWriter(write, path, checked_every(plan.every))

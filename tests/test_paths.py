@@ -1,0 +1,59 @@
+"""The paths that public methods take: a str, bytes or a path object, everywhere."""
+
+from __future__ import annotations
+
+import io
+import os
+from functools import partial
+
+import pytest
+from safetensors.numpy import save_file
+
+from crnn import CharNGram, CharRNN, CharRNNClassifier, InvalidInputError, Lines, Mixture, TextFile
+from crnn.files import model_file
+from crnn.report import write_report
+
+TEXT = "to be or not to be, that is the question. " * 9
+OPTIONS = {"hidden_size": 5, "max_steps": 3, "random_state": 0}
+USES = ["save", "load", "export_c", "export_html", "export_onnx", "report", "resume", "checkpoint", "cache", "paths"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return CharRNN(**OPTIONS).fit(TEXT)
+
+
+@pytest.mark.parametrize("kind", [os.fspath, os.fsencode, lambda path: path])
+def test_paths_of_every_kind(tmp_path, model, kind):
+    name = kind(tmp_path / "file")
+    counts = CharNGram().fit(TEXT)
+    classifier = CharRNNClassifier(CharRNN(**OPTIONS)).fit(["ab", "b"] * 3, [0, 1] * 3)
+    for each in (model, counts, classifier, Mixture([model, counts])):
+        each.save(name)
+        type(each).load(name)
+    for export in (model.export_c, model.export_html, partial(write_report, model)):
+        export(name)
+        assert (tmp_path / "file").stat().st_size > 1000
+    CharRNN(**OPTIONS).fit(TEXT, checkpoint=name)
+    assert CharRNN.resume(name, TEXT).n_steps_ == 3
+    save_file(model_file.read(name).tensors, tmp_path / "file")
+    assert CharRNN.from_torch(name, model.vocabulary_).params_.keys() == model.params_.keys()
+    (tmp_path / "file").write_text("Anna")
+    assert list(Lines(name, cache=kind(tmp_path))) == ["Anna"]
+    assert TextFile([name], cache=kind(tmp_path)).read() == "Anna"
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("value", [7, ["a"], {}, "a\0b", b"a\0b", "\ud800", io.StringIO(), object()])
+def test_what_is_no_path_is_named(model, use, value):
+    calls = {
+        "report": partial(write_report, model),
+        "resume": lambda path: CharRNN.resume(path, TEXT),
+        "checkpoint": lambda path: CharRNN(**OPTIONS).fit(TEXT, checkpoint=path),
+        "cache": lambda path: Lines("names", cache=path),
+        "paths": lambda path: TextFile([path]),
+    }
+    call = calls.get(use) or getattr(model, use)
+    name = {"checkpoint": "checkpoint", "cache": "cache", "paths": r"paths\[0\]"}.get(use, "path")
+    with pytest.raises(InvalidInputError, match=f"^{name} (must be the path of a file|is a file that is open)"):
+        call(value)
