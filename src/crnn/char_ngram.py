@@ -50,9 +50,10 @@ class CharNGram(LanguageModel):
     ----------
     order : int or None, default=None
         The length of the longest n-gram, from 1 to 64: with ``order=8`` the model sees seven symbols of context. 6 to 8
-        suit names and texts of a megabyte, 14 program code, up to 24 log files. None: the order that predicts the last
-        twentieth of the text best after the rest of the text, among the orders that fit in `max_memory`. The last
-        twentieth is then counted as well.
+        suit names and texts of a megabyte, 14 or more program code, up to 24 log files. None: the order up to 24 that
+        predicts the last twentieth of the text best after the rest of the text, among the orders that fit in
+        `max_memory`. The last twentieth is then counted as well. The last 4 million symbols of a longer text choose the
+        order for all of it.
     max_memory : int, float or None, default=None
         The bytes that counting may use, of which the counts get half. None: 2 GB.
     min_count : int, default=1

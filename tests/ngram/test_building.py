@@ -33,18 +33,30 @@ def made(ids, order, symbols, boundary):
 
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.split()])
-@pytest.mark.parametrize("first_orders", [(10, 20), (2, 5, 12), (1, 2, 3)])
-def test_the_order_is_the_one_that_predicts_the_end_best(text, first_orders, monkeypatch):
-    monkeypatch.setattr(building, "FIRST_ORDERS", first_orders)
+@pytest.mark.parametrize("orders", [(10, 24), (2, 12), (1, 3)])
+def test_the_order_is_the_one_that_predicts_the_end_best(text, orders, monkeypatch):
+    monkeypatch.setattr(building, "ORDERS", orders)
     monkeypatch.setattr(building, "BLOCK", 1009)
     ids, symbols, boundary = of_text(text)
     counts = Builder(symbols, boundary).build(ids, None)
     cut = len(ids) - len(ids) // 20
     while boundary is not None and ids[cut - 1] != boundary:
         cut -= 1
-    orders = range(1, first_orders[-1] + 1)
-    losses = [loss(made(ids[:cut], order, symbols, boundary), ids, cut) for order in orders]
+    all_orders = range(1, orders[-1] + 1)
+    losses = [loss(made(ids[:cut], order, symbols, boundary), ids, cut) for order in all_orders]
     assert counts.order == 1 + int(np.argmin(losses))
+    assert same(counts, made(ids, counts.order, symbols, boundary))
+
+
+@pytest.mark.parametrize("text", [TEXT, TEXT.split()])
+def test_the_end_of_a_long_text_chooses_the_order_for_all_of_it(text, monkeypatch):
+    ids, symbols, boundary = of_text(text)
+    last = ids[-307:] if boundary is None else ids[np.flatnonzero(ids[:-307] == boundary)[-1] :]
+    of_last, of_all = (Builder(symbols, boundary).build(some, None) for some in (last, ids))
+    monkeypatch.setattr(building, "CHOICE_SYMBOLS", 307)
+    monkeypatch.setattr(building, "BLOCK", 509)
+    counts = Builder(symbols, boundary).build(ids, None)
+    assert counts.order == of_last.order != of_all.order
     assert same(counts, made(ids, counts.order, symbols, boundary))
 
 

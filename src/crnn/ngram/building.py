@@ -16,14 +16,14 @@ from .counts import MAX_ORDER, Counts
 from .occurrences import Occurrences
 from .packed_counts import pack, unpack
 
-__all__ = ["DEFAULT_MEMORY", "Builder"]
+__all__ = ["DEFAULT_MEMORY", "Builder", "last_symbols"]
 
 DEFAULT_MEMORY = 2 * 10**9
 BLOCK = 1 << 17  # symbols read at a time; memory is looked at after each block
-FIRST_ORDERS = (10, 20, 40, MAX_ORDER)  # tried until a smaller one is best: most texts need less than 10
+ORDERS = (10, 24)  # counted for the choice, the second if 10 is the best of the first; most texts need less than 10
+CHOICE_SYMBOLS = 4_000_000  # the last symbols of a longer text choose for all of it: up to 10 seconds of one core
 MAX_SYMBOLS = 2**31 - 1  # counts are integers of 32 bits
-TAIL = 20  # one symbol of so many chooses the order,
-MAX_TAIL = 1 << 19  # but no more than these
+TAIL = 20  # the last symbol of so many is held out for the choice
 BYTES_PER_SYMBOL = 16  # of each length of n-grams, at most in most texts
 
 Progress = Callable[[int, int], None]
@@ -64,7 +64,8 @@ class Builder:
         ids : (n,) int array, or StoredIds
             With a boundary, packed documents.
         order : int or None
-            None: the one that predicts the last twentieth of the text best after the rest, which is then counted too.
+            None: the one up to 24 that predicts the last twentieth of the text best after the rest; the twentieth is
+            then counted, too. The end of a text of more than `CHOICE_SYMBOLS` chooses the order for all of it.
 
         Raises
         ------
@@ -85,7 +86,7 @@ class Builder:
     def add(self, counts: Counts, ids: TextIds) -> Counts:
         """Return counts with those of another text added; the given ones don't change."""
         self._check_free_memory(len(ids), counts.order)
-        added = self._counted(counts.copy(), ids, 0, len(ids), shrink=False)
+        added = self._counted(counts.copy(), ids, 0, len(ids), parts=0)
         if added.nbytes > self._max_memory // 2:
             raise InvalidInputError(
                 f"the n-grams of order {counts.order} with those of this text need more than max_memory="
@@ -98,11 +99,20 @@ class Builder:
 
     def _best(self, ids: TextIds) -> Counts:
         """Return the counts of the order that predicts the end of the text best."""
-        cut = self._cut(ids)
+        last = last_symbols(ids, CHOICE_SYMBOLS, self._boundary)
+        cut = self._cut(last)
+        counts = self._of_best_order(last, cut)
+        if len(last) == len(ids):
+            return self._counted(counts, ids, cut, len(ids))
+        order = counts.order
+        del counts  # its memory is needed for those of the whole text
+        return self._counted(self._new(order), ids, 0, len(ids), parts=4)
+
+    def _of_best_order(self, ids: TextIds, cut: int) -> Counts:
+        """Return the counts of the symbols before `cut`, by the order that predicts those after it best."""
         tail, context = _read(ids, cut, len(ids)), _read(ids, max(0, cut - MAX_ORDER), cut)
-        counts = self._new(1)
-        for order in FIRST_ORDERS:
-            counts = self._counted(self._new(order), ids, 0, cut)
+        for order in ORDERS:
+            counts = self._counted(self._new(order), ids, 0, cut, parts=4)
             occurrences = Occurrences(counts)
             best = 1 + int(np.argmin(occurrences.losses(tail, context)))
             if best < order or counts.order < order:
@@ -111,24 +121,19 @@ class Builder:
             arrays = pack(counts, occurrences, best)
             del counts, occurrences
             counts = unpack(arrays, self._symbols, self._boundary)
-        return self._counted(counts, ids, cut, len(ids))
+        return counts
 
     def _cut(self, ids: TextIds) -> int:
         """Return where the held-out tail begins; with documents, behind a boundary."""
         n = len(ids)
-        cut = max(n_given(self._boundary), n - max(1, min(n // TAIL, MAX_TAIL)))
-        if self._boundary is not None:
-            start = cut
-            while start > 1:  # back to a boundary
-                start = max(1, cut - BLOCK)
-                found = np.flatnonzero(_read(ids, start - 1, cut) == self._boundary)
-                if len(found):
-                    return start + int(found[-1])
-                cut = start
-        return cut
+        cut = max(n_given(self._boundary), n - max(1, n // TAIL))
+        return cut if self._boundary is None else 1 + _boundary_before(ids, cut, self._boundary)
 
-    def _counted(self, counts: Counts, ids: TextIds, start: int, stop: int, *, shrink: bool = True) -> Counts:
-        """Count the symbols of a part of a text; with less memory than they need, in counts of a smaller order."""
+    def _counted(self, counts: Counts, ids: TextIds, start: int, stop: int, *, parts: int = MAX_ORDER) -> Counts:
+        """Count the symbols of a part of a text; with less memory than they need, in counts of a smaller order.
+
+        The order loses one of so many `parts`, but at least 1, as often as needed; with 0 parts, counting ends instead.
+        """
         n = len(ids)
         if n > MAX_SYMBOLS:
             raise InvalidInputError(f"the text has {n:,} symbols, but at most {MAX_SYMBOLS:,} can be counted")
@@ -138,11 +143,11 @@ class Builder:
             block = _read(ids, i, min(i + BLOCK, stop))
             counts.add(block, _read(ids, max(0, i - MAX_ORDER), i))
             while counts.nbytes > self._max_memory // 2:
-                if not shrink:
+                if not parts:
                     return counts
                 if counts.order == 1:
                     raise InvalidInputError(f"max_memory={_size(self._max_memory)} is too little for any order")
-                arrays = pack(counts, Occurrences(counts), counts.order - 1)
+                arrays = pack(counts, Occurrences(counts), counts.order - max(1, counts.order // parts))
                 del counts  # its memory is needed for the smaller ones
                 counts = unpack(arrays, self._symbols, self._boundary)
             if self._progress is not None:
@@ -152,12 +157,37 @@ class Builder:
     def _check_free_memory(self, n: int, order: int | None) -> None:
         """Raise an error if counting so many symbols may need more memory than is free."""
         free = available_bytes()
-        needed = min(self._max_memory, BYTES_PER_SYMBOL * n * (order or FIRST_ORDERS[0]))
+        needed = min(self._max_memory, BYTES_PER_SYMBOL * n * (order or ORDERS[-1]))
         if free is not None and needed > free:
             raise InvalidInputError(
                 f"max_memory={_size(self._max_memory)} may be needed for the n-grams of this text, but only "
                 f"{_size(free)} are free: pass a smaller max_memory, which limits the order"
             )
+
+
+def last_symbols(ids: TextIds, n: int, boundary: int | None) -> TextIds:
+    """Return the last n symbols of a text or, with a boundary, the fewest last documents with at least as many.
+
+    Examples
+    --------
+    >>> last_symbols(np.array([9, 1, 2, 9, 3, 4, 5, 9, 6, 9]), 4, boundary=9).tolist()
+    [9, 3, 4, 5, 9, 6, 9]
+    """
+    if n >= len(ids):
+        return ids
+    start = len(ids) - n
+    return ids[start if boundary is None else _boundary_before(ids, start, boundary) :]
+
+
+def _boundary_before(ids: TextIds, stop: int, boundary: int) -> int:
+    """Return where the last boundary before `stop` is; the first symbol is one."""
+    while stop > 1:
+        start = max(0, stop - BLOCK)
+        found = np.flatnonzero(_read(ids, start, stop) == boundary)
+        if len(found):
+            return start + int(found[-1])
+        stop = start
+    return 0
 
 
 def _read(ids: TextIds, start: int, stop: int) -> NDArray[Any]:

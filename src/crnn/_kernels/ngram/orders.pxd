@@ -29,6 +29,8 @@ cdef inline void pass_on(const Trie* t, const int* nodes, Py_ssize_t n, RawCount
         if nodes[i] <= 0:
             continue
         p = place_of(t, nodes[i])
+        if p.node.symbol > NO_EDGE and raw.nodes[p.node - t.nodes] == 1:
+            continue  # most contexts: their only n-gram occurs once and adds 0, so their suffix need not be fetched
         shorter = place_of(t, p.node.suffix)
         for j in range(edge_count(p)):
             e = edge_of(shorter, symbol_at(p, j))
