@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from trials import Outcome
 
-from crnn import CharNGram, CharRNN, ModelFileError
+from crnn import CharNGram, CharRNN, Mixture, ModelFileError
 from crnn.loading import load_model
 
 NAMES = ["na\u00efve \U0001f642", "the cat", "sat"] * 3
@@ -25,8 +25,11 @@ def files(folder: Path) -> list[bytes]:
     ):
         model.fit(text).save(path, training_state=training_state)
         contents.append(path.read_bytes())
-    CharNGram(3).fit(NAMES).save(path)
-    return [*contents, path.read_bytes()]
+    network, counts = CharRNN(3, max_steps=2, random_state=0).fit(NAMES), CharNGram(3).fit(NAMES)
+    for saved in (counts, network.quantize(), Mixture([network, counts])):
+        saved.save(path)
+        contents.append(path.read_bytes())
+    return contents
 
 
 def run(count: int, seed: int = 0) -> Outcome:

@@ -14,12 +14,13 @@ import struct
 
 import numpy as np
 
-from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, ModelFileError
+from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, Mixture, ModelFileError
 from crnn.loading import load_model
 from crnn.model.stored_record import StoredRecord
 
 TEXT = "to be or not to be, that is the question. "
-DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "U8": "uint8", "I32": "int32", "I64": "int64"}
+DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "U8": "uint8", "I8": "int8", "I32": "int32",
+          "I64": "int64"}  # fmt: skip
 NUMBERS = [0, 1, -1, 2, 3, 7, 255, 624, 625, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**62, 2**63 - 1, 2**63, 2**64, 2**128,
            10**400, 0.5, -0.0, 1e308, -1e308, float("inf"), float("-inf"), float("nan"), 5e-324]  # fmt: skip
 VALUES = [*NUMBERS, None, True, False, "", "x", "\ud800", "rnn", "lstm", "adam", "bytes", "float64", [], {}, [1],
@@ -59,6 +60,15 @@ def interrupt(model, record):
         raise KeyboardInterrupt
 
 
+def newer_models():
+    """Return models of 8-bit weights, and mixtures."""
+    shared = {"hidden_size": 5, "seq_length": 5, "random_state": 0, "max_steps": 3}
+    network = CharRNN(**shared, cell="lstm", n_bigrams=3).fit(TEXT)
+    yield network.quantize()
+    yield CharRNN(**shared, num_layers=2, cell="gru").fit(["anna", "bob", "eve"] * 3).quantize()
+    yield Mixture([network, CharNGram(3).fit(TEXT)], weights=[0.7, 0.4])
+
+
 def originals(folder):
     """Return the files that are changed, each with the text if it is of a run; of some models also weights alone."""
     if not _originals:
@@ -82,6 +92,9 @@ def originals(folder):
         for i, text in enumerate((TEXT * 3, ["anna", "bob", "eve"], b"\0\xff\0")):
             CharNGram(4, min_count=1 + i % 2).fit(text).save(path)
             _originals["counts", i] = path.read_bytes(), None
+        for i, model in enumerate(newer_models()):
+            model.save(path)
+            _originals["newer", i] = path.read_bytes(), None
     return list(_originals.values())
 
 
@@ -246,6 +259,8 @@ def used(model, folder):
     """Sample, score, train and save a model that was loaded."""
     if isinstance(model, CharNGram):
         return counts_used(model, folder)
+    if isinstance(model, Mixture) or model.__dict__["_learned"].scales is not None:
+        return fixed_used(model, folder)
     text = model.vocabulary_.decode(range(len(model.vocabulary_.codes))) * 7
     model.set_params(n_threads=1, callbacks=None, verbose=0)
     try:
@@ -262,6 +277,21 @@ def used(model, folder):
     again = CharRNN.load(folder / "again")
     same = all((a == again.params_[name]).all() for name, a in model.params_.items())
     return None if same and again.n_steps_ == model.n_steps_ else "a model that was loaded and saved is another one"
+
+
+def fixed_used(model, folder):
+    """Sample, score and save a model that is not trained further."""
+    model.set_params(n_threads=1)
+    text = model.sample(5, random_state=0)
+    texts = [text] if model.vocabulary_.boundary is not None else text
+    if not np.allclose(model.predict_proba([text]).sum(), 1, atol=1e-4):
+        return "the probabilities of a model that was loaded do not sum to 1"
+    if len(text):
+        model.score(texts)
+    model.save(folder / "again")
+    again = type(model).load(folder / "again")
+    same = (again.predict_proba([text]) == model.predict_proba([text])).all()
+    return None if same else "a model that was loaded and saved is another one"
 
 
 def counts_used(model, folder):
