@@ -1,35 +1,66 @@
-"""Tries the promises of docs/reliability.md and prints a table: promise, tries, failures.
+"""Try the promises of docs/reliability.md and print a table: promise, trials, failures.
 
     python tools/reliability.py                     all of them, as often as is usual: hours
     python tools/reliability.py --share 0.01        a hundredth of that
     python tools/reliability.py kill mutations --count 1000
+    python tools/reliability.py --page              write what was tried into docs/development/trials.md
 
-It runs what is installed, or the checkout if PYTHONPATH names its src. The exit code is 1 if anything failed.
+It tries the installed package, or the checkout if PYTHONPATH names its src. The exit code is 1 if anything failed.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib
 import sys
 import time
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "development" / "trials.md"
 SHOWN = 5  # failures of a promise
+HEADER = "| name | promise | trials | failures | date | version and processor |"
+
+
+def recorded(page: Path) -> dict[str, str]:
+    """Return the rows of a page of trials by the names of their promises."""
+    lines = page.read_text(encoding="utf-8").splitlines() if page.exists() else []
+    rows = [line for line in lines if line.startswith("| `")]
+    return {row.split("`")[1]: row for row in rows}
+
+
+def write_page(page: Path, rows: dict[str, str], names: list[str]) -> None:
+    """Write a page of trials: a row for each promise, in the order of `names`."""
+    lines = [
+        "# Trials",
+        "",
+        "When each promise of [What you can rely on](../reliability.md) was last tried, and how often. The command",
+        "`python tools/reliability.py --page` tries all of them and writes this page; with names it tries those, and",
+        "the other rows stay.",
+        "",
+        HEADER,
+        "|---|---|---|---|---|---|",
+        *(rows.get(name, f"| `{name}` | | not tried | | | |") for name in names),
+    ]
+    page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> int:
     """Try what was asked for; return the exit code."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "reliability"))
+    sys.path.insert(0, str(ROOT / "tests" / "reliability"))
     promises = importlib.import_module("promises").PROMISES
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="PROMISE", help=f"which ones: {', '.join(promises)} (default: all)")
     parser.add_argument("--count", type=int, help="how often each is tried")
     parser.add_argument("--share", type=float, default=1.0, help="of the usual counts (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments and changes (default: 0)")
+    parser.add_argument("--page", nargs="?", type=Path, const=PAGE, help=f"(default: {PAGE.relative_to(ROOT)})")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - promises.keys():
         parser.error(f"there is no promise {min(unknown)!r}")
+    crnn, build_info = importlib.import_module("crnn"), importlib.import_module("crnn.runtime.build_info")
+    made_by = f"{crnn.__version__}, {build_info.processor_name()}"
     failed = False
     print(f"| {'promise':<66} | {'tries':>22} | failures | seconds |", flush=True)
     print(f"|{'-' * 68}|{'-' * 23}:|---------:|--------:|", flush=True)
@@ -39,9 +70,14 @@ def main() -> int:
         start = time.monotonic()
         outcome = promise.run(count, seed=arguments.seed)
         seconds, tries = time.monotonic() - start, f"{outcome.tries:,}"
-        print(f"| {promise.text:<66} | {tries:>22} | {len(outcome.failures):>8} | {seconds:>7.0f} |", flush=True)
+        failures = len(outcome.failures)
+        print(f"| {promise.text:<66} | {tries:>22} | {failures:>8} | {seconds:>7.0f} |", flush=True)
         for failure in outcome.failures[:SHOWN]:
             print(f"  {name}: {failure}", file=sys.stderr, flush=True)
+        if arguments.page is not None:
+            cells = f"`{name}`", promise.text, tries, str(failures), datetime.date.today().isoformat(), made_by
+            rows = recorded(arguments.page) | {name: f"| {' | '.join(cells)} |"}
+            write_page(arguments.page, rows, list(promises))
         failed |= bool(outcome.failures) or not outcome.tries
     return int(failed)
 
