@@ -179,7 +179,7 @@ def test_weights_of_documents_and_labels_go_together():
         ({"X": ["a", "b"], "labels": [0.5, float("nan")]}, r"labels\[1\] is missing"),
         ({"X": ["a"], "labels": [["f"]]}, "labels must be one label for each document, not of shape"),
         ({"X": ["a"], "labels": ["f"], "validation": ["a"]}, "validation_labels is missing"),
-        ({"X": ["a"], "labels": ["f"], "validation_labels": ["f"]}, "give validation as well"),
+        ({"X": ["a"], "labels": ["f"], "validation_labels": ["f"]}, "validation_labels is given without validation"),
         ({"X": ["a"], "validation": ["a"], "validation_labels": ["f"]}, "labels is missing"),
         (
             {"X": ["a"], "labels": ["f"], "validation": ["a"], "validation_labels": ["g"]},

@@ -100,10 +100,10 @@ def test_a_model_of_float64_refuses_it(estimator, name):
     name += "matmul_precision"
     model = estimator(hidden_size=4, max_steps=3, dtype="float64", matmul_precision="bfloat16")
     arguments = (TEXT,) if estimator is CharRNN else (["ab", "ba"], [0, 1])
-    with pytest.raises(InvalidInputError, match=r"matmul_precision must be 'float32' with dtype='float64'.*dtype='flo"):
+    with pytest.raises(InvalidInputError, match=r"matmul_precision is 'bfloat16', but dtype is 'float64'. Set dtype"):
         model.fit(*arguments)
     model.set_params(**{name: "float32"}).fit(*arguments).set_params(**{name: "bfloat16"})
-    with pytest.raises(InvalidInputError, match="matmul_precision must be 'float32' with dtype='float64'"):
+    with pytest.raises(InvalidInputError, match="matmul_precision is 'bfloat16', but dtype is 'float64'"):
         model.score("to be") if estimator is CharRNN else model.predict(["ab"])
 
 

@@ -147,8 +147,8 @@ def test_labels_are_chosen_first():
 @pytest.mark.parametrize(
     ("adapt", "message"),
     [
-        (None, "adapt must be True, False or a dict"),
-        (1, "adapt must be True, False or a dict"),
+        (None, "adapt is None. Pass True, False or a dict"),
+        (1, "adapt is 1. Pass True, False or a dict"),
         ({"rate": 1}, "did you mean 'learning_rate'"),
         ({"learning_rate": -1.0}, "learning_rate must be a finite number of at least 0"),
         ({"decay": np.nan}, "decay must be a finite number"),
@@ -170,7 +170,7 @@ def test_errors(tmp_path):
         model.score("abZ", adapt=True)
     with pytest.raises(InvalidInputError, match="exact=False"):
         model.score(TEXT, adapt=True, exact=False)
-    with pytest.raises(InvalidInputError, match="call partial_fit"):
+    with pytest.raises(InvalidInputError, match="Call partial_fit"):
         CharRNN(5, max_steps=0).fit(TEXT).adapt(TEXT)
     with pytest.raises(DivergenceError, match="lower the learning_rate of adapt"):
         model.adapt(TEXT * 3, learning_rate=1e38)

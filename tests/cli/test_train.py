@@ -153,9 +153,9 @@ def test_out_of_memory(folder, capsys):
 
 def test_settings_that_do_not_go_together(folder, capsys):
     message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--weight-decay", "0.1")
-    assert "weight_decay must be 0 with optimizer='adagrad'" in message
+    assert "but optimizer='adagrad' does not decay weights" in message
     message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--patience", "3")
-    assert "patience=3 needs a validation text" in message
+    assert "patience is 3, but there is no validation text" in message
 
 
 def test_interrupted(folder, capsys, monkeypatch):
@@ -365,7 +365,7 @@ def test_another_text_or_other_settings_are_refused(folder, capsys, monkeypatch)
     assert "learning_rate=None, not 0.5: leave" in error(capsys, *resume, "--learning-rate", "0.5")
     assert "average_every=1, not 4: leave" in error(capsys, *resume, "--average-every", "4")
     message = error(capsys, *resume, "--validation", "text.txt")
-    assert "text.txt is given, but the interrupted run has none: leave it out" in message
+    assert "text.txt is given, but the interrupted run has none. Omit it." in message
     (folder / "text.txt").write_text(TEXT + "!")
     assert "text.txt is not the text of the interrupted run: it has 621 characters" in error(capsys, *resume)
 

@@ -515,7 +515,7 @@ def changed(path, **changes):
         ({"configuration": {"matmul_precision": "float8"}}, "matmul_precision must be one of 'float32', 'bfloat16'"),
         (
             {"configuration": {"matmul_precision": "bfloat16", "dtype": "float64"}},
-            "matmul_precision must be 'float32' with dtype='float64', not 'bfloat16'",
+            "matmul_precision is 'bfloat16', but dtype is 'float64'",
         ),
     ],
 )

@@ -67,31 +67,31 @@ def put(name, value):
 
 
 WRONG = {
-    "shape": (put("by", np.zeros(V + 1)), r"params_\['by'\] has shape \(8,\) and type float64, but .* shape \(7,\)"),
+    "shape": (put("by", np.zeros(V + 1)), r"params_\['by'\] is an array of shape \(8,\) and type float64, .*\(7,\)"),
     "transposed": (put("Why", np.zeros((H, V))), r"shape \(5, 7\)"),
     "a number": (put("by", 0.0), r"shape \(\)"),
     "text": (put("by", np.array(["a"] * V)), "type <U1"),
     "complex": (put("by", np.zeros(V, complex)), "complex128"),
     "nothing": (put("by", None), "type object"),
-    "too large": (put("by", np.full(V, 1e300)), r"params_\['by'\] holds inf at \(0,\)"),
+    "too large": (put("by", np.full(V, 1e300)), r"params_\['by'\] is inf at \(0,\)"),
     "missing": (
         lambda arrays: arrays.params.pop("by"),
         r"params_ must have the entries Wxh_l0, .*by, not Wxh_l0, Whh_l0, bh_l0, Why\.",
     ),
     "more": (put("bz", np.zeros(V)), "not Wxh_l0, .*bz"),
-    "nan": (lambda arrays: arrays.params["Whh_l0"].__setitem__((2, 3), np.nan), r"holds nan at \(2, 3\)"),
-    "state": (lambda arrays: arrays.hidden[1].__setitem__((0, 2, 4), np.inf), r"state_ \(c\) holds inf at \(0, 2, 4\)"),
+    "nan": (lambda arrays: arrays.params["Whh_l0"].__setitem__((2, 3), np.nan), r"is nan at \(2, 3\)"),
+    "state": (lambda arrays: arrays.hidden[1].__setitem__((0, 2, 4), np.inf), r"state_ \(c\) is inf at \(0, 2, 4\)"),
     "memory": (
         lambda arrays: arrays.optimizer_state["exp_avg"]["by"].__setitem__(3, np.nan),
-        r"optimizer_state_\['exp_avg'\]\['by'\] holds nan at \(3,\)",
+        r"optimizer_state_\['exp_avg'\]\['by'\] is nan at \(3,\)",
     ),
     "memory's shape": (
         lambda arrays: arrays.optimizer_state["exp_avg"].update(by=np.zeros(2)),
-        r"optimizer_state_\['exp_avg'\]\['by'\] has shape \(2,\)",
+        r"optimizer_state_\['exp_avg'\]\['by'\] is an array of shape \(2,\)",
     ),
     "memories": (lambda arrays: arrays.optimizer_state.pop("exp_avg"), "optimizer_state_ must have the entries exp_a"),
     "a memory": (lambda arrays: arrays.optimizer_state.update(exp_avg=3), r"optimizer_state_\['exp_avg'\] .*, not int"),
-    "steps": (lambda arrays: arrays.optimizer_state.update(step=3), r"optimizer_state_\['step'\] is 3, but it counts"),
+    "steps": (lambda arrays: arrays.optimizer_state.update(step=3), r"optimizer_state_\['step'\] is 3, but it is"),
 }
 
 

@@ -77,7 +77,7 @@ def test_the_warning_comes_when_it_would_have_come(tmp_path, monkeypatch, step, 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             part()
-        counts.append(sum("is being ruined" in str(warning.message) for warning in caught))
+        counts.append(sum("is ruining the model" in str(warning.message) for warning in caught))
     assert tuple(counts) == parts
 
 
@@ -103,16 +103,16 @@ def test_a_file_without_the_watch_is_resumed(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda ruin: 3, "its watch is not described"),
-        (lambda ruin: {**ruin, "more": 1}, "its watch is not described"),
-        (lambda ruin: {**ruin, "above": 1}, "its above must be"),
-        (lambda ruin: {**ruin, "factor": 0.5}, "its factor must be a number of at least 1"),
-        (lambda ruin: {**ruin, "step": 91}, "its watch is not at one of its steps"),
-        (lambda ruin: {**ruin, "sound_step": ruin["step"] + 1}, "its watch is not at one of its steps"),
-        (lambda ruin: {**ruin, "sound": [1]}, "its sound model is not described"),
-        (lambda ruin: {**ruin, "sound": {"n_steps": -1, "smooth_loss": 2.0}}, "its n_steps must be"),
-        (lambda ruin: {**ruin, "sound": {"n_steps": 91, "smooth_loss": 2.0}}, "its sound model is not of one of its"),
-        (lambda ruin: {**ruin, "sound": {"n_steps": 1, "smooth_loss": -math.inf}}, "its smooth_loss must be"),
+        (lambda ruin: 3, "its ruin watch is missing or incomplete"),
+        (lambda ruin: {**ruin, "more": 1}, "its ruin watch is missing or incomplete"),
+        (lambda ruin: {**ruin, "above": 1}, "its above is 1, but must be"),
+        (lambda ruin: {**ruin, "factor": 0.5}, "its factor is 0.5, but must be a number of at least 1"),
+        (lambda ruin: {**ruin, "step": 91}, "its ruin watch refers to a step outside the run"),
+        (lambda ruin: {**ruin, "sound_step": ruin["step"] + 1}, "its ruin watch refers to a step outside the run"),
+        (lambda ruin: {**ruin, "sound": [1]}, "its sound model is incomplete"),
+        (lambda ruin: {**ruin, "sound": {"n_steps": -1, "smooth_loss": 2.0}}, "its n_steps is -1, but must be"),
+        (lambda ruin: {**ruin, "sound": {"n_steps": 91, "smooth_loss": 2.0}}, "its sound model refers to a step"),
+        (lambda ruin: {**ruin, "sound": {"n_steps": 1, "smooth_loss": -math.inf}}, "its smooth_loss is -inf"),
     ],
 )
 def test_a_watch_that_none_can_be(tmp_path, monkeypatch, change, message):
@@ -120,18 +120,18 @@ def test_a_watch_that_none_can_be(tmp_path, monkeypatch, change, message):
         to_dict = RunState.to_dict
         patch.setattr(RunState, "to_dict", lambda run: {**to_dict(run), "ruin": change(to_dict(run)["ruin"])})
         train_until(90, small(200, **RUIN), monkeypatch, tmp_path / "run", TEXT)
-    with pytest.raises(ModelFileError, match=f"its run of training is not usable: {message}"):
+    with pytest.raises(ModelFileError, match=f"its training run cannot be resumed: {message}"):
         CharRNN.resume(tmp_path / "run", TEXT)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a: a | {"sound.state.h": a["sound.state.h"][:, :1]}, r"^sound\.state\.h of its sound model is not"),
-        (lambda a: a | {"sound.state.h": a["sound.state.h"].astype(float)}, "is not like that of the model"),
-        (lambda a: {n: v for n, v in a.items() if n != "sound.params.decoder.bias"}, "has other arrays than the model"),
-        (lambda a: a | {"sound.x": np.zeros(1)}, "has other arrays than the model"),
-        (lambda a: a | {"sound.params.decoder.bias": a["sound.params.decoder.bias"] * np.nan}, "that are not finite"),
+        (lambda a: a | {"sound.state.h": a["sound.state.h"][:, :1]}, r"^sound\.state\.h of its sound model differs"),
+        (lambda a: a | {"sound.state.h": a["sound.state.h"].astype(float)}, "differs in shape or type"),
+        (lambda a: {n: v for n, v in a.items() if n != "sound.params.decoder.bias"}, "have different arrays"),
+        (lambda a: a | {"sound.x": np.zeros(1)}, "have different arrays"),
+        (lambda a: a | {"sound.params.decoder.bias": a["sound.params.decoder.bias"] * np.nan}, "non-finite weights"),
     ],
 )
 def test_arrays_that_are_not_those_of_the_model(change, message):

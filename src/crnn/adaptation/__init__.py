@@ -1,1 +1,1 @@
-"""Dynamic evaluation: weights that follow the text that is read."""
+"""Dynamic evaluation: weights that adapt to the text being read."""

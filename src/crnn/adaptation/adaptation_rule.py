@@ -1,4 +1,4 @@
-"""AdaptationRule: the step of dynamic evaluation, scaled by the gradients of training (Krause et al. 2018)."""
+"""AdaptationRule: the step of dynamic evaluation, scaled by the training gradients (Krause et al. 2018)."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["AdaptationRule"]
 
 Array = NDArray[Any]
 
-EPSILON = 0.01  # of the mean of all root mean squares: what is added to each
-# A weight's step against the gradient of m symbols is at most LIMIT sqrt(m) learning rates: as far as at LIMIT standard
-# deviations of a gradient of training. It binds where a text is quite unlike that of training, or a gradient explodes.
+EPSILON = 0.01  # of the mean of all root mean squares, added to each
+# A weight's step against the gradient of m symbols is at most LIMIT sqrt(m) learning rates, the step for LIMIT standard
+# deviations of a training gradient. The bound matters for texts unlike the training text, and exploding gradients.
 LIMIT = 5.0
 
 
 class AdaptationRule:
-    """One step on a block: against its gradient, and back towards the trained weights.
+    """One step on a block: against its gradient, and back toward the trained weights.
 
     Parameters
     ----------
     layout : Layout
     trained : array of shape (layout.size,)
-        The trained weights, which later changes must not reach.
+        The trained weights, protected from later changes.
     rms : array of float16, shape (n_weights,)
-        Of the gradients of training, as `gradient_rms` returns it.
+        Root mean squares of the training gradients, from `gradient_rms`.
     options : AdaptationOptions
 
     Examples
@@ -46,11 +46,11 @@ class AdaptationRule:
     def __init__(self, layout: Layout, trained: Array, rms: Array, options: AdaptationOptions) -> None:
         self.layout, self.trained, self.rms, self.options = layout, trained, rms, options
         scale, mean = spread(layout, rms), float(rms.mean(dtype=np.float64))
-        # The gradient of a symbol's loss by the output bias is p - onehot, of a norm of about 1, whatever the units of
-        # training's gradients are: sums and means over streams and time steps, and clipped by their norm.
+        # The gradient of a symbol's loss by the output bias is p - onehot, whose norm is about 1. It sets the scale,
+        # since training gradients may be sums or means over streams and time steps, and may be clipped by norm.
         unit = float(np.linalg.norm(layout.tensors(scale).by.astype(np.float64)))
-        # A mean of 0: no weight has ever had a gradient, and there is nothing to learn.
-        with np.errstate(over="ignore"):  # the learner refuses weights that are not finite
+        # If the mean is 0, no weight has ever had a gradient, and there is nothing to learn.
+        with np.errstate(over="ignore"):  # the learner refuses non-finite weights
             self._rate = (options.learning_rate * unit) / (scale + (EPSILON * mean or np.inf))
             self._pull = scale * (options.decay / (mean or np.inf))
 
@@ -63,11 +63,12 @@ class AdaptationRule:
         Parameters
         ----------
         params : array of shape (layout.size,)
-            Not changed.
+            The weights before, which are not changed.
         gradient : array of shape (layout.size,)
-            Of the sum of the losses. It is overwritten: memory that is new costs as much as the arithmetic.
+            The gradient of the summed losses. It is overwritten, because new memory would cost as much as the
+            arithmetic.
         count : int
-            How many losses.
+            The number of losses.
         """
         limit = LIMIT * self.options.learning_rate * math.sqrt(count)
         with np.errstate(over="ignore", invalid="ignore"):

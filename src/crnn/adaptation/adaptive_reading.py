@@ -1,4 +1,4 @@
-"""AdaptiveReading: reads a text block by block; the weights that predict a block have learned from those before it."""
+"""AdaptiveReading: reads a text block by block, and predicts each with weights that learned from earlier ones."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Predict = Callable[[PackedNetwork, Ids, State], Array]
 class AdaptiveReading(NamedTuple):
     """A `Reading` whose weights learn from each block of the text.
 
-    A block has `block_length` targets, each with its input, the symbol before it. The first input of a block is the
-    last target of the one before. It is read again, with the new weights, so that a block's loss is that of one chunk
-    of training with one set of weights. The first symbol of a text is predicted by the zero state and has no input.
+    A block has `block_length` targets, each with its input, the previous symbol. The first input of a block is the
+    last target of the previous block. It is read again with the new weights, so that a block's loss is the loss of one
+    training chunk with one set of weights. The zero state predicts the first symbol of a text, which has no input.
     """
 
     learner: WeightLearner
-    state: State  # after all that was read
+    state: State  # after everything read
     start: State  # before the first symbol of the block
-    symbols: Ids  # of the block so far: its first input, and its targets; empty before a text
-    counted: NDArray[np.bool_]  # of each target, whether it is learned from
+    symbols: Ids  # of the current block: its first input, and its targets; empty before a text
+    counted: NDArray[np.bool_]  # for each target, whether to learn from it
 
     @classmethod
     def begin(cls, learner: WeightLearner) -> Self:
@@ -44,38 +44,38 @@ class AdaptiveReading(NamedTuple):
 
     @property
     def network(self) -> PackedNetwork:
-        """The network with the weights that have learned from the complete blocks."""
+        """The network with weights that have learned from the complete blocks."""
         return self.learner.network
 
     def copy(self) -> AdaptiveReading:
-        """Return the reading itself, since it never changes."""
+        """Return the reading itself, because it never changes."""
         return self
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveReading, NDArray[np.float64]]:
-        """Read on.
+        """Read more symbols.
 
         Parameters
         ----------
         ids : array of int, shape (n,)
         learn : bool, default=True
-            Whether these symbols are learned from, once their block is complete.
+            Whether to learn from these symbols once their block is complete.
 
         Returns
         -------
         AdaptiveReading
         surprisal : ndarray of float64, shape (n,)
-            -log P of each symbol, in nats. The bits do not depend on how the text is cut into calls.
+            -log P of each symbol, in nats, bitwise the same however the text is cut into calls.
         """
         reading, out = self._read(ids, learn, surprisal)
         return reading, np.concatenate([np.empty(0), *out])
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveReading, Array]:
-        """Read on; see `Reading.read_rows`."""
+        """Read more symbols; see `Reading.read_rows`."""
         reading, rows = self._read(ids, learn, _logits)
         return reading, np.concatenate([np.empty((0, self.network.symbols), self.network.params.dtype), *rows])
 
     def _read(self, ids: Ids, learn: bool, predict: Predict) -> tuple[AdaptiveReading, list[Array]]:
-        """Read on; `predict` says what is returned of each piece."""
+        """Read more symbols; `predict` computes the result for each piece."""
         reading, out, done = self, list[Array](), 0
         while done < len(ids):
             piece = ids[done : done + reading._room]
@@ -85,12 +85,12 @@ class AdaptiveReading(NamedTuple):
         return reading, out
 
     def learn_rest(self) -> WeightLearner:
-        """Return the weights that have learned from the incomplete block as well."""
+        """Return weights that have learned from the incomplete block, too."""
         return self.learner.learned(self.symbols, self.counted, self.start) if self.counted.any() else self.learner
 
     @property
     def _room(self) -> int:
-        """The symbols that complete the block."""
+        """The number of symbols until the block is complete."""
         return self.learner.block_length + 1 - len(self.symbols)
 
     def _read_piece(self, piece: Ids, learn: bool, predict: Predict) -> tuple[AdaptiveReading, list[Array]]:
@@ -112,14 +112,14 @@ class AdaptiveReading(NamedTuple):
 
 
 def _logits(network: PackedNetwork, ids: Ids, state: State) -> Array:
-    """Return the logits (n, V) that predict each symbol; the state advances in place."""
+    """Return the logits (n, V) that predict each symbol, and advance the state in place."""
     if not len(ids):
         return np.empty((0, network.symbols), network.params.dtype)
     return network.logits_before(ids[:, None], state)[:, 0, : network.symbols]
 
 
 def adapted_state(state: ModelState, reading: AdaptiveReading, X: TextLike) -> ModelState:
-    """Return a copy of a model's state with the weights that have followed a text; see `CharRNN.adapt`."""
+    """Return a copy of a model's state, with weights adapted to a text; see `CharRNN.adapt`."""
     ids, _ = scored_ids(X, state.vocabulary)
     for after, _ in read_all(reading, ids):
         reading = after

@@ -1,4 +1,4 @@
-"""AdaptiveTextState: a text state that learns from what it reads."""
+"""AdaptiveTextState: a text state that learns from the text it reads."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Ids = NDArray[Any]
 
 
 class AdaptiveTextState(TextState):
-    """A text state that learns from what it is fed; ``model.start(adapt=True)`` makes them.
+    """A text state that learns from the text fed to it; made by ``model.start(adapt=True)``.
 
-    What it learns is its own: the model does not change, and copies go on independently.
+    The model itself does not change, and copies learn independently.
 
     Parameters
     ----------
     vocabulary : Vocabulary
     reading : Reading
     seen : array of bool, shape (V,)
-        As of `Context`.
+        As for `Context`.
     sums : Sums, optional
-        Of what has been read.
+        The sums over the text read so far.
     """
 
     __slots__ = ("_reading",)
@@ -42,7 +42,7 @@ class AdaptiveTextState(TextState):
 
     @classmethod
     def after(cls, vocabulary: Vocabulary, reading: Reading, ids: Ids) -> AdaptiveTextState:
-        """Return the state after a prime, which is not learned from."""
+        """Return the state after a prime, from which it does not learn."""
         reading, _ = reading.read(ids, learn=False)
         return cls(vocabulary, reading, seen_after(np.zeros(len(vocabulary), np.bool_), ids, vocabulary.boundary))
 
@@ -56,7 +56,7 @@ class AdaptiveTextState(TextState):
         return AdaptiveTextState, (self._vocabulary, self._reading, self._context.seen, self._sums)
 
     def _advance(self, ids: Ids, *, learn: bool | None = None, drawn: bool = False) -> AdaptiveTextState:
-        """Read ids, and learn from them unless they were drawn; Ctrl-C on the way leaves the state unchanged."""
+        """Read ids, and learn from them unless they were drawn; an interruption leaves the state unchanged."""
         reading, surprisal = self._reading.read(ids, learn=not drawn and learn is not False)
         seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
         sums, network, context = self._sums.after(surprisal), reading.network, Context(reading.state, seen)

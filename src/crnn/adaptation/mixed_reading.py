@@ -1,4 +1,4 @@
-"""MixedReading: a text read by the members of a mixture, some of which learn from it."""
+"""MixedReading: a text read by all members of a mixture, some of which learn from it."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ class FixedReading(NamedTuple):
     state: State
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, Array]:
-        """Read on; see `Reading.read_rows`."""
+        """Read more symbols; see `Reading.read_rows`."""
         state = self.network.copy(self.state)
         rows = self.network.logits_before(ids.astype(np.int32)[:, None], state)[:, 0]
         return FixedReading(self.network, state), rows
 
     def copy(self) -> FixedReading:
-        """Return the reading itself, since it never changes."""
+        """Return the reading itself, because it never changes."""
         return self
 
 
 class MixedReading:
-    """A `Reading` by several others, whose logits are mixed.
+    """A `Reading` that mixes the logits of several readings.
 
     Parameters
     ----------
     readings : sequence of Reading or FixedReading
-        Of the same text, by models of the same symbols.
+        Readings of the same text, by models with the same symbols.
     weights : array of float, shape (k,)
     """
 
@@ -59,8 +59,8 @@ class MixedReading:
         return [reading.state for reading in self._readings]
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, NDArray[np.float64]]:
-        """Read on; see `Reading.read`."""
-        network = self.network  # before reading on: counts that another reading took over would be counted anew
+        """Read more symbols; see `Reading.read`."""
+        network = self.network  # first, because counts handed over to another reading would have to be counted anew
         reading, out, steps = self, np.empty(len(ids)), network.rows_at_a_time(SCORE_ROWS)
         for i in range(0, len(ids), steps):
             piece = ids[i : i + steps].astype(np.int32)
@@ -70,12 +70,12 @@ class MixedReading:
         return reading, out
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, Array]:
-        """Read on; see `Reading.read_rows`."""
-        network = self.network  # before reading on, as in `read`
+        """Read more symbols; see `Reading.read_rows`."""
+        network = self.network  # first, as in `read`
         found = [member.read_rows(ids, learn=learn) for member in self._readings]
         rows = network.mixed([rows for _, rows in found])
         return MixedReading([member for member, _ in found], self._weights), rows
 
     def copy(self) -> MixedReading:
-        """Return a reading that goes on independently."""
+        """Return a reading that continues independently."""
         return MixedReading([member.copy() for member in self._readings], self._weights)

@@ -1,4 +1,4 @@
-"""AdaptationOptions: how weights follow a text."""
+"""AdaptationOptions: how weights adapt to a text."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..parameters.suggestion import did_you_mean
 
 __all__ = ["AdaptationOptions", "checked_option"]
 
-MAX_BLOCK_LENGTH = 1_000_000  # its states and logits are held at once
+MAX_BLOCK_LENGTH = 1_000_000  # a block's states and logits are held in memory at once
 
 
 @dataclass(frozen=True)
 class AdaptationOptions:
-    """The rates of adaptation, for each symbol, and the length of a block.
+    """The rates of adaptation per symbol, and the length of a block.
 
     Examples
     --------
@@ -35,11 +35,11 @@ mean 'learning_rate'?
 
     @classmethod
     def of(cls, adapt: bool | str | Mapping[str, Any]) -> Self:
-        """Return the options that True, or a dict of some of them, stands for."""
+        """Return the options for True, or for a dict of some of them."""
         if adapt is True:
             return cls()
         if not isinstance(adapt, Mapping):
-            raise InvalidInputError(f"adapt must be True, False or a dict of {_NAMES}, not {short_repr(adapt)}")
+            raise InvalidInputError(f"adapt is {short_repr(adapt)}. Pass True, False or a dict of {_NAMES}.")
         known = [field.name for field in fields(cls)]
         for name in adapt:
             if name not in known:

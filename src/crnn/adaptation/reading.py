@@ -1,4 +1,4 @@
-"""Reading: a text read on and on by a model that learns from it; scores and text states use nothing else."""
+"""Reading: a text read continually by a model that learns from it; the only interface for scores and text states."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Adapt = bool | Mapping[str, Any] | Literal["counts"]  # the parameter `adapt`; a
 
 
 class Reading(Protocol):
-    """Where the reading of a text stands. A reading does not change: reading on returns another one.
+    """The position in a text being read. A reading never changes: reading more returns a new one.
 
-    `AdaptiveReading` learns by steps of the weights, `AdaptiveCounts` by counting. A reading must be picklable.
+    `AdaptiveReading` learns by updating weights, `AdaptiveCounts` by counting. A reading must be picklable.
     """
 
     @property
@@ -36,46 +36,47 @@ class Reading(Protocol):
 
     @property
     def state(self) -> State:
-        """The network's state of one stream after the text so far; nobody may change it."""
+        """The network's state after the text so far, for one stream; it must not be changed."""
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[Self, NDArray[np.float64]]:
-        """Read on.
+        """Read more symbols.
 
         Parameters
         ----------
         ids : array of int, shape (n,)
         learn : bool, default=True
-            Whether these symbols are learned from.
+            Whether to learn from these symbols.
 
         Returns
         -------
         Reading
-            It may take over what this reading has learned, which then has to learn it anew if it is read on again.
+            The new reading. It may take over what this one has learned, which must then be learned again if this one is
+            read further.
         surprisal : ndarray of float64, shape (n,)
-            -log P of each symbol, in nats. The bits do not depend on how the text is cut into calls.
+            -log P of each symbol, in nats, bitwise the same however the text is cut into calls.
         """
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[Self, Array]:
-        """Read on as `read` does, and return the logits (n, V) that predict each symbol in place of its surprisal."""
+        """Read more symbols like `read`, but return the logits (n, V) that predict each symbol, not its surprisal."""
 
     def copy(self) -> Self:
-        """Return a reading that goes on independently."""
+        """Return a reading that continues independently."""
 
 
 AnyReading = TypeVar("AnyReading", bound=Reading)
 
 
 def adaptive_score(reading: Reading, vocabulary: Vocabulary, X: TextLike, *, exact: bool) -> float:
-    """Return the mean of log P over the symbols of a text, in nats, learned from on the way.
+    """Return the mean of log P over the symbols of a text, in nats, while learning from it.
 
     Raises
     ------
     InvalidInputError
-        Unless `exact`, or if the text cannot be scored.
+        If `exact` is false, or the text cannot be scored.
     """
     if not exact:
         raise InvalidInputError(
-            "exact=False reads parts of a text in parallel, and adapt learns from its start: leave one of them out"
+            "adapt reads a text from its start, but exact=False reads parts of it in parallel. Omit one of them."
         )
     ids, given = scored_ids(X, vocabulary)
     reading, _ = reading.read(ids[:given].astype(np.int32), learn=False)
@@ -84,12 +85,12 @@ def adaptive_score(reading: Reading, vocabulary: Vocabulary, X: TextLike, *, exa
 
 
 def adaptive_surprisal(reading: Reading, vocabulary: Vocabulary, ids: Ids) -> NDArray[np.float64]:
-    """Return -log P of each symbol of a text, (n,), in nats, learned from on the way."""
+    """Return -log P of each symbol of a text, (n,), in nats, while learning from it."""
     return reading.read(encoded_prime("", vocabulary))[0].read(ids)[1]
 
 
 def read_all(reading: AnyReading, ids: TextIds) -> Iterator[tuple[AnyReading, NDArray[np.float64]]]:
-    """Read a text in blocks that fit into memory; yield what `Reading.read` returns for each."""
+    """Read a text in blocks that fit into memory, and yield the result of `Reading.read` for each."""
     for i in range(0, len(ids), BLOCK):
         reading, surprisals = reading.read(ids[i : i + BLOCK].astype(np.int32))
         yield reading, surprisals

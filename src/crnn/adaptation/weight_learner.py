@@ -1,4 +1,4 @@
-"""WeightLearner: a model's weights as they follow a text."""
+"""WeightLearner: a model's weights as they adapt to a text."""
 
 from __future__ import annotations
 
@@ -23,23 +23,22 @@ Ids = NDArray[Any]
 
 
 class WeightLearner:
-    """Weights that learn from blocks. They do not change: what has learned is another learner.
+    """Weights that learn from blocks. A learner never changes: learning returns a new one.
 
     Parameters
     ----------
     rule : AdaptationRule
     params : array of shape (layout.size,)
-        Not changed.
+        The weights, which are not changed.
     boundary : int or None
     n_blocks : int, default=0
-        Blocks that were learned from.
+        The number of blocks learned from so far.
     scoring : bool, default=False
-        As of `PackedNetwork.pack`.
+        As for `PackedNetwork.pack`.
     bfloat16 : bool, default=False
-        Whether operands of products are rounded to bfloat16.
+        Whether products round their operands to bfloat16.
     spare : list of ChunkGradient, optional
-        Gradients of whole blocks that nobody is using: learners of one text lend them to each other, and those of
-        copies on other threads make their own.
+        Unused gradients of whole blocks, which learners of one text share. Copies on other threads make their own.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class WeightLearner:
 
     @property
     def block_length(self) -> int:
-        """The targets of a block."""
+        """The number of targets in a block."""
         return self.rule.options.block_length
 
     @cached_property
@@ -86,11 +85,11 @@ class WeightLearner:
         Parameters
         ----------
         symbols : array of int, shape (T + 1,)
-            The inputs, and one on, the targets.
+            The inputs and, shifted by one, the targets.
         counted : array of bool, shape (T,)
             The targets whose losses count.
         state : tuple of arrays (L, 1, H)
-            Before the first input is read.
+            The state before the first input.
 
         Raises
         ------
@@ -108,7 +107,7 @@ class WeightLearner:
         return WeightLearner(self.rule, params, self._boundary, after, **self._options, spare=self._spare)
 
     def _gradient(self, length: int) -> ChunkGradient:
-        """Return room for the gradient of a block, which no other thread uses."""
+        """Return a gradient buffer for a block that no other thread uses."""
         try:
             if length == self.block_length:
                 return self._spare.pop()
@@ -125,15 +124,14 @@ def learner_of(
     Raises
     ------
     InvalidInputError
-        If nothing is known of the gradients that the weights had in training.
+        If the sizes of the weights' training gradients are unknown.
     """
-    with state.gate.turn, state.gate.steps():  # another thread may be training it
+    with state.gate.turn, state.gate.steps():  # another thread may be training the model
         trained, rms = state.params.copy(), gradient_rms(state, beta_2)
     if rms is None:
         raise InvalidInputError(
-            "adaptation needs to know how large the gradients of training were, and this model was "
-            "not trained, or comes from a file of weights without them: call partial_fit with a text like that "
-            "of its training first"
+            "adapt needs the sizes of the training gradients, but this model was not trained, or was loaded from a "
+            "file of weights without them. Call partial_fit with a text like the training text first."
         )
     rule = AdaptationRule(state.layout, trained, rms, options)
     return WeightLearner(rule, trained, state.vocabulary.boundary, scoring=scoring, bfloat16=bfloat16)

@@ -1,1 +1,1 @@
-"""What a model is: the layout of its weights, its cells, all that it has learned."""
+"""A model's parts: cells, the layout of the weights, and everything the model has learned."""

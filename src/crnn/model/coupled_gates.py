@@ -1,6 +1,6 @@
-"""Coupled gates as PyTorch has them: those of an LSTM whose input gate has the forget gate's weights, negated.
+"""Coupled gates in PyTorch's form: an LSTM whose input gate has the forget gate's weights, negated.
 
-sigmoid(-z) = 1 - sigmoid(z), so that with one block of rows more any program for LSTMs computes the same.
+Since sigmoid(-z) = 1 - sigmoid(z), one more block of rows lets any LSTM program compute a coupled cell.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ Array = NDArray[Any]
 
 
 def with_input_gate(rows: Array) -> Array:
-    """Return the weights of gates f, g, o as those of i, f, g, o.
+    """Return weights of the gates f, g, o as weights of i, f, g, o.
 
     Parameters
     ----------
     rows : array of shape (3 H, ...)
-        Of a matrix, or a bias.
+        A matrix or a bias.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def with_input_gate(rows: Array) -> Array:
 
 
 def without_input_gate(rows: Array) -> Array:
-    """Return the weights of gates i, f, g, o without those of i, (3 H, ...) of (4 H, ...).
+    """Return weights of the gates i, f, g, o without the rows of i: (3 H, ...) of (4 H, ...).
 
     Examples
     --------
@@ -45,7 +45,7 @@ def without_input_gate(rows: Array) -> Array:
 
 
 def is_coupled(rows: Array) -> bool:
-    """Say whether the weights of gates i, f, g, o, (4 H, ...), are those of an input gate 1 - f.
+    """Return whether weights of the gates i, f, g, o, (4 H, ...), make the input gate equal to 1 - f.
 
     Examples
     --------

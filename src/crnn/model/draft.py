@@ -1,4 +1,4 @@
-"""Draft: writable copies of what a model has learned, which are checked before they become the model's own."""
+"""Draft: writable copies of a model's arrays, checked before they replace the originals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LearnedArrays(NamedTuple):
 
     @classmethod
     def of(cls, state: ModelState) -> LearnedArrays:
-        """Return the arrays of a state; of an optimizer that counts its steps also their number."""
+        """Return a state's arrays, and the number of steps if its optimizer counts them."""
         named: dict[str, Any] = {name: state.layout.named(flat) for name, flat in state.optimizer_state.items()}
         if OPTIMIZERS[state.optimizer].counts_steps:
             named["step"] = state.n_steps - state.optimizer_start
@@ -36,24 +36,24 @@ class LearnedArrays(NamedTuple):
 
     @classmethod
     def read_only(cls, state: ModelState) -> LearnedArrays:
-        """Return views of the arrays that cannot be written to."""
+        """Return read-only views of the arrays."""
         optimizer_state = {name: _read_only(flat) for name, flat in state.optimizer_state.items()}
         hidden = tuple(map(_read_only, state.hidden))
         return cls.of(replace(state, params=_read_only(state.params), optimizer_state=optimizer_state, hidden=hidden))
 
 
 class Draft:
-    """Copies of a state's arrays, which may be written to until `commit`.
+    """Copies of a state's arrays that may be written to until `commit`.
 
     Parameters
     ----------
     state : ModelState
-        No other thread may be training it.
+        The state, which no other thread may be training.
 
     Attributes
     ----------
     arrays : LearnedArrays
-        The copies. An entry of its dictionaries may also be replaced by another array of the same shape.
+        The copies. A dictionary entry may also be replaced by another array of the same shape.
 
     Examples
     --------
@@ -74,13 +74,12 @@ class Draft:
         self.arrays = LearnedArrays.of(self._copy)
 
     def commit(self) -> None:
-        """Copy what was written into the state; Ctrl-C waits.
+        """Copy the draft into the state; Ctrl-C waits.
 
         Raises
         ------
         InvalidInputError
-            If an array is missing or new, has another shape, or holds a number that is not finite. The state is
-            unchanged.
+            If an array is missing, added, of another shape, or not finite. The state is then unchanged.
         """
         own = LearnedArrays.of(self._copy)
         _fill("params_", self.arrays.params, own.params)
@@ -91,8 +90,9 @@ class Draft:
                 _fill(f"optimizer_state_[{name!r}]", given, arrays, infinite=True)
             elif given != arrays:
                 raise InvalidInputError(
-                    f"optimizer_state_[{name!r}] is {given!r}, but it counts the optimizer's steps, {arrays}: leave it "
-                    "as it is"
+                    f"optimizer_state_[{name!r}] is {given!r}, but it is the optimizer's step count, {arrays}. Leave "
+                    f"it "
+                    "unchanged."
                 )
         for name, array in zip(self._copy.layout.states, own.hidden, strict=True):
             _require_finite(f"state_ ({name})" if len(own.hidden) > 1 else "state_", array, infinite=False)
@@ -107,16 +107,16 @@ def _read_only(array: Array) -> Array:
 
 
 def _fill(what: str, given: Any, own: dict[str, Array], *, infinite: bool = False) -> None:
-    """Copy arrays into views of the same names and shapes, and check the numbers."""
+    """Copy arrays into views of the same names and shapes, and check their numbers."""
     _require_same_names(what, given, own)
     for name, view in own.items():
         array, shown = np.asarray(given[name]), f"{what}[{name!r}]"
         if array.shape != view.shape or array.dtype.kind not in "biuf":
             raise InvalidInputError(
-                f"{shown} has shape {array.shape} and type {array.dtype}, but it must be an array of numbers of shape "
-                f"{view.shape}: write into the array that is there. Nothing has been changed"
+                f"{shown} is an array of shape {array.shape} and type {array.dtype}, but must be numeric, of shape "
+                f"{view.shape}. Write into the existing array. Nothing has been changed."
             )
-        with np.errstate(over="ignore"):  # what becomes infinite is refused
+        with np.errstate(over="ignore"):  # infinities are refused below
             view[...] = array
         _require_finite(shown, view, infinite=infinite)
 
@@ -125,15 +125,15 @@ def _require_same_names(what: str, given: Any, own: Mapping[str, object]) -> Non
     if not isinstance(given, Mapping) or set(given) != set(own):
         found = ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
         raise InvalidInputError(
-            f"{what} must have the entries {', '.join(own)}, not {found or 'none'}. Nothing has been changed"
+            f"{what} must have the entries {', '.join(own)}, not {found or 'none'}. Nothing has been changed."
         )
 
 
 def _require_finite(what: str, array: Array, *, infinite: bool) -> None:
-    """Raise an error for a number that is not finite; a sum of squares that has overflowed may be `infinite`."""
+    """Raise an error for a non-finite number; an overflowed sum of squares may be `infinite`."""
     wrong = np.isnan(array) if infinite else ~np.isfinite(array)
     if wrong.any():
         place = tuple(int(axis[0]) for axis in np.nonzero(wrong))
         raise InvalidInputError(
-            f"{what} holds {array[place]} at {place}: write finite numbers. Nothing has been changed"
+            f"{what} is {array[place]} at {place}. Write finite numbers. Nothing has been changed."
         )

@@ -1,4 +1,4 @@
-"""Extension: the state of a model for a larger vocabulary."""
+"""Extension: a model's state for a larger vocabulary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
-    """Return a vocabulary with the characters of both and the special symbols of the first.
+    """Return a vocabulary with the characters of both, and the special symbols of the first.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
     ['a', 'b', 'c', 'd']
     """
     if other.kind != vocabulary.kind:
-        return vocabulary  # encoding the text will say so
+        return vocabulary  # encoding the text will raise the error
     codes = np.union1d(vocabulary.codes, other.codes)
     if len(codes) == len(vocabulary.codes):
         return vocabulary
@@ -34,14 +34,14 @@ def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
 
 
 def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelState:
-    """Return the state of a model for a larger vocabulary and its layout.
+    """Return a model's state for a larger vocabulary and its layout.
 
-    New symbols add nothing to the hidden units. Their output weights and bias are those of the old symbol with the
-    lowest bias, as a rule the rarest: each is as probable as that one, whatever has been read. Among the old symbols
-    all probabilities stay in proportion. The optimizer state of the new symbols is zero.
+    New symbols add nothing to the hidden units. They copy the output weights and bias of the old symbol with the
+    lowest bias, usually the rarest, and so are as probable as it in every context. The old symbols' probabilities
+    keep their proportions. The optimizer state of the new symbols is zero.
     """
     sizes, rms = (state.layout, layout, places(state.vocabulary, vocabulary)), state.gradient_rms
-    # The end of a document is no pattern if there is another symbol: where it is likely, the new symbols would be too.
+    # Do not copy the end of a document if there is another symbol: the new symbols would be likely wherever it is.
     rarest = int(state.layout.tensors(state.params).by[: state.vocabulary.boundary or None].argmin())
     return replace(
         state,
@@ -74,6 +74,6 @@ def _widened(flat: Array, old: Layout, new: Layout, places: NDArray[np.intp], pa
     after.Wy[:, places] = before.Wy
     after.lookup[places] = before.lookup
     for a, b in zip(before, after, strict=True):
-        if a.shape == b.shape:  # it has no axis of symbols
+        if a.shape == b.shape:  # no axis of symbols
             b[...] = a
     return out

@@ -1,4 +1,4 @@
-"""Gate: keeps copies of a model and changes of its weights apart, and counts the changes."""
+"""Gate: separates copies of a model from changes of its weights, and counts the changes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from contextlib import AbstractContextManager
 from typing import Any
 from weakref import ref
 
-MANY = 100  # references to gates, dead ones among them, that are kept
+MANY = 100  # references to gates, including dead ones, kept before cleaning up
 
 
 class Gate:
-    """Keeps steps of training and copies of the state apart; copies do not starve.
+    """Separates training steps from copies of the state, without starving the copies.
 
-    Training spends nearly all its time in steps. A copy therefore takes its turn first and waits for the running steps
-    second; the next steps wait for the turn. Both locks let the thread through that holds them: a signal handler that
-    saves the model may run between two steps. A ``with`` holds them directly, without a generator: the ends of both are
-    compiled code, so that Ctrl-C cannot come before the release.
+    Training spends nearly all its time in steps. A copy therefore takes the turn first, and then waits for the running
+    steps; the next steps wait for the turn. Both locks are reentrant, since a signal handler that saves the model may
+    run between two steps. They are held directly by ``with``, without a generator: entering and leaving is compiled
+    code, so that Ctrl-C cannot come before the release.
 
     Attributes
     ----------
     changes : int
-        How often the weights have been changed, so that copies of them can be recognized as stale. Whoever changes
-        them holds the gate, and adds 1 in a ``finally`` clause: an addition calls no function, so Ctrl-C cannot come
+        The number of changes of the weights, by which outdated copies are recognized. Code that changes the weights
+        holds the gate, and adds 1 in a ``finally`` clause: an addition calls no function, so Ctrl-C cannot come
         between an interrupted change and its count.
 
     Examples
@@ -53,34 +53,34 @@ class Gate:
         return self._turn
 
     def steps(self) -> AbstractContextManager[object]:
-        """Return the lock of the state when no other thread is waiting to copy it."""
+        """Return the lock of the state once no other thread is waiting to copy it."""
         with self._turn:
             pass
         return self._state
 
     @property
     def arrays(self) -> AbstractContextManager[object]:
-        """The lock of the state, for changes within a step or outside of training, which give way to no copy."""
+        """The lock of the state for changes within a step or outside training, which need not let copies go first."""
         return self._state
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Make a pickled or copied state have a gate of its own."""
+        """Give a pickled or copied state a gate of its own."""
         return Gate, ()
 
     def __eq__(self, other: object) -> bool:
-        """Say that two gates are equal: nothing in them is part of a model."""
+        """Treat all gates as equal: they hold no part of a model."""
         return isinstance(other, Gate)
 
     __hash__ = None  # type: ignore[assignment]
 
     def open(self) -> None:
-        """Forget who holds the locks: after a fork these threads are not there, and changes may be incomplete."""
+        """Forget the holders of the locks: after a fork these threads do not exist, and changes may be incomplete."""
         if not self._state.acquire(blocking=False):
             self.changes += 1
         self._turn, self._state = threading.RLock(), threading.RLock()
 
 
-# Without a function that is called when a gate is deleted: Python ignores a KeyboardInterrupt in such a one.
+# No function is called when a gate is deleted: Python would ignore a KeyboardInterrupt in it.
 _gates: list[ref[Gate]] = []
 _register = threading.RLock()  # a signal handler may save a model
 

@@ -1,4 +1,4 @@
-"""Root mean squares of the gradients of training, for each weight: what an adaptation scales its steps by."""
+"""Root mean squares of the training gradients of each weight, by which an adaptation scales its steps."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Array = NDArray[Any]
 
 
 def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
-    """Return the root mean square of each weight's gradient in training, as float16, or None if it is not known.
+    """Return the root mean square of each weight's gradient in training, as float16, or None if unknown.
 
-    It comes from the optimizer state. A model that was loaded from a file of weights alone, and not trained since, has
-    what that file holds. Half precision is enough for a scale, and adds only half to a file of weights.
+    The values come from the optimizer state. A model loaded from a file of weights alone, and not trained since, has
+    the values in the file. Half precision suffices for a scale, and adds only half to a file of weights.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
     Returns
     -------
     array of float16, shape (n_weights,), or None
-        In the order of `Layout.torch_named`, each tensor flat, without padding.
+        The values in the order of `Layout.torch_named`, each tensor flattened, without padding.
 
     Examples
     --------
@@ -53,14 +53,14 @@ def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
 
 
 def gathered(layout: Layout, flat: Array) -> Array:
-    """Return the elements of a flat vector as `gradient_rms` orders them, in half precision."""
+    """Return the elements of a flat vector in the order of `gradient_rms`, in half precision."""
     limit = float(np.finfo(np.float16).max)
     parts = [np.clip(array.ravel(), 0.0, limit) for array in layout.torch_named(flat).values()]
     return np.concatenate(parts).astype(np.float16)
 
 
 def spread(layout: Layout, rms: Array) -> Array:
-    """Return the flat vector of a layout with the elements of `gradient_rms`; the padding is 0.
+    """Return a layout's flat vector with the elements of `gradient_rms`; the padding is 0.
 
     Examples
     --------

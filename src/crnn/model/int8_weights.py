@@ -1,4 +1,4 @@
-"""Weights of 8 bits: each matrix lies on a grid of integers times one scale for each of its output columns."""
+"""8-bit weights: each matrix holds integers times one scale per output column."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Array = NDArray[Any]
 Scales = dict[str, NDArray[np.float32]]
 """The scale of each output of each matrix, under the names of `Layout.named`; biases have none."""
 
-LARGEST = 127  # -128 is not used: negated integers are integers
-TABLES = ("embedding", "bigrams")  # in which symbols, or pairs of them, are looked up
-SMALLEST_SCALE = 2.0**-100  # a column of smaller weights becomes zeros: no product of it may be a denormal number
+LARGEST = 127  # -128 is not used, so that every integer can be negated
+TABLES = ("embedding", "bigrams")  # in which symbols, or pairs of symbols, are looked up
+SMALLEST_SCALE = 2.0**-100  # columns of smaller weights become zeros: no product may be a denormal number
 
 
 def int8_weights(layout: Layout, params: Array) -> tuple[Array, Scales]:
-    """Return flat weights on the nearest grid of 8-bit integers, and the scales.
+    """Return flat weights rounded to the nearest 8-bit integers times a scale, and the scales.
 
     The largest weight of a column becomes 127 times its scale. Biases stay as they are.
 
@@ -46,15 +46,15 @@ def int8_weights(layout: Layout, params: Array) -> tuple[Array, Scales]:
 
 
 def by_output(matrix: Array, is_table: bool) -> Array:
-    """Return a view with a row for each output, of a matrix in PyTorch's shape; and the matrix of such a view.
+    """Return a view with one row per output of a matrix in PyTorch's shape; also the inverse.
 
-    A table, in which symbols or pairs of them are looked up, has a row for each of these.
+    A lookup table has one row per symbol, or pair of symbols.
     """
     return matrix.T if is_table else matrix
 
 
 def integers_of(weights: Array, scale: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Return the integers (outputs, inputs) that weights on a grid stand for, or the nearest ones.
+    """Return the integers (outputs, inputs) that rounded weights represent, or the nearest ones.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Labelled: the part of a labelled model that writes the texts of one label, as a model of its own."""
+"""Labelled: the part of a labeled model that writes texts of one label, as a separate model."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Array = NDArray[Any]
 def of_label(state: ModelState, number: int) -> ModelState:
     """Return the state of a model of the documents with one label.
 
-    A document of a labelled model starts with the symbol of its label, which is read from a state of zeros, as a
-    boundary is. So the boundary of the new model gets the input weights of that symbol. Without the output weights of
-    the labels' symbols the softmax is over the other symbols alone: the probabilities are those given the label.
+    A document of a labeled model starts with the symbol of its label, which is read from a zero state, like a
+    boundary. So the new model's boundary gets that symbol's input weights. Without the output weights of the labels'
+    symbols the softmax covers just the other symbols, which gives the probabilities conditional on the label.
 
     Parameters
     ----------
     state : ModelState
-        With labels.
+        A state with labels.
     number : int
-        Of the label.
+        The label's number.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def of_label(state: ModelState, number: int) -> ModelState:
 
 
 def _places(V: int, new_V: int, number: int) -> NDArray[np.intp]:
-    """Return the new id of each symbol: without the labels, one of which takes the boundary's place."""
+    """Return the new id of each symbol: labels are removed, except one that replaces the boundary."""
     places = np.where(np.arange(V) < new_V - 1, np.arange(V), -1)
     places[new_V + number] = new_V - 1
     return places
@@ -72,11 +72,11 @@ def _narrowed_rms(rms: Array | None, old: Layout, new: Layout, number: int) -> A
 
 
 def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
-    """Return a flat vector without the labels' symbols, one of which takes the boundary's place as input."""
+    """Return a flat vector without the labels' symbols, one of which replaces the boundary as an input."""
     out = new.zeros()
     before, after, V = old.tensors(flat), new.tensors(out), new.vocab_size
     for a, b in zip(before, after, strict=True):
-        if a.shape == b.shape:  # it has no axis of symbols
+        if a.shape == b.shape:  # no axis of symbols
             b[...] = a
     after.lookup[...] = before.lookup[:V]
     after.lookup[V - 1] = before.lookup[V + number]

@@ -15,7 +15,7 @@ from ..parameters.settings import Settings
 from .symbol_pairs import SymbolPairs
 
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
-PIECE = 1 << 20  # elements of an array that are drawn or copied at once: a few milliseconds
+PIECE = 1 << 20  # elements of an array drawn or copied at once, in a few milliseconds
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -24,7 +24,7 @@ Shape = tuple[int, ...]
 class LayerTensors(NamedTuple):
     """One layer's part of a flat vector, row-major, input x output; G gates of H columns each."""
 
-    Wx: Array  # (V, G H) for the first layer: row v is what symbol v adds; (E, G H) above an embedding; then (H, G H)
+    Wx: Array  # (V, G H) in the first layer: row v is what symbol v adds; (E, G H) above an embedding; else (H, G H)
     Wh: Array  # (H, G H)
     bh: Array  # (G H,)
     bn: Array | None  # (H,): a GRU's recurrent bias of the gate n
@@ -34,8 +34,8 @@ class LayerTensors(NamedTuple):
 class Tensors:
     """The parts of a flat vector as the kernels see them.
 
-    Parameters, gradients and optimizer state have the same layout, so the same names serve all of them. Iteration
-    yields every array in the order of the flat vector.
+    Parameters, gradients and optimizer state have the same layout and share these names. Iteration yields every array
+    in the order of the flat vector.
     """
 
     layers: tuple[LayerTensors, ...]
@@ -57,18 +57,18 @@ class Tensors:
 
     @property
     def lookup(self) -> Array:
-        """The matrix with a row for each symbol that is read: the embedding, or else the first layer's Wx."""
+        """The matrix with a row for each symbol read: the embedding, or else the first layer's Wx."""
         return self.layers[0].Wx if self.embedding is None else self.embedding
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Shapes and places of a network's tensors in one flat, aligned vector.
+    """Shapes and positions of a network's tensors in one flat, aligned vector.
 
     The order is ``(table of pairs) | (embedding)``, then ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each
-    part starts on a cache line. First come the input tables, in which symbols are looked up: that of pairs, and the
-    embedding or the first layer's ``Wx``. An update treats them separately: rows that a chunk does not read have no
-    gradient.
+    part starts on a cache line. The input tables, in which symbols are looked up, come first: the table of pairs, and
+    the embedding or the first layer's ``Wx``. An update treats them separately, since rows that a chunk does not read
+    have no gradient.
 
     Parameters
     ----------
@@ -82,9 +82,9 @@ class Layout:
     num_layers : int, default=1
         L.
     embedding_size : int or None, default=None
-        E, the length of the vectors of symbols that the first layer reads. None: it reads the symbols themselves.
+        E, the length of the symbols' vectors that the first layer reads. None: it reads the symbols directly.
     pairs : SymbolPairs or None, default=None
-        The R pairs of symbols in a row that add to the input, beside the second one itself. None: there are none.
+        The R pairs of consecutive symbols that have input weights of their own. None: no pairs.
 
     Examples
     --------
@@ -130,17 +130,17 @@ class Layout:
 
     @property
     def n_pairs(self) -> int | None:
-        """R, the rows of the table of pairs; None: there is none."""
+        """R, the number of rows of the table of pairs; None: no table."""
         return None if self.pairs is None else len(self.pairs)
 
     @property
     def n_bigrams(self) -> int | None:
-        """How many pairs of symbols might have rows, at least R; None: none."""
+        """The limit on the number of pairs, at least R; None: no pairs."""
         return None if self.pairs is None else self.pairs.limit
 
     @property
     def states(self) -> tuple[str, ...]:
-        """What is carried from one time step to the next: h, an LSTM's c, and with pairs the symbol before.
+        """The names of what is carried between time steps: h, an LSTM's c, and with pairs the previous symbol.
 
         Examples
         --------
@@ -153,7 +153,7 @@ class Layout:
     def state_shapes(self, streams: int) -> dict[str, Shape]:
         """Return the shapes of the states of B streams: h and c (L, B, H), symbol (1, B, 1).
 
-        The last is the number of the symbol that was read last, plus 1; 0 at the start of a text.
+        The entry of symbol is the last symbol's id plus 1, or 0 at the start of a text.
         """
         shapes: dict[str, Shape] = dict.fromkeys(self.kind.states, (self.num_layers, streams, self.hidden_size))
         return shapes if self.pairs is None else {**shapes, "symbol": (1, streams, 1)}
@@ -172,7 +172,7 @@ class Layout:
     def renumbered_states(self, states: tuple[Array, ...], places: NDArray[Any]) -> tuple[Array, ...]:
         """Return states for a vocabulary in which symbol v has the id places[v].
 
-        A symbol of -1, or what is no symbol, becomes none: a caller may have written any number.
+        A symbol that maps to -1, or is invalid, is replaced by none: a caller may have written any number.
 
         Examples
         --------
@@ -211,7 +211,7 @@ class Layout:
     def named(self, flat: Array) -> dict[str, Array]:
         """Return the parts of `flat` as writable views under min-char-rnn's names and in its shapes.
 
-        min-char-rnn has neither pairs nor an embedding: their tables have the names and shapes of `input_tables`.
+        Tables of pairs and embeddings, which min-char-rnn lacks, have the names and shapes of `input_tables`.
         """
         part = self.tensors(flat)
         tables = input_tables(self.vocab_size, self.kind.gates * self.hidden_size, self.embedding_size, self.n_pairs)
@@ -225,25 +225,25 @@ class Layout:
     def torch_named(self, flat: Array) -> dict[str, Array]:
         """Return the parts of `flat` as writable views under PyTorch's names and in its shapes.
 
-        PyTorch adds a second bias, ``rnn.bias_hh_lk``, to the first. Here there is only the sum, except that a GRU's
+        PyTorch adds a second bias, ``rnn.bias_hh_lk``, to the first. Here only their sum is stored, except that a GRU's
         recurrent bias of the gate n is separate, under the name ``rnn.bias_hn_lk``.
         """
         return {torch_name(name): array for name, array in self.named(flat).items()}
 
 
 def input_tables(vocab_size: int, columns: int, embedding_size: int | None, n_pairs: int | None) -> dict[str, Shape]:
-    """Return the shape of each table in which symbols are looked up, by its name, in the order of the flat vector.
+    """Return the shape of each lookup table by its name, in the order of the flat vector.
 
-    A network without an embedding looks symbols up in the first layer's Wx, which is none of them.
+    A network without an embedding looks symbols up in the first layer's Wx, which is not included.
 
     Parameters
     ----------
     vocab_size : int
         V.
     columns : int
-        G H, of what a row adds to the input of the first layer.
+        G H, the length of a row added to the input of the first layer.
     embedding_size, n_pairs : int or None
-        E and R. None: there is no such table.
+        E and R. None: no such table.
 
     Examples
     --------
@@ -255,7 +255,7 @@ def input_tables(vocab_size: int, columns: int, embedding_size: int | None, n_pa
 
 
 def described(parameters: Mapping[str, Any]) -> str:
-    """Return the shape of a network with a model's parameters, in a line for people.
+    """Return a readable description of the network's shape, given a model's parameters.
 
     Examples
     --------
@@ -270,11 +270,11 @@ def described(parameters: Mapping[str, Any]) -> str:
 
 
 SHAPING = ("hidden_size", "num_layers", "cell", "dtype", "embedding_size", "n_bigrams")
-"""The parameters of a model that determine its layout, by the names of a layout's attributes."""
+"""The parameters that determine a model's layout, by the names of the layout's attributes."""
 
 
 def layout_of(settings: Settings, vocab_size: int, pairs: SymbolPairs | None = None) -> Layout:
-    """Return the layout of a network with these settings, and the pairs of symbols that have rows if there are any.
+    """Return the layout of a network with these settings and, if any, these pairs of symbols.
 
     Examples
     --------
@@ -310,7 +310,7 @@ _TORCH_KINDS = {"Wxh": "weight_ih", "Whh": "weight_hh", "bh": "bias_ih", "bhn": 
 
 
 def n_labels(layout: Layout, boundary: int | None) -> int:
-    """Return how many symbols of labels follow the boundary, the last symbol of texts.
+    """Return the number of label symbols, which follow the boundary, the last symbol of texts.
 
     Examples
     --------
@@ -321,7 +321,7 @@ def n_labels(layout: Layout, boundary: int | None) -> int:
 
 
 def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:
-    """Return an array of zeros whose first element lies on a cache line.
+    """Return an array of zeros whose first element is aligned with a cache line.
 
     Examples
     --------
@@ -337,7 +337,7 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:
 
 
 def copied(array: Array) -> Array:
-    """Return a copy; between its pieces Ctrl-C gets through: a large model's takes tenths of a second.
+    """Return a copy, made in pieces so that Ctrl-C gets through: a large model takes tenths of a second.
 
     Examples
     --------
@@ -351,7 +351,7 @@ def copied(array: Array) -> Array:
 
 
 def _pieces(array: Array) -> Iterator[Array]:
-    """Yield consecutive rows, or elements, of an array: views of a few megabytes."""
+    """Yield consecutive rows or elements of an array, as views of a few megabytes."""
     step = max(1, PIECE * len(array) // max(array.size, 1))
     for first in range(0, len(array), step):
         yield array[first : first + step]
@@ -364,12 +364,12 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
     ----------
     layout : Layout
     rng : numpy.random.Generator
-        It draws in float64 for either dtype of the layout, so that a seed gives the same weights in both.
+        The generator. It draws in float64 for either dtype, so that a seed gives the same weights in both.
     scale : float or None
-        Weights from N(0, scale^2) and zero biases, as in min-char-rnn. None: 0.01 for a single "rnn" layer; otherwise
-        weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The bias of an LSTM's forget gate is 1
-        (Jozefowicz et al. 2015), also where it is coupled. An embedding is drawn from N(0, 1) whatever the scale, as in
-        PyTorch. A table of pairs begins with zeros.
+        Standard deviation of the weights; biases are zero, as in min-char-rnn. None: 0.01 for a single "rnn" layer;
+        otherwise weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The forget gate's bias in an LSTM is
+        1 (Jozefowicz et al. 2015), also with coupled gates. An embedding is drawn from N(0, 1) at any scale, as in
+        PyTorch. A table of pairs starts from zeros.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Quantized: a model with weights of 8 bits, for sampling and scoring."""
+"""Quantized: a model with 8-bit weights, for sampling and scoring."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from .state import ModelState
 
 __all__ = ["quantized"]
 
-MAX_UNITS = 1 << 16  # sums of so many products of two bytes fit into 32 bits
+MAX_UNITS = 1 << 16  # sums of this many products of two bytes fit into 32 bits
 
 
 def quantized(state: ModelState) -> ModelState:
-    """Return a state with weights of 8 bits, which shares no array with a float state.
+    """Return a state with 8-bit weights, which shares no array with the float state.
 
     Parameters
     ----------
     state : ModelState
-        Another thread may be training it.
+        The float state, which another thread may be training.
 
     Raises
     ------
     InvalidInputError
-        If its weights are float64, are not finite, or have 8 bits.
+        If the weights are float64, not finite, or already have 8 bits.
 
     Examples
     --------
@@ -39,14 +39,15 @@ def quantized(state: ModelState) -> ModelState:
     ({'Wxh_l0': 5, 'Whh_l0': 5, 'Why': 3}, {})
     """
     if state.scales is not None:
-        raise InvalidInputError("the model has weights of 8 bits already: call quantize on the float model")
+        raise InvalidInputError("the model already has 8-bit weights. Call quantize on the float model.")
     if state.layout.dtype != np.float32:
         raise InvalidInputError(
-            f"quantize needs weights of float32, and the model has {state.layout.dtype}: fit it with dtype='float32'"
+            f"quantize needs float32 weights, but the model has {state.layout.dtype}. Fit it with dtype='float32'."
         )
     if state.layout.hidden_size > MAX_UNITS:
         raise InvalidInputError(
-            f"hidden_size is {state.layout.hidden_size}, but quantize sums at most {MAX_UNITS} products in 32 bits"
+            f"hidden_size is {state.layout.hidden_size}, but quantize supports at most {MAX_UNITS}, because it sums "
+            "products in 32 bits. Fit a smaller model."
         )
     copy = state.copy_between_steps().averaged()
     copy.check_finite("quantize")

@@ -1,4 +1,4 @@
-"""ModelState: all that a model has learned, and all that training needs to go on from there."""
+"""ModelState: everything a model has learned, and everything training needs to continue."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from .layout import SHAPING, Layout, copied, initialise
 from .stored_record import StoredRecord
 
 Array = NDArray[Any]
-Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with pairs then the symbol before
+Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with pairs then the previous symbol
 Records = list[dict[str, Any]]
 
 WEIGHT_AVERAGE = "weight_average"  # in `optimizer_state`, while training averages weights
 
 
 class _Deferred:
-    """An attribute that holds a list of records, or at first the function that makes it: a file's history is long."""
+    """An attribute that holds a list of records, or a function that makes it on first use: a stored history is long."""
 
     def __get__(self, state: Any, owner: Any = None) -> Records:
         if state is None:
-            raise AttributeError("history")  # dataclasses ask the class for a default: there is none
+            raise AttributeError("history")  # dataclasses ask the class for a default, and there is none
         value = vars(state)["history"]
         if callable(value):
             value = vars(state)["history"] = value()
@@ -49,9 +49,9 @@ class _Deferred:
 class ModelState:
     """Weights, optimizer state, hidden state and counters of one model.
 
-    A `CharRNN` holds one. `fit` makes it, training changes it in place, `partial_fit` carries it on, and a model file
-    stores it. A copy of it is a snapshot: training keeps one to return to after divergence, and one of the weights
-    with the lowest validation loss.
+    A `CharRNN` holds one state. `fit` makes it, training changes it in place, `partial_fit` continues from it, and a
+    model file stores it. A copy is a snapshot: training keeps one to return to after divergence, and one with the
+    lowest validation loss.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ class ModelState:
     params : array of shape (layout.size,)
         The weights.
     optimizer : str
-        Name of the optimizer that `optimizer_state` belongs to.
+        Name of the optimizer to which `optimizer_state` belongs.
     optimizer_state : dict of str to array of shape (layout.size,)
-        Under PyTorch's names, such as ``exp_avg``. While training averages weights, their average is there too.
+        Arrays under PyTorch's names, such as ``exp_avg``, and the average of the weights while training keeps one.
     optimizer_start : int
-        The value of `n_steps` when `optimizer_state` was zero. Adam's bias correction counts from there.
+        The value of `n_steps` when `optimizer_state` was zero. Adam's bias correction counts from this step.
     hidden : tuple of arrays
-        The states carried from the last chunk to the next, as `Layout.state_shapes` has them.
+        The states carried from the last chunk to the next, as given by `Layout.state_shapes`.
     vocabulary : Vocabulary
     rng : numpy.random.Generator
         Seeds dropout and the order of documents. Training reads copies of it and does not advance it.
@@ -75,18 +75,18 @@ class ModelState:
     smooth_loss : float
         The smoothed loss in nats per chunk of `loss_length` symbols.
     loss_length : int
-        T of the chunks that `smooth_loss` refers to.
+        T of the chunks to which `smooth_loss` refers.
     history : list of dict
-        The records of training; a function that returns them may be assigned, and is called when they are first read.
+        The records of training, or a function that returns them and is called when they are first read.
     gradient_rms : array of float16 or None
         Root mean squares of the gradients before `optimizer_state` was zero, from a file: see `gradient_rms.py`.
     scales : dict or None
-        With weights of 8 bits the scales of the matrices, see `int8_weights`. Such a model has no optimizer state.
+        The scales of 8-bit matrices, see `int8_weights`. A model with 8-bit weights has no optimizer state.
     labels : StoredRecord or None
-        What a model that is told labels knows of them.
+        What a model trained with labels knows about them.
     gate : Gate
-        Keeps changes of the arrays and copies made by other threads apart, and counts the changes. States that share
-        arrays share it.
+        Separates changes of the arrays from copies by other threads, and counts the changes. States that share arrays
+        share the gate.
 
     Examples
     --------
@@ -129,17 +129,17 @@ class ModelState:
         seq_length: int = 25,
         init_scale: float | None = None,
     ) -> Self:
-        """Return the state of a model that has read no text yet.
+        """Return the state of a model that has not read any text yet.
 
         Parameters
         ----------
         layout : Layout
         vocabulary : Vocabulary
         rng : numpy.random.Generator
-            Draws the weights, and stays the state's.
+            Draws the weights, and becomes the state's generator.
         optimizer : str
         batch_size, seq_length : int
-            B and T of the training to come.
+            B and T of the training to follow.
         init_scale : float or None
             See `initialise`.
         """
@@ -159,9 +159,9 @@ class ModelState:
         )
 
     def carried_on(self, *, optimizer: str, batch_size: int, seq_length: int) -> Self:
-        """Return the state that a new call of training starts from; arrays that still fit are shared.
+        """Return the state from which a new training call starts, sharing arrays that still fit.
 
-        Another batch size starts from a hidden state of zeros, another optimizer from an optimizer state of zeros.
+        Another batch size starts from a zero hidden state, another optimizer from a zero optimizer state.
         """
         self.require_float("partial_fit")
         new = replace(self)
@@ -176,14 +176,14 @@ class ModelState:
         return new
 
     def averaged(self) -> Self:
-        """Return the state with the average as its weights, if weights are averaged; arrays are shared."""
+        """Return the state with its averaged weights, if any; other arrays are shared."""
         if WEIGHT_AVERAGE not in self.optimizer_state:
             return self
         rest = dict(self.optimizer_state)
         return replace(self, params=rest.pop(WEIGHT_AVERAGE), optimizer_state=rest)
 
     def copy(self) -> Self:
-        """Return a snapshot that shares no array and no counter with this state."""
+        """Return a snapshot that shares no arrays or counters with this state."""
         return replace(
             self,
             params=copied(self.params),
@@ -195,20 +195,20 @@ class ModelState:
         )
 
     def copy_between_steps(self) -> Self:
-        """Return a snapshot of a state that another thread may be training: that after one of its steps."""
+        """Return a snapshot of a state that another thread may be training, as it is after a whole step."""
         with self.gate.turn, self.gate.steps():
             return self.copy()
 
     def restore(self, snapshot: ModelState) -> None:
-        """Return to a snapshot of this state: arrays are overwritten in place, so that views of them stay valid.
+        """Restore a snapshot of this state, overwriting arrays in place, so that views of them stay valid.
 
-        `history` keeps the records of the steps that are undone, and `rng`, which training does not advance, stays.
+        `history` keeps the records of the undone steps; `rng`, which training does not advance, stays.
         """
         self._overwrite(snapshot.params, snapshot.optimizer_state, snapshot.hidden)
         self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
 
     def __copy__(self) -> Self:
-        """Return a state that shares all arrays: pickle has a way of its own, see `files.checkpoint`."""
+        """Return a state that shares all arrays; pickling works differently, see `files.checkpoint`."""
         new = object.__new__(type(self))
         vars(new).update(vars(self))
         return new
@@ -220,7 +220,7 @@ class ModelState:
         return new
 
     def training_arrays(self) -> dict[str, Array]:
-        """Return hidden state and optimizer state as files name them: views, the latter under PyTorch's names."""
+        """Return views of hidden state and optimizer state under their names in files (PyTorch's for the latter)."""
         layout = self.layout
         arrays = {f"state.{name}": array for name, array in zip(layout.states, self.hidden, strict=True)}
         for part, flat in self.optimizer_state.items():
@@ -228,7 +228,7 @@ class ModelState:
         return arrays
 
     def digest(self) -> str:
-        """Return what tells this state from others; records and the generator do not count."""
+        """Return a digest that identifies this state; records and the generator do not count."""
         told = self.layout, self.scales is None, self.optimizer, self.optimizer_start, self.n_steps, self.smooth_loss
         found = hashlib.sha256(repr(told).encode())
         for array in (self.vocabulary.codes, self.params, *self.optimizer_state.values(), *self.hidden):
@@ -244,7 +244,7 @@ class ModelState:
         smooth_loss: float,
         history: Records,
     ) -> None:
-        """Become what another process has learned; arrays are overwritten in place."""
+        """Become what another process has learned, overwriting arrays in place."""
         self._overwrite(params, optimizer_state, hidden)
         self.n_steps, self.smooth_loss, self.history = n_steps, smooth_loss, history
 
@@ -266,7 +266,7 @@ class ModelState:
             if getattr(settings, name) != getattr(self.layout, name):
                 raise InvalidInputError(
                     f"{name} is now {getattr(settings, name)}, but the model was fitted with "
-                    f"{getattr(self.layout, name)}; set it back, or call fit to start anew"
+                    f"{getattr(self.layout, name)}. Set it back, or call fit to start anew."
                 )
 
     def require_float(self, what: str) -> None:
@@ -279,8 +279,8 @@ class ModelState:
         """
         if self.scales is not None:
             raise InvalidInputError(
-                f"{what} needs float weights, and this model has weights of 8 bits, from quantize(): keep the float "
-                f"model, call {what} on that, and quantize the result"
+                f"{what} needs float weights, but this model has 8-bit weights from quantize(). Call {what} on the "
+                f"float model, and quantize the result."
             )
 
     def check_finite(self, what: str) -> None:
@@ -296,13 +296,13 @@ class ModelState:
         name, array = next((n, a) for n, a in self.layout.named(self.params).items() if not np.isfinite(a).all())
         place = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
         raise InvalidInputError(
-            f"params_[{name!r}] holds {array[place]} at {place}, and {what} needs finite weights: fit the "
-            f"model again, or write finite ones within model.editing()"
+            f"params_[{name!r}] is {array[place]} at {place}, but {what} needs finite weights. Fit the model again, or "
+            f"write finite weights within model.editing()."
         )
 
 
 def zero_hidden(layout: Layout, batch_size: int) -> Hidden:
-    """Return the hidden state that training starts from.
+    """Return the hidden state from which training starts.
 
     Examples
     --------

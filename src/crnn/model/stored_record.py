@@ -1,4 +1,4 @@
-"""StoredRecord: values and arrays that a model file keeps for one part of the library."""
+"""StoredRecord: values and arrays that a model file keeps for a part of the library."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ RECORD_DTYPES = ("float16", "float32", "float64", "int8", "int32", "int64", "uin
 
 @dataclass(eq=False)
 class StoredRecord:
-    """What one part of the library keeps in a model file, which stores it and does not know its meaning.
+    """Data of a part of the library, stored in a model file without knowledge of its meaning.
 
     Parameters
     ----------
     values : dict
-        Names, and values that JSON can hold: at most some ten thousand of them.
+        Names and JSON values, at most about ten thousand.
     tensors : dict of str to ndarray
         Arrays of one of `RECORD_DTYPES`, under names of letters, digits, ``_``, ``-`` and ``.``.
 
@@ -32,5 +32,5 @@ class StoredRecord:
     tensors: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def copy(self) -> StoredRecord:
-        """Return a record that shares no array with this one."""
+        """Return a record that shares no arrays with this one."""
         return StoredRecord(dict(self.values), {name: np.array(array) for name, array in self.tensors.items()})

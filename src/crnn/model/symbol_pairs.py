@@ -1,4 +1,4 @@
-"""SymbolPairs: which two symbols in a row have an input row of their own, beside that of the second one."""
+"""SymbolPairs: the pairs of consecutive symbols that have input weights of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..text.sources.stored_ids import SCAN, StoredIds, TextIds
 
 __all__ = ["SymbolPairs"]
 
-MAX_TABLE = 1 << 20  # pairs of symbols that are counted in a table; of larger alphabets only those that occur are kept
+MAX_TABLE = 1 << 20  # size up to which all pairs are counted in a table; beyond, only those that occur are kept
 
 Pairs = NDArray[np.int32]
 
@@ -23,9 +23,9 @@ class SymbolPairs:
     Parameters
     ----------
     pairs : array of int32, shape (R, 2)
-        The symbol before, and the symbol that is read. A row of -1 stands for no pair.
+        The previous symbol and the current symbol. A row of -1 means no pair.
     limit : int, optional
-        How many there might have been: a text may have fewer. By default R.
+        The maximum number of pairs: a text may have fewer. The default is R.
 
     Examples
     --------
@@ -40,9 +40,9 @@ class SymbolPairs:
 
     @classmethod
     def most_frequent(cls, ids: TextIds, n: int, *, vocab_size: int, boundary: int | None = None) -> Self:
-        """Return the n most frequent pairs of a text, of equally frequent ones those with the smaller ids.
+        """Return the n most frequent pairs of a text; ties go to smaller ids.
 
-        A text with fewer pairs has a row for each of them, and one that has none a row without a pair.
+        A text with fewer pairs has a row for each; a text without pairs has one row without a pair.
 
         Parameters
         ----------
@@ -50,7 +50,7 @@ class SymbolPairs:
         n : int
         vocab_size : int
         boundary : int, optional
-            A symbol from here on is read from a state of zeros: it belongs to no pair with the symbol before it.
+            The first symbol read from a zero state: these symbols form no pair with the previous symbol.
         """
         V = vocab_size
         keys, counts = _counted(ids, V)
@@ -62,14 +62,14 @@ class SymbolPairs:
         return cls(pairs if len(pairs) else np.full((1, 2), -1), n)
 
     def sorted_by_symbol(self, vocab_size: int) -> tuple[Pairs, Pairs, Pairs]:
-        """Return the pairs as a search wants them: sorted by the symbol before, then by the symbol that is read.
+        """Return the pairs sorted for searching: by the previous symbol, then by the current symbol.
 
         Returns
         -------
         first : array of int32, shape (vocab_size + 1,)
-            Where the pairs of each symbol before begin in the others, and where the last ones end.
+            The start of each previous symbol's pairs in the other arrays, and the end of the last.
         symbols, rows : array of int32, shape (n,)
-            The symbols that are read, and the rows, of the n rows that stand for a pair.
+            The current symbols and the rows of the n pairs.
 
         Examples
         --------
@@ -82,15 +82,15 @@ class SymbolPairs:
 
     @cached_property
     def _sorted(self) -> tuple[Pairs, Pairs, Pairs]:
-        """The symbols before, the symbols that are read and the rows of all pairs, sorted by the symbols."""
+        """The previous symbols, current symbols and rows of all pairs, sorted by the symbols."""
         keys = self.pairs[:, 0].astype(np.int64) << 32 | self.pairs[:, 1]
-        empty = np.count_nonzero(self.pairs[:, 0] < 0)  # rows without a pair, whose keys come first
+        empty = np.count_nonzero(self.pairs[:, 0] < 0)  # rows without a pair, which sort first
         rows: Pairs = np.argsort(keys, kind="stable")[empty:].astype(np.int32)
         before, symbols = self.pairs[rows].T
         return before.copy(), symbols.copy(), rows
 
     def rows(self, before: NDArray[Any], symbols: NDArray[Any], boundary: int | None = None) -> NDArray[np.intp]:
-        """Return the row of each symbol and the one before it, -1 if there was none; -1 for a pair without a row.
+        """Return the row of each symbol and its previous symbol (-1 for none), or -1 for a pair without a row.
 
         Examples
         --------
@@ -104,7 +104,7 @@ class SymbolPairs:
         return rows if boundary is None else np.where(symbols < boundary, rows, -1)
 
     def renumbered(self, places: NDArray[Any]) -> Self:
-        """Return the same pairs for a vocabulary in which symbol v has the id places[v]; a pair of one of -1 is none.
+        """Return the pairs for a vocabulary in which symbol v has the id places[v], without pairs that map to -1.
 
         Examples
         --------
@@ -133,7 +133,7 @@ class SymbolPairs:
 
 
 def _counted(ids: TextIds, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the pairs V * before + symbol that occur, in increasing order, and how often each does."""
+    """Return the pairs V * before + symbol that occur, in increasing order, and their counts."""
     keys = counts = np.empty(0, np.int64)
     table = np.zeros(V * V, np.int64) if V * V <= MAX_TABLE else None
     for first in range(0, len(ids) - 1, SCAN):

@@ -1,1 +1,1 @@
-"""What a user may choose: the parameters and their checks, cells, optimizers and schedules."""
+"""The user's choices: parameters and their checks, cells, optimizers and schedules."""

@@ -1,4 +1,4 @@
-"""Checks of single values: each returns the value in its type, or raises an error that names it and its bounds."""
+"""Checks of single values: each returns the value in its type, or raises an error that names the value and bounds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..errors import InvalidInputError, short_repr
 from .suggestion import did_you_mean
 
 FilePath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-Check = Callable[[str, Any], Any]  # from the name and the value of a parameter to the checked value
+Check = Callable[[str, Any], Any]  # from a parameter's name and value to the checked value
 
 MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
 MAX_STEPS = 2**63 - 1  # the kernel counts with 64
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-# NumPy is never asked what another value means: it evaluates some words as Python source.
+# Never ask NumPy about other values: it evaluates some words as Python source.
 _DTYPE_NAMES: dict[str | type, np.dtype[Any]] = {
     name: dtype for dtype in _DTYPES for name in (dtype.name, dtype.str, dtype.str[1:], dtype.type)
 }
@@ -29,7 +29,7 @@ _DTYPE_NAMES[float] = np.dtype(np.float64)
 
 
 def is_int(value: Any) -> bool:
-    """Return whether a value is a Python or NumPy integer; booleans are not."""
+    """Return whether a value is a Python or NumPy integer, but not a boolean."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 

@@ -9,13 +9,13 @@ from .table import GROUPS, PARAMETERS
 
 __all__ = ["parameter_lines", "with_parameters"]
 
-WIDTH = 116  # of a line in the docstring
+WIDTH = 116  # of the docstring's lines
 MARK = "{parameters}"
 _Class = TypeVar("_Class", bound=type)
 
 
 def with_parameters(cls: _Class) -> _Class:
-    """Replace the line ``{parameters}`` in a class docstring by the description of all parameters.
+    """Replace the line ``{parameters}`` in a class docstring with the description of all parameters.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def with_parameters(cls: _Class) -> _Class:
             H, the number of hidden units of each layer.
     <BLANKLINE>
     """
-    if cls.__doc__ is not None:  # as it is with python -OO
+    if cls.__doc__ is not None:  # None with python -OO
         lines = cls.__doc__.split("\n")
         mark = next(line for line in lines if line.strip() == MARK)
         cls.__doc__ = cls.__doc__.replace(mark, "\n".join(parameter_lines(mark[: -len(MARK)])))
@@ -42,7 +42,7 @@ def with_parameters(cls: _Class) -> _Class:
 
 
 def parameter_lines(margin: str = "") -> list[str]:
-    """Return the description of all parameters in numpydoc's form, each group below its heading.
+    """Return the description of all parameters in numpydoc's form, each group under its heading.
 
     Examples
     --------

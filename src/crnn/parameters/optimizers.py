@@ -1,7 +1,7 @@
-"""The table of optimizers: every trait that other code asks for.
+"""The table of optimizers, with every property that other code needs.
 
 The arithmetic is in ``_kernels/training/optimizers.pxd`` and ``reference/optimizers.py``. ``docs/design.md`` lists
-the places that a new optimizer touches.
+the places to touch for a new optimizer.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 
 class OptimizerKind(NamedTuple):
-    """The traits of an optimizer."""
+    """The properties of an optimizer."""
 
     number: int  # in the kernels' dispatch, ``_kernels/training/optimizers.pxd``
     learning_rate: float  # the default
     state: tuple[str, ...]  # PyTorch's names of the arrays it keeps, one or two, each of the parameters' shape
-    sparse: bool = False  # where the gradient is zero, nothing changes: such rows can be left out
+    sparse: bool = False  # a zero gradient changes nothing, so rows without a gradient can be skipped
     counts_steps: bool = False  # its rule depends on the steps since its state was zero, as Adam's corrections do
-    decays_weights: bool = False  # it takes a `weight_decay`
-    squares: str | None = None  # the array of the state that adds up squared gradients, and so is never negative
-    # What this array is multiplied by to be the mean square of the gradients, from the steps taken and `beta_2`.
+    decays_weights: bool = False  # it supports `weight_decay`
+    squares: str | None = None  # the state array that accumulates squared gradients, and so is never negative
+    # The factor that turns this array into the mean square of the gradients, from the steps taken and `beta_2`.
     mean_factor: Callable[[int, float], float] | None = None
 
 

@@ -1,4 +1,4 @@
-"""Schedule: the learning rate as a function of the part of training that is over."""
+"""Schedule: the learning rate as a function of training progress."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def linear(progress: Array, epochs: Array) -> Array:
 
 
 def cosine(progress: Array, epochs: Array) -> Array:
-    """Return a factor that falls from 1 at the start to 0 at the end like half a period of the cosine.
+    """Return a factor that falls from 1 at the start to 0 at the end along half a period of the cosine.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def cosine(progress: Array, epochs: Array) -> Array:
 
 
 def exponential(progress: Array, epochs: Array) -> Array:
-    """Return char-rnn's decay: 1 in the first ten epochs, then multiplied by 0.97 in each epoch.
+    """Return char-rnn's decay: 1 for the first ten epochs, then multiplied by 0.97 in each epoch.
 
     Examples
     --------
@@ -64,7 +64,7 @@ SCHEDULES: dict[str, Callable[[Array, Array], Array]] = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate of each step of one call of training: a schedule's factor, and that of the warm-up.
+    """The learning rate of each step of a training call: the product of schedule and warm-up.
 
     Parameters
     ----------
@@ -94,15 +94,15 @@ class Schedule:
         done : int
             Steps of this call so far.
         progress : array of shape (n + 1,)
-            The part of training that is over before each step and after the last one, 0 … 1; beyond 1 counts as 1.
+            The part of training completed before each step and after the last, 0 … 1; greater values count as 1.
         epochs : array of shape (n,)
-            The epochs that are over before each step.
+            The epochs completed before each step.
 
         Returns
         -------
         array of float64, shape (n,)
-            The decay is that at the step's start and the warm-up that at its end, so that neither the last nor the
-            first step has the rate 0.
+            The rates. The schedule is evaluated at the step's start and the warm-up at its end, so that neither the
+            first nor the last step has a rate of 0.
         """
         progress = np.clip(progress, 0.0, 1.0)
         rates = self.learning_rate * SCHEDULES[self.name](progress[:-1], epochs)

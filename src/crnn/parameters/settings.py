@@ -17,7 +17,7 @@ class Settings(Parameters):
 
     @classmethod
     def check(cls, parameters: Mapping[str, Any]) -> Settings:
-        """Return the settings; `InvalidInputError` names the first bad parameter.
+        """Return the settings, or raise an `InvalidInputError` that names the first invalid parameter.
 
         Examples
         --------
@@ -32,8 +32,8 @@ class Settings(Parameters):
         if values["weight_decay"] and not OPTIMIZERS[values["optimizer"]].decays_weights:
             able = " or ".join(repr(name) for name, kind in OPTIMIZERS.items() if kind.decays_weights)
             raise InvalidInputError(
-                f"weight_decay must be 0 with optimizer={values['optimizer']!r}, not {values['weight_decay']:g}: "
-                f"only {able} decays weights"
+                f"weight_decay is {values['weight_decay']:g}, but optimizer={values['optimizer']!r} does not decay "
+                f"weights. Set weight_decay to 0, or optimizer to {able}."
             )
         rounds_operands(values["matmul_precision"], values["dtype"])
         if values["learning_rate"] is None:
@@ -42,14 +42,14 @@ class Settings(Parameters):
 
 
 def checked_parameter(name: str, value: Any) -> Any:
-    """Return the value of one parameter in the type that training uses, or raise `InvalidInputError`.
+    """Return a parameter's value in the type that training uses, or raise `InvalidInputError`.
 
     Parameters
     ----------
     name : str
         The parameter.
     value : object
-        Its value, checked without regard to the other parameters.
+        The value, checked independently of other parameters.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def checked_parameter(name: str, value: Any) -> Any:
 
 
 def rounds_operands(matmul_precision: Any, dtype: np.dtype[Any]) -> bool:
-    """Return whether operands of products are rounded to bfloat16, or raise an error if a model of `dtype` refuses it.
+    """Return whether products round their operands to bfloat16; raise an error if the dtype does not allow it.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def rounds_operands(matmul_precision: Any, dtype: np.dtype[Any]) -> bool:
     bfloat16: bool = checked_parameter("matmul_precision", matmul_precision) == "bfloat16"
     if bfloat16 and dtype != np.float32:
         raise InvalidInputError(
-            f"matmul_precision must be 'float32' with dtype={dtype.name!r}, not 'bfloat16': "
-            f"only a model with dtype='float32' rounds the operands of products"
+            f"matmul_precision is 'bfloat16', but dtype is {dtype.name!r}. Set dtype to 'float32', or "
+            f"matmul_precision to 'float32'."
         )
     return bfloat16

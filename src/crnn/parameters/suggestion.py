@@ -1,4 +1,4 @@
-"""Suggestion: which known name a misspelt one may mean."""
+"""Suggestion: the known name that a misspelled one may mean."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ __all__ = ["did_you_mean"]
 
 
 def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str:
-    """Return the end of an error message that suggests the known name nearest to the given one.
+    """Return the end of an error message that suggests the closest known name.
 
     Parameters
     ----------
     given : object
-        What was given. A value that is no `str` is near nothing.
+        The given value. Nothing is suggested for a value that is not a `str`.
     known : iterable of str
     synonyms : dict of str to str, optional
-        Known names by other names for the same thing.
+        Known names, by other names for the same thing.
 
     Returns
     -------
     str
-        Empty if no name is near.
+        The suggestion; empty if no name is close.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str
     by_lower = {name.lower(): name for name in known}
     near = (synonyms or {}).get(lower)
     if near is None:
-        import difflib  # only an error needs it
+        import difflib  # only needed for an error
 
         near = next((by_lower[name] for name in difflib.get_close_matches(lower, by_lower, n=1)), None)
     return "" if near is None else f"; did you mean {near!r}?"

@@ -1,7 +1,7 @@
 """The table of the constructor's parameters: name, type, default, check, group and description, each stated once.
 
-`Settings`, the options of ``crnn train`` and the class docstring of `CharRNN` follow from the table. Adding a parameter
-takes an entry here, the signature and the assignment in ``CharRNN.__init__``, and the code that uses the value.
+`Settings`, the options of ``crnn train`` and the class docstring of `CharRNN` are generated from the table. To add a
+parameter, add an entry here, its place in the signature and body of ``CharRNN.__init__``, and the code that uses it.
 """
 
 import math
@@ -30,7 +30,7 @@ from .checks import (
 from .optimizers import OPTIMIZERS
 from .schedule import SCHEDULES
 
-MAX_SCALE = 1e30  # of weights, well within the range of a float
+MAX_SCALE = 1e30  # of weights, well within the range of float32
 MATMUL_PRECISIONS = ("float32", "bfloat16")
 
 Group = Literal["model", "optimization", "regularization", "budget", "validation", "execution"]
@@ -38,7 +38,7 @@ Group = Literal["model", "optimization", "regularization", "budget", "validation
 GROUPS: dict[Group, str] = {
     "model": "the network, its alphabet and its initial weights",
     "optimization": "chunks of text, the optimizer and its learning rate",
-    "regularization": "less overfitting, and a better start of texts",
+    "regularization": "less overfitting, and better predictions at the start of texts",
     "budget": "how long to train",
     "validation": "the loss on held-out text, and what depends on it",
     "execution": "arithmetic, threads, randomness and output",
@@ -46,12 +46,12 @@ GROUPS: dict[Group, str] = {
 
 
 class Parameter(NamedTuple):
-    """Everything about a parameter but its name and its type for a type checker."""
+    """Everything about a parameter except its name and its type annotation."""
 
     group: Group
     kind: str  # the type in words, as in a docstring
     default: Any
-    check: Check | None  # takes name and value and returns the setting, or raises; None: checked where it is used
+    check: Check | None  # takes name and value, and returns the setting or raises; None: checked where it is used
     text: str  # in reStructuredText
 
 
@@ -77,7 +77,7 @@ def _choices(known: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Parameters:
-    """The table: the type of a field is that of the checked value, and its annotation holds the rest."""
+    """The table: a field's type is the type of the checked value, and its annotation holds the rest."""
 
     # ------------------------------------------------------------------- model
 
@@ -97,59 +97,59 @@ class Parameters:
     )]
     embedding_size: Annotated[int | None, Parameter(
         "model", "int or None", None, _or_none(_int(1, MAX_SIZE)),
-        "E, the length of a vector that is learned for each symbol and that the first layer reads. An embedding suits "
-        "alphabets of thousands of symbols: the first layer then has E G H input weights instead of V G H (G: gates). "
-        "A third to two thirds of H served best (``docs/measurements.md``). None: the first layer reads the symbols "
-        "themselves, which is right for some hundred symbols.",
+        "E, the length of the learned vector of each symbol that the first layer reads. An embedding suits alphabets "
+        "of thousands of symbols: the first layer then has E G H input weights instead of V G H (G: gates). The best "
+        "size was a third to two thirds of H (``docs/measurements.md``). None: the first layer reads the symbols "
+        "directly, which suits alphabets of up to some hundred symbols.",
     )]
     n_bigrams: Annotated[int | None, Parameter(
         "model", "int or None", None, _or_none(_int(1, MAX_SIZE)),
-        "R, how many of the most frequent pairs of symbols in the text of `fit` have an input of their own: G H "
-        "weights that are added to those of the second symbol. The gates then see two symbols at once, and a model of "
-        "a few hundred units learns faster (``docs/measurements.md``), but is larger by R G H weights. A chunk changes "
-        "only the rows of the pairs that it holds, at three tenths of the learning rate. None: no pairs.",
+        "R, the number of symbol pairs that have their own input weights: the most frequent ones in the text of `fit`. "
+        "Their G H weights are added to those of the second symbol, so that the gates see two symbols at once. A model "
+        "of a few hundred units then learns faster (``docs/measurements.md``), but has R G H more weights. A chunk "
+        "changes only the rows of the pairs it contains, at three tenths of the learning rate. None: no pairs.",
     )]
     vocabulary: Annotated[str | bytes | None, Parameter(
         "model", "str, bytes, list of characters or None", None, _or_none(checked_vocabulary),
-        "The characters of a new model, fixed before any text, so that `partial_fit` can learn a stream of texts block "
-        "by block. Any other character is the unknown symbol if `min_count` is 2 or more, otherwise an error. The "
-        "parameter is not saved; `vocabulary_` is. None: the characters of the first text.",
+        "The characters of a new model, fixed before it sees any text, so that `partial_fit` can learn a stream of "
+        "texts block by block. Any other character is the unknown symbol if `min_count` is 2 or more, otherwise an "
+        "error. The parameter is not saved; `vocabulary_` is. None: the characters of the first text.",
     )]
     min_count: Annotated[int, Parameter(
         "model", "int", 1, _int(1),
-        "Characters that occur less often in the text of `fit` become one unknown symbol. With 2 or more the model "
-        "accepts any text: every other character is the unknown symbol. With 1 any other character is an error.",
+        "Characters that occur less often in the text of `fit` become one unknown symbol. With 2 or more, the model "
+        "accepts any text: every other character is the unknown symbol. With 1, any other character is an error.",
     )]
     init_scale: Annotated[float | None, Parameter(
         "model", "float or None", None, _or_none(_float(minimum=0.0, below=MAX_SCALE)),
-        "Standard deviation of the normal distribution of the initial weights; biases are zero. None: 0.01 for a "
+        "The standard deviation of the normal distribution of the initial weights; biases are zero. None: 0.01 for a "
         'single "rnn" layer, otherwise PyTorch\'s uniform distribution. An embedding starts from N(0, 1).',
     )]
     dtype: Annotated[np.dtype[Any], Parameter(
         "model", _choices(("float32", "float64")), "float32", checked_dtype,
-        "The type of the weights and of all arithmetic.",
+        "The dtype of the weights and of all arithmetic.",
     )]
 
     # ------------------------------------------------------------ optimization
 
     seq_length: Annotated[int, Parameter(
         "optimization", "int", 25, _int(1, MAX_SIZE),
-        "T, the characters of a chunk. Gradients flow back to the start of the chunk. A shorter text is one shorter "
-        "chunk.",
+        "T, the number of characters in a chunk. Gradients flow back to the start of the chunk. A shorter text is one "
+        "shorter chunk.",
     )]
     batch_size: Annotated[int, Parameter(
         "optimization", "int", 1, _int(1, MAX_SIZE),
         "B, the number of contiguous parts of the text, called streams, that are read in parallel. The loss and the "
-        "gradient are summed over time and averaged over the streams.",
+        "gradient are summed over time and averaged over streams.",
     )]
     optimizer: Annotated[str, Parameter(
         "optimization", _choices(OPTIMIZERS), "adagrad", _choice(OPTIMIZERS),
-        "The rule by which gradients change the weights. After a change of optimizer, `partial_fit` starts from an "
-        "optimizer state of zeros.",
+        "The rule by which gradients change the weights. If the optimizer changes, `partial_fit` starts from a "
+        "zero optimizer state.",
     )]
     learning_rate: Annotated[float, Parameter(
         "optimization", "float or None", None, _or_none(_float(above=0.0)),
-        "The size of a step. None: the optimizer's usual rate, "
+        "The step size. None: the optimizer's usual rate, "
         + ", ".join(f'{kind.learning_rate:g} for "{name}"' for name, kind in OPTIMIZERS.items()) + ".",
     )]
     schedule: Annotated[str, Parameter(
@@ -159,8 +159,8 @@ class Parameters:
     )]
     warmup: Annotated[int | float, Parameter(
         "optimization", "int or float", 0, checked_steps_or_share,
-        "The first steps (an int), or the first part of the call (a float below 1), in which the learning rate rises "
-        "linearly from nearly 0 to the schedule's value.",
+        "The first steps (an int), or the first part of the call (a float below 1), during which the learning rate "
+        "rises linearly from nearly 0 to the schedule's value.",
     )]
     clip: Annotated[float, Parameter(
         "optimization", "float or None", 5.0, _or_none(_float(above=0.0), math.inf),
@@ -180,16 +180,16 @@ class Parameters:
     )]
     sampled_softmax: Annotated[int | None, Parameter(
         "optimization", "int or None", None, _or_none(_int(1, MAX_SIZE)),
-        "For alphabets of thousands of symbols: in training, the softmax of a chunk is over the symbols that occur in "
-        "the chunk and this many others, drawn at random, which stand for all the rest; an estimate after Jean et al. "
-        "2015. A step takes a fraction of the time, and training losses are estimates. Samples, scores and validation "
+        "For alphabets of thousands of symbols: in training, a chunk's softmax covers the symbols that occur in the "
+        "chunk and this many others, drawn at random to represent the rest; an estimate after Jean et al. 2015. A step "
+        "takes a fraction of the time, and training losses are estimates. Sampling, scoring and validation "
         "use all symbols. None: training does, too.",
     )]
     weight_average: Annotated[float, Parameter(
         "optimization", "float", 0.0, _float(minimum=0.0, maximum=1.0),
-        "Above 0, the weights that a call of training leaves behind are their average over about this share of its "
-        "last steps, at most 1. The average makes up for a learning rate that does not fall, so that a training run "
-        'of unknown length can be ended at any time: 0.1 with ``schedule="constant"`` comes close to a schedule that '
+        "If above 0, a training call returns the average of its weights over about this share of its last steps, at "
+        "most 1. The average replaces a falling learning rate, so that a training run of unknown length can be ended "
+        'at any time: 0.1 with ``schedule="constant"`` comes close to a schedule that '
         "knows the end. Validation measures the average. See the section on averages in the mathematics.",
     )]
 
@@ -197,22 +197,22 @@ class Parameters:
 
     weight_decay: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0),
-        "Decoupled weight decay, for Adam only (then called AdamW).",
+        "Decoupled weight decay, for Adam only (the combination is called AdamW).",
     )]
     dropout: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0, below=1.0),
-        "Probability of dropping each output of each layer in training, at least 0 and below 1.",
+        "The probability of dropping each output of each layer in training, at least 0 and below 1.",
     )]
     weight_dropout: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0, below=1.0),
-        "Probability of dropping each recurrent weight in a training step, at least 0 and below 1 (DropConnect, as in "
-        "the AWD-LSTM of Merity, Keskar and Socher 2018). It helps more than `dropout` if the text is read many times; "
-        "both may be given.",
+        "The probability of dropping each recurrent weight in a training step, at least 0 and below 1 (DropConnect, as "
+        "in the AWD-LSTM of Merity, Keskar and Socher 2018). It helps more than `dropout` if the text is read many "
+        "times; both may be given.",
     )]
     state_reset: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0, maximum=1.0),
-        "Probability that a stream starts a chunk in training from a hidden state of zeros instead of the state "
-        "carried over from the chunk before. 1: always. Scoring and sampling start from a zero state; training rarely "
+        "The probability that a stream starts a training chunk from a zero hidden state instead of the state carried "
+        "over from the previous chunk; 1: always. Scoring and sampling start from a zero state; training rarely "
         "does: 0.01 to 0.1 make the first characters of texts more probable.",
     )]
 
@@ -224,13 +224,13 @@ class Parameters:
     )]
     max_steps: Annotated[int | None, Parameter(
         "budget", "int or None", None, _or_none(_int(0, MAX_STEPS)),
-        "If given, `fit` takes exactly this many steps, and `partial_fit` takes at most this many. A step reads one "
+        "If given, `fit` takes exactly this many steps, and `partial_fit` at most this many. A step reads one "
         "chunk of each stream. 0 only builds the vocabulary and the weights.",
     )]
     max_seconds: Annotated[float | None, Parameter(
         "budget", "float or None", None, _or_none(_float(above=0.0)),
         "If given, `fit` and `partial_fit` train for this long, counted from the call, and read the text as often as "
-        "there is time for. The schedule then follows the time. With `max_steps` the first limit reached ends the "
+        "time permits. The schedule then follows the time. With `max_steps`, the first limit reached ends the "
         "training run. At least one step is taken.",
     )]
 
@@ -248,32 +248,32 @@ class Parameters:
     )]
     patience: Annotated[int | None, Parameter(
         "validation", "int or None", None, _or_none(_int(1)),
-        "Training ends after this many measurements without a new lowest validation loss. None: never.",
+        "End training after this many measurements without a new lowest validation loss. None: never.",
     )]
     restore_best: Annotated[bool, Parameter(
         "validation", "bool", True, checked_bool,
-        "With a validation text: however training ends, the model returns to the lowest validation loss.",
+        "With a validation text: however training ends, return to the weights with the lowest validation loss.",
     )]
 
     # --------------------------------------------------------------- execution
 
     callbacks: Annotated[tuple[Callable[[Any, dict[str, Any]], Any], ...], Parameter(
         "execution", "list of functions or None", None, _or_none(checked_callables, ()),
-        "Each function is called with the model and the newest record of `history_`. Returning True ends the training "
+        "Functions called with the model and the newest record of `history_`. Returning True ends the training "
         "run. A callback may write to `params_` and `state_` within `editing`, but must not train the model.",
     )]
     matmul_precision: Annotated[str, Parameter(
         "execution", _choices(MATMUL_PRECISIONS), "float32", _choice(MATMUL_PRECISIONS),
-        '"bfloat16": the operands of matrix products are rounded to bfloat16, in training, scoring and sampling. Sums, '
-        'states, weights and the optimizer state stay float32, so `dtype` must be "float32". Processors with AMX or '
-        "AVX512-BF16 are then faster (see ``docs/performance.md``); every processor can do it. `set_params` may change "
-        "the precision at any time. Exported models have float32 weights and products.",
+        '"bfloat16": matrix products round their operands to bfloat16, in training, scoring and sampling. Sums, '
+        'states, weights and the optimizer state stay float32, so `dtype` must be "float32". This is faster on '
+        "processors with AMX or AVX512-BF16 (see ``docs/performance.md``), and works on every processor. `set_params` "
+        "can change the precision at any time. Exported models have float32 weights and products.",
     )]
     n_threads: Annotated[int | None, Parameter(
         "execution", "int or None", None, _or_none(_int(1)),
-        "Threads for training, sampling and scoring, at most as many as there are processors that this process may "
-        "use. None: as many as are of use. The process's affinity, the container's quota, hyper-threads, "
-        "``OMP_NUM_THREADS`` and the amount of work count, and while training the time that a step takes, so that a "
+        "Threads for training, sampling and scoring, at most the number of processors that this process may use. None: "
+        "as many as help, considering the process's affinity, the container's quota, hyper-threads, "
+        "``OMP_NUM_THREADS``, the amount of work and, in training, the time of a step, so that a "
         "busy machine gets fewer. Every number gives the same bits.",
     )]
     random_state: Annotated[Any, Parameter(

@@ -1,1 +1,1 @@
-"""One call of `fit`: budget, schedule, validation, progress, and the loop around the kernels."""
+"""One call of `fit`: budget, schedule, validation, progress and the loop around the kernels."""

@@ -215,7 +215,7 @@ def test_a_damaged_position_is_refused(path, small, damage):
         streams.next_block()
     document, arrays = position_parts(streams.position)
     damage(document, arrays)
-    with pytest.raises(InvalidInputError, match="position in the text is invalid"):
+    with pytest.raises(InvalidInputError, match="checkpoint's position is invalid"):
         position_from(document, arrays)
 
 

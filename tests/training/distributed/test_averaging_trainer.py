@@ -105,7 +105,7 @@ def test_calls_that_go_on_and_divergence(tmp_path):
         assert found[case]["same"], f"{case}: an interrupted call differs from one that was not"
         assert 0 < found[case]["stopped"] < 23
     assert found["continued"]["same"]
-    assert "the model differs between the processes" in found["continued"]["error"]
+    assert "the model differs between processes" in found["continued"]["error"]
     assert found["timed"]["same"]
     assert found["timed"]["n_steps"] == 13
     assert found["timed"]["seconds"] > 0.2
@@ -122,7 +122,7 @@ def test_calls_that_go_on_and_divergence(tmp_path):
 @pytest.mark.parametrize(
     ("every", "message"),
     [
-        (4, "average_every is 4, but comm is None: .* Pass their communicator"),
+        (4, "average_every is 4, but comm is None, .* Pass a communicator"),
         (0, "average_every must be a whole number of at least 1, not 0"),
         (1.5, "average_every must be a whole number of at least 1, not 1.5"),
         (True, "average_every must be a whole number"),

@@ -57,4 +57,4 @@ def test_ctrl_c_in_one_process_ends_all_and_one_process_can_finish(tmp_path):
 def test_what_differs_between_processes_is_refused_in_all(tmp_path, case, what):
     done = mpi(2, TRAINING, tmp_path / "none", case, timeout=50)
     assert done.returncode != 0
-    assert f"{what} differs between the processes" in done.stderr
+    assert f"{what} differs between processes" in done.stderr

@@ -68,7 +68,7 @@ def test_after_an_error_the_model_is_as_it_was():
     before = bits(model)
     with pytest.raises(ZeroDivisionError):
         edited(model, 3, ZeroDivisionError)
-    with pytest.raises(InvalidInputError, match=r"params_\['by'\] holds nan at \(0,\)"):
+    with pytest.raises(InvalidInputError, match=r"params_\['by'\] is nan at \(0,\)"):
         edited(model, np.nan)
     assert bits(model) == before
     with model.editing():  # and it can be edited
@@ -86,7 +86,7 @@ def test_within_one_another():
     model = small().fit(TEXT)
     with model.editing():
         model.params_["by"][:] = 3
-        with pytest.raises(InvalidInputError, match="edited already"), model.editing():
+        with pytest.raises(InvalidInputError, match="already being edited"), model.editing():
             pass
         with pytest.raises(InvalidInputError, match="is being edited by another call"):
             model.fit(TEXT)
@@ -127,7 +127,7 @@ def test_while_another_thread_trains():
             errors.append(str(error))
     model.stop()
     thread.join()
-    assert set(errors) == {"this model is being trained by another call: wait for its end, or use a copy"}
+    assert set(errors) == {"this model is being trained by another call. Wait until it ends, or use a copy."}
     with model.editing():
         model.params_["by"][:] = 3
     assert (model.params_["by"] == 3).all()

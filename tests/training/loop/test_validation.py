@@ -166,8 +166,8 @@ def test_a_validation_text_is_encoded_by_its_own_name():
 @pytest.mark.parametrize(
     ("arguments", "parameters", "message"),
     [
-        (("abc", "b"), {"validation_fraction": 0.5}, "validation is given, and validation_fraction=0.5 as well"),
-        (("abc",), {"patience": 3}, "patience=3 needs a validation text"),
+        (("abc", "b"), {"validation_fraction": 0.5}, "validation is given, but validation_fraction is 0.5"),
+        (("abc",), {"patience": 3}, "patience is 3, but there is no validation text"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(arguments, parameters, message):

@@ -53,7 +53,7 @@ def test_weights_of_documents_held_out_do_not_count():
 @pytest.mark.parametrize(
     ("X", "weights", "message"),
     [
-        ("anna", [1], r"^sample_weight is for documents, and X is one text: pass a list"),
+        ("anna", [1], r"^sample_weight needs documents, but X is a single text. Pass a list"),
         (NAMES, [1, 2], r"^sample_weight must be 6 numbers, one for each document, not of shape \(2,\)$"),
         (NAMES, "many", r"^sample_weight must be 6 numbers, one for each document: "),
         (NAMES, [1, 1, -1, 1, 1, 1], r"^sample_weight\[2\] must be a finite number of at least 0, not -1.0$"),

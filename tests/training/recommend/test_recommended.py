@@ -140,7 +140,7 @@ def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
     assert weights_of(parameters) <= WEIGHTS_PER_SYMBOL * 80_000
     n_epochs = parameters["max_steps"] * 16 * SEQ_LENGTH / 80_000
     assert n_epochs == pytest.approx(ADVICE[cell].max_epochs, rel=0.01)
-    assert "by heart" in described(parameters, 2e11)
+    assert "memorize" in described(parameters, 2e11)
 
 
 @pytest.mark.parametrize("cell", [*ADVICE])

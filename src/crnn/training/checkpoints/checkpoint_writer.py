@@ -1,4 +1,4 @@
-"""CheckpointWriter: writes snapshots of a run of training to a file while training goes on."""
+"""CheckpointWriter: writes snapshots of a training run to a file in the background."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ __all__ = ["CheckpointWriter", "Write", "checked_every"]
 
 
 class Write(Protocol):
-    """Writes a model and its run of training to a file, all of it or nothing."""
+    """Writes a model and its training run to a file, all or nothing."""
 
     def __call__(self, state: ModelState, *, run: RunState) -> None:
         """Write them."""
 
 
 class CheckpointWriter:
-    """Writes checkpoints at intervals of steps or of seconds, on a thread of its own.
+    """Writes checkpoints at intervals of steps or seconds, on a background thread.
 
-    Training pauses only while the snapshot is copied. While a checkpoint is being written no other one begins.
-    A checkpoint that cannot be written is a warning: training is worth more than its copy, and the next may succeed.
+    Training pauses only while the snapshot is copied. No checkpoint begins while another is being written.
+    A checkpoint that cannot be written causes a warning, not an error: training matters more, and the next write may
+    succeed.
 
     Parameters
     ----------
     write : function
     path : str
-        Where it writes, for the warning.
+        The file's path, for the warning.
     every : int or float
         Steps or seconds between two checkpoints.
     """
@@ -49,29 +50,29 @@ class CheckpointWriter:
         self._last_step, self._last_seconds = 0, 0.0
 
     def begin(self, done: int, seconds: float) -> None:
-        """Count from here: steps of the call and its time."""
+        """Start counting at this number of steps and seconds of the call."""
         self._last_step, self._last_seconds = done, seconds
 
     def steps_left(self, done: int) -> int | None:
-        """Return how many steps there are to the next checkpoint; None where seconds count."""
+        """Return the number of steps until the next checkpoint, or None if checkpoints go by seconds."""
         return max(1, self._last_step + self.every - done) if isinstance(self.every, int) else None
 
     def due(self, done: int, seconds: float) -> bool:
-        """Say whether a checkpoint is due and the one before has been written."""
+        """Return whether a checkpoint is due and the previous one has been written."""
         self._report()
         if isinstance(self.every, int):
             is_due = done - self._last_step >= self.every
         else:
             is_due = seconds - self._last_seconds >= self.every
-        # A process that a callback has forked trains a copy: the file stays that of its parent.
+        # A process forked by a callback trains a copy: the file stays its parent's.
         return is_due and not self._writing and os.getpid() == self._process
 
     def start(self, state: ModelState, run: RunState, done: int) -> None:
-        """Begin to write a snapshot, which must not change any more."""
+        """Start writing a snapshot, which must not change any more."""
         self.begin(done, run.seconds)
         thread = threading.Thread(target=self._run, args=(state, run), name="crnn-checkpoint")
         self._thread = None
-        # Nobody can wait for a thread whose start was interrupted; the system may have no thread left.
+        # Nobody can wait for a thread whose start was interrupted; the system may have run out of threads.
         with signals_deferred(), suppress(RuntimeError):
             thread.start()
             self._thread = thread
@@ -79,7 +80,7 @@ class CheckpointWriter:
             self._run(state, run)
 
     def write_last(self, state: ModelState, run: RunState) -> None:
-        """Write the model as it is at the end of a call, and wait until that is done."""
+        """Write the model at the end of a call, and wait until it is written."""
         if os.getpid() != self._process:
             return
         self.wait()
@@ -96,7 +97,7 @@ class CheckpointWriter:
         return self._thread is not None and self._thread.is_alive()
 
     def _run(self, state: ModelState, run: RunState) -> None:
-        # The last update can have made weights that are not finite: the next step finds out and goes back.
+        # The last update may have made non-finite weights: the next step finds out and returns to the snapshot.
         if not np.isfinite(state.params).all():
             return
         try:
@@ -125,6 +126,6 @@ def checked_every(value: int | float) -> int | float:
         return checked_float("checkpoint_every", value, above=0.0)
     except InvalidInputError:
         raise InvalidInputError(
-            f"checkpoint_every must be a whole number of steps of at least 1, or a finite number of seconds above 0 as "
-            f"a float, not {short_repr(value)}"
+            f"checkpoint_every is {short_repr(value)}. Pass a number of steps (an int of at least 1) or of seconds "
+            f"(a finite float above 0)."
         ) from None

@@ -1,4 +1,4 @@
-"""RunState: where a call of training stands, so that it can be finished later as if it had never been interrupted."""
+"""RunState: the progress of a training call, so that the call can be finished later as if never interrupted."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Array = NDArray[Any]
 
 
 class PollState(NamedTuple):
-    """What the polls of a call have brought about so far; one poll replaces it as a whole.
+    """The outcome of a call's polls so far; each poll replaces it as a whole.
 
     Attributes
     ----------
     step : int
-        Steps of the call at the last poll. A poll that was interrupted is repeated.
+        Steps of the call at the last poll. An interrupted poll is repeated.
     recorded_step : int
-        `n_steps` of the model at the last record,
+        The model's `n_steps` at the last record.
     recorded_loss, recorded_seconds : float
-        and its smoothed loss and time.
+        The smoothed loss and the time at the last record.
     stopped : bool
-        Whether patience or a callback has ended the training.
+        Whether patience or a callback has ended training.
     validation : ValidationState
     """
 
@@ -50,42 +50,44 @@ class PollState(NamedTuple):
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class RunState:
-    """A call of `fit` or `partial_fit`: its limits, and how far it has come at a moment, like the model state.
+    """A call of `fit` or `partial_fit`: its limits, and its progress at the moment of the model state.
 
     Parameters
     ----------
     outcome : {"running", "finished", "diverged"}
-        Of a call that is not running there is nothing left to do.
+        Only a running call can be resumed.
     texts : dict of str to Fingerprint
-        The text ``X`` and, where there is one, the text ``validation``.
+        The text ``X`` and, if given, the text ``validation``.
     max_steps : int or None
-        The most steps of the call, all epochs counted.
+        The maximum number of steps of the call, over all epochs.
     max_seconds : float or None
     first_step : int
-        `n_steps` of the model when the call began.
+        The model's `n_steps` when the call began.
     dropout_seed : int
         See `StepSettings`.
     seconds : float
-        Time that the call has taken.
+        Time the call has taken.
     checkpoint_every : int or float
-        Steps or seconds from one checkpoint to the next.
+        Steps or seconds between checkpoints.
     average_every : int
-        Steps from one average of several processes to the next; 1: they sum gradients.
+        Steps between averages over several processes; 1: the processes sum gradients.
     position : object
-        Of the streams, before the block that is being read.
+        The streams' position before the current block.
     block_step : int
-        `n_steps` of the model when this block began.
+        The model's `n_steps` when the current block began.
     last_loss, gradient_norm : float
-        Of the last step; NaN if it is not known.
+        Values at the last step; NaN if unknown.
     polled : PollState
     best : ModelState or None
-        That with the lowest validation loss, if training went on since.
+        The model with the lowest validation loss, if training has continued since.
+    sample_weight : array of float64, shape (n,), or None
+        Weights of the documents' losses.
     sample_weight : array of float64, shape (n,), or None
         Of the documents' losses.
     ruin : RuinState or None
-        Of a call that is running.
+        The ruin watch of a running call.
     sound : ModelState or None
-        The model before its loss rose above the limit, if it is above it.
+        The model before its loss rose above the limit, if the loss is above the limit.
     """
 
     outcome: str
@@ -108,7 +110,7 @@ class RunState:
     sound: ModelState | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all but the arrays and the best model, as JSON can hold it."""
+        """Return everything but the arrays and the best model, ready for JSON."""
         ruin = {} if self.ruin is None else {"ruin": {**self.ruin._asdict(), "sound": _counters(self.sound)}}
         plain = {name: getattr(self, name) for name in _NUMBERS}
         return {
@@ -130,7 +132,7 @@ class RunState:
     def from_dict(
         cls, document: Any, arrays: dict[str, Array], state: ModelState, best: ModelState | None = None
     ) -> Self:
-        """Return the run that `to_dict` and `arrays` described, checked.
+        """Return the run described by `to_dict` and `arrays`, checked.
 
         Parameters
         ----------
@@ -144,11 +146,11 @@ class RunState:
         Raises
         ------
         InvalidInputError
-            If they do not describe a run of training of this model.
+            If the arguments do not describe a training run of this model.
         """
         names = {field.name for field in fields(cls)} - {_WEIGHTS, "best", "sound"}
         known = isinstance(document, dict) and document.keys() in (names, names - {"ruin"})
-        _require(known, f"it must have just {', '.join(sorted(names))}")
+        _require(known, f"it must have exactly the fields {', '.join(sorted(names))}")
         _require(document["outcome"] in (RUNNING, FINISHED, DIVERGED), "its outcome is unknown")
         weights = arrays.get(_WEIGHTS)
         others = {name for name in arrays if name == _WEIGHTS or name.startswith(SOUND)}
@@ -170,23 +172,23 @@ class RunState:
         return run
 
     def _check_order(self, state: ModelState) -> None:
-        """Raise if the counts contradict each other: a loop would not end where they say."""
+        """Raise if the counts contradict each other: the loop might never end."""
         _require(self.max_steps is not None or self.max_seconds is not None, "it has no limit")
         if self.outcome == RUNNING:
             done = state.n_steps - self.first_step
             in_order = state.optimizer_start <= self.first_step <= self.block_step <= state.n_steps
-            _require(in_order, "its steps are not in order")
-            _require(0 <= self.polled.step <= done, "its last poll is after its last step")
-            _require(self.polled.recorded_step <= state.n_steps, "its last record is after its last step")
-            _require(self.max_steps is None or done <= self.max_steps, "it has taken more steps than it may")
+            _require(in_order, "its step counts are not in order")
+            _require(0 <= self.polled.step <= done, "its last poll comes after its last step")
+            _require(self.polled.recorded_step <= state.n_steps, "its last record comes after its last step")
+            _require(self.max_steps is None or done <= self.max_steps, "it has taken more than max_steps steps")
         watched = self.ruin is None or self.first_step <= self.ruin.sound_step <= self.ruin.step <= state.n_steps
-        _require(watched, "its watch is not at one of its steps")
+        _require(watched, "its ruin watch refers to a step outside the run")
         kept = self.sound is None or self.first_step <= self.sound.n_steps <= state.n_steps
-        _require(kept, "its sound model is not of one of its steps")
+        _require(kept, "its sound model refers to a step outside the run")
 
 
-_WEIGHTS = "sample_weight"  # an array that a RunState may have
-# The numbers of a RunState: their types, None if it is allowed, and the smallest value.
+_WEIGHTS = "sample_weight"  # an optional array of a RunState
+# The numbers of a RunState: their types, whether None is allowed, and the smallest value.
 _NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "max_steps": ((int,), True, 0),
     "max_seconds": ((float, int), True, 0),
@@ -222,12 +224,12 @@ _RUIN_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "warned": ((bool,), False, 0),
     "factor": ((float, int), False, 1),
 }
-_NOT_FINITE = {"last_loss": math.nan, "gradient_norm": math.nan, "best_loss": math.inf}  # what None stands for
+_NOT_FINITE = {"last_loss": math.nan, "gradient_norm": math.nan, "best_loss": math.inf}  # stored as None
 
 
 def _require(condition: bool, fault: str) -> None:
     if not condition:
-        raise InvalidInputError(f"its run of training is not usable: {fault}")
+        raise InvalidInputError(f"its training run cannot be resumed: {fault}")
 
 
 def _finite_or_none(value: Any) -> Any:
@@ -242,16 +244,16 @@ def _number(name: str, value: Any, types: tuple[type, ...], optional: bool, mini
     if value is None and optional:
         return _NOT_FINITE.get(name)
     good = type(value) in types and minimum <= value and abs(value) < (math.inf if type(value) is float else 2**63)
-    _require(good, f"its {name} must be a number of at least {minimum}, not {value!r:.40}")
+    _require(good, f"its {name} is {value!r:.40}, but must be a number of at least {minimum}")
     return value if types == (int,) or types == (bool,) or name == "checkpoint_every" else float(value)
 
 
 def _poll_state(document: Any) -> PollState:
     names = {*_POLL_NUMBERS, "validation"}
-    _require(isinstance(document, dict) and document.keys() == names, "its polls are not described")
+    _require(isinstance(document, dict) and document.keys() == names, "its polls are missing or incomplete")
     validation = document["validation"]
     known = isinstance(validation, dict) and validation.keys() == _VALIDATION_NUMBERS.keys()
-    _require(known, "its validation is not described")
+    _require(known, "its validation is missing or incomplete")
     numbers = {name: _number(name, document[name], *limits) for name, limits in _POLL_NUMBERS.items()}
     measured = {name: _number(name, validation[name], *limits) for name, limits in _VALIDATION_NUMBERS.items()}
     return PollState(**numbers, validation=ValidationState(**measured))
@@ -265,20 +267,20 @@ def _watch(document: Any, arrays: dict[str, Array], state: ModelState) -> tuple[
     if document is None:
         return None, None
     names = {*_RUIN_NUMBERS, "sound"}
-    _require(isinstance(document, dict) and document.keys() == names, "its watch is not described")
+    _require(isinstance(document, dict) and document.keys() == names, "its ruin watch is missing or incomplete")
     ruin = RuinState(**{name: _number(name, document[name], *limits) for name, limits in _RUIN_NUMBERS.items()})
     sound = document["sound"]
     if sound is None:
         return ruin, None
     counters = {"n_steps": _RUIN_NUMBERS["step"], "smooth_loss": _RUIN_NUMBERS["smooth_loss"]}
-    _require(isinstance(sound, dict) and sound.keys() == counters.keys(), "its sound model is not described")
+    _require(isinstance(sound, dict) and sound.keys() == counters.keys(), "its sound model is incomplete")
     numbers = {name: _number(name, sound[name], *limits) for name, limits in counters.items()}
     return ruin, sound_from(arrays, state, **numbers)
 
 
 def _texts(document: Any) -> dict[str, Fingerprint]:
     names = isinstance(document, dict) and "X" in document and document.keys() <= {"X", "validation"}
-    _require(names, "it does not name its text")
+    _require(names, "it must name the text X, and may name the text validation")
     texts = {}
     for name, text in document.items():
         fault = f"its text {name} has no fingerprint"

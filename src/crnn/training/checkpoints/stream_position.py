@@ -1,4 +1,4 @@
-"""The position of streams as plain values and arrays, for a file."""
+"""The position of streams as plain values and arrays, for files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...text.streams.queues import Held
 __all__ = ["position_from", "position_parts"]
 
 MAX_COUNT = 2**63 - 1
-MAX_SHUFFLES = 1 << 16  # of one position; streams have a handful, and each takes the time of a shuffle
+MAX_SHUFFLES = 1 << 16  # per position; streams have a handful, and each costs as much as a shuffle
 
 Array = NDArray[Any]
 
@@ -25,7 +25,7 @@ def position_parts(position: int | DocumentsPosition) -> tuple[Any, dict[str, Ar
     Parameters
     ----------
     position : int or DocumentsPosition
-        Of `TextStreams` or `DocumentStreams`.
+        The position of `TextStreams` or `DocumentStreams`.
 
     Examples
     --------
@@ -48,17 +48,17 @@ def position_parts(position: int | DocumentsPosition) -> tuple[Any, dict[str, Ar
 
 
 def _joined(parts: list[Any], dtype: Any = np.int64) -> Array | None:
-    """Return the arrays of all streams as one, or None if they have none."""
+    """Return the arrays of all streams as one, or None if the streams have none."""
     return None if parts[0] is None else np.concatenate(parts).astype(dtype)
 
 
 def position_from(document: Any, arrays: dict[str, Array]) -> Any:
-    """Return the position that `position_parts` made these of.
+    """Return the position that `position_parts` has taken apart.
 
     Raises
     ------
     InvalidInputError
-        If they are of no position.
+        If the parts do not describe a position.
 
     Examples
     --------
@@ -73,39 +73,39 @@ def position_from(document: Any, arrays: dict[str, Array]) -> Any:
     try:
         return _documents_position(document, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise InvalidInputError(f"the checkpoint's position in the text is invalid: {error}") from None
+        raise InvalidInputError(f"the checkpoint's position is invalid: {error}") from None
 
 
 def _documents_position(document: dict[str, Any], arrays: dict[str, Array]) -> DocumentsPosition:
     if document.keys() != {"order", "shuffles", "read"}:
-        raise ValueError("it must have just order, shuffles and read")
+        raise ValueError("it must have exactly the fields order, shuffles and read")
     order, in_file = document["order"], "ids" in arrays
     if not in_file:
-        np.random.PCG64(0).state = order  # raises if it is no state
+        np.random.PCG64(0).state = order  # raises if the state is invalid
     elif order.keys() != {"seed", "group"}:
-        raise ValueError("its order must have just seed and group")
+        raise ValueError("its order must have exactly the fields seed and group")
     else:
         order = {name: _count(order[name]) for name in ("seed", "group")}
     symbols = ({"ids", "weights"} if "weights" in arrays else {"ids"}) if in_file else {"first"}
     if arrays.keys() != {"parts", "begun", "length"} | symbols:
-        raise ValueError("its arrays do not fit each other")
+        raise ValueError("its arrays have different lengths")
     return DocumentsPosition(order, _held(arrays), _count(document["shuffles"], MAX_SHUFFLES), _count(document["read"]))
 
 
 def _held(arrays: dict[str, Array]) -> tuple[Held, ...]:
-    """Return what each stream held, checked."""
+    """Return the remaining parts of each stream, checked."""
     parts, begun, length = (_row(arrays[name]) for name in ("parts", "begun", "length"))
     first, ids = (None if name not in arrays else _row(arrays[name]) for name in ("first", "ids"))
     weights = arrays.get("weights")
     total = 0 if ids is None else len(ids)
     if len(parts) != len(begun) or not len(parts) or (parts > len(length)).any() or parts.sum() != len(length):
-        raise ValueError("its streams do not have the parts that there are")
+        raise ValueError("its counts of parts do not add up to the number of parts")
     if first is not None and len(first) != len(length):
-        raise ValueError("its parts do not have a place each")
+        raise ValueError("its parts do not have one place each")
     if (length < 1).any() or (ids is not None and ((length > total).any() or length.sum() != total)):
-        raise ValueError("its parts do not have the symbols that there are")
+        raise ValueError("its parts' lengths do not add up to the number of symbols")
     if weights is not None and (weights.dtype != np.float64 or weights.shape != (total,)):
-        raise ValueError("its weights must be float64, one for each symbol")
+        raise ValueError("its weights must be float64, one per symbol")
     held, part, symbol = list[Held](), 0, 0
     for count, read in zip(parts.tolist(), begun.tolist(), strict=True):
         own = slice(part, part + count)
@@ -126,11 +126,11 @@ def _held(arrays: dict[str, Array]) -> tuple[Held, ...]:
 
 def _row(array: Array) -> NDArray[np.int64]:
     if array.dtype != np.int64 or array.ndim != 1 or (array < 0).any():
-        raise ValueError("an array must be a row of int64 of at least 0")
+        raise ValueError("its arrays must be one-dimensional int64 arrays of at least 0")
     return array
 
 
 def _count(value: Any, maximum: int = MAX_COUNT) -> int:
     if type(value) is not int or not 0 <= value <= maximum:
-        raise ValueError(f"{value!r:.40} must be a whole number from 0 to {maximum}")
+        raise ValueError(f"{value!r:.40} is not a whole number from 0 to {maximum}")
     return value

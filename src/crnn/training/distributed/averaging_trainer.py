@@ -1,4 +1,4 @@
-"""AveragingTrainer: a trainer that is one of several processes, which train alone and average what they have."""
+"""AveragingTrainer: a trainer in one of several processes that train independently and average their weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_AVERAGE_EVERY = 10**6
 
 
 def checked_average_every(value: Any) -> int:
-    """Return how many steps a process takes between two averages, or raise `InvalidInputError`.
+    """Return the number of steps between two averages, or raise `InvalidInputError`.
 
     Examples
     --------
@@ -35,20 +35,20 @@ def checked_average_every(value: Any) -> int:
 
 
 class AveragingTrainer(JointTrainer):
-    """A trainer that takes some steps on its own streams alone, then averages with all processes.
+    """A trainer that takes several steps on its own streams, then averages with all processes.
 
-    Parameters and optimizer state are averaged, each process weighted by its number of streams. All processes have the
-    same bits after each average, and whenever `advance` returns. Dropout differs between the processes.
+    Parameters and optimizer state are averaged, each process weighted by its number of streams. All processes have
+    bitwise equal weights after each average and whenever `advance` returns. Dropout differs between processes.
 
     Parameters
     ----------
     processes : Processes
     average_every : int
-        Steps from one average to the next, at least 2.
+        Steps between averages, at least 2.
     first_step : int
-        `n_steps` of the model when the call began: the steps are counted from there.
+        The model's `n_steps` when the call began: steps are counted from here.
     state, streams, settings, **options
-        Those of `Trainer`; the streams are those of all processes.
+        As for `Trainer`; the streams cover all processes.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class AveragingTrainer(JointTrainer):
         self._snapshot = self.snapshot()
 
     def _average(self) -> None:
-        """Make one model of what the processes have, or return to the last average if one of them has diverged."""
+        """Average the processes' models, or return to the last average if a process has diverged."""
         cursor = self.cursor
         losses = cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm
         found = self._processes.gathered((cursor.diverged, cursor.n_steps, self._weight, losses))

@@ -1,4 +1,4 @@
-"""JointTrainer: a trainer that is one of several processes, each of which reads some of the streams."""
+"""JointTrainer: a trainer in one of several processes, each of which reads a share of the streams."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ __all__ = ["JointTrainer"]
 
 
 class JointTrainer(Trainer):
-    """A trainer whose gradient is summed over processes before each update, so that all have the same weights.
+    """A trainer that sums its gradient over processes before each update, so that all have the same weights.
 
-    Rank 0 is used like any trainer: it tells the others what to do, and they `follow`. The hidden state is complete in
-    every process between two calls.
+    Rank 0 is used like any trainer: it sends commands to the other processes, which `follow`. Every process holds the
+    complete hidden state between two calls.
 
     Parameters
     ----------
     processes : Processes
     *arguments, **options
-        Those of `Trainer`; the streams are those of all processes.
+        As for `Trainer`; the streams cover all processes.
     """
 
     def __init__(self, processes: Processes, *arguments: Any, **options: Any) -> None:
         self._processes = processes
-        self._ended = False  # whether all processes know that training is over
-        self._failed = False  # whether this one has left the others within a command
+        self._ended = False  # whether all processes know that training has ended
+        self._failed = False  # whether this process has left the others within a command
         super().__init__(*arguments, own_streams=processes.own, **{"reduce": processes.reduce, **options})
 
     def __enter__(self) -> Self:
@@ -51,7 +51,7 @@ class JointTrainer(Trainer):
             self._signals.__exit__(None, None, None)
 
     def follow(self) -> None:
-        """Do what rank 0 tells, until it ends training."""
+        """Carry out the commands of rank 0 until it ends training."""
         while True:
             name, argument = self._tell("", None)
             if name == "end":
@@ -61,7 +61,7 @@ class JointTrainer(Trainer):
                 interrupted, message = argument
                 if interrupted:
                     raise KeyboardInterrupt(message)
-                raise RuntimeError(f"training has ended by an error of process 0: {message}")
+                raise RuntimeError(f"training has ended because process 0 failed: {message}")
             self._do(name, argument)
 
     def advance(self, rates: NDArray[np.float64]) -> None:
@@ -73,11 +73,11 @@ class JointTrainer(Trainer):
         self._do(*self._tell("finish", None))
 
     def resume_from_arrays(self) -> None:
-        """Go on, in all processes, from what a callback of rank 0 has edited."""
+        """Continue, in all processes, with the arrays that a callback of rank 0 has edited."""
         self._do(*self._tell("load", (self.params, self.optimizer_state, self.hidden)))
 
     def _tell(self, name: str, argument: Any) -> tuple[str, Any]:
-        """Return the command of rank 0; in every process raise what a signal to one of them means."""
+        """Return the command of rank 0; raise in every process what a signal to one of them means."""
         try:
             self._processes.raise_signals()
         except BaseException:
@@ -95,7 +95,7 @@ class JointTrainer(Trainer):
             else:
                 self._load(*argument)
             self._share_hidden()
-        except DivergenceError:  # the same in all: loss and weights are
+        except DivergenceError:  # in every process: loss and weights are the same
             self._share_hidden()
             self._ended = True
             raise

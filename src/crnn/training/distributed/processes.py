@@ -1,4 +1,4 @@
-"""Processes: several processes that train one model together through MPI, each on some of the streams."""
+"""Processes: several processes that train one model together through MPI, each on a share of the streams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Processes:
-    """The processes of a communicator; the one of rank 0 decides for all.
+    """The processes of a communicator; rank 0 decides for all.
 
     Parameters
     ----------
@@ -31,23 +31,23 @@ class Processes:
     def __init__(self, comm: Any) -> None:
         self._comm = comm
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
-        self._signal = 0  # the number of the signal that this process has got
+        self._signal = 0  # the number of the signal received by this process
         self._handlers: dict[int, Any] = {}
 
     def own(self, batch_size: int) -> range:
-        """Return the streams of this process, neighbours in the text."""
+        """Return this process's streams, which are neighbors in the text."""
         return range(batch_size * self.rank // self.size, batch_size * (self.rank + 1) // self.size)
 
     def check_batch_size(self, batch_size: int) -> None:
-        """Raise InvalidInputError if a process would have no stream."""
+        """Raise InvalidInputError if a process would have no streams."""
         if batch_size < self.size:
             raise InvalidInputError(
-                f"batch_size is {batch_size}, but there are {self.size} processes: it is their total, so give at least "
-                f"{self.size}, or start fewer"
+                f"batch_size is {batch_size}, but each of the {self.size} processes needs a stream. Set batch_size "
+                f"(the total) to at least {self.size}, or start fewer processes."
             )
 
     def reduce(self, vector: NDArray[Any]) -> None:
-        """Add up a gradient with what stands behind it; the last number is the same in all and stays as it is."""
+        """Sum a gradient, and what follows it, over processes; the last number, equal in all, stays as it is."""
         from mpi4py import MPI
 
         last = vector[-1]
@@ -55,11 +55,11 @@ class Processes:
         vector[-1] = last
 
     def average(self, array: NDArray[Any], weights: Sequence[int]) -> None:
-        """Replace an array by its mean over the processes, which have these weights: the same bits in all."""
+        """Replace an array by its weighted mean over the processes, with the same bits in all."""
         from mpi4py import MPI
 
         equal = len(set(weights)) == 1
-        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks what comes out
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the result
             if not equal:
                 array *= weights[self.rank]
             self._comm.Allreduce(MPI.IN_PLACE, array)
@@ -75,17 +75,17 @@ class Processes:
         return self._comm.bcast(value, root=0)
 
     def all(self, value: bool) -> bool:
-        """Say whether a value is true in every process."""
+        """Return whether a value is true in every process."""
         return all(self._comm.allgather(bool(value)))
 
     def share_rows(self, array: NDArray[Any]) -> None:
-        """Fill an array (L, B, H) of which each process has set the rows of its own streams."""
+        """Fill in an array (L, B, H) of which each process has set the rows of its own streams."""
         own = self.own(array.shape[1])
         parts = self._comm.allgather(np.ascontiguousarray(array[:, own.start : own.stop]))
         array[...] = np.concatenate(parts, axis=1)
 
     def agreed(self, prepare: Callable[[], T]) -> T:
-        """Return what a function returns, or raise in every process if it raises in one of them."""
+        """Return the result of a function, or raise in every process if it raises in any of them."""
         result, failure = None, None
         try:
             result = prepare()
@@ -96,11 +96,11 @@ class Processes:
             raise failure
         for rank, other in enumerate(failures):
             if other is not None:
-                raise InvalidInputError(f"process {rank} cannot start to train: {other}")
+                raise InvalidInputError(f"process {rank} cannot start training: {other}")
         return result  # type: ignore[return-value]  # it was set: nothing failed
 
     def read_by_first(self, read: Callable[[], T]) -> T:
-        """Return what a function returns in rank 0, which alone calls it; raise in every process if it fails."""
+        """Return the result of a function called in rank 0 alone; raise in every process if it fails."""
         found: T = self.of_first(self.agreed(read if self.rank == 0 else lambda: None))
         return found
 
@@ -108,13 +108,13 @@ class Processes:
         """Raise InvalidInputError if a value differs from that of rank 0 in some process."""
         own = value == self.of_first(value)
         if not self.all(own):
-            raise InvalidInputError(f"{what} differs between the processes: give all of them the same")
+            raise InvalidInputError(f"{what} differs between processes. Pass the same value in all of them.")
 
-    # ------------------------------------------------------------------- ends
+    # ----------------------------------------------------------- signals and errors
 
     @contextmanager
     def signals_deferred(self) -> Iterator[None]:
-        """Keep signals that would raise an exception until all processes call `raise_signals`."""
+        """Defer signals that would raise an exception until all processes call `raise_signals`."""
         self._handlers = signal_handlers()
         try:
             for number in self._handlers:
@@ -131,7 +131,7 @@ class Processes:
         restore_handlers(handlers)
 
     def raise_signals(self) -> None:
-        """Raise in every process what the signal means that one of them has got."""
+        """Raise in every process what a signal to any of them means."""
         number = max(self._comm.allgather(self._signal))
         if number:
             handler = self._handlers.get(number)
@@ -141,8 +141,8 @@ class Processes:
             raise KeyboardInterrupt
 
     def abort(self, error: BaseException) -> NoReturn:
-        """End all processes after an error of this one: the others wait for it in MPI and cannot be told."""
-        print(f"crnn: process {self.rank} of {self.size} failed, and training ends in all:", file=sys.stderr)
+        """End all processes after an error in this one: the others wait in MPI and cannot be told."""
+        print(f"crnn: process {self.rank} of {self.size} failed; ending training in all processes:", file=sys.stderr)
         traceback.print_exception(error)
         sys.stderr.flush()
         self._comm.Abort(1)
@@ -150,19 +150,19 @@ class Processes:
 
 
 def processes_of(comm: Any) -> Processes | None:
-    """Return the processes of a communicator; None where there is only this one.
+    """Return the processes of a communicator, or None if this process is alone.
 
     Examples
     --------
     >>> processes_of(None)
     >>> processes_of(4)
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, or None, not 4
+    crnn.errors.InvalidInputError: comm is 4. Pass a communicator of mpi4py, such as MPI.COMM_WORLD, or None.
     """
     if comm is None:
         return None
     if not all(hasattr(comm, name) for name in ("Allreduce", "bcast", "allgather", "Abort")):
         raise InvalidInputError(
-            f"comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, or None, not {short_repr(comm)}"
+            f"comm is {short_repr(comm)}. Pass a communicator of mpi4py, such as MPI.COMM_WORLD, or None."
         )
     return Processes(comm) if comm.Get_size() > 1 else None

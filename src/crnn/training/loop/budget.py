@@ -1,4 +1,4 @@
-"""Budget: how long a call of training lasts, in steps or in seconds, and how far it has come."""
+"""Budget: the limit of a training call, in steps or seconds, and the part of it used so far."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ...parameters.settings import Settings
 
 @dataclass(frozen=True)
 class Budget:
-    """A number of steps, a number of seconds, or both: then the first limit reached ends the call.
+    """A limit in steps, in seconds or both; the first limit reached ends the call.
 
     Parameters
     ----------
     n_steps : int or None
     seconds : float or None
-        From the beginning of the call. One step is taken however short it is.
+        Time since the beginning of the call. At least one step is taken.
 
     Examples
     --------
@@ -36,15 +36,15 @@ class Budget:
 
     @classmethod
     def of_call(cls, settings: Settings, steps_per_epoch: int, max_epochs: int | None) -> Budget:
-        """Return the budget of a call, which ends at the first limit that it reaches.
+        """Return the budget of a call, which ends at the first limit reached.
 
         Parameters
         ----------
         settings : Settings
-            With `max_steps` and `max_seconds`.
+            The settings, with `max_steps` and `max_seconds`.
         steps_per_epoch : int
         max_epochs : int or None
-            None if one of the other limits is set.
+            May be None if another limit is set.
 
         Examples
         --------
@@ -57,16 +57,16 @@ class Budget:
         return cls(n_steps, settings.max_seconds)
 
     def steps_left(self, done: int, seconds: float, seconds_per_step: float) -> float:
-        """Return how many steps may still be taken: a whole number, or infinity.
+        """Return how many steps may still be taken: a whole number or infinity.
 
         Parameters
         ----------
         done : int
-            Steps so far.
+            Steps taken so far.
         seconds : float
-            Time so far.
+            Time taken so far.
         seconds_per_step : float
-            As expected. The last step is taken only if that ends nearer to the limit than leaving it out.
+            Expected time of a step. The last step is taken only if the call then ends closer to the limit.
         """
         left = math.inf if self.n_steps is None else self.n_steps - done
         if self.seconds is not None and left > 0:
@@ -75,7 +75,7 @@ class Budget:
         return left
 
     def part_done(self, done: int, seconds: float) -> float:
-        """Return the part that is over, 0 … 1: of the seconds, or without a number of seconds of the steps.
+        """Return the part of the budget used, 0 … 1: of the seconds if limited, otherwise of the steps.
 
         Examples
         --------
@@ -87,9 +87,9 @@ class Budget:
         return done / self.n_steps if self.n_steps else 0.0
 
     def progress(self, done: int, n: int, seconds: float, seconds_per_step: float) -> NDArray[Any]:
-        """Return the part that is over before each of the next n steps and after the last one, (n + 1,).
+        """Return the part used before each of the next n steps and after the last one, (n + 1,).
 
-        Without a number of seconds it depends on the steps alone.
+        Without a limit in seconds the result depends on the steps alone.
         """
         steps = np.arange(n + 1)
         if self.seconds is not None:

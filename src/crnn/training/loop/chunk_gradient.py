@@ -1,4 +1,4 @@
-"""ChunkGradient: the gradient of one chunk's loss by weights that need not be a model's, without an update of them."""
+"""ChunkGradient: the gradient of one chunk's loss for any weights, without an update."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Array = NDArray[Any]
 class ChunkGradient:
     """The training kernels for chunks of T symbols of one stream, on one thread.
 
-    A training step computes the gradient: on a copy of the weights, at a learning rate of 0. The reducer, which in a
-    training on several machines adds up their gradients, keeps that of the step.
+    A training step at a learning rate of 0 on a copy of the weights computes the gradient. The reducer, which
+    otherwise sums gradients over processes, keeps the gradient of the step.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ class ChunkGradient:
     seq_length : int
         T.
     boundary : int or None
-        The symbol that is read from a state of zeros.
+        The symbol that resets the state to zero.
     bfloat16 : bool, default=False
-        Whether operands of products are rounded to bfloat16.
+        Whether products round their operands to bfloat16.
 
     Attributes
     ----------
     flat : array of shape (layout.size,)
-        The gradient of the last chunk.
+        The gradient of the latest chunk.
 
     Examples
     --------
@@ -83,24 +83,24 @@ class ChunkGradient:
         state: tuple[Array, ...],
         state_gradients: tuple[Array, ...] | None = None,
     ) -> float:
-        """Return the loss of a chunk, in nats; its gradient is then in `flat`.
+        """Return the loss of a chunk in nats, and leave its gradient in `flat`.
 
         Parameters
         ----------
         params : array of shape (layout.size,)
         symbols : array of int, shape (T + 1,)
-            The inputs, and one on, the targets.
+            The inputs and, shifted by one, the targets.
         loss_weights : array of shape (T,)
-            A factor of each target's loss.
+            A factor for each target's loss.
         state : tuple of arrays of shape (L, 1, H)
-            Before the first input is read.
+            The state before the first input.
         state_gradients : tuple of arrays of shape (L, T, 1, H), optional
-            Room for the gradients of the states.
+            Output buffers for the gradients of the states.
 
         Returns
         -------
         float
-            NaN if the loss is not finite; `flat` is then of no use.
+            NaN if the loss is not finite; `flat` is then meaningless.
         """
         self._params[...] = params
         core.pack_weights(self._network, self._params, self._panels)
@@ -116,7 +116,7 @@ class ChunkGradient:
             with scipy_blas.one_thread():
                 self._take_step(symbols, cursor)
         if cursor.diverged:
-            shard.gradient[:] = 0  # which an update would have done
+            shard.gradient[:] = 0  # as an update would
             return math.nan
         return cursor.last_loss
 

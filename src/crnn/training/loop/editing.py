@@ -1,4 +1,4 @@
-"""Editing: a model's arrays are written to as copies, which replace its own if they are right."""
+"""Editing: a model's arrays as copies, checked before they replace the originals."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["editing"]
 
 @contextmanager
 def editing(model: object, learned: Callable[[], ModelState]) -> Iterator[None]:
-    """Let this thread edit what a model has learned: see `CharRNN.editing`.
+    """Let this thread edit a model's arrays: see `CharRNN.editing`.
 
     Parameters
     ----------
     model : object
     learned : callable
-        Returns the model's state, once no other thread may replace it.
+        Returns the model's state once no other thread can replace it.
     """
     call = ExclusiveUse("edited")
     with call.running:

@@ -1,4 +1,4 @@
-"""Evaluation: the loss of a text under the current weights, fast enough to be measured during training."""
+"""Evaluation: the loss of a text under the current weights, fast enough for use during training."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ...model.layout import Layout
 from ...text.sources.documents import n_given
 from ...text.sources.stored_ids import TextIds
 
-MAX_PARTS = 32  # of the text, read side by side
-WARM_UP = 512  # symbols before a part that are read to find its hidden state
+MAX_PARTS = 32  # of the text, read in parallel
+WARM_UP = 512  # symbols read before a part to find its hidden state
 
 Array = NDArray[Any]
 
@@ -27,14 +27,14 @@ def evaluate(
     *,
     bfloat16: bool = False,
 ) -> float:
-    """Return the mean of -ln P per symbol of a text, the first as predicted by the zero state.
+    """Return the mean of -ln P per symbol of a text; the zero state predicts the first symbol.
 
-    Documents are packed with boundaries between them. The first boundary is only read; each document counts with its
-    end. The probability of a document of up to 512 symbols is exact.
+    Documents are packed with boundaries between them. The first boundary is only read; each document's end counts as
+    a symbol. The probability of a document of up to 512 symbols is exact.
 
-    A text of 4096 symbols or more is cut into up to 32 parts that are read side by side. Each part but the first finds
-    its hidden state by reading the 512 symbols before it. The result therefore neglects the influence of symbols more
-    than 512 before a part. It is the same for every number of threads.
+    A text of 4096 symbols or more is cut into up to 32 parts, which are read in parallel. Each part but the first
+    finds its hidden state by reading the 512 symbols before it, so the influence of earlier symbols is neglected.
+    The result is the same for every number of threads.
 
     Parameters
     ----------
@@ -43,11 +43,11 @@ def evaluate(
     ids : array of unsigned integers, shape (N,), or StoredIds
         The text, of at least one symbol.
     n_threads : int or None
-        Threads that read the parts; None: as many as there are cores.
+        Threads that read the parts; None: one per core.
     boundary : int, optional
         The symbol that separates documents.
     bfloat16 : bool, default=False
-        Whether operands of products are rounded to bfloat16.
+        Whether products round their operands to bfloat16.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def evaluate(
 
 
 def shape_of(n: int) -> tuple[int, int]:
-    """Return the number of time steps and of streams in which a text of n symbols is read.
+    """Return the numbers of time steps and streams in which a text of n symbols is read.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Exclusive use: one call at a time trains or edits a model, and any thread may ask training to stop."""
+"""Exclusive use: only one call at a time trains or edits a model, and any thread may ask it to stop."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ __all__ = ["ExclusiveUse", "begin_use", "draft_of", "request_stop", "use_for_edi
 
 
 class ExclusiveUse:
-    """A call that trains or edits a model, with no other call beside it.
+    """A call that trains or edits a model, and excludes all others.
 
-    The call holds the lock `running` directly by ``with``. Both ends of that are compiled code, so that Ctrl-C cannot
-    come between the end of the call and the release of the lock.
+    The call holds the lock `running` directly in a ``with`` statement. Entering and leaving it is compiled code, so
+    Ctrl-C cannot strike between the end of the call and the release of the lock.
 
     Parameters
     ----------
     what : {"trained", "edited"}
-        What the call does, as a word of the error message.
+        The participle for the error message.
 
     Attributes
     ----------
     stopped : bool
         Whether the call has been asked to end after the current step.
     draft : Draft or None
-        What the call, or a callback of it, is editing.
+        The draft that the call, or one of its callbacks, is editing.
     """
 
     def __init__(self, what: str = "trained") -> None:
@@ -38,17 +38,17 @@ class ExclusiveUse:
         self.running = threading.Lock()
 
 
-_in_use: dict[int, ExclusiveUse] = {}  # of models, by id; those whose lock is free have ended
+_in_use: dict[int, ExclusiveUse] = {}  # by the model's id; calls whose lock is free have ended
 _register = threading.RLock()  # a signal handler may train another model
 
 
 def begin_use(model: object, call: ExclusiveUse) -> None:
-    """Mark a model as being used by a call that holds its lock.
+    """Mark a model as used by a call that holds its lock.
 
     Raises
     ------
     InvalidInputError
-        If another call, of a callback or of another thread, is training or editing it.
+        If another call, from a callback or another thread, is training or editing the model.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def begin_use(model: object, call: ExclusiveUse) -> None:
     ...     begin_use(model, call)
     ...     model.fit("abab")
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: this model is being trained by another call: wait for its end, or use a copy
+    crnn.errors.InvalidInputError: this model is being trained by another call. Wait until it ends, or use a copy.
     """
     with _register:
         for key, other in list(_in_use.items()):
@@ -66,34 +66,34 @@ def begin_use(model: object, call: ExclusiveUse) -> None:
                 _in_use.pop(key, None)
         other = _in_use.setdefault(id(model), call)
     if other is not call:
-        raise InvalidInputError(f"this model is being {other.what} by another call: wait for its end, or use a copy")
+        raise InvalidInputError(f"this model is being {other.what} by another call. Wait until it ends, or use a copy.")
 
 
 def use_for_editing(model: object, call: ExclusiveUse) -> ExclusiveUse:
-    """Return the use under which a call edits a model: its own, or that of training if a callback of it edits.
+    """Return the use under which a call edits a model: its own, or that of training when a callback edits.
 
     Raises
     ------
     InvalidInputError
-        As `begin_use`; also if this thread is editing the model already.
+        As for `begin_use`, and if this thread is already editing the model.
     """
     other = _in_use.get(id(model))
     if other is None or other.thread != call.thread or not other.running.locked():
         begin_use(model, call)
         return call
     if other.draft is not None or other.what != "trained":
-        raise InvalidInputError("this model is being edited already: write to it within the first editing()")
+        raise InvalidInputError("this model is already being edited. Write to it within the first editing() block.")
     return other
 
 
 def draft_of(model: object) -> Draft | None:
-    """Return the draft of a model that this thread is editing; None: it edits none."""
+    """Return the draft of a model that this thread is editing, or None."""
     call = _in_use.get(id(model))
     return None if call is None or call.thread != threading.get_ident() else call.draft
 
 
 def request_stop(model: object) -> None:
-    """Ask the call that is training a model, if there is one, to end after the current step.
+    """Ask the call that is training a model, if any, to end after the current step.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def request_stop(model: object) -> None:
 
 
 def _forget_other_threads() -> None:
-    """Forget, in the child of a fork, the calls of threads that are not there."""
+    """Forget, in the child of a fork, calls of threads that do not exist there."""
     global _register
     own, _register = threading.get_ident(), threading.RLock()
     for key, call in list(_in_use.items()):

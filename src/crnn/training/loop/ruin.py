@@ -1,4 +1,4 @@
-"""RuinWatch: notices that training has ruined a model whose numbers are still finite."""
+"""RuinWatch: notices that training has ruined a model although its numbers are still finite."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from typing import Generic, NamedTuple, TypeVar
 
 Snapshot = TypeVar("Snapshot")
 
-UNIFORM_GUESSES = 10  # times the loss of a uniform guess: a model that learns has a lower loss
-STEPS = 1000  # in which the loss must come back
-WINDOW = 50  # time steps, at least, that a mean loss is of
-# Training from bad first weights, or on a few strange symbols, can take a while to come back.
-FEW_STEPS = 100  # above the limit: fewer ruin a model only if the loss is extreme,
-EXTREME = 1000  # that is, above this number of times the limit
-ROUNDING = 4e-16  # of a smoothed loss, relative, at each step
+UNIFORM_GUESSES = 10  # times the loss of a uniform guess: a model that learns stays below
+STEPS = 1000  # within which the loss must recover
+WINDOW = 50  # minimum time steps averaged in a mean loss
+# Training from bad initial weights, or on a few unusual symbols, can take a while to recover.
+FEW_STEPS = 100  # above the limit; fewer steps ruin a model only if the loss is extreme,
+EXTREME = 1000  # that is, more than this many times the limit
+ROUNDING = 4e-16  # relative rounding error of a smoothed loss per step
 
 
 class RuinState(NamedTuple):
-    """What a watch has seen; it is replaced as a whole: Ctrl-C may come between any two lines.
+    """The observations of a watch; replaced as a whole, since Ctrl-C may come between any two lines.
 
     Attributes
     ----------
     step : int
-        `n_steps` of the model at the beginning of the window,
+        The model's `n_steps` at the beginning of the window.
     smooth_loss : float
-        and its smoothed loss there.
+        The smoothed loss at the beginning of the window.
     sound_step : int
-        The last step after which the loss was not above the limit.
+        The last step after which the loss was within the limit.
     above, extreme : bool
         Whether the last mean loss was above the limit, and whether it was extreme.
     warned : bool
-        Whether there has been a warning since the loss was last not above the limit.
+        Whether a warning was given since the loss last was within the limit.
     factor : float
+        The factor of the losses: see `RuinWatch.see`.
         Of the losses: see `RuinWatch.see`.
     """
 
@@ -45,25 +46,25 @@ class RuinState(NamedTuple):
 
 
 class RuinWatch(Generic[Snapshot]):
-    """Compares the loss with that of a uniform guess, poll by poll.
+    """Compares the loss with that of a uniform guess at each poll.
 
-    A model is being ruined while its loss is above the limit, as the mean over windows of at least `WINDOW` time steps:
-    a single symbol can be guessed by chance. After 1,000 such steps this is a warning. If the loss has not come back
-    when training ends, it is divergence; in a call of fewer than 2,000 steps, if that has lasted for half of it. A few
-    steps count only with a loss that is extreme.
+    A model is being ruined while its mean loss is above the limit. The mean covers at least `WINDOW` time steps, since
+    a single symbol can be guessed by chance. After 1,000 such steps a warning is given. If the loss has not recovered
+    when training ends, the call has diverged; in a call of fewer than 2,000 steps, half of them must have been above
+    the limit. A handful of steps count only if the loss is extreme.
 
     Parameters
     ----------
     uniform : float
-        The loss of a uniform guess, in the units of the smoothed loss: nats for as many symbols as that refers to.
+        The loss of a uniform guess, scaled like the smoothed loss: nats for as many symbols.
     seq_length : int
         T.
     step : int
-        The step at which the call begins.
+        The first step of the call.
     smooth_loss : float
-        The smoothed loss then.
+        The smoothed loss at this step.
     snapshot : object
-        The model as it is then.
+        The model at this step.
 
     Examples
     --------
@@ -81,41 +82,41 @@ class RuinWatch(Generic[Snapshot]):
         self._window = -(-WINDOW // seq_length)  # steps
         self._first_step = step
         self.seen = RuinState(step, smooth_loss, sound_step=step)
-        self.sound = snapshot  # the newest one after which the loss was not above the limit
+        self.sound = snapshot  # the newest snapshot after which the loss was within the limit
 
     def go_on(self, first_step: int, seen: RuinState, sound: Snapshot | None) -> None:
-        """Go on as the watch of an interrupted call, which began at `first_step`.
+        """Continue the watch of an interrupted call, which began at `first_step`.
 
         Parameters
         ----------
         first_step : int
         seen : RuinState
         sound : object or None
-            Its sound snapshot. None: that of the moment of the interruption, at which the loss was not above the limit.
+            Its sound snapshot; None: the snapshot at the interruption, when the loss was within the limit.
         """
         self._first_step, self.seen = first_step, seen
         if sound is not None:
             self.sound = sound
 
     def see(self, step: int, smooth_loss: float, last_loss: float, scale: float) -> None:
-        """Take notice of the loss after some steps.
+        """Observe the loss after some steps.
 
         Parameters
         ----------
         step : int
         smooth_loss : float
         last_loss : float
-            That of the last step, for as many symbols. It decides where the smoothed loss is so large, after violent
-            first weights, that the mean loss is lost in its rounding.
+            The loss of the last step, for as many symbols. It decides when the smoothed loss is so large, after a bad
+            start, that the mean loss is lost in rounding.
         scale : float
-            The largest factor by which a loss has been multiplied: see `sample_weight`.
+            The largest factor applied to a loss: see `sample_weight`.
         """
         before, factor = self.seen, max(self.seen.factor, scale)
         n = step - before.step
         if n < min(self._window, max(1, before.step - self._first_step)):
             self.seen = before._replace(factor=factor)
             return
-        # The smoothed loss forgets 0.001 with each step; what it has taken in is the mean of the losses.
+        # The smoothed loss forgets 0.001 per step; what it has taken in is the mean of the losses.
         kept = 0.999**n
         mean = (smooth_loss - kept * before.smooth_loss) / (1 - kept)
         rounding = n * ROUNDING * before.smooth_loss / (1 - kept)
@@ -130,7 +131,7 @@ class RuinWatch(Generic[Snapshot]):
         if warned and not before.warned:
             warnings.warn(
                 f"the loss has been more than {UNIFORM_GUESSES} times that of a uniform guess since step "
-                f"{sound_step}: the model is being ruined; lower learning_rate or clip",
+                f"{sound_step}: training is ruining the model. Lower learning_rate or clip.",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -141,7 +142,7 @@ class RuinWatch(Generic[Snapshot]):
             self.sound = snapshot
 
     def ruined(self, step: int) -> bool:
-        """Say whether a call that ends at this step has ruined the model."""
+        """Return whether a call that ends at this step has ruined the model."""
         above = step - self.seen.sound_step
         enough = above >= FEW_STEPS or self.seen.extreme
         return self.seen.above and enough and above >= min(STEPS, (step - self._first_step) / 2)

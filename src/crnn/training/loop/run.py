@@ -1,4 +1,4 @@
-"""TrainingRun: one call of `fit` or `partial_fit`, poll by poll: rates, records, validation, callbacks."""
+"""TrainingRun: one call of `fit` or `partial_fit`: rates, records, validation and callbacks at each poll."""
 
 from __future__ import annotations
 
@@ -37,52 +37,52 @@ from .validation import Validation, ValidationState
 from .weight_average import WeightAverage
 
 POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
-GROWTH = 10  # the steps from one poll to the next grow at most by this factor: the first steps are slow
-HISTORY_LENGTH = 200  # at most so many records of a call of so many steps; usually one for each 100 steps, at least 20
-HISTORY_PART = 1 / 100  # of the time, between two records of a call of so many seconds
+GROWTH = 10  # maximum growth of the steps from one poll to the next: the first steps are slow
+HISTORY_LENGTH = 200  # maximum records of a call limited by steps; usually one per 100 steps, at least 20
+HISTORY_PART = 1 / 100  # of the time between two records of a call limited by seconds
 
 
 class Checkpoints(NamedTuple):
-    """How a run is written to a file, and what of its arguments is written with it."""
+    """The writer of a run's checkpoints, and the arguments stored with them."""
 
     writer: CheckpointWriter
     sample_weight: NDArray[np.float64] | None
 
 
 class TrainingRun:
-    """One call of training: trains a model state for as long as a budget lasts.
+    """One call of training: trains a model state until a budget is used up.
 
-    Python code runs once for each poll, about every 50 ms, never for each step.
+    Python code runs once per poll, about every 50 ms, never per step.
 
     Parameters
     ----------
     state : ModelState
-        Trained in place.
+        The state, trained in place.
     settings : Settings
     streams : Streams
-        The text, or the documents.
+        The text or the documents.
     budget : Budget
-        How long the call lasts.
+        The limits of the call.
     validation_ids : array or None
-        The text whose loss is measured now and then.
+        The text whose loss is measured during training.
     start : float
-        When the call began, by `time.perf_counter`; if it was interrupted, less the seconds that it had taken.
+        When the call began, by `time.perf_counter`; for an interrupted call, less the seconds already used.
     callbacks : sequence of functions
-        Each is called with the newest record; True ends the training.
+        Called with the newest record; a result of True ends training.
     summary : str
         The line that ``verbose=1`` shows first.
     sample : function
         Returns the samples that ``verbose=2`` shows.
     stop : ExclusiveUse
     texts : dict of str to Fingerprint, optional
-        What tells the texts from others; needed with `checkpoints`.
+        The fingerprints of the texts; required with `checkpoints`.
     checkpoints : Checkpoints, optional
     resumed : RunState, optional
-        Where the call was interrupted; `state` is that of the same moment.
+        The interrupted run; `state` must be from the same moment.
     processes : Processes, optional
-        That train together; rank 0 decides for all.
+        The processes that train together; rank 0 decides for all.
     average_every : int, default=1
-        Steps that each of several processes takes alone before they average; 1: they sum the gradient of each step.
+        Steps each process takes alone before the processes average; 1: they sum the gradient of each step.
     """
 
     def __init__(
@@ -133,10 +133,10 @@ class TrainingRun:
             elapsed=0.0 if resumed is None else resumed.seconds,
         )  # fmt: skip
         self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
-        self._best: ModelState | None = None  # a snapshot at the lowest validation loss, if training went on since
+        self._best: ModelState | None = None  # a snapshot at the lowest validation loss, if training continued since
         if resumed is not None:
             self._polled = resumed.polled
-            self._best = None if processes and processes.rank else resumed.best  # the first process tells the others
+            self._best = None if processes and processes.rank else resumed.best  # rank 0 sends it to the others
             self._trainer.cursor.last_loss = resumed.last_loss
             self._trainer.cursor.gradient_norm = resumed.gradient_norm
             if resumed.ruin is not None:
@@ -148,14 +148,14 @@ class TrainingRun:
             n_steps = budget.n_steps or 0
             self._every = self._at_average(max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1))
         self._steps_per_poll = 1
-        self._seconds_per_step = 0.0  # since the last poll; not known yet
-        self._rate = settings.learning_rate  # of the last step
+        self._seconds_per_step = 0.0  # since the last poll; unknown at first
+        self._rate = settings.learning_rate  # at the last step
         self._recorded = self._polled[1:4]  # step, smoothed loss and time of a record
         self._stopped = self._polled.stopped
         self._last_record: dict[str, Any] = state.history[-1] if state.history else {}
 
     def _trainer_class(self) -> Callable[..., Trainer]:
-        """Return what makes the trainer: of one process, of several that sum gradients, or of several that average."""
+        """Return the trainer's class: for one process, several that sum gradients, or several that average."""
         if self._processes is None:
             return Trainer
         if self._average_every == 1:
@@ -163,7 +163,7 @@ class TrainingRun:
         return partial(AveragingTrainer, self._processes, self._average_every, self._first_step)
 
     def _at_average(self, done: int) -> int:
-        """Return the first step from this one on, of the call, at which the processes have averaged."""
+        """Return the first step of the call, from this one on, at which the processes have averaged."""
         every = self._average_every if self._processes else 1
         return -(-done // every) * every
 
@@ -186,9 +186,9 @@ class TrainingRun:
         return validation
 
     def run(self) -> None:
-        """Train to the end of the budget, or until patience, a callback or a stop request ends it.
+        """Train to the end of the budget, or until patience, a callback or a stop request ends training.
 
-        However it ends, the state is that after the last complete update, and so is the checkpoint if there is one.
+        However it ends, the state, and the checkpoint if there is one, are those after the last complete update.
         """
         outcome = RUNNING
         try:
@@ -213,7 +213,7 @@ class TrainingRun:
                 self._trainer.close()
 
     def _share_final_state(self, processes: Processes) -> None:
-        """Let every process have the state that rank 0 keeps."""
+        """Send the state that rank 0 keeps to every process."""
         final = self._last_or_best
         n_steps, smooth_loss = final.n_steps, final.smooth_loss
         first = final.params, final.optimizer_state, final.hidden, n_steps, smooth_loss, final.history
@@ -223,12 +223,12 @@ class TrainingRun:
 
     @property
     def final_state(self) -> ModelState:
-        """The state that the model shall keep, with averaged weights if there are any."""
+        """The state that the model will keep, with averaged weights if any."""
         return self._last_or_best.averaged()
 
     @property
     def _last_or_best(self) -> ModelState:
-        """The state now or, with a lower validation loss in the past, the snapshot of then."""
+        """The state now or, if its validation loss was lower, an earlier snapshot."""
         if self._best is None:
             return self.state
         return replace(self._best, history=self.state.history, rng=self.state.rng)
@@ -236,7 +236,7 @@ class TrainingRun:
     def _steps(self) -> None:
         if self._checkpoints:
             self._checkpoints.writer.begin(self._done, self._seconds)
-        if self._done > self._polled.step:  # the call was interrupted between these steps and the end of their poll
+        if self._done > self._polled.step:  # the call was interrupted after these steps and before the end of a poll
             self._rate = float(self._rates_of(self._done - 1, 1)[-1])
             self._poll()
         while not self._stopped and (n := self._steps_to_poll()):
@@ -256,7 +256,7 @@ class TrainingRun:
     # ------------------------------------------------------------------ a poll
 
     def _poll(self) -> None:
-        """Record, measure and show what is due after the steps so far."""
+        """Record, measure and show whatever is due after the steps so far."""
         done, seconds = self._done, self._seconds
         over = not self._steps_left()
         if over:
@@ -264,7 +264,7 @@ class TrainingRun:
         loss: float | None = None
         validation = self._validation
         if validation:
-            validation.state = self._polled.validation  # a poll that was interrupted is repeated
+            validation.state = self._polled.validation  # an interrupted poll is repeated
         if validation and (over or validation.due(done, seconds, self._seconds_per_step)):
             loss = self._validate(validation, over=over)
             self._stopped = validation.exhausted
@@ -292,7 +292,7 @@ class TrainingRun:
     def _record(self, validation_loss: float | None) -> dict[str, Any]:
         cursor, seconds = self._trainer.cursor, self._seconds
         step, smooth_loss, _ = self._recorded
-        # The smoothed loss forgets 0.001 with each step; what it has taken in since the last record is their mean.
+        # The smoothed loss forgets 0.001 per step; what it has taken in since the last record is the mean loss.
         kept = 0.999 ** (cursor.n_steps - step)
         train_loss = (cursor.smooth_loss - kept * smooth_loss) / (1 - kept)
         self._recorded = cursor.n_steps, cursor.smooth_loss, seconds
@@ -326,13 +326,13 @@ class TrainingRun:
                 writer.start(snapshot.state, self._run_state(RUNNING), done)
 
     def _write_last_checkpoint(self, writer: CheckpointWriter, outcome: str) -> None:
-        """Write the finished model, or, if the call was interrupted, where it stands."""
+        """Write the finished model, or the progress of an interrupted call."""
         if outcome != RUNNING:
             writer.write_last(self.final_state, self._run_state(outcome))
             return
         if not self._done:
             return
-        # What an interrupted poll has recorded will be recorded again.
+        # Records of an interrupted poll will be made again.
         state = replace(self.state, history=self.state.history[: self._history_length])
         writer.write_last(state, self._run_state(RUNNING))
 
@@ -377,32 +377,32 @@ class TrainingRun:
         return self._budget.steps_left(self._done, self._seconds, self._seconds_per_step)
 
     def _steps_to_poll(self) -> int:
-        """Return how many steps to take before the next poll; 0 at the end."""
+        """Return the number of steps before the next poll; 0 at the end."""
         left, done = self._steps_left(), self._done
         n = min(left, self._steps_per_poll)
         if self._budget.seconds is not None and left > 1:
-            n = min(n, left // 2)  # halving what is left hits the end, though the speed is never quite as expected
+            n = min(n, left // 2)  # halving the rest hits the end although the speed varies
         for every in (self._every, self._validation.every_steps if self._validation else None):
             if every is not None:
                 n = min(n, every - done % every)
         to_checkpoint = self._checkpoints.writer.steps_left(done) if self._checkpoints else None
         n = int(n if to_checkpoint is None else min(n, to_checkpoint))
-        if self._budget.seconds is None or self._seconds_per_step:  # until a step was timed, the time may be over soon
+        if self._budget.seconds is None or self._seconds_per_step:  # before a step is timed, the time may be up already
             n = int(min(self._at_average(done + n) - done, left))
         return n
 
     def _rates_of(self, done: int, n: int) -> NDArray[np.float64]:
-        """Return the learning rates of n steps, before which the call has taken `done`."""
+        """Return the learning rates of the next n steps of a call that has taken `done`."""
         progress = self._budget.progress(done, n, self._seconds, self._seconds_per_step)
         return self._schedule.rates(done, progress, (done + np.arange(n)) / self._per_epoch)
 
 
 def restore_position(streams: Streams, position: Any) -> None:
-    """Let streams go on from a position of the same streams that comes from a file."""
+    """Set streams to a position read from a file."""
     try:
         streams.position = position
     except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise InvalidInputError(f"the position in the text is not one of this text: {error}") from None
+        raise InvalidInputError(f"the stored position does not fit this text: {error}") from None
 
 
 def streams_for(
@@ -413,20 +413,20 @@ def streams_for(
     n_steps: int,
     weights: NDArray[np.float64] | None = None,
 ) -> Streams:
-    """Return a text, or documents, as the streams that training reads.
+    """Return a text or documents as the streams read by training.
 
     Parameters
     ----------
     ids : array of unsigned integers, shape (N,), or StoredIds
     vocabulary : Vocabulary
-        With a boundary the ids are those of documents.
+        If it has a boundary, the ids are documents.
     settings : Settings
     rng : numpy.random.Generator
-        The model's: it stays where it is.
+        The model's generator, which is not advanced.
     n_steps : int
-        Steps that have been taken before: the order of the documents goes on from there.
+        Steps taken before: the order of the documents continues from there.
     weights : array of float, optional
-        Of the documents' losses, the first of them those of `ids`; the others are of documents held out.
+        Weights of the documents' losses, for the training documents followed by the held-out documents.
     """
     if vocabulary.boundary is None:
         return TextStreams(ids, settings.batch_size, settings.seq_length)

@@ -1,7 +1,7 @@
-"""Shards: the streams cut into ranges, each with a gradient of its own, and the threads that work on them.
+"""Shards: the streams cut into ranges, each with its own gradient, and the threads that work on them.
 
-How many shards there are follows from sizes and the precision of products alone. Any number of threads works on them,
-and the gradients are added in the order of the shards: so training gives the same bits at every number of threads.
+The number of shards follows from sizes and the precision of products alone. Any number of threads works on them, and
+the gradients are summed in the order of the shards, so training gives the same bits at every number of threads.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from ...runtime.threads import CACHED_BYTES, split_range, training_threads
 from ...text.streams.streams import Streams
 
 MAX_SHARDS = 8  # as in the kernels; further threads form groups
-MIN_STREAMS = 8  # of a shard: fewer leave the register tile mostly idle
-# A thread with several shards reads all weights once for each of them. Where they do not stay in its cache beside the
-# rest, more than two shards are worth it only if each has many streams; further threads form groups.
+MIN_STREAMS = 8  # per shard: fewer leave the register tile mostly idle
+# A thread with several shards reads all weights once per shard. If the weights do not stay in its cache, more than two
+# shards are worth it only if each has many streams; further threads form groups.
 CACHED_WEIGHT_BYTES = 128_000
 MIN_STREAMS_UNCACHED = 24
 # With few streams, a thread multiplies by a weight about as fast as the third-level cache delivers it. If the weights
-# exceed a core's own cache, threads that share the units of the same streams are faster than threads with few streams
-# of their own. Measured on cores with second-level caches of 2 MB (docs/performance.md).
+# exceed a core's own cache, threads that share the units of the same streams are faster than threads with fewer
+# streams each. Measured on cores with second-level caches of 2 MB (docs/performance.md).
 STREAMS_PER_CACHEFUL = 4  # streams of a shard for each further CACHED_BYTES of weights
-MAX_GROUPED_STREAMS = 12  # streams of a shard from which on groups are never faster
-# A thread that works on several shards passes twice over the gradient of each. That must be little beside the shard's
-# products, which grow with its rows: streams times time steps. In the second-level cache a pass costs next to nothing.
+MAX_GROUPED_STREAMS = 12  # streams per shard from which groups are never faster
+# A thread that works on several shards passes over the gradient of each twice. The cost must be small compared with the
+# shard's products, which grow with its rows, streams times time steps. In the second-level cache a pass is almost free.
 MIN_ROWS = {2: 384, 4: 2048, 8: 4096}  # of all shards together, by number of shards
-CACHED_GRADIENT_BYTES = 500_000  # of a gradient that stays in that cache
-MIN_CACHED_ROWS = 64  # of each shard, where its gradient does
-GRADIENT_BYTES = 256_000_000  # of all shards together, at most, where there are more than two
-UNITS_PER_THREAD = 32  # of a group, at least
+CACHED_GRADIENT_BYTES = 500_000  # largest gradient that stays in that cache
+MIN_CACHED_ROWS = 64  # per shard, if its gradient stays there
+GRADIENT_BYTES = 256_000_000  # maximum of all shards together, if there are more than two
+UNITS_PER_THREAD = 32  # minimum in a group
 BFLOAT16_BYTES = 2
 
 
 class Arrangement(NamedTuple):
     """How threads are distributed over the shards."""
 
-    n_threads: int  # that work, perhaps fewer than there could be
-    group_size: int  # threads that work on the same shard, each on units of its own; with 1 a thread has whole shards
+    n_threads: int  # threads used, perhaps fewer than allowed
+    group_size: int  # threads that share a shard, each with units of its own; 1: a thread has whole shards
 
 
 def shard_ranges(
     layout: Layout, streams: Streams, own: range | None = None, *, bfloat16: bool = False
 ) -> list[range]:
-    """Return the streams of each shard; `own` are those that are cut, all by default.
+    """Return the streams of each shard, cut from `own` (by default all streams).
 
     Examples
     --------
@@ -63,7 +63,7 @@ def shard_ranges(
 
 
 def cut(streams: range, n_shards: int) -> list[range]:
-    """Cut the streams into ranges of nearly equal length: threads wait for the longest.
+    """Cut the streams into ranges of nearly equal length, since all threads wait for the longest.
 
     Examples
     --------
@@ -74,16 +74,16 @@ def cut(streams: range, n_shards: int) -> list[range]:
 
 
 def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> int:
-    """Return how many shards the streams make: 1, 2, 4 or 8.
+    """Return the number of shards: 1, 2, 4 or 8.
 
     Parameters
     ----------
     streams : int
-        Streams in all.
+        Total number of streams.
     seq_length : int
         Time steps of a chunk.
     weights : int
-        Bytes of the weights that a layer multiplies by in each time step.
+        Bytes of the weights by which a layer multiplies at each time step.
     gradient : int
         Bytes of a gradient.
 
@@ -108,7 +108,7 @@ def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> i
 
 
 def packs_all(seq_length: int, parts: Sequence[range], *, bfloat16: bool, sampled_softmax: int) -> bool:
-    """Return whether the products over a chunk's rows use packed weights on the way forward, too.
+    """Return whether the forward products over a chunk's rows use packed weights, too.
 
     Examples
     --------
@@ -119,17 +119,17 @@ def packs_all(seq_length: int, parts: Sequence[range], *, bfloat16: bool, sample
 
 
 def arrange(n_threads: int, n_shards: int, hidden_size: int, *, grouped: bool) -> Arrangement:
-    """Distribute threads over shards: shards to each thread, or groups of threads to the shards.
+    """Distribute threads over shards: several shards per thread, or a group of threads per shard.
 
     Parameters
     ----------
     n_threads : int
-        As many as there may be.
+        The maximum number of threads.
     n_shards : int
     hidden_size : int
-        Units, of which each thread of a group gets some.
+        The units that the threads of a group share.
     grouped : bool
-        Whether threads can form groups; chunks of few rows do not allow it.
+        Whether threads can form groups; chunks of few rows do not allow groups.
 
     Examples
     --------
@@ -151,9 +151,9 @@ def threads_for(layout: Layout, streams: Streams, n_threads: int | None, *, bflo
     layout : Layout
     streams : Streams
     n_threads : int or None
-        The user's choice; None: as many as are worth it.
+        The user's choice; None: as many as help.
     bfloat16 : bool, default=False
-        Whether operands of products are rounded to bfloat16.
+        Whether products round their operands to bfloat16.
 
     Examples
     --------
@@ -162,14 +162,14 @@ def threads_for(layout: Layout, streams: Streams, n_threads: int | None, *, bflo
     >>> threads_for(Layout(5, 3, np.dtype("float32")), TextStreams(np.zeros(90, np.uint8), 4, 5), 1)
     1
     """
-    # The first layer's input is a row of its weights, no product.
+    # The first layer's input is a row of its weights, not a product.
     products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
     work = streams.seq_length * streams.batch_size * sum(products)
     return training_threads(n_threads, streams.batch_size, work, recurrent_bytes(layout, bfloat16=bfloat16))
 
 
 def recurrent_bytes(layout: Layout, *, bfloat16: bool = False) -> int:
-    """Return the size of the weights that a layer multiplies by at a time step, as they are packed.
+    """Return the packed size of the weights by which a layer multiplies at each time step.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The model to which a run returns that ends in ruin, as arrays with names, and back."""
+"""The model restored when a run ends in ruin, as named arrays and back."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from ...model.state import ModelState
 
 __all__ = ["SOUND", "sound_arrays", "sound_from"]
 
-SOUND = "sound."  # the beginning of the arrays' names
+SOUND = "sound."  # prefix of the arrays' names
 
 Array = NDArray[Any]
 
 
 def sound_arrays(sound: ModelState) -> dict[str, Array]:
-    """Return weights, optimizer state and hidden state by name, the weights under PyTorch's."""
+    """Return weights (under PyTorch's names), optimizer state and hidden state by name."""
     arrays = {f"params.{name}": array for name, array in sound.layout.torch_named(sound.params).items()}
     return {SOUND + name: array for name, array in (arrays | sound.training_arrays()).items()}
 
 
 def sound_from(arrays: Mapping[str, Array], state: ModelState, n_steps: int, smooth_loss: float) -> ModelState:
-    """Return the model that `sound_arrays` took apart.
+    """Return the model that `sound_arrays` has taken apart.
 
     Parameters
     ----------
     arrays : dict of str to array
-        Others may be among them.
+        The arrays; unrelated ones are ignored.
     state : ModelState
         The model in the same file.
     n_steps, smooth_loss
-        Of the model that is returned.
+        Values for the returned model.
 
     Raises
     ------
     InvalidInputError
-        If the arrays are not those of a model like `state`, or a weight is not finite.
+        If the arrays do not fit a model like `state`, or a weight is not finite.
 
     Examples
     --------
@@ -53,12 +53,12 @@ def sound_from(arrays: Mapping[str, Array], state: ModelState, n_steps: int, smo
     sound = replace(state.copy(), n_steps=n_steps, smooth_loss=smooth_loss)
     own = sound_arrays(sound)
     if own.keys() != {name for name in arrays if name.startswith(SOUND)}:
-        raise InvalidInputError("its sound model has other arrays than the model")
+        raise InvalidInputError("its sound model and the model have different arrays")
     for name, view in own.items():
         array = arrays[name]
         if array.dtype != view.dtype or array.shape != view.shape:
-            raise InvalidInputError(f"{name} of its sound model is not like that of the model")
+            raise InvalidInputError(f"{name} of its sound model differs in shape or type from the model's")
         view[...] = array
     if not np.isfinite(sound.params).all():
-        raise InvalidInputError("its sound model has weights that are not finite")
+        raise InvalidInputError("its sound model has non-finite weights")
     return sound

@@ -1,4 +1,4 @@
-"""StepSettings: what a training step does, apart from the state that it changes."""
+"""StepSettings: everything that determines a training step, apart from the state it changes."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from ...parameters.settings import Settings, rounds_operands
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Clipping, weight decay, Adam's moments, dropout, resets of states, the loss and its scale, bfloat16 or not.
+    """Clipping, weight decay, Adam's moments, dropout, state resets, the scale of the loss, and precision.
 
     Parameters
     ----------
     seq_length : int
-        The length of a chunk to which losses are scaled. Chunks are shorter if the text is.
+        The chunk length to which losses are scaled. Chunks are shorter if the text is.
     clip, clip_norm : float
-        Infinity: not clipped.
+        Bounds of the gradient; infinity: no clipping.
     weight_decay, beta_1, beta_2 : float
     dropout, weight_dropout, state_reset : float
     dropout_seed : int
-        With the number of a step it decides which units and weights are dropped, which streams' states are reset, and
-        which symbols are drawn.
+        The seed which, with the number of the step, decides which units and weights are dropped, which streams' states
+        are reset, and which symbols are drawn.
     bfloat16 : bool
-        Whether operands of products are rounded to bfloat16.
+        Whether products round their operands to bfloat16.
     sampled_softmax : int
-        Symbols drawn for each chunk's softmax beside its targets. 0: the softmax is that of all symbols.
+        Symbols drawn for each chunk's softmax in addition to its targets; 0: the full softmax.
 
     Examples
     --------
@@ -53,9 +53,9 @@ class StepSettings:
 
     @classmethod
     def of(cls, settings: Settings, rng: np.random.Generator) -> Self:
-        """Return those of a call of training.
+        """Return the settings for a training call.
 
-        The dropout's seed comes from a copy of the model's generator, so that a run cut in two goes on with the same
+        The dropout seed comes from a copy of the model's generator, so that a run in two parts continues with the same
         seed.
         """
         return cls(

@@ -1,4 +1,4 @@
-"""Team: the threads of a training call, the shards of streams that they work on, and where they wait for each other."""
+"""Team: the threads of a training call, the shards they work on, and their barriers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Array = NDArray[Any]
 
 
 def workspace_bytes(network: core.Network, seq_length: int, streams: int, dropout: bool) -> int:
-    """Return the size of all arrays of a shard on which one thread works."""
+    """Return the total size of the arrays of a shard worked on by one thread."""
     arrays = core.workspace(network, seq_length, streams, dropout) | core.thread_workspace(network, seq_length, streams)
     return sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in arrays.values())
 
 
 class ThreadWorkspace:
-    """What a thread has for itself while it works on a shard, alone or in a group."""
+    """A thread's own arrays while it works on a shard, alone or in a group."""
 
     def __init__(self, network: core.Network, seq_length: int, batch_size: int) -> None:
         for name, (shape, kind) in core.thread_workspace(network, seq_length, batch_size).items():
@@ -32,7 +32,7 @@ class ThreadWorkspace:
 
 
 class Shard:
-    """A range of neighbouring streams: their gradient, the kernel's workspace for one chunk of them, their threads.
+    """A range of neighboring streams, with their gradient, a workspace for one chunk, and their threads.
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ class Shard:
     seq_length : int
     streams : range
     dropout : bool
-        Whether there is dropout, which needs more room.
+        Whether dropout is used, which needs more memory.
     first_row : int, default=0
         The stream in the first row of a block.
     """
 
     h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
-    c: Array  # the same of an LSTM's cells; empty for other cells
-    before: Array  # (B,): with pairs the symbols that were read last; else empty
+    c: Array  # likewise for an LSTM's cells; empty for other cell types
+    before: Array  # (B,): the last symbols read, for models with pairs; otherwise empty
 
     def __init__(
         self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool, first_row: int = 0
@@ -59,14 +59,14 @@ class Shard:
         self.gradient = layout.zeros()
         for name, (shape, kind) in core.workspace(network, T, B, dropout).items():
             setattr(self, name, aligned_zeros(shape, kind))
-        self.threads = [ThreadWorkspace(network, T, B)]  # as many as work on it, or have worked on it
-        self.barrier = core.Barrier(1, False)  # of these threads; `Team.start` makes others
-        self.loss_weights: Array | None = None  # (T, B): a factor of each position's loss
-        self.state_gradients: tuple[Array, ...] | None = None  # (L, T, B, H): room for dL/dh, and for dL/dc of an LSTM
+        self.threads = [ThreadWorkspace(network, T, B)]  # one for each thread that works, or has worked, on the shard
+        self.barrier = core.Barrier(1, False)  # of these threads; `Team.start` replaces it
+        self.loss_weights: Array | None = None  # (T, B): a factor for each position's loss
+        self.state_gradients: tuple[Array, ...] | None = None  # (L, T, B, H): buffers for dL/dh, and an LSTM's dL/dc
 
     @property
     def carried(self) -> tuple[Array, ...]:
-        """What is carried from chunk to chunk, in the shapes of `Layout.state_shapes`."""
+        """The state carried from chunk to chunk, in the shapes of `Layout.state_shapes`."""
         h_and_c = tuple(array[:, 0] for array in (self.h, self.c) if array.size)
         return (*h_and_c, self.before.reshape(1, -1, 1)) if self.before.size else h_and_c
 
@@ -83,20 +83,20 @@ class Team:
         The streams of each shard.
     dropout : bool
     reduce : callable, optional
-        Called by the first thread after each step with the flat gradient of all shards, to add up those of several
-        processes in place. Behind the gradient stand a flag for each symbol that occurred, the sum of the losses, and
-        how many streams there were: these are to be added up likewise.
+        Called by the first thread after each step with the flat gradient of all shards, to sum the gradients of several
+        processes in place. The vector goes on with a flag for each symbol that occurred, the sum of the losses and the
+        number of streams, which are summed likewise.
     rows : range, optional
-        Streams of a block that the kernel sees, over which losses and gradients are averaged; more than those of the
-        shards if other processes have the rest. By default those of the shards.
+        Streams over which losses and gradients are averaged; more than the shards' own if other processes have the
+        rest. The default is the shards' streams.
 
     Attributes
     ----------
     n_threads : int
-        Threads that work; see `start`.
+        The number of working threads; see `start`.
     fresh : bool
-        Whether this memory has not been used yet. The first call of the kernel then touches it before it begins, with
-        polls, so that Ctrl-C is heard meanwhile.
+        Whether the memory is still unused. The kernel's first call then touches it before it begins, and polls, so that
+        Ctrl-C is noticed meanwhile.
     """
 
     def __init__(
@@ -119,10 +119,10 @@ class Team:
         self.losses, self.squares = np.zeros(len(parts)), np.zeros(core.squares_size(network))
         self.n_threads, self.fresh = 1, True
         self.barrier = core.Barrier(1, False)
-        self.error: BaseException | None = None  # that `reduce` raised
+        self.error: BaseException | None = None  # raised by `reduce`
 
     def start(self, arrangement: Arrangement, network: core.Network) -> None:
-        """Make new barriers, and room for as many threads as there are now."""
+        """Make new barriers and workspaces for the current number of threads."""
         self.n_threads, size = arrangement
         crowded = self.n_threads > cores()
         self.barrier, self.error = core.Barrier(self.n_threads, crowded), None
@@ -133,6 +133,6 @@ class Team:
             shard.threads.extend(new)
 
     def break_barriers(self) -> None:
-        """Let all threads go that wait: another one will not come."""
+        """Release all waiting threads, because one of them will not arrive."""
         for barrier in (self.barrier, *(shard.barrier for shard in self.shards)):
             barrier.break_()

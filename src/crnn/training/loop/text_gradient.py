@@ -1,4 +1,4 @@
-"""The gradient of a text's loss with respect to the weights and to the states on the way."""
+"""The gradient of a text's loss with respect to the weights and the hidden states."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ class TextGradient(NamedTuple):
     """A loss and its gradients."""
 
     loss: float  # in nats
-    params: dict[str, Array]  # named and shaped as `CharRNN.params_`
-    states: Array | tuple[Array, ...]  # (L, len(text), H), after each symbol; of an LSTM the pair of h and c
+    params: dict[str, Array]  # names and shapes as in `CharRNN.params_`
+    states: Array | tuple[Array, ...]  # (L, len(text), H), after each symbol; for an LSTM, the pair of h and c
 
 
 def gradient_of_text(
     state: ModelState, text: str | bytes, at: int | None, *, bfloat16: bool
 ) -> TextGradient:
-    """Return the gradient of a text's loss, its arguments checked; see `CharRNN.gradient`."""
+    """Check the arguments and return the gradient of a text's loss; see `CharRNN.gradient`."""
     ids = state.vocabulary.encode(text, name="text")
     if not len(ids):
-        raise InvalidInputError("text is empty: a gradient needs at least 1 symbol")
+        raise InvalidInputError("text is empty. Pass at least 1 symbol.")
     if at is not None and checked_int("at", at, 0) >= len(ids):
-        raise InvalidInputError(f"at is {at}, but the text has the positions 0 to {len(ids) - 1}")
+        raise InvalidInputError(f"at is {at}, but the text has positions 0 to {len(ids) - 1}")
     return text_gradient(state, ids, at, bfloat16=bfloat16)
 
 
 def text_gradient(
     state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: int | None = None, *, bfloat16: bool = False
 ) -> TextGradient:
-    """Return the loss of a text, or of one of its symbols, and its gradients; the whole text is one chunk.
+    """Return the loss of a text, or of one of its symbols, and its gradients, reading the text as one chunk.
 
     Parameters
     ----------
     state : ModelState
-        Only its weights matter: the text starts from a hidden state of zeros, or from that after the boundary.
+        Only its weights are used: the text starts from the zero state, or the state after the boundary.
     ids : array of shape (n,)
-        The text, one symbol or more.
+        The text, at least one symbol.
     at : int, optional
-        The one symbol whose loss counts. By default the losses of all are summed.
+        The position of the only symbol whose loss counts. By default all losses are summed.
     bfloat16 : bool, default=False
-        Whether operands of products are rounded to bfloat16.
+        Whether products round their operands to bfloat16.
 
     Examples
     --------
     >>> from crnn import CharRNN
     >>> model = CharRNN(5, max_steps=0, random_state=0).fit("abc")
-    >>> model.gradient("abca", at=2).states.any(axis=(0, 2)).tolist()  # only the symbols before it have a part
+    >>> model.gradient("abca", at=2).states.any(axis=(0, 2)).tolist()  # only earlier symbols contribute
     [True, True, False, False]
     """
     layout, boundary = state.layout, state.vocabulary.boundary
@@ -75,10 +75,10 @@ def text_gradient(
         weights[-1] = 1
         loss, flat, of_chunk = _chunk_gradient(state, chunk, weights, bfloat16)
         for array, gradient in zip(states, of_chunk, strict=True):
-            # The state after the chunk's row t is that after ids[t - skipped].
+            # Row t of the chunk's states is the state after ids[t - skipped].
             array[:, : len(chunk) - 1 - skipped] = gradient[:, skipped:, 0]
     if boundary is None and at in (None, 0):
-        # The zero state predicts the first symbol: its logits are the bias alone.
+        # The zero state predicts the first symbol: its logits are just the bias.
         by = layout.tensors(state.params).by.astype(np.float64)
         p = np.exp(by - by.max())
         p /= p.sum()
@@ -91,7 +91,7 @@ def text_gradient(
 def _chunk_gradient(
     state: ModelState, chunk: Array, weights: Array, bfloat16: bool
 ) -> tuple[float, Array, tuple[Array, ...]]:
-    """Return the loss of chunk[1:] with weights (T,), and its gradients: the flat one, and the states' (L, T, 1, H)."""
+    """Return the loss of chunk[1:] with weights (T,), its flat gradient, and the states' gradients (L, T, 1, H)."""
     layout, T = state.layout, len(chunk) - 1
     gradient = ChunkGradient(layout, T, state.vocabulary.boundary, bfloat16=bfloat16)
     shape = (layout.num_layers, T, 1, layout.hidden_size)

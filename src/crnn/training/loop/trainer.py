@@ -1,4 +1,4 @@
-"""Trainer: runs streams of text through the training kernel, on one thread or several."""
+"""Trainer: passes streams of text through the training kernel, on one or more threads."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from .step_settings import StepSettings
 from .team import Team
 from .weight_average import WeightAverage
 
-SNAPSHOT_SECONDS = 1.0  # at least, between two snapshots to return to after divergence
-SNAPSHOT_SHARE = 0.01  # of the time, at most, that is spent on snapshots: of a large model they take a while
+SNAPSHOT_SECONDS = 1.0  # minimum between two snapshots to return to after divergence
+SNAPSHOT_SHARE = 0.01  # maximum part of the time spent on snapshots: those of a large model take a while
 
 NO_HELPERS = Helpers(0, print)
 
@@ -37,15 +37,15 @@ Array = NDArray[Any]
 
 
 class BlockStart(NamedTuple):
-    """Where the block begins that is being read. It is replaced as a whole: Ctrl-C may come between any two lines."""
+    """The start of the current block. It is replaced as a whole: Ctrl-C may come between any two lines."""
 
-    position: Any  # of the streams
-    n_steps: int  # of the model
+    position: Any  # the streams' position
+    n_steps: int  # the model's steps
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A model in training as it was at one moment."""
+    """A model in training at one moment."""
 
     state: ModelState
     cursor: core.Cursor
@@ -53,33 +53,33 @@ class Snapshot:
 
 
 class Trainer:
-    """Trains a model state in place; a context manager, since it holds threads and scipy's BLAS at one thread.
+    """Trains a model state in place; a context manager, since it owns threads and holds SciPy's BLAS at one thread.
 
     Parameters
     ----------
     state : ModelState
-        `params`, `optimizer_state` and `hidden` are changed in place and are always those of a whole number of steps;
-        `n_steps` and `smooth_loss` are set whenever steps have been taken.
+        The state to train. Its `params`, `optimizer_state` and `hidden` are changed in place and always belong to a
+        whole number of steps; `n_steps` and `smooth_loss` are set after each series of steps.
     streams : Streams
-        The symbols. The hidden state is carried from block to block, unless one starts the text over.
+        The symbols. The hidden state is carried from block to block, except where the text starts over.
     settings : StepSettings
     n_threads : int, default=1
-        As many as there may be; the results do not depend on the number.
+        The maximum number of threads; the results do not depend on it.
     adaptive : bool, default=False
-        Whether fewer threads are used where that is faster: see `AdaptiveThreads`.
+        Whether to use fewer threads if that is faster: see `AdaptiveThreads`.
     n_shards : int, optional
-        Ranges of streams with a gradient of their own; by default `shards.shard_ranges` decides.
+        Ranges of streams with a gradient each; by default `shards.shard_ranges` decides.
     boundary : int, optional
-        The symbol at which a stream's hidden state becomes zero.
+        The symbol that resets a stream's hidden state to zero.
     block_step : int, optional
-        `n_steps` of the model at the block that comes next, if a call goes on within a block.
+        The model's `n_steps` at the start of the next block, for a call that continues within a block.
     reduce : callable, optional
-        Adds up the gradients of several processes: see `Team`.
+        Sums the gradients of several processes: see `Team`.
     own_streams : callable, optional
-        From B to the streams that this process reads of those that all processes read together. Losses and gradients
-        are averaged over all of them with `reduce`, otherwise over its own.
+        Maps B to this process's share of the streams that all processes read together. Losses and gradients are
+        averaged over all of these with `reduce`, otherwise over the share.
     average : WeightAverage, optional
-        It is updated after some of the steps.
+        The average, updated after some of the steps.
     """
 
     def __init__(
@@ -135,9 +135,9 @@ class Trainer:
         start = time.perf_counter()
         self._snapshot = self.snapshot()
         uniform = state.loss_length * math.log(layout.vocab_size)
-        self._chunks_of_loss = state.loss_length / streams.seq_length  # that the smoothed loss refers to
+        self._chunks_of_loss = state.loss_length / streams.seq_length  # covered by the smoothed loss
         self.ruin = RuinWatch(uniform, streams.seq_length, state.n_steps, state.smooth_loss, self._snapshot.state)
-        self._rates: list[NDArray[np.float64]] = []  # those of the steps since the snapshot
+        self._rates: list[NDArray[np.float64]] = []  # of the steps since the snapshot
         self._helpers = NO_HELPERS
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
@@ -154,7 +154,7 @@ class Trainer:
         self._helpers = Helpers(self._most_threads - 1, self._train)
         self._helpers.__enter__()
         self._process = os.getpid()
-        if self._helpers.count + 1 < self._most_threads:  # the system has refused some
+        if self._helpers.count + 1 < self._most_threads:  # the system has refused to start some
             self._most_threads = self._helpers.count + 1
             self._adaptive = self._adaptive and AdaptiveThreads(self._most_threads)
         self.use_threads(self._n_threads)
@@ -164,19 +164,19 @@ class Trainer:
         self._store_states()
 
     def close(self) -> None:
-        """Let threads and the BLAS go. After the ``with`` call it again: Ctrl-C may have broken off its ends."""
+        """Release threads and the BLAS. Call it again after ``with``: Ctrl-C may have interrupted the exit."""
         try:
             self.team.break_barriers()
         finally:
             self._helpers.close()
-        self._helpers = NO_HELPERS  # the old ones know this trainer: a circle would keep its workspace
+        self._helpers = NO_HELPERS  # the old ones refer to this trainer: a cycle would keep its workspace alive
         scipy_blas.leave(self)
 
     def _arrange(self, n_threads: int, n_shards: int) -> Arrangement:
         return arrange(n_threads, n_shards, self.layout.hidden_size, grouped=self._many)
 
     def _network(self) -> core.Network:
-        """Return the network with weights packed for the groups that the threads form."""
+        """Return the network with weights packed for the thread groups."""
         return core.Network(
             self.layout,
             Packing(
@@ -193,7 +193,7 @@ class Trainer:
         )
 
     def use_threads(self, n_threads: int) -> None:
-        """Go on with another number of threads, at most as many as there were in the beginning."""
+        """Continue with another number of threads, at most the initial number."""
         self._n_threads = n_threads = min(n_threads, self._most_threads)
         before, self.arrangement = self.arrangement, self._arrange(n_threads, len(self.team.shards))
         if self.arrangement.group_size != before.group_size:
@@ -204,18 +204,18 @@ class Trainer:
 
     @property
     def block_start(self) -> BlockStart:
-        """Where the block begins that is being read; after Ctrl-C perhaps one that has just been read to its end."""
+        """The start of the current block, which after Ctrl-C may already have been read to its end."""
         return self._block_start
 
     def advance(self, rates: NDArray[np.float64]) -> None:
-        """Take a step at each of these learning rates.
+        """Take one step at each of these learning rates.
 
         Raises
         ------
         DivergenceError
-            If a loss is not finite. The state is then that of the last step whose loss was finite, before its update.
+            If a loss is not finite. The state is then the one before the update of the last step with a finite loss.
         """
-        if os.getpid() != self._process:  # a callback has forked, and threads do not go with a child
+        if os.getpid() != self._process:  # a callback has forked, and the child has no threads
             self._start_threads()
         with self.state.gate.steps():
             try:
@@ -235,10 +235,10 @@ class Trainer:
         start = time.perf_counter()
         snapshot = None
         if self._snapshot_due(start):
-            # A bias can be infinite while the loss is finite. What a callback has written is not an error of training.
+            # A bias can be infinite while the loss is finite. What a callback has written is not a training error.
             if self._snapshot_at > -math.inf and not self._is_sound():
                 self._return_to_last_good_state()
-            # It replaces the older snapshot when its loss is known to be finite, which the next step shows.
+            # It replaces the older snapshot once its loss is known to be finite, after the next step.
             snapshot = self.snapshot()
         taken = time.perf_counter()
         self._rates.append(rates)
@@ -253,27 +253,27 @@ class Trainer:
         return now > self._snapshot_at
 
     def resume_from_arrays(self) -> None:
-        """Go on from weights, optimizer state and hidden state that a callback has edited."""
+        """Continue with weights, optimizer state and hidden state edited by a callback."""
         self._load_arrays()
-        self._snapshot_at = -math.inf  # no replay of earlier steps leads to them: the next steps start with a snapshot
+        self._snapshot_at = -math.inf  # no replay of steps leads to these arrays: take a snapshot before the next steps
 
     def finish(self) -> None:
-        """Raise DivergenceError, as `advance` does, if an update made weights that are not finite, or ruined the model.
+        """Raise DivergenceError, like `advance`, if an update made non-finite weights or the model is ruined.
 
-        The loss of the last weights is not known yet. Weights that were not finite when training began are not an error
-        of training.
+        The loss of the last weights is not known yet. Weights that were not finite when training began are not a
+        training error.
         """
         with self.state.gate.steps():
             if not self._is_sound():
                 self._return_to_last_good_state()
-            self._watch_loss()  # of steps before an interruption
+            self._watch_loss()  # of the steps before an interruption
             if self.ruin.ruined(self.cursor.n_steps):
                 step, loss = self.cursor.n_steps, self.cursor.last_loss
-                self._restore_state(self.ruin.sound)  # no step follows: the place in the text does not matter
+                self._restore_state(self.ruin.sound)  # no step follows, so the position in the text does not matter
                 raise DivergenceError(step, loss, "ruin")
 
     def _is_sound(self) -> bool:
-        """Say whether all numbers are finite that were so in the snapshot; sums of squares may overflow."""
+        """Return whether all numbers that were finite in the snapshot still are; sums of squares may overflow."""
         old = self._snapshot.state
         arrays = [(self.params, old.params), *zip(self.hidden, old.hidden, strict=True)]
         finite = all(np.isfinite(new).all() or (np.isfinite(new) | ~np.isfinite(was)).all() for new, was in arrays)
@@ -281,18 +281,18 @@ class Trainer:
         return finite and not any(np.isnan(new).any() and (np.isnan(new) & ~np.isnan(was)).any() for new, was in kept)
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of all that training changes."""
+        """Return a copy of everything that training changes."""
         return Snapshot(self.state.copy(), self.cursor.copy(), self._block_start)
 
     def _take_steps(self, rates: NDArray[np.float64]) -> None:
-        """Take steps in compiled code, as the first thread on this one and as each other on a helper thread."""
+        """Take steps in compiled code: the first thread is this one, the others are helper threads."""
         while len(rates):
             if not self._chunks_left:
                 self._read_block(self.cursor.n_steps)
             self.cursor.position = self._position
             n = min(len(rates), self._chunks_left)
             if self._block.loss_weights is not None:
-                n = 1  # the kernel takes the weights of one chunk
+                n = 1  # the kernel takes the loss weights of one chunk
                 self._set_loss_weights(self._block.loss_weights)
             if self._weight_average:
                 n = min(n, self._weight_average.steps_left(self.cursor.n_steps))
@@ -312,7 +312,7 @@ class Trainer:
         self._store_states()
 
     def _choose_threads(self, n: int) -> int:
-        """Change the number of threads if that is due; return how many of n steps to take with this number."""
+        """Change the number of threads if due; return how many of n steps to take with it."""
         if self._adaptive is None:
             return n
         if self._adaptive.n_threads != self._n_threads:
@@ -320,7 +320,7 @@ class Trainer:
         return self._adaptive.steps(n)
 
     def _set_loss_weights(self, weights: NDArray[Any]) -> None:
-        """Give each shard the weights (T, B) of the losses of the next chunk."""
+        """Give each shard its part of the loss weights (T, B) of the next chunk."""
         chunk = weights[:, self.cursor.position : self.cursor.position + self.streams.seq_length]
         for shard in self.team.shards:
             of_shard = chunk[shard.streams.start : shard.streams.stop].T
@@ -328,22 +328,22 @@ class Trainer:
 
     @property
     def _position(self) -> int:
-        """Where the next chunk begins in the block."""
+        """The position of the next chunk in the block."""
         return (self.cursor.n_steps - self._block_start.n_steps) * self.streams.seq_length
 
     @property
     def _chunks_left(self) -> int:
-        """Chunks of the block that have not been read."""
+        """The number of unread chunks in the block."""
         return (self._block.n_transitions - self._position) // self.streams.seq_length
 
     def _read_block(self, first_step: int) -> None:
-        """Read the next block, at which the model had taken `first_step` steps."""
+        """Read the next block, which the model began after `first_step` steps."""
         position = self.streams.position
         self._block = self.streams.next_block()
         self._block_start = BlockStart(position, first_step)
         if self._chunks_left < 0:
             raise InvalidInputError(
-                f"the block at {position} has fewer than the {self.cursor.n_steps - first_step} chunks that were read"
+                f"the block at {position} has fewer than the {self.cursor.n_steps - first_step} chunks already read"
             )
 
     def _train(self, rank: int, rates: NDArray[np.float64]) -> None:
@@ -363,11 +363,11 @@ class Trainer:
                 self.settings,
             )
         except BaseException:
-            self.team.break_barriers()  # the others would wait for this one for ever
+            self.team.break_barriers()  # otherwise the others would wait for this thread forever
             raise
 
     def _store_states(self) -> None:
-        """Update the model state if a step was completed: an interrupted step may have changed `carried`."""
+        """Update the model state if a step was completed; `carried` may hold the start of an interrupted step."""
         if self.cursor.n_steps == self._stored_step:
             return
         if self._weight_average:
@@ -376,17 +376,17 @@ class Trainer:
             for array, carried in zip(self.hidden, shard.carried, strict=True):
                 array[:, shard.streams.start : shard.streams.stop] = carried
         self.state.n_steps, self.state.smooth_loss = self.cursor.n_steps, self.cursor.smooth_loss
-        self._stored_step = self.cursor.n_steps  # last: if Ctrl-C interrupts this, all of it is done again
+        self._stored_step = self.cursor.n_steps  # last: if Ctrl-C strikes before, everything is stored again
 
     def _load_arrays(self) -> None:
-        """Pack the weights and distribute the hidden state; from then on the kernel packs what it updates."""
+        """Pack the weights and distribute the hidden state; from here on the kernel packs the weights it updates."""
         core.pack_weights(self.network, self.params, self.panels)
         for shard in self.team.shards:
             for array, carried in zip(self.hidden, shard.carried, strict=True):
                 carried[...] = array[:, shard.streams.start : shard.streams.stop]
 
     def _restore(self, snapshot: Snapshot) -> None:
-        """Return to a snapshot, as a whole: Ctrl-C waits."""
+        """Restore a snapshot as a whole: Ctrl-C waits."""
         with signals_deferred():
             self.cursor = snapshot.cursor.copy()
             self.streams.position = snapshot.block_start.position
@@ -394,7 +394,7 @@ class Trainer:
             self._restore_state(snapshot.state)
 
     def _restore_state(self, state: ModelState) -> None:
-        """Return to what a model had learned."""
+        """Restore the learned arrays and counts of a model."""
         with signals_deferred():
             self.state.restore(state)
             self.cursor.n_steps, self.cursor.smooth_loss = state.n_steps, state.smooth_loss
@@ -406,10 +406,10 @@ class Trainer:
             self._stored_step = self.cursor.n_steps
 
     def _return_to_last_good_state(self) -> None:
-        """Return to the last state whose numbers and loss were finite, and raise DivergenceError.
+        """Restore the last state whose numbers and loss were finite, and raise DivergenceError.
 
-        Training is deterministic: from the snapshot the same steps lead back to the weights before the last update. If
-        those are not finite either, though their losses were, the steps are taken once more, one by one.
+        Training is deterministic: the same steps from the snapshot lead back to the weights before the last update. If
+        these are not finite either, although their losses were, the steps are repeated one by one.
         """
         bad_step, last_loss = self.cursor.n_steps, self.cursor.last_loss
         kind = "loss" if self.cursor.diverged else "weights"
@@ -428,14 +428,14 @@ class Trainer:
         return self._is_sound()
 
     def _replay(self, n_steps: int) -> None:
-        """Return to the state that was `n_steps` after the snapshot."""
+        """Restore the state `n_steps` after the snapshot."""
         self._restore(self._snapshot)
         if n_steps > 0:
             self._take_steps(np.concatenate(self._rates)[:n_steps])
 
 
 def _next_snapshot(start: float, end: float) -> float:
-    """Return when to take the next snapshot after one that took from `start` to `end`.
+    """Return the time of the next snapshot, after one that took from `start` to `end`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Validation: when the loss of a held-out text is measured, and the lowest value so far."""
+"""Validation: when to measure the loss of the held-out text, and the lowest loss so far."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from ...text.symbols.vocabulary import Vocabulary
 from .budget import Budget
 from .evaluation import evaluate, shape_of
 
-EVALUATIONS = 20  # about this many in one call of training by default,
+EVALUATIONS = 20  # approximate number per training call by default,
 SHARE = 0.05  # but fewer if they would take more than this part of the time
 PASSES = 3  # training passes over a symbol forward, backward and for the weights' gradients; scoring only forward
-MIN_ROWS = 8  # fewer streams take hardly less time: the weights have to be read all the same
+MIN_ROWS = 8  # fewer streams take hardly less time, since all weights must be read anyway
 
 Array = NDArray[Any]
 
 
 class ValidationState(NamedTuple):
-    """What the measurements of a call have shown so far; each replaces it as a whole.
+    """The results of a call's evaluations so far; each evaluation replaces it as a whole.
 
     Attributes
     ----------
     best_loss : float
         The lowest loss; infinity before the first measurement.
     since_best : int
-        Measurements since then.
+        Evaluations since then.
     last_step : int
-        Steps of the call at the last measurement; -1 before the first one.
+        Steps of the call at the last evaluation; -1 before the first.
     last_seconds : float
-        Time of the call after it.
+        Time of the call after the last evaluation.
     cost : float or None
-        Seconds that it took.
+        Seconds that the last evaluation took.
     """
 
     best_loss: float = math.inf
@@ -51,31 +51,31 @@ class ValidationState(NamedTuple):
 
 
 class Validation:
-    """The loss of one text during one call of training.
+    """The loss of a held-out text during one training call.
 
-    If training is limited by steps, the moments of measurement depend on the numbers of symbols and steps alone, so
-    that every run finds the same best weights. If it is limited by seconds, they depend on the clock, and no
-    measurement starts that would end after the limit, judged by the cost of the one before.
+    If training is limited by steps, the times of evaluation depend only on the numbers of symbols and steps, so that
+    every run finds the same best weights. If it is limited by seconds, they depend on the clock, and no evaluation
+    starts that would end after the limit, judging by the cost of the previous one.
 
     Parameters
     ----------
     ids : array of unsigned integers, shape (N,)
-        The text, of at least one symbol.
+        The text, at least one symbol.
     budget : Budget
-        Of the training.
+        The budget of the training call.
     chunk : tuple of int
-        T and B of the training.
+        T and B in training.
     every : int, float or None
-        Steps or seconds between two evaluations; None: about 20 of them, fewer if they cost too much.
+        Steps or seconds between evaluations; None: about 20 evaluations, fewer if they cost too much.
     patience : int or None
-        Evaluations without a new best after which `exhausted` is true.
+        Evaluations without a new best until `exhausted` is true.
     n_threads : int or None
     boundary : int, optional
         The symbol that separates documents.
     bfloat16 : bool, default=False
-        Whether operands of products are rounded to bfloat16.
+        Whether products round their operands to bfloat16.
     state : ValidationState, optional
-        Where an interrupted call stood.
+        The state of an interrupted call.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Validation:
         self._bfloat16 = bfloat16
         self._ids, self._budget, self._n_threads, self._boundary = ids, budget, n_threads, boundary
         self._patience = math.inf if patience is None else patience
-        self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # estimated, in training steps
+        self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # estimate, in training steps
         self.state = ValidationState() if state is None else state
         self._every_seconds = every if isinstance(every, float) else None
         self.every_steps: int | None = every if isinstance(every, int) else None
@@ -107,7 +107,7 @@ class Validation:
             self.every_steps = -(-budget.n_steps // max(1, min(EVALUATIONS, affordable)))
 
     def due(self, done: int, seconds: float, seconds_per_step: float) -> bool:
-        """Say whether an evaluation is due and there is time for it.
+        """Return whether an evaluation is due and there is time for it.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class Validation:
         seconds : float
             Time since the call began.
         seconds_per_step : float
-            As measured in training so far.
+            Mean time of a training step so far.
         """
         cost = self._cost_in_steps * seconds_per_step if self.state.cost is None else self.state.cost
         total = self._budget.seconds
@@ -130,11 +130,11 @@ class Validation:
         return seconds - self.state.last_seconds >= every
 
     def measured(self, done: int) -> bool:
-        """Say whether the loss after this step has been measured."""
+        """Return whether the loss after this step has been measured."""
         return done == self.state.last_step
 
     def measure(self, layout: Layout, params: Array, done: int, seconds: float) -> tuple[float, bool]:
-        """Return the loss, in nats per symbol, and whether it is the best so far."""
+        """Return the loss in nats per symbol, and whether it is the lowest so far."""
         start = time.perf_counter()
         loss = evaluate(layout, params, self._ids, self._n_threads, self._boundary, bfloat16=self._bfloat16)
         cost = time.perf_counter() - start
@@ -145,19 +145,19 @@ class Validation:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the last `patience` evaluations brought no new best."""
+        """Whether the last `patience` evaluations found no new best."""
         return self.state.since_best >= self._patience
 
 
 def _rows(steps: int, streams: int) -> int:
-    """Return the cost of reading time steps of streams, in rows of a product."""
+    """Return the cost of reading streams for some time steps, in rows of a product."""
     return steps * max(streams, MIN_ROWS)
 
 
 def training_and_validation_ids(
     source: TextSource, validation: TextSource | None, vocabulary: Vocabulary, settings: Settings
 ) -> tuple[TextIds, TextIds | None]:
-    """Return the ids to train on, and those to validate with if there are any.
+    """Return the ids to train on, and those for validation if any.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def training_and_validation_ids(
     Raises
     ------
     InvalidInputError
-        If a symbol is not in the vocabulary, a part of the text is too short, or two settings contradict each other.
+        If a symbol is not in the vocabulary, a part of the text is too short, or two settings conflict.
 
     Examples
     --------
@@ -181,12 +181,12 @@ def training_and_validation_ids(
     fraction = settings.validation_fraction
     if validation is not None and fraction:
         raise InvalidInputError(
-            f"validation is given, and validation_fraction={fraction:g} as well; set validation_fraction to 0"
+            f"validation is given, but validation_fraction is {fraction:g}. Set validation_fraction to 0."
         )
     if settings.patience is not None and validation is None and not fraction:
         raise InvalidInputError(
-            f"patience={settings.patience} needs a validation text: set validation_fraction, give validation, or set "
-            f"patience to None"
+            f"patience is {settings.patience}, but there is no validation text. Set validation_fraction, pass "
+            f"validation, or set patience to None."
         )
     ids = source.ids(vocabulary)
     if fraction and vocabulary.boundary is not None:
@@ -197,5 +197,5 @@ def training_and_validation_ids(
         return ids, None
     validation_ids = validation.ids(vocabulary)
     if not len(validation_ids):
-        raise InvalidInputError("validation is empty; at least 1 symbol is needed to measure a loss")
+        raise InvalidInputError("validation is empty. Pass at least 1 symbol.")
     return ids, validation_ids

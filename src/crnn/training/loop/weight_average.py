@@ -1,4 +1,4 @@
-"""WeightAverage: the mean of the weights over the last part of a call of training, kept while it goes on."""
+"""WeightAverage: the mean of the weights over the last part of a training call."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from ...runtime.deferred_signals import signals_deferred
 
 __all__ = ["WeightAverage"]
 
-STEPS = 32  # between two updates, at most: weights change little meanwhile, and an update of all takes time
-FIRST_PART = 8  # in the beginning there is an update after each eighth of the steps so far
+STEPS = 32  # maximum between two updates: weights change little meanwhile, and each update takes time
+FIRST_PART = 8  # at first, an update follows after each eighth of the steps so far
 
 
 class WeightAverage:
-    """Weights averaged over the steps of a call of training, those of older steps counting less and less.
+    """A running average of the weights during a training call, in which older steps count less and less.
 
     This is the polynomial-decay averaging of Shamir and Zhang (2013). An update after ``done`` steps, ``gap`` steps
-    after the one before, moves the average to the weights by the part ``gap / (gap + share (done - gap))`` of their
-    distance. So it reaches back over about ``share`` of the steps, however many there will be.
+    after the previous one, moves the average toward the weights by the part ``gap / (gap + share (done - gap))`` of
+    their distance. The average thus covers about the last ``share`` of the steps, however many there will be.
 
     Parameters
     ----------
     share : float
-        Above 0 and at most 1; 1: all steps count alike.
+        A number above 0 and at most 1; 1: all steps count alike.
     first_step : int
-        `n_steps` of the model when the call began,
+        The model's `n_steps` when the call began.
     n_steps : int
-        and now.
+        The model's `n_steps` now.
     params, average : array of shape (layout.size,)
-        The average is changed in place.
+        The weights and their average, which is changed in place.
 
     Examples
     --------
@@ -52,18 +52,18 @@ class WeightAverage:
 
     @classmethod
     def of(cls, state: ModelState, share: float, first_step: int) -> Self | None:
-        """Return that of a state whose weights are averaged, or None."""
+        """Return the average of a state whose weights are averaged, or None."""
         average = state.optimizer_state.get(WEIGHT_AVERAGE)
         return None if average is None else cls(share, first_step, state.n_steps, state.params, average)
 
     def steps_left(self, n_steps: int) -> int:
-        """Return the number of steps to the next update of a model that has taken `n_steps`."""
+        """Return the number of steps until the next update of a model that has taken `n_steps`."""
         done = n_steps - self.first_step
         gap = _gap(done)
         return gap - done % gap
 
     def update(self, n_steps: int) -> None:
-        """Take in the weights after `n_steps`, if an update is due there that has not been made: Ctrl-C may come."""
+        """Add the weights after `n_steps` if an update is due and not made yet, as Ctrl-C may have repeated a call."""
         done = n_steps - self.first_step
         gap = _gap(done - 1)
         if done % gap or n_steps == self._updated:
@@ -75,12 +75,12 @@ class WeightAverage:
             self._updated = n_steps
 
     def restored(self, n_steps: int) -> None:
-        """Go on from an average that has been set to that after `n_steps`."""
+        """Continue with an average that has been set to its value after `n_steps`."""
         self._updated = n_steps
 
 
 def _gap(done: int) -> int:
-    """Return the number of steps from an update after `done` steps to the next; updates are at its multiples.
+    """Return the number of steps between the update after `done` steps and the next; updates are at its multiples.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""ClassData: the texts of a classifier and their labels, checked, in the order in which a direction reads them."""
+"""ClassData: a classifier's texts and labels, checked, in the order in which a direction reads them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...text.sources.sources import text_source
 
 __all__ = ["ClassData"]
 
-LEAST_SECONDS = 1e-3  # of a direction whose time the others have used
+LEAST_SECONDS = 1e-3  # for a direction when the others have used up its time
 
 
 class ClassData(NamedTuple):
@@ -28,9 +28,9 @@ class ClassData(NamedTuple):
     texts : list of str or bytes
     labelled : Labelled
     sample_weight : array-like or None
-        Not checked.
+        Weights, not yet checked.
     n_symbols : int
-        Of all texts, with an end and a label of each.
+        Total number of symbols, with an end and a label for each text.
     """
 
     texts: list[Any]
@@ -40,7 +40,7 @@ class ClassData(NamedTuple):
 
     @classmethod
     def checked(cls, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
-        """Return the data of a call of `fit`, or raise InvalidInputError, which says what to pass.
+        """Return the data of a call of `fit`, or raise InvalidInputError.
 
         Examples
         --------
@@ -52,17 +52,17 @@ class ClassData(NamedTuple):
         labelled = checked_labels(y, source.n_documents, name="y")
         if len(labelled.labels) < 2:
             (label,) = labelled.labels.tolist()
-            raise InvalidInputError(f"y has one class only, {short_repr(label)}: at least two are needed")
+            raise InvalidInputError(f"y has only one class, {short_repr(label)}. Pass texts of at least two classes.")
         return cls(texts, labelled, sample_weight, source.max_length + source.n_documents)
 
     def in_direction(self, direction: str, *, shuffled: bool) -> tuple[list[Any], Any, Any]:
-        """Return texts as a direction reads them, their labels and their weights.
+        """Return the texts as a direction reads them, with their labels and weights.
 
         Parameters
         ----------
         direction : {"forward", "backward"}
         shuffled : bool
-            Whether the order is random, always the same: the last texts are held back for validation.
+            Whether to shuffle the texts, always in the same way; the last texts are held out for validation.
 
         Examples
         --------
@@ -79,18 +79,18 @@ class ClassData(NamedTuple):
     def limits(
         self, parameters: Mapping[str, Any], min_steps: int, seconds: float, directions: int
     ) -> dict[str, Any]:
-        """Return the parameters of a language model that limit its training in the next direction.
+        """Return the language model's parameters that limit training in the next direction.
 
         Parameters
         ----------
         parameters : mapping of str to object
-            Those of the language model.
+            The language model's parameters.
         min_steps : int
             The texts are read more than `epochs` times until this many steps are taken.
         seconds : float
-            That the call has used of `max_seconds`.
+            The part of `max_seconds` already used.
         directions : int
-            That share the rest of the time.
+            The number of directions that share the remaining time.
 
         Examples
         --------
@@ -112,10 +112,10 @@ class ClassData(NamedTuple):
 def _listed(X: Any) -> list[Any]:
     """Return texts as a list, or raise an error that says what to pass."""
     if isinstance(X, os.PathLike):
-        raise InvalidInputError("X is a path: pass crnn.Lines(X)")
+        raise InvalidInputError(f"X is the path {X}. Pass crnn.Lines(X), or a list of texts.")
     if isinstance(X, str | bytes):
-        raise InvalidInputError("X is one text: pass a list of texts")
+        raise InvalidInputError("X is a single text. Pass a list of texts.")
     if not isinstance(X, Iterable):
-        raise InvalidInputError(f"X must be a list of texts, not {type(X).__name__}")
+        raise InvalidInputError(f"X is a {type(X).__name__}. Pass a list of texts.")
     refuse_other_collections(X, "X")
     return list(python_values(X))

@@ -1,4 +1,4 @@
-"""Class weights: how probable each class is before a text is read."""
+"""Class weights: the probability of each class before a text is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["class_prior"]
 
 
 def class_prior(labelled: Labelled, class_weight: Any, sample_weight: ArrayLike | None = None) -> NDArray[np.float64]:
-    """Return the classes' frequencies, multiplied by their weights, (K,); their sum is 1.
+    """Return the classes' relative frequencies times their weights, normalized, (K,).
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def class_prior(labelled: Labelled, class_weight: Any, sample_weight: ArrayLike 
         The labels of n texts.
     class_weight : "balanced", dict or None
     sample_weight : array-like of shape (n,), optional
-        How much each text counts.
+        The weight of each text.
 
     Examples
     --------
@@ -45,8 +45,8 @@ def class_prior(labelled: Labelled, class_weight: Any, sample_weight: ArrayLike 
             counts[k] *= checked_float(f"class_weight[{short_repr(label)}]", value, minimum=0.0)
     elif class_weight is not None:
         raise InvalidInputError(
-            f"class_weight must be None, 'balanced' or a dict from labels to numbers, not {short_repr(class_weight)}"
+            f"class_weight is {short_repr(class_weight)}. Pass None, 'balanced', or a dict from labels to numbers."
         )
     if not counts.sum() > 0 or not np.isfinite(counts).all():
-        raise InvalidInputError("the weights of all classes are 0 or not finite: give at least one above 0")
+        raise InvalidInputError("the weights of all classes are 0 or not finite. Give at least one a weight above 0.")
     return np.asarray(counts / counts.sum())

@@ -1,4 +1,4 @@
-"""Data summary: how much there is to read, in one line, as min-char-rnn says first."""
+"""Data summary: the amount of data in one line, like min-char-rnn's first line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ...text.symbols.vocabulary import Vocabulary
 
 
 def data_summary(ids: TextIds, validation_ids: TextIds | None, vocabulary: Vocabulary) -> str:
-    """Return a line with the numbers of symbols to train on, of different ones, and of those to validate with.
+    """Return a line with the numbers of training symbols, distinct symbols and validation symbols.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Memory need: how much memory training will take, estimated before anything is allocated."""
+"""Memory need: an estimate of the memory for training, before any is allocated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..loop.shards import packs_all, shard_ranges
 from ..loop.team import workspace_bytes
 
 GB = 1e9
-STREAM_SIZE = 1600  # bytes of the Python objects for each stream of documents, measured with 100,000 and a million
+STREAM_SIZE = 1600  # bytes of Python objects per stream of documents, measured with 100,000 and a million
 
 
 def check_memory(
@@ -33,28 +33,28 @@ def check_memory(
     Parameters
     ----------
     layout : Layout
-        Of the network.
+        The network's layout.
     streams : Streams
         The text.
     optimizer_arrays : int
         Arrays of the size of the weights that the optimizer keeps.
     keep_best : bool
-        Whether the best weights are kept beside the last ones.
+        Whether the best weights are kept in addition to the last.
     checkpoints : bool, default=False
-        Whether snapshots are written to a file meanwhile.
+        Whether snapshots are written to a file during training.
     own : range, optional
-        The streams that this process reads, by default all.
+        This process's streams; by default all.
     bfloat16 : bool, default=False
-        Whether operands of products are rounded to bfloat16.
+        Whether products round their operands to bfloat16.
     sampled_softmax : int, default=0
-        Symbols drawn for a chunk's softmax; 0: all take part in it.
+        Symbols drawn for a chunk's softmax; 0: the full softmax.
     dropout : bool, default=False
-        Whether there is dropout of outputs.
+        Whether outputs are dropped.
 
     Raises
     ------
     InvalidInputError
-        With what is needed and what is available. If that is not known, nothing is checked.
+        If more is needed than available; the message gives both. Nothing is checked if the latter is unknown.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def check_memory(
         raise InvalidInputError(
             f"hidden_size={layout.hidden_size}{inputs} and num_layers={layout.num_layers} with batch_size="
             f"{streams.batch_size} and seq_length={streams.seq_length} need about {needed / GB:,.1f} GB of memory, "
-            f"but {available / GB:,.1f} GB are available: lower one of them"
+            f"but {available / GB:,.1f} GB are available. Lower one of these parameters."
         )
 
 
@@ -93,10 +93,10 @@ def training_bytes(
     dropout: bool = False,
     enough: int | None = None,
 ) -> int:
-    """Return about how many bytes training takes apart from the text; arguments as for `check_memory`.
+    """Return the approximate number of bytes for training apart from the text; arguments as for `check_memory`.
 
-    If the vectors of weights and the streams' objects alone take more than `enough` bytes, that number is returned:
-    other sizes may then exceed the integers of the kernels.
+    If the vectors of weights and the streams' objects alone take more than `enough` bytes, their size is returned:
+    the other sizes might overflow the kernels' integers.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def training_bytes(
     parts = shard_ranges(layout, streams, own, bfloat16=bfloat16)
     vectors = 2 * (1 + optimizer_arrays)  # weights and optimizer state, and a snapshot of them
     vectors += 1 + optimizer_arrays if keep_best else 0
-    # A snapshot; as the parts of a file, with the best weights; and the bytes of the file.
+    # A snapshot, its parts for a file with the best weights, and the bytes of the file.
     vectors += (1 + optimizer_arrays) * (5 if keep_best else 3) if checkpoints else 0
     vectors += len(parts)  # gradients
     needed = layout.dtype.itemsize * vectors * layout.size

@@ -1,4 +1,4 @@
-"""Preparation: from the arguments of a call of training to the run, with every check before anything is changed."""
+"""Preparation: from the arguments of a training call to its run, with every check before any change."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from .sample_weight import checked_weights
 
 __all__ = ["Call", "Hooks", "check_texts", "prepared_run"]
 
-MAX_STEPS_BEFORE = 2**61  # `n_steps` at which a call may begin: a file holds up to 2**62, which no call will reach
+MAX_STEPS_BEFORE = 2**61  # limit of `n_steps` when a call begins: a file holds up to 2**62, which no call can reach
 
 
 @dataclass(frozen=True)
 class Call:
-    """The arguments of a call of `fit` or `partial_fit`, or of one that finishes such a call.
+    """The arguments of a call of `fit` or `partial_fit`, or of a call that finishes one.
 
     Parameters
     ----------
@@ -48,13 +48,13 @@ class Call:
     validation : like X, or None
     sample_weight : array-like or None
     labels, validation_labels : array-like or None
-        Of the documents of `X` and of `validation`.
+        Labels of the documents of `X` and of `validation`.
     max_epochs : int or None
     extend_vocabulary : bool
     average_every : int
-        Steps that each of several processes takes alone before they average.
+        Steps each process takes alone before the processes average.
     resumed : RunState or None
-        Where the call was interrupted; the arguments above, but for the texts, then follow from it.
+        The interrupted run; all arguments above except the texts then follow from it.
     """
 
     X: TextLike
@@ -70,7 +70,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a run calls or polls.
+    """The functions that a run calls and the flag that it polls.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Hooks:
     stop : ExclusiveUse
     writer : CheckpointWriter or None
     processes : Processes or None
-        That train together.
+        The processes that train together.
     """
 
     callbacks: Sequence[Callable[[dict[str, Any]], Any]]
@@ -91,14 +91,14 @@ class Hooks:
 
 
 def prepared_run(call: Call, settings: Settings, state: ModelState | None, start: float, hooks: Hooks) -> TrainingRun:
-    """Return the run of a call of training.
+    """Return the run of a training call.
 
     Parameters
     ----------
     call : Call
     settings : Settings
     state : ModelState or None
-        That is carried on; None: a new one.
+        The state to continue from; None: a new one.
     start : float
         When the call began, by `time.perf_counter`.
     hooks : Hooks
@@ -106,7 +106,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     Raises
     ------
     InvalidInputError
-        If a text or a setting cannot be used.
+        If a text or setting is invalid.
     """
     resumed = call.resumed
     average_every = checked_average_every(call.average_every) if resumed is None else resumed.average_every
@@ -125,7 +125,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     if resumed is not None:
         _compare(resumed.texts, texts)
     ids, validation_ids = training_and_validation_ids(source, held_out, vocabulary, settings)
-    rng = generator(settings.random_state)  # checked even where it is not used
+    rng = generator(settings.random_state)  # checked even if unused
     rng = rng if state is None else state.rng
     if hooks.processes:
         hooks.processes.check_batch_size(settings.batch_size)
@@ -177,7 +177,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
 
 
 def _pairs(settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: ModelState | None) -> SymbolPairs | None:
-    """Return the pairs of symbols that have rows: the text's, or those of the model that is carried on."""
+    """Return the symbol pairs with rows of their own: the text's, or those of the model to be continued."""
     if state is None:
         if settings.n_bigrams is None:
             return None
@@ -190,11 +190,11 @@ def _pairs(settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: Mode
 
 
 def _check_steps(state: ModelState) -> None:
-    """Raise InvalidInputError unless a file can hold the count of steps after any call."""
+    """Raise InvalidInputError unless a file can hold the number of steps after any call."""
     if not state.optimizer_start <= state.n_steps <= MAX_STEPS_BEFORE:
         raise InvalidInputError(
-            f"n_steps_ is {state.n_steps}, and training goes on from {state.optimizer_start} to 2**61 steps: "
-            "call fit to start anew"
+            f"n_steps_ is {state.n_steps}, but training started at {state.optimizer_start} and can continue only up to "
+            "2**61 steps. Call fit to start anew."
         )
 
 
@@ -206,7 +206,7 @@ def check_texts(expected: dict[str, Fingerprint], call: Call, labels: tuple[Any,
     expected : dict of str to Fingerprint
     call : Call
     labels : tuple
-        Those of the model.
+        The model's labels.
 
     Examples
     --------
@@ -218,18 +218,18 @@ def check_texts(expected: dict[str, Fingerprint], call: Call, labels: tuple[Any,
 
 
 def _sources(call: Call, known: tuple[Any, ...] | None) -> tuple[TextSource, TextSource | None]:
-    """Return the sources of the texts; `known` are the labels of the model that is carried on, if there is one."""
+    """Return the sources of the texts; `known` are the labels of the model to be continued, if any."""
     source = text_source(call.X)
     held_out = None if call.validation is None else text_source(call.validation, "validation")
     if call.labels is None and (known or call.validation_labels is not None):
-        raise InvalidInputError("labels is missing: the model and its validation have labels, one for each document")
+        raise InvalidInputError("labels is missing, but the model has labels. Pass one label per document.")
     if call.labels is not None:
         if known == ():
-            raise InvalidInputError("labels are given, but the model was fitted without: leave them out, or call fit")
+            raise InvalidInputError("labels is given, but the model was fitted without labels. Omit it, or call fit.")
         if held_out is not None and call.validation_labels is None:
-            raise InvalidInputError("validation_labels is missing: give one label for each document of validation")
+            raise InvalidInputError("validation_labels is missing. Pass one label per document of validation.")
         if held_out is None and call.validation_labels is not None:
-            raise InvalidInputError("validation_labels are given without their documents: give validation as well")
+            raise InvalidInputError("validation_labels is given without validation. Pass its documents, too.")
         source = labelled = LabelledSource(source, call.labels, known)
         if held_out is not None and call.validation_labels is not None:
             of_model = known or labelled.labels
@@ -240,9 +240,9 @@ def _sources(call: Call, known: tuple[Any, ...] | None) -> tuple[TextSource, Tex
 def _compare(expected: dict[str, Fingerprint], given: dict[str, Fingerprint]) -> None:
     for name in ("X", "validation"):
         if name in given and name not in expected:
-            raise InvalidInputError(f"{name} is given, but the interrupted run has none: leave it out")
+            raise InvalidInputError(f"{name} is given, but the interrupted run has none. Omit it.")
         if name in expected and name not in given:
-            raise InvalidInputError(f"{name} is missing: give the text on which the interrupted run measures its loss")
+            raise InvalidInputError(f"{name} is missing. Pass the text on which the interrupted run measures its loss.")
         difference = expected[name].difference(given[name]) if name in expected else None
         if difference:
             raise InvalidInputError(f"{name} is not the text of the interrupted run: {difference}")

@@ -1,4 +1,4 @@
-"""Sample weight: a factor of the loss of each document."""
+"""Sample weight: a factor for each document's loss."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["checked_weights"]
 
 
 def checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vocabulary) -> NDArray[np.float64]:
-    """Return the weights of documents, or raise an error that names what is wrong and where.
+    """Return the weights of documents, or raise an error that names the faulty weight and its position.
 
     Parameters
     ----------
     sample_weight : array-like of float, shape (n,)
     source : TextSource
-        Of n documents; for a vocabulary with a boundary one text is one document.
+        The source of n documents; if the vocabulary has a boundary, a single text is one document.
     vocabulary : Vocabulary
 
     Examples
@@ -31,5 +31,5 @@ def checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vo
     array([3., 1.])
     """
     if vocabulary.boundary is None:
-        raise InvalidInputError("sample_weight is for documents, and X is one text: pass a list of texts")
+        raise InvalidInputError("sample_weight needs documents, but X is a single text. Pass a list of texts.")
     return checked_sample_weights(sample_weight, source.n_documents)

@@ -1,4 +1,4 @@
-"""Training call: a call of `fit`, `partial_fit` or `resume`, from the parameters to the state that it leaves behind."""
+"""Training call: a call of `fit`, `partial_fit` or `resume`, from the parameters to the resulting state."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Trainee(NamedTuple):
     Attributes
     ----------
     model : object
-        Callbacks are given it. One call at a time trains it.
+        The model, passed to callbacks. Only one call at a time trains it.
     parameters : mapping of str to object
-        Those of its constructor.
+        The constructor's parameters.
     learned : callable
-        Returns the state that is carried on, or None for a model that starts anew.
+        Returns the state to continue from, or None for a new model.
     keep : callable
         Makes a state the model's own.
     sample : callable
@@ -52,16 +52,16 @@ class Trainee(NamedTuple):
 
 
 class CheckpointPlan(NamedTuple):
-    """Where and how often a call saves itself.
+    """Where and how often a call saves checkpoints.
 
     Attributes
     ----------
     path : str, bytes, os.PathLike or None
-        None: never.
+        The file's path; None: no checkpoints.
     every : int or float
         Steps (an int) or seconds (a float).
     write : callable
-        Given the state, and by keyword the run, the parameters and the path; writes a file.
+        Writes a file, given the state and, by keyword, the run, the parameters and the path.
     """
 
     path: FilePath | None
@@ -70,7 +70,7 @@ class CheckpointPlan(NamedTuple):
 
 
 def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) -> None:
-    """Train a model to the first of `max_seconds`, `max_steps` and `max_epochs`.
+    """Train a model until the first of `max_seconds`, `max_steps` and `max_epochs`.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) 
     Raises
     ------
     InvalidInputError
-        If an argument cannot be used, or another call is training the model, which is then unchanged.
+        If an argument is invalid, or another call is training the model. The model is then unchanged.
     """
     if comm is None and checked_average_every(call.average_every) > 1:
         raise InvalidInputError(
-            f"average_every is {call.average_every}, but comm is None: only several processes average. Pass their "
-            "communicator as comm, or leave average_every out"
+            f"average_every is {call.average_every}, but comm is None, and one process has nothing to average. Pass a "
+            "communicator as comm, or omit average_every."
         )
     stop = ExclusiveUse()
     with stop.running:
@@ -96,7 +96,7 @@ def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) 
         start, state = time.perf_counter(), trainee.learned()
         processes = processes_of(comm)
         check = partial(_checked, trainee.parameters, plan, first=not processes or processes.rank == 0)
-        if processes:  # weights, dropout and the order of documents follow from the generator of rank 0
+        if processes:  # weights, dropout and the order of documents follow from rank 0's generator
             settings, writer = processes.agreed(check)
             rng = processes.agreed(partial(generator, settings.random_state))
             settings = replace(settings, random_state=processes.of_first(rng))
@@ -109,13 +109,13 @@ def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) 
         try:
             run.run()
         finally:
-            trainee.keep(run.final_state)  # one assignment: a second Ctrl-C comes before or after it
+            trainee.keep(run.final_state)  # a single assignment: a second Ctrl-C comes before or after it
 
 
 def _checked(
     parameters: Mapping[str, Any], plan: CheckpointPlan, *, first: bool
 ) -> tuple[Settings, CheckpointWriter | None]:
-    """Return the settings and what writes the checkpoint; of several processes only the first prints and writes."""
+    """Return the settings and the checkpoint writer; only the first of several processes prints and writes."""
     settings = Settings.check(parameters)
     if not first:
         return replace(settings, verbose=0), None
@@ -128,7 +128,7 @@ def _checked(
 
 
 def _prepared(call: Call, settings: Settings, state: Any, start: float, hooks: Hooks) -> TrainingRun:
-    """Return the run of a call; with several processes, only if all of them can take part, with the same arguments."""
+    """Return the run of a call; with several processes, only if all can take part and have the same arguments."""
     processes = hooks.processes
     if processes is None:
         return prepared_run(call, settings, state, start, hooks)
@@ -145,5 +145,5 @@ def _prepared(call: Call, settings: Settings, state: Any, start: float, hooks: H
 
 
 def _digest(values: ArrayLike) -> str:
-    """Return what tells numbers or labels from others, whatever holds them: a process sends it instead of them."""
+    """Return a digest of numbers or labels, whatever their container, for comparison between processes."""
     return hashlib.sha256(repr(np.asarray(values).tolist()).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""CountingProgress: what there is to read, then how far the counting of n-grams has come, on standard error."""
+"""CountingProgress: the amount of data, then the progress of counting n-grams, on standard error."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["CountingProgress"]
 
 
 class CountingProgress:
-    """Shows the part of a text that has been counted; its `show` is the `progress` of a `Builder`.
+    """Shows how much of a text has been counted; its `show` is the `progress` of a `Builder`.
 
-    Nothing that goes wrong with standard error reaches the counting.
+    Errors of standard error never interrupt the counting.
 
     Parameters
     ----------
     verbose : int
         0: nothing is shown.
     summary : str
-        A line that is shown first.
+        A line shown first.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class CountingProgress:
             self._verbose = 0
 
     def show(self, done: int, total: int) -> None:
-        """Show how many of the symbols have been counted."""
+        """Show how many symbols have been counted."""
         if not self._verbose or sys.stderr is None:
             return
         seconds = time.perf_counter() - self._start

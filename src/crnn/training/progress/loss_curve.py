@@ -1,4 +1,4 @@
-"""Losses of a training as a small SVG picture, for notebooks; drawn without a library."""
+"""Training losses as a small SVG plot for notebooks, drawn without a library."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ __all__ = ["loss_curve", "number_in", "points_of"]
 
 Point = tuple[float, float]
 
-MAX_DRAWN = 1e100  # leaves room for the arithmetic of a picture
+MAX_DRAWN = 1e100  # leaves room for the arithmetic of a plot
 WIDTH, HEIGHT = 480, 170
-LEFT, RIGHT, TOP, BOTTOM = 38, 10, 10, 34  # margins; the labels stand in them
-TICKS = 5  # intervals between the labels of an axis, at most
+LEFT, RIGHT, TOP, BOTTOM = 38, 10, 10, 34  # margins, which hold the labels
+TICKS = 5  # maximum intervals between the labels of an axis
 STEPS = (1.0, 2.0, 5.0, 10.0)  # between two labels, times a power of ten
-# Both are told apart from white and from black, and from each other with any colour vision.
+# Both contrast with white and with black, and with each other for any color vision.
 COLOURS = {"training": "#3b82c4", "validation": "#c9711f"}
 
 
 def number_in(record: Any, name: str) -> float | None:
-    """Return a number that training writes into a record, or None where there is none that can be drawn.
+    """Return a number from a training record, or None if there is none that can be drawn.
 
-    A callback may have changed the record in any way, and a file holds records as they were.
+    A callback may have changed the record in any way, and a file keeps records unchecked.
 
     Examples
     --------
@@ -34,9 +34,9 @@ def number_in(record: Any, name: str) -> float | None:
     value = record.get(name) if isinstance(record, Mapping) else None
     try:
         number = float(value) if isinstance(value, Real) else math.nan
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # an integer beyond all floats
         return None
-    return number if 0 <= number <= MAX_DRAWN else None  # all are at least 0
+    return number if 0 <= number <= MAX_DRAWN else None  # valid values are at least 0
 
 
 def points_of(records: Iterable[Any], name: str) -> list[Point]:
@@ -54,19 +54,18 @@ def points_of(records: Iterable[Any], name: str) -> list[Point]:
 def loss_curve(
     training: Sequence[Point], validation: Sequence[Point] = (), *, unit: str = "steps", end: float | None = None
 ) -> str:
-    """Return the curves of two losses as an SVG element; an empty string where fewer than two points are finite.
+    """Return the curves of two losses as an SVG element, or an empty string if fewer than two points are finite.
 
-    Axes and letters have the colour of the text around the picture, so that it suits a light and a dark notebook.
+    Axes and letters take the color of the surrounding text, to suit light and dark notebooks.
 
     Parameters
     ----------
     training, validation : sequence of (float, float)
-        How far training had come, in `unit`, and the loss in nats per character. Losses that are not finite are left
-        out.
+        Training progress, in `unit`, and the loss in nats per character. Non-finite losses are left out.
     unit : str, default="steps"
-        Written below the axis.
+        The label of the horizontal axis.
     end : float or None, default=None
-        Where the axis ends. None: at the last point.
+        The end of the axis; None: the last point.
 
     Examples
     --------
@@ -100,7 +99,7 @@ def loss_curve(
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Return round numbers between two, at most `TICKS` + 1 of them.
+    """Return at most `TICKS` + 1 round numbers between two numbers.
 
     Examples
     --------
@@ -124,7 +123,7 @@ def _y(value: float, axis: Point) -> float:
 
 
 def _drawn(points: Sequence[Point], colour: str, *, dots: bool) -> str:
-    """Draw a curve; where there are few points, and for a single one, dots too."""
+    """Draw a curve, with dots if there are few points."""
     path = "".join(f"{'ML'[i > 0]}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
     line = f"<path d='{path}' fill='none' stroke='{colour}' stroke-width='1.5'/>" if len(points) > 1 else ""
     circles = [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='2.5' fill='{colour}'/>" for x, y in points if dots]

@@ -1,4 +1,4 @@
-"""NotebookDisplay: progress in a notebook, a bar and the curve of the loss as it grows."""
+"""NotebookDisplay: progress in a notebook, as a bar and a growing loss curve."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from .loss_curve import loss_curve
 
 __all__ = ["NotebookDisplay", "in_notebook"]
 
-INTERVAL = 0.4  # seconds between two pictures, at first
-GROWTH = 1 / 100  # later, this part of the time gone by
-MAX_POINTS = 400  # of a curve; then every second one is dropped
+INTERVAL = 0.4  # seconds between two updates, at first
+GROWTH = 1 / 100  # later, this part of the elapsed time
+MAX_POINTS = 400  # per curve; beyond, every second point is dropped
 
 
 def in_notebook() -> bool:
-    """Say whether this process is the kernel of a notebook, without importing IPython.
+    """Return whether this process is the kernel of a notebook, without importing IPython.
 
     Examples
     --------
     >>> in_notebook()
     False
     """
-    ipython = sys.modules.get("IPython")  # a kernel has it loaded
+    ipython = sys.modules.get("IPython")  # a kernel has imported it
     shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None) is not None  # IPython in a terminal has none
+    return getattr(shell, "kernel", None) is not None  # IPython in a terminal has no kernel
 
 
 class NotebookDisplay:
-    """A bar, figures and the curve of the loss in the output of a notebook's cell, drawn anew now and then.
+    """A bar, figures and the loss curve in the output of a notebook's cell, redrawn at intervals.
 
-    The output is replaced and does not grow, and the last picture stays in the notebook. A program that shows no HTML
-    gets the figures as a line.
+    The output is replaced and does not grow, and the last version stays in the notebook. Programs that cannot show HTML
+    get the figures as a line of text.
 
     Parameters
     ----------
     stream : file
-        Where samples are written.
+        The stream for samples.
     total : int or None
-        Characters of the whole call, where they are known.
+        Characters of the whole call, if known.
     """
 
     def __init__(self, stream: TextIO, total: int | None) -> None:
         self._stream, self._total = stream, total
-        self._output: Any = None  # IPython's handle of what is displayed
+        self._output: Any = None  # IPython's display handle
         self._training, self._validation = list[tuple[float, float]](), list[tuple[float, float]]()
         self._spacing = 0  # characters between two points of the curve
-        self._last = -math.inf  # seconds of the last picture
+        self._last = -math.inf  # seconds at the last update
         self._status, self._part, self._shown = "", 0.0, True
 
     def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
-        """Take in the smoothed loss, and a validation loss if there is one; draw if a picture is due."""
+        """Add the smoothed loss, and a validation loss if any; redraw if due."""
         from tqdm import tqdm
 
         loss, validation_loss = losses
@@ -77,7 +77,7 @@ class NotebookDisplay:
         print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Draw what the last picture lacks."""
+        """Draw whatever the last update lacks."""
         if not self._shown:
             self._draw()
 

@@ -1,4 +1,4 @@
-"""Notebook summary: what a notebook shows of an estimator, as HTML."""
+"""Notebook summary: an estimator's HTML representation in a notebook."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["classifier_in_words", "curves_of", "network_in_words", "summary_html
 def summary_html(
     name: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any], *, words: str, picture: str
 ) -> str:
-    """Return an estimator as HTML: what it has learned, and its parameters, those that were changed in bold.
+    """Return an estimator as HTML: what it has learned, and its parameters, changed ones in bold.
 
     Parameters
     ----------
     name : str
-        Of the class.
+        The name of the class.
     parameters, defaults : mapping of str to object
         The constructor's parameters, and their defaults.
     words, picture : str
-        What it has learned in a line, and as SVG.
+        What the estimator has learned, as a line of text and as SVG.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def summary_html(
 
 
 def network_in_words(state: ModelState) -> str:
-    """Return in a line what a trained network is."""
+    """Return a one-line description of a trained network."""
     layout = state.layout
     weights = sum(array.size for array in layout.named(state.params).values())
     layers = "" if layout.num_layers == 1 else f"{layout.num_layers} layers of "
@@ -58,7 +58,7 @@ def network_in_words(state: ModelState) -> str:
 
 
 def classifier_in_words(states: Mapping[str, ModelState]) -> str:
-    """Return in a line what a trained classifier is, from its networks by direction."""
+    """Return a one-line description of a trained classifier, given its networks by direction."""
     weights = sum(state.layout.size for state in states.values())
     vocabulary = next(iter(states.values())).vocabulary
     characters, read = len(vocabulary.codes), " and ".join(states)
@@ -66,5 +66,5 @@ def classifier_in_words(states: Mapping[str, ModelState]) -> str:
 
 
 def curves_of(history: Sequence[Mapping[str, Any]]) -> str:
-    """Return the curves of training in these records as SVG; an empty string without records."""
+    """Return the training curves of these records as SVG; an empty string without records."""
     return loss_curve(*(points_of(history, key) for key in ("train_loss", "validation_loss")))

@@ -1,4 +1,4 @@
-"""Progress: what there is to read, then a bar on a terminal, a curve in a notebook or lines in a log, and samples."""
+"""Progress: the amount of data, then a bar in a terminal, a curve in a notebook or lines in a log, and samples."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from .notebook_display import NotebookDisplay, in_notebook
 
 LINE_SECONDS = 5.0  # between two lines of a log, at first
 SAMPLE_SECONDS = 5.0  # between two samples, at first
-GROWTH = 1 / 20  # later, this part of the time gone by: a long run fills no disk with its log
+GROWTH = 1 / 20  # later, this part of the elapsed time: a long run must not fill the disk with its log
 
 
 class Progress:
-    """Shows a call of training on standard error: loss, bits per character, characters per second, time left.
+    """Shows the progress of training on standard error: loss, bits per character, characters per second, time left.
 
-    On a terminal this is a tqdm bar, in a notebook a bar and a curve, elsewhere a line every few seconds. Nothing that
-    goes wrong with standard error (a log's reader that has gone away, a full disk) reaches the training.
+    A terminal gets a tqdm bar, a notebook a bar and a curve, anything else a line every few seconds. Errors of standard
+    error (a closed pipe, a full disk) never interrupt training.
 
     Parameters
     ----------
     budget : Budget
-        How long the call lasts.
+        The limits of the call.
     chars_per_step : int
         T * B.
     verbose : int
-        0: nothing is shown. 2 or more: samples as well.
+        0: show nothing; 2 or more: show samples, too.
     summary : str
-        A line that is shown first.
+        A line shown first.
     sample : function
-        Returns samples of the model as it is now.
+        Returns samples of the current model.
     elapsed : float, default=0.0
-        Seconds that the call had taken before it was interrupted.
+        Seconds that the call had taken when it was interrupted.
 
     Examples
     --------
@@ -75,16 +75,16 @@ class Progress:
             self._guarded(self._display.close)
 
     def show(self, steps_done: int, loss: float, validation_loss: float | None = None) -> None:
-        """Show how far training has come.
+        """Show the progress of training.
 
         Parameters
         ----------
         steps_done : int
-            Of this call.
+            Steps of this call.
         loss : float
             The smoothed loss, in nats per character.
         validation_loss : float, optional
-            In nats per character, if it has just been measured. The last one stays in view.
+            The validation loss in nats per character, if just measured. The last value stays visible.
         """
         if self._display is None:
             return
@@ -108,7 +108,7 @@ class Progress:
         self._display = display_on(stream, total)
 
     def _guarded(self, action: Any, *arguments: Any) -> None:
-        """Write something; give up showing anything once that fails (a closed stream is a ValueError)."""
+        """Call a function that writes; stop showing progress once it fails (for a closed stream with ValueError)."""
         try:
             action(*arguments)
         except (OSError, ValueError):
@@ -116,7 +116,7 @@ class Progress:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Say whether a bar can be shown on a stream: a terminal, and one that has a size.
+    """Return whether a stream can show a bar: it is a terminal, and its size is known.
 
     Examples
     --------
@@ -127,10 +127,10 @@ def is_terminal(stream: TextIO | None) -> bool:
     try:
         if stream is None or not stream.isatty():
             return False
-        return os.get_terminal_size(stream.fileno()).lines > 0  # containers and build machines have some without
-    except OSError:  # it says it is one, and knows no more
+        return os.get_terminal_size(stream.fileno()).lines > 0  # some terminals in containers and CI have no size
+    except OSError:  # it claims to be a terminal, but has no size
         return True
-    except ValueError:  # it is closed
+    except ValueError:  # the stream is closed
         return False
 
 
@@ -138,17 +138,17 @@ class Display(Protocol):
     """Where progress is shown."""
 
     def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
-        """Show which part is done, with the characters and seconds so far, a text, and two losses for a curve."""
+        """Show the completed part, the characters and seconds so far, a text, and two losses for a curve."""
 
     def write(self, text: str) -> None:
-        """Show a text of several lines."""
+        """Show a multi-line text."""
 
     def close(self) -> None:
-        """Show what has not been shown yet."""
+        """Show whatever has not been shown yet."""
 
 
 def display_on(stream: TextIO, total: int | None) -> Display:
-    """Return the display that suits a stream; `total` is the number of characters, where it is known."""
+    """Return a display that suits a stream; `total` is the number of characters, if known."""
     if in_notebook():
         return NotebookDisplay(stream, total)
     return _Bar(stream, total) if is_terminal(stream) else _Log(stream, total)
@@ -162,7 +162,7 @@ class _Bar:
 
         self._stream = stream
         self._bar = tqdm(
-            total=1.0,  # of the budget, be it steps or time
+            total=1.0,  # of the budget, in steps or time
             file=stream,
             dynamic_ncols=True,
             miniters=0,  # polls come about every 50 ms; tqdm's own estimate would skip some
@@ -182,12 +182,12 @@ class _Bar:
 
 
 class _Log:
-    """A line now and then, for a file or a pipe, in which a bar would be rubbish."""
+    """Occasional lines, for a file or pipe in which a bar would be garbage."""
 
     def __init__(self, stream: TextIO, total: int | None) -> None:
         self._stream, self._total = stream, total
         self._part, self._chars, self._seconds, self._text = 0.0, 0, 0.0, ""
-        self._last = 0.0  # seconds of the last line
+        self._last = 0.0  # seconds at the last line
         self._shown = False
 
     def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
@@ -217,7 +217,7 @@ class _Log:
 
 
 def rate_of(chars: int, seconds: float) -> str:
-    """Return characters per second in a few letters.
+    """Return characters per second in short form.
 
     Examples
     --------
@@ -233,7 +233,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line f
 
 
 def printable(text: str | bytes) -> str:
-    r"""Return a sample as a terminal can show it without harm.
+    r"""Return a sample in a form that is safe to print on a terminal.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def printable(text: str | bytes) -> str:
     Returns
     -------
     str
-        Control characters and lone surrogates are escaped; CR LF is a line feed.
+        The sample with control characters and lone surrogates escaped, and CR LF as a line feed.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Recommended parameters for a text and a time."""
+"""Recommended parameters for a text and a time limit."""

@@ -1,7 +1,7 @@
-"""How fast this machine trains: half a second of training, in each precision that may be used.
+"""The training speed of this machine: half a second of training in each usable precision.
 
-Two measurements on one machine must agree, since a choice follows from them (`recommended`). Short runs are therefore
-timed, the precisions in turns; the lower quartile of their times counts, which other programs disturb little; and the
+Two measurements on one machine must agree, since `recommended` makes choices by them. Therefore short runs are timed,
+with the precisions in turns; the lower quartile of their times counts, which other programs disturb little; and the
 speed is rounded to a coarse grid.
 """
 
@@ -26,17 +26,17 @@ from ..loop.trainer import Trainer
 
 PROBE_SECONDS = 0.5
 HIDDEN_SIZE, BATCH_SIZE, SEQ_LENGTH, VOCAB_SIZE = 128, 16, 24, 64
-STEPS = 4  # of a run: some milliseconds, about as long as a scheduler lets a program go on
-OPERATIONS = 6  # per symbol and weight: a multiplication and an addition forward, and two of each backward
+STEPS = 4  # per run: some milliseconds, about the time slice of a scheduler
+OPERATIONS = 6  # per symbol and weight: a multiplication and an addition forward, and twice as many backward
 QUARTILE = 0.25
 SPEEDS_PER_DOUBLING = 4  # after rounding
-MIN_GAIN = 1.1  # of bfloat16 over float32, from which on it is chosen
+MIN_GAIN = 1.1  # of bfloat16 over float32, for it to be chosen
 
 
 class Speed(NamedTuple):
-    """How fast this machine trains, and in which precision."""
+    """The training speed of this machine, and its best precision."""
 
-    operations: float  # multiplications and additions of products in training steps, per second
+    operations: float  # multiplications and additions per second, in products of training steps
     matmul_precision: str = "float32"
 
 
@@ -46,21 +46,21 @@ def measured_speed(
     precisions: Sequence[str] = ("float32",),
     seconds: float = PROBE_SECONDS,
 ) -> Speed:
-    """Return the speed of training on this machine at present, in the precision that is best.
+    """Return the current training speed of this machine, in its best precision.
 
     Parameters
     ----------
     n_threads : int or None, default=None
         As for `CharRNN`.
     precisions : sequence of str, default=("float32",)
-        Values of `matmul_precision` that may be used; see `usable_precisions`.
+        Usable values of `matmul_precision`; see `usable_precisions`.
     seconds : float, default=0.5
         Duration of the measurement.
 
     Returns
     -------
     Speed
-        Of an LSTM of 128 units, 16 streams of 24 characters, rounded by `rounded`.
+        The speed for an LSTM of 128 units and 16 streams of 24 characters, rounded by `rounded`.
     """
     T, B, H = SEQ_LENGTH, BATCH_SIZE, HIDDEN_SIZE
     found: dict[str, list[float]] = {precision: [] for precision in precisions}
@@ -68,7 +68,7 @@ def measured_speed(
     with ExitStack() as stack:
         trainers = {precision: stack.enter_context(_trainer(precision, n_threads)) for precision in precisions}
         for trainer in trainers.values():
-            trainer.advance(rates)  # not measured: the caches are still cold
+            trainer.advance(rates)  # warm up the caches
         end = time.perf_counter() + seconds
         while not all(found.values()) or time.perf_counter() < end:
             for precision, trainer in trainers.items():
@@ -79,14 +79,14 @@ def measured_speed(
 
 
 def best_speed(found: Mapping[str, Iterable[float]], operations: float) -> Speed:
-    """Return the speed of the best precision: the first one, unless another is `MIN_GAIN` times as fast.
+    """Return the speed of the best precision: the first, unless another is `MIN_GAIN` times as fast.
 
     Parameters
     ----------
     found : mapping of str to iterable of float
-        The times of runs in each precision, in seconds.
+        Times of runs in each precision, in seconds.
     operations : float
-        Of each run.
+        Operations per run.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def best_speed(found: Mapping[str, Iterable[float]], operations: float) -> Speed
 
 
 def rounded(speed: float) -> float:
-    """Return the nearest power of 2 to the 1/4: measurements that differ by a few percent mostly become the same.
+    """Return the nearest power of 2**(1/4), so that measurements a few percent apart mostly agree.
 
     Examples
     --------
@@ -117,14 +117,14 @@ def usable_precisions(matmul_precision: str | None, dtype: Any = None) -> tuple[
     Parameters
     ----------
     matmul_precision : str or None
-        The one that is asked for.
+        The requested precision.
     dtype : data type, default=None
-        Of the weights, None for float32. Those in float64 are not rounded to bfloat16.
+        The dtype of the weights; None: float32. Weights in float64 are never rounded to bfloat16.
 
     Returns
     -------
     tuple of str
-        bfloat16 is among them by itself only where the processor has instructions for it.
+        The precisions. Unless requested, bfloat16 is included only if the processor has instructions for it.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def usable_precisions(matmul_precision: str | None, dtype: Any = None) -> tuple[
 
 
 def recurrent_weights(gates: int, hidden_size: int, vocab_size: int, num_layers: int = 1) -> int:
-    """Return about how many weights take part in the products of one symbol.
+    """Return the approximate number of weights in the products for one symbol.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def recurrent_weights(gates: int, hidden_size: int, vocab_size: int, num_layers:
 
 
 def _trainer(precision: str, n_threads: int | None) -> Trainer:
-    """Return what trains an LSTM on random symbols."""
+    """Return a trainer of an LSTM on random symbols."""
     T, B, V = SEQ_LENGTH, BATCH_SIZE, VOCAB_SIZE
     layout = Layout(V, HIDDEN_SIZE, np.dtype(np.float32), "lstm")
     rng = np.random.default_rng(0)

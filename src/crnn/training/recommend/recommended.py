@@ -1,11 +1,11 @@
-"""Recommended: which model, and how trained, makes the most of a text in a given time.
+"""Recommended: the model and training that make the most of a text in a given time.
 
-The choices follow measurements, recorded in ``docs/measurements.md``. Two numbers decide: how many operations the time
-buys, and how many epochs that makes. The epochs and the model's size beside the text's say how much dropout is needed,
-of units and of recurrent weights. They also bound the size and the training: a short text is at last learned by heart.
+The choices follow measurements, recorded in ``docs/measurements.md``. Two numbers decide: the operations that the time
+buys, and the epochs they make. The epochs and the model's size relative to the text decide how much dropout is needed,
+for units and for recurrent weights. They also limit the size and the training: a short text is eventually memorized.
 
-Sizes lie so far apart that a speed which differs by a tenth, as two measurements of one machine may, changes the size
-by at most one step. All other choices are interpolated.
+Sizes lie far apart: a speed that differs by a tenth, as two measurements of one machine may, changes the size by at
+most one step. All other choices are interpolated.
 """
 
 from __future__ import annotations
@@ -28,45 +28,45 @@ from . import machine_speed
 from .machine_speed import OPERATIONS, recurrent_weights
 
 TYPICAL_SYMBOLS = 64  # of a vocabulary
-CHUNKS_PER_EPOCH = 8  # of each stream, at least
-# A chunk's loss is a sum over time, so the gradient's norm grows with the chunk, and its bound has to grow too.
+CHUNKS_PER_EPOCH = 8  # minimum per stream
+# A chunk's loss is a sum over time, so the gradient's norm grows with the chunk, and its bound must grow, too.
 CLIP_NORM_PER_CHARACTER = 1 / 24
 
-# Dropout by the number of epochs, for a model with USUAL_WEIGHTS_PER_SYMBOL; between two entries it is interpolated by
-# the logarithm of the epochs. A larger model overfits sooner: epochs are multiplied by the square root of its relative
-# number of weights. A narrower model tolerates less dropout, by the square root of its relative number of units.
+# Dropout by the number of epochs, for a model with USUAL_WEIGHTS_PER_SYMBOL, interpolated by the logarithm of the
+# epochs. A larger model overfits sooner: epochs are multiplied by the square root of its relative number of weights.
+# A narrower model tolerates less dropout, by the square root of its relative number of units.
 USUAL_WEIGHTS_PER_SYMBOL, USUAL_HIDDEN_SIZE = 0.8, 512
 EPOCHS = (2.0, 4.5, 8.0, 25.0, 50.0, 125.0)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5, 1.0)
 WEIGHT_DROPOUTS = (0.0, 0.05, 0.15, 0.3, 0.5, 1.0)
 MAX_DROPOUT = 0.5
-MIN_STEPS = 1000  # however short the text is
-WEIGHTS_PER_SYMBOL = 8.0  # at most, per symbol of the text
+MIN_STEPS = 1000  # however short the text
+WEIGHTS_PER_SYMBOL = 8.0  # maximum per symbol of the text
 
 
 BATCH_SIZE, SEQ_LENGTH = 16, 24
 SIZES = (*range(32, 256, 32), *range(256, 512, 64), *range(512, 2048, 128))
 DEFAULT_CELL = "cifg"
 CHOSEN_BY = ("cell", "n_bigrams", "n_threads", "seq_length", "matmul_precision", "dtype")
-"""Parameters that others are chosen by, where they are given."""
+"""Parameters which, if given, determine others."""
 ADVICE = {name: kind.advice for name, kind in CELLS.items() if kind.advice is not None}
-MIN_LENGTH_FOR_BIGRAMS = 20  # symbols of a document, on the average: documents as short as names are learned worse
-RATE_WITH_BIGRAMS = 0.8  # of the learning rate without them: as good, and steadier
+MIN_LENGTH_FOR_BIGRAMS = 20  # mean symbols per document: bigrams make documents as short as names harder to learn
+RATE_WITH_BIGRAMS = 0.8  # of the learning rate without bigrams: as good, and steadier
 
 
 def recommended_parameters(
     X: TextLike, seconds: float, overrides: dict[str, Any], *, verbose: int = 1
 ) -> dict[str, Any]:
-    """Measure this machine and return the constructor's parameters for a text and a time; see `CharRNN.recommended`.
+    """Measure this machine and return constructor parameters for a text and a time; see `CharRNN.recommended`.
 
     Parameters
     ----------
     X : str, bytes, os.PathLike or iterable of str or bytes
     seconds : float
     overrides : dict
-        Parameters that are given, not chosen.
+        Parameters given by the user, not chosen.
     verbose : int, default=1
-        0: the choice is not printed.
+        0: do not print the choice.
     """
     seconds = checked_float("seconds", seconds, above=0.0)
     for name, value in overrides.items():
@@ -104,13 +104,13 @@ def recommend(
     n_symbols : int
         Length of the text.
     seconds : float
-        Time that training may take.
+        Time for training.
     speed : float
-        Operations per second of a training step in that precision; see `measured_speed`.
+        Operations per second of a training step in this precision; see `measured_speed`.
     matmul_precision : {"float32", "bfloat16"}, default="float32"
     cell : {"cifg", "lstm", "gru", "rnn"}, default="cifg"
     n_documents : int or None, default=None
-        That there are; None: it is one running text.
+        The number of documents; None: one running text.
 
     Returns
     -------
@@ -166,11 +166,11 @@ def recommend(
 
 
 def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """Return a recommendation in which some parameters are replaced.
+    """Return a recommendation with some parameters replaced.
 
-    With another optimizer the learning rate and the weight decay are that optimizer's usual ones. The learning rate is
-    another one without bigrams, or with them where none are recommended. With another `seq_length` the bound of the
-    gradient's norm grows or shrinks as the chunk does.
+    If the optimizer is replaced, the learning rate and weight decay become its usual ones. If bigrams are added or
+    removed, the learning rate changes accordingly. If `seq_length` is replaced, the bound of the gradient's norm scales
+    with it.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def _clip_norm(seq_length: int) -> float:
 
 
 def _with_sizes_between(recipes: tuple[Recipe, ...]) -> Iterator[Recipe]:
-    """Yield the recipes and, between two that have as many layers, one for each size of `SIZES`."""
+    """Yield the recipes and, between two with equal numbers of layers, one for each size of `SIZES`."""
     for first, last in itertools.pairwise(recipes):
         yield first
         sizes = [size for size in SIZES if first.hidden_size < size < last.hidden_size]
@@ -212,7 +212,7 @@ def _with_sizes_between(recipes: tuple[Recipe, ...]) -> Iterator[Recipe]:
 def _rate(cell: str, operations: float) -> float:
     """Return the learning rate for a number of operations, interpolated between the recipes of a cell.
 
-    It does not depend on whether the text is long enough for the larger models.
+    It does not depend on whether the text is long enough for larger models.
     """
     operations_of, rates = np.log([(r.operations, r.learning_rate) for r in ADVICE[cell].recipes]).T
     return math.exp(np.interp(math.log(operations), operations_of, rates))
@@ -223,13 +223,13 @@ def _weights(gates: int, hidden_size: int, num_layers: int = 1) -> int:
 
 
 def _dropout(epochs: float, hidden_size: int, rates: tuple[float, ...]) -> float:
-    """Return the dropout for a number of epochs, interpolated between `rates`, which are for `EPOCHS`."""
+    """Return the dropout for a number of epochs, interpolated between `rates`, the values at `EPOCHS`."""
     share = min(1.0, math.sqrt(hidden_size / USUAL_HIDDEN_SIZE))
     return min(MAX_DROPOUT, share * float(np.interp(math.log(epochs), np.log(EPOCHS), rates)))
 
 
 def described(parameters: dict[str, Any], speed: float) -> str:
-    """Return a recommendation as one line of text.
+    """Return a recommendation as a line of text.
 
     Examples
     --------
@@ -238,7 +238,7 @@ def described(parameters: dict[str, Any], speed: float) -> str:
     >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11).partition(",")[0])
     cifg of 224 units and 1024 bigrams
     >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
-    0.5, weight dropout 0.5, for 600 s or 1302 steps (more: by heart) at 200 GFLOP/s
+    0.5, weight dropout 0.5, for 600 s or 1302 steps (more would memorize the text) at 200 GFLOP/s
     """
     layers, streams, steps = (parameters[name] for name in ("num_layers", "batch_size", "max_steps"))
     rate, limit = parameters["learning_rate"], parameters["max_seconds"]
@@ -253,7 +253,7 @@ def described(parameters: dict[str, Any], speed: float) -> str:
         + " of {seq_length} characters a step, {optimizer} at {rate:g}, dropout {dropout:g}"
         + (", weight dropout {weight_dropout:g}" if parameters["weight_dropout"] else "")
         + ("" if limit is None else ", for {max_seconds:g} s")
-        + (f" or {steps} steps (more: by heart)" if steps else "")
+        + (f" or {steps} steps (more would memorize the text)" if steps else "")
         + " at {gflops:.0f} GFLOP/s"
         + (" in {matmul_precision}" if parameters["matmul_precision"] != "float32" else "")
     ).format(**parameters, rate=rate, gflops=speed / 1e9)

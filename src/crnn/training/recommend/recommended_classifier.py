@@ -1,4 +1,4 @@
-"""Which classifier, and how trained, makes the most of labelled texts in a given time.
+"""The classifier and training that make the most of labeled texts in a given time.
 
 The choices follow measurements, recorded in ``docs/measurements.md``.
 """
@@ -16,13 +16,13 @@ from .machine_speed import OPERATIONS, recurrent_weights
 from .recommended import TYPICAL_SYMBOLS
 
 BATCH_SIZE, SEQ_LENGTH = 32, 24
-EPOCHS, MAX_EPOCHS = 8, 12  # for which a size is chosen, and more than which were worse
-MIN_STEPS = 150  # of few texts
+EPOCHS, MAX_EPOCHS = 8, 12  # the number for which a size is chosen, and the number beyond which results got worse
+MIN_STEPS = 150  # for few texts
 LSTM_GATES = 4
 
 
 class Size(NamedTuple):
-    """Units of a network, and what they need."""
+    """A network's units and requirements."""
 
     hidden_size: int
     learning_rate: float
@@ -37,23 +37,23 @@ SIZES = (
     Size(192, 0.025, 0.4, 0.15),
     Size(256, 0.02, 0.5, 0.15),
 )
-MIN_SYMBOLS = {192: 1_000_000, 256: 4_000_000}  # of the texts; fewer are learned better by 128 units
+MIN_SYMBOLS = {192: 1_000_000, 256: 4_000_000}  # in the texts; 128 units learn fewer better
 
 
 def recommended_parameters(
     data: ClassData, seconds: float, parameters: Mapping[str, Any], n_directions: int, *, verbose: int = 1
 ) -> dict[str, Any]:
-    """Measure this machine and return parameters of the language model; see `CharRNNClassifier.recommended`.
+    """Measure this machine and return the language model's parameters; see `CharRNNClassifier.recommended`.
 
     Parameters
     ----------
     data : ClassData
     seconds : float
     parameters : mapping of str to object
-        Those of the language model, among them `n_threads` and `matmul_precision`.
+        The language model's parameters, including `n_threads` and `matmul_precision`.
     n_directions : int
     verbose : int, default=1
-        0: the choice is not printed.
+        0: do not print the choice.
     """
     seconds, n_threads = checked_float("seconds", seconds, above=0.0), checked_threads(parameters["n_threads"])
     speed = machine_speed.measured_speed(n_threads, precisions=(parameters["matmul_precision"],)).operations
@@ -64,14 +64,14 @@ def recommended_parameters(
 
 
 def recommend(n_symbols: int, seconds: float, *, speed: float, n_directions: int = 2) -> dict[str, Any]:
-    """Return constructor parameters for labelled texts and a time.
+    """Return constructor parameters for labeled texts and a time.
 
     Parameters
     ----------
     n_symbols : int
-        Of all texts, with an end and a label of each.
+        Total number of symbols, with an end and a label for each text.
     seconds : float
-        Time that training may take.
+        Time for training.
     speed : float
         Operations per second: see `machine_speed.measured_speed`.
     n_directions : int, default=2
@@ -100,7 +100,7 @@ def _weights(hidden_size: int) -> int:
 
 
 def described(parameters: dict[str, Any], speed: float) -> str:
-    """Return a recommendation as one line of text.
+    """Return a recommendation as a line of text.
 
     Examples
     --------
