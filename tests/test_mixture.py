@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pickle
 from itertools import islice, product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError
+from crnn import mixture as module
 from crnn.inference.scoring import string_scores
 
 TEXT = "to be or not to be, that is the question. " * 20
@@ -313,3 +315,35 @@ def test_a_file_holds_no_other_models(models, tmp_path):
     with pytest.raises(InvalidInputError, match=r"models\[0\] is a Mixture"):
         Mixture([Mixture(models)]).save(tmp_path / "nested")
     assert not (tmp_path / "nested").exists()
+
+
+@pytest.mark.parametrize(("of_counts", "of_network"), [(3, (7, 5)), (17, (1, 1))])
+def test_the_network_gets_the_time_that_is_left(monkeypatch, of_counts, of_network):
+    now, told, counted = [5.0], [], CharNGram._fit
+
+    def count(model, X, last):
+        now[0] += of_counts
+        return counted(model, X, last)
+
+    def recommended(X, seconds, **options):
+        now[0] += 2
+        told.append(seconds)
+        return CharRNN(**{"max_steps": 2, "max_seconds": seconds} | options)
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(CharNGram, "_fit", count)
+    monkeypatch.setattr(CharRNN, "recommended", recommended)
+    mixture = Mixture.recommended(TEXT, 10, verbose=0)
+    assert (*told, mixture.models[0].max_seconds) == of_network
+    assert mixture.models[0].n_steps_ == 2
+    assert Mixture.recommended(TEXT, 10, verbose=0, max_seconds=None).models[0].max_seconds is None
+
+
+@pytest.mark.parametrize("X", ["zz" + TEXT, ["zz", *NAMES * 30]])
+def test_counts_read_the_end_of_a_text_that_is_long_for_the_time(monkeypatch, X):
+    monkeypatch.setattr(module, "COUNTED_PER_SECOND", 1000)
+    mixture = Mixture.recommended(X, 0.2, verbose=0, random_state=0, hidden_size=4)
+    end = X[-200:] if isinstance(X, str) else X[-49:]  # the fewest names with 200 symbols and ends of names
+    expected = CharNGram(vocabulary=sorted(set("".join(X)))).fit(end)
+    assert mixture.models[1].n_grams_ == expected.n_grams_
+    assert mixture.models[1].n_grams_ != CharNGram().fit(X).n_grams_

@@ -12,7 +12,7 @@ from .files import ngram_file
 from .files.ngram_file import CountedText
 from .language_model import LanguageModel
 from .ngram.adaptive_counts import AdaptiveCounts
-from .ngram.building import Builder
+from .ngram.building import Builder, last_symbols
 from .ngram.counts_network import CountsNetwork
 from .ngram.settings import NGramSettings
 from .parameters.checks import FilePath
@@ -52,7 +52,7 @@ class CharNGram(LanguageModel):
         The length of the longest n-gram, from 1 to 64: with ``order=8`` the model sees seven symbols of context. 6 to 8
         suit names and texts of a megabyte, 14 or more program code, up to 24 log files. None: the order up to 24 that
         predicts the last twentieth of the text best after the rest of the text, among the orders that fit in
-        `max_memory`. The last twentieth is then counted as well. The last 4 million symbols of a longer text choose the
+        `max_memory`. The last twentieth is then counted as well. The last million symbols of a longer text choose the
         order for all of it.
     max_memory : int, float or None, default=None
         The bytes that counting may use, of which the counts get half. None: 2 GB.
@@ -146,9 +146,14 @@ class CharNGram(LanguageModel):
         (8, 'Hanna')
         """
         _refuse_labels(labels)
+        return self._fit(X)
+
+    def _fit(self, X: TextLike, last: int | None = None) -> Self:
+        """Count a text, or only so many of its last symbols; the vocabulary is that of all of it."""
         settings, source = NGramSettings.check(self.get_params()), text_source(X)
         vocabulary = source.vocabulary(settings.min_count, given=settings.vocabulary)
         ids = _ids(source, vocabulary)
+        ids = ids if last is None else last_symbols(ids, last, vocabulary.boundary)
         with CountingProgress(settings.verbose, data_summary(ids, None, vocabulary)) as progress:
             builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, progress.show)
             self._learned = CountedText(vocabulary, builder.build(ids, settings.order))

@@ -10,7 +10,7 @@ from typing import Any
 from ...char_ngram import CharNGram
 from ...char_rnn import CharRNN
 from ...errors import DivergenceError
-from ...mixture import Mixture
+from ...mixture import Mixture, SharedTime
 from ...text.sources.sources import TextLike
 from ..errors import ERROR, described, say
 from ..files import STANDARD, save
@@ -21,7 +21,6 @@ __all__ = ["mix_and_save", "refuse_mixture_options"]
 # Options of ``crnn train``, by their names in the namespace, that a mixture has no use for.
 UNUSED = {"origin": "--from", "resume": "--resume", "labels": "--labels", "validation_labels": "--validation-labels",
           "average_every": "--average-every"}  # fmt: skip
-MIN_SHARE = 0.1  # of the time, for the network, however long the counts take
 
 
 def refuse_mixture_options(arguments: argparse.Namespace) -> None:
@@ -48,19 +47,19 @@ def mix_and_save(
     text, validation : text
         `validation`, if there is one, chooses the weights.
     """
-    start, verbose = time.perf_counter(), given["verbose"]
+    start, shared, verbose = time.perf_counter(), SharedTime(arguments.seconds), given["verbose"]
     names = CharNGram().get_params()
     of_counts = {name: value for name, value in vars(arguments).items() if name in names}
     chosen = {name: value for name, value in given.items() if name not in ("max_seconds", "verbose")}
     code, reason = 0, ""
     with interruptible():
         try:
-            counts = CharNGram(**of_counts | {"verbose": verbose}).fit(text)
+            counts = shared.counted(text, **of_counts | {"verbose": verbose})
         except KeyboardInterrupt as error:
             say(f"crnn: {interruption(error).reason}; there was nothing to save yet")
             return interruption(error).code
-        left = max(arguments.seconds - (time.perf_counter() - start), MIN_SHARE * arguments.seconds)
-        network = CharRNN.recommended(text, left, verbose=verbose, **chosen).set_params(verbose=verbose)
+        network = CharRNN.recommended(text, shared.left(), verbose=verbose, **chosen)
+        network.set_params(verbose=verbose, max_seconds=shared.left())  # the machine was measured meanwhile
         try:
             network.fit(text)
         except KeyboardInterrupt as error:
