@@ -1027,8 +1027,7 @@ class CharRNN(LanguageModel):
         path : str, bytes or os.PathLike
             The file, as a rule with the suffix ``.c``. Weights of float64 are rounded to float32.
         int8 : bool, default=False
-            Whether matrices are stored as 8-bit integers with one scale for each output: a quarter of the memory, and
-            rounded weights. `crnn.export.c_file.int8_cost` measures the loss in accuracy.
+            Whether to store the 8-bit weights of `quantize`: a quarter of the memory. A quantized model always does.
 
         Raises
         ------
@@ -1055,7 +1054,9 @@ class CharRNN(LanguageModel):
         self._require_no_labels("export_c")
         export_c(self, path, int8=int8)
 
-    def export_html(self, path: FilePath, *, float16: bool = False, title: str | None = None) -> None:
+    def export_html(
+        self, path: FilePath, *, float16: bool = False, int8: bool = False, title: str | None = None
+    ) -> None:
         """Write the model as one HTML page in which the network runs; see ``docs/report.md``.
 
         The page needs neither a network nor a server: it is opened from the disk. It reads what is typed and shows its
@@ -1068,6 +1069,8 @@ class CharRNN(LanguageModel):
             The file, as a rule with the suffix ``.html``.
         float16 : bool, default=False
             Whether weights are stored in 16 bits: half the size, and rounded weights.
+        int8 : bool, default=False
+            Whether to store the 8-bit weights of `quantize`: a quarter of the size. A quantized model always does.
         title : str or None, default=None
             The page's title. None: "A character model".
 
@@ -1076,7 +1079,7 @@ class CharRNN(LanguageModel):
         NotFittedError
             Before `fit`.
         ValueError
-            If a weight is not finite, or too large for 16 bits.
+            If a weight is not finite, or too large for 16 bits, or `float16` is asked for with 8-bit weights.
         OSError
             If the file cannot be written; an older file is then as it was.
 
@@ -1091,7 +1094,7 @@ class CharRNN(LanguageModel):
         from .export.html_file import export_html
 
         self._require_no_labels("export_html")
-        export_html(self, path, float16=float16, title=title)
+        export_html(self, path, float16=float16, int8=int8, title=title)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: the attributes, with the learned state as the bytes of a model file.
@@ -1304,6 +1307,25 @@ class CharRNN(LanguageModel):
         if pairs is None:
             return []
         return [None if before < 0 else (symbols[before], symbols[symbol]) for before, symbol in pairs.pairs.tolist()]
+
+    @property
+    def scales_(self) -> dict[str, NDArray[np.float32]] | None:
+        """The scale of each output of each matrix in `params_`, if the model is quantized; None for float weights.
+
+        The integers are `params_` divided by the scales. Rows of a matrix in `params_` belong to outputs, except in
+        ``"embedding"`` and ``"bigrams"``, whose columns do.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> small = model.quantize()
+        >>> integers = small.params_["Why"] / small.scales_["Why"][:, None]
+        >>> bool(np.allclose(integers, integers.round(), atol=1e-4)), model.scales_
+        (True, None)
+        """
+        scales = self._fitted("reading scales_").scales
+        return None if scales is None else {name: scale.copy() for name, scale in scales.items()}
 
     @property
     def optimizer_state_(self) -> dict[str, Any]:

@@ -34,6 +34,29 @@ def test_int8(tmp_path, capsys):
     assert abs(float(cost.split()[4])) < 0.01
 
 
+@pytest.mark.usefixtures("model")
+def test_int8_page(tmp_path, capsys):
+    assert main(["export", "names.crnn", "small.html", "--int8"]) == 0
+    assert "8-bit weights cost" in capsys.readouterr().err
+    assert '"weights":"int8"' in (tmp_path / "small.html").read_text("utf-8")
+
+
+def test_a_quantized_model_exports_its_own_weights(model, tmp_path, capsys):
+    model.quantize().save("int8.crnn")
+    for suffix in ("c", "html"):
+        assert main(["export", "int8.crnn", f"own.{suffix}"]) == 0
+        assert main(["export", "int8.crnn", f"asked.{suffix}", "--int8"]) == 0
+        assert "cost" not in capsys.readouterr().err  # nothing is rounded
+    assert (tmp_path / "own.c").read_bytes() == (tmp_path / "asked.c").read_bytes()
+    assert "#define CRNN_INT8 1" in (tmp_path / "own.c").read_text("ascii")
+
+
+def test_int8_of_float64(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random_language_model("abc").save("double.crnn")
+    assert main(["export", "double.crnn", "double.c", "--int8"]) == 0
+
+
 def test_int8_of_a_text(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     CharRNN(5, max_steps=2, random_state=0).fit(b"abcabd").save("text.crnn")
@@ -62,7 +85,8 @@ def test_onnx_is_not_installed(tmp_path, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["names.txt"], "must end in .c, .onnx or .html"),
-        (["names.onnx", "--int8"], "--int8 is for OUT.c"),
+        (["names.onnx", "--int8"], "--int8 is for OUT.c and OUT.html"),
+        (["names.html", "--int8", "--float16"], "choose one"),
         (["names.c", "--float16"], "--float16 is for OUT.html"),
     ],
 )

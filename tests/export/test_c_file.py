@@ -9,7 +9,6 @@ from examples import random_language_model, spoil
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError, NotFittedError
-from crnn.export.c_file import with_int8_weights
 from crnn.inference.sampling.uniforms import Uniforms, root
 
 GCC, BOTH = available("gcc"), available("gcc", "clang")
@@ -58,7 +57,7 @@ def test_writes_what_python_samples(cell, layers, compiler, tmp_path):
 def test_any_symbols(source, min_count, int8, compiler, tmp_path):
     model = model_of(source, min_count=min_count)
     assert (model.vocabulary_.unknown is not None) == (min_count > 1)
-    expected = written(with_int8_weights(model) if int8 else model)
+    expected = written(model.quantize() if int8 else model)
     assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
 
 
@@ -70,7 +69,7 @@ def test_bigrams(embedding_size, cell, layers, compiler, int8, tmp_path):
     """Some symbols in a row of a sample have a row, others not."""
     texts = ["abcdefghijk", "", "badcfe", "hgkjiicba"] if cell == "gru" else "abcdefghijkbadcfehgkjiicba"
     model = model_of(texts, cell, layers, embedding_size=embedding_size, n_bigrams=13)
-    expected = written(with_int8_weights(model) if int8 else model)
+    expected = written(model.quantize() if int8 else model)
     assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
 
 
@@ -89,7 +88,7 @@ def test_rows_of_bigrams_without_a_pair(texts, some, compiler, tmp_path):
 @pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("cifg", 1)])
 def test_an_embedding(cell, layers, compiler, int8, tmp_path):
     model = model_of("abcdefghijk", cell, layers, embedding_size=7)
-    expected = written(with_int8_weights(model) if int8 else model)
+    expected = written(model.quantize() if int8 else model)
     assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
 
 
@@ -104,7 +103,7 @@ def test_an_embedding(cell, layers, compiler, int8, tmp_path):
 def test_log_probabilities(cell, layers, int8, n_bigrams, compiler, tmp_path):
     model = model_of(["abcdefg", "", "gfe", "cdagb"], cell, layers, n_bigrams=n_bigrams)
     ids = np.array([3, 0, 6, 1, 7, 5, 7, 7, 2])  # 7 is the boundary
-    expected, state = [], (with_int8_weights(model) if int8 else model).start()
+    expected, state = [], (model.quantize() if int8 else model).start()
     for i in [*ids, None]:
         expected.append(np.log(state.predict_proba()))
         if i is not None:
@@ -174,6 +173,29 @@ def test_scores_lines(compiler, tmp_path):
     found = output(program, "--score", given="ab\r\n\nc\ra\né".encode()).split()
     # Both calculate in float32, and add in different orders.
     np.testing.assert_allclose([float(score) for score in found], model.score_samples(lines), atol=1e-5)
+
+
+def test_int8_weights_are_those_of_quantize(tmp_path):
+    model = CharRNN(64, cell="cifg", embedding_size=7, n_bigrams=50, num_layers=2, max_steps=0, random_state=0)
+    model.fit("to be or not to be " * 9)
+    for name, source, int8 in [("float", model, False), ("int8", model, True), ("quantized", model.quantize(), False)]:
+        source.export_c(tmp_path / name, int8=int8)
+    assert (tmp_path / "int8").read_bytes() == (tmp_path / "quantized").read_bytes()
+    assert (tmp_path / "int8").stat().st_size < 0.4 * (tmp_path / "float").stat().st_size
+    double = model_of("abc", dtype="float64")
+    double.export_c(tmp_path / "double", int8=True)  # rounded to float32, then to 8 bits
+    assert "#define CRNN_INT8 1" in (tmp_path / "double").read_text()
+
+
+@pytest.mark.parametrize("compiler", GCC)
+@pytest.mark.parametrize(("cell", "layers"), CELLS)
+def test_int8_scores_are_those_of_the_quantized_model(cell, layers, compiler, tmp_path):
+    model = model_of(["abcdefg", "", "gfe"], cell, layers)
+    quantized, texts = model.quantize(), ["abcabcdefg", "", "gfedcba"]
+    library = Library(quantized, tmp_path, compiler)
+    found = [library.score(text.encode()) for text in texts]
+    np.testing.assert_allclose(found, quantized.score_samples(texts), rtol=1e-6)
+    assert np.abs(found - model.score_samples(texts)).max() > 1e-4
 
 
 def test_only_whole_models(tmp_path):

@@ -31,7 +31,8 @@ MODELS = list(TEXTS)
 # In the page: a network of its own, and what it makes of ids.
 LOGITS = """
 const data = JSON.parse(document.getElementById("data").textContent);
-const network = new Network(data.model, decodeWeights(document.getElementById("weights").textContent, data.model.half));
+const stored = new StoredWeights(document.getElementById("weights").textContent, data.model.weights);
+const network = new Network(data.model, stored);
 const state = network.start();
 return arguments[0].map((id) => { const y = Array.from(network.predict(state)); network.read(state, id); return y; });
 """
@@ -51,8 +52,8 @@ def model_of(name):
 
 @pytest.fixture
 def page_of(driver, tmp_path):
-    def make(model, *, float16=False, **view):
-        export_html(model, tmp_path / "page.html", float16=float16)
+    def make(model, *, float16=False, int8=False, **view):
+        export_html(model, tmp_path / "page.html", float16=float16, int8=int8)
         return opened(driver, tmp_path / "page.html", **view)
 
     return make
@@ -97,6 +98,43 @@ def test_float16(page_of):
     text = "not to be"
     y = page_of(model, float16=True).execute_script(LOGITS, model.vocabulary_.encode(text).tolist())
     np.testing.assert_allclose(log_probabilities(y), expected(model, text), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_int8_weights_are_those_of_quantize(page_of, name):
+    symbols, parameters = TEXTS[name]
+    model = random_language_model(symbols, **{**parameters, "dtype": "float32"})
+    text = symbols[0] if isinstance(symbols, list) else symbols
+    ids = model.vocabulary_.encode(text).tolist()
+    y = page_of(model, int8=True).execute_script(LOGITS, ids)
+    np.testing.assert_allclose(log_probabilities(y), expected(model.quantize(), text), atol=1e-5, rtol=0)
+    assert np.abs(log_probabilities(y) - expected(model, text)).max() > 1e-4
+    assert page_of(model.quantize()).execute_script(LOGITS, ids) == y
+
+
+def test_pages_of_a_quantized_model_and_of_int8_are_the_same(tmp_path):
+    model = CharRNN(64, cell="lstm", n_bigrams=50, max_steps=0, random_state=0).fit("to be or not to be " * 9)
+    sizes = {}
+    for name, source, options in [
+        ("float", model, {}), ("int8", model, {"int8": True}), ("quantized", model.quantize(), {}),
+        ("both", model.quantize(), {"int8": True}), ("float16", model, {"float16": True}),
+    ]:  # fmt: skip
+        source.export_html(tmp_path / name, **options)
+        sizes[name] = (tmp_path / name).stat().st_size
+    assert (tmp_path / "int8").read_bytes() == (tmp_path / "quantized").read_bytes() == (tmp_path / "both").read_bytes()
+    fixed = sizes["float"] - 2 * (sizes["float"] - sizes["float16"])  # scripts and styles
+    assert sizes["int8"] - fixed < 0.3 * (sizes["float"] - fixed)
+    double = CharRNN(5, dtype="float64", max_steps=0, random_state=0).fit("abc")
+    double.export_html(tmp_path / "double", int8=True)  # rounded to float32, then to 8 bits
+
+
+def test_float16_of_8_bit_weights_is_refused(tmp_path):
+    model = random_language_model("abc", dtype="float32")
+    with pytest.raises(InvalidInputError, match="int8=True asks for 8-bit weights: leave float16 out"):
+        model.export_html(tmp_path / "page.html", float16=True, int8=True)
+    with pytest.raises(InvalidInputError, match="the model's weights have 8 bits already: leave float16 out"):
+        model.quantize().export_html(tmp_path / "page.html", float16=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_weight_too_large_for_float16_is_named(tmp_path):

@@ -6,10 +6,10 @@ import argparse
 import os
 import shlex
 
-from ..export.c_file import int8_cost
 from .arguments import add_model
 from .errors import ERROR, say
 from .files import STANDARD, check_writable, load_network
+from .int8_cost import int8_cost
 
 __all__ = ["add_arguments", "run"]
 
@@ -28,11 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--int8",
         action="store_true",
-        help="for OUT.c: 8-bit weights, a quarter of the memory; what the rounding costs is measured and shown "
-        "(default: float32)",
+        help="for OUT.c and OUT.html: 8-bit weights, a quarter of the size; what the rounding costs is measured and "
+        "shown (default: the model's own weights, float32 unless MODEL is quantized)",
     )
     parser.add_argument(
-        "--float16", action="store_true", help="for OUT.html: 16-bit weights, half the size (default: float32)"
+        "--float16", action="store_true", help="for OUT.html: 16-bit weights, half the size (default: no)"
     )
 
 
@@ -44,10 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error(
             f"argument OUT: it must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, and {path!r} does not"
         )
-    if arguments.int8 and suffix != ".c":
-        arguments.parser.error("--int8 is for OUT.c")
+    if arguments.int8 and suffix == ".onnx":
+        arguments.parser.error("--int8 is for OUT.c and OUT.html")
     if arguments.float16 and suffix != ".html":
         arguments.parser.error("--float16 is for OUT.html")
+    if arguments.int8 and arguments.float16:
+        arguments.parser.error("--int8 and --float16 exclude each other: choose one")
     check_writable(path)
     model = load_network(arguments.model, "crnn export", arguments.label)
     if suffix == ".onnx":
@@ -60,12 +62,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if suffix == ".html":
         title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
-        model.export_html(path, float16=arguments.float16, title=title)
+        model.export_html(path, float16=arguments.float16, int8=arguments.int8, title=title)
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; open it in a browser")
-        return 0
-    model.export_c(path, int8=arguments.int8)
-    program = shlex.quote(os.path.splitext(path)[0])
-    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; cc -O3 -march=native {shlex.quote(path)} -o {program}")
-    if arguments.int8:
+    else:
+        model.export_c(path, int8=arguments.int8)
+        program = shlex.quote(os.path.splitext(path)[0])
+        compiling = f"cc -O3 -march=native {shlex.quote(path)} -o {program}"
+        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; {compiling}")
+    if arguments.int8 and model.scales_ is None and model.params_["Why"].dtype == "float32":
         say(f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol of what the model writes")
     return 0

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import rel_entr
 
 from .._version import __version__
+from ..model.int8_weights import LARGEST, integers_of
 from ..parameters.cells import CELLS
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
-from .int8 import quantize
 from .weights import FittedModel, Weights
 
-__all__ = ["export_c", "int8_cost", "with_int8_weights"]
+__all__ = ["export_c"]
 
 Array = NDArray[Any]
 
 CODE = ("network.c", "random_numbers.c", "symbols.c", "program.c")  # of the folder c_source, after the weights
-SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, that `int8_cost` measures on
 COLUMNS = 64  # of a matrix that are stored together
 WIDTH = 110  # of a line of numbers
 
@@ -32,12 +29,12 @@ WIDTH = 110  # of a line of numbers
 def export_c(model: FittedModel, path: FilePath, *, int8: bool = False) -> None:
     """Write a model as one C99 file; see `crnn.CharRNN.export_c`."""
     name = checked_path("path", path)
-    weights = Weights.of(model, np.float32).for_engine()
+    weights = Weights.of(model, np.float32, int8=int8).for_engine()
     parts = [
-        _configuration(weights, model.vocabulary_, int8),
+        _configuration(weights, model.vocabulary_),
         _source("declarations.h"),
         "#ifndef CRNN_HEADER\n",
-        *_tables(weights, model.vocabulary_, int8),
+        *_tables(weights, model.vocabulary_),
         *(_source(part) for part in CODE),
         "#endif /* CRNN_HEADER */",
     ]
@@ -48,73 +45,7 @@ def _source(name: str) -> str:
     return resources.files(__package__).joinpath("c_source", name).read_text("ascii")
 
 
-def with_int8_weights(model: Any) -> Any:
-    """Return a copy of a model whose matrices are rounded as `export_c` rounds them with ``int8=True``.
-
-    Parameters
-    ----------
-    model : CharRNN
-        A fitted model.
-
-    Returns
-    -------
-    CharRNN
-        It scores and samples as the exported program does.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> model = CharRNN(16, max_steps=1000, random_state=0).fit("abc" * 100)
-    >>> abs(with_int8_weights(model).score("abcabc") - model.score("abcabc")) < 0.01
-    True
-    """
-    rounded = copy.deepcopy(model)
-    with rounded.editing():
-        for array in rounded.params_.values():
-            if array.ndim == 2:
-                array[...] = quantize(array).values
-    return rounded
-
-
-def int8_cost(model: Any) -> float:
-    """Return how many nats per symbol a model loses by 8-bit weights, on texts that it writes itself.
-
-    It is the mean Kullback-Leibler divergence of what the rounded model predicts from what the model predicts. It needs
-    no text and varies less than the difference of two scores.
-
-    Parameters
-    ----------
-    model : CharRNN
-        A fitted model.
-
-    Returns
-    -------
-    float
-        At least 0.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> 0 <= int8_cost(CharRNN(16, max_steps=1000, random_state=0).fit("abc" * 100)) < 0.01
-    True
-    """
-    rounded = with_int8_weights(model)
-    if model.vocabulary_.boundary is None:
-        texts = [model.sample(SAMPLE, random_state=0)]
-    else:
-        texts = model.sample(num_samples=DOCUMENTS, random_state=0)
-    divergences = []
-    for text in texts:
-        state, other = model.start(), rounded.start()
-        for i in range(len(text) + 1):
-            p, q = state.predict_proba(), other.predict_proba()
-            divergences.append(float(rel_entr(p, q).sum()))
-            state.feed(text[i : i + 1])
-            other.feed(text[i : i + 1])
-    return max(0.0, float(np.mean(divergences)))
-
-
-def _configuration(weights: Weights, vocabulary: Vocabulary, int8: bool) -> str:
+def _configuration(weights: Weights, vocabulary: Vocabulary) -> str:
     """Return the head of the file: what the model is, in a comment and in macros."""
     cell = CELLS[weights.cell]
     numbers = {
@@ -131,7 +62,7 @@ def _configuration(weights: Weights, vocabulary: Vocabulary, int8: bool) -> str:
         "CRNN_UNKNOWN": "(-1)" if vocabulary.unknown is None else vocabulary.unknown,
         "CRNN_BOUNDARY": "(-1)" if vocabulary.boundary is None else vocabulary.boundary,
         "CRNN_BYTES": int(vocabulary.kind == "bytes"),
-        "CRNN_INT8": int(int8),
+        "CRNN_INT8": int(weights.scales is not None),
         "CRNN_COLUMNS": COLUMNS,
     }
     sizes = f"layers: {len(weights.layers)}, units: {weights.hidden_size}, symbols: {len(vocabulary)}"
@@ -139,33 +70,37 @@ def _configuration(weights: Weights, vocabulary: Vocabulary, int8: bool) -> str:
     return "".join([title, *(f"#define {name} {value}\n" for name, value in numbers.items())])
 
 
-def _tables(weights: Weights, vocabulary: Vocabulary, int8: bool) -> Iterator[str]:
+def _tables(weights: Weights, vocabulary: Vocabulary) -> Iterator[str]:
     """Give the definitions of the symbols and the weights."""
-    cell, H = CELLS[weights.cell], weights.hidden_size
+    scales = weights.scales or {}  # none of float weights
     codes = vocabulary.codes if len(vocabulary.codes) else np.zeros(1, np.uint32)  # C has no array of length 0
     yield "/* Code points, or values of bytes, in the order of ids. */\n"
     yield _array("uint32_t", "crnn_codes", [str(code) for code in codes])
-    yield "/* Matrices are input by output; crnn_multiply says in which order. The first has a row a symbol. */\n"
-    yield f"typedef {'signed char' if int8 else 'float'} crnn_weight;\n"
+    yield "/* A table has a row for each symbol or pair. The functions that multiply say how a matrix is ordered. */\n"
+    yield f"typedef {'signed char' if scales else 'float'} crnn_weight;\n"
     if weights.embedding is not None:
-        yield from _matrix("crnn_embedding", weights.embedding, int8, np.asarray)
-        yield "" if int8 else "#define crnn_embedding_scale crnn_embedding\n"
+        yield from _table("crnn_embedding", weights.embedding, scales.get("embedding"))
     if len(_used_pairs(weights)):
-        yield from _pair_tables(weights, int8)
-    layers, embedded = [], weights.embedding is not None
+        yield from _pair_tables(weights)
+    layers = []
     for k, layer in enumerate(weights.layers):
-        inputs = [layer.Wx[g * H : (g + 1) * H] for g in cell.c_order]
-        biases = [layer.bh[g * H : (g + 1) * H] for g in cell.c_order]
-        if layer.bhn is not None:
-            biases.append(layer.bhn)
-        yield from _matrix(f"crnn_input_{k}", np.concatenate(inputs), int8, None if k or embedded else np.transpose)
-        yield from _matrix(f"crnn_recurrent_{k}", layer.Wh, int8)
+        inputs, scale = _ordered(weights, layer.Wx), scales.get(f"Wxh_l{k}")
+        scale = None if scale is None else _ordered(weights, scale)
+        if k:
+            yield from _state_matrix(f"crnn_input_{k}", inputs, scale)
+        elif weights.embedding is None:
+            yield from _table("crnn_input_0", inputs.T, scale)
+        else:
+            integers = inputs if scale is None else integers_of(inputs, scale)
+            yield from _stored("crnn_input_0", _panels(integers), scale)
+        yield from _state_matrix(f"crnn_recurrent_{k}", layer.Wh, scales.get(f"Whh_l{k}"))
+        biases = [_ordered(weights, layer.bh), *([] if layer.bhn is None else [layer.bhn])]
         yield _array("float", f"crnn_bias_{k}", _floats(np.concatenate(biases)))
         names = [f"crnn_input_{k}", f"crnn_recurrent_{k}"]
-        scales = [f"{name}_scale" if int8 else "NULL" for name in names]
-        layers.append(f"    {{{', '.join([names[0], scales[0], names[1], scales[1], f'crnn_bias_{k}'])}}},\n")
-    yield from _matrix("crnn_output", weights.Why, int8)
-    yield "" if int8 else "#define crnn_output_scale NULL\n"
+        of_names = [f"{name}_scale" if scales else "NULL" for name in names]
+        layers.append(f"    {{{', '.join([names[0], of_names[0], names[1], of_names[1], f'crnn_bias_{k}'])}}},\n")
+    yield from _state_matrix("crnn_output", weights.Why, scales.get("Why"))
+    yield "" if scales else "#define crnn_output_scale NULL\n"
     yield _array("float", "crnn_output_bias", _floats(weights.by))
     yield (
         "typedef struct crnn_layer {\n"
@@ -187,27 +122,44 @@ def _used_pairs(weights: Weights) -> NDArray[np.intp]:
     return order[keys[order] >= 0]
 
 
-def _pair_tables(weights: Weights, int8: bool) -> Iterator[str]:
+def _pair_tables(weights: Weights) -> Iterator[str]:
     """Give the definitions of the keys of pairs, in increasing order, and of what each pair adds to the sums."""
     assert weights.pair_table is not None
-    cell, used = CELLS[weights.cell], _used_pairs(weights)
-    rows = weights.pair_table[used]
-
-    def ordered(matrix: Array) -> Array:
-        return matrix.reshape(len(matrix), cell.gates, -1)[:, list(cell.c_order)]
-
+    used, scale = _used_pairs(weights), (weights.scales or {}).get("bigrams")
     yield _array("uint64_t", "crnn_pairs", [str(key) for key in weights.pair_keys()[used].tolist()])
-    yield from _matrix("crnn_pair_rows", rows, int8, ordered)
-    yield "" if int8 else "#define crnn_pair_rows_scale crnn_pair_rows\n"
+    rows = _ordered(weights, weights.pair_table[used].T).T
+    yield from _table("crnn_pair_rows", rows, None if scale is None else _ordered(weights, scale))
 
 
-def _matrix(name: str, matrix: Array, int8: bool, order: Callable[[Array], Array] | None = None) -> Iterator[str]:
-    """Give the definition of a matrix, of which each row has a scale, and of the scales; by default in panels."""
-    small = quantize(matrix) if int8 else None
-    stored = (order or _panels)(matrix if small is None else small.integers)
-    yield _array("crnn_weight", name, [str(i) for i in stored.ravel().tolist()] if int8 else _floats(stored))
-    if small is not None:
-        yield _array("float", f"{name}_scale", _floats(small.scale))
+def _ordered(weights: Weights, of_gates: Array) -> Array:
+    """Return what has a row for each unit of each gate, (G H, ...), with the gates in the order of the C code."""
+    H = weights.hidden_size
+    return np.concatenate([of_gates[g * H : (g + 1) * H] for g in CELLS[weights.cell].c_order])
+
+
+def _table(name: str, rows: Array, scale: Array | None) -> Iterator[str]:
+    """Give the definition of a table that is looked up, and of the scales of its columns if it has 8-bit weights."""
+    yield from _stored(name, rows if scale is None else integers_of(rows.T, scale).T, scale)
+    yield "" if scale is not None else f"#define {name}_scale {name}\n"
+
+
+def _state_matrix(name: str, matrix: Array, scale: Array | None) -> Iterator[str]:
+    """Give the definition of a matrix (outputs, H) that multiplies states, as `crnn_multiply_state` reads it.
+
+    The scales of 8-bit weights are divided by 127, since a state of 1 is multiplied as the integer 127.
+    """
+    if scale is None:
+        yield from _stored(name, _panels(matrix), None)
+    else:
+        yield from _stored(name, integers_of(matrix, scale), scale / np.float32(LARGEST))
+
+
+def _stored(name: str, numbers: Array, scale: Array | None) -> Iterator[str]:
+    """Give the definitions of the numbers of a matrix and, if they are integers, of its scales."""
+    flat = numbers.ravel()
+    yield _array("crnn_weight", name, _floats(flat) if scale is None else list(map(str, flat.tolist())))
+    if scale is not None:
+        yield _array("float", f"{name}_scale", _floats(scale))
 
 
 def _panels(matrix: Array) -> Array:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidInputError
+from ..model.int8_weights import TABLES, by_output, integers_of
 from ..parameters.cells import CELLS
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .page import assets, filled, html_page, printable_title
 from .weights import FittedModel, Weights
 
-__all__ = ["ENGINE", "INTERFACE", "encoded_weights", "export_html", "live_data", "summary"]
+__all__ = ["ENGINE", "INTERFACE", "encoded_weights", "export_html", "live_data", "page_weights", "summary"]
 
 # The order matters: later files use what earlier ones define.
 ENGINE = ("network.js", "random.js", "sampling.js", "engine.js")
@@ -24,11 +25,11 @@ STYLES = ("page.css", "live.css")
 
 
 def export_html(
-    model: FittedModel, path: FilePath, *, float16: bool = False, title: str | None = None
+    model: FittedModel, path: FilePath, *, float16: bool = False, int8: bool = False, title: str | None = None
 ) -> None:
     """Write a model as one HTML page in which the network runs; see `crnn.CharRNN.export_html`."""
     name = checked_path("path", path)
-    weights = Weights.of(model, np.float32).for_engine()
+    weights = page_weights(model, float16=float16, int8=int8)
     title = printable_title(title)
     body = filled(
         assets(__package__, ["live_page.html"]),
@@ -46,6 +47,20 @@ def export_html(
         weights=encoded_weights(weights, float16=float16),
     )
     write_atomically(name, page)
+
+
+def page_weights(model: FittedModel, *, float16: bool, int8: bool) -> Weights:
+    """Return a model's weights for the engine of pages.
+
+    Raises
+    ------
+    InvalidInputError
+        If `float16` is asked for with 8-bit weights.
+    """
+    if float16 and (int8 or model.scales_ is not None):
+        weights = "int8=True asks for 8-bit weights" if int8 else "the model's weights have 8 bits already"
+        raise InvalidInputError(f"float16=True stores 16-bit weights, but {weights}: leave float16 out")
+    return Weights.of(model, np.float32, int8=int8).for_engine()
 
 
 def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) -> dict[str, Any]:
@@ -71,7 +86,7 @@ def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) ->
             "pairs": [] if weights.pair_table is None else weights.pair_keys().tolist(),
             "boundary": vocabulary.boundary,
             "unknown": vocabulary.unknown,
-            "half": bool(float16),
+            "weights": "float16" if float16 else "float32" if weights.scales is None else "int8",
         },
         "vocabulary": {
             "kind": vocabulary.kind,
@@ -85,20 +100,41 @@ def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) ->
 def encoded_weights(weights: Weights, *, float16: bool = False) -> str:
     """Return all weights as base64, in the order in which ``network.js`` takes them.
 
+    Each matrix of 8-bit weights comes as its integers and then its scales, which are float32 as biases are.
+
     Raises
     ------
     InvalidInputError
         If a weight is too large for float16.
     """
-    arrays: list[Any] = [array for array in (weights.pair_table, weights.embedding) if array is not None]
+    scales = weights.scales or {}
+    arrays: list[tuple[str, Any]] = [("bigrams", weights.pair_table), ("embedding", weights.embedding)]
     for k, layer in enumerate(weights.layers):
-        Wx = layer.Wx if k or weights.embedding is not None else layer.Wx.T  # if it reads symbols: a row for each
-        arrays += [Wx, layer.Wh, layer.bh, *([] if layer.bhn is None else [layer.bhn])]
-    flat = np.concatenate([array.ravel() for array in [*arrays, weights.Why, weights.by]])
-    largest = float(np.abs(flat).max())
+        arrays += [(f"Wxh_l{k}", layer.Wx), (f"Whh_l{k}", layer.Wh), ("", layer.bh), ("", layer.bhn)]
+    arrays += [("Why", weights.Why), ("", weights.by)]
+    encoded = b""
+    for name, array in arrays:
+        if array is None:
+            continue
+        scale = scales.get(name)
+        rows = array if scale is None else _integers(name, array, scale)
+        if name == "Wxh_l0" and weights.embedding is None:
+            rows = rows.T  # it is a table with a row for each symbol
+        encoded += _as_floats(rows, float16) if scale is None else rows.tobytes() + _as_floats(scale, False)
+    return base64.b64encode(encoded).decode("ascii")
+
+
+def _integers(name: str, matrix: Any, scale: Any) -> Any:
+    """Return the integers of a matrix in its own shape."""
+    return by_output(integers_of(by_output(matrix, name in TABLES), scale), name in TABLES)
+
+
+def _as_floats(array: Any, float16: bool) -> bytes:
+    largest = float(np.abs(array).max(initial=0))
     if float16 and largest > float(np.finfo(np.float16).max):
         raise InvalidInputError(f"a weight of size {largest:.4g} is too large for float16: export float32")
-    return base64.b64encode(flat.astype("<f2" if float16 else "<f4").tobytes()).decode("ascii")
+    encoded: bytes = array.astype("<f2" if float16 else "<f4").tobytes()
+    return encoded
 
 
 def summary(model: FittedModel, weights: Weights) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..model.coupled_gates import with_input_gate
+from ..model.int8_weights import Scales, rounded
 from ..parameters.cells import CELLS
 from ..text.symbols.special import BOUNDARY
 from ..text.symbols.vocabulary import Vocabulary
@@ -37,6 +38,10 @@ class FittedModel(Protocol):
     @property
     def bigrams_(self) -> list[tuple[Any, Any] | None]:
         """The pairs of symbols that have a row in a table; None for a row without a pair."""
+
+    @property
+    def scales_(self) -> Scales | None:
+        """The scales of 8-bit weights; None for float weights."""
 
 
 class LayerWeights(NamedTuple):
@@ -66,10 +71,21 @@ class Weights(NamedTuple):
     embedding: Array | None = None  # (V, E)
     pair_table: Array | None = None  # (R, G H): what a pair of symbols in a row adds to the first layer's input
     pairs: NDArray[np.int32] | None = None  # (R, 2): the ids before and symbol of each of these rows, -1 for no pair
+    scales: Scales | None = None  # of each matrix under its name in `params_`, if the matrices are 8-bit weights
 
     @classmethod
-    def of(cls, model: FittedModel, dtype: Any = None) -> Self:
-        """Return copies of a model's weights, of its own dtype or another one.
+    def of(cls, model: FittedModel, dtype: Any = None, *, int8: bool = False) -> Self:
+        """Return copies of a model's weights.
+
+        Parameters
+        ----------
+        model : FittedModel
+            A fitted model.
+        dtype : dtype or None, default=None
+            The type of the copies. None: the model's own.
+        int8 : bool, default=False
+            Whether to round float32 matrices as `CharRNN.quantize` does. The matrices of a quantized model are rounded
+            already.
 
         Raises
         ------
@@ -87,6 +103,7 @@ class Weights(NamedTuple):
                     f"params_[{name!r}]{list(where)} is {view[where]}, not finite in {params[name].dtype}: train again "
                     "with a lower learning_rate, or load an earlier model"
                 )
+        scales = rounded(params) if int8 and model.scales_ is None else model.scales_
         layers: list[LayerWeights] = []
         while f"Whh_l{len(layers)}" in params:
             k = len(layers)
@@ -94,7 +111,7 @@ class Weights(NamedTuple):
                                        params.get(f"bhn_l{k}")))  # fmt: skip
         pairs = _pairs(model) if "bigrams" in params else None
         others = params.get("embedding"), params.get("bigrams"), pairs
-        return cls(model.cell_, tuple(layers), params["Why"], params["by"], *others)
+        return cls(model.cell_, tuple(layers), params["Why"], params["by"], *others, scales)
 
     @property
     def hidden_size(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from .layout import Layout, copied
 
-__all__ = ["LARGEST", "SMALLEST_SCALE", "TABLES", "Scales", "by_output", "int8_weights", "integers_of"]
+__all__ = ["LARGEST", "SMALLEST_SCALE", "TABLES", "Scales", "by_output", "int8_weights", "integers_of", "rounded"]
 
 Array = NDArray[Any]
 Scales = dict[str, NDArray[np.float32]]
@@ -35,14 +36,27 @@ def int8_weights(layout: Layout, params: Array) -> tuple[Array, Scales]:
     >>> integers_of(layout.named(rounded)["Wxh_l0"], scales["Wxh_l0"]), scales["Wxh_l0"]
     (array([[ 30, 127]], dtype=int8), array([0.01], dtype=float32))
     """
-    params, scales = copied(params), {}
-    for name, weights in layout.named(params).items():
+    params = copied(params)
+    return params, rounded(layout.named(params))
+
+
+def rounded(named: Mapping[str, Array]) -> Scales:
+    """Round the matrices among named weights in place; return their scales.
+
+    Examples
+    --------
+    >>> named = {"Why": np.array([[0.5, -1.27]], "f"), "by": np.array([0.3], "f")}
+    >>> rounded(named), named["Why"] / 0.01
+    ({'Why': array([0.01], dtype=float32)}, array([[  50., -127.]], dtype=float32))
+    """
+    scales = {}
+    for name, weights in named.items():
         if weights.ndim == 2:
             matrix = by_output(weights, name in TABLES)
             scale = np.abs(matrix).max(axis=1) / np.float32(LARGEST)
             scales[name] = np.where(scale < SMALLEST_SCALE, 0, scale).astype(np.float32)
             matrix[...] = integers_of(matrix, scales[name]) * scales[name][:, None]
-    return params, scales
+    return scales
 
 
 def by_output(matrix: Array, is_table: bool) -> Array:

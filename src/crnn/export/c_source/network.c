@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#if !CRNN_INT8 || CRNN_EMBEDDING > 0
 /* y (columns,) += a (rows,) @ w (rows, columns), times the scale of each column if the weights are integers.
  * The matrix is stored CRNN_COLUMNS columns at a time, so that it is read from its first weight to its last, and so few
  * that a compiler can keep their sums in vector registers. */
@@ -25,6 +26,29 @@ static void crnn_multiply(int rows, int columns, const float *restrict a, const 
         else
             for (int j = 0; j < count; j++) y[start + j] = sum[j];
     }
+}
+#endif
+
+/* y (columns,) += h (CRNN_HIDDEN,) @ w (CRNN_HIDDEN, columns), where h is a state, within -1 and 1.
+ * Integer weights are stored column by column. They are multiplied by the integers nearest to 127 h, and their scales
+ * have been divided by 127: the sums are exact, and the same as those of a quantized model in Python. */
+static void crnn_multiply_state(int columns, const float *restrict h, const crnn_weight *restrict w,
+                                const float *restrict scale, float *restrict y) {
+#if CRNN_INT8
+    const float shift = 12582912.0f; /* adding it rounds to an integer */
+    short level[CRNN_HIDDEN]; /* a compiler has instructions that multiply 16-bit numbers and add neighbors */
+    for (int k = 0; k < CRNN_HIDDEN; k++) {
+        const float shifted = h[k] * 127.0f + shift;
+        level[k] = (short)(shifted - shift);
+    }
+    for (int j = 0; j < columns; j++, w += CRNN_HIDDEN) {
+        int32_t sum = 0;
+        for (int k = 0; k < CRNN_HIDDEN; k++) sum += (int32_t)level[k] * (short)w[k];
+        y[j] += scale[j] * (float)sum;
+    }
+#else
+    crnn_multiply(CRNN_HIDDEN, columns, h, w, scale, y);
+#endif
 }
 
 /* exp(x): 2**n (1 + r + r**2 q(r)) with |r| <= ln(2) / 2. Arithmetic alone, so that loops over it become vector code. */
@@ -134,7 +158,7 @@ static void crnn_add_pair(crnn_state *state, int id, float *restrict z) {
     if (first < CRNN_PAIRS && crnn_pairs[first] == key) {
         const crnn_weight *row = crnn_pair_rows + (size_t)first * COLUMNS;
         for (int j = 0; j < COLUMNS; j++)
-            z[j] += CRNN_INT8 ? crnn_pair_rows_scale[first] * (float)row[j] : (float)row[j];
+            z[j] += CRNN_INT8 ? crnn_pair_rows_scale[j] * (float)row[j] : (float)row[j];
     }
     state->symbol = id + 1;
 }
@@ -149,13 +173,13 @@ void crnn_feed(crnn_state *state, int id) {
         float z[CRNN_SUMS * H];
         memcpy(z, layer->bias, sizeof z);
         if (l > 0) {
-            crnn_multiply(H, COLUMNS, state->h[l - 1], layer->input, layer->input_scale, z);
+            crnn_multiply_state(COLUMNS, state->h[l - 1], layer->input, layer->input_scale, z);
         } else {
 #if CRNN_EMBEDDING > 0
             const crnn_weight *row = crnn_embedding + (size_t)id * CRNN_EMBEDDING;
             float vector[CRNN_EMBEDDING];
             for (int k = 0; k < CRNN_EMBEDDING; k++)
-                vector[k] = CRNN_INT8 ? crnn_embedding_scale[id] * (float)row[k] : (float)row[k];
+                vector[k] = CRNN_INT8 ? crnn_embedding_scale[k] * (float)row[k] : (float)row[k];
             crnn_multiply(CRNN_EMBEDDING, COLUMNS, vector, layer->input, layer->input_scale, z);
 #else
             const crnn_weight *row = layer->input + (size_t)id * COLUMNS;
@@ -167,8 +191,8 @@ void crnn_feed(crnn_state *state, int id) {
 #endif
         }
         /* A GRU's recurrent sums begin after n's input part. */
-        crnn_multiply(H, COLUMNS, state->h[l], layer->recurrent, layer->recurrent_scale,
-                      z + (CRNN_SUMS - CRNN_GATES) * H);
+        crnn_multiply_state(COLUMNS, state->h[l], layer->recurrent, layer->recurrent_scale,
+                            z + (CRNN_SUMS - CRNN_GATES) * H);
         crnn_cell(state, l, z);
     }
 }
@@ -177,7 +201,7 @@ void crnn_feed(crnn_state *state, int id) {
 static void crnn_logits(const crnn_state *state, float y[CRNN_SYMBOLS]) {
     float largest;
     memcpy(y, crnn_output_bias, CRNN_SYMBOLS * sizeof *y);
-    crnn_multiply(CRNN_HIDDEN, CRNN_SYMBOLS, state->h[CRNN_LAYERS - 1], crnn_output, crnn_output_scale, y);
+    crnn_multiply_state(CRNN_SYMBOLS, state->h[CRNN_LAYERS - 1], crnn_output, crnn_output_scale, y);
     largest = y[0];
     for (int i = 1; i < CRNN_SYMBOLS; i++) largest = y[i] > largest ? y[i] : largest;
     for (int i = 0; i < CRNN_SYMBOLS; i++) y[i] -= largest;

@@ -6,23 +6,6 @@ const SLICE = 30; // milliseconds of work between two looks at the messages
 const SNAPSHOT_EVERY = 32; // symbols between two states that are kept
 const MAX_UNITS = 1 << 22; // activations of a text that are kept, 16 MB
 
-// The weights as 32-bit numbers, of base64.
-function decodeWeights(text, half) {
-  const characters = atob(text.trim());
-  const bytes = new Uint8Array(characters.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
-  if (!half) return new Float32Array(bytes.buffer);
-  return Float32Array.from(new Uint16Array(bytes.buffer), fromHalf);
-}
-
-// A 16-bit floating-point number.
-function fromHalf(bits) {
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
-  return bits & 0x8000 ? -size : size;
-}
-
 // A text that has been read, with what the model thought of it.
 class ReadText {
   constructor(network) {
@@ -108,7 +91,7 @@ class Engine {
   }
 
   load({ model, weights }) {
-    this.network = new Network(model, decodeWeights(weights, model.half));
+    this.network = new Network(model, new StoredWeights(weights, model.weights));
     this.post({ type: "ready" });
   }
 

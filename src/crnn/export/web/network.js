@@ -1,7 +1,8 @@
 "use strict";
 
 // The network: it reads one symbol at a time and gives the logits of the next one.
-// Weights are 32-bit numbers, sums 64-bit ones: the logits agree with Python's to about 1e-6.
+// Weights are 32-bit numbers, sums 64-bit ones: the logits agree with Python's to about 1e-6. A matrix of 8-bit weights
+// that multiplies a state stays one of integers, and its products are those of a quantized model in Python.
 
 // y += w x for a matrix w of `rows` rows, row by row in memory. Four rows at a time share each load of x.
 function addProduct(w, rows, columns, x, y) {
@@ -34,8 +35,80 @@ function addProduct(w, rows, columns, x, y) {
   }
 }
 
+// y += w h for a state h: with 8-bit weights, of the integers nearest to 127 h.
+function addStateProduct({ numbers, scale }, h, y) {
+  if (scale === null) {
+    addProduct(numbers, y.length, h.length, h, y);
+    return;
+  }
+  const levels = new Float64Array(h.length);
+  const sums = new Float64Array(y.length);
+  for (let k = 0; k < h.length; k++) levels[k] = level(h[k]);
+  addProduct(numbers, y.length, h.length, levels, sums);
+  for (let row = 0; row < y.length; row++) y[row] += (scale[row] / LEVELS) * sums[row];
+}
+
+const LEVELS = 127; // the integer of a state of 1
+
+// The integer nearest to 127 h, an even one if two are as near.
+function level(h) {
+  const x = LEVELS * h;
+  const nearest = Math.round(x);
+  return nearest - x === 0.5 && nearest % 2 ? nearest - 1 : nearest;
+}
+
 function sigmoid(x) {
   return 1 / (1 + Math.exp(-x));
+}
+
+// The weights of a model, taken one array after another. `kind` is "float32", "float16" or "int8"; with the last a
+// matrix is integers followed by a scale for each output, and biases are float32.
+class StoredWeights {
+  constructor(base64, kind) {
+    const characters = atob(base64.trim());
+    this.bytes = new Uint8Array(characters.length);
+    for (let i = 0; i < this.bytes.length; i++) this.bytes[i] = characters.charCodeAt(i);
+    this.kind = kind;
+    this.used = 0;
+  }
+
+  // The next bytes, in memory of their own, where any type of number may begin.
+  take(count) {
+    return this.bytes.slice(this.used, (this.used += count)).buffer;
+  }
+
+  floats(count) {
+    if (this.kind === "float16") return Float32Array.from(new Uint16Array(this.take(2 * count)), fromHalf);
+    return new Float32Array(this.take(4 * count));
+  }
+
+  // A matrix that multiplies states: its numbers, and the scale of each row, or null.
+  matrix(outputs, inputs) {
+    if (this.kind !== "int8") return { numbers: this.floats(outputs * inputs), scale: null };
+    return { numbers: new Int8Array(this.take(outputs * inputs)), scale: this.floats(outputs) };
+  }
+
+  // A matrix that multiplies other vectors, as floats.
+  floatMatrix(outputs, inputs) {
+    const { numbers, scale } = this.matrix(outputs, inputs);
+    return scale ? Float32Array.from(numbers, (number, i) => number * scale[Math.floor(i / inputs)]) : numbers;
+  }
+
+  // A table of rows that are looked up, as floats. The scales are those of its columns.
+  table(rows, columns) {
+    if (this.kind !== "int8") return this.floats(rows * columns);
+    const integers = new Int8Array(this.take(rows * columns));
+    const scale = this.floats(columns);
+    return Float32Array.from(integers, (number, i) => number * scale[i % columns]);
+  }
+}
+
+// A 16-bit floating-point number.
+function fromHalf(bits) {
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
+  return bits & 0x8000 ? -size : size;
 }
 
 // Where the network stands in a text: h of each layer, of an LSTM also c, and the symbol that was read last.
@@ -64,31 +137,30 @@ class Network {
   // `model` has cell, gates, separateBias (whether the last gate has a second bias), layers, hidden (units of a layer),
   // symbols, embedding (the length of a symbol's vector, or null), pairs (for each pair of symbols that has a row of
   // its own a key, see `addPair`) and boundary (an id or null).
-  // `weights` is a Float32Array: the rows of the pairs; the embedding, a row for each symbol; of each layer Wx, Wh, bh
+  // `stored` is a StoredWeights: the rows of the pairs; the embedding, a row for each symbol; of each layer Wx, Wh, bh
   // and, of a GRU, bhn; then Why and by. Without an embedding the first Wx has a row for each symbol.
-  constructor(model, weights) {
+  constructor(model, stored) {
     this.model = model;
     const H = model.hidden;
-    const gates = model.gates;
-    let used = 0;
-    const take = (count) => weights.subarray(used, (used += count));
-    this.pairTable = take(model.pairs.length * gates * H);
+    const G = model.gates * H;
+    this.pairTable = model.pairs.length ? stored.table(model.pairs.length, G) : null;
     this.rowOf = new Map(model.pairs.map((key, row) => [key, row]));
     const E = model.embedding;
-    this.embedding = E === null ? null : take(model.symbols * E);
+    this.embedding = E === null ? null : stored.table(model.symbols, E);
     this.layers = [];
     for (let layer = 0; layer < model.layers; layer++) {
+      const Wx = layer ? stored.matrix(G, H) : E === null ? stored.table(model.symbols, G) : stored.floatMatrix(G, E);
       this.layers.push({
-        Wx: take((layer ? H : (E ?? model.symbols)) * gates * H),
-        Wh: take(H * gates * H),
-        bh: take(gates * H),
-        bhn: model.separateBias ? take(H) : null,
+        Wx,
+        Wh: stored.matrix(G, H),
+        bh: stored.floats(G),
+        bhn: model.separateBias ? stored.floats(H) : null,
       });
     }
-    this.Why = take(model.symbols * H);
-    this.by = take(model.symbols);
-    this.sums = new Float64Array(gates * H);
-    this.recurrent = new Float64Array(gates * H);
+    this.Why = stored.matrix(model.symbols, H);
+    this.by = stored.floats(model.symbols);
+    this.sums = new Float64Array(G);
+    this.recurrent = new Float64Array(G);
     this.logits = new Float64Array(model.symbols);
   }
 
@@ -108,7 +180,7 @@ class Network {
       const h = state.h[number];
       sums.set(layer.bh);
       if (number) {
-        addProduct(layer.Wx, sums.length, H, state.h[number - 1], sums);
+        addStateProduct(layer.Wx, state.h[number - 1], sums);
       } else if (this.embedding !== null) {
         const E = this.model.embedding;
         addProduct(layer.Wx, sums.length, E, this.embedding.subarray(id * E, (id + 1) * E), sums);
@@ -121,7 +193,7 @@ class Network {
         this.gru(layer, h);
         return;
       }
-      addProduct(layer.Wh, sums.length, H, h, sums);
+      addStateProduct(layer.Wh, h, sums);
       if (this.model.cell === "lstm") this.lstm(h, state.c[number]);
       else if (this.model.cell === "cifg") this.cifg(h, state.c[number]);
       else for (let j = 0; j < H; j++) h[j] = Math.tanh(sums[j]);
@@ -166,7 +238,7 @@ class Network {
     const m = this.recurrent;
     m.fill(0);
     m.set(layer.bhn, 2 * H);
-    addProduct(layer.Wh, m.length, H, h, m);
+    addStateProduct(layer.Wh, h, m);
     for (let j = 0; j < H; j++) {
       const reset = sigmoid(z[j] + m[j]);
       const keep = sigmoid(z[H + j] + m[H + j]);
@@ -178,7 +250,7 @@ class Network {
   // The logits of the next symbol. The array is reused by the next call.
   predict(state) {
     this.logits.set(this.by);
-    addProduct(this.Why, this.model.symbols, this.model.hidden, state.h[this.model.layers - 1], this.logits);
+    addStateProduct(this.Why, state.h[this.model.layers - 1], this.logits);
     return this.logits;
   }
 }

@@ -1,0 +1,50 @@
+"""What 8-bit weights cost a model, measured without a text."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import rel_entr
+
+from ..char_rnn import CharRNN
+
+__all__ = ["int8_cost"]
+
+SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, that the cost is measured on
+
+
+def int8_cost(model: CharRNN) -> float:
+    """Return how many nats per symbol a model loses by 8-bit weights, on texts that it writes itself.
+
+    The cost is the mean Kullback-Leibler divergence of the quantized model's predictions from the model's own. It needs
+    no text and varies less than the difference of two scores.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model of float32.
+
+    Returns
+    -------
+    float
+        At least 0.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> 0 <= int8_cost(CharRNN(16, max_steps=1000, random_state=0).fit("abc" * 100)) < 0.01
+    True
+    """
+    quantized = model.quantize()
+    if model.vocabulary_.boundary is None:
+        texts = [model.sample(SAMPLE, random_state=0)]
+    else:
+        texts = model.sample(num_samples=DOCUMENTS, random_state=0)
+    divergences = []
+    for text in texts:
+        state, other = model.start(), quantized.start()
+        for i in range(len(text) + 1):
+            p, q = state.predict_proba(), other.predict_proba()
+            divergences.append(float(rel_entr(p, q).sum()))
+            state.feed(text[i : i + 1])
+            other.feed(text[i : i + 1])
+    return max(0.0, float(np.mean(divergences)))
