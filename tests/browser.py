@@ -40,7 +40,7 @@ def opened(driver, path, *, width=1100, height=900, dark=False):
     """Open a file and wait until all of it is drawn."""
     set_size(driver, width, height)
     set_dark(driver, dark)
-    driver.get_log("browser"), driver.get_log("performance")  # forget those of the page before
+    driver.get_log("browser"), driver.get_log("performance")  # forget the previous page's entries
     driver.get(path.as_uri())
     wait(driver, "return 'ready' in document.body.dataset")
     return driver
@@ -68,13 +68,13 @@ def wait(driver, script, *arguments):
 
 
 def faults(driver):
-    """Return console messages, and the addresses of requests that are not part of the file itself."""
+    """Return console messages, and the addresses of requests for anything outside the file."""
     messages = [entry["message"] for entry in driver.get_log("browser")]
     return messages, sorted(network_events(driver)[0])
 
 
 def network_events(driver):
-    """Return the addresses of requests that are not part of the file itself, and of those the ones that CSP blocked."""
+    """Return the addresses of requests for anything outside the file, and the requests that CSP blocked."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     sent, blocked = {}, set()
     for event in events:

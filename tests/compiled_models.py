@@ -14,7 +14,7 @@ FLAGS = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
 def available(*names):
-    """Return parameters of a test for these compilers; those that are not installed are skipped."""
+    """Return parameters of a test for these compilers; missing compilers are skipped."""
     absent = [name for name in names if os.name == "nt" or not shutil.which(name)]  # Windows has its own line ends
     return [pytest.param(name, marks=pytest.mark.skipif(name in absent, reason=f"no {name}")) for name in names]
 

@@ -18,7 +18,7 @@ from crnn.runtime import threads
 from crnn.runtime.cores import usable_cores
 from crnn.training.recommend import machine_speed
 
-# A machine with fewer cores than threads makes single examples slow; that is no failure.
+# A machine with fewer cores than threads makes single examples slow, which must not fail the test.
 settings.register_profile("crnn", deadline=None)
 settings.load_profile("crnn")
 
@@ -33,7 +33,7 @@ def pytest_xdist_auto_num_workers(config):
 
 @pytest.fixture(params=_kernels.available())
 def kernels(request):
-    """The entry points, which use the kernels of one instruction set after the other as long as the test runs."""
+    """Run the test once with each instruction set's kernels behind the entry points."""
     with instruction_set(request.param):
         yield core
 
@@ -65,7 +65,7 @@ def torch():
 
 @pytest.fixture(scope="module")
 def seven_cores():
-    """Scoring and sampling use no more threads than there are cores: as many as a test asks for are there."""
+    """Pretend that the machine has as many cores as a test asks for threads."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "cores", lambda: 7)
         patch.setattr(threads, "default_threads", lambda: 7)

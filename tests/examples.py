@@ -82,7 +82,7 @@ def memory(layout, optimizer="adagrad", *, seed=1):
 
 
 def states(B, H, dtype=np.float64, *, cell="rnn", num_layers=1, V=None, seed=2):
-    """Return the hidden state that is carried from chunk to chunk, a tuple of arrays (L, B, H).
+    """Return the hidden state carried from chunk to chunk, a tuple of arrays (L, B, H).
 
     With V the last symbols of a model of bigrams follow, of V there are; the first stream has read none.
     """
@@ -274,7 +274,7 @@ def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
 
 
 def classifier_of(**parameters):
-    """Return a classifier; parameters that are not its own are those of its language model."""
+    """Return a classifier; parameters it doesn't have itself go to its language model."""
     own = {name: parameters.pop(name) for name in ("class_weight", "directions", "min_steps") if name in parameters}
     return CharRNNClassifier(**own).set_params(**{f"estimator__{name}": parameters[name] for name in parameters})
 

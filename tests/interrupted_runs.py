@@ -1,4 +1,4 @@
-"""Runs that are interrupted after a given step, or at every place of some functions."""
+"""Interrupt runs after a given step, or at every line of some functions."""
 
 import dis
 import itertools

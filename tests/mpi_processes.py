@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-# The MPI of the environment that runs the tests, which may be a wheel, comes before that of the system.
+# The MPI in the tests' environment, which may be a wheel, comes before the system's MPI.
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 SETTINGS = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "PRTE_MCA_rmaps_default_mapping_policy":

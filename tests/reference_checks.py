@@ -144,7 +144,7 @@ def central_difference(loss):
 
 
 def central_differences(loss, array):
-    """Return the gradient of a loss by the elements of an array, which are moved in place; `loss` takes nothing."""
+    """Return the gradient of `loss()` by an array's elements, which are moved in place."""
     gradient = np.empty(array.shape)
     for i in np.ndindex(array.shape):
         value = array[i]
@@ -169,7 +169,7 @@ def gradient_of(params, after, sum_):
 def check_gradients(layout, params, ids, state, parts=tuple, *, every=1, n_threads=1, **options):
     """Compare gradients of a step on these threads with central differences of its loss on one; return them.
 
-    `parts` takes the arrays that are compared from `Tensors`, and `every` some of their elements.
+    `parts` takes the compared arrays from `Tensors`, and `every` some of their elements.
     """
     options = {"clip": math.inf, "n_shards": n_threads, **options}
     after = Run(layout, params, [layout.zeros()], state, ids, n_threads=n_threads, **options).steps(1)
@@ -205,7 +205,7 @@ def check_gradients(layout, params, ids, state, parts=tuple, *, every=1, n_threa
 def check_threads(arguments, n_threads, n_shards, **options):
     """Two steps on several threads must have the bits of those on one.
 
-    With fewer shards than threads these form groups, of which each computes some of the units.
+    With fewer shards than threads, the threads form groups, and each thread computes some of the units.
     """
     options = {"learning_rate": 0.01, "optimizer": "adam", "clip_norm": 0.5, "dropout": 0.2, "boundary": 3, **options}
     one = Run(*arguments, n_shards=n_shards, **options).steps(2)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "src"
 PACKAGE = SOURCES / "crnn"
 
-# A wheel's tests run beside the sources as well, but those that only have the tests have nothing to read.
+# Tests of an installed wheel run without the sources, and then have nothing to read.
 needs_sources = pytest.mark.skipif(not PACKAGE.is_dir(), reason="the sources are not here")
 
 

@@ -1,4 +1,4 @@
-"""The parameter `n_bigrams`: training, going on, files, labels, adaptation and refusals."""
+"""The parameter `n_bigrams`: training, continuing, files, labels, adaptation and refusals."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_any_number_of_threads_trains_the_same_model():
     assert same_weights(one, two)
 
 
-# ------------------------------------------------------------ going on
+# ------------------------------------------------------------ continuing
 
 
 def test_a_file_holds_them(fitted, tmp_path):
@@ -140,7 +140,7 @@ def test_the_carried_symbol_is_part_of_the_state():
     assert symbol.shape == (1, 1, 1)
     assert list(model.vocabulary_)[int(symbol[0, 0, 0]) - 1] == TEXT[(position - 1) % len(TEXT)]
     with model.editing():
-        model.state_[-1][:] = 1e9  # what is no symbol stands for none
+        model.state_[-1][:] = 1e9  # an invalid symbol stands for none
     model.set_params(max_steps=2).partial_fit(TEXT)
 
 

@@ -1,4 +1,4 @@
-"""CharNGram: a language model like the others, whose probabilities are those of counts."""
+"""CharNGram: a language model like the others, with probabilities from counts."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def test_attributes_are_plain():
     assert {type(value) for record in model.history_ for value in record.values()} == {int, float, type(None)}
 
 
-# --- going on
+# --- continuing
 
 
 def test_partial_fit_of_a_new_model_is_fit_for_one_epoch():
@@ -545,7 +545,7 @@ def test_more_threads_than_the_kernels_know():
 
 
 def explosive(n_threads, text):
-    """A model whose first loss that is not finite comes in the middle of `text`, where the only "!" is read."""
+    """A model whose loss first becomes infinite in the middle of `text`, at its only "!"."""
     model = small(0, batch_size=2 if n_threads == 2 else 1, n_threads=n_threads).fit(text)
     spoil(model, "Wxh_l0", (slice(None), model.vocabulary_.index("!")), np.nan)
     return model

@@ -1,4 +1,4 @@
-"""The parameter `embedding_size`: training, going on, files, labels, adaptation, exports and refusals."""
+"""The parameter `embedding_size`: training, continuing, files, labels, adaptation, exports and refusals."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_any_number_of_threads_trains_the_same_model():
     assert same_weights(one, two)
 
 
-# ------------------------------------------------------------ going on
+# ------------------------------------------------------------ continuing
 
 
 def test_a_file_holds_it(fitted, tmp_path):

@@ -154,7 +154,7 @@ again = CharRNN.load("toy.crnn")
 assert again.score(text) == model.score(text) and again.optimizer == "toy"
 assert list(again.optimizer_state_) == ["last"]
 again.partial_fit(text), model.partial_fit(text)
-assert again.score(text) == model.score(text), "training goes on to the bit"
+assert again.score(text) == model.score(text), "training continues to the bit"
 
 state = model._learned
 p = state.layout.tensors(state.params)

@@ -113,7 +113,7 @@ def golden():
 
 
 def model_before(golden, step, dtype):
-    """Return a model in the state that was recorded before a step, and the T + 2 characters of that step."""
+    """Return a model in the state recorded before a step, and the step's T + 2 characters."""
     model = CharRNN(H, seq_length=T, dtype=dtype, max_steps=0).fit(SYMBOLS)
     with model.editing():
         for there, here in NAMES.items():
@@ -173,7 +173,7 @@ def test_the_file_is_what_this_script_writes(golden):
 
 
 def test_a_fit_starts_as_min_char_rnn_does(golden):
-    # From the same first weights through the first steps of a whole text, before the programs part.
+    # From the same initial weights through the first steps on a whole text, before the programs diverge.
     text = "".join(SYMBOLS[i] for i in golden["ids"])
     model = CharRNN(H, seq_length=T, dtype="float64", max_steps=0).fit(text)
     assert model.smooth_loss_ == pytest.approx(T * np.log(11))

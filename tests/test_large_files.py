@@ -1,4 +1,4 @@
-"""Models of texts and lines in files that are not held: trained, scored and sampled as if they were."""
+"""Models of texts and lines in files read in blocks: trained, scored and sampled as if held in memory."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ print(tasks, *sorted(loaded))
 
 
 def loaded_by(statement):
-    """Return the number of threads after a statement, and the modules beside NumPy's."""
+    """Return the number of threads after a statement, and the modules except NumPy's."""
     environment = {"OPENBLAS_NUM_THREADS": "1"}  # of NumPy's own BLAS
     result = subprocess.run(
         [sys.executable, "-c", PROBE.format(statement)], capture_output=True, text=True, check=True,

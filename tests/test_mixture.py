@@ -39,7 +39,7 @@ def namers():
 
 
 def mixed(values):
-    """Log-probabilities (n, V) of the mixture, from those of the models (k, n, V)."""
+    """Return the mixture's log-probabilities (n, V), given its members' (k, n, V)."""
     y = np.tensordot(WEIGHTS, np.array(values), axes=1)
     return y - np.logaddexp.reduce(y, axis=1, keepdims=True)
 

@@ -25,7 +25,7 @@ def pyproject():
 
 
 def section(recipe, start, end):
-    """Return the packages that are listed between two lines."""
+    """Return the packages listed between two lines."""
     part = re.search(rf"^ *{re.escape(start)}\n(.*?)^ *{re.escape(end)}$", recipe, re.DOTALL | re.MULTILINE)
     return set(re.findall(r"^ +- ([\w-]+ >=[\d.]+|\w+)$", part[1], re.MULTILINE))
 

@@ -10,7 +10,7 @@ from source_tree import PACKAGE, ROOT, needs_sources, parsed, python_modules
 
 pytestmark = needs_sources
 
-MAX_LINES = 450  # but for the public classes, each of which is one file: src/crnn/*.py
+MAX_LINES = 450  # except for the public classes, one file each: src/crnn/*.py
 MAX_PARAMETERS = 12
 WITHOUT_LIMIT = {"__init__", "sample"}  # whose parameters are the user's options
 MAX_KERNEL_PARAMETERS, MAX_KERNEL_LINES = 10, 80

@@ -1,4 +1,4 @@
-"""At home in scikit-learn: model selection, pipelines, clone, and those of its estimator checks that fit texts."""
+"""Use with scikit-learn: model selection, pipelines, clone, and the estimator checks that apply to texts."""
 
 import pickle
 

@@ -17,7 +17,7 @@ pytestmark = needs_sources
 @pytest.fixture
 def wheel(tmp_path):
     path = tmp_path / "crnn-0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:  # not compressed: the sizes are those of the files
+    with zipfile.ZipFile(path, "w") as archive:  # uncompressed: the sizes are the files' own
         for name, size in {
             "crnn/__init__.py": 7,
             "crnn/text/codes.py": 11,

@@ -1,4 +1,4 @@
-"""Whatever changes a model's weights, and whatever other threads do: a score is that of a fresh process, to the bit."""
+"""Whatever changes a model's weights, whatever other threads do: a fresh process gives the same score, to the bit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fitted(text=TEXT, **options):
 
 
 def scores(model):
-    """Return what several methods make of a model, by every form in which its weights are packed."""
+    """Return the results of several methods, which together use every packed form of the weights."""
     strings = STRINGS if model.vocabulary_.boundary is None else ["anna", "bob", "", "ahe"]
     one, text = strings[0], strings[0] * 20
     numbers = [*model.score_samples([one]), *model.score_samples(strings), model.score(text), *model.surprisal(one)]
@@ -152,7 +152,7 @@ WAYS = {
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory, fresh):
-    """For each way: the scores before and after, and those of a fresh process."""
+    """For each way of changing weights: the scores before, after, and in a fresh process."""
     folder, found, paths = tmp_path_factory.mktemp("changed"), {}, {}
     for i, (name, way) in enumerate(WAYS.items()):
         model = fitted()

@@ -1,4 +1,4 @@
-"""The weights of one text: a step on a block of which some symbols count."""
+"""Weights adapted to one text: a step on a block in which only some symbols count."""
 
 import numpy as np
 import pytest

@@ -14,7 +14,7 @@ ENCODINGS = st.sampled_from(["utf-8", "ascii", "latin-1", "cp437"])
 
 
 def seen(text):
-    """Return what a terminal shows with which background: a list of (character, background or None)."""
+    """Return the characters on a terminal with their backgrounds: a list of (character, background or None)."""
     shown, background, i = [], None, 0
     while i < len(text):
         if escape := ESCAPE.match(text, i):

@@ -208,7 +208,7 @@ def test_divergence_at_once(folder, capsys):
 
 
 def test_ruin_that_is_finite_leaves_the_old_file(folder, capsys):
-    """The loss ends near 10^29: that is no success, though all numbers are finite."""
+    """The loss ends near 10^29: a failure, although all numbers are finite."""
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "30"]) == 0
     before = (folder / "new.crnn").read_bytes()
     message = error(capsys, "train", "text.txt", "-o", "new.crnn", "-q", "--learning-rate", "1e30", "--max-steps", "60")

@@ -1,4 +1,4 @@
-"""``crnn train`` with several files, and with files that are not held in memory."""
+"""``crnn train`` with several files, and with files read in blocks."""
 
 from __future__ import annotations
 

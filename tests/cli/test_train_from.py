@@ -75,7 +75,7 @@ def test_what_is_given_beside_a_time_replaces_what_is_recommended(folder, capsys
     assert cli.main([*command, "--batch-size", "1"]) == 0
     model = CharRNN.load("new.crnn")
     assert (model.optimizer, model.hidden_size, model.batch_size) == ("adagrad", 7, 1)
-    assert (model.learning_rate, model.weight_decay) == (None, 0.0)  # those that were recommended are Adam's
+    assert (model.learning_rate, model.weight_decay) == (None, 0.0)  # the recommended values are for Adam
     said = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("as given: "))
     assert {"hidden_size=7", "optimizer=adagrad"} <= set(said.removeprefix("as given: ").split(", "))
 

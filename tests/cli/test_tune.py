@@ -1,4 +1,4 @@
-"""``crnn tune``: a search that ends with a model and a table, and goes on where it stopped."""
+"""``crnn tune``: a search that ends with a model and a table, and continues where it stopped."""
 
 from __future__ import annotations
 

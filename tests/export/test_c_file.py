@@ -76,7 +76,7 @@ def test_bigrams(embedding_size, cell, layers, compiler, int8, tmp_path):
 @pytest.mark.parametrize("compiler", GCC)
 @pytest.mark.parametrize(("texts", "some"), [(["abc", "cab"], True), (["a", ""], False)])
 def test_rows_of_bigrams_without_a_pair(texts, some, compiler, tmp_path):
-    """In the model of one label are no pairs with the other: some of the rows are left, or none."""
+    """The model of one label has no pairs with the other label: some rows are left, or none."""
     model = CharRNN(7, n_bigrams=9, max_steps=40, random_state=0).fit(texts, labels=["x", "y"]).for_label("y")
     assert None in model.bigrams_
     assert any(model.bigrams_) == some

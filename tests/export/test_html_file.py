@@ -1,4 +1,4 @@
-"""The page in which the network runs, in headless Chromium."""
+"""The exported page runs the network in headless Chromium."""
 
 import math
 

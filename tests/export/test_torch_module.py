@@ -27,7 +27,7 @@ def test_an_embedding(cell, dtype):
 @pytest.mark.parametrize("source", ["ebdbbacda", ["ebdbbacda", "da", ""]], ids=["text", "documents"])
 @pytest.mark.parametrize(("cell", "embedding_size"), [("rnn", None), ("gru", 3), ("lstm", None), ("cifg", 3)])
 def test_bigrams(cell, embedding_size, source, dtype):
-    """Some of the pairs have rows, others not; the text is read in two calls, the first of which ends within a pair."""
+    """Some pairs have rows and some don't; two calls read the text, and the first ends within a pair."""
     options = {"cell": cell, "num_layers": 2, "dtype": dtype, "embedding_size": embedding_size, "n_bigrams": 5}
     model = random_language_model(source, **options)
     module = model.to_torch()

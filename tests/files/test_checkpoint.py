@@ -99,7 +99,7 @@ def test_loaded_model_goes_on_as_if_nothing_had_happened(path, parameters):
 
 
 def test_optimizer_that_began_late_goes_on(path):
-    # Adam's bias corrections count from where it began, which is not where training did.
+    # Adam's bias corrections count from the step at which Adam began, not from the first step of training.
     model = small().fit(TEXT)
     model.set_params(optimizer="adam").partial_fit(TEXT)
     again = reloaded(model, path)
@@ -317,7 +317,7 @@ def test_weights_alone_come_back_with_zeros_for_the_rest(path, cell, L):
     np.testing.assert_array_equal(again._learned.params, model._learned.params)
     assert [a.shape for a in state_of(again)] == [(L, 3, 5)] * len(CELLS[cell].states)
     assert not any(a.any() for a in (*state_of(again), *again._learned.optimizer_state.values()))
-    assert again._learned.optimizer == again.optimizer == "adagrad"  # that of the parameters
+    assert again._learned.optimizer == again.optimizer == "adagrad"  # the parameters' optimizer
     assert list(again._learned.optimizer_state) == ["sum"]
     assert (again._learned.optimizer_start, again.n_steps_, again.history_) == (0, 0, [])
 

@@ -151,7 +151,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def data(path):
-    """A whole file of 2 to 3 kB that training can go on from."""
+    """A whole file of 2 to 3 kB from which training can continue."""
     write(path, make(training=TRAINING))
     return path.read_bytes()
 
@@ -860,7 +860,7 @@ for path in sys.argv[2:]:
 
 
 def peaks_of_loading(paths, small):
-    """Bytes by which a process grows, at most, while it loads a file, for each file."""
+    """Return for each file by how many bytes a process grows at most while it loads the file."""
     result = subprocess.run(
         [sys.executable, "-c", MEASURE, small, *paths], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""States of bit generators: those of NumPy come back, and those with a number out of range are refused."""
+"""States of bit generators: NumPy's survive a file, and states with a number out of range are refused."""
 
 import copy
 

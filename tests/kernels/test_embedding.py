@@ -126,7 +126,7 @@ def test_vectors_of_symbols_that_do_not_occur_stay(kernels, dtype):
         run = Run(layout, params, memories, state, ids, T=5, optimizer=optimizer, learning_rate=0.1).steps(3)
         before, after = layout.tensors(params).embedding, layout.tensors(run.params).embedding
         assert (after[:7] != before[:7]).any(axis=1).all()
-        # Adam goes on in the direction of its mean.
+        # Adam continues in the direction of its mean.
         assert (after[7:] == before[7:]).all() == (optimizer == "adagrad")
 
 
@@ -162,7 +162,7 @@ def test_operands_are_rounded_as_the_reference_rounds_them(bfloat16_kernels, cel
             wide, after, (sum_,), _, _ = expected_in_double(arguments, 1, **options)
         wanted.append(wide.tensors(gradient_of(in_double(layout, params)[1], after, sum_)))
     for part, rounded, plain in zip(found, *wanted, strict=True):
-        # A sum that is rounded to the other neighbour is rare: see test_bfloat16.
+        # A sum is rarely rounded to the other neighbor: see test_bfloat16.
         bound = 0.45 * np.linalg.norm(plain - rounded) + 2e-6 * np.linalg.norm(rounded)
         assert np.linalg.norm(part - rounded) <= bound
 

@@ -544,7 +544,7 @@ def test_sampled_symbols_have_the_probabilities_of_the_softmax(kernels, dtype):
 
 
 def numbers_that_begin_with(u, count):
-    """Return this many streams of random numbers, each of which begins with u."""
+    """Return this many streams of random numbers; each begins with u."""
     uniforms = Uniforms(root(0), range(count))
     increment = int(uniforms.increment[0]) << 64 | int(uniforms.increment[1])
     after = int(u * 2.0**53) << 11  # a state whose upper half is 0 becomes the number as it is
@@ -597,7 +597,7 @@ OF_A_THREAD = ["x", "scratch", "occurs"]
 
 
 class Refusal:
-    """Training in which an array is replaced: it must be refused before anything is changed."""
+    """Replace an array of a training call: the call must refuse it before it changes anything."""
 
     def __init__(self, cell="lstm"):
         arguments = start("float64", 5, 3, cell=cell, num_layers=2, optimizer="adam")
@@ -828,7 +828,7 @@ ENTRY_POINTS = ["feed", "log_probabilities"]
 
 
 def call(core, name, arguments):
-    """Call an entry point with arguments by name, of which it takes some together."""
+    """Call an entry point with its arguments by name, and gather those it takes as one structure."""
     given = dict(arguments)
     weights = PackedWeights(*(given.pop(part) for part in ("network", "params", "panels")))
     work = InferenceWorkspace(*(given.pop(part) for part in ("h", "c", "before", "gates")))
@@ -917,7 +917,7 @@ def partly_packed(core, arguments):
 
 
 def draw_texts(core, arguments):
-    """Call `sample_texts` with arguments by name, of which it takes some together."""
+    """Call `sample_texts` with its arguments by name, and gather those it takes as one structure."""
 
     def some(structure):
         return structure(**{name: arguments[name] for name in structure._fields if name in arguments})
@@ -971,7 +971,7 @@ def test_texts_are_refused_with_shapes_that_do_not_fit(kernels, cell, change):
             continue
         for axis in range(value.ndim):
             if name in ("stops", "stop_ends") or (name, axis) == ("symbols", 1) or not value.size:
-                continue  # as many as there are
+                continue  # the length is free
             wrong = {**arguments, "batch": kernels.Batch(np.zeros(2, np.intp)), name: change(value, axis)}
             with pytest.raises(ValueError, match=r"size|shape"):
                 draw_texts(kernels, wrong)

@@ -17,7 +17,7 @@ from crnn.reference.kneser_ney import KneserNey
 
 @st.composite
 def texts_and_boundary(draw):
-    """Texts over few symbols, of which the last one may be a boundary that ends each text."""
+    """Texts over few symbols; the last symbol may be a boundary that ends each text."""
     V = draw(st.integers(1, 5))
     boundary = draw(st.sampled_from([None, V - 1]))
     texts = draw(st.lists(st.lists(st.integers(0, V - 1), max_size=50), min_size=1, max_size=3))

@@ -46,7 +46,7 @@ def one_step(arguments, T, *, weights=None, kept=False, **options):
 
 
 def expected(arguments, T, *, weights=None, masks=None, boundary=None):
-    """The loss, the gradients and those of the states that the reference implementation gives."""
+    """Return the reference's loss, gradients, and gradients by the states."""
     layout, params, _, state, text = arguments
     wide, flat = in_double(layout, params)
     p, B = wide.tensors(flat), state[0].shape[1]

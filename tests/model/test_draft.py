@@ -29,7 +29,7 @@ def test_views_that_cannot_be_written_to():
     for array in found:
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
-    state.params[:] = 0.25  # they show what is there, not what was
+    state.params[:] = 0.25  # views show the current values
     assert all((array == 0.25).all() for array in arrays.params.values())
     assert arrays.optimizer_state["step"] == 13
 

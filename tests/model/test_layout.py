@@ -1,4 +1,4 @@
-"""Layout: places, shapes and views in the flat vector; the first weights."""
+"""Layout: places, shapes and views in the flat vector; the initial weights."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_aligned_zeros(shape, dtype):
         assert a.ctypes.data % ALIGNMENT == 0
 
 
-# ------------------------------------------------------------------ first weights
+# ---------------------------------------------------------------- initial weights
 
 
 @pytest.mark.parametrize("scale", [0.01, None])

@@ -1,4 +1,4 @@
-"""Counts: the same whatever the order and the blocks in which texts are added."""
+"""Counts: the same in whatever order and blocks texts are added."""
 
 from __future__ import annotations
 

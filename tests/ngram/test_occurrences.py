@@ -1,4 +1,4 @@
-"""Occurrences: the losses of all orders are those of models that were made with each."""
+"""Occurrences: each order's loss equals the loss of a model built with that order."""
 
 from __future__ import annotations
 

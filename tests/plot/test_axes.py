@@ -34,7 +34,7 @@ def test_axes_that_are_given_are_drawn_on(abc, letters_seen, monkeypatch):
 
 @pytest.mark.parametrize("style", ["default", "dark_background"])
 def test_a_strange_text_is_shown_as_it_is(blank, style):
-    """It is no mathematics, and a character that cannot be shown has a picture."""
+    """It is not read as mathematics, and a control character is drawn as a symbol."""
     with pyplot.style.context(style):
         model = blank(STRANGE + "\ud800")
         for draw in (plot.surprisal, plot.probabilities, one_neuron, plot.states):

@@ -1,4 +1,4 @@
-"""The pictures in which a text is written: their numbers, and which cell shows which character."""
+"""Plots with a text in their cells: their numbers, and which cell shows which character."""
 
 import numpy as np
 import pytest

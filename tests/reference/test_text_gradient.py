@@ -1,4 +1,4 @@
-"""The gradient of a text's loss, against central differences of a forward pass in which every state can be moved."""
+"""The gradient of a text's loss, against central differences of a forward pass with movable states."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A process that is forked while a thread trains: the child trains, saves and scores its copy."""
+"""A process forks while a thread trains: the child trains, saves and scores its copy."""
 
 from __future__ import annotations
 

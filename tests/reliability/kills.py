@@ -1,4 +1,4 @@
-"""Training that is killed, again and again, and resumed ends with the same bits as training that was not."""
+"""Training that is killed and resumed, again and again, ends with the same bits as uninterrupted training."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(count: int, seed: int = 0) -> Outcome:
 
 
 def finish(folder, given, text, every, rng, seconds):
-    """Train to the end in processes that are killed; return how many were, and a fault."""
+    """Train to the end in processes that get killed; return the number of kills, and a fault."""
     path, kills = folder / "run", 0
 
     def train():

@@ -15,7 +15,7 @@ KINDS = 40  # different calls
 
 
 def calls(model, documents):
-    """Return functions, each of which gives the same every time."""
+    """Return functions whose results never change."""
     for i in range(KINDS):
         text = TEXT[i : 2 * i + 7]
         yield [

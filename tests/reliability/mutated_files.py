@@ -1,4 +1,4 @@
-"""A model file that is changed here and there, its checksum repaired: it loads and works, or is a ModelFileError.
+"""A model file with changes here and there and a repaired checksum: it loads and works, or is a ModelFileError.
 
 So does the checkpoint of a run, which is also resumed.
 """
@@ -70,7 +70,7 @@ def newer_models():
 
 
 def originals(folder):
-    """Return the files that are changed, each with the text if it is of a run; of some models also weights alone."""
+    """Return the files to change, a run's with its text; some models are also saved without a training state."""
     if not _originals:
         from crnn.files import checkpoint
 
@@ -233,7 +233,7 @@ def case(i, folder):
     try:
         return used(model, folder)
     except Exception as error:
-        return f"a model that was loaded raised {type(error).__name__}: {error}"
+        return f"a loaded model raised {type(error).__name__}: {error}"
 
 
 def resumed(path, text):
@@ -256,7 +256,7 @@ def resumed(path, text):
 
 
 def used(model, folder):
-    """Sample, score, train and save a model that was loaded."""
+    """Sample, score, train and save a loaded model."""
     if isinstance(model, CharNGram):
         return counts_used(model, folder)
     if isinstance(model, Mixture) or model.__dict__["_learned"].scales is not None:
@@ -272,26 +272,26 @@ def used(model, folder):
             text = [text] * 3
         model.partial_fit(text)
     except (DivergenceError, InvalidInputError):
-        pass  # weights that are finite and absurd; settings that were changed so that the weights do not fit
+        pass  # weights may be finite and absurd, and changed settings may not fit the weights
     model.save(folder / "again")
     again = CharRNN.load(folder / "again")
     same = all((a == again.params_[name]).all() for name, a in model.params_.items())
-    return None if same and again.n_steps_ == model.n_steps_ else "a model that was loaded and saved is another one"
+    return None if same and again.n_steps_ == model.n_steps_ else "a loaded and saved model differs"
 
 
 def fixed_used(model, folder):
-    """Sample, score and save a model that is not trained further."""
+    """Sample, score and save a model that cannot be trained."""
     model.set_params(n_threads=1)
     text = model.sample(5, random_state=0)
     texts = [text] if model.vocabulary_.boundary is not None else text
     if not np.allclose(model.predict_proba([text]).sum(), 1, atol=1e-4):
-        return "the probabilities of a model that was loaded do not sum to 1"
+        return "a loaded model's probabilities do not sum to 1"
     if len(text):
         model.score(texts)
     model.save(folder / "again")
     again = type(model).load(folder / "again")
     same = (again.predict_proba([text]) == model.predict_proba([text])).all()
-    return None if same else "a model that was loaded and saved is another one"
+    return None if same else "a loaded and saved model differs"
 
 
 def counts_used(model, folder):
@@ -300,11 +300,11 @@ def counts_used(model, folder):
     text = [model.sample(5, random_state=0)]
     texts = text if model.vocabulary_.boundary is not None else text[0]
     if not np.allclose(model.predict_proba(text).sum(), 1):
-        return "the probabilities of a model that was loaded do not sum to 1"
+        return "a loaded model's probabilities do not sum to 1"
     if len(text[0]):
         model.score(texts, adapt=True)
         model.partial_fit(texts)
     model.save(folder / "again")
     again = CharNGram.load(folder / "again")
     same = again.n_grams_ == model.n_grams_ and (again.predict_proba(text) == model.predict_proba(text)).all()
-    return None if same else "a model that was loaded and saved is another one"
+    return None if same else "a loaded and saved model differs"

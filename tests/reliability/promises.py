@@ -19,7 +19,7 @@ from trials import Outcome, run_cases
 
 
 class Promise(NamedTuple):
-    """Something that is tried many times."""
+    """A promise, the function that tries it, and the number of trials."""
 
     text: str
     run: Callable[..., Outcome]

@@ -13,7 +13,7 @@ from trials import Outcome
 from crnn import CharRNN
 
 TEXT = "to be or not to be, that is the question. " * 99
-COMPARED = 4  # files of each run that are compared with a run of as many steps
+COMPARED = 4  # files of each run to compare with a run of the same number of steps
 RUNS = [
     {"hidden_size": 32, "optimizer": "adam"},
     {"hidden_size": 16, "cell": "lstm", "num_layers": 2, "batch_size": 8, "n_threads": 2, "dropout": 0.1},

@@ -61,7 +61,7 @@ def interrupts(count: int, seed: int = 0) -> Outcome:
 
 
 def status_of(child):
-    """Return the exit status of a process that is about to end; None if it does not, and has to be killed."""
+    """Return the exit status of a process that is about to end, or kill the process and return None."""
     for _ in range(100 * PATIENCE):
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -98,7 +98,7 @@ def terminations(count: int, seed: int = 0) -> Outcome:
 
 
 def started(folder, output, *options):
-    """Start a training on the command line."""
+    """Start training on the command line."""
     command = [sys.executable, "-m", "crnn", "train", "text", "-o", output, "--hidden-size", "16", "--quiet", *options]
     return subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True)
 

@@ -29,7 +29,7 @@ def used():
 
 
 def cycle(i, folder):
-    """Fit, go on, save, load, sample, score; now and then something that fails."""
+    """Fit, continue, save, load, sample and score; now and then make a call that fails."""
     cell = ("rnn", "gru", "lstm", "cifg")[i // 2 % 4]
     model = CharRNN(32, cell=cell, batch_size=8, n_threads=1 + i % 2, max_steps=30, random_state=i).fit(TEXT)
     path = folder / "model"

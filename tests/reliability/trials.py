@@ -17,7 +17,7 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 BATCH = 5000  # cases of one process
 MEMORY = "/dev/shm"  # a folder in memory, if there is one: what a disk does to files is tried elsewhere
-MAX_CRASHES = 20  # then it is not worth going on
+MAX_CRASHES = 20  # then stop
 
 
 class Outcome(NamedTuple):
@@ -64,7 +64,7 @@ def forked(work):
 def run_cases(module: str, count: int, seed: int = 0) -> Outcome:
     """Call ``case(i, folder)`` of a module for `count` numbers i; it returns a fault, or None.
 
-    A number at which the process dies is a fault, and the next process goes on behind it.
+    A case at which the process dies is a fault, and the next process starts with the following case.
     """
     failures, first, stop, crashes = [], seed, seed + count, 0
     place = MEMORY if os.access(MEMORY, os.W_OK) else None

@@ -69,7 +69,7 @@ def try_all(folder: Path, count: int) -> tuple[int, list[str]]:
                 path.write_bytes(old)
                 raised = None
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # a checkpoint that is not written is a warning
+                    warnings.simplefilter("ignore")  # an unwritten checkpoint is a warning
                     shim.fault_arm(n, error)
                     try:
                         action()

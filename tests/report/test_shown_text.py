@@ -1,4 +1,4 @@
-"""The part of a text that is measured, and what the model thinks of each symbol of it."""
+"""The measured part of a text, and the model's predictions for each of its symbols."""
 
 import numpy as np
 import pytest

@@ -14,7 +14,7 @@ class Machine:
         self.threads, self.now, self.used = AdaptiveThreads(max_threads), 0.0, []
 
     def run(self, seconds, duration):
-        """Train for so long; return the mean speed beside that of the best number of threads."""
+        """Train for so long; return the mean speed relative to the best number of threads."""
         end, steps = self.now + duration, 0.0
         while self.now < end:
             n = self.threads.n_threads

@@ -258,7 +258,7 @@ def test_files_of_killed_processes_are_removed_and_no_others(target):
     assert len(list(target.parent.glob(".crnn-*.tmp"))) == 3 + 3
     write_atomically(str(target.parent / "third"), NEW)
     left = {path.name for path in target.parent.iterdir()}
-    assert len(left) == len(others) + 2 + 1 + 2  # with those of the live process, `target` and the new file
+    assert len(left) == len(others) + 2 + 1 + 2  # the live process's files, `target` and the new file
     assert {*others, ".crnn-00000000000000ff.tmp", ".crnn-00000000000000fe.tmp", "third", target.name} < left
     alive.communicate(b"x")
     assert alive.returncode == 0

@@ -117,7 +117,7 @@ def test_a_model_from_a_larger_machine_reads_and_draws_with_no_more_threads_than
     ):
         made.clear()
         call()
-        assert max(made) == 2  # beside the one that calls
+        assert max(made) == 2  # besides the calling thread
 
 
 # ---------------------------------------------------------------- scipy's BLAS

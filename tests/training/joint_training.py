@@ -84,7 +84,7 @@ def same_everywhere(comm, model):
 
 
 def resumed(comm, path, case):
-    """Say whether a call that was interrupted and resumed gives the bits of one that was not, in every process."""
+    """Say whether an interrupted and resumed call gives an uninterrupted call's bits in every process."""
     text, options = RESUMED[case]
 
     def interrupt(model, record):
@@ -117,7 +117,7 @@ def continued(comm):
 
 
 def timed(comm):
-    """Return where a training stands that is limited by time, and by steps that are no multiple of the others."""
+    """Return the progress of training limited by time, and by a number of steps that fits no interval."""
     options = {**OPTIONS, "average_every": 8, "max_steps": None}
     short = fitted(TEXT, {**options, "max_seconds": 0.3}, comm=comm)
     both = fitted(TEXT, {**options, "max_steps": 13, "max_seconds": 60.0}, comm=comm)
@@ -127,7 +127,7 @@ def timed(comm):
 
 
 def diverged(comm, average_every):
-    """Return where a training stands in which the loss of one process is not finite."""
+    """Return the progress of training in which one process's loss becomes infinite."""
     options = {**OPTIONS, "batch_size": 2, "optimizer": "adam", "max_steps": 200}
     model = CharRNN(**options)
     try:

@@ -35,7 +35,7 @@ LONG_TEXT = TEXT * 9
 
 
 class Alarms:
-    """Signals at regular times, whose handler is called like that of Ctrl-C.
+    """Signals at regular times, with a handler called the way Ctrl-C's is.
 
     Python ignores its exception in functions that the garbage collector calls, and hypothesis has it call one.
     """

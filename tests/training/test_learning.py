@@ -23,7 +23,7 @@ def text():
     return "\n".join(topics[name] for name in sorted(topics))
 
 
-# -------------------------------------------------------- beside min-char-rnn
+# --------------------------------------------- compared with min-char-rnn
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def runs(text):
 
 
 def smooth_loss_from(stage, text, dtype):
-    """Return the smoothed loss that a model with the default settings has in the end, going on from a stage."""
+    """Return the final smoothed loss of a model with default settings that continues from a stage."""
     model = CharRNN(max_steps=0, dtype=dtype).fit(text)
     with model.editing():
         for there, here in NAMES.items():

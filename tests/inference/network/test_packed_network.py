@@ -91,7 +91,7 @@ LENGTH = 2 * SCORE_ROWS + 9
 
 @pytest.fixture(scope="module")
 def whole():
-    """The result for a text that is not cut, by entry point and cell; computed once."""
+    """The result for an uncut text, by entry point and cell; computed once."""
     found = {}
 
     def of(entry_point, cell):
@@ -212,7 +212,7 @@ def test_the_padding_is_no_part_of_the_network(dtype, cell, V, H):
     work = packed.workspace(5, state)
     inference.core.feed(packed.kernel_arguments, symbols(V, 15, np.int32).reshape(5, 3), work)
     for array in work[: len(state)]:
-        assert not array[:, 0, :, H:].any()  # states of units that are not there stay zero
+        assert not array[:, 0, :, H:].any()  # the states of missing units stay zero
     ids, _, _ = drawn(packed, packed.zero_state(1), range(3), 41, temperature=math.inf)  # all are equally likely
     assert ids.max() < V
 

@@ -233,7 +233,7 @@ def test_odd_json_is_made_anew(book, lines):
     cache, expected = cache_of(book, lines=lines)
     blocks, _, document = split(cache.read_bytes())
     counts, files = document["counts"], document["files"]
-    # A cache of other files, or of lines where there are none, is written again without a warning.
+    # A cache made from other files, or from lines instead of one text, is rewritten without a warning.
     same, of_other_kind = json.dumps(document), json.dumps(document | {"lines": not lines})
     changes = [document | {"more": 1}, document | {"codes": document["codes"][::-1]}]
     if not lines:
@@ -306,7 +306,7 @@ def test_lines_need_a_model_of_documents(book):
 
 def test_a_folder_that_cannot_be_written_is_an_error_if_it_is_named(book):
     with pytest.raises(FileNotFoundError):
-        stored(book).vocabulary()  # there is no folder ids
+        stored(book).vocabulary()  # the folder ids is missing
 
 
 def test_a_temporary_file_serves_where_the_folder_cannot_be_written(book, monkeypatch, tmp_path):
@@ -348,7 +348,7 @@ def test_names_of_caches():
     assert cache_name(["a/b.txt"], lines=True, beside=True) == "b.txt.crnn-lines"
     files = (["a/b"], ["a/b", "c"], ["c/b"])
     names = {cache_name(paths, lines=False, beside=beside) for paths in files for beside in (True, False)}
-    assert len(names) == 4  # beside the file its name is enough
+    assert len(names) == 4  # next to the file, its name is enough
 
 
 @pytest.mark.parametrize("large", [False, True])

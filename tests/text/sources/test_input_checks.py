@@ -112,7 +112,7 @@ class ArrowLike:
 
 
 class Scalar:
-    """Like a scalar of Arrow, which is no str."""
+    """Like a scalar of Arrow, not a str."""
 
 
 def test_arrow_arrays_give_their_values(monkeypatch):

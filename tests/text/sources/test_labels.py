@@ -1,4 +1,4 @@
-"""Labels as an array: the values that were given, or an error."""
+"""Labels as an array: the given values, or an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines: those of files, without their ends, as a list that is not held; and the set of their hashes."""
+"""Lines of files, without their line ends, as a list read in blocks; and the set of their hashes."""
 
 from __future__ import annotations
 

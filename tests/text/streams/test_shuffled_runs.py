@@ -1,4 +1,4 @@
-"""Streams of ids in a file: those of the same ids in memory; documents shuffled group by group, each once an epoch."""
+"""Streams of ids in a file equal streams in memory; documents are shuffled by groups, each read once an epoch."""
 
 from __future__ import annotations
 

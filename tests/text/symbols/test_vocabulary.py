@@ -177,7 +177,7 @@ def test_an_empty_text_has_no_vocabulary(blocks):
         ("abc", "abcabcaéb", 7, r"'é' \(U\+00E9\)"),
         ("abc", "d", 0, r"'d' \(U\+0064\)"),
         ("bcd", "bcdbbba", 6, r"'a' \(U\+0061\)"),
-        ("abc", "abÆ", 2, r"'Æ' \(U\+00C6\)"),  # 101 above 'a', as many as the look-up table has
+        ("abc", "abÆ", 2, r"'Æ' \(U\+00C6\)"),  # 101 above 'a', the size of the look-up table
         ("ac", "aaab", 3, r"'b' \(U\+0062\)"),
         ("abc", "ab\U0001f600\ud800", 2, r"'\U0001f600' \(U\+1F600\)"),
         ("abc", "abcc\ud800", 4, r"'\\ud800' \(U\+D800\)"),

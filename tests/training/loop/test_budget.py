@@ -1,4 +1,4 @@
-"""Budget: steps and seconds that are left, and what part is over."""
+"""Budget: the remaining steps and seconds, and the fraction used."""
 
 from __future__ import annotations
 

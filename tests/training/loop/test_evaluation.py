@@ -1,4 +1,4 @@
-"""Evaluation: the exact loss of a short text, nearly that of a long one, the same bits on any number of threads."""
+"""Evaluation: exact for a short text, nearly so for a long one, the same bits on any number of threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training that goes wrong: weights that are not finite under a finite loss, and ruin that is finite."""
+"""Training that goes wrong: infinite weights under a finite loss, and ruin with finite numbers."""
 
 import copy
 import math
@@ -40,7 +40,7 @@ def test_a_bias_that_becomes_infinite_under_a_finite_loss(monkeypatch, seconds, 
 
 
 def test_the_last_finite_weights_are_kept(monkeypatch):
-    """One step more makes the first weights that are not finite."""
+    """The next step makes the first infinite weights."""
     monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", 1e9)
     monkeypatch.setattr(RuinWatch, "ruined", lambda watch, step: False)
     model = CharRNN(**DECAYED, max_steps=2000)
@@ -112,7 +112,7 @@ def test_watch():
         watch.see(1800, smooth, 1.1 * limit, 1.0)  # said once
         assert watch.ruined(1800)
         smooth = smoothed(smooth, 1.1 * limit, 100)
-        watch.see(1900, smooth, 1.1 * limit, 1.2)  # losses that are multiplied by 1.2
+        watch.see(1900, smooth, 1.1 * limit, 1.2)  # each loss is 1.2 times the last
         assert not watch.ruined(1900)
     assert not RuinWatch(25 * math.log(65), 25, 100, 104.0, "first").ruined(100)
 

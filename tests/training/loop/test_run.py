@@ -32,7 +32,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now, self.step, self.evaluation = 100.0, 0.01, 0.0
-        self.steps = []  # those of each look
+        self.steps = []  # at each look
         fake = SimpleNamespace(perf_counter=lambda: self.now)
         for module in (training, validation):
             monkeypatch.setattr(module, "time", fake)
@@ -663,7 +663,7 @@ def test_a_callback_may_clear_the_history_and_stop():
     assert model.n_steps_ > 0
 
 
-# ---------------------------------------------------- going on with other settings
+# ---------------------------------------------------- continuing with other settings
 
 
 @pytest.mark.parametrize("optimizers", [("adagrad", "adam"), ("adam", "adagrad"), ("rmsprop", "adam")])
@@ -696,7 +696,7 @@ def test_a_count_of_steps_from_which_training_does_not_go_on(n_steps):
 
 @pytest.mark.parametrize("n_steps", [2**62, 2**61])
 def test_a_file_with_the_highest_count_of_steps(tmp_path, n_steps):
-    """Training goes on where the count leaves room in a file for any number of steps; saving never fails."""
+    """Training continues from a step count near the file format's limit, and saving never fails."""
     model = small(2, callbacks=[lambda *_: None]).fit(TEXT)
     model._learned.n_steps = n_steps
     model.save(tmp_path / "model")

@@ -200,7 +200,7 @@ def test_a_run_gives_the_same_bits_however_it_is_cut(whole, counts):
 
 
 class SmallBlocks:
-    """Streams that stand in for those of a file: each block is a copy of two chunks of one, rows far apart."""
+    """Streams that imitate a file's: each block copies two chunks of a stream, with rows far apart."""
 
     def __init__(self, ids, batch_size, seq_length):
         self.whole = TextStreams(ids.astype(np.uint16), batch_size, seq_length)
@@ -380,7 +380,7 @@ def test_divergence_leaves_what_the_loss_was_last_finite_for(
     with pytest.raises(DivergenceError) as raised:
         run.steps(*[at_a_time] * 1000)
     assert raised.value.step == step
-    # The loss of the step before was finite: that of the parameters after step - 1 updates.
+    # The previous step's loss was finite: it belongs to the parameters after step - 1 updates.
     assert run.cursor.n_steps == step - 1
     stopped = Run(*arguments, **options).steps(step - 1)
     assert run.bits() == stopped.bits()

@@ -89,7 +89,7 @@ def test_what_it_cost_is_what_counts_then(monkeypatch):
         patch.setattr(validation, "time", SimpleNamespace(perf_counter=lambda: next(now)))
         subject = made(budget=Budget(seconds=1000.0))
         subject.measure(layout, params, 3, 50.0)
-    assert not subject.due(4, 54.0 + 79.0, 1e-6)  # 80 seconds, of which 4 are a twentieth
+    assert not subject.due(4, 54.0 + 79.0, 1e-6)  # 4 seconds are a twentieth of 80
     assert subject.due(4, 54.0 + 80.0, 1e-6)
     assert not subject.due(4, 997.0, 1e-6)
 

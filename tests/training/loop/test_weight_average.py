@@ -1,4 +1,4 @@
-"""Weights averaged over the end of a training."""
+"""Weights averaged over the end of a training run."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_weights_of_one_change_nothing(options):
 
 
 def test_a_documents_loss_is_multiplied():
-    # One step over all documents: the sum of the squares that Adagrad keeps is that of the gradient.
+    # After one step over all documents, Adagrad's sum of squares is the gradient's.
     def gradient(weights):
         model = small(max_steps=1, seq_length=99).fit(NAMES, sample_weight=weights)
         return np.sqrt(model.optimizer_state_["sum"]["by"]), model
