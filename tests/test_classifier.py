@@ -110,7 +110,7 @@ def test_texts_do_not_depend_on_one_another(model):
 
 def test_unknown_characters_are_read(model):
     assert np.isfinite(model.predict_log_proba(["ü€𝄞"])).all()
-    with pytest.raises(InvalidInputError, match=r"X\[1\] holds 'q'"):
+    with pytest.raises(InvalidInputError, match=r"X\[1\] contains 'q'"):
         small(min_count=1, max_steps=1).fit(X, Y).predict(["anna", "q"])
 
 

@@ -83,7 +83,7 @@ def test_sentinels_equal_no_text_and_survive_pickling():
 def test_decoding_shows_the_unknown_and_splits_at_boundaries():
     vocabulary = Vocabulary([97, 98], unknown=True, boundary=True)
     assert vocabulary.decode([0, 2, 1]) == "a\ufffdb"
-    with pytest.raises(InvalidInputError, match=r"ids\[1\] is the boundary, which is no character: use decode_doc"):
+    with pytest.raises(InvalidInputError, match=r"ids\[1\] is the boundary, not a character. Use decode_doc"):
         vocabulary.decode([0, 3])
     assert vocabulary.decode_documents([3, 0, 2, 3, 3, 1]) == ["", "a\ufffd", "", "b"]
     assert vocabulary.decode_documents([]) == [""]
@@ -91,7 +91,7 @@ def test_decoding_shows_the_unknown_and_splits_at_boundaries():
 
 
 def test_min_count_that_leaves_nothing_is_refused():
-    with pytest.raises(InvalidInputError, match="min_count=3 leaves no symbol: none occurs so often"):
+    with pytest.raises(InvalidInputError, match="min_count is 3, but no symbol occurs that often"):
         Vocabulary.from_blocks(["abab"], min_count=3)
 
 
@@ -176,7 +176,7 @@ def test_partial_fit_goes_on_and_takes_a_text_as_one_document():
     model.partial_fit(["eve", "bob"]).partial_fit("anna")
     assert model.n_steps_ > 20
     assert (model._learned.params != before).any()
-    with pytest.raises(InvalidInputError, match=r"X holds 'z' \(U\+007A\) at position 3"):
+    with pytest.raises(InvalidInputError, match=r"X contains 'z' \(U\+007A\) at position 3"):
         model.partial_fit(["bob", "z"])
 
 

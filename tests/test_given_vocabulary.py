@@ -42,7 +42,7 @@ def test_blocks_of_a_stream_are_learned_as_the_vocabulary_of_all_would_have_it()
 
 
 def test_what_is_outside_is_unknown_or_an_error():
-    with pytest.raises(InvalidInputError, match=r"^X holds 'c' .* at position 2"):
+    with pytest.raises(InvalidInputError, match=r"^X contains 'c' .* at position 2"):
         small(vocabulary="ab").fit("abc")
     with pytest.raises(InvalidInputError, match=r"^X is bytes, but the symbols of this model are characters"):
         small(vocabulary="ab").fit(b"ab")

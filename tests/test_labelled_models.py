@@ -171,7 +171,7 @@ def test_weights_of_documents_and_labels_go_together():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"X": "anna", "labels": ["f"]}, "labels are of documents, and X is one text"),
+        ({"X": "anna", "labels": ["f"]}, "labels need documents, but X is a single text"),
         ({"X": ["anna"], "labels": ["f", "m"]}, "labels must be 1 labels, one for each document, not 2"),
         ({"X": ["anna"], "labels": "f"}, "labels must be a list or an array"),
         ({"X": ["a", "b"], "labels": ["f", None]}, r"labels\[1\] must be a str or a number, not NoneType"),

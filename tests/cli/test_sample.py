@@ -57,7 +57,7 @@ def test_bad_option_of_sample(folder, capsys, option):
 
 
 def test_prime_with_an_unknown_symbol(folder, capsys):
-    assert "prime holds 'é' (U+00E9) at position 2" in error(capsys, "sample", "model.crnn", "--prime", "toé")
+    assert "prime contains 'é' (U+00E9) at position 2" in error(capsys, "sample", "model.crnn", "--prime", "toé")
 
 
 @pytest.mark.parametrize("command", [["sample"], ["info"], ["score", "text.txt"]])

@@ -195,8 +195,8 @@ def test_score_of_long_documents(folder, capsys, monkeypatch):
     ("data", "message"),
     [
         (b"to be or not\nto be \xff\n", "line 2 is not UTF-8"),
-        (b"to be or not\nto be or Z\n", "line 2: holds 'Z'"),
-        (b"to be or not\nto\nbe\nZ\n", "line 4 holds 'Z'"),
+        (b"to be or not\nto be or Z\n", "line 2: contains 'Z'"),
+        (b"to be or not\nto\nbe\nZ\n", "line 4 contains 'Z'"),
     ],
 )
 def test_score_of_bad_long_lines(folder, capsys, monkeypatch, data, message):
@@ -255,7 +255,7 @@ def test_score_of_bad_lines(folder, capsys, monkeypatch):
     monkeypatch.setattr(command_lines, "LINES_SIZE", 1)  # every line comes by itself
     (folder / "lines").write_bytes(b"to be\nor\nZ\n")
     assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
-    assert capsys.readouterr().err.startswith("crnn: error: line 3 holds 'Z' (U+005A) at position 0, ")
+    assert capsys.readouterr().err.startswith("crnn: error: line 3 contains 'Z' (U+005A) at position 0, ")
     (folder / "lines").write_bytes(b"to be\nor\n\xff\n")
     assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
     assert "line 3 is not UTF-8: convert the lines" in capsys.readouterr().err
@@ -269,9 +269,9 @@ def test_score_of_bad_lines(folder, capsys, monkeypatch):
     ("data", "n", "message"),
     [
         (b"to be\nor\nnot\xff\nto\n", 2, "line 3 is not UTF-8: convert the lines, give --errors"),
-        (b"to be\nor\nZ\nto\n", 2, "line 3 holds 'Z'"),
+        (b"to be\nor\nZ\nto\n", 2, "line 3 contains 'Z'"),
         (b"\xff\nto\n", 0, "line 1 is not UTF-8"),
-        (b"Z\nto\n", 0, "line 1 holds 'Z'"),
+        (b"Z\nto\n", 0, "line 1 contains 'Z'"),
         (gzip.compress(b"to be\nor\nnot" + bytes(range(97, 107)) * 3)[:-9], 2, "lines: the gzip data end too early"),
     ],
 )
@@ -319,6 +319,6 @@ def test_score_of_gzip_files(folder, capsys, monkeypatch):
 def test_score_of_bad_texts(folder, capsys):
     assert "missing.txt: No such file" in error(capsys, "score", "model.crnn", "missing.txt")
     (folder / "odd.txt").write_text("to bé")
-    assert "odd.txt holds 'é' (U+00E9) at position 4" in error(capsys, "score", "model.crnn", "odd.txt")
+    assert "odd.txt contains 'é' (U+00E9) at position 4" in error(capsys, "score", "model.crnn", "odd.txt")
     (folder / "odd.txt").write_bytes(b"to be\xff")
     assert "odd.txt is not UTF-8" in error(capsys, "score", "model.crnn", "odd.txt")

@@ -259,7 +259,7 @@ def test_bad_validation(folder, capsys):
     train = ["train", "text.txt", "-o", "new.crnn", "--validation"]
     assert "missing.txt: No such file" in error(capsys, *train, "missing.txt")
     (folder / "odd.txt").write_text("to bé")
-    assert "odd.txt holds 'é' (U+00E9) at position 4" in error(capsys, *train, "odd.txt")
+    assert "odd.txt contains 'é' (U+00E9) at position 4" in error(capsys, *train, "odd.txt")
     (folder / "odd.txt").write_bytes(b"to be\xff")
     assert "odd.txt is not UTF-8" in error(capsys, *train, "odd.txt")
     (folder / "odd.txt").write_bytes(b"")

@@ -105,7 +105,7 @@ def test_a_time_that_the_model_was_given_is_no_wish_for_the_next_call(folder):
 def test_go_on_with_a_new_symbol(folder, capsys):
     (folder / "text.txt").write_text("to be!" * 9)
     message = error(capsys, "train", "text.txt", "--from", "model.crnn", "-o", "more.crnn")
-    assert "text.txt holds '!' (U+0021) at position 5" in message
+    assert "text.txt contains '!' (U+0021) at position 5" in message
 
 
 def test_go_on_with_bytes(folder):

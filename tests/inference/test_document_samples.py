@@ -123,10 +123,10 @@ def test_a_document_begins_with_the_prime_as_it_was_given():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (b"anna", r"^exclude\[1\] is bytes, but the symbols of this model are characters: pass a str "),
+        (b"anna", r"^exclude\[1\] is bytes, but the symbols of this model are characters. Pass a str "),
         (1, r"^exclude\[1\] must be str or bytes, not int$"),
         (["anna"], r"^exclude\[1\] must be str or bytes, not list$"),
-        (None, r"^exclude\[1\] must be str or bytes, not NoneType: leave out what is missing$"),
+        (None, r"^exclude\[1\] must be str or bytes, not NoneType\. Leave out missing texts\.$"),
     ],
 )
 def test_what_is_excluded_is_of_the_kind_that_the_model_writes(model, wrong, message):

@@ -220,7 +220,7 @@ def test_the_next_batch_is_asked_for_after_the_scores_of_the_one_before():
 
 
 def test_errors_in_batches_count_from_the_first_string(model):
-    with pytest.raises(InvalidInputError, match=r"^texts\[3\] holds 'z'"):
+    with pytest.raises(InvalidInputError, match=r"^texts\[3\] contains 'z'"):
         list(model.score_batches([["a", "b"], ["c", "z"]]))
     with pytest.raises(InvalidInputError, match=r"^texts must be a list or another iterable of str, not str"):
         list(model.score_batches(["ab"]))
@@ -285,10 +285,10 @@ def test_arrays_tuples_and_subclasses(model):
         (b"abc", r"s must be a list .* not bytes: "),
         (7, r"s must be a list .* not int: "),
         (None, r"s must be a list .* not NoneType: "),
-        (["a", "b", b"c"], r"s\[2\] is bytes, but the symbols of this model are characters: pass a str"),
+        (["a", "b", b"c"], r"s\[2\] is bytes, but the symbols of this model are characters. Pass a str"),
         (["a", 1.5], r"s\[1\] must be str, not float: convert it, or leave it out$"),
         (["a", None], r"s\[1\] must be str, not NoneType: "),
-        (["a", "", "abz", "z"], r"s\[2\] holds 'z' \(U\+007A\) at position 2, .*remove or replace it"),
+        (["a", "", "abz", "z"], r"s\[2\] contains 'z' \(U\+007A\) at position 2, .*Remove or replace it"),
     ],
 )
 def test_what_is_no_list_of_its_strings(model, method, texts, message):
@@ -298,7 +298,7 @@ def test_what_is_no_list_of_its_strings(model, method, texts, message):
 
 def test_indices_count_from_the_first_text(model, monkeypatch):
     monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 10)
-    for bad, message in (("z", r"^texts\[37\] holds 'z'"), (3, r"^texts\[37\] must be str, not int")):
+    for bad, message in (("z", r"^texts\[37\] contains 'z'"), (3, r"^texts\[37\] must be str, not int")):
         with pytest.raises(InvalidInputError, match=message):
             model.score_samples(["a"] * 37 + [bad])
 
@@ -433,7 +433,7 @@ def test_equal_strings_are_scored_once(model, monkeypatch):
 
 
 def test_an_error_names_the_first_text_that_holds_the_symbol(model):
-    with pytest.raises(InvalidInputError, match=r"^texts\[4\] holds 'z'"):
+    with pytest.raises(InvalidInputError, match=r"^texts\[4\] contains 'z'"):
         list(model.score_batches([["a", "b"], ["a", "a", "az", "b", "az"]]))
 
 

@@ -81,7 +81,7 @@ def test_history_of_what_is_not_recorded(trained, arguments, message):
         plot.history(trained, **arguments)
 
 
-@pytest.mark.parametrize(("models", "message"), [([], "models is empty"), (["m.crnn"], "models holds 'm.crnn'")])
+@pytest.mark.parametrize(("models", "message"), [([], "models is empty"), (["m.crnn"], "models contains 'm.crnn'")])
 def test_models_must_be_models(models, message):
     with pytest.raises(InvalidInputError, match=message):
         plot.history(models)

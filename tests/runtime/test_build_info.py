@@ -31,7 +31,7 @@ def test_blas_is_named(monkeypatch):
         "openblas 0.3.30, Haswell kernels, threads: 3; mkl of unknown version, unknown kernels, threads: 1"
     )
     monkeypatch.setattr(build_info.scipy_blas, "_controller", SimpleNamespace(info=list))
-    assert build_info.build_info()["BLAS"] == "one that threadpoolctl does not know"
+    assert build_info.build_info()["BLAS"] == "unknown to threadpoolctl"
 
 
 def test_missing_package(monkeypatch):
@@ -39,7 +39,7 @@ def test_missing_package(monkeypatch):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.version", missing)
-    assert build_info.build_info()["numpy"] == "no installed package has this name"
+    assert build_info.build_info()["numpy"] == "not installed under this name"
 
 
 def test_environment(monkeypatch):

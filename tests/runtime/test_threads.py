@@ -306,7 +306,7 @@ print({path: (n, after.get(path)) for path, n in before.items() if after.get(pat
 def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
     refuse_threads_after(monkeypatch, allowed)
     done = []
-    with pytest.warns(RuntimeWarning, match=rf"starts no more threads \(can't .*\): {allowed + 1} are used"):
+    with pytest.warns(RuntimeWarning, match=rf"starts no more threads \(can't .*\); using {allowed + 1}"):
         run_tasks(range(31), done.append, n_threads=4)
     assert sorted(done) == list(range(31))
     refuse_threads_after(monkeypatch, 0)

@@ -315,7 +315,7 @@ def test_a_run_on_documents_whose_batch_size_was_changed_is_refused(tmp_path, mo
     train_until(3, model, monkeypatch, path, NAMES)
     parameters, state, run = run_checkpoint.read_run(path, CharRNN().get_params())
     run_checkpoint.write_run(state, parameters=dict(parameters) | {"batch_size": 3}, path=path, run=run)
-    with pytest.raises(InvalidInputError, match="a position of 2 streams"):
+    with pytest.raises(InvalidInputError, match="the position is for batch_size=2"):
         CharRNN.resume(path, NAMES)
 
 
@@ -346,9 +346,9 @@ def test_of_a_finished_run_it_returns_the_model(tmp_path):
     ("text", "rest", "message"),
     [
         (TEXT + "t", {}, "^X is not the text of the interrupted run: it has 596 characters, not 595"),
-        (TEXT[1:] + "t", {}, "^X is not the .*: it has as many characters, but not the same ones"),
+        (TEXT[1:] + "t", {}, "^X is not the .*: it has as many characters, but different ones"),
         ([TEXT], {}, "^X is not the .*: it is documents, not one text"),
-        (TEXT.encode(), {}, "^X is not the .*: it is of bytes, not of characters"),
+        (TEXT.encode(), {}, "^X is not the .*: it has bytes, not characters"),
         (TEXT, {"validation": None}, "^validation is missing. Pass the text on which the interrupted run measures"),
         (TEXT, {"validation": "to be!"}, "^validation is not the .*: it has 6 characters, not 5"),
     ],

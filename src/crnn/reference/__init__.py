@@ -1,10 +1,10 @@
 """The reference implementation of the compiled kernels, in NumPy and written to be read.
 
-The tests compare the kernels with it, and ``docs/mathematics.md`` explains its equations. It also gives gradients that
-training does not keep, those of the states after each symbol. The library never falls back on it: it is slow.
+The tests compare the kernels with it, and ``docs/mathematics.md`` explains its equations. It also computes the states'
+gradients after each symbol, which training does not keep. The library never falls back on it, because it is slow.
 
 The modules compute what the kernels of the same name do: `network` the forward and backward passes and the training
 step, `optimizers` clipping and the updates, `dropout` the masks, `sampling` the controls of sampling, `text_gradient`
-the gradients of a text's states, `adaptation` dynamic evaluation. The letters are those of the kernels: T time steps,
-B streams, H hidden units, V symbols, L layers, G gates. Matrices are (input, output), so ``y = x @ W``.
+the gradients of a text's states, `adaptation` dynamic evaluation. The letters are the same as in the kernels: T time
+steps, B streams, H hidden units, V symbols, L layers, G gates. Matrices are (input, output), so ``y = x @ W``.
 """

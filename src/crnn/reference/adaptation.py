@@ -1,4 +1,4 @@
-"""Dynamic evaluation in NumPy (Krause et al. 2018): each block of a text is scored, and then learned from."""
+"""Dynamic evaluation in NumPy (Krause et al. 2018): each block of a text is scored and then learned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[Any]
 __all__ = ["adaptation_step", "adaptive_surprisal"]
 
 EPSILON = 0.01  # of the mean of all root mean squares
-LIMIT = 5.0  # of a step, in standard deviations of the gradient in training
+LIMIT = 5.0  # of a step, in standard deviations of the training gradient
 
 
 def adaptation_step(
@@ -27,12 +27,12 @@ def adaptation_step(
     Parameters
     ----------
     p, d, trained, rms : Tensors
-        The weights; the gradient of the sum of the block's losses; the trained weights; and the root mean squares of
-        the gradients of training, in any unit: that of `by` has a norm of 1 afterwards.
+        The weights; the gradient of the summed losses of the block; the trained weights; and the root mean squares of
+        the training gradients, in any unit: they are rescaled so that the norm for `by` is 1.
     learning_rate, decay : float
-        For each symbol.
+        The rates per symbol.
     count : int
-        The losses of the block.
+        The number of losses in the block.
 
     Examples
     --------
@@ -61,19 +61,19 @@ def adaptive_surprisal(
     block_length: int,
     boundary: int | None = None,
 ) -> Array:
-    """Return -log P of each symbol of a text; `p` follows the text, in place, to its end.
+    """Return -log P of each symbol of a text, while `p` adapts to the text in place.
 
     Parameters
     ----------
     p : Tensors
-        The weights, at first those of `trained`.
+        The weights, initially equal to `trained`.
     cell : {"rnn", "gru", "lstm"}
     ids : (n,) int array
-        The text; its first symbol is predicted from the zero state.
+        The text; the zero state predicts its first symbol.
     trained, rms, learning_rate, decay
-        As of `adaptation_step`.
+        As for `adaptation_step`.
     block_length : int
-        The symbols of a block that are predicted; the last block may be shorter.
+        The number of predicted symbols in a block; the last block may be shorter.
     boundary : int, optional
 
     Examples

@@ -1,7 +1,7 @@
-"""The dropout masks of units and of weights, and the resets of states, in NumPy, bit by bit those of the kernels.
+"""Dropout masks of units and weights, and state resets, in NumPy, bit for bit like the kernels.
 
 A factor of a mask is a hash of its place: seed, step, layer, time step, stream, unit. It does not depend on the number
-of threads, nor on the order of the work. A reset is one of seed, step and stream.
+of threads or the order of the work. A reset is a hash of seed, step and stream.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def mix(x: Array) -> Array:
-    """Return a hash of each of the numbers x (uint32): every bit of it depends on every bit of x.
+    """Return a hash of each of the numbers x (uint32), of which every bit depends on every bit of x.
 
     This is lowbias32: Chris Wellons 2018, "Prospecting for Hash Functions".
 
@@ -37,13 +37,13 @@ def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, 
     Parameters
     ----------
     seed : int
-        64 bits.
+        A 64-bit number.
     step : int
-        The number of training steps before this one, of which the low 32 bits are used.
+        The number of earlier training steps, of which the low 32 bits are used.
     layer, t, stream : int
-        Counted from 0; the stream is counted over the whole batch, not over those of one thread.
+        Numbers from 0; the stream is numbered within the whole batch, not within a thread's share.
     H : int
-        Hidden units.
+        The number of hidden units.
     rate : float
         The probability that an output is dropped, at least 0 and below 1.
 
@@ -75,7 +75,7 @@ def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: 
     seed, step, layer : int
         As for `dropout_mask`.
     shape : (int, int)
-        That of the weights, (H, G H).
+        The shape of the weights, (H, G H).
     rate : float
         The probability that a weight is dropped, at least 0 and below 1.
 
@@ -93,14 +93,14 @@ def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: 
 
 
 def state_resets(seed: int, step: int, streams: int, rate: float) -> Array:
-    """Return which streams start the chunk of a training step from a state of zeros.
+    """Return which streams start the chunk of a training step from the zero state.
 
     Parameters
     ----------
     seed, step : int
         As for `dropout_mask`.
     streams : int
-        How many there are in the whole batch.
+        The number of streams in the whole batch.
     rate : float
         The probability of a reset, 0 to 1.
 
@@ -118,7 +118,7 @@ def state_resets(seed: int, step: int, streams: int, rate: float) -> Array:
 
 
 def step_hash(seed: int, *numbers: int) -> Array:
-    """Return a hash of the seed, its low half first, and of the numbers in their order."""
+    """Return a hash of the seed, low half first, and of the numbers in their order."""
     key = mix(_uint32(seed))
     for number in (seed >> 32, *numbers):
         key = mix(key ^ _uint32(number))
@@ -126,11 +126,11 @@ def step_hash(seed: int, *numbers: int) -> Array:
 
 
 def _factors(key: Array, n: int, rate: float) -> Array:
-    """Return n factors of a mask, in their order."""
+    """Return the first n factors of a mask."""
     kept = mix(key + np.arange(n, dtype=np.uint32) * np.uint32(0x9E3779B9)) >> np.uint32(8) >= round(rate * 2**24)
     return np.where(kept, 1 / (1 - rate), 0.0)
 
 
 def _uint32(number: int) -> Array:
-    """Return the low 32 bits as an array of one: NumPy warns when its scalars overflow, not its arrays."""
+    """Return the low 32 bits as an array of one element: NumPy warns about overflow of scalars, not of arrays."""
     return np.array([number & 0xFFFFFFFF], np.uint32)

@@ -1,4 +1,4 @@
-"""Input tables in NumPy: rows that a symbol, and a pair of symbols, choose make the input of the first layer."""
+"""Input tables in NumPy: each symbol, and each pair of symbols, selects a row of the first layer's input."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Array = NDArray[Any]
 
 
 def symbol_table(p: Tensors) -> Array:
-    """Return what each symbol adds to the gates of the first layer, (V, G H)."""
+    """Return each symbol's contribution to the gates of the first layer, (V, G H)."""
     return p.layers[0].Wx if p.embedding is None else product(p.embedding, p.layers[0].Wx, of_states=False)
 
 
 def rows_of_pairs(p: Tensors, x: Array, state: tuple[Array, ...], boundary: int | None) -> Array | None:
-    """Return the row that each of the symbols x (T, B) reads, -1 for none; None without a table of pairs.
+    """Return the row for each of the symbols x (T, B), -1 for none; None without a table of pairs.
 
-    The last part of the state is the symbol that was read before the chunk, plus 1, or 0.
+    The last part of the state is the symbol before the chunk, plus 1, or 0.
     """
     if p.pairs is None:
         return None
@@ -30,14 +30,14 @@ def rows_of_pairs(p: Tensors, x: Array, state: tuple[Array, ...], boundary: int 
 
 
 def pair_input(p: Tensors, rows: Array | None) -> Array | float:
-    """Return what the rows (T, B) add to the input of the first layer, (T, B, G H); 0 without a table of pairs."""
+    """Return the contribution of the rows (T, B) to the first layer's input, (T, B, G H), or 0 without a table."""
     if rows is None or p.pair_table is None:
         return 0.0
     return np.where(rows[..., None] < 0, 0, p.pair_table[rows])
 
 
 def pair_gradient(p: Tensors, rows: Array | None, da: Array) -> Array | None:
-    """Return the gradient (R, G H) of the table of pairs, from that of the input, da (T, B, G H)."""
+    """Return the gradient (R, G H) of the table of pairs, given the input's gradient da (T, B, G H)."""
     if rows is None or p.pair_table is None:
         return None
     gradient = np.zeros_like(p.pair_table)

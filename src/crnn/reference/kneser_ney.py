@@ -1,5 +1,5 @@
-"""Interpolated modified Kneser-Ney in Python's dictionaries, by its definition: n-grams are counted text by text, and
-what came before each is collected in a set.
+"""Interpolated modified Kneser-Ney with Python dictionaries, straight from its definition: n-grams are counted text by
+text, and each one's predecessors are collected in a set.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ NGram = tuple[int, ...]
 
 
 class KneserNey:
-    """A model of n-grams of up to `order` symbols, counted in texts that are given at once.
+    """A model of n-grams of up to `order` symbols, counted in a fixed list of texts.
 
     Parameters
     ----------
     texts : sequence of sequences of int
-        The context begins anew with each of them.
+        The texts; the context starts anew with each.
     order : int
         The length of the longest n-gram: a symbol is predicted from up to order - 1 symbols before it.
     symbols : int
         V; symbols are 0, …, V - 1.
     boundary : int, optional
-        This symbol ends a document, and begins the context of the next one. Each text then follows a boundary.
+        The symbol that ends a document and starts the context of the next. Each text then follows a boundary.
 
     Attributes
     ----------
     counts : list of dict
-        The count of each n-gram of 1, …, `order` symbols: how often the longest ones occur; of a shorter one, how many
-        different symbols come before it, and how often it begins a text.
+        The count of each n-gram of 1, …, `order` symbols: the number of occurrences for the longest; for a shorter one,
+        the number of different symbols before it plus the number of times it begins a text.
     discounts : list of list of float
-        Of each length: 0, D1, D2 and D3+.
+        0, D1, D2 and D3+ for each length.
 
     Examples
     --------
@@ -65,7 +65,7 @@ class KneserNey:
         self.discounts = [discounts(list(of_length.values())) for of_length in self.counts]
 
     def probability(self, context: Sequence[int], symbol: int) -> float:
-        """Return p(symbol | context); of a long context, the last order - 1 symbols count."""
+        """Return p(symbol | context); only the last order - 1 symbols of a context count."""
         return self._probability(self._context(context), symbol)
 
     def probabilities(self, context: Sequence[int]) -> list[float]:
@@ -84,13 +84,13 @@ class KneserNey:
         return (count - D[min(count, 3)]) / total + back_off * shorter
 
     def _context(self, symbols: Sequence[int]) -> NGram:
-        """Return the symbols that the next one is predicted from: none from before the last boundary."""
+        """Return the symbols that predict the next one, none of them before the last boundary."""
         if self.boundary is not None and self.boundary in symbols:
             symbols = symbols[len(symbols) - 1 - list(reversed(symbols)).index(self.boundary) :]
         return tuple(symbols[max(0, len(symbols) - self.order + 1) :])
 
     def _ngrams(self, text: Sequence[int]) -> list[tuple[NGram, int | None]]:
-        """Return the n-grams of a text with the symbol before each; None: it begins the text or document."""
+        """Return a text's n-grams, each with the symbol before it, or None at the start of a text or document."""
         found: list[tuple[NGram, int | None]] = []
         known = [] if self.boundary is None else [self.boundary]  # before the first symbol that counts
         text = [*known, *text]
@@ -106,7 +106,7 @@ class KneserNey:
 def discounts(counts: Sequence[int]) -> list[float]:
     """Return 0, D1, D2 and D3+ from the counts of all n-grams of a length.
 
-    Where few counts are small they can't be estimated: D is then half the count.
+    If small counts are too rare to estimate a discount, it is half the count.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """The recurrent networks in NumPy: forward and backward passes, training step, sampling and scoring.
 
 A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM, coupled or not. With a table of pairs an
-array (1, B, 1) follows: the symbol that was read last, plus 1, or 0. A state is carried from one time step to the next.
-Before a stream reads the boundary symbol, its state is set to zero: no value passes the boundary in the forward pass,
+array (1, B, 1) follows: the last symbol plus 1, or 0. A state is carried from one time step to the next.
+Before a stream reads the boundary symbol, its state is set to zero: no value crosses the boundary in the forward pass,
 and no gradient in the backward pass.
 """
 
@@ -27,22 +27,22 @@ State = tuple[Array, ...]
 
 
 class Activations(NamedTuple):
-    """The values of one layer over a chunk that its backward pass needs."""
+    """The values of one layer over a chunk that the backward pass needs."""
 
     x: Array  # the layer's input: symbols (T, B), or the output of the layer below after dropout, (T, B, H)
     h: Array  # (T + 1, B, H): h[0] is the state before the chunk
     gates: Array  # (T, B, G H): after tanh or the sigmoid, in the order of `Cell.gates`
     c: Array | None = None  # (T + 1, B, H): the cell state of an LSTM
     hn: Array | None = None  # (T, B, H): h' Wh_n + bn of a GRU, which r multiplies
-    kept: Array | None = None  # (T, B, 1): 0 where a stream reads the boundary, else 1; None: there is no boundary
-    rows: Array | None = None  # (T, B): of the first layer the rows of pairs that it reads, -1 for none
+    kept: Array | None = None  # (T, B, 1): 0 where a stream reads the boundary, else 1; None without a boundary
+    rows: Array | None = None  # (T, B): rows of pairs that the first layer reads, -1 for none
 
     def before(self, state: Array, t: int | slice) -> Array:
         """Return h or c (T + 1, B, H) as the steps t read it: zero at a boundary."""
         return state[t] if self.kept is None else state[t] * self.kept[t]
 
     def passed(self, gradient: Array, t: int) -> Array:
-        """Return the gradient (B, H) that step t passes to the step before it: zero at a boundary."""
+        """Return the gradient (B, H) that step t passes to the previous step: zero at a boundary."""
         return gradient if self.kept is None else gradient * self.kept[t]
 
 
@@ -50,7 +50,7 @@ class Activations(NamedTuple):
 
 
 def sigmoid(z: Array) -> Array:
-    """Return 1 / (1 + exp(-z)) without a large exponential.
+    """Return 1 / (1 + exp(-z)) without computing large exponentials.
 
     Examples
     --------
@@ -132,17 +132,17 @@ def forward(
     Parameters
     ----------
     p : Tensors
-        Parameters. With an embedding the first layer reads rows of it.
+        Parameters. With an embedding, the first layer reads its rows.
     cell : {"rnn", "gru", "lstm", "cifg"}
     x : (T, B) int array
         Symbols.
     state : tuple of arrays
-        Before the chunk.
+        The state before the chunk.
     masks : (L, T, B, H) array, optional
-        Dropout: the factors of each layer's outputs, where the next layer or the decoder reads them. The state that
-        is carried to the next time step is not masked.
+        Dropout factors of each layer's outputs, applied for the next layer or the decoder. The state
+        carried to the next time step is not masked.
     boundary : int, optional
-        The symbol before which the state is set to zero; so it is before the symbols that follow it, those of labels.
+        The symbol before which the state is set to zero, as it is before the symbols that follow it, those of labels.
 
     Returns
     -------
@@ -165,7 +165,7 @@ def forward(
 
 
 def state_after(layers: Sequence[Activations]) -> State:
-    """Return the state after the chunk: a copy."""
+    """Return a copy of the state after the chunk."""
     h = np.stack([layer.h[-1] for layer in layers])
     c = [layer.c[-1] for layer in layers if layer.c is not None]
     symbol = [] if layers[0].rows is None else [(layers[0].x[-1] + 1)[None, :, None].astype(h.dtype)]
@@ -195,7 +195,7 @@ def log_softmax(y: Array) -> Array:
 
 
 def _chunk_of(before: Array, T: int) -> Array:
-    """Return an array for the states of T steps, (T + 1, B, H), with the state before them in the first place."""
+    """Return an array for the states of T steps, (T + 1, B, H), starting with the state before them."""
     chunk = np.empty((T + 1, *before.shape), before.dtype)
     chunk[0] = before
     return chunk
@@ -210,7 +210,7 @@ def _dropped(a: Array, masks: Array | None, k: int) -> Array:
 #
 # Each function takes dh (T, B, H), the gradient of a layer's outputs from the logits or the layer above. It returns
 # two gradients, (T, B, G H) each: da of a = x Wx + bh, and dq of the recurrent part q = h' Wh + bn. Only a GRU's dq
-# differs from da. If `dstates` is given, the gradients of h after each step, and of an LSTM's c, are written to it,
+# differs from da. If `dstates` is given, the gradients of h (and of an LSTM's c) after each step are written to it,
 # (T, B, H) each.
 
 
@@ -306,7 +306,7 @@ def backward(
 ) -> Tensors:
     """Back-propagate dy (T, B, V) through the chunk; return the gradients in the shapes of the parameters.
 
-    If `dstates` is given, the gradients of each layer's states after each step, (T, B, H) each, are written to it.
+    If `dstates` is given, the gradients of each layer's states after each step are written to it, (T, B, H) each.
     """
     outputs = _dropped(layers[-1].h[1:], masks, -1)
     dWy, dby = over_rows(outputs, dy), dy.sum(axis=(0, 1))
@@ -341,16 +341,16 @@ def loss_and_gradients(
     boundary: int | None = None,
     loss_of: Callable[[Array, Array], tuple[float, Array]] = softmax_loss,
 ) -> tuple[float, Tensors, State]:
-    """Return the chunk's loss, its gradients (not clipped) and the state after it.
+    """Return the chunk's loss, its unclipped gradients, and the state after it.
 
     Parameters
     ----------
     p, cell, x, state, masks, boundary
         As in `forward`.
     targets : (T, B) int array
-        The symbol that follows each of x.
+        The symbol that follows each symbol of x.
     loss_of : callable, default=softmax_loss
-        From logits and targets to the loss and the gradient of the logits.
+        Maps logits and targets to the loss and the gradient of the logits.
 
     Examples
     --------
@@ -385,11 +385,11 @@ def train_step(
     boundary: int | None = None,
     **options: Any,
 ) -> tuple[float, State]:
-    """Take one training step, in place on `p` and `optimizer_state`; return the loss before it, the state after it.
+    """Take one training step, in place on `p` and `optimizer_state`; return the loss before it and the state after it.
 
-    With `weight_masks`, (H, G H) for each layer, the loss and the gradients are those of the recurrent weights
-    multiplied by the masks. The options are `loss_of`, as in `loss_and_gradients`, and those of `optimizers.update`;
-    without an optimizer it is "adagrad".
+    With `weight_masks`, (H, G H) for each layer, the recurrent weights are multiplied by the masks for the loss and the
+    gradients. The options are `loss_of`, as in `loss_and_gradients`, and those of `optimizers.update`; the default
+    optimizer is "adagrad".
     """
     seen = p if weight_masks is None else _with_dropped_weights(p, weight_masks)
     loss_of = options.pop("loss_of", softmax_loss)
@@ -416,7 +416,7 @@ def _with_dropped_weights(p: Tensors, masks: Sequence[Array]) -> Tensors:
 def log_probabilities(
     p: Tensors, cell: str, ids: Array, state: State, boundary: int | None = None
 ) -> tuple[Array, State]:
-    """Return log P of each symbol of ids (n, B), given the state and the symbols before it, and the state after all.
+    """Return log P of each symbol of ids (n, B), given the state and the previous symbols, and the final state.
 
     The first symbol of each stream is predicted from `state` alone.
     """
@@ -426,7 +426,7 @@ def log_probabilities(
 
 
 def draw(y: Array, u: float, temperature: float) -> int:
-    """Return the symbol that the uniform `u` in [0, 1) picks from softmax(y / temperature): inverse CDF."""
+    """Return the symbol that the uniform `u` in [0, 1) selects from softmax(y / temperature) by inverse CDF."""
     if temperature == 0:
         return int(y.argmax())
     cumulative = np.cumsum(np.exp((y - y.max()) / temperature))
@@ -436,7 +436,7 @@ def draw(y: Array, u: float, temperature: float) -> int:
 def sample(
     p: Tensors, cell: str, state: State, uniforms: Array, temperature: float, boundary: int | None = None
 ) -> tuple[Array, State]:
-    """Draw one symbol for each of the uniforms (n, B) and feed it back; return the symbols and the last state."""
+    """Draw one symbol for each of the uniforms (n, B) and feed it back; return the symbols and the final state."""
     out = np.empty(uniforms.shape, np.intp)
     for i, row in enumerate(uniforms):
         y = product(state[0][-1], p.Wy) + p.by

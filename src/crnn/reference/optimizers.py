@@ -1,4 +1,4 @@
-"""Clipping and the optimizers in NumPy: PyTorch's formulas, and its names for the optimizer's state."""
+"""Clipping and the optimizers in NumPy, with PyTorch's formulas and names of the optimizer state."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ PAIR_SHARE = 0.3  # of the learning rate, for a row of the table of pairs
 
 
 def clipped(d: Iterable[Array], clip: float, clip_norm: float) -> tuple[list[Array], float]:
-    """Return the gradients clipped, first by their common norm, then by value; and the norm before clipping.
+    """Return the gradients clipped, first by their common norm, then by value, and the norm before clipping.
 
     Examples
     --------
     >>> (g,), norm = clipped([np.array([30.0, -40.0])], clip=3.5, clip_norm=5.0)
-    >>> g.round(3).tolist(), norm  # the norm of 5 gives 3, -4; the value of 3.5 then cuts the second
+    >>> g.round(3).tolist(), norm  # the norm of 5 gives 3, -4; the value of 3.5 then clips the second
     ([3.0, -3.5], 50.0)
     """
     d = list(d)
     norm = math.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in d))
-    # PyTorch's clip_grad_norm_ adds 1e-6 as well.
+    # PyTorch's clip_grad_norm_ adds 1e-6, too.
     factor = min(1.0, clip_norm / (norm + 1e-6)) if clip_norm < math.inf else 1.0
     return [np.clip(g * factor, -clip, clip) for g in d], norm
 
@@ -61,7 +61,7 @@ def adam(
     beta_2: float = 0.999,
 ) -> None:
     """Take one step of Adam with decoupled weight decay (PyTorch's AdamW), in place; `step` counts from 1."""
-    # Both averages start at zero. Of step gradients, the weights in the average add up to these numbers.
+    # Both averages start at zero. After this many steps, the weights of the gradients in them add up to these numbers.
     mean_weight, square_weight = 1 - beta_1**step, 1 - beta_2**step
     for param, grad, mean, square in zip(p, d, exp_avg, exp_avg_sq, strict=True):
         mean *= beta_1
@@ -92,20 +92,20 @@ def update(
     ----------
     optimizer : {"adagrad", "rmsprop", "adam"}
     p, d : Tensors
-        Parameters and their gradients. The gradients are not changed.
+        Parameters and their gradients, which are not changed.
     optimizer_state : sequence of Tensors
         ``[sum]``, ``[square_avg]`` or ``[exp_avg, exp_avg_sq]``.
     learning_rate, clip, clip_norm : float
         The gradients are clipped by their common norm, then element by element.
     weight_decay : float
-        Decay of all parameters. Only Adam decays them: for the others it must be 0.
+        Decay of all parameters, supported by Adam only: for other optimizers it must be 0.
     step : int
-        The number of Adam's steps, this one included.
+        The number of Adam's steps, including this one.
     beta_1, beta_2 : float
-        The share of Adam's mean and mean square that is kept in each step.
+        The share of Adam's mean and mean square kept in each step.
     rows : array of int, optional
-        Of the first parameter, the table of pairs, only these rows are changed, at `PAIR_SHARE` of the learning
-        rate, and only their optimizer state.
+        The rows of the first parameter, the table of pairs, to update; they change at `PAIR_SHARE` of the learning
+        rate. Other rows and their optimizer state stay as they are.
 
     Returns
     -------

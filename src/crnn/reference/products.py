@@ -1,4 +1,4 @@
-"""Matrix products, whose operands may be rounded to bfloat16 or to integers of 8 bits."""
+"""Matrix products whose operands may be rounded to bfloat16 or 8-bit integers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Array = NDArray[Any]
 
 LEVELS = 127  # integers from -127 to 127: a state of 1 is 127, and so is the largest weight of a column
 
-_rounding = ""  # "bfloat16" or "int8" where the operands of products are rounded
+_rounding = ""  # "bfloat16" or "int8" while products round their operands
 
 
 @contextmanager
 def operands_in_bfloat16() -> Iterator[None]:
-    """Round the operands of all products of this module to bfloat16, as ``matmul_precision="bfloat16"`` does.
+    """Round the operands of all products of this module to bfloat16, like ``matmul_precision="bfloat16"``.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def operands_in_bfloat16() -> Iterator[None]:
 
 @contextmanager
 def operands_in_int8() -> Iterator[None]:
-    """Multiply states by weights as an int8 model does: both are rounded to integers of 8 bits.
+    """Multiply states by weights like an int8 model: round both to 8-bit integers.
 
     Examples
     --------
@@ -55,14 +55,14 @@ def _rounded(to: str) -> Iterator[None]:
 
 
 def to_bfloat16(a: Array) -> Array:
-    """Return numbers rounded to the nearest bfloat16, to an even one where two are as near, in their own dtype.
+    """Return numbers rounded to the nearest bfloat16, ties to even, in their own dtype.
 
-    A bfloat16 has the sign, the exponent and the first 7 bits of the fraction of a float32: it is the upper half of
-    one. Float64 numbers are rounded to float32 first, since the kernels have float32 operands.
+    A bfloat16 is the upper half of a float32: the sign, the exponent and the first 7 bits of the fraction. Float64
+    numbers are rounded to float32 first, since the kernels have float32 operands.
 
     Examples
     --------
-    >>> to_bfloat16(np.array([3.14159, 1.00390625, 1.01171875])).tolist()  # the last two are half-way
+    >>> to_bfloat16(np.array([3.14159, 1.00390625, 1.01171875])).tolist()  # the last two are ties
     [3.140625, 1.0, 1.015625]
     """
     bits = a.astype(np.float32).view(np.uint32)
@@ -72,7 +72,7 @@ def to_bfloat16(a: Array) -> Array:
 
 
 def to_int8(W: Array) -> tuple[NDArray[np.int8], Array]:
-    """Return integers (K, N) and a scale for each column (N,), whose product is nearest to W.
+    """Return integers (K, N) and a scale for each column (N,), whose product is closest to W.
 
     Examples
     --------
@@ -87,8 +87,8 @@ def to_int8(W: Array) -> tuple[NDArray[np.int8], Array]:
 def int8_product(h: Array, integers: NDArray[np.int8], scale: Array) -> Array:
     """Return h W for states h (..., K) within [-1, 1] and W (K, N) = integers * scale.
 
-    A state becomes an unsigned byte, round(127 h) + 128, as the processor multiplies unsigned by signed bytes. The sums
-    are exact integers of 32 bits. What each byte's 128 adds to them is 128 times the sum of the column.
+    A state becomes an unsigned byte, round(127 h) + 128, since the processor multiplies unsigned by signed bytes. The
+    sums are exact 32-bit integers. The offset of 128 adds 128 times the sum of the column, which is subtracted.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def product(a: Array, W: Array, *, of_states: bool = True) -> Array:
     ----------
     a, W : array
     of_states : bool, default=True
-        Whether `a` holds states, within [-1, 1]: only these are rounded to integers.
+        Whether `a` holds states, within [-1, 1]: only states are rounded to integers.
     """
     if _rounding == "int8":
         return int8_product(a, *to_int8(W)) if of_states else np.asarray(a @ W)

@@ -1,4 +1,4 @@
-"""The sampled softmax in NumPy: which symbols take part in the softmax of a chunk, and its loss."""
+"""The sampled softmax in NumPy: the symbols in a chunk's softmax, and its loss."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ CANDIDATE_UNIT = 16  # the number of candidates is a multiple of this, unless th
 def candidates(
     targets: Array, *, vocab_size: int, sampled: int, seed: int, step: int, first_stream: int = 0
 ) -> tuple[Array, Array]:
-    """Return the symbols of a chunk's softmax, and what is added to their logits.
+    """Return the symbols in a chunk's softmax, and the numbers added to their logits.
 
     Parameters
     ----------
     targets : (T, B) int array
-        All of a shard's. Their m symbols come first, in the order in which they occur.
+        All targets of a shard. Their m symbols come first, in order of occurrence.
     vocab_size : int
         V.
     sampled : int
-        Further symbols to draw, without replacement; somewhat more, so that there are a multiple of 16 in all.
+        The minimum number of further symbols, drawn without replacement to a total that is a multiple of 16.
     seed, step : int
         As for `dropout_mask`.
     first_stream : int, default=0
-        Of the shard, among all streams.
+        The shard's first stream, among all streams.
 
     Returns
     -------
     symbols : (C,) int array
     more : (C,) float64 array
-        0 for the targets' symbols. For the n = C - m that were drawn it is ln((V - m) / n), as each stands for
+        0 for the targets' symbols, and ln((V - m) / n) for the n = C - m drawn symbols, each of which represents
         (V - m) / n symbols.
 
     Examples
@@ -79,7 +79,7 @@ def sampled_softmax_loss(
     sampled, seed, step : int
         As for `candidates`.
     shards : sequence of range
-        Streams that have the same candidates.
+        Groups of streams that share candidates.
     """
     loss, dy = 0.0, np.zeros_like(y)
     for part in shards:

@@ -1,7 +1,7 @@
 """The controls of sampling in NumPy.
 
 They are applied in this order: a bias on the logits, the repetition penalty, the temperature, top-k, top-p, min-p.
-Each one sees the result of the one before it. The symbol is then drawn by inverse CDF in the order of the ids. Of
+Each one sees the result of the previous ones. The symbol is then drawn by inverse CDF in the order of the ids. Among
 symbols with equal probabilities, the one with the smaller id counts as more probable.
 """
 
@@ -18,7 +18,7 @@ from .products import product
 
 Array = NDArray[Any]
 
-LARGEST_LOGIT = 1e30  # the bound of a penalised logit
+LARGEST_LOGIT = 1e30  # the bound of a penalized logit
 
 
 def filtered(
@@ -38,7 +38,7 @@ def filtered(
     ----------
     y : (V,) array
     seen : (V,) bool array, optional
-        The symbols to penalise.
+        The symbols to penalize.
     bias : (V,) array or float
         Added to the logits.
     repetition_penalty, temperature, top_k, top_p, min_p
@@ -47,11 +47,11 @@ def filtered(
     Examples
     --------
     >>> y = np.log([0.5, 0.25, 0.125, 0.125])
-    >>> filtered(y, top_k=3).round(3).tolist()  # the last two are equals
+    >>> filtered(y, top_k=3).round(3).tolist()  # the last two are tied
     [0.571, 0.286, 0.143, 0.0]
     >>> filtered(y, top_p=0.6).round(3).tolist()
     [0.667, 0.333, 0.0, 0.0]
-    >>> filtered(y, min_p=0.4, temperature=0.5).round(3).tolist()  # the temperature makes a quarter of the half
+    >>> filtered(y, min_p=0.4, temperature=0.5).round(3).tolist()  # the temperature turns the half into a quarter
     [1.0, 0.0, 0.0, 0.0]
     """
     y = np.asarray(y, np.float64) + bias
@@ -73,7 +73,7 @@ def filtered(
 
 
 def draw(p: Array, u: float) -> int:
-    """Return the symbol that the uniform `u` in [0, 1) picks from probabilities p (V,): inverse CDF."""
+    """Return the symbol that the uniform `u` in [0, 1) selects from probabilities p (V,) by inverse CDF."""
     cumulative = np.cumsum(p)
     return int(min(np.searchsorted(cumulative, u * cumulative[-1], side="right"), np.flatnonzero(p)[-1]))
 
@@ -81,14 +81,14 @@ def draw(p: Array, u: float) -> int:
 def sample(
     p: Tensors, cell: str, state: reference.State, uniforms: Array, seen: Array, **controls: Any
 ) -> tuple[Array, reference.State]:
-    """Draw one symbol for each of the uniforms (n, B) and feed it back; return the symbols and the last state.
+    """Draw one symbol for each of the uniforms (n, B) and feed it back; return the symbols and the final state.
 
     Parameters
     ----------
     p, cell, state, uniforms
         As in `reference.sample`.
     seen : (B, V) bool array
-        The symbols to penalise. The symbols drawn are added to it.
+        The symbols to penalize. Drawn symbols are added to it.
     controls
         The options of `filtered`.
     """

@@ -1,4 +1,4 @@
-"""The score of a string in NumPy: the sum, the mean or the least of its symbols' log-probabilities."""
+"""The score of a string in NumPy: the sum, mean or minimum of its symbols' log-probabilities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["string_score"]
 
 
 def string_score(p: Tensors, cell: str, ids: NDArray[Any], state: State, reduce: str = "sum") -> float:
-    """Return the score of the string ids (n,), read from a state of one stream; a string without symbols has 0."""
+    """Return the score of the string ids (n,), starting from the state of one stream; an empty string has score 0."""
     log_p, _ = log_probabilities(p, cell, ids[:, None], state)
     if reduce == "min":
         return float(log_p.min(initial=0.0))

@@ -28,9 +28,9 @@ def text_gradient(
         Parameters.
     cell : {"rnn", "gru", "lstm", "cifg"}
     ids : (n,) int array
-        The text. Its first symbol is predicted from the zero state, or from the state after the boundary.
+        The text. The zero state, or the state after the boundary, predicts its first symbol.
     at : int, optional
-        The one symbol whose loss is taken, -log P(ids[at] | ids[:at]). Without it the losses of all are summed.
+        The position of the only symbol whose loss counts, -log P(ids[at] | ids[:at]). By default all losses are summed.
     boundary : int, optional
 
     Returns
@@ -64,12 +64,12 @@ def text_gradient(
     dy[np.arange(n), ids] -= 1
     dy *= counted[:, None].astype(dy.dtype)
 
-    # The gradients of the logits after each x, of which the last ones predict nothing.
+    # The gradients of the logits after each x; the last ones predict nothing.
     rows = np.zeros((len(x), 1, dy.shape[1]), dy.dtype)
     rows[: n - 1 + len(first), 0] = dy[1 - len(first) :]
     dstates = [tuple(np.empty((len(x), 1, H), dy.dtype) for _ in range(n_states)) for _ in p.layers]
     gradients = backward(p, cell, layers, rows, dstates=dstates)
-    if not first:  # the logits of the zero state are the bias alone
+    if not first:  # the logits of the zero state are just the bias
         gradients.by[...] += dy[0]
     states = tuple(np.stack([of_layer[i][len(first) :, 0] for of_layer in dstates]) for i in range(n_states))
     return loss, gradients, states

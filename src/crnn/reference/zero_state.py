@@ -1,4 +1,4 @@
-"""The state of a network before any text."""
+"""A network's state before any text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 def zero_state(p: Tensors, cell: str, B: int) -> tuple[Array, ...]:
-    """Return zeros: h (L, B, H), c for an LSTM, and with pairs the symbol that was read last, (1, B, 1).
+    """Return zeros: h (L, B, H), c for an LSTM, and with pairs the previous symbol, (1, B, 1).
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""The machine: threads, cores, containers, signals, files that are whole or absent, and how crnn was built."""
+"""The machine: threads, cores, containers, signals, atomic files, and build information."""

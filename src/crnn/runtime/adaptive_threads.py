@@ -1,24 +1,24 @@
-"""AdaptiveThreads: how many threads to use, from the time that a step takes with one number and with another."""
+"""AdaptiveThreads: the number of threads to use, chosen by the measured time of a step."""
 
 from __future__ import annotations
 
 import math
 
 WORTH = 0.97  # another number of threads must take at most this part of the time, or noise would decide
-FIRST_TRIAL = 0.5  # seconds from a decision to the next trial; it doubles with each trial that changes nothing,
+FIRST_TRIAL = 0.5  # seconds from a decision to the next trial; doubles with each trial that changes nothing,
 LONGEST_TRIAL = 8.0  # up to this
-TRIAL_SECONDS = 0.025  # of a trial, about: a call may last seconds, and the number that it tries may be a bad one
-MEMORY = 0.5  # weight of the newest measurement in the mean of one number of threads
+TRIAL_SECONDS = 0.025  # approximate length of a trial: calls may last seconds, and the number tried may be a bad one
+MEMORY = 0.5  # weight of the newest measurement in the mean for a number of threads
 
 
 class AdaptiveThreads:
     """Chooses between 1, 2, 4, … threads and the largest number, by measured seconds per step.
 
-    Work begins with the largest number. The first call is not measured, since it also fetches all memory; after
-    the second one, a call takes one thread. From then on the faster one is used, and now and then one call is taken
-    with the next smaller or the next larger number: so threads that have to share their cores with another program
-    become fewer, and more again when that program ends. The caller may change the number between any two calls, since
-    the results do not depend on it.
+    Work begins with the largest number. The first call is not measured, since it also allocates memory; after the
+    second, a call with one thread is tried. From then on the faster number is used, and occasionally a call is tried
+    with the next smaller or larger number. Threads that must share their cores with another program thus become fewer,
+    and more again when that program ends. The number may change between any two calls, since the results do not depend
+    on it.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class AdaptiveThreads:
     Attributes
     ----------
     n_threads : int
-        How many threads the next call should take.
+        The number of threads for the next call.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class AdaptiveThreads:
         return self.n_threads != self._chosen
 
     def steps(self, n: int) -> int:
-        """Return how many of the next n steps the next call should take: all, or in a trial half of them at most.
+        """Return how many of the next n steps the next call should take: all, or at most half of them in a trial.
 
         Examples
         --------
@@ -73,13 +73,13 @@ class AdaptiveThreads:
         return min((n + 1) // 2, math.ceil(TRIAL_SECONDS / max(self._seconds[self._chosen], 1e-9)))
 
     def record(self, seconds_per_step: float, now: float) -> None:
-        """Take in what a step has taken with `n_threads`, and decide on the next call.
+        """Add the time of a step with `n_threads`, and decide on the next call.
 
         Parameters
         ----------
         seconds_per_step : float
         now : float
-            The time, in seconds from any moment on.
+            The time, in seconds from any fixed moment.
         """
         if len(self._choices) == 1 or self._first:
             self._first = False
@@ -89,7 +89,7 @@ class AdaptiveThreads:
         if used == self._chosen and before is not None:
             self._seconds[used] = before + MEMORY * (seconds_per_step - before)
         else:
-            self._seconds[used] = seconds_per_step  # a trial: what was true some time ago does not count
+            self._seconds[used] = seconds_per_step  # for a trial, earlier measurements do not count
         if used != self._chosen:
             self._judge(used, now)
         if self._chosen not in self._seconds:
@@ -102,7 +102,7 @@ class AdaptiveThreads:
             self.n_threads = self._chosen
 
     def _judge(self, tried: int, now: float) -> None:
-        """Choose the number that was tried if it is faster; plan the next trial."""
+        """Choose the number tried if it is faster; plan the next trial."""
         if self._seconds[tried] < WORTH * self._seconds[self._chosen]:
             self._chosen, self._pause = tried, FIRST_TRIAL
         else:
@@ -110,7 +110,7 @@ class AdaptiveThreads:
         self._next_trial = now + self._pause
 
     def _neighbour(self) -> int:
-        """Return the next larger or the next smaller number in turn."""
+        """Return the next larger or the next smaller number, in turn."""
         i = self._choices.index(self._chosen)
         self._upwards = not self._upwards if 0 < i < len(self._choices) - 1 else i == 0
         return self._choices[i + 1 if self._upwards else i - 1]

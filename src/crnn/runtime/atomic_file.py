@@ -1,4 +1,4 @@
-"""Writing a file so that it is there as a whole or not at all."""
+"""Atomic writing: a file exists as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _TEMPORARY = re.compile(r"\.crnn-[0-9a-f]{16}\.tmp")
 
 
 def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> None:
-    """Put a whole file under a name, or leave what is there.
+    """Write a whole file under a name, or leave the old one unchanged.
 
-    The bytes go to a temporary file beside the target, to the disk, and only then under the target's name. On
-    any failure the temporary file is removed; those that killed processes have left beside it are removed too. An older
-    file keeps its mode, and a symbolic link goes on pointing at its target. What is no regular file (a pipe,
-    ``/dev/null``) is written straight to.
+    The bytes go to a temporary file in the same folder, then to the disk, and only then is the file renamed to the
+    target. After any failure the temporary file is removed, and so are temporary files left by killed processes. An
+    existing file keeps its mode, and a symbolic link keeps pointing to its target. A file that is not regular (a pipe,
+    ``/dev/null``) is written directly.
 
     Parameters
     ----------
     path : str
         The file's name.
     data : bytes, or iterable of bytes-like
-        All that it shall hold.
+        The whole contents.
 
     Raises
     ------
     OSError
-        If the file cannot be written, as the system says it; an older file that may not be written is a
-        PermissionError, as for `open`, though a rename could replace it.
+        If the file cannot be written, as reported by the system. An existing file without write permission is a
+        PermissionError, as for `open`, although it could be replaced by renaming.
 
     Examples
     --------
@@ -53,11 +53,11 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
     if mode is not None:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        if not stat.S_ISREG(mode):  # a rename would take the place of /dev/null
+        if not stat.S_ISREG(mode):  # renaming would replace /dev/null
             with open(path, "wb") as special:
                 special.writelines(pieces)
             return
-        if not os.access(path, os.W_OK):  # a rename asks only the directory
+        if not os.access(path, os.W_OK):  # renaming only needs permission for the directory
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
@@ -72,14 +72,14 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
             if mode is not None:
                 os.chmod(temporary, stat.S_IMODE(mode))
             if os.name == "posix":
-                os.replace(temporary, target)  # still locked: nobody takes it for a stale one
+                os.replace(temporary, target)  # still locked, so nobody takes it for a stale one
         if os.name != "posix":
-            os.replace(temporary, target)  # Windows renames no open file
+            os.replace(temporary, target)  # Windows does not rename open files
     except BaseException as error:
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        if isinstance(error, OSError) and _is_temporary(error.filename):  # say it of the file that was asked for
+        if isinstance(error, OSError) and _is_temporary(error.filename):  # report the requested file
             raise OSError(error.errno, error.strerror, path) from None
         raise
     _sync_folder(folder)
@@ -90,7 +90,7 @@ def _is_temporary(name: object) -> bool:
 
 
 def _locked_file(folder: str, stack: contextlib.ExitStack) -> tuple[str, BinaryIO]:
-    """Return a new temporary file, locked as long as the process that writes it is alive, and its name."""
+    """Return the name of a new temporary file and the file, locked as long as this process is alive."""
     while True:
         name = os.path.join(folder, f".crnn-{os.urandom(8).hex()}.tmp")
         stream = open(name, "xb")  # noqa: SIM115 (it outlives this function); unlike tempfile's, its mode follows the umask
@@ -109,10 +109,10 @@ def _locked_file(folder: str, stack: contextlib.ExitStack) -> tuple[str, BinaryI
 
 
 def remove_stale_files(folder: str) -> None:
-    """Remove the temporary files that killed processes have left in a folder.
+    """Remove temporary files left in a folder by killed processes.
 
-    The system unlocks a file when the process that locked it ends, however it ends. A file that can be locked belongs
-    to no process that is alive, on this machine or, with a file system that shares locks, on another.
+    The system unlocks a file when the process that locked it ends, however it ends. So a file that can be locked
+    belongs to no running process on this machine, or on any other if the file system shares locks.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def remove_stale_files(folder: str) -> None:
 def _remove_if_stale(name: str) -> None:
     with contextlib.suppress(OSError):
         if os.name != "posix":
-            os.unlink(name)  # refused while a process has it open
+            os.unlink(name)  # refused while a process has the file open
             return
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -138,7 +138,7 @@ def _remove_if_stale(name: str) -> None:
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Lock an open file: True. None if another process has locked it, False where files cannot be locked."""
+    """Lock an open file and return True; return None if another process has, False if files cannot be locked."""
     try:
         import fcntl
 
@@ -151,10 +151,10 @@ def _lock(descriptor: int) -> bool | None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the rename itself last through a power cut, where a directory can be opened at all."""
+    """Make a rename survive a power cut, on systems that can open directories."""
     if os.name != "posix":
         return
-    # The file is in place and whole: a file system that cannot do this is no reason to report a failed save.
+    # The file is complete and in place, so a file system that cannot do this must not make the save fail.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

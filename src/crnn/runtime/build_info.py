@@ -1,4 +1,4 @@
-"""What this crnn was built for and runs on: instruction set, BLAS, versions, processor."""
+"""Build information: the instruction set, BLAS, versions and processor in use."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from .threads import cores, scipy_blas
 __all__ = ["build_info", "processor_name", "show_config"]
 
 PACKAGES = ("numpy", "scipy", "safetensors", "threadpoolctl", "tqdm")
-# What is read from the environment when the package, or its BLAS, is loaded.
+# Read from the environment when the package or its BLAS is loaded.
 VARIABLES = ("CRNN_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def build_info() -> dict[str, str]:
-    """Return what a bug report or a benchmark should name.
+    """Return the facts that a bug report or benchmark should name.
 
     Returns
     -------
     dict of str to str
-        ``crnn``; ``instruction set`` (the one in use, and those that could be), and the same ``for bfloat16`` and
-        ``for int8``; ``BLAS`` (scipy's, one entry for each library: name, version, kernel, threads); ``threads``; the
-        versions of Python and the packages; ``processor``, ``system``; and each variable of the environment that
-        counts, if set.
+        ``crnn``; ``instruction set`` (the one in use, and the available ones), likewise ``for bfloat16`` and
+        ``for int8``; ``BLAS`` (SciPy's, with name, version, kernel and threads of each library); ``threads``; the
+        versions of Python and the packages; ``processor``, ``system``; and each relevant environment variable
+        that is set.
 
     Examples
     --------
     >>> build_info()["crnn"] == __version__
     True
     """
-    # Imported here and below, since `import crnn` shall cost little and hardly ever ends here.
+    # Imported here and below, since `import crnn` should be fast and rarely needs these.
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -51,13 +51,13 @@ def build_info() -> dict[str, str]:
         try:
             info[package] = version(package)
         except PackageNotFoundError:
-            info[package] = "no installed package has this name"
+            info[package] = "not installed under this name"
     info |= {name: os.environ[name] for name in VARIABLES if name in os.environ}
     return info
 
 
 def show_config() -> None:
-    """Print what `build_info` returns, one entry a line, as ``crnn info --build`` does.
+    """Print the result of `build_info`, one entry per line, like ``crnn info --build``.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def show_config() -> None:
 
 
 def processor_name() -> str:
-    """Return the processor's name as its maker writes it, or the best that the system tells.
+    """Return the processor's name as given by its maker, or the best the system knows.
 
     Examples
     --------
@@ -100,10 +100,10 @@ def processor_name() -> str:
 
 
 def _blas() -> list[str]:
-    """Describe each BLAS that the kernels may call; threadpoolctl does not know every one (not Apple's)."""
+    """Describe each BLAS that the kernels may call; threadpoolctl does not know all (such as Apple's)."""
     libraries = [
         f"{library['internal_api']} {library['version'] or 'of unknown version'}, "
         f"{library.get('architecture') or 'unknown'} kernels, threads: {library['num_threads']}"
         for library in scipy_blas.controller.info()
     ]
-    return libraries or ["one that threadpoolctl does not know"]
+    return libraries or ["unknown to threadpoolctl"]

@@ -1,4 +1,4 @@
-"""Cancellation: threads that work on parts of one task end soon after one of them has failed, as by Ctrl-C."""
+"""Cancellation: threads that share a task end soon after one of them has failed, for instance by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 __all__ = ["Cancellation", "Cancelled", "check_cancelled"]
 
 
-class Cancelled(Exception):  # noqa: N818 (no error: an order)
-    """Another thread has failed, so that the result of this one is of no use."""
+class Cancelled(Exception):  # noqa: N818 (an order, not an error)
+    """Another thread has failed, so this thread's result is useless."""
 
 
 class Cancellation:
-    """The first error of the threads that share it.
+    """The first error of a group of threads.
 
     Examples
     --------
@@ -31,13 +31,13 @@ class Cancellation:
         self.error: BaseException | None = None
 
     def fail(self, error: BaseException) -> None:
-        """Let the other threads end; only the first error counts."""
+        """Tell the other threads to end; only the first error counts."""
         if self.error is None and not isinstance(error, Cancelled):
             self.error = error
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Let `check_cancelled` ask this object on the thread that calls it."""
+        """Let `check_cancelled` consult this object on the calling thread."""
         before = getattr(_current, "cancellation", None)
         _current.cancellation = self
         try:
@@ -50,7 +50,7 @@ _current = threading.local()
 
 
 def check_cancelled() -> None:
-    """Raise Cancelled if the work of this thread is of no use any more. Long work calls it every 50 ms or so."""
+    """Raise Cancelled if this thread's work is no longer needed. Long work calls it about every 50 ms."""
     cancellation: Cancellation | None = getattr(_current, "cancellation", None)
     if cancellation is not None and cancellation.error is not None:
         raise Cancelled

@@ -1,4 +1,4 @@
-"""Control groups: where Linux says what a container or a user's session may use."""
+"""Control groups: Linux's limits for a container or a user's session."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["control_groups", "first_line", "whole_number"]
 
 
 def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
-    """Yield the folders of the control groups that this process is in, its own first and the root last.
+    """Yield the folders of this process's control groups, from its own group up to the root.
 
     Both versions of control groups are read. In a container the path in ``/proc`` may name a group that only the host
-    sees; the root of the mounted hierarchy is then the container's group.
+    can see; the root of the mounted hierarchy is then the container's group.
 
     Parameters
     ----------
     controller : {"cpu", "memory"}
     root : Path, default="/"
-        Where ``proc`` and ``sys`` are found; tests pass a folder of their own.
+        The folder that contains ``proc`` and ``sys``; tests pass their own.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
     mounted = root / "sys/fs/cgroup"
     for line in lines:
         _, controllers, path = (line + "::").split(":")[:3]
-        if controllers == "":  # version 2; beside version 1 it is mounted in a folder of its own
+        if controllers == "":  # version 2; when combined with version 1, it is mounted in its own folder
             tops = [mounted, mounted / "unified"]
         elif controller in controllers.split(","):
             tops = [mounted / controllers, mounted / controller]
@@ -45,7 +45,7 @@ def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
 
 
 def first_line(path: Path) -> str | None:
-    """Return the first line of a file without its end; None if it cannot be read.
+    """Return the first line of a file without its end, or None if the file cannot be read.
 
     Examples
     --------
@@ -59,10 +59,10 @@ def first_line(path: Path) -> str | None:
 
 
 def whole_number(text: str | None) -> int | None:
-    """Return the number that a text consists of; None if it is not one without a sign.
+    """Return the number in a text, or None unless the text is a number without a sign.
 
-    `int` is not asked about other texts: Python 3.11 drops the exception of a signal that comes while `int` writes the
-    message of its own.
+    `int` is not called for other texts: Python 3.11 drops the exception of a signal that arrives while `int` composes
+    its error message.
 
     Examples
     --------

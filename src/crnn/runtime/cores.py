@@ -1,4 +1,4 @@
-"""How many processor cores this process may use: the least of what the system, a container and the user allow."""
+"""Usable processor cores: the least of the limits set by system, container and user."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ VARIABLES = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # joblib and Dask set the
 
 
 def usable_cores(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> int:
-    """Return how many threads can run at full speed at the same time.
+    """Return the number of threads that can run at full speed at the same time.
 
     Parameters
     ----------
     root : Path, default="/"
-        Where ``proc`` and ``sys`` are found; tests pass a folder of their own.
+        The folder that contains ``proc`` and ``sys``; tests pass their own.
     environment : mapping, default=os.environ
         Environment variables.
 
     Returns
     -------
     int
-        The least of the processors that the process may run on, the physical cores among them, the quota of its
+        The least of: the processors that the process may run on, the physical cores among them, the quota of its
         control groups (rounded up) and ``OMP_NUM_THREADS``; at least 1.
 
     Examples
@@ -60,9 +60,9 @@ def affinity() -> frozenset[int]:
 
 
 def physical_cores(processors: frozenset[int], root: Path = Path("/")) -> int | None:
-    """Return how many physical cores some logical processors belong to; None where the system does not say.
+    """Return the number of physical cores that some logical processors belong to, or None if unknown.
 
-    Two hyper-threads of one core share its arithmetic units: for products they are one core.
+    Two hyper-threads of a core share its arithmetic units, so for products they count as one core.
     """
     cores = set()
     for number in processors:
@@ -75,10 +75,10 @@ def physical_cores(processors: frozenset[int], root: Path = Path("/")) -> int | 
 
 
 def cgroup_quota(root: Path = Path("/")) -> int | None:
-    """Return the processors that the process's control groups grant it, rounded up; None without a quota.
+    """Return the number of processors granted by the process's control groups, rounded up; None without a quota.
 
-    Both versions of control groups are read, and every group from the process's own up to the root: the smallest
-    quota on the way holds. In a container the path in ``/proc`` may name a group that only the host sees; the root of
+    Both versions of control groups are read, and every group from the process's own up to the root; the smallest
+    quota counts. In a container the path in ``/proc`` may name a group that only the host can see; the root of
     the mounted hierarchy is then the container's group.
     """
     quotas = [quota for folder in control_groups("cpu", root) if (quota := _quota_of(folder)) is not None]
@@ -86,9 +86,9 @@ def cgroup_quota(root: Path = Path("/")) -> int | None:
 
 
 def variable_limit(value: str | None) -> int | None:
-    """Return the limit that a variable like ``OMP_NUM_THREADS`` sets; None if it is not set or not a number.
+    """Return the limit set by a variable like ``OMP_NUM_THREADS``, or None if it is unset or not a number.
 
-    Of a list, which OpenMP reads as one number for each level of nesting, the first one counts.
+    In a list, which OpenMP reads as one number per nesting level, the first number counts.
 
     Examples
     --------
@@ -99,12 +99,12 @@ def variable_limit(value: str | None) -> int | None:
 
 
 def _quota_of(folder: Path) -> float | None:
-    """Return the processors that one control group grants; None without a quota."""
+    """Return the number of processors granted by one control group, or None without a quota."""
     version_2 = first_line(folder / "cpu.max")
     if version_2 is not None:
         quota, _, period = version_2.partition(" ")
     else:
         quota = first_line(folder / "cpu.cfs_quota_us") or ""
         period = first_line(folder / "cpu.cfs_period_us") or ""
-    granted = whole_number(quota)  # None: "max", or -1 of version 1, for no quota
+    granted = whole_number(quota)  # None means no quota: "max", or -1 in version 1
     return granted / (whole_number(period) or 100_000) if granted else None

@@ -1,4 +1,4 @@
-"""Signals that wait: while modules are imported, an exception of Ctrl-C could be swallowed."""
+"""Deferred signals: an import might swallow the exception raised by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 
 @contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Call the handlers of signals that come meanwhile at the end.
+    """Call the handlers of signals that arrive meanwhile at the end of the block.
 
-    Modules compiled by Cython, SciPy's among them, ignore all errors of some of their first statements, and ctypes
-    ignores those of callbacks. An interrupted import may also leave a module that cannot be imported again.
+    Modules compiled by Cython, including SciPy's, ignore errors in some of their first statements, and ctypes ignores
+    errors in callbacks. An interrupted import may also leave a module that cannot be imported again.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def signals_deferred() -> Iterator[None]:
     ...     import scipy.linalg.cython_blas
     """
     handlers = signal_handlers()
-    noted: dict[int, Any] = {}  # the frames by number: as the system does, one for all signals of a number
+    noted: dict[int, Any] = {}  # frames by signal number: like the system, keep one signal per number
     try:
         for number in handlers:
             signal.signal(number, noted.setdefault)
@@ -38,7 +38,7 @@ def signals_deferred() -> Iterator[None]:
 
 
 def signal_handlers() -> dict[int, Any]:
-    """Return the functions that handle signals, by number; none on a thread on which no handlers run."""
+    """Return the signal handlers by number; none on a thread that runs no handlers."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     found = {number: signal.getsignal(number) for number in SIGNALS}
@@ -46,10 +46,10 @@ def signal_handlers() -> dict[int, Any]:
 
 
 def restore_handlers(handlers: dict[int, Any]) -> None:
-    """Make these functions handle signals again, by number."""
+    """Reinstall these signal handlers."""
     try:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    finally:  # again: one that is back may have raised before the others were
+    finally:  # again: a restored handler may have raised before the others were restored
         for number, handler in handlers.items():
             signal.signal(number, handler)

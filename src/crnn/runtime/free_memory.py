@@ -1,4 +1,4 @@
-"""Free memory: how much this process can still get, in the machine and within the limits of its container."""
+"""Free memory: the memory this process can still get from the machine and its container."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["available_bytes"]
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
-    """Return the memory that this process can still get, in bytes; None if it is not known.
+    """Return the memory that this process can still get, in bytes, or None if unknown.
 
     Parameters
     ----------
     root : Path, default="/"
-        Where ``proc`` and ``sys`` are found; tests pass a folder of their own.
+        The folder that contains ``proc`` and ``sys``; tests pass their own.
 
     Returns
     -------
     int or None
-        The least of what the machine has and of what is left within the limits of the process's control groups, as a
-        container sets them.
+        The lesser of the machine's available memory and what is left within the limits of the process's control
+        groups, as set for containers.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def available_bytes(root: Path = Path("/")) -> int | None:
 
 
 def _machine_bytes(root: Path) -> int | None:
-    """Return the memory of the machine that is free or can be freed, or else all that it has."""
+    """Return the machine's memory that is free or can be freed, or else its total memory."""
     available = _entry(root / "proc/meminfo", "MemAvailable:")
     if available is not None:
         return available * 1024
@@ -45,20 +45,20 @@ def _machine_bytes(root: Path) -> int | None:
 
 
 def _group_bytes(group: Path) -> int | None:
-    """Return what is left within the limit of one control group; None without a limit."""
+    """Return the memory left within the limit of a control group, or None without a limit."""
     version_2 = (group / "memory.max", group / "memory.current", "inactive_file")
     version_1 = (group / "memory.limit_in_bytes", group / "memory.usage_in_bytes", "total_inactive_file")
     for limit_file, usage_file, cached in (version_2, version_1):
         limit, used = whole_number(first_line(limit_file)), whole_number(first_line(usage_file))
         if limit is None or used is None:  # no such file, or "max": no limit
             continue
-        # Usage includes files in the cache, which the system gives up when memory is short.
+        # Usage includes cached files, which the system drops when memory is short.
         return max(0, limit - used + (_entry(group / "memory.stat", cached) or 0))
     return None
 
 
 def _entry(path: Path, name: str) -> int | None:
-    """Return the number after a name in a file with one name and number a line."""
+    """Return the number after a name in a file with one name and number per line."""
     with suppress(OSError, ValueError), path.open(encoding="ascii") as file:
         for line in file:
             words = line.split()

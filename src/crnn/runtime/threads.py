@@ -1,4 +1,4 @@
-"""How many threads a call uses, helper threads, and the limit of one thread for scipy's BLAS."""
+"""Threads: how many a call uses, helper threads, and the limit of one thread for SciPy's BLAS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .deferred_signals import signals_deferred
 
 T = TypeVar("T")
 
-# At least 8 streams for each thread: fewer leave the register tile (8 rows) mostly idle. A step should be long against
+# At least 8 streams per thread: fewer leave the register tile (8 rows) mostly idle. A step should be long compared with
 # its two or three barriers of about a microsecond. (Estimated, not tuned.)
 STREAMS_PER_THREAD = 8
 WORK_PER_THREAD = 500_000  # multiplications of a training step
@@ -28,37 +28,37 @@ CACHED_BYTES = 1_000_000  # of weights that surely stay in such a cache from one
 
 
 def cores() -> int:
-    """Return the logical processors that this process may run on: the most threads that are ever of use."""
+    """Return the number of logical processors that this process may run on, the maximum number of useful threads."""
     return len(affinity())
 
 
 def default_threads() -> int:
-    """Return how many threads are used where the user names no number; see `usable_cores`."""
+    """Return the number of threads used by default; see `usable_cores`."""
     return _default_threads(affinity(), *map(os.environ.get, VARIABLES))
 
 
 @lru_cache(maxsize=16)
 def _default_threads(processors: frozenset[int], *variables: str | None) -> int:
-    """Read the limits once for each affinity and environment: a call of `sample` can be shorter than the reading."""
+    """Read the limits once per affinity and environment: reading can take longer than a call of `sample`."""
     return usable_cores()
 
 
 def training_threads(n_threads: int | None, streams: int, work: int, weights: int) -> int:
-    """Return how many threads to train with, each with streams of its own or in unit-parallel groups.
+    """Return the number of training threads, each with its own streams or in unit-parallel groups.
 
-    There are never more threads than logical processors that the process may use, even if more were asked for: the
+    There are never more threads than logical processors that the process may use, even if more are requested: the
     results do not depend on the number, and threads that share a processor are slower than fewer threads.
 
     Parameters
     ----------
     n_threads : int or None
-        The parameter of `CharRNN`; None: as many as there are usable cores, while each has enough work.
+        The parameter of `CharRNN`; None: one per usable core, as long as each has enough work.
     streams : int
-        Streams in all; there are never more threads.
+        Total number of streams; there are never more threads.
     work : int
         Multiplications of one step over all streams.
     weights : int
-        Bytes of the weights that a layer multiplies by in each time step.
+        Bytes of the weights by which a layer multiplies at each time step.
 
     Examples
     --------
@@ -74,15 +74,15 @@ def training_threads(n_threads: int | None, streams: int, work: int, weights: in
 
 
 def inference_threads(n_threads: int | None) -> int:
-    """Return how many threads scoring and sampling use; their results do not depend on the number.
+    """Return the number of threads for scoring and sampling; their results do not depend on it.
 
-    There are never more threads than cores, even if more were asked for: the model may come from a larger machine, and
+    There are never more threads than cores, even if more are requested: the model may come from a larger machine, and
     threads that share a core are slower than fewer threads.
 
     Parameters
     ----------
     n_threads : int or None
-        The parameter of `CharRNN`; None: as many as there are usable cores.
+        The parameter of `CharRNN`; None: one per usable core.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def split_range(n: int, parts: int) -> list[range]:
 
 
 def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -> None:
-    """Call ``work(task)`` for all tasks on several threads, each of which takes the next task when it is free.
+    """Call ``work(task)`` for all tasks on several threads, each of which takes the next task when free.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -
     [0, 1, 2, 3, 4]
     """
     left, cancellation = deque(tasks), Cancellation()
-    if n_threads <= 1 or len(left) <= 1:  # nobody to share with, or to cancel
+    if n_threads <= 1 or len(left) <= 1:  # nothing to share or cancel
         for task in left:
             work(task)
         return
@@ -129,7 +129,7 @@ def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -
                         return
                     work(task)
             except BaseException as error:
-                cancellation.fail(error)  # nobody uses the other results
+                cancellation.fail(error)  # the other results are no longer needed
                 left.clear()
                 raise
 
@@ -140,7 +140,7 @@ def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -
                 helpers.start()
                 take_tasks(0)
                 helpers.finish()
-            except BaseException as error:  # Ctrl-C, too
+            except BaseException as error:  # including Ctrl-C
                 cancellation.fail(error)
                 if isinstance(error, Cancelled) and cancellation.error is not None:
                     raise cancellation.error from None
@@ -150,11 +150,11 @@ def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -
 
 
 class Helpers:
-    """Threads that wait for work, so that starting it takes microseconds; a context manager.
+    """Waiting threads that can start work within microseconds; a context manager.
 
-    A `ThreadPoolExecutor` could be left locked by Ctrl-C. Here the main thread touches only queues written in C, which
-    cannot be interrupted while they hold a lock. Ctrl-C may come in `__exit__` all the same, before it has done
-    anything: call `close` again after the ``with``.
+    Ctrl-C could leave a `ThreadPoolExecutor` locked. Here the main thread touches only queues written in C, which
+    cannot be interrupted while they hold a lock. Since Ctrl-C may still strike at the beginning of `__exit__`, call
+    `close` again after the ``with`` statement.
     """
 
     def __init__(self, count: int, work: Callable[..., None]) -> None:
@@ -169,7 +169,7 @@ class Helpers:
         try:
             for started, thread in enumerate(self._threads):
                 refused = None
-                with signals_deferred():  # it starts, or not: an interrupted start leaves a thread nobody waits for
+                with signals_deferred():  # starts completely or not: an interrupted start leaves a thread unjoined
                     try:
                         thread.start()
                     except RuntimeError as error:
@@ -183,22 +183,22 @@ class Helpers:
         return self
 
     def _keep_first(self, count: int, error: RuntimeError) -> None:
-        """Do with the threads that could be started."""
+        """Continue with the threads that could be started."""
         del self._tasks[count:], self._threads[count:]
         warnings.warn(
-            f"the system starts no more threads ({error}): {count + 1} are used", RuntimeWarning, stacklevel=4
+            f"the system starts no more threads ({error}); using {count + 1}", RuntimeWarning, stacklevel=4
         )
 
     @property
     def count(self) -> int:
-        """How many threads there are."""
+        """The number of threads."""
         return len(self._tasks)
 
     def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Let the threads end, and wait for that; nothing happens if they have ended."""
+        """End the threads and wait for them; do nothing if they have ended."""
         for tasks in self._tasks:
             tasks.put(None)
         for thread in self._threads:
@@ -206,13 +206,13 @@ class Helpers:
                 thread.join()
 
     def start(self, *arguments: Any, count: int | None = None) -> None:
-        """Let thread i of 1 … count call ``work(i, *arguments)``; by default all threads do."""
+        """Let threads 1 … count (by default all) call ``work(i, *arguments)`` with their number i."""
         self._started = self._tasks[:count]
         for i, tasks in enumerate(self._started):
             tasks.put((i + 1, *arguments))
 
     def finish(self) -> None:
-        """Wait for the threads that were started; raise the first exception that one of them raised."""
+        """Wait for the started threads; raise the first exception that any of them raised."""
         errors = [self._done.get() for _ in self._started]
         for error in errors:
             if error is not None:
@@ -238,7 +238,7 @@ def _set_threads(library: Any, n: int) -> None:
 
 
 class _SciPyBlas:
-    """The number of threads of the BLAS that the kernels call; nested and concurrent uses share one limit."""
+    """The number of threads of the kernels' BLAS; nested and concurrent uses share one limit."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may use it
@@ -248,19 +248,19 @@ class _SciPyBlas:
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:
-        """Limit the BLAS to one thread; the last use to end restores the number before the first one."""
+        """Limit the BLAS to one thread; when the last use ends, restore the number before the first."""
         use = object()
-        try:  # around all of it, since Ctrl-C may come between any two lines
+        try:  # around everything, since Ctrl-C may come between any two lines
             self.enter(use)
             yield
         finally:
             try:
                 self.leave(use)
             finally:
-                self.leave(use)  # again: Ctrl-C may have broken off the first call
+                self.leave(use)  # again: Ctrl-C may have interrupted the first call
 
     def enter(self, use: object) -> None:
-        """Begin a use, of any object; `leave` must follow, even if this is interrupted."""
+        """Begin a use, identified by any object; `leave` must follow, even after an interruption."""
         with self._lock:
             if not self._uses:
                 self._found = [(library, library.get_num_threads()) for library in self.controller.lib_controllers]
@@ -269,17 +269,17 @@ class _SciPyBlas:
                 _set_threads(library, 1)
 
     def leave(self, use: object) -> None:
-        """End a use; nothing happens if it has ended, or has not begun."""
+        """End a use; do nothing if it has ended or not begun."""
         with self._lock:
             if self._uses == [use]:
                 for library, found in self._found:
                     _set_threads(library, found)
             if use in self._uses:
-                self._uses.remove(use)  # last: if Ctrl-C interrupts this, all of it is done again
+                self._uses.remove(use)  # last: if Ctrl-C strikes before, everything is done again
 
     @property
     def controller(self) -> Any:
-        """The controller of scipy's BLAS, made once: finding the libraries takes a millisecond."""
+        """The controller of SciPy's BLAS, created once, since finding the libraries takes a millisecond."""
         if self._controller is None:
             with signals_deferred():
                 import scipy.linalg.cython_blas  # noqa: F401  (loads the library to find)
@@ -291,7 +291,7 @@ class _SciPyBlas:
         return self._controller
 
     def after_fork(self) -> None:
-        """Make a new lock in the child of a fork: the thread that held it may not be there."""
+        """Make a new lock in the child of a fork: the thread that held the old one may not exist there."""
         self._lock = threading.RLock()
 
 

@@ -1,4 +1,4 @@
-"""Whether a file can be written, asked before any work is done."""
+"""Check whether a file can be written before doing any work."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["check_writable"]
 
 
 def check_writable(path: str) -> None:
-    """Raise an OSError now if writing there later would fail.
+    """Raise an OSError now if writing the file later would fail.
 
     Parameters
     ----------
     path : str
-        A file.
+        The file's path.
 
     Examples
     --------
@@ -31,9 +31,9 @@ def check_writable(path: str) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if mode is not None and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-    if mode is None or stat.S_ISREG(mode):  # a new file is made beside it; /dev/null is written to
+    if mode is None or stat.S_ISREG(mode):  # a new file is created next to it; /dev/null is written directly
         try:
-            import tempfile  # here, since `import crnn` shall cost little
+            import tempfile  # here, since `import crnn` should be fast
 
             with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
                 pass

@@ -1,1 +1,1 @@
-"""From texts to ids: symbols, sources, documents, and the streams that training reads."""
+"""From texts to ids: symbols, sources, documents and the streams for training."""

@@ -169,7 +169,7 @@ def test_states_on_many_threads(model):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("abz", r"^text holds 'z' \(U\+007A\) at position 2"),
+        ("abz", r"^text contains 'z' \(U\+007A\) at position 2"),
         (b"ab", r"^text is bytes, but the symbols of this model are characters"),
         (3, r"^text must be str or bytes, not int"),
     ],
@@ -181,7 +181,7 @@ def test_after_an_error_it_is_what_it_was(model, text, message):
     for arguments in ({"n": -1}, {"n": 1.5}, {"temperature": -1}, {"stop": ""}, {"random_state": "a"}):
         with pytest.raises(InvalidInputError):
             state.sample(**arguments)
-    with pytest.raises(InvalidInputError, match=r"^prime holds 'z'"):
+    with pytest.raises(InvalidInputError, match=r"^prime contains 'z'"):
         model.start("z")
     assert same(state, other)
 

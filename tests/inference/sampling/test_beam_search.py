@@ -103,7 +103,7 @@ def test_beams_among_equals_come_in_the_order_of_the_vocabulary():
         ({"beams": 2.0}, r"^beams must be "),
         ({"n": -1}, r"^n must be a whole number of at least 0, not -1$"),
         ({"n": None}, r"^n must be "),
-        ({"prime": "z"}, r"^prime holds 'z'"),
+        ({"prime": "z"}, r"^prime contains 'z'"),
     ],
 )
 def test_bad_argument_of_beam_search(model, arguments, message):

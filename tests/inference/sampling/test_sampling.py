@@ -350,13 +350,13 @@ def test_stream_comes_from_the_weights_at_its_call(change):
         ({"random_state": -1}, r"^random_state must be "),
         ({"random_state": 0.5}, r"^random_state must be "),
         ({"random_state": "seed"}, r"^random_state must be "),
-        ({"prime": "abz"}, r"^prime holds 'z' \(U\+007A\) at position 2, .* 11 symbols .*: remove or replace it"),
-        ({"prime": "\U0001f600"}, r"^prime holds '\U0001f600' \(U\+1F600\) at position 0"),
-        ({"prime": "a\ud800"}, r"^prime holds '\\ud800' \(U\+D800\) at position 1"),
-        ({"prime": "a\0"}, r"^prime holds '\\x00' \(U\+0000\) at position 1"),
-        ({"prime": "k" * 70_000 + "ä"}, r"^prime holds 'ä' \(U\+00E4\) at position 70000"),
+        ({"prime": "abz"}, r"^prime contains 'z' \(U\+007A\) at position 2, .* 11 symbols\. Remove or replace it"),
+        ({"prime": "\U0001f600"}, r"^prime contains '\U0001f600' \(U\+1F600\) at position 0"),
+        ({"prime": "a\ud800"}, r"^prime contains '\\ud800' \(U\+D800\) at position 1"),
+        ({"prime": "a\0"}, r"^prime contains '\\x00' \(U\+0000\) at position 1"),
+        ({"prime": "k" * 70_000 + "ä"}, r"^prime contains 'ä' \(U\+00E4\) at position 70000"),
         ({"prime": b"ab"}, r"^prime is bytes, but the symbols of this model are characters"),
-        ({"prime": None}, r"^prime must be str or bytes, not NoneType: leave out what is missing$"),
+        ({"prime": None}, r"^prime must be str or bytes, not NoneType\. Leave out missing texts\.$"),
         ({"prime": ["a"]}, r"^prime must be str or bytes, not list$"),
         ({"prime": 0}, r"^prime must be str or bytes, not int$"),
     ],
@@ -415,5 +415,5 @@ def test_model_of_bytes():
 
 def test_byte_that_the_model_never_saw():
     model = CharRNN(5, max_steps=0).fit(b"ab")
-    with pytest.raises(InvalidInputError, match=r"^prime holds b'\\xff' \(byte 0xFF\) at position 1"):
+    with pytest.raises(InvalidInputError, match=r"^prime contains b'\\xff' \(byte 0xFF\) at position 1"):
         model.sample(3, prime=b"a\xff")

@@ -181,7 +181,7 @@ def test_unknown_control(model, method):
         ({"logit_bias": [1]}, r"^logit_bias must be None or a dict from symbols to numbers, not list$"),
         ({"logit_bias": {"ab": 1}}, r"^logit_bias holds 'ab', which is not one symbol"),
         ({"logit_bias": {"": 1}}, r"^logit_bias holds '', which is not one symbol"),
-        ({"logit_bias": {"z": 1}}, r"^a symbol in logit_bias holds 'z' .* 11 symbols of the model"),
+        ({"logit_bias": {"z": 1}}, r"^a symbol in logit_bias contains 'z' .* the model's 11 symbols"),
         ({"logit_bias": {b"a": 1}}, r"^a symbol in logit_bias is bytes, but"),
         ({"logit_bias": {3: 1}}, r"^a symbol in logit_bias must be str or bytes, not int$"),
         ({"logit_bias": {"a": INF}}, r"^logit_bias\['a'\] must be a number from -1e30 to 1e30, or -inf .* not inf$"),

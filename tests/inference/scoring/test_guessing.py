@@ -159,7 +159,7 @@ def test_what_is_beyond_float64_is_infinite():
         (["abc", "ab"], {"length": 3}, r"^strings\[1\] has 2 symbols, not length=3: leave it out$"),
         (["abc"], {"length": 3, "n": 1}, r"^n must be a whole number of at least 2"),
         (["abc"], {"length": -1}, r"^length must be a whole number of at least 0"),
-        (["abz"], {"length": 3}, r"^strings\[0\] holds 'z'"),
+        (["abz"], {"length": 3}, r"^strings\[0\] contains 'z'"),
         ("abc", {"length": 3}, r"^strings must be a list or another iterable of str, not str"),
         ([None], {"length": 3}, r"^strings\[0\] must be str, not NoneType"),
         (["abc"], {"length": 3, "random_state": "a"}, r"^random_state must be "),

@@ -238,9 +238,9 @@ def test_path_and_bytes(tmp_path):
     ("text", "message"),
     [
         ("", r"^X is empty; scoring needs at least 1 character$"),
-        ("abz", r"^X holds 'z' \(U\+007A\) at position 2, .*remove or replace it"),
-        ("\ufeffab", r"^X holds '\\ufeff' \(U\+FEFF\) at position 0"),
-        ("a" * 70_000 + "\U0001f600", r"^X holds '\U0001f600' \(U\+1F600\) at position 70000"),
+        ("abz", r"^X contains 'z' \(U\+007A\) at position 2, .*Remove or replace it"),
+        ("\ufeffab", r"^X contains '\\ufeff' \(U\+FEFF\) at position 0"),
+        ("a" * 70_000 + "\U0001f600", r"^X contains '\U0001f600' \(U\+1F600\) at position 70000"),
         (b"ab", r"^X is bytes, but the symbols of this model are characters"),
         (None, r"^X must be a str \(the text\), bytes, a path object"),
         (["ab"], r"^X is a list of documents, but the model was fitted on one text"),

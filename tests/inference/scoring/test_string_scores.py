@@ -177,8 +177,8 @@ def test_perplexity(model):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("abz", r"^text holds 'z' \(U\+007A\) at position 2, .*remove or replace it"),
-        (b"ab", r"^text is bytes, but the symbols of this model are characters: pass a str"),
+        ("abz", r"^text contains 'z' \(U\+007A\) at position 2, .*Remove or replace it"),
+        (b"ab", r"^text is bytes, but the symbols of this model are characters. Pass a str"),
         (1, r"^text must be str or bytes, not int"),
         (None, r"^text must be str or bytes, not NoneType"),
     ],

@@ -92,7 +92,7 @@ def test_names_of_features():
     [
         (["a"], {"pooling": "Mean"}, r"^pooling must be one of 'last', 'mean', not 'Mean'; did you mean 'mean'\?$"),
         ("abc", {}, "^texts must be a list"),
-        (["a", "x"], {}, r"^texts\[1\] holds 'x'"),
+        (["a", "x"], {}, r"^texts\[1\] contains 'x'"),
     ],
 )
 def test_what_has_no_features(texts, options, message):

@@ -30,10 +30,10 @@ def test_bytes_of_every_kind():
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ([], "X is an empty list; at least 1 document is needed"),
+        ([], "X is an empty list. Pass at least 1 document"),
         (["a", "b", 3, "c"], r"X\[2\] must be str or bytes, not int"),
         ([None], r"X\[0\] must be str or bytes, not NoneType"),
-        (["a", b"b"], r"X\[1\] is bytes, but X\[0\] is str: the documents must be all str or all bytes"),
+        (["a", b"b"], r"X\[1\] is bytes, but X\[0\] is str. Pass documents that are all str or all bytes"),
         ([b"a", b"b", "c"], r"X\[2\] is str, but X\[0\] is bytes"),
         ([["a"], "b"], r"X\[0\] must be str or bytes, not list"),
     ],

@@ -55,7 +55,7 @@ def test_a_text_of_bytes_is_never_decompressed(folder):
 def test_what_a_transform_returns_is_checked(folder, result):
     (folder / "text").write_text("to\nbe")
     reader = FileReader((str(folder / "text"),), lines=True, transform=lambda line: result)
-    with pytest.raises(InvalidInputError, match=r"^transform must return a str without a line end .* for 'to' it ret"):
+    with pytest.raises(InvalidInputError, match=r"^transform returned .* for the line 'to'. It must return a str"):
         list(reader.batches(9))
 
 

@@ -161,7 +161,7 @@ def content(book, **options):
 
 
 def written_again(book, **options):
-    with pytest.warns(UserWarning, match=r"is not a whole cache of ids, .*: it is written again") as caught:
+    with pytest.warns(UserWarning, match=r"is not a complete cache of ids .*; writing it again") as caught:
         said = content(book, **options)
     assert len(caught) == 1
     assert content(book, **options) == said  # without a warning
@@ -209,7 +209,7 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(book):
     for place in range(len(data)):
         cache.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
         if 8 <= place < len(blocks):
-            with pytest.raises(InvalidInputError, match=r"is damaged from byte .* Delete the file and try again"):
+            with pytest.raises(InvalidInputError, match=r"is damaged between bytes .* Delete the file and try again"):
                 content(book, lines=True)
             cache.unlink()
             assert content(book, lines=True) == expected
@@ -257,7 +257,7 @@ def test_a_number_that_is_no_slot_is_refused(book):
     cache, (vocabulary, *_) = cache_of(book)
     blocks, _, document = split(cache.read_bytes())
     cache.write_bytes(join(blocks[:12] + bytes([200]) + blocks[13:], document))
-    with pytest.raises(InvalidInputError, match=r"holds the number 200, which is no slot\. Delete the file"):
+    with pytest.raises(InvalidInputError, match=r"contains 200, which is not a valid slot\. Delete the file"):
         stored(book).ids(vocabulary).read()
 
 
@@ -268,7 +268,7 @@ def test_an_index_of_another_text_is_refused(book, places):
     blocks, _, document = split(cache.read_bytes())
     assert np.frombuffer(blocks[-16:], "<i8").tolist() == [0, 6]
     cache.write_bytes(join(blocks[:-16] + np.array(places, "<i8").tobytes(), document))
-    with pytest.raises(InvalidInputError, match=r"has an index of another text\. Delete the file"):
+    with pytest.raises(InvalidInputError, match=r"has an index for a different text\. Delete the file"):
         stored(book, lines=True).ids(vocabulary)
 
 
@@ -288,19 +288,19 @@ def test_a_part_of_checked_blocks_is_that_of_the_file_or_an_error(folder, data, 
     assert found.tobytes() == data[start:stop]
     (folder / "blocks").write_bytes(data[:bad] + bytes([data[bad] ^ 64]) + data[bad + 1 :])
     read = start // CHECKED_SIZE <= bad // CHECKED_SIZE < -(-stop // CHECKED_SIZE)
-    with pytest.raises(InvalidInputError, match="is damaged from byte") if read else contextlib.nullcontext():
+    with pytest.raises(InvalidInputError, match="is damaged between bytes") if read else contextlib.nullcontext():
         blocks.read_into(found, start)
 
 
 def test_a_symbol_that_the_model_lacks_is_named_with_its_position(book):
     (book.parent / "ids").mkdir()
-    with pytest.raises(InvalidInputError, match=r"^X holds 'n' \(U\+006E\) at position 9"):
+    with pytest.raises(InvalidInputError, match=r"^X contains 'n' \(U\+006E\) at position 9"):
         stored(book).ids(Vocabulary.from_text("to be r\nhais"))
 
 
 def test_lines_need_a_model_of_documents(book):
     (book.parent / "ids").mkdir()
-    with pytest.raises(InvalidInputError, match="knows no end of a document"):
+    with pytest.raises(InvalidInputError, match="knows no document ends"):
         stored(book, lines=True).ids(Vocabulary.from_text("to be r\nhaisn"))
 
 
@@ -331,7 +331,7 @@ def test_a_text_that_changes_while_it_is_read_leaves_no_cache(book, monkeypatch)
     (book.parent / "ids").mkdir()
     stats = iter([(1, 1), (1, 2)])
     monkeypatch.setattr(id_cache, "_stat", lambda path: next(stats))
-    with pytest.raises(InvalidInputError, match="was changed while it was read"):
+    with pytest.raises(InvalidInputError, match="changed while it was being read"):
         stored(book).vocabulary()
     assert not list((book.parent / "ids").iterdir())
 
@@ -339,7 +339,7 @@ def test_a_text_that_changes_while_it_is_read_leaves_no_cache(book, monkeypatch)
 def test_files_without_a_line_are_refused(tmp_path):
     (tmp_path / "ids").mkdir()
     (tmp_path / "empty").touch()
-    with pytest.raises(InvalidInputError, match="at least 1 document"):
+    with pytest.raises(InvalidInputError, match="at least 1 line"):
         stored(tmp_path / "empty", lines=True).vocabulary()
     assert not list((tmp_path / "ids").iterdir())
 

@@ -47,15 +47,15 @@ class Column:
     ("X", "message"),
     [
         ({"anna": 1}, r"^text is a dict, .* pass list\(text.values\(\)\) or list\(text\)$"),
-        (Table(), r"^text is a table, a Table: pass the column of the texts, text\['column'\]$"),
-        (Rows([{"name": "anna"}]), r"^text is a table, a Rows"),
+        (Table(), r"^text is a table \(Table\)\. Pass its column of texts, text\['column'\]\.$"),
+        (Rows([{"name": "anna"}]), r"^text is a table \(Rows\)"),
         (set(NAMES), r"^text is a set, which has no order, .* pass sorted\(text\)$"),
         (frozenset(NAMES), r"^text is a frozenset, .* pass sorted\(text\)$"),
-        (io.StringIO("anna\nbob"), r"^text is an open file: pass text.read\(\) for its text, .* or the Path"),
-        (np.array([NAMES]), r"^text is an array of 2 dimensions, .* pass a column, text\[:, 0\]$"),
+        (io.StringIO("anna\nbob"), r"^text is an open file\. Pass text.read\(\) for its text, .* or the file's Path"),
+        (np.array([NAMES]), r"^text is an array of 2 dimensions, .* Pass a column, text\[:, 0\]\.$"),
         (np.array("anna"), r"^text is an array of no dimension"),
-        ([None], r"^text\[0\] must be str or bytes, not NoneType: leave out what is missing$"),
-        (["anna", float("nan")], r"^text\[1\] must be str or bytes, not float: leave out what is missing$"),
+        ([None], r"^text\[0\] must be str or bytes, not NoneType\. Leave out missing texts\.$"),
+        (["anna", float("nan")], r"^text\[1\] must be str or bytes, not float\. Leave out missing texts\.$"),
         ([np.arange(3)], r"^text\[0\] must be str or bytes, not ndarray$"),
     ],
 )
@@ -181,7 +181,7 @@ def test_columns_of_a_hugging_face_data_set():
 def test_a_text_that_names_a_file_is_warned_of_at_the_caller(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "input.txt").write_text("content")
-    wanted = r"^the text is the 9 letters 'input.txt'; for the file give Path\('input.txt'\)$"
+    wanted = r"^the text is the 9 letters 'input.txt'; to read the file, pass Path\('input.txt'\)$"
     with pytest.warns(UserWarning, match=wanted) as caught:
         model = CharRNN(3, max_steps=0).fit("input.txt")
     assert caught[0].filename == __file__

@@ -58,7 +58,7 @@ def test_an_empty_text_has_no_blocks(path):
 
 def test_a_str_is_never_a_file_name(path):
     path.write_text("content")
-    with pytest.warns(UserWarning, match="for the file give Path"):
+    with pytest.warns(UserWarning, match="to read the file, pass Path"):
         assert "".join(text_source(str(path)).blocks()) == str(path)
 
 
@@ -103,7 +103,7 @@ def test_a_memoryview_of_wider_items_is_refused_by_name():
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_blocks_of_no_symbols_are_refused(size):
-    with pytest.raises(InvalidInputError, match=f"block_size must be at least 1, not {size}"):
+    with pytest.raises(InvalidInputError, match=f"block_size is {size}. Pass at least 1"):
         text_source("abc").blocks(size)
 
 
@@ -125,7 +125,7 @@ def test_every_kind_of_text_is_encoded(path):
 def test_an_unknown_character_of_a_file_has_its_position_in_the_whole_text(path):
     position = (1 << 20) + 3
     path.write_text("é" * position + "?", encoding="utf-8")
-    with pytest.raises(InvalidInputError, match=rf"^text holds '\?' \(U\+003F\) at position {position},"):
+    with pytest.raises(InvalidInputError, match=rf"^text contains '\?' \(U\+003F\) at position {position},"):
         text_source(path, "text").ids(Vocabulary.from_text("é"))
 
 
@@ -136,7 +136,7 @@ def test_a_text_file_is_no_text_for_a_model_of_bytes(path):
 
 
 def test_documents_need_a_boundary():
-    with pytest.raises(InvalidInputError, match=r"^text is a list of documents, .* fit on a list, or pass one str"):
+    with pytest.raises(InvalidInputError, match=r"^text is a list of documents, .* Fit it on a list, or pass one str"):
         text_source(["ab"], "text").ids(Vocabulary.from_text("ab"))
 
 

@@ -57,7 +57,7 @@ def test_a_position_is_where_min_char_rnn_would_go_on(length, T, position):
     streams = TextStreams(np.arange(length, dtype=np.uint8), seq_length=T)
     T = streams.seq_length
     if position >= length:
-        with pytest.raises(InvalidInputError, match=f"position {position} is not in streams of {length} symbols"):
+        with pytest.raises(InvalidInputError, match=f"position {position} is outside streams of {length} symbols"):
             streams.position = position
         return
     streams.position = position

@@ -189,7 +189,7 @@ def test_an_empty_text_has_no_vocabulary(blocks):
 )
 def test_an_unknown_symbol_is_named_with_its_place(known, text, position, named):
     vocabulary = Vocabulary.from_text(known)
-    message = rf"^prime holds {named} at position {position}, .* of the {len(set(known))} symbols .* fit on"
+    message = rf"^prime contains {named} at position {position}, .* of the model's {len(set(known))} symbols.* fit on"
     with pytest.raises(InvalidInputError, match=message):
         vocabulary.encode(text, name="prime")
     for size in (1, 2, 5, 100):

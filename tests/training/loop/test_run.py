@@ -342,7 +342,7 @@ def test_a_validation_text_shorter_than_a_chunk(text):
     ("parameters", "text", "message"),
     [
         ({}, "", r"^validation is empty. Pass at least 1 symbol"),
-        ({}, "to be!", r"^validation holds '!' \(U\+0021\) at position 5"),
+        ({}, "to be!", r"^validation contains '!' \(U\+0021\) at position 5"),
         ({}, b"to be", r"^validation is bytes, but the symbols of this model are characters"),
         ({}, 3, r"^validation must be a str .* not int"),
         ({"validation_fraction": 0.1}, "to be", r"^validation is given, but validation_fraction is 0.1"),

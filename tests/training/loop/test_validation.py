@@ -157,7 +157,7 @@ def test_a_fraction_of_a_text_or_of_documents_is_held_out():
 def test_a_validation_text_is_encoded_by_its_own_name():
     assert ids_of("abc", "cb")[1].tolist() == [2, 1]
     assert ids_of(["abc"], ["c", ""])[1].tolist() == [3, 2, 3, 3]
-    with pytest.raises(InvalidInputError, match=r"^validation holds 'd'"):
+    with pytest.raises(InvalidInputError, match=r"^validation contains 'd'"):
         ids_of("abc", "cd")
     with pytest.raises(InvalidInputError, match=r"^validation is empty"):
         ids_of("abc", "")

@@ -1,1 +1,1 @@
-"""Texts, files and lists of documents, as ids."""
+"""Texts, files and lists of documents as ids."""

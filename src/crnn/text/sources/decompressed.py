@@ -1,4 +1,4 @@
-"""Decompressed: a file that is read forward, decompressed on the way if it is a gzip file."""
+"""Decompressed: a file read sequentially, decompressed on the fly if it is a gzip file."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from typing import BinaryIO
 
 __all__ = ["Decompressed", "plain_size"]
 
-MAGIC = b"\x1f\x8b"  # with which a gzip file begins, and no UTF-8 text: its second byte begins no character
-GZIP_FORMAT = 31  # zlib's number for it
+MAGIC = b"\x1f\x8b"  # start of every gzip file, but of no UTF-8 text: the second byte cannot begin a character
+GZIP_FORMAT = 31  # zlib's number for gzip
 BLOCK_SIZE = 1 << 20
 
 
 class Decompressed:
-    """A binary file, or its decompressed contents if it begins as a gzip file does.
+    """A binary file, or its decompressed contents if it starts like a gzip file.
 
-    A gzip file may have several members, as rotated logs that were joined have. What comes through a pipe is
-    decompressed as it comes.
+    A gzip file may have several members, as concatenated logs do. Data from a pipe are
+    decompressed as they arrive.
 
     Parameters
     ----------
     file : binary file
-        Read from where it is. It needs `read1`.
+        The file, read from its current position. It must have a `read1` method.
     name : str
-        Of the file, in errors.
+        The file's name in errors.
     decompress : bool, default=True
-        False: the file as it is.
+        If False, the file is read unchanged.
     seen : callable, optional
-        Is called with the bytes of the file itself as they are read.
+        Called with the raw bytes as they are read.
 
     Examples
     --------
@@ -46,17 +46,17 @@ class Decompressed:
         self, file: BinaryIO, name: str, *, decompress: bool = True, seen: Callable[[bytes], object] | None = None
     ) -> None:
         self._file, self._name, self._seen = file, name, seen
-        self._compressed: bool | None = None if decompress else False  # None: not known before the first bytes
-        self._raw = b""  # read, but not decompressed yet
+        self._compressed: bool | None = None if decompress else False  # None: unknown before the first bytes
+        self._raw = b""  # read but not yet decompressed
         self._member: zlib._Decompress | None = None
 
     def read1(self, size: int) -> bytes:
-        """Return up to `size` bytes, as soon as there are any; b"" at the end.
+        """Return up to `size` bytes as soon as any are available; b"" at the end.
 
         Raises
         ------
         OSError
-            If the file cannot be read, or its gzip data are damaged or not complete.
+            If the file cannot be read, or its gzip data are damaged or incomplete.
         """
         if self._compressed is None:
             self._look_at_the_start(size)
@@ -87,7 +87,7 @@ class Decompressed:
         self._compressed = self._raw.startswith(MAGIC)
 
     def _begin_member(self, size: int) -> bool:
-        """Begin the next member of the gzip file, or return False if there is none; zeros may stand before it."""
+        """Begin the gzip file's next member, skipping zeros before it; return False if there is none."""
         while not self._raw.lstrip(b"\0"):
             self._raw = self._read_raw(size)
             if not self._raw:
@@ -97,7 +97,7 @@ class Decompressed:
         return True
 
     def _inflate(self, size: int) -> bytes:
-        """Decompress what has been read, or read more; b"" if nothing came of it yet."""
+        """Decompress the bytes read so far, or read more; return b"" if there is no output yet."""
         assert self._member is not None
         try:
             data = self._member.decompress(self._raw, size)
@@ -109,12 +109,12 @@ class Decompressed:
         elif not data and not self._raw:
             self._raw = self._read_raw(size)
             if not self._raw:
-                raise OSError(errno.EIO, "the gzip data end too early: the file is not complete", self._name)
+                raise OSError(errno.EIO, "the gzip data end too early: the file is incomplete", self._name)
         return data
 
 
 def plain_size(path: str, *, decompress: bool = True) -> int:
-    """Return the size of a file's contents in bytes. A gzip file is read for it, once until it changes.
+    """Return the size of a file's contents in bytes; a gzip file is read for this, once until it changes.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Documents: many short texts, each with a start and an end of its own, packed in one row of ids."""
+"""Documents: many short texts, each with its own start and end, packed into one array of ids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ids = NDArray[Any]
 
 
 class JoinedTexts(NamedTuple):
-    """The texts of a collection one after another, and the length of each."""
+    """The concatenated texts of a collection, and the length of each."""
 
     text: Text
     lengths: NDArray[np.int64]  # in symbols, (n,)
@@ -38,7 +38,7 @@ def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
     Raises
     ------
     InvalidInputError
-        If there is no text, or one is of another type than the first; its index is named.
+        If there are no texts, or a text differs in type from the first; its index is named.
 
     Examples
     --------
@@ -47,13 +47,13 @@ def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
     """
     own = list(python_values(texts))
     if not own:
-        raise InvalidInputError(f"{name} is an empty list; at least 1 document is needed (which may be an empty text)")
+        raise InvalidInputError(f"{name} is an empty list. Pass at least 1 document (which may be an empty text).")
     kind = kind_of(own[0], f"{name}[0]")
     for i, text in enumerate(own):
         if kind_of(text, f"{name}[{i}]") != kind:
             raise InvalidInputError(
-                f"{name}[{i}] is {type(text).__name__}, but {name}[0] is {type(own[0]).__name__}: the documents must "
-                f"be all str or all bytes"
+                f"{name}[{i}] is {type(text).__name__}, but {name}[0] is {type(own[0]).__name__}. Pass documents that "
+                f"are all str or all bytes."
             )
         if isinstance(text, memoryview):
             own[i] = byte_view(text, f"{name}[{i}]")
@@ -67,9 +67,9 @@ def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
     Parameters
     ----------
     ids : array of unsigned integers, shape (N,)
-        The documents one after another.
+        The concatenated documents.
     lengths : array of int, shape (n,)
-        Symbols of each document; their sum is N.
+        The number of symbols of each document; their sum is N.
     boundary : int
         The boundary's id.
 
@@ -90,12 +90,12 @@ def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
 
 
 def n_given(boundary: int | None) -> int:
-    """Return how many of the first ids of a text are read but not predicted: the boundary before the first document.
+    """Return how many of the first ids of a text are read but not predicted, namely the boundary before a document.
 
     Parameters
     ----------
     boundary : int or None
-        The boundary's id; None for one running text.
+        The boundary's id; None for a running text.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def n_given(boundary: int | None) -> int:
 
 
 def boundaries(packed: Ids, boundary: int) -> NDArray[np.intp]:
-    """Return the places of the boundaries: one more than there are documents.
+    """Return the positions of the boundaries, one more than there are documents.
 
     Document i is packed[places[i] + 1 : places[i + 1]].
 

@@ -1,4 +1,4 @@
-"""File blocks: the text of one or more files, block by block, as one text or as lines."""
+"""File blocks: the text of one or more files in blocks, as one text or as lines."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Paths = FilePath | Iterable[FilePath]
 
 
 def paths_of(paths: Paths) -> tuple[str, ...]:
-    """Return one path or several as a tuple of str.
+    """Return one or more paths as a tuple of str.
 
     Raises
     ------
     InvalidInputError
-        If there is none, or one is no path.
+        If there are no paths, or an item is not a path.
 
     Examples
     --------
@@ -33,12 +33,12 @@ def paths_of(paths: Paths) -> tuple[str, ...]:
     if isinstance(paths, (str, bytes, os.PathLike)):
         paths = [paths]
     if not isinstance(paths, Iterable):
-        raise InvalidInputError(f"paths must be a path or a list of paths, not {type(paths).__name__}")
+        raise InvalidInputError(f"paths is a {type(paths).__name__}. Pass a path or a list of paths.")
     own = []
     for i, path in enumerate(paths):
         own.append(checked_path(f"paths[{i}]", path))
     if not own:
-        raise InvalidInputError("paths is an empty list; at least 1 file is needed")
+        raise InvalidInputError("paths is an empty list. Pass at least 1 file.")
     return tuple(own)
 
 
@@ -51,9 +51,10 @@ def file_blocks(
     decompress: bool = True,
     errors: Literal["strict", "replace"] = "strict",
 ) -> Iterator[Any]:
-    """Give the text of a file in blocks, str or bytes by its kind.
+    """Yield the text of a file in blocks, str or bytes according to its kind.
 
-    `seen` and `errors` are those of `utf8_blocks`. A gzip file is decompressed, unless `decompress` is False for bytes.
+    For `seen` and `errors` see `utf8_blocks`. A gzip file is decompressed, unless bytes are read with `decompress`
+    False.
     """
     if kind == "characters":
         yield from utf8_blocks(path, block_size, seen, errors=errors)
@@ -65,9 +66,9 @@ def file_blocks(
 
 
 def ended_lines(files: Iterable[Iterable[Any]], kind: Kind) -> Iterator[Any]:
-    r"""Give the lines of files in blocks, each line ended by ``\n``, which also stands for ``\r\n``.
+    r"""Yield the lines of files in blocks, ending each line with ``\n``, which also replaces ``\r\n``.
 
-    A block may end within a line. The last line of a file is ended even where the file does not end it.
+    A block may end within a line. The last line of a file gets an end even if the file lacks it.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def ended_lines(files: Iterable[Iterable[Any]], kind: Kind) -> Iterator[Any]:
     empty, end, carriage = ("", "\n", "\r") if kind == "characters" else (b"", b"\n", b"\r")
     both = carriage + end
     for blocks in files:
-        held, last = empty, end  # a carriage return that may belong to the next block's \n; how the last block ended
+        held, last = empty, end  # a carriage return that may belong to the next block's \n; the end of the last block
         for block in blocks:
             block = held + block
             held = carriage if block.endswith(carriage) else empty

@@ -1,4 +1,4 @@
-"""FileReader: how files are read, as one text or as lines: decompressed, decoded, masked."""
+"""FileReader: reads files as one text or as lines: decompressed, decoded, transformed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Seen = Callable[[bytes], object]
 
 
 class FileReader(NamedTuple):
-    r"""Files and how they are read; each method reads them anew.
+    r"""Files and the way to read them; each method reads them anew.
 
     Attributes
     ----------
@@ -27,9 +27,9 @@ class FileReader(NamedTuple):
     lines : bool, default=False
         Whether each line is a document.
     errors : {"strict", "replace", "skip"}, default="strict"
-        What to do with what is not UTF-8. "skip" is for lines.
+        How to handle invalid UTF-8. "skip" is for lines only.
     transform : callable, optional
-        Makes of each line the document.
+        Turns each line into a document.
 
     Examples
     --------
@@ -51,23 +51,23 @@ class FileReader(NamedTuple):
 
     @property
     def decompresses(self) -> bool:
-        """Whether gzip files are decompressed: not if they are one text of bytes, which may be any bytes."""
+        """Whether to decompress gzip files: not for a text of bytes, which may contain any bytes."""
         return self.lines or self.kind == "characters"
 
     @property
     def max_length(self) -> int:
-        """An upper bound of the symbols, ends of lines included, before a transform."""
+        """An upper bound of the number of symbols, including line ends, before the transform."""
         return sum(plain_size(path, decompress=self.decompresses) + self.lines for path in self.paths)
 
     def blocks(self, block_size: int, seen: Sequence[Seen] | None = None) -> Iterator[Any]:
-        r"""Give the text block by block, str or bytes; every line is ended by ``\n``, and skipped lines are left out.
+        r"""Yield the text in blocks of str or bytes; every line ends with ``\n``, and skipped lines are left out.
 
         Parameters
         ----------
         block_size : int
-            Bytes that are read at a time.
+            The number of bytes to read at a time.
         seen : sequence of callables, optional
-            Of each file: is called with its bytes as they are read.
+            One per file, called with the file's bytes as they are read.
         """
         if not self.lines:
             return chain.from_iterable(self._files(self.kind, block_size, seen))
@@ -76,7 +76,7 @@ class FileReader(NamedTuple):
         return self._ended(self.batches(block_size, seen))
 
     def batches(self, block_size: int, seen: Sequence[Seen] | None = None) -> Iterator[list[Any]]:
-        """Give the lines in lists; None stands for a line that is skipped."""
+        """Yield lists of lines, with None for each skipped line."""
         skip = self.errors == "skip" and self.kind == "characters"
         read_as: Kind = "bytes" if skip else self.kind
         for lines in _split(ended_lines(self._files(read_as, block_size, seen), read_as), read_as):
@@ -84,12 +84,12 @@ class FileReader(NamedTuple):
             yield decoded if self.transform is None else self.transformed(decoded)
 
     def transformed(self, lines: list[Any]) -> list[Any]:
-        """Return the documents that the transform makes of lines; each must be a text of the same kind, and one line.
+        """Return the transformed lines, each of which must be a text of the same kind without a line end.
 
         Raises
         ------
         InvalidInputError
-            If one of them is not.
+            If a result is anything else.
         """
         if self.transform is None:
             return lines
@@ -98,8 +98,8 @@ class FileReader(NamedTuple):
         for line, text in zip(lines, found, strict=True):
             if line is not None and not (isinstance(text, type(end)) and end not in text):
                 raise InvalidInputError(
-                    f"transform must return a {type(end).__name__} without a line end for each line, but for {line!r} "
-                    f"it returned {text!r}"
+                    f"transform returned {text!r} for the line {line!r}. It must return a {type(end).__name__} "
+                    f"without a line end."
                 )
         return found
 
@@ -117,9 +117,9 @@ class FileReader(NamedTuple):
 
 
 def _split(blocks: Iterator[Any], kind: Kind) -> Iterator[list[Any]]:
-    """Split blocks whose lines are all ended into lists of lines."""
+    """Split blocks, in which every line is ended, into lists of lines."""
     end: Any = "\n" if kind == "characters" else b"\n"
-    begun: list[Any] = []  # the pieces of a line that has not ended
+    begun: list[Any] = []  # the pieces of an unfinished line
     for block in blocks:
         *lines, rest = block.split(end)
         if lines and begun:
@@ -132,7 +132,7 @@ def _split(blocks: Iterator[Any], kind: Kind) -> Iterator[list[Any]]:
 
 
 def decoded_lines(lines: list[bytes], errors: Literal["strict", "replace"] = "strict") -> list[str | None]:
-    r"""Decode lines; None for one that is not UTF-8, unless bad bytes are replaced.
+    r"""Decode lines; return None for each line that is not UTF-8, unless bad bytes are replaced.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""File sources: texts in files, held in memory as ids, or not."""
+"""File sources: texts in files, held in memory as ids or left on disk."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .text_source import TextSource
 
 __all__ = ["IN_MEMORY", "FileSource", "StoredSource"]
 
-IN_MEMORY = 1 << 26  # bytes of files whose ids are held in memory
+IN_MEMORY = 1 << 26  # maximum bytes of files whose ids are held in memory
 FOLDER_VARIABLE = "CRNN_CACHE"
 
 
 class FileSource(TextSource):
-    """Files that are one text, opened and read anew by each method.
+    """Files that form one text, reopened and read by each method.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class FileSource(TextSource):
 
     @property
     def max_length(self) -> int:
-        """The number of bytes: no fewer than there are symbols."""
+        """The number of bytes, at least the number of symbols."""
         return self.reader.max_length
 
     def _blocks(self, block_size: int) -> Iterator[Any]:
@@ -59,17 +59,19 @@ class FileSource(TextSource):
 
 
 class StoredSource(TextSource):
-    r"""Files that are one text, or lines, of which no more than a part is held in memory.
+    r"""Files that form one text, or lines, and are never held in memory as a whole.
 
-    The ids are in a cache file: see `id_cache`. It is opened, or written, when the vocabulary or the ids are asked for.
+    The ids are stored in a cache file: see `id_cache`. It is opened or written when the vocabulary or the ids are first
+    needed.
 
     Parameters
     ----------
     reader : FileReader
     name : str, default="X"
     cache : str, optional
-        The folder of the cache file. By default that of the first file, or the one in the environment variable
-        ``CRNN_CACHE``; if it cannot be written, a temporary one. Lines with a transform have a temporary one there.
+        The folder of the cache file. The default is the folder of the first file, or the one in the environment
+        variable ``CRNN_CACHE``; if that cannot be written, a temporary folder. Transformed lines have a temporary file
+        there.
 
     Examples
     --------
@@ -90,8 +92,8 @@ class StoredSource(TextSource):
 
     @property
     def max_length(self) -> int:
-        """The number of bytes, and of boundaries at most: no fewer than there are symbols."""
-        if self.reader.transform is not None:  # which may lengthen lines
+        """The number of bytes plus the maximum number of boundaries, at least the number of symbols."""
+        if self.reader.transform is not None:  # it may lengthen lines
             return self._opened().described.n
         return self.reader.max_length
 
@@ -101,11 +103,11 @@ class StoredSource(TextSource):
         return self._opened().n_documents
 
     def fingerprint(self) -> Fingerprint:
-        """Return what tells this text from another; the cache knows it."""
+        """Return the text's fingerprint, which the cache stores."""
         return self._opened().fingerprint
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
-        """Return the symbols, which the cache knows and has counted, or those that are given."""
+        """Return the given symbols, or those of the text, which the cache has counted."""
         if given is not None:
             return super().vocabulary(min_count, boundary=boundary, given=given)
         cache, boundary = self._opened(), boundary or self.holds_documents
@@ -113,11 +115,11 @@ class StoredSource(TextSource):
         return Vocabulary.of_codes(kept, self.kind, not len(cache.codes), min_count=min_count, boundary=boundary)
 
     def ids(self, vocabulary: Vocabulary) -> TextIds:
-        """Return the ids as they are in the file; for a vocabulary with a boundary, as documents."""
+        """Return the ids as stored in the file; for a vocabulary with a boundary, as documents."""
         if self.holds_documents and vocabulary.boundary is None:
             raise InvalidInputError(
-                f"{self.name} holds documents, but the model was fitted on one text and knows no end of a document: "
-                f"fit on the lines, or pass the path"
+                f"{self.name} contains documents, but the model was fitted on one text and knows no document ends. Fit "
+                f"it on lines, or pass the path."
             )
         cache = self._opened()
         table = np.zeros(len(cache.codes) + 1, vocabulary.id_dtype)
@@ -132,7 +134,7 @@ class StoredSource(TextSource):
         return StoredDocuments(ids, places, numbers, cache.n_documents, vocabulary.boundary)
 
     def _ids_of_slots(self, vocabulary: Vocabulary, cache: IdCache) -> Ids:
-        """Return the ids of the text's own symbols, or raise an error for the first one that the model lacks."""
+        """Return the ids of the text's own symbols, or raise an error for the first one unknown to the model."""
         vocabulary.check_kind("" if self.kind == "characters" else b"", self.name)
         found = vocabulary.ids_of_codes(cache.codes)
         if not (found < 0).any():
@@ -154,10 +156,10 @@ class StoredSource(TextSource):
         return (block for block in lines if block)
 
     def _ids(self, vocabulary: Vocabulary) -> Ids:
-        raise NotImplementedError  # `ids` does it all
+        raise NotImplementedError  # `ids` does everything
 
     def _opened(self) -> IdCache:
-        """Return the cache, opened or written at the first call."""
+        """Return the cache, opened or written by the first call."""
         if self._cache is None:
             folder = self._folder or os.environ.get(FOLDER_VARIABLE)
             beside, paths = not folder, self.reader.paths
@@ -166,20 +168,21 @@ class StoredSource(TextSource):
             try:
                 if self.reader.transform is None:
                     self._cache = self._open(path)
-                else:  # not used again: the same function may do something else tomorrow
+                else:  # not reused: the same function may give different results tomorrow
                     self._cache = self._open_temporary(name, os.path.dirname(path) or os.curdir)
             except OSError as error:
                 if self._folder is not None or not _is_of_cache(error, path):
                     raise
                 warn_caller(
-                    f"{error}: the ids of {paths[0]} are kept in a temporary file, and made again for each call; "
-                    f"name a folder for them, TextFile(paths, cache=...), Lines(paths, cache=...) or {FOLDER_VARIABLE}"
+                    f"{error}: the ids of {paths[0]} are kept in a temporary file, and computed again by each call. To "
+                    f"keep them, pass a folder: TextFile(paths, cache=...), Lines(paths, cache=...), or set "
+                    f"{FOLDER_VARIABLE}"
                 )
                 self._cache = self._open_temporary(name)
         return self._cache
 
     def _open_temporary(self, name: str, folder: str | None = None) -> IdCache:
-        """Write a cache into a folder of its own, which is deleted with it."""
+        """Write a cache into a folder of its own, which is deleted with the cache."""
         import tempfile  # here, since importing it takes a while
 
         return self._open(os.path.join(tempfile.mkdtemp(prefix="crnn-", dir=folder), name), temporary=True)
@@ -191,11 +194,11 @@ class StoredSource(TextSource):
             cache = open_cache(path, self.reader, temporary=temporary)
         if cache is None:
             raise InvalidInputError(
-                f"{self.reader.paths[0]} was changed while it was read: try again when it is complete"
+                f"{self.reader.paths[0]} changed while it was being read. Try again when it is complete."
             )
         return cache
 
 
 def _is_of_cache(error: OSError, path: str) -> bool:
-    """Say whether the cache cannot be written, not the text be read."""
+    """Return whether the error means that the cache cannot be written, rather than the text read."""
     return error.filename in (path, os.path.dirname(path)) or error.filename is None

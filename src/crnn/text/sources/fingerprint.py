@@ -1,4 +1,4 @@
-"""Fingerprint: what tells one text from another, without the text itself."""
+"""Fingerprint: identifies a text without storing it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["Fingerprint", "Hasher", "fingerprint"]
 
 
 class Fingerprint(NamedTuple):
-    """A text, or documents, by kind, size and hash.
+    """The kind, size and hash of a text or of documents.
 
     Attributes
     ----------
     kind : {"characters", "bytes"}
     symbols : int
-        How many, without boundaries.
+        The number of symbols, without boundaries.
     documents : int or None
-        How many; None for one running text.
+        The number of documents; None for a running text.
     sha256 : str
-        Of the symbols, characters as UTF-8, and of the documents' lengths.
+        The hash of the symbols (characters as UTF-8) and of the documents' lengths.
     """
 
     kind: Kind
@@ -34,7 +34,7 @@ class Fingerprint(NamedTuple):
     sha256: str
 
     def difference(self, other: Fingerprint) -> str | None:
-        """Say how another text differs from this one; None if it is the same.
+        """Return how another text differs from this one, or None if it is the same.
 
         Examples
         --------
@@ -43,29 +43,29 @@ class Fingerprint(NamedTuple):
         >>> text.difference(fingerprint("characters", ["to be!"]))
         'it has 6 characters, not 5'
         >>> text.difference(fingerprint("characters", ["to bé"]))
-        'it has as many characters, but not the same ones'
+        'it has as many characters, but different ones'
         """
         if other == self:
             return None
         if other.kind != self.kind:
-            return f"it is of {other.kind}, not of {self.kind}"
+            return f"it has {other.kind}, not {self.kind}"
         if (other.documents is None) != (self.documents is None):
             return "it is one text, not documents" if other.documents is None else "it is documents, not one text"
         if other.documents != self.documents:
             return f"it has {other.documents:,} documents, not {self.documents:,}"
         if other.symbols != self.symbols:
             return f"it has {other.symbols:,} {self.kind}, not {self.symbols:,}"
-        return f"it has as many {self.kind}, but not the same ones"
+        return f"it has as many {self.kind}, but different ones"
 
 
 class Hasher:
-    """Makes the fingerprint of a text, or of documents, that come block by block.
+    """Computes the fingerprint of a text, or of documents, block by block.
 
     Parameters
     ----------
     kind : {"characters", "bytes"}
     documents : bool
-        Whether there are documents, whose lengths come as well.
+        Whether documents will be hashed, with their lengths.
     """
 
     def __init__(self, kind: Kind, *, documents: bool) -> None:
@@ -74,18 +74,18 @@ class Hasher:
         self._lengths, self._documents = hashlib.sha256() if documents else None, 0
 
     def text(self, block: str | bytes) -> None:
-        """Take in the next symbols, without boundaries."""
+        """Add the next symbols, without boundaries."""
         self._symbols += len(block)
         self._text.update(block.encode("utf-8", "surrogatepass") if isinstance(block, str) else block)
 
     def lengths(self, lengths: NDArray[Any]) -> None:
-        """Take in the lengths of the next documents, which may come before their symbols or after them."""
+        """Add the lengths of the next documents, before or after their symbols."""
         assert self._lengths is not None
         self._documents += len(lengths)
         self._lengths.update(np.ascontiguousarray(lengths, "<i8").data)
 
     def fingerprint(self) -> Fingerprint:
-        """Return the fingerprint of all that was taken in."""
+        """Return the fingerprint of everything added so far."""
         digest = self._text.copy()
         if self._lengths is None:
             return Fingerprint(self._kind, self._symbols, None, digest.hexdigest())
@@ -96,14 +96,14 @@ class Hasher:
 def fingerprint(
     kind: Kind, blocks: Iterable[str] | Iterable[bytes], lengths: NDArray[Any] | None = None
 ) -> Fingerprint:
-    """Return the fingerprint of a text that comes block by block; it does not depend on where the blocks end.
+    """Return the fingerprint of a text given in blocks, independent of how it is cut into blocks.
 
     Parameters
     ----------
     kind : {"characters", "bytes"}
     blocks : iterable of str or of bytes
     lengths : array of int, optional
-        Of documents.
+        The lengths of documents.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""HashedTexts: whether a text is one of very many, of which only hashes are held."""
+"""HashedTexts: a membership test for very many texts, of which only hashes are kept."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["HashedTexts"]
 
 
 class HashedTexts:
-    """Lines as a set of hashes: 8 bytes a line.
+    """The hashes of lines, 8 bytes each.
 
-    A line is always found. Another text is taken for one of n lines with a probability of n / 2⁶⁴: Python's hashes of
-    64 bits are compared, whose key is drawn anew for each process.
+    A line is always found. A new text is mistaken for one of n lines with probability n / 2⁶⁴: the test compares
+    Python's 64-bit hashes, whose key differs in each process.
 
     Parameters
     ----------

@@ -1,18 +1,18 @@
-"""IdCache: the ids of text files, written once to a file, so that training need not hold them.
+"""IdCache: the ids of text files, written once to a file, so that training need not hold them in memory.
 
-The file begins with eight bytes, then come
+The file consists of eight bytes, followed by
 
 - the text as slots of 1, 2 or 4 bytes, little-endian: slot i is the i-th of the text's own symbols in the order of
-  their codes, and the slot after them is a boundary. There is one before, between and after documents; a running text
-  is one document;
-- the index: where every 64th document begins, as 8-byte integers;
-- the CRC-32 of each block of 4 kB of all that precedes, verified when a part of the block is read;
-- JSON with what is needed to read the rest, to know the vocabulary without reading it, and to notice that a text
-  file was changed;
-- the length of the JSON and the CRC-32 of the checksums and the JSON, 4 bytes each, and the same eight bytes as at the
-  beginning.
+  their codes, and the next slot number is a boundary. Boundaries stand before, between and after documents; a running
+  text is one document;
+- the index: the start of every 64th document, as 8-byte integers;
+- the CRC-32 of each 4 kB block of all the above, verified when any part of the block is read;
+- JSON with everything needed to read the rest, to know the vocabulary without reading the text, and to notice changes
+  of a text file;
+- the length of the JSON and the CRC-32 of checksums and JSON, 4 bytes each, and the same eight bytes as at the
+  start.
 
-What the JSON and the checksums say is verified when the file is opened. A file that is not whole is written again.
+The JSON and the checksums are verified when the file is opened. An incomplete file is written again.
 """
 
 from __future__ import annotations
@@ -44,50 +44,50 @@ __all__ = ["IdCache", "cache_name", "open_cache", "write_cache"]
 MAGIC = b"crnnids2"
 TAIL = struct.Struct("<II8s")
 BLOCK_SIZE = 1 << 20
-INDEX_STEP = 64  # documents for each entry of the index: an eighth of a byte a document
+INDEX_STEP = 64  # documents per index entry: an eighth of a byte per document
 MAX_JSON = 1 << 25  # bytes
-MAX_COUNT = 2**48  # of anything
+MAX_COUNT = 2**48  # for any count
 SUFFIX = {False: ".crnn-ids", True: ".crnn-lines"}
 
 
 class _Changed(NamedTuple):
-    """What tells whether a text file was changed since."""
+    """Shows whether a text file has changed."""
 
     size: int
-    time: int  # of its last change, in nanoseconds
+    time: int  # of the last change, in nanoseconds
     sha256: str
 
 
 class _Description(NamedTuple):
-    """What the JSON of a cache says."""
+    """The contents of a cache's JSON."""
 
     kind: Kind
     lines: bool
-    errors: Errors  # what was done with what is not UTF-8
+    errors: Errors  # how invalid UTF-8 was handled
     codes: NDArray[np.uint32]  # of the text's own symbols
-    counts: NDArray[np.int64]  # of each of them in the text
+    counts: NDArray[np.int64]  # of each symbol in the text
     n_documents: int
     sha256: str  # of the text's fingerprint
     files: list[_Changed]
 
     @property
     def slot_dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
-        """The type of the slots."""
+        """The dtype of the slots."""
         return np.min_scalar_type(len(self.codes)).newbyteorder("<")
 
     @property
     def n_symbols(self) -> int:
-        """How many symbols there are, without boundaries."""
+        """The number of symbols, without boundaries."""
         return int(self.counts.sum())
 
     @property
     def n(self) -> int:
-        """How many slots there are, boundaries included."""
+        """The number of slots, including boundaries."""
         return self.n_symbols + self.n_documents + 1
 
     @property
     def index_offset(self) -> int:
-        """Where the index begins."""
+        """The position of the index."""
         return len(MAGIC) + _padded(self.n * self.slot_dtype.itemsize)
 
     @property
@@ -109,7 +109,7 @@ class IdCache(NamedTuple):
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """How often each of them occurs in the text."""
+        """The number of occurrences of each symbol in the text."""
         return self.described.counts
 
     @property
@@ -119,28 +119,28 @@ class IdCache(NamedTuple):
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What tells the text from others."""
+        """The text's fingerprint."""
         found = self.described
         return Fingerprint(found.kind, found.n_symbols, found.n_documents if found.lines else None, found.sha256)
 
     def ids(self, table: Ids) -> StoredIds:
-        """Return the text, boundaries included, with a table that has the id of each slot."""
+        """Return the text, including boundaries, given a table with the id of each slot."""
         return StoredIds(Slots.of(self.blocks, self.described.slot_dtype, table), len(MAGIC), self.described.n)
 
     def places(self) -> NDArray[np.int64]:
-        """Return where every 64th document begins."""
+        """Return the start of every 64th document."""
         places = np.empty(-(-self.n_documents // INDEX_STEP), "<i8")
         self.blocks.read_into(places, self.described.index_offset)
         if places[0] or (np.diff(places) < INDEX_STEP).any() or places[-1] >= self.described.n - 1:
-            raise InvalidInputError(f"{self.blocks.file.path} has an index of another text. {REMEDY}")
+            raise InvalidInputError(f"{self.blocks.file.path} has an index for a different text. {REMEDY}")
         return places.astype(np.int64, copy=False)
 
 
 def cache_name(paths: Sequence[str], *, lines: bool, beside: bool) -> str:
-    """Return the name of the cache of some files.
+    """Return the name of the cache for some files.
 
-    Beside a file its name is enough. In a folder for caches, and for several files, a hash of the whole paths keeps
-    names apart.
+    Next to a file, its name is enough. In a folder for caches, and for several files, a hash of the full paths
+    prevents clashes.
 
     Examples
     --------
@@ -158,9 +158,9 @@ def cache_name(paths: Sequence[str], *, lines: bool, beside: bool) -> str:
 
 
 def write_cache(target: str, reader: FileReader) -> None:
-    """Write the cache of files; it is there as a whole or not at all.
+    """Write the cache of files; it exists as a whole or not at all.
 
-    Two passes over the text: the first counts the symbols, the second writes them. One block is held at a time.
+    The first pass over the text counts the symbols, the second writes them, holding one block at a time.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def write_cache(target: str, reader: FileReader) -> None:
     Raises
     ------
     InvalidInputError
-        If a file is changed meanwhile, or there is no line.
+        If a file changes meanwhile, or there are no lines.
     UnicodeDecodeError, OSError
         If a file is not UTF-8 or cannot be read, or the cache cannot be written.
     """
@@ -186,11 +186,11 @@ def write_cache(target: str, reader: FileReader) -> None:
     for path, (size, time) in zip(reader.paths, before, strict=True):
         if _stat(path) != (size, time):
             os.unlink(target)
-            raise InvalidInputError(f"{path} was changed while it was read: try again when it is complete")
+            raise InvalidInputError(f"{path} changed while it was being read. Try again when it is complete.")
 
 
 def _counted(reader: FileReader) -> tuple[NDArray[np.int64], list[str]]:
-    """Return how often each code occurs, line ends included, and the SHA-256 of each file."""
+    """Return the number of occurrences of each code, including line ends, and the SHA-256 of each file."""
     digests = [hashlib.sha256() for _ in reader.paths]
     counts = np.zeros(MAX_CODE[reader.kind] + 1, np.int64)
     for block in reader.blocks(BLOCK_SIZE, [digest.update for digest in digests]):
@@ -201,7 +201,7 @@ def _counted(reader: FileReader) -> tuple[NDArray[np.int64], list[str]]:
 
 
 def _contents(reader: FileReader, described: _Description) -> Iterator[bytes | memoryview]:
-    """Yield the parts of a cache; what is described lacks the number of documents and the text's hash."""
+    """Yield the parts of a cache; the description still lacks the number of documents and the text's hash."""
     checksums: list[int] = []
     found: list[_Description] = []
     yield from with_checksums(_checked_parts(reader, described, found), checksums)
@@ -217,7 +217,7 @@ def _contents(reader: FileReader, described: _Description) -> Iterator[bytes | m
 def _checked_parts(
     reader: FileReader, described: _Description, found: list[_Description]
 ) -> Iterator[bytes | memoryview]:
-    """Yield slots and index; then put the whole description into a list."""
+    """Yield slots and index, then put the complete description into a list."""
     kind, lines, codes, dtype = described.kind, described.lines, described.codes, described.slot_dtype
     boundary = np.array([len(codes)], dtype)
     table = np.zeros(MAX_CODE[kind] + 2, dtype)
@@ -247,7 +247,7 @@ def _checked_parts(
         n, n_documents = n + 1, 1
         yield boundary.view(np.uint8).data
     if not n_documents:
-        raise InvalidInputError(f"{reader.paths[0]} is empty: it has no line, and at least 1 document is needed")
+        raise InvalidInputError(f"{reader.paths[0]} is empty. Pass a file with at least 1 line.")
     size = n * dtype.itemsize
     yield bytes(_padded(size) - size)
     yield np.concatenate(places)[: -(-n_documents // INDEX_STEP)].astype("<i8").view(np.uint8).data
@@ -255,7 +255,7 @@ def _checked_parts(
 
 
 def _plain(block: Any) -> Any:
-    """Return a block of ASCII text as bytes, which take less time; any other as it is."""
+    """Return a block of ASCII text as bytes, which are faster; any other block unchanged."""
     return block.encode("ascii") if isinstance(block, str) and block.isascii() else block
 
 
@@ -279,17 +279,17 @@ def _stat(path: str) -> tuple[int, int]:
 
 
 def open_cache(path: str, reader: FileReader, *, temporary: bool = False) -> IdCache | None:
-    """Open a cache if it is that of these files as they are now; otherwise return None.
+    """Open a cache if it belongs to the current versions of these files; otherwise return None.
 
-    A text file of another size was changed. One of another time is read and its hash is compared. A warning tells of a
-    cache that is damaged or was not written by this version of crnn: the caller writes it again.
+    A text file whose size differs has changed. If just its time differs, it is read and its hash compared. A damaged
+    cache, or one by another version of crnn, causes a warning, and the caller writes it again.
 
     Parameters
     ----------
     path : str
     reader : FileReader
     temporary : bool, default=False
-        Whether its folder is deleted with it.
+        Whether to delete its folder with it.
     """
     try:
         file = IdFile(path, temporary=temporary)
@@ -297,7 +297,7 @@ def open_cache(path: str, reader: FileReader, *, temporary: bool = False) -> IdC
         return None
     cache = _whole(file)
     if cache is None:
-        warn_caller(f"{path} is not a whole cache of ids, or one of another version of crnn: it is written again")
+        warn_caller(f"{path} is not a complete cache of ids for this version of crnn; writing it again")
         return None
     described = cache.described
     read_as = (reader.kind, reader.lines, reader.errors, len(reader.paths))
@@ -307,7 +307,7 @@ def open_cache(path: str, reader: FileReader, *, temporary: bool = False) -> IdC
 
 
 def _whole(file: IdFile) -> IdCache | None:
-    """Return the cache in a file, or None if the file is none, is not whole, or says what cannot be."""
+    """Return the cache in a file, or None if it is not a cache, is incomplete or inconsistent."""
     if file.size < len(MAGIC) + TAIL.size or _bytes(file, 0, len(MAGIC)) != MAGIC:
         return None
     length, checksum, magic = TAIL.unpack(_bytes(file, file.size - TAIL.size, TAIL.size))
@@ -341,7 +341,7 @@ def _checksum(table: NDArray[Any], text: bytes) -> int:
 
 
 def _described(text: bytes) -> _Description | None:
-    """Return what the JSON of a cache says, or None if a cache cannot say it."""
+    """Return the contents of a cache's JSON, or None if they are invalid."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -367,7 +367,7 @@ def _described(text: bytes) -> _Description | None:
 
 
 def _are_counts(values: Any, minimum: int, maximum: int) -> bool:
-    """Say whether a value from JSON is a list of whole numbers within bounds."""
+    """Return whether a JSON value is a list of integers within bounds."""
     return isinstance(values, list) and all(type(value) is int and minimum <= value <= maximum for value in values)
 
 

@@ -1,4 +1,4 @@
-"""IdFile: a file of ids that is read in parts, by several threads, without being mapped into memory.
+"""IdFile: a file of ids, read in parts by several threads without memory mapping.
 
 Each block of such a file has a checksum, which is verified whenever a part of the block is read.
 """
@@ -19,23 +19,23 @@ from ...errors import InvalidInputError
 
 __all__ = ["CheckedBlocks", "IdFile", "n_blocks", "with_checksums"]
 
-# Bytes of a block. Smaller blocks have more checksums; of larger ones, many streams read more than they need:
+# Bytes of a block. Smaller blocks need more checksums; with larger ones, many streams read more than they need:
 # with 4,096 streams a million ids take 65 ms with blocks of 4 kB and 120 ms with 16 kB.
 CHECKED_SIZE = 1 << 12
-REMEDY = "Delete the file and try again: it is made again from the text."
+REMEDY = "Delete the file and try again: it will be rebuilt from the text."
 
 
 class IdFile:
     """A file opened for reading at any position.
 
-    Parts are read into arrays of the caller. A memory mapping would be simpler, but each page that it has touched
-    counts as memory of the process.
+    Parts are read into the caller's arrays. A memory mapping would be simpler, but each page it has touched counts as
+    memory of the process.
 
     Parameters
     ----------
     path : str
     temporary : bool, default=False
-        Whether the folder of the file is deleted with this object.
+        Whether to delete the file's folder with this object.
 
     Examples
     --------
@@ -54,17 +54,17 @@ class IdFile:
         self.path = path
         self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         self.size = os.fstat(self._descriptor).st_size
-        self._lock = threading.Lock()  # where a read moves the position of the file
+        self._lock = threading.Lock()  # for systems where a read moves the position of the file
         folder = os.path.dirname(path) if temporary else None
         weakref.finalize(self, _close, self._descriptor, folder)
 
     def read_into(self, out: NDArray[Any], offset: int) -> None:
-        """Fill a contiguous array with the bytes from an offset on.
+        """Fill a contiguous array with bytes from an offset.
 
         Raises
         ------
         InvalidInputError
-            If the file ends before.
+            If the file is too short.
         OSError
             If it cannot be read.
         """
@@ -72,11 +72,11 @@ class IdFile:
         while len(view):
             n = self._read(view, offset)
             if not n:
-                raise InvalidInputError(f"{self.path} ends after {offset} bytes: it was changed. {REMEDY}")
+                raise InvalidInputError(f"{self.path} ends after {offset} bytes, because it was changed. {REMEDY}")
             view, offset = view[n:], offset + n
 
     def will_need(self, offset: int, size: int) -> None:
-        """Let the system read a part ahead, where it can."""
+        """Ask the system to read a part ahead, if it can."""
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._descriptor, offset, size, os.POSIX_FADV_WILLNEED)
 
@@ -93,13 +93,13 @@ class IdFile:
 def _close(descriptor: int, folder: str | None) -> None:
     os.close(descriptor)
     if folder is not None:
-        import shutil  # here, since `import crnn` shall cost little
+        import shutil  # here, since `import crnn` should be fast
 
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class CheckedBlocks(NamedTuple):
-    """The blocks at the beginning of a file, read only if they are as they were written.
+    """The blocks at the start of a file, each verified against its checksum when read.
 
     Examples
     --------
@@ -120,12 +120,12 @@ class CheckedBlocks(NamedTuple):
     checksums: NDArray[np.uint32]  # of each block
 
     def read_into(self, out: NDArray[Any], offset: int) -> None:
-        """Fill a contiguous array with the bytes from an offset on.
+        """Fill a contiguous array with bytes from an offset.
 
         Raises
         ------
         InvalidInputError
-            If the file ends before, or a block of it is damaged.
+            If the file is too short, or one of its blocks is damaged.
         OSError
             If it cannot be read.
         """
@@ -137,19 +137,19 @@ class CheckedBlocks(NamedTuple):
             block = wanted[start - offset : stop - offset] if inside else np.empty(stop - start, np.uint8)
             self.file.read_into(block, start)
             if zlib.crc32(block.data) != self.checksums[i]:
-                raise InvalidInputError(f"{self.file.path} is damaged from byte {start} to {stop}. {REMEDY}")
+                raise InvalidInputError(f"{self.file.path} is damaged between bytes {start} and {stop}. {REMEDY}")
             if not inside:
                 first, last = max(start, offset), min(stop, end)
                 wanted[first - offset : last - offset] = block[first - start : last - start]
 
 
 def n_blocks(size: int) -> int:
-    """Return the number of blocks of so many bytes."""
+    """Return the number of blocks for this many bytes."""
     return -(-size // CHECKED_SIZE)
 
 
 def with_checksums(parts: Iterable[bytes | memoryview], checksums: list[int]) -> Iterator[bytes | memoryview]:
-    """Yield the parts of a file as they are, and append the checksum of each block to a list."""
+    """Yield the parts of a file unchanged, and append the checksum of each block to a list."""
     checksum, room = 0, CHECKED_SIZE
     for part in parts:
         view = memoryview(part)

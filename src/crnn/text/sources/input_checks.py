@@ -1,4 +1,4 @@
-"""Input checks: refuse what cannot be meant as a text or as documents, find missing values, warn of a file's name."""
+"""Input checks: refuse objects that are not texts or documents, find missing values, warn about file names."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PACKAGE = __name__.partition(".")[0]
 LONGEST_NAME = 255  # characters of a text that may be a file's name
 SLICE = 1 << 13  # values of an Arrow array that are Python objects at a time
 
-Errors = Literal["strict", "replace", "skip"]  # what to do with texts that are missing or damaged
+Errors = Literal["strict", "replace", "skip"]  # how to handle missing or damaged texts
 
 
 def checked_errors(errors: Any) -> Errors:
-    """Return `errors` if it says what to do with missing and damaged texts.
+    """Return `errors` if it is a valid way to handle missing and damaged texts.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def checked_errors(errors: Any) -> Errors:
 
 
 def is_missing(value: object) -> bool:
-    """Say whether a value is what tables hold where they hold nothing: None, NaN, or the NA and NaT of pandas.
+    """Return whether a value is one that tables use for missing entries: None, NaN, or pandas' NA and NaT.
 
     Examples
     --------
@@ -48,9 +48,9 @@ def is_missing(value: object) -> bool:
 
 
 def python_values(X: Iterable[Any]) -> Iterable[Any]:
-    """Return an iterable of Python objects: that of an Arrow array, whose own items are Arrow scalars, or X itself.
+    """Return an iterable of Python objects, converted from an Arrow array if necessary.
 
-    Arrow arrays are told by what they have, so that no other package is imported.
+    Arrow arrays are recognized by their attributes, so that no other package is imported.
     """
     if hasattr(X, "to_pylist") and hasattr(X, "slice") and hasattr(X, "__len__"):
         return _sliced(X)
@@ -63,15 +63,15 @@ def _sliced(array: Any) -> Iterator[Any]:
 
 
 def warn_of_file_name(text: str) -> None:
-    """Warn if a text is the name of a file: it is learned as it is, letter by letter.
+    """Warn if a text is the name of a file, because the name itself is learned, letter by letter.
 
     Parameters
     ----------
     text : str
-        It is looked up only if it is short and has no line end.
+        The text, checked only if it is short and has no line end.
     """
     if 0 < len(text) <= LONGEST_NAME and "\n" not in text and os.path.isfile(text):
-        warn_caller(f"the text is the {len(text)} letters {text!r}; for the file give Path({text!r})")
+        warn_caller(f"the text is the {len(text)} letters {text!r}; to read the file, pass Path({text!r})")
 
 
 def warn_caller(message: str) -> None:
@@ -92,9 +92,9 @@ def warn_caller(message: str) -> None:
 
 
 def refuse_other_collections(X: Any, name: str) -> None:
-    """Raise an error for what can be run through, but gives no texts or gives them in no order.
+    """Raise an error for iterables that do not contain texts, or contain them in no order.
 
-    Tables are told by what they have, so that no other package is imported.
+    Tables are recognized by their attributes, so that no other package is imported.
 
     Parameters
     ----------
@@ -105,35 +105,35 @@ def refuse_other_collections(X: Any, name: str) -> None:
     Raises
     ------
     InvalidInputError
-        For a dict, a table, a set, an open file or an array that has not one dimension; it names the remedy.
+        For a dict, a table, a set, an open file or an array that is not one-dimensional; it names the remedy.
 
     Examples
     --------
     >>> refuse_other_collections({"Anna": 3, "Bob": 1}, "X")
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: X is a dict, of which only the keys would be read: pass list(X.values()) or list(X)
+    crnn.errors.InvalidInputError: X is a dict, whose keys alone would be read. Pass list(X.values()) or list(X).
     >>> refuse_other_collections(["Anna", "Bob"], "X")
     """
     kind = type(X).__name__
     if isinstance(X, Mapping):
         raise InvalidInputError(
-            f"{name} is a {kind}, of which only the keys would be read: pass list({name}.values()) or list({name})"
+            f"{name} is a {kind}, whose keys alone would be read. Pass list({name}.values()) or list({name})."
         )
     if hasattr(type(X), "columns") or hasattr(X, "column_names"):
-        raise InvalidInputError(f"{name} is a table, a {kind}: pass the column of the texts, {name}['column']")
+        raise InvalidInputError(f"{name} is a table ({kind}). Pass its column of texts, {name}['column'].")
     if isinstance(X, set | frozenset):
         raise InvalidInputError(
-            f"{name} is a {kind}, which has no order, so that each run would train on another one: pass sorted({name})"
+            f"{name} is a {kind}, which has no order, so each run would be trained differently. Pass sorted({name})."
         )
     if hasattr(X, "read"):
         raise InvalidInputError(
-            f"{name} is an open file: pass {name}.read() for its text, {name}.read().splitlines() for its lines as "
-            f"documents, or the Path of the file"
+            f"{name} is an open file. Pass {name}.read() for its text, {name}.read().splitlines() for its lines as "
+            f"documents, or the file's Path."
         )
     ndim = getattr(X, "ndim", 1)
     if ndim != 1:
         raise InvalidInputError(
-            f"{name} is an array of {ndim} dimensions, but documents have one: pass a column, {name}[:, 0]"
+            f"{name} is an array of {ndim} dimensions, but documents have one. Pass a column, {name}[:, 0]."
             if ndim
-            else f"{name} is an array of no dimension: pass str({name}), or a list of texts"
+            else f"{name} is an array of no dimension. Pass str({name}), or a list of texts."
         )

@@ -1,4 +1,4 @@
-"""LabelledSource: documents in memory, each with a label."""
+"""LabelledSource: labeled documents in memory."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["LabelledSource"]
 
 
 class LabelledSource(TextSource):
-    """Documents of another source, each of which begins with the symbol of its label.
+    """Documents from another source, each starting with the symbol of its label.
 
     Parameters
     ----------
     source : TextSource
-        Of n documents in memory.
+        The source of n documents in memory.
     labels : array-like of shape (n,)
     known : sequence of labels, optional
-        Those that a model knows: others are refused. By default all are new.
+        The labels known to a model; others are refused. By default all labels are new.
     name : str, default="labels"
         The name of the argument in error messages.
 
@@ -49,7 +49,7 @@ class LabelledSource(TextSource):
     ) -> None:
         super().__init__(source.name)
         if not source.holds_documents:
-            raise InvalidInputError(f"{name} are of documents, and {source.name} is one text: pass a list of texts")
+            raise InvalidInputError(f"{name} need documents, but {source.name} is a single text. Pass a list of texts.")
         self.kind, self._source = source.kind, source
         self._labels, self._numbers = checked_labels(labels, source.n_documents, name=name)
         if known is not None:
@@ -58,7 +58,7 @@ class LabelledSource(TextSource):
 
     @property
     def labels(self) -> tuple[Any, ...]:
-        """The different labels, sorted."""
+        """The distinct labels, sorted."""
         return tuple(self._labels.tolist())
 
     @property
@@ -68,7 +68,7 @@ class LabelledSource(TextSource):
 
     @property
     def max_length(self) -> int:
-        """The number of symbols, boundaries and labels included."""
+        """The number of symbols, including boundaries and labels."""
         return self._source.max_length + self.n_documents
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
@@ -79,11 +79,11 @@ class LabelledSource(TextSource):
         """Turn the documents into ids, with a boundary and the label before each: see `TextSource.ids`."""
         packed = self._source.ids(vocabulary)
         if not isinstance(packed, np.ndarray) or vocabulary.boundary is None:
-            raise InvalidInputError(f"{self.name} is not held in memory, and labels are only for texts that are")
+            raise InvalidInputError(f"{self.name} is too large for labels, which need texts in memory. Pass a list.")
         return labelled_ids(packed, vocabulary.boundary, self._numbers, len(vocabulary.labels))
 
     def fingerprint(self) -> Fingerprint:
-        """Return what tells the texts and their labels from others."""
+        """Return the fingerprint of the texts with their labels."""
         found = self._source.fingerprint()
         labels = hashlib.sha256(repr(self._labels[self._numbers].tolist()).encode())
         return found._replace(sha256=hashlib.sha256(f"{found.sha256} {labels.hexdigest()}".encode()).hexdigest())
@@ -92,4 +92,4 @@ class LabelledSource(TextSource):
         return self._source.blocks(block_size)
 
     def _ids(self, vocabulary: Vocabulary) -> Ids:
-        raise NotImplementedError  # `ids` puts the labels in
+        raise NotImplementedError  # `ids` adds the labels

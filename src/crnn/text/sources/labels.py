@@ -1,4 +1,4 @@
-"""Labels of documents: checked, numbered, and as symbols in a row of ids."""
+"""Labels of documents: checked, numbered, and as symbols among ids."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ __all__ = ["Labelled", "checked_labels", "label_number", "label_numbers", "label
 Labels = NDArray[Any]
 Numbers = NDArray[np.intp]
 
-SHOWN = 10  # labels in an error message, at most
+SHOWN = 10  # maximum labels in an error message
 
 
 class Labelled(NamedTuple):
-    """The different labels, sorted, and the number of each document's label among them."""
+    """The distinct labels, sorted, and the index of each document's label."""
 
     labels: Labels  # (K,)
     numbers: Numbers  # (n,)
 
 
 def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> Labelled:
-    """Return the labels of n documents, or raise an error that names what is wrong and where.
+    """Return the labels of n documents, or raise an error that names the faulty label and its position.
 
     Parameters
     ----------
     values : array-like of shape (n,)
-        All str, all whole numbers, all floats or all bool.
+        All str, all integers, all floats or all bool.
     n : int, optional
-        The number of documents; None: any, but at least one.
+        The number of documents; None: any number of at least one.
     name : str, default="labels"
 
     Examples
@@ -55,7 +55,7 @@ def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labe
 
 
 def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
-    """Return the number of a label among the sorted ones of a model.
+    """Return the index of a label among a model's sorted labels.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
     """
     value = label.item() if isinstance(label, np.generic) else label
     known = labels.tolist()
-    # As numbers True is 1 and "1" is not 1: only labels of the model's kind are compared.
+    # As numbers, True equals 1 and "1" does not: compare only labels of the model's kind.
     if isinstance(value, str) == isinstance(known[0], str) and not isinstance(value, list | tuple | dict | np.ndarray):
         for k, other in enumerate(known):
             if value == other:
@@ -78,7 +78,7 @@ def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
 
 
 def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: str = "labels") -> Numbers:
-    """Return the numbers of the labels of n documents among the sorted ones of a model.
+    """Return the indices of n documents' labels among a model's sorted labels.
 
     Parameters
     ----------
@@ -101,14 +101,14 @@ def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: st
 
 
 def labelled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels: int) -> NDArray[Any]:
-    """Return packed documents with the symbol of its label at the beginning of each.
+    """Return packed documents, each with the symbol of its label at the start.
 
     The symbol of label k has the id boundary + 1 + k.
 
     Parameters
     ----------
     packed : array of unsigned integers, shape (N,)
-        As `documents.pack` makes it.
+        The result of `documents.pack`.
     boundary : int
         The last id of the vocabulary.
     numbers : array of int, shape (n,)
@@ -126,7 +126,7 @@ def labelled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels
 
 
 def _array(values: Any, name: str) -> Labels:
-    """Return labels as an array of str, int, float or bool, each with the value that was given."""
+    """Return labels as an array of str, int, float or bool, with their values preserved."""
     if isinstance(values, Iterator):
         values = list(values)
     if isinstance(values, str | bytes | dict | set) or not hasattr(values, "__len__"):
@@ -143,8 +143,8 @@ def _array(values: Any, name: str) -> Labels:
     if given.dtype.kind not in "OUiufb":
         raise InvalidInputError(f"{name} must be str, whole numbers, floats or bool, not {given.dtype}")
     if given.dtype.kind == "f" and np.isnan(given).any():
-        raise InvalidInputError(f"{name}[{int(np.argmax(np.isnan(given)))}] is missing (NaN): leave its document out")
-    stored = given.astype(np.float64) if given.dtype.type is np.longdouble else given  # a file holds no more digits
+        raise InvalidInputError(f"{name}[{int(np.argmax(np.isnan(given)))}] is missing (NaN). Leave out its document.")
+    stored = given.astype(np.float64) if given.dtype.type is np.longdouble else given  # files store no more digits
     if given.ndim == 1 and not (isinstance(values, np.ndarray) and stored.dtype == values.dtype):
         _refuse_changes(list(values), stored, name)
     return stored
@@ -153,7 +153,7 @@ def _array(values: Any, name: str) -> Labels:
 def _plain_array(values: Any, name: str) -> Labels:
     try:
         return np.asarray(values)
-    except ValueError as error:  # lists of several lengths
+    except ValueError as error:  # lists of different lengths
         raise InvalidInputError(f"{name} must be labels, one for each document: {error}") from None
 
 
@@ -161,7 +161,7 @@ _KINDS = {str: "text", bool: "bool", np.bool_: "bool", int: "number", float: "nu
 
 
 def _refuse_mixture(values: list[Any], name: str) -> None:
-    """Refuse labels that are neither text nor numbers, and those of several kinds: NumPy would make one of them."""
+    """Refuse labels that are neither text nor numbers, and mixed kinds, which NumPy would convert to one kind."""
     kinds = {
         given: next((kind for known, kind in _KINDS.items() if issubclass(given, known)), None)
         for given in set(map(type, values))
@@ -173,22 +173,22 @@ def _refuse_mixture(values: list[Any], name: str) -> None:
             raise InvalidInputError(f"{name}[{i}] must be a str or a number, not {type(value).__name__}")
         if kinds[type(value)] != kinds[type(values[0])]:
             raise InvalidInputError(
-                f"{name}[{i}] is {type(value).__name__}, but {name}[0] is {type(values[0]).__name__}: they must be "
-                f"all text, all numbers or all bool"
+                f"{name}[{i}] is {type(value).__name__}, but {name}[0] is {type(values[0]).__name__}. Pass labels that "
+                f"are all text, all numbers or all bool."
             )
 
 
 def _refuse_changes(values: list[Any], stored: Labels, name: str) -> None:
-    """Refuse labels that the type of all of them changes, since two different ones may become the same."""
+    """Refuse labels that their common type would change, since different labels might become equal."""
     if stored.dtype.kind == "O":
         i = next(i for i, value in enumerate(values) if isinstance(value, int) and not -(2**63) <= value < 2**64)
         raise InvalidInputError(
-            f"{name}[{i}] is {short_repr(values[i])}, a whole number of more than 64 bits: give all labels as str"
+            f"{name}[{i}] is {short_repr(values[i])}, an integer of more than 64 bits. Pass all labels as str."
         )
     for i, (kept, value) in enumerate(zip(stored.tolist(), values, strict=True)):
         if kept != value:
-            remedy = "end no label with a null character" if isinstance(value, str) else "give all labels as str"
+            remedy = "Remove trailing null characters." if isinstance(value, str) else "Pass all labels as str."
             raise InvalidInputError(
-                f"{name}[{i}] is {short_repr(value)}, but NumPy would store {kept!r} for it, which may be another "
-                f"label: {remedy}"
+                f"{name}[{i}] is {short_repr(value)}, but NumPy would store it as {kept!r}, which may be another "
+                f"label. {remedy}"
             )

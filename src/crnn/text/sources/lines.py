@@ -1,4 +1,4 @@
-"""Lines: the lines of files as a list of documents that is not held in memory."""
+"""Lines: the lines of files as a list of documents, not held in memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .named_files import NamedFiles
 __all__ = ["Lines"]
 
 BLOCK_SIZE = 1 << 20
-INDEX_STEP = 64  # lines for each entry of the index: an eighth of a byte a line
+INDEX_STEP = 64  # lines per index entry: an eighth of a byte per line
 NEWLINE = ord("\n")
 
 
 class _FileIndex(NamedTuple):
-    """Where the lines of one file are."""
+    """The positions of the lines in a file."""
 
     size: int
     time: int  # of the last change, in nanoseconds
@@ -38,29 +38,29 @@ class _FileIndex(NamedTuple):
 
 
 class Lines(NamedFiles, Sequence[Any]):
-    r"""The lines of one file or of several, as a list of documents that is not held in memory.
+    r"""The lines of one or more files as a list of documents, not held in memory.
 
-    `CharRNN.fit`, `score`, `score_samples`, ``sample(exclude=...)`` and all else that takes documents take it.
-    A line ends with ``\n`` or ``\r\n``, which is no part of it; the last line of a file may have no end. The index,
-    which only `len` and subscripts need, is the place of every 64th line: an eighth of a byte a line.
+    `CharRNN.fit`, `score`, `score_samples`, ``sample(exclude=...)`` and everything else that takes documents accept it.
+    A line ends with ``\n`` or ``\r\n``, which are not part of it; the last line of a file may lack an end. The index,
+    needed only for `len` and subscripts, stores the position of every 64th line: an eighth of a byte per line.
 
-    Lines of up to 64 MB are held for training, and shuffled as a list is. Of more, the ids are kept in a cache file, as
-    for a `TextFile`. For each epoch pieces of 8 kB are shuffled, 1,024 pieces are read together, and the lines in them
-    are shuffled, so that neighbours in a sorted file are far apart in training.
+    For training, up to 64 MB of lines are held in memory and shuffled like a list. Beyond that, the ids are kept in a
+    cache file, as for a `TextFile`. In each epoch, pieces of 8 kB are shuffled, 1,024 pieces are read together, and
+    their lines are shuffled, so that neighbors in a sorted file are far apart in training.
 
     Parameters
     ----------
     paths : path or list of paths
-        UTF-8 files. gzip files are decompressed as they are read; a subscript reads one from its start.
+        UTF-8 files. gzip files are decompressed as they are read; a subscript reads a gzip file from its start.
     kind : {"characters", "bytes"}, default="characters"
         "bytes": the lines are bytes.
     errors : {"strict", "replace", "skip"}, default="strict"
-        What to do with lines that are not UTF-8. "strict": raise an error. "replace": read U+FFFD for each bad byte.
-        "skip": give None in place of the line, which `CharRNN.fit` leaves out and whose score is NaN.
+        How to handle lines that are not UTF-8. "strict": raise an error. "replace": read U+FFFD for each bad byte.
+        "skip": return None instead of the line, which `CharRNN.fit` leaves out and whose score is NaN.
     transform : callable, default=None
-        Makes of each line the text that is read, as a function that masks numbers: ``transform=mask`` is for `Lines`
-        what ``map(mask, lines)`` is for a list. The ids of large files are then kept in a temporary file, since a later
-        transform may be another one.
+        Turns each line into the text to be read, for instance by masking numbers: ``transform=mask`` is to `Lines`
+        what ``map(mask, lines)`` is to a list. The ids of large files are then kept in a temporary file, since a later
+        call may use another transform.
     cache : path or None, default=None
         As for `TextFile`.
 
@@ -114,7 +114,7 @@ class Lines(NamedFiles, Sequence[Any]):
             yield from block
 
     def batches(self) -> Iterator[list[Any]]:
-        r"""Give the lines as lists, those of about a megabyte each.
+        r"""Yield lists of lines, each with about a megabyte.
 
         Examples
         --------
@@ -155,22 +155,22 @@ class Lines(NamedFiles, Sequence[Any]):
         except UnicodeDecodeError as error:
             if self.errors == "skip":
                 return None
-            error.add_note(f"in line {i + 1} of the file {self.paths[k]!r}: convert it to UTF-8")
+            error.add_note(f"in line {i + 1} of the file {self.paths[k]!r}. Convert it to UTF-8.")
             raise
 
     def _index(self) -> list[_FileIndex]:
-        """Return where the lines of each file are, from the last reading of the files if they are as they were."""
+        """Return where each file's lines are; unchanged files are not read again."""
         now = [(found.st_size, found.st_mtime_ns) for found in map(os.stat, self.paths)]
         if self._files is None or [(file.size, file.time) for file in self._files] != now:
             self._files = [_indexed(path, *state) for path, state in zip(self.paths, now, strict=True)]
         return self._files
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_files": None}  # read again where the files may be others
+        return {**vars(self), "_files": None}  # read again in the new place, where the files may differ
 
 
 def _indexed(path: str, size: int, time: int) -> _FileIndex:
-    """Read a file and return where its lines are."""
+    """Read a file and return the positions of its lines."""
     starts, n, position, last = [np.zeros(1, np.int64)], 0, 0, NEWLINE
     with open(path, "rb") as file:
         contents = Decompressed(file, path)
@@ -184,7 +184,7 @@ def _indexed(path: str, size: int, time: int) -> _FileIndex:
 
 
 def _part(path: str, start: int, stop: int, *, compressed: bool) -> bytes:
-    """Return a part of a file; a compressed one is read from its start."""
+    """Return a part of a file, reading a compressed file from its start."""
     with open(path, "rb") as file:
         if not compressed:
             file.seek(start)

@@ -1,4 +1,4 @@
-"""NamedFiles: the files of a text or of lines, what their symbols are, and a folder for their ids."""
+"""NamedFiles: the files of a text or of lines, their kind of symbols, and a folder for their ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text sources: a text, bytes, a file or documents, parsed once and then read as often as needed."""
+"""Text sources: a text, bytes, a file or documents, parsed once and read as often as needed."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
     Parameters
     ----------
     X : str, bytes-like, os.PathLike, TextFile, Lines or iterable of str or bytes-like
-        A `str` is the text itself, never a file name; a UserWarning says so if there is a file of this name. Bytes are
-        a text whose symbols are bytes. A path is a file of UTF-8 text, read anew each time; a pipe or a device, which
-        can be read only once, is read here. A list of paths is one text, the files one after another; a `TextFile`
-        names files as well, and `Lines` are the lines of files as documents. Files of more than 64 MB in all are not
-        held in memory (`StoredSource`). Any other iterable is a collection of documents, such as a list, a column of a
-        table or an array of str. It is read here and only here: it may be a generator. A dict, a table, a set, an open
-        file or an array of two dimensions is refused.
+        A `str` is the text itself, never a file name; a UserWarning says so if a file of this name exists. Bytes are
+        a text whose symbols are bytes. A path is a file of UTF-8 text, read anew each time; a pipe or device, which
+        can be read only once, is read here. A list of paths is one text, the concatenated files; a `TextFile` also
+        names files, and `Lines` are the lines of files as documents. Files of more than 64 MB in total are not held in
+        memory (`StoredSource`). Any other iterable is a collection of documents, such as a list, a column of a table or
+        an array of str. It is read exactly once, here, so it may be a generator. A dict, a table, a set, an open file
+        or a two-dimensional array is refused.
     name : str, default="X"
         The name of the argument in error messages.
 
@@ -49,9 +49,9 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
     Raises
     ------
     InvalidInputError
-        If `X` is none of these.
+        If `X` is anything else.
     UnicodeDecodeError, OSError
-        If a pipe or a device is not UTF-8 or cannot be read. A file raises them when it is read.
+        If a pipe or device is not UTF-8 or cannot be read. A file raises them when it is read.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
 
 
 def documents_of(X: TextLike) -> list[Any]:
-    """Return documents as a list; a text or a file is one document.
+    """Return documents as a list; a single text or file is one document.
 
     Examples
     --------
@@ -118,7 +118,7 @@ class MemorySource(TextSource):
     def __init__(self, text: Text, name: str = "X") -> None:
         super().__init__(name)
         self.kind = kind_of(text, name)
-        # A view of bytes would keep a bytearray from being resized: it is made when the bytes are read.
+        # A view would keep a bytearray from being resized, so it is made only when the bytes are read.
         self._text = byte_view(text, name) if isinstance(text, memoryview) else text
 
     @property
@@ -136,18 +136,18 @@ class MemorySource(TextSource):
 
 
 class DocumentsSource(TextSource):
-    """Documents: many texts in memory, each with a start and an end of its own.
+    """Documents: many texts in memory, each with its own start and end.
 
     Parameters
     ----------
     texts : iterable of str, or of bytes-like
-        At least one, all of the same kind. It is read once.
+        At least one text, all of the same kind. The iterable is read once.
     name : str, default="X"
 
     Attributes
     ----------
     lengths : ndarray of int, shape (n,)
-        Symbols of each document.
+        The number of symbols of each document.
 
     Examples
     --------
@@ -170,7 +170,7 @@ class DocumentsSource(TextSource):
 
     @property
     def max_length(self) -> int:
-        """The number of symbols, boundaries included."""
+        """The number of symbols, including boundaries."""
         return self._joined.max_length + len(self.lengths) + 1
 
     def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
@@ -179,8 +179,8 @@ class DocumentsSource(TextSource):
     def _ids(self, vocabulary: Vocabulary) -> Ids:
         if vocabulary.boundary is None:
             raise InvalidInputError(
-                f"{self.name} is a list of documents, but the model was fitted on one text and knows no end of a "
-                f"document: fit on a list, or pass one str"
+                f"{self.name} is a list of documents, but the model was fitted on one text and knows no document ends. "
+                f"Fit it on a list, or pass one str."
             )
         return self._joined._ids(vocabulary)
 
@@ -189,11 +189,11 @@ class DocumentsSource(TextSource):
 
 
 def _file_source(X: TextFile, name: str) -> TextSource:
-    """Return the source of files: a pipe or a device is read now, large files are stored as ids."""
+    """Return the source of files: a pipe or device is read now, and large files are stored as ids."""
     if len(X.paths) == 1 and X.is_read_once:
         return MemorySource(X.read(), name)
     small = True
-    with contextlib.suppress(OSError):  # which is raised when the files are read
+    with contextlib.suppress(OSError):  # raised when the files are read
         small = X.max_length <= IN_MEMORY
     if X.cache is None and small:
         return FileSource(X.reader, name)

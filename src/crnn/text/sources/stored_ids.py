@@ -1,4 +1,4 @@
-"""StoredIds: the ids of a text in a file, read in parts as they are needed."""
+"""StoredIds: a text's ids in a file, read in parts as needed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .id_file import REMEDY, CheckedBlocks
 
 __all__ = ["StoredDocuments", "StoredIds", "TextIds", "columns", "n_documents"]
 
-SCAN = 1 << 20  # ids read at a time where all of them are looked at
+SCAN = 1 << 20  # ids read at a time when all are examined
 
 
 class Slots(NamedTuple):
-    """A file of slots, the numbers of a text's own symbols, and the ids of a vocabulary that they stand for."""
+    """A file of slots, the numbers of a text's own symbols, and the vocabulary's id for each slot."""
 
     blocks: CheckedBlocks
     dtype: np.dtype[np.unsignedinteger[Any]]  # of the file
@@ -31,20 +31,20 @@ class Slots(NamedTuple):
 
 
 class StoredIds:
-    """Ids in a file, as one row. A slice is another view of the file; only `read` and `astype` read it.
+    """An array of ids in a file. A slice is another view of the file; only `read` and `astype` read it.
 
     Parameters
     ----------
     slots : Slots
     offset : int
-        Of the first slot in the file, in bytes.
+        The position of the first slot in the file, in bytes.
     n : int
-        How many.
+        The number of ids.
 
     Attributes
     ----------
     dtype : numpy.dtype
-        Of the ids.
+        The dtype of the ids.
     """
 
     ndim = 1
@@ -58,37 +58,37 @@ class StoredIds:
 
     @property
     def shape(self) -> tuple[int]:
-        """The number of ids, as an array has it."""
+        """The number of ids, like the shape of an array."""
         return (self._n,)
 
     def __getitem__(self, part: slice) -> StoredIds:
         start, stop, step = part.indices(self._n)
         if step != 1:
-            raise InvalidInputError(f"ids in a file have no slices of step {step}")
+            raise InvalidInputError(f"ids in a file cannot be sliced with step {step}. Use a step of 1.")
         return StoredIds(self.slots, self._at(start), max(0, stop - start))
 
     def read(self, start: int = 0, stop: int | None = None) -> Ids:
-        """Return the ids from `start` to `stop`, to the end by default."""
+        """Return the ids from `start` to `stop`, by default to the end."""
         ids = np.empty((self._n if stop is None else stop) - start, self.dtype)
         self.read_into(ids, start)
         return ids
 
     def read_into(self, out: Ids, start: int) -> None:
-        """Fill a contiguous array of `dtype` with the ids from `start` on."""
+        """Fill a contiguous array of `dtype` with ids from `start`."""
         blocks, slot_dtype, table, as_is = self.slots
         read = out if as_is else np.empty(out.shape, slot_dtype)
         blocks.read_into(read, self._at(start))
         if len(read) and int(read.max()) >= len(table):  # a kernel would read beyond its arrays
-            raise InvalidInputError(f"{blocks.file.path} holds the number {read.max()}, which is no slot. {REMEDY}")
+            raise InvalidInputError(f"{blocks.file.path} contains {read.max()}, which is not a valid slot. {REMEDY}")
         if not as_is:
             table.take(read, out=out, mode="clip")
 
     def astype(self, dtype: DTypeLike) -> NDArray[Any]:
-        """Return all ids as an array of this type."""
+        """Return all ids as an array of this dtype."""
         return self.read().astype(dtype, copy=False)
 
     def will_need(self, start: int, n: int) -> None:
-        """Say that n ids from `start` on will be read soon."""
+        """Announce that n ids from `start` will be read soon."""
         self.slots.blocks.file.will_need(self._at(start), n * self.slots.dtype.itemsize)
 
     def _at(self, start: int) -> int:
@@ -96,15 +96,15 @@ class StoredIds:
 
 
 class StoredDocuments(StoredIds):
-    """Documents in a file, packed as `documents.pack` packs them, with an index of some of them.
+    """Documents in a file, packed like those of `documents.pack`, with an index of some of them.
 
     Parameters
     ----------
     ids : StoredIds
     places : array of int
-        Of the boundary before some of the documents, among them the first; increasing.
+        The positions of the boundaries before some documents, including the first, in increasing order.
     numbers : array of int
-        Which documents those are, counted from 0.
+        The numbers of these documents, from 0.
     n_documents : int
     boundary : int
         The id of the boundary.
@@ -117,19 +117,19 @@ class StoredDocuments(StoredIds):
         self.places, self.numbers, self.n_documents, self.boundary = places, numbers, n_documents, boundary
 
     def place_of(self, document: int) -> int:
-        """Return the place of the boundary before a document; `n_documents` has that of the last boundary."""
+        """Return the position of the boundary before a document; `n_documents` means the last boundary."""
         if document == self.n_documents:
             return len(self) - 1
         i = int(np.searchsorted(self.numbers, document, side="right")) - 1
         place, left = int(self.places[i]), document - int(self.numbers[i])
-        while left:  # boundaries to pass
+        while left:  # boundaries to skip
             found = np.flatnonzero(self.read(place + 1, min(place + 1 + SCAN, len(self))) == self.boundary)
             place += 1 + (int(found[left - 1]) if left <= len(found) else SCAN - 1)
             left -= min(left, len(found))
         return place
 
     def split(self, n: int) -> tuple[StoredDocuments, StoredDocuments]:
-        """Return the first n documents and the others; the boundary between them belongs to both."""
+        """Return the first n documents and the rest; both include the boundary between them."""
         cut = self.place_of(n)
         before = self.places < cut
         after = self.places > cut
@@ -142,7 +142,7 @@ TextIds = Ids | StoredIds
 
 
 def columns(ids: TextIds, starts: NDArray[Any], n: int) -> Ids:
-    """Return n ids from each of some places on, side by side, (n, len(starts)).
+    """Return n ids from each of several positions, side by side, (n, len(starts)).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""TextFile: one text in a file or in several, with a folder for its ids."""
+"""TextFile: one text in one or more files, with a folder for its ids."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ BLOCK_SIZE = 1 << 20
 
 
 class TextFile(NamedFiles):
-    """One text in one file or in several, one after another, for `CharRNN.fit` and other methods that take a text.
+    """One text in one or more files, concatenated, for `CharRNN.fit` and other methods that take a text.
 
-    ``fit(Path("book.txt"))`` and ``fit([Path("a.txt"), Path("b.txt")])`` are short for it. Files of more than 64 MB in
-    all are not held in memory: their symbols are written once, as ids, to a cache file, which is read in parts. It
-    takes as many bytes as the text has symbols, or 2 or 4 times as many if there are more than 255 different ones. It
-    is used again as long as the files have the same size, and the same time of change or the same content.
+    ``fit(Path("book.txt"))`` and ``fit([Path("a.txt"), Path("b.txt")])`` are shortcuts for it. Files of more than 64 MB
+    in total are not held in memory: their symbols are written once, as ids, to a cache file, which is read in parts.
+    The cache takes as many bytes as the text has symbols, or 2 or 4 times as many if there are more than 255 different
+    ones. It is reused as long as the files have the same size, and the same modification time or contents.
 
     Parameters
     ----------
     paths : path or list of paths
         UTF-8 files, whose line ends are kept. gzip files are decompressed as they are read.
     kind : {"characters", "bytes"}, default="characters"
-        "bytes": the symbols are bytes, and the files may hold anything; they are read as they are.
+        "bytes": the symbols are bytes, and the files may have any contents; they are read unchanged.
     cache : path or None, default=None
         The folder for the cache file; a text of any size is then read from it. None: the folder of the first file, or
-        the folder that the environment variable ``CRNN_CACHE`` names. If it cannot be written, a temporary file is
+        the folder named by the environment variable ``CRNN_CACHE``. If it cannot be written, a temporary file is
         used, and a UserWarning says so.
 
     Examples
@@ -48,7 +48,7 @@ class TextFile(NamedFiles):
 
     @property
     def max_length(self) -> int:
-        """The bytes of all files: no fewer than there are symbols.
+        """The bytes of all files, at least the number of symbols.
 
         Examples
         --------
@@ -59,7 +59,7 @@ class TextFile(NamedFiles):
 
     @property
     def is_read_once(self) -> bool:
-        """Whether one of the files is a pipe or a device, which can be read only once.
+        """Whether one of the files is a pipe or device, which can be read only once.
 
         Examples
         --------
@@ -81,5 +81,5 @@ class TextFile(NamedFiles):
 
     @property
     def reader(self) -> FileReader:
-        """How the files are read."""
+        """The reader of the files."""
         return FileReader(self.paths, self.kind)

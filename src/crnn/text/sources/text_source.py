@@ -1,4 +1,4 @@
-"""TextSource: what all sources of text have in common; `sources.text_source` makes them."""
+"""TextSource: the base class of all sources of text; `sources.text_source` creates them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLOCK_SIZE = 1 << 20
 
 
 class TextSource(ABC):
-    """A text, or documents, whatever holds it.
+    """A text or documents, independent of their storage.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class TextSource(ABC):
     kind : {"characters", "bytes"}
         Whether the symbols are characters or bytes.
     holds_documents : bool
-        Whether there are many texts, each with a start and an end, and not one.
+        Whether there are many texts, each with its own start and end, rather than one.
     """
 
     holds_documents: bool = False
@@ -43,9 +43,10 @@ class TextSource(ABC):
     @property
     @abstractmethod
     def max_length(self) -> int:
-        """An upper bound of the number of symbols that is known without reading them.
+        """An upper bound of the number of symbols, known without reading them.
 
-        Of a text in memory, and of documents with their boundaries, it is the number itself; of a file it is the number
+        For a text in memory, and for documents with their boundaries, it is exact; for a file it is the number of
+        bytes.
         of bytes.
 
         Raises
@@ -55,22 +56,22 @@ class TextSource(ABC):
         """
 
     def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
-        """Give the text block by block, documents one after another.
+        """Yield the text in blocks; documents are concatenated.
 
         Parameters
         ----------
         block_size : int, default=1048576
-            The most symbols in a block (for a file also the bytes read at once).
+            The maximum number of symbols in a block (for a file, also the number of bytes read at once).
 
         Returns
         -------
         iterator of str or of bytes
-            Blocks that make the text when joined; none is empty.
+            Non-empty blocks that form the text when joined.
 
         Raises
         ------
         InvalidInputError
-            At once, if `block_size` is less than 1.
+            Immediately, if `block_size` is less than 1.
         UnicodeDecodeError, OSError
             With a block, if a file is not UTF-8 or cannot be read: see `utf8_file.utf8_blocks`.
 
@@ -81,20 +82,20 @@ class TextSource(ABC):
         ['to be', ' or n', 'ot']
         """
         if block_size < 1:
-            raise InvalidInputError(f"block_size must be at least 1, not {block_size}")
+            raise InvalidInputError(f"block_size is {block_size}. Pass at least 1.")
         return self._blocks(block_size)
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
-        """Collect the symbols, or take those that are given; documents have a boundary as well.
+        """Collect the symbols, or take the given ones; documents have a boundary, too.
 
         Parameters
         ----------
         min_count : int, default=1
             See `Vocabulary.from_blocks`.
         boundary : bool, default=False
-            Whether one text is taken as one document, which may be empty.
+            Whether to treat one text as one document, which may be empty.
         given : str or bytes, optional
-            The symbols; the text is not read then. If `min_count` is above 1, there is the unknown symbol as well.
+            The symbols; the text is then not read. If `min_count` is above 1, there is an unknown symbol, too.
 
         Examples
         --------
@@ -109,27 +110,27 @@ class TextSource(ABC):
         return Vocabulary.from_blocks(self.blocks(), min_count=min_count, boundary=boundary, kind=self.kind)
 
     def ids(self, vocabulary: Vocabulary) -> TextIds:
-        """Turn the symbols into ids; for a vocabulary with a boundary, with a boundary around each document.
+        """Convert the symbols to ids; if the vocabulary has a boundary, put one around each document.
 
-        Beside the ids no more than one block of the text and its temporaries is held.
+        At most one block of the text and its temporaries are held in addition to the ids.
 
         Parameters
         ----------
         vocabulary : Vocabulary
-            One with a boundary takes one text as one document.
+            If it has a boundary, one text is treated as one document.
 
         Returns
         -------
         ndarray of `vocabulary.id_dtype`, shape (N,), or StoredIds
-            Of files that are not to be held in memory they are stored in a file.
+            The ids, stored in a file if the source's files are too large for memory.
 
         Raises
         ------
         InvalidInputError
-            If a symbol is not in the vocabulary, the text is of another kind, or there are documents and the vocabulary
+            If a symbol is not in the vocabulary, the text is of another kind, or there are documents but the vocabulary
             has no boundary.
         UnicodeDecodeError, OSError
-            As by `blocks`.
+            As for `blocks`.
 
         Examples
         --------
@@ -145,12 +146,12 @@ class TextSource(ABC):
         return pack(ids, self._document_lengths(ids), vocabulary.boundary)
 
     def fingerprint(self) -> Fingerprint:
-        """Return what tells this text from another; a text is read block by block."""
+        """Return the text's fingerprint, reading the text block by block."""
         return fingerprint(self.kind, self.blocks(), getattr(self, "lengths", None))
 
     @property
     def n_documents(self) -> int:
-        """The number of documents; one text is one."""
+        """The number of documents; one text counts as one."""
         return 1
 
     @abstractmethod

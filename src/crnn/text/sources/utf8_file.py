@@ -1,4 +1,4 @@
-"""A UTF-8 file read block by block: gzip files are decompressed; line ends and a byte order mark stay."""
+"""A UTF-8 file read block by block: gzip files are decompressed; line ends and byte order marks are kept."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def utf8_blocks(
     *,
     errors: Literal["strict", "replace"] = "strict",
 ) -> Iterator[str]:
-    """Give the text of a file, pipe or device in blocks.
+    """Yield the text of a file, pipe or device in blocks.
 
     Parameters
     ----------
     path : str or os.PathLike
-        It is opened with the first block.
+        The file, opened with the first block.
     block_size : int
-        Bytes read at once, and so the most characters of a block.
+        The number of bytes read at once, and so the maximum characters in a block.
     seen : callable, optional
-        Is called with the bytes of the file itself as they are read.
+        Called with the raw bytes as they are read.
     errors : {"strict", "replace"}, default="strict"
-        "replace": U+FFFD stands for what is not UTF-8.
+        "replace": U+FFFD replaces invalid UTF-8.
 
     Yields
     ------
     str
-        Blocks that make the text when joined; none is empty.
+        Non-empty blocks that form the text when joined.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def utf8_blocks(
         If the file is not UTF-8. `start` counts bytes from the start of the text; in `object` the bytes of earlier
         blocks are NUL. A note names the file.
     OSError
-        If the file cannot be read: as `open` raises it (`FileNotFoundError`, `IsADirectoryError`), or since its gzip
+        If the file cannot be read, as raised by `open` (`FileNotFoundError`, `IsADirectoryError`), or because its gzip
         data are damaged.
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
@@ -54,7 +54,7 @@ def utf8_blocks(
         contents = Decompressed(file, os.fsdecode(path), seen=seen)
         while True:
             data = contents.read1(block_size)
-            # The decoder keeps up to three bytes of a character that is not yet complete.
+            # The decoder keeps up to three bytes of an incomplete character.
             held = len(decoder.getstate()[0])
             try:
                 text = decoder.decode(data, final=not data)
@@ -68,12 +68,12 @@ def utf8_blocks(
 
 
 def _located(error: UnicodeDecodeError, offset: int, path: Path) -> UnicodeDecodeError:
-    """Move a decoding error of the bytes at `offset` of a file to its place in the file."""
-    # A UnicodeDecodeError holds `start` within its object, so the object must be as long as the file so far. Earlier
-    # bytes are replaced by NUL, not read again: a pipe cannot be.
+    """Move a decoding error of the bytes at `offset` of a file to its position in the file."""
+    # A UnicodeDecodeError's `start` refers to its object, which must therefore be as long as the file so far. Earlier
+    # bytes are replaced by NUL, since a pipe cannot be read again.
     data = error.object.rjust(offset + len(error.object), b"\0")
     moved = UnicodeDecodeError(error.encoding, data, offset + error.start, offset + error.end, error.reason)
     moved.add_note(
-        f"in the file {os.fspath(path)!r}: convert it to UTF-8, or pass its bytes instead of its path"
+        f"in the file {os.fspath(path)!r}. Convert it to UTF-8, or pass its bytes instead of its path."
     )
     return moved

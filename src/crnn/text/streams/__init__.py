@@ -1,1 +1,1 @@
-"""The ids of a source as B rows that training reads in parallel."""
+"""A source's ids as B rows that training reads in parallel."""

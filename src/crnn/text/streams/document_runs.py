@@ -1,4 +1,4 @@
-"""DocumentRuns: documents in a file, in runs of neighbours that are read at once."""
+"""DocumentRuns: documents in a file, in runs of neighbors that are read at once."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .queues import MIN_PART
 
 __all__ = ["DocumentRuns", "document_runs"]
 
-RUN = 1 << 13  # symbols: a disk reads them in about the time that it takes to find a place
-LONG = 1 << 20  # symbols: a run of more is cut
-PIECE = 1 << 18  # symbols of the runs that it is cut into, about
+RUN = 1 << 13  # symbols: a disk reads them in about the time of a seek
+LONG = 1 << 20  # symbols beyond which a run is cut
+PIECE = 1 << 18  # approximate symbols of the pieces
 
 
 class DocumentRuns(NamedTuple):
-    """Runs of packed documents, each from the boundary before its first document to that after its last one.
+    """Runs of packed documents, each from the boundary before its first document to the one after its last.
 
-    The last boundary is not part of a run. A run within a long document begins with the last symbol of the run before
-    it, in place of the boundary.
+    The last boundary is not part of a run. A run within a long document starts with the last symbol of the previous
+    run, in place of the boundary.
     """
 
     starts: NDArray[np.int64]
     stops: NDArray[np.int64]
-    numbers: NDArray[np.int64]  # of the first document in each
+    numbers: NDArray[np.int64]  # of each run's first document
 
 
 def document_runs(packed: StoredDocuments) -> DocumentRuns:
-    """Return all documents in runs of about `RUN` symbols, or of whole documents where they are longer."""
+    """Return all documents in runs of about `RUN` symbols, or single longer documents."""
     end = len(packed) - 1
     wanted = np.searchsorted(packed.places, np.arange(0, end, RUN))
     kept = np.unique(wanted[wanted < len(packed.places)])
@@ -49,7 +49,7 @@ def document_runs(packed: StoredDocuments) -> DocumentRuns:
 
 
 def _cut(packed: StoredDocuments, start: int, stop: int, number: int) -> DocumentRuns:
-    """Cut a long run between documents or, where there is no boundary for `MIN_PART` symbols, within one."""
+    """Cut a long run between documents or, if there is no boundary for `MIN_PART` symbols, within one."""
     starts, stops, numbers = [start], list[int](), [number]
     while stop - starts[-1] > LONG:
         start = starts[-1]

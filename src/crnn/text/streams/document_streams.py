@@ -1,4 +1,4 @@
-"""DocumentStreams: documents, shuffled anew for each epoch and distributed to streams that are read in parallel."""
+"""DocumentStreams: documents shuffled for each epoch, distributed to streams, and read in parallel."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ __all__ = ["DocumentStreams", "DocumentsPosition"]
 
 
 class DocumentsPosition(NamedTuple):
-    """Where `DocumentStreams` stand: the streams before the last shuffle, and what has happened since.
+    """The position of `DocumentStreams`: the streams before the last shuffle, and the progress since.
 
-    Shuffling again restores the order of the documents, so the position need not hold that order.
+    Shuffling again restores the order of the documents, so the position need not store the order.
     """
 
-    order: dict[str, Any]  # what the next shuffle follows from: a generator's state, or a seed and a group of runs
-    held: tuple[Held, ...]  # what each stream still had: little, since the shortest one was about to run out
+    order: dict[str, Any]  # determines the next shuffle: a generator's state, or a seed and a group of runs
+    held: tuple[Held, ...]  # the unread rest of each stream: little, since the shortest was about to run out
     shuffles: int  # made since; more than one only if a shuffle brings few symbols
-    read: int  # symbols that each stream has read since
+    read: int  # symbols of each stream read since
 
 
 class DocumentStreams:
-    """Documents as B streams; every block reads the same number of symbols of each.
+    """Documents as B streams; every block reads the same number of symbols from each.
 
     For each epoch the documents are shuffled and distributed so that the streams become about equally long, counting
-    what they still hold of the epoch before. A block has whole chunks of T transitions: as many as the shortest
-    stream has, or fewer if the block would become large. The rest of a stream comes first in its next block, which
-    begins with the symbol that was the last target. So nothing is padded or left out. States are carried from block to
-    block; the reader zeroes them at each boundary.
+    what is left of the previous epoch. A block has whole chunks of T transitions: as many as the shortest stream has,
+    or fewer if the block would become large. The rest of a stream comes first in its next block, which starts with the
+    last target. So nothing is padded or left out. States are carried from block to block; the reader
+    resets them at each boundary.
 
-    A document is not cut, unless it is longer than an epoch of a whole stream, and than 65,536 symbols: then its parts
-    are read as documents of their own, as the parts of one long text are.
+    A document is not cut, unless it is longer than an epoch of a whole stream and than 65,536 symbols: its parts are
+    then read as separate documents, like the parts of one long text.
 
     Documents in memory are shuffled one by one (`ShuffledDocuments`), documents in a file by runs of neighbors
     (`ShuffledRuns`), so that the file is never held.
@@ -47,18 +47,18 @@ class DocumentStreams:
     Parameters
     ----------
     packed : array of unsigned integers, shape (N,), or StoredDocuments
-        Documents as `documents.pack` makes them.
+        Documents packed by `documents.pack`.
     boundary : int
-        The id before, between and after them.
+        The id before, between and after documents.
     batch_size : int, default=1
         The number of streams, B.
     seq_length : int, default=25
-        The number of transitions in a chunk, T. It is less if a stream's share of the epoch has less, and every
-        document as well.
+        The number of transitions in a chunk, T. It is reduced if a stream's share of the epoch, and every document,
+        has fewer.
     rng : numpy.random.Generator
-        Shuffles. It is the streams' own from now on.
+        The generator for shuffling, used by these streams alone from now on.
     weights : array of float, shape (n,), optional
-        A factor of the loss of each document.
+        A factor for each document's loss.
 
     Attributes
     ----------
@@ -101,11 +101,11 @@ class DocumentStreams:
         self.seq_length = self._documents.seq_length
         self.steps_per_epoch = -(-self._documents.transitions // (self.batch_size * self.seq_length))
         self._queues: tuple[Queue, ...] = ()
-        self._position: DocumentsPosition | None = None  # until it is needed: of many streams both take much memory
+        self._position: DocumentsPosition | None = None  # computed when needed: with many streams it takes much memory
 
     @property
     def position(self) -> DocumentsPosition:
-        """Where the next block begins; assigning a position that was read before returns there."""
+        """The position of the next block; assign an earlier position to return there."""
         if self._position is None:
             self._queues = self._documents.queues((self._documents.nothing,) * self.batch_size)
             self._position = self._position_now()
@@ -114,7 +114,9 @@ class DocumentStreams:
     @position.setter
     def position(self, position: DocumentsPosition) -> None:
         if len(position.held) != self.batch_size:
-            raise InvalidInputError(f"a position of {len(position.held)} streams does not fit {self.batch_size}")
+            raise InvalidInputError(
+                f"the position is for batch_size={len(position.held)}, but batch_size is {self.batch_size}. Restore it."
+            )
         queues = self._documents.return_to(position.order, position.held)
         for _ in range(position.shuffles):
             queues = self._documents.shuffled(queues)
@@ -123,7 +125,7 @@ class DocumentStreams:
         self._position, self._queues = position, queues
 
     def next_block(self) -> Block:
-        """Return the next block: a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
+        """Return the next block, a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
         if shortest(self._queues) < self.seq_length:
             self._shuffle()
         n, documents = block_length(self._queues, self.seq_length), self._documents
@@ -132,7 +134,7 @@ class DocumentStreams:
         return Block(ids, starts_epoch=False, loss_weights=weights)
 
     def _shuffle(self) -> None:
-        """Distribute further documents until every stream has a chunk."""
+        """Distribute more documents until every stream has a chunk."""
         position = self._position_now() if self._queues else self.position
         self._queues = self._documents.return_to(position.order, position.held)
         while shortest(self._queues) < self.seq_length:

@@ -1,4 +1,4 @@
-"""Queues: the documents that streams have still to read, split evenly among them and handed out side by side."""
+"""Queues: the documents that streams have yet to read, distributed evenly and read in parallel."""
 
 from __future__ import annotations
 
@@ -11,55 +11,55 @@ from .streams import MAX_BLOCK
 
 __all__ = ["MIN_PART", "Held", "Places", "Queue", "block_length", "block_of", "cut_parts", "distributed", "shortest"]
 
-MIN_PART = 1 << 16  # symbols: a shorter document is never cut
+MIN_PART = 1 << 16  # symbols: shorter documents are never cut
 
 Ids = NDArray[Any]
 Places = NDArray[np.int64]
 
 
 class Queue(NamedTuple):
-    """The symbols that a stream has still to read: parts of documents one after another."""
+    """The symbols that a stream has yet to read, as consecutive parts of documents."""
 
-    first: Places  # the place of each part's leading boundary or, within a document that is cut, where one would be
-    length: Places  # symbols of each part, its leading boundary included
-    read: int  # symbols of the first part that have been read
-    symbols: int  # in all, without those
+    first: Places  # the position of each part's leading boundary or, within a cut document, where it would be
+    length: Places  # symbols of each part, including the leading boundary
+    read: int  # symbols of the first part already read
+    symbols: int  # total, without those read
 
     def advanced(self, n: int) -> Queue:
-        """Return the queue without its next n symbols, of which it has as many."""
+        """Return the queue without its next n symbols, which it must have."""
         if n < self.length[0] - self.read:
             return self._replace(read=self.read + n, symbols=self.symbols - n)
         ends = self.ends(n)
-        last = int(np.searchsorted(ends, n))  # the part that holds the last of them
+        last = int(np.searchsorted(ends, n))  # the part with the last of them
         left = int(ends[last]) - n
         at = last if left else last + 1
         return Queue(self.first[at:], self.length[at:], int(self.length[last]) - left if left else 0, self.symbols - n)
 
     def ends(self, n: int) -> Places:
-        """Return after how many symbols each part ends, of as many parts as the next n symbols may need."""
+        """Return the number of symbols before the end of each part, for as many parts as n symbols may need."""
         return np.cumsum(self.length[:n]) - self.read  # a part has at least one symbol
 
 
 class Held(NamedTuple):
-    """What a stream still had to read when documents were last shuffled: parts of documents."""
+    """What a stream had yet to read when documents were last shuffled, as parts of documents."""
 
-    lengths: Places  # symbols of each part, its leading boundary included
-    read: int  # symbols of the first part that had been read
-    first: Places | None = None  # the place of each part; of documents in a file instead:
+    lengths: Places  # symbols of each part, including the leading boundary
+    read: int  # symbols of the first part already read
+    first: Places | None = None  # the position of each part; for documents in a file, instead:
     ids: Ids | None = None  # the symbols of all parts
     weights: NDArray[np.float64] | None = None  # of these symbols
 
 
 def distributed(queues: tuple[Queue, ...], first: Places, length: Places) -> tuple[Queue, ...]:
-    """Return the queues with further parts of documents behind what they hold.
+    """Return the queues with more parts of documents appended.
 
-    Each stream gets what brings it to the common level, in whole parts: those whose middle is in its share.
+    Each stream gets enough to reach the common level, in whole parts: those whose middle is in its share.
 
     Parameters
     ----------
     queues : tuple of Queue
     first, length : arrays of int, shape (n,)
-        The parts in the order in which they are to be read: see `Queue`.
+        The parts in reading order: see `Queue`.
     """
     ends = np.cumsum(length)
     quotas = _quotas(np.array([queue.symbols for queue in queues]), int(ends[-1]))
@@ -73,12 +73,12 @@ def distributed(queues: tuple[Queue, ...], first: Places, length: Places) -> tup
 
 
 def shortest(queues: tuple[Queue, ...]) -> int:
-    """Return how many symbols the stream with the fewest has still to read; 0 before there are any."""
+    """Return the number of symbols left in the shortest stream; 0 before there are any."""
     return min((queue.symbols for queue in queues), default=0)
 
 
 def block_length(queues: tuple[Queue, ...], seq_length: int) -> int:
-    """Return the transitions of the next block: whole chunks that all streams have, at most `MAX_BLOCK` symbols or one.
+    """Return the transitions of the next block: whole chunks available in all streams, up to `MAX_BLOCK` symbols.
 
     Examples
     --------
@@ -98,10 +98,10 @@ def block_of(
     Parameters
     ----------
     queues : tuple of Queue
-        Each with n symbols or more.
+        Queues with at least n symbols each.
     n : int
     packed : array of unsigned integers
-        The symbols that the queues point to.
+        The symbols to which the queues refer.
     boundary : int
     weights : array of float like `packed`, or None
     """
@@ -111,30 +111,30 @@ def block_of(
     for b, (queue, rest) in enumerate(zip(queues, rests, strict=True)):
         places, starts = _places(queue, n)
         ids[b, :n] = packed[places]
-        ids[b, starts] = boundary  # which a part within a longer document lacks
+        ids[b, starts] = boundary  # missing at the start of a part within a longer document
         if weights is not None and of_block is not None:
             of_block[b] = weights[places]
-        # The last target. Where the stream has nothing more yet, a document will come.
+        # The last target. If the stream has nothing more yet, a document will follow.
         begins = rest.read == 0 or not rest.symbols
         ids[b, n] = boundary if begins else packed[rest.first[0] + rest.read]
     return ids, of_block, rests
 
 
 def _places(queue: Queue, n: int) -> tuple[slice | Places, Places]:
-    """Return where the next n symbols of a queue are, and which of them begin a part."""
-    if queue.read and n < queue.length[0] - queue.read:  # within one document: they lie together
+    """Return the positions of the next n symbols of a queue, and which of them begin a part."""
+    if queue.read and n < queue.length[0] - queue.read:  # within one document: they are adjacent
         at = int(queue.first[0]) + queue.read
         return slice(at, at + n), np.zeros(0, np.int64)
     ends = queue.ends(n)
-    last = int(np.searchsorted(ends, n))  # the part that holds the last of them
+    last = int(np.searchsorted(ends, n))  # the part with the last of them
     ends = ends[: last + 1]
-    begins = ends - queue.length[: last + 1]  # of each part in the symbols; the first one's may be < 0
+    begins = ends - queue.length[: last + 1]  # of each part in the symbols; the first may be < 0
     counts = np.minimum(ends, n) - np.maximum(begins, 0)
     return np.repeat(queue.first[: last + 1] - begins, counts) + np.arange(n), begins[begins >= 0]
 
 
 def cut_parts(first: NDArray[np.intp], length: NDArray[np.intp], max_length: int) -> tuple[Places, Places]:
-    """Cut documents of more than `max_length` symbols in parts of about the same length.
+    """Cut documents of more than `max_length` symbols into parts of similar length.
 
     Examples
     --------
@@ -149,8 +149,8 @@ def cut_parts(first: NDArray[np.intp], length: NDArray[np.intp], max_length: int
     keep[long] = False
     all_firsts, all_lengths = [firsts[keep]], [lengths[keep]]
     for i in long:
-        # The boundary, and then the document's own symbols, split evenly; a later part begins one symbol earlier, in
-        # the place of the boundary that it lacks.
+        # The boundary and the document's own symbols, split evenly; each later part begins one symbol earlier, in
+        # place of the missing boundary.
         inner = int(length[i]) - 1
         count = -(-inner // max_length)
         bounds = first[i] + 1 + inner * np.arange(count + 1) // count
@@ -161,7 +161,7 @@ def cut_parts(first: NDArray[np.intp], length: NDArray[np.intp], max_length: int
 
 
 def _quotas(held: NDArray[np.int64], total: int) -> NDArray[np.float64]:
-    """Return how much more each stream gets so that all come to one level; a stream above it gets nothing.
+    """Return how much each stream gets so that all reach one level; streams above it get nothing.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def _quotas(held: NDArray[np.int64], total: int) -> NDArray[np.float64]:
     [5.0, 1.0, 0.0]
     """
     rising = np.sort(held)
-    # The level if the k lowest streams share it all; it counts for the largest k whose streams are all below it.
+    # The level if the k lowest streams share everything; the largest k whose streams are all below it is right.
     levels = (total + np.cumsum(rising)) / np.arange(1, len(held) + 1)
     level = levels[np.flatnonzero(levels >= rising)[-1]]
     quotas: NDArray[np.float64] = np.maximum(level - held, 0.0)

@@ -13,26 +13,26 @@ from .queues import MIN_PART, Held, Queue, cut_parts, distributed
 
 __all__ = ["ShuffledDocuments"]
 
-MIN_SHUFFLED = 1 << 12  # symbols: of fewer, several epochs are shuffled at once, which costs less than one by one
+MIN_SHUFFLED = 1 << 12  # symbols: if there are fewer, several epochs are shuffled at once, which costs less
 
 Ids = NDArray[Any]
 
 
 class ShuffledDocuments:
-    """What `DocumentStreams` reads of documents in memory; parameters as there.
+    """The documents in memory from which `DocumentStreams` reads; parameters as there.
 
     Attributes
     ----------
     ids : array of unsigned integers
-        The symbols that the queues point to.
+        The symbols to which the queues refer.
     weights : array of float, or None
-        Of the transition from each symbol.
+        The weight of the transition from each symbol.
     transitions : int
-        Of an epoch.
+        Transitions per epoch.
     seq_length : int
-        T, less if an epoch has less.
+        T, or fewer if an epoch has fewer.
     order : dict
-        What the next shuffle follows from: the generator's state.
+        The generator's state, which determines the next shuffle.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class ShuffledDocuments:
         B, places = batch_size, boundaries(packed, boundary)
         lengths, self.transitions = np.diff(places), len(packed) - 1
         self.ids, self._rng = packed, rng
-        # Of each symbol that is read: the symbol after it is of the same document, or is its end.
+        # For each symbol read: the next symbol belongs to the same document, or is its end.
         self.weights = None if weights is None else np.repeat(weights, lengths)
         self.seq_length = T = min(seq_length, max(self.transitions // B, int(lengths.max())))
         self._first, self._length = cut_parts(places[:-1], lengths, max(MIN_PART, -(-self.transitions // B)))
-        self._epochs = -(-max(MIN_SHUFFLED, 4 * B * T) // self.transitions)  # that are shuffled at once
+        self._epochs = -(-max(MIN_SHUFFLED, 4 * B * T) // self.transitions)  # shuffled at once
         self.nothing = Held(np.zeros(0, np.int64), 0, first=np.zeros(0, np.int64))
 
     @property
@@ -61,28 +61,28 @@ class ShuffledDocuments:
         return dict(self._rng.bit_generator.state)
 
     def held(self, queues: tuple[Queue, ...]) -> tuple[Held, ...]:
-        """Return what the queues point to, for a position: copies, which do not keep a whole epoch in memory."""
+        """Return copies of what the queues refer to, for a position that does not keep a whole epoch in memory."""
         return tuple(Held(queue.length.copy(), queue.read, first=queue.first.copy()) for queue in queues)
 
     def queues(self, held: tuple[Held, ...]) -> tuple[Queue, ...]:
-        """Return the queues that were held."""
+        """Return queues for what was held."""
         found = []
         for part in held:
             if part.first is None:
-                raise InvalidInputError("the position is of documents in a file: give the same documents")
+                raise InvalidInputError("the position is for documents in a file. Pass the same documents.")
             found.append(Queue(part.first, part.lengths, part.read, int(part.lengths.sum()) - part.read))
         return tuple(found)
 
     def return_to(self, order: dict[str, Any], held: tuple[Held, ...]) -> tuple[Queue, ...]:
-        """Return to an order that was read before, and to what was held then."""
+        """Return to an earlier order, and to what was held then."""
         queues = self.queues(held)
         if any((queue.first + queue.length >= len(self.ids)).any() for queue in queues):
-            raise InvalidInputError("the position is in other documents: give the same documents")
+            raise InvalidInputError("the position is for other documents. Pass the same documents.")
         self._rng.bit_generator.state = order
         return queues
 
     def shuffled(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
-        """Return the queues with the documents of further epochs, shuffled, behind what they hold."""
+        """Return the queues with the shuffled documents of further epochs appended."""
         n = len(self._first)
         order = self._rng.permuted(np.tile(np.arange(n), (self._epochs, 1)), axis=1).reshape(-1)
         return distributed(queues, self._first[order], self._length[order])

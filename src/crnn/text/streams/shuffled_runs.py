@@ -1,4 +1,4 @@
-"""ShuffledRuns: documents in a file, shuffled for each epoch by runs of neighbors, a group of runs at a time."""
+"""ShuffledRuns: documents in a file, shuffled for each epoch in runs of neighbors, a group of runs at a time."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ from .queues import MIN_PART, Held, Queue, cut_parts, distributed
 
 __all__ = ["ShuffledRuns"]
 
-GROUP = 1 << 23  # symbols of the documents that are read and shuffled together: with their places about 100 MB
+GROUP = 1 << 23  # symbols of documents read and shuffled together: with their positions about 100 MB
 
 
 class ShuffledRuns:
-    """What `DocumentStreams` reads of documents in a file; parameters as there.
+    """The documents in a file from which `DocumentStreams` reads; parameters as there.
 
-    For each epoch runs of neighboring documents, of about 8 kB, are shuffled. As many of them as have about
-    `GROUP` symbols in all are read together; the documents in them are shuffled and distributed to the streams. So
-    documents that lie together in the file are read far apart, and no more than a group is held. Documents of up to a
-    group in all are shuffled evenly.
+    For each epoch, runs of neighboring documents of about 8 kB are shuffled. Runs with a total of about `GROUP` symbols
+    are read together; their documents are shuffled and distributed to the streams. Neighbors in the file are thus read
+    far apart, and never more than a group is held. Documents that fit into one group are shuffled evenly.
 
     Attributes
     ----------
     ids, weights : array
-        The symbols that the queues point to, those of the last groups, and the weight of each.
+        The symbols of the last groups, to which the queues refer, and the weight of each.
     transitions : int
-        Of an epoch.
+        Transitions per epoch.
     seq_length : int
-        T, less if a stream's share of an epoch has less.
+        T, or fewer if a stream's share of an epoch has fewer.
     order : dict
-        What the next group follows from: a seed, and the group's number, counted from the first epoch on.
+        A seed, and the group's number counted from the first epoch; they determine the next group.
     """
 
     def __init__(
@@ -60,11 +59,11 @@ class ShuffledRuns:
 
     @property
     def order(self) -> dict[str, Any]:
-        """The seed, and the number of the next group."""
+        """The seed and the number of the next group."""
         return {"seed": self._seed, "group": self._group}
 
     def held(self, queues: tuple[Queue, ...]) -> tuple[Held, ...]:
-        """Return a copy of the symbols that the queues point to, for a position."""
+        """Return a copy of the symbols to which the queues refer, for a position."""
         return tuple(self._held(queue) for queue in queues)
 
     def _held(self, queue: Queue) -> Held:
@@ -76,13 +75,15 @@ class ShuffledRuns:
         return Held(queue.length.copy(), queue.read, ids=ids, weights=weights)
 
     def queues(self, held: tuple[Held, ...]) -> tuple[Queue, ...]:
-        """Return the queues that were held; nothing else is kept in memory."""
+        """Return queues for what was held; nothing else is kept in memory."""
         ids = [part.ids for part in held if part.ids is not None]
         weighted = self._document_weights is not None
         if len(ids) < len(held) or any((part.weights is not None) != weighted for part in held):
-            raise InvalidInputError("the position is of documents in memory, or of other weights, and does not fit")
+            raise InvalidInputError(
+                "the position is for documents in memory, or for other weights. Pass the same documents and weights."
+            )
         if any(len(part) and int(part.max()) > self._packed.boundary for part in ids):
-            raise InvalidInputError("the position holds a number that is no symbol: it belongs to another text")
+            raise InvalidInputError("the position contains an invalid symbol. Pass the text it belongs to.")
         weights = [part.weights for part in held if part.weights is not None]
         self.ids = np.concatenate(ids).astype(self._packed.dtype, copy=False)
         self.weights = np.concatenate(weights) if weights else None
@@ -94,9 +95,9 @@ class ShuffledRuns:
         return tuple(queues)
 
     def return_to(self, order: dict[str, Any], held: tuple[Held, ...]) -> tuple[Queue, ...]:
-        """Return to an order that was read before, and to what was held then."""
+        """Return to an earlier order, and to what was held then."""
         if order.keys() != {"seed", "group"}:
-            raise InvalidInputError("the position is of documents in memory, and does not fit documents in a file")
+            raise InvalidInputError("the position is for documents in memory. Pass the same documents.")
         queues = self.queues(held)
         if order["seed"] != self._seed:
             self._seed, self._run_order = order["seed"], (-1, np.zeros(0, np.intp))
@@ -104,7 +105,7 @@ class ShuffledRuns:
         return queues
 
     def shuffled(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
-        """Read a group, shuffle its documents and return the queues with these behind what they hold."""
+        """Read a group, shuffle its documents, and return the queues with these appended."""
         ids, weights = self._read_group(self._group)
         first = np.flatnonzero(ids == self._packed.boundary)
         length = np.diff(first, append=len(ids))
@@ -118,7 +119,7 @@ class ShuffledRuns:
         return longer
 
     def _read_group(self, group: int) -> tuple[Ids, NDArray[np.float64] | None]:
-        """Return the symbols of a group and their weights; each run begins with a boundary."""
+        """Return a group's symbols and their weights; each run starts with a boundary."""
         epoch, k = divmod(group, self._groups_per_epoch)
         n_runs, n_groups = len(self._runs.starts), self._groups_per_epoch
         if self._run_order[0] != epoch:
@@ -129,11 +130,11 @@ class ShuffledRuns:
         ids = np.empty(int(sizes.sum()), self._packed.dtype)
         for start, size, place in zip(starts.tolist(), sizes.tolist(), places.tolist(), strict=True):
             self._packed.read_into(ids[place : place + size], start)
-        ids[places] = self._packed.boundary  # which a run that begins within a document lacks
+        ids[places] = self._packed.boundary  # missing in a run that starts within a document
         return ids, self._weights_of(ids, runs, places)
 
     def _weights_of(self, ids: Ids, runs: NDArray[np.intp], places: NDArray[np.int64]) -> NDArray[Any] | None:
-        """Return the weight of each symbol, that of the document whose next symbol or end is predicted from it."""
+        """Return the weight of each symbol: the weight of the document whose next symbol or end it predicts."""
         if self._document_weights is None:
             return None
         first = np.flatnonzero(ids == self._packed.boundary)

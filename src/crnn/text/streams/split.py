@@ -1,4 +1,4 @@
-"""Split: which part of a text, or which documents, training reads and which part only measures its loss."""
+"""Split: the part of a text or of documents for training, and the part held out for validation."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ __all__ = ["split_documents", "split_text"]
 
 
 def split_text(ids: TextIds, fraction: float, batch_size: int) -> tuple[TextIds, TextIds]:
-    """Return the beginning of a text, to train on, and its end, to validate with.
+    """Return the beginning of a text for training, and its end for validation.
 
     Parameters
     ----------
     ids : array of shape (N,)
     fraction : float
-        The part of the text that the end is, to the nearest symbol.
+        The part of the text to hold out, to the nearest symbol.
     batch_size : int
-        Streams of the training, which need the more symbols the more they are.
+        The number of training streams: more streams need more symbols.
 
     Returns
     -------
     training, validation : arrays like `ids`
-        Views of it.
+        Views of the text.
 
     Raises
     ------
     InvalidInputError
-        If either would be too short.
+        If either part would be too short.
 
     Examples
     --------
@@ -41,32 +41,32 @@ def split_text(ids: TextIds, fraction: float, batch_size: int) -> tuple[TextIds,
     if not held_out or n - held_out < needed:
         raise InvalidInputError(
             f"validation_fraction={fraction:g} of a text of {n} symbols leaves {held_out} for validation and "
-            f"{n - held_out} for training, but at least 1 and {needed} are needed; change "
-            f"validation_fraction or take a longer text"
+            f"{n - held_out} for training, but at least 1 and {needed} are needed. Change "
+            f"validation_fraction, or pass a longer text."
         )
     return ids[: n - held_out], ids[n - held_out :]
 
 
 def split_documents(packed: TextIds, boundary: int, fraction: float) -> tuple[TextIds, TextIds]:
-    """Return the first documents, to train on, and the last ones, to validate with.
+    """Return the first documents for training, and the last ones for validation.
 
     Parameters
     ----------
     packed : array of shape (N,)
-        As `documents.pack` makes it.
+        Documents packed by `documents.pack`.
     boundary : int
     fraction : float
-        The part of the documents that the last ones are, to the nearest document.
+        The part of the documents to hold out, to the nearest document.
 
     Returns
     -------
     training, validation : arrays like `packed`
-        Views of it, each with a boundary at both ends: the one between them belongs to both.
+        Views with a boundary at both ends; both include the boundary between them.
 
     Raises
     ------
     InvalidInputError
-        If there would be none of either.
+        If either part would have no documents.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def split_documents(packed: TextIds, boundary: int, fraction: float) -> tuple[Te
     if not 0 < held_out < n:
         raise InvalidInputError(
             f"validation_fraction={fraction:g} of {n} documents leaves {held_out} for validation and {n - held_out} "
-            f"for training, but at least 1 of each is needed; change validation_fraction or take more documents"
+            f"for training, but at least 1 of each is needed. Change validation_fraction, or pass more documents."
         )
     if isinstance(packed, StoredDocuments):
         return packed.split(n - held_out)

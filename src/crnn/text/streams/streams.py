@@ -1,4 +1,4 @@
-"""Streams: what training reads, B sequences of symbols side by side, handed out block by block."""
+"""Streams: B sequences of symbols for training, read in parallel and block by block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 __all__ = ["MAX_BLOCK", "Block", "Streams"]
 
-MAX_BLOCK = 1 << 20  # symbols of a block that is copied, over all streams
+MAX_BLOCK = 1 << 20  # maximum symbols of a copied block, over all streams
 
 
 class Block(NamedTuple):
@@ -17,13 +17,13 @@ class Block(NamedTuple):
     Attributes
     ----------
     ids : ndarray of 1-, 2- or 4-byte unsigned integers, shape (B, n + 1)
-        n transitions of each stream, a multiple of T. The last symbol is only a target: the next block of the stream
-        begins with it, unless the text starts over. Each row is contiguous; rows may be any distance apart, and may
-        overlap. Never written to.
+        n transitions of each stream, a multiple of T. The last symbol is only a target: the stream's next block starts
+        with it, unless the text starts over. Each row is contiguous; rows may be any distance apart, and may
+        overlap. The array must not be written to.
     starts_epoch : bool
-        Whether the carried state must be zeroed before the first chunk, because the text starts over.
+        Whether the carried state must be reset before the first chunk, because the text starts over.
     loss_weights : ndarray of float64, shape (B, n), or None
-        A factor of each transition's loss; None: 1.
+        A factor for each transition's loss; None: 1.
     """
 
     ids: NDArray[Any]
@@ -32,12 +32,12 @@ class Block(NamedTuple):
 
     @property
     def n_transitions(self) -> int:
-        """n: from one symbol of a stream to the next."""
+        """n, the transitions from one symbol of a stream to the next."""
         return int(self.ids.shape[1]) - 1
 
 
 class Streams(Protocol):
-    """B sequences of symbols that are read side by side in chunks of T transitions, without end.
+    """B sequences of symbols, read in parallel in chunks of T transitions, without end.
 
     The trainer reads blocks and never sees their source.
     """
@@ -52,13 +52,13 @@ class Streams(Protocol):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Chunks of an epoch, rounded up where an epoch does not end with a chunk."""
+        """The chunks of an epoch, rounded up if an epoch ends within a chunk."""
 
     @property
     def position(self) -> Any:
-        """Where the next block begins. Assigning a position that was read before returns there.
+        """The position of the next block. Assign an earlier position to return there.
 
-        It is small, immutable and complete: other streams over the same symbols continue from it alike.
+        It is small, immutable and complete: other streams over the same symbols continue identically from it.
         """
 
     @position.setter

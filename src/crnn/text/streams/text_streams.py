@@ -1,4 +1,4 @@
-"""TextStreams: one text cut into contiguous parts that are read side by side, again and again."""
+"""TextStreams: one text cut into contiguous parts that are read in parallel, again and again."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def min_symbols(batch_size: int) -> int:
 
 
 def symbols_for_epoch(n_steps: int, batch_size: int, seq_length: int) -> int:
-    """Return the length of the shortest text of which an epoch has as many steps.
+    """Return the length of the shortest text whose epochs have this many steps.
 
-    Each stream has a transition more than the steps read: at the last one min-char-rnn's rule starts the text over.
+    Each stream has one more transition than the steps read: at the last, min-char-rnn's rule starts the text over.
 
     Examples
     --------
@@ -40,24 +40,24 @@ def symbols_for_epoch(n_steps: int, batch_size: int, seq_length: int) -> int:
 
 
 class TextStreams:
-    """A text of N symbols as B streams, its contiguous parts, read side by side in chunks of T transitions.
+    """A text of N symbols as B streams, its contiguous parts, read in parallel in chunks of T transitions.
 
     The N - 1 transitions from one symbol to the next are distributed evenly, S = (N - 1) // B to each
     stream. Stream b holds ids[b S : b S + S + 1]: its last symbol is only a target there, and is the
     first input of the next stream. At most B - 1 transitions at the end of the text are left out.
 
     An epoch reads chunks at p = 0, T, 2 T, ... As in min-char-rnn the text starts over, from zero states, when
-    p + T + 1 >= S + 1. The first epoch begins with the states that the model already has, unless S <= T.
+    p + T + 1 >= S + 1. The first epoch starts with the model's current states, unless S <= T.
 
     Parameters
     ----------
     ids : ndarray of unsigned integers, shape (N,), or StoredIds
-        The text. It is not copied where it is contiguous: blocks are views of it. Of ids in a file a block holds at
-        most `MAX_BLOCK`, or those of one chunk.
+        The text. It is not copied if contiguous: blocks are views of it. If the ids are in a file, a block holds at
+        most `MAX_BLOCK` of them, or one chunk.
     batch_size : int, default=1
         The number of streams, B.
     seq_length : int, default=25
-        The number of transitions in a chunk, T. A shorter stream makes it shorter.
+        The number of transitions in a chunk, T, reduced if a stream has fewer.
     name : str, default="X"
         The text's name in error messages.
 
@@ -71,7 +71,7 @@ class TextStreams:
     stream_length : int
         S + 1, the symbols of a stream.
     steps_per_epoch : int
-        Chunks of an epoch.
+        Chunks per epoch.
     position : int
         p of the next chunk, before the rule for the end of the text is applied.
 
@@ -114,7 +114,7 @@ class TextStreams:
         if n < min_symbols(batch_size):
             raise InvalidInputError(
                 f"{name} is too short for batch_size={batch_size}: its length is {n}, but at least "
-                f"{min_symbols(batch_size)} symbols are needed; lower batch_size"
+                f"{min_symbols(batch_size)} symbols are needed. Lower batch_size, or pass a longer text."
             )
         self.ids: TextIds = ids if isinstance(ids, StoredIds) else _read_only(ids)
         self.batch_size = int(batch_size)
@@ -127,19 +127,20 @@ class TextStreams:
 
     @property
     def position(self) -> int:
-        """Where the next chunk would begin, before the rule for the end of the text is applied."""
+        """The position of the next chunk, before the rule for the end of the text is applied."""
         return self._position
 
     @position.setter
     def position(self, position: int) -> None:
         if not 0 <= position < self.stream_length:
             raise InvalidInputError(
-                f"position {position} is not in streams of {self.stream_length} symbols: take one of the same text"
+                f"position {position} is outside streams of {self.stream_length} symbols. Pass a position in the same "
+                f"text."
             )
         self._position = position
 
     def next_block(self) -> Block:
-        """Return the rest of the epoch, or the next epoch if nothing is left: a view, or as much of a file as fits."""
+        """Return the rest of the epoch, or else the next epoch, as a view; from a file, as much as fits."""
         starts_epoch = self._ends_before(self._position)
         p = 0 if starts_epoch else self._position
         n = min(self._chunks_from(p), self._block_chunks) * self.seq_length
@@ -149,7 +150,7 @@ class TextStreams:
         return Block(self._rows(p, n + 1), starts_epoch)
 
     def _ends_before(self, p: int) -> bool:
-        """Say whether the epoch is over where the next chunk would begin at p: min-char-rnn's rule."""
+        """Return whether the epoch is over when the next chunk would start at p, by min-char-rnn's rule."""
         return p + self.seq_length + 1 >= self.stream_length
 
     def _chunks_from(self, p: int) -> int:
@@ -158,15 +159,15 @@ class TextStreams:
         return max(1, -((p + T + 1 - self.stream_length) // T))
 
     def _rows(self, p: int, n: int) -> NDArray[np.integer[Any]]:
-        """Return n symbols of each stream from p on, as a view of the text."""
+        """Return n symbols of each stream from p, as a view of the text."""
         assert not isinstance(self.ids, StoredIds)
         size = self.ids.itemsize
         strides = ((self.stream_length - 1) * size, size)
-        # The constructor takes half a microsecond, `as_strided` twenty times as long; a text may be a single chunk.
+        # The constructor takes half a microsecond, `as_strided` 20 times as long; a text may be a single chunk.
         return np.ndarray((self.batch_size, n), self.ids.dtype, self.ids.data, p * size, strides)
 
     def _read_rows(self, ids: StoredIds, p: int, n: int) -> NDArray[np.integer[Any]]:
-        """Return n symbols of each stream from p on, read from the file, and let the next ones be read ahead."""
+        """Return n symbols of each stream from p, read from the file, and ask the system to read ahead."""
         rows = np.empty((self.batch_size, n), ids.dtype)
         for b, row in enumerate(rows):
             start = b * (self.stream_length - 1) + p

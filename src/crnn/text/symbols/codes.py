@@ -1,4 +1,4 @@
-"""Code points and byte values: reads a text as codes, piece by piece, and collects those that occur."""
+"""Code points and byte values: read a text as codes, piece by piece, and collect the distinct ones."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ Text = str | Bytes
 
 MAX_CODE: dict[Kind, int] = {"characters": 0x10FFFF, "bytes": 0xFF}
 UTF32 = "utf-32-le"
-# Symbols encoded at once: the temporaries (13 bytes a symbol and NumPy's index) stay in the second-level cache.
+# Symbols encoded at once: the temporaries (13 bytes per symbol and NumPy's index) stay in the second-level cache.
 _PIECE = 1 << 16
 
 
 def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[NDArray[np.intp], Kind | None, bool]:
-    """Return the codes that occur in a text at least `min_count` times.
+    """Return the codes that occur at least `min_count` times in a text.
 
     Parameters
     ----------
     blocks : iterable of str, or of bytes-like
-        The text, in any partition.
+        The text, cut in any way.
     kind : {"characters", "bytes"} or None
-        The kind of the text; None: that of its first block.
+        The kind of the text; None: the kind of its first block.
     min_count : int
 
     Returns
     -------
     codes : ndarray of int
-        Sorted.
+        The codes, sorted.
     kind : {"characters", "bytes"} or None
-        None: there was no block.
+        The kind; None if there were no blocks.
     empty : bool
-        Whether the text has no symbol.
+        Whether the text has no symbols.
 
     Examples
     --------
     >>> collect(["to be", " or not"], None, 2)
     (array([ 32, 111, 116]), 'characters', False)
     """
-    counts: NDArray[Any] = np.zeros(0, np.bool_)  # a byte for each of 1,114,112 code points if min_count is 1, else 8
+    counts: NDArray[Any] = np.zeros(0, np.bool_)  # a byte per code point (of 1,114,112) if min_count is 1, otherwise 8
     for block in blocks:
         found = kind_of(block, "the text")
         if kind is None:
             kind = found
         elif found != kind:
-            raise InvalidInputError("the blocks of one text must be all str or all bytes, not a mixture")
+            raise InvalidInputError("the blocks of a text must be all str or all bytes, not a mixture")
         if not len(counts):
             counts = np.zeros(MAX_CODE[kind] + 1, np.bool_ if min_count == 1 else np.int64)
         for codes in pieces(block):
@@ -68,40 +68,40 @@ def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[
 
 
 def found_kind(codes: NDArray[Any], kind: Kind | None, empty: bool, min_count: int, boundary: bool) -> Kind:
-    """Return the kind of the codes that `collect` found; raise an error if they make no vocabulary."""
+    """Return the kind of the codes found by `collect`, or raise an error if they cannot form a vocabulary."""
     if kind is None or (empty and not boundary):
         raise InvalidInputError(
-            "the text is empty, too short to train on: its length is 0, and it needs at least 2 symbols"
+            "the text is empty, too short to train on: its length is 0, but at least 2 symbols are needed"
         )
     if not len(codes) and not empty:
-        raise InvalidInputError(f"min_count={min_count} leaves no symbol: none occurs so often; lower min_count")
+        raise InvalidInputError(f"min_count is {min_count}, but no symbol occurs that often. Lower min_count.")
     return kind
 
 
 def byte_view(data: Bytes, name: str = "X") -> memoryview:
-    """Return a flat view of unsigned bytes; data that is not contiguous is copied."""
+    """Return a flat view of unsigned bytes; data that are not contiguous are copied."""
     view = memoryview(data)
     if view.itemsize != 1:
         raise InvalidInputError(
-            f'{name} is a memoryview of {view.itemsize}-byte items (format "{view.format}"), not of bytes: '
-            'use its cast("B") if its bytes are meant'
+            f'{name} is a memoryview of {view.itemsize}-byte items (format "{view.format}"), not of bytes. '
+            'Use its cast("B") to read its bytes.'
         )
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
 
 def kind_of(text: object, name: str) -> Kind:
-    """Return the kind of a text; raise an error with its `name` if it is none."""
+    """Return the kind of a text, or raise an error with its `name` if it is not a text."""
     if isinstance(text, str):
         return "characters"
     if isinstance(text, (bytes, bytearray, memoryview)):
         return "bytes"
-    missing = text is None or isinstance(text, float) or type(text).__name__ == "NAType"  # as tables have them
-    remedy = ": leave out what is missing" if missing else ""
+    missing = text is None or isinstance(text, float) or type(text).__name__ == "NAType"  # as in tables
+    remedy = ". Leave out missing texts." if missing else ""
     raise InvalidInputError(f"{name} must be str or bytes, not {type(text).__name__}{remedy}")
 
 
 def pieces(text: Text) -> Iterator[NDArray[Any]]:
-    """Give the code points or byte values of a text, at most `_PIECE` at once; no piece is empty."""
+    """Yield the code points or byte values of a text in non-empty pieces of at most `_PIECE`."""
     if isinstance(text, str):
         for start in range(0, len(text), _PIECE):
             piece = text[start : start + _PIECE]
@@ -113,7 +113,7 @@ def pieces(text: Text) -> Iterator[NDArray[Any]]:
 
 
 def integers(values: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
-    """Return values as one-dimensional integers, an empty list, which NumPy takes for floats, too."""
+    """Return values as one-dimensional integers, even an empty list, which NumPy would read as floats."""
     require_unmasked(name, values, "leave it out")
     numbers = np.asarray(values)
     if numbers.ndim != 1:
@@ -126,13 +126,13 @@ def integers(values: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
 
 
 def checked_codes(codes: ArrayLike, max_code: int) -> NDArray[np.uint32]:
-    """Return codes as a new read-only array; raise an error unless they increase from 0 to `max_code` at most."""
+    """Return codes as a new read-only array, or raise an error unless they increase strictly within 0 … `max_code`."""
     numbers = integers(codes, "codes")
     if numbers.size and (numbers.min() < 0 or numbers.max() > max_code):
         raise InvalidInputError(
-            f"codes must lie between 0 and {max_code}, but run from {numbers.min()} to {numbers.max()}"
+            f"codes must be between 0 and {max_code}, but run from {numbers.min()} to {numbers.max()}"
         )
-    # Always a copy: the caller's array may change later.
+    # Always copy: the caller's array may change later.
     own = np.array(numbers, np.uint32)
     falls = np.flatnonzero(own[1:] <= own[:-1])
     if falls.size:

@@ -20,51 +20,51 @@ def refuse_other_kind(text: object, kind: Kind, name: str) -> None:
     --------
     >>> refuse_other_kind(b"to be", "characters", "X")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: X is bytes, but the symbols of this model are characters: pass a str ...
+    crnn.errors.InvalidInputError: X is bytes, but the symbols of this model are characters. Pass a str ...
     """
     if kind_of(text, name) == kind:
         return
     if kind == "bytes":
         raise InvalidInputError(
-            f"{name} is text, but the symbols of this model are bytes: "
-            "pass bytes (encode() makes them of a str, read_bytes() of a path)"
+            f"{name} is text, but the symbols of this model are bytes. "
+            "Pass bytes (from encode() of a str, or read_bytes() of a path)."
         )
     raise InvalidInputError(
-        f"{name} is bytes, but the symbols of this model are characters: pass a str (decode() makes it)"
+        f"{name} is bytes, but the symbols of this model are characters. Pass a str (from decode())."
     )
 
 
 def refuse_other_ids(ids: NDArray[Any], n_symbols: int, boundary: int | None) -> None:
-    """Raise an error unless all ids are those of characters: from 0 on, and below the boundary if there is one.
+    """Raise an error unless all ids are ids of characters: at least 0, and below the boundary, if any.
 
     Examples
     --------
     >>> refuse_other_ids(np.array([0, 2]), 3, boundary=2)
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: ids[1] is the boundary, which is no character: use decode_documents
+    crnn.errors.InvalidInputError: ids[1] is the boundary, not a character. Use decode_documents.
     """
     if ids.size and (ids.min() < 0 or ids.max() >= n_symbols):
         i = int(np.flatnonzero((ids < 0) | (ids >= n_symbols))[0])
         raise InvalidInputError(f"ids[{i}] is {ids[i]}, but the ids of this vocabulary run from 0 to {n_symbols - 1}")
     if boundary is not None and (ids == boundary).any():
         i = int(np.argmax(ids == boundary))
-        raise InvalidInputError(f"ids[{i}] is the boundary, which is no character: use decode_documents")
+        raise InvalidInputError(f"ids[{i}] is the boundary, not a character. Use decode_documents.")
     if boundary is not None and (ids > boundary).any():
         i = int(np.argmax(ids > boundary))
-        raise InvalidInputError(f"ids[{i}] is a label, which is no character")
+        raise InvalidInputError(f"ids[{i}] is a label, not a character. Remove labels before decoding.")
 
 
 def not_a_symbol(symbol: str | bytes, position: int, name: str, n_symbols: int) -> InvalidInputError:
-    """Return the error for a symbol that is not one of the `n_symbols` of a model.
+    """Return the error for a symbol that is not among a model's `n_symbols` symbols.
 
     Examples
     --------
-    >>> str(not_a_symbol("q", 3, "X", 20))[:80]
-    "X holds 'q' (U+0071) at position 3, which is not one of the 20 symbols of the mo"
+    >>> str(not_a_symbol("q", 3, "X", 20))[:81]
+    "X contains 'q' (U+0071) at position 3, which is not one of the model's 20 symbols"
     """
     code = ord(symbol)
     point = f"U+{code:04X}" if isinstance(symbol, str) else f"byte 0x{code:02X}"
     return InvalidInputError(
-        f"{name} holds {symbol!r} ({point}) at position {position}, which is not one of the {n_symbols} symbols of "
-        f"the model: remove or replace it, or fit on text that has it, or with min_count=2 or more"
+        f"{name} contains {symbol!r} ({point}) at position {position}, which is not one of the model's {n_symbols} "
+        f"symbols. Remove or replace it, or fit on text that contains it, or with min_count=2 or more."
     )

@@ -1,4 +1,4 @@
-"""Special: the symbols that are no characters."""
+"""Special: the symbols that are not characters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["BOUNDARY", "UNKNOWN", "Label", "Special", "Symbol"]
 
 
 class Special(Enum):
-    """A symbol of a vocabulary that is no character; equal to no text.
+    """A vocabulary's symbol that is not a character; equal to no text.
 
     Examples
     --------
@@ -27,7 +27,7 @@ class Special(Enum):
 
 
 UNKNOWN = Special.UNKNOWN
-"""Any character that is not one of a model's own."""
+"""Any character that is not in a model's vocabulary."""
 
 BOUNDARY = Special.BOUNDARY
 """The start and the end of a document."""
@@ -35,7 +35,7 @@ BOUNDARY = Special.BOUNDARY
 
 @dataclass(frozen=True)
 class Label:
-    """A label of documents, as a symbol of a vocabulary: a document that has it begins with it.
+    """A label as a symbol of a vocabulary: documents with this label start with it.
 
     Examples
     --------

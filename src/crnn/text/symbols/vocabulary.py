@@ -1,4 +1,4 @@
-"""Vocabulary: the characters of a text, or the values of its bytes, numbered in sorted order."""
+"""Vocabulary: the characters of a text, or its byte values, numbered in sorted order."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _REPLACEMENT = {"characters": 0xFFFD, "bytes": ord("?")}
 class Vocabulary(Sequence[Symbol]):
     r"""The symbols of a model in id order; encodes text as ids and decodes ids.
 
-    Symbols are characters (Unicode code points, lone surrogates included) or bytes. Ids follow the sorted
+    Symbols are characters (Unicode code points, including lone surrogates) or bytes. Ids follow the sorted
     code points or byte values. A vocabulary is an immutable sequence of its symbols, each a `str` of one
-    character or, for bytes, a `bytes` of length one; `in` for bytes takes an `int` as well.
+    character or, for bytes, a `bytes` of length one; for bytes, `in` also takes an `int`.
 
-    Symbols that are no characters may follow them: `crnn.UNKNOWN`, which stands for every character that is not in the
-    vocabulary; `crnn.BOUNDARY`, the start and the end of a document; and, last of all, a `Label` for each label that
-    documents have. A label occurs in no text.
+    Special symbols may follow: `crnn.UNKNOWN`, which stands for every character that is not in the vocabulary;
+    `crnn.BOUNDARY`, the start and the end of a document; and, last of all, a `Label` for each label of documents. A
+    label never occurs in a text.
 
     Parameters
     ----------
@@ -43,25 +43,25 @@ class Vocabulary(Sequence[Symbol]):
     kind : {"characters", "bytes"}, default="characters"
         Whether the codes are code points or byte values.
     unknown, boundary : bool, default=False
-        Whether there is a symbol for all other characters, and one for the start and the end of a document.
+        Whether to add a symbol for all other characters, and one for the start and end of a document.
     labels : sequence of str or numbers, default=()
-        Sorted; only with a boundary.
+        Sorted labels; they require a boundary.
 
     Attributes
     ----------
     kind : {"characters", "bytes"}
     codes : ndarray of uint32
-        Codes of the characters in id order. Read-only.
+        The characters' codes in id order, read-only.
     unknown, boundary : int or None
-        The ids of these symbols; None without them.
+        The ids of these symbols; None if there is no such symbol.
     id_dtype : numpy.dtype
         The smallest unsigned type that holds every id: 1, 2 or 4 bytes.
 
     Raises
     ------
     InvalidInputError
-        If there is no symbol, `codes` is not one-dimensional, not integers, out of range or not strictly increasing, or
-        `kind` is unknown.
+        If there are no symbols, `codes` is not one-dimensional, not integers, out of range or not strictly increasing,
+        or `kind` is unknown.
 
     Examples
     --------
@@ -103,14 +103,14 @@ class Vocabulary(Sequence[Symbol]):
         self._codes = checked_codes(codes, MAX_CODE[kind])
         characters = len(self._codes)
         if not characters and not boundary:
-            raise InvalidInputError("codes is empty: a vocabulary needs at least one symbol")
+            raise InvalidInputError("codes is empty. Pass at least one symbol.")
         self._unknown = characters if unknown else None
         self._boundary = characters + unknown if boundary else None
         self._labels = tuple(map(Label, labels))
         if self._labels and not boundary:
-            raise InvalidInputError("labels are of documents, and without a boundary there are none")
+            raise InvalidInputError("labels need documents. Pass boundary=True as well.")
         self._id_dtype = np.min_scalar_type(len(self) - 1)
-        # One entry more than the largest code: larger codes are clipped to it, and it is unknown.
+        # One more entry than the largest code: larger codes are clipped to this entry, which is unknown.
         self._table = np.full(int(self._codes[-1]) + 2 if characters else 1, -1, np.int32)
         self._table[self._codes] = np.arange(characters, dtype=np.int32)
 
@@ -118,29 +118,30 @@ class Vocabulary(Sequence[Symbol]):
     def from_blocks(
         cls, blocks: Iterable[Text], *, min_count: int = 1, boundary: bool = False, kind: Kind | None = None
     ) -> Vocabulary:
-        """Collect the distinct symbols of a text that is given in blocks.
+        """Collect the distinct symbols of a text given in blocks.
 
         Parameters
         ----------
         blocks : iterable of str, or of bytes-like
-            The text, in any partition. One block at a time is held.
+            The text, cut in any way. Blocks are held one at a time.
         min_count : int, default=1
-            Rarer symbols are left out. If this is above 1, the unknown symbol stands for them, and for all that do not
-            occur.
+            Omit symbols that occur less often. If this is above 1, the unknown symbol represents them, and all symbols
+            that do not occur.
         boundary : bool, default=False
-            Whether there is a boundary; the text may then be empty.
+            Whether to add a boundary; the text may then be empty.
         kind : {"characters", "bytes"}, optional
+            The kind of the blocks; by default the kind of the first.
             The kind of the blocks; by default that of the first one.
 
         Returns
         -------
         Vocabulary
-            Of characters for `str` blocks, of bytes for bytes-like ones.
+            A vocabulary of characters for `str` blocks, of bytes for bytes-like blocks.
 
         Raises
         ------
         InvalidInputError
-            If the text is empty, blocks are of different types, or no symbol occurs `min_count` times.
+            If the text is empty, its blocks differ in type, or no symbol occurs `min_count` times.
 
         Examples
         --------
@@ -156,7 +157,7 @@ class Vocabulary(Sequence[Symbol]):
     def of_codes(
         cls, codes: NDArray[Any], kind: Kind | None, empty: bool, *, min_count: int, boundary: bool
     ) -> Vocabulary:
-        """Return the vocabulary of a text from the codes that occur `min_count` times; `empty`: it has no symbol."""
+        """Return a vocabulary of the codes that occur `min_count` times; `empty` means that the text has no symbols."""
         return cls(codes, found_kind(codes, kind, empty, min_count, boundary), unknown=min_count > 1, boundary=boundary)
 
     @classmethod
@@ -166,7 +167,7 @@ class Vocabulary(Sequence[Symbol]):
         Parameters
         ----------
         text : str or bytes-like
-            Characters or bytes; not empty.
+            Characters or bytes; must not be empty.
 
         Examples
         --------
@@ -177,7 +178,7 @@ class Vocabulary(Sequence[Symbol]):
 
     @property
     def kind(self) -> Kind:
-        """Whether the symbols are "characters" or "bytes"."""
+        """The kind of symbols, "characters" or "bytes"."""
         return self._kind
 
     @property
@@ -187,12 +188,12 @@ class Vocabulary(Sequence[Symbol]):
 
     @property
     def unknown(self) -> int | None:
-        """The id of the symbol for characters that are not in the vocabulary; None without one."""
+        """The id of the symbol for characters that are not in the vocabulary; None without such a symbol."""
         return self._unknown
 
     @property
     def boundary(self) -> int | None:
-        """The id of the symbol that starts and ends a document; None without one."""
+        """The id of the symbol that starts and ends a document; None without such a symbol."""
         return self._boundary
 
     @property
@@ -202,18 +203,18 @@ class Vocabulary(Sequence[Symbol]):
 
     @property
     def labels(self) -> tuple[Any, ...]:
-        """The labels that documents have; label k has the id ``boundary + 1 + k``."""
+        """The labels of documents; label k has the id ``boundary + 1 + k``."""
         return tuple(label.value for label in self._labels)
 
     def with_labels(self, labels: Sequence[Any]) -> Vocabulary:
-        """Return the same vocabulary with these labels in place of its own."""
+        """Return the same vocabulary with these labels instead of its own."""
         codes, kind, unknown, boundary, _ = self.__reduce__()[1]
         return _rebuilt(codes, kind, unknown, boundary, tuple(labels))
 
     def encode(self, text: Text, *, name: str = "X") -> Ids:
-        """Turn a text into ids.
+        """Encode a text as ids.
 
-        Temporaries are those of 65,536 symbols, whatever the length of the text.
+        Temporary memory is that for 65,536 symbols, however long the text.
 
         Parameters
         ----------
@@ -229,7 +230,7 @@ class Vocabulary(Sequence[Symbol]):
         Raises
         ------
         InvalidInputError
-            If `text` is of the wrong type, or holds a symbol that is not in a vocabulary without an unknown symbol.
+            If `text` is of the wrong type, or contains a symbol unknown to a vocabulary without an unknown symbol.
 
         Examples
         --------
@@ -246,15 +247,15 @@ class Vocabulary(Sequence[Symbol]):
         return ids
 
     def encode_blocks(self, blocks: Iterable[Text], *, name: str = "X") -> Ids:
-        """Turn a text that is given in blocks, of unknown length, into ids.
+        """Encode a text given in blocks, of unknown total length, as ids.
 
-        Memory is that of the ids, in a buffer that grows by an eighth when it is full, and of one block. A system that
-        cannot enlarge memory in place holds the old ids as well while it copies them.
+        The memory needed is that of the ids, in a buffer that grows by an eighth when full, and of one block. Systems
+        that cannot enlarge memory in place also hold the old ids while copying them.
 
         Parameters
         ----------
         blocks : iterable of str, or of bytes-like
-            The text, in any partition.
+            The text, cut in any way.
         name : str, default="X"
             The name of the argument in error messages.
 
@@ -265,7 +266,7 @@ class Vocabulary(Sequence[Symbol]):
         Raises
         ------
         InvalidInputError
-            As by `encode`; positions count from the start of the first block.
+            As for `encode`; positions count from the start of the first block.
 
         Examples
         --------
@@ -284,23 +285,23 @@ class Vocabulary(Sequence[Symbol]):
         return np.frombuffer(buffer, self._id_dtype)
 
     def decode(self, ids: ArrayLike) -> str | bytes:
-        """Turn ids into text.
+        """Decode ids to text.
 
         Parameters
         ----------
         ids : array-like of int, shape (N,)
-            Ids from 0 to V - 1, none of them the boundary.
+            Ids from 0 to V - 1, without the boundary.
 
         Returns
         -------
         str or bytes
-            The text of N symbols; bytes for a vocabulary of bytes. The unknown symbol becomes U+FFFD, in bytes a
-            question mark.
+            The text of N symbols; bytes for a vocabulary of bytes. The unknown symbol becomes U+FFFD, or a question
+            mark in bytes.
 
         Raises
         ------
         InvalidInputError
-            If `ids` is not one-dimensional, not integers, or holds the boundary or a number that is no id.
+            If `ids` is not one-dimensional, not integers, or contains the boundary or an invalid id.
 
         Examples
         --------
@@ -318,7 +319,7 @@ class Vocabulary(Sequence[Symbol]):
         return codes.astype("<u4", copy=False).tobytes().decode(UTF32, "surrogatepass")
 
     def decode_documents(self, ids: ArrayLike) -> list[str | bytes]:
-        """Turn ids into the texts between the boundaries.
+        """Decode ids to the texts between boundaries.
 
         Parameters
         ----------
@@ -328,7 +329,7 @@ class Vocabulary(Sequence[Symbol]):
         Returns
         -------
         list of str or bytes
-            One text more than there are boundaries, the first before the first boundary; each as from `decode`.
+            One more text than there are boundaries, each decoded as by `decode`; the first precedes the first boundary.
 
         Examples
         --------
@@ -340,28 +341,28 @@ class Vocabulary(Sequence[Symbol]):
         return [self.decode(part[1:] if i else part) for i, part in enumerate(parts)]
 
     def check_kind(self, text: object, name: str) -> None:
-        """Raise an error unless this is a text of the vocabulary's kind; its symbols are not looked at.
+        """Raise an error unless a text is of the vocabulary's kind; its symbols are not examined.
 
         Parameters
         ----------
         text : object
             `str` for a vocabulary of characters, bytes-like for one of bytes.
         name : str
-            Its name in the error message.
+            The text's name in the error message.
 
         Raises
         ------
         InvalidInputError
-            If it is of another type.
+            If the text is of another type.
 
         Examples
         --------
-        >>> Vocabulary.from_text("abc").check_kind("no symbol of it", "X")
+        >>> Vocabulary.from_text("abc").check_kind("unknown symbols are fine", "X")
         """
         refuse_other_kind(text, self._kind, name)
 
     def _look_up(self, codes: NDArray[Any], start: int, name: str) -> Ids:
-        """Return the ids of codes; `start` is the position of the first one in the text."""
+        """Return the ids of codes; `start` is the position of the first code in the text."""
         ids = self.ids_of_codes(codes)
         if self._unknown is None and np.minimum.reduce(ids) < 0:
             i = int(np.argmax(ids < 0))
@@ -369,14 +370,14 @@ class Vocabulary(Sequence[Symbol]):
         return ids.astype(self._id_dtype)
 
     def ids_of_codes(self, codes: NDArray[Any]) -> NDArray[np.int32]:
-        """Return the ids of codes; -1 for one that the vocabulary lacks, if it has no unknown symbol."""
+        """Return the ids of codes, with -1 for unknown codes if there is no unknown symbol."""
         ids = self._table.take(codes, mode="clip")
         if self._unknown is not None:
             ids[ids < 0] = self._unknown
         return ids
 
     def unknown_symbol(self, code: int, position: int, name: str) -> InvalidInputError:
-        """Return the error for a code that the vocabulary lacks, at a position of a text."""
+        """Return the error for an unknown code at a position of a text."""
         return not_a_symbol(self._symbol(code), position, name, len(self._codes))
 
     def __len__(self) -> int:
@@ -432,7 +433,7 @@ class Vocabulary(Sequence[Symbol]):
         return f"Vocabulary({characters} {self._kind}: {shown!r}{more})"
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        # Rebuilt from these: a pickle need not hold the table.
+        # Rebuilt from these, so that a pickle need not store the table.
         return _rebuilt, (self._codes, self._kind, self._unknown is not None, self._boundary is not None, self.labels)
 
     @property
