@@ -188,7 +188,7 @@ def test_a_position_that_does_not_fit_is_refused(path, small):
     for _ in range(5):
         two.next_block()
     for other in (streams(3), streams(2, np.ones(9))):
-        with pytest.raises(InvalidInputError, match="^the position is for"):
+        with pytest.raises(InvalidInputError, match=r"^the position is for"):
             other.position = two.position
     held = two.position.held[0]._replace(ids=np.array([200], np.uint8), lengths=np.array([1]), read=0)
     with pytest.raises(InvalidInputError, match="an invalid symbol"):
