@@ -51,7 +51,7 @@ DIRECTIVES = {
 class Kernels(Extension):
     """The kernels of one instruction set and number type, compiled from the C file that all of them share.
 
-    "bfloat16" is float32 with operands of products that are rounded to bfloat16, "int8" with integers of 8 bits; the
+    "bfloat16" is float32 with the operands of products rounded to bfloat16, "int8" with integers of 8 bits; the
     latter is for inference alone.
     """
 

@@ -1,1 +1,1 @@
-"""Benchmarks of crnn beside the programs one would use instead of it."""
+"""Benchmarks of crnn and of the programs one would use instead."""

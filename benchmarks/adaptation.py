@@ -1,9 +1,9 @@
 """What does dynamic evaluation gain, and what does it cost? `python -m benchmarks.adaptation [FILE] [--seconds 60]`.
 
-A model, which `CharRNN.recommended` recommends for the time, learns the first nine tenths of FILE, by default the text
-of `crnn demo`. Printed are nats per character of the last tenth, with the weights as they are and with the default
-options. Other options may be tried (`--learning-rates`, `--decays`, `--blocks`, each a list with commas): by a model of
-the first eight tenths, on the ninth. Those that are best there are then shown on the last tenth, too.
+`CharRNN.recommended` trains a model on the first nine tenths of FILE (default: the text of `crnn demo`) for the given
+time. The command prints nats per character on the last tenth, with fixed weights and with the default options of
+adaptation. `--learning-rates`, `--decays` and `--blocks`, each a list with commas, try other options: a model trained
+on the first eight tenths adapts to the ninth, and the best options there are then shown on the last tenth, too.
 
 The speed of `score(adapt=True)` is compared with that of online training, the same model's training on one stream
 (`batch_size=1`), which also reads each character once and learns from it. The two take turns.
@@ -65,7 +65,7 @@ def fitted(text: str, arguments: argparse.Namespace) -> CharRNN:
 
 
 def choices(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Yield the options to try beside the defaults."""
+    """Yield the options to try in addition to the defaults."""
     lists = {
         "learning_rate": arguments.learning_rates,
         "decay": arguments.decays,

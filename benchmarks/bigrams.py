@@ -26,7 +26,7 @@ OPTIONS = {"cell": "cifg", "optimizer": "adam", "clip": None, "clip_norm": 1.0, 
 
 
 def models(text: str, hidden_size: int, counts: Sequence[int], precision: str) -> list[CharRNN]:
-    """Return a model without bigrams, and one for each of the counts, all of which have been trained a little."""
+    """Return a model without bigrams and one for each count, all slightly trained."""
     given: dict[str, Any] = {**OPTIONS, "matmul_precision": precision, "n_threads": 1, "random_state": 0}
     return [
         CharRNN(hidden_size, n_bigrams=n, seq_length=T, batch_size=B, max_steps=STEPS, learning_rate=0.01, **given)

@@ -1,4 +1,4 @@
-"""What is timed: a training case, the text it reads, and each contender made ready to read it."""
+"""Define what to time: a training case, its text, and each contender, ready to train."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crnn import CharRNN
 if TYPE_CHECKING:  # `benchmarks.compare` runs this file with other versions of crnn: only public names are imported
     from crnn.text.sources.sources import TextLike
 
-GATES = {**PEERS_GATES, "cifg": 3}  # the last cell is one that no peer has
+GATES = {**PEERS_GATES, "cifg": 3}  # no peer has the last cell
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
 LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable over thousands of steps
 ACCUMULATOR = 0.1  # Adagrad's memory at first: from zero its first steps are violent, and PyTorch's differ
@@ -89,7 +89,7 @@ class Case:
         return streams[:-1].reshape(K, T, B), streams[1:].reshape(K, T, B)
 
     def weights(self) -> Arrays:
-        """First weights, by the names of `CharRNN.params_`.
+        """Initial weights, by the names of `CharRNN.params_`.
 
         Of one tanh layer min-char-rnn's, N(0, 0.01^2) and zero biases. Gates and layers would hand on next to nothing
         with those: theirs are PyTorch's, uniform within 1 / sqrt(H).
@@ -152,7 +152,7 @@ def peer_of(contender: str, case: Case, n_threads: int) -> Peer:
         options["gradient"] = "by_hand" if kind else "autodiff"
     elif name == "torch":
         options["bfloat16"] = kind == "bfloat16"
-    threads = None if name == "jax" else n_threads  # JAX has as many as its process has cores
+    threads = None if name == "jax" else n_threads  # JAX uses all cores of its process
     options |= {"learning_rate": LEARNING_RATE, "n_threads": threads, "initial_accumulator": ACCUMULATOR}
     return peer_class(name)(case.weights(), case.batch_size, case.seq_length, cell=case.cell, **options)
 
@@ -173,7 +173,7 @@ def crnn_steps(model: CharRNN, text: TextLike) -> float:
 def ready(contender: str, case: Case, n_threads: int) -> Callable[[], float]:
     """Return a function that takes the case's K steps once more and returns their loss, in nats per chunk.
 
-    The loss is smoothed as min-char-rnn does it, which is what a `CharRNN` shows.
+    The loss is smoothed as in min-char-rnn and `CharRNN`.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """How much of the time of training do checkpoints cost?
 
 ``python -m benchmarks.checkpoint_pause`` trains a small and a large model with checkpoints every second. It prints the
-time for which a checkpoint holds training up, while the snapshot is copied, and that of the processor, which other
-programs do not lengthen; the part of the time that the latter is for an interval of 1 second and of 60, the default;
-and how long a checkpoint is written meanwhile on a thread of its own.
+time for which a checkpoint pauses training while it copies the snapshot, by the clock and in processor time (unaffected
+by other programs); the fraction of training that this takes with an interval of 1 second and of 60, the default; and
+the time in which a background thread writes the checkpoint.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Does `CharRNN.recommended` choose the same again? `python -m benchmarks.choices [--calls 20] [--seconds 60]`.
 
-It measures the machine anew at each call. For each text it is called `--calls` times on the machine as it is, and as
-often beside a busy loop on every core. Printed are the sizes that it chose, how many steps of sizes lie between the
-smallest and the largest, and how many different choices there were in all parameters. The texts are made up: only their
-lengths matter.
+`recommended` measures the machine at each call. This command calls it `--calls` times for each text, then again while
+a busy loop runs on every core. It prints the chosen sizes, the number of steps between the smallest and the largest,
+and the number of different choices of all parameters together. The texts are synthetic: only their lengths matter.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def rows(seconds: float, calls: int, loops: int, names: Sequence[str] = ()) -> I
             continue
         yield f"| {name} | alone | {summary(choices(X, seconds, calls))} |"
         with busy_loops(loops):
-            yield f"| {name} | beside {loops} busy loops | {summary(choices(X, seconds, calls))} |"
+            yield f"| {name} | next to {loops} busy loops | {summary(choices(X, seconds, calls))} |"
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Is one version of crnn slower than another? `python -m benchmarks.compare BASE HEAD [--repeats N]`.
 
-BASE and HEAD are folders with the sources of the two versions, which are built in place. Both do the same work through
-the public interface, each in a process of its own, and they take turns, so that the machine's drift falls on both.
+BASE and HEAD are folders with the sources of two versions, built in place. Each does the same work through the public
+interface in its own process, and they take turns, so that changes of the machine's speed affect both.
 The medians are compared. A version is slower if it takes more than 10 % and more than 10 ms longer: the time of short
 work varies by much of its own length. Exits with status 1 if HEAD is slower in any row.
 """
@@ -50,7 +50,7 @@ def row(name: str, base: float, head: float) -> str:
 
 
 def environment(version: Path) -> dict[str, str]:
-    """Return the environment in which `import crnn` finds this version, and these benchmarks are found as well."""
+    """Return an environment with this version of crnn and these benchmarks on the path."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(version / "src"), str(ROOT)])}
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: contenders that are not installed are skipped with a message."""
+"""Skip missing contenders with a message, and don't run benchmarks in parallel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRAINERS = ("crnn", "numpy", "torch", "jax", "jax-by-hand")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """No processes beside each other: they would time one another. Two where nothing is timed."""
+    """Use one process, because parallel processes would slow each other down; two if nothing is timed."""
     return 2 if config.getoption("benchmark_disable") and usable_cores() > 1 else 0
 
 

@@ -20,7 +20,7 @@ class Machine(NamedTuple):
     handoff: float  # seconds for a cache line to pass from one core to another
 
     def memory_seconds(self, n_bytes: int, cores: int) -> float:
-        """Return the time in which that many cores move that many bytes."""
+        """Return the time in which `cores` cores move `n_bytes` bytes."""
         return n_bytes / min(cores * self.core_bandwidth, self.bandwidth)
 
     def barrier_seconds(self, cores: int) -> float:
@@ -35,7 +35,7 @@ class Machine(NamedTuple):
 
 
 class Step(NamedTuple):
-    """The sizes of a training step that decide how it is divided."""
+    """The sizes that decide how a training step is divided."""
 
     hidden_size: int
     num_layers: int
@@ -43,7 +43,7 @@ class Step(NamedTuple):
     seq_length: int
     recurrent_bytes: int  # a layer's recurrent weights
     parameter_bytes: int
-    state_arrays: int  # the optimizer's, each as long as the parameters
+    state_arrays: int  # the optimizer's; each has the size of the parameters
 
     @classmethod
     def of(cls, model: CharRNN) -> Step:

@@ -3,7 +3,7 @@
 The first table has steps of several sizes on one and two threads, measured in turns, next to what the model in
 `benchmarks/core_model.py` predicts for two. The second has the model's predictions for more cores than most laptops
 have. It assumes cores that are as fast together as alone, and a memory bandwidth (`--bandwidth`) and a time for passing
-a cache line (`--handoff`) that you can set to those of a machine. Nothing else may run at the time.
+a cache line (`--handoff`); set both to the values of your machine. Nothing else may run at the time.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Models of n-grams by crnn and PPMd by pyppmd, on the last tenth of TEXT after the rest, and on 1,000 of NAMES, one a
 line, after the others. Nats are per symbol, the end of a name included. PPMd learns as it reads, and so does the row
 "reading on"; PPMd's loss is the difference of two compressed sizes. Both choose their order by the last twentieth of
-what they learn from. PPMd stores no model: its bytes in a file are the compressed text from which it is made anew.
+what they learn from. PPMd stores no model: its file size is that text's compressed size, because loading would compress
+the text again.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """How long after Ctrl-C does KeyboardInterrupt reach the caller?
 
-``python -m benchmarks.ctrl_c`` sends SIGINT at random moments of long calls, and prints for each the median of the
-times, that below which 99 of 100 are, and the longest; then the same of the processor's time, all threads together,
-which other programs do not lengthen. ``--count`` says how often, ``--names`` of which calls. The signal and its time
-come from another process, so that no lock of Python delays them. Of ``crnn train`` it is the time to the end of the
-process, which includes saving the model. Linux only.
+``python -m benchmarks.ctrl_c`` sends SIGINT at random moments of long calls. For each call it prints the median, the
+99th percentile and the maximum of the delays, by the clock and in processor time (all threads together, unaffected by
+other programs). ``--count`` sets the number of signals, ``--names`` the calls. The signal and its time come from
+another process, so that no lock of Python delays them. For ``crnn train`` the delay lasts until the process ends and
+includes saving the model. Linux only.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Sender:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         while data := os.read(orders, NUMBERS.size):
             time.sleep(NUMBERS.unpack(data)[0])
-            now = time.perf_counter(), processor_seconds(receiver)  # the system's clock: that of all processes
+            now = time.perf_counter(), processor_seconds(receiver)  # the system's clock, shared by all processes
             os.kill(receiver, signal.SIGINT)
             os.write(times, NUMBERS.pack(*now))
         os._exit(0)
@@ -80,7 +80,7 @@ def processor_seconds(process: int) -> float:
 def latency(sender: Sender, call: Call, delay: float) -> list[float]:
     """Return the seconds from a signal during a call, repeated if it is shorter, to KeyboardInterrupt in its caller.
 
-    The second number is that of the processor's seconds.
+    The second number is in processor seconds.
     """
     try:
         sender.send_after(delay)
@@ -142,7 +142,7 @@ def calls(folder: Path) -> Iterator[tuple[str, float, Callable[[], Call]]]:
 
 
 def command_latency(folder: Path, delay: float) -> list[float]:
-    """Return the seconds from a signal to the end of ``crnn train``, and those of the processor."""
+    """Return the seconds from a signal to the end of ``crnn train``, by the clock and in processor time."""
     (folder / "text").write_text(TEXT, encoding="utf-8")
     for old in folder.glob("model*"):
         old.unlink()

@@ -1,10 +1,10 @@
 """How much better are 2, 4 and 8 seeds together? `python -m benchmarks.ensembles [FILE] [--steps 5000]`.
 
-Models that differ in their seeds alone learn the first nine tenths of FILE, by default the text of `crnn demo`.
-Printed are the bits per character of the last tenth: of each model, when it is trained; the mean of the models; the
-first 2, 4 and 8 as the mean of their probabilities and as a `Mixture`, which multiplies them; and one model that is
-twice as wide, after as many steps, for which it needs the operations of four models, and after twice as many. A busy
-machine changes the time alone.
+Models that differ only in their seeds train on the first nine tenths of FILE (default: the text of `crnn demo`). The
+command prints bits per character on the last tenth for each model; their mean; the first 2, 4 and 8 models with their
+probabilities averaged, and with their probabilities multiplied (a `Mixture`); and one model of twice the width, after
+the same number of steps (the operations of four models) and after twice that number. A busy machine changes only the
+time.
 """
 
 from __future__ import annotations

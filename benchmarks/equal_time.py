@@ -28,12 +28,12 @@ SPEED_STEPS, REPEATS = 5, 3  # of a turn; turns of each that count
 EMBEDDINGS = (64, 128)
 SAMPLED = (512, 2048)  # symbols drawn for a sampled softmax
 DROPOUTS = (0.0, 0.2)
-EPOCHS = 3  # from which on the second is tried too: with fewer no dropout is best
+EPOCHS = 3  # with fewer epochs no dropout is best, so only the first is tried
 TENTH = 0.1  # of the output layer's operations
 
 
 class Words(NamedTuple):
-    """The text that is learned, the text that is not, and all symbols of both."""
+    """The training text, the held-out text, and all symbols of both."""
 
     known: str
     held_out: str
@@ -128,7 +128,7 @@ def contenders(words: Words, settings: Mapping[str, Any], *, peers: bool = True)
 
 
 def speeds(found: Mapping[str, Contender], words: Words, symbols_of_a_step: int) -> dict[str, float]:
-    """Steps a second of each contender: medians of turns, after a turn that is not counted."""
+    """Return each contender's steps a second: medians of turns after an uncounted first turn."""
     text = words.known[: SPEED_STEPS * (symbols_of_a_step + 1) + symbols_of_a_step]
     learners = {name: contender.make(0.0) for name, contender in found.items() if not contender.like}
     spent: dict[str, list[float]] = {name: [] for name in learners}
@@ -146,7 +146,7 @@ def table(words: Words, settings: Mapping[str, Any], seconds: float, *, output: 
     Parameters
     ----------
     output : Path or None
-        A file to which the speeds and each run are appended, and from which those in it are taken.
+        A file that collects the speeds and each run. Runs already in the file are not repeated.
     peers : bool
         Whether PyTorch takes part.
     """

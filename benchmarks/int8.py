@@ -28,12 +28,12 @@ from crnn.cli import demo
 
 STREAMS, LENGTH = 64, 200
 SAMPLED = 2000
-ALPHABET = "".join(map(chr, range(32, 97)))  # 65 symbols, as many as Tiny Shakespeare has
+ALPHABET = "".join(map(chr, range(32, 97)))  # 65 symbols, like Tiny Shakespeare
 Turn = Callable[[], Any]
 
 
 def fresh(hidden_size: int) -> CharRNN:
-    """Return an LSTM of first weights, whose arithmetic takes as long as that of a trained one."""
+    """Return an untrained LSTM, which takes the same time as a trained one."""
     return CharRNN(hidden_size, cell="lstm", max_steps=0, n_threads=1, random_state=0).fit(ALPHABET)
 
 
@@ -63,7 +63,7 @@ def own_turns(model: CharRNN, work: Callable[[CharRNN], Any]) -> dict[str, Turn]
 
 
 def peer_turns(model: CharRNN, ids: NDArray[np.int64]) -> dict[str, Turn]:
-    """Return the turns of peers that are installed: logits of ids (T, B) by their dynamic int8."""
+    """Return the installed peers' turns: logits of ids (T, B) with dynamic int8."""
     turns: dict[str, Turn] = {}
     try:
         import torch

@@ -1,4 +1,4 @@
-"""Other ways to tell labels by language models, in calls of `CharRNN` alone, beside `CharRNNClassifier`."""
+"""Other ways to classify with language models, built from `CharRNN`, as alternatives to `CharRNNClassifier`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class OneModelPerClass:
 class LabelAtTheEnd:
     """One language model of texts that each end with the label's symbol: its probability there tells the label.
 
-    The loss of the texts' own characters is the auxiliary loss, with the same weight as that of the label.
+    The loss of the texts' own characters is the auxiliary loss; it weighs as much as the label's loss.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Texts with labels: surnames by country, and generated domains beside ordinary ones.
+"""Texts with labels: surnames by country, and a mixture of generated and ordinary domains.
 
 Everything is made on the spot, offline and from fixed seeds, from packages of the extra `labels`: the surnames are
 Faker's, the words wordfreq's (the most frequent words of a language).
@@ -41,7 +41,7 @@ def surnames() -> Texts:
 
 @cache
 def domains(n_ordinary: int = 16_000, n_generated: int = 2_000) -> Texts:
-    """Return ordinary domains and those of eight generators, without their ending, and the kind of each.
+    """Return ordinary domains and domains of eight generators, without their endings, and the kind of each.
 
     No domain occurs twice; one that two kinds would make belongs to the kind that comes first.
     """
@@ -126,7 +126,7 @@ def _arithmetic(rng: random.Random) -> Iterator[str]:
 
 
 def _hash(rng: random.Random) -> Iterator[str]:
-    """Letters by the bytes of a digest, of which the last letters of the alphabet are rarer."""
+    """Letters by the bytes of a digest; the last letters of the alphabet are rarer."""
     for digest in _digests(rng):
         yield "".join(LETTERS[byte % 26 if byte < 240 else byte % 16] for byte in digest[: 8 + digest[-1] % 8])
 

@@ -1,15 +1,14 @@
 """Alphabets of thousands of symbols: `python -m benchmarks.large_alphabets [DICTIONARY] [--repeats 7] [--steps 500]`.
 
-An LSTM of 256 units reads 32 streams of 50 characters a step, with Adam and one thread: symbols that are drawn by
-Zipf's law from 4,096, and the words of jieba's dictionary in random order (`pip install 'crnn[bench]'`, or the path of
+An LSTM of 256 units reads 32 streams of 50 characters a step, with Adam and one thread: 4,096 symbols drawn by Zipf's
+law, and the words of jieba's dictionary in random order (`pip install 'crnn[bench]'`, or the path of
 its dict.txt). crnn without an embedding, with one of 64 columns, and with a sampled softmax of 512 symbols besides, in
 float32 and in bfloat16; PyTorch with a `torch.nn.Embedding` of the same size, by itself and with autocast. All start
-from the same weights and take turns in one process, which is pinned to one core: the medians of their turns are
-compared.
+from the same weights and take turns in one process, pinned to one core. The table compares the medians of turns.
 
-A second table says what embeddings of several sizes learn of the words in `--steps` steps: nats per character of words
-that were held out. `--seconds 60` prints another in place of both: what each way learns in equal time
-(`benchmarks.equal_time`), beside PyTorch's adaptive softmax and tied weights too.
+A second table compares embeddings of several sizes after `--steps` steps on the words: nats per character on held-out
+words. `--seconds 60` prints another in place of both: what each way learns in equal time
+(`benchmarks.equal_time`), with PyTorch's adaptive softmax and tied weights as further contenders.
 """
 
 from __future__ import annotations
@@ -86,14 +85,14 @@ def words_of(dictionary: Path) -> list[str]:
 
 
 def held_out_words(dictionary: Path) -> Words:
-    """The frequent words of a dictionary, a line each, and apart from them those that are not learned."""
+    """Return the frequent words of a dictionary, one a line, and separately the held-out words."""
     words = words_of(dictionary)
     held_out, known = ("\n".join(part) for part in (words[:HELD_OUT], words[HELD_OUT:]))
     return Words(known, held_out, "".join(sorted(set(known + held_out))))
 
 
 def symbols_of_a_turn() -> int:
-    """Symbols of which `STEPS` steps are made."""
+    """Return the symbols for `STEPS` steps."""
     B, T = int(MODEL["batch_size"]), int(MODEL["seq_length"])
     return B * (STEPS * T + 1) + 1
 
@@ -174,7 +173,7 @@ def contenders(task: Task, *, peers: bool = True) -> dict[str, Callable[[], floa
 
 
 def race(turns: dict[str, Callable[[], float]], repeats: int) -> dict[str, float]:
-    """Let the contenders take turns; return the median seconds of each, after a turn that is not counted.
+    """Let the contenders take turns; return the median seconds of each after an uncounted first turn.
 
     Those with an embedding must have learned as much in that turn: the same steps from the same weights.
     """

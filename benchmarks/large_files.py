@@ -1,8 +1,8 @@
 """Memory and speed of texts larger than memory: `python -m benchmarks.large_files text --megabytes 100 1000 4000`.
 
-``text`` makes a text of each size and trains on it, each time in a process of its own. Printed are the time of the
-first call, which writes the ids to a cache, the memory before training, how much more it is at its highest, and
-the speed of training. The speed is compared with that of the first text, held in memory in turns with the cache.
+``text`` makes a text of each size and trains on it, each time in a new process. The command prints the time of the
+first call, which writes the ids to a cache; the memory before training and the peak above it; and the speed of
+training, compared with training on the first text in memory, in turns.
 
 ``lines --count N`` makes N short lines. For training, scoring and sampling with all lines excluded it prints the
 highest memory of the process and the time a line.
@@ -129,7 +129,7 @@ def compare_texts(folder: Path, megabytes: list[int], repeats: int) -> None:
     for _ in range(repeats):
         held = run("text", paths[megabytes[0]], in_memory=True)["speed"]
         ratios.append(run("text", paths[megabytes[0]])["speed"] / held)
-    print(f"speed beside the same {megabytes[0]:,} MB in memory: {median(ratios):.3f} (median of {repeats})")
+    print(f"speed compared with the same {megabytes[0]:,} MB in memory: {median(ratios):.3f} (median of {repeats})")
 
 
 def measure_lines(folder: Path, count: int) -> None:

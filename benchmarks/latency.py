@@ -3,7 +3,7 @@
 Microseconds of single calls of an LSTM on one thread, next to what the arithmetic of their symbols takes in a long text
 (exact scoring, as in `benchmarks.shared_stream`), and to PyTorch's eager module with the same weights. All of them take
 turns in this process, a few calls at a time; each figure is the median of all its calls. What they compute must agree.
-On a busy machine `--quantile 0.1` shows what calls take that nothing interrupts.
+On a busy machine, `--quantile 0.1` shows the times of uninterrupted calls.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def fitted(hidden_size: int) -> tuple[CharRNN, str]:
 
 
 def contenders(model: CharRNN, text: str) -> dict[str, Callable[[], Any]]:
-    """Return the calls that are timed, by name; those of PyTorch only if it is installed."""
+    """Return the calls to time, by name; PyTorch's calls only if PyTorch is installed."""
     string, character = text[:LENGTH], text[0]
     calls: dict[str, Callable[[], Any]] = {
         "long text": lambda: model.score(text),

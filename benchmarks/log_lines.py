@@ -5,9 +5,9 @@ drawn, some of them from long-tailed lists, and some messages are rare. `masked`
 session keys and what people type stay, so that one masked line in nine is new even after 100 MB; the others repeat
 earlier ones. The anomalies are of five kinds:
 
-- "other service": a line of a service that is none of the eight;
+- "other service": a line of a ninth service;
 - "odd command": a usual line with a command, path or query that an intruder would use;
-- "shuffled": a usual message, five neighboring words of which are in another order;
+- "shuffled": a usual message with five neighboring words in another order;
 - "crossed": the beginning of a message of one service and the end of one of another;
 - "truncated": a message that breaks off.
 
@@ -166,7 +166,7 @@ COLUMNS = ("id", "name", "created_at", "price", "status", "customer_id", "order_
 HOSTS = ("web", "db", "mail", "cache", "worker", "laptop", "printer", "phone", "store", "build")
 SYLLABLES = [a + b for a, b in zip("abcdefghijklmnoprstv", "neaolioanoauioreiaoe", strict=True)]
 LETTERS_AND_DIGITS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-N_USERS, N_WORDS = 600, 120  # of which the first ones are by far the most frequent
+N_USERS, N_WORDS = 600, 120  # the first ones are by far the most frequent
 
 _CHANGING = re.compile(
     r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{6,}\b|\d+"
@@ -267,7 +267,7 @@ ODD: dict[str, Callable[[random.Random], str]] = {
 
 
 class _Fields(dict[str, str]):
-    """Fields that are drawn when they are asked for; those that are set here are kept."""
+    """Fields drawn at the first access; fields set here are kept."""
 
     def __init__(self, rng: random.Random, **kept: str) -> None:
         super().__init__(kept)
@@ -320,7 +320,7 @@ def usual_lines(seed: int = 0) -> Iterator[str]:
 
 
 def anomalies(kind: str, seed: int = 0) -> Iterator[str]:
-    """Yield anomalies of a kind without end; their times are those of one day."""
+    """Yield anomalies of a kind without end, with times within one day."""
     rng = random.Random(f"anomalies {kind} {seed}")
     while True:
         service, message = _anomaly(kind, rng)
@@ -344,7 +344,7 @@ def _anomaly(kind: str, rng: random.Random) -> tuple[str, str]:
 
 
 def _damaged(kind: str, usual: str, service: str, rng: random.Random) -> str | None:
-    """Return a message that was damaged; None if it is too short for that."""
+    """Return a damaged message, or None if the message is too short."""
     words = usual.split()
     if len(words) < 4:
         return None

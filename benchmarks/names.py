@@ -1,8 +1,8 @@
-"""A model of names: how good, and how fast beside PyTorch? `python -m benchmarks.names FILE [--seconds 60]`.
+"""How good is a model of names, and how fast compared with PyTorch? `python -m benchmarks.names FILE [--seconds 60]`.
 
-FILE has a name a line. A tenth of them is held out. Printed are the mean negative log-likelihood of those, in nats per
-symbol (the end of a name counted), the share of new names among samples, and the speed of `score_samples` and of
-`sample` on one thread beside PyTorch with the same weights, and on two threads: medians of repeats that take turns.
+FILE has a name a line; a tenth of the names is held out. The command prints their mean negative log-likelihood in nats
+per symbol (a name's end included), the share of new names among samples, and the speed of `score_samples` and `sample`
+on one thread compared with PyTorch with the same weights, and on two threads: medians of repeats in turns.
 """
 
 from __future__ import annotations

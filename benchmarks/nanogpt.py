@@ -5,9 +5,9 @@ character of the last tenth. First `benchmarks.peers.torch_gpt` takes the 2,000 
 `CharRNN.recommended` gets as many seconds as these took. `--seconds 180` gives the same transformer as many iterations
 as there is time for, and crnn that time.
 
-The transformer sees at most 64 characters. It is measured twice: in blocks of 64, of which the first characters have
-little before them, as nanoGPT's own estimate takes them; and with 56 characters or more before every one. crnn carries
-one state through the whole tenth.
+The transformer sees at most 64 characters. It is measured twice: in blocks of 64, as in nanoGPT's own estimate, where a
+block's first characters have little context; and with a context of at least 56 characters for every character. crnn
+carries one state through the whole tenth.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class EmulatedCommunicator:
         return self._processes
 
     def Allreduce(self, in_place: Any, array: NDArray[Any]) -> None:
-        """Sum an array over the processes, all of which have the same, and wait as long as a network would take."""
+        """Sum the same array of all processes, and wait for the time that a network would take."""
         seconds = self._network.all_reduce_seconds(array.nbytes, self._processes)
         end = time.perf_counter() + seconds
         np.multiply(array, self._processes, out=array)

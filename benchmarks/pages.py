@@ -1,4 +1,4 @@
-"""How fast is the page in which the network runs, and how long does a report take? `python -m benchmarks.pages`.
+"""How fast is an exported page, and how long does a report take? `python -m benchmarks.pages`.
 
 Characters a second that a page writes in headless Chromium, and seconds of `crnn report` on a text of 1 MB. Needs the
 extra `browser`, and Chromium with its driver from the system.

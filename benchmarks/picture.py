@@ -1,7 +1,7 @@
-"""Speed and quality in one picture: `python -m benchmarks.picture docs/performance.md docs/speed.svg`.
+"""Plot speed and quality: `python -m benchmarks.picture docs/performance.md docs/speed.svg`.
 
-The figures are those of the page's tables, nothing is measured here. With `--table README.md` the six rows of the
-picture are also written as a table, between that file's markers. Needs matplotlib (the extra `plot`).
+The figures come from the page's tables; nothing is measured here. `--table README.md` also writes the plot's six rows
+as a table between that file's markers. Needs matplotlib (the extra `plot`).
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ def markdown(rows: Sequence[Row]) -> list[str]:
 
 def main() -> None:
     """Draw the picture, and write the table if asked to."""
-    parser = argparse.ArgumentParser(description="Draw speed and quality beside the peers.")
+    parser = argparse.ArgumentParser(description="Draw speed and quality compared with the peers.")
     parser.add_argument("figures", type=Path, help="the page with the tables of `benchmarks.report`")
     parser.add_argument("picture", type=Path, help="the SVG to write")
     parser.add_argument("--table", type=Path, help="also put the rows as a table into this file")

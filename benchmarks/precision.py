@@ -75,7 +75,7 @@ def sampling(repeats: int) -> list[str]:
 
 
 def losses(text: str, precision: str, seed: int, hidden_size: int, steps: int) -> NDArray[np.float64]:
-    """Return the validation losses at ten points of a training, in nats per character."""
+    """Return the validation losses at ten points of a training run, in nats per character."""
     model = CharRNN(
         hidden_size, max_steps=steps, eval_every=max(1, steps // 10), validation_fraction=0.1, restore_best=False,
         matmul_precision=precision, random_state=seed, **MODEL,

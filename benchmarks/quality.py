@@ -41,7 +41,7 @@ NO_RECOMMENDED = "this crnn cannot be told seconds instead of settings: it has n
 
 
 def split(text: str) -> tuple[str, str]:
-    """Return the part to train on and the part to measure, the symbols of which must all be in the first."""
+    """Return the part to train on and the part to measure, whose symbols must all occur in the first."""
     cut = len(text) * 9 // 10
     head, tail = text[:cut], text[cut:]
     new = sorted(set(tail) - set(head))
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--contenders", default=CONTENDERS, help=f"see above (default: {CONTENDERS})")
     parser.add_argument("--threads", type=int, default=2, help="of every contender (default: 2)")
     parser.add_argument(
-        "--seeds", type=list_of_seeds, default="0", help="of the first weights and of dropout, a run each (default: 0)"
+        "--seeds", type=list_of_seeds, default="0", help="of initial weights and dropout, one run each (default: 0)"
     )
     parser.add_argument("--output", type=Path, help="append a line of JSON for each run to this file")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # this is the process of one run

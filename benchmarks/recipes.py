@@ -1,10 +1,10 @@
 """How good is a recipe for a number of operations? `python -m benchmarks.recipes FILE --operations 3.6e12 --cell cifg`.
 
-The first 81 % of FILE are learned, and the next 9 % are measured in nats per character. The last tenth is not used, so
-that `benchmarks.quality` can measure there what was chosen here. With `--lines` FILE is a list of documents, which are
-put in random order. What is not given is as `CharRNN.recommended` has it; `--n-bigrams 0` is none. The number of steps
-follows from the operations, so that neither the machine's speed nor its other programs change a figure. Printed is a
-row for docs/measurements.md.
+A model trains on the first 81 % of FILE; the next 9 % are measured in nats per character. The last tenth stays unused,
+so that `benchmarks.quality` can measure there what was chosen here. With `--lines`, FILE is a list of documents and
+gets shuffled. Omitted options are as in `CharRNN.recommended`; `--n-bigrams 0` means none. The number of steps follows
+from the operations, so neither the machine's speed nor other programs change a figure. The command prints a row for
+docs/development/measurements.md.
 """
 
 from __future__ import annotations

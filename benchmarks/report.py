@@ -1,8 +1,8 @@
-"""Speed beside the peers: `python -m benchmarks.report [--only SECTION] [--repeats N] [--update [FILE]]`.
+"""Speed compared with the peers: `python -m benchmarks.report [--only SECTION] [--repeats N] [--update [FILE]]`.
 
-Every figure is a ratio of medians over interleaved repeats in one run: each contender is a process of its own, and they
-take turns. Peers that are not installed are left out, with a message. `--update` writes the tables between the markers
-of docs/performance.md. Where the environment holds OpenBLAS at an older kernel, run this with OPENBLAS_CORETYPE and
+Every figure is a ratio of medians over interleaved repeats in one run: each contender has its own process, and they
+take turns. Missing peers are left out, with a message. `--update` writes the tables between the markers of
+docs/performance.md. Where the environment holds OpenBLAS at an older kernel, run this with OPENBLAS_CORETYPE and
 OPENBLAS_L2_SIZE unset; the kernel in use is printed.
 """
 
@@ -102,7 +102,7 @@ def race(contenders: Iterable[Timed], repeats: int) -> dict[str, Timed]:
 
 
 def present(*names: str) -> list[str]:
-    """Return those whose framework is installed; say which are not."""
+    """Return the installed contenders; print which are missing."""
     found = []
     for name in names:
         framework = name.partition("-")[0]
@@ -214,7 +214,7 @@ def gated(repeats: int) -> list[str]:
 
 
 def step_rows(label: str, case: Case, runs: list[Timed], others: Sequence[str], repeats: int) -> list[str]:
-    """Race one size on one and two threads, beside sgemm; return its two rows."""
+    """Race one size on one and two threads, and time sgemm; return its two rows."""
     timed = race(runs + [Timed(f"sgemm/{n}", ("sgemm", str(n)), n) for n in (1, 2)], repeats)
     check_losses(timed, case.seq_length)
     rows = []
@@ -252,7 +252,7 @@ def sampling(repeats: int) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for H in (100, 512):
-        n = 160000 if H == 100 else 12000  # of crnn a tenth of a second: no shorter a turn than that of a slow peer
+        n = 160000 if H == 100 else 12000  # a tenth of a second for crnn: as long as a slow peer's turn
         runs = contenders("sample", ["crnn"], [str(H), str(n), "1"], [1])
         runs += contenders("sample", ["numpy", "torch"], [str(H), str(n // 16), "1"], [1])
         runs += contenders("sample", ["jax"], [str(H), str(n), "1"], [1])
@@ -329,7 +329,7 @@ SECTIONS = {
 
 def main() -> None:
     """Run the sections, print them, and put them into a file if asked to."""
-    parser = argparse.ArgumentParser(description="Measure speed beside the peers and print the tables.")
+    parser = argparse.ArgumentParser(description="Measure speed compared with the peers and print the tables.")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="run this section only (may be repeated)")
     parser.add_argument("--repeats", type=int, default=7, help="interleaved repeats of every contender (default: 7)")
     parser.add_argument(

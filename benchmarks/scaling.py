@@ -1,6 +1,6 @@
 """What do several processes gain? `python -m benchmarks.scaling speed|network|table|loss [--page docs/scaling.md]`.
 
-speed    On this machine: 2 processes of one thread beside one process of two, in turns.
+speed    On this machine: 2 processes of one thread and one process of two threads, in turns.
 network  Steps of one of p machines that a network connects: measured with sums that take the time of the network, and
          predicted. The other machines are not there: the communicator answers as if they did the same.
 table    Speed-ups of 2 to 64 machines that the prediction gives, for the step time of this machine.
@@ -36,7 +36,7 @@ SENT = ("hidden_size", "steps", "learning_rate")  # arguments of a process
 
 
 def options(arguments: argparse.Namespace, **more: Any) -> dict[str, Any]:
-    """Return the parameters of the model that is trained."""
+    """Return the parameters of the model to train."""
     usual = {"hidden_size": arguments.hidden_size, "cell": "lstm", "optimizer": "adam", "clip_norm": 1.0, "clip": None,
              "learning_rate": arguments.learning_rate, "seq_length": 50, "random_state": 0}  # fmt: skip
     return {**usual, **more}
@@ -125,7 +125,7 @@ def _two(every: int) -> str:
 
 
 def n_bytes(arguments: argparse.Namespace, every: int) -> int:
-    """Return the bytes that are summed at a time: the gradient; or parameters and Adam's state."""
+    """Return the bytes summed at a time: the gradient, or parameters and Adam's state."""
     model = CharRNN(**options(arguments, max_steps=0)).fit("".join(map(chr, range(32, 97))))
     size = sum(array.nbytes for array in model.params_.values())
     return size if every == 1 else 3 * size
@@ -133,7 +133,7 @@ def n_bytes(arguments: argparse.Namespace, every: int) -> int:
 
 def network(arguments: argparse.Namespace) -> Iterator[str]:
     """Yield the lines of the table of measured and predicted steps."""
-    yield "Steps with sums that were delayed by as much as a network would take, beside the prediction. An LSTM of"
+    yield "Measured steps, with sums delayed by the time a network would take, and the prediction. An LSTM of"
     yield f"{arguments.hidden_size} units, {arguments.streams} streams on each machine:"
     yield ""
     yield "| network | machines | average_every | ms a step | predicted |"
@@ -153,7 +153,7 @@ def table(arguments: argparse.Namespace) -> Iterator[str]:
     """Yield the lines of the table of speed-ups."""
     alone = arguments.step_seconds or trained_seconds(arguments, arguments.streams)
     size = n_bytes(arguments, 1)
-    yield "Characters a second, as times those of one machine, that this predicts for an LSTM of"
+    yield "Predicted speed relative to one machine, for an LSTM of"
     yield f"{arguments.hidden_size} units with {arguments.streams} streams of 50 characters on each machine:"
     yield f"{1e3 * alone:.0f} ms a step, {size / 1e6:.1f} MB of weights, {1e6 * Network(10).alpha:.0f} µs a message."
     yield ""

@@ -10,7 +10,7 @@ def test_a_row_for_each_text_and_load(monkeypatch):
     rows = list(choices.rows(3.0, 2, 1))
     assert len(rows) == 8
     assert rows[0] == "| 0.1 MB | alone | 192 (1), 224 (1) | 1 | 2 |"
-    assert rows[-1].startswith("| 30,000 names | beside 1 busy loops | ")
+    assert rows[-1].startswith("| 30,000 names | next to 1 busy loops | ")
 
 
 def test_only_the_texts_that_are_named(monkeypatch):

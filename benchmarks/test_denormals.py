@@ -11,7 +11,7 @@ from benchmarks.cases import Case, crnn_model
 def test_vanished_gradients(timed, case, gradients):
     model = crnn_model(case).set_params(learning_rate=1e-30)
     if gradients == "vanished":
-        # Logits that are right by far more than float32 can hold leave gradients of about 1e-39 and less.
+        # Logits far beyond certainty leave gradients of about 1e-39 and less.
         with model.editing():
             for name in ("Wxh_l0", "Whh_l0"):
                 model.params_[name][...] *= 1e-10

@@ -1,4 +1,4 @@
-"""How fast is an exported C program beside `sample`, as floats and as 8-bit integers?"""
+"""How fast is an exported C program compared with `sample`, with floats and with 8-bit integers?"""
 
 import shutil
 import subprocess

@@ -10,7 +10,7 @@ from benchmarks import peers
 from benchmarks.peers.numpy_rnn import NumpyPeer
 
 V, H, T, STEPS = 7, 11, 5, 3
-TRAINING = {"learning_rate": 0.1, "clip": 0.05, "initial_accumulator": 0.1}  # a clip that is felt
+TRAINING = {"learning_rate": 0.1, "clip": 0.05, "initial_accumulator": 0.1}  # a clip that takes effect
 Arrays = dict[str, NDArray[np.floating]]
 
 
@@ -93,7 +93,7 @@ def stacked_weights(rng: np.random.Generator, cell: str, num_layers: int) -> Arr
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("cell", peers.GATES)
 def test_stacked_cells_agree(cell: str, num_layers: int) -> None:
-    """PyTorch's modules say what a cell is; three steps and a score then hold JAX's gradients to them."""
+    """PyTorch's modules define a cell; three steps and a score then compare JAX's gradients with theirs."""
     rng = np.random.default_rng(6)
     p, state, (inputs, targets) = stacked_weights(rng, cell, num_layers), rng.normal(0, 0.5, (3, H)), chunks(rng, 3)
     found = {}

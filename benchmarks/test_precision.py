@@ -1,4 +1,4 @@
-"""Products in bfloat16 beside float32: the command's tables at a small size, without peers."""
+"""Products in bfloat16 and float32: the command's tables at a small size, without peers."""
 
 from __future__ import annotations
 

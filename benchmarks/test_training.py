@@ -1,4 +1,4 @@
-"""How long does a training step take, beside the peers? One stream and many."""
+"""How long does a training step take, compared with the peers? One stream and many."""
 
 from dataclasses import replace
 from functools import cache
@@ -29,7 +29,7 @@ def fewer(sized):
 
 
 def checked(contender, case, n_threads):
-    """Make a contender ready, and check that its first steps are those of all others."""
+    """Make a contender ready, and check that its first steps equal all others'."""
     epoch = ready(contender, case, n_threads)
     assert epoch() == pytest.approx(expected(case), rel=1e-3)
     return epoch

@@ -113,7 +113,7 @@ def test_a_file_that_is_missing_is_a_fault(release, file, what):
 @pytest.mark.parametrize("file", ["crnn-1.2.2-cp311-cp311-win_amd64.whl", "other-1.2.3.tar.gz"])
 def test_a_file_of_something_else_is_a_fault(release, file):
     check_tag, files = release
-    assert check_tag.faults("v1.2.3", CHANGES, [*files, file]) == [f"{file} is no file of this release"]
+    assert check_tag.faults("v1.2.3", CHANGES, [*files, file]) == [f"{file} does not belong to this release"]
 
 
 def test_wheels_are_wanted_of_the_pythons_that_are_built():

@@ -72,7 +72,7 @@ def sphinx(builder: str, output: Path) -> int:
 
 
 def cache_of(output: Path) -> Path:
-    """Return the folder beside the site in which Sphinx keeps the pages that it has read."""
+    """Return the folder next to the site in which Sphinx keeps parsed pages."""
     return output.with_name(f".{output.name}-pages")
 
 

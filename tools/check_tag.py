@@ -61,7 +61,7 @@ def faults(tag: str, changes: str, names: list[str]) -> list[str]:
     right_names = {name: [pattern for pattern in wanted if re.fullmatch(pattern, name)] for name in names}
     there = {pattern for patterns in right_names.values() for pattern in patterns}
     found += [f"{what} is missing" for pattern, what in wanted.items() if pattern not in there]
-    found += [f"{name} is no file of this release" for name, patterns in right_names.items() if not patterns]
+    found += [f"{name} does not belong to this release" for name, patterns in right_names.items() if not patterns]
     return found
 
 

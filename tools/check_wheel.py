@@ -48,7 +48,7 @@ def glibc(shown: str, *, local: bool) -> tuple[int, int] | None:
     """Return the oldest version of glibc that runs a wheel, by what auditwheel shows of it; None if it shows none.
 
     A wheel built outside the images of manylinux is linked with the newest log, exp and pow that its system has, so
-    that libm's versions say nothing of the sources; those of the C library do.
+    libm's versions say nothing about the sources, but the C library's versions do.
     """
     tag = re.search(r'platform tag: "manylinux_(\d+)_(\d+)', shown)
     if not local or not tag:

@@ -97,7 +97,7 @@ def main() -> int:
     """Install Debian, build, test, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("architecture", choices=EMULATORS)
-    parser.add_argument("tests", nargs="*", default=TESTS, help="passed to pytest (default: those of compiled code)")
+    parser.add_argument("tests", nargs="*", default=TESTS, help="passed to pytest (default: tests of compiled code)")
     options = parser.parse_args()
     register(EMULATORS[options.architecture])
     folder = system(options.architecture)

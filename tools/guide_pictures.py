@@ -1,4 +1,4 @@
-"""Make the pictures of docs/pictures.md and print the figures beside them.
+"""Make the plots of docs/pictures.md and print the figures next to them.
 
 ``python tools/guide_pictures.py quotes`` trains an LSTM on the documentation that every Python brings and looks for its
 units; ``gradient-flow`` trains a vanilla network and an LSTM on it and compares how their gradients fade. The steps of

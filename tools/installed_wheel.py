@@ -5,7 +5,7 @@
     python tools/installed_wheel.py wheelhouse/ --all tests/test_docs.py       the guides alone
 
 Of the wheels in the folder pip takes the one for the Python that runs this script. It goes into a new virtual
-environment, in which nothing is built: whatever it needs must be a wheel too. The tests and guides are copied to an
+environment, where nothing is compiled: all its dependencies must be wheels, too. The tests and guides are copied to an
 empty folder, without the sources. While they run, no compiler is on the PATH.
 """
 

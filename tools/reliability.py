@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("--page", nargs="?", type=Path, const=PAGE, help=f"(default: {PAGE.relative_to(ROOT)})")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - promises.keys():
-        parser.error(f"there is no promise {min(unknown)!r}")
+        parser.error(f"unknown promise {min(unknown)!r}; choose from {', '.join(promises)}")
     crnn, build_info = importlib.import_module("crnn"), importlib.import_module("crnn.runtime.build_info")
     made_by = f"{crnn.__version__}, {build_info.processor_name()}"
     failed = False

@@ -47,7 +47,7 @@ TESTS = {
     "address": COMPILED,
     "valgrind": ("test_golden.py",),  # fifty times slower: steps of training through every kernel
 }
-# Its arrays of 26 GB are never touched, but the thread sanitizer takes memory for all that is allocated.
+# Its arrays of 26 GB are never touched, but the thread sanitizer reserves memory for every allocation.
 TOO_LARGE = "test_training_has_no_limit_of_a_blas_that_it_does_not_call"
 FLAGS = {
     "thread": "-fsanitize=thread -g -O1",
@@ -57,8 +57,8 @@ FLAGS = {
     "valgrind": "-g -O1",
 }
 LIBRARIES = {"thread": ("libtsan.so",), "address": ("libasan.so", "libubsan.so"), "valgrind": ()}
-# Python itself never frees some of what it allocates, and that is not what is looked for here. A frame that is moved to
-# find its use after a return is not aligned as gcc's vector stores want it (gcc bug 110027).
+# Python itself never frees some of its allocations, so leaks are not reported. Use-after-return detection moves frames,
+# and moved frames lack the alignment that gcc's vector stores need (gcc bug 110027).
 OPTIONS = {
     "TSAN_OPTIONS": "exitcode=66 report_signal_unsafe=0",
     "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0",

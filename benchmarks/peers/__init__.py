@@ -50,7 +50,7 @@ class Peer(Protocol):
     initial_accumulator : float, default 0.0
         What every element of Adagrad's memory starts from.
     state : array (B, H), optional
-        Hidden state of the last layer before the first chunk; zero by default, as that of all others is.
+        Hidden state of the last layer before the first chunk; zero by default, like all other states.
     cell : str, default "rnn"
         A key of `GATES`.
     """
@@ -111,7 +111,7 @@ def available(name: str) -> bool:
 
 def reason(name: str) -> str:
     """The message of a skip: what is missing and how to get it."""
-    return f"the peer {name!r} needs {_MODULES[name][2]}, which is not installed: pip install 'crnn[bench]'"
+    return f"the peer {name!r} needs {_MODULES[name][2]}, but it is missing: pip install 'crnn[bench]'"
 
 
 def peer_class(name: str) -> type[Peer]:

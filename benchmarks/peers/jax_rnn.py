@@ -1,6 +1,6 @@
 """The model in JAX: `lax.scan` over time, donated buffers, a whole run of steps inside one jitted loop.
 
-Two gradients are offered. ``gradient="by_hand"`` (the default, the faster) says with `jax.custom_vjp` what a
+Two gradients are offered. ``gradient="by_hand"`` (the default, the faster) writes with `jax.custom_vjp` what a
 good program would do: dWhh is one product over all T·B rows after the backward scan. ``gradient="autodiff"``
 is what most people write: differentiating the scan adds T small products to a carried matrix. Tried and
 found slower or no faster: one-hot products instead of row lookups, unrolled scans, vectors instead of
@@ -129,7 +129,7 @@ def _logits(w: Any, hs: Any) -> Any:
 
 
 def _log_likelihood(logits: Any, targets: Any) -> Any:
-    """Log-softmax of every row at its target. A mask: its gradient is no scatter, as a gather's would be."""
+    """Log-softmax of every row at its target. A mask instead of a gather, whose gradient would be a scatter."""
     import jax
     from jax import numpy as jnp
 

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 CUTOFFS = (500, 2000, 5000)  # of the adaptive softmax: ids at which a cluster begins
-PIECE = 1024  # symbols that are scored at a time
+PIECE = 1024  # symbols scored at a time
 
 
 class Shape(NamedTuple):
@@ -79,7 +79,7 @@ class TorchLearner:
     Parameters
     ----------
     known, alphabet : str
-        The text that is learned, for the frequencies of its symbols, and all symbols.
+        The training text, for the frequencies of its symbols, and all symbols.
     shape : Shape
     settings : mapping
         Parameters of `CharRNN`: `hidden_size`, `seq_length`, `batch_size`, `learning_rate`, `beta_2`, `clip_norm`,

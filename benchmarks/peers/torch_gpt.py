@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-WINDOWS = 256  # that are scored at a time
+WINDOWS = 256  # scored at a time
 
 
 @dataclass(frozen=True)

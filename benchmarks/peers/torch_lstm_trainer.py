@@ -35,7 +35,7 @@ class Recipe:
     last_rate: float = 0.01
     weight_decay: float = 0.01
     beta2: float = 0.99
-    init_std: float = 0.1  # of the first weights; PyTorch's own, smaller, were measured to be as good
+    init_std: float = 0.1  # of the initial weights; PyTorch's smaller ones gave the same quality
     clip_norm: float = 0.03  # of the gradient of the mean over time: so every step is clipped
     n_bigrams: int = 0
     bfloat16: bool = False  # autocast: faster where the processor multiplies bfloat16, but not the others' arithmetic

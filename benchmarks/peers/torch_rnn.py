@@ -1,11 +1,10 @@
 """The model in PyTorch: `nn.RNN`, `nn.GRU` or `nn.LSTM` on one-hot rows, `nn.Linear`, clipping, `optim.Adagrad`.
 
-Of the settings tried (one-hot rows by `F.one_hot` or read from an identity matrix; Adagrad plain, foreach or
-fused; clipping foreach or not) the fastest are kept. Adagrad is PyTorch's own, whose epsilon (1e-10) stands
+The settings are the fastest of those tried: one-hot rows by `F.one_hot` or from an identity matrix; Adagrad plain,
+foreach or fused; clipping foreach or not. Adagrad is PyTorch's own, whose epsilon (1e-10) stands
 outside the square root: from a memory of zero its first step differs from min-char-rnn's where a gradient is
-tiny. `nn.LSTM` computes with oneDNN as long as that is enabled, which it is by default: without it a step takes
-from 1.3 times (H = 512) to twice as long (H = 128). Autocast to bfloat16 is used where it is asked for: the step is
-then not that of float32.
+tiny. `nn.LSTM` computes with oneDNN, which is enabled by default: without oneDNN a step takes from 1.3 times
+(H = 512) to twice as long (H = 128). Autocast to bfloat16 is optional; the step then differs from float32.
 """
 
 from __future__ import annotations
