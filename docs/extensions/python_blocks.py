@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-TEXT = "to be or not to be, that is the question. " * 30  # what `text` is, unless a page makes its own
 BLOCK = re.compile(
     r"^```python\n(?P<source>.*?)^```$"
     r"(?:\n+(?:^(?!```|#)[^\n]*:?\n+){0,2}^```text(?P<similar> similar)?\n(?P<output>.*?)^```$)?",
@@ -38,11 +37,9 @@ def python_blocks(text: str) -> Iterator[Block]:
 def run_blocks(text: str, name: str) -> Iterator[tuple[Block, str, dict[str, Any]]]:
     """Run the blocks of a page one after another; yield each with what it printed, and the names so far.
 
-    `CharRNN` and a text are at hand.
+    The first block starts without names, as in a new interpreter into which a reader pastes the page.
     """
-    from crnn import CharRNN
-
-    names: dict[str, Any] = {"CharRNN": CharRNN, "text": TEXT}
+    names: dict[str, Any] = {"__name__": "__main__"}
     for block in python_blocks(text):
         with contextlib.redirect_stdout(io.StringIO()) as out:
             exec(compile("\n" * (block.line - 1) + block.source, name, "exec"), names)
