@@ -1,5 +1,6 @@
 """Every Python line of the documentation runs and gives what it says.
 
+The blocks of a page run one after another, as a reader pastes them: nothing is imported or defined beforehand.
 A block ```` ```text ```` right after a block of Python is what that block prints. With the word `similar` after `text`
 another processor may print other letters and digits: the number of lines must be the same. To write the outputs anew:
 ``python tests/test_docs.py docs/recipes/names.md ...``
@@ -24,6 +25,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 MATHEMATICS = ["mathematics.md", "questions.md"]  # pages that prove what they say
 NEEDED = {  # what a page's blocks import that tests may lack
     "export.md": ("torch", "onnx", "onnxruntime"),
+    "many_processes.md": ("joblib",),
     "tasks.md": ("sklearn",),
     "curves.md": ("pandas", "tensorboardX"),
 }
@@ -32,6 +34,10 @@ PEERS = {"export.md", "curves.md"}  # pages that need the extra of that name
 
 def title(page):
     return str(page.relative_to(ROOT))
+
+
+def slug(heading):
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def run(page):
@@ -55,7 +61,7 @@ def test_blocks(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for block, printed, names in run(page):
         if "best.crnn" in block.source:  # the loop that stops early kept the best
-            assert CharRNN.load("best.crnn").score(blocks.TEXT[names["cut"] :]) == names["best"] > -1.5
+            assert CharRNN.load("best.crnn").score(names["text"][names["cut"] :]) == names["best"] > -1.5
         if block.output is None:
             continue
         if block.similar:
@@ -84,8 +90,17 @@ def test_links_lead_somewhere(page):
         assert goal.exists(), target
         if anchor:
             headings = re.findall(r"^#+ +(.+)$", goal.read_text(encoding="utf-8"), re.MULTILINE)
-            slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-            assert anchor in slugs, target
+            assert anchor in map(slug, headings), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=title)
+def test_contents_list_every_section(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    top, *sections = re.split(r"^##? (?=.)", text.partition("\n")[2], flags=re.MULTILINE)
+    listed = set(re.findall(r"\]\(#([^)\s]+)\)", "\n".join(re.findall(r"^(?:- |  )\[.*", top, re.MULTILINE))))
+    if listed:
+        missing = [title for title in (section.partition("\n")[0] for section in sections) if slug(title) not in listed]
+        assert missing == []
 
 
 def write_outputs(page):
