@@ -21,6 +21,7 @@ extensions = [
     "linked_guides",
     "listed_pages",
     "command_help",
+    "class_reference",
 ]
 exclude_patterns = ["extensions"]
 
@@ -33,6 +34,8 @@ smartquotes = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+add_function_parentheses = False
+toc_object_entries_show_parents = "hide"  # the contents at the right name methods, not CharRNN.fit
 numpydoc_validation_checks = {"GL01", "GL03", "GL06", "GL07", "SS01", "SS02", "RT02"}
 
 html_theme = "furo"

@@ -122,6 +122,29 @@ def test_docstrings_lead_to_guides(extension):
     assert lines == ["See :doc:`/pictures`, :doc:`/recipes/names`."]
 
 
+@pytest.mark.parametrize("name", ["CharRNN", "CharNGram", "Mixture", "CharRNNClassifier"])
+def test_every_public_member_is_in_one_group(extension, name):
+    cls = getattr(crnn, name)
+    grouped = [member for _, members in extension("class_reference").grouped_members(cls) for member in members]
+    assert sorted(grouped) == [member for member in dir(cls) if not member.startswith("_")]
+
+
+def test_a_class_becomes_a_table_and_sections(extension):
+    page = extension("class_reference").class_text("crnn.CharNGram")
+    assert "| Save and load | {py:obj}`~crnn.CharNGram.save` · {py:obj}`~crnn.CharNGram.load` · " in page
+    section = page.partition("## Attributes\n")[2]
+    assert ".. autoattribute:: crnn.CharNGram.order_" in section
+    places = [page.index(found) for found in ("autoclass:: crnn.CharNGram", "## Train", "automethod:: crnn.CharNGram.fit")]
+    assert places == sorted(places)
+
+
+def test_the_landing_page_names_everything_public(extension):
+    page = extension("class_reference").landing_text(ROOT / "docs" / "reference")
+    listed = [name for name in crnn.__all__ if f"`~crnn.{name}`" in page]
+    assert listed == [name for name in crnn.__all__ if name != "__version__"]
+    assert "| [The command line](command_line.md) | " in page
+
+
 def test_every_command_has_its_help(extension):
     from crnn.cli.main import COMMANDS
 

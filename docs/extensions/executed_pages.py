@@ -1,8 +1,8 @@
 """Sphinx extension: a page's blocks of Python run when the site is built, and their results stand below them.
 
-Results are what a block prints, the pictures that it draws with matplotlib and the HTML pages that it writes. Where the
-page itself says what a block prints, and not merely what is similar, anything else is a warning. A page that needs a
-package that is not there is shown as it is written.
+Results are what a block prints, the pictures that it draws with matplotlib and the HTML pages that it writes. If
+the page states a block's output, and not merely a similar output, any difference is a warning. A page that needs a
+missing package is shown unchanged.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def execute(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def missing_packages(text: str) -> list[str]:
-    """Return the packages that the blocks of a page import and that are not installed."""
+    """Return the missing packages among those imported by the blocks of a page."""
     trees = [ast.walk(ast.parse(block.source)) for block in python_blocks(text)]
     found = set[str]()
     for node in (node for tree in trees for node in tree):

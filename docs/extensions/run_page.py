@@ -25,7 +25,7 @@ class Pictures:
         self._folder, self._page, self._n, self._seen = folder, page, 0, set[int]()
 
     def new(self) -> list[dict[str, object]]:
-        """Save the figures that are open and were not before; return name, width and a description of each."""
+        """Save the newly opened figures; return name, width and a description of each."""
         if "matplotlib.pyplot" not in sys.modules:
             return []
         from matplotlib import pyplot
