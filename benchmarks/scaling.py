@@ -110,7 +110,7 @@ def speed(arguments: argparse.Namespace) -> Iterator[str]:
             times[_two(every)].append(mpi(2, arguments, streams=arguments.streams, every=every))
     rate = arguments.streams * 50
     alone = times["1 process, 2 threads"]
-    yield "On one machine processes in place of threads gain nothing, and should lose nothing. An LSTM of"
+    yield "On one machine, processes instead of threads should neither gain nor lose speed. An LSTM of"
     yield f"{arguments.hidden_size} units, {arguments.streams} streams in all:"
     yield ""
     yield "| | ms a step | characters a second | times one process |"
@@ -172,7 +172,7 @@ def loss(arguments: argparse.Namespace) -> Iterator[str]:
         raise SystemExit("loss needs a text: python -m benchmarks.scaling loss TEXT")
     processes, streams = arguments.processes, arguments.streams
     text = arguments.text.read_text(encoding="utf-8")
-    yield f"Bits per character of the last tenth of {arguments.text.name} ({len(text):,} characters), an LSTM of"
+    yield f"Bits per character on the last tenth of {arguments.text.name} ({len(text):,} characters), an LSTM of"
     yield f"{arguments.hidden_size} units, {streams} streams in all, {arguments.steps:,} steps of Adam at"
     yield f"{arguments.learning_rate:g} with a cosine schedule, {processes} processes:"
     yield ""
