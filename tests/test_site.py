@@ -134,7 +134,8 @@ def test_a_class_becomes_a_table_and_sections(extension):
     assert "| Save and load | {py:obj}`~crnn.CharNGram.save` · {py:obj}`~crnn.CharNGram.load` · " in page
     section = page.partition("## Attributes\n")[2]
     assert ".. autoattribute:: crnn.CharNGram.order_" in section
-    places = [page.index(found) for found in ("autoclass:: crnn.CharNGram", "## Train", "automethod:: crnn.CharNGram.fit")]
+    order = ("autoclass:: crnn.CharNGram", "## Train", "automethod:: crnn.CharNGram.fit")
+    places = [page.index(found) for found in order]
     assert places == sorted(places)
 
 
