@@ -14,7 +14,9 @@ from source_tree import needs_sources, parsed, python_modules
 pytestmark = needs_sources
 
 # The public classes and their bases: one unit.
-FACADE = ["estimator", "language_model", "char_ngram", "char_rnn", "classifier", "loading", "mixture"]
+FACADE = [
+    "anomaly_detector", "estimator", "language_model", "char_ngram", "char_rnn", "classifier", "loading", "mixture",
+]  # fmt: skip
 
 # From the lowest layer to the highest. A module belongs to its longest prefix here. A layer may import those below it
 # and itself.
@@ -25,7 +27,7 @@ LAYERS = [
     ["inference", "reference"],
     ["ngram"],
     ["training"],
-    ["adaptation", "files", "export"],
+    ["adaptation", "detection", "files", "export"],
     FACADE,
     ["plot", "report"],
     ["cli", "__main__", ""],  # the last is the package itself, which imports the public names

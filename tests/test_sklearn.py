@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from examples import classifier_of
 
-from crnn import CharNGram, CharRNN, Mixture
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture
 
 pytest.importorskip("sklearn", reason="scikit-learn is an extra: pip install 'crnn[sklearn]'")
 
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone, is_classifier, is_outlier_detector
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
@@ -108,7 +108,40 @@ def test_a_fitted_model_travels_by_pickle():
     assert pickle.loads(pickle.dumps(model)).score(NAMES) == model.score(NAMES)
 
 
-ESTIMATORS = [small(), classifier_of(hidden_size=7, max_steps=60)]
+def test_a_detector_is_an_outlier_detector():
+    detector = AnomalyDetector(CharNGram(3, min_count=2), contamination=0.2, random_state=0)
+    assert is_outlier_detector(detector)
+    assert get_tags(detector).input_tags.string
+    assert get_tags(detector).transformer_tags is None
+    assert get_tags(AnomalyDetector()).non_deterministic
+    with pytest.raises(NotFittedError):
+        check_is_fitted(detector)
+    names = [a + b + c for a in NAMES for b in NAMES for c in NAMES]
+    check_is_fitted(detector.fit(names))
+    again = clone(detector)
+    assert repr(again) == repr(detector)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(again)
+    lower = FunctionTransformer(lambda names: [name.lower() for name in names])
+    pipeline = make_pipeline(lower, clone(detector)).fit([name.title() for name in names])
+    assert pipeline.predict(["Annahannan", "BXB"]).tolist() == [1, -1]
+    pipeline.set_params(anomalydetector__estimator__order=2)
+    assert pipeline[-1].estimator.order == 2
+
+
+def test_grid_search_over_the_parameters_of_a_detector():
+    names = [a + b + c for a in NAMES for b in NAMES for c in NAMES]
+    texts, y = names + ["bob", "xaxax", "nnbnn"] * 20, [1] * len(names) + [-1] * 60
+    order = np.random.default_rng(0).permutation(len(texts))
+    texts, y = [texts[i] for i in order], np.array(y)[order]
+    grid = {"reduce": ["min", "mean"], "estimator__order": [1, 3]}
+    detector = AnomalyDetector(CharNGram(min_count=2), contamination=0.2, random_state=0)
+    search = GridSearchCV(detector, grid, cv=2, scoring="balanced_accuracy", error_score="raise").fit(texts, y)
+    assert search.best_params_["estimator__order"] in (1, 3)
+    assert 0.4 < search.best_score_ <= 1
+
+
+ESTIMATORS = [small(), classifier_of(hidden_size=7, max_steps=60), AnomalyDetector(CharNGram(3))]
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)

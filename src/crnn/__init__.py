@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .anomaly_detector import AnomalyDetector
     from .char_ngram import CharNGram
     from .char_rnn import CharRNN
     from .classifier import CharRNNClassifier
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BOUNDARY",
     "UNKNOWN",
+    "AnomalyDetector",
     "CharNGram",
     "CharRNN",
     "CharRNNClassifier",
@@ -39,6 +41,7 @@ __all__ = [
 _HOMES = {
     "BOUNDARY": "text.symbols.special",
     "UNKNOWN": "text.symbols.special",
+    "AnomalyDetector": "anomaly_detector",
     "CharNGram": "char_ngram",
     "CharRNN": "char_rnn",
     "CharRNNClassifier": "classifier",

@@ -1,0 +1,602 @@
+"""AnomalyDetector: which texts are unlike those a language model was fitted on, at a given false-alarm rate."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, BinaryIO, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .char_ngram import CharNGram
+from .char_rnn import CharRNN
+from .detection.calibration import Calibration, calibrated
+from .detection.clean_texts import CleanTexts, iterable_of_texts
+from .detection.explanation import Explanation, explained
+from .errors import InvalidInputError, ModelFileError, NotFittedError, short_repr
+from .estimator import Estimator
+from .files import detector_file
+from .files.sealed_file import path_name
+from .inference.scoring.string_scores import Reduce, checked_reduce
+from .language_model import LanguageModel
+from .loading import load_model
+from .mixture import Mixture
+from .ngram.building import DEFAULT_MEMORY
+from .parameters.checks import MAX_SIZE, checked_bool, checked_float, checked_int, generator, is_int
+from .runtime.free_memory import available_bytes
+from .text.sources.input_checks import Errors, warn_caller
+from .text.sources.lines import Lines
+from .text.symbols.vocabulary import Text
+
+__all__ = ["AnomalyDetector"]
+
+SAVED = (CharRNN, CharNGram, Mixture)  # the models that have files
+PROBE = 1 << 20  # symbols that are counted to see how long all will take
+COST_TEXTS = 4096  # scored to see what it costs
+
+
+class Options(NamedTuple):
+    """The detector's parameters but for the estimator, checked."""
+
+    contamination: float
+    reduce: Reduce
+    calibration_fraction: float
+    max_seconds: float
+    verbose: int
+
+
+class Learned(NamedTuple):
+    """A fitted model, and the threshold for its scores."""
+
+    model: LanguageModel
+    reduce: Reduce  # that the threshold is for
+    calibration: Calibration
+    origin: Any  # the parameter `estimator`, as it was
+
+
+def _checked_seed(name: str, value: Any) -> int | None:
+    return None if value is None else checked_int(name, value, 0)
+
+
+CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "contamination": partial(checked_float, above=0.0, maximum=0.5),
+    "reduce": lambda _, value: checked_reduce(value),
+    "calibration_fraction": partial(checked_float, above=0.0, below=1.0),
+    "max_seconds": partial(checked_float, above=0.0),
+    "verbose": partial(checked_int, minimum=0, maximum=MAX_SIZE),
+}
+# What a file holds besides the model: the parameters, and what `Learned` has.
+ENTRY_CHECKS = CHECKS | {
+    "random_state": _checked_seed,
+    "chosen": checked_bool,
+    "scored_by": CHECKS["reduce"],
+    "offset": partial(checked_float, minimum=-sys.float_info.max, maximum=0.0),
+    "n_texts": partial(checked_float, minimum=1.0),
+    "rank": partial(checked_float, minimum=1.0),
+}
+
+
+class AnomalyDetector(Estimator):
+    """An outlier detector for short texts, such as log lines, host names or identifiers.
+
+    A language model learns clean texts. A text is an anomaly if the model gives it a lower score than all but a
+    fraction `contamination` of clean texts that the model has not read: that fraction is the false-alarm rate to expect
+    on clean texts to come. The detector follows scikit-learn's protocol for outlier detection, `predict` returns 1 for
+    normal texts and -1 for anomalies.
+
+    Some anomalies in `X` do no harm as long as they are rarer than `contamination`.
+
+    Parameters
+    ----------
+    estimator : CharRNN, CharNGram, Mixture or None, default=None
+        The language model. `fit` trains a copy of a `CharRNN` or `CharNGram`; `calibrate` takes a fitted model of any
+        kind as it is. None: a `CharNGram`, which in measurements found more than networks that were trained for a
+        minute, and scored texts at least 10 times as fast (``docs/recipes/logs.md``).
+    contamination : float, default=0.001
+        The fraction of clean texts that may count as anomalies, above 0 and at most 0.5.
+    reduce : {"min", "sum", "mean"}, default="min"
+        How a score follows from the log-probabilities of a text's symbols, its end among them. "min": the least of
+        them, which finds a single odd place in a long text. "sum": their sum, which finds rare texts, long ones above
+        all. "mean": their mean, which finds texts that are odd as a whole.
+    calibration_fraction : float, default=0.1
+        The fraction of the texts of `fit` that is held out of training, to set the threshold.
+    max_seconds : float, default=60
+        The time for counting if `estimator` is None: of more texts than can be counted in it, a random part is. With an
+        estimator, its own limits count.
+    random_state : int, SeedSequence, Generator or None, default=None
+        Chooses the texts that are held out.
+    verbose : int, default=0
+        0: silent. 1: the chosen model, what scoring costs, and the threshold, on standard error.
+
+    Attributes
+    ----------
+    estimator_ : CharRNN, CharNGram, Mixture or other language model
+        The fitted model.
+    offset_ : float
+        The threshold: a text with a lower score is an anomaly.
+    n_calibration_ : int
+        How many texts set the threshold.
+    rate_interval_ : tuple of float
+        The bounds of the false-alarm rate on texts like those, at 95 % confidence.
+
+    Examples
+    --------
+    >>> from crnn import AnomalyDetector, CharNGram
+    >>> lines = [f"user {name} logged {way}" for name in ("anna", "bob", "eve") for way in ("in", "out")] * 50
+    >>> lines += [f"job {i} done" for i in range(300)]
+    >>> detector = AnomalyDetector(CharNGram(order=4), contamination=0.2, random_state=0).fit(lines)
+    >>> detector.predict(["user eve logged in", "user eve logged into"])
+    array([ 1, -1])
+    """
+
+    _fit_methods = "fit or calibrate"
+
+    def __init__(
+        self,
+        estimator: LanguageModel | None = None,
+        contamination: float = 0.001,
+        reduce: Reduce = "min",
+        calibration_fraction: float = 0.1,
+        *,
+        max_seconds: float = 60,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.contamination = contamination
+        self.reduce = reduce
+        self.calibration_fraction = calibration_fraction
+        self.max_seconds = max_seconds
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # ---------------------------------------------------------------- training
+
+    def fit(self, X: Iterable[Text], y: Any = None) -> Self:
+        """Train the model on one part of clean texts and set the threshold with the other part.
+
+        Both parts have no text in common. Texts that occur once are held out at random; texts that occur several times
+        are all learned and count with their frequency, since they will occur again. If duplicates are there by
+        accident, pass each text once.
+
+        Parameters
+        ----------
+        X : iterable of str, or of bytes
+            A list, a column of a table, an Arrow array, `Lines` or a generator. Of more than about 130 million
+            characters a random sample is used.
+        y : None
+            Not used, present for scikit-learn's convention.
+
+        Returns
+        -------
+        AnomalyDetector
+            The detector itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or a text cannot be used. The detector is unchanged.
+        DivergenceError, KeyboardInterrupt
+            As by `CharRNN.fit`; the detector is then unchanged.
+
+        Warns
+        -----
+        UserWarning
+            If fewer than ``10 / contamination`` texts set the threshold; it says how uncertain the false-alarm rate is.
+
+        Examples
+        --------
+        >>> from crnn import AnomalyDetector, CharRNN
+        >>> names = [a + b for a in ("an", "ha", "bo", "ev", "ol") for b in ("na", "nna", "bby", "eline", "ga")]
+        >>> model = CharRNN(16, optimizer="adam", max_steps=300, min_count=2, random_state=0)
+        >>> detector = AnomalyDetector(model, contamination=0.5, calibration_fraction=0.8, random_state=0).fit(names)
+        >>> detector.predict(["banna", "zzz"])
+        array([ 1, -1])
+        """
+        options, model, rng = self._options(), self._unfitted(), generator(self.random_state)
+        texts = CleanTexts(iterable_of_texts(X), rng)
+        split = texts.split(options.calibration_fraction, rng)
+        fitted = _counts_of(split.train, options) if model is None else model.fit(split.train)
+        scores = fitted.score_samples(split.calibration, reduce=options.reduce, errors="replace")
+        found = calibrated(scores, options.contamination, split.weights, split.unit)
+        if not split.n_held:
+            warn_caller(
+                "every text of X occurs more than once, so new texts are expected to equal these: if they will, look "
+                "them up in a set; if not, give calibrate texts that the model has not read"
+            )
+        found.warn_if_uncertain(
+            options.contamination, "fit more texts, or set a larger contamination or calibration_fraction"
+        )
+        self._learned = Learned(fitted, options.reduce, found, self.estimator)
+        if options.verbose:
+            print(self._in_words(), file=sys.stderr)
+        return self
+
+    def calibrate(self, X: Iterable[Text]) -> Self:
+        """Set the threshold anew with clean texts that the model has not read; the model stays as it is.
+
+        Use it to give a fitted `estimator` a threshold, and again when the texts have changed or the model has learned
+        more by `partial_fit`: the old threshold's false-alarm rate may then be several times too high or too low.
+
+        Parameters
+        ----------
+        X : iterable of str, or of bytes
+            Clean texts, each as often as it occurs. The false-alarm rate holds for texts like these.
+
+        Returns
+        -------
+        AnomalyDetector
+            The detector itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no fitted model, or a parameter or a text cannot be used. The detector is unchanged.
+
+        Warns
+        -----
+        UserWarning
+            As by `fit`.
+
+        Examples
+        --------
+        >>> from crnn import AnomalyDetector, CharNGram
+        >>> model = CharNGram(order=3, min_count=2).fit(["anna", "hannah", "nana", "ann", "hanna"])
+        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nan", "hana"] * 40)
+        >>> detector.predict(["nana", "bob"])
+        array([ 1, -1])
+        """
+        options, model = self._options(), self._fitted_model()
+        scores = _clean_scores(model, iterable_of_texts(X), options.reduce)
+        found = calibrated(scores, options.contamination)
+        found.warn_if_uncertain(options.contamination, "calibrate with more texts, or set a larger contamination")
+        self._learned = Learned(model, options.reduce, found, self.estimator)
+        if options.verbose:
+            print(self._in_words(), file=sys.stderr)
+        return self
+
+    # --------------------------------------------------------------- detection
+
+    def score_samples(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.float64]:
+        """Return the score of each text, in nats: the lower, the less a text is like those the model knows.
+
+        Texts are read in blocks, so a generator or `Lines` of any number of them takes little more memory than the
+        result. Equal texts of a block are scored once (`LanguageModel.score_samples`).
+
+        Parameters
+        ----------
+        X : iterable of str, or of bytes
+        errors : {"replace", "skip", "strict"}, default="replace"
+            As of `LanguageModel.score_samples`: a text with a symbol that the model never saw has a score of -inf, and
+            a missing value has a score of NaN.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            At most 0.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `calibrate`.
+        ValueError
+            If one of them is no text of the model's kind.
+
+        Examples
+        --------
+        >>> from crnn import AnomalyDetector, CharNGram
+        >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
+        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nan", "hana"] * 40)
+        >>> detector.score_samples(["nana", "bob", None]).round(1).tolist()
+        [-1.5, -inf, nan]
+        """
+        learned = self._fitted("score_samples")
+        return learned.model.score_samples(X, reduce=learned.reduce, errors=errors)
+
+    def decision_function(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.float64]:
+        """Return `score_samples` minus `offset_`: below 0 for anomalies.
+
+        Parameters, errors: as of `score_samples`.
+
+        Examples
+        --------
+        >>> from crnn import AnomalyDetector, CharNGram
+        >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
+        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nan", "hana"] * 40)
+        >>> detector.decision_function(["nana", "bob"]) < 0
+        array([False,  True])
+        """
+        return self.score_samples(X, errors=errors) - self._fitted("decision_function").calibration.offset
+
+    def predict(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.int64]:
+        """Return 1 for each normal text and -1 for each anomaly.
+
+        Parameters
+        ----------
+        X, errors
+            As of `score_samples`. A text without a score counts as an anomaly.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As by `score_samples`.
+
+        Examples
+        --------
+        >>> from crnn import AnomalyDetector, CharNGram
+        >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
+        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nan", "hana"] * 40)
+        >>> detector.predict(["nana", "bob", None])
+        array([ 1, -1, -1])
+        """
+        return np.where(self.decision_function(X, errors=errors) >= 0, 1, -1)
+
+    def fit_predict(self, X: Iterable[Text], y: Any = None) -> NDArray[np.int64]:
+        """Fit the detector and return `predict` for the same texts.
+
+        Examples
+        --------
+        >>> from crnn import AnomalyDetector, CharNGram
+        >>> lines = [f"job {i} done" for i in range(100)]
+        >>> detector = AnomalyDetector(CharNGram(order=4), contamination=0.3, calibration_fraction=0.5, random_state=0)
+        >>> int((detector.fit_predict(lines) == -1).sum()) < 40
+        True
+        """
+        X = list(X) if isinstance(X, Iterator) else X  # which is read twice
+        return self.fit(X).predict(X)
+
+    def explain(self, text: Text, *, n_alternatives: int = 2) -> Explanation:
+        """Return how surprising each character of a text is, and which ones were expected.
+
+        Parameters
+        ----------
+        text : str or bytes
+        n_alternatives : int, default=2
+            How many of the most probable symbols are named for each place.
+
+        Returns
+        -------
+        Explanation
+            `score`, `is_anomaly`, `symbols`, `surprisal` and `alternatives`; printed, it shows the three most
+            surprising places.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As by `score_samples`.
+
+        Examples
+        --------
+        >>> from crnn import AnomalyDetector, CharNGram
+        >>> model = CharNGram(order=4, min_count=2).fit([f"job {i} done" for i in range(100)])
+        >>> detector = AnomalyDetector(model, contamination=0.2).calibrate([f"job {i} done" for i in range(100, 200)])
+        >>> print(str(detector.explain("job 7 gone")).partition(";")[0])
+        anomaly, score -8.42
+        job 7 gone
+              ^
+        at 6: 'g' has 8.4 nats
+        """
+        learned, n = self._fitted("explain"), checked_int("n_alternatives", n_alternatives, 0)
+        model = learned.model
+        reading = explained(model.vocabulary_, model.start(), text, n)
+        (score,) = self.score_samples([text]).tolist()
+        return Explanation(text, score, not score >= learned.calibration.offset, *reading)
+
+    # ---------------------------------------------------------------- learned
+
+    _learned: Learned
+
+    def _fitted(self, what: str) -> Learned:
+        """Return the model and the threshold; NotFittedError names `what` was asked for."""
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError.before(what, estimator=type(self).__name__, fit=self._fit_methods)
+        return self._learned
+
+    @property
+    def estimator_(self) -> LanguageModel:
+        """The fitted model."""
+        return self._fitted("reading estimator_").model
+
+    @property
+    def offset_(self) -> float:
+        """The threshold: a text with a lower score is an anomaly."""
+        return self._fitted("reading offset_").calibration.offset
+
+    @property
+    def n_calibration_(self) -> int:
+        """How many texts set the threshold.
+
+        After `fit` with texts that repeat: how many independent texts would tell as much.
+        """
+        return round(self._fitted("reading n_calibration_").calibration.n_texts)
+
+    @property
+    def rate_interval_(self) -> tuple[float, float]:
+        """The bounds of the false-alarm rate on texts like those that set the threshold, at 95 % confidence.
+
+        Examples
+        --------
+        >>> from crnn import AnomalyDetector, CharNGram
+        >>> numbers = [str(i) for i in range(1000, 2000)]
+        >>> model = CharNGram(order=3).fit(numbers[::2])
+        >>> low, high = AnomalyDetector(model, contamination=0.05).calibrate(numbers[1::2]).rate_interval_
+        >>> 0 < low < high < 0.08
+        True
+        """
+        return self._fitted("reading rate_interval_").calibration.interval
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Say whether there are a model and a threshold."""
+        return "_learned" in vars(self)
+
+    # -------------------------------------------------------------- model file
+
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
+        """Write the detector to a file: that of its model, with the threshold in its header.
+
+        The file loads as the model alone, too, such as by `CharRNN.load`.
+
+        Parameters
+        ----------
+        path : str, os.PathLike or binary file
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit` or `calibrate`.
+        ValueError
+            If the model is of a kind that has no file.
+        OSError
+            If the file cannot be written; an older file of that name is then as it was.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from crnn import AnomalyDetector, CharNGram
+        >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
+        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nan", "hana"] * 40)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "names.crnn"
+        ...     detector.save(path)
+        ...     again, alone = AnomalyDetector.load(path), CharNGram.load(path)
+        >>> again.offset_ == detector.offset_, alone.order_
+        (True, 3)
+        """
+        learned, options, content = self._fitted("save"), self._options(), io.BytesIO()
+        if not isinstance(learned.model, SAVED):
+            raise InvalidInputError(f"estimator_ is a {type(learned.model).__name__}, which has no file: use pickle")
+        learned.model.save(content)
+        seed = self.random_state if is_int(self.random_state) else None
+        own = {"random_state": seed, "chosen": self.estimator is None, "scored_by": learned.reduce}
+        entry = options._asdict() | own | learned.calibration._asdict()
+        detector_file.write(path, content.getvalue(), entry)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | BinaryIO) -> Self:
+        """Read a detector from a file.
+
+        Parameters
+        ----------
+        path : str, os.PathLike or binary file
+            A file that `save` wrote.
+
+        Returns
+        -------
+        AnomalyDetector
+            Its parameter `estimator` is the fitted model, or None if it was None. A `random_state` that is no whole
+            number is not in the file.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, or holds no detector.
+        OSError
+            If the file cannot be read.
+        """
+        content, entry = detector_file.read(path, ENTRY_CHECKS)
+        calibration = Calibration(*(entry.pop(name) for name in Calibration._fields))
+        if calibration.rank > calibration.n_texts:
+            raise ModelFileError(f"model file {path_name(path)}: its rank exceeds its n_texts; save it again")
+        model: Any = load_model(content)
+        origin, reduce = None if entry.pop("chosen") else model, entry.pop("scored_by")
+        detector = cls(origin, **entry)
+        detector._learned = Learned(model, reduce, calibration, origin)
+        return detector
+
+    # ------------------------------------------------------------- scikit-learn
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's description of the estimator; only scikit-learn asks for it."""
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.transformer_tags = "outlier_detector", None
+        return tags
+
+    def _in_words(self) -> str:
+        learned = self._learned
+        low, high = learned.calibration.interval
+        return (
+            f"scores ({learned.reduce}) below {learned.calibration.offset:.3f} are anomalies: between {low:.2g} and "
+            f"{high:.2g} of clean texts, as {self.n_calibration_:,} texts show"
+        )
+
+    # ------------------------------------------------------------------- checks
+
+    def _options(self) -> Options:
+        """Return the checked parameters."""
+        return Options(**{name: check(name, getattr(self, name)) for name, check in CHECKS.items()})
+
+    def _unfitted(self) -> CharRNN | CharNGram | None:
+        """Return a new model with the estimator's parameters; None if it is to be chosen."""
+        if self.estimator is None:
+            return None
+        if isinstance(self.estimator, CharRNN | CharNGram):
+            return type(self.estimator)(**self.estimator.get_params(deep=False))
+        if isinstance(self.estimator, LanguageModel):
+            raise InvalidInputError(
+                f"estimator is a {type(self.estimator).__name__}, which fit cannot train: call calibrate(X), which "
+                "takes it as it is, or give a CharRNN or a CharNGram"
+            )
+        raise _wrong_kind(self.estimator)
+
+    def _fitted_model(self) -> LanguageModel:
+        """Return the model that has a threshold, or the parameter `estimator` if it was set since then."""
+        if self.__sklearn_is_fitted__() and self._learned.origin is self.estimator:
+            return self._learned.model
+        model = self.estimator
+        if model is None:
+            raise NotFittedError("estimator is None: call fit, or give a fitted model, before calibrate")
+        if not isinstance(model, LanguageModel):
+            raise _wrong_kind(model)
+        if model.vocabulary_.labels:  # raises NotFittedError where there is no vocabulary
+            label = model.vocabulary_.labels[0]
+            raise InvalidInputError(f"estimator was fitted with labels: give the model of one, for_label({label!r})")
+        return model
+
+
+def _wrong_kind(estimator: object) -> InvalidInputError:
+    return InvalidInputError(
+        f"estimator must be None, a CharRNN, a CharNGram or another language model, not {short_repr(estimator)}"
+    )
+
+
+def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> NDArray[np.float64]:
+    """Return the scores of clean texts; lines that `Lines` skip are left out."""
+    scores = model.score_samples(X, reduce=reduce, errors="replace")
+    missing = np.flatnonzero(np.isnan(scores))
+    if len(missing) and not (isinstance(X, Lines) and X.errors == "skip"):
+        raise InvalidInputError(f"X[{missing[0]}] is a missing value: leave it out of the texts to calibrate with")
+    if len(missing) == len(scores):
+        raise InvalidInputError("X holds no text: calibrate with at least 1, better 10 / contamination texts")
+    return np.delete(scores, missing)
+
+
+def _counts_of(texts: list[Any], options: Options) -> CharNGram:
+    """Return counts of the n-grams of texts, which are in random order: of all, or of as many as the time allows."""
+    free = available_bytes()
+    model = CharNGram(min_count=2, max_memory=None if free is None else min(DEFAULT_MEMORY, free // 2))
+    symbols, start = sum(map(len, texts)) + len(texts), time.perf_counter()
+    probe = texts[: max(1, len(texts) * PROBE // symbols)]
+    model.fit(probe)
+    seconds = time.perf_counter() - start
+    n = min(len(texts), max(len(probe), int(len(probe) * (options.max_seconds / seconds - 1))))
+    if n > len(probe):
+        model.fit(texts[:n])
+    if options.verbose:
+        counted, part = time.perf_counter(), texts[:COST_TEXTS]
+        model.score_samples(part)
+        cost = (time.perf_counter() - counted) / (sum(map(len, part)) + len(part))
+        print(
+            f"CharNGram of {n:,} of {len(texts):,} texts in {counted - start:.1f} s: {model._in_words()}; "
+            f"{1e6 * cost:.2g} µs a character to score",
+            file=sys.stderr,
+        )
+    return model

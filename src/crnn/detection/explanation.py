@@ -1,0 +1,99 @@
+"""Explanation: which characters make a text improbable, and what was expected in their place."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..inference.network.text_state import TextState
+from ..text.symbols.special import BOUNDARY, Symbol
+from ..text.symbols.vocabulary import Text, Vocabulary
+
+__all__ = ["Explanation", "explained"]
+
+SHOWN = 3  # places in words
+
+
+class Explanation(NamedTuple):
+    """Why a text has its score.
+
+    Attributes
+    ----------
+    text : str or bytes
+    score : float
+        As of `score_samples`.
+    is_anomaly : bool
+    symbols : list
+        The characters, or bytes of length 1; the last one is `crnn.BOUNDARY`, the text's end, if the model knows ends.
+    surprisal : ndarray of float64, shape (k,)
+        -log P of each symbol given those before it, in nats. Infinite for a symbol that the model never saw, which it
+        then passes over.
+    alternatives : list of lists of (symbol, probability)
+        For each symbol those that were most probable in its place.
+
+    Examples
+    --------
+    >>> found = Explanation("to", -5.2, True, ["t", "o", BOUNDARY], np.array([0.5, 0.2, 5.2]), [[("t", 0.6)],
+    ...                     [("o", 0.8)], [(" ", 0.9)]])
+    >>> print(found)
+    anomaly, score -5.20
+    to
+      ^
+    at 2: the end has 5.2 nats; expected ' ' (0.90)
+    at 0: 't' has 0.5 nats; expected 't' (0.60)
+    at 1: 'o' has 0.2 nats; expected 'o' (0.80)
+    """
+
+    text: Text
+    score: float
+    is_anomaly: bool
+    symbols: list[Symbol]
+    surprisal: NDArray[np.float64]
+    alternatives: list[list[tuple[Symbol, float]]]
+
+    def __str__(self) -> str:
+        lines = [f"{'anomaly' if self.is_anomaly else 'normal'}, score {self.score:.2f}"]
+        places = np.argsort(-self.surprisal, kind="stable")[:SHOWN].tolist()
+        if isinstance(self.text, str) and self.text.isprintable() and places:
+            lines += [self.text, " " * places[0] + "^"]
+        else:
+            lines.append(repr(self.text))
+        for i in places:
+            expected = ", ".join(f"{_named(symbol)} ({p:.2f})" for symbol, p in self.alternatives[i])
+            lines.append(f"at {i}: {_named(self.symbols[i])} has {self.surprisal[i]:.1f} nats; expected {expected}")
+        return "\n".join(lines)
+
+
+def _named(symbol: Symbol) -> str:
+    return "the end" if symbol is BOUNDARY else repr(symbol)
+
+
+class Reading(NamedTuple):
+    """What a model says of each symbol of a text."""
+
+    symbols: list[Symbol]
+    surprisal: NDArray[np.float64]
+    alternatives: list[list[tuple[Symbol, float]]]
+
+
+def explained(vocabulary: Vocabulary, state: TextState, text: Text, n_alternatives: int) -> Reading:
+    """Read a text symbol by symbol, from a state before it, and its end if the model knows ends."""
+    vocabulary.check_kind(text, "text")
+    own: Any = text if isinstance(text, str) else bytes(text)
+    symbols: list[Any] = [own[i : i + 1] for i in range(len(own))]
+    nats, alternatives = list[float](), list[list[tuple[Symbol, float]]]()
+    for symbol in [*symbols, *([] if vocabulary.boundary is None else [BOUNDARY])]:
+        p = state.predict_proba()
+        best = np.argsort(-p, kind="stable")[:n_alternatives].tolist()
+        alternatives.append([(vocabulary[i], float(p[i])) for i in best])
+        before = state.log_prob
+        try:
+            state = state.end() if symbol is BOUNDARY else state.feed(symbol)
+        except InvalidInputError:
+            nats.append(float("inf"))
+        else:
+            nats.append(before - state.log_prob)
+    return Reading([*symbols, *([] if vocabulary.boundary is None else [BOUNDARY])], np.array(nats), alternatives)

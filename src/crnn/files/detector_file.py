@@ -1,0 +1,103 @@
+"""The file of a detector: the file of its model, of whatever kind, with an entry ``detector`` in the ``__metadata__``.
+
+The entry is JSON: the detector's parameters, how its scores are reduced, and its calibration. A file with the entry
+loads as the model alone as well.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, BinaryIO, NamedTuple
+
+from ..errors import InvalidInputError, ModelFileError
+from .bounded_json import bounded_json
+from .plain_json import plain_json
+from .sealed_file import (
+    Path,
+    path_name,
+    read_path,
+    read_sealed_header,
+    read_sealed_tensors,
+    sealed_chunks,
+    write_path,
+)
+
+__all__ = ["ENTRY", "ModelContent", "read", "write"]
+
+ENTRY = "detector"
+KINDS = ("network", "ngram", "mixture")
+
+Check = Callable[[str, Any], Any]
+
+
+class ModelContent(io.BytesIO):
+    """The bytes of a model's file, which errors call by the name of the file."""
+
+    name: str
+
+
+class Stored(NamedTuple):
+    """What a file holds of a detector."""
+
+    content: ModelContent
+    entry: dict[str, Any]
+
+
+def write(path: Path, content: bytes, entry: Mapping[str, Any]) -> None:
+    """Write the file of a model, given as bytes, with an entry.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older file of that name is then as it was.
+    """
+    write_path(path, partial(_chunks, content, entry))
+
+
+def read(path: Path, checks: Mapping[str, Check]) -> Stored:
+    """Return the bytes of a model's file and the entry; the bytes are not looked into beyond their header.
+
+    Parameters
+    ----------
+    path : str, os.PathLike or binary file
+    checks : dict of str to callable
+        For each value of the entry a check, which is called with the value's name and the value, and raises an
+        InvalidInputError.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, holds no detector, or a value of the entry is missing or cannot be used.
+    OSError
+        If the file cannot be read.
+    """
+    stored = read_path(path, partial(_read, checks=checks))
+    stored.content.name = path_name(path)
+    return stored
+
+
+def _chunks(content: bytes, entry: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
+    stream = io.BytesIO(content)
+    header = read_sealed_header(stream, len(content), *KINDS)
+    own = {key: value for key, value in header.metadata.items() if key != "checksum"}
+    return sealed_chunks(own | {ENTRY: plain_json(entry)}, read_sealed_tensors(stream, header))
+
+
+def _read(stream: BinaryIO, size: int, checks: Mapping[str, Check]) -> Stored:
+    content = ModelContent(stream.read(size))
+    header = read_sealed_header(content, len(content.getbuffer()), *KINDS)
+    content.seek(0)
+    if ENTRY not in header.metadata:
+        raise ModelFileError(
+            "it holds a model but no detector; load the model with crnn.loading.load_model, then give it to "
+            "AnomalyDetector and call calibrate"
+        )
+    entry = bounded_json(header.metadata[ENTRY].encode("ascii", "replace"), ENTRY, unique=True)
+    if not isinstance(entry, dict) or entry.keys() != checks.keys():
+        raise ModelFileError(f"its detector does not have the entries {', '.join(checks)}")
+    try:
+        return Stored(content, {name: check(name, entry[name]) for name, check in checks.items()})
+    except InvalidInputError as error:
+        raise ModelFileError(f"its detector cannot be used: {error}") from error

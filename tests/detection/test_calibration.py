@@ -1,0 +1,58 @@
+"""Calibration: the threshold has the promised rate, ties and weights count, and the interval covers the rate."""
+
+import numpy as np
+import pytest
+
+from crnn import InvalidInputError
+from crnn.detection.calibration import Calibration, calibrated
+
+
+def test_the_expected_rate_is_the_contamination():
+    """Over many calibrations with n scores the mean rate on new scores is k / (n + 1), at most the contamination."""
+    rng, n, contamination = np.random.default_rng(0), 211, 0.05
+    found = [calibrated(rng.normal(size=n), contamination) for _ in range(400)]
+    assert {c.rank for c in found} == {10}  # 10 / 212 is 0.047, and 11 / 212 is above 0.05
+    fresh = np.sort(rng.normal(size=200_000))
+    rates = np.searchsorted(fresh, [c.offset for c in found], side="left") / len(fresh)
+    assert rates.mean() == pytest.approx(10 / 212, rel=0.05)
+    inside = [low <= rate <= high for (low, high), rate in zip([c.interval for c in found], rates, strict=True)]
+    assert 0.92 < np.mean(inside) < 0.98
+
+
+def test_too_few_texts_have_their_lowest_score_as_the_threshold():
+    found = calibrated(np.array([-3.0, -7.0, -5.0]), 0.001)
+    assert found == Calibration(-7.0, 3.0, 1.0)
+    low, high = found.interval
+    assert low < 0.25 < high
+
+
+def test_equal_scores_at_the_threshold_are_normal():
+    found = calibrated(np.array([-9.0, *[-5.0] * 60, *[-1.0] * 39]), 0.1)
+    assert found.offset == -5.0
+    assert found.rank == 2
+
+
+def test_weights_count_as_repeated_scores():
+    scores, weights = np.array([-1.0, -8.0, -3.0, -5.0]), np.array([71, 3, 20, 7])
+    for contamination in (0.01, 0.04, 0.1, 0.2, 0.5):
+        expected = calibrated(np.repeat(scores, weights), contamination)
+        assert calibrated(scores, contamination, weights.astype(float)) == expected
+
+
+def test_a_unit_is_one_observation():
+    """Scores that stand for seven texts each tell as much as if they stood for one each."""
+    scores = np.random.default_rng(1).normal(size=97)
+    assert calibrated(scores, 0.1, np.full(97, 7.0), unit=7.0) == calibrated(scores, 0.1)
+
+
+def test_minus_infinity_counts_but_is_no_threshold():
+    scores = np.array([-np.inf, *range(-99, 0)])
+    assert calibrated(scores, 0.05).offset == -96
+    with pytest.raises(InvalidInputError, match=r"symbols that the model never saw.*min_count=2"):
+        calibrated(np.append(scores, [-np.inf] * 9), 0.05)
+
+
+def test_a_warning_says_how_uncertain_the_rate_is():
+    with pytest.warns(UserWarning, match=r"by 99 calibration texts, fewer than 10 / contamination = 1,000.*between"):
+        calibrated(np.arange(-99.0, 0), 0.01).warn_if_uncertain(0.01, "give more")
+    calibrated(np.arange(-1000.0, 0), 0.01).warn_if_uncertain(0.01, "give more")  # a warning would be an error

@@ -1,0 +1,112 @@
+"""CleanTexts: counts, the sample of too many texts, and parts without a text in common."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from crnn import InvalidInputError, Lines
+from crnn.detection.clean_texts import CleanTexts, iterable_of_texts
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_no_text_is_in_both_parts_and_repeated_texts_are_learned():
+    words = [f"once {i}" for i in range(50)] + ["twice"] * 2 + ["often"] * 30
+    split = CleanTexts(words, rng()).split(0.2, rng())
+    held = split.calibration[:10]
+    assert not set(held) & set(split.train)
+    assert all(text.startswith("once") for text in held)
+    assert split.calibration[10:] == ["twice", "often"]
+    assert split.weights.tolist() == [5.0] * 10 + [2.0, 30.0]
+    assert (split.n_held, split.unit) == (10, 5.0)
+    assert Counter(split.train) == Counter(words) - Counter(held)
+
+
+def test_repeating_all_texts_changes_nothing():
+    words = [f"word {i}" for i in range(40)] + ["again"]
+    one, three = (CleanTexts(texts, rng()).split(0.25, rng()) for texts in (words, words * 3))
+    assert three.calibration == one.calibration
+    assert three.weights.tolist() == one.weights.tolist()
+    assert Counter(three.train) == Counter(one.train * 3)
+
+
+def test_without_texts_that_occur_once_all_are_learned():
+    split = CleanTexts(["a", "a", "b", "b", "b"], rng()).split(0.5, rng())
+    assert sorted(split.train) == ["a", "a", "b", "b", "b"]
+    assert (split.calibration, split.weights.tolist(), split.n_held, split.unit) == (["a", "b"], [2.0, 3.0], 0, 1.0)
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.999])
+def test_both_parts_have_a_text(fraction):
+    split = CleanTexts(["a", "b", "c"], rng()).split(fraction, rng())
+    assert len(split.train) == (2 if fraction < 0.5 else 1)
+    assert len(split.train) + len(split.calibration) == 3
+
+
+@pytest.mark.parametrize(("X", "message"), [([], "it is empty"), (["a"] * 7, "all 7 texts are equal")])
+def test_one_text_cannot_be_split(X, message):
+    with pytest.raises(InvalidInputError, match=f"at least 2 different texts.*{message}"):
+        CleanTexts(X, rng()).split(0.1, rng())
+
+
+def test_of_too_many_texts_a_random_sample_is_held(monkeypatch):
+    monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 64)
+    words = ["common"] * 2000 + [f"{i:06}" for i in range(2000)]
+    texts = CleanTexts(words, rng(), max_symbols=7000)
+    assert texts.share == 0.125  # 28,000 symbols were given
+    assert 400 < texts.n_texts < 600
+    assert 200 < texts.counts["common"] < 300
+    assert texts.n_given == 4000
+    assert CleanTexts(words, rng(), max_symbols=28_000).share == 1
+
+
+def test_lines_bytes_arrays_and_generators(tmp_path):
+    path = tmp_path / "lines"
+    path.write_bytes(b"a\nb\n\xff\na\n")
+    expected = {"a": 2, "b": 1}
+    assert CleanTexts(Lines(path, errors="skip"), rng()).counts == expected
+    assert CleanTexts(Lines(path, errors="replace"), rng()).counts == expected | {"\ufffd": 1}
+    assert CleanTexts(Lines(path, kind="bytes"), rng()).counts == {b"a": 2, b"b": 1, b"\xff": 1}
+    assert CleanTexts(iter(["a", "b", "a"]), rng()).counts == expected
+    assert CleanTexts(np.array(["a", "b", "a"]), rng()).counts == expected
+    assert CleanTexts([b"a", bytearray(b"b"), memoryview(b"a")], rng()).counts == {b"a": 2, b"b": 1}
+    with pytest.raises(UnicodeDecodeError):
+        CleanTexts(Lines(path), rng())
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (["a", None], r"X\[1\] must be str or bytes, not NoneType: leave out what is missing"),
+        (["a", b"b"], r"X\[1\] is bytes, but X\[0\] is str"),
+        ([1, 2], r"X\[0\] must be str or bytes, not int"),
+    ],
+)
+def test_texts_of_other_types_are_refused(X, message):
+    with pytest.raises(InvalidInputError, match=message):
+        CleanTexts(X, rng())
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ("a", "put a single text in a list"),
+        (b"a", "put a single text in a list"),
+        (7, "not int"),
+        (None, "not NoneType"),
+        ({"a": 1}, "only the keys"),
+        ({"a"}, "has no order"),
+        (np.array([["a"]]), "2 dimensions"),
+    ],
+)
+def test_what_is_no_collection_of_texts_is_refused(X, message):
+    with pytest.raises(InvalidInputError, match=message):
+        iterable_of_texts(X)
+
+
+def test_a_path_is_refused(tmp_path):
+    with pytest.raises(InvalidInputError, match=r"use crnn\.Lines"):
+        iterable_of_texts(tmp_path)

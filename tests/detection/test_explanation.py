@@ -1,0 +1,48 @@
+"""Explanation: the surprisal of each symbol, and what was expected."""
+
+import math
+
+import numpy as np
+import pytest
+
+from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError
+from crnn.detection.explanation import Explanation, explained
+
+NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
+
+
+@pytest.mark.parametrize("model", [CharNGram(3).fit(NAMES), CharRNN(5, max_steps=50, random_state=0).fit(NAMES)])
+def test_surprisal_and_alternatives(model):
+    found = explained(model.vocabulary_, model.start(), "hann", 2)
+    np.testing.assert_allclose(found.surprisal, model.surprisal("hann", end=True), rtol=1e-6)
+    assert found.symbols == ["h", "a", "n", "n", BOUNDARY]
+    for i, best in enumerate(found.alternatives):
+        (p,) = model.predict_proba(["hann"[:i]])
+        assert [probability for _, probability in best] == pytest.approx(sorted(p)[:-3:-1], rel=1e-5)
+        assert [model.vocabulary_[int(k)] for k in np.argsort(-p)[:2]] == [symbol for symbol, _ in best]
+
+
+def test_a_symbol_that_the_model_never_saw_is_passed_over():
+    model = CharNGram(3).fit(NAMES)
+    found = explained(model.vocabulary_, model.start(), "haxnn", 1)
+    assert found.surprisal[2] == math.inf
+    without = explained(model.vocabulary_, model.start(), "hann", 1)
+    assert np.delete(found.surprisal, 2).tolist() == without.surprisal.tolist()
+
+
+def test_running_text_and_bytes():
+    model = CharNGram(3).fit(b"abcabc" * 5)
+    found = explained(model.vocabulary_, model.start(), bytearray(b"abb"), 1)
+    assert found.symbols == [b"a", b"b", b"b"]
+    assert found.surprisal.argmax() == 2
+    with pytest.raises(InvalidInputError, match="text"):
+        explained(model.vocabulary_, model.start(), "abb", 1)
+
+
+def test_in_words():
+    places = [[("a", 0.5), (BOUNDARY, 0.25)]] * 3
+    found = Explanation("x\ny", -1.5, False, ["x", "\n", "y"], np.array([0.1, 0.3, np.inf]), places)
+    first, *rest = str(found).splitlines()
+    assert first == "normal, score -1.50"
+    assert rest[:2] == [r"'x\ny'", "at 2: 'y' has inf nats; expected 'a' (0.50), the end (0.25)"]
+    assert str(Explanation("", -0.5, True, [], np.array([]), [])) == "anomaly, score -0.50\n''"

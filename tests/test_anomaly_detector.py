@@ -1,0 +1,310 @@
+"""AnomalyDetector: the promised rate, scores and verdicts, models taken as they are, and what is refused."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+
+from crnn import (
+    AnomalyDetector,
+    CharNGram,
+    CharRNN,
+    CharRNNClassifier,
+    InvalidInputError,
+    Lines,
+    Mixture,
+    NotFittedError,
+)
+
+NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
+
+
+def words(n, seed=0, repeat=0.0):
+    """Words of three syllables; a fraction `repeat` of them are drawn from a hundred frequent ones."""
+    rng = np.random.default_rng(seed)
+    syllables = np.array(["ka", "no", "mi", "ru", "te", "sol", "va", "en", "dis", "qu"])
+    found = ["".join(word) for word in rng.choice(syllables, (n, 5))]
+    frequent = ["".join(word) for word in np.random.default_rng(99).choice(syllables, (100, 3))]
+    again = rng.random(n) < repeat
+    return [frequent[rng.integers(100)] if often else word for word, often in zip(found, again, strict=True)]
+
+
+def counts(order=4):
+    return CharNGram(order, min_count=2)
+
+
+def small_network():
+    return CharRNN(7, max_steps=20, min_count=2, random_state=0)
+
+
+def detector_of(model=None, contamination=0.05, **parameters):
+    return AnomalyDetector(model or counts(), contamination, random_state=0, **parameters)
+
+
+@pytest.mark.parametrize("repeat", [0.0, 0.8])
+@pytest.mark.parametrize("reduce", ["min", "sum", "mean"])
+def test_the_promised_rate_holds_on_fresh_texts(reduce, repeat):
+    """Order 6 learns words by heart: a threshold from texts that it has read would be far off."""
+    detector = detector_of(counts(6), reduce=reduce).fit(words(12_000, 1, repeat))
+    rate = np.mean(detector.predict(words(20_000, 2, repeat)) == -1)
+    low, high = detector.rate_interval_
+    assert low - 0.005 < rate < high + 0.005
+    assert high < 0.08
+
+
+def test_repeating_all_texts_leaves_the_rate():
+    detector = detector_of(counts(6)).fit(words(4000, 1) * 3)
+    assert 0.03 < np.mean(detector.predict(words(20_000, 2)) == -1) < 0.08
+
+
+def test_scores_and_verdicts():
+    detector = detector_of(reduce="sum").fit(words(3000))
+    texts = [*words(50, 3), "xyz", "", "kano!"]
+    scores = detector.score_samples(texts)
+    np.testing.assert_array_equal(scores, detector.estimator_.score_samples(texts, reduce="sum"))
+    np.testing.assert_array_equal(detector.decision_function(texts), scores - detector.offset_)
+    np.testing.assert_array_equal(detector.predict(texts), np.where(scores < detector.offset_, -1, 1))
+    assert detector.predict(["xyz"]) == -1
+    np.testing.assert_array_equal(detector.fit_predict(iter(words(3000))), detector.predict(words(3000)))
+
+
+def test_the_reduction_of_the_threshold_counts():
+    detector = detector_of(reduce="sum").fit(words(3000))
+    before = detector.score_samples(["kano"])
+    detector.set_params(reduce="min", contamination=0.2)
+    assert detector.score_samples(["kano"]) == before
+    assert detector.calibrate(words(500, 3)).score_samples(["kano"]) > before
+
+
+def test_what_cannot_be_scored_is_an_anomaly():
+    detector = AnomalyDetector(CharNGram(3).fit(NAMES), 0.1).calibrate(["nana"] * 100)
+    texts = ["nana", "bob", None, np.nan, b"nan\xff", b"nan"]
+    assert detector.score_samples(texts)[1] == -np.inf
+    assert np.isnan(detector.score_samples(texts)).tolist() == [False, False, True, True, False, False]
+    assert detector.predict(texts).tolist()[:5] == [1, -1, -1, -1, -1]
+    assert np.isnan(detector.score_samples(texts, errors="skip")[1])
+    with pytest.raises(InvalidInputError, match=r"texts\[2\]"):
+        detector.predict(texts, errors="strict")
+
+
+def test_the_estimator_is_cloned():
+    model = counts().fit(NAMES)
+    detector = detector_of(model).fit(words(3000))
+    assert detector.estimator is model
+    assert detector.estimator_ is not model
+    assert detector.estimator_.get_params() == model.get_params()
+    assert list(model.vocabulary_) != list(detector.estimator_.vocabulary_)
+
+
+MODELS = {
+    "network": lambda: small_network().fit(NAMES),
+    "quantized": lambda: small_network().fit(NAMES).quantize(),
+    "counts": lambda: counts().fit(NAMES),
+    "mixture": lambda: Mixture([counts().fit(NAMES), small_network().fit(NAMES)]),
+    "running text": lambda: counts().fit("".join(NAMES)),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_fitted_model_is_taken_as_it_is(kind):
+    model = MODELS[kind]()
+    detector = detector_of(model, 0.1).calibrate(["ana", "hana", "nana", "nnn"] * 60)
+    assert detector.estimator_ is model
+    assert detector.n_calibration_ == 240
+    assert np.mean(detector.predict(["ana", "hana", "nana", "nnn"]) == 1) >= 0.75
+    assert pickle.loads(pickle.dumps(detector)).offset_ == detector.offset_
+    explanation = detector.explain("nab")
+    assert explanation.score == detector.score_samples(["nab"])
+    assert explanation.is_anomaly == (detector.predict(["nab"]) == -1)
+
+
+def test_calibration_after_more_training():
+    detector = detector_of(counts(6)).fit(words(3000, 1))
+    other = [word[::-1] for word in words(6000, 4)]
+    assert np.mean(detector.predict(other) == -1) > 0.5
+    detector.estimator_.partial_fit(other[:3000])
+    detector.calibrate(other[3000:])
+    assert 0.03 < np.mean(detector.predict([word[::-1] for word in words(5000, 5)]) == -1) < 0.08
+
+
+def test_a_new_estimator_takes_the_place_of_the_old_one():
+    detector = detector_of().fit(words(3000))
+    new = counts().fit(NAMES)
+    assert detector.set_params(estimator=new).calibrate(["nana"] * 300).estimator_ is new
+
+
+def test_texts_of_all_kinds(tmp_path):
+    texts = words(3000)
+    path = tmp_path / "words"
+    path.write_text("\n".join(texts) + "\n")
+    offset = detector_of().fit(texts).offset_
+    for X in (Lines(path), tuple(texts), np.array(texts), np.array(texts, dtype=object), iter(texts)):
+        assert detector_of().fit(X).offset_ == offset
+    masked = detector_of().fit(Lines(path, transform=str.upper))
+    assert masked.offset_ == offset
+    assert masked.predict(["kano"]) == -1
+    as_bytes = detector_of().fit([text.encode() for text in texts])
+    assert as_bytes.predict([b"kanomi", b"xyz"]).tolist() == [1, -1]
+    model = counts().fit(texts)
+    path.write_bytes(b"kano\n\xff\nmi\n")
+    with pytest.warns(UserWarning, match="set by 2 calibration texts"):
+        assert detector_of(model).calibrate(Lines(path, errors="skip")).n_calibration_ == 2
+
+
+def test_few_texts_warn():
+    with pytest.warns(UserWarning, match="set by 10 calibration texts, fewer than 10 / contamination = 200"):
+        detector_of().fit([*dict.fromkeys(words(100))])
+    with pytest.warns(UserWarning, match="set by 7 calibration texts"):
+        detector_of(counts().fit(words(100))).calibrate(words(7))
+
+
+def test_texts_that_all_occur_again_warn():
+    with pytest.warns(UserWarning, match="more than once.*look them up in a set"):
+        detector_of().fit(words(1000) * 9 + words(50))
+
+
+def test_a_model_is_chosen(capsys):
+    detector = AnomalyDetector(contamination=0.05, max_seconds=1, random_state=0, verbose=1).fit(words(3000))
+    assert detector.estimator is None
+    assert isinstance(detector.estimator_, CharRNN | CharNGram | Mixture)
+    assert detector.predict(["kanomi", "xyzxyz", "ka\N{SNOWMAN}"]).tolist() == [1, -1, -1]
+    shown = capsys.readouterr().err
+    assert "a character to score" in shown
+    assert f"below {detector.offset_:.3f} are anomalies" in shown
+
+
+WRONG = [
+    ({"contamination": 0}, "contamination must be a finite number above 0 and at most 0.5, not 0"),
+    ({"contamination": 0.6}, "contamination must be"),
+    ({"contamination": float("nan")}, "contamination must be"),
+    ({"contamination": None}, "contamination must be"),
+    ({"contamination": "auto"}, "contamination must be"),
+    ({"reduce": "max"}, "reduce must be 'sum', 'mean' or 'min'"),
+    ({"calibration_fraction": 0}, "calibration_fraction must be"),
+    ({"calibration_fraction": 1.0}, "calibration_fraction must be"),
+    ({"max_seconds": 0}, "max_seconds must be"),
+    ({"verbose": -1}, "verbose must be"),
+    ({"random_state": "seed"}, "random_state must be"),
+    ({"estimator": "lstm"}, "estimator must be None, a CharRNN, a CharNGram or another language model, not 'lstm'"),
+    ({"estimator": CharNGram}, "estimator must be None"),
+    ({"estimator": CharRNNClassifier()}, "estimator must be None"),
+    ({"estimator": CharNGram(order=0)}, "order must be"),
+    ({"estimator": Mixture([CharNGram(2).fit(NAMES)])}, r"fit cannot train: call calibrate\(X\)"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), WRONG, ids=[str(wrong) for wrong, _ in WRONG])
+def test_a_wrong_parameter_is_refused_and_nothing_changes(parameters, message):
+    detector = detector_of().fit(words(3000))
+    learned = detector.__dict__["_learned"]
+    with pytest.raises(InvalidInputError, match=message):
+        detector.set_params(**parameters).fit(words(3000))
+    assert detector.__dict__["_learned"] is learned
+    if not parameters.keys() & {"random_state", "estimator"}:
+        with pytest.raises(InvalidInputError, match=message):
+            detector.calibrate(words(3000))
+        assert detector.__dict__["_learned"] is learned
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([], "at least 2 different texts.*it is empty"),
+        (["same"] * 50, "all 50 texts are equal"),
+        ("a text", "put a single text in a list"),
+        (["a", None], r"X\[1\] must be str or bytes, not NoneType"),
+        (["a", b"b"], r"X\[1\] is bytes"),
+        ({"a": 1}, "only the keys"),
+        (7, "not int"),
+    ],
+)
+def test_wrong_texts_are_refused_and_nothing_changes(X, message):
+    detector = detector_of().fit(words(3000))
+    learned = detector.__dict__["_learned"]
+    with pytest.raises(InvalidInputError, match=message):
+        detector.fit(X)
+    assert detector.__dict__["_learned"] is learned
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([], "X holds no text"),
+        ("a text", "put a single text in a list"),
+        (["nana", None, "ana"], r"X\[1\] is a missing value"),
+        ([b"nana", 7], "7|int"),
+        (["bob"] * 50, "symbols that the model never saw"),
+    ],
+)
+def test_wrong_texts_to_calibrate_with(X, message):
+    detector = detector_of(CharNGram(3).fit(NAMES)).calibrate(["nana"] * 200)
+    learned = detector.__dict__["_learned"]
+    with pytest.raises(InvalidInputError, match=message):
+        detector.calibrate(X)
+    assert detector.__dict__["_learned"] is learned
+
+
+def test_a_failed_training_changes_nothing():
+    def fail(model, record):
+        raise KeyboardInterrupt
+
+    detector = detector_of().fit(words(3000))
+    learned = detector.__dict__["_learned"]
+    broken = small_network().set_params(callbacks=[fail], max_steps=500)
+    with pytest.raises(KeyboardInterrupt):
+        detector.set_params(estimator=broken).fit(words(3000))
+    assert detector.__dict__["_learned"] is learned
+
+
+def test_before_fit():
+    detector = AnomalyDetector(counts())
+    for ask in (
+        lambda: detector.predict(["a"]),
+        lambda: detector.score_samples(["a"]),
+        lambda: detector.decision_function(["a"]),
+        lambda: detector.explain("a"),
+        lambda: detector.save("no"),
+        lambda: detector.offset_,
+        lambda: detector.estimator_,
+        lambda: detector.rate_interval_,
+        lambda: detector.calibrate(NAMES),
+        lambda: AnomalyDetector().calibrate(NAMES),
+    ):
+        with pytest.raises(NotFittedError):
+            ask()
+    assert not hasattr(detector, "offset_")
+    assert "not fitted" in detector._repr_html_()
+    labelled = CharRNN(5, max_steps=3).fit(NAMES, labels=[0, 1, 0, 1, 0])
+    with pytest.raises(InvalidInputError, match=r"give the model of one, for_label\(0\)"):
+        AnomalyDetector(labelled).calibrate(NAMES)
+
+
+def test_the_same_seed_gives_the_same_detector():
+    one, two = (detector_of(small_network()).fit(words(3000)) for _ in range(2))
+    assert one.offset_ == two.offset_
+    other = AnomalyDetector(small_network(), 0.05, random_state=1).fit(words(3000))
+    assert other.offset_ != one.offset_
+
+
+def test_explain_finds_the_odd_place():
+    detector = detector_of(counts(6)).fit(words(5000))
+    explanation = detector.explain("kanoxmiru", n_alternatives=3)
+    assert explanation.surprisal.argmax() == 4
+    assert explanation.is_anomaly
+    assert explanation.score == pytest.approx(-explanation.surprisal.max())
+    assert len(explanation.alternatives[4]) == 3
+    assert "\nkanoxmiru\n    ^\nat 4: 'x'" in str(explanation)
+    with pytest.raises(InvalidInputError, match="n_alternatives"):
+        detector.explain("ka", n_alternatives=-1)
+    with pytest.raises(InvalidInputError, match="text"):
+        detector.explain(["ka"])
+
+
+def test_nothing_is_printed_unless_asked(capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector_of().fit(words(3000)).calibrate(words(500, 3))
+    assert capsys.readouterr() == ("", "")
