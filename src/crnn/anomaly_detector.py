@@ -26,7 +26,6 @@ from .inference.scoring.string_scores import Reduce, checked_reduce
 from .language_model import LanguageModel
 from .loading import load_model
 from .mixture import Mixture
-from .ngram.building import DEFAULT_MEMORY
 from .parameters.checks import MAX_SIZE, checked_bool, checked_float, checked_int, generator, is_int
 from .runtime.free_memory import available_bytes
 from .text.sources.input_checks import Errors, warn_caller
@@ -36,7 +35,9 @@ from .text.symbols.vocabulary import Text
 __all__ = ["AnomalyDetector"]
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that have files
-PROBE = 1 << 20  # symbols that are counted to see how long all will take
+ORDER = 12  # of the counts that None stands for: on log lines, longer n-grams found no more
+MAX_MEMORY = 10**9  # bytes for them
+PROBE = 1 << 20  # symbols that are counted to see what all will take
 COST_TEXTS = 4096  # scored to see what it costs
 
 
@@ -580,14 +581,16 @@ def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> ND
 
 
 def _counts_of(texts: list[Any], options: Options) -> CharNGram:
-    """Return counts of the n-grams of texts, which are in random order: of all, or of as many as the time allows."""
+    """Return counts of the n-grams of texts, which are in random order: of all, if time and memory allow."""
     free = available_bytes()
-    model = CharNGram(min_count=2, max_memory=None if free is None else min(DEFAULT_MEMORY, free // 2))
+    memory = MAX_MEMORY if free is None else min(MAX_MEMORY, free // 2)
+    model = CharNGram(ORDER, min_count=2, max_memory=memory)
     symbols, start = sum(map(len, texts)) + len(texts), time.perf_counter()
     probe = texts[: max(1, len(texts) * PROBE // symbols)]
-    model.fit(probe)
-    seconds = time.perf_counter() - start
-    n = min(len(texts), max(len(probe), int(len(probe) * (options.max_seconds / seconds - 1))))
+    counts = model.fit(probe)._fitted("counting").counts
+    # Further texts take less time and memory than the first ones: fewer of their n-grams are new.
+    share = min(options.max_seconds / (time.perf_counter() - start) - 1, memory / 2 / counts.nbytes)
+    n = min(len(texts), max(len(probe), int(share * len(probe))))
     if n > len(probe):
         model.fit(texts[:n])
     if options.verbose:
