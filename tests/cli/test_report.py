@@ -19,7 +19,7 @@ def model(tmp_path, monkeypatch):
 @pytest.mark.parametrize("given", [[], ["text"]], ids=["own", "file"])
 def test_report(model, name, given, capsys):
     (model / "text").write_bytes(b"abcacb")
-    assert main(["report", name, *given, "-o", "page.html", "--float16"]) == 0
+    assert main(["report", name, *given, "-o", "page.html"]) == 0
     page = (model / "page.html").read_text("utf-8")
     assert f"<title>{name}</title>" in page
     shown = capsys.readouterr()

@@ -122,7 +122,7 @@ def test_hover_tap_and_keys(report_of):
 
 
 def test_a_unit(report_of):
-    model, text = CASES["strange"]()
+    model, text = random_language_model(STRANGE, num_layers=2, dtype="float32").quantize(), STRANGE
     driver = report_of(model, text)
     show(driver, "neurons")
     fill(driver, "unit", str(7 + 3))  # layer 1, unit 3
@@ -204,12 +204,24 @@ def test_the_network_runs_in_the_report(report_of):
     wait(driver, "return document.getElementById('progress').dataset.speed")
     spans = "[...document.querySelectorAll('#live-text span')]"
     written = driver.execute_script(f"return {spans}.map((s) => s.textContent).join('')").replace("\u21b5\n", "\n")
-    assert written == "to " + model.sample(300, prime="to ", temperature=0.8, random_state=0)
+    assert written == "to " + model.quantize().sample(300, prime="to ", temperature=0.8, random_state=0)
 
 
-def test_size(tmp_path):
-    model = random_language_model("to be or not to be")
-    write_report(model, tmp_path / "report.html", "to be or not " * 100_000)
+def test_the_network_writes_when_its_tab_is_seen(report_of):
+    driver = report_of(*CASES["documents"]())
+    assert text_of(driver, "live-text") == ""
+    show(driver, "live")
+    wait(driver, "return document.getElementById('progress').dataset.speed")
+    assert text_of(driver, "live-text")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_size(tmp_path, dtype):
+    """A model that `recommended` trains for a minute, and a long text."""
+    pairs = "".join(chr(33 + i % 41) + chr(74 + i % 25) for i in range(2_000))
+    model = CharRNN(224, cell="cifg", n_bigrams=1024, dtype=dtype, max_steps=0, random_state=0).fit(pairs)
+    assert len(model.bigrams_) == 1024
+    write_report(model, tmp_path / "report.html", pairs * 100)
     assert (tmp_path / "report.html").stat().st_size < 1_500_000
 
 

@@ -64,6 +64,7 @@ def test_the_view_says_how_much_it_shows(monkeypatch):
     assert view["note"].startswith("Shown are the first 5 symbols, ")
     assert view["note"].endswith("The overview's figure is that of all 6 characters.")
     assert len(view["guesses"]) == 5 * 3 * 2
+    assert all(isinstance(value, int) and 0 <= value <= 1000 for value in view["guesses"])  # ids and thousandths
     assert part.neurons(model.vocabulary_) == {"ids": [0, 1, 2], "codes": [97, 98, 99]}
 
 

@@ -34,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a classifier: the class of each line of FILE, in the lines of this file; the report then shows which "
         "class is taken for which (default: none)",
     )
-    parser.add_argument("--float16", action="store_true", help="16-bit weights, half the size (default: float32)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         read: Any = read_text if model.vocabulary_.boundary is None else read_documents
         text = read(arguments.file, as_bytes=model.vocabulary_.kind == "bytes")
     title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
-    write_report(model, arguments.output, text, labels=labels, title=title, float16=arguments.float16)
+    write_report(model, arguments.output, text, labels=labels, title=title)
     size = os.path.getsize(arguments.output)
     say(f"crnn: wrote {arguments.output}: {size:,} bytes; open it in a browser")
     return 0

@@ -13,6 +13,7 @@ from ..model.int8_weights import TABLES, by_output, integers_of
 from ..parameters.cells import CELLS
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
+from ..text.symbols.vocabulary import Vocabulary
 from .page import assets, filled, html_page, printable_title
 from .weights import FittedModel, Weights
 
@@ -49,7 +50,7 @@ def export_html(
     write_atomically(name, page)
 
 
-def page_weights(model: FittedModel, *, float16: bool, int8: bool) -> Weights:
+def page_weights(model: FittedModel, *, float16: bool = False, int8: bool = False) -> Weights:
     """Return a model's weights for the engine of pages.
 
     Raises
@@ -88,6 +89,8 @@ def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) ->
             "unknown": vocabulary.unknown,
             "weights": "float16" if float16 else "float32" if weights.scales is None else "int8",
         },
+        "opening": opening(vocabulary),
+        "python": _expression(model, weights),
         "vocabulary": {
             "kind": vocabulary.kind,
             "codes": vocabulary.codes.tolist(),
@@ -95,6 +98,29 @@ def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) ->
             "boundary": vocabulary.boundary,
         },
     }
+
+
+def _expression(model: FittedModel, weights: Weights) -> str:
+    """Return what computes in Python what the page does."""
+    rounded = weights.scales is not None and model.scales_ is None and model.params_["Why"].dtype == np.float32
+    return "model.quantize()" if rounded else "model"
+
+
+def opening(vocabulary: Vocabulary) -> str:
+    r"""Return what a page lets the model go on from before anything is typed: a new line, or else a new word.
+
+    A model of documents starts a new document; its opening is empty, as that of a text without lines and words is.
+
+    Examples
+    --------
+    >>> opening(Vocabulary.from_text("a line
+    ")), opening(Vocabulary.from_text("a word")), opening(Vocabulary.from_text("a"))
+    ('
+    ', ' ', '')
+    """
+    if vocabulary.boundary is not None:
+        return ""
+    return next((start for start in "\n " if ord(start) in vocabulary.codes), "")
 
 
 def encoded_weights(weights: Weights, *, float16: bool = False) -> str:

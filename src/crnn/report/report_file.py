@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ..char_rnn import CharRNN
 from ..classifier import CharRNNClassifier
-from ..export.html_file import ENGINE, INTERFACE, encoded_weights, live_data, summary
+from ..export.html_file import ENGINE, INTERFACE, encoded_weights, live_data, page_weights, summary
 from ..export.page import assets, filled, html_page, printable_title
-from ..export.weights import Weights
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .description import curves, facts
@@ -38,7 +36,6 @@ def write_report(
     *,
     labels: ArrayLike | None = None,
     title: str | None = None,
-    float16: bool = False,
 ) -> None:
     """Write a report on a model as one HTML page that needs neither a network nor a server.
 
@@ -62,8 +59,6 @@ def write_report(
         of the most frequent class, and the network that a classifier has for them; without labels, of the first class.
     title : str or None, default=None
         The page's title. None: "A character model".
-    float16 : bool, default=False
-        Whether the weights in the page have 16 bits.
 
     Raises
     ------
@@ -89,7 +84,7 @@ def write_report(
     """
     name = checked_path("path", path)
     subject = subject_of(model, text, labels)
-    weights = Weights.of(subject.model, np.float32).for_engine()
+    weights = page_weights(subject.model, int8=True)  # a quarter of the size
     title = printable_title(title)
     body = filled(
         assets(__package__, ["report.html"]),
@@ -103,8 +98,8 @@ def write_report(
         style="\n".join([assets(EXPORT, STYLES), assets(__package__, ["report.css"])]),
         engine=assets(EXPORT, ENGINE),
         script="\n".join([assets(EXPORT, INTERFACE), assets(__package__, SCRIPTS)]),
-        data=live_data(subject.model, weights, float16=float16) | report_data(subject),
-        weights=encoded_weights(weights, float16=float16),
+        data=live_data(subject.model, weights) | report_data(subject),
+        weights=encoded_weights(weights),
     )
     write_atomically(name, page)
 

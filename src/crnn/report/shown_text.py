@@ -22,7 +22,7 @@ Array = NDArray[Any]
 WORK = 2e10  # multiplications by weights that the measurement may take: some seconds
 MIN_MEASURED, MAX_MEASURED = 10_000, 1_000_000  # symbols
 MAX_EXACT = 20_000  # symbols that are measured with one state; longer texts in parts, side by side
-SHOWN = 6000  # symbols that are shown with their surprisal
+SHOWN = 4000  # symbols that are shown with their surprisal
 NEURONS = 2000  # symbols in which units are shown
 OWN_LENGTH = 2000  # symbols of a sample, where no text is given
 OWN_DOCUMENTS = 100
@@ -152,12 +152,12 @@ def codes_of(text: Text) -> list[int]:
 def _view(part: TextPart, codes: Sequence[list[int]], judgements: Sequence[Any], unit: str) -> dict[str, Any]:
     """Put the judgements of texts together as the page takes them."""
     bits, ids, p = (np.concatenate(arrays) for arrays in zip(*judgements, strict=True))
-    guesses = np.stack([ids, p.round(3)], axis=-1).ravel().tolist()
+    guesses = np.stack([ids, np.rint(1000 * p).astype(np.intp)], axis=-1).ravel().tolist()  # in thousandths: few digits
     origin = "No text was given; this is a sample of the model. " if part.own else ""
     return {
         "codes": [code for text in codes for code in text],
         "bits": bits.round(2).tolist(),
-        "guesses": [int(value) if i % 2 == 0 else value for i, value in enumerate(guesses)],
+        "guesses": guesses,
         "note": f"{origin}Shown are the first {len(bits):,} {unit}, {bits.mean():.2f} bits each. The overview's figure "
         f"is that of {part.described}.",
     }

@@ -112,7 +112,7 @@ class Engine {
   }
 
   // Read `ids`, then write on. `rate` is symbols a second, 0 as many as there can be.
-  async write({ text, ids: beginning, n, seed, sample, rate, controls }, current) {
+  async write({ text, turn, ids: beginning, n, seed, sample, rate, controls }, current) {
     await this.read({ text, ids: beginning }, current);
     const known = this.texts.get(text);
     const { boundary, unknown } = this.network.model;
@@ -136,7 +136,7 @@ class Engine {
       await pause(rate ? Math.max(0, start + (1000 * written) / rate - performance.now()) : 0);
     }
     const seconds = (performance.now() - start) / 1000;
-    this.post({ type: "done", text, written, ended, stopped: !current(), seconds });
+    this.post({ type: "done", text, turn, written, ended, stopped: !current(), seconds });
   }
 
   // What comes next, and the activations of the units.

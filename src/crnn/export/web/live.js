@@ -1,4 +1,4 @@
-// The live page: what is typed is read at once; the model writes on.
+// The live page: the model writes as soon as the page is open; what is typed is read at once.
 
 // Send requests to the engine, in a worker if there can be one. `receive` gets the answers.
 function startEngine(receive) {
@@ -31,6 +31,9 @@ function startEngine(receive) {
   };
 }
 
+// What each opening starts, in words.
+const STARTS = { "\n": "a new line", " ": "a new word", "": "a text" };
+
 class Live {
   constructor(data, send) {
     this.model = data.model;
@@ -42,12 +45,22 @@ class Live {
     this.values = null; // of the unit that colours the text
     this.unit = -1;
     this.next = [];
+    this.opening = data.opening; // what an empty box stands for
+    this.expression = data.python; // what computes the same in Python
+    this.turn = 0; // of writing: what an earlier one still answers is ignored
     this.writing = false;
     this.text = new TextView(byId("live-text"), this.symbols, (at) => this.explain(at));
     this.units = new UnitsView(byId("live-units"), this.model, (unit) => this.colourBy(unit));
     this.connect();
     surprisalKey(byId("live-key"));
+    const start = this.symbols.boundary === null ? STARTS[this.opening] : "a new document";
+    byId("beginning").placeholder = `Type here, or let the model start ${start}.`;
     this.read();
+  }
+
+  // Write without being asked, the first time that the page is seen.
+  open() {
+    if (!this.turn) this.write();
   }
 
   connect() {
@@ -62,6 +75,11 @@ class Live {
       byId(id).addEventListener("input", () => this.showControls());
     }
     byId("write").addEventListener("click", () => this.write());
+    byId("another").addEventListener("click", () => {
+      byId("sample").value = String(this.settings().sample + 1);
+      this.showControls();
+      this.write();
+    });
     byId("stop").addEventListener("click", () => this.send({ type: "stop", text: "live" }));
     this.showControls();
   }
@@ -101,10 +119,10 @@ class Live {
   python() {
     const { seed, sample, n, controls } = this.settings();
     const bytes = this.symbols.kind === "bytes";
-    const beginning = byId("beginning").value;
+    const beginning = this.typed();
     const prime = beginning && `prime=${bytes ? pythonBytes(beginning) : pythonString(beginning)}`;
     const options = [
-      String(n),
+      this.symbols.boundary === null ? String(n) : `max_length=${n}`,
       prime,
       controls.temperature !== 1 && `temperature=${controls.temperature}`,
       controls.topK && `top_k=${controls.topK}`,
@@ -112,12 +130,18 @@ class Live {
       sample && `num_samples=${sample + 1}`,
       `random_state=${seed}`,
     ];
-    return `model.sample(${options.filter(Boolean).join(", ")})${sample ? `[${sample}]` : ""}`;
+    return `${this.expression}.sample(${options.filter(Boolean).join(", ")})${sample ? `[${sample}]` : ""}`;
   }
 
-  // Read what is typed.
+  typed() {
+    return byId("beginning").value || this.opening;
+  }
+
+  // Read what is typed; writing ends.
   read() {
-    const { ids, strangers } = this.symbols.encode(byId("beginning").value);
+    const { ids, strangers } = this.symbols.encode(this.typed());
+    this.writing = false;
+    byId("stop").disabled = true;
     byId("strangers").textContent = strangers.length
       ? `Left out, since the model does not know them: ${strangers.join(" ")}`
       : "";
@@ -128,15 +152,17 @@ class Live {
 
   write() {
     this.writing = true;
+    this.turn++;
+    byId("progress").textContent = "Writing \u2026";
     byId("stop").disabled = false;
-    this.send({ type: "write", text: "live", ids: this.beginning, ...this.settings() });
+    this.send({ type: "write", text: "live", turn: this.turn, ids: this.beginning, ...this.settings() });
   }
 
   receive(answer) {
     if (answer.text !== "live") return;
     if (answer.type === "read" || answer.type === "written") this.add(answer);
     if (answer.type === "unit" && answer.unit === this.unit) this.paint(answer.values);
-    if (answer.type === "done") {
+    if (answer.type === "done" && this.writing && answer.turn === this.turn) {
       this.writing = false;
       byId("stop").disabled = true;
       const speed = answer.seconds > 0 ? Math.round(answer.written / answer.seconds) : 0;
@@ -169,7 +195,7 @@ class Live {
   showMean() {
     const mean = this.bits.reduce((sum, b) => sum + b, 0) / this.bits.length;
     byId("progress").textContent = this.bits.length
-      ? `${this.bits.length} characters read, ${mean.toFixed(2)} bits per character`
+      ? `${this.bits.length} character${this.bits.length === 1 ? "" : "s"} read, ${mean.toFixed(2)} bits per character`
       : "";
   }
 
@@ -230,6 +256,7 @@ function pythonString(text) {
 function pythonBytes(text) {
   const escaped = Array.from(new TextEncoder().encode(text), (byte) => {
     if (byte === 39 || byte === 92) return `\\${String.fromCharCode(byte)}`;
+    if (byte === 10) return "\\n";
     return byte >= 32 && byte < 127 ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
   });
   return `b'${escaped.join("")}'`;

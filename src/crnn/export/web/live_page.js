@@ -6,6 +6,7 @@
   const send = startEngine((answer) => {
     if (answer.type === "ready") {
       live = new Live(data, send);
+      live.open();
     } else if (live) {
       live.receive(answer);
       document.body.dataset.ready = "";

@@ -24,7 +24,7 @@ function showText({ codes, bits, guesses, note }, symbols) {
   const ids = codes.map((code) => (code === -1 ? symbols.boundary : symbols.idOf.has(code) ? symbols.idOf.get(code) : symbols.unknown));
   const each = guesses.length / codes.length;
   const view = new TextView(byId("text-view"), symbols, (at) => {
-    const expected = guesses.slice(each * at, each * (at + 1));
+    const expected = guesses.slice(each * at, each * (at + 1)).map((value, i) => (i % 2 ? value / 1000 : value));
     byId("text-title").textContent = "What the model expected";
     byId("text-chosen").textContent = `\u2068${symbols.name(ids[at])}\u2069 came, with ${bits[at].toFixed(2)} bits`;
     byId("text-guesses").replaceChildren(guessList(symbols, expected, ids[at]));
@@ -61,9 +61,13 @@ function removeTab(tab, panel) {
   const symbols = new Symbols(data.vocabulary);
   let live = null;
   let neurons = null;
+  const openIfSeen = () => {
+    if (live && !byId("write-tab").hidden) live.open();
+  };
   const send = startEngine((answer) => {
     if (answer.type === "ready") {
       live = new Live(data, send);
+      openIfSeen();
       neurons = new Neurons(data, symbols, send, () => (document.body.dataset.ready = ""));
     } else {
       live.receive(answer);
@@ -81,6 +85,7 @@ function removeTab(tab, panel) {
   else removeTab("tab-classes", "classes");
   connectTabs([...document.querySelectorAll("[role=tab]")], () => {
     if (neurons) neurons.grid.draw(); // while hidden it had no width
+    openIfSeen();
   });
   send({ type: "load", model: data.model, weights: byId("weights").textContent });
 }
