@@ -1,8 +1,8 @@
-"""Every Python line of the documentation runs and gives what it says.
+"""Every Python line of the documentation runs and prints the output on the page.
 
 The blocks of a page run one after another, as a reader pastes them: nothing is imported or defined beforehand.
-A block ```` ```text ```` right after a block of Python is what that block prints. With the word `similar` after `text`
-another processor may print other letters and digits: the number of lines must be the same. To write the outputs anew:
+A block ```` ```text ```` right after a block of Python is that block's output. With the word `similar` after `text`,
+another processor may print other letters and digits, but the number of lines must agree. To update the outputs:
 ``python tests/test_docs.py docs/recipes/names.md ...``
 """
 

@@ -122,7 +122,7 @@ def test_docstrings_lead_to_guides(extension):
     assert lines == ["See :doc:`/pictures`, :doc:`/recipes/names`."]
 
 
-@pytest.mark.parametrize("name", ["CharRNN", "CharNGram", "Mixture", "CharRNNClassifier"])
+@pytest.mark.parametrize("name", ["CharRNN", "CharNGram", "Mixture", "CharRNNClassifier", "AnomalyDetector"])
 def test_every_public_member_is_in_one_group(extension, name):
     cls = getattr(crnn, name)
     grouped = [member for _, members in extension("class_reference").grouped_members(cls) for member in members]
@@ -163,10 +163,10 @@ SITE = {
 @pytest.mark.parametrize(
     ("name", "html", "fault"),
     [
-        ("index.html", '<a href="no.html">', "index.html leads to no.html: there is no such file"),
-        ("index.html", '<a href="#no">', "index.html leads to #no: there is no such place"),
-        ("x.html", '<a href="index.html#no">', "x.html leads to index.html#no: there is no such place"),
-        ("x.html", '<img src="no.png">', "x.html leads to no.png: there is no such file"),
+        ("index.html", '<a href="no.html">', "index.html links to no.html: no such file"),
+        ("index.html", '<a href="#no">', "index.html links to #no: no such heading"),
+        ("x.html", '<a href="index.html#no">', "x.html links to index.html#no: no such heading"),
+        ("x.html", '<img src="no.png">', "x.html links to no.png: no such file"),
         ("x.html", '<script src="//example.org/x.js"></script>', "x.html loads //example.org/x.js"),
         ("x.html", '<link rel="stylesheet" href="https://example.org/x.css">', "x.html loads https://example.org/x.css"),
         ("x.css", "a { background: url('https://example.org/x') }", "x.css loads https://example.org/x"),

@@ -1,7 +1,7 @@
-"""Build the site of the documentation and check it (``python tools/build_site.py``).
+"""Build the documentation's site and check it (``python tools/build_site.py``).
 
-A warning of Sphinx is an error. Afterwards every link within the site must lead to a page or a heading of it, and no
-page may load anything from elsewhere. ``--external`` checks the links to other sites instead.
+Sphinx's warnings are errors. Then every link within the site must point to an existing page or heading, and no page may
+load anything from another site. ``--external`` checks the links to other sites instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LOADED_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "p
 
 
 class Page(HTMLParser):
-    """The anchors of a page, the links in it, and what it loads."""
+    """The anchors, links and loaded resources of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take in an element."""
+        """Record an element's anchors, links and resources."""
         found = {name: value or "" for name, value in attrs}
         self.anchors |= {found[name] for name in ("id", "name") if name in found}
         if tag == "a" and "href" in found:
@@ -41,7 +41,7 @@ class Page(HTMLParser):
 
 
 def faults(site: Path) -> list[str]:
-    """Return what is wrong with a site: links that lead nowhere, and what is loaded from elsewhere."""
+    """Return a site's faults: broken links, and resources loaded from other sites."""
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
     found = []
     for path, page in pages.items():
@@ -55,9 +55,9 @@ def faults(site: Path) -> list[str]:
             file = unquote(place.partition("?")[0])
             goal = (path.parent / file).resolve() if file else path.resolve()
             if not goal.is_file():
-                found.append(f"{name} leads to {url}: there is no such file")
+                found.append(f"{name} links to {url}: no such file")
             elif goal in pages and unquote(anchor) not in pages[goal].anchors:
-                found.append(f"{name} leads to {url}: there is no such place")
+                found.append(f"{name} links to {url}: no such heading")
     for path in sorted(site.rglob("*.css")):
         for url in re.findall(r"(?:url\(|@import)\s*[\"']?([^\"')\s]+)", path.read_text(encoding="utf-8")):
             if ELSEWHERE.match(url):
@@ -66,7 +66,7 @@ def faults(site: Path) -> list[str]:
 
 
 def sphinx(builder: str, output: Path) -> int:
-    """Run Sphinx on the documentation."""
+    """Run Sphinx on the documentation; return its exit status."""
     command = [sys.executable, "-m", "sphinx", "-b", builder, "-W", "--keep-going", "-q", "-d"]
     return subprocess.run([*command, str(cache_of(output)), str(ROOT / "docs"), str(output)], check=False).returncode
 
@@ -77,17 +77,17 @@ def cache_of(output: Path) -> Path:
 
 
 def main() -> int:
-    """Build and check."""
+    """Build the site and check it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "build" / "site", help="default: build/site")
     parser.add_argument("--external", action="store_true", help="check the links to other sites instead")
-    parser.add_argument("--keep", action="store_true", help="build only the pages that have changed")
+    parser.add_argument("--keep", action="store_true", help="build only changed pages")
     arguments = parser.parse_args()
     site = arguments.output.resolve()
     if arguments.external:
         return sphinx("linkcheck", site.with_name(f"{site.name}-links"))
     if not arguments.keep:
-        for folder in (site, cache_of(site)):  # what a page leaves behind is made when it is read
+        for folder in (site, cache_of(site)):  # results of blocks are made when a page is read
             shutil.rmtree(folder, ignore_errors=True)
     if sphinx("html", site):
         return 1

@@ -22,7 +22,7 @@ MEMBERS = {
         "score", "score_samples", "score_batches", "bits_per_char", "perplexity", "surprisal", "rank", "guess_number",
         "decision_function", "explain",
     ),
-    "Predict": ("predict", "predict_proba", "predict_log_proba"),
+    "Predict": ("predict", "fit_predict", "predict_proba", "predict_log_proba"),
     "Read step by step": ("start", "adapt", "for_label"),
     "Features and gradients": ("hidden_states", "transform", "get_feature_names_out", "gradient", "editing"),
     "Save and load": ("save", "load", "to_bytes", "from_bytes"),

@@ -1,4 +1,4 @@
-"""Sphinx extension: ```` ```{command-help} ```` is what ``crnn COMMAND --help`` prints, for every command."""
+"""Sphinx extension: ```` ```{command-help} ```` shows the output of ``crnn COMMAND --help`` for every command."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Sphinx extension: a page's blocks of Python run when the site is built, and their results stand below them.
+"""Sphinx extension: run a page's blocks of Python when the site is built, and show their results below them.
 
-Results are what a block prints, the pictures that it draws with matplotlib and the HTML pages that it writes. If
+Results are a block's output, its matplotlib plots and the HTML pages that it writes. If
 the page states a block's output, and not merely a similar output, any difference is a warning. A page that needs a
 missing package is shown unchanged.
 """
@@ -32,11 +32,11 @@ def setup(app: Sphinx) -> ExtensionMetadata:
 
 
 def execute(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Run the page and put the results into its source."""
+    """Run the page and insert the results into its source."""
     if app.builder.format != "html" or app.builder.name == "linkcheck" or not BLOCK.search(source[0]):
         return
     if missing := missing_packages(source[0]):
-        print(f"{docname} is shown as it is written: there is no {', '.join(missing)}", file=sys.stderr)
+        print(f"{docname} is shown without results: {', '.join(missing)} is not installed", file=sys.stderr)
         return
     folder = Path(app.outdir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,14 +60,14 @@ def missing_packages(text: str) -> list[str]:
 
 
 def run(page: Path, folder: Path) -> list[dict] | str:
-    """Return what the blocks of a page leave, or an error's traceback."""
+    """Return the results of a page's blocks, or an error's traceback."""
     command = [sys.executable, str(Path(__file__).with_name("run_page.py")), str(page), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "agg"})
     return done.stderr if done.returncode else json.loads(done.stdout)
 
 
 def filled(text: str, results: list[dict], docname: str) -> str:
-    """Return a page with what its blocks left behind."""
+    """Return a page with the results of its blocks."""
     up = "../" * docname.count("/") + FOLDER
     parts, end = [], 0
     for block, left in zip(BLOCK.finditer(text), results, strict=True):
@@ -87,15 +87,15 @@ def filled(text: str, results: list[dict], docname: str) -> str:
 
 
 def picture_html(picture: dict, up: str) -> str:
-    """Return a picture as HTML within Markdown."""
-    said = escape(f"A picture drawn by the code above. {picture['labels']}")
+    """Return an image as HTML within Markdown."""
+    said = escape(f"Plot drawn by the code above. {picture['labels']}")
     return f'\n\n<img class="made" src="{up}/{picture["name"]}" width="{picture["width"]}" alt="{said}">\n'
 
 
 def page_html(name: str, up: str) -> str:
     """Return an HTML page in a frame, with a link to it."""
-    link = f'<a href="{up}/{name}">Open it in a tab of its own</a>'
+    link = f'<a href="{up}/{name}">Open it in a new tab</a>'
     return (
         f'\n\n<div class="made-page"><iframe src="{up}/{name}" title="{escape(name)}, written by the code above" '
-        f'loading="lazy"></iframe><p>The page that the code above has written. {link}.</p></div>\n'
+        f'loading="lazy"></iframe><p>The page written by the code above. {link}.</p></div>\n'
     )

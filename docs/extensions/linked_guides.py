@@ -1,4 +1,4 @@
-"""Sphinx extension: where a docstring names a page, such as ``docs/pictures.md``, the site leads to it."""
+"""Sphinx extension: turn a page named in a docstring, such as ``docs/pictures.md``, into a link."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def setup(app: Sphinx) -> ExtensionMetadata:
 
 
 def link(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Put links into a docstring."""
+    """Replace the names of pages in a docstring by links."""
     lines[:] = [PAGE.sub(r":doc:`/\1`", line) for line in lines]

@@ -1,4 +1,4 @@
-"""Sphinx extension: pages that the front page does not list come last among its guides."""
+"""Sphinx extension: append pages missing from the front page to its guides."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def list_others(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def with_others(text: str, pages: set[str]) -> str:
-    r"""Return the front page with the names of pages in place of the mark, those that it names not otherwise.
+    r"""Return the front page with the names of all missing pages in place of the mark.
 
     Examples
     --------

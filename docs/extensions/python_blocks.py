@@ -1,6 +1,6 @@
-"""The blocks of Python in a Markdown page, and what the page says that they print.
+"""The blocks of Python in a Markdown page, and their expected output.
 
-A block ```` ```text ```` right after a block of Python is what that block prints. With the word `similar` after `text`
+A block ```` ```text ```` right after a block of Python is that block's output. With the word `similar` after `text`,
 another processor may print other letters and digits.
 """
 
@@ -24,7 +24,7 @@ class Block(NamedTuple):
 
     line: int  # of its first statement
     source: str
-    output: str | None  # what it prints (None: the page does not say)
+    output: str | None  # None: the page does not state it
     similar: bool
 
 
@@ -35,7 +35,7 @@ def python_blocks(text: str) -> Iterator[Block]:
 
 
 def run_blocks(text: str, name: str) -> Iterator[tuple[Block, str, dict[str, Any]]]:
-    """Run the blocks of a page one after another; yield each with what it printed, and the names so far.
+    """Run the blocks of a page one after another; yield each block with its output and all names so far.
 
     The first block starts without names, as in a new interpreter into which a reader pastes the page.
     """

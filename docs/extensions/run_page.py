@@ -1,7 +1,7 @@
 """Run the blocks of Python of one page: ``python run_page.py PAGE PICTURES``.
 
-Writes to standard output, as JSON, the results of each block: what it printed, the pictures that it drew and the HTML
-pages that it wrote, both copied into the folder PICTURES.
+Writes the results of each block to standard output as JSON: its output, its plots and the HTML pages that it wrote,
+both copied into the folder PICTURES.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def age(path: Path) -> int:
 
 
 def run_page(page: Path, folder: Path) -> list[dict[str, object]]:
-    """Return what each block of a page leaves behind; the working directory is changed."""
+    """Return the results of each block of a page; blocks write into the working directory."""
     name = page.stem
     pictures, known, left = Pictures(folder, name), set[str](), []
     for _, printed, _ in run_blocks(page.read_text(encoding="utf-8"), str(page)):
