@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -323,7 +324,7 @@ def stopped(monkeypatch, *arguments, polls=4, exception=KeyboardInterrupt):
 def test_a_training_is_resumed(folder, capsys, monkeypatch):
     options = ["--max-steps", "40", "--cell", "lstm", "--dropout", "0.2", "--seed", "3", "--validation-fraction", "0.1"]
     assert cli.main(["train", "text.txt", "-o", "whole.crnn", "-q", *options]) == 0
-    assert sorted(os.listdir()) == ["model.crnn", "text.txt", "whole.crnn", "whole.crnn.checkpoint"]
+    assert sorted(os.listdir()) == ["model.crnn", "text.txt", "whole.crnn"]  # the checkpoint is removed
     assert stopped(monkeypatch, *options) == 130
     assert "; add --resume to go on from new.crnn.checkpoint\n" in capsys.readouterr().err
     assert CharRNN.load("new.crnn").n_steps_ <= 5
@@ -332,8 +333,7 @@ def test_a_training_is_resumed(folder, capsys, monkeypatch):
     assert resumed.get_params() == whole.get_params()
     assert resumed.n_steps_ == whole.n_steps_
     np.testing.assert_array_equal(resumed._learned.params, whole._learned.params)
-    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--resume"]) == 0  # nothing is left to train
-    assert CharRNN.load("new.crnn").n_steps_ == whole.n_steps_
+    assert not os.path.exists("new.crnn.checkpoint")
 
 
 def test_an_older_model_stays_until_training_has_ended(folder, capsys, monkeypatch):
@@ -400,8 +400,53 @@ def test_bad_times_between_checkpoints(folder, capsys, every):
 
 
 def test_resume_without_a_checkpoint(folder, capsys):
-    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--resume")
-    assert "new.crnn.checkpoint: No such file or directory" in message
+    resume = ["train", "text.txt", "-o", "new.crnn", "--resume"]
+    message = error(capsys, *resume)
+    assert "new.crnn.checkpoint does not exist, nor does new.crnn. Omit --resume to start training." in message
+    assert not os.path.exists("new.crnn")
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3"]) == 0
+    before = (folder / "new.crnn").read_bytes()
+    message = error(capsys, *resume)
+    assert "new.crnn.checkpoint does not exist: it is removed when training has ended" in message
+    assert "Use --from new.crnn instead of --resume" in message
+    assert (folder / "new.crnn").read_bytes() == before
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--from", "new.crnn", "--max-steps", "2"]) == 0
+    assert CharRNN.load("new.crnn").n_steps_ == 5
+    assert not os.path.exists("new.crnn.checkpoint")
+
+
+@POSIX
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_a_kill_between_saving_the_model_and_removing_the_checkpoint(folder, resume):
+    """Both files are whole; --resume finds nothing left to train, and a new training may begin."""
+    options = ["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "40", "--seed", "3"]
+    program = (
+        "import os, signal, sys\n"
+        "unlink = os.unlink\n"
+        "def killed(path, **rest):\n"
+        "    if str(path).endswith('.checkpoint'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    unlink(path, **rest)\n"
+        "os.unlink = killed\n"
+        "from crnn.cli.main import main\n"
+        f"sys.exit(main({options!r}))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGKILL
+    finished = CharRNN.load("new.crnn")
+    assert finished.n_steps_ == CharRNN.load("new.crnn.checkpoint").n_steps_ == 40
+    assert cli.main([*options, *resume]) == 0
+    assert sorted(os.listdir()) == ["model.crnn", "new.crnn", "text.txt"]
+    np.testing.assert_array_equal(CharRNN.load("new.crnn")._learned.params, finished._learned.params)
+
+
+def test_a_checkpoint_that_cannot_be_removed(folder, capsys, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("crnn.cli.training.checkpoints.os.unlink", refused)
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3"]) == 0
+    assert "its checkpoint cannot be removed: new.crnn.checkpoint: Permission denied" in capsys.readouterr().err
+    assert CharRNN.load("new.crnn").n_steps_ == 3
 
 
 def test_the_text_is_not_replaced_by_a_checkpoint(folder, capsys):

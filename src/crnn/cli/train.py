@@ -40,8 +40,10 @@ from .training.checkpoints import (
     average_every_of,
     checkpoint_every,
     checkpoint_of,
+    refuse_missing,
     refuse_other_settings,
     refuse_unfinished,
+    remove_checkpoint,
 )
 from .training.counting import add_ngram_options, count_and_save, counts_of, refuse_ngram_options
 from .training.mixing import mix_and_save, refuse_mixture_options
@@ -94,7 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=checked_text(checkpoint_every),
         default=CHECKPOINT_TIME,
         help="how often the training is saved in MODEL.checkpoint: 10s, 3m, 1h, or a number of steps; none: never. "
-        "MODEL itself is replaced when the training has ended (default: 1m)",
+        "MODEL itself is replaced when the training has ended, and MODEL.checkpoint removed (default: 1m)",
     )
     parser.add_argument(
         "--validation",
@@ -217,6 +219,7 @@ def _resumed(
     arguments: argparse.Namespace, checkpoint: str, given: Mapping[str, Any], comm: Any
 ) -> tuple[CharRNN, Callable[[], CharRNN]]:
     """Return the model of an interrupted training, and what finishes it."""
+    _by_first(comm, lambda: refuse_missing(checkpoint, arguments.output))
     model = _by_first(comm, lambda: CharRNN.load(checkpoint)).set_params(verbose=given["verbose"])
     own = model.get_params()
     if arguments.average_every is not None:
@@ -273,7 +276,8 @@ def train_and_save(
 ) -> int:
     """Train, save the model to `arguments.output` even if the training is interrupted or diverges, and report it.
 
-    If there is a checkpoint, an older file is replaced only after a training that has ended well.
+    If there is a checkpoint, an older file is replaced only after a training that has ended well, and the checkpoint is
+    then removed.
 
     Parameters
     ----------
@@ -315,7 +319,10 @@ def train_and_save(
                 return code
             if code:
                 say(f"crnn: {reason}; saving the model as it was after step {model.n_steps_:,}{go_on}")
-            return _save(arguments, model, code, verbose, f"{steps:,} steps in {time.perf_counter() - start:.1f} s")
+            code = _save(arguments, model, code, verbose, f"{steps:,} steps in {time.perf_counter() - start:.1f} s")
+            if not code and checkpoint is not None:  # the model is on the disk, renamed into place
+                remove_checkpoint(checkpoint)
+            return code
 
 
 def _save(arguments: argparse.Namespace, model: CharRNN, code: int, verbose: int, taken: str) -> int:

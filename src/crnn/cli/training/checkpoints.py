@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from ...files.run_checkpoint import read_run
 from ...training.checkpoints.checkpoint_writer import checked_every
 from ...training.checkpoints.run_state import RUNNING
 from ..arguments import UNITS, duration
+from ..errors import described, say
 from ..files import STANDARD, check_writable, one_or_more
 
 __all__ = [
@@ -21,8 +23,10 @@ __all__ = [
     "average_every_of",
     "checkpoint_every",
     "checkpoint_of",
+    "refuse_missing",
     "refuse_other_settings",
     "refuse_unfinished",
+    "remove_checkpoint",
 ]
 
 CHECKPOINT_TIME = "1m"
@@ -72,6 +76,34 @@ def refuse_unfinished(checkpoint: str) -> None:
             f"{checkpoint} holds a training that was interrupted after step {state.n_steps:,}: add --resume to finish "
             f"it, or remove the file to start anew"
         )
+
+
+def refuse_missing(checkpoint: str, output: str) -> None:
+    """Raise InvalidInputError if there is no checkpoint to resume from.
+
+    Examples
+    --------
+    >>> refuse_missing("new.crnn.checkpoint", "new.crnn")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: new.crnn.checkpoint does not exist, nor does new.crnn. Omit --resume to start training.
+    """
+    if os.path.exists(checkpoint):
+        return
+    if os.path.exists(output):
+        raise InvalidInputError(
+            f"{checkpoint} does not exist: it is removed when training has ended and the model is saved. Use "
+            f"--from {output} instead of --resume to train {output} further."
+        )
+    raise InvalidInputError(f"{checkpoint} does not exist, nor does {output}. Omit --resume to start training.")
+
+
+def remove_checkpoint(checkpoint: str) -> None:
+    """Remove the checkpoint of a training that has ended well, after its model was saved."""
+    try:
+        with contextlib.suppress(FileNotFoundError):  # it could not be written, which was a warning
+            os.unlink(checkpoint)
+    except OSError as error:
+        say(f"crnn: the model is saved, but its checkpoint cannot be removed: {described(error)}")
 
 
 def average_every_of(checkpoint: str) -> int | None:
