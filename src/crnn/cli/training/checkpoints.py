@@ -83,9 +83,9 @@ def refuse_missing(checkpoint: str, output: str) -> None:
 
     Examples
     --------
-    >>> refuse_missing("new.crnn.checkpoint", "new.crnn")
+    >>> refuse_missing("a.crnn.checkpoint", "a.crnn")
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: new.crnn.checkpoint does not exist, nor does new.crnn. Omit --resume to start training.
+    crnn.errors.InvalidInputError: a.crnn.checkpoint does not exist, nor does a.crnn. Omit --resume to start training.
     """
     if os.path.exists(checkpoint):
         return
