@@ -120,6 +120,8 @@ class AnomalyDetector(Estimator):
         The fitted model.
     offset_ : float
         The threshold: a text with a lower score is an anomaly.
+    reduce_ : {"min", "sum", "mean"}
+        The reduction that the threshold is for.
     n_calibration_ : int
         How many texts set the threshold.
     rate_interval_ : tuple of float
@@ -411,6 +413,11 @@ class AnomalyDetector(Estimator):
     def offset_(self) -> float:
         """The threshold: a text with a lower score is an anomaly."""
         return self._fitted("reading offset_").calibration.offset
+
+    @property
+    def reduce_(self) -> Reduce:
+        """The reduction that the threshold is for: the parameter `reduce`, as it was when the threshold was set."""
+        return self._fitted("reading reduce_").reduce
 
     @property
     def n_calibration_(self) -> int:

@@ -6,9 +6,10 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 
-__all__ = ["ERROR", "INTERRUPTED", "described", "say"]
+__all__ = ["ERROR", "INTERRUPTED", "described", "say", "warnings_said"]
 
 ERROR, INTERRUPTED = 1, 130  # exit codes
 
@@ -17,6 +18,15 @@ def say(message: str) -> None:
     """Write a line to standard error, and ignore it if that fails."""
     with contextlib.suppress(OSError, ValueError):
         print(message, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def warnings_said() -> Iterator[None]:
+    """Write each warning to standard error in one line, without the place in the source that Python adds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: say(f"crnn: warning: {message}")
+        yield
 
 
 def described(error: BaseException, files: Mapping[str, str | list[str] | None] | None = None) -> str:

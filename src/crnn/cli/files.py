@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
@@ -237,12 +238,12 @@ def check_writable(path: str) -> None:
     check_file_writable(path)
 
 
-def save(model: CharRNN | CharNGram | Mixture, path: str) -> tuple[str, OSError | None]:
+def save(model: CharRNN | CharNGram | Mixture | AnomalyDetector, path: str) -> tuple[str, OSError | None]:
     """Save a trained model; if that fails, save it in the folder for temporary files.
 
     Parameters
     ----------
-    model : CharRNN, CharNGram or Mixture
+    model : CharRNN, CharNGram, Mixture or AnomalyDetector
         A fitted model.
     path : str
         A file, or ``-`` for standard output.

@@ -1,4 +1,4 @@
-"""The command ``crnn``: train, tune, sample, score, report, export, info, demo.
+"""The command ``crnn``: train, tune, sample, score, detect, report, export, info, demo.
 
 Exit codes: 0; 1 for an error, reported in one line; 2 for wrong usage; 130 for Ctrl-C.
 """
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from .._version import __version__
-from . import demo, export, info, output, report, sample, score, train, tune
+from . import demo, detect, export, info, output, report, sample, score, train, tune
 from .errors import ERROR, INTERRUPTED, described, say
 from .files import STANDARD, check_writable
 
@@ -23,6 +23,7 @@ COMMANDS = {
     "tune": (tune, "Search for the parameters that suit a text, and save the best model."),
     "sample": (sample, "Generate text with a model, on standard output."),
     "score": (score, "Say how well a model predicts a text."),
+    "detect": (detect, "Write a score and a verdict for each line of a text: normal or anomaly."),
     "report": (report, "Write a page that shows a model: curves, surprisal, units, and the network itself."),
     "export": (export, "Write a model as C source, as an ONNX file or as a web page."),
     "info": (info, "Describe a model file, or this build of crnn."),

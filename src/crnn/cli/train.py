@@ -46,13 +46,14 @@ from .training.checkpoints import (
     remove_checkpoint,
 )
 from .training.counting import add_ngram_options, count_and_save, counts_of, refuse_ngram_options
+from .training.detecting import add_detector_options, detect_and_save, refuse_detector_options
 from .training.mixing import mix_and_save, refuse_mixture_options
 from .training.mpi import aborting, communicator
 
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters that are no options
-MODELS = ("network", "ngram", "mixture")
+MODELS = ("network", "ngram", "mixture", "detector")
 VERBOSE = 2  # the command's default; the constructor's is 0
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
 
@@ -66,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="model_kind",
         choices=MODELS,
         help="what learns from FILE: a recurrent network, or counts of n-grams, which take about a second for a "
-        "million characters and are the baseline that a network should beat, or a mixture of both, which predicts best "
-        "(default: network)",
+        "million characters and are the baseline that a network should beat, a mixture of both, which predicts best, "
+        "or a detector of anomalies among lines, for crnn detect (default: network)",
     )
     parser.add_argument(
         "--from",
@@ -147,6 +148,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             aliases={"random_state": ("--seed",)},
         )
     add_ngram_options(parser)
+    add_detector_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -154,6 +156,9 @@ def run(arguments: argparse.Namespace) -> int:
     comm = communicator()
     with contextlib.nullcontext() if comm is None else aborting(comm):
         origin = _checked_origin(arguments, comm)
+        if arguments.model_kind == "detector":
+            return detect_and_save(arguments, VERBOSE)
+        refuse_detector_options(arguments)
         if arguments.model_kind == "ngram" or isinstance(origin, CharNGram):
             counts = counts_of(arguments, origin, VERBOSE)
             return count_and_save(arguments, counts, _texts(arguments, counts)[0])
@@ -244,7 +249,7 @@ def _refuse_for_several(arguments: argparse.Namespace, comm: Any) -> None:
         return
     if arguments.seconds is not None:
         arguments.parser.error("argument --time: not with several processes; start one")
-    if arguments.model_kind in ("ngram", "mixture"):
+    if arguments.model_kind in ("ngram", "mixture", "detector"):
         arguments.parser.error("argument --model: one process counts n-grams; start one")
     if STANDARD in (*one_or_more(arguments.file), arguments.validation):
         arguments.parser.error("argument FILE: several processes cannot read the same standard input; give a file")

@@ -1,0 +1,89 @@
+"""The command ``crnn detect``: write a score and a verdict for each line of a text."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+import numpy as np
+
+from ..anomaly_detector import AnomalyDetector
+from ..inference.scoring.string_scores import Reduce
+from ..parameters.checks import checked_float
+from .arguments import MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_two_standard_inputs
+from .errors import warnings_said
+from .files import load, model_source, read_documents
+from .lines import ReadAs, line_scores, read_lines
+from .output import write
+
+if TYPE_CHECKING:
+    from argparse import _ArgumentGroup as _Group
+
+    from ..text.sources.input_checks import Errors
+
+__all__ = ["add_arguments", "add_threshold_options", "run", "threshold_options"]
+
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "model", metavar="MODEL", help=f"{MODEL_HELP}, of crnn train --model detector; of any model with --calibrate"
+    )
+    parser.add_argument("file", metavar="FILE", help="a text, which may be compressed by gzip, or - for standard input")
+    parser.add_argument(
+        "--calibrate",
+        metavar="CLEAN",
+        help="set the threshold by the lines of this file, which hold no anomalies and which the model has not read "
+        "(default: the threshold in MODEL)",
+    )
+    add_threshold_options(parser.add_argument_group("with --calibrate"))
+    add_errors(parser, SCORING_ERRORS.replace("(default: strict)", "(default: replace)"))
+
+
+def add_threshold_options(group: _Group) -> None:
+    """Add the options that set a threshold, which are None unless they are given."""
+    group.add_argument(
+        "--contamination",
+        metavar="RATE",
+        type=checked(partial(checked_float, "contamination", above=0.0, maximum=0.5)),
+        help="the fraction of clean lines that may count as anomalies (default: 0.001)",
+    )
+    group.add_argument(
+        "--reduce",
+        choices=get_args(Reduce),
+        help="how a line's score follows from the log-probabilities of its characters, the end included: min finds "
+        "single odd places, sum rare lines, mean lines that are odd as a whole (default: min)",
+    )
+
+
+def threshold_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that were given."""
+    given = {name: getattr(arguments, name) for name in ("contamination", "reduce")}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write scores and verdicts as soon as lines have been read; before an error those of the lines before it."""
+    refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", calibrate="--calibrate")
+    given, errors = threshold_options(arguments), cast("Errors", arguments.errors or "replace")
+    if arguments.calibrate is not None:
+        fitted = load(arguments.model)
+        as_bytes = fitted.vocabulary_.kind == "bytes"
+        clean = read_documents(arguments.calibrate, as_bytes=as_bytes, errors="replace")
+        with warnings_said():
+            detector = AnomalyDetector(fitted, **given).calibrate(clean)
+    elif given:
+        arguments.parser.error(f"argument --{next(iter(given))}: only with --calibrate; MODEL has a threshold")
+    else:
+        detector = AnomalyDetector.load(model_source(arguments.model))
+    model, offset = detector.estimator_, detector.offset_
+    lines = read_lines(arguments.file, ReadAs(model.vocabulary_.kind == "bytes", errors))
+    for scores in line_scores(model, lines, detector.reduce_, errors):
+        verdicts = np.where(scores >= offset, "normal", "anomaly").tolist()
+        rows = zip(scores.tolist(), verdicts, strict=True)
+        write("".join(f"{score:.6f}\t{verdict}\n" for score, verdict in rows))
+        sys.stdout.flush()
+    return 0

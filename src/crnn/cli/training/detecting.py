@@ -1,0 +1,75 @@
+"""A detector on the command line: ``crnn train --model detector``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from ...anomaly_detector import AnomalyDetector
+from ...parameters.table import PARAMETERS
+from ..detect import add_threshold_options, threshold_options
+from ..errors import ERROR, described, say, warnings_said
+from ..files import STANDARD, read_documents, save
+from ..interruptions import interruptible, interruption, uninterrupted
+
+__all__ = ["add_detector_options", "detect_and_save", "refuse_detector_options"]
+
+OWN = ("random_state", "verbose")  # of the parameters of networks and counts, those that a detector has
+# Options of ``crnn train``, by their names in the namespace, that a detector has no use for.
+UNUSED = {"origin": "--from", "resume": "--resume", "validation": "--validation", "labels": "--labels",
+          "validation_labels": "--validation-labels", "cache": "--cache",
+          "average_every": "--average-every"}  # fmt: skip
+
+
+def add_detector_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that only detectors have."""
+    title, text = "detector", "with --model detector, which learns the lines of FILE; crnn detect then judges lines"
+    add_threshold_options(parser.add_argument_group(title, text))
+
+
+def refuse_detector_options(arguments: argparse.Namespace) -> None:
+    """Stop if an option of detectors is given for another model."""
+    for name in threshold_options(arguments):
+        arguments.parser.error(f"argument --{name}: only with --model detector")
+
+
+def detect_and_save(arguments: argparse.Namespace, verbose: int) -> int:
+    """Fit a detector to the lines of a text, save it and report it; return the exit code.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    verbose : int
+        Where no other number is given.
+    """
+    for name, option in UNUSED.items():
+        if getattr(arguments, name):
+            arguments.parser.error(f"argument {option}: not with --model detector")
+    for name in (*PARAMETERS, "order", "max_memory"):
+        if name not in OWN and hasattr(arguments, name):
+            arguments.parser.error(f"argument --{name.replace('_', '-')}: not with --model detector")
+    start, verbose = time.perf_counter(), getattr(arguments, "verbose", verbose)
+    detector = AnomalyDetector(
+        **threshold_options(arguments),
+        **({} if arguments.seconds is None else {"max_seconds": arguments.seconds}),
+        random_state=getattr(arguments, "random_state", None),
+        verbose=min(1, verbose),
+    )
+    lines = read_documents(arguments.file, as_bytes=arguments.bytes, errors=arguments.errors or "strict")
+    with interruptible():
+        try:
+            with warnings_said():
+                detector.fit(lines)
+        except KeyboardInterrupt as error:
+            say(f"crnn: {interruption(error).reason}; there was nothing to save yet")
+            return interruption(error).code
+        with uninterrupted():
+            detector.verbose = 0  # the display of this command is no parameter of the saved detector
+            where, failure = save(detector, arguments.output)
+    if failure:
+        say(f"crnn: error: {described(failure)}: the detector is saved in {where} instead")
+        return ERROR
+    if verbose:
+        place = "to standard output" if where == STANDARD else where
+        say(f"crnn: saved {place}: a detector, in {time.perf_counter() - start:.1f} s")
+    return 0

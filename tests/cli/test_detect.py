@@ -1,0 +1,151 @@
+"""The commands ``crnn train --model detector`` and ``crnn detect``: from clean lines to verdicts."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+
+import numpy as np
+import pytest
+from command_line import error, feed_standard_input, usage_error
+
+from crnn import AnomalyDetector, CharNGram
+from crnn.cli import lines as command_lines
+from crnn.cli import main as cli
+
+TRAIN = ["train", "clean.log.gz", "--model", "detector", "-o", "log.crnn", "--seed", "0", "--contamination", "0.05"]
+
+
+def lines(n, seed=0):
+    rng = np.random.default_rng(seed)
+    users = ["anna", "bob", "eve", "olga", "otto"]
+    return [f"user {users[rng.integers(5)]} read file {rng.integers(1000)}" for _ in range(n)]
+
+
+@pytest.fixture
+def clean(folder):
+    with gzip.open("clean.log.gz", "wt") as file:
+        file.write("\n".join(lines(5000)) + "\n")
+    return folder
+
+
+@pytest.fixture
+def detector(clean):
+    found = AnomalyDetector(contamination=0.05, random_state=0).fit(lines(5000))
+    found.save("log.crnn")
+    return found
+
+
+def verdicts(out):
+    table = [line.split("\t") for line in out.splitlines()]
+    return [float(score) for score, _ in table], [verdict for _, verdict in table]
+
+
+def test_from_clean_lines_to_verdicts(clean, capsys):
+    assert cli.main(TRAIN) == 0
+    err = capsys.readouterr().err
+    assert "are anomalies" in err
+    assert err.splitlines()[-1].startswith("crnn: saved log.crnn: a detector, in ")
+    texts = [*lines(20, 1), "user mallory wrote file 7", "user anna read fil", "\N{SNOWMAN}"]
+    (clean / "today.log").write_text("\n".join(texts), encoding="utf-8")
+    assert cli.main(["detect", "log.crnn", "today.log"]) == 0
+    detector = AnomalyDetector.load("log.crnn")
+    assert (detector.contamination, detector.random_state, detector.verbose) == (0.05, 0, 0)
+    scores, found = verdicts(capsys.readouterr().out)
+    assert scores == pytest.approx(detector.score_samples(texts), abs=1e-6)
+    assert [verdict == "normal" for verdict in found] == (detector.predict(texts) == 1).tolist()
+    assert found[-3:] == ["anomaly"] * 3
+    assert found.count("normal") > 15
+
+
+def test_other_options_of_training(clean, capsys):
+    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--time", "7s"]) == 0
+    assert capsys.readouterr().err == ""
+    detector = AnomalyDetector.load("log.crnn")
+    assert (detector.reduce_, detector.max_seconds) == ("sum", 7.0)
+    assert cli.main([*TRAIN, "-q", "--bytes"]) == 0
+    assert AnomalyDetector.load("log.crnn").estimator_.vocabulary_.kind == "bytes"
+
+
+def test_few_lines_warn(folder, capsys):
+    (folder / "clean.log").write_text("\n".join({*lines(300)}))
+    assert cli.main(["train", "clean.log", "--model", "detector", "-o", "log.crnn", "-q"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("crnn: warning: the threshold was set by ")
+
+
+def test_calibrate_a_model_of_any_kind(clean, capsys):
+    CharNGram(4, min_count=2).fit(lines(3000, 2)).save("counts.crnn")
+    (clean / "today.log").write_text("user bob read file 7\nuser bob\n")
+    options = ["--calibrate", "clean.log.gz", "--contamination", "0.01", "--reduce", "mean"]
+    assert cli.main(["detect", "counts.crnn", "today.log", *options]) == 0
+    expected = AnomalyDetector(CharNGram.load("counts.crnn"), 0.01, "mean").calibrate(lines(5000))
+    scores, found = verdicts(capsys.readouterr().out)
+    assert scores == pytest.approx(expected.score_samples(["user bob read file 7", "user bob"]), abs=1e-6)
+    assert found == ["normal", "anomaly"]
+
+
+def test_bytes_that_are_no_text(detector, capsys):
+    content = "\n".join(lines(3)).encode() + b"\nuser \xff read file 7\nuser bob"
+    with gzip.open("today.log.gz", "wb") as file:
+        file.write(content)
+    assert cli.main(["detect", "log.crnn", "today.log.gz"]) == 0
+    scores, found = verdicts(capsys.readouterr().out)
+    assert len(scores) == 5
+    assert found[3] == "anomaly"
+    assert cli.main(["detect", "log.crnn", "today.log.gz", "--errors", "skip"]) == 0
+    scores, found = verdicts(capsys.readouterr().out)
+    assert np.isnan(scores[3])
+    assert found[3] == "anomaly"
+    assert cli.main(["detect", "log.crnn", "today.log.gz", "--errors", "strict"]) == 1
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 3  # what was finished is written
+    assert "line 4 is not UTF-8" in captured.err
+
+
+def test_standard_input(detector, monkeypatch, capsys):
+    feed_standard_input(monkeypatch, "\n".join(lines(4)).encode())
+    assert cli.main(["detect", "log.crnn", "-"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert "cannot both be standard input" in usage_error(capsys, "detect", "-", "-")
+
+
+def test_memory_does_not_grow_with_the_text(detector, monkeypatch, capsysbinary):
+    monkeypatch.setattr(command_lines, "LINES_SIZE", 1 << 12)
+    peaks = []
+    for n in (2000, 8000):
+        with open("many.log", "w") as file:
+            file.write("\n".join(f"user {i} read" for i in range(n)))
+        tracemalloc.start()
+        assert cli.main(["detect", "log.crnn", "many.log"]) == 0
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        capsysbinary.readouterr()
+    assert peaks[1] < 2 * peaks[0]
+
+
+def test_wrong_use(detector, capsys):
+    assert "model.crnn" in error(capsys, "detect", "model.crnn", "clean.log.gz")
+    assert "holds a model but no detector" in error(capsys, "detect", "model.crnn", "clean.log.gz")
+    assert "no.crnn: No such file" in error(capsys, "detect", "no.crnn", "clean.log.gz")
+    wrong = usage_error(capsys, "detect", "log.crnn", "clean.log.gz", "--contamination", "0.1")
+    assert "argument --contamination: only with --calibrate" in wrong
+    wrong = usage_error(capsys, "detect", "log.crnn", "a", "--calibrate", "b", "--contamination", "0.6")
+    assert "contamination must be a finite number above 0 and at most 0.5" in wrong
+    for option in (["--hidden-size", "7"], ["--order", "3"], ["--lines", "--labels", "a"], ["--from", "model.crnn"]):
+        assert f"argument {option[-2]}: not with --model detector" in usage_error(capsys, *TRAIN, *option)
+    wrong = usage_error(capsys, "train", "clean.log.gz", "-o", "m.crnn", "--reduce", "sum")
+    assert "argument --reduce: only with --model detector" in wrong
+    with open("one.log", "w") as file:
+        file.write("same\n" * 9)
+    assert "all 9 texts are equal" in error(capsys, "train", "one.log", "--model", "detector", "-o", "log.crnn")
+
+
+def test_an_interrupted_training_saves_nothing(clean, capsys, monkeypatch):
+    def interrupt(self, X, y=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AnomalyDetector, "fit", interrupt)
+    assert cli.main(TRAIN) == 130
+    assert "nothing to save yet" in capsys.readouterr().err
+    assert not (clean / "log.crnn").exists()
