@@ -1148,9 +1148,10 @@ class CharRNN(LanguageModel):
 
     def _fitted(self, what: str) -> ModelState:
         """Return the state; NotFittedError names `what` was asked for."""
-        if not self._is_fitted:
+        learned: ModelState | None = vars(self).get("_learned")
+        if learned is None:
             raise NotFittedError.before(what, estimator=type(self).__name__)
-        return self._learned
+        return learned
 
     @property
     def _is_fitted(self) -> bool:
@@ -1166,8 +1167,10 @@ class CharRNN(LanguageModel):
 
     def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
         state, n_threads = self._fitted(what), checked_threads(self.n_threads)
-        options: Any = {"one_row": one_row, "scoring": scoring, "bfloat16": self._bfloat16(state)}
-        return self._networks.network(state, what, n_threads=n_threads, **options)
+        bfloat16 = self._bfloat16(state)
+        return self._networks.network(
+            state, what, one_row=one_row, scoring=scoring, bfloat16=bfloat16, n_threads=n_threads
+        )
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveReading:
         options, state = AdaptationOptions.of(adapt), self._fitted(what)

@@ -381,8 +381,8 @@ class LanguageModel(Estimator):
         if adapt is not False:
             reading = self._adaptive_reading("start", adapt)
             return AdaptiveTextState.after(self.vocabulary_, reading, encoded_prime(prime, self.vocabulary_))
-        network = self._text_network("start", one_row=True)
-        return TextState(network, self.vocabulary_, Context.after(network, encoded_prime(prime, self.vocabulary_)))
+        network, vocabulary = self._text_network("start", one_row=True), self._vocabulary("start")
+        return TextState(network, vocabulary, Context.after(network, encoded_prime(prime, vocabulary)))
 
     # ----------------------------------------------------------------- scoring
 
@@ -536,7 +536,7 @@ class LanguageModel(Estimator):
         if self._vocabulary("score_samples").labels:
             return self._labelled_scores(texts, labels, reduce, errors)
         refuse_labels(labels)
-        network = self._network("score_samples", one_row=False, scoring=True)
+        network = self._network("score_samples", one_row=string_scores.is_single(texts), scoring=True)
         n_threads = checked_threads(self.n_threads)
         return string_scores.score_texts(network, self.vocabulary_, texts, n_threads, reduce=reduce, errors=errors)
 

@@ -108,6 +108,22 @@ def test_it_is_the_sum_of_surprisals(dtype, n_threads, rows, monkeypatch):
     np.testing.assert_array_equal(scores, in_order)  # even to the bit
 
 
+@pytest.mark.parametrize("n", [0, 1, 15, 32, 33, 700])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_single_string_is_read_by_a_network_for_one_stream_to_the_same_bits(dtype, cell, n, monkeypatch):
+    forms, packed_network = [], CharRNN._network
+    monkeypatch.setattr(
+        CharRNN, "_network", lambda *args, **form: forms.append(form["one_row"]) or packed_network(*args, **form)
+    )
+    model = bounded(random_language_model(SYMBOLS, cell=cell, num_layers=2, hidden_size=17, dtype=dtype))
+    text = random_strings(1, longest=2000, seed=4, symbols=SYMBOLS[:-1])[0][:n]
+    assert len(text) == n
+    for reduce in ("sum", "mean", "min"):
+        alone, among = (model.score_samples(texts, reduce=reduce) for texts in ([text], [text, "ab", "c" * 50]))
+        assert alone.tobytes() == among[:1].tobytes()
+    assert forms == [True, False] * 3
+
+
 def test_it_is_score(model):
     for text in random_strings(20):
         if text:

@@ -48,7 +48,7 @@ class AdaptiveTextState(TextState):
 
     def copy(self) -> AdaptiveTextState:
         """Return a state that reads and learns independently of this one."""
-        return AdaptiveTextState(self._vocabulary, self._reading.copy(), self._context.seen.copy(), self._sums)
+        return AdaptiveTextState(self._vocabulary, self._reading.copy(), self._context.seen, self._sums)
 
     __copy__ = copy
 
@@ -59,6 +59,6 @@ class AdaptiveTextState(TextState):
         """Read ids, and learn from them unless they were drawn; an interruption leaves the state unchanged."""
         reading, surprisal = self._reading.read(ids, learn=not drawn and learn is not False)
         seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
-        sums, network, context = self._sums.after(surprisal), reading.network, Context(reading.state, seen)
+        sums, network, context = self._sums.after(-surprisal), reading.network, Context(reading.state, seen)
         self._reading, self._network, self._context, self._sums = reading, network, context, sums
         return self

@@ -140,6 +140,27 @@ def test_ids_do_not_share_memory_with_the_text():
     assert ids.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("symbol", ["b", b"b"])
+def test_a_symbol_has_the_same_ids_again_and_nobody_can_change_them(symbol):
+    vocabulary = Vocabulary([97, 98], "characters" if isinstance(symbol, str) else "bytes")
+    for _ in range(3):
+        ids = vocabulary.encode(symbol)
+        assert (ids.tolist(), ids.dtype) == ([1], np.uint8)
+        ids[0] = 0
+    other = symbol.encode() if isinstance(symbol, str) else symbol.decode()
+    with pytest.raises(InvalidInputError, match=r"^X is"):
+        vocabulary.encode(other)
+    assert pickle.loads(pickle.dumps(vocabulary)).encode(symbol).tolist() == [1]
+
+
+def test_unknown_characters_take_no_more_and_more_memory():
+    vocabulary = Vocabulary([97, 98], unknown=True)
+    characters = [chr(code) for code in range(0x4E00, 0x4E00 + 50)]
+    assert {int(vocabulary.encode(c)[0]) for c in characters * 2} == {2}
+    assert vocabulary.encode("b").tolist() == [1]
+    assert len(vocabulary._single) <= len(vocabulary)
+
+
 @pytest.mark.parametrize("ids_from", ["encode", "encode_blocks"])
 def test_memory_is_the_ids_and_one_block(ids_from):
     text = "abcdefg" * 1_000_003

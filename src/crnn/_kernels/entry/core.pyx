@@ -7,7 +7,8 @@ integers of 8 bits, count as a number type. `use` chooses the tables; a Network 
 Arrays of numbers are float32 or float64, C-contiguous; one of another type, order or shape is refused.
 
 The entry points stand in files that are included at the end: `training_entry.pxi` with `workspace_arrays.pxi`,
-`inference_entry.pxi` and `single_entry.pxi`. They share what is here: tables, checks of arrays, and the network.
+`inference_entry.pxi` with `short_call_entry.pxi`, and `single_entry.pxi`. They share what is here: tables, checks of
+arrays, and the network.
 """
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
@@ -278,3 +279,4 @@ include "single_entry.pxi"
 include "workspace_arrays.pxi"
 include "training_entry.pxi"
 include "inference_entry.pxi"
+include "short_call_entry.pxi"

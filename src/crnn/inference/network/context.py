@@ -13,7 +13,10 @@ Ids = NDArray[Any]
 
 
 class Context(NamedTuple):
-    """The state of the network after what was read, and the symbols that the repetition penalty is for."""
+    """The state of the network after what was read, and the symbols that the repetition penalty is for.
+
+    Nobody changes its arrays, so that contexts may share them: whoever reads on copies the state first.
+    """
 
     state: State  # of one stream
     seen: NDArray[np.bool_]  # (V,): the symbols since the beginning of the text or document
@@ -36,10 +39,6 @@ class Context(NamedTuple):
             network.feed(rest.astype(np.int32).reshape(-1, 1), state)
         return cls(state, seen_after(np.zeros(network.symbols, np.bool_), ids, network.boundary))
 
-    def copy(self, network: InferenceNetwork) -> Context:
-        """Return a context that shares no memory with this one."""
-        return Context(network.copy(self.state), self.seen.copy())
-
 
 def seen_after(seen: NDArray[np.bool_], ids: Ids, boundary: int | None) -> NDArray[np.bool_]:
     """Return the symbols seen after `ids`; a boundary forgets those before it and is not one of them.
@@ -49,6 +48,11 @@ def seen_after(seen: NDArray[np.bool_], ids: Ids, boundary: int | None) -> NDArr
     >>> seen_after(np.array([True, False, False, False]), np.array([3, 1]), boundary=3)
     array([False,  True, False, False])
     """
+    if len(ids) == 1 and (symbol := ids.item()) != boundary:  # the rest takes long for a character
+        if not seen[symbol]:
+            seen = seen.copy()
+            seen[symbol] = True
+        return seen
     seen = seen.copy()
     if boundary is not None and len(boundaries := np.flatnonzero(ids == boundary)):
         seen[:], ids = False, ids[boundaries[-1] + 1 :]

@@ -25,7 +25,7 @@ from .network import SCORE_ROWS
 from .packed_integers import column_scales, with_integers, without_integers
 from .scratch import Scratch
 from .shared_stream import TRIAL_SYMBOLS, SharedStream
-from .short_calls import CallMemory, ShortCall
+from .short_calls import CallMemory
 
 Array = NDArray[Any]
 State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, with pairs a number more
@@ -151,13 +151,13 @@ class PackedNetwork(NamedTuple):
     def zero_state(self, streams: int) -> State:
         """Return the state before any text: zeros."""
         layout, dtype = self.layout, self.layout.dtype
-        shape = (layout.num_layers, streams, self.hidden_size)
-        h_and_c = tuple(np.zeros(shape, dtype) for _ in layout.kind.states)
+        h = np.zeros((layout.num_layers, streams, self.hidden_size), dtype)
+        h_and_c = (h, h.copy()) if len(layout.kind.states) == 2 else (h,)
         return h_and_c if layout.pairs is None else (*h_and_c, np.zeros((1, streams, 1), dtype))
 
     def copy(self, state: State) -> State:
         """Return a copy of a state."""
-        return tuple(part.copy() for part in state)
+        return tuple([part.copy() for part in state])
 
     def select(self, state: State, streams: NDArray[np.intp]) -> State:
         """Return a copy of some streams of a state, in this order."""
@@ -185,9 +185,9 @@ class PackedNetwork(NamedTuple):
         """Advance the states over symbols x (n, B), in place."""
         n, B = x.shape
         if self._is_short(n, B):
-            short = self.memory.begin(state, self._new_short_call)
-            core.feed(self.kernel_arguments, x, short.work)
-            self.memory.end(short, state)
+            short = self.memory.begin(self._new_short_call)
+            short.feed(x, state)
+            self.memory.end(short)
             return
         T = min(n, max(1, FEED_ROWS // B))
         work = self.workspace(T, state)
@@ -211,9 +211,9 @@ class PackedNetwork(NamedTuple):
         n, B = x.shape
         out = np.empty((n, B))
         if self._is_short(n, B):
-            short = self.memory.begin(state, self._new_short_call)
-            core.log_probabilities(self.kernel_arguments, x, short.work, short.y, out)
-            self.memory.end(short, state)
+            short = self.memory.begin(self._new_short_call)
+            short.log_probabilities(x, state, out)
+            self.memory.end(short)
             return out
         T = min(n, max(1, self.rows_at_a_time(SCORE_ROWS) // B))
         scratch = scratch or Scratch()
@@ -235,13 +235,13 @@ class PackedNetwork(NamedTuple):
         least: bool = False,
     ) -> NDArray[np.float64]:
         """Return log P of each string, or with `least` that of its least probable symbol: see `InferenceNetwork`."""
-        B, longest, out = len(lengths), int(lengths[0]), np.zeros(len(lengths))
+        B, longest = len(lengths), int(lengths[0])
         if self._is_short(longest, B):
-            short = self.memory.begin(start, self._new_short_call)
-            rest = (short.work, short.x, short.y[:, 0], out)
-            core.log_likelihoods(self.kernel_arguments, ids, starts, lengths, 0, longest, least, *rest)
+            short, first = self.memory.begin(self._new_short_call), int(starts[0])
+            found = short.log_likelihood(ids[first : first + longest, None], start, least)
             self.memory.end(short)
-            return out
+            return np.array([found])
+        out = np.zeros(B)
         T = max(1, min(longest, self.rows_at_a_time(SCORE_ROWS) // B))
         scratch = scratch or Scratch()
         work = self.workspace(T, self.repeat(start, B), scratch)
@@ -320,11 +320,10 @@ class PackedNetwork(NamedTuple):
         """Say whether a call reads few symbols of one stream, on one thread."""
         return streams == 1 and n <= self.memory.n and (self.n_threads == 1 or n < TRIAL_SYMBOLS)
 
-    def _new_short_call(self) -> ShortCall:
-        n, V, state = self.memory.n, self.layout.vocab_size, self.zero_state(1)
-        work = self.workspace(n, state)
-        carried = tuple(a[..., : part.shape[-1]] for a, part in zip(self.carried(work), state, strict=True))
-        return ShortCall(work, carried, np.empty(n, np.int32), np.empty((n, 1, V), self.layout.dtype))
+    def _new_short_call(self) -> core.ShortCall:
+        n, V = self.memory.n, self.layout.vocab_size
+        work, y = self.workspace(n, self.zero_state(1)), np.empty((n, 1, V), self.layout.dtype)
+        return core.ShortCall(self.kernel_arguments, work, np.empty(n, np.int32), y)
 
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once."""

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ..._kernels.entry.structures import InferenceWorkspace
+from ..._kernels.entry.core import ShortCall
 from ...runtime.cancellation import check_cancelled
 
-__all__ = ["CallMemory", "ShortCall"]
+__all__ = ["CallMemory"]
 
-Array = NDArray[Any]
-State = tuple[Array, ...]
-
-
-class ShortCall(NamedTuple):
-    """Arrays for a call that reads up to n symbols of one stream; making them takes longer than reading a few."""
-
-    work: InferenceWorkspace
-    carried: State  # the states in it: views without the units' padding, which stays zero
-    x: NDArray[np.int32]  # (n,)
-    y: Array  # (n, 1, V)
+State = tuple[NDArray[Any], ...]
 
 
 class CallMemory:
@@ -37,7 +26,7 @@ class CallMemory:
     Attributes
     ----------
     spare : list of ShortCall
-        Those that no call is using.
+        Those that no call is using. Making their arrays takes longer than reading a few symbols.
     start : tuple of arrays or None
         The state after a boundary, once it was needed. Nobody changes these arrays.
     """
@@ -47,19 +36,14 @@ class CallMemory:
         self.spare: list[ShortCall] = []
         self.start: State | None = None
 
-    def begin(self, state: State, new: Callable[[], ShortCall]) -> ShortCall:
-        """Return arrays that no other call is using, with a state in them; `new` makes some if there are none."""
+    def begin(self, new: Callable[[], ShortCall]) -> ShortCall:
+        """Return arrays that no other call is using; `new` makes some if there are none. `end` must follow."""
         check_cancelled()
         try:
-            short = self.spare.pop()  # atomic
+            return self.spare.pop()  # atomic
         except IndexError:
-            short = new()
-        for array, start in zip(short.carried, state, strict=True):
-            array[...] = start
-        return short
+            return new()
 
-    def end(self, short: ShortCall, state: State = ()) -> None:
-        """Copy what was carried to the end into `state`, if it is wanted, and let the next call have the arrays."""
-        for array, end in zip(short.carried, state, strict=False):
-            end[...] = array
+    def end(self, short: ShortCall) -> None:
+        """Let the next call have the arrays."""
         self.spare.append(short)

@@ -26,16 +26,16 @@ class Sums(NamedTuple):
     log_prob: float = 0.0
     min_log_prob: float = 0.0
 
-    def after(self, surprisal: NDArray[np.float64]) -> Sums:
-        """Return the sums after further symbols.
+    def after(self, log_p: NDArray[np.float64]) -> Sums:
+        """Return the sums after further symbols with these log-probabilities.
 
         Terms are added one after the other, as in a score: np.sum would add in pairs and round otherwise.
         """
-        if len(surprisal) == 1:  # NumPy's functions take longer than reading a character
-            x = float(surprisal[0])
-            return Sums(self.log_prob - x, min(self.min_log_prob, -x))
-        log_prob = np.subtract.accumulate(np.concatenate([[self.log_prob], surprisal]))[-1]
-        return Sums(float(log_prob), min(self.min_log_prob, -float(surprisal.max(initial=0.0))))
+        if len(log_p) == 1:  # NumPy's functions take longer than reading a character
+            x = log_p.item()
+            return Sums(self.log_prob + x, min(self.min_log_prob, x))
+        log_prob = np.add.accumulate(np.concatenate([[self.log_prob], log_p]))[-1]
+        return Sums(float(log_prob), min(self.min_log_prob, float(log_p.min(initial=0.0))))
 
 
 class TextState:
@@ -201,7 +201,7 @@ class TextState:
         >>> state.copy().feed("abc").log_prob == state.log_prob
         False
         """
-        return TextState(self._network, self._vocabulary, self._context.copy(self._network), self._sums)
+        return TextState(self._network, self._vocabulary, self._context, self._sums)
 
     __copy__ = copy
 
@@ -219,7 +219,7 @@ class TextState:
                 "model.start(prime, adapt=True)"
             )
         state = self._network.copy(self._context.state)
-        sums = self._sums.after(scoring.surprisal(self._network, ids, state))
+        sums = self._sums.after(scoring.log_probabilities(self._network, ids, state))
         seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
         self._context, self._sums = Context(state, seen), sums
         return self

@@ -27,6 +27,7 @@ Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
 
 LENGTH = 200  # default symbols of a sample
 MAX_LENGTH = 1000  # default symbols of a document, at most
+NO_IDS = np.zeros(0, np.int32)
 
 
 class TextRequest(NamedTuple):
@@ -89,7 +90,7 @@ def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
     >>> encoded_prime("ba", Vocabulary([97, 98, 99], boundary=True)).tolist()
     [3, 1, 0]
     """
-    ids: NDArray[Any] = np.zeros(0, np.int32)
+    ids: NDArray[Any] = NO_IDS
     if prime or not isinstance(prime, str | bytes):  # the default "" serves a model of bytes too
         ids = vocabulary.encode(prime, name="prime")
     return ids if vocabulary.boundary is None else np.append(np.int32(vocabulary.boundary), ids)

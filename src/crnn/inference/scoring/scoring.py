@@ -129,9 +129,14 @@ def text_ids(text: Text, vocabulary: Vocabulary, *, end: bool) -> Ids:
 
 def surprisal(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
     """Return -log P of each symbol (n,), in nats; the state advances in place."""
+    return -log_probabilities(network, ids, state)
+
+
+def log_probabilities(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
+    """Return log P of each symbol (n,), in nats; the state advances in place."""
     if len(ids) <= BLOCK:  # nothing to join
-        return -network.log_probabilities(ids.astype(np.int32).reshape(-1, 1), state)[:, 0]
-    return np.concatenate([surprisal(network, ids[i : i + BLOCK], state) for i in range(0, len(ids), BLOCK)])
+        return network.log_probabilities(ids.astype(np.int32)[:, None], state)[:, 0]
+    return np.concatenate([log_probabilities(network, ids[i : i + BLOCK], state) for i in range(0, len(ids), BLOCK)])
 
 
 def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]:

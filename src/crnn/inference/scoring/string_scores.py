@@ -20,6 +20,7 @@ from ..network.scratch import ScratchPool
 from .recent_scores import RecentScores
 
 Reduce = Literal["sum", "mean", "min"]  # how a string's score follows from its symbols' log-probabilities
+REDUCTIONS = get_args(Reduce)
 
 BLOCK_STRINGS = 1 << 15  # strings held at a time, at most
 BLOCK_SYMBOLS = 1 << 22  # symbols of them, at most, unless one string has more
@@ -36,7 +37,7 @@ class Strings(NamedTuple):
     @property
     def starts(self) -> NDArray[np.intp]:
         """The position at which each string begins."""
-        return np.cumsum(self.lengths) - self.lengths
+        return np.cumsum(self.lengths) - self.lengths if len(self.lengths) > 1 else np.zeros(len(self.lengths), np.intp)
 
     @classmethod
     def join(cls, arrays: Iterable[NDArray[Any]]) -> Strings:
@@ -158,9 +159,11 @@ def text_blocks(
             f"{name} must be a list or another iterable of {wanted.__name__}, not {type(texts).__name__}: "
             f"put a single text in a list"
         )
-    if not isinstance(texts, dict):  # whose keys are scored in their order
-        refuse_other_collections(texts, name)
-    return _text_blocks(python_values(texts), wanted, vocabulary, name, first, errors)
+    if type(texts) is not list:  # of which all that may be wrong is in it
+        if not isinstance(texts, dict):  # whose keys are scored in their order
+            refuse_other_collections(texts, name)
+        texts = python_values(texts)
+    return _text_blocks(texts, wanted, vocabulary, name, first, errors)
 
 
 def _text_blocks(
@@ -211,7 +214,7 @@ def checked_reduce(reduce: Any) -> Reduce:
     Traceback (most recent call last):
     crnn.errors.InvalidInputError: reduce must be 'sum', 'mean' or 'min', not 'char'
     """
-    if not isinstance(reduce, str) or reduce not in get_args(Reduce):
+    if not isinstance(reduce, str) or reduce not in REDUCTIONS:
         raise InvalidInputError(f"reduce must be 'sum', 'mean' or 'min', not {reduce!r}")
     return reduce  # type: ignore[return-value]
 
@@ -253,7 +256,7 @@ def score_texts(
     """Return the scores of all texts, (n,); see `LanguageModel.score_samples`."""
     if not isinstance(texts, Lines):
         found = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors)
-        return np.concatenate([np.empty(0), *found])
+        return _joined_scores(found)
     errors = texts.errors if errors == "strict" else errors
     scores, n = np.empty(len(texts)), 0  # joining the scores of batches would hold all of them twice
     for of_batch in score_batches(network, vocabulary, texts.batches(), n_threads, reduce=reduce, errors=errors):
@@ -289,9 +292,19 @@ def _score_batches(
     for batch in batches:
         blocks = text_blocks(batch, vocabulary, name="texts", first=first, errors=errors)
         scored = score_blocks(network, start, vocabulary, blocks, n_threads, recent, reduce=reduce, errors=errors)
-        scores = np.concatenate([np.empty(0), *scored])
+        scores = _joined_scores(scored)
         first += len(scores)
         yield scores
+
+
+def is_single(texts: Any) -> bool:
+    """Say whether there is one string to score, which a network for one stream reads faster."""
+    return type(texts) is list and len(texts) == 1
+
+
+def _joined_scores(parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    found = list(parts)
+    return found[0] if len(found) == 1 else np.concatenate([np.empty(0), *found])
 
 
 def score_blocks(

@@ -18,6 +18,7 @@ LONGEST_NAME = 255  # characters of a text that may be a file's name
 SLICE = 1 << 13  # values of an Arrow array that are Python objects at a time
 
 Errors = Literal["strict", "replace", "skip"]  # how to handle missing or damaged texts
+ERRORS = get_args(Errors)
 
 
 def checked_errors(errors: Any) -> Errors:
@@ -29,7 +30,7 @@ def checked_errors(errors: Any) -> Errors:
     Traceback (most recent call last):
     crnn.errors.InvalidInputError: errors must be 'strict', 'replace' or 'skip', not 'ignore'
     """
-    if not isinstance(errors, str) or errors not in get_args(Errors):
+    if not isinstance(errors, str) or errors not in ERRORS:
         raise InvalidInputError(f"errors must be 'strict', 'replace' or 'skip', not {errors!r}")
     return errors  # type: ignore[return-value]
 

@@ -21,6 +21,7 @@ Ids = NDArray[np.unsignedinteger[Any]]
 
 _SHOWN = 32  # symbols in a `repr`
 # The text of an unknown symbol: Unicode's replacement character, and its counterpart in `str.encode`.
+_TYPES: dict[Kind, type] = {"characters": str, "bytes": bytes}
 _REPLACEMENT = {"characters": 0xFFFD, "bytes": ord("?")}
 
 
@@ -80,7 +81,7 @@ class Vocabulary(Sequence[Symbol]):
     (array([0, 1, 2], dtype=uint8), 3)
     """
 
-    __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_labels", "_table", "_unknown")
+    __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_labels", "_single", "_table", "_unknown")
 
     _unknown: int | None
     _boundary: int | None
@@ -88,6 +89,7 @@ class Vocabulary(Sequence[Symbol]):
     _id_dtype: np.dtype[np.unsignedinteger[Any]]
     _kind: Kind
     _table: NDArray[np.int32]
+    _single: dict[Any, Ids]  # the ids of texts of one symbol that were encoded before
 
     def __init__(
         self,
@@ -113,6 +115,7 @@ class Vocabulary(Sequence[Symbol]):
         # One more entry than the largest code: larger codes are clipped to this entry, which is unknown.
         self._table = np.full(int(self._codes[-1]) + 2 if characters else 1, -1, np.int32)
         self._table[self._codes] = np.arange(characters, dtype=np.int32)
+        self._single = {}
 
     @classmethod
     def from_blocks(
@@ -204,7 +207,7 @@ class Vocabulary(Sequence[Symbol]):
     @property
     def labels(self) -> tuple[Any, ...]:
         """The labels of documents; label k has the id ``boundary + 1 + k``."""
-        return tuple(label.value for label in self._labels)
+        return tuple([label.value for label in self._labels]) if self._labels else ()
 
     def with_labels(self, labels: Sequence[Any]) -> Vocabulary:
         """Return the same vocabulary with these labels instead of its own."""
@@ -237,6 +240,16 @@ class Vocabulary(Sequence[Symbol]):
         >>> Vocabulary.from_text("abc").encode("cab")
         array([2, 0, 1], dtype=uint8)
         """
+        if type(text) is not _TYPES[self._kind] or len(text) != 1:
+            return self._encode(text, name)
+        ids = self._single.get(text)  # reading a symbol takes less than looking it up anew
+        if ids is None:
+            ids = self._encode(text, name)
+            if len(self._single) < len(self):  # any number of characters may stand for the unknown symbol
+                self._single[text] = ids
+        return ids.copy()
+
+    def _encode(self, text: Text, name: str) -> Ids:
         self.check_kind(text, name)
         ids, start = np.empty(len(text) if isinstance(text, str) else memoryview(text).nbytes, self._id_dtype), 0
         for codes in pieces(text):
