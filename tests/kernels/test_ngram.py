@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 
 import numpy as np
 import pytest
@@ -178,6 +179,15 @@ def test_compiled_loops_get_the_same_rows_through_a_pointer():
         np.testing.assert_array_equal(row, counts.rows(context.reshape(1, -1))[0])
 
 
+def test_a_pointer_to_rows_keeps_its_trie_alive():
+    trie = counted([[0, 1, 2, 0]], 3, 3, None).trie
+    held = sys.getrefcount(trie)
+    sources = [trie.row_source() for _ in range(3)]
+    assert sys.getrefcount(trie) == held + 3
+    del sources
+    assert sys.getrefcount(trie) == held
+
+
 @pytest.mark.parametrize("more", [[0] * 9, [0, 1] * 9])
 def test_a_count_at_its_limit_stays_there(more):
     """A made-up file may hold such a count; one more would be negative, and an index."""
@@ -190,3 +200,39 @@ def test_a_count_at_its_limit_stays_there(more):
     p = np.exp(made_up.rows(np.zeros((1, 0), np.int32))[0])
     assert p[0] > 0.99
     assert p.sum() == pytest.approx(1)
+
+
+def unpacked(levels, *, boundary=None, following=4):
+    """Unpack these levels, given as depth, owners, their symbols and the sizes, into a trie of order 3."""
+    trie = ready(3, 5, boundary)
+    for depth, owners, of_owners, sizes in levels:
+        n, found = sum(sizes), ids(*[9] * following)
+        packed = np.array(sizes, np.uint8), np.arange(n, dtype=np.uint8) * 0, np.ones(n, np.uint8)
+        ngrams.unpack(trie, depth, ids(*owners), ids(*of_owners), packed, found[:n], found[:n].copy())
+    return trie
+
+
+FIRST = (0, [0], [-1], [2])  # the symbols 0 and 1 follow nothing
+SECOND = (1, [0, 0], [0, 1], [1, 1])  # 0 follows both: nodes 1 and 2
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        ([FIRST, SECOND, (2, [1, 2], [0, 0], [0, 0])], None),
+        ([SECOND], "level 1 does not follow"),
+        ([FIRST, FIRST], "level 0 does not follow"),
+        ([FIRST, (2, [0], [0], [1])], "level 2 does not follow"),
+        ([(0, [0], [0], [1])], "node 0 owns no edge to a context of 0 symbols"),
+        ([FIRST, (1, [0, 0], [0, -1], [1, 1])], "node 0 owns no edge to a context of 1 symbols"),
+        ([FIRST, (1, [0, 0], [0, 3], [1, 1])], "not below the vocabulary's size 5"),
+        ([FIRST, SECOND, (2, [0, 2], [0, 0], [1, 0])], "node 0 owns no edge to a context of 2 symbols"),
+        ([FIRST, SECOND, (2, [1, 2], [0, -1], [1, 0])], "node 2 owns no edge to a context of 2 symbols"),
+    ],
+)
+def test_levels_hang_on_the_edges_of_the_level_before(levels, message):
+    if message is None:
+        assert unpacked(levels).edges == [2, 2, 0]
+        return
+    with pytest.raises(ValueError, match=message):
+        unpacked(levels)

@@ -126,6 +126,11 @@ def require_size(str what, Py_ssize_t found, Py_ssize_t wanted):
         raise ValueError(f"{what}: size {found}, but {wanted} is wanted")
 
 
+def require_rows(Py_ssize_t T, Py_ssize_t B):
+    if T < 1 or B < 1:
+        raise ValueError(f"a workspace of size {T} x {B}: no symbol fits in")
+
+
 def require_known_ids(const int[:, ::1] x, Py_ssize_t V):
     cdef Py_ssize_t t, b
     cdef unsigned int largest = 0
@@ -238,6 +243,13 @@ cdef class Network:
     def scales_size(self) -> int:
         """The number of scales that `pack_weights` wants: of each layer's Wx and Wh, (L, 2, G H), and of Wy, (V,)."""
         return 2 * self.net.L * self.net.G * self.net.H + self.net.V if self.kernels.operands == OF_INT8 else 0
+
+    cdef int require_mode(self, bint training) except -1:
+        """Raise an error unless the network has what training, or inference, needs; other kernels are not there."""
+        if self.kernels == NULL or self.net.training != training:
+            raise ValueError(f"the network is packed for {'inference' if training else 'training'}, but "
+                             f"{'training' if training else 'inference'} is wanted: see Packing.training")
+        return 0
 
     cdef Weights weights(self, params, panels, bint writable=False) except *:
         """The weights, after the check that they are those of such a network."""

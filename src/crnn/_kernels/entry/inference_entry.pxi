@@ -71,6 +71,7 @@ cdef Network network_of(weights):
 cdef Weights inference_weights(weights) except *:
     """`PackedWeights` as the kernels take them."""
     network, params, panels = weights
+    (<Network?>network).require_mode(False)
     return (<Network>network).weights(params, panels)
 
 
@@ -184,8 +185,8 @@ def feed(weights not None, const int[:, ::1] x not None, work not None):
 cdef class MixedRows:
     """What `sample_texts` adds to the logits of a network: those of another model, each times a factor.
 
-    `source` is a capsule with a `RowSource`, which must outlive this; `before` are the symbols before the texts, as
-    many as the source's context, -1 for what is before a beginning. While texts are drawn, `before` may be changed.
+    `source` is a capsule with a `RowSource`; `before` are the symbols before the texts, as many as the source's
+    context, -1 for what is before a beginning. While texts are drawn, `before` may be changed.
     """
     cdef RowMixture mixture
     cdef object source

@@ -75,11 +75,13 @@ cdef class Cursor:
 
 def reduced_size(Network network not None) -> int:
     """Elements of the gradient of the first shard where a reducer adds up those of several processes."""
+    network.require_mode(True)
     return network.net.end + network.net.table_rows + 2
 
 
 def squares_size(Network network not None) -> int:
     """Sums of squares of the gradient that a team keeps, for its norm."""
+    network.require_mode(True)
     return network.kernels.squares_size(&network.net)
 
 
@@ -144,9 +146,13 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
     cdef double[::1] losses = team.losses, squares = team.squares
     cdef Barrier barrier = team.barrier
     cdef unsigned char[::1] occurs
-    cdef Py_ssize_t size
+    cdef int[:, ::1] x
+    cdef Py_ssize_t size, T = 0
+    network.require_mode(True)
     if len(shards) > MAX_SHARDS:
         raise ValueError(f"{len(shards)} shards: at most {MAX_SHARDS}")
+    if not shards:
+        raise ValueError("a team without shards")
     run.team.shards, run.team.threads, run.team.rank = len(shards), team.n_threads, rank
     if not 0 <= rank < run.team.threads:
         raise ValueError(f"thread {rank} of {run.team.threads}")
@@ -164,7 +170,12 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
         run.team.d[s] = address("gradient", shards[s].gradient, network.itemsize, (size,))
         if len(shards[s].threads) < group_size:
             raise ValueError(f"{len(shards[s].threads)} threads of a shard: {group_size} are wanted")
-        occurs = shards[s].threads[0].occurs
+        x, occurs = shards[s].threads[0].x, shards[s].threads[0].occurs
+        if x is None or occurs is None:
+            raise TypeError("x and occurs: arrays are wanted, not None")
+        require_rows(x.shape[0] - 1, x.shape[1])
+        T = T or x.shape[0] - 1
+        require_size("time steps of a shard", x.shape[0] - 1, T)
         require_size("rows that may be read", occurs.shape[0], network.net.table_rows)
         run.team.occurs[s] = &occurs[0]
     require_size("losses", losses.shape[0], run.team.shards)

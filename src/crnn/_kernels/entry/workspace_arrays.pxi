@@ -27,6 +27,8 @@ cdef list shard_arrays(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout
     cdef NetworkPlaces* net = &network.net
     cdef Py_ssize_t L = net.L, H = net.H, E = net.E, C = most_candidates(net, T, B), columns = C if net.sampled else 0
     cdef Workspace work
+    network.require_mode(True)
+    require_rows(T, B)
     network.kernels.size_workspace(net, T, B, &work)
     return [
         declared("h", REAL, (L, T + 1, B, H), &fields.h),
@@ -56,7 +58,10 @@ cdef list shard_arrays(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout
 cdef list thread_arrays(Network network, Py_ssize_t T, Py_ssize_t B):
     """The arrays that each thread of a shard of B streams has for itself."""
     cdef NetworkPlaces* net = &network.net
-    cdef Py_ssize_t C = most_candidates(net, T, B) if net.sampled else 0
+    cdef Py_ssize_t C
+    network.require_mode(True)
+    require_rows(T, B)
+    C = most_candidates(net, T, B) if net.sampled else 0
     return [
         declared("x", "int32", (T + 1, B), &fields.x),
         declared("occurs", "uint8", (net.table_rows,), &fields.occurs),

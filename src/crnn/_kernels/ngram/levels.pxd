@@ -152,10 +152,15 @@ cdef inline int64_t words_of_sizes(Bytes sizes, int V, int64_t* contexts) noexce
 
 
 cdef inline int context_for(Trie* t, int owner, int symbol) noexcept nogil:
-    """Make the context longer than `owner` by a symbol; NO_SUFFIX if the trie lacks the one without its first."""
+    """Make the context longer than `owner` by a symbol; NO_SUFFIX if the trie lacks the one without its first.
+
+    NO_SYMBOL if the owner has no edge for the symbol.
+    """
     cdef Place p = place_of(t, owner)
     cdef Edge e = edge_of(p, symbol), shorter
     cdef int made, suffix = 0
+    if e.count == NULL:
+        return NO_SYMBOL
     if owner:
         shorter = edge_of(place_of(t, p.node.suffix), symbol)
         if shorter.count == NULL or not shorter.child[0]:

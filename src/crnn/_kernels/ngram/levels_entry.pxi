@@ -15,8 +15,8 @@ cdef class Raw:
     def __init__(self, Trie trie not None, int[::1] nodes not None, int[::1] pool not None):
         cdef Py_ssize_t i
         _check(trie, NULL, 0)
-        _same("nodes", nodes.shape[0], trie.t.node_count)
-        _same("pool", pool.shape[0], trie.t.pool_used)
+        require_size("nodes", nodes.shape[0], trie.t.node_count)
+        require_size("pool", pool.shape[0], trie.t.pool_used)
         memset(&self.raw, 0, sizeof(self.raw))
         memcpy(&pool[0], trie.t.pool, trie.t.pool_used * sizeof(int))
         for i in range(trie.t.node_count):
@@ -46,9 +46,9 @@ cdef class Raw:
         """losses[m - 1] -= log P(ids | context) by the model of order m, with discounts (order, 4) of occurrences."""
         cdef Cursor c
         _check_raw(self, trie)
-        _same("discounts", discounts.shape[0], trie.t.order)
-        _same("discounts of a length", discounts.shape[1], 4)
-        _same("losses", losses.shape[0], trie.t.order)
+        require_size("discounts", discounts.shape[0], trie.t.order)
+        require_size("discounts of a length", discounts.shape[1], 4)
+        require_size("losses", losses.shape[0], trie.t.order)
         _check(trie, _first(ids), ids.shape[0])
         _check(trie, _first(context), context.shape[0], -1)
         memcpy(self.raw.discounts, &discounts[0, 0], trie.t.order * 4 * sizeof(double))
@@ -59,8 +59,8 @@ cdef class Raw:
 
 cdef int _check_raw(Raw raw, Trie trie) except -1:
     _check(trie, NULL, 0)
-    _same("nodes", raw.nodes.shape[0], trie.t.node_count)
-    _same("pool", raw.pool.shape[0], trie.t.pool_used)
+    require_size("nodes", raw.nodes.shape[0], trie.t.node_count)
+    require_size("pool", raw.pool.shape[0], trie.t.pool_used)
     return 0
 
 
@@ -81,7 +81,7 @@ def children(Trie trie not None, const int[::1] nodes not None, int[::1] out not
     _check_nodes(trie, nodes)
     for i in range(nodes.shape[0]):
         n += edges_of_node(&trie.t, nodes[i])
-    _same("children", out.shape[0], n)
+    require_size("children", out.shape[0], n)
     with nogil:
         if n:
             children_of_level(&trie.t, _first(nodes), nodes.shape[0], &out[0])
@@ -92,7 +92,7 @@ def depths(Trie trie not None, unsigned char[::1] out not None):
     _check(trie, NULL, 0)
     if trie.t.base != NULL:
         raise ValueError("the trie lies over another one")
-    _same("depths", out.shape[0], trie.t.node_count)
+    require_size("depths", out.shape[0], trie.t.node_count)
     with nogil:
         depths_of_nodes(&trie.t, &out[0])
 
@@ -156,19 +156,22 @@ def unpack(Trie trie not None, int depth, const int[::1] owners not None, const 
     cdef Py_ssize_t i
     _check(trie, _first(owner_symbols), owner_symbols.shape[0], -1)
     _check_nodes(trie, owners)
-    _same("symbols of the level", owner_symbols.shape[0], owners.shape[0])
-    _same("symbols of the next level", next_symbols.shape[0], next_owners.shape[0])
+    require_size("symbols of the level", owner_symbols.shape[0], owners.shape[0])
+    require_size("symbols of the next level", next_symbols.shape[0], next_owners.shape[0])
     if not 0 <= depth < trie.t.order or trie.t.base != NULL:
         raise ValueError(f"depth {depth} of order {trie.t.order}: not one of a trie that lies over none")
+    if depth != trie.next_level or depth == 0 and trie.t.edges[0]:
+        raise ValueError(f"level {depth} does not follow: the levels of an empty trie come one after another")
     for i in range(owners.shape[0]):
-        if owners[i] < 0:
-            raise ValueError("an edge has no owner")
+        if not _is_owner(trie, depth, owners[i], owner_symbols[i]):
+            raise ValueError(f"node {owners[i]} owns no edge to a context of {depth} symbols")
     words = words_of_sizes(of_sizes, trie.t.symbols, &nodes)
     if words < 0 or nodes > trie.t.node_room - trie.t.node_count or words > trie.t.pool_room - trie.t.pool_used:
         raise ValueError("the arrays have no room, or the sizes are damaged")
     level.size, level.nodes, level.symbols = owners.shape[0], <int*>_first(owners), <int*>_first(owner_symbols)
     following.size = next_owners.shape[0]
     following.nodes, following.symbols = <int*>_first(next_owners), <int*>_first(next_symbols)
+    trie.level_first = <int>trie.t.node_count
     with nogil:
         used = unpack_level(&trie.t, depth, level, &of_sizes, &of_symbols, &of_counts, following)
     if used == NO_SYMBOL:
@@ -179,4 +182,18 @@ def unpack(Trie trie not None, int depth, const int[::1] owners not None, const 
         raise ValueError("an n-gram is there without the one that lacks its first symbol")
     if used != next_owners.shape[0]:
         raise ValueError("the n-grams of a length are more or fewer than they should be")
+    trie.next_level, trie.level_end = depth + 1, <int>trie.t.node_count
     return of_sizes.at - _bytes(sizes), of_symbols.at - _bytes(symbols), of_counts.at - _bytes(counts)
+
+
+cdef bint _is_owner(Trie trie, int depth, int node, int symbol) noexcept nogil:
+    """Whether a node may own an edge to a context of `depth` symbols, or with symbol -1 is itself such a context.
+
+    Nodes are numbered level by level while a trie is unpacked.
+    """
+    cdef bint begins = trie.t.start > 0 and node == trie.t.start
+    if symbol < 0:
+        return node == 0 if depth == 0 else depth == 1 and begins
+    if depth < 2:
+        return depth == 1 and node == 0
+    return trie.level_first <= node < trie.level_end or depth == 2 and begins

@@ -6,11 +6,14 @@ of threads may read a `Trie`, but only while none changes it.
 Symbols before a text are its context: as many as are known, of which the last order - 1 count. An id below 0 stands for
 a symbol that does not exist, before the beginning of a text.
 """
-from cpython.pycapsule cimport PyCapsule_New
+from cpython.object cimport PyObject
+from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport log
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 import numpy as np
+from ..entry.core import require_size
 from .counting cimport Cursor, read_on
 from .probabilities cimport after_symbol, after_symbols, fill_after, fill_row, probability
 from .row_source cimport RowSource
@@ -34,6 +37,7 @@ cdef class Trie:
     cdef int[:, ::1] slots
     cdef RowSource source
     cdef readonly Trie base
+    cdef int next_level, level_first, level_end  # of `unpack`: the next one, and the contexts of the one before it
 
     def __init__(self, int order, int symbols, boundary=None, Trie base=None):
         cdef Places* t = &self.t
@@ -129,15 +133,18 @@ cdef class Trie:
 
     def set_discounts(self, const double[:, ::1] discounts not None):
         """Use these discounts, (order, 4), of the counts 0, 1, 2 and 3 or more of n-grams of each length."""
-        _same("discounts", discounts.shape[0], self.t.order)
-        _same("discounts of a length", discounts.shape[1], 4)
+        require_size("discounts", discounts.shape[0], self.t.order)
+        require_size("discounts of a length", discounts.shape[1], 4)
         memcpy(self.t.discounts, &discounts[0, 0], self.t.order * 4 * sizeof(double))
 
     def row_source(self):
-        """Return a capsule of what fills rows of logits, see `row_source.pxd`; the trie must outlive it."""
+        """Return a capsule of what fills rows of logits, see `row_source.pxd`; it keeps the trie alive."""
         self.source.source, self.source.fill = &self.t, fill_after
         self.source.symbols, self.source.context = self.t.symbols, self.t.order - 1
-        return PyCapsule_New(&self.source, "crnn._kernels.RowSource", NULL)
+        capsule = PyCapsule_New(&self.source, "crnn._kernels.RowSource", release_trie)
+        Py_INCREF(self)
+        PyCapsule_SetContext(capsule, <void*>self)
+        return capsule
 
     cdef bint has_room(self) noexcept nogil:
         """Whether a symbol can be counted: each context may be copied from the base, and the next one may be new."""
@@ -157,9 +164,10 @@ cdef class Trie:
         return True
 
 
-def _same(str what, Py_ssize_t found, Py_ssize_t wanted):
-    if found != wanted:
-        raise ValueError(f"{what}: size {found}, but {wanted} is wanted")
+cdef void release_trie(object capsule) noexcept:
+    cdef PyObject* trie = <PyObject*>PyCapsule_GetContext(capsule)
+    if trie != NULL:
+        Py_DECREF(<object>trie)
 
 
 cdef int _check(Trie trie, const int* ids, Py_ssize_t n, int least=0) except -1:
@@ -204,10 +212,10 @@ def count_and_score(Trie trie not None, const int[::1] ids not None, const int[:
     cdef bint all_symbols = rows is not None
     _check(trie, _first(ids), n)
     _check(trie, _first(context), context.shape[0], -1)
-    _same("log-probabilities", out.shape[0], n)
+    require_size("log-probabilities", out.shape[0], n)
     if all_symbols:
-        _same("rows", rows.shape[0], n)
-        _same("symbols of a row", rows.shape[1], trie.t.symbols)
+        require_size("rows", rows.shape[0], n)
+        require_size("symbols of a row", rows.shape[1], trie.t.symbols)
     with nogil:
         if trie.come_to(_first(context), context.shape[0], &c):
             while i < n and trie.has_room():
@@ -225,9 +233,9 @@ def log_probabilities(Trie trie not None, const int[:, ::1] x not None, const in
     """out[t, b] = log P(x[t, b] | context b and the symbols before) for x (n, B), contexts (B, k)."""
     cdef Py_ssize_t n = x.shape[0], B = x.shape[1], k = contexts.shape[1], i, b
     cdef Cursor c
-    _same("contexts", contexts.shape[0], B)
-    _same("rows of output", out.shape[0], n)
-    _same("streams of output", out.shape[1], B)
+    require_size("contexts", contexts.shape[0], B)
+    require_size("rows of output", out.shape[0], n)
+    require_size("streams of output", out.shape[1], B)
     if not n * B:
         return
     _check(trie, &x[0, 0], n * B)
@@ -249,8 +257,8 @@ def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ss
     cdef double log_p
     cdef Py_ssize_t B = lengths.shape[0], b, i
     cdef Cursor start, c
-    _same("starts", starts.shape[0], B)
-    _same("sums", out.shape[0], B)
+    require_size("starts", starts.shape[0], B)
+    require_size("sums", out.shape[0], B)
     for b in range(B):
         if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
             raise ValueError(f"string {b} does not lie within the {ids.shape[0]} symbols")
@@ -269,8 +277,8 @@ def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ss
 def rows_after(Trie trie not None, const int[:, ::1] contexts not None, double[:, ::1] out not None):
     """out[b, w] = log P(w | context b) for contexts (B, k) and all V symbols w."""
     cdef Py_ssize_t B = contexts.shape[0], k = contexts.shape[1], b
-    _same("rows", out.shape[0], B)
-    _same("symbols of a row", out.shape[1], trie.t.symbols)
+    require_size("rows", out.shape[0], B)
+    require_size("symbols of a row", out.shape[1], trie.t.symbols)
     _check(trie, &contexts[0, 0] if B and k else NULL, B * k, -1)
     with nogil:
         for b in range(B):
@@ -282,8 +290,8 @@ def rows_before(Trie trie not None, const int[::1] ids not None, const int[::1] 
     """out[i, w] = log P(w | context and ids[:i]) for all V symbols w."""
     cdef Py_ssize_t n = ids.shape[0], i
     cdef Cursor c
-    _same("rows", out.shape[0], n)
-    _same("symbols of a row", out.shape[1], trie.t.symbols)
+    require_size("rows", out.shape[0], n)
+    require_size("symbols of a row", out.shape[1], trie.t.symbols)
     _check(trie, _first(ids), n)
     _check(trie, _first(context), context.shape[0], -1)
     with nogil:

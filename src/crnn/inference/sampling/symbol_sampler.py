@@ -139,6 +139,4 @@ def text_sampler(
         assert isinstance(found, PackedNetwork)
         lead, own, state = found, weights[k], states[k]
     mixture = core.MixedRows(own, weights[fillers[0]], source, before)
-    sampler = TextSampler(lead, Context(state, context.seen), n, uniforms, controls, room, mixture)
-    sampler.other = filler  # whose memory the mixture reads
-    return sampler
+    return TextSampler(lead, Context(state, context.seen), n, uniforms, controls, room, mixture)

@@ -11,7 +11,6 @@ from ..._kernels.entry import core
 from ..._kernels.entry.structures import DrawnTexts, DrawScratch
 from ...runtime.cancellation import check_cancelled
 from ..network.context import Context
-from ..network.mixed_network import RowFiller
 from ..network.packed_network import PackedNetwork
 from ..scoring.string_scores import Strings
 from .sampling_controls import SamplingControls
@@ -60,7 +59,6 @@ class TextSampler:
         mixture: core.MixedRows | None = None,
     ) -> None:
         self._mixture = mixture
-        self.other: RowFiller | None = None  # the network that the mixture asks, which must live as long as this
         count, V, dtype = len(uniforms.states), network.layout.vocab_size, network.layout.dtype
         rows = max(1, min(count, network.rows_at_a_time(ROWS)))
         n = sys.maxsize if n is None else n

@@ -1,0 +1,103 @@
+"""What the entry points check once, where they unpack a network or the arrays of a call, so that no kernel need check it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from examples import Run, memory, network, states, symbols
+
+from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import PackedWeights, Packing
+from crnn.inference.network.packed_network import PackedNetwork
+from crnn.model.layout import aligned_zeros
+from crnn.training.loop.team import Shard
+
+V, H = 16, 16  # whole vectors of every instruction set
+
+INFERENCE = [
+    lambda weights, work, x, y: core.feed(weights, x, work),
+    lambda weights, work, x, y: core.log_probabilities(weights, x, work, y, np.empty(x.shape)),
+    lambda weights, work, x, y: core.logits(weights, work.h[0, :1, 0].copy(), y[0], np.empty(0, np.float32)),
+    lambda weights, work, x, y: core.ShortCall(weights, work, np.empty(2, np.int32), y),
+    lambda weights, work, x, y: core.log_likelihoods(
+        weights, x[:, 0].copy(), np.array([0]), np.array([2]), 0, 2, False, work, np.empty(2, np.int32), y[:, 0],
+        np.zeros(1),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", INFERENCE)
+def test_inference_refuses_a_network_that_is_packed_for_training(call):
+    layout, params = network(V, H, "float32", cell="lstm")
+    packed = PackedNetwork.pack(layout, params, one_row=True)
+    work, y = packed.workspace(2, packed.zero_state(1)), np.empty((2, 1, V), np.float32)
+    x = symbols(V, 2, np.int32)[:, None]
+    call(packed.kernel_arguments, work, x, y)
+    training = core.Network(layout, Packing(one_row=True, training=True))
+    weights = PackedWeights(training, params, aligned_zeros(training.panels_size, layout.dtype))
+    with pytest.raises(ValueError, match="packed for training, but inference is wanted"):
+        call(weights, work, x, y)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda found: core.workspace(found, 3, 2, False),
+        lambda found: core.thread_workspace(found, 3, 2),
+        core.reduced_size,
+        core.squares_size,
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"int8": True}, {"bfloat16": True}], ids=str)
+def test_training_refuses_a_network_that_is_packed_for_inference(call, options):
+    found = core.Network(network(V, H, "float32")[0], Packing(one_row=True, **options))
+    with pytest.raises(ValueError, match="packed for inference, but training is wanted"):
+        call(found)
+
+
+@pytest.mark.parametrize("options", [{}, {"int8": True}], ids=str)
+def test_a_step_refuses_a_network_that_is_packed_for_inference(options):
+    layout, params = network(V, H, "float32")
+    run = Run(layout, params, memory(layout), states(3, H, "float32"), symbols(V, 40), T=4)
+    before = run.bits()
+    with run.trainer as trainer:
+        wanted = trainer.network
+        trainer.network = core.Network(layout, Packing(one_row=False, **options))
+        with pytest.raises(ValueError, match="packed for inference, but training is wanted"):
+            trainer._train(0, np.full(1, 0.1))
+        trainer.network = wanted
+    assert run.bits() == before
+
+
+@pytest.mark.parametrize(("T", "B"), [(0, 3), (3, 0), (-1, 2), (2, -1), (0, 0)])
+@pytest.mark.parametrize("of_thread", [False, True])
+def test_a_workspace_has_at_least_a_symbol(T, B, of_thread):
+    found = core.Network(network(V, H, "float32")[0], Packing(one_row=False, training=True))
+    with pytest.raises(ValueError, match=f"workspace of size {T} x {B}: no symbol fits in"):
+        core.thread_workspace(found, T, B) if of_thread else core.workspace(found, T, B, False)
+
+
+@pytest.mark.parametrize("s", [0, 1])
+@pytest.mark.parametrize("T", [3, 5])
+def test_all_shards_have_the_same_number_of_time_steps(s, T):
+    layout, params = network(V, H, "float64")
+    run = Run(layout, params, memory(layout), states(5, H), symbols(V, 100), T=4, n_threads=2)
+    before = run.bits()
+    with run.trainer as trainer:
+        wanted = trainer.team.shards[s]
+        trainer.team.shards[s] = Shard(trainer.network, layout, T, wanted.streams, False)
+        for rank in range(2):  # each thread sees it, whichever shards are its own
+            with pytest.raises(ValueError, match="time steps of a shard: size"):
+                trainer._train(rank, np.full(1, 0.1))
+        trainer.team.shards[s] = wanted
+    assert run.bits() == before
+
+
+def test_a_team_has_a_shard():
+    layout, params = network(V, H, "float64")
+    run = Run(layout, params, memory(layout), states(5, H), symbols(V, 100), T=4)
+    with run.trainer as trainer:
+        shards, trainer.team.shards = trainer.team.shards, []
+        with pytest.raises(ValueError, match="a team without shards"):
+            trainer._train(0, np.full(1, 0.1))
+        trainer.team.shards = shards
