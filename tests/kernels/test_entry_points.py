@@ -1,4 +1,4 @@
-"""What the entry points check once, where they unpack a network or the arrays of a call, so that no kernel need check it."""
+"""What the entry points check once, where they unpack a network or a call's arrays: no kernel checks it again."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class RowFiller(Protocol):
     def row_source(self, state: State) -> tuple[object, NDArray[np.int32]]:
         """Return a capsule with a ``RowSource``, and the symbols before those that are drawn.
 
-        The capsule keeps alive what it points to. There are as many symbols before as the source looks at, -1 for what is
+        The capsule keeps its counts alive. There are as many symbols before as the source looks at, -1 for what is
         before a beginning.
         """
 
