@@ -165,12 +165,7 @@ class Vocabulary(Sequence[Symbol]):
 
     @classmethod
     def from_text(cls, text: Text) -> Vocabulary:
-        """Collect the distinct symbols of one text.
-
-        Parameters
-        ----------
-        text : str or bytes-like
-            Characters or bytes; must not be empty.
+        """Collect the distinct symbols of one text, `str` or bytes-like, which must not be empty.
 
         Examples
         --------
@@ -242,10 +237,10 @@ class Vocabulary(Sequence[Symbol]):
         """
         if type(text) is not _TYPES[self._kind] or len(text) != 1:
             return self._encode(text, name)
-        ids = self._single.get(text)  # reading a symbol takes less than looking it up anew
+        ids = self._single.get(text)  # a network reads a symbol faster than `_encode` looks it up
         if ids is None:
             ids = self._encode(text, name)
-            if len(self._single) < len(self):  # any number of characters may stand for the unknown symbol
+            if len(self._single) < len(self):  # unknown characters could fill the memory
                 self._single[text] = ids
         return ids.copy()
 
@@ -354,19 +349,7 @@ class Vocabulary(Sequence[Symbol]):
         return [self.decode(part[1:] if i else part) for i, part in enumerate(parts)]
 
     def check_kind(self, text: object, name: str) -> None:
-        """Raise an error unless a text is of the vocabulary's kind; its symbols are not examined.
-
-        Parameters
-        ----------
-        text : object
-            `str` for a vocabulary of characters, bytes-like for one of bytes.
-        name : str
-            The text's name in the error message.
-
-        Raises
-        ------
-        InvalidInputError
-            If the text is of another type.
+        """Raise an InvalidInputError with a text's name unless it is `str`, or for a vocabulary of bytes bytes-like.
 
         Examples
         --------
