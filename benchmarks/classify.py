@@ -3,11 +3,11 @@
 The texts are surnames of 18 countries, and ordinary domains among domains of eight generators
 (`benchmarks.labelled_texts`: from Faker and wordfreq, the extra `labels`). Contenders: `CharRNNClassifier` with its
 defaults; TF-IDF of character n-grams within words with a logistic regression, whose n, C and case of letters are tuned;
-PyTorch's tutorial on names (`benchmarks.peers.torch_char_classifier`). Printed are each of five splits (stratified,
-four fifths to learn) and their means: the accuracy; of domains also the area under the curve for "ordinary or not", by
-one minus the probability of "ordinary"; processor seconds of `fit` and of predicting. Other programs hardly change
-them. They count all threads, so compare them on one: `OMP_NUM_THREADS=1 python -m benchmarks.classify`. Every contender
-has the same splits, and gets the texts as they are.
+PyTorch's tutorial on names (`benchmarks.peers.torch_char_classifier`); fastText with character n-grams, if it is
+installed. Printed are each of five splits (stratified, four fifths to learn) and their means: the accuracy; of domains
+also the area under the curve for "ordinary or not", by one minus the probability of "ordinary"; processor seconds of
+`fit` and of predicting. Other programs hardly change them. They count all threads, so compare them on one:
+`OMP_NUM_THREADS=1 python -m benchmarks.classify`. Every contender has the same splits, and gets the texts as they are.
 
 The parameters of the baseline are those that `--tune` finds by a grid search, as users do: the most accurate ones in
 three-fold cross-validation on the first split's texts to learn. It prints how long that takes, which the seconds of
@@ -18,6 +18,7 @@ instead. `--splits 1` is a quick look.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
 from statistics import mean
@@ -113,6 +114,10 @@ def contenders(data: str, seconds: float | None = None) -> dict[str, Maker]:
         from benchmarks.peers.torch_char_classifier import TorchCharClassifier
 
         found["PyTorch's tutorial"] = lambda X, y: TorchCharClassifier()
+    if importlib.util.find_spec("fasttext"):
+        from benchmarks.peers.fasttext_classifier import FastTextClassifier
+
+        found["fastText"] = lambda X, y: FastTextClassifier()
     return found
 
 

@@ -23,9 +23,10 @@ def small(monkeypatch):
 
 def test_the_table_has_every_contender(small, capsys):
     needs("torch")
-    rows = classify.compare("domains", 2, classify.contenders("domains"))
-    assert len(rows) == 5
-    assert capsys.readouterr().out.count("domains, split 2: | ") == 3
+    contenders = classify.contenders("domains")
+    rows = classify.compare("domains", 2, contenders)
+    assert len(rows) == 2 + len(contenders) >= 5
+    assert capsys.readouterr().out.count("domains, split 2: | ") == len(contenders)
     for row in rows[2:]:
         accuracy, auc = map(float, row.split("|")[2:4])
         assert accuracy > 95

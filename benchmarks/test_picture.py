@@ -1,4 +1,4 @@
-"""Does the page of measurements hold what the picture and the README's table need, and are these of its figures?"""
+"""Does the page of measurements hold what the picture and two other pages need, and are these of its figures?"""
 
 import re
 import xml.etree.ElementTree as ET
@@ -29,9 +29,19 @@ def test_missing_figure_is_named():
         table(read_tables(PAGE), "batched step").row("H = 99")
 
 
-def test_readme_has_the_pages_figures():
+def test_the_comparison_has_the_pages_figures():
     rows = picture.markdown(picture.speed_rows(read_tables(PAGE)))
-    assert "\n".join(rows) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(rows) in (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
+
+
+def test_readme_has_the_pages_figures():
+    lines = picture.numbers(PAGE.read_text(encoding="utf-8"), read_tables(PAGE))
+    assert "\n".join(lines) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_section_without_a_processor_is_named():
+    with pytest.raises(ValueError, match="'# Speed' names no processor"):
+        picture._processor("## Speed\n\nMeasured somewhere.\n", "an ", "# Speed")
 
 
 def test_picture_is_of_the_pages_figures():

@@ -1,0 +1,47 @@
+"""The tutorial as a notebook: every cell runs, one after another, in a kernel that knows nothing of this project."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from source_tree import ROOT, needs_sources, tool
+
+import crnn
+
+pytestmark = needs_sources
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+
+
+def test_the_tutorial_runs_as_a_notebook(tmp_path, monkeypatch):
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
+    pytest.importorskip("matplotlib")
+    monkeypatch.setenv("PYTHONPATH", str(Path(crnn.__file__).parent.parent))
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    book = nbformat.from_dict(tool("notebook").notebook(TUTORIAL.read_text(encoding="utf-8")))
+    nbformat.validate(book)
+    resources = {"metadata": {"path": os.fspath(tmp_path)}}
+    nbclient.NotebookClient(book, timeout=300, kernel_name="python3", resources=resources).execute()
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    pictures = [output for cell in code for output in cell.outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) == 2
+    assert (tmp_path / "manual.crnn").exists()
+
+
+def test_prose_and_code_stand_in_the_page_s_order():
+    text = TUTORIAL.read_text(encoding="utf-8")
+    cells = tool("notebook").notebook(text)["cells"]
+    places = [text.index(cell["source"]) for cell in cells]
+    assert places == sorted(places)
+    assert cells[0]["source"].startswith("# Tutorial")
+    assert not any("```text" in cell["source"] for cell in cells)
+
+
+def test_a_page_becomes_a_file(tmp_path, monkeypatch):
+    output = tmp_path / "made.ipynb"
+    monkeypatch.setattr("sys.argv", ["notebook", str(TUTORIAL), str(output)])
+    tool("notebook").main()
+    cells = json.loads(output.read_text(encoding="utf-8"))["cells"]
+    assert {cell["cell_type"] for cell in cells[:3]} == {"markdown", "code"}
