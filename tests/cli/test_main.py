@@ -17,6 +17,7 @@ from command_line import POSIX, TEXT, feed_standard_input, run, run_with_closed,
 import crnn
 from crnn import CharRNN
 from crnn.cli import main as cli
+from crnn.parameters.table import GROUPS, PARAMETERS
 
 # --- the whole way, as users go it
 
@@ -233,6 +234,30 @@ def test_every_parameter_of_the_constructor_is_an_option(capsys):
         assert re.search(rf"\n  --{name.replace('_', '-')}[ ,]", out)
     assert "--no-restore-best" in out
     assert "callbacks" not in out
+
+
+FIRST = ["output", "time", "model", "lines", "from", "resume", "hidden-size", "cell", "epochs", "random-state"]
+
+
+def test_help_of_train_shows_ten_options_first_and_groups_the_others(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    out = capsys.readouterr().out
+    assert out.startswith("usage: crnn train [options] -o MODEL FILE [FILE ...]\n\n")
+    _, *parts = re.split(r"(?m)^([a-z-]+):\n", out.partition("positional arguments:\n")[2])
+    options = {
+        title: re.findall(r"(?m)^  (?:-\w.*, )?--([a-z0-9-]+)", text)
+        for title, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+    assert list(options) == ["options", "text", *GROUPS, "n-grams", "detector"]
+    assert options["options"] == ["help", *FIRST]
+    for title in GROUPS:
+        names = [name.replace("_", "-") for name, entry in PARAMETERS.items() if entry.group == title]
+        assert [name for name in options[title] if name in names] == [
+            name for name in names if name not in [*FIRST, "callbacks", "vocabulary"]
+        ]
+    every = [name for names in options.values() for name in names]
+    assert len(set(every)) == len(every)
 
 
 def test_version(capsys):

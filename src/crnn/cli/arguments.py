@@ -72,7 +72,7 @@ TRAINING_ERRORS = (
 )
 
 
-def add_errors(parser: argparse.ArgumentParser, description: str) -> None:
+def add_errors(parser: argparse._ActionsContainer, description: str) -> None:
     """Add the option ``--errors``, which is None unless it is given."""
     parser.add_argument("--errors", choices=get_args(Errors), help=description)
 

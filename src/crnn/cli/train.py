@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -55,13 +55,26 @@ __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters that are no options
 MODELS = ("network", "ngram", "mixture", "detector")
 VERBOSE = 2  # the command's default; the constructor's is 0
+FIRST = ("hidden_size", "cell", "epochs", "random_state")  # parameters among the ten options that most people use
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command; those of the model come from the table of parameters."""
+    """Add the arguments of the command; the model's own come from the table of parameters.
+
+    The options that most people use come first. The others are grouped like the parameters.
+    """
+    parser.usage = "%(prog)s [options] -o MODEL FILE [FILE ...]"
     add_files(parser)
     add_output(parser, required=True, help="where to save the model; - for standard output")
+    parser.add_argument(
+        "--time",
+        dest="seconds",
+        metavar="TIME",
+        type=checked_text(duration),
+        help="how long to train, the reading of FILE included: 10s, 3m, 1h. A new model then gets the parameters that "
+        "are best for FILE in this time, except those given here (default: --epochs epochs)",
+    )
     parser.add_argument(
         "--model",
         dest="model_kind",
@@ -69,6 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what learns from FILE: a recurrent network, or counts of n-grams, which take about a second for a "
         "million characters and are the baseline that a network should beat, a mixture of both, which predicts best, "
         "or a detector of anomalies among lines, for crnn detect (default: network)",
+    )
+    parser.add_argument(
+        "--lines",
+        action="store_true",
+        help="each line of FILE, and of the validation file, is a document (a name, a molecule), without its line end: "
+        "the model learns where a document starts and ends",
     )
     parser.add_argument(
         "--from",
@@ -79,19 +98,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model)",
     )
     parser.add_argument(
-        "--time",
-        dest="seconds",
-        metavar="TIME",
-        type=checked_text(duration),
-        help="how long to train, the reading of FILE included: 10s, 3m, 1h. A new model then gets the parameters that "
-        "are best for FILE in this time, except those given here (default: --epochs epochs)",
-    )
-    parser.add_argument(
         "--resume",
         action="store_true",
         help="finish a training that was interrupted, from MODEL.checkpoint: give the same FILE and options, or none",
     )
-    parser.add_argument(
+    _add_parameters(parser, FIRST)
+    text = parser.add_argument_group("text", "how FILE is read")
+    text.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
+    text.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="with --lines: a label for each line of FILE, in the lines of this file; the model learns the lines of "
+        "each label, and crnn sample takes --label (default: none)",
+    )
+    add_errors(text, f"with --lines: {TRAINING_ERRORS}")
+    text.add_argument(
+        "--cache",
+        metavar="FOLDER",
+        help="a folder for the ids of FILE and of the validation file, which are then read in parts; another training "
+        "uses them again (default: large files are cached beside FILE, or in the folder that CRNN_CACHE names)",
+    )
+    for name, content in GROUPS.items():
+        group = parser.add_argument_group(name, content)
+        names = [each for each, entry in PARAMETERS.items() if entry.group == name and each not in PYTHON_ONLY]
+        _add_parameters(group, [each for each in names if each not in FIRST])
+        if name == "validation":
+            _add_validation_options(group)
+        elif name == "execution":
+            _add_execution_options(group)
+    add_ngram_options(parser)
+    add_detector_options(parser)
+
+
+def _add_parameters(group: argparse._ActionsContainer, names: Iterable[str]) -> None:
+    """Add the options of these parameters."""
+    add_options(
+        group,
+        {name: PARAMETERS[name] for name in names},
+        _check_parameter,
+        defaults={"verbose": VERBOSE},
+        aliases={"random_state": ("--seed",)},
+    )
+
+
+def _add_validation_options(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--validation",
+        metavar="FILE",
+        help="a text whose loss is measured during training; the saved model is the one with the lowest "
+        "(default: the last part of FILE, of the size --validation-fraction)",
+    )
+    group.add_argument(
+        "--validation-labels", metavar="FILE", help="the labels of the lines of the validation file (default: none)"
+    )
+
+
+def _add_execution_options(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
+        help="the same as --verbose 0",
+    )  # fmt: skip
+    group.add_argument(
         "--checkpoint-every",
         metavar="TIME",
         type=checked_text(checkpoint_every),
@@ -99,56 +166,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how often the training is saved in MODEL.checkpoint: 10s, 3m, 1h, or a number of steps; none: never. "
         "MODEL itself is replaced when the training has ended, and MODEL.checkpoint removed (default: 1m)",
     )
-    parser.add_argument(
-        "--validation",
-        metavar="FILE",
-        help="a text whose loss is measured during training; the saved model is the one with the lowest "
-        "(default: the last part of FILE, of the size --validation-fraction)",
-    )
-    parser.add_argument(
-        "--lines",
-        action="store_true",
-        help="each line of FILE, and of the validation file, is a document (a name, a molecule), without its line end: "
-        "the model learns where a document starts and ends",
-    )
-    parser.add_argument(
-        "--labels",
-        metavar="FILE",
-        help="with --lines: a label for each line of FILE, in the lines of this file; the model learns the lines of "
-        "each label, and crnn sample takes --label (default: none)",
-    )
-    parser.add_argument(
-        "--validation-labels", metavar="FILE", help="the labels of the lines of the validation file (default: none)"
-    )
-    parser.add_argument(
-        "--cache",
-        metavar="FOLDER",
-        help="a folder for the ids of FILE and of the validation file, which are then read in parts; another training "
-        "uses them again (default: large files are cached beside FILE, or in the folder that CRNN_CACHE names)",
-    )
-    parser.add_argument(
+    group.add_argument(
         "--average-every",
         metavar="STEPS",
         type=checked_text(lambda text: checked_average_every(value_of(text))),
         help="where several processes train (mpiexec): the steps that each takes alone before parameters and optimizer "
         "state are averaged over all (default: 1, the gradients of every step are summed)",
     )
-    add_errors(parser, f"with --lines: {TRAINING_ERRORS}")
-    parser.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
-    parser.add_argument(
-        "-q", "--quiet", dest="verbose", action="store_const", const=0, default=argparse.SUPPRESS,
-        help="the same as --verbose 0",
-    )  # fmt: skip
-    for group, content in GROUPS.items():
-        add_options(
-            parser.add_argument_group(group, content),
-            {name: entry for name, entry in PARAMETERS.items() if entry.group == group and name not in PYTHON_ONLY},
-            _check_parameter,
-            defaults={"verbose": VERBOSE},
-            aliases={"random_state": ("--seed",)},
-        )
-    add_ngram_options(parser)
-    add_detector_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
