@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import int8
-from crnn import CharRNN, _kernels
+from crnn import CharRNN, CharRNNClassifier, _kernels
 
 
 def test_the_table_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,5 +19,34 @@ def test_the_table_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_row_of_losses() -> None:
     model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 50)
-    row = int8.losses("abc", model, "abcabc").split("|")
-    assert float(row[3]) == pytest.approx(float(row[2]) + float(row[4]), abs=2e-4)
+    row, cost = int8.losses("abc", model, "abcabc")
+    cells = row.split("|")
+    assert float(cells[3]) == pytest.approx(float(cells[2]) + float(cells[4]), abs=2e-4)
+    assert cost == pytest.approx(float(cells[4]), abs=1e-4)
+
+
+def test_a_row_of_accuracies() -> None:
+    texts, labels = ["anna", "eva", "bob", "tom"] * 5, ["f", "f", "m", "m"] * 5
+    classifier = CharRNNClassifier(CharRNN(8, max_steps=200, random_state=0)).fit(texts, labels)
+    row, cost = int8.accuracies("names", classifier, texts[:4], ["f", "f", "m", "f"])  # three of four at best
+    cells = row.split("|")
+    assert "accuracy of 4" in cells[1]
+    assert float(cells[2]) == 100 * classifier.score(texts[:4], ["f", "f", "m", "f"]) <= 75
+    assert float(cells[3]) == 100 * classifier.quantize().score(texts[:4], ["f", "f", "m", "f"])
+    assert cost == float(cells[2]) - float(cells[3])
+
+
+@pytest.mark.peers
+def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("faker")
+    pytest.importorskip("wordfreq")
+    monkeypatch.setattr(int8, "LENGTH", 7)
+    monkeypatch.setattr(int8, "SAMPLED", 5)
+    int8.main(["--small"])
+    out = capsys.readouterr().out
+    assert "| LSTM 16, crnn, float32, " in out
+    assert out.count("| Tiny Shakespeare, nats") == 1
+    for name in ("surnames", "domains"):
+        assert out.count(f"| {name}, nats") == out.count(f"| {name}, accuracy") == 1
+    assert "the limit is 0.005" in out
+    assert "the limit is 0.2" in out

@@ -159,3 +159,43 @@ def test_crafted_files_are_refused(tmp_path, model, changes, message):
     writer, path, file = crafted(tmp_path, model, changes)
     with pytest.raises(ModelFileError, match=message):
         writer.write(path, file)
+
+
+FIRST, SECOND = "decoder.weight", "second.rnn.weight_hh_l0"
+CRAFTED_CLASSIFIERS = {
+    "first, -128": (FIRST, lambda a: np.full_like(a, -128), "holds -128, which is no 8-bit weight"),
+    "first, scale of another size": (f"{FIRST}.scale", lambda a: a[:-1].copy(), "its architecture implies F32"),
+    "first, negative scale": (f"{FIRST}.scale", lambda a: -a, "holds what is no scale"),
+    "first, floats": (FIRST, lambda a: a.astype(np.float32), "its architecture implies I8"),
+    "second, -128": (SECOND, lambda a: np.full_like(a, -128), "its second network has no rnn.weight_hh_l0"),
+    "second, floats": (SECOND, lambda a: a.astype(np.float32), "its second network has no rnn.weight_hh_l0"),
+    "second, another shape": (SECOND, lambda a: a[:-1].copy(), "its second network has no rnn.weight_hh_l0"),
+    "second, missing": (SECOND, None, "its second network has no rnn.weight_hh_l0"),
+    "second, scale of another type": (f"{SECOND}.scale", lambda a: a.astype(np.float64), "its second network has no"),
+    "second, scale of another size": (f"{SECOND}.scale", lambda a: a[:-1].copy(), "its second network has no"),
+    "second, negative scale": (f"{SECOND}.scale", lambda a: -a, "its second network has no"),
+    "second, huge scale": (f"{SECOND}.scale", lambda a: np.full_like(a, 3e38), "its second network has no"),
+    "second, NaN": (f"{SECOND}.scale", lambda a: np.full_like(a, np.nan), "NaN|its second network has no"),
+    "second, no scale": (f"{SECOND}.scale", None, "its second network has no"),
+}
+
+
+@pytest.mark.parametrize("case", CRAFTED_CLASSIFIERS)
+def test_crafted_files_of_classifiers_are_refused(tmp_path, monkeypatch, case):
+    """Written past all checks, with a checksum that is right."""
+    name, change, message = CRAFTED_CLASSIFIERS[case]
+    model = CharRNNClassifier().set_params(estimator__hidden_size=7, estimator__max_steps=20).fit(NAMES, KINDS)
+    model.quantize().save(tmp_path / "small")
+    file = model_file.read(tmp_path / "small")
+    tensors = file.tensors if name in file.tensors else file.labels.tensors
+    if change is None:
+        del tensors[name]
+    else:
+        tensors[name] = change(tensors[name])
+    with monkeypatch.context() as patch:
+        patch.setattr(model_file, "_declared_architecture", lambda metadata, tensors: None)
+        patch.setattr(model_file, "_checked_parts", lambda tensors, architecture: None)
+        model_file.write(tmp_path / "crafted", file)
+    with pytest.raises(ModelFileError, match=message):
+        CharRNNClassifier.load(tmp_path / "crafted")
+    CharRNNClassifier.load(tmp_path / "small")
