@@ -122,10 +122,12 @@ class CountsNetwork(InferenceNetwork):
         """Return logits (B, V) of the symbols that follow a state: the logarithms of their probabilities."""
         return self.counts.rows(state)
 
-    def logits_before(self, x: NDArray[np.int32], state: State) -> NDArray[np.float64]:
+    def logits_before(
+        self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
+    ) -> NDArray[np.float64]:
         """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place."""
         streams, contexts = np.ascontiguousarray(x.T), np.ascontiguousarray(state)
-        out = np.empty((*streams.shape, self.symbols))
+        out = (scratch or Scratch()).empty("logits", (*streams.shape, self.symbols), np.float64)
         for of_stream, context, rows in zip(streams, contexts, out, strict=True):
             ngrams.rows_before(self.counts.trie, of_stream, context, rows)
         self.feed(x, state)

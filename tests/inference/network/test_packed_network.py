@@ -23,7 +23,7 @@ from crnn.parameters.cells import CELLS
 
 B = 19  # more than two blocks of rows of any register tile
 SIZES = [(5, 1), (13, 16), (67, 61), (101, 131)]  # V, H
-READING = ["feed", "log_probabilities"]
+READING = ["feed", "log_probabilities", "logits_before"]
 
 
 def run(packed, entry_point, inputs, state):
@@ -31,6 +31,8 @@ def run(packed, entry_point, inputs, state):
     state = tuple(array.copy() for array in state)
     if entry_point == "log_probabilities":
         return packed.log_probabilities(inputs, state), state
+    if entry_point == "logits_before":
+        return packed.logits_before(inputs, state), state
     packed.feed(inputs, state)
     return np.empty(inputs.shape), state
 
@@ -143,8 +145,22 @@ def test_the_entry_points_lead_to_the_same_state(kernels, dtype, cell, num_layer
     ids, sampled, _ = drawn(packed, start, range(B), 23)
     _, scored = run(packed, "log_probabilities", ids, packed.repeat(start, B))
     _, fed = run(packed, "feed", ids, packed.repeat(start, B))
+    _, predicted = run(packed, "logits_before", ids, packed.repeat(start, B))
     assert same_states(sampled, scored)
+    assert same_states(sampled, predicted)
     assert same_states(sampled, fed)
+
+
+@pytest.mark.parametrize("n", [3, 700])
+@pytest.mark.parametrize("cell", CELLS)
+def test_logits_before_are_those_after_the_symbols_before(kernels, dtype, cell, n):
+    layout, params = network(31, 17, dtype, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=False)
+    ids, state = symbols(31, n, np.int32)[:, None], states(1, 17, dtype, cell=cell, num_layers=2)
+    logits, _ = run(packed, "logits_before", ids, state)
+    for i in (*range(0, n, 97), n - 1):
+        _, before = run(packed, "feed", ids[:i], state)
+        assert same_bits(logits[i], packed.logits_after(before))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -191,7 +207,7 @@ def test_nothing_to_read_is_nothing(dtype, cell):
     state = states(2, 5, dtype, cell=cell, num_layers=2)
     for entry_point in READING:
         out, after = run(packed, entry_point, np.empty((0, 2), np.int32), state)
-        assert out.shape == (0, 2)
+        assert out.shape[:2] == (0, 2)
         assert same_states(after, state)
 
 
@@ -230,8 +246,9 @@ def short_results(packed, state, n):
     ids = symbols(31, max(n, 1), np.int32)[:n]
     _, fed = run(packed, "feed", ids[:, None], state)
     log_p, after = run(packed, "log_probabilities", ids[:, None], state)
+    logits, _ = run(packed, "logits_before", ids[:, None], state)
     likelihood = packed.string_log_likelihoods(ids, np.array([0]), np.array([n]), state)
-    return [array.tobytes() for array in (*fed, log_p, *after, likelihood)]
+    return [array.tobytes() for array in (*fed, log_p, *after, logits, likelihood)]
 
 
 @pytest.mark.parametrize("shape", [*({"cell": cell, "num_layers": 2} for cell in CELLS), {"n_bigrams": 37}], ids=str)

@@ -18,6 +18,14 @@ def address(array):
     return array.ctypes.data
 
 
+def test_the_parts_of_a_scratch_stay_and_share_no_memory():
+    scratch = Scratch()
+    first, second = scratch.parts(2)
+    assert [*scratch.parts(3)][:2] == [first, second] == scratch.parts(2)
+    arrays = [part.empty("h", (3, 5), np.float32) for part in (scratch, *scratch.parts(3))]
+    assert len({address(array) for array in arrays}) == 4
+
+
 def test_a_name_has_one_memory_that_grows():
     scratch = Scratch()
     first = scratch.zeros("h", (3, 5), np.float32)

@@ -359,6 +359,25 @@ def logits_scratch(Network network not None, Py_ssize_t rows) -> int:
     return network.kernels.operand_elements(rows, network.net.H)
 
 
+def logits_before(weights not None, const int[:, ::1] x not None, work not None, y):
+    """y[t, b] (V,) = the logits that predict x[t, b]; the states advance over all of x (n, B).
+
+    The workspace is for T symbols at a time.
+    """
+    cdef Network network = network_of(weights)
+    cdef Py_ssize_t n = x.shape[0], B = x.shape[1]
+    cdef Workspace space = inference_work(network, n, steps_of(work), B, work)
+    cdef Weights w = inference_weights(weights)
+    cdef float_mode mode
+    space.y = address("logits", y, network.itemsize, (n, B, network.net.V))
+    require_known_ids(x, network.net.symbols)
+    if n:
+        with nogil:
+            mode = flush_denormals()
+            network.kernels.log_probabilities(&w, &space, &x[0, 0], n, NULL)
+            restore_denormals(mode)
+
+
 def log_probabilities(weights not None, const int[:, ::1] x not None, work not None, y,
                       double[:, ::1] out not None):
     """out[t, b] = log P(x[t, b] | the states and the symbols before); the states advance over all of x (n, B).

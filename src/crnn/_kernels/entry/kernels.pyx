@@ -158,14 +158,21 @@ cdef void logits(const Weights* w, Py_ssize_t rows, const real* top, real* y, re
 
 
 cdef void log_probabilities(const Weights* w, Workspace* work, const int* x, Py_ssize_t n, double* out) noexcept nogil:
-    """out[t, b] = log P(x[t, b] | the states and the symbols before), T time steps at a time"""
+    """out[t, b] = log P(x[t, b] | the states and the symbols before), T time steps at a time
+
+    Without `out` the logits of all n steps are left in `work.y`, which has room for them.
+    """
     cdef Py_ssize_t t, i = 0, steps, B = work.B, V = w.net.V
+    cdef real* y = work.y
     while i < n:
         steps = min(work.T, n - i)
         layers_forward(w, work, x + i * B, 0, steps)
-        decode(w, steps * B, layer_h(work, w.net.L - 1, 0), work.y, work.scratch)  # of h[:-1]
-        for t in range(steps * B):
-            out[i * B + t] = log_softmax_at(work.y + t * V, V, x[i * B + t])
+        if out == NULL:
+            y = work.y + i * B * V
+        decode(w, steps * B, layer_h(work, w.net.L - 1, 0), y, work.scratch)  # of h[:-1]
+        if out != NULL:
+            for t in range(steps * B):
+                out[i * B + t] = log_softmax_at(y + t * V, V, x[i * B + t])
         carry_states(w.net, work, steps)
         carry_symbols(w.net, work, x + i * B, steps)
         i += steps

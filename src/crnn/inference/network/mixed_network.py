@@ -16,6 +16,8 @@ __all__ = ["MixedNetwork", "RowFiller"]
 
 Array = NDArray[Any]
 
+ROWS = 4 * SCORE_ROWS  # of logits of each member at a time: members push each other out of the cache less often
+
 
 @runtime_checkable
 class RowFiller(Protocol):
@@ -86,10 +88,11 @@ class MixedNetwork(InferenceNetwork):
     ) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given the symbols before it; the state advances in place."""
         out = np.empty(x.shape)
-        steps = max(1, self.rows_at_a_time(SCORE_ROWS) // max(x.shape[1], 1))
+        steps = max(1, self.rows_at_a_time(ROWS) // max(x.shape[1], 1))
+        members = list(zip(self.members, state, (scratch or Scratch()).parts(len(state)), strict=True))
         for i in range(0, len(x), steps):
             block = x[i : i + steps]
-            rows = [member.logits_before(block, own) for member, own in zip(self.members, state, strict=True)]
+            rows = [member.logits_before(block, own, of_member) for member, own, of_member in members]
             out[i : i + steps] = self.log_probabilities_of(rows, block)
         return out
 
@@ -107,7 +110,7 @@ class MixedNetwork(InferenceNetwork):
         members = zip(self.members, state, strict=True)
         return self.mixed([member.logits_after(own) for member, own in members])
 
-    def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
+    def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> Array:
         """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place."""
         members = zip(self.members, state, strict=True)
         return self.mixed([member.logits_before(x, own) for member, own in members])

@@ -99,10 +99,10 @@ class InferenceNetwork(Protocol):
         """Return the probabilities (B, V) of the next symbol; each row sums to 1."""
         return np.asarray(np.exp(log_softmax(self.logits_after(state)[:, : self.symbols])))
 
-    def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
+    def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> Array:
         """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place.
 
-        Columns beyond V are as in `logits_after`.
+        Columns beyond V are as in `logits_after`. With a `scratch` the logits are lost when it is used again.
         """
         rows = np.empty((*x.shape, self.symbols))
         for t in range(len(x)):

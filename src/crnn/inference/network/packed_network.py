@@ -285,11 +285,17 @@ class PackedNetwork(NamedTuple):
         """Return the logits (B, V) of the symbols that follow a state; padding is -inf."""
         return self.logits(state[0][-1])
 
-    def logits_before(self, x: NDArray[np.int32], state: State) -> Array:
+    def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> Array:
         """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place."""
-        before = state[0][-1:].copy()
-        after = self.states(x, state)[0][:-1, :, -1]
-        return self.logits(np.concatenate([before, after]).reshape(x.size, -1)).reshape(*x.shape, -1)
+        n, B = x.shape
+        scratch = scratch or Scratch()
+        y = scratch.empty("logits", (n, B, self.layout.vocab_size), self.layout.dtype)
+        T = min(n, max(1, SCORE_ROWS // B))
+        work = self.workspace(T, state, scratch)
+        for call, shared in self._calls(n, B, T):
+            core.logits_before(self.kernel_arguments, x[call], work._replace(shared=shared), y[call])
+        self._store_state(work, state)
+        return y
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:
         """Return the probabilities (B, V) of the symbols that follow a state; rows sum to 1."""

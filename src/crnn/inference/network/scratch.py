@@ -34,6 +34,7 @@ class Scratch:
 
     def __init__(self) -> None:
         self._memory: dict[str, NDArray[np.uint8]] = {}
+        self._parts: list[Scratch] = []
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """Return an array on a cache line, in place of the earlier ones of this name, with anything in it."""
@@ -43,6 +44,11 @@ class Scratch:
             memory = self._memory[name] = aligned_zeros(n_bytes, np.uint8)
         array: Array = memory[:n_bytes].view(dtype)
         return array.reshape(shape)
+
+    def parts(self, n: int) -> list[Scratch]:
+        """Return n scratches, the same ones in each call, for networks that are used at the same time."""
+        self._parts += [Scratch() for _ in range(len(self._parts), n)]
+        return self._parts[:n]
 
     def zeros(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """Return such an array of zeros."""
