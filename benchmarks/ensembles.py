@@ -1,4 +1,4 @@
-"""How much better are 2, 4 and 8 seeds together? `python -m benchmarks.ensembles [FILE] [--steps 5000]`.
+"""How much better are 2, 4 and 8 seeds together? `python -m benchmarks.ensembles [FILE] [--steps 5000] [--no-wide]`.
 
 Models that differ only in their seeds train on the first nine tenths of FILE (default: the text of `crnn demo`). The
 command prints bits per character on the last tenth for each model; their mean; the first 2, 4 and 8 models with their
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--hidden-size", type=int, default=128)
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--no-wide", action="store_true", help="leave out the models that are twice as wide")
     arguments = parser.parse_args()
     text = demo.text() if arguments.file is None else arguments.file.read_text(encoding="utf-8")
     cut = len(text) * 9 // 10
@@ -61,7 +62,7 @@ def main() -> None:
             mean_p = np.logaddexp.reduce(log_p, axis=0) - math.log(k)
             print(f"| mean of {k} models' probabilities | {-mean_p.mean() / math.log(2):.4f} |")
             print(f"| mixture of {k} models | {bits(Mixture(models[:k])):.4f} |", flush=True)
-    for times in (1, 2):
+    for times in () if arguments.no_wide else (1, 2):
         wide = bits(trained(0, 2, times * arguments.steps, learning_rate=0.025, init_scale=0.1))
         steps = f"{times * arguments.steps:,} steps"
         print(f"| one model, twice as wide, {steps}, operations of {4 * times} models | {wide:.4f} |", flush=True)

@@ -1,14 +1,18 @@
-"""When is the network best, when are counts, when both? `python -m benchmarks.mixtures TEXT [NAMES] [--seconds 15 60]`.
+"""When is the network best, when are counts, when both? `python -m benchmarks.mixtures FILE [--seconds 15 60]`.
 
-For each time and seed, `Mixture.recommended` learns the first nine tenths of TEXT, and the loss of the last tenth is
-printed for the network, the counts and the mixture, in nats a character; then the same while they learn from what they
-read (`adapt`). "counts only" is the mixture with ``adapt="counts"``. Of NAMES, one a line, 1,000 are held out.
-``--python`` takes the source code of Python's standard library in place of TEXT: its top-level modules, sorted, up to
-3.5 MB. Characters that the first nine tenths do not hold are left out of the last tenth.
+For each time and seed, `Mixture.recommended` learns the first nine tenths of FILE, and the loss of the last tenth is
+printed for the network, the counts and the mixture, in nats a character: the mean of the seeds, and how far apart the
+mixture's are. ``--text names`` takes FILE as one name a line, of which 1,000 are held out. ``--text source`` needs no
+FILE: it takes the source code of Python's standard library, its top-level modules, sorted, up to 3.5 MB. Characters
+that training does not know are left out of the last tenth.
 
-``--costs`` prints what the models of the last time cost: memory, file size, time to score a character and to draw one.
-``--copying`` prints how much of 100,000 characters drawn from each stands in the text: the longest passage, and the
-share of windows of 50 characters.
+With the models of the last time and seed
+``--adapt`` prints the losses while they learn from what they read, the mixture by ``adapt=True`` and by
+``adapt="counts"``, where the network stays as it is; and how long a character takes;
+``--costs`` prints what the models and PPMd (`pip install pyppmd`) cost: time to learn, memory, bytes in a file, and
+time to score and to draw a character, on one thread;
+``--copying`` prints how much of 100,000 characters drawn from each stands in the text that it has learned: the longest
+passage, and the share of windows of 50 characters.
 """
 
 from __future__ import annotations
@@ -16,21 +20,28 @@ from __future__ import annotations
 import argparse
 import sysconfig
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.counts import of_ppmd, timed
 from benchmarks.counts import split as split_names
 from benchmarks.report import machine
-from crnn import Mixture
+from crnn import CharNGram, CharRNN, Mixture
 
 MAX_SOURCE = 3_500_000  # characters of the standard library
 DRAWN = 100_000
 WINDOW = 50
-HEAD = ["| seconds | seeds | network | counts | mixture | gain |", "|---|---|---|---|---|---|"]
-ADAPTED = ["| reading on | network | counts | mixture | counts only |", "|---|---|---|---|---|"]
-COSTS = ["| model | MB in a file | µs to score | µs to draw |", "|---|---|---|---|"]
+SCORED = 20_000  # characters that are timed
+REPEATS = 3
+HEAD = ["| seconds | seeds | network | counts | mixture | spread | gain |", "|---|---|---|---|---|---|---|"]
+ADAPTED = ["| reading on | network | counts | mixture | mixture, counts only |", "|---|---|---|---|---|"]
+COSTS = ["| model | seconds to learn | MB in memory | MB in a file | µs to score | µs to draw |",
+         "|---|---|---|---|---|---|"]  # fmt: skip
 COPIES = ["| model | longest passage of the text | windows of 50 in the text |", "|---|---|---|"]
 
 Text = str | list[str]
@@ -61,53 +72,87 @@ def split(text: str) -> tuple[str, str]:
     return text[:cut], "".join(symbol for symbol in text[cut:] if symbol in known)
 
 
+def read(kind: str, path: Path | None) -> tuple[Text, Text]:
+    """Return the text to learn from, and the one that is held out."""
+    if kind == "source":
+        return split(standard_library())
+    if path is None:
+        raise SystemExit(f"--text {kind} needs a FILE")
+    text = path.read_text(encoding="utf-8")
+    return split_names(text.splitlines()) if kind == "names" else split(text)
+
+
 def trained(text: Text, seconds: float, seed: int) -> Mixture:
     """Return a mixture of a network and counts after this time."""
     return Mixture.recommended(text, seconds, verbose=0, random_state=seed)
 
 
-def losses(mixture: Mixture, held_out: Text, adapt: Any = False) -> Losses:
+def losses(mixture: Mixture, held_out: Text) -> Losses:
     """Return the losses of both models and of the mixture."""
-    network, counts = mixture.models
-    scores = [model.score(held_out, adapt=adapt) for model in (network, counts, mixture)]
-    return Losses(*(-score for score in scores))
+    return Losses(*(-model.score(held_out) for model in (*mixture.models, mixture)))
 
 
-def rows(text: Text, held_out: Text, seconds: Sequence[float], seeds: int) -> Iterable[str]:
-    """Yield a row for each time, and rows for the last mixture while it reads on."""
-    yield from HEAD
-    mixture = None
-    for limit in seconds:
-        found = []
-        for seed in range(seeds):
-            mixture = trained(text, limit, seed)
-            found.append(losses(mixture, held_out))
-        means = Losses(*map(mean, zip(*found, strict=True)))
-        shown = " | ".join(f"{loss:.4f}" for loss in means)
-        yield f"| {limit:g} | {seeds} | {shown} | {min(means.network, means.counts) - means.mixture:.4f} |"
-    assert mixture is not None
-    yield ""
+def row(seconds: float, found: Sequence[Losses]) -> str:
+    """Return the row of a time, from the losses of each seed."""
+    means = Losses(*map(mean, zip(*found, strict=True)))
+    of_mixture = [of_seed.mixture for of_seed in found]
+    gain, spread = min(means.network, means.counts) - means.mixture, max(of_mixture) - min(of_mixture)
+    shown = " | ".join(f"{loss:.4f}" for loss in (*means, spread, gain))
+    return f"| {seconds:g} | {len(found)} | {shown} |"
+
+
+def adapted(mixture: Mixture, held_out: Text) -> Iterator[str]:
+    """Yield the losses of models that learn from what they read, and the times that takes."""
     yield from ADAPTED
-    adapted = losses(mixture, held_out, adapt=True)
-    by_counts = -mixture.score(held_out, adapt="counts")
-    shown = " | ".join(f"{loss:.4f}" for loss in (*adapted, by_counts))
-    yield f"| {seconds[-1]:g} s | {shown} |"
+    (network, counts), found = mixture.models, []
+    for model, adapt in ((network, True), (counts, True), (mixture, True), (mixture, "counts")):
+        found.append(timed(lambda model=model, adapt=adapt: -model.score(held_out, adapt=adapt), 1))
+    symbols = sum(len(name) + 1 for name in held_out) if isinstance(held_out, list) else len(held_out)
+    yield f"| nats | {' | '.join(f'{loss:.4f}' for _, loss in found)} |"
+    yield f"| µs a character | {' | '.join(f'{1e6 * seconds / symbols:.1f}' for seconds, _ in found)} |"
+    yield f"\nThe mixture with counts only takes 1/{found[0][0] / found[3][0]:.1f} of the network's time to read on"
 
 
-def costs(mixture: Mixture, held_out: str) -> Iterable[str]:
-    """Yield the size and the speed of each model, on one thread."""
+def costs(mixture: Mixture, known: Text, held_out: Text, seconds: float) -> Iterator[str]:
+    """Yield what each model costs, on one thread."""
     yield from COSTS
-    part = held_out[:20_000]
+    to_count, _ = timed(lambda: CharNGram().fit(known), 1)
+    to_learn = {"network": max(seconds - to_count, 0), "counts": to_count, "mixture": seconds}
+    part = held_out[: SCORED if isinstance(held_out, str) else None]
+    symbols = len(part) if isinstance(part, str) else sum(len(name) + 1 for name in part)
+    memory = files = 0.0
     for name, model in named(mixture):
         model.n_threads = 1
-        times = []
-        for action in (lambda model=model: model.score(part), lambda model=model: model.sample(5000, random_state=0)):
-            action()
-            start = time.perf_counter()
-            action()
-            times.append(time.perf_counter() - start)
-        size = sum(len(member.to_bytes()) for member in (mixture.models if model is mixture else [model])) / 1e6
-        yield f"| {name} | {size:.2f} | {1e6 * times[0] / len(part):.2f} | {1e6 * times[1] / 5000:.2f} |"
+        to_score, _ = timed(lambda model=model: model.score(part), REPEATS)
+        to_draw, drawn = timed(lambda model=model: draw(model, 5000), REPEATS)
+        if model is not mixture:  # which has what its models have
+            memory, files = memory + bytes_of(model), files + len(model.to_bytes())
+        used = (memory, files) if model is mixture else (bytes_of(model), len(model.to_bytes()))
+        megabytes = " | ".join(f"{n_bytes / 1e6:.2f}" for n_bytes in used)
+        times = f"{1e6 * to_score / symbols:.2f} | {1e6 * to_draw / len(drawn):.2f}"
+        yield f"| {name} | {to_learn[name]:.2f} | {megabytes} | {times} |"
+    try:
+        ppmd = of_ppmd(known, held_out, 1)
+    except ImportError:
+        return
+    megabytes = f"{ppmd.memory / 1e6:.2f} | {ppmd.file / 1e6:.2f}"
+    yield f"| PPMd of order {ppmd.order} | {ppmd.seconds:.2f} | {megabytes} | {ppmd.microseconds:.2f} | - |"
+    yield f"\nPPMd, which learns as it reads: {ppmd.nats:.4f} nats"
+
+
+def bytes_of(model: Any) -> int:
+    """Return the bytes of a network's weights, or of counts."""
+    if isinstance(model, CharRNN):
+        return sum(weights.nbytes for weights in model.params_.values())
+    return int(model._learned.counts.nbytes)
+
+
+def draw(model: Any, length: int) -> str:
+    """Return text of about this length; documents end in a newline."""
+    if model.vocabulary_.boundary is None:
+        return str(model.sample(length, random_state=0))
+    drawn: list[str] = model.sample(num_samples=length // 5, random_state=0)
+    return "".join(f"{name}\n" for name in drawn)
 
 
 def named(mixture: Mixture) -> list[tuple[str, Any]]:
@@ -115,14 +160,14 @@ def named(mixture: Mixture) -> list[tuple[str, Any]]:
     return [("network", mixture.models[0]), ("counts", mixture.models[1]), ("mixture", mixture)]
 
 
-def copying(mixture: Mixture, text: str) -> Iterable[str]:
+def copying(mixture: Mixture, known: Text) -> Iterator[str]:
     """Yield how much of what each model draws stands in the text."""
     yield from COPIES
+    text = known if isinstance(known, str) else "".join(f"{name}\n" for name in known)
     for name, model in named(mixture):
-        drawn = model.sample(DRAWN, random_state=0)
-        windows = range(0, len(drawn) - WINDOW, WINDOW // 2)
-        share = mean(drawn[i : i + WINDOW] in text for i in windows)
-        yield f"| {name} | {longest_copy(drawn, text)} | {100 * share:.1f} % |"
+        drawn = draw(model, DRAWN)
+        share = 100 * copied(drawn, text, WINDOW).mean()
+        yield f"| {name} | {longest_copy(drawn, text)} | {share:.1f} % |"
 
 
 def longest_copy(drawn: str, text: str) -> int:
@@ -133,41 +178,73 @@ def longest_copy(drawn: str, text: str) -> int:
     >>> longest_copy("xxabcdxx", "0abcd1")
     4
     """
-    longest = start = 0
-    while start + longest < len(drawn):
-        if drawn[start : start + longest + 1] in text:
-            longest += 1
+    least, most = 0, min(len(drawn), len(text))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if copied(drawn, text, middle).any():
+            least = middle
         else:
-            start += 1
-    return longest
+            most = middle - 1
+    return least
+
+
+def copied(drawn: str, text: str, length: int) -> NDArray[np.bool_]:
+    """Say of each window of `drawn` of this length whether it is in the text.
+
+    Examples
+    --------
+    >>> copied("abcab", "xab", 2).tolist()
+    [True, False, False, True]
+    """
+    return np.isin(window_hashes(drawn, length), window_hashes(text, length))
+
+
+def window_hashes(text: str, length: int) -> NDArray[np.uint64]:
+    """Return a number for each window of a text; two different ones share it with a probability of about 2**-64."""
+    symbols = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    values = np.random.default_rng(0).integers(2**64, size=int(symbols.max(initial=0)) + 1, dtype=np.uint64)[symbols]
+    base = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
+    powers, inverses = (
+        np.cumprod(np.append(np.ones(1, np.uint64), np.full(len(text), factor, np.uint64)), dtype=np.uint64)
+        for factor in (base, pow(base, -1, 2**64))
+    )
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values * powers[:-1], dtype=np.uint64)])
+    windows = max(len(text) - length + 1, 0)
+    return (sums[length:] - sums[:windows]) * inverses[:windows]
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", type=Path, nargs="?", help="a UTF-8 file")
-    parser.add_argument("names", type=Path, nargs="?", help="a UTF-8 file, one name a line")
-    parser.add_argument("--python", action="store_true", help="the source code of the standard library, without TEXT")
+    parser.add_argument("file", type=Path, nargs="?", help="a UTF-8 file; not with --text source")
+    parser.add_argument("--text", choices=["shakespeare", "names", "source"], default="shakespeare")
     parser.add_argument("--seconds", type=float, nargs="+", default=[15.0, 60.0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--costs", action="store_true")
-    parser.add_argument("--copying", action="store_true")
+    for option in ("--adapt", "--costs", "--copying"):
+        parser.add_argument(option, action="store_true")
     options = parser.parse_args()
-    print("\n".join(machine()), "\n", flush=True)
-    if options.text or options.python:
-        text = standard_library() if options.python else options.text.read_text(encoding="utf-8")
-        known, held_out = split(text)
-        for line in rows(known, held_out, options.seconds, options.seeds):
+    known, held_out = read(options.text, options.file)
+    print("\n".join([*machine(), "", *HEAD]), flush=True)
+    for seconds in options.seconds:
+        found, took = [], []
+        for seed in range(options.seeds):
+            start = time.perf_counter()
+            mixture = trained(known, seconds, seed)
+            took.append(time.perf_counter() - start)
+            found.append(losses(mixture, held_out))
+        print(row(seconds, found), flush=True)
+    print(f"\nThe longest of the last {options.seeds} trainings took {max(took):.1f} s", flush=True)
+    tables = []
+    if options.adapt:
+        tables.append(adapted(mixture, held_out))
+    if options.costs:
+        tables.append(costs(mixture, known, held_out, options.seconds[-1]))
+    if options.copying:
+        tables.append(copying(mixture, known))
+    for table in tables:
+        print()
+        for line in table:
             print(line, flush=True)
-        if options.costs or options.copying:
-            mixture = trained(known, options.seconds[-1], 0)
-            tables = [costs(mixture, held_out)] if options.costs else []
-            tables += [copying(mixture, known)] if options.copying else []
-            for table in tables:
-                print("", *table, sep="\n", flush=True)
-    if options.names:
-        names = options.names.read_text(encoding="utf-8").split()
-        print("", *rows(*split_names(names), options.seconds, options.seeds), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

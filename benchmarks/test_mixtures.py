@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from benchmarks import mixtures
@@ -16,14 +17,48 @@ def mixture():
     return Mixture([network, CharNGram(order=6).fit(TEXT)], n_threads=1)
 
 
-def test_tables(monkeypatch, mixture):
-    monkeypatch.setattr(mixtures, "trained", lambda text, seconds, seed: mixture)
+@pytest.fixture(scope="module")
+def namer():
+    names = ["anna", "bob", "nana", "abba", "nan", "o"] * 20
+    return Mixture([CharRNN(8, max_steps=50, random_state=0).fit(names), CharNGram(order=4).fit(names)]), names
+
+
+def test_a_row_has_the_means_of_the_seeds_and_how_far_they_are_apart():
+    found = [mixtures.Losses(1.5, 1.25, 1.0), mixtures.Losses(1.25, 1.25, 0.5)]
+    cells = ["15", "2", "1.3750", "1.2500", "0.7500", "0.5000", "0.5000"]
+    assert mixtures.row(15.0, found) == f"| {' | '.join(cells)} |"
+    assert mixtures.HEAD[0].count("|") == len(cells) + 1
+
+
+def test_tables(monkeypatch, mixture, namer):
     monkeypatch.setattr(mixtures, "DRAWN", 500)
-    lines = list(mixtures.rows(TEXT, TEXT[:300], [1.0], 2))
-    assert len(lines) == len(mixtures.HEAD) + len(mixtures.ADAPTED) + 3
-    assert len(list(mixtures.costs(mixture, TEXT[:300]))) == len(mixtures.COSTS) + 3
-    *_, last = mixtures.copying(mixture, TEXT)
-    assert int(last.split("|")[2]) > 50
+    for both, known, held_out in ((mixture, TEXT, TEXT[:300]), (*namer, namer[1][:30])):
+        adapted, costs = [*mixtures.adapted(both, held_out)], [*mixtures.costs(both, known, held_out, 1.0)]
+        assert {line.count("|") for line in adapted[:4]} == {6}
+        assert {line.count("|") for line in costs[:5]} == {7}
+        found = [float(cell) for cell in adapted[2].split("|")[2:6]]
+        expected = [-model.score(held_out, adapt=True) for model in (*both.models, both)]
+        assert found == pytest.approx([*expected, -both.score(held_out, adapt="counts")], abs=1e-4)
+        *_, last = mixtures.copying(both, known)
+        assert int(last.split("|")[2]) > 9
+
+
+def test_the_longest_copy_and_the_share_of_windows():
+    text = "".join(np.random.default_rng(1).choice([*"abcd"], 3000))
+    drawn = f"x{text[2000:2061]}y{text[100:137]}dxd{text[-41:]}"
+    assert mixtures.longest_copy(drawn, text) == 61
+    assert mixtures.longest_copy("xyz", text) == 0
+    for length in (1, 7, 40):
+        expected = [drawn[i : i + length] in text for i in range(len(drawn) - length + 1)]
+        assert mixtures.copied(drawn, text, length).tolist() == expected
+
+
+def test_the_held_out_text_has_known_symbols_only(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("ab" * 45 + "abcabcabca", encoding="utf-8")
+    assert mixtures.read("shakespeare", path) == ("ab" * 45, "abababa")
+    with pytest.raises(SystemExit, match="--text names needs a FILE"):
+        mixtures.read("names", None)
 
 
 @pytest.mark.parametrize("which", ["network", "counts", "mixture"])
