@@ -1,0 +1,85 @@
+"""Other ways to find anomalies among texts: the rarest pair of tokens, and scikit-learn on TF-IDF features.
+
+Each learns texts and then gives scores; the lower, the odder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOKEN = re.compile(r"\w+|[^\w\s]")
+FOREST_TEXTS = 20_000  # that a forest learns from: it draws 256 for each tree
+
+Scores = NDArray[np.float64]
+
+
+class RarestPair:
+    """The count of a text's rarest pair of neighboring tokens, its start and its end among them.
+
+    Examples
+    --------
+    >>> RarestPair().fit(["to be", "to be", "or not"]).score(["to be", "to not"]).tolist()
+    [2.0, 0.0]
+    """
+
+    def fit(self, texts: list[str]) -> RarestPair:
+        """Count pairs."""
+        self._counts = Counter[tuple[str, str]]()
+        for text, n in Counter(texts).items():
+            for pair in _pairs(text):
+                self._counts[pair] += n
+        return self
+
+    def score(self, texts: list[str]) -> Scores:
+        """Return the least count of each text."""
+        return np.array([min(map(self._counts.__getitem__, _pairs(text))) for text in texts], np.float64)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    return [*pairwise(["", *TOKEN.findall(text), ""])]
+
+
+class TfIdf:
+    """TF-IDF of words and their pairs, or of groups of up to three characters, and one of scikit-learn's detectors.
+
+    Parameters
+    ----------
+    detector : "linear", "forest" or "kernel"
+        SGDOneClassSVM, IsolationForest, or OneClassSVM with a radial basis function.
+    of_characters : bool, default=False
+    max_texts : int, optional
+        How many texts are learned.
+    """
+
+    def __init__(self, detector: str, *, of_characters: bool = False, max_texts: int | None = None) -> None:
+        from sklearn.ensemble import IsolationForest
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import SGDOneClassSVM
+        from sklearn.svm import OneClassSVM
+
+        of_words = {"token_pattern": TOKEN.pattern, "ngram_range": (1, 2), "lowercase": False}
+        features = {"analyzer": "char_wb", "ngram_range": (1, 3)} if of_characters else of_words
+        self._features: Any = TfidfVectorizer(**features, min_df=2)
+        detectors: dict[str, Any] = {
+            "linear": SGDOneClassSVM(nu=0.001, random_state=0),
+            "forest": IsolationForest(random_state=0),
+            "kernel": OneClassSVM(nu=0.01),
+        }
+        self._detector, self._max_texts = detectors[detector], max_texts
+
+    def fit(self, texts: list[str]) -> TfIdf:
+        """Learn texts, or those that come first in a random order."""
+        if self._max_texts is not None:
+            texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[: self._max_texts]]
+        self._detector.fit(self._features.fit_transform(texts))
+        return self
+
+    def score(self, texts: list[str]) -> Scores:
+        """Return the decision function."""
+        return np.asarray(self._detector.decision_function(self._features.transform(texts)))

@@ -1,0 +1,73 @@
+"""The tables of `benchmarks.anomalies` on little data, and that the figures in them are what they say."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from benchmarks import anomalies, domain_names, log_lines
+from crnn import AnomalyDetector
+
+pytest.importorskip("sklearn")
+pytestmark = pytest.mark.filterwarnings("ignore:the threshold was set by")
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_table_of_logs():
+    _, _, head, rule, *rows = anomalies.logs(4000, 2000, 30, network=0.5)
+    assert len(cells(head)) == len(cells(rule)) == len(cells(rows[0]))
+    by_name = {cells(row)[0]: cells(row) for row in rows}
+    assert len(by_name) == 9
+    detector = by_name["**AnomalyDetector()**, min"]
+    assert 0.6 < float(detector[3]) <= 1
+    assert float(detector[4]) > float(by_name["TF-IDF + IsolationForest"][4])
+    assert [len(cells(row)) for row in rows] == [len(cells(head))] * 9
+
+
+def test_the_table_of_rates():
+    *_, last = anomalies.rates(3000, 2000, 1)
+    assert cells(last)[:2] == ["mean", "0.01"]
+    assert 0 <= float(cells(last)[3]) < 0.05
+
+
+def test_the_table_of_domains():
+    _, _, head, _, *rows = anomalies.domains(3000, 200, network=0.0)
+    assert cells(head)[2:-2] == list(domain_names.KINDS)
+    table = {cells(row)[0]: cells(row) for row in rows}
+    assert len(table) == 5
+    assert float(table["the same model, mean"][2]) > 0.95
+
+
+def test_the_table_of_names(tmp_path):
+    path = tmp_path / "names"
+    path.write_text("\n".join(islice(domain_names.ordinary_names(), 2000)))
+    *_, last = anomalies.names_of_file(path, network=0.0)
+    assert len(cells(last)) == 7
+
+
+def test_the_table_of_throughput(tmp_path):
+    path = tmp_path / "lines"
+    log_lines.write(path, 100_000)
+    *_, masked, predicted, shell = anomalies.throughput(path, 2000)
+    for row in (masked, predicted, shell):
+        assert float(cells(row)[2].replace(",", "")) > 0
+        assert float(cells(row)[4]) > 10
+
+
+def test_judging_lines(benchmark, sized):
+    lines = [log_lines.masked(line) for line in islice(log_lines.usual_lines(), sized(50_000, 2000))]
+    detector = AnomalyDetector(random_state=0).fit(lines)
+    assert (benchmark(detector.predict, lines) == 1).mean() > 0.98
+
+
+@pytest.mark.parametrize("kind", domain_names.KINDS)
+def test_names_of_a_kind(kind):
+    names = [*islice(domain_names.odd_names(kind, 3), 50)]
+    assert names == [*islice(domain_names.odd_names(kind, 3), 50)]
+    assert len(set(names)) > 40
+    with pytest.raises(ValueError, match="kind must be one of"):
+        next(domain_names.odd_names("odd"))
