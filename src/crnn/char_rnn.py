@@ -20,6 +20,7 @@ from .errors import NotFittedError
 from .export.extras import needed
 from .files import checkpoint as model_checkpoint
 from .files.run_checkpoint import unfinished_run, write_run
+from .files.sealed_file import bytes_stream
 from .inference.network.network_cache import NetworkCache
 from .inference.network.packed_network import PackedNetwork
 from .inference.scoring import string_states
@@ -28,7 +29,7 @@ from .model.draft import LearnedArrays
 from .model.labelled import of_label
 from .model.quantized import quantized
 from .model.state import ModelState
-from .parameters.checks import FilePath, checked_threads
+from .parameters.checks import FilePath, checked_bool, checked_threads, has_items
 from .parameters.documentation import with_parameters
 from .parameters.settings import Settings, checked_parameter, rounds_operands
 from .text.sources.labels import label_number
@@ -514,6 +515,7 @@ class CharRNN(LanguageModel):
         """
         from .training.recommend.recommended import recommended_parameters
 
+        fit = checked_bool("fit", fit)
         X = list(X) if isinstance(X, Iterator) else X  # which is read again by `fit`
         cls().set_params(**overrides)  # refuses what is no parameter
         model = cls(**recommended_parameters(X, seconds, overrides, verbose=verbose))
@@ -636,7 +638,7 @@ class CharRNN(LanguageModel):
         """
         part = string_states.checked_part(self._fitted("hidden_states").layout, cells=cells)
         self._require_no_labels("hidden_states")
-        one = isinstance(text, str | bytes | bytearray | memoryview) or not isinstance(text, Iterable)
+        one = isinstance(text, str | bytes | bytearray | memoryview) or not has_items(text)
         network, n_threads = self._network("hidden_states", one_row=one, scoring=True), checked_threads(self.n_threads)
         read = string_states.states_of_text if one else string_states.states_of_texts
         return read(network, self.vocabulary_, text, n_threads, part=part)
@@ -874,7 +876,7 @@ class CharRNN(LanguageModel):
         ModelFileError
             As of `load`.
         """
-        return cls.load(io.BytesIO(content))
+        return cls.load(bytes_stream(content))
 
     def to_torch(self) -> TorchCharRNN:
         """Return the network as a PyTorch module with the same logits.

@@ -16,7 +16,7 @@ from .estimator import Estimator
 from .files import classifier_file
 from .inference.scoring.class_probabilities import accuracy, log_posteriors
 from .model.state import ModelState
-from .parameters.checks import FilePath, checked_choice, checked_int, checked_threads
+from .parameters.checks import FilePath, checked_bool, checked_choice, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
 from .text.symbols.vocabulary import Text, Vocabulary
 from .training.loop.exclusive import ExclusiveUse, begin_use
@@ -233,6 +233,7 @@ class CharRNNClassifier(Estimator):
         """
         from .training.recommend.recommended_classifier import recommended_parameters
 
+        fit = checked_bool("fit", fit)
         own = {name: overrides.pop(name) for name in cls._defaults() if name in overrides}
         if "estimator" in own:
             raise InvalidInputError("estimator is chosen by recommended: give some of its parameters instead")

@@ -23,6 +23,7 @@ from .inference.sampling.sampling_controls import SampleOptions, SamplingOptions
 from .inference.sampling.text_drawing import (
     Draw,
     TextRequest,
+    check_prime,
     drawer,
     drawn_texts,
     encoded_prime,
@@ -33,7 +34,7 @@ from .inference.scoring import scoring, string_scores
 from .inference.scoring.guessing import GuessNumbers, estimated_guess_numbers
 from .inference.scoring.labelled_scores import labelled_scores, refuse_labels
 from .inference.scoring.string_scores import Reduce
-from .parameters.checks import MAX_SIZE, checked_int, checked_threads, generator
+from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator
 from .text.sources.input_checks import Errors, checked_errors
 from .text.sources.sources import TextLike, documents_of
 from .text.symbols.vocabulary import Text, Vocabulary
@@ -196,11 +197,12 @@ class LanguageModel(Estimator):
         """
         k = checked_int("num_samples", num_samples, 1, MAX_SIZE)
         vocabulary, request = self._vocabulary("sample"), TextRequest(n, prime, max_length, controls)
+        check_prime(prime, vocabulary)
         model = self if label is None else self.for_label(label)
         draw = model._drawer(request, random_state, one_row=k == 1)
         if not vocabulary.labels:
             warn_of_length(request, vocabulary, k)
-        texts = drawn_texts(draw, k, vocabulary, unique=unique, exclude=exclude)
+        texts = drawn_texts(draw, k, vocabulary, unique=checked_bool("unique", unique), exclude=exclude)
         return texts[0] if k == 1 else texts
 
     @overload
@@ -434,6 +436,7 @@ class LanguageModel(Estimator):
         >>> round(model.score(["a", ""]), 2)  # a, its end, and an end: about -ln 5
         -1.61
         """
+        exact = checked_bool("exact", exact)
         if adapt is not False:
             refuse_labels(labels)
             reading = self._adaptive_reading("score", adapt, scoring=True)
@@ -639,6 +642,7 @@ class LanguageModel(Estimator):
         >>> names.surprisal("Ann", end=True).argmax()  # the end: an a is missing
         np.int64(3)
         """
+        end = checked_bool("end", end)
         if adapt is not False:
             reading = self._adaptive_reading("surprisal", adapt, scoring=True)
             return adaptive_surprisal(reading, self.vocabulary_, scoring.text_ids(text, self.vocabulary_, end=end))

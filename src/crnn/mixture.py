@@ -22,7 +22,7 @@ from .inference.network.packed_network import PackedNetwork
 from .inference.scoring.mixture_weights import fitted_weights
 from .inference.scoring.scoring import scored_ids
 from .language_model import LanguageModel
-from .parameters.checks import FilePath, checked_float, checked_floats, checked_threads
+from .parameters.checks import FilePath, checked_float, checked_floats, checked_threads, has_items
 from .text.sources.sources import TextLike
 from .text.symbols.vocabulary import Vocabulary
 
@@ -104,7 +104,7 @@ class Mixture(LanguageModel):
     def __init__(
         self, models: Iterable[LanguageModel], weights: ArrayLike | None = None, *, n_threads: int | None = None
     ) -> None:
-        if isinstance(models, LanguageModel) or not isinstance(models, Iterable):
+        if isinstance(models, LanguageModel) or not has_items(models):
             raise InvalidInputError(f"models must be a list of fitted models, not {type(models).__name__}")
         self.models: list[LanguageModel] = models if isinstance(models, list) else list(models)
         if not self.models:
@@ -328,13 +328,14 @@ class Mixture(LanguageModel):
         return network
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> Reading:
-        if adapt != "counts":
+        counts_alone = isinstance(adapt, str) and adapt == "counts"
+        if not counts_alone:
             AdaptationOptions.of(adapt)  # even if no model has a use for the options
         elif not any(isinstance(model, CharNGram) for model in self.models):
             raise InvalidInputError("adapt is 'counts', but the mixture has no counts: give True, or add a CharNGram")
         readings: list[Reading | FixedReading] = []
         for model in self.models:
-            if adapt == "counts" and isinstance(model, CharRNN):
+            if counts_alone and isinstance(model, CharRNN):
                 network = self._member(model, what, one_row=True, scoring=True)
                 readings.append(FixedReading(network, network.zero_state(1)))
             else:
@@ -358,8 +359,8 @@ def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:
     if weights is None:
         return np.full(n, 1 / n)
     own = checked_floats("weights", weights, n, "model")
-    if not (np.isfinite(own) & (own >= 0)).all() or not own.sum() > 0:
-        raise InvalidInputError(f"weights must be finite, at least 0 and not all 0, not {own.tolist()}")
+    if not own.any():
+        raise InvalidInputError("weights are all 0: give at least one above 0")
     return np.array(own)
 
 

@@ -33,6 +33,11 @@ def table(capsys):
     return [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.parametrize("seed", ["none", "-1", "0.5", str(2**31), "x"])
+def test_a_seed_that_is_refused(folder, capsys, seed):
+    assert "argument --seed: seed must be " in usage_error(capsys, "tune", "text.txt", "-o", "m", "--seed", seed)
+
+
 def test_a_search_ends_with_the_best_model_and_goes_on(folder, capsys):
     words = ["tune", "text.txt", "-o", "best.crnn", "--time", "1s"]
     assert cli.main([*words, "--trials", "3"]) == 0

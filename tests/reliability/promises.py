@@ -36,6 +36,13 @@ PROMISES = {
     "bits": Promise("a model file with any bit changed is refused", flipped_bits.run, 10**6, 100),
     "saves": Promise("a file saved during training is of one step", saves.run, 400, 4),
     "texts": Promise("any text is learned, scored and saved", partial(run_cases, "random_texts"), 100_000, 30),
+    "arguments": Promise(
+        "a public callable returns, or raises what is documented", partial(run_cases, "nasty_arguments"),
+        1_200_000, 1000,
+    ),
+    "commands": Promise(
+        "a command line ends with an exit code and a reason", partial(run_cases, "nasty_command_lines"), 100_000, 40,
+    ),
     "divergence": Promise(
         "training that goes wrong leaves finite weights and says so",
         partial(run_cases, "divergent_settings"), 15_000, 10,

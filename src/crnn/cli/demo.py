@@ -233,7 +233,8 @@ def _report(model: CharRNN, held_out: str, seconds: float, characters: int) -> s
 def _say(message: str) -> None:
     from tqdm import tqdm
 
-    tqdm.write(message)  # above the progress bar, if there is one
+    # Above the progress bar, if there is one. Without tqdm's lock: Ctrl-C while it is taken would end in another error.
+    tqdm.write(message, nolock=True)
     sys.stdout.flush()
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from ..char_rnn import CharRNN
 from ..errors import DivergenceError, InvalidInputError
 from ..export.extras import needed
-from ..parameters.checks import checked_int
+from ..parameters.checks import MAX_SIZE, checked_int
 from ..text.sources.sources import TextLike, text_source
-from .arguments import add_files, add_output, checked, checked_text, duration, seed
+from .arguments import add_files, add_output, checked, checked_text, duration
 from .errors import ERROR, INTERRUPTED, say
 from .files import STANDARD, check_writable, read_documents, read_text
 from .output import write
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validation", metavar="FILE", help="a text to compare by (default: the last tenth of FILE)")
     parser.add_argument("--lines", action="store_true", help="each line of FILE is a document")
     parser.add_argument("--bytes", action="store_true", help="train models of bytes")
-    parser.add_argument("--seed", metavar="SEED", type=checked(seed), default=0, help="a whole number (default: 0)")
+    parser.add_argument("--seed", metavar="SEED", type=checked(_seed), default=0, help="a whole number (default: 0)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,6 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
         code = INTERRUPTED
     write(_table(study))
     return code
+
+
+def _seed(value: Any) -> int:
+    return checked_int("seed", value, 0, MAX_SIZE)  # Optuna's generator takes 32 bits
 
 
 def _study(optuna: Any, arguments: argparse.Namespace, text: TextLike) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..model.int8_weights import LARGEST, integers_of
 from ..parameters.cells import CELLS
-from ..parameters.checks import FilePath, checked_path
+from ..parameters.checks import FilePath, checked_bool, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
 from .weights import FittedModel, Weights
@@ -29,7 +29,7 @@ WIDTH = 110  # of a line of numbers
 def export_c(model: FittedModel, path: FilePath, *, int8: bool = False) -> None:
     """Write a model as one C99 file; see `crnn.CharRNN.export_c`."""
     name = checked_path("path", path)
-    weights = Weights.of(model, np.float32, int8=int8).for_engine()
+    weights = Weights.of(model, np.float32, int8=checked_bool("int8", int8)).for_engine()
     parts = [
         _configuration(weights, model.vocabulary_),
         _source("declarations.h"),

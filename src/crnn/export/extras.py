@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ..runtime.deferred_signals import signals_deferred
+
 __all__ = ["needed"]
 
 
@@ -32,7 +34,8 @@ def needed(package: str, extra: str, purpose: str) -> Any:
     ModuleNotFoundError: to_torch needs no_such_package, which is not installed: pip install "crnn[torch]"
     """
     try:
-        return importlib.import_module(package)
+        with signals_deferred():
+            return importlib.import_module(package)
     except ModuleNotFoundError as error:
         if error.name != package.partition(".")[0]:  # it is there, and lacks something itself
             raise

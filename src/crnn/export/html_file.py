@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InvalidInputError
 from ..model.int8_weights import TABLES, by_output, integers_of
 from ..parameters.cells import CELLS
-from ..parameters.checks import FilePath, checked_path
+from ..parameters.checks import FilePath, checked_bool, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
 from .page import assets, filled, html_page, printable_title
@@ -58,6 +58,7 @@ def page_weights(model: FittedModel, *, float16: bool = False, int8: bool = Fals
     InvalidInputError
         If `float16` is asked for with 8-bit weights.
     """
+    float16, int8 = checked_bool("float16", float16), checked_bool("int8", int8)
     if float16 and (int8 or model.scales_ is not None):
         weights = "int8=True asks for 8-bit weights" if int8 else "the model's weights have 8 bits already"
         raise InvalidInputError(f"float16=True stores 16-bit weights, but {weights}: leave float16 out")

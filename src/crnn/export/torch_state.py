@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ..model.layout import layout_of
 from ..model.state import ModelState
 from ..model.symbol_pairs import SymbolPairs
 from ..parameters.cells import CELLS
-from ..parameters.checks import checked_path, generator
+from ..parameters.checks import checked_path, generator, has_items
 from ..parameters.settings import Settings
 from ..text.symbols.special import BOUNDARY, UNKNOWN, Special
 from ..text.symbols.vocabulary import Vocabulary
@@ -254,7 +254,7 @@ def _sorted_vocabulary(vocabulary: Any) -> tuple[Vocabulary, Array]:
     """
     if isinstance(vocabulary, Vocabulary):
         return vocabulary, np.arange(len(vocabulary))
-    if isinstance(vocabulary, Mapping) or not isinstance(vocabulary, Iterable):
+    if isinstance(vocabulary, Mapping) or not has_items(vocabulary):
         raise InvalidInputError(
             f"vocabulary must be a text or a list of symbols in the order of ids, not {type(vocabulary).__name__}"
         )

@@ -17,7 +17,7 @@ from ..model.int8_weights import Scales
 from ..model.layout import SHAPING, Layout, torch_name
 from ..model.state import WEIGHT_AVERAGE, ModelState, zero_hidden, zero_optimizer_state
 from ..model.stored_record import StoredRecord
-from ..parameters.checks import generator
+from ..parameters.checks import checked_bool, generator
 from ..parameters.settings import Settings
 from . import model_file
 from .int8_tensors import float_tensors, int8_tensors
@@ -72,7 +72,7 @@ def write(
     InvalidInputError
         If a parameter has a value that training would refuse, since `read` would refuse the file.
     """
-    file = _file_with(state, parameters, training_state=training_state)
+    file = _file_with(state, parameters, training_state=checked_bool("training_state", training_state))
     if best is not None:
         tensors = _torch_tensors(state.layout, best.params) | _training(best)[1]
         file = replace(file, best={"n_steps": best.n_steps, "smooth_loss": best.smooth_loss}, best_tensors=tensors)

@@ -6,7 +6,6 @@ JSON, and ``vocabulary`` (see `stored_vocabulary`). The tensors are those of `cr
 
 from __future__ import annotations
 
-import io
 import reprlib
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -21,6 +20,7 @@ from .bounded_json import bounded_json
 from .plain_json import plain_json
 from .sealed_file import (
     Path,
+    bytes_stream,
     read_path,
     read_sealed_header,
     read_sealed_tensors,
@@ -83,7 +83,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Count
 
 def from_bytes(content: bytes, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
     """Return what `to_bytes` wrote; see `read`."""
-    return _read(io.BytesIO(content), len(content), defaults)
+    return read(bytes_stream(content), defaults)
 
 
 def _chunks(learned: CountedText, parameters: Mapping[str, Any]) -> Iterator[bytes | memoryview]:

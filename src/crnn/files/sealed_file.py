@@ -22,12 +22,12 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from numpy.typing import NDArray
 
-from ..errors import InvalidInputError, ModelFileError
+from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .container import Header, file_chunks, read_header, read_tensors, tensor_bytes
 
-__all__ = ["FORMAT", "KINDS", "Path", "file_kind", "path_name", "read_path", "read_sealed_header",
+__all__ = ["FORMAT", "KINDS", "Path", "bytes_stream", "file_kind", "path_name", "read_path", "read_sealed_header",
            "read_sealed_tensors", "sealed_chunks", "with_format", "write_path"]  # fmt: skip
 
 FORMAT = 1
@@ -92,6 +92,22 @@ def _stream(path: Path) -> BinaryIO | None:
     return cast("BinaryIO", path) if hasattr(path, "read") else None
 
 
+def bytes_stream(content: Any) -> BinaryIO:
+    """Return bytes as a stream that is read.
+
+    Examples
+    --------
+    >>> bytes_stream(b"ab").read()
+    b'ab'
+    >>> bytes_stream("ab")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: content must be bytes, as to_bytes returns them, not 'ab'
+    """
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise InvalidInputError(f"content must be bytes, as to_bytes returns them, not {short_repr(content)}")
+    return io.BytesIO(content)
+
+
 def path_name(path: Path) -> str:
     """Return what errors call a file or a stream.
 
@@ -112,10 +128,11 @@ def file_kind(path: Path) -> str:
     ModelFileError
         If the file is no model file, or of a kind or format that only a newer crnn knows.
     """
-    start = 0 if isinstance(path, str | bytes | os.PathLike) else path.tell()
+    stream = _stream(path)
+    start = 0 if stream is None else stream.tell()
     kind: str = read_path(path, lambda stream, size: read_sealed_header(stream, size, *KINDS).metadata["kind"])
-    if not isinstance(path, str | bytes | os.PathLike):  # it is read again for the rest
-        path.seek(start)
+    if stream is not None:  # it is read again for the rest
+        stream.seek(start)
     return kind
 
 

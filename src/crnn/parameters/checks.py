@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ Check = Callable[[str, Any], Any]  # from a parameter's name and value to the ch
 
 MAX_SIZE = 2**31 - 1  # BLAS counts with 32 bits
 MAX_STEPS = 2**63 - 1  # the kernel counts with 64
+MAX_SCALE = 1e30  # of weights, well within the range of a float
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 # Never ask NumPy about other values: it evaluates some words as Python source.
@@ -33,10 +34,15 @@ def is_int(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def checked_int(name: str, value: Any, minimum: int, maximum: int | None = None) -> int:
-    """Return `value` as an int if it is a whole number from `minimum` to `maximum`."""
+def has_items(value: Any) -> TypeGuard[Iterable[Any]]:
+    """Return whether a value can be run through; an array of no dimension has the method for it, which then raises."""
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) != 0
+
+
+def checked_int(name: str, value: Any, minimum: int, maximum: int = MAX_STEPS) -> int:
+    """Return `value` as an int if it is a whole number from `minimum` to `maximum`, by default what 64 bits hold."""
     if is_int(value) and value >= minimum:
-        if maximum is None or value <= maximum:
+        if value <= maximum:
             return int(value)
         raise InvalidInputError(f"{name} must be at most {maximum}, not {short_repr(value)}")
     raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, not {short_repr(value)}")
@@ -116,7 +122,7 @@ def checked_steps_or_seconds(name: str, value: Any) -> int | float:
 
 def checked_callables(name: str, value: Any) -> tuple[Any, ...]:
     """Return the callbacks of a list of functions."""
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Iterator):  # an iterator serves only once
+    if has_items(value) and not isinstance(value, str | bytes | Iterator):  # an iterator serves only once
         functions = tuple(value)
         if all(map(callable, functions)):
             return functions
@@ -129,7 +135,7 @@ def checked_vocabulary(name: str, value: Any) -> str | bytes:
     """Return the symbols, each once and sorted, as one text."""
     if isinstance(value, bytes | bytearray) and value:
         return bytes(sorted(set(value)))
-    if isinstance(value, Iterable) and not isinstance(value, bytearray | memoryview | Mapping | Iterator):
+    if has_items(value) and not isinstance(value, bytearray | memoryview | Mapping | Iterator):
         symbols = list(value)
         for kind in (str, bytes):
             if symbols and all(isinstance(symbol, kind) and len(symbol) == 1 for symbol in symbols):
@@ -193,13 +199,13 @@ def generator(random_state: Any) -> np.random.Generator:
     >>> int(generator(3).integers(100)) == int(generator(3).integers(100))
     True
     """
-    try:
+    sources = np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | np.random.RandomState
+    if random_state is None or isinstance(random_state, sources) or (is_int(random_state) and random_state >= 0):
         return np.random.default_rng(random_state)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(
-            f"random_state must be None, an int of at least 0, a SeedSequence or a Generator, not "
-            f"{short_repr(random_state)}"
-        ) from error
+    raise InvalidInputError(
+        f"random_state must be None, an int of at least 0, a SeedSequence or a Generator, not "
+        f"{short_repr(random_state)}"
+    )
 
 
 def require_unmasked(name: str, values: Any, remedy: str) -> None:
@@ -218,7 +224,9 @@ def require_unmasked(name: str, values: Any, remedy: str) -> None:
 
 
 def checked_floats(name: str, values: Any, n: int, each: str) -> NDArray[np.float64]:
-    """Return n numbers as an array, or raise an error that names what is wrong; `each` is what each is for.
+    """Return n weights as an array, or raise an error that names what is wrong; `each` is what each is for.
+
+    A weight is a number from 0 to 1e30: a sum of larger ones may be infinite.
 
     Examples
     --------
@@ -230,11 +238,17 @@ def checked_floats(name: str, values: Any, n: int, each: str) -> NDArray[np.floa
     """
     require_unmasked(name, values, "give it a number")
     try:
-        array = np.array(values, np.float64)
-    except (TypeError, ValueError) as error:
+        given = np.asarray(values)
+        if given.dtype.kind not in "biufO":
+            raise TypeError(f"they are of type {given.dtype}")
+        array = np.array(given, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInputError(f"{name} must be {n} numbers, one for each {each}: {error}") from None
     if array.shape != (n,):
         raise InvalidInputError(f"{name} must be {n} numbers, one for each {each}, not of shape {array.shape}")
+    bad = np.flatnonzero(~((array >= 0) & (array <= MAX_SCALE)))  # NaN is among them
+    if len(bad):
+        raise InvalidInputError(f"{name}[{bad[0]}] must be a number from 0 to {MAX_SCALE:g}, not {array[bad[0]]}")
     return array
 
 
@@ -245,10 +259,6 @@ def checked_sample_weights(values: Any, n: int) -> NDArray[np.float64]:
     --------
     >>> checked_sample_weights([1, -2], 2)
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: sample_weight[1] must be a finite number of at least 0, not -2.0
+    crnn.errors.InvalidInputError: sample_weight[1] must be a number from 0 to 1e+30, not -2.0
     """
-    weights = checked_floats("sample_weight", values, n, "document")
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(bad):
-        raise InvalidInputError(f"sample_weight[{bad[0]}] must be a finite number of at least 0, not {weights[bad[0]]}")
-    return weights
+    return checked_floats("sample_weight", values, n, "document")

@@ -14,6 +14,7 @@ import numpy as np
 
 from .cells import CELLS, MAX_LAYERS
 from .checks import (
+    MAX_SCALE,
     MAX_SIZE,
     MAX_STEPS,
     Check,
@@ -30,7 +31,6 @@ from .checks import (
 from .optimizers import OPTIMIZERS
 from .schedule import SCHEDULES
 
-MAX_SCALE = 1e30  # of weights, well within the range of float32
 MATMUL_PRECISIONS = ("float32", "bfloat16")
 
 Group = Literal["model", "optimization", "regularization", "budget", "validation", "execution"]
@@ -55,7 +55,7 @@ class Parameter(NamedTuple):
     text: str  # in reStructuredText
 
 
-def _int(minimum: int, maximum: int | None = None) -> Check:
+def _int(minimum: int, maximum: int = MAX_STEPS) -> Check:
     return partial(checked_int, minimum=minimum, maximum=maximum)
 
 

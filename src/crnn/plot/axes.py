@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import InvalidInputError, short_repr
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -28,6 +30,8 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     ------
     ImportError
         If matplotlib is not installed; the message names the extra that brings it.
+    InvalidInputError
+        If `ax` is something else.
 
     Examples
     --------
@@ -35,9 +39,11 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     [4.0, 3.0]
     """
     try:
-        from matplotlib import pyplot
+        from matplotlib import axes, pyplot
     except ImportError as error:
         raise ImportError("crnn.plot needs matplotlib: pip install 'crnn[plot]'") from error
     if ax is not None:
+        if not isinstance(ax, axes.Axes):
+            raise InvalidInputError(f"ax must be a matplotlib Axes or None, not {short_repr(ax)}")
         return ax
     return pyplot.subplots(figsize=(width, height), layout="constrained")[1]

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError, short_repr
+from ..errors import InvalidInputError
+from ..parameters.checks import checked_choice
 from .axes import axes_for
+from .checks import check_model_and_text
 from .colours import STYLES, line_colour
 from .labels import labelled
 
@@ -69,11 +71,12 @@ def compare(
     >>> bool(ax.containers[0][0].get_width() > ax.containers[1][0].get_width())  # the bars of all characters
     True
     """
-    if by not in ("kind", "position"):
-        raise InvalidInputError(f"by is {short_repr(by)}, but must be 'kind' or 'position'")
+    by, named = checked_choice("by", by, ("kind", "position")), labelled(models)
+    for model in named.values():
+        check_model_and_text(model, text)
     if not len(text):
         raise InvalidInputError("text is empty: there is nothing to predict")
-    bits = {name: model.surprisal(text) / math.log(2) for name, model in labelled(models).items()}
+    bits = {name: model.surprisal(text) / math.log(2) for name, model in named.items()}
     return _by_kind(ax, bits, text) if by == "kind" else _by_position(ax, bits)
 
 

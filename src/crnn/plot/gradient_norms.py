@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_int
+from .checks import check_model_and_text
 
 __all__ = ["MIN_POSITIONS", "GradientNorms", "gradient_norms", "vanishing_distance"]
 
@@ -67,6 +68,7 @@ def gradient_norms(
     ((32, 1, 21), None)
     """
     K, n = checked_int("max_distance", max_distance, 1), checked_int("n_positions", n_positions, 1)
+    check_model_and_text(model, text)
     if len(text) < K + n + 1:
         raise InvalidInputError(
             f"text has {len(text)} symbols, but max_distance={K} and n_positions={n} need {K + n + 1}: give a longer "

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError, short_repr
+from ..errors import InvalidInputError
+from ..parameters.checks import checked_choice
 from ..training.progress.loss_curve import number_in
 from .axes import axes_for
 from .colours import STYLES, line_colour
@@ -70,9 +71,7 @@ def history(
     >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.lines)
     ('epoch', 'loss (nats per character)', 3)
     """
-    for name, value, known in (("x", x, X), ("y", y, Y)):
-        if value not in known:
-            raise InvalidInputError(f"{name} is {short_repr(value)}, but must be one of {', '.join(map(repr, known))}")
+    x, y = checked_choice("x", x, X), checked_choice("y", y, Y)
     named = labelled(models)
     for label, model in named.items():
         if not model.history_:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
+from ..parameters.checks import has_items
 
 __all__ = ["labelled"]
 
@@ -39,6 +40,8 @@ def labelled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dic
     """
     if isinstance(models, CharRNN):
         return {"model": models}
+    if not has_items(models):
+        raise InvalidInputError(f"models must be a CharRNN, or a list or dict of them, not {short_repr(models)}")
     given = dict(models) if isinstance(models, Mapping) else list(models)
     for model in given.values() if isinstance(given, dict) else given:
         if not isinstance(model, CharRNN):

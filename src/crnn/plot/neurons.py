@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
+from ..parameters.checks import checked_int, has_items, is_int
 from .axes import axes_for
+from .checks import check_model_and_text
 from .colours import diverging
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 from .unit_search import find_units
@@ -78,8 +80,9 @@ def neurons(
     ['layer 0, unit 3', 'layer 0, unit 5']
     >>> ax = plot.neurons(model, text[:38], units=1, search_text=text)
     """
-    if units is None or isinstance(units, int | np.integer):
-        wanted = N_UNITS if units is None else int(units)
+    check_model_and_text(model, text)
+    if units is None or is_int(units):
+        wanted = N_UNITS if units is None else checked_int("units", units, 1)
         found = find_units(model, text if search_text is None else search_text)[:wanted]
         if not found:
             raise InvalidInputError(
@@ -89,7 +92,9 @@ def neurons(
         chosen = [(unit.layer, unit.unit) for unit in found]
         titles = [f"layer {u.layer}, unit {u.unit}: {u.property} (r = {_signed(u.correlation)})" for u in found]
     else:
-        chosen = [_checked(model, unit) for unit in units]
+        chosen = [_checked(model, unit) for unit in units] if has_items(units) else []
+        if not chosen:
+            raise InvalidInputError(f"units must be None, a number or a list of units, not {short_repr(units)}")
         titles = [f"layer {layer}, unit {unit}" for layer, unit in chosen]
     grid = TextGrid.of(text, width, copies=len(chosen))
     states = model.hidden_states(text)
@@ -98,13 +103,15 @@ def neurons(
 
 def _checked(model: CharRNN, unit: int | tuple[int, int]) -> tuple[int, int]:
     """Return (layer, unit), counted from 0."""
-    layer, number = (model.num_layers - 1, unit) if isinstance(unit, int | np.integer) else unit
-    if not (0 <= layer < model.num_layers and 0 <= number < model.hidden_size):
-        raise InvalidInputError(
-            f"units holds {short_repr(unit)}, but the model has layers 0 to {model.num_layers - 1} of units 0 to "
-            f"{model.hidden_size - 1}: give numbers or pairs (layer, unit)"
-        )
-    return int(layer), int(number)
+    pair: Any = (model.num_layers - 1, unit) if is_int(unit) else unit
+    if isinstance(pair, tuple | list) and len(pair) == 2 and all(map(is_int, pair)):
+        layer, number = map(int, pair)
+        if 0 <= layer < model.num_layers and 0 <= number < model.hidden_size:
+            return layer, number
+    raise InvalidInputError(
+        f"units holds {short_repr(unit)}, but the model has layers 0 to {model.num_layers - 1} of units 0 to "
+        f"{model.hidden_size - 1}: give numbers or pairs (layer, unit)"
+    )
 
 
 def _signed(r: float) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..char_rnn import CharRNN
 from ..parameters.checks import checked_int
 from .axes import axes_for
+from .checks import check_model_and_text
 from .colours import line_colour, sequential
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
@@ -66,6 +67,7 @@ def probabilities(
     >>> ax.images[0].get_array().round().tolist()  # the text, the likelier symbol, the other one
     [[None, None, None, None], [1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
     """
+    check_model_and_text(model, text)
     grid = TextGrid.of(text, width)
     p = next_probabilities(model, text)
     n = min(checked_int("n", n, 1), p.shape[1])

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
+from ..parameters.checks import is_int
 from .axes import axes_for
+from .checks import check_model_and_text
 from .glyphs import glyph
 
 if TYPE_CHECKING:
@@ -64,11 +66,12 @@ def states(model: CharRNN, text: str | bytes, *, layer: int = -1, ax: Axes | Non
     >>> bool(np.ptp(x[2::2]) < 0.1 * np.ptp(x))  # after each a it is in nearly the same state
     True
     """
+    check_model_and_text(model, text)
     if len(text) < 2:
         raise InvalidInputError(f"text has {len(text)} symbols: a path needs 2 or more")
-    if not -model.num_layers <= layer < model.num_layers:
+    if not is_int(layer) or not -model.num_layers <= layer < model.num_layers:
         raise InvalidInputError(
-            f"layer is {layer}, but the model has layers 0 to {model.num_layers - 1} (or from the last, -1)"
+            f"layer is {short_repr(layer)}, but the model has layers 0 to {model.num_layers - 1} (or from the last, -1)"
         )
     projection = project(model.hidden_states(text)[:, layer].astype(np.float64))
     x, y = projection.points.T

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..char_rnn import CharRNN
+from ..parameters.checks import checked_float
 from .axes import axes_for
+from .checks import check_model_and_text
 from .colours import sequential
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
@@ -58,7 +60,8 @@ def surprisal(
     >>> int(ax.images[0].get_array().argmax())  # the second a of aa
     3
     """
-    grid = TextGrid.of(text, width)
+    check_model_and_text(model, text)
+    grid, max_bits = TextGrid.of(text, width), checked_float("max_bits", max_bits, above=0.0)
     bits = model.surprisal(text) / math.log(2)
     matrix = np.full((grid.n_rows, grid.used_width), np.nan)
     matrix[grid.rows, grid.columns] = bits

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
+from .checks import check_model_and_text
 from .text_properties import PROPERTIES
 
 __all__ = ["FoundUnit", "find_units"]
@@ -67,16 +68,17 @@ def find_units(
     >>> sorted(unit.property for unit in found)
     ['between words', 'line length', 'word length']
     """
+    check_model_and_text(model, text)
     if len(text) < MIN_SYMBOLS:
         raise InvalidInputError(f"text has {len(text)} symbols: to find units takes {MIN_SYMBOLS}, better thousands")
     states = model.hidden_states(text)
     n, _, H = states.shape
     activations = states.reshape(n, -1).astype(np.float64)
     shown = text if isinstance(text, str) else bytes(text).decode("latin-1")
-    values = {
-        name: np.asarray(function(shown), np.float64)
-        for name, function in (PROPERTIES if properties is None else properties).items()
-    }
+    functions = PROPERTIES if properties is None else properties
+    if not isinstance(functions, Mapping) or not all(map(callable, functions.values())):
+        raise InvalidInputError(f"properties must be None or a dict of functions, not {short_repr(properties)}")
+    values = {name: _values(name, function(shown), n) for name, function in functions.items()}
     first, second = slice(0, n // 2), slice(n // 2, n)
     names = [name for name, value in values.items() if np.ptp(value[first]) > 0 and np.ptp(value[second]) > 0]
     r = np.array([correlations(activations[first], values[name][first]) for name in names])
@@ -86,6 +88,19 @@ def find_units(
         (held_out,) = correlations(activations[second, j : j + 1], values[names[i]][second])
         found.append(FoundUnit(int(j) // H, int(j) % H, names[i], float(held_out), float(r[i, j])))
         left[i, :] = left[:, j] = 0
+    return found
+
+
+def _values(name: str, values: Any, n: int) -> NDArray[np.float64]:
+    """Return what the function of a property found, checked."""
+    try:
+        found = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if found.shape != (n,) or not np.isfinite(found).all():
+        raise InvalidInputError(
+            f"properties[{name!r}] must return {n} finite numbers, one for each character, not {short_repr(values)}"
+        )
     return found
 
 

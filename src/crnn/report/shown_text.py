@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
+from ..parameters.checks import has_items
 from ..text.sources.sources import text_source
 from ..text.symbols.vocabulary import Vocabulary
 
@@ -80,7 +81,7 @@ def text_part(model: CharRNN, text: Any) -> TextPart:
     limit = int(min(max(WORK / size, MIN_MEASURED), MAX_MEASURED))
     unit = "bytes" if model.vocabulary_.kind == "bytes" else "characters"
     if of_documents:
-        return _document_part(text, limit, unit, own)
+        return _document_part(model.vocabulary_, text, limit, unit, own)
     if not isinstance(text, str | bytes | os.PathLike):
         raise InvalidInputError(
             "text is a list of documents, but the model was fitted on one text: join them to a text"
@@ -163,10 +164,14 @@ def _view(part: TextPart, codes: Sequence[list[int]], judgements: Sequence[Any],
     }
 
 
-def _document_part(text: Any, limit: int, unit: str, own: bool) -> TextPart:
+def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, own: bool) -> TextPart:
     if isinstance(text, str | bytes | os.PathLike):
         raise InvalidInputError("text is one text, but the model was fitted on documents: give a list of them")
+    if not has_items(text):
+        raise InvalidInputError(f"text must be a list of documents, not {short_repr(text)}")
     whole = list(text)
+    for i, document in enumerate(whole):
+        vocabulary.check_kind(document, f"text[{i}]")
     if not whole:
         raise InvalidInputError("text is empty: there is nothing to show")
     documents = TextPart(whole, "", True, own).documents(limit)

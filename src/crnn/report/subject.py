@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..char_rnn import CharRNN
 from ..classifier import CharRNNClassifier
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 from .classes import class_tables, labelled_texts
 
 __all__ = ["Subject", "subject_of"]
@@ -40,6 +40,8 @@ def subject_of(model: CharRNN | CharRNNClassifier, text: Any, labels: ArrayLike 
     """
     if isinstance(model, CharRNNClassifier):
         return _of_classifier(model, text, labels)
+    if not isinstance(model, CharRNN):
+        raise InvalidInputError(f"model must be a CharRNN or a CharRNNClassifier, not {short_repr(model)}")
     if labels is not None:
         raise InvalidInputError("labels are of the texts of a classifier, and the model is none: leave them out")
     return Subject(model, text, model.history_)

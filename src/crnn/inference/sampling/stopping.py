@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
+from ...parameters.checks import has_items
 from ...text.symbols.vocabulary import Vocabulary
 
 Ids = NDArray[Any]
@@ -80,7 +81,7 @@ def encoded_stops(stop: Any, vocabulary: Vocabulary) -> list[Ids]:
         return []
     if isinstance(stop, str | bytes | bytearray | memoryview):
         stops = {"stop": stop}
-    elif isinstance(stop, Iterable) and not isinstance(stop, Mapping):
+    elif has_items(stop) and not isinstance(stop, Mapping):
         stops = {f"stop[{i}]": text for i, text in enumerate(stop)}
     else:
         raise InvalidInputError(f"stop must be None, a text or a list of texts, not {type(stop).__name__}")

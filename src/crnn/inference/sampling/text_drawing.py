@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ...parameters.checks import MAX_SIZE, checked_int
+from ...parameters.checks import MAX_SIZE, checked_int, has_items
 from ...text.sources.hashed_texts import HashedTexts
 from ...text.sources.input_checks import python_values, warn_caller
 from ...text.sources.lines import Lines
@@ -20,8 +20,8 @@ from . import sampling
 from .sampling_controls import SamplingControls, SamplingOptions
 from .uniforms import root
 
-__all__ = ["LENGTH", "MAX_LENGTH", "Draw", "TextRequest", "drawer", "drawn_texts", "encoded_prime", "streamed",
-           "warn_of_length"]  # fmt: skip
+__all__ = ["LENGTH", "MAX_LENGTH", "Draw", "TextRequest", "check_prime", "drawer", "drawn_texts", "encoded_prime",
+           "streamed", "warn_of_length"]  # fmt: skip
 
 Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
 
@@ -64,7 +64,7 @@ def drawn_texts(draw: Draw, num_samples: int, vocabulary: Vocabulary, *, unique:
     excluded = _excluded(exclude, vocabulary)
     if not unique and not len(excluded):
         return draw(range(num_samples))
-    return sampling.distinct(draw, num_samples, unique=bool(unique), exclude=excluded)
+    return sampling.distinct(draw, num_samples, unique=unique, exclude=excluded)
 
 
 def streamed(
@@ -82,6 +82,19 @@ def streamed(
     return (vocabulary[int(i)] for block in blocks for i in block)
 
 
+def check_prime(prime: Any, vocabulary: Vocabulary) -> None:
+    """Raise an error unless this is a text of the model's kind; the default "" serves a model of bytes too.
+
+    Examples
+    --------
+    >>> check_prime(5, Vocabulary.from_text("ab"))
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: prime must be a str or bytes, not int
+    """
+    if not isinstance(prime, str | bytes) or prime:
+        vocabulary.check_kind(prime, "prime")
+
+
 def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
     """Return the ids that a network reads before it predicts; those of a document start with the boundary.
 
@@ -90,9 +103,8 @@ def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
     >>> encoded_prime("ba", Vocabulary([97, 98, 99], boundary=True)).tolist()
     [3, 1, 0]
     """
-    ids: NDArray[Any] = NO_IDS
-    if prime or not isinstance(prime, str | bytes):  # the default "" serves a model of bytes too
-        ids = vocabulary.encode(prime, name="prime")
+    check_prime(prime, vocabulary)
+    ids: NDArray[Any] = vocabulary.encode(prime, name="prime") if len(prime) else NO_IDS
     return ids if vocabulary.boundary is None else np.append(np.int32(vocabulary.boundary), ids)
 
 
@@ -131,7 +143,7 @@ def _excluded(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedText
     if isinstance(texts, Lines):
         vocabulary.check_kind("" if texts.kind == "characters" else b"", "exclude")
         return HashedTexts(texts)
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+    if isinstance(texts, str | bytes) or not has_items(texts):
         raise InvalidInputError(f"exclude must be a list or a set of texts, not {type(texts).__name__}")
     found = set()
     for i, text in enumerate(python_values(texts)):

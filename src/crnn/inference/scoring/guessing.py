@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ...parameters.checks import checked_int
+from ...parameters.checks import MAX_SIZE, checked_int
 from ...runtime.threads import inference_threads
 from ...text.symbols.vocabulary import Text, Vocabulary
 from ..network.context import Context
@@ -48,7 +48,7 @@ def estimated_guess_numbers(
     n_threads: int | None,
 ) -> GuessNumbers:
     """Return the guess numbers of strings, from n strings drawn; see `LanguageModel.guess_number`."""
-    end, n = vocabulary.boundary, checked_int("n", n, 2)
+    end, n = vocabulary.boundary, checked_int("n", n, 2, MAX_SIZE)
     drawn_length, threads = checked_length(length, end), inference_threads(n_threads)
     blocks, log_p, start = text_blocks(strings, vocabulary, name="strings"), [np.empty(0)], network.start()
     for block in blocks:
@@ -117,7 +117,7 @@ def sampled_log_likelihoods(
     context = Context(network.start(), np.zeros(network.symbols, np.bool_))
     controls = SamplingControls(stops=Stops([], end))
     drawn = length if end is None else length + 1
-    log_p = np.empty(n)
+    log_p = list[Array]()
     for first in range(0, n, BLOCK):
         samples = range(first, min(n, first + BLOCK))
         strings = sampling.sample(
@@ -127,10 +127,8 @@ def sampled_log_likelihoods(
             raise InvalidInputError(
                 f"a string that the model drew has no end within {length:,} symbols: train the model longer"
             )
-        log_p[samples.start : samples.stop] = log_likelihoods(
-            network, strings.followed_by(end), context.state, n_threads
-        )
-    return log_p
+        log_p.append(log_likelihoods(network, strings.followed_by(end), context.state, n_threads))
+    return np.concatenate(log_p)
 
 
 def checked_length(length: int | None, end: int | None) -> int:

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, short_repr
+from ...parameters.checks import has_items
 from ...runtime.threads import inference_threads, run_tasks
 from ...text.sources.input_checks import Errors, checked_errors, is_missing, python_values, refuse_other_collections
 from ...text.sources.lines import Lines
@@ -154,7 +155,7 @@ def text_blocks(
         At the call if `texts` is a single text; later if one of them is not a text of the model's kind.
     """
     wanted = str if vocabulary.kind == "characters" else bytes
-    if isinstance(texts, (str, bytes, bytearray, memoryview)) or not isinstance(texts, Iterable):
+    if isinstance(texts, (str, bytes, bytearray, memoryview)) or not has_items(texts):
         raise InvalidInputError(
             f"{name} must be a list or another iterable of {wanted.__name__}, not {type(texts).__name__}: "
             f"put a single text in a list"
@@ -215,7 +216,7 @@ def checked_reduce(reduce: Any) -> Reduce:
     crnn.errors.InvalidInputError: reduce must be 'sum', 'mean' or 'min', not 'char'
     """
     if not isinstance(reduce, str) or reduce not in REDUCTIONS:
-        raise InvalidInputError(f"reduce must be 'sum', 'mean' or 'min', not {reduce!r}")
+        raise InvalidInputError(f"reduce must be 'sum', 'mean' or 'min', not {short_repr(reduce)}")
     return reduce  # type: ignore[return-value]
 
 
@@ -276,6 +277,8 @@ def score_batches(
 ) -> Iterator[NDArray[np.float64]]:
     """Return an iterator over the scores of each batch of texts; the options are checked at the call."""
     options: Any = {"reduce": checked_reduce(reduce), "errors": checked_errors(errors)}
+    if isinstance(batches, str | bytes | bytearray | memoryview) or not has_items(batches):
+        raise InvalidInputError(f"batches must be an iterable of lists of texts, not {type(batches).__name__}")
     return _score_batches(network, vocabulary, batches, n_threads, **options)
 
 

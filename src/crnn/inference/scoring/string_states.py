@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...model.layout import Layout
-from ...parameters.checks import checked_choice
+from ...parameters.checks import checked_bool, checked_choice
 from ...runtime.threads import inference_threads, run_tasks
 from ...text.symbols.vocabulary import Text, Vocabulary
 from ..network.network import SCORE_ROWS
@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 def checked_part(layout: Layout, *, cells: bool) -> int:
     """Return which part of a state is asked for: 0 for h, 1 for the cells of an LSTM."""
-    if cells and "c" not in layout.kind.states:
+    if checked_bool("cells", cells) and "c" not in layout.kind.states:
         raise InvalidInputError(f"cells=True is for a model of LSTM layers, and this one has cell={layout.cell!r}")
     return int(cells)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 from ...errors import InvalidInputError
-from ...parameters.checks import FilePath, checked_path
+from ...parameters.checks import FilePath, checked_path, has_items
 from ..symbols.codes import Kind
 from .decompressed import Decompressed
 from .utf8_file import utf8_blocks
@@ -32,7 +32,7 @@ def paths_of(paths: Paths) -> tuple[str, ...]:
     """
     if isinstance(paths, (str, bytes, os.PathLike)):
         paths = [paths]
-    if not isinstance(paths, Iterable):
+    if not has_items(paths):
         raise InvalidInputError(f"paths is a {type(paths).__name__}. Pass a path or a list of paths.")
     own = []
     for i, path in enumerate(paths):

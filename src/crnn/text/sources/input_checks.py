@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, short_repr
 
 __all__ = ["Errors", "checked_errors", "is_missing", "python_values", "refuse_other_collections", "warn_caller",
            "warn_of_file_name"]  # fmt: skip
@@ -31,7 +31,7 @@ def checked_errors(errors: Any) -> Errors:
     crnn.errors.InvalidInputError: errors must be 'strict', 'replace' or 'skip', not 'ignore'
     """
     if not isinstance(errors, str) or errors not in ERRORS:
-        raise InvalidInputError(f"errors must be 'strict', 'replace' or 'skip', not {errors!r}")
+        raise InvalidInputError(f"errors must be 'strict', 'replace' or 'skip', not {short_repr(errors)}")
     return errors  # type: ignore[return-value]
 
 

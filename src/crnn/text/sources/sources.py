@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
+from ...parameters.checks import has_items
 from ..symbols.codes import Text, byte_view, kind_of
 from ..symbols.vocabulary import Ids, Vocabulary
 from .documents import join
@@ -76,7 +77,7 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
     if isinstance(X, (list, tuple)) and X and all(isinstance(path, os.PathLike) for path in X):
         return _file_source(TextFile(X), name)
     refuse_other_collections(X, name)
-    if isinstance(X, Iterable):
+    if has_items(X):
         return DocumentsSource(X, name)
     raise InvalidInputError(
         f"{name} must be a str (the text), bytes, a path object (a UTF-8 file) or a list of str or bytes (documents), "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...model.state import ModelState
+from ...parameters.checks import MAX_SCALE
 from ...text.sources.fingerprint import Fingerprint
 from ..loop.ruin import RuinState
 from ..loop.sound_state import SOUND, sound_arrays, sound_from
@@ -294,6 +295,6 @@ def _texts(document: Any) -> dict[str, Fingerprint]:
 
 
 def _checked_weights(array: Array) -> Array:
-    fits = array.dtype == np.float64 and array.ndim == 1 and bool((np.isfinite(array) & (array >= 0)).all())
-    _require(fits, "its sample_weight must be finite float64 numbers of at least 0")
+    fits = array.dtype == np.float64 and array.ndim == 1 and bool(((array >= 0) & (array <= MAX_SCALE)).all())
+    _require(fits, f"its sample_weight must be float64 numbers from 0 to {MAX_SCALE:g}")
     return array

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import InvalidInputError, short_repr
+from ...parameters.checks import has_items
 from ...parameters.settings import checked_parameter
 from ...text.sources.input_checks import python_values, refuse_other_collections
 from ...text.sources.labels import Labelled, checked_labels
@@ -115,7 +116,7 @@ def _listed(X: Any) -> list[Any]:
         raise InvalidInputError(f"X is the path {X}. Pass crnn.Lines(X), or a list of texts.")
     if isinstance(X, str | bytes):
         raise InvalidInputError("X is a single text. Pass a list of texts.")
-    if not isinstance(X, Iterable):
+    if not has_items(X):
         raise InvalidInputError(f"X is a {type(X).__name__}. Pass a list of texts.")
     refuse_other_collections(X, "X")
     return list(python_values(X))

@@ -13,7 +13,7 @@ from ...model.extension import extended, places, widened
 from ...model.layout import copied, layout_of
 from ...model.state import WEIGHT_AVERAGE, ModelState
 from ...model.symbol_pairs import SymbolPairs
-from ...parameters.checks import generator
+from ...parameters.checks import checked_bool, generator
 from ...parameters.optimizers import OPTIMIZERS
 from ...parameters.settings import Settings, rounds_operands
 from ...text.sources.fingerprint import Fingerprint
@@ -119,7 +119,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
         state.check(settings)
         _check_steps(state)
         vocabulary, n_steps = state.vocabulary, state.n_steps if resumed is None else resumed.first_step
-        if call.extend_vocabulary:
+        if checked_bool("extend_vocabulary", call.extend_vocabulary):
             vocabulary = extended(vocabulary, source.vocabulary(boundary=vocabulary.boundary is not None))
     texts = _fingerprints(source, held_out) if resumed or hooks.writer or hooks.processes else {}
     if resumed is not None:

@@ -175,7 +175,7 @@ class _Bar:
         self._bar.update(part - self._bar.n)
 
     def write(self, text: str) -> None:
-        self._bar.write(text, file=self._stream)
+        self._bar.write(text, file=self._stream, nolock=True)  # as the demo does
 
     def close(self) -> None:
         self._bar.close()

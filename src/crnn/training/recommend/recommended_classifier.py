@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ...parameters.checks import checked_float, checked_threads
+from ...parameters.checks import checked_float
+from ...parameters.settings import Settings
 from ..preparation.class_data import ClassData
 from . import machine_speed
 from .machine_speed import OPERATIONS, recurrent_weights
@@ -55,8 +56,8 @@ def recommended_parameters(
     verbose : int, default=1
         0: do not print the choice.
     """
-    seconds, n_threads = checked_float("seconds", seconds, above=0.0), checked_threads(parameters["n_threads"])
-    speed = machine_speed.measured_speed(n_threads, precisions=(parameters["matmul_precision"],)).operations
+    seconds, settings = checked_float("seconds", seconds, above=0.0), Settings.check(parameters)
+    speed = machine_speed.measured_speed(settings.n_threads, precisions=(settings.matmul_precision,)).operations
     chosen = recommend(data.n_symbols, seconds, speed=speed, n_directions=n_directions)
     if verbose:
         print(described(chosen, speed), file=sys.stderr)
