@@ -56,6 +56,36 @@ def test_modules_are_found_as_attributes():
     assert "crnn.errors" in modules
 
 
+SUBINTERPRETER = """
+{}
+try:
+    import _interpreters as interpreters
+    interpreter = interpreters.create("legacy")
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    interpreter = interpreters.create(isolated=False)
+interpreters.run_string(interpreter, '''
+import warnings
+warnings.simplefilter("ignore")  # NumPy warns of subinterpreters
+import crnn
+try:
+    print(crnn.CharRNN(3, max_steps=2, n_threads=2).fit("abab").n_steps_, flush=True)
+except ImportError as error:
+    print("ImportError:", error, flush=True)
+''')
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "printed"),
+    [("import crnn", "2"), ("import crnn; crnn.CharRNN", "ImportError: another interpreter of this process has ")],
+)
+def test_subinterpreters(before, printed):
+    result = subprocess.run([sys.executable, "-c", SUBINTERPRETER.format(before)], capture_output=True, text=True)
+    assert result.stderr == ""
+    assert result.stdout.startswith(printed)
+
+
 @pytest.mark.parametrize("name", ["no_such_name", "_private", "charrnn"])
 def test_other_names(name):
     with pytest.raises(AttributeError, match=f"module 'crnn' has no attribute '{name}'"):

@@ -76,7 +76,15 @@ def _imported(name: str) -> Any:
     from .runtime.deferred_signals import signals_deferred
 
     with signals_deferred():
-        return importlib.import_module(f"{__name__}.{name}")
+        try:
+            return importlib.import_module(f"{__name__}.{name}")
+        except ImportError as error:
+            if "once per process" not in str(error):
+                raise
+            raise ImportError(
+                "another interpreter of this process has loaded NumPy, which one alone can use: use crnn there, or in "
+                "processes in place of subinterpreters"
+            ) from error
 
 
 def __dir__() -> list[str]:

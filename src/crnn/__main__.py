@@ -20,7 +20,12 @@ def main() -> int:
     if usual:
         signal.signal(signal.SIGINT, _leave)  # an exception could come up within any import
     try:
-        from .cli.main import main as run
+        try:
+            from .cli.main import main as run
+        except ValueError as error:  # of CRNN_ISA, in which only the compiled modules see a mistake
+            if sys.stderr is not None:
+                print(f"crnn: error: {error}", file=sys.stderr)
+            return 2
 
         if usual:
             signal.signal(signal.SIGINT, signal.default_int_handler)

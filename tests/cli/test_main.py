@@ -62,11 +62,26 @@ def test_reader_that_has_seen_enough(folder):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_full_disk_behind_standard_output(folder):
+@pytest.mark.parametrize(
+    "words", ["sample model.crnn", "--help", "--version", "train --help", "info model.crnn", "train text.txt -o -"]
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_full_disk_behind_standard_output(folder, words, unbuffered):
+    steps, environment = ["--max-steps", "1"] if "-o" in words else [], os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "wb") as full:
-        sampled = run("sample", "model.crnn", stdout=full, stderr=subprocess.PIPE, capture_output=False)
-    assert sampled.returncode == 1
-    assert sampled.stderr == b"crnn: error: [Errno 28] No space left on device\n"
+        streams = {"stdout": full, "stderr": subprocess.PIPE, "capture_output": False}
+        ended = run(*words.split(), *steps, env=environment, **streams)
+    assert ended.returncode == 1
+    assert b"standard output: No space left on device" in ended.stderr.splitlines()[-1]
+    assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("words", ["info --build", "--help", "sample model.crnn"])
+def test_an_instruction_set_that_is_not_there(folder, words):
+    ended = run(*words.split(), env=os.environ | {"CRNN_ISA": "mmx"})
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert ended.stderr.startswith(b"crnn: error: instruction set 'mmx' is not available here; choose from ")
+    assert ended.stderr.count(b"\n") == 1
 
 
 @POSIX

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from crnn import InvalidInputError
 from crnn.runtime.atomic_file import write_atomically
+from crnn.runtime.writable import check_writable
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes, links and pipes as POSIX has them")
 unprivileged = pytest.mark.skipif(
@@ -133,8 +135,27 @@ def test_full_disk(target):
             write_atomically(str(target), bytes(65537))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert caught.value.errno == errno.EFBIG
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(target))
     assert_untouched(target)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("size", [1, 65537])  # in the buffer, and beyond it
+def test_full_device(size):
+    with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device: '/dev/full'$"):
+        write_atomically("/dev/full", bytes(size))
+
+
+def test_an_error_in_making_a_part_is_not_of_the_file(target):
+    def parts():
+        yield NEW
+        raise error
+
+    for error in (OSError(errno.EIO, "read error"), OSError(errno.EIO, "read error", "text")):
+        with pytest.raises(OSError, match="read error") as caught:
+            write_atomically(str(target), parts())
+        assert caught.value is error
+        assert_untouched(target)
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
@@ -144,7 +165,8 @@ def test_any_failing_step_leaves_the_old_file(target, monkeypatch, step, error):
     with pytest.raises(type(error)) as caught:
         write_atomically(str(target), NEW)
     monkeypatch.undo()
-    assert caught.value is error
+    named = (errno.ENOSPC, str(target)) if isinstance(error, OSError) else (None, None)
+    assert (getattr(caught.value, "errno", None), getattr(caught.value, "filename", None)) == named
     assert_untouched(target)
 
 
@@ -208,6 +230,19 @@ def test_directory(tmp_path):
     with pytest.raises(IsADirectoryError):
         write_atomically(str(tmp_path), NEW)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("write", [check_writable, lambda path: write_atomically(path, NEW)])
+def test_the_name_of_a_folder(tmp_path, write):
+    for name in ("missing/", "a/b//"):
+        with pytest.raises(InvalidInputError, match=r"/' ends as the path of a folder does: give the path of a file$"):
+            write(str(tmp_path) + "/" + name)
+    (tmp_path / "file").write_bytes(OLD)
+    with pytest.raises(NotADirectoryError):
+        write(str(tmp_path) + "/file/")
+    with pytest.raises(FileNotFoundError):
+        write("")
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_missing_folder(tmp_path):

@@ -23,6 +23,7 @@ from ..text.streams.text_streams import symbols_for_epoch
 from ..training.progress.progress import is_terminal, printable
 from .arguments import add_output, checked
 from .files import STANDARD
+from .output import named, write
 from .train import check_output, train_and_save
 
 __all__ = ["add_arguments", "learn", "network", "run", "text"]
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     if code != 0:
         return code
     crnn, path = _own_command(), shlex.quote(arguments.output)
-    print(f"""\
+    write(f"""\
 The model is saved in {arguments.output} ({os.path.getsize(arguments.output):,} bytes). What next?
 
   Let it write:               {crnn} sample {path} -n 500 --prime "The " --temperature 0.6
@@ -73,7 +74,8 @@ The model is saved in {arguments.output} ({os.path.getsize(arguments.output):,} 
 YOUR.txt is any UTF-8 text; a megabyte is a good start. In Python:
 
   from crnn import CharRNN
-  print(CharRNN.load({arguments.output!r}).sample(500, temperature=0.6))""")
+  print(CharRNN.load({arguments.output!r}).sample(500, temperature=0.6))
+""")
     return 0
 
 
@@ -234,8 +236,9 @@ def _say(message: str) -> None:
     from tqdm import tqdm
 
     # Above the progress bar, if there is one. Without tqdm's lock: Ctrl-C while it is taken would end in another error.
-    tqdm.write(message, nolock=True)
-    sys.stdout.flush()
+    with named():
+        tqdm.write(message, nolock=True)
+        sys.stdout.flush()
 
 
 def _own_command() -> str:

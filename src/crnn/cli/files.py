@@ -27,6 +27,7 @@ from ..text.sources.input_checks import Errors
 from ..text.sources.lines import Lines
 from ..text.sources.text_file import TextFile
 from ..text.symbols.codes import Kind
+from .output import named
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -271,8 +272,9 @@ def save(model: CharRNN | CharNGram | Mixture | AnomalyDetector, path: str) -> t
     """
     try:
         if path == STANDARD:
-            model.save(sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            with named():
+                model.save(sys.stdout.buffer)
+                sys.stdout.buffer.flush()
         else:
             model.save(path)
         return path, None

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from .._version import __version__
 from . import demo, detect, export, info, output, report, sample, score, train, tune
@@ -55,8 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # escape the characters that the terminal cannot show
                 stream.reconfigure(errors="backslashreplace")
-        arguments = _parser().parse_args(argv)
+        arguments = argparse.Namespace()
         try:
+            arguments = _parsed(argv)
             if arguments.run is not train.run:  # all other commands write to standard output
                 check_writable(STANDARD)
             code: int = arguments.run(arguments)
@@ -75,8 +77,29 @@ def main(argv: Sequence[str] | None = None) -> int:
             return ERROR
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help is an error if it cannot be written; argparse ignores that."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is None or file is not sys.stdout:
+            super()._print_message(message, file)
+        else:
+            with output.named():
+                file.write(message)
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments; of ``--help`` and ``--version`` the text is written before the command ends."""
+    try:
+        return _parser().parse_args(argv)
+    except SystemExit as ended:
+        if not ended.code:
+            output.flush()
+        raise
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="crnn",
         description="Character-level recurrent language models on a CPU.",
         epilog="Start with: crnn demo",

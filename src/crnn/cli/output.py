@@ -5,29 +5,51 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-__all__ = ["discard", "flush", "table", "write"]
+__all__ = ["discard", "flush", "named", "table", "write"]
+
+
+@contextlib.contextmanager
+def named() -> Iterator[None]:
+    """Let an error of standard output, of which the system names no file, say what it is of.
+
+    Examples
+    --------
+    >>> with named():
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    OSError: [Errno 28] No space left on device: 'standard output'
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, error.filename or "standard output") from None
 
 
 def write(text: str | bytes) -> None:
     """Write to standard output without changing line ends; characters that it cannot encode are escaped."""
     if isinstance(text, str):
         text = text.encode(sys.stdout.encoding, "backslashreplace")
-    sys.stdout.buffer.write(text)
+    with named():
+        sys.stdout.buffer.write(text)
 
 
 def table(rows: Mapping[str, str]) -> None:
     """Print names and values in two columns."""
     width = max(map(len, rows))
-    for name, value in rows.items():
-        print(f"{name:{width}}  {value}")
+    with named():
+        for name, value in rows.items():
+            print(f"{name:{width}}  {value}")
 
 
 def flush() -> None:
     """Flush standard output, unless it is closed."""
     if sys.stdout is not None:
-        sys.stdout.flush()
+        with named():
+            sys.stdout.flush()
 
 
 def discard() -> None:

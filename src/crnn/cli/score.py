@@ -20,7 +20,7 @@ from .colouring import coloured, marked, takes_colours
 from .files import load, read_text
 from .lines import ReadAs, line_scores, read_lines
 from .options import add_options, documented
-from .output import table, write
+from .output import flush, table, write
 
 __all__ = ["add_arguments", "run"]
 
@@ -110,5 +110,5 @@ def _score_lines(arguments: argparse.Namespace, model: LanguageModel, as_bytes: 
     lines = read_lines(arguments.file, ReadAs(as_bytes, errors))
     for scores in line_scores(model, lines, arguments.reduce or "sum", errors):
         write("".join(f"{score:.6f}\n" for score in (scores / unit).tolist()))
-        sys.stdout.flush()
+        flush()
     return 0

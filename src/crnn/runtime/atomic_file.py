@@ -7,10 +7,12 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-__all__ = ["remove_stale_files", "write_atomically"]
+from ..errors import InvalidInputError
+
+__all__ = ["mode_of_target", "remove_stale_files", "write_atomically"]
 
 _TEMPORARY = re.compile(r"\.crnn-[0-9a-f]{16}\.tmp")
 
@@ -35,6 +37,8 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
     OSError
         If the file cannot be written, as reported by the system. An existing file without write permission is a
         PermissionError, as for `open`, although it could be replaced by renaming.
+    InvalidInputError
+        If the path ends with a slash.
 
     Examples
     --------
@@ -44,29 +48,19 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
     ...     os.listdir(folder)
     ['new']
     """
-    if not path:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-    pieces = [data] if isinstance(data, bytes) else data
-    mode = None
-    with contextlib.suppress(FileNotFoundError):
-        mode = os.stat(path).st_mode
-    if mode is not None:
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        if not stat.S_ISREG(mode):  # renaming would replace /dev/null
-            with open(path, "wb") as special:
-                special.writelines(pieces)
-            return
-        if not os.access(path, os.W_OK):  # renaming only needs permission for the directory
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-    target = os.path.realpath(path)
-    folder = os.path.dirname(target)
-    temporary = ""
+    mode, folder, temporary = mode_of_target(path), "", ""
+    source = _Source([data] if isinstance(data, bytes) else data)
     try:
+        if mode is not None and not stat.S_ISREG(mode):  # renaming would replace /dev/null
+            with open(path, "wb") as special:
+                special.writelines(source)
+            return
+        target = os.path.realpath(path)
+        folder = os.path.dirname(target)
         remove_stale_files(folder)
         with contextlib.ExitStack() as stack:
             temporary, stream = _locked_file(folder, stack)
-            stream.writelines(pieces)
+            stream.writelines(source)
             stream.flush()
             os.fsync(stream.fileno())
             if mode is not None:
@@ -79,10 +73,55 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        if isinstance(error, OSError) and _is_temporary(error.filename):  # report the requested file
-            raise OSError(error.errno, error.strerror, path) from None
+        if isinstance(error, OSError) and error is not source.error and not _names_a_file(error):
+            raise OSError(error.errno, error.strerror, path) from None  # the system names no file if the disk is full
         raise
     _sync_folder(folder)
+
+
+def mode_of_target(path: str) -> int | None:
+    """Return the mode of what a file would replace, None if there is nothing; raise an error if it cannot be replaced.
+
+    Examples
+    --------
+    >>> mode_of_target("no-such-file")
+    >>> mode_of_target("no-such-folder/")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: 'no-such-folder/' ends as the path of a folder does: give the path of a file
+    """
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        if not os.path.basename(path):
+            raise InvalidInputError(f"{path!r} ends as the path of a folder does: give the path of a file") from None
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if stat.S_ISREG(mode) and not os.access(path, os.W_OK):  # renaming only needs permission for the directory
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    return mode
+
+
+class _Source:
+    """The parts of a file, and the error raised while making them, which is not the file's own."""
+
+    def __init__(self, parts: Iterable[bytes | memoryview]) -> None:
+        self._parts = parts
+        self.error: OSError | None = None
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        try:
+            yield from self._parts
+        except OSError as error:
+            self.error = error
+            raise
+
+
+def _names_a_file(error: OSError) -> bool:
+    """Return whether an error names a file that the caller knows."""
+    return error.filename is not None and not _is_temporary(error.filename)
 
 
 def _is_temporary(name: object) -> bool:

@@ -38,11 +38,20 @@ def signals_deferred() -> Iterator[None]:
 
 
 def signal_handlers() -> dict[int, Any]:
-    """Return the signal handlers by number; none on a thread that runs no handlers."""
+    """Return the functions that handle signals, by number; none where they cannot be replaced.
+
+    That is on every thread but the main one, and in a subinterpreter.
+    """
     if threading.current_thread() is not threading.main_thread():
         return {}
     found = {number: signal.getsignal(number) for number in SIGNALS}
-    return {number: handler for number, handler in found.items() if callable(handler)}
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    try:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    except ValueError:
+        return {}
+    return handlers
 
 
 def restore_handlers(handlers: dict[int, Any]) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import stat
+
+from .atomic_file import mode_of_target
 
 __all__ = ["check_writable"]
 
 
 def check_writable(path: str) -> None:
-    """Raise an OSError now if writing the file later would fail.
+    """Raise an error now if writing there later would fail; see `write_atomically`.
 
     Parameters
     ----------
@@ -24,14 +24,8 @@ def check_writable(path: str) -> None:
     Traceback (most recent call last):
     FileNotFoundError: [Errno 2] No such file or directory: 'no-such-folder/book.crnn'
     """
-    mode = None
-    with contextlib.suppress(FileNotFoundError):
-        mode = os.stat(path).st_mode
-    if mode is not None and stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if mode is not None and not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-    if mode is None or stat.S_ISREG(mode):  # a new file is created next to it; /dev/null is written directly
+    mode = mode_of_target(path)
+    if mode is None or stat.S_ISREG(mode):  # a new file is made beside it; /dev/null is written to
         try:
             import tempfile  # here, since `import crnn` should be fast
 

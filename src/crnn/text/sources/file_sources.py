@@ -200,5 +200,5 @@ class StoredSource(TextSource):
 
 
 def _is_of_cache(error: OSError, path: str) -> bool:
-    """Return whether the error means that the cache cannot be written, rather than the text read."""
-    return error.filename in (path, os.path.dirname(path)) or error.filename is None
+    """Say whether the cache cannot be written, not the text be read."""
+    return error.filename in (path, os.path.dirname(path))
