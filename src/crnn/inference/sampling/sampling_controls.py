@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple, Self, TypedDict, TypeVar, get_typ
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError, short_repr
-from ...parameters.checks import MAX_SIZE, checked_float, checked_int
+from ...parameters.checks import MAX_SIZE, checked_float, checked_int, is_int
 from ...text.symbols.vocabulary import Vocabulary
 from .logit_bias import checked_bias
 from .stopping import Stops, encoded_stops
@@ -49,7 +49,7 @@ def _top_k(value: Any) -> int:
     if value is None:
         return 0
     return _check_or_raise(
-        lambda: min(checked_int("top_k", value, 1), MAX_SIZE),  # more than any vocabulary has
+        lambda: checked_int("top_k", min(value, MAX_SIZE) if is_int(value) else value, 1),  # no vocabulary has more
         f"top_k must be a whole number of at least 1, or None for all symbols, not {short_repr(value)}",
     )
 
