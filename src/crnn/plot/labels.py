@@ -46,7 +46,7 @@ def labelled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dic
     for model in given.values() if isinstance(given, dict) else given:
         if not isinstance(model, CharRNN):
             raise InvalidInputError(
-                f"models holds {short_repr(model)}, which is no CharRNN: give models, or a dict of them"
+                f"models contains {short_repr(model)}, which is not a CharRNN. Pass models, or a dict of models."
             )
     if not given:
         raise InvalidInputError("models is empty: give at least one")
