@@ -133,7 +133,7 @@ def test_what_is_excluded_is_of_the_kind_that_the_model_writes(model, wrong, mes
     with pytest.raises(InvalidInputError, match=message):
         model.sample(temperature=0, exclude=["bob", wrong])
     of_bytes = CharRNN(16, max_steps=3, random_state=0).fit([b"anna", b"bob"])
-    with pytest.raises(InvalidInputError, match=r"^exclude\[0\] is text, but the symbols of this model are bytes\. Pass "):
+    with pytest.raises(InvalidInputError, match=r"^exclude\[0\] is text, but .* are bytes\. Pass "):
         of_bytes.sample(exclude=["anna"])
     assert of_bytes.sample(max_length=5, exclude=[bytearray(b"anna"), memoryview(b"bob")]) not in (b"anna", b"bob")
 
