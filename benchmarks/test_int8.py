@@ -42,6 +42,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     pytest.importorskip("wordfreq")
     monkeypatch.setattr(int8, "LENGTH", 7)
     monkeypatch.setattr(int8, "SAMPLED", 5)
+    monkeypatch.setattr(int8, "peer_turns", lambda model, ids: {})
     int8.main(["--small"])
     out = capsys.readouterr().out
     assert "| LSTM 16, crnn, float32, " in out
