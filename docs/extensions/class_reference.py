@@ -27,7 +27,7 @@ MEMBERS = {
     "Features and gradients": ("hidden_states", "transform", "get_feature_names_out", "gradient", "editing"),
     "Save and load": ("save", "load", "to_bytes", "from_bytes"),
     "Export": ("quantize", "to_torch", "from_torch", "export_onnx", "export_c", "export_html"),
-    "Parameters": ("get_params", "set_params"),
+    "Get and set parameters": ("get_params", "set_params"),
 }  # fmt: skip
 ATTRIBUTES = "Attributes"
 NAMES = {
