@@ -23,7 +23,7 @@ T = TypeVar("T")
 STREAMS_PER_THREAD = 8
 WORK_PER_THREAD = 500_000  # multiplications of a training step
 MAX_THREADS = 256  # as in the training kernel
-# Measured on cores with second-level caches of 2 MB (docs/performance.md).
+# Measured on cores with second-level caches of 2 MB (docs/development/performance.md).
 CACHED_BYTES = 1_000_000  # of weights that surely stay in such a cache from one time step to the next
 
 

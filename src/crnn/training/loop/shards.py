@@ -23,7 +23,7 @@ CACHED_WEIGHT_BYTES = 128_000
 MIN_STREAMS_UNCACHED = 24
 # With few streams, a thread multiplies by a weight about as fast as the third-level cache delivers it. If the weights
 # exceed a core's own cache, threads that share the units of the same streams are faster than threads with fewer
-# streams each. Measured on cores with second-level caches of 2 MB (docs/performance.md).
+# streams each. Measured on cores with second-level caches of 2 MB (docs/development/performance.md).
 STREAMS_PER_CACHEFUL = 4  # streams of a shard for each further CACHED_BYTES of weights
 MAX_GROUPED_STREAMS = 12  # streams per shard from which groups are never faster
 # A thread that works on several shards passes over the gradient of each twice. The cost must be small compared with the
