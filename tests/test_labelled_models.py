@@ -270,3 +270,24 @@ def test_reductions_and_missing_texts_of_a_model_with_labels():
     assert mean[3] == -np.inf
     with pytest.raises(InvalidInputError, match=r'^reduce="min" needs the label of each text'):
         model.score_samples(["ab"], reduce="min")
+
+
+@pytest.mark.parametrize("labels", [None, "f", ["m", "f", "m", "f", "m"]])
+def test_an_error_names_the_text_by_its_place_among_all(model, labels):
+    with pytest.raises(InvalidInputError, match=r"^texts\[3\] contains 'Z' .* at position 2"):
+        model.score_samples(["anna", "bob", "eve", "ovZe", "bob"], labels=labels)
+
+
+def test_the_errors_of_lines_count_for_a_model_with_labels_too(model, tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("anna\nZ\nbob\n")
+    scores = model.score_samples(Lines(path, errors="skip"), labels="f")
+    expected = model.score_samples(["anna", "Z", "bob"], labels="f", errors="skip")
+    np.testing.assert_array_equal(scores, expected)
+    assert np.isnan(scores).tolist() == [False, True, False]
+
+
+def test_texts_with_labels_are_not_read_in_parts(model):
+    for method in (model.score, model.bits_per_char, model.perplexity):
+        with pytest.raises(InvalidInputError, match=r"^exact is False"):
+            method(["anna"], exact=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import pkgutil
 from itertools import islice, product
 from types import SimpleNamespace
 
@@ -347,3 +348,37 @@ def test_counts_read_the_end_of_a_text_that_is_long_for_the_time(monkeypatch, X)
     expected = CharNGram(vocabulary=sorted(set("".join(X)))).fit(end)
     assert mixture.models[1].n_grams_ == expected.n_grams_
     assert mixture.models[1].n_grams_ != CharNGram().fit(X).n_grams_
+
+
+FAILURES = [
+    ("crnn.ngram.counts.ngrams.count_and_score", KeyboardInterrupt),
+    ("crnn.ngram.adaptive_counts.CountsNetwork.feed", MemoryError),
+    ("crnn.adaptation.adaptive_text_state.seen_after", KeyboardInterrupt),
+]
+
+
+@pytest.mark.parametrize(("place", "error"), FAILURES)
+@pytest.mark.parametrize("mixed_models", [False, True])
+def test_a_state_that_learns_is_as_it_was_after_a_failed_call(models, place, error, mixed_models, monkeypatch):
+    counts = CharNGram(order=3).fit(TEXT[:300])
+    model = Mixture([counts, models[1]]) if mixed_models else counts
+    state, expected = (model.start(adapt=True).feed(TEXT[300:320]).feed(TEXT[320:330]) for _ in range(2))
+    before = state.log_prob, state.predict_proba().tobytes()
+    module, _, name = place.rpartition(".")
+    calls, original = [], pkgutil.resolve_name(place)
+
+    def fails(*arguments, **options):  # after it has done its work
+        result = original(*arguments, **options)
+        calls.append(result)
+        raise error
+
+    monkeypatch.setattr(pkgutil.resolve_name(module), name, fails)
+    with pytest.raises(error):
+        state.feed(TEXT[330:400])
+    monkeypatch.undo()
+    assert calls
+    assert (state.log_prob, state.predict_proba().tobytes()) == before
+    assert state.copy().sample(9, random_state=0) == expected.copy().sample(9, random_state=0)
+    state.feed(TEXT[500:550])
+    expected.feed(TEXT[500:550])
+    assert (state.log_prob, state.predict_proba().tobytes()) == (expected.log_prob, expected.predict_proba().tobytes())

@@ -35,7 +35,7 @@ from .inference.scoring.guessing import GuessNumbers, estimated_guess_numbers
 from .inference.scoring.labelled_scores import labelled_scores, refuse_labels
 from .inference.scoring.string_scores import Reduce
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator
-from .text.sources.input_checks import Errors, checked_errors
+from .text.sources.input_checks import Errors
 from .text.sources.sources import TextLike, documents_of
 from .text.symbols.vocabulary import Text, Vocabulary
 
@@ -442,6 +442,11 @@ class LanguageModel(Estimator):
             reading = self._adaptive_reading("score", adapt, scoring=True)
             return adaptive_score(reading, self.vocabulary_, X, exact=exact)
         if self._vocabulary("score").labels:
+            if not exact:
+                raise InvalidInputError(
+                    "exact is False, which cuts one text in parts, but texts with labels are scored one by one. "
+                    "Leave exact out."
+                )
             texts = documents_of(X)
             return float(self.score_samples(texts, labels=labels).sum()) / (len(texts) + sum(map(len, texts)))
         refuse_labels(labels)
@@ -736,9 +741,8 @@ class LanguageModel(Estimator):
         self, texts: Iterable[Text], labels: Any, reduce: Reduce, errors: Errors
     ) -> NDArray[np.float64]:
         """Return the scores of a model with labels."""
-        vocabulary = self.vocabulary_
-        blocks = string_scores.text_blocks(texts, vocabulary, name="texts", errors=checked_errors(errors))
-        checked = [text for block in blocks for text in block.texts]
+        vocabulary, errors = self.vocabulary_, string_scores.errors_of(texts, errors)
+        checked = string_scores.checked_texts(texts, vocabulary, errors)
 
         def score(label: Any, of_label: list[Any], reduce: Reduce) -> NDArray[np.float64]:
             return self.for_label(label).score_samples(of_label, reduce=reduce, errors=errors)

@@ -38,3 +38,14 @@ def test_blocks_are_counted_in_an_error(learner):
     symbols = np.zeros(8, np.intp)
     with pytest.raises(DivergenceError, match="block 4,"):
         learner.learned(symbols, COUNTED, states(1, 5, cell="gru"))
+
+
+@pytest.mark.parametrize("loss", [np.inf, -np.inf, np.nan])
+def test_a_loss_that_is_not_finite_is_an_error(learner, loss, monkeypatch):
+    def compute(self, params, symbols, counted, state):
+        self.flat[...] = 0  # the weights stay finite
+        return loss
+
+    monkeypatch.setattr(ChunkGradient, "compute", compute)
+    with pytest.raises(DivergenceError, match="block 4,"):
+        learner.learned(np.zeros(8, np.intp), COUNTED, states(1, 5, cell="gru"))

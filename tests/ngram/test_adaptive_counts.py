@@ -82,3 +82,29 @@ def test_a_pickled_reading_goes_on_alike(counts):
     reading, _ = reading.read(TEXT[350:400], learn=False)
     again = pickle.loads(pickle.dumps(reading))
     np.testing.assert_array_equal(again.read(TEXT[400:600])[1], reading.read(TEXT[400:600])[1])
+
+
+def test_what_was_read_symbol_by_symbol_is_kept_in_few_pieces(counts):
+    reading, expected = AdaptiveCounts(counts), AdaptiveCounts(counts)
+    learned = [True] * 300 + [False] * 100 + [True] * 200
+    for symbol, learn in zip(TEXT[300:], learned, strict=True):
+        reading, _ = reading.read(np.array([symbol]), learn=learn)
+    pieces, last = 0, reading._last
+    while last is not None:
+        pieces, last = pieces + 1, last.before
+    assert pieces <= np.log2(600)
+    for start, stop, learn in ((300, 600, True), (600, 700, False), (700, 900, True)):
+        expected, _ = expected.read(TEXT[start:stop], learn=learn)
+    again = pickle.loads(pickle.dumps(reading))
+    for found in (reading, again, reading.copy()):
+        np.testing.assert_array_equal(found.read(TEXT[:50])[1], expected.copy().read(TEXT[:50])[1])
+
+
+def test_pieces_that_are_joined_stay_as_they_were_for_the_reading_before(counts):
+    one, _ = AdaptiveCounts(counts).read(TEXT[300:301])
+    first, _ = one.read(TEXT[400:401])
+    second, _ = one.read(TEXT[500:501])  # from the same beginning
+    for found, other in ((first, TEXT[400:401]), (second, TEXT[500:501])):
+        expected, _ = AdaptiveCounts(counts).read(np.concatenate([TEXT[300:301], other]))
+        again = pickle.loads(pickle.dumps(found))
+        np.testing.assert_array_equal(again.read(TEXT[:90])[1], expected.read(TEXT[:90])[1])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.network.context import Context, seen_after
+from ..inference.network.network import InferenceNetwork
 from ..inference.network.text_state import Sums, TextState
 from ..text.symbols.vocabulary import Vocabulary
 from .reading import Reading
@@ -37,8 +38,12 @@ class AdaptiveTextState(TextState):
     def __init__(
         self, vocabulary: Vocabulary, reading: Reading, seen: NDArray[np.bool_], sums: Sums | None = None
     ) -> None:
-        super().__init__(reading.network, vocabulary, Context(reading.state, seen), sums)
-        self._reading = reading
+        self._vocabulary, self._reading = vocabulary, reading
+        self._context, self._sums = Context(reading.state, seen), sums or Sums()
+
+    @property
+    def _network(self) -> InferenceNetwork:  # type: ignore[override]  # asked for anew, since a failed call takes it
+        return self._reading.network
 
     @classmethod
     def after(cls, vocabulary: Vocabulary, reading: Reading, ids: Ids) -> AdaptiveTextState:
@@ -59,6 +64,6 @@ class AdaptiveTextState(TextState):
         """Read ids, and learn from them unless they were drawn; an interruption leaves the state unchanged."""
         reading, surprisal = self._reading.read(ids, learn=not drawn and learn is not False)
         seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
-        sums, network, context = self._sums.after(-surprisal), reading.network, Context(reading.state, seen)
-        self._reading, self._network, self._context, self._sums = reading, network, context, sums
+        sums, context = self._sums.after(-surprisal), Context(reading.state, seen)
+        self._reading, self._context, self._sums = reading, context, sums
         return self

@@ -99,7 +99,7 @@ class WeightLearner:
         gradient = self._gradient(len(counted))
         loss = gradient.compute(self.params, symbols, counted, state)
         params = self.rule.step(self.params, gradient.flat, int(counted.sum()))
-        if np.isnan(loss) or not np.isfinite(params).all():
+        if not (np.isfinite(loss) and np.isfinite(params).all()):
             raise DivergenceError(self.n_blocks + 1, loss, "adaptation")
         if len(counted) == self.block_length:
             self._spare.append(gradient)

@@ -16,11 +16,24 @@ Ids = NDArray[Any]
 
 
 class Piece(NamedTuple):
-    """Symbols that were read in one call, and what was read before them."""
+    """Consecutive symbols of a text, and the piece before them; readings share pieces, which never change."""
 
     ids: Ids
-    counted: bool
+    counted: NDArray[np.bool_]  # of each symbol
     before: Piece | None
+
+    @classmethod
+    def after(cls, last: Piece | None, ids: Ids, counted: bool) -> Piece:
+        """Return the last piece after further symbols.
+
+        A piece is joined with those before it that are no longer than it is. So a text that is read symbol by symbol
+        has few pieces, and is copied a few times altogether.
+        """
+        of_ids = np.full(len(ids), counted)
+        while last is not None and len(last.ids) <= len(ids):
+            ids, of_ids = np.concatenate([last.ids, ids]), np.concatenate([last.counted, of_ids])
+            last = last.before
+        return cls(ids, of_ids, last)
 
 
 class AdaptiveCounts:
@@ -104,7 +117,7 @@ class AdaptiveCounts:
             out = network.logits_before(x, state)[:, 0]
         else:
             log_p = network.log_probabilities(x, state)[:, 0]
-        return self._with(counts, Piece(ids.copy(), learn, self._last), state), log_p, out
+        return self._with(counts, Piece.after(self._last, _small(ids, self._base.symbols), learn), state), log_p, out
 
     def copy(self) -> AdaptiveCounts:
         """Return a reading with counts of its own."""
@@ -117,12 +130,22 @@ class AdaptiveCounts:
         return new
 
     def _history(self) -> list[tuple[Ids, bool]]:
-        """Return what was read, and whether it was counted."""
-        pieces, last = [], self._last
+        """Return the text read so far in runs of symbols that were counted, or were not."""
+        pieces, last = list[Piece](), self._last
         while last is not None:
-            pieces.append((last.ids, last.counted))
+            pieces.append(last)
             last = last.before
-        return pieces[::-1]
+        if not pieces:
+            return []
+        ids, counted = (np.concatenate(parts[::-1]) for parts in ([p.ids for p in pieces], [p.counted for p in pieces]))
+        changes = np.flatnonzero(np.diff(counted)) + 1
+        runs = zip(np.split(ids, changes), np.split(counted, changes), strict=True)
+        return [(run, bool(of_run[0])) for run, of_run in runs if len(run)]
+
+
+def _small(ids: Ids, symbols: int) -> Ids:
+    """Return a copy of ids in as few bytes as they need."""
+    return ids.astype(np.min_scalar_type(symbols - 1))
 
 
 def _read_anew(counts: Counts, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:

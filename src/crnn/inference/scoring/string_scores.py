@@ -131,6 +131,31 @@ def _joined(texts: list[Any], vocabulary: Vocabulary) -> Any:
     return empty.join(texts)
 
 
+def checked_texts(texts: Iterable[Text], vocabulary: Vocabulary, errors: Errors) -> list[Any]:
+    """Return all texts in a list, with None for those left out, after the check that the others can be scored.
+
+    An error has a text's index in `texts`, which the score of only some texts could not name.
+    """
+    found = list[Any]()
+    for block in text_blocks(texts, vocabulary, name="texts", errors=errors):
+        if errors == "strict":
+            Strings.encode(block, vocabulary, name="texts[{}]", ended=False)
+        found += block.texts
+    return found
+
+
+def errors_of(texts: Any, errors: Any) -> Errors:
+    """Return how to handle missing or damaged texts: `Lines` have an option of their own, used if `errors` is strict.
+
+    Examples
+    --------
+    >>> errors_of(["to", "be"], "skip")
+    'skip'
+    """
+    errors = checked_errors(errors)
+    return texts.errors if isinstance(texts, Lines) and errors == "strict" else errors
+
+
 def text_blocks(
     texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, first: int = 0, errors: Errors | None = None
 ) -> Iterator[TextBlock]:
@@ -258,7 +283,7 @@ def score_texts(
     if not isinstance(texts, Lines):
         found = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors)
         return _joined_scores(found)
-    errors = texts.errors if errors == "strict" else errors
+    errors = errors_of(texts, errors)
     scores, n = np.empty(len(texts)), 0  # joining the scores of batches would hold all of them twice
     for of_batch in score_batches(network, vocabulary, texts.batches(), n_threads, reduce=reduce, errors=errors):
         scores[n : n + len(of_batch)] = of_batch
