@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
+from ast import literal_eval
 from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from command_line import POSIX
 from examples import random_language_model
 from hypothesis import given
 from hypothesis import strategies as st
@@ -227,6 +230,42 @@ def test_many_uses_at_once_leave_the_limit_as_it_was(two):
     for user in users:
         user.join()
     assert not wrong
+    assert blas_threads() == {2}
+
+
+@POSIX
+@needs_threads_that_can_be_set
+@pytest.mark.parametrize("users", [("other",), ("here",), ("other", "here"), ("here", "other")], ids="-".join)
+def test_a_child_keeps_the_limit_of_the_thread_that_forked_alone(two, users):
+    inside = [UserHere() if user == "here" else User() for user in users]
+    for user in inside:
+        user.enter()
+    read, write = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # from Python 3.12 on: of threads that are not in the child
+        child = os.fork()
+    if not child:
+        code = 1
+        try:
+            seen = [blas_threads()]
+            for user in inside:
+                if isinstance(user, UserHere):
+                    user.leave()
+            seen.append(blas_threads())
+            with scipy_blas.one_thread():
+                seen.append(blas_threads())
+            seen.append(blas_threads())
+            os.write(write, repr(seen).encode())
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(write)
+    with open(read) as stream:
+        seen = literal_eval(stream.read() or "None")
+    assert os.waitpid(child, 0)[1] == 0
+    assert seen == [{1} if "here" in users else {2}, {2}, {1}, {2}]
+    for user in inside:
+        user.leave()
     assert blas_threads() == {2}
 
 

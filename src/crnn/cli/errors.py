@@ -46,8 +46,8 @@ def described(error: BaseException, files: Mapping[str, str | list[str] | None] 
     --------
     >>> described(ValueError("X is too short:\nits length is 1"), {"X": "book.txt"})
     'book.txt is too short: its length is 1'
-    >>> described(ValueError("texts[7] holds 'z'"))
-    "line 8 holds 'z'"
+    >>> described(ValueError("texts[7] contains 'z'"))
+    "line 8 contains 'z'"
     >>> described(FileNotFoundError(2, "No such file or directory", "book.txt"))
     'book.txt: No such file or directory'
     """
@@ -68,7 +68,7 @@ def described(error: BaseException, files: Mapping[str, str | list[str] | None] 
     if "X" in names:
         text = re.sub(r"^the text\b", "X", text)
     text = re.sub(r"^texts\[(\d+)\]", lambda match: f"line {int(match[1]) + 1}", text)
-    text = re.sub(r"^(X|validation)\b(?= (?:is|holds)\b)", lambda match: names.get(match[0], match[0]), text)
+    text = re.sub(r"^(X|validation)\b(?= (?:is|contains)\b)", lambda match: names.get(match[0], match[0]), text)
     return " ".join(text.split())
 
 

@@ -242,7 +242,7 @@ class _SciPyBlas:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may use it
-        self._uses: list[object] = []
+        self._uses: list[tuple[object, int]] = []  # with the thread of each
         self._controller: Any = None
         self._found: list[tuple[Any, int]] = []
 
@@ -264,18 +264,23 @@ class _SciPyBlas:
         with self._lock:
             if not self._uses:
                 self._found = [(library, library.get_num_threads()) for library in self.controller.lib_controllers]
-            self._uses.append(use)
+            self._uses.append((use, threading.get_ident()))
             for library, _ in self._found if len(self._uses) == 1 else ():
                 _set_threads(library, 1)
 
     def leave(self, use: object) -> None:
         """End a use; do nothing if it has ended or not begun."""
         with self._lock:
-            if self._uses == [use]:
-                for library, found in self._found:
-                    _set_threads(library, found)
-            if use in self._uses:
-                self._uses.remove(use)  # last: if Ctrl-C strikes before, everything is done again
+            own = [each for each in self._uses if each[0] is use]
+            if own and len(self._uses) == 1:
+                self._lift()
+            if own:
+                self._uses.remove(own[0])  # last: if Ctrl-C strikes before, everything is done again
+
+    def _lift(self) -> None:
+        """Restore the number of threads before the first use."""
+        for library, found in self._found:
+            _set_threads(library, found)
 
     @property
     def controller(self) -> Any:
@@ -291,8 +296,12 @@ class _SciPyBlas:
         return self._controller
 
     def after_fork(self) -> None:
-        """Make a new lock in the child of a fork: the thread that held the old one may not exist there."""
+        """Make a new lock in the child of a fork, and end the uses of threads that do not exist there."""
         self._lock = threading.RLock()
+        before, here = self._uses, threading.get_ident()
+        self._uses = [use for use in before if use[1] == here]
+        if before and not self._uses:
+            self._lift()
 
 
 scipy_blas = _SciPyBlas()
