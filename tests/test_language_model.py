@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from examples import random_language_model
 
-from crnn import CharRNN, InvalidInputError
+from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, language_model
 from crnn.inference.network.network import InferenceNetwork
 from crnn.language_model import LanguageModel
 
@@ -137,3 +137,15 @@ def test_what_a_subclass_does_not_offer_is_refused(pair):
 
 def test_there_are_three_classes_of_ours_at_most():
     assert [base.__name__ for base in CharRNN.__mro__] == ["CharRNN", "LanguageModel", "Estimator", "object"]
+
+
+def test_the_list_of_what_only_networks_have_is_complete():
+    def public(model):
+        return {name for name in dir(model) if not name.startswith("_")}
+
+    assert public(CharRNN) - public(CharNGram) - public(Mixture) == language_model.OF_NETWORKS
+    counts = CharNGram(order=2).fit("abab")
+    for model, message in ((counts, "is for networks"), (Mixture([counts]), "is of one network")):
+        for name in language_model.OF_NETWORKS:
+            with pytest.raises(AttributeError, match=f"{name} {message}"):
+                getattr(model, name)

@@ -10,7 +10,7 @@ from .adaptation.reading import Adapt
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .files import ngram_file
 from .files.ngram_file import CountedText
-from .language_model import LanguageModel
+from .language_model import OF_NETWORKS, LanguageModel
 from .ngram.adaptive_counts import AdaptiveCounts
 from .ngram.building import Builder, last_symbols
 from .ngram.counts_network import CountsNetwork
@@ -23,12 +23,6 @@ from .training.preparation.data_summary import data_summary
 from .training.progress.counting_progress import CountingProgress
 
 __all__ = ["CharNGram"]
-
-# What only networks have, for the error of a model that has no such attribute.
-OF_NETWORKS = {
-    "adapt", "export_c", "export_html", "export_onnx", "from_torch", "gradient", "hidden_states", "params_", "resume",
-    "state_", "to_torch", "transform",
-}  # fmt: skip
 
 
 class CharNGram(LanguageModel):

@@ -39,8 +39,14 @@ from .text.sources.input_checks import Errors
 from .text.sources.sources import TextLike, documents_of
 from .text.symbols.vocabulary import Text, Vocabulary
 
-__all__ = ["LanguageModel"]
+__all__ = ["OF_NETWORKS", "LanguageModel"]
 
+# The public attributes that only a `CharRNN` has: other models' errors say so.
+OF_NETWORKS = frozenset({
+    "adapt", "bigrams_", "cell_", "editing", "export_c", "export_html", "export_onnx", "from_torch",
+    "get_feature_names_out", "gradient", "hidden_states", "history_", "labels_", "n_steps_", "optimizer_state_",
+    "params_", "quantize", "resume", "scales_", "smooth_loss_", "state_", "stop", "to_torch", "transform",
+})  # fmt: skip
 MAX_EXPONENT = 709  # exp of more is beyond float64
 
 

@@ -21,7 +21,7 @@ from .inference.network.network import InferenceNetwork
 from .inference.network.packed_network import PackedNetwork
 from .inference.scoring.mixture_weights import fitted_weights
 from .inference.scoring.scoring import scored_ids
-from .language_model import LanguageModel
+from .language_model import OF_NETWORKS, LanguageModel
 from .parameters.checks import FilePath, checked_float, checked_floats, checked_threads, has_items
 from .text.sources.sources import TextLike
 from .text.symbols.vocabulary import Vocabulary
@@ -30,8 +30,6 @@ __all__ = ["Mixture", "SharedTime"]
 
 COUNTED_PER_SECOND = 250_000  # symbols at most, of which counting takes a second of one core in the worst case
 MIN_SHARE = 0.1  # of the time, for the network, however long the counts take
-OF_ONE_NETWORK = ("params_", "export_onnx", "export_c", "export_html", "to_torch", "hidden_states", "gradient",
-                  "transform")  # fmt: skip
 
 
 class SharedTime:
@@ -307,7 +305,7 @@ class Mixture(LanguageModel):
 
     def __getattr__(self, name: str) -> Any:
         """Raise an error that says where the attributes of a single network are."""
-        if name in OF_ONE_NETWORK:
+        if name in OF_NETWORKS:
             networks = (i for i, model in enumerate(self.models) if isinstance(model, CharRNN))
             message = f"{name} is of one network, not of a Mixture: use mixture.models[{next(networks, 0)}].{name}"
             raise AttributeError(message, name=name, obj=None)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model import int8_weights
 from ..model.int8_weights import LARGEST, SMALLEST_SCALE, by_output, integers_of
 
 __all__ = ["SCALE", "float_tensors", "int8_fault", "int8_tensors", "outputs", "scale_names"]
@@ -15,7 +16,7 @@ __all__ = ["SCALE", "float_tensors", "int8_fault", "int8_tensors", "outputs", "s
 Array = NDArray[Any]
 
 SCALE = ".scale"  # after the name of a matrix
-TABLES = ("bigrams.weight", "embedding.weight")  # whose rows belong to symbols, and whose columns have the scales
+TABLES = tuple(f"{name}.weight" for name in int8_weights.TABLES)  # their columns have the scales
 
 
 def outputs(name: str, shape: tuple[int, ...]) -> int:
