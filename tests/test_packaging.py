@@ -1,4 +1,4 @@
-"""The recipe in packaging/ asks for what pyproject.toml asks for."""
+"""The recipe in packaging/ and the citation say what pyproject.toml says."""
 
 from __future__ import annotations
 
@@ -58,3 +58,12 @@ def test_what_it_is(recipe, pyproject):
     assert f"- crnn = {project['scripts']['crnn']}\n" in recipe
     oldest = project["requires-python"].removeprefix(">=")
     assert f'match(python, "<{oldest}")' in recipe
+
+
+def test_the_citation_has_the_version_and_the_license(pyproject):
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {__version__}\n" in citation
+    assert f"\nlicense: {pyproject['project']['license']}\n" in citation
+    assert f"\n  - name: {pyproject['project']['authors'][0]['name']}\n" in citation
+    bibtex = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    assert f"version = {{{__version__}}}," in bibtex
