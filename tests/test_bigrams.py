@@ -173,9 +173,9 @@ def test_adaptation_is_that_of_the_reference(documents):
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        ([[0, 99], [1, 2]], "holds what is no pair of symbols"),
-        ([[-1, 2], [1, 2]], "holds what is no pair of symbols"),
-        ([[1, 2], [1, 2]], "holds a pair twice"),
+        ([[0, 99], [1, 2]], "contains an invalid pair of symbols"),
+        ([[-1, 2], [1, 2]], "contains an invalid pair of symbols"),
+        ([[1, 2], [1, 2]], "contains a pair twice"),
         ([[0, 1]], "its tensor 'bigrams.pairs' is I32"),
     ],
 )

@@ -363,10 +363,10 @@ def test_saved_models_come_back(namer, tmp_path):
         assert again.vocabulary_ == namer.vocabulary_
         np.testing.assert_array_equal(again.score_samples(NAMES), namer.score_samples(NAMES))
     again.partial_fit(NAMES)
-    with pytest.raises(ModelFileError, match=r"it holds a CharNGram; load it with CharNGram.load$"):
+    with pytest.raises(ModelFileError, match=r"it contains a CharNGram; load it with CharNGram.load$"):
         CharRNN.load(path)
     CharRNN(3, max_steps=0).fit("ab").save(path)
-    with pytest.raises(ModelFileError, match=r"it holds a CharRNN; load it with CharRNN.load$"):
+    with pytest.raises(ModelFileError, match=r"it contains a CharRNN; load it with CharRNN.load$"):
         CharNGram.load(path)
 
 

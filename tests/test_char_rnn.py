@@ -578,7 +578,7 @@ def test_divergence_goes_back_to_the_last_good_step(n_threads, keep_seconds, mon
 @pytest.mark.parametrize("max_steps", [1, 2, 500])
 def test_rate_that_overflows_leaves_finite_weights(dtype, rate, max_steps):
     model = small(max_steps, learning_rate=rate, dtype=dtype)
-    with pytest.raises(DivergenceError, match="lower learning_rate"):
+    with pytest.raises(DivergenceError, match="Lower learning_rate"):
         model.fit(TEXT)
     assert all(np.isfinite(array).all() for array in model.params_.values())
     assert np.isfinite(model.state_).all()

@@ -156,7 +156,7 @@ def test_few_texts_are_read_until_there_are_enough_steps(tmp_path):
 
 def test_a_model_is_no_classifier(tmp_path):
     CharRNN(5, max_steps=1, random_state=0).fit(X, labels=Y).save(tmp_path / "m.crnn")
-    with pytest.raises(ModelFileError, match=r"it holds no classifier; load it with CharRNN.load"):
+    with pytest.raises(ModelFileError, match=r"it does not contain a classifier; load it with CharRNN.load"):
         CharRNNClassifier.load(tmp_path / "m.crnn")
 
 
@@ -224,7 +224,7 @@ def test_weights_of_a_score_that_do_not_fit(weights):
 
 
 def test_before_fit():
-    with pytest.raises(NotFittedError, match=r"not fitted yet: call fit, or load a model, before predict$"):
+    with pytest.raises(NotFittedError, match=r"not fitted yet. Call fit, or load a model, before predict.$"):
         small().predict(["a"])
     for call in (lambda m: m.predict(["a"]), lambda m: m.classes_, lambda m: m.save("x"), check_is_fitted):
         with pytest.raises((NotFittedError, ValueError), match="not fitted"):
@@ -276,7 +276,7 @@ def test_the_parameters_of_the_estimator_are_parameters():
         with pytest.raises(InvalidInputError):
             copy.set_params(**{"estimator__cell": "lstm", name: 3})
     assert copy.estimator.cell == "gru"
-    with pytest.raises(InvalidInputError, match="estimator must be a CharRNN or None, not int"):
+    with pytest.raises(InvalidInputError, match=r"estimator is a int. Pass CharRNNClassifier"):
         CharRNNClassifier(3).fit(X, Y)
 
 

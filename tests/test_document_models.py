@@ -301,9 +301,9 @@ def test_a_file_without_them_holds_no_word_of_them(tmp_path):
 @pytest.mark.parametrize(
     ("vocabulary", "message"),
     [
-        ({"kind": "characters", "codes": [97, 98], "boundary": False}, "an unknown or a boundary that is not true"),
-        ({"kind": "characters", "codes": [97, 98], "boundary": 1}, "an unknown or a boundary that is not true"),
-        ({"kind": "characters", "codes": [97, 98], "end": True}, "just kind and codes, and perhaps unknown and"),
+        ({"kind": "characters", "codes": [97, 98], "boundary": False}, "an unknown or boundary entry that is not true"),
+        ({"kind": "characters", "codes": [97, 98], "boundary": 1}, "an unknown or boundary entry that is not true"),
+        ({"kind": "characters", "codes": [97, 98], "end": True}, "with kind and codes, and optionally unknown,"),
     ],
 )
 def test_a_vocabulary_that_is_none_is_a_fault(vocabulary, message):

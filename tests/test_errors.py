@@ -48,7 +48,7 @@ def test_not_fitted_makes_hasattr_say_no():
 def test_divergence_says_step_loss_and_remedy():
     error = DivergenceError(step=1201, last_loss=48.25)
     assert (error.step, error.last_loss) == (1201, 48.25)
-    for part in ("step 1201", "48.25 nats per chunk", "lower learning_rate or clip"):
+    for part in ("step 1201", "48.25 nats per chunk", "Lower learning_rate or clip"):
         assert part in str(error)
 
 

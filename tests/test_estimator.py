@@ -123,7 +123,7 @@ def test_a_parameter_without_repr_is_shown():
 def test_learned_attribute_before_fit(kind, name):
     model = kind()
     assert not hasattr(model, name)
-    with pytest.raises(NotFittedError, match=f"this {kind.__name__} is not fitted yet: .*reading {name}"):
+    with pytest.raises(NotFittedError, match=rf"this {kind.__name__} is not fitted yet. .*reading {name}"):
         getattr(model, name)
 
 
@@ -133,7 +133,7 @@ def test_learned_attribute_before_fit(kind, name):
 )
 def test_method_before_fit(name, arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(NotFittedError, match=r"not fitted yet: call fit or partial_fit, or load a model, before"):
+    with pytest.raises(NotFittedError, match=r"not fitted yet. Call fit or partial_fit, or load a model, before"):
         getattr(CharRNN(), name)(*arguments)
     assert not list(tmp_path.iterdir())
 

@@ -33,7 +33,7 @@ def test_a_mixture_comes_back(tmp_path):
 
 def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / "text").write_text("to be or not to be")
-    with pytest.raises(ModelFileError, match=r"text': it is not a whole safetensors file.*; the file is damaged"):
+    with pytest.raises(ModelFileError, match=r"text': it is not a complete safetensors file.*; the file is damaged"):
         load_model(tmp_path / "text")
     with pytest.raises(FileNotFoundError):
         load_model(tmp_path / "nothing")

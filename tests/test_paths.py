@@ -55,5 +55,5 @@ def test_what_is_no_path_is_named(model, use, value):
     }
     call = calls.get(use) or getattr(model, use)
     name = {"checkpoint": "checkpoint", "cache": "cache", "paths": r"paths\[0\]"}.get(use, "path")
-    with pytest.raises(InvalidInputError, match=f"^{name} (must be the path of a file|is a file that is open)"):
+    with pytest.raises(InvalidInputError, match=f"^{name} (must be the path of a file|is a file opened)"):
         call(value)

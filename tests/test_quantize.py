@@ -146,12 +146,12 @@ def crafted(tmp_path, model, changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"decoder.weight": lambda a: np.full_like(a, -128)}, "holds -128, which is no 8-bit weight"),
+        ({"decoder.weight": lambda a: np.full_like(a, -128)}, "contains -128, which is not a valid 8-bit weight"),
         ({"decoder.weight": lambda a: a.astype(np.float32)}, "its architecture implies I8"),
-        ({"decoder.weight.scale": lambda a: -a}, "holds what is no scale"),
-        ({"decoder.weight.scale": lambda a: a * np.float32(1e-38)}, "holds what is no scale"),
-        ({"decoder.weight.scale": lambda a: np.full_like(a, 3e38)}, "holds what is no scale"),
-        ({"decoder.weight.scale": lambda a: np.full_like(a, np.nan)}, "holds NaN or infinity"),
+        ({"decoder.weight.scale": lambda a: -a}, "contains an invalid scale"),
+        ({"decoder.weight.scale": lambda a: a * np.float32(1e-38)}, "contains an invalid scale"),
+        ({"decoder.weight.scale": lambda a: np.full_like(a, 3e38)}, "contains an invalid scale"),
+        ({"decoder.weight.scale": lambda a: np.full_like(a, np.nan)}, "contains NaN or infinity"),
         ({"decoder.weight.scale": lambda a: a[:-1].copy()}, "its architecture implies F32"),
     ],
 )

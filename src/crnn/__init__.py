@@ -37,7 +37,7 @@ __all__ = [
     "show_config",
 ]
 
-# A name is imported when it is first asked for, so that `import crnn` costs next to nothing.
+# Names are imported on first use, so that `import crnn` is fast.
 _HOMES = {
     "BOUNDARY": "text.symbols.special",
     "UNKNOWN": "text.symbols.special",
@@ -57,10 +57,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name, or a module of the package."""
+    """Import a public name or a module of the package."""
     if name in _HOMES:
         value = getattr(_imported(_HOMES[name]), name)
-        globals()[name] = value  # from now on it is found without this function
+        globals()[name] = value  # later uses bypass this function
         return value
     module = f"{__name__}.{name}"
     if not name.startswith("_"):

@@ -1,4 +1,4 @@
-"""The command ``crnn``, also as ``python -m crnn``: Ctrl-C ends it quietly from its first moment on."""
+"""The command ``crnn``, also ``python -m crnn``, which Ctrl-C ends quietly at any moment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def main() -> int:
-    """Import the command line, which takes a while, and run it.
+    """Import the command line, which takes a moment, and run it.
 
     Returns
     -------
@@ -18,7 +18,7 @@ def main() -> int:
     """
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # and not ignored
     if usual:
-        signal.signal(signal.SIGINT, _leave)  # an exception could come up within any import
+        signal.signal(signal.SIGINT, _leave)  # an exception could strike within any import
     try:
         try:
             from .cli.main import main as run

@@ -1,4 +1,4 @@
-"""CharRNN: a character-level recurrent language model, from text to weights and to a file."""
+"""CharRNN: a character-level recurrent language model, from text to weights to file."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ __all__ = ["CharRNN"]
 Array = NDArray[Any]
 
 CHECKPOINT_SECONDS = 60.0
-SAMPLES = 5  # documents that verbose=2 shows at a time
-SAMPLE_LENGTH = 200  # symbols of a running text that it shows
+SAMPLES = 5  # documents shown at a time by verbose=2
+SAMPLE_LENGTH = 200  # symbols shown of a running text
 
 
 @with_parameters
@@ -71,31 +71,31 @@ class CharRNN(LanguageModel):
     Attributes
     ----------
     params_ : dict of str to ndarray
-        The weights under min-char-rnn's names, which `editing` lets you write to. For layer k: ``Wxh_lk`` (G H, V),
-        from layer 1 on (G H, H); ``Whh_lk`` (G H, H); ``bh_lk`` (G H,); for a GRU ``bhn_lk`` (H,). Then ``Why`` (V, H),
-        ``by`` (V,).
-        With `embedding_size` first ``embedding`` (V, E), row v of which is that of symbol v, and ``Wxh_l0`` (G H, E).
-        With `n_bigrams` before all ``bigrams`` (R, G H), of the pairs in `bigrams_`.
-        G is the number of gates: 1, GRU 3, LSTM 4, "cifg" 3.
+        The weights under min-char-rnn's names; to write to them, use `editing`. For layer k: ``Wxh_lk`` (G H, V),
+        or (G H, H) from layer 1 on; ``Whh_lk`` (G H, H); ``bh_lk`` (G H,); for a GRU ``bhn_lk`` (H,). Then ``Why``
+        (V, H), ``by`` (V,).
+        With `embedding_size`, ``embedding`` (V, E) comes first, with one row per symbol, and ``Wxh_l0`` is (G H, E).
+        With `n_bigrams`, ``bigrams`` (R, G H) precedes everything, with one row per pair in `bigrams_`.
+        G is the number of gates: 1, or 3 for GRU and "cifg", 4 for LSTM.
     optimizer_state_ : dict of str to dict
         The optimizer's state under PyTorch's names: ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
         ``exp_avg_sq`` for Adam, each with arrays like those of `params_`. For Adam also ``step``, an int.
     state_ : ndarray of shape (L, B, H)
-        The hidden state carried from the last chunk to the next; for an LSTM and "cifg" a tuple (h, c). With
-        `n_bigrams` a tuple, at whose end is the symbol that was read last, (1, B, 1): its id plus 1, or 0.
+        The hidden state carried from the last chunk to the next; for an LSTM or "cifg" a tuple (h, c). With
+        `n_bigrams` it is a tuple that ends with the last symbol read, (1, B, 1): its id plus 1, or 0.
     bigrams_ : list of tuple or None
-        The pair of symbols of each row of ``params_["bigrams"]``; without `n_bigrams` empty.
+        The pair of symbols for each row of ``params_["bigrams"]``; empty without `n_bigrams`.
     vocabulary_ : Vocabulary
-        The symbols in id order: sorted code points, or byte values.
+        The symbols in id order: sorted code points or byte values.
     n_steps_ : int
-        Steps taken so far.
+        Training steps taken so far.
     smooth_loss_ : float
-        min-char-rnn's smoothed loss, in nats per chunk of `seq_length`. It starts at T ln V; each step makes it
+        min-char-rnn's smoothed loss, in nats per chunk of `seq_length`. It starts at T ln V; each step changes it to
         0.999 old + 0.001 new.
     history_ : list of dict
-        Records of training, evenly spaced, and one for each measured validation loss: ``step``; ``seconds`` and
-        ``epoch`` (of the call); ``smooth_loss``, ``train_loss`` (the mean since the record before, in which a later
-        step counts a little more) and ``validation_loss`` (None if not measured), in nats per character;
+        Training records at even intervals, plus one for each measured validation loss: ``step``; ``seconds`` and
+        ``epoch`` (of the call); ``smooth_loss``, ``train_loss`` (the mean since the previous record, in which later
+        steps count slightly more) and ``validation_loss`` (None if not measured), in nats per character;
         ``learning_rate`` and ``gradient_norm`` (before clipping) of the last step; ``chars_per_second`` (of the call).
 
     Examples
@@ -209,35 +209,34 @@ class CharRNN(LanguageModel):
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
             The text itself; bytes for a model of bytes; or the path of a UTF-8 file, whose newlines are kept.
-            A list, or any other iterable of texts, holds documents, such as names, lines or molecules. The model
-            learns where a document starts and ends.
+            A list, or any other iterable of texts, contains documents, such as names, lines or molecules. The model
+            then learns where documents start and end.
         y : None
-            Not used, present for scikit-learn's convention.
+            Ignored; present for scikit-learn's convention.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
-            A text to measure the validation loss on, instead of the fraction `validation_fraction` of `X`. All its
-            symbols must occur in `X`, unless `min_count` is 2 or more. If `X` holds documents, a text is one document.
+            A text for the validation loss, instead of the fraction `validation_fraction` of `X`. All its symbols
+            must occur in `X`, unless `min_count` is 2 or more. If `X` contains documents, a text is one document.
         sample_weight : array-like of shape (n,), default=None
-            With documents: a factor of the loss of each, at least 0, such as its count in a list of counted names. A
-            document of weight 2 is read once, and its gradient is doubled. `validation` and `score` do not weigh.
+            Only with documents: a factor of at least 0 for each document's loss, such as its count in a list of counted
+            names. A document of weight 2 is read once, and its gradient is doubled. `validation` and `score` ignore it.
         labels : array-like of shape (n,), default=None
-            With documents: a label of each, text or number, such as the language of a name. The model learns the texts
-            of each label, and how frequent the label is: `sample`, `score_samples` and `for_label` take a label. In
-            losses it counts as a symbol, the first of its document. Unlike `y` it is learned.
+            Only with documents: a label for each, text or number, such as the language of a name. The model learns the
+            texts of each label, and how frequent the label is: `sample`, `score_samples` and `for_label` take a label.
+            In losses a label counts as a symbol, the first of its document. Unlike `y`, labels are learned.
         validation_labels : array-like, default=None
             The labels of the documents of `validation`.
         checkpoint : str, bytes, os.PathLike or None, default=None
-            A file that training is saved in as it goes on, and when it is interrupted. From it `resume` finishes the
-            call, and `load` reads the model as an interruption would have left it. At the end it holds the model.
+            A file in which the training run is saved at intervals, and when it is interrupted. `resume` finishes the
+            call from this file, and `load` reads the model as an interruption would have left it. When training ends,
+            the file contains the final model.
         checkpoint_every : int or float, default=60.0
-            Steps (an int) or seconds (a float) between two checkpoints.
+            Steps (an int) or seconds (a float) between checkpoints.
         comm : mpi4py.MPI.Comm, default=None
-            The processes that train this model together; each makes the same call and has the same model afterwards.
+            The processes that train this model together; each makes the same call and ends with the same model.
             `batch_size` is their total. See ``docs/scaling.md``. None: this process alone.
         average_every : int, default=1
-            With `comm`: the steps that each process takes alone, on its own streams, before parameters and optimizer
-            state are averaged over all. 1: the gradients of every step are summed instead. `resume` keeps it.
-
-        Returns
+            With `comm`: the number of steps that each process takes on its own streams before parameters and optimizer
+            state are averaged over all processes. 1: sum the gradients of every step instead. `resume` keeps it.
         -------
         CharRNN
             The model itself.
@@ -245,28 +244,28 @@ class CharRNN(LanguageModel):
         Raises
         ------
         ValueError
-            If a parameter or a text cannot be used, or another call is training the model. The message says what is
-            wrong, where, and how to mend it. The model is unchanged.
+            If a parameter or text is invalid, or another call is training the model. The message says what is
+            wrong, where, and what to do. The model is then unchanged.
         UnicodeDecodeError
-            If a file is not UTF-8; it gives the offset.
+            If a file is not UTF-8; the error gives the offset.
         DivergenceError
-            If a loss is not finite. The model then holds the last good weights, or those with the lowest validation
+            If a loss is not finite. The model then has the last good weights, or those with the lowest validation
             loss.
         KeyboardInterrupt
-            On Ctrl-C. The model then holds the last complete update, or the weights with the lowest validation loss.
+            On Ctrl-C. The model then has the last complete update, or the weights with the lowest validation loss.
 
         Notes
         -----
-        The validation loss is the mean of -ln P over the whole validation text, starting from a hidden state of zeros;
-        `crnn.training.loop.evaluation.evaluate` says how it is measured. `restore_best` restores weights, optimizer
-        state, hidden state, `n_steps_` and `smooth_loss_` of the best step, and `partial_fit` goes on from there.
-        `history_` keeps the records of the steps that are undone.
+        The validation loss is the mean of -ln P over the whole validation text, starting from a zero hidden state;
+        for the measurement, see `crnn.training.loop.evaluation.evaluate`. `restore_best` restores weights, optimizer
+        state, hidden state, `n_steps_` and `smooth_loss_` of the best step, and `partial_fit` continues from there.
+        `history_` keeps the records of the undone steps.
 
         In each epoch the documents are shuffled by `random_state` and distributed over the `batch_size` streams. A
-        boundary symbol (`crnn.BOUNDARY` in `vocabulary_`) separates them. The hidden state is zeroed where a document
-        starts, and no gradient flows back beyond that, so that each document is learned as if it were alone, without
-        padding. Its end counts as a symbol in every loss and score. The hidden state is carried from epoch to epoch. A
-        document longer than 65,536 characters and than a stream's part of an epoch is learned in parts.
+        boundary symbol (`crnn.BOUNDARY` in `vocabulary_`) separates them. The hidden state is reset to zero at the
+        start of each document, and no gradient flows back beyond it, so that each document is learned in isolation,
+        without padding. Its end counts as a symbol in every loss and score. A document longer than 65,536 characters
+        and than a stream's part of an epoch is learned in parts.
 
         Examples
         --------
@@ -304,34 +303,34 @@ class CharRNN(LanguageModel):
         comm: Any = None,
         average_every: int = 1,
     ) -> Self:
-        """Go on training with a text, from the weights, optimizer state and hidden state of the model.
+        """Continue training on a text, from the model's weights, optimizer state and hidden state.
 
-        Training starts at the first character of `X`, wherever the last call ended, and reads it once, or `epochs`
-        times, but takes at most `max_steps` steps. With `max_seconds` and without `epochs` it reads the text as often
-        as there is time for. The schedule, its warm-up and patience begin anew with each call; `resume` instead
-        finishes a call that was interrupted. A model that is not fitted starts anew, with the vocabulary of this text.
+        Training starts at the first character of `X`, wherever the last call ended, and reads the text once, or
+        `epochs` times, taking at most `max_steps` steps. With `max_seconds` and without `epochs` it reads the text as
+        often as time permits. The schedule, its warm-up and patience start over with each call; to finish an
+        interrupted call instead, use `resume`. An unfitted model starts anew, with the vocabulary of this text.
 
-        The first chunk starts from the hidden state that the model has, so that the blocks of a long text can be given
-        one after another. The hidden state is zeroed where `fit` zeroes it: when fewer characters than another whole
-        chunk are left of the text. So a text of up to `seq_length` + 1 characters starts from zero. If `batch_size` was
-        changed, the hidden state starts from zero as well.
+        The first chunk starts from the model's current hidden state, so that a long text can be passed block by block.
+        The hidden state is reset wherever `fit` resets it: when fewer characters than another whole chunk are left of
+        the text. So a text of up to `seq_length` + 1 characters starts from zero. If `batch_size` was changed, the
+        hidden state starts from zero, too.
 
         Parameters
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
-            As in `fit`, of the model's symbols; documents only for a model that was fitted on documents, for which a
+            As in `fit`, with the model's symbols; documents only for a model fitted on documents, for which a single
             text is one document.
         y : None
-            Not used.
+            Ignored.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
-            As in `fit`, of the model's symbols. The lowest loss is the lowest of this call.
+            As in `fit`, with the model's symbols. The lowest loss is the lowest of this call.
         sample_weight, labels, validation_labels : array-like, default=None
-            As in `fit`; a model that was fitted with labels needs them, and takes no others.
+            As in `fit`; a model fitted with labels requires labels, and accepts no new ones.
         epochs : int or None, default=None
-            How often the text is read, at least 1. None: once, or with `max_seconds` as often as there is time for.
+            How often to read the text, at least 1. None: once, or with `max_seconds` as often as time permits.
         extend_vocabulary : bool, default=False
-            Whether unknown characters of `X` are added to the vocabulary. The probabilities of the old symbols stay in
-            proportion, and each new symbol is at first as probable as the old symbol with the lowest bias, usually the
+            Whether to add unknown characters of `X` to the vocabulary. The probabilities of the old symbols keep their
+            proportions, and each new symbol is at first as probable as the old symbol with the lowest bias, usually the
             rarest. False: an unknown character is an error.
         checkpoint : str, bytes, os.PathLike or None, default=None
         checkpoint_every : int or float, default=60.0
@@ -348,7 +347,7 @@ class CharRNN(LanguageModel):
         Raises
         ------
         ValueError, UnicodeDecodeError, DivergenceError, KeyboardInterrupt
-            As in `fit`; also a ValueError if the model does not know a symbol, or if a parameter was changed so that
+            As in `fit`; also a ValueError if a symbol is unknown to the model, or if a parameter was changed so that
             the weights no longer fit.
 
         Examples
@@ -383,29 +382,29 @@ class CharRNN(LanguageModel):
         verbose: int | None = None,
         comm: Any = None,
     ) -> Self:
-        """Finish a call of `fit` or `partial_fit` that was interrupted, from its checkpoint.
+        """Finish an interrupted call of `fit` or `partial_fit` from its checkpoint.
 
-        On the same kind of processor the model is the same, to the bit, as if the call had never been interrupted. With
-        `max_seconds` training takes the seconds that were left. Checkpoints are written to the same file. If the call
-        had ended, the model is returned as it is.
+        On the same kind of processor the model is the same, to the bit, as if the call had not been interrupted. With
+        `max_seconds` training takes the remaining seconds. Checkpoints are written to the same file. If the call
+        had ended, the model is returned unchanged.
 
         Parameters
         ----------
         path : str, bytes or os.PathLike
-            The file that the interrupted call named as `checkpoint`.
+            The file passed to the interrupted call as `checkpoint`.
         X : str, bytes, os.PathLike or iterable of str or bytes
-            The text that the call was given, or the same text from elsewhere.
+            The text passed to the call, or the same text from elsewhere.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
-            As it was given to the call.
+            As passed to the call.
         labels, validation_labels : array-like, default=None
-            As they were given to the call.
+            As passed to the call.
         callbacks : list of functions or None, default=None
-            They are not in the file.
+            The callbacks, which the file does not contain.
         n_threads, verbose : int or None, default=None
-            In place of the parameters of these names. None: as they were.
+            New values for these parameters. None: unchanged.
         comm : mpi4py.MPI.Comm, default=None
-            As in `fit`; the first process reads the file. As many processes as there were give the same bits, and
-            average as often as they did. None: this process alone, which can finish what several have begun.
+            As in `fit`; the first process reads the file. The original number of processes gives the same bits, and
+            averages as often. None: this process alone, which can finish what several have begun.
 
         Returns
         -------
@@ -416,8 +415,8 @@ class CharRNN(LanguageModel):
         ModelFileError
             If the file is damaged, of another kind, or of a newer format.
         ValueError
-            If the file holds no call of training, `X` or `validation` is another text (the message says what differs),
-            or the call diverged. Nothing is changed.
+            If the file contains no training call, `X` or `validation` is another text (the message gives the
+            difference), or the call diverged. Nothing is changed.
         OSError
             If the file cannot be read or written.
         DivergenceError, KeyboardInterrupt
@@ -455,9 +454,9 @@ class CharRNN(LanguageModel):
         return model._train(call, path, run.checkpoint_every, comm=comm)
 
     def stop(self) -> None:
-        """End the call of `fit` or `partial_fit` that is training this model after the current step.
+        """End the call of `fit` or `partial_fit` that is training this model, after the current step.
 
-        The call returns as at its usual end. Any thread may call this, and so may a callback. Without such a call
+        The call returns as usual. Any thread or callback may call this. If no such call is running,
         nothing happens.
 
         Examples
@@ -474,35 +473,35 @@ class CharRNN(LanguageModel):
         """Return a model with parameters that suit a text and a training time.
 
         The choice follows measurements recorded in ``docs/measurements.md``, the length of the text, and the speed of
-        this machine, which is measured by half a second of training. The choice is printed on standard error. For a
-        short text and a long time, `max_steps` ends the training before the model learns the text by heart. Products
-        are in bfloat16 where training is then at least 1.1 times as fast; the model's scores and samples are too.
+        this machine, measured by half a second of training. The choice is printed on standard error. For a short text
+        and a long time, `max_steps` ends training before the model memorizes the text. Products are in bfloat16 if
+        training is then at least 1.1 times as fast; this affects the model's scores and samples, too.
 
         Parameters
         ----------
         X : str, bytes or os.PathLike
-            The text that the model will be fitted to.
+            The text to which the model will be fitted.
         seconds : float
-            Time that `fit` may take.
+            Time limit for `fit`.
         fit : bool, default=False
-            Whether the model is fitted to `X`.
+            Whether to fit the model to `X`.
         verbose : int, default=1
-            0: nothing is printed. It is not the model's own `verbose`.
+            0: print nothing. This is not the model's own `verbose`.
         **overrides
-            Parameters of the constructor that are given, not chosen. The choice depends on `cell` ("cifg" if it is not
-            given), `n_threads`, `matmul_precision` and `dtype`. With another `optimizer` the learning rate is that
-            optimizer's usual one. `clip_norm` is in proportion to `seq_length`. `n_bigrams` is 1,024 for "cifg" and
-            "lstm", except for documents of less than 20 symbols on the average; without it the rate is higher.
+            Parameters of the constructor that are fixed, not chosen. The choice depends on `cell` (by default "cifg"),
+            `n_threads`, `matmul_precision` and `dtype`. With another `optimizer` the learning rate is its usual one.
+            `clip_norm` is proportional to `seq_length`. `n_bigrams` is 1,024 for "cifg" and "lstm", except for
+            documents with a mean of less than 20 symbols; without bigrams the rate is higher.
 
         Returns
         -------
         CharRNN
-            Without `fit`, its parameters may be changed before it is fitted.
+            The model; without `fit`, its parameters may be changed before it is fitted.
 
         Raises
         ------
         ValueError
-            If an argument is not usable.
+            If an argument is invalid.
 
         Examples
         --------
@@ -516,8 +515,8 @@ class CharRNN(LanguageModel):
         from .training.recommend.recommended import recommended_parameters
 
         fit = checked_bool("fit", fit)
-        X = list(X) if isinstance(X, Iterator) else X  # which is read again by `fit`
-        cls().set_params(**overrides)  # refuses what is no parameter
+        X = list(X) if isinstance(X, Iterator) else X  # `fit` reads it again
+        cls().set_params(**overrides)  # refuses unknown parameters
         model = cls(**recommended_parameters(X, seconds, overrides, verbose=verbose))
         return model.fit(X) if fit else model
 
@@ -530,14 +529,14 @@ class CharRNN(LanguageModel):
         anew: bool = False,
         comm: Any = None,
     ) -> Self:
-        """Train a new state, or carry the model's on."""
+        """Train a new state, or continue from the model's."""
         learned = (lambda: None) if anew else partial(vars(self).get, "_learned")
         trainee = Trainee(self, self.get_params(), learned, self._keep, self._samples)
         train(trainee, call, CheckpointPlan(checkpoint, checkpoint_every, write_run), comm)
         return self
 
     def _samples(self) -> Iterable[str | bytes]:
-        """Return samples for ``verbose=2`` to show."""
+        """Return samples for display by ``verbose=2``."""
         if self.vocabulary_.boundary is None:
             return [self.sample(SAMPLE_LENGTH)]
         return self.sample(SAMPLE_LENGTH, num_samples=SAMPLES)
@@ -552,38 +551,38 @@ class CharRNN(LanguageModel):
         decay: float = AdaptationOptions.decay,
         block_length: int = AdaptationOptions.block_length,
     ) -> Self:
-        """Return a copy of the model whose weights have followed a text: dynamic evaluation.
+        """Return a copy of the model whose weights have adapted to a text (dynamic evaluation).
 
         The text is read once, in blocks. After each block the weights take a step against the gradient of its loss, and
-        a step back towards the trained weights (Krause, Kahembwe, Murray and Renals 2018). Each weight's step is scaled
-        by how large its gradients were in training. ``docs/mathematics.md`` has the equations,
+        a step back toward the trained weights (Krause, Kahembwe, Murray and Renals 2018). Each weight's step is scaled
+        by the size of its training gradients. ``docs/mathematics.md`` has the equations,
         ``docs/adaptation.md`` examples.
 
         Parameters
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
-            As for `score`. Documents are read in their order.
+            As for `score`. Documents are read in order.
         learning_rate : float, default=1.5e-4
-            How far the weights follow each symbol, at least 0. It means the same for every `block_length`, and whatever
-            `seq_length`, `batch_size` and optimizer the model was trained with.
+            How far the weights adapt to each symbol, at least 0. Its meaning does not depend on `block_length`, nor on
+            the `seq_length`, `batch_size` and optimizer used in training.
         decay : float, default=3e-6
-            The share of the way back to the trained weights that is taken with each symbol, on the average of the
+            The part of the way back to the trained weights that is taken with each symbol, averaged over the
             weights; at least 0.
         block_length : int, default=100
-            The symbols of a block. The last block may be shorter.
+            The number of symbols in a block. The last block may be shorter.
 
         Returns
         -------
         CharRNN
-            A fitted model with the parameters, counters and optimizer state of this one, which is unchanged.
+            A fitted model with the parameters, counters and optimizer state of this model, which is unchanged.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If an argument is out of range, the text is empty or holds a symbol that the model never saw, the model has
-            labels (adapt ``model.for_label(label)``), or it knows no gradients of training.
+            If an argument is out of range, the text is empty or contains an unknown symbol, the model has
+            labels (adapt ``model.for_label(label)`` instead), or the sizes of its training gradients are unknown.
         DivergenceError
             If a loss is not finite.
 
@@ -606,26 +605,27 @@ class CharRNN(LanguageModel):
     @overload
     def hidden_states(self, text: Iterable[Text], *, cells: bool = False) -> list[Array]: ...
     def hidden_states(self, text: Text | Iterable[Text], *, cells: bool = False) -> Array | list[Array]:
-        """Return the activations of all hidden units after each character of a text, or of each of many texts.
+        """Return the activations of all hidden units after each character of one or more texts.
 
         Parameters
         ----------
         text : str, bytes or iterable of str or bytes
-            Of the model's symbols. Many texts are read side by side, each from the start, on `n_threads` threads.
+            Text of the model's symbols. Several texts are read in parallel, each from the start, on `n_threads`
+            threads.
         cells : bool, default=False
-            Whether to return the cells c of an LSTM instead of its outputs h.
+            Whether to return an LSTM's cells c instead of its outputs h.
 
         Returns
         -------
         ndarray of the model's dtype, shape (len(text), num_layers, hidden_size)
-            Of many texts a list of such arrays, each with the bits that it has alone.
+            For several texts, a list of such arrays, each with the same bits as alone.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If a text holds a symbol that the model never saw, or `cells` is True and the model has none.
+            If a text contains an unknown symbol, or `cells` is True and the model has none.
 
         Examples
         --------
@@ -644,27 +644,27 @@ class CharRNN(LanguageModel):
         return read(network, self.vocabulary_, text, n_threads, part=part)
 
     def transform(self, texts: Iterable[Text], *, pooling: str = "last") -> Array:
-        """Return features of many strings: the hidden states of all layers after each of them.
+        """Return features of many strings: the hidden states of all layers after each string.
 
-        A classifier or a regressor can learn from them, in a pipeline of scikit-learn as well.
+        A classifier or regressor can learn from them, also in a scikit-learn pipeline.
 
         Parameters
         ----------
         texts : iterable of str, or of bytes for a model of bytes
-            They are read side by side on `n_threads` threads.
+            The strings, read in parallel on `n_threads` threads.
         pooling : {"last", "mean"}, default="last"
-            The state after the last character, or the mean of the states after all characters. An empty string has
-            the state that it starts from.
+            The state after the last character, or the mean of the states after all characters. An empty string gives
+            the state from which it starts.
 
         Returns
         -------
         ndarray of the model's dtype, shape (n, num_layers * hidden_size)
-            Layer after layer. The bits of a row do not depend on the other strings.
+            One block of columns per layer. The bits of a row do not depend on the other strings.
 
         Raises
         ------
         NotFittedError, ValueError
-            As `score_samples`.
+            As for `score_samples`.
 
         Examples
         --------
@@ -680,12 +680,12 @@ class CharRNN(LanguageModel):
         return string_states.features(network, self.vocabulary_, texts, n_threads, pooling=pooling)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the features that `transform` gives: ``h_l0_0`` is unit 0 of layer 0.
+        """Return the names of the features returned by `transform`: ``h_l0_0`` is unit 0 of layer 0.
 
         Parameters
         ----------
         input_features : None
-            Not used; there for the convention.
+            Ignored; present for scikit-learn's convention.
 
         Examples
         --------
@@ -696,29 +696,29 @@ class CharRNN(LanguageModel):
         return string_states.feature_names(self._fitted("get_feature_names_out").layout)
 
     def gradient(self, text: str | bytes, at: int | None = None) -> TextGradient:
-        """Return the loss of a text and its gradients with respect to weights and states, not cut at `seq_length`.
+        """Return the loss of a text and its gradients by weights and states, not truncated at `seq_length`.
 
         Parameters
         ----------
         text : str or bytes
-            One symbol or more. Its first symbol is predicted by the state that every text starts from.
+            At least one symbol. The starting state of every text predicts its first symbol.
         at : int, default=None
-            The position of the one symbol whose loss counts, -log P of ``text[at]`` given those before it. None: all
-            losses are summed, which gives ``surprisal(text).sum()``.
+            The position of the only symbol whose loss counts, -log P of ``text[at]`` given the previous symbols. None:
+            sum all losses, which gives ``surprisal(text).sum()``.
 
         Returns
         -------
         TextGradient
             `loss`, in nats; `params`, a dict of gradients with the names and shapes of `params_`; `states`, the
-            gradient with respect to h after each symbol, (L, len(text), H), and of an LSTM the pair of those of h and
-            c. They are not clipped, and nothing is dropped.
+            gradient with respect to h after each symbol, (L, len(text), H), or for an LSTM the pair of gradients for h
+            and c. The gradients are not clipped, and dropout is not applied.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If the text is empty or holds a symbol that the model never saw, or `at` is no position in it.
+            If the text is empty or contains an unknown symbol, or `at` is not a position in it.
         DivergenceError
             If the loss is not finite.
 
@@ -736,24 +736,24 @@ class CharRNN(LanguageModel):
         return gradient_of_text(state, text, at, bfloat16=self._bfloat16(state))
 
     def quantize(self) -> Self:
-        """Return a model with weights of 8 bits: smaller, and faster at sampling and scoring.
+        """Return a model with 8-bit weights: smaller, and faster at sampling and scoring.
 
-        Each matrix becomes integers of 8 bits times one scale for each of its outputs; biases stay float32. Products of
-        states and weights are exact sums of integers, all else is float32. So a text has the same bits whatever is
-        scored beside it; on another processor they differ a little. The model file is about a quarter of the size.
+        Each matrix becomes 8-bit integers times one scale per output; biases stay float32. Products of states and
+        weights are exact sums of integers, everything else is float32. So a text has the same bits whatever is
+        scored with it; on other processors they differ slightly. The model file is about a quarter of the size.
 
         Returns
         -------
         CharRNN
-            It samples, scores, saves and exports like any other, and `params_` are the rounded weights. It cannot be
-            trained further: keep this model for that.
+            A model that samples, scores, saves and exports like any other; its `params_` are the rounded weights. It
+            cannot be trained further, so keep the original for that.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If the weights are float64, have 8 bits already, or one is not finite.
+            If the weights are float64, already have 8 bits, or are not finite.
 
         Examples
         --------
@@ -769,16 +769,16 @@ class CharRNN(LanguageModel):
     def save(self, path: FilePath | BinaryIO, *, training_state: bool = True) -> None:
         """Write the model to a file.
 
-        The file is written beside the target and renamed when it is complete, so that an older file is never half
+        The file is written to a temporary file and renamed when complete, so that an existing file is never half
         overwritten. The format is safetensors, with PyTorch's names of tensors; see ``docs/design.md``.
 
         Parameters
         ----------
         path : str, bytes, os.PathLike or binary file
-            The file.
+            The path of the new file.
         training_state : bool, default=True
-            Whether to write also the optimizer state, hidden state, counters and random state, from which
-            `partial_fit` continues exactly.
+            Whether to include the optimizer state, hidden state, counters and random state, from which `partial_fit`
+            continues exactly.
 
         Raises
         ------
@@ -787,7 +787,7 @@ class CharRNN(LanguageModel):
         ModelFileError
             If the weights are not finite.
         OSError
-            If the file cannot be written; an older file is then as it was.
+            If the file cannot be written; an existing file is then unchanged.
 
         Examples
         --------
@@ -809,7 +809,7 @@ class CharRNN(LanguageModel):
         Parameters
         ----------
         path : str, bytes, os.PathLike or binary file
-            A file that `save` wrote.
+            A file written by `save`.
 
         Returns
         -------
@@ -820,7 +820,7 @@ class CharRNN(LanguageModel):
         ModelFileError
             If the file is damaged, of another kind, or of a newer format.
         OSError
-            If it cannot be read.
+            If the file cannot be read.
 
         Examples
         --------
@@ -837,12 +837,12 @@ class CharRNN(LanguageModel):
         return cls._from_state(*model_checkpoint.read(path, cls().get_params()))
 
     def to_bytes(self, *, training_state: bool = True) -> bytes:
-        """Return what `save` would write to a file.
+        """Return the bytes that `save` would write to a file.
 
         Parameters
         ----------
         training_state : bool, default=True
-            As of `save`.
+            As for `save`.
 
         Raises
         ------
@@ -865,7 +865,7 @@ class CharRNN(LanguageModel):
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """Return the model that `to_bytes` wrote, or the content of a file that `save` wrote.
+        """Return a model from the bytes of `to_bytes`, or the contents of a file written by `save`.
 
         Parameters
         ----------
@@ -874,28 +874,28 @@ class CharRNN(LanguageModel):
         Raises
         ------
         ModelFileError
-            As of `load`.
+            As for `load`.
         """
         return cls.load(bytes_stream(content))
 
     def to_torch(self) -> TorchCharRNN:
         """Return the network as a PyTorch module with the same logits.
 
-        Its parameters are copies of the weights, under the names of a model file: ``rnn.weight_ih_l0``, ...,
-        ``decoder.bias``, and ``embedding.weight`` of a model with an embedding. Called with ids of shape (T, B), and
-        the state if it is not zeros, it returns the logits after each symbol, (T, B, V), and the state after the last.
-        As here, a stream that reads the boundary of documents reads it from zeros. ``module.start()`` gives the logits
-        of a text's first symbol, and ``module.log_probabilities(module.encode(text))`` the logarithms that `surprisal`
-        negates. PyTorch's cells have no table of bigrams: with `n_bigrams` they read R inputs more, one for each pair
-        of symbols in the buffer ``pairs``, of which at most one is 1, and ``rnn.weight_ih_l0`` has R columns more.
+        Its parameters are copies of the weights, under the names in a model file: ``rnn.weight_ih_l0``, ...,
+        ``decoder.bias``, and ``embedding.weight`` if there is an embedding. Called with ids of shape (T, B), and a
+        state unless it is zero, it returns the logits after each symbol, (T, B, V), and the final state. As in crnn, a
+        stream reads the boundary of documents from the zero state. ``module.start()`` gives the logits of a text's
+        first symbol, and ``module.log_probabilities(module.encode(text))`` the logarithms that `surprisal` negates.
+        PyTorch's cells have no table of bigrams: with `n_bigrams` they have R more inputs, one for each pair of symbols
+        in the buffer ``pairs``, at most one of which is 1, and ``rnn.weight_ih_l0`` has R more columns.
 
         A model with ``cell="cifg"`` becomes a `torch.nn.LSTM` whose input gate has the forget gate's weights, negated.
-        Training by PyTorch does not keep them so.
+        Training in PyTorch does not preserve this.
 
         Returns
         -------
         crnn.export.torch_module.TorchCharRNN
-            A `torch.nn.Module`, of the model's dtype and in evaluation mode.
+            A `torch.nn.Module` with the model's dtype, in evaluation mode.
 
         Raises
         ------
@@ -931,32 +931,33 @@ class CharRNN(LanguageModel):
 
         The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, or those of a
         `torch.nn.Embedding` named ``embedding``, and a `torch.nn.Linear` named ``decoder`` from its last layer's output
-        to logits. PyTorch's two biases of a gate are added, but for a GRU's gate n, where they are two. An LSTM whose
-        input gate has the forget gate's weights, negated, is the cell "cifg". With ``pairs`` (R, 2), as in a module of
-        `to_torch`, the last R columns of ``rnn.weight_ih_l0`` become the bigrams of these pairs of ids.
+        to logits. PyTorch's two biases of a gate are added, except for a GRU's gate n, which keeps both. An LSTM whose
+        input gate has the forget gate's weights, negated, becomes the cell "cifg". With ``pairs`` (R, 2), as in a
+        module from `to_torch`, the last R columns of ``rnn.weight_ih_l0`` become the bigrams of these pairs of ids.
 
         Parameters
         ----------
         state_dict : mapping of str to tensors or arrays, a module, or a path
-            Weights under those names. A path names a safetensors file or one that `torch.save` wrote; that is read
-            with ``weights_only=True``, so that it runs no code.
+            Weights under these names. A path may be a safetensors file or one written by `torch.save`; the latter is
+            read with ``weights_only=True``, so that it runs no code.
         vocabulary : str, bytes or list
-            The symbols in the order of the ids that the network was trained with, `crnn.UNKNOWN` and `crnn.BOUNDARY`
-            among them where it has them. The model's own ids follow the sorted symbols, and the weights are moved to
-            match.
+            The symbols in the order of the ids with which the network was trained, including `crnn.UNKNOWN` and
+            `crnn.BOUNDARY` if it has them. The model's own ids follow the sorted symbols, and the weights are reordered
+            to match.
 
         Returns
         -------
         CharRNN
-            It samples, scores and can be trained further by `partial_fit`. `dtype` is float64 if all tensors are.
+            A model that samples, scores and can be trained further with `partial_fit`. Its `dtype` is float64 if all
+            tensors are.
 
         Raises
         ------
         ValueError
-            If a tensor is missing, left over, not finite or of another shape than the others say, or if the symbols
-            are not as many as the logits.
+            If a tensor is missing, unused, not finite or inconsistent in shape, or if the number of symbols differs
+            from the number of logits.
         ModuleNotFoundError
-            If PyTorch is not installed, and a file of its own is to be read.
+            If PyTorch is not installed, and a file in its format is to be read.
         OSError
             If a file cannot be read.
 
@@ -980,21 +981,21 @@ class CharRNN(LanguageModel):
         return cls._from_state(*model_from_torch(state_dict, vocabulary, cls().get_params()))
 
     def export_onnx(self, path: FilePath) -> None:
-        """Write the network as an ONNX file, which any ONNX runtime reads.
+        """Write the network as an ONNX file, for any ONNX runtime.
 
         Inputs are ``ids`` (T, B) of int64 and the state, ``h0`` and for an LSTM ``c0`` (L, B, H); outputs are
-        ``logits`` (T, B, V), of the symbol after each of ``ids``, and the state after the last, ``hn`` and ``cn``. T
-        and B are whatever each call has. With `n_bigrams` the state has another part, ``symbol0`` and ``symboln``
-        (1, B) of int64: the id of the symbol that was read last, plus 1; 0 before a text. All else is float32. The
-        metadata ``vocabulary`` says, as JSON, which symbol has which id.
+        ``logits`` (T, B, V) for the symbol after each of ``ids``, and the final state, ``hn`` and ``cn``. T and B may
+        differ between calls. With `n_bigrams` the state has another part, ``symbol0`` and ``symboln`` (1, B) of int64:
+        the id of the last symbol read, plus 1, or 0 before a text. Everything else is float32. The metadata entry
+        ``vocabulary`` gives the symbol of each id as JSON.
 
-        The graph carries the state over all that it reads and does not zero it at a boundary: the caller gives zeros at
-        the start of a text, and in a model of documents starts each document in a call of its own, the boundary first.
+        The graph carries the state over everything it reads and does not reset it at a boundary: pass zeros at the
+        start of a text; for a model of documents, start a new call with each document, boundary first.
 
         Parameters
         ----------
         path : str, bytes or os.PathLike
-            The file, as a rule with the suffix ``.onnx``.
+            The new file, usually with the suffix ``.onnx``.
 
         Raises
         ------
@@ -1005,7 +1006,7 @@ class CharRNN(LanguageModel):
         ValueError
             If a weight is not finite.
         OSError
-            If the file cannot be written; an older file is then as it was.
+            If the file cannot be written; an existing file is then unchanged.
 
         Examples
         --------
@@ -1021,13 +1022,13 @@ class CharRNN(LanguageModel):
     def export_c(self, path: FilePath, *, int8: bool = False) -> None:
         """Write the model as one C99 file without dependencies.
 
-        The comment at the file's head says how to compile it and documents its functions. Without arguments the program
-        writes ``model.sample(200, random_state=0)``; a model of documents writes documents, one a line.
+        The comment at the start of the file documents its functions and how to compile it. Without arguments the
+        program writes ``model.sample(200, random_state=0)``, or one document per line for a model of documents.
 
         Parameters
         ----------
         path : str, bytes or os.PathLike
-            The file, as a rule with the suffix ``.c``. Weights of float64 are rounded to float32.
+            The new file, usually with the suffix ``.c``. Weights of float64 are rounded to float32.
         int8 : bool, default=False
             Whether to store the 8-bit weights of `quantize`: a quarter of the memory. A quantized model always does.
 
@@ -1038,7 +1039,7 @@ class CharRNN(LanguageModel):
         ValueError
             If a weight is not finite.
         OSError
-            If the file cannot be written; an older file is then as it was.
+            If the file cannot be written; an existing file is then unchanged.
 
         Examples
         --------
@@ -1059,18 +1060,18 @@ class CharRNN(LanguageModel):
     def export_html(
         self, path: FilePath, *, float16: bool = False, int8: bool = False, title: str | None = None
     ) -> None:
-        """Write the model as one HTML page in which the network runs; see ``docs/report.md``.
+        """Write the model as one HTML page that runs the network; see ``docs/report.md``.
 
-        The page needs neither a network nor a server: it is opened from the disk. It reads what is typed and shows its
-        surprisal, writes on with temperature, top-k and top-p, and shows the hidden units. The same seed gives the text
-        that `sample` gives, but for the rounding of float32.
+        The page needs neither network access nor a server: open it from the disk. It reads what is typed and shows its
+        surprisal, continues the text with temperature, top-k and top-p, and shows the hidden units. A seed gives the
+        same text as in `sample`, except for the rounding of float32.
 
         Parameters
         ----------
         path : str, bytes or os.PathLike
-            The file, as a rule with the suffix ``.html``.
+            The new file, usually with the suffix ``.html``.
         float16 : bool, default=False
-            Whether weights are stored in 16 bits: half the size, and rounded weights.
+            Whether to store weights in 16 bits: half the size, with rounded weights.
         int8 : bool, default=False
             Whether to store the 8-bit weights of `quantize`: a quarter of the size. A quantized model always does.
         title : str or None, default=None
@@ -1081,9 +1082,9 @@ class CharRNN(LanguageModel):
         NotFittedError
             Before `fit`.
         ValueError
-            If a weight is not finite, or too large for 16 bits, or `float16` is asked for with 8-bit weights.
+            If a weight is not finite, or too large for 16 bits, or `float16` is requested with 8-bit weights.
         OSError
-            If the file cannot be written; an older file is then as it was.
+            If the file cannot be written; an existing file is then unchanged.
 
         Examples
         --------
@@ -1099,10 +1100,10 @@ class CharRNN(LanguageModel):
         export_html(self, path, float16=float16, int8=int8, title=title)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle holds: the attributes, with the learned state as the bytes of a model file.
+        """Return the contents of a pickle: the attributes, with the learned state as the bytes of a model file.
 
-        The bytes are compact, and they are checked when they are read. Arrays would come back from joblib as memory
-        maps that cannot be written to.
+        The bytes are compact, and checked when read. Arrays, by contrast, would come back from joblib as read-only
+        memory maps.
         """
         state = dict(vars(self))
         if self._is_fitted:
@@ -1111,7 +1112,7 @@ class CharRNN(LanguageModel):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore what `__getstate__` returned."""
+        """Restore the result of `__getstate__`."""
         vars(self).update(state)
         if "_learned" in state:
             learned = state["_learned"]
@@ -1122,7 +1123,7 @@ class CharRNN(LanguageModel):
         return self._with_attributes(vars(self) | ({"_networks": NetworkCache()} if self._is_fitted else {}))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Return a model that shares nothing; it does not go through the bytes of a model file."""
+        """Return a model that shares nothing, without converting it to the bytes of a model file."""
         return self._with_attributes(copy.deepcopy(vars(self), memo))
 
     def _with_attributes(self, attributes: Mapping[str, Any]) -> Self:
@@ -1132,9 +1133,9 @@ class CharRNN(LanguageModel):
 
     # ---------------------------------------------------------------- learned
 
-    # Absent before `fit`, `partial_fit` or `load`:
+    # Missing before `fit`, `partial_fit` or `load`:
     _learned: ModelState
-    _networks: NetworkCache  # of its weights
+    _networks: NetworkCache  # for its weights
 
     @classmethod
     def _from_state(cls, parameters: Mapping[str, Any], state: ModelState) -> Self:
@@ -1144,12 +1145,12 @@ class CharRNN(LanguageModel):
         return model
 
     def _keep(self, state: ModelState) -> None:
-        """Make a state the model's own. What was packed for an earlier one leaves the memory."""
+        """Make a state the model's own, and free whatever was packed for the previous one."""
         self._networks = NetworkCache()
         self._learned = state
 
     def _fitted(self, what: str) -> ModelState:
-        """Return the state; NotFittedError names `what` was asked for."""
+        """Return the state; a NotFittedError names the requested method `what`."""
         learned: ModelState | None = vars(self).get("_learned")
         if learned is None:
             raise NotFittedError.before(what, estimator=type(self).__name__)
@@ -1163,7 +1164,7 @@ class CharRNN(LanguageModel):
         return self._fitted(what).vocabulary
 
     def _arrays(self, what: str) -> LearnedArrays:
-        """Return the copies that this thread is editing, or else read-only views."""
+        """Return the copies that this thread is editing, or otherwise read-only views."""
         draft = draft_of(self)
         return LearnedArrays.read_only(self._fitted(what)) if draft is None else draft.arrays
 
@@ -1183,14 +1184,14 @@ class CharRNN(LanguageModel):
         return AdaptiveReading.begin(learner_of(state, self.beta_2, options, scoring=scoring, bfloat16=bfloat16))
 
     def _bfloat16(self, state: ModelState) -> bool:
-        """Return whether operands of products are rounded."""
+        """Return whether products round their operands."""
         return rounds_operands(self.matmul_precision, state.layout.dtype)
 
     def for_label(self, label: Any) -> Self:
-        """Return a model of the texts with one label, from a model that was fitted with labels.
+        """Return a model of the texts with one label, from a model fitted with labels.
 
-        It is a model of documents like any other, with weights of its own: it samples, scores, can be trained further,
-        saved and exported. Its texts have the probabilities that they have here given the label.
+        It is an ordinary model of documents with weights of its own: it samples, scores, can be trained further,
+        saved and exported. Its probabilities are those of this model given the label.
 
         Parameters
         ----------
@@ -1200,14 +1201,14 @@ class CharRNN(LanguageModel):
         Returns
         -------
         CharRNN
-            It has no labels.
+            A model without labels.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If the model was fitted without labels, or with others.
+            If the model was fitted without labels, or without this label.
 
         Examples
         --------
@@ -1224,7 +1225,7 @@ class CharRNN(LanguageModel):
 
     @property
     def labels_(self) -> Array:
-        """The labels that the documents had, sorted, (K,); K = 0 for a model that was fitted without.
+        """The labels of the training documents, sorted, (K,); K = 0 for a model fitted without labels.
 
         Examples
         --------
@@ -1236,7 +1237,7 @@ class CharRNN(LanguageModel):
 
     @property
     def cell_(self) -> str:
-        """The kind of the layers that the weights belong to.
+        """The cell type of the weights.
 
         Examples
         --------
@@ -1262,11 +1263,11 @@ class CharRNN(LanguageModel):
     def editing(self) -> AbstractContextManager[None]:
         """Return a context in which `params_`, `state_` and `optimizer_state_` can be written to.
 
-        Within the ``with`` block the three attributes are copies that only this thread sees; the model goes on with
-        what it had. At the end they are checked and take the place of the model's own. After an error, in the block or
-        of the check, the model is as it was.
+        Within the ``with`` block the three attributes are copies visible only to this thread; the model continues to
+        use the originals. At the end the copies are checked and replace the originals. After an error, in the block or
+        in the check, the model is unchanged.
 
-        A callback may edit the model that is being trained, and training goes on from there; with several processes
+        A callback may edit the model being trained, and training continues from there; with several processes
         the first one's callbacks write for all.
 
         Returns
@@ -1278,8 +1279,8 @@ class CharRNN(LanguageModel):
         NotFittedError
             Before `fit`.
         ValueError
-            If another thread is training or editing the model. At the end of the block: if an array is missing or has
-            another shape, or a number is not finite; the message says which.
+            If another thread is training or editing the model. At the end of the block: if an array is missing, has
+            another shape or is not finite; the message says which.
 
         Examples
         --------
@@ -1299,7 +1300,7 @@ class CharRNN(LanguageModel):
 
     @property
     def bigrams_(self) -> list[tuple[Any, Any] | None]:
-        """The pairs of symbols that have a row in ``params_["bigrams"]``, in its order; None for a row without a pair.
+        """The pairs of symbols for the rows of ``params_["bigrams"]``, in order; None for a row without a pair.
 
         Examples
         --------
@@ -1315,7 +1316,7 @@ class CharRNN(LanguageModel):
 
     @property
     def scales_(self) -> dict[str, NDArray[np.float32]] | None:
-        """The scale of each output of each matrix in `params_`, if the model is quantized; None for float weights.
+        """The scale of each output of each matrix in `params_` if the model is quantized; None for float weights.
 
         The integers are `params_` divided by the scales. Rows of a matrix in `params_` belong to outputs, except in
         ``"embedding"`` and ``"bigrams"``, whose columns do.
@@ -1334,9 +1335,9 @@ class CharRNN(LanguageModel):
 
     @property
     def optimizer_state_(self) -> dict[str, Any]:
-        """The optimizer's state under PyTorch's names, each with arrays like those of `params_`.
+        """The optimizer state under PyTorch's names, each entry with arrays like those of `params_`.
 
-        They are read-only; within `editing`, copies to write to. Adam's ``step`` is a number that cannot be changed.
+        The arrays are read-only; within `editing`, they are copies to write to. Adam's ``step`` cannot be changed.
 
         Examples
         --------
@@ -1349,9 +1350,9 @@ class CharRNN(LanguageModel):
 
     @property
     def state_(self) -> Array | tuple[Array, ...]:
-        """The hidden state carried from the last chunk to the next, (L, B, H); of an LSTM the tuple (h, c).
+        """The hidden state carried from the last chunk to the next, (L, B, H); for an LSTM, the tuple (h, c).
 
-        It is read-only; within `editing`, a copy to write to.
+        It is read-only; within `editing`, it is a copy to write to.
 
         Examples
         --------
@@ -1366,7 +1367,7 @@ class CharRNN(LanguageModel):
 
     @property
     def n_steps_(self) -> int:
-        """Training steps so far.
+        """Training steps taken so far.
 
         Examples
         --------
@@ -1390,7 +1391,7 @@ class CharRNN(LanguageModel):
 
     @property
     def history_(self) -> list[dict[str, Any]]:
-        """The records of training.
+        """The training records.
 
         Examples
         --------

@@ -28,8 +28,8 @@ __all__ = ["CharRNNClassifier"]
 
 Array = NDArray[Any]
 
-OWN = ("class_weight", "min_steps")  # parameters that a file keeps next to those of the estimator
-# The parameters that suit short texts, by measurement: those of `CharRNN` in place of which None stands.
+OWN = ("class_weight", "min_steps")  # parameters that a file stores in addition to the estimator's
+# Parameters that suit short texts, by measurement; they apply if `estimator` is None.
 SHORT_TEXTS: dict[str, Any] = {
     "hidden_size": 128, "cell": "lstm", "seq_length": 24, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.03,
     "schedule": "cosine", "warmup": 0.02, "clip": None, "clip_norm": 1.0, "weight_decay": 0.02, "beta_2": 0.99,
@@ -40,26 +40,26 @@ SHORT_TEXTS: dict[str, Any] = {
 class CharRNNClassifier(Estimator):
     """A classifier of short texts, such as names by language or domains by origin.
 
-    It trains a copy of a language model to predict how probable a text is given its label: the network reads the
-    label's symbol first. A second copy reads the texts from their last character to their first. Bayes' rule turns
-    these probabilities and the frequencies of the labels into the probabilities of the labels. ``docs/measurements.md``
-    compares this with other ways.
+    It trains a copy of a language model to predict the probability of a text given its label, by reading the
+    label's symbol first. A second copy reads the texts backward. Bayes' rule combines these probabilities with the
+    frequencies of the labels into the probabilities of the labels. ``docs/measurements.md`` compares alternatives.
 
     Parameters
     ----------
     estimator : CharRNN or None, default=None
-        The language model, which is not changed. Its `epochs` and `max_steps` count for each direction, `max_seconds`
-        for both. Its `validation_fraction` holds back documents drawn at random. None: a `CharRNN` with parameters that
-        suit short texts, an LSTM of 128 units trained by Adam; ``set_params(estimator__hidden_size=64)`` changes some
-        of them. The defaults of `CharRNN` itself are those of min-char-rnn and suit one long text.
+        The language model, which is not changed. Its `epochs` and `max_steps` apply to each direction, `max_seconds`
+        to both together. Its `validation_fraction` holds out documents drawn at random. None: a `CharRNN` with
+        parameters that suit short texts, an LSTM of 128 units trained with Adam; change some of them with
+        ``set_params(estimator__hidden_size=64)``. The defaults of `CharRNN` itself are min-char-rnn's and suit one
+        long text.
     class_weight : "balanced", dict or None, default=None
-        What the frequency of each class is multiplied by: a dict from labels to numbers, in which a missing label has
-        1. "balanced": all classes are equally probable until a text is read. None: as frequent as in `fit`.
+        Factors of the classes' frequencies: a dict from labels to numbers, in which a missing label means 1.
+        "balanced": all classes are equally probable before a text is read. None: the frequencies in `fit`.
     directions : {"both", "forward", "backward"}, default="both"
-        One direction takes half the time, and was 2 points less accurate.
+        The directions in which texts are read. One direction takes half the time, but was 2 points less accurate.
     min_steps : int, default=150
-        Few texts are read more often than the estimator's `epochs`, until each direction has taken this many steps;
-        unless the estimator has `max_steps` or `max_seconds`.
+        If there are few texts, read them more often than the estimator's `epochs`, until each direction has taken this
+        many steps. Ignored if the estimator has `max_steps` or `max_seconds`.
 
     Attributes
     ----------
@@ -69,11 +69,11 @@ class CharRNNClassifier(Estimator):
         The trained language models, "forward" and "backward". ``models_["forward"].for_label(label)`` is a model of the
         texts with one label.
     vocabulary_ : Vocabulary
-        The symbols, and the labels.
+        The symbols and the labels.
     n_steps_ : int
-        Steps taken, in both directions.
+        Training steps taken, over both directions.
     history_ : list of dict
-        Records of training, as of `CharRNN`, each with its ``direction``.
+        Training records as in `CharRNN`, each with its ``direction``.
 
     Examples
     --------
@@ -106,13 +106,13 @@ class CharRNNClassifier(Estimator):
         Parameters
         ----------
         **params
-            As of `CharRNN.set_params`. ``estimator__hidden_size`` names a parameter of the language model, and in place
-            of an `estimator` of None there is then the model that None stands for.
+            As for `CharRNN.set_params`. ``estimator__hidden_size`` sets a parameter of the language model; if
+            `estimator` is None, it becomes the default model first.
 
         Raises
         ------
         ValueError
-            If there is no such parameter; nothing is changed then.
+            If there is no such parameter. Nothing is changed in that case.
 
         Examples
         --------
@@ -134,9 +134,9 @@ class CharRNNClassifier(Estimator):
         X : iterable of str, or of bytes
             The texts.
         y : array-like of shape (n,)
-            Their labels: all str, all whole numbers, all floats or all bool; at least two different ones.
+            Their labels: all str, all integers, all floats or all bool; at least two distinct ones.
         sample_weight : array-like of shape (n,), default=None
-            A factor of the loss of each text, at least 0, which also counts in the frequency of its class.
+            A factor of at least 0 for each text's loss, which also applies to the frequency of its class.
 
         Returns
         -------
@@ -146,9 +146,9 @@ class CharRNNClassifier(Estimator):
         Raises
         ------
         ValueError
-            If a parameter, a text or a label cannot be used. The classifier is unchanged.
+            If a parameter, text or label is invalid. The classifier is then unchanged.
         DivergenceError, KeyboardInterrupt
-            As by `CharRNN.fit`; the classifier is then unchanged.
+            As for `CharRNN.fit`. The classifier is then unchanged.
 
         Examples
         --------
@@ -168,7 +168,7 @@ class CharRNNClassifier(Estimator):
         return self
 
     def _trained(self, data: ClassData, direction: str, seconds: float, left: int) -> CharRNN:
-        """Return a copy of the estimator, trained in one direction, after some seconds with so many directions left."""
+        """Return a copy of the estimator, trained in one direction, given the seconds used and the directions left."""
         base = self._base()
         parameters = base.get_params(deep=False)
         callbacks = checked_parameter("callbacks", base.callbacks)
@@ -179,13 +179,13 @@ class CharRNNClassifier(Estimator):
         return model.fit(texts, labels=labels, sample_weight=weights).set_params(**parameters)
 
     def _base(self) -> CharRNN:
-        """Return the language model, or the one that None stands for."""
+        """Return the language model, or the default model if `estimator` is None."""
         if self.estimator is None:
             return CharRNN(**SHORT_TEXTS)
         if not isinstance(self.estimator, CharRNN):
             raise InvalidInputError(
-                f"estimator must be a CharRNN or None, not {type(self.estimator).__name__}: give "
-                "CharRNNClassifier(CharRNN(...)), or change the default by set_params(estimator__hidden_size=...)"
+                f"estimator is a {type(self.estimator).__name__}. Pass CharRNNClassifier(CharRNN(...)), or "
+                "change the default with set_params(estimator__hidden_size=...)."
             )
         return self.estimator
 
@@ -200,20 +200,20 @@ class CharRNNClassifier(Estimator):
         """Return a classifier with parameters that suit texts, their labels and a training time.
 
         The choice follows measurements recorded in ``docs/measurements.md``, the number of symbols, and the speed of
-        this machine, which is measured by half a second of training. It is printed on standard error.
+        this machine, measured by half a second of training. It is printed on standard error.
 
         Parameters
         ----------
         X : iterable of str, or of bytes
         y : array-like of shape (n,)
         seconds : float
-            Time that `fit` may take.
+            Time limit for `fit`.
         fit : bool, default=False
-            Whether the classifier is fitted to `X` and `y`.
+            Whether to fit the classifier to `X` and `y`.
         verbose : int, default=1
-            0: nothing is printed. It is not the language model's own `verbose`.
+            0: print nothing. This is not the language model's own `verbose`.
         **overrides
-            Parameters of the classifier, or of its language model, that are given, not chosen.
+            Parameters of the classifier or of its language model that are fixed, not chosen.
 
         Returns
         -------
@@ -222,7 +222,7 @@ class CharRNNClassifier(Estimator):
         Raises
         ------
         ValueError
-            If an argument is not usable.
+            If an argument is invalid.
 
         Examples
         --------
@@ -236,9 +236,9 @@ class CharRNNClassifier(Estimator):
         fit = checked_bool("fit", fit)
         own = {name: overrides.pop(name) for name in cls._defaults() if name in overrides}
         if "estimator" in own:
-            raise InvalidInputError("estimator is chosen by recommended: give some of its parameters instead")
+            raise InvalidInputError("estimator is chosen by recommended. Pass some of its parameters instead.")
         model, given = cls(CharRNN(**SHORT_TEXTS), **own), {f"estimator__{name}": overrides[name] for name in overrides}
-        model.set_params(**given)  # refuses what is no parameter
+        model.set_params(**given)  # refuses unknown parameters
         data, directions = ClassData.checked(X, y), model._checked_directions()
         chosen = recommended_parameters(data, seconds, model._base().get_params(), len(directions), verbose=verbose)
         model.set_params(**{f"estimator__{name}": value for name, value in chosen.items()} | given)
@@ -262,7 +262,7 @@ class CharRNNClassifier(Estimator):
         NotFittedError
             Before `fit`.
         ValueError
-            If one of them is no text of the model's kind.
+            If an item of `X` is not a text of the model's kind.
 
         Examples
         --------
@@ -277,7 +277,7 @@ class CharRNNClassifier(Estimator):
     def predict_proba(self, X: Iterable[Text]) -> NDArray[np.float64]:
         """Return the probability of each label of each text, (n, K), in the order of `classes_`; rows sum to 1.
 
-        Parameters, errors: as `predict`.
+        For parameters and errors, see `predict`.
 
         Examples
         --------
@@ -292,9 +292,9 @@ class CharRNNClassifier(Estimator):
     def predict_log_proba(self, X: Iterable[Text]) -> NDArray[np.float64]:
         """Return the logarithm of `predict_proba`, (n, K).
 
-        Texts are read in blocks, so that a generator of any number of them takes little more memory than the result.
+        Texts are read in blocks, so that a generator of any number of texts needs little more memory than the result.
 
-        Parameters, errors: as `predict`.
+        For parameters and errors, see `predict`.
 
         Examples
         --------
@@ -308,14 +308,14 @@ class CharRNNClassifier(Estimator):
         return log_posteriors(states, self._prior, X, checked_threads(base.n_threads), bfloat16=bfloat16)
 
     def score(self, X: Iterable[Text], y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy: the share of texts whose most probable label is theirs.
+        """Return the accuracy, the share of texts whose most probable label is correct.
 
         Parameters
         ----------
         X : iterable of str, or of bytes
         y : array-like of shape (n,)
         sample_weight : array-like of shape (n,), default=None
-            How much each text counts.
+            The weight of each text.
 
         Returns
         -------
@@ -337,7 +337,7 @@ class CharRNNClassifier(Estimator):
     _prior: NDArray[np.float64]
 
     def _fitted(self, what: str) -> dict[str, CharRNN]:
-        """Return the trained models by direction; NotFittedError names `what` was asked for."""
+        """Return the trained models by direction; a NotFittedError names the requested method `what`."""
         if "_models" not in vars(self):
             raise NotFittedError.before(what, estimator=type(self).__name__, fit=self._fit_methods)
         return self._models
@@ -362,22 +362,22 @@ class CharRNNClassifier(Estimator):
 
     @property
     def vocabulary_(self) -> Vocabulary:
-        """The symbols, and the labels."""
+        """The symbols and the labels."""
         return self._first("reading vocabulary_").vocabulary_
 
     @property
     def n_steps_(self) -> int:
-        """Training steps so far, in all directions."""
+        """Training steps taken so far, over all directions."""
         return sum(model.n_steps_ for model in self._fitted("reading n_steps_").values())
 
     @property
     def history_(self) -> list[dict[str, Any]]:
-        """The records of training, each with its direction."""
+        """The training records, each with its direction."""
         models = self._fitted("reading history_")
         return [{**record, "direction": name} for name, model in models.items() for record in model.history_]
 
     def quantize(self) -> Self:
-        """Return a classifier with weights of 8 bits: smaller, and faster; see `CharRNN.quantize`.
+        """Return a classifier with 8-bit weights: smaller and faster; see `CharRNN.quantize`.
 
         Returns
         -------
@@ -387,7 +387,7 @@ class CharRNNClassifier(Estimator):
         Raises
         ------
         NotFittedError, ValueError
-            As by `CharRNN.quantize`.
+            As for `CharRNN.quantize`.
 
         Examples
         --------
@@ -416,7 +416,7 @@ class CharRNNClassifier(Estimator):
     # -------------------------------------------------------------- model file
 
     def save(self, path: FilePath | BinaryIO) -> None:
-        """Write the classifier to a file; the file also loads as a `CharRNN`, with labels, of the first direction.
+        """Write the classifier to a file, which can also be loaded as a `CharRNN` with labels (the first direction).
 
         Parameters
         ----------
@@ -425,7 +425,7 @@ class CharRNNClassifier(Estimator):
         Raises
         ------
         NotFittedError, ModelFileError, OSError
-            As by `CharRNN.save`.
+            As for `CharRNN.save`.
 
         Examples
         --------
@@ -450,7 +450,7 @@ class CharRNNClassifier(Estimator):
         Parameters
         ----------
         path : str, bytes, os.PathLike or binary file
-            A file that `save` wrote.
+            A file written by `save`.
 
         Returns
         -------
@@ -459,9 +459,9 @@ class CharRNNClassifier(Estimator):
         Raises
         ------
         ModelFileError
-            If the file is damaged, or holds no classifier.
+            If the file is damaged, or does not contain a classifier.
         OSError
-            If it cannot be read.
+            If the file cannot be read.
         """
         found = classifier_file.read(path, CharRNN().get_params())
         model = cls(CharRNN(**found.parameters), **found.own)
@@ -472,7 +472,7 @@ class CharRNNClassifier(Estimator):
     # ------------------------------------------------------------- scikit-learn
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's description of the estimator; only scikit-learn asks for it."""
+        """Return scikit-learn's description of the estimator; only scikit-learn calls this."""
         from sklearn.utils import ClassifierTags
 
         tags = super().__sklearn_tags__()
@@ -482,5 +482,5 @@ class CharRNNClassifier(Estimator):
 
 
 def _with_direction(callback: Callable[[Any, Any], Any], classifier: object, direction: str, *given: Any) -> Any:
-    """Call a callback with the classifier, and the record of one direction."""
+    """Call a callback with the classifier and a record of one direction."""
     return callback(classifier, {**given[-1], "direction": direction})

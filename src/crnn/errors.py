@@ -1,4 +1,4 @@
-"""The exceptions that crnn raises on purpose; each is also the built-in error a caller would expect."""
+"""The exceptions that crnn raises deliberately; each is also the built-in error a caller would expect."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Self
 
 __all__ = ["DivergenceError", "InvalidInputError", "ModelFileError", "NotFittedError", "any_repr", "short_repr"]
 
-LONGEST_REPR = 200  # characters of a value in an error message
+LONGEST_REPR = 200  # maximum characters of a value in an error message
 
 
 class InvalidInputError(ValueError, TypeError):
-    """An argument or a text cannot be used; the message names it, says where it stands and what to do.
+    """An argument or text is invalid; the message names it, its position and the remedy.
 
     Examples
     --------
@@ -33,9 +33,9 @@ class ModelFileError(ValueError):
 
 
 class NotFittedError(ValueError, AttributeError):
-    """A model without weights was asked for something that needs them.
+    """An operation needs weights, but the model has none yet.
 
-    It is an `AttributeError` too, so that `hasattr` says False for a learned attribute before `fit`.
+    It is also an `AttributeError`, so that `hasattr` returns False for a learned attribute before `fit`.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class NotFittedError(ValueError, AttributeError):
         Parameters
         ----------
         what : str
-            The method or learned attribute that was asked for, such as "sample" or "params_".
+            The requested method or learned attribute, such as "sample" or "params_".
         estimator : str, default="CharRNN"
             The class of the model.
         fit : str, default="fit or partial_fit"
@@ -60,33 +60,33 @@ class NotFittedError(ValueError, AttributeError):
         Returns
         -------
         NotFittedError
-            The error, ready to be raised.
+            The error, ready to raise.
 
         Examples
         --------
         >>> from crnn.errors import NotFittedError
         >>> print(NotFittedError.before("params_"))
-        this CharRNN is not fitted yet: call fit or partial_fit, or load a model, before params_
+        this CharRNN is not fitted yet. Call fit or partial_fit, or load a model, before params_.
         """
-        return cls(f"this {estimator} is not fitted yet: call {fit}, or load a model, before {what}")
+        return cls(f"this {estimator} is not fitted yet. Call {fit}, or load a model, before {what}.")
 
 
 class DivergenceError(ArithmeticError):
-    """Training met a loss that is not finite, or ruined the model; the model keeps its last good weights.
+    """Training reached a loss that is not finite, or ruined the model; the model keeps its last good weights.
 
-    Adaptation raises it too; the model it started from does not change.
+    Adaptation raises it, too; the original model is then unchanged.
 
     Parameters
     ----------
     step : int
-        The training step, counted as `n_steps_` counts, whose loss is not finite.
+        The training step with a non-finite loss, counted like `n_steps_`.
     last_loss : float
         The last finite loss before it, in nats per chunk (summed over time, mean over streams);
-        NaN if there was none. Of a ruined model: the loss of `step`.
+        NaN if there was none. For a ruined model, the loss of `step`.
     kind : {"loss", "weights", "ruin", "adaptation"}, default="loss"
-        What went wrong: the loss of `step` is not finite; weights, or an optimizer's state, after it are not, though
-        the loss is; all are finite, but the loss stayed far above that of a uniform guess until the end; in an
-        adaptation, the loss of block `step` or the weights after it are not finite.
+        What went wrong. "loss": the loss of `step` is not finite. "weights": the loss is finite, but weights or the
+        optimizer state after it are not. "ruin": all are finite, but the loss stayed far above that of a uniform guess
+        until the end. "adaptation": the loss of block `step`, or the weights after it, are not finite.
 
     Attributes
     ----------
@@ -99,14 +99,14 @@ class DivergenceError(ArithmeticError):
     >>> from crnn.errors import DivergenceError
     >>> error = DivergenceError(step=1201, last_loss=48.25)
     >>> print(error)
-    the loss of step 1201 is not finite (last finite loss: 48.25 nats per chunk); lower learning_rate or clip
+    the loss of step 1201 is not finite (last finite loss: 48.25 nats per chunk). Lower learning_rate or clip.
     >>> error.step, error.last_loss
     (1201, 48.25)
     """
 
     def __init__(self, step: int, last_loss: float, kind: str = "loss") -> None:
-        # The values are the arguments, and the message is made from them: pickle and copy rebuild an exception from
-        # its `args`.
+        # The values are the arguments, and the message is derived from them, since pickle and copy rebuild an exception
+        # from its `args`.
         super().__init__(step, last_loss, kind)
         self.step = step
         self.last_loss = last_loss
@@ -116,11 +116,11 @@ class DivergenceError(ArithmeticError):
         if self.kind == "ruin":
             return (
                 f"the loss of step {self.step} is {self.last_loss:.6g} nats per chunk, far above that of a uniform "
-                f"guess, and has not come back; lower learning_rate or clip"
+                f"guess, and did not recover. Lower learning_rate or clip."
             )
         if self.kind == "adaptation":
             return (
-                f"the loss of block {self.step}, or the weights after it, are not finite; lower the learning_rate of "
+                f"the loss of block {self.step}, or the weights after it, are not finite. Lower the learning_rate of "
                 f"adapt"
             )
         if math.isfinite(self.last_loss):
@@ -129,11 +129,11 @@ class DivergenceError(ArithmeticError):
             before = "there was no finite loss before it"
         what = "loss of" if self.kind == "loss" else "weights after"
         is_not = "is not" if self.kind == "loss" else "are not"
-        return f"the {what} step {self.step} {is_not} finite ({before}); lower learning_rate or clip"
+        return f"the {what} step {self.step} {is_not} finite ({before}). Lower learning_rate or clip."
 
 
 def any_repr(value: object) -> str:
-    """Return the repr of a value, or, if it has none, what it is.
+    """Return a value's repr or, if it has none, its type.
 
     Examples
     --------
@@ -142,14 +142,14 @@ def any_repr(value: object) -> str:
     """
     try:
         return repr(value)
-    except Exception:  # a whole number of more than 4300 digits has none, and that of some objects is broken
+    except Exception:  # an integer of more than 4300 digits has none, and some objects' repr is broken
         bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
         article = "an" if type(value).__name__[0] in "aeiou" else "a"
         return f"{article} {type(value).__name__}{bits}"
 
 
 def short_repr(value: object) -> str:
-    """Return a value as an error message shows it: as `any_repr` does, cut if it is long.
+    """Return a value for an error message: like `any_repr`, but truncated if long.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Estimator: the conventions of scikit-learn that do not depend on the model."""
+"""Estimator: scikit-learn's conventions, independent of the model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .errors import InvalidInputError, NotFittedError, any_repr, short_repr
 from .parameters.suggestion import did_you_mean
 from .training.progress.notebook_summary import summary_html
 
-# Names that other libraries give to what has another name here.
+# Names in other libraries for what has a different name here.
 SYNONYMS = {
     "encode": "vocabulary_",
     "evaluate": "score",
@@ -22,13 +22,13 @@ SYNONYMS = {
 
 
 class Estimator:
-    """An object whose constructor stores its parameters unchanged; names of learned attributes end in ``_``."""
+    """An object whose constructor stores its parameters unchanged; learned attributes have names ending in ``_``."""
 
-    _fit_methods = "fit or partial_fit"  # for the message of an estimator that is not fitted
+    _fit_methods = "fit or partial_fit"  # for the message of an unfitted estimator
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
-        """Return the constructor's parameters and their defaults, in order."""
+        """Return the constructor's parameters and defaults, in order."""
         return {name: p.default for name, p in inspect.signature(cls).parameters.items()}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class Estimator:
         Parameters
         ----------
         deep : bool, default=True
-            Whether to return also the parameters of estimators that are parameters, such as ``estimator__hidden_size``.
+            Whether to include the parameters of estimators that are parameters, such as ``estimator__hidden_size``.
 
         Examples
         --------
@@ -57,13 +57,13 @@ class Estimator:
         Parameters
         ----------
         **params
-            Names of the constructor's parameters, and their new values; ``estimator__hidden_size`` names the parameter
+            Names of the constructor's parameters, and their new values; ``estimator__hidden_size`` means the parameter
             ``hidden_size`` of the parameter ``estimator``.
 
         Raises
         ------
         ValueError
-            If there is no such parameter; nothing is changed then.
+            If there is no such parameter. Nothing is changed in that case.
 
         Examples
         --------
@@ -85,46 +85,46 @@ class Estimator:
         return self
 
     def _require_parameter(self, name: str, params: dict[str, Any]) -> None:
-        """Raise InvalidInputError unless there is a parameter of this name once `params` are set."""
+        """Raise InvalidInputError unless a parameter of this name exists once `params` are set."""
         outer, separator, key = name.partition("__")
         names = self._defaults()
         if outer not in names:
-            known = f"it has {', '.join(names)}{did_you_mean(outer, names)}"
-            raise InvalidInputError(f"{type(self).__name__} has no parameter {outer!r}; {known}")
+            known = f"Its parameters are {', '.join(names)}{did_you_mean(outer, names)}"
+            raise InvalidInputError(f"{type(self).__name__} has no parameter {outer!r}. {known}")
         if separator:
             estimator = params.get(outer, getattr(self, outer))
             if not isinstance(estimator, Estimator):
                 shown = short_repr(estimator)
-                raise InvalidInputError(f"{outer} is {shown}, which has no parameters: set it to an estimator")
+                raise InvalidInputError(f"{outer} is {shown}, which has no parameters. Set it to an estimator first.")
             estimator._require_parameter(key, {})
 
     def __repr__(self) -> str:
-        # Texts are compared, not values: an unchecked parameter may be anything, even an array.
+        # Compare reprs, not values: an unchecked parameter may be anything, even an array.
         shown = {name: (any_repr(getattr(self, name)), any_repr(default)) for name, default in self._defaults().items()}
         changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Say whether the model has learned something; ``sklearn.utils.validation.check_is_fitted`` asks."""
+        """Return whether the model is fitted, for ``sklearn.utils.validation.check_is_fitted``."""
         return hasattr(self, "vocabulary_")
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: what the estimator has learned, its curves of training, its parameters."""
+        """Return the notebook's view: what the estimator has learned, its training curves, its parameters."""
         fitted = self.__sklearn_is_fitted__()
         words, picture = (self._in_words(), self._as_picture()) if fitted else ("not fitted yet", "")
         parameters = self.get_params(deep=False)
         return summary_html(type(self).__name__, parameters, self._defaults(), words=words, picture=picture)
 
     def _in_words(self) -> str:
-        """Return in a line what a fitted estimator is."""
+        """Return a one-line description of the fitted estimator."""
         return "fitted"
 
     def _as_picture(self) -> str:
-        """Return the curves of training as SVG; an empty string without any."""
+        """Return the training curves as SVG, or an empty string."""
         return ""
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's description of the estimator; only scikit-learn asks for it."""
+        """Return scikit-learn's description of the estimator; only scikit-learn calls this."""
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         return Tags(
@@ -137,13 +137,13 @@ class Estimator:
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Raise NotFittedError for a missing attribute that training sets, AttributeError for any other."""
+        """Raise NotFittedError for an attribute set by training, AttributeError for any other."""
         learned = any(name in inspect.get_annotations(base) for base in type(self).__mro__)
         if learned or isinstance(getattr(type(self), name, None), property):
             raise NotFittedError.before(f"reading {name}", estimator=type(self).__name__, fit=self._fit_methods)
         message = f"{type(self).__name__!r} object has no attribute {name!r}"
         near = "" if name.startswith("_") else did_you_mean(name, self._public_names(), SYNONYMS)
-        # Python adds a suggestion of its own where the error names the object.
+        # Python adds its own suggestion if the error names the object.
         raise AttributeError(message + near, name=name, obj=None if near else self)
 
     @classmethod

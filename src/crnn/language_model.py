@@ -1,4 +1,4 @@
-"""LanguageModel: what every model that predicts the next symbol can do, written against `InferenceNetwork` alone."""
+"""LanguageModel: the methods of every next-symbol model, in terms of `InferenceNetwork` alone."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ from .text.symbols.vocabulary import Text, Vocabulary
 
 __all__ = ["OF_NETWORKS", "LanguageModel"]
 
-# The public attributes that only a `CharRNN` has: other models' errors say so.
+# Public attributes of `CharRNN` alone; errors of other models say so.
 OF_NETWORKS = frozenset({
     "adapt", "bigrams_", "cell_", "editing", "export_c", "export_html", "export_onnx", "from_torch",
     "get_feature_names_out", "gradient", "hidden_states", "history_", "labels_", "n_steps_", "optimizer_state_",
     "params_", "quantize", "resume", "scales_", "smooth_loss_", "state_", "stop", "to_torch", "transform",
 })  # fmt: skip
-MAX_EXPONENT = 709  # exp of more is beyond float64
+MAX_EXPONENT = 709  # exp of a larger number exceeds float64
 
 
 class LanguageModel(Estimator):
-    """An estimator that writes text and says how probable texts are.
+    """An estimator that generates text and computes probabilities of texts.
 
-    For a model of running text a string starts from the zero state, which predicts its first symbol, and has no end.
-    For a model of documents it starts after a boundary and ends with a boundary.
+    For a model of running text, a string starts from the zero state, which predicts its first symbol, and has no end.
+    For a model of documents, a string starts after a boundary and ends with a boundary.
 
-    A subclass defines `_vocabulary` and `_network`; and `for_label` and `_adaptive_reading` if it has labels, or adapts
-    to what it reads. Everything here follows from these.
+    A subclass defines `_vocabulary` and `_network`, and also `for_label` and `_adaptive_reading` if it has labels or
+    can adapt to the text it reads. Everything here builds on these.
     """
 
     n_threads: int | None
@@ -65,27 +65,27 @@ class LanguageModel(Estimator):
     # ---------------------------------------------------------- for subclasses
 
     def _vocabulary(self, what: str) -> Vocabulary:
-        """Return the symbols; NotFittedError names `what` was asked for."""
+        """Return the symbols; a NotFittedError names the requested method `what`."""
         raise NotImplementedError
 
     def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> InferenceNetwork:
-        """Return the network with the weights of this moment, which later changes don't reach.
+        """Return a network with the current weights, unaffected by later changes.
 
         Parameters
         ----------
         what : str
-            The method that needs the network, for the error of a model that is not fitted.
+            The method that needs the network, for the error of an unfitted model.
         one_row : bool
             Whether to prepare for one stream rather than many; the results have the same bits.
         scoring : bool, default=False
-            Whether the network scores texts rather than draws.
+            Whether the network will score texts rather than draw.
         """
         raise NotImplementedError
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> Reading:
-        """Return a reading that learns from a text, before its start; `adapt` is True or a dict of options."""
+        """Return a reading that will learn from a text; `adapt` is True or a dict of options."""
         raise InvalidInputError(
-            f"adapt is {short_repr(adapt)}, but a {type(self).__name__} does not adapt: leave adapt out of {what}"
+            f"adapt is {short_repr(adapt)}, but a {type(self).__name__} cannot adapt. Omit adapt from {what}."
         )
 
     # ---------------------------------------------------------------- learned
@@ -103,13 +103,13 @@ class LanguageModel(Estimator):
         return self._vocabulary("reading vocabulary_")
 
     def for_label(self, label: Any) -> Self:
-        """Return a model of the texts with one label, from a model that was fitted with labels."""
+        """Return a model of the texts with one label, from a model fitted with labels."""
         self._vocabulary("for_label")
-        raise InvalidInputError(f"label is {short_repr(label)}, but the model was fitted without labels: leave it out")
+        raise InvalidInputError(f"label is {short_repr(label)}, but the model was fitted without labels. Omit label.")
 
     # ---------------------------------------------------------------- sampling
 
-    # A type checker does not know what a model was fitted to: for it the texts are of the type of the prime.
+    # A type checker cannot know to what a model was fitted, so it goes by the type of the prime.
     @overload
     def sample(  # type: ignore[overload-overlap]  # a number that is known to be 1 is an int too
         self, n: int | None = None, *, prime: str = "", num_samples: Literal[1] = 1, **options: Unpack[SampleOptions]
@@ -140,49 +140,49 @@ class LanguageModel(Estimator):
         random_state: Any = None,
         **controls: Unpack[SamplingOptions],
     ) -> Any:
-        """Generate text; from a model of documents, whole documents that end by themselves.
+        """Generate text; for a model of documents, whole documents that end by themselves.
 
-        The controls, from `logit_bias` to `min_p`, are applied in the order in which they are listed below, each to the
-        result of the one before it. Among symbols that are equally probable, the first one of the vocabulary counts as
-        the more probable. A symbol for unknown characters is never drawn.
+        The controls, from `logit_bias` to `min_p`, are applied in the order listed, each to the
+        result of the previous one. Among equally probable symbols, the first in the vocabulary counts as
+        the most probable. A symbol for unknown characters is never drawn.
 
         Parameters
         ----------
         n : int or None, default=None
-            Characters to generate, at most if there is a `stop`. None: 200; of a document as many as it has. A model of
-            documents warns where `num_samples` may be meant; `max_length` limits a document without a warning.
+            Characters to generate, or at most this many with a `stop`. None: 200, or a whole document. A model of
+            documents warns if `num_samples` may be meant; `max_length` limits a document without a warning.
         prime : str or bytes, default=""
-            Text that the model reads first. It is not returned, except from a model of documents, whose document begins
+            Text for the model to read first. It is not returned, except by a model of documents, whose document starts
             with it. Without a prime, the zero state predicts the first character.
         {controls}
         num_samples : int, default=1
-            Samples to draw side by side. Sample i depends on `random_state` and on i alone.
+            The number of samples, drawn in parallel. Sample i depends only on `random_state` and i.
         max_length : int or None, default=None
-            For a model of documents: a document of this many characters, the prime included, ends there. None: 1000 if
-            `n` is not given either.
+            For a model of documents: end a document at this many characters, including the prime. None: 1000, unless
+            `n` is given.
         label : str, int, float or bool, default=None
-            With a model that was fitted with labels: the label of the text. None: each sample has a label drawn by the
-            probabilities that the model has learned.
+            For a model fitted with labels: the label of the text. None: draw a label for each sample from the learned
+            probabilities.
         unique : bool, default=False
-            Whether all samples must differ: of equal ones the first counts, and others are drawn.
+            Whether all samples must differ: duplicates are replaced by further samples.
         exclude : iterable of str or bytes, default=()
-            Texts that are not to be returned, such as the documents of the training. Of `Lines` only hashes of 64 bits
-            are held, 8 bytes a line: one text in 10¹¹ that is none of 100 million lines is left out as if it were.
+            Texts never to return, such as the training documents. For `Lines`, only 64-bit hashes are kept, 8 bytes per
+            line: a new text is wrongly excluded with probability 10⁻¹¹ for 100 million lines.
         random_state : int, SeedSequence, Generator or None, default=None
-            The same seed gives the same text. None: a different one each time.
+            The same seed gives the same text. None: a different text each time.
 
         Returns
         -------
         str, bytes or list
-            The text without the prime, or the document with it; bytes from a model of bytes; a list of them if
-            `num_samples` is not 1. Type checkers go by `prime`: give ``prime=b""`` to a model of bytes.
+            The text without the prime, or the document including it; bytes from a model of bytes; a list of them if
+            `num_samples` is not 1. Type checkers go by `prime`: pass ``prime=b""`` to a model of bytes.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If an argument is out of range, the prime or `logit_bias` holds a symbol that the model never saw, all
+            If an argument is out of range, the prime or `logit_bias` contains an unknown symbol, all
             symbols are forbidden, or `unique` and `exclude` leave too few texts.
 
         Examples
@@ -231,26 +231,26 @@ class LanguageModel(Estimator):
     ) -> Iterator[Any]:
         """Generate text character by character, without end unless `n` is given or a `stop` occurs.
 
-        A model of documents writes one document, from its start or after the prime to its end.
+        A model of documents generates one document, from its start or after the prime to its end.
 
         Parameters
         ----------
         n : int, default=None
-            Characters to generate; None: no end.
+            Characters to generate; None: no limit.
         prime, label, {control_names}, random_state
-            As in `sample`; the same seed gives the same text as there. Characters that may be the beginning of a
-            `stop` come once the characters after them have decided it.
+            As in `sample`; the same seed gives the same text. Characters that may begin a `stop` are withheld until
+            later characters decide.
 
         Returns
         -------
         iterator of str or bytes
-            Characters, or bytes objects of length 1 from a model of bytes. The weights are those at the call of
-            `stream`.
+            Characters, or bytes objects of length 1 from a model of bytes. The weights are those at the time of the
+            call.
 
         Raises
         ------
         NotFittedError, ValueError
-            As `sample`, at the call.
+            As for `sample`, at the call.
 
         Examples
         --------
@@ -273,31 +273,31 @@ class LanguageModel(Estimator):
     @overload
     def beam_search(self, n: int = 20, *, prime: bytes, beams: int = 8) -> list[tuple[bytes, float]]: ...
     def beam_search(self, n: int = 20, *, prime: str | bytes = "", beams: int = 8) -> list[Any]:
-        """Return the most probable continuations of a text, with the logarithms of their probabilities.
+        """Return the most probable continuations of a text, with their log-probabilities.
 
-        After each character the `beams` most probable beginnings are kept. The search is certain to find the most
-        probable continuations only if it keeps all beginnings; more beams find more probable ones.
+        After each character the `beams` most probable prefixes are kept. The search is certain to find the most
+        probable continuations only if it keeps all prefixes; more beams find more probable ones.
 
         Parameters
         ----------
         n : int, default=20
-            Characters of a continuation; at most, in a model of documents, whose documents end.
+            Characters in a continuation; for a model of documents, the maximum, since documents end.
         prime : str or bytes, default=""
-            The text that is continued; not returned.
+            The text to continue; not returned.
         beams : int, default=8
-            Continuations that are kept and returned, or fewer if there are no more. One beam finds the text of
+            Continuations to keep and return, fewer if there are no more. One beam finds the text of
             ``sample(n, prime=prime, temperature=0)``.
 
         Returns
         -------
         list of (str or bytes, float)
-            Continuations and log P of each, given the prime, in nats; the most probable first. Log P of a document that
-            has ended includes its end.
+            Continuations and log P of each, given the prime, in nats; the most probable first. For a complete document,
+            log P includes its end.
 
         Raises
         ------
         NotFittedError, ValueError
-            As `sample`.
+            As for `sample`.
 
         Examples
         --------
@@ -314,29 +314,29 @@ class LanguageModel(Estimator):
     def enumerate_documents(self, n: int, *, max_beginnings: int = 100_000) -> EnumeratedDocuments:
         """Return the n most probable documents, the most probable first.
 
-        The list is exact: best-first search leaves no more probable document out. It reads every beginning that is more
-        probable than the last document, and keeps a state of each, so a model with many likely beginnings may reach the
+        The list is exact: best-first search misses no more probable document. It reads every prefix that is more
+        probable than the last document, and keeps a state for each, so a model with many likely prefixes may reach the
         limit before the n-th document. The list is then shorter, and exact down to its `bound`.
 
         Parameters
         ----------
         n : int
-            Documents to return, at most; at least 1.
+            The maximum number of documents to return, at least 1.
         max_beginnings : int, default=100000
-            Beginnings that are read, at most (about: they are read in groups of 64).
+            The maximum number of prefixes to read (approximately: they are read in groups of 64).
 
         Returns
         -------
         EnumeratedDocuments
-            `documents`; `log_probs`, the log-probability of each with its end, in nats; and `bound`: every document
-            with a larger log-probability is in the list. A symbol for unknown characters occurs in none.
+            `documents`; `log_probs`, the log-probability of each including its end, in nats; and `bound`: every
+            document with a larger log-probability is in the list. None contains the symbol for unknown characters.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If an argument is out of range, or the model was fitted on one text, whose end it does not know.
+            If an argument is out of range, or the model was fitted on one text and knows no document ends.
 
         Examples
         --------
@@ -356,22 +356,23 @@ class LanguageModel(Estimator):
         Parameters
         ----------
         prime : str or bytes, default=""
-            Text that is read first; it does not count in the state's `log_prob`.
+            Text to read first; it does not count in the state's `log_prob`.
         adapt : bool, dict or "counts", default=False
-            True: the state has weights or counts of its own, which learn from what it is fed: weights from each block,
-            once the block is complete, counts from each symbol. They do not learn from the prime, nor from what is
-            drawn. A dict has options of `CharRNN.adapt`, as ``{"learning_rate": 3e-4}``. "counts" is for a `Mixture`:
+            True: give the state its own weights or counts, which learn from the text fed to it: weights after each
+            complete block, counts after each symbol. They do not learn from the prime or from drawn symbols. A dict
+            has options of `CharRNN.adapt`, such as ``{"learning_rate": 3e-4}``. "counts" is for a `Mixture`:
+            only its counts learn.
             only its counts learn.
 
         Returns
         -------
         TextState
-            It has `feed`, `predict_proba`, `sample`, `end`, `copy`, `log_prob`, and keeps the weights of this moment.
+            A state with `feed`, `predict_proba`, `sample`, `end`, `copy`, `log_prob`; it keeps the current weights.
 
         Raises
         ------
         NotFittedError, ValueError
-            As `surprisal`.
+            As for `surprisal`.
 
         Examples
         --------
@@ -383,7 +384,7 @@ class LanguageModel(Estimator):
         ('a', 'ba')
         >>> state = model.start(adapt=True)
         >>> first = state.feed("b" * 300).log_prob
-        >>> bool(state.feed("b" * 300).log_prob - first > first)  # it has learned from the first ones
+        >>> bool(state.feed("b" * 300).log_prob - first > first)  # it has learned from the first block
         True
         """
         if adapt is not False:
@@ -399,27 +400,27 @@ class LanguageModel(Estimator):
     ) -> float:
         """Return the mean log-likelihood per symbol, in nats: higher is better, 0 is certainty.
 
-        Every symbol counts, the first as predicted by the zero state. Of a document its end counts as well, as one
-        symbol more.
+        Every symbol counts; the zero state predicts the first. The end of a document counts as
+        another symbol.
 
         Parameters
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
-            As in `fit`, of the model's symbols. Documents only for a model that was fitted on documents, for which a
+            As in `fit`, with the model's symbols. Documents only for a model fitted on documents, for which a single
             text is one document.
         y : None
-            Not used.
+            Ignored.
         labels : array-like of shape (n,), or one label, default=None
-            As of `score_samples`.
+            As for `score_samples`.
         exact : bool, default=True
-            True: one state is carried through the whole text. False: a long text is cut in parts that are read side
-            by side on several threads; the first state of a part comes from the 128 symbols before it. The result then
+            True: carry one state through the whole text. False: cut a long text into parts that are read in parallel
+            on several threads; each part's initial state comes from the 128 symbols before it. The result then
             differs slightly; it depends on the text but not on the number of threads.
         adapt : bool, dict or "counts", default=False
-            True: dynamic evaluation. A network reads the text in blocks; each is scored by the weights as they are, and
-            then learned from, as by `CharRNN.adapt`. Counts learn from each symbol once it is scored. The model does
-            not change. A dict has options of `CharRNN.adapt`, as ``{"learning_rate": 3e-4}``. "counts" is for a
-            `Mixture`: its networks stay as they are, and only its counts learn.
+            True: dynamic evaluation. A network reads the text in blocks; each is scored with the current weights, and
+            then learned, as in `CharRNN.adapt`. Counts learn each symbol after scoring it. The model itself does not
+            change. A dict has options of `CharRNN.adapt`, such as ``{"learning_rate": 3e-4}``. "counts" is for a
+            `Mixture`: only its counts learn, and its networks stay unchanged.
 
         Returns
         -------
@@ -430,13 +431,13 @@ class LanguageModel(Estimator):
         NotFittedError
             Before `fit`.
         ValueError
-            If the text is empty or holds a symbol that the model never saw; with `adapt` also as `CharRNN.adapt`.
+            If the text is empty or contains an unknown symbol; with `adapt` also as for `CharRNN.adapt`.
 
         Examples
         --------
         >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
-        >>> round(model.score("dcba"), 2)  # it has learned nothing: about -ln 4
+        >>> round(model.score("dcba"), 2)  # untrained: about -ln 4
         -1.39
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit(["abcd", "dcba"])
         >>> round(model.score(["a", ""]), 2)  # a, its end, and an end: about -ln 5
@@ -477,9 +478,9 @@ class LanguageModel(Estimator):
         return -self.score(X, exact=exact, adapt=adapt) / math.log(2)
 
     def perplexity(self, X: TextLike, *, exact: bool = True, adapt: Adapt = False) -> float:
-        """Return exp(-`score`): a choice among this many equally probable symbols is as uncertain.
+        """Return exp(-`score`), the effective number of equally likely symbols.
 
-        Infinite if it is beyond float64.
+        The result is infinite if it exceeds float64.
 
         Parameters
         ----------
@@ -503,44 +504,44 @@ class LanguageModel(Estimator):
 
         The strings are read in parallel on `n_threads` threads, in blocks: a generator of any number of strings, or
         `Lines`, takes no more memory than its results. The bits of a result do not depend on the other strings.
-        Equal strings are scored once: those of a block of up to 32,768 strings, and those among about 65,000 to 130,000
-        different strings before it. Log lines whose numbers are masked are scored several times as fast that way.
+        Equal strings are scored once: those within a block of up to 32,768 strings, and those among the last 65,000 to
+        130,000 distinct strings. Log lines with masked numbers are scored several times as fast that way.
 
         Parameters
         ----------
         texts : iterable of str, or of bytes for a model of bytes
             Strings of the model's symbols: a list, a column of a table, an Arrow array, `Lines`, a generator.
         labels : array-like of shape (n,), or one label, default=None
-            With a model that was fitted with labels: the label of each string, or of all, which the probability is
-            given. None: the probability whatever the label, a sum over all labels, which takes as many times as long.
+            For a model fitted with labels: the label of each string, or of all; the result is the probability given the
+            label. None: the probability whatever the label, a sum over all labels, which takes as many times as long.
         reduce : {"sum", "mean", "min"}, default="sum"
-            How a score follows from the log-probabilities of a string's symbols, the end of a document among them.
+            How to combine the log-probabilities of a string's symbols, including the end of a document.
             "sum": their sum, the string's log-probability. "mean": their mean, which compares strings of different
-            lengths. "min": the least of them, which finds a single odd place in a long string.
+            lengths. "min": their minimum, which finds a single anomaly in a long string.
         errors : {"strict", "replace", "skip"}, default="strict"
-            What to do with missing values (None, NaN, NA), with bytes given to a model of characters, and with symbols
-            that the model never saw, if it has no symbol for unknown ones (`min_count`). "strict": raise an error.
-            "replace": a missing value has a score of NaN; bytes are decoded, with U+FFFD for what is not UTF-8; a
-            string with an unseen symbol, whose probability is 0, has a score of -inf. "skip": all strings that cannot
-            be scored have a score of NaN. `Lines` have an option of their own, which counts if this is "strict".
+            How to handle missing values (None, NaN, NA), bytes passed to a model of characters, and unknown symbols, if
+            the model has no symbol for them (`min_count`). "strict": raise an error. "replace": a missing value scores
+            NaN; bytes are decoded, with U+FFFD for invalid UTF-8; a string with an unknown symbol, whose probability is
+            0, scores -inf. "skip": all strings that cannot be scored score NaN. `Lines` have their own option, which
+            applies if this is "strict".
 
         Returns
         -------
         ndarray of float64, shape (n,)
-            At most 0. An empty string has 0, or in a model of documents the log-probability of its end.
+            Scores of at most 0. An empty string scores 0, or for a model of documents the log-probability of its end.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If one of them is not a string of the model's symbols: which one, and the remedy.
+            If an item is not a string of the model's symbols; the message names the item and the remedy.
 
         Examples
         --------
         >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
-        >>> model.score_samples(["ab", "", "abcd"]).round(1).tolist()  # it has learned nothing: ln 1/4 a symbol
+        >>> model.score_samples(["ab", "", "abcd"]).round(1).tolist()  # untrained: ln 1/4 per symbol
         [-2.8, 0.0, -5.5]
         >>> model.score_samples(iter(["ab", "dc"]), reduce="mean").round(2).tolist()
         [-1.39, -1.39]
@@ -557,27 +558,27 @@ class LanguageModel(Estimator):
     def score_batches(
         self, batches: Iterable[Iterable[Text]], *, reduce: Reduce = "sum", errors: Errors = "strict"
     ) -> Iterator[NDArray[np.float64]]:
-        """Return the log-probabilities of strings batch by batch, each batch as soon as it is there.
+        """Return the log-probabilities of strings batch by batch, each batch as soon as it is available.
 
-        This is `score_samples` for strings that come from a pipe, or are too many for all results to be held. A string
-        has the same score, to the bit, in whatever batch it comes.
+        This is `score_samples` for strings that arrive through a pipe, or are too many to hold all results. A string
+        has the same score, to the bit, in any batch.
 
         Parameters
         ----------
         batches : iterable of lists of str, or of bytes for a model of bytes
-            The next batch is asked for when the scores of the one before it have been used.
+            The batches; the next is requested once the scores of the previous one have been consumed.
         reduce, errors
             As in `score_samples`.
 
         Returns
         -------
         iterator of ndarray of float64
-            For each batch its scores. The weights are those at the call.
+            The scores of each batch. The weights are those at the time of the call.
 
         Raises
         ------
         NotFittedError, ValueError
-            As `score_samples`; the index of a string in an error counts from the first string of the first batch.
+            As for `score_samples`; the index of a string in an error counts from the first string of the first batch.
 
         Examples
         --------
@@ -595,22 +596,22 @@ class LanguageModel(Estimator):
         )
 
     def predict_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
-        """Return the probability that each symbol comes next after each prefix.
+        """Return the probability of each symbol to come next after each prefix.
 
         Parameters
         ----------
         prefixes : iterable of str, or of bytes for a model of bytes
-            After the empty prefix comes the first symbol of a string.
+            The prefixes; the empty prefix is followed by the first symbol of a string.
 
         Returns
         -------
         ndarray of float64, shape (n, V)
-            In the order of `vocabulary_`; rows sum to 1.
+            Probabilities in the order of `vocabulary_`; rows sum to 1.
 
         Raises
         ------
         NotFittedError, ValueError
-            As `score_samples`.
+            As for `score_samples`.
 
         Examples
         --------
@@ -623,15 +624,15 @@ class LanguageModel(Estimator):
         return string_scores.next_probabilities(network, self.vocabulary_, prefixes, checked_threads(self.n_threads))
 
     def surprisal(self, text: Text, *, end: bool = False, adapt: Adapt = False) -> NDArray[np.float64]:
-        """Return how surprising each character is: -log P given those before it, in nats.
+        """Return the surprisal of each character: -log P given the previous characters, in nats.
 
         Parameters
         ----------
         text : str or bytes
         end : bool, default=False
-            Whether to add the surprisal of the document's end, which shows that a text was cut off.
+            Whether to append the surprisal of the document's end, which shows whether a text is incomplete.
         adapt : bool, dict or "counts", default=False
-            As of `score`.
+            As for `score`.
 
         Returns
         -------
@@ -640,8 +641,8 @@ class LanguageModel(Estimator):
         Raises
         ------
         NotFittedError, ValueError
-            Before `fit`; if the text holds a symbol that the model never saw; `end` of a model fitted on one text,
-            whose end it does not know.
+            Before `fit`; if the text contains an unknown symbol; if `end` is requested from a model fitted on one text,
+            which knows no document ends.
 
         Examples
         --------
@@ -650,7 +651,7 @@ class LanguageModel(Estimator):
         >>> model.surprisal("abaab").argmax()  # the second a of aa
         np.int64(3)
         >>> names = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Bob"])
-        >>> names.surprisal("Ann", end=True).argmax()  # the end: an a is missing
+        >>> names.surprisal("Ann", end=True).argmax()  # the end, since an a is missing
         np.int64(3)
         """
         end = checked_bool("end", end)
@@ -671,7 +672,7 @@ class LanguageModel(Estimator):
         Returns
         -------
         ndarray of int, shape (len(text),)
-            1 plus the number of symbols that were more probable.
+            1 plus the number of more probable symbols.
 
         Examples
         --------
@@ -686,7 +687,7 @@ class LanguageModel(Estimator):
     def guess_number(
         self, strings: Iterable[Text], n: int = 10_000, random_state: Any = None, *, length: int | None = None
     ) -> GuessNumbers:
-        """Estimate after how many guesses each string is found if the most probable strings are guessed first.
+        """Estimate how many guesses it takes to find each string, guessing the most probable strings first.
 
         The Monte Carlo method of Dell'Amico and Filippone (2015) draws strings from the model. It needs a model of
         documents, whose strings end, or strings that all have the same `length`.
@@ -695,8 +696,8 @@ class LanguageModel(Estimator):
         ----------
         strings : iterable of str, or of bytes for a model of bytes
         n : int, default=10000
-            Strings to draw; a hundred times as many make the bounds ten times as narrow. They are those that
-            `CharRNN.sample` draws with the same seed.
+            The number of strings to draw; a hundred times as many make the bounds ten times as narrow. They are the
+            samples of `CharRNN.sample` with the same seed.
         random_state : int, SeedSequence, Generator or None, default=None
             The same seed gives the same numbers.
         length : int, default=None
@@ -705,12 +706,12 @@ class LanguageModel(Estimator):
         Returns
         -------
         GuessNumbers
-            `estimate`, `lower` and `upper`, float64 arrays (k,): from 1 on; the bounds at 95 % confidence.
+            `estimate`, `lower` and `upper`, float64 arrays (k,) of at least 1; the bounds have 95 % confidence.
 
         Raises
         ------
         NotFittedError, ValueError
-            As `score_samples`; also if a string has another length, or the model does not end its strings.
+            As for `score_samples`; also if a string has another length, or the model does not end its strings.
 
         Examples
         --------
@@ -727,7 +728,7 @@ class LanguageModel(Estimator):
     # ------------------------------------------------------------------ labels
 
     def _text_network(self, what: str, *, one_row: bool, scoring: bool = False) -> InferenceNetwork:
-        """Return the network of a model without labels; an error names `what` was asked of a model with labels."""
+        """Return the network of a model without labels; otherwise an error names the requested method `what`."""
         self._require_no_labels(what)
         return self._network(what, one_row=one_row, scoring=scoring)
 
@@ -735,12 +736,12 @@ class LanguageModel(Estimator):
         labels = self._vocabulary(what).labels
         if labels:
             raise InvalidInputError(
-                f"{what} needs to know the label, since the model was fitted with labels: use the model of one label, "
-                f"such as model.for_label({labels[0]!r}).{what}"
+                f"{what} needs a label, because the model was fitted with labels. Use the model of one label, "
+                f"such as model.for_label({labels[0]!r}).{what}."
             )
 
     def _log_prior(self, what: str) -> NDArray[np.float64]:
-        """Return log P of each label, (K,), in nats, before a text is read."""
+        """Return log P of each label before a text is read, (K,), in nats."""
         return log_prior(self._network(what, one_row=True), len(self.vocabulary_.labels))
 
     def _labelled_scores(
@@ -759,9 +760,9 @@ class LanguageModel(Estimator):
         return labelled_scores(checked, labels, vocabulary.labels, score, prior, reduce=reduce)
 
     def _drawer(self, request: TextRequest, random_state: Any, *, one_row: bool) -> Draw:
-        """Return a function that draws samples by their numbers, with the weights of now.
+        """Return a function that draws samples by their numbers, with the current weights.
 
-        With labels each sample has a label, drawn before it; the prime says something about the label.
+        With labels, a label is drawn before each sample; the prime influences its probability.
         """
         vocabulary = self._vocabulary("sample")
         if not vocabulary.labels:

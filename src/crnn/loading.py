@@ -1,4 +1,4 @@
-"""Loading: a model from its file, whatever the kind."""
+"""Loading: a model of any kind from its file."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def load_model(
     Parameters
     ----------
     path : str, bytes, os.PathLike or binary file
-        A file that the method `save` of a model wrote; a binary file must be able to seek.
+        A file written by a model's `save` method; a binary file must support seeking.
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, or of a format or kind that this crnn does not know.
+        If the file is damaged, or its format or kind is unknown to this crnn.
     OSError
         If the file cannot be read.
 

@@ -172,7 +172,7 @@ def test_errors(tmp_path):
         model.score(TEXT, adapt=True, exact=False)
     with pytest.raises(InvalidInputError, match="Call partial_fit"):
         CharRNN(5, max_steps=0).fit(TEXT).adapt(TEXT)
-    with pytest.raises(DivergenceError, match="lower the learning_rate of adapt"):
+    with pytest.raises(DivergenceError, match="Lower the learning_rate of adapt"):
         model.adapt(TEXT * 3, learning_rate=1e38)
     spoil(model, "by", 1, np.nan)
     with pytest.raises(InvalidInputError, match="finite weights"):

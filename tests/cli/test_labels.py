@@ -38,7 +38,7 @@ def test_sample_and_score_of_a_label(names, capsys):
 def test_without_a_label(names, capsys):
     assert cli.main(["sample", "names.crnn", "--num-samples", "3", "--seed", "5"]) == 0
     assert capsys.readouterr().out.splitlines() == names.sample(num_samples=3, random_state=5)
-    assert "needs to know the label" in error(capsys, "score", "names.crnn", "names", "--lines")
+    assert "needs a label" in error(capsys, "score", "names.crnn", "names", "--lines")
 
 
 def test_numbers_and_other_labels(folder, capsys):

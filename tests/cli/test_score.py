@@ -72,7 +72,7 @@ def test_wrong_options_of_adaptation(folder, capsys):
 
 def test_adaptation_that_diverges_is_an_error(folder, capsys):
     (folder / "text.txt").write_text(TEXT * 3)
-    assert "lower the learning_rate of adapt" in error(
+    assert "Lower the learning_rate of adapt" in error(
         capsys, "score", "model.crnn", "text.txt", "--adapt", "--learning-rate", "1e38"
     )
 

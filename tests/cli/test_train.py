@@ -203,7 +203,7 @@ def test_divergence(folder, capsys, monkeypatch):
 
 def test_divergence_at_once(folder, capsys):
     message = error(capsys, "train", "text.txt", "-o", "new.crnn", "-q", "--learning-rate", "1e300")
-    assert "lower learning_rate" in message
+    assert "Lower learning_rate" in message
     assert "nothing to save" in message
     assert not os.path.exists("new.crnn")
 

@@ -78,7 +78,7 @@ def test_parameters_missing_from_a_file_are_the_defaults(learned, tmp_path):
             {"vocabulary": '{"kind": "characters", "codes": [97], "boundary": true, "labels": ["x"]}'},
             "its vocabulary has labels",
         ),
-        ({"kind": "network"}, "it holds a CharRNN; load it with CharRNN.load"),
+        ({"kind": "network"}, "it contains a CharRNN; load it with CharRNN.load"),
     ],
 )
 def test_metadata_is_believed_only_after_a_check(learned, tmp_path, metadata, message):
@@ -91,7 +91,7 @@ def test_metadata_is_believed_only_after_a_check(learned, tmp_path, metadata, me
     ("tensors", "message"),
     [
         ({"counts": None}, "counts missing"),
-        ({"weights": np.zeros(3, np.float32)}, "a tensor 'weights' that no counts have"),
+        ({"weights": np.zeros(3, np.float32)}, "a tensor 'weights' that does not belong to counts"),
         ({"lengths": np.array([2**40] * 3)}, "fewer bytes than n-grams"),
         ({"lengths": np.array([8, 8], np.int32)}, "64 bits"),
         ({"sizes": np.full(9, 255, np.uint8)}, "damaged"),

@@ -59,9 +59,9 @@ def test_every_bit_is_sealed():
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"kind": "network"}, "it holds a CharRNN; load it with CharRNN.load"),
-        ({"kind": "poem"}, "its kind is 'poem', and this crnn knows only network, "),
-        ({"format": "tf"}, "no crnn model"),
+        ({"kind": "network"}, "it contains a CharRNN; load it with CharRNN.load"),
+        ({"kind": "poem"}, "its kind is 'poem', but this crnn reads only network, "),
+        ({"format": "tf"}, "not from crnn"),
         ({"format_version": "2"}, "format version 2, .* upgrade crnn"),
         ({"format_version": "two"}, "is not a number"),
     ],

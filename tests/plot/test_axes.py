@@ -49,7 +49,7 @@ def one_neuron(model, text):
 def test_a_text_must_be_there_and_short_enough(abc, draw):
     with pytest.raises(InvalidInputError, match="text is empty"):
         draw(abc, "")
-    with pytest.raises(InvalidInputError, match=r"text has 5,001 symbols, but this picture shows 1 to 5,000"):
+    with pytest.raises(InvalidInputError, match=r"text has 5,001 symbols, but this plot shows 1 to 5,000"):
         draw(abc, "a" * 5001)
 
 

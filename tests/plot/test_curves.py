@@ -88,7 +88,7 @@ def test_models_must_be_models(models, message):
 
 
 def test_history_of_no_training(blank):
-    with pytest.raises(InvalidInputError, match="no records"):
+    with pytest.raises(InvalidInputError, match="no training records"):
         plot.history(blank("ab"))
 
 

@@ -99,7 +99,7 @@ def test_correlations_are_numpys():
     np.testing.assert_allclose(correlations(activations, values), expected)
 
 
-@pytest.mark.parametrize(("units", "message"), [([3], "units holds 3"), ([(1, 0)], r"units holds \(1, 0\)")])
+@pytest.mark.parametrize(("units", "message"), [([3], "units contains 3"), ([(1, 0)], r"units contains \(1, 0\)")])
 def test_units_that_there_are_not(letters_seen, units, message):
     with pytest.raises(InvalidInputError, match=message):
         plot.neurons(letters_seen, "ab", units)

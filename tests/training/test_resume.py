@@ -379,14 +379,14 @@ def test_the_text_may_come_from_elsewhere(tmp_path, monkeypatch):
 
 def test_a_model_that_was_saved_holds_no_run(tmp_path):
     small(20).fit(TEXT).save(tmp_path / "model")
-    with pytest.raises(InvalidInputError, match="model holds a model, but no call of training to finish: load it and"):
+    with pytest.raises(InvalidInputError, match=r"model contains a model, but no unfinished training run. Load it and"):
         CharRNN.resume(tmp_path / "model", TEXT)
 
 
 def test_a_run_that_diverged_is_not_repeated(tmp_path):
     with pytest.raises(DivergenceError):
         small(20, learning_rate=1e300).fit(TEXT, checkpoint=tmp_path / "run")
-    with pytest.raises(InvalidInputError, match="run diverged, and would again: load it, lower learning_rate, and"):
+    with pytest.raises(InvalidInputError, match=r"run diverged, and would again. Load it, lower learning_rate, and"):
         CharRNN.resume(tmp_path / "run", TEXT)
 
 
@@ -506,7 +506,7 @@ def test_a_run_with_another_optimizer_than_the_model(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(run_checkpoint.checkpoint, "write", changed)
         train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
-    with pytest.raises(ModelFileError, match="another optimizer"):
+    with pytest.raises(ModelFileError, match="different optimizers"):
         CharRNN.resume(tmp_path / "run", TEXT)
 
 

@@ -1,1 +1,1 @@
-"""Model files: what is in one, how it is checked, how it is written."""
+"""Model files: their contents, checks and writing."""

@@ -1,4 +1,4 @@
-"""JSON from a file that nobody vouches for: parsed only if the result cannot take much memory."""
+"""JSON from an untrusted file, parsed only if the result cannot take much memory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import ModelFileError
 
-MAX_MEMORY = 6 << 20  # bytes that a parsed document may take
-_BOUNDS = {b"{": 232, b":": 112, b"[": 88, b",": 72}  # bytes in memory for each of these, at most (CPython)
+MAX_MEMORY = 6 << 20  # maximum bytes of a parsed document
+_BOUNDS = {b"{": 232, b":": 112, b"[": 88, b",": 72}  # maximum bytes in memory for each of these (CPython)
 _LONG_LIST = rb"((?:[0-9]{1,7}, )*+[0-9]{1,7})\]"
 _QUOTED_CODES = re.compile(rb'\\"codes\\": \[' + _LONG_LIST)  # in the header, in a string
 _CODES = re.compile(rb'"codes": \[' + _LONG_LIST)
@@ -25,14 +25,14 @@ def bounded_json(text: bytes, what: str, *, unique: bool = False) -> Any:
     text : bytes
         ASCII, as `json.dumps` writes it.
     what : str
-        What the document is, for the error.
+        The name of the document, for the error.
     unique : bool, default=False
-        Whether an object with the same name twice is refused.
+        Whether to refuse an object that has the same name twice.
 
     Raises
     ------
     ModelFileError
-        If it is too large, not ASCII or no JSON.
+        If the document is too large, not ASCII or not JSON.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def bounded_json(text: bytes, what: str, *, unique: bool = False) -> Any:
 
 
 def memory_bound(text: bytes) -> int:
-    """Return a number of bytes that a parsed document surely does not exceed."""
+    """Return an upper bound on the number of bytes of a parsed document."""
     return len(text) + sum(text.count(mark) * size for mark, size in _BOUNDS.items())
 
 
@@ -62,8 +62,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-# A vocabulary of a hundred thousand symbols is a list of numbers in JSON, in a string of the header. It is cut out
-# before anything is parsed; NumPy then parses it.
+# A vocabulary of a hundred thousand symbols is a list of numbers in JSON, within a string of the header. It is cut out
+# before parsing, and NumPy parses it.
 
 
 def without_codes(header: bytes) -> tuple[bytes, bytes]:
@@ -73,7 +73,7 @@ def without_codes(header: bytes) -> tuple[bytes, bytes]:
 
 
 def with_codes(vocabulary: str, codes: bytes) -> str:
-    """Return a vocabulary's document with the list of codes again.
+    """Return a vocabulary's document with the list of codes put back.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def with_codes(vocabulary: str, codes: bytes) -> str:
 
 
 def vocabulary_document(text: str) -> Any:
-    """Parse a vocabulary's document; its codes are an array if they are many.
+    """Parse a vocabulary's document; a long list of codes becomes an array.
 
     Examples
     --------

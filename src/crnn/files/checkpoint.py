@@ -1,4 +1,4 @@
-"""Checkpoint: the state and the parameters of a model to a file and back."""
+"""Checkpoint: a model's state and parameters, to a file and back."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from .stored_pairs import stored_pairs
 
 Array = NDArray[Any]
 
-MAX_NEW_HIDDEN = 4 << 20  # bytes of a hidden state that a file of weights alone gets, for its batch size
+MAX_NEW_HIDDEN = 4 << 20  # maximum bytes of a hidden state made for a file of weights alone, for its batch size
 
 
 class Checkpoint(NamedTuple):
-    """All that a file holds: a model, and the run that had not ended."""
+    """The contents of a file: a model, and its unfinished run."""
 
     parameters: dict[str, Any]
     state: ModelState
-    run: StoredRecord | None  # where the run stands
-    best: ModelState | None  # at its lowest validation loss so far, if that is not now
+    run: StoredRecord | None  # the state of the run
+    best: ModelState | None  # at the run's lowest validation loss, if not the current state
 
 
 def write(
@@ -51,26 +51,26 @@ def write(
 ) -> None:
     """Write a model to a file.
 
-    The state must not change meanwhile: of a model that another thread may be training it is a snapshot
+    The state must not change meanwhile: if another thread may be training the model, pass a snapshot
     (`ModelState.copy_between_steps`).
 
     Parameters
     ----------
     state : ModelState
     parameters : dict
-        Those of the model's constructor.
+        The model's constructor parameters.
     path : str, bytes or os.PathLike
     training_state : bool
-        Whether optimizer state, hidden state, counters and random state are written as well.
+        Whether to write optimizer state, hidden state, counters and random state, too.
     run : StoredRecord, optional
-        Where the run stands that is training the model, for `read_checkpoint`.
+        The state of the run that is training the model, for `read_checkpoint`.
     best : ModelState, optional
         The snapshot at the run's lowest validation loss; `read` returns it.
 
     Raises
     ------
     InvalidInputError
-        If a parameter has a value that training would refuse, since `read` would refuse the file.
+        If training would refuse a parameter, because `read` would then refuse the file.
     """
     file = _file_with(state, parameters, training_state=checked_bool("training_state", training_state))
     if best is not None:
@@ -80,7 +80,7 @@ def write(
 
 
 def _file_with(state: ModelState, parameters: Mapping[str, Any], *, training_state: bool) -> ModelFile:
-    """Return the content of a file of a state and its model's parameters, checked."""
+    """Return the checked contents of a file, given a state and its model's parameters."""
     _check(parameters)
     if not training_state:
         state = state.averaged()
@@ -91,7 +91,7 @@ def _file_with(state: ModelState, parameters: Mapping[str, Any], *, training_sta
 
 
 def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state: bool) -> ModelFile:
-    """Return the content of a file of a state that does not change meanwhile."""
+    """Return the contents of a file, given a state that does not change meanwhile."""
     layout = state.layout
     training, training_tensors = _training(state) if training_state else (None, {})
     return ModelFile(
@@ -116,7 +116,7 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
 
 
 def _check(parameters: Mapping[str, Any]) -> Settings:
-    """Return the settings; the seed is checked too if it is one."""
+    """Return the settings, with the seed checked, too."""
     settings = Settings.check(parameters)
     if not hasattr(settings.random_state, "random"):
         generator(settings.random_state)
@@ -124,9 +124,9 @@ def _check(parameters: Mapping[str, Any]) -> Settings:
 
 
 def _torch_tensors(layout: Layout, params: Array, scales: Scales | None = None) -> dict[str, Array]:
-    """Return the weights as PyTorch has them, whose second bias is added to the first but in a GRU's gate n.
+    """Return the weights in PyTorch's form, with zeros as the second bias except for a GRU's gate n.
 
-    With scales matrices are integers.
+    If scales are given, matrices are integers.
     """
     tensors = layout.torch_named(params)
     if layout.kind.coupled:
@@ -141,7 +141,7 @@ def _torch_tensors(layout: Layout, params: Array, scales: Scales | None = None) 
 
 
 def torch_scales(layout: Layout, scales: Scales) -> dict[str, Array]:
-    """Return scales by PyTorch's names; an input gate that is coupled has those of the forget gate."""
+    """Return scales by PyTorch's names; a coupled input gate has the forget gate's scales."""
     by_name = {torch_name(name): scale for name, scale in scales.items()}
     if layout.kind.coupled:
         by_name |= {n: np.abs(with_input_gate(scale)) for n, scale in by_name.items() if n.startswith("rnn.")}
@@ -149,7 +149,7 @@ def torch_scales(layout: Layout, scales: Scales) -> dict[str, Array]:
 
 
 def own_scales(layout: Layout, by_name: Mapping[str, Array]) -> Scales | None:
-    """Return the scales that `torch_scales` were made of; None if there are none."""
+    """Return the scales that `torch_scales` has converted, or None if there are none."""
     scales: Scales = {}
     for name in layout.named(layout.zeros()):
         scale = by_name.get(torch_name(name))
@@ -160,7 +160,7 @@ def own_scales(layout: Layout, by_name: Mapping[str, Array]) -> Scales | None:
 
 
 def _training(state: ModelState) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return what training needs to go on: the document and the tensors."""
+    """Return what training needs to continue: the document and the tensors."""
     document = {
         "n_steps": state.n_steps,
         "smooth_loss": state.smooth_loss,
@@ -176,8 +176,8 @@ def _training(state: ModelState) -> tuple[dict[str, Any], dict[str, Array]]:
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState]:
     """Return the parameters and the state of a model from a file.
 
-    Of a run that had not ended it is the state that the run would have kept if it had been stopped there: that of the
-    lowest validation loss, if the file has one, with averaged weights if the run averages them.
+    For an unfinished run, the state is the one that the run would have kept if stopped there: the state at the lowest
+    validation loss, if the file has it, with averaged weights if the run averages.
 
     Parameters
     ----------
@@ -188,14 +188,14 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Model
     Raises
     ------
     ModelFileError
-        If the file is damaged, or holds a parameter that is unknown or not usable.
+        If the file is damaged, or has an unknown or invalid parameter.
     """
     found = read_checkpoint(path, defaults)
     return found.parameters, (found.state if found.best is None else found.best).averaged()
 
 
 def read_checkpoint(path: Path, defaults: Mapping[str, Any]) -> Checkpoint:
-    """Return all that a file holds; see `read`."""
+    """Return everything in a file; see `read`."""
     file = model_file.read(path)
     try:
         return _checkpoint(file, defaults)
@@ -208,10 +208,10 @@ def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:
     parameters = {**defaults, **configuration}
     try:
         if unknown := configuration.keys() - defaults.keys():
-            raise InvalidInputError(f"there is no parameter {min(unknown)!r}")
+            raise InvalidInputError(f"{min(unknown)!r} is not a parameter")
         settings = _check(parameters)
     except InvalidInputError as error:
-        raise ModelFileError(f"its configuration is not usable: {error}") from error
+        raise ModelFileError(f"its configuration is invalid: {error}") from error
     layout = _layout(file)
     state = _state(
         layout, file, optimizer=settings.optimizer, batch_size=settings.batch_size, seq_length=settings.seq_length,
@@ -230,7 +230,7 @@ def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:
 
 
 def _flat_weights(layout: Layout, tensors: Mapping[str, Array]) -> Array:
-    """Return the flat vector of the weights that PyTorch's tensors stand for."""
+    """Return the flat vector of weights, given PyTorch's tensors."""
     if layout.kind.coupled:
         tensors = _without_input_gates(layout, tensors)
     params = layout.zeros()
@@ -242,13 +242,13 @@ def _flat_weights(layout: Layout, tensors: Mapping[str, Array]) -> Array:
         if layer.bn is not None:
             second, layer.bn[...] = np.split(second, [-len(layer.bn)])
         layer.bh[: len(second)] += second
-    if not np.isfinite(params).all():  # two finite biases may add up to more than there is
+    if not np.isfinite(params).all():  # two finite biases may add up to infinity
         raise ModelFileError("two biases of a unit add up to infinity")
     return params
 
 
 def _without_input_gates(layout: Layout, tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the weights of PyTorch's LSTM without those of the input gate, if it is coupled."""
+    """Return the weights of PyTorch's LSTM without the input gate's, if it is coupled."""
     found = dict(tensors)
     for k in range(layout.num_layers):
         names = [f"rnn.{part}_l{k}" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
@@ -256,8 +256,8 @@ def _without_input_gates(layout: Layout, tensors: Mapping[str, Array]) -> dict[s
         for name, rows in ((names[0], tensors[names[0]]), (names[1], tensors[names[1]]), (names[2], first + second)):
             if not is_coupled(rows):
                 raise ModelFileError(
-                    f"its tensor {name!r} is no weight of coupled gates, where the input gate has the forget gate's, "
-                    "negated; weights that PyTorch has trained are an LSTM's: give its state_dict to CharRNN.from_torch"
+                    f"its tensor {name!r} does not have coupled gates, in which the input gate has the forget gate's "
+                    "weights, negated; load an LSTM trained by PyTorch with CharRNN.from_torch(state_dict)"
                 )
         found |= {name: without_input_gate(tensors[name]) for name in names}
     return found
@@ -277,7 +277,7 @@ def _optimizer_state(layout: Layout, optimizer: str, tensors: Mapping[str, Array
 
 
 def _hidden(layout: Layout, tensors: Mapping[str, Array]) -> tuple[Array, ...]:
-    """Return the hidden state, in arrays of its own: those of the file are parts of one array."""
+    """Return the hidden state in separate arrays: in the file they are parts of one array."""
     return tuple(np.array(tensors[f"state.{name}"]) for name in layout.states)
 
 
@@ -297,9 +297,9 @@ def _layout(file: ModelFile) -> Layout:
 def _state(
     layout: Layout, file: ModelFile, *, optimizer: str, batch_size: int, seq_length: int, random_state: Any
 ) -> ModelState:
-    """Return the state in a file; of a file that holds weights alone, one from which training starts afresh.
+    """Return the state in a file; from a file of weights alone, a state that starts training afresh.
 
-    The keyword arguments stand in for what such a file lacks.
+    The keyword arguments replace what such a file lacks.
     """
     training = file.training or {}
     stored = training.get("random_state")
@@ -333,7 +333,7 @@ def _state(
 
 
 def _new_hidden(layout: Layout, batch_size: int) -> tuple[Array, ...]:
-    """Return a hidden state of zeros; of one stream if the batch size asks for more than a file of weights is worth.
+    """Return a zero hidden state, for a single stream if the batch size is too large for a file of weights.
 
     Training makes one for its batch size anyway.
     """
@@ -342,16 +342,16 @@ def _new_hidden(layout: Layout, batch_size: int) -> tuple[Array, ...]:
 
 
 def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters as JSON can hold them.
+    """Return parameters in a form that JSON can hold.
 
-    What cannot be is None: a generator, whose state is kept apart, and callbacks, which are the caller's code.
+    A generator, whose state is stored separately, and callbacks, which are the caller's code, become None.
     """
     out = dict(parameters)
     out["dtype"] = np.dtype(out["dtype"]).name
     if not isinstance(out["random_state"], int | np.integer):
         out["random_state"] = None
     out["callbacks"] = None
-    del out["vocabulary"]  # the file has the model's own
+    del out["vocabulary"]  # the file has the model's vocabulary
     return out
 
 
@@ -359,16 +359,16 @@ def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def state_from_bytes(content: bytes) -> ModelState:
-    """Return the state that `state_to_bytes` wrote."""
+    """Return the state written by `state_to_bytes`."""
     file = model_file.from_bytes(content)
     state = _state(_layout(file), file, optimizer="adagrad", batch_size=1, seq_length=1, random_state=None)
     return replace(state, gradient_rms=file.gradient_rms)
 
 
 def state_to_bytes(state: ModelState) -> bytes | ModelState:
-    """Return a state as the content of a model file, which is compact, and checked when it is read.
+    """Return a state as the contents of a model file, which is compact, and checked when read.
 
-    A copy of the state is returned if no file can hold it, such as one with weights that are not finite.
+    A copy of the state is returned if no file can hold it, for instance because its weights are not finite.
     """
     copy = state.copy_between_steps()
     layout = copy.layout

@@ -1,4 +1,4 @@
-"""Checks of a model file: the shapes that an architecture implies, and every fault that `model_file` refuses.
+"""Checks of a model file: the tensors that an architecture implies, and every fault that `model_file` refuses.
 
 Each check returns a description of the fault, or None.
 """
@@ -30,7 +30,7 @@ from .stored_pairs import expected_pairs
 Shape = tuple[int, ...]
 
 OPTIMIZER_STATES = {name: kind.state for name, kind in OPTIMIZERS.items()}
-"""The arrays that each optimizer keeps, by PyTorch's names."""
+"""The arrays kept by each optimizer, under PyTorch's names."""
 
 _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
     "n_steps": (int,),
@@ -40,11 +40,11 @@ _TRAINING_FIELDS: dict[str, tuple[type, ...]] = {
     "optimizer": (str,),
     "optimizer_start": (int,),
 }
-MAX_STEPS = 2**62  # training counts on from there with 64 bits
+MAX_STEPS = 2**62  # training continues counting from there with 64 bits
 MAX_LOSS = sys.float_info.max
 SQUARES = {kind.squares for kind in OPTIMIZERS.values()} - {None}  # arrays that cannot be negative
-OPTIONAL_SIZES = ("embedding_size", "n_pairs")  # of an architecture: where there is such a part
-PARTS = ("training", "best", "run", "labels")  # JSON documents that are tensors of bytes
+OPTIONAL_SIZES = ("embedding_size", "n_pairs")  # of an architecture that has such a part
+PARTS = ("training", "best", "run", "labels")  # JSON documents stored as tensors of bytes
 HISTORY = {"history.kinds": "U8", "history.bits": "I64", "history.texts": "U8"}
 
 
@@ -57,19 +57,19 @@ class Architecture:
     cell : str
         Kind of recurrent cell: ``"rnn"``, ``"gru"``, ``"lstm"`` or ``"cifg"``.
     num_layers : int
-        Number of layers L: 1 to 64.
+        The number of layers, L: 1 to 64.
     hidden_size : int
-        Hidden units H.
+        The number of hidden units, H.
     vocab_size : int
-        Symbols V.
+        The number of symbols, V.
     dtype : str
         ``"float32"`` or ``"float64"``.
     embedding_size : int or None, default=None
-        E, the columns of the embedding; None: there is none. A file names it only where it is not None.
+        E, the number of columns of the embedding; None: no embedding. Omitted from a file if None.
     n_pairs : int or None, default=None
-        R, the rows of the table of pairs of symbols, likewise.
+        R, the number of rows of the table of pairs of symbols, likewise.
     int8 : bool or None, default=None
-        True: matrices are integers of 8 bits, with the scales of their outputs. A file names it only where it is True.
+        True: matrices are 8-bit integers, with scales for their outputs. Omitted from a file unless True.
     """
 
     cell: str
@@ -83,19 +83,19 @@ class Architecture:
 
 
 def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
-    """Name every weight of an architecture, with its shape, as PyTorch does.
+    """Return the name and shape of every weight of an architecture, as in PyTorch.
 
     Parameters
     ----------
     architecture : Architecture
-        With H hidden units and V symbols.
+        The architecture, with H hidden units and V symbols.
 
     Returns
     -------
     dict of str to tuple of int
-        Weights are (outputs, inputs), of the gates one below the other. The recurrence has two biases that add up, as
-        PyTorch has it; crnn writes zeros into the second, but for the gate n of a GRU, where they are not the same.
-        Those of ``"cifg"`` are an LSTM's, see `crnn.model.coupled_gates`.
+        The shapes. Weights are (outputs, inputs), with the gates stacked along the first axis. As in PyTorch, the
+        recurrence has two biases that add up; crnn writes zeros into the second, except for a GRU's gate n, where they
+        differ. For ``"cifg"``, weights are those of an LSTM, see `crnn.model.coupled_gates`.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
     """
     H, V, E = architecture.hidden_size, architecture.vocab_size, architecture.embedding_size
     rows = CELLS[architecture.cell].torch_gates * H
-    # The table of pairs is of the cell's own gates: PyTorch has no such table.
+    # The table of pairs is for the cell's own gates: PyTorch has no such table.
     tables = input_tables(V, CELLS[architecture.cell].gates * H, E, architecture.n_pairs)
     shapes: dict[str, Shape] = {f"{name}.weight": shape for name, shape in tables.items()}
     for layer in range(architecture.num_layers):
@@ -122,7 +122,7 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
 
 
 def expected_int8(architecture: Architecture) -> dict[str, Declared]:
-    """Name the matrices of an architecture as integers, and their scales.
+    """Return declarations of an architecture's matrices as integers, and of their scales.
 
     Examples
     --------
@@ -137,15 +137,15 @@ def expected_int8(architecture: Architecture) -> dict[str, Declared]:
 
 
 def architecture_fault(document: Any) -> str | None:
-    """Say why a JSON document is not an architecture of this library."""
+    """Return why a JSON document is not an architecture of this library, or None."""
     types = {"cell": str, "num_layers": int, "hidden_size": int, "vocab_size": int, "dtype": str}
     optional = {**dict.fromkeys(OPTIONAL_SIZES, int), "int8": bool}
     known = types | {name: kind for name, kind in optional.items() if isinstance(document, dict) and name in document}
     if not isinstance(document, dict) or {key: type(value) for key, value in document.items()} != known:
-        return f"its architecture is not an object with just {', '.join(types)}, each of its type"
+        return f"its architecture must be an object with exactly the fields {', '.join(types)}, each of its type"
     if document["cell"] not in CELLS:
-        return f"its cell is none of {', '.join(CELLS)}, or a newer crnn knows it"
-    if not 1 <= document["num_layers"] <= MAX_LAYERS:  # checked before memory is allocated for them
+        return f"its cell is not one of {', '.join(CELLS)}, or needs a newer crnn"
+    if not 1 <= document["num_layers"] <= MAX_LAYERS:  # checked before memory is allocated for the layers
         return f"its num_layers is not 1 to {MAX_LAYERS}"
     sizes = ("hidden_size", "vocab_size", *OPTIONAL_SIZES)
     if not all(1 <= document.get(key, 1) <= MAX_SIZE for key in sizes):
@@ -158,48 +158,48 @@ def architecture_fault(document: Any) -> str | None:
 
 
 def training_fault(document: Any, tensors: Collection[str]) -> str | None:
-    """Say why a JSON document is not the training state that belongs to tensors of these names."""
+    """Return why a JSON document is not the training state for tensors of these names, or None."""
     if not isinstance(document, dict):
         return "its training is not an object"
     for key, types in _TRAINING_FIELDS.items():
         if key not in document or type(document[key]) not in types:
-            return f"its training has no {key}, or one of another type"
+            return f"its training has no {key}, or one of the wrong type"
     if fault := counter_fault("training", document):
         return fault
     if not 1 <= document["loss_length"] <= MAX_SIZE:
-        return "its training has a loss_length that no chunk has"
+        return "its training has an invalid loss_length"
     if not 0 <= document["optimizer_start"] <= document["n_steps"]:
-        return "its training has an optimizer_start that is none of its steps"
+        return "its training has an optimizer_start outside its steps"
     if document["optimizer"] not in OPTIMIZER_STATES:
-        return f"its training has an optimizer that is none of {', '.join(OPTIMIZER_STATES)}, or a newer crnn knows it"
+        return f"its training has an optimizer that is not one of {', '.join(OPTIMIZER_STATES)}, or needs a newer crnn"
     found = _optimizer_arrays(tensors)
     if found and found - {WEIGHT_AVERAGE} != set(OPTIMIZER_STATES[document["optimizer"]]):
-        return f"its training has the optimizer {document['optimizer']}, which does not keep the arrays in its tensors"
+        return f"its training has the optimizer {document['optimizer']}, but its tensors lack that optimizer's arrays"
     if document["random_state"] is not None:
         return random_state_fault(document["random_state"])
     return None
 
 
 def counter_fault(what: str, document: Any) -> str | None:
-    """Say why a JSON document has no usable step and smoothed loss."""
+    """Return why a JSON document has no usable step and smoothed loss, or None."""
     fields = {key: _TRAINING_FIELDS[key] for key in ("n_steps", "smooth_loss")}
     if not isinstance(document, dict) or any(type(document.get(key)) not in types for key, types in fields.items()):
-        return f"its {what} has no n_steps or no smooth_loss, or one of another type"
+        return f"its {what} has no n_steps or smooth_loss, or one of the wrong type"
     if not 0 <= document["n_steps"] <= MAX_STEPS:
-        return f"its {what} has an n_steps that none can have"
-    if not -MAX_LOSS <= document["smooth_loss"] <= MAX_LOSS:  # whole numbers of any size are compared exactly
+        return f"its {what} has an invalid n_steps"
+    if not -MAX_LOSS <= document["smooth_loss"] <= MAX_LOSS:  # exact for integers of any size
         return f"its {what} has a smooth_loss that is not finite"
     return None
 
 
 def best_fault(document: Any, training: Mapping[str, Any]) -> str | None:
-    """Say why a JSON document is not what a file says of the best weights of a run, whose last state is `training`."""
+    """Return why a JSON document does not describe the best weights of a run with state `training`, or None."""
     if not isinstance(document, dict) or document.keys() != {"n_steps", "smooth_loss"}:
-        return "its best is not an object with just n_steps and smooth_loss"
+        return "its best must be an object with exactly the fields n_steps and smooth_loss"
     if fault := counter_fault("best", document):
         return fault
     if not training["optimizer_start"] <= document["n_steps"] <= training["n_steps"]:
-        return "its best has an n_steps that is none of the steps of its training"
+        return "its best has an n_steps outside the steps of its training"
     return None
 
 
@@ -210,14 +210,14 @@ def _optimizer_arrays(names: Iterable[str]) -> set[str]:
 
 
 def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -> str | None:
-    """Say what is wrong with the names, shapes and dtypes of a file's tensors, before any is read."""
+    """Return what is wrong with the names, shapes and dtypes of a file's tensors, before any is read, or None."""
     expected = {
         name: Declared(DTYPES[architecture.dtype], shape)
         for name, shape in _expected_shapes(declared, architecture).items()
     }
     if architecture.int8:
         if training := sorted(name for name in declared if name.partition(".")[0] in ("best", "run", "optimizer")):
-            return f"it has a tensor {reprlib.repr(training[0])}, and weights of 8 bits, which cannot be trained"
+            return f"it has a tensor {reprlib.repr(training[0])}, but its 8-bit weights cannot be trained"
         expected |= expected_int8(architecture)
     expected |= expected_pairs(architecture.n_pairs)
     for name in PARTS:
@@ -227,18 +227,18 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -
     if missing := expected.keys() - declared.keys():
         return f"it has no tensor {min(missing)!r}"
     if unknown := declared.keys() - expected.keys():
-        return f"it has a tensor {reprlib.repr(min(unknown))} that its architecture knows nothing of"
+        return f"it has a tensor {reprlib.repr(min(unknown))} that does not belong to its architecture"
     for name, (dtype, shape) in declared.items():
         if (dtype, shape) != expected[name]:
             return (
-                f"its tensor {name!r} is {dtype} {shape} and its architecture implies "
+                f"its tensor {name!r} is {dtype} {shape}, but its architecture implies "
                 f"{expected[name].dtype} {expected[name].shape}"
             )
     return None
 
 
 def _expected_records(declared: Mapping[str, Declared], architecture: Architecture) -> dict[str, Declared]:
-    """Return the expected tensors of the history, the gradients' scale and the records that the file has."""
+    """Return the tensors expected for the file's history, gradient scale and records."""
     expected: dict[str, Declared] = {}
     if "training" in declared:
         shape = declared["history.kinds"].shape if "history.kinds" in declared else ()
@@ -257,14 +257,14 @@ def _expected_records(declared: Mapping[str, Declared], architecture: Architectu
 
 
 def record_name(name: str) -> bool:
-    """Say whether an array of a record may have this name."""
+    """Return whether an array of a record may have this name."""
     return re.fullmatch("[A-Za-z0-9_.-]{1,100}", name) is not None
 
 
 def learned_tensors(architecture: Architecture) -> dict[str, Shape]:
-    """Name what training changes, and an optimizer keeps arrays of: one bias a layer, and a GRU's of its gate n.
+    """Return the name and shape of each trained weight: one bias per layer, and a GRU's bias for its gate n.
 
-    Where the input gate is coupled, its rows are not among them.
+    The rows of a coupled input gate are not included.
     """
     kind = CELLS[architecture.cell]
     learned = {name: shape for name, shape in expected_tensors(architecture).items() if "rnn.bias_hh" not in name}
@@ -277,19 +277,19 @@ def learned_tensors(architecture: Architecture) -> dict[str, Shape]:
 
 
 def n_learned(architecture: Architecture) -> int:
-    """Return the number of the weights that training changes."""
+    """Return the number of trained weights."""
     return sum(math.prod(shape) for shape in learned_tensors(architecture).values())
 
 
 def _expected_shapes(declared: Mapping[str, Declared], architecture: Architecture) -> dict[str, Shape]:
-    """Return the shapes of the weights and, for the batch size and optimizer in the file, of the training state."""
+    """Return the shapes of the weights and, for the file's batch size and optimizer, of the training state."""
     expected = expected_tensors(architecture)
     if "training" not in declared:
         return expected
     L, H, states = architecture.num_layers, architecture.hidden_size, CELLS[architecture.cell].states
     learned = learned_tensors(architecture)
     state: dict[str, Shape] = {}
-    for array in _optimizer_arrays(declared):  # only known ones: a header can hold many others
+    for array in _optimizer_arrays(declared):  # only known ones: a header can contain many others
         state |= {f"optimizer.{array}.{name}": shape for name, shape in learned.items()}
     shape = declared["state.h"].shape if "state.h" in declared else ()
     B = shape[1] if len(shape) == 3 else 1
@@ -302,7 +302,7 @@ def _expected_shapes(declared: Mapping[str, Declared], architecture: Architectur
 
 
 def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
-    """Say which tensor holds numbers that training cannot continue from."""
+    """Return which tensor has numbers from which training cannot continue, or None."""
     for name, tensor in tensors.items():
         if name.partition(".")[0] in ("run", "labels", "history") or tensor.dtype.kind != "f":
             continue
@@ -311,7 +311,7 @@ def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
         may_overflow = kind[0] == "optimizer" and kind[1] != WEIGHT_AVERAGE
         bad = np.isnan(tensor).any() if may_overflow else not np.isfinite(tensor).all()
         if bad:
-            return f"its tensor {name!r} holds NaN or infinity (training diverged; lower learning_rate)"
+            return f"its tensor {name!r} contains NaN or infinity, because training diverged; lower learning_rate"
         if (kind[0] == "gradient_rms" or (kind[1:2] and kind[1] in SQUARES)) and tensor.size and tensor.min() < 0:
-            return f"its tensor {name!r} holds a negative number, and is one of squares"
+            return f"its tensor {name!r} contains a negative number, but should contain squares"
     return int8_fault({name: tensor for name, tensor in tensors.items() if name.partition(".")[0] not in PARTS})

@@ -1,7 +1,7 @@
-"""ClassifierFile: a classifier to a model file and back.
+"""ClassifierFile: a classifier, to a model file and back.
 
-The file is that of the first direction's model with labels, and loads as such. Its record ``labels`` holds the rest:
-the second network, the prior, and the parameters that only a classifier has.
+The file contains the first direction's model with labels, and can be loaded as such. Its record ``labels`` contains the
+rest: the second network, the prior, and the classifier's own parameters.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SECOND_PAIRS = f"second.{PAIRS}"
 
 
 class StoredClassifier(NamedTuple):
-    """What a file holds of a classifier."""
+    """The contents of a classifier's file."""
 
     networks: dict[str, ModelState]
     prior: Array
@@ -50,12 +50,12 @@ def write(
     Parameters
     ----------
     networks : dict of str to ModelState
-        By direction.
+        The networks by direction.
     prior : array of shape (K,)
     parameters : dict
-        Those of the language models.
+        The language models' parameters.
     own : dict
-        Those that the classifier has besides: class_weight and min_steps.
+        The classifier's own parameters: class_weight and min_steps.
     path : str, bytes or os.PathLike
     """
     directions = list(networks)
@@ -82,13 +82,13 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
     Raises
     ------
     ModelFileError
-        If the file is damaged, or holds no classifier.
+        If the file is damaged, or does not contain a classifier.
     """
     parameters, state = checkpoint.read(path, defaults)
     record = state.labels
     shown = path_name(path)
     if record is None or "directions" not in record.values:
-        raise ModelFileError(f"model file {shown}: it holds no classifier; load it with CharRNN.load")
+        raise ModelFileError(f"model file {shown}: it does not contain a classifier; load it with CharRNN.load")
     own, tensors, state.labels = dict(record.values), record.tensors, None
     directions, prior = own.pop("directions"), _prior(tensors, len(state.vocabulary.labels))
     known = directions in ([*DIRECTIONS], ["forward"], ["backward"])
@@ -105,7 +105,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
 
 
 def _are_parameters(own: Mapping[str, Any]) -> bool:
-    """Say whether values from a file are the parameters that only a classifier has."""
+    """Return whether values from a file are valid parameters of a classifier."""
     if own.keys() != {"class_weight", "min_steps"}:
         return False
     weights, min_steps = own["class_weight"], own["min_steps"]
@@ -129,7 +129,7 @@ def _prior(tensors: Mapping[str, Array], n_labels: int) -> Array | None:
 
 
 def _layout(first: Layout, tensors: Mapping[str, Array], shown: str) -> Layout:
-    """Return the layout of the second network, which differs from that of the first in its pairs of symbols."""
+    """Return the layout of the second network, which differs from the first in its pairs of symbols."""
     if first.pairs is None:
         return first
     pairs = tensors.get(SECOND_PAIRS, np.empty(0))
@@ -140,7 +140,7 @@ def _layout(first: Layout, tensors: Mapping[str, Array], shown: str) -> Layout:
 
 
 def _params(layout: Layout, tensors: Mapping[str, Array], shown: str, *, int8: bool) -> tuple[Array, Scales | None]:
-    """Return the weights of the second network; with `int8` they are integers in the file, and the scales come too."""
+    """Return the weights of the second network and, if `int8`, their scales; the file then has integers."""
     params, scales = layout.zeros(), Scales()
     for name, view in layout.named(params).items():
         stored = torch_name(name)

@@ -1,8 +1,8 @@
-"""The layout of a safetensors file: a header in JSON, and the bytes of the tensors.
+"""The layout of a safetensors file: a JSON header and the bytes of the tensors.
 
-The ``safetensors`` package maps a file into memory, where a write of another program ends the process, and writes the
-header's entries in an order that differs from call to call. Here a file is read into memory, no part of the header
-costs more memory than it may, and the same content gives the same bytes.
+The ``safetensors`` package maps a file into memory, so that a write by another program may end the process, and writes
+the header's entries in an order that differs from call to call. Here a file is read into memory, no part of the header
+costs more memory than allowed, and the same contents give the same bytes.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ DTYPES = {
     "uint8": "U8",
     "uint32": "U32",
     "uint64": "U64",
-}  # the names of safetensors
+}  # safetensors' names
 NAMES = {word: np.dtype(name) for name, word in DTYPES.items()}
-MAX_HEADER = 16 << 20  # bytes: every code point there is, as numbers in JSON, needs 9 million
+MAX_HEADER = 16 << 20  # bytes: all existing code points, as numbers in JSON, need 9 million
 MAX_DIMENSIONS, MAX_LENGTH = 8, 2**48
-_CHUNK = 1 << 24  # bytes that are read at a time: a size that is not true allocates no more
+_CHUNK = 1 << 24  # bytes read at a time, so that a false size does not allocate more
 
 Array = NDArray[Any]
 
 
 class Declared(NamedTuple):
-    """The header's description of a tensor, before the tensor is read."""
+    """A tensor's description in the header, before the tensor is read."""
 
     dtype: str  # safetensors' name
     shape: tuple[int, ...]
 
 
 class Header(NamedTuple):
-    """The header of a file, checked: the tensors fill the rest of the file, without gaps or overlap."""
+    """A file's header, checked: the tensors fill the rest of the file, without gaps or overlap."""
 
     metadata: dict[str, str]
     declared: dict[str, Declared]
-    starts: dict[str, int]  # of the tensors' bytes, after the header
+    starts: dict[str, int]  # positions of the tensors' bytes, after the header
     size: int  # bytes of all tensors
 
 
@@ -60,27 +60,27 @@ def read_header(stream: BinaryIO, size: int) -> Header:
     Parameters
     ----------
     stream : binary file
-        At its start; afterwards at the first tensor.
+        The file, at its start; afterwards at the first tensor.
     size : int
-        Of the file, in bytes.
+        The file's size in bytes.
 
     Raises
     ------
     ModelFileError
-        If this is no safetensors file, or one with a header that no model has.
+        If this is not a safetensors file, or its header cannot belong to a model.
     """
     if size < 8:
         raise ModelFileError(f"it is too short ({size} bytes)")
     (length,) = struct.unpack("<Q", _read(stream, 8))
     if length > size - 8:
-        raise ModelFileError("it is not a whole safetensors file: its header is longer than the file")
+        raise ModelFileError("it is not a complete safetensors file: its header is longer than the file")
     if length > MAX_HEADER:
         raise ModelFileError(f"its header has {length} bytes, more than a model needs")
     text, codes = without_codes(bytes(_read(stream, length)))
     document = bounded_json(text, "header", unique=True)
     metadata = document.pop("__metadata__", {}) if isinstance(document, dict) else None
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise ModelFileError("its header is no object with metadata of strings")
+        raise ModelFileError("its header is not an object with metadata of strings")
     if codes and "vocabulary" in metadata:
         metadata["vocabulary"] = with_codes(metadata["vocabulary"], codes)
     declared: dict[str, Declared] = {}
@@ -93,13 +93,13 @@ def read_header(stream: BinaryIO, size: int) -> Header:
             raise ModelFileError("its tensors overlap or leave gaps")
         end = stop
     if end != size - 8 - length:
-        raise ModelFileError(f"its tensors have {end} bytes, but {size - 8 - length} are there")
+        raise ModelFileError(f"its tensors have {end} bytes, but the file has {size - 8 - length}")
     return Header(metadata, declared, {name: start for name, (start, _) in places.items()}, end)
 
 
 def _entry(entry: Any) -> tuple[Declared, tuple[int, int]]:
-    """Return the description and the place of a tensor."""
-    fault = ModelFileError("its header describes a tensor that cannot be")
+    """Return the description and the position of a tensor."""
+    fault = ModelFileError("its header describes an impossible tensor")
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise fault
     dtype, shape, place = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -120,11 +120,11 @@ def read_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
     Raises
     ------
     ModelFileError
-        If the file has become shorter, or longer, since its size was asked for.
+        If the file has become shorter or longer since its size was determined.
     """
     content = np.frombuffer(_read(stream, header.size), np.uint8)
     if stream.read(1):
-        raise ModelFileError("it grew while it was read")
+        raise ModelFileError("it grew while it was being read")
     tensors = {}
     for name, (word, shape) in sorted(header.declared.items()):
         dtype, start = NAMES[word], header.starts[name]
@@ -134,7 +134,7 @@ def read_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
 
 
 def _read(stream: BinaryIO, size: int) -> bytearray:
-    """Read exactly that number of bytes."""
+    """Read exactly this number of bytes."""
     content = bytearray(min(size, _CHUNK))
     have = 0
     while have < size:
@@ -143,26 +143,26 @@ def _read(stream: BinaryIO, size: int) -> bytearray:
         with memoryview(content) as view:
             n = stream.readinto(view[have:])  # type: ignore[attr-defined]
         if not n:
-            raise ModelFileError("it became shorter while it was read")
+            raise ModelFileError("it became shorter while it was being read")
         have += n
     return content
 
 
 def file_chunks(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
-    r"""Yield the bytes of a file in pieces: the header, then one tensor after the other.
+    r"""Yield the bytes of a file in pieces: the header, then each tensor.
 
     Parameters
     ----------
     metadata : dict of str
     tensors : dict of ndarray
-        Of any order in memory; each is made contiguous when its turn comes.
+        Arrays of any memory layout; each is made contiguous in turn.
 
     Examples
     --------
     >>> b"".join(file_chunks({"a": "b"}, {"c": np.array([1, 2], "uint8")}))[8:]
     b'{"__metadata__":{"a":"b"},"c":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}  \x01\x02'
     """
-    # The largest numbers come first, as safetensors has it, so that every tensor is aligned.
+    # Larger dtypes come first, as in safetensors, so that every tensor is aligned.
     names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     end = 0
@@ -178,6 +178,6 @@ def file_chunks(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> It
 
 
 def tensor_bytes(array: Array) -> memoryview:
-    """Return the bytes of an array as they are in a file: little-endian, in C order."""
+    """Return the bytes of an array in a file: little-endian, in C order."""
     plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return plain.reshape(-1).view(np.uint8).data

@@ -1,4 +1,4 @@
-"""The records of training as arrays, and back: a record in memory takes many times its bytes in a file."""
+"""Training records as arrays and back: a record in memory takes many times its bytes in a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .bounded_json import MAX_MEMORY, bounded_json, memory_bound
 from .plain_json import plain_json, plain_value
 
 ABSENT, NONE, WHOLE, REAL, OTHER = range(5)  # kinds of a value
-MAX_TEXT = 1 << 16  # bytes of JSON of one value that is no number
+MAX_TEXT = 1 << 16  # maximum bytes of JSON for a value that is not a number
 MAX_COLUMNS = 1000
 LINE_FEED = ord("\n")
 
@@ -21,16 +21,16 @@ Array = NDArray[Any]
 
 
 class HistoryTable(Sequence[dict[str, Any]]):
-    r"""The records of training in arrays; a sequence of dicts, each made when it is asked for.
+    r"""Training records in arrays; a sequence of dicts, each made on access.
 
     Parameters
     ----------
     columns : sequence of str
         Names that occur in the records.
     kinds : array of uint8, shape (n, len(columns))
-        Of each value: absent, None, a whole number, a real one, something else.
+        The kind of each value: absent, None, integer, real or other.
     bits : array of int64, shape (n, len(columns))
-        The whole number, or the bits of the float64.
+        The integer, or the bits of the float64.
     texts : array of uint8
         JSON of all other values, row by row, each ended by a line feed.
 
@@ -53,9 +53,9 @@ class HistoryTable(Sequence[dict[str, Any]]):
         Raises
         ------
         TypeError
-            If a value is not one that JSON can hold.
+            If JSON cannot hold a value.
         ValueError
-            If a value needs more JSON than a file may hold, or there are more than a thousand names.
+            If a value needs more JSON than a file may contain, or there are more than a thousand names.
         """
         places: dict[str, int] = {}
         n = 0
@@ -64,7 +64,7 @@ class HistoryTable(Sequence[dict[str, Any]]):
             for name in record:
                 places.setdefault(name, len(places))
         if len(places) > MAX_COLUMNS or not all(isinstance(name, str) for name in places):
-            raise ValueError(f"a record of history_ has a name that is no str, or there are more than {MAX_COLUMNS}")
+            raise ValueError(f"a record of history_ has a name that is not a str, or over {MAX_COLUMNS} names")
         width = max(len(places), 1)  # a row of a file has at least one byte
         kinds, bits = np.zeros((n, width), np.uint8), np.zeros((n, width), np.int64)
         texts = []
@@ -79,28 +79,28 @@ class HistoryTable(Sequence[dict[str, Any]]):
         return cls(list(places) or [""], kinds, bits, np.frombuffer(joined, np.uint8))
 
     def fault(self) -> str | None:
-        """Say why these arrays are not those of a history."""
+        """Return why these arrays do not form a history, or None."""
         if self.kinds.shape != self.bits.shape or self.kinds.shape[1:] != (len(self.columns),):
-            return "its history's arrays are not of the same shape"
+            return "its history's arrays differ in shape"
         if not self.columns or (self.kinds > OTHER).any():
-            return "its history has no names, or a value of no known kind"
+            return "its history has no names, or a value of unknown kind"
         count = np.count_nonzero(self.texts == LINE_FEED)
         if count != np.count_nonzero(self.kinds == OTHER) or (len(self.texts) and self.texts[-1] != LINE_FEED):
-            return "its history's texts are not as many as it names"
+            return "its history has the wrong number of texts"
         if count and np.diff(self._ends, prepend=-1).max() > MAX_TEXT:
             return "its history has a text that is too long"
         for i in range(count):
-            self._text(i)  # a ModelFileError if it is not readable
+            self._text(i)  # raises a ModelFileError if it is not readable
         return None
 
     @cached_property
     def _ends(self) -> Array:
-        """Where each text ends."""
+        """The end of each text."""
         return np.flatnonzero(self.texts == LINE_FEED)
 
     @cached_property
     def _first(self) -> Array:
-        """The number of the first text of each row."""
+        """The number of the first text in each row."""
         return np.concatenate([[0], np.count_nonzero(self.kinds == OTHER, axis=1).cumsum()])
 
     def _text(self, i: int) -> Any:
@@ -149,7 +149,7 @@ def _equal(left: Any, right: Any) -> bool:
 
 
 def _stored(value: Any) -> tuple[int, int, str]:
-    """Return the kind of a value, its bits and its JSON."""
+    """Return the kind, the bits and the JSON of a value."""
     value = plain_value(value)
     if value is None:
         return NONE, 0, ""
@@ -159,5 +159,5 @@ def _stored(value: Any) -> tuple[int, int, str]:
         return WHOLE, value, ""
     text = plain_json(value)
     if len(text) >= MAX_TEXT or memory_bound(text.encode("ascii")) > MAX_MEMORY:
-        raise ValueError(f"a record of history_ holds a value of {len(text)} characters of JSON; shorten it")
+        raise ValueError(f"a record of history_ has a value of {len(text)} characters of JSON. Shorten it.")
     return OTHER, 0, text

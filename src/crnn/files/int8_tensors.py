@@ -1,4 +1,4 @@
-"""Weights of 8 bits in a file: each matrix as integers under its own name, and its scales beside it."""
+"""8-bit weights in a file: each matrix as integers under its own name, with its scales as another tensor."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["SCALE", "float_tensors", "int8_fault", "int8_tensors", "outputs", "s
 
 Array = NDArray[Any]
 
-SCALE = ".scale"  # after the name of a matrix
+SCALE = ".scale"  # appended to the name of a matrix
 TABLES = tuple(f"{name}.weight" for name in int8_weights.TABLES)  # their columns have the scales
 
 
 def outputs(name: str, shape: tuple[int, ...]) -> int:
-    """Return how many scales a matrix has, by PyTorch's name and shape.
+    """Return the number of scales of a matrix, given PyTorch's name and shape.
 
     Examples
     --------
@@ -36,9 +36,9 @@ def int8_tensors(tensors: Mapping[str, Array], scales: Mapping[str, Array]) -> d
     Parameters
     ----------
     tensors : dict of array
-        By PyTorch's names.
+        Weights by PyTorch's names.
     scales : dict of array
-        Of the matrices, by the same names.
+        The matrices' scales, by the same names.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def int8_tensors(tensors: Mapping[str, Array], scales: Mapping[str, Array]) -> d
 
 
 def float_tensors(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Return what `int8_tensors` was given; tensors without scales as they are."""
+    """Return the arguments of `int8_tensors`; tensors without scales are unchanged."""
     floats, scales = dict(tensors), {}
     for name in scale_names(tensors):
         matrix, scale = name.removesuffix(SCALE), np.array(floats.pop(name), np.float32)
@@ -64,23 +64,23 @@ def float_tensors(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[
 
 
 def scale_names(names: Iterable[str]) -> list[str]:
-    """Return those of the names that are of scales."""
+    """Return the names that belong to scales."""
     return [name for name in names if name.endswith(SCALE)]
 
 
 def int8_fault(tensors: Mapping[str, Array]) -> str | None:
-    """Say what is wrong with integers and scales; both are finite.
+    """Return what is wrong with integers and scales, all of which are finite, or None.
 
     Examples
     --------
     >>> int8_fault({"decoder.weight": np.array([[-128]], np.int8), "decoder.weight.scale": np.array([1], "f")})
-    "its tensor 'decoder.weight' holds -128, which is no 8-bit weight"
+    "its tensor 'decoder.weight' contains -128, which is not a valid 8-bit weight"
     """
     largest = np.finfo(np.float32).max / LARGEST
     for name in scale_names(tensors):
         scale, matrix = tensors[name], name.removesuffix(SCALE)
         if not ((scale == 0) | (scale >= SMALLEST_SCALE) & (scale <= largest)).all():
-            return f"its tensor {name!r} holds what is no scale: one is 0, or {SMALLEST_SCALE:.3g} to {largest:.3g}"
+            return f"its tensor {name!r} contains an invalid scale: each is 0, or {SMALLEST_SCALE:.3g} to {largest:.3g}"
         if (tensors[matrix] < -LARGEST).any():
-            return f"its tensor {matrix!r} holds {-LARGEST - 1}, which is no 8-bit weight"
+            return f"its tensor {matrix!r} contains {-LARGEST - 1}, which is not a valid 8-bit weight"
     return None

@@ -1,7 +1,7 @@
-"""The model file of a mixture: one sealed file that holds the files of its models, and their weights.
+"""The model file of a mixture: one sealed file that contains its models' files and their weights.
 
-The ``__metadata__`` holds, as well as what every sealed file has, ``models``, the names of the models' classes in JSON.
-The tensor ``weights`` holds the weights, and ``models.0``, ``models.1`` and so on the bytes of each model's own file.
+In addition to a sealed file's entries, the ``__metadata__`` contains ``models``, the names of the models' classes in
+JSON. The tensor ``weights`` has the weights, and ``models.0``, ``models.1`` and so on the bytes of each model's file.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from .sealed_file import (
 __all__ = ["MEMBERS", "Parts", "read", "write"]
 
 MEMBERS = ("CharRNN", "CharNGram")
-"""The classes whose models a file can hold."""
+"""The classes of models that a file can contain."""
 
 MAX_MODELS = 64
 
-Parts = list[tuple[str, bytes]]  # of each model its class, and the bytes of its file
+Parts = list[tuple[str, bytes]]  # each model's class, and the bytes of its file
 
 
 def write(path: Path, parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64]) -> None:
-    """Write a mixture to a file, all of it or nothing.
+    """Write a mixture to a file, all or nothing.
 
     Raises
     ------
     OSError
-        If the file cannot be written; an older file of that name is then as it was.
+        If the file cannot be written; an existing file is then unchanged.
     """
     write_path(path, partial(_chunks, parts, weights))
 
 
 def read(path: Path) -> tuple[Parts, NDArray[np.float64]]:
-    """Return what `write` wrote; the bytes of the models are not looked into.
+    """Return the arguments of `write`; the models' bytes are not examined.
 
     Raises
     ------
@@ -76,9 +76,9 @@ def _read(stream: BinaryIO, size: int) -> tuple[Parts, NDArray[np.float64]]:
         declared = header.declared.get(f"models.{i}")
         wanted[f"models.{i}"] = ("U8", declared.shape if declared is not None and len(declared.shape) == 1 else (0,))
     if header.declared != wanted:
-        raise ModelFileError("its tensors are not those of a mixture")
+        raise ModelFileError("its tensors do not form a mixture")
     tensors = read_sealed_tensors(stream, header)
     weights = tensors["weights"].astype(np.float64)
     if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.sum() > 0:
-        raise ModelFileError("its weights are not finite, at least 0 and not all 0")
+        raise ModelFileError("its weights must be finite, at least 0 and not all 0")
     return [(name, tensors[f"models.{i}"].tobytes()) for i, name in enumerate(names)], weights

@@ -1,37 +1,37 @@
-"""The model file of a network: one safetensors file that holds the parameters and the state, without any pickle.
+"""The model file of a network: one safetensors file with the parameters and the state, without pickle.
 
 The format is that of the ``safetensors`` package, with PyTorch's names for the weights, so that ``torch.nn.RNN``,
-``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can take them as they are. Those of the cell ``cifg`` are an LSTM's, in
-which the input gate has the forget gate's weights, negated (see `crnn.model.coupled_gates`). It is a sealed file (see
-`sealed_file`), whose ``__metadata__`` holds as well
+``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can load them directly. A ``cifg`` cell is stored as an LSTM in which the
+input gate has the forget gate's weights, negated (see `crnn.model.coupled_gates`). It is a sealed file (see
+`sealed_file`), whose ``__metadata__`` also contains
 
 =================== ========================================================================
-``configuration``   JSON: the constructor's parameters, the precision of products among them
-``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype, and embedding_size and n_pairs of a model
-                    that has an embedding or a table of pairs; it implies every weight's shape. With ``int8`` each
-                    matrix holds integers of 8 bits, to be multiplied by the scales of its outputs, float32, in
+``configuration``   JSON: the constructor's parameters, including the precision of products
+``architecture``    JSON: cell, num_layers, hidden_size, vocab_size, dtype; embedding_size and n_pairs if the model
+                    has an embedding or a table of pairs. It implies every weight's shape. With ``int8`` each
+                    matrix contains 8-bit integers, to be multiplied by the scales of its outputs, float32, in
                     ``<weight>.scale``
 ``vocabulary``      JSON: the V symbols, see `stored_vocabulary`
 =================== ========================================================================
 
-Beside the weights there may be tensors, those in the first column JSON documents as bytes:
+In addition to the weights there may be tensors; those in the first column are JSON documents as bytes:
 
 ================ ===============================================================================================
-``training``     The state of training. With it ``state.<name>`` (L, B, H), the hidden state;
-                 ``optimizer.<name>.<weight>``, the optimizer's state (for one bias per layer, and
-                 ``rnn.bias_hn_l<k>`` of a GRU: crnn has no other biases; not for the input gate of
+``training``     The training state. With it ``state.<name>`` (L, B, H), the hidden state;
+                 ``optimizer.<name>.<weight>``, the optimizer state (for one bias per layer, and
+                 ``rnn.bias_hn_l<k>`` of a GRU, since crnn has no other biases; not for the input gate of
                  ``cifg``); and ``history.kinds``,
-                 ``history.bits``, ``history.texts``, the records of training (see `HistoryTable`).
-``best``         Step and smoothed loss at the lowest validation loss of a run that is not over. With it
-                 ``best.<tensor>`` for the weights and each tensor of the training state, as they were then.
-``run``          Where such a run stands, with ``run.<name>`` for its arrays: see `StoredRecord`.
-``labels``       What a model that is told labels knows of them, with ``labels.<name>``.
-``bigrams.pairs`` No document: the pairs of symbols that have rows in ``bigrams.weight``, int32 (R, 2); -1: none.
-``gradient_rms`` No document: root mean squares of the gradients, float16; see `gradient_rms`.
+                 ``history.bits``, ``history.texts``, the training records (see `HistoryTable`).
+``best``         Step and smoothed loss at the lowest validation loss of an unfinished run. With it
+                 ``best.<tensor>`` for the weights and each tensor of the training state at that step.
+``run``          The state of such a run, with ``run.<name>`` for its arrays: see `StoredRecord`.
+``labels``       Data of a model trained with labels, with ``labels.<name>``.
+``bigrams.pairs`` Not a document: the pairs of symbols with rows in ``bigrams.weight``, int32 (R, 2); -1: none.
+``gradient_rms`` Not a document: root mean squares of the gradients, float16; see `gradient_rms`.
 ================ ===============================================================================================
 
-Documents are tensors because the header is limited. The header and every document are parsed only if that takes little
-memory.
+Documents are tensors because the header is limited in size. The header and every document are parsed only if that takes
+little memory.
 """
 
 from __future__ import annotations
@@ -80,35 +80,35 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class ModelFile:
-    """The content of a model file.
+    """The contents of a model file.
 
     Parameters
     ----------
     configuration : dict
-        The constructor's parameters: names and values that JSON can hold (infinities and NaN too).
+        The constructor's parameters: names and JSON values (including infinities and NaN).
     architecture : Architecture
-        It implies the shapes of the weights.
+        The architecture, which implies the shapes of the weights.
     vocabulary : Vocabulary
         The V symbols in id order.
     tensors : dict of ndarray
-        The weights, named and shaped as `expected_tensors` says.
+        The weights, with names and shapes according to `expected_tensors`.
     training : dict, optional
-        The rest of the training state, as JSON can hold it: ``n_steps`` (int), ``smooth_loss`` (float, nats),
+        The rest of the training state as JSON values: ``n_steps`` (int), ``smooth_loss`` (float, nats),
         ``loss_length`` (int), ``random_state`` (dict, the state of a bit generator, or None), ``history`` (sequence of
         records; `read` returns a `HistoryTable`), ``optimizer`` (str), ``optimizer_start`` (int, the step at which its
         state was zero). None: a file of weights alone.
     training_tensors : dict of ndarray, optional
-        With `training` only: ``state.h`` (L, B, H), of an LSTM, coupled or not, also ``state.c``, and the optimizer's
+        Only with `training`: ``state.h`` (L, B, H), for an LSTM (coupled or not) also ``state.c``, and the optimizer's
         ``optimizer.<name>.<weight>``, of the weight's shape, under the names of `Layout.torch_named`.
     best : dict, optional
-        With `training` only: ``n_steps`` and ``smooth_loss`` at the lowest validation loss.
+        Only with `training`: ``n_steps`` and ``smooth_loss`` at the lowest validation loss.
     best_tensors : dict of ndarray, optional
-        With `best` only: the tensors of `tensors` and `training_tensors` at that step, under the same names.
+        Only with `best`: the tensors of `tensors` and `training_tensors` at that step, under the same names.
     run, labels : StoredRecord, optional
     pairs : array of int32, optional
-        The pairs of symbols that have rows in a table, (R, 2).
+        The pairs of symbols with rows in a table, (R, 2).
     gradient_rms : array of float16, optional
-        One number for each weight that training changes.
+        One number for each trained weight.
     """
 
     configuration: dict[str, Any]
@@ -126,25 +126,25 @@ class ModelFile:
 
 
 def write(path: Path, model_file: ModelFile) -> None:
-    """Write a model file, all of it or nothing.
+    """Write a model file, all or nothing.
 
-    On any failure an older file of that name stays as it was (see `crnn.runtime.atomic_file`).
+    After any failure an existing file is unchanged (see `crnn.runtime.atomic_file`).
 
     Parameters
     ----------
     path : str, bytes or path-like
-        Where to write.
+        The path of the new file.
     model_file : ModelFile
-        What to write.
+        The contents to write.
 
     Raises
     ------
     ModelFileError
-        If `read` would refuse it: tensors that do not fit the architecture, weights that are not finite.
+        If `read` would refuse the file: tensors that do not fit the architecture, weights that are not finite.
     TypeError
-        If `configuration` or `training` holds what JSON cannot.
+        If JSON cannot hold a value of `configuration` or `training`.
     OSError
-        If the file cannot be written, as the system says it.
+        If the file cannot be written, as reported by the system.
 
     Examples
     --------
@@ -162,12 +162,12 @@ def write(path: Path, model_file: ModelFile) -> None:
 
 
 def to_bytes(model_file: ModelFile) -> bytes:
-    """Return what `write` would write; errors are the same."""
+    """Return the bytes that `write` would write; errors are the same."""
     return b"".join(_chunks(model_file))
 
 
 def _chunks(model_file: ModelFile) -> Iterator[bytes | memoryview]:
-    """Return the parts of a file, one after another, checked before the first of them."""
+    """Return the parts of a file in order, all checked before the first is returned."""
     tensors = _file_tensors(model_file)
     is_classifier = model_file.labels is not None and "directions" in model_file.labels.values
     own = {
@@ -181,7 +181,7 @@ def _chunks(model_file: ModelFile) -> Iterator[bytes | memoryview]:
 
 
 def _file_tensors(model_file: ModelFile) -> dict[str, Array]:
-    """Return all tensors of a file, documents included."""
+    """Return all tensors of a file, including documents."""
     tensors = {**model_file.tensors, **model_file.training_tensors}
     if model_file.training is not None:
         training = dict(model_file.training)
@@ -208,17 +208,17 @@ def _bytes(document: Any) -> Array:
 
 
 def _declared_architecture(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> Architecture:
-    """Check what `read` will check before it reads tensors; return the architecture."""
+    """Check whatever `read` will check before it reads tensors; return the architecture."""
     declared = {key: Declared(DTYPES.get(a.dtype.name, a.dtype.name), a.shape) for key, a in tensors.items()}
     architecture, _, _ = _documents(Header(dict(metadata), declared, {}, 0))
     return architecture
 
 
 def read(path: Path) -> ModelFile:
-    """Read a model file, and believe nothing in it before it is checked.
+    """Read a model file, and trust nothing in it until it is checked.
 
-    Any bytes at all give either what `write` was given or `ModelFileError`. The file is read, not mapped. At most three
-    times its size and 16 MB are allocated.
+    Any bytes at all give either the argument of `write` or `ModelFileError`. The file is read, not mapped. At most
+    three times its size plus 16 MB are allocated.
 
     Parameters
     ----------
@@ -228,14 +228,14 @@ def read(path: Path) -> ModelFile:
     Returns
     -------
     ModelFile
-        With arrays of its own, writable.
+        The contents, with separate, writable arrays.
 
     Raises
     ------
     ModelFileError
-        If the file is no model file, is damaged, or has a newer format.
+        If the file is not a model file, is damaged, or has a newer format.
     OSError
-        If the file cannot be read, as the system says it: FileNotFoundError, PermissionError, and so on.
+        If the file cannot be read, as reported by the system: FileNotFoundError, PermissionError, and so on.
 
     Examples
     --------
@@ -251,7 +251,7 @@ def read(path: Path) -> ModelFile:
 
 
 def from_bytes(content: bytes) -> ModelFile:
-    """Return what `read` reads from a file of this content; errors are the same."""
+    """Return what `read` would return for a file with these contents; errors are the same."""
     return _read(io.BytesIO(content), len(content))
 
 
@@ -263,7 +263,7 @@ def _read(stream: BinaryIO, size: int) -> ModelFile:
 
 
 def _documents(header: Header) -> tuple[Architecture, dict[str, Any], Vocabulary]:
-    """Check what a header declares; return architecture, configuration and vocabulary."""
+    """Check a header's declarations; return architecture, configuration and vocabulary."""
     metadata = header.metadata
     for key in ("architecture", "configuration", "vocabulary"):
         if key not in metadata:
@@ -278,7 +278,7 @@ def _documents(header: Header) -> tuple[Architecture, dict[str, Any], Vocabulary
     vocabulary = read_vocabulary(metadata["vocabulary"])
     if len(vocabulary) != architecture.vocab_size:
         raise ModelFileError(
-            f"its vocabulary has {len(vocabulary)} symbols and its architecture {architecture.vocab_size}"
+            f"its vocabulary has {len(vocabulary)} symbols, but its architecture {architecture.vocab_size}"
         )
     _refuse(tensor_fault(header.declared, architecture))
     return architecture, configuration, vocabulary
@@ -292,7 +292,7 @@ def _checked_parts(tensors: dict[str, Array], architecture: Architecture) -> dic
     parts: dict[str, Any] = {"training": _training(tensors) if "training" in tensors else None}
     if "best" in documents:
         if parts["training"] is None:
-            raise ModelFileError("it has the best weights of a run, and no training state")
+            raise ModelFileError("it has the best weights of a run, but no training state")
         _refuse(best_fault(documents["best"], parts["training"]))
         parts["best"] = _with_float_loss(documents["best"])
     _refuse(value_fault(tensors))
@@ -314,7 +314,7 @@ def _checked_parts(tensors: dict[str, Array], architecture: Architecture) -> dic
 
 
 def _under(part: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the tensors of one part, without its name."""
+    """Return the tensors of one part, without the part's name."""
     return {name.removeprefix(f"{part}."): array for name, array in tensors.items() if name.startswith(f"{part}.")}
 
 
@@ -324,14 +324,14 @@ def _training(tensors: dict[str, Array]) -> dict[str, Any]:
     _refuse(training_fault(document, tensors))
     columns = document.pop("history", None)
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-        raise ModelFileError("its training has no history, or none with names")
+        raise ModelFileError("its training has no history, or a history without names")
     table = HistoryTable(columns, *(tensors[f"history.{part}"] for part in ("kinds", "bits", "texts")))
     _refuse(table.fault())
     return _with_float_loss(document) | {"history": table}
 
 
 def _with_float_loss(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document whose loss is a float: JSON has whole numbers too, which would be saved as such."""
+    """Return a document whose loss is a float: JSON might hold an integer, which would be saved as such."""
     return document | {"smooth_loss": float(document["smooth_loss"])}
 
 

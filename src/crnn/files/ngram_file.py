@@ -1,6 +1,6 @@
-"""The model file of counts: one sealed file that holds the n-grams of a `CharNGram`, sorted and packed.
+"""The model file of counts: one sealed file with the n-grams of a `CharNGram`, sorted and packed.
 
-The ``__metadata__`` holds, as well as what every sealed file has, ``configuration``, the constructor's parameters in
+In addition to a sealed file's entries, the ``__metadata__`` contains ``configuration``, the constructor's parameters in
 JSON, and ``vocabulary`` (see `stored_vocabulary`). The tensors are those of `crnn.ngram.packed_counts.pack`.
 """
 
@@ -37,33 +37,33 @@ TENSORS = {"lengths", "sizes", "symbols", "counts"}
 
 
 class CountedText(NamedTuple):
-    """All that a model of counts has learned."""
+    """Everything a model of counts has learned."""
 
     vocabulary: Vocabulary
-    counts: Counts  # which never change any more
+    counts: Counts  # never changed again
 
 
 def write(path: Path, learned: CountedText, parameters: Mapping[str, Any]) -> None:
-    """Write a model to a file, all of it or nothing.
+    """Write a model to a file, all or nothing.
 
     Raises
     ------
     InvalidInputError
-        If a parameter has a value that `read` would refuse.
+        If `read` would refuse a parameter's value.
     OSError
-        If the file cannot be written; an older file of that name is then as it was.
+        If the file cannot be written; an existing file is then unchanged.
     """
     NGramSettings.check(parameters)
     write_path(path, partial(_chunks, learned, parameters))
 
 
 def to_bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
-    """Return what `write` would write; errors are the same."""
+    """Return the bytes that `write` would write; errors are the same."""
     return b"".join(_chunks(learned, parameters))
 
 
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
-    """Return the parameters and the counts in a file, which may be anybody's.
+    """Return the parameters and the counts in an untrusted file.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Count
     Raises
     ------
     ModelFileError
-        If the file is damaged, of another kind or of a newer format, or holds a parameter that is unknown or unusable.
+        If the file is damaged, of another kind or of a newer format, or has an unknown or invalid parameter.
     OSError
         If the file cannot be read.
     """
@@ -82,7 +82,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Count
 
 
 def from_bytes(content: bytes, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
-    """Return what `to_bytes` wrote; see `read`."""
+    """Return the arguments of `to_bytes`; see `read`."""
     return read(bytes_stream(content), defaults)
 
 
@@ -100,13 +100,13 @@ def _read(stream: BinaryIO, size: int, defaults: Mapping[str, Any]) -> tuple[dic
     parameters = _parameters(header.metadata["configuration"], defaults)
     vocabulary = read_vocabulary(header.metadata["vocabulary"])
     if vocabulary.labels:
-        raise ModelFileError("its vocabulary has labels, and a CharNGram has none")
+        raise ModelFileError("its vocabulary has labels, which a CharNGram does not support")
     if unknown := header.declared.keys() - TENSORS:
-        raise ModelFileError(f"it has a tensor {reprlib.repr(min(unknown))} that no counts have")
+        raise ModelFileError(f"it has a tensor {reprlib.repr(min(unknown))} that does not belong to counts")
     try:
         counts = unpack(read_sealed_tensors(stream, header), len(vocabulary), vocabulary.boundary)
     except InvalidInputError as error:
-        raise ModelFileError(f"its counts cannot be used: {error}") from error
+        raise ModelFileError(f"its counts are invalid: {error}") from error
     return parameters, CountedText(vocabulary, counts)
 
 
@@ -121,5 +121,5 @@ def _parameters(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     try:
         NGramSettings.check(parameters)
     except InvalidInputError as error:
-        raise ModelFileError(f"its configuration is not usable: {error}") from error
+        raise ModelFileError(f"its configuration is invalid: {error}") from error
     return parameters

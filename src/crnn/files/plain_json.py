@@ -1,4 +1,4 @@
-"""JSON of documents that contain NumPy's scalars and arrays."""
+"""JSON of documents that contain NumPy scalars and arrays."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 
 def plain_json(document: Any) -> str:
-    """Return a document as JSON, NumPy's scalars and arrays as what they hold.
+    """Return a document as JSON, with NumPy scalars and arrays as numbers and lists.
 
     Raises
     ------
     TypeError
-        If it contains what JSON cannot hold.
+        If JSON cannot hold a value.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def plain_json(document: Any) -> str:
 
 
 def plain_value(value: Any) -> Any:
-    """Return NumPy's scalars and arrays as Python's own numbers and lists, and anything else as it is.
+    """Convert NumPy scalars and arrays to Python numbers and lists, and return anything else unchanged.
 
     Examples
     --------
@@ -33,12 +33,12 @@ def plain_value(value: Any) -> Any:
     (0.5, 0.5, [2, 3])
     """
     plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
-    # tolist() leaves extended precision as it is, since Python has no such number.
+    # tolist() does not convert extended precision, since Python has no such number.
     return float(plain) if isinstance(plain, np.longdouble) else plain
 
 
 def _plain(value: Any) -> Any:
     plain = plain_value(value)
     if plain is value or isinstance(plain, np.generic):
-        raise TypeError(f"a model file holds what JSON can, not {value!r} of type {type(value).__name__}")
+        raise TypeError(f"a model file cannot store {value!r} of type {type(value).__name__}; use JSON values")
     return plain

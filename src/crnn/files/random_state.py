@@ -1,7 +1,7 @@
-"""The state of a random number generator in a model file: checked against the ranges of its kind.
+"""A random generator's state in a model file, checked against the ranges of its kind.
 
-NumPy takes a state as it is. A position beyond the state of a Mersenne Twister, for example, would be read from foreign
-memory.
+NumPy accepts a state unchecked. For example, it would read a position beyond the state of a Mersenne Twister from
+foreign memory.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _odd(limit: int) -> _Check:
     return lambda value: _below(limit)(value) and value % 2 == 1
 
 
-_HALF = {"has_uint32": _below(2), "uinteger": _below(2**32)}  # the second half of a number of 64 bits that was drawn
+_HALF = {"has_uint32": _below(2), "uinteger": _below(2**32)}  # the unused half of a 64-bit random number
 _PCG: dict[str, Any] = {"state": {"state": _below(2**128), "inc": _odd(2**128)}} | _HALF
 _FIELDS: dict[str, dict[str, Any]] = {
     "PCG64": _PCG,
@@ -51,18 +51,18 @@ _FIELDS: dict[str, dict[str, Any]] = {
 
 
 def random_state_fault(state: Any) -> str | None:
-    """Say why a JSON document is not the state of one of NumPy's bit generators.
+    """Return why a JSON document is not the state of one of NumPy's bit generators, or None.
 
     Examples
     --------
     >>> random_state_fault({"bit_generator": "MT19937", "state": {"key": [1] * 624, "pos": 10**6}})
-    "its random state is no state of NumPy's MT19937"
+    "its random state is not a valid state of NumPy's MT19937"
     """
     kind = state.get("bit_generator") if isinstance(state, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
         return f"its random state is not one of NumPy's bit generators {', '.join(KINDS)}"
     if not _fits({name: value for name, value in state.items() if name != "bit_generator"}, _FIELDS[kind]):
-        return f"its random state is no state of NumPy's {kind}"
+        return f"its random state is not a valid state of NumPy's {kind}"
     return None
 
 
@@ -76,7 +76,7 @@ def _fits(document: Any, fields: dict[str, Any]) -> bool:
 
 
 def restored_generator(state: dict[str, Any]) -> np.random.Generator:
-    """Return the generator whose bit generator has a checked state.
+    """Return a generator whose bit generator has this checked state.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Run checkpoint: a model in training, and where its call of training stands, to a file and back."""
+"""Run checkpoint: a model in training and the state of its training call, to a file and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from . import checkpoint
 __all__ = ["read_run", "unfinished_run", "write_run"]
 
 def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: FilePath) -> None:
-    """Write a model file from which `read_run` reads the run as well, and `checkpoint.read` the model alone."""
+    """Write a model file from which `read_run` reads the run, too, and `checkpoint.read` just the model."""
     record = StoredRecord(run.to_dict(), run.arrays())
     checkpoint.write(state, parameters, path, training_state=True, run=record, best=run.best)
 
@@ -29,7 +29,7 @@ def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any
     Raises
     ------
     ModelFileError
-        If the file is damaged, or holds a run that cannot be of this model.
+        If the file is damaged, or has a run that cannot be of this model.
     """
     found = checkpoint.read_checkpoint(path, defaults)
     if found.run is None:
@@ -37,7 +37,7 @@ def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any
     try:
         run = RunState.from_dict(found.run.values, found.run.tensors, found.state, found.best)
         if run.outcome == RUNNING and found.parameters["optimizer"] != found.state.optimizer:
-            raise InvalidInputError("its run has another optimizer than the model")
+            raise InvalidInputError("its run and its model have different optimizers")
     except InvalidInputError as error:
         raise ModelFileError(f"{os.fsdecode(path)}: {error}") from error
     return found.parameters, found.state, run
@@ -46,12 +46,12 @@ def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any
 def unfinished_run(
     path: FilePath, defaults: Mapping[str, Any], comm: Any = None
 ) -> tuple[dict[str, Any], ModelState, RunState]:
-    """Return what `read_run` returns for a call of training that can be finished; of several processes the first reads.
+    """Return the result of `read_run` for a call that can be finished; rank 0 reads for all processes.
 
     Raises
     ------
     InvalidInputError
-        If the file holds no such call, or one that diverged.
+        If the file has no such call, or one that diverged.
     """
     processes = processes_of(comm)
     read = partial(read_run, path, defaults)
@@ -59,10 +59,10 @@ def unfinished_run(
     name = os.fsdecode(path)
     if run is None:
         raise InvalidInputError(
-            f"{name} holds a model, but no call of training to finish: load it and call partial_fit"
+            f"{name} contains a model, but no unfinished training run. Load it and call partial_fit."
         )
     if run.outcome == DIVERGED:
         raise InvalidInputError(
-            f"the training in {name} diverged, and would again: load it, lower learning_rate, and call partial_fit"
+            f"the training run in {name} diverged, and would again. Load it, lower learning_rate, and call partial_fit."
         )
     return parameters, state, run

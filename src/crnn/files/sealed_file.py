@@ -1,11 +1,11 @@
-"""Sealed file: what every model file has in common: its format, its kind and a checksum over all of it.
+"""Sealed file: the common part of all model files: format, kind and a checksum over everything.
 
-A sealed file is a safetensors file. Its ``__metadata__`` holds ``format``, the word ``crnn``; ``format_version``,
-``1``; ``kind``, one of `KINDS`; ``checksum``, the SHA-256 of everything else in hexadecimal; and what the kind needs.
+A sealed file is a safetensors file. Its ``__metadata__`` contains ``format``, the word ``crnn``; ``format_version``,
+``1``; ``kind``, one of `KINDS`; ``checksum``, the SHA-256 of everything else in hexadecimal; and entries of the kind.
 
 The checksum covers the values, not the file's bytes: the JSON list of the other metadata as sorted [key, value] pairs,
-then for every tensor in order of name the JSON list [name, dtype, shape] and its little-endian bytes; JSON as Python's
-``json.dumps`` writes it by default.
+then for every tensor in order of name the JSON list [name, dtype, shape] and its little-endian bytes; JSON as written
+by Python's ``json.dumps`` by default.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ FORMAT = 1
 """The format version that this library writes; files of a higher version are refused."""
 
 KINDS = {"network": "CharRNN", "classifier": "CharRNNClassifier", "ngram": "CharNGram", "mixture": "Mixture"}
-"""The kinds of files, and the class that loads each."""
+"""The kinds of files, and the class that loads each kind."""
 
 _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
 
 Array = NDArray[Any]
-Path = FilePath | BinaryIO  # of a file, or a stream that is read to its end or written to
+Path = FilePath | BinaryIO  # a file, or a stream that is read to its end or written
 T = TypeVar("T")
 
 
 def write_path(path: Path, chunks: Callable[[], Iterator[bytes | memoryview]]) -> None:
-    """Write a file, all of it or nothing, or a stream; `chunks` checks the content and returns its parts.
+    """Write a file, all or nothing, or a stream; `chunks` checks the contents and returns their parts.
 
     Raises
     ------
     ModelFileError
         If `chunks` raises a ValueError.
     OSError
-        If the file cannot be written; an older file of that name is then as it was.
+        If the file cannot be written; an existing file is then unchanged.
     """
     name = path_name(path)
     try:
@@ -67,7 +67,7 @@ def write_path(path: Path, chunks: Callable[[], Iterator[bytes | memoryview]]) -
 
 
 def read_path(path: Path, read: Callable[[BinaryIO, int], T]) -> T:
-    """Return what `read` makes of an open file and its size; errors name the file and end with a remedy."""
+    """Call `read` with an open file and its size; errors name the file and end with a remedy."""
     try:
         stream = _stream(path)
         if stream is not None:
@@ -81,19 +81,19 @@ def read_path(path: Path, read: Callable[[BinaryIO, int], T]) -> T:
         with open(name, "rb") as stream:
             return read(stream, os.fstat(stream.fileno()).st_size)
     except ModelFileError as error:
-        remedy = "" if ";" in str(error) else f"; {_DAMAGED}"  # a fault that has a remedy of its own ends with it
+        remedy = "" if ";" in str(error) else f"; {_DAMAGED}"  # unless the error has its own remedy after a semicolon
         raise ModelFileError(f"model file {path_name(path)}: {error}{remedy}") from error.__cause__
 
 
 def _stream(path: Path) -> BinaryIO | None:
-    """Return a stream, or None for what should be a path."""
+    """Return a stream, or None if the argument should be a path."""
     if isinstance(path, io.TextIOBase):
-        raise InvalidInputError("path is a file that is open for text: open it for bytes, with mode 'rb' or 'wb'")
+        raise InvalidInputError("path is a file opened in text mode. Open it with mode 'rb' or 'wb'.")
     return cast("BinaryIO", path) if hasattr(path, "read") else None
 
 
 def bytes_stream(content: Any) -> BinaryIO:
-    """Return bytes as a stream that is read.
+    """Return bytes as a readable stream.
 
     Examples
     --------
@@ -101,15 +101,15 @@ def bytes_stream(content: Any) -> BinaryIO:
     b'ab'
     >>> bytes_stream("ab")
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: content must be bytes, as to_bytes returns them, not 'ab'
+    crnn.errors.InvalidInputError: content must be bytes, as returned by to_bytes, not 'ab'
     """
     if not isinstance(content, bytes | bytearray | memoryview):
-        raise InvalidInputError(f"content must be bytes, as to_bytes returns them, not {short_repr(content)}")
+        raise InvalidInputError(f"content must be bytes, as returned by to_bytes, not {short_repr(content)}")
     return io.BytesIO(content)
 
 
 def path_name(path: Path) -> str:
-    """Return what errors call a file or a stream.
+    """Return the name of a file or stream for errors.
 
     Examples
     --------
@@ -121,38 +121,38 @@ def path_name(path: Path) -> str:
 
 
 def file_kind(path: Path) -> str:
-    """Return which of `KINDS` a model file is; nothing else in the file is checked.
+    """Return which of `KINDS` a model file is, without checking the rest of the file.
 
     Raises
     ------
     ModelFileError
-        If the file is no model file, or of a kind or format that only a newer crnn knows.
+        If the file is not a model file, or its kind or format needs a newer crnn.
     """
     stream = _stream(path)
     start = 0 if stream is None else stream.tell()
     kind: str = read_path(path, lambda stream, size: read_sealed_header(stream, size, *KINDS).metadata["kind"])
-    if stream is not None:  # it is read again for the rest
+    if stream is not None:  # the rest will be read again
         stream.seek(start)
     return kind
 
 
 def read_sealed_header(stream: BinaryIO, size: int, *kinds: str) -> Header:
-    """Read the header of a file that must be of one of some kinds."""
+    """Read the header of a file that must be of one of these kinds."""
     header = read_header(stream, size)
     metadata = header.metadata
     if metadata.get("format") != "crnn":
-        raise ModelFileError("it is safetensors but no crnn model; give a file that a model's save method wrote")
+        raise ModelFileError("it is a safetensors file, but not from crnn; pass one written by a model's save method")
     version, kind = metadata.get("format_version", ""), metadata.get("kind", "")
     if not re.fullmatch("[1-9][0-9]{0,8}", version):
         raise ModelFileError(f"its format version {reprlib.repr(version)} is not a number")
     if int(version) > FORMAT:
         raise ModelFileError(
-            f"it has format version {version}, and this crnn reads versions up to {FORMAT}; upgrade crnn"
+            f"it has format version {version}, but this crnn reads versions up to {FORMAT}; upgrade crnn"
         )
     if kind not in KINDS:
-        raise ModelFileError(f"its kind is {reprlib.repr(kind)}, and this crnn knows only {', '.join(KINDS)}")
+        raise ModelFileError(f"its kind is {reprlib.repr(kind)}, but this crnn reads only {', '.join(KINDS)}")
     if kind not in kinds:
-        raise ModelFileError(f"it holds a {KINDS[kind]}; load it with {KINDS[kind]}.load")
+        raise ModelFileError(f"it contains a {KINDS[kind]}; load it with {KINDS[kind]}.load")
     return header
 
 
@@ -165,17 +165,17 @@ def read_sealed_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
 
 
 def with_format(kind: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return a kind's own metadata with those that every file has, but for the checksum."""
+    """Return a kind's metadata with the entries common to all files, except the checksum."""
     return {"format": "crnn", "format_version": str(FORMAT), "kind": kind, **metadata}
 
 
 def sealed_chunks(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
-    """Return the parts of a file, one after another, with the checksum."""
+    """Return the parts of a file in order, with the checksum."""
     return file_chunks({**metadata, "checksum": _checksum(metadata, tensors)}, tensors)
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
-    """Hash all that a file says, whatever the order in which it says it."""
+    """Hash everything a file states, independent of its order."""
     digest = hashlib.sha256()
     separator = "["
     for key in sorted(metadata.keys() - {"checksum"}):

@@ -1,4 +1,4 @@
-"""The pairs of symbols of an input table in a file: their tensor, its check, and the pairs that it stands for."""
+"""The symbol pairs of an input table in a file: their tensor and its check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAIRS = "bigrams.pairs"  # the tensor's name; the table itself is ``bigrams.weig
 
 
 def expected_pairs(n_pairs: int | None) -> dict[str, Declared]:
-    """Return how the header of a file with a table of so many pairs declares them; None: there is no table.
+    """Return the declaration of a table with this many pairs in a file's header; None: no table.
 
     Examples
     --------
@@ -28,17 +28,17 @@ def expected_pairs(n_pairs: int | None) -> dict[str, Declared]:
 
 
 def pairs_fault(pairs: NDArray[Any], vocab_size: int) -> str | None:
-    """Say what is wrong with the pairs of symbols that have rows in a table, of type int32 and shape (R, 2)."""
+    """Return what is wrong with the symbol pairs of a table, of dtype int32 and shape (R, 2), or None."""
     symbols = ((pairs >= 0) & (pairs < vocab_size)).all(axis=1)
     if not (symbols | (pairs == -1).all(axis=1)).all():
-        return f"its {PAIRS} holds what is no pair of symbols"
+        return f"its {PAIRS} contains an invalid pair of symbols"
     if len(np.unique(pairs[symbols], axis=0)) < np.count_nonzero(symbols):
-        return f"its {PAIRS} holds a pair twice"
+        return f"its {PAIRS} contains a pair twice"
     return None
 
 
 def stored_pairs(pairs: NDArray[Any] | None, configuration: Mapping[str, Any]) -> SymbolPairs | None:
-    """Return the pairs that a tensor stands for; a text may have had fewer than the configuration asks for."""
+    """Return the pairs in a tensor; the text may have had fewer than the configuration asks for."""
     if pairs is None:
         return None
     limit = configuration.get("n_bigrams")

@@ -1,6 +1,6 @@
 """Stored vocabulary: a vocabulary as a JSON document of a model file, and back.
 
-The document holds ``kind`` and the ``codes`` (code points or byte values) in id order; ``unknown`` and ``boundary``,
+The document contains ``kind`` and the ``codes`` (code points or byte values) in id order; ``unknown`` and ``boundary``,
 each ``true``, if there are such symbols; and ``labels`` if there are any.
 """
 
@@ -33,7 +33,7 @@ def vocabulary_json(vocabulary: Vocabulary) -> str:
 
 
 def read_vocabulary(text: str) -> Vocabulary:
-    r"""Return the vocabulary that a file holds, or raise ModelFileError.
+    r"""Return the vocabulary in a file, or raise ModelFileError.
 
     Examples
     --------
@@ -50,24 +50,24 @@ def read_vocabulary(text: str) -> Vocabulary:
 
 
 def _fault(document: Any) -> str | None:
-    """Say why a JSON document does not hold the arguments of a vocabulary."""
+    """Return why a JSON document does not contain a vocabulary's arguments, or None."""
     if not isinstance(document, dict) or document.keys() - {"unknown", "boundary", "labels"} != {"kind", "codes"}:
-        return "its vocabulary is not an object with just kind and codes, and perhaps unknown and boundary and labels"
+        return "its vocabulary must be an object with kind and codes, and optionally unknown, boundary and labels"
     kind, codes = document["kind"], document["codes"]
     whole = isinstance(codes, np.ndarray) or (type(codes) is list and all(type(code) is int for code in codes))
     if type(kind) is not str or not whole:
-        return "its vocabulary's codes are not a list of whole numbers, or their kind is not a word"
+        return "its vocabulary's codes are not a list of integers, or their kind is not a word"
     special = [document[key] for key in ("unknown", "boundary") if key in document]
     if any(there is not True for there in special):
-        return "its vocabulary has an unknown or a boundary that is not true"
+        return "its vocabulary has an unknown or boundary entry that is not true"
     labels = document.get("labels", [])
     if type(labels) is not list or not labels_are_sorted(labels) or ("boundary" not in document and labels):
-        return "its vocabulary's labels are not sorted words or numbers, or are without a boundary"
+        return "its vocabulary's labels are not sorted words or numbers, or lack a boundary"
     return None
 
 
 def labels_are_sorted(labels: list[Any]) -> bool:
-    """Say whether values from a file are different labels of one type, in order.
+    """Return whether values from a file are distinct labels of one type, in order.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Pictures of a trained model: each function draws on one matplotlib Axes and returns it.
+"""Plots of a trained model: each function draws on one matplotlib Axes and returns it.
 
-They need matplotlib, which the extra ``crnn[plot]`` brings; it is imported when a picture is drawn. Every function
-takes `ax`, the Axes to draw on; without one it makes a figure of a suitable size. Colours follow matplotlib's style,
+Plots need matplotlib, provided by the extra ``crnn[plot]``; it is imported when a plot is drawn. Every function takes
+`ax`, the Axes to draw on; without it, a figure of a suitable size is created. Colors follow matplotlib's style,
 light or dark. The guide is ``docs/pictures.md``.
 """
 

@@ -1,4 +1,4 @@
-"""The Axes that a picture is drawn on, and the error where matplotlib is not installed."""
+"""The Axes for a plot, and the error if matplotlib is not installed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["axes_for"]
 
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return the Axes to draw on: `ax`, or one in a new figure.
+    """Return the Axes to draw on: `ax`, or new Axes in a new figure.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes or None
-        None makes a figure with pyplot, so that notebooks and ``plt.show()`` display it.
+        None creates a figure with pyplot, so that notebooks and ``plt.show()`` display it.
     width, height : float
         Size of the new figure, in inches.
 
@@ -29,9 +29,9 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     Raises
     ------
     ImportError
-        If matplotlib is not installed; the message names the extra that brings it.
+        If matplotlib is not installed; the message names the extra that provides it.
     InvalidInputError
-        If `ax` is something else.
+        If `ax` is anything else.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     try:
         from matplotlib import axes, pyplot
     except ImportError as error:
-        raise ImportError("crnn.plot needs matplotlib: pip install 'crnn[plot]'") from error
+        raise ImportError("crnn.plot needs matplotlib. Install it with pip install 'crnn[plot]'.") from error
     if ax is not None:
         if not isinstance(ax, axes.Axes):
             raise InvalidInputError(f"ax must be a matplotlib Axes or None, not {short_repr(ax)}")

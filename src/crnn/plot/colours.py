@@ -1,4 +1,4 @@
-"""Colours that are told apart by readers with any colour vision, on light and on dark backgrounds."""
+"""Colors that readers with any color vision can distinguish, on light and dark backgrounds."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 __all__ = ["STYLES", "contrasting", "diverging", "line_colour", "sequential"]
 
-# Okabe and Ito's colours, those first that are clear on the background; dashes tell curves apart without any colour.
+# Okabe and Ito's colors, starting with those that stand out on the background; dashes distinguish curves without color.
 LINES_ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LINES_ON_DARK = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00")
 STYLES = ("-", "--", "-.", ":")
 
-DARK = 0.5  # a background of a lower luminance is dark
+DARK = 0.5  # a background of lower luminance is dark
 
 
 def luminance(colour: Any) -> float:
-    """Return the relative luminance of a colour, from 0 (black) to 1 (white), as WCAG 2 defines it.
+    """Return the relative luminance of a color, from 0 (black) to 1 (white), as defined by WCAG 2.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def luminance(colour: Any) -> float:
 
 
 def contrasting(colour: Any) -> str:
-    """Return black or white, whichever is easier to read on a background of this colour.
+    """Return black or white, whichever is easier to read on a background of this color.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def contrasting(colour: Any) -> str:
 
 
 def line_colour(ax: Axes, i: int) -> str:
-    """Return the colour of the i-th curve, from 0, on the background of `ax`."""
+    """Return the color of the i-th curve, counted from 0, on the background of `ax`."""
     lines = LINES_ON_DARK if luminance(_base(ax)) < DARK else LINES_ON_LIGHT
     return lines[i % len(lines)]
 
@@ -53,7 +53,7 @@ def line_colour(ax: Axes, i: int) -> str:
 def sequential(ax: Axes) -> Colormap:
     """Return a colormap from the background of `ax` (nothing) to a strong orange or red (much).
 
-    Its luminance changes in one direction, so that it reads in grey as well.
+    Its luminance changes monotonically, so it also works in gray.
     """
     base = _base(ax)
     ends = ["#7f2704", "#e6550d", "#fdd0a2"] if luminance(base) < DARK else ["#fee0b6", "#f1801c", "#7f2704"]
@@ -69,7 +69,7 @@ def diverging(ax: Axes) -> Colormap:
 
 
 def _base(ax: Axes) -> Any:
-    """Return the background of `ax`: what is seen there, the figure's where the Axes have none."""
+    """Return the visible background of `ax`, which is the figure's if the Axes have none."""
     from matplotlib.colors import to_rgba
 
     for colour in (ax.get_facecolor(), ax.figure.get_facecolor()):

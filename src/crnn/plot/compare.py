@@ -1,4 +1,4 @@
-"""Where one model predicts a text better than another."""
+"""Comparison of models: where one predicts a text better than another."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ KINDS = (
 def compare(
     models: Iterable[CharRNN] | Mapping[str, CharRNN], text: str | bytes, *, by: str = "kind", ax: Axes | None = None
 ) -> Axes:
-    """Draw how well several models predict a text, in bits per character: lower is better.
+    """Plot how well several models predict a text, in bits per character; lower is better.
 
     Parameters
     ----------
     models : iterable of CharRNN, or mapping of str to CharRNN
-        A mapping names them; others are named after the parameters in which they differ.
+        A mapping gives names; otherwise models are named after the parameters in which they differ.
     text : str or bytes
-        A text that all models can read, best one that none was trained on.
+        A text that all models can read, preferably one that none was trained on.
     by : {"kind", "position"}, default="kind"
-        "kind": the mean over each kind of character (the first letter of a word, later ones, spaces, …), as bars.
+        "kind": the mean for each kind of character (the first letter of a word, later letters, spaces, …), as bars.
         "position": the mean over positions 1, 2 and 3, 4 to 7, … in the text, as curves; it shows how much the models
-        gain from what they have read.
+        gain from context.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
@@ -60,7 +60,7 @@ def compare(
     ImportError
         If matplotlib is not installed.
     NotFittedError, ValueError
-        As `CharRNN.surprisal`; also if the text is empty, or `by` is neither of these.
+        As for `CharRNN.surprisal`; also if the text is empty, or `by` has another value.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def compare(
     for model in named.values():
         check_model_and_text(model, text)
     if not len(text):
-        raise InvalidInputError("text is empty: there is nothing to predict")
+        raise InvalidInputError("text is empty. Pass at least one character.")
     bits = {name: model.surprisal(text) / math.log(2) for name, model in named.items()}
     return _by_kind(ax, bits, text) if by == "kind" else _by_position(ax, bits)
 

@@ -1,4 +1,4 @@
-"""Symbols as single characters that a picture can show."""
+"""Symbols as single visible characters."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def glyph(symbol: Any, *, space: bool = False) -> str:
-    r"""Return one visible character for a symbol, whatever it is.
+    r"""Return one visible character for any symbol.
 
     Parameters
     ----------
     symbol : str of length 1, bytes of length 1 or Special
     space : bool, default=False
-        Whether a space is shown as an open box.
+        Whether to show a space as an open box.
 
     Returns
     -------
     str
-        Line ends and tabs are arrows, the end of a document is a square, a combining mark stands on a dotted circle.
-        The replacement character stands for all others that cannot be shown: control characters, surrogates, characters
-        that change the direction of writing, unknown symbols. Bytes are Latin-1.
+        Line ends and tabs become arrows, the end of a document a square; a combining mark stands on a dotted circle.
+        Everything else that cannot be shown becomes the replacement character: control characters, surrogates,
+        characters that change the writing direction, unknown symbols. Bytes are read as Latin-1.
 
     Examples
     --------

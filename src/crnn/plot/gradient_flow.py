@@ -1,4 +1,4 @@
-"""Where the gradient vanishes: its norm against the distance in time."""
+"""Gradient flow: the norm of the gradient against the distance in time."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def gradient_flow(
     vanished: float = VANISHED,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how fast the gradient fades on its way back in time.
+    """Plot how fast the gradient fades as it flows back in time.
 
-    A curve for each layer, and for an LSTM one for its cells c as well: the Euclidean norm of dL/dh at k characters
-    before the state from which a character is predicted, L being the loss of this one character; the mean over
-    `n_positions` characters, on a log scale. The gradient is exact, not cut at `seq_length`, which a vertical line
-    marks: in training no gradient goes further back. A cross marks where a curve has vanished.
+    Each layer has a curve, and an LSTM's cells c have another: the Euclidean norm of dL/dh at k characters before the
+    state that predicts a character, where L is the loss of that character alone; the mean over `n_positions`
+    characters, on a log scale. The gradient is exact, not truncated at `seq_length`, which a vertical line marks: in
+    training no gradient flows further back. A cross marks where a curve has vanished.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ def gradient_flow(
     max_distance : int, default=100
         The largest k, in characters.
     n_positions : int, default=32
-        Characters to average over.
+        The number of characters to average over.
     vanished : float, default=0.001
-        A curve has vanished where it stays below this part of its largest value.
+        A curve has vanished once it stays below this part of its largest value.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
@@ -60,7 +60,7 @@ def gradient_flow(
     ImportError
         If matplotlib is not installed.
     NotFittedError, ValueError
-        As `gradient_norms`; also if `vanished` is not between 0 and 1.
+        As for `gradient_norms`; also if `vanished` is not between 0 and 1.
 
     Examples
     --------

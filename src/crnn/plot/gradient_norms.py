@@ -1,4 +1,4 @@
-"""How large the gradient of one character's loss still is at states long before it."""
+"""Gradient norms: how large the gradient of a character's loss still is at much earlier states."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from .checks import check_model_and_text
 
 __all__ = ["MIN_POSITIONS", "GradientNorms", "gradient_norms", "vanishing_distance"]
 
-MIN_POSITIONS = 32  # that are averaged
+MIN_POSITIONS = 32  # to average over
 
 Array = NDArray[np.float64]
 
 
 class GradientNorms(NamedTuple):
-    """Euclidean norms of gradients of one character's loss, for K + 1 distances in time from 0 to K.
+    """Euclidean norms of gradients of a single character's loss, for K + 1 distances in time from 0 to K.
 
-    Distance 0 is the state that the character is predicted from, the one after the character before it.
+    Distance 0 is the state that predicts the character, after the previous character.
     """
 
     h: Array  # (positions, L, K + 1), in nats per unit of h
-    c: Array | None  # the same for the cells of an LSTM
+    c: Array | None  # likewise for the cells of an LSTM
     positions: NDArray[np.intp]  # of the characters in the text
 
 
 def gradient_norms(
     model: CharRNN, text: str | bytes, *, max_distance: int = 100, n_positions: int = MIN_POSITIONS
 ) -> GradientNorms:
-    """Measure how the gradient of a character's loss fades on its way back in time.
+    """Measure how the gradient of a character's loss fades as it flows back in time.
 
-    For each of some characters of the text, the loss of that character alone is differentiated with respect to the
-    states before it: `CharRNN.gradient`, exact and not cut at `seq_length`.
+    For each of some characters in the text, the loss of that character alone is differentiated with respect to the
+    previous states by `CharRNN.gradient`, exactly and not truncated at `seq_length`.
 
     Parameters
     ----------
     model : CharRNN
         A fitted model.
     text : str or bytes
-        At least `max_distance` + `n_positions` + 1 symbols; some hundreds are enough. The time it takes grows with its
-        length times `n_positions`.
+        At least `max_distance` + `n_positions` + 1 symbols; some hundreds are enough. The time needed grows with the
+        text's length times `n_positions`.
     max_distance : int, default=100
         K, the largest distance, in characters.
     n_positions : int, default=32
-        Characters whose gradients are measured, evenly spaced from K + 1 to the end of the text.
+        The number of characters whose gradients are measured, evenly spaced from K + 1 to the end of the text.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def gradient_norms(
     Raises
     ------
     NotFittedError, ValueError
-        As `CharRNN.gradient`; also if the text is too short.
+        As for `CharRNN.gradient`; also if the text is too short.
 
     Examples
     --------
@@ -71,8 +71,8 @@ def gradient_norms(
     check_model_and_text(model, text)
     if len(text) < K + n + 1:
         raise InvalidInputError(
-            f"text has {len(text)} symbols, but max_distance={K} and n_positions={n} need {K + n + 1}: give a longer "
-            "text or a smaller max_distance"
+            f"text has {len(text)} symbols, but max_distance={K} and n_positions={n} need {K + n + 1}. Pass a longer "
+            "text or a smaller max_distance."
         )
     positions = np.linspace(K + 1, len(text) - 1, n).round().astype(np.intp)
     norms = []
@@ -91,7 +91,7 @@ def _norms_before(gradients: NDArray[Any], position: int, K: int) -> Array:
 
 
 def vanishing_distance(norms: Array, threshold: float) -> int | None:
-    """Return the distance from which on norms (K + 1,) stay below `threshold` times the largest; None if never.
+    """Return the distance from which norms (K + 1,) stay below `threshold` times the largest, or None.
 
     Examples
     --------

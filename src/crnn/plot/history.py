@@ -1,4 +1,4 @@
-"""The curves of a training: losses, learning rate, gradient norm, speed."""
+"""Training curves: losses, learning rate, gradient norm, speed."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def history(
     x: str = "step",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how training went, from the records of `history_`.
+    """Plot the course of training, from the records of `history_`.
 
     Parameters
     ----------
     models : CharRNN, iterable of CharRNN, or mapping of str to CharRNN
-        One model or several, in the same picture; a mapping names them, others are named after the parameters in which
-        they differ. Each model has a colour.
+        One or more models for the same plot; a mapping gives names, otherwise models are named after the parameters in
+        which they differ. Each model has its own color.
     y : {"loss", "learning_rate", "gradient_norm", "chars_per_second"}, default="loss"
-        "loss" draws the training loss and, where it was measured, the validation loss, both in nats per character; the
+        "loss" plots the training loss and, if measured, the validation loss, both in nats per character; the
         lowest validation loss is marked.
     x : {"step", "seconds", "epoch"}, default="step"
         Seconds and epochs count from the start of the first call; those of later calls are added.
@@ -61,7 +61,7 @@ def history(
     ImportError
         If matplotlib is not installed.
     ValueError
-        If a model has no records, or `x` or `y` is none of these.
+        If a model has no records, or `x` or `y` has another value.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def history(
     named = labelled(models)
     for label, model in named.items():
         if not model.history_:
-            raise InvalidInputError(f"{label} has no records of training: its file holds the weights alone, or no step")
+            raise InvalidInputError(f"{label} has no training records. Train it, or load a file saved with its state.")
     ax = axes_for(ax, 7, 4)
     for i, (label, model) in enumerate(named.items()):
         prefix = f"{label}, " if len(named) > 1 else ""
@@ -98,7 +98,7 @@ def history(
 def _draw_losses(
     ax: Axes, records: list[dict[str, Any]], places: NDArray[np.float64], prefix: str, look: dict[str, Any]
 ) -> None:
-    """Draw the training loss, and the validation loss where it was measured."""
+    """Plot the training loss and, if measured, the validation loss."""
     training, validation = _column(records, "train_loss"), _column(records, "validation_loss")
     measured = ~np.isnan(validation)
     alpha = 0.55 if measured.any() else 1.0
@@ -113,12 +113,12 @@ def _draw_losses(
 
 
 def _column(records: list[dict[str, Any]], name: str) -> NDArray[np.float64]:
-    """Return one number of each record, NaN where there is none."""
+    """Return one number from each record, NaN if missing."""
     return np.array([number_in(record, name) for record in records], np.float64)
 
 
 def _places(records: list[dict[str, Any]], x: str) -> NDArray[np.float64]:
-    """Return where each record stands; seconds and epochs of a later call are added to those of the calls before.
+    """Return the position of each record; seconds and epochs of later calls are added to those of earlier calls.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def _places(records: list[dict[str, Any]], x: str) -> NDArray[np.float64]:
 
 
 def _broken(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a curve with a gap where x goes back: what came after the best weights was undone when they came back.
+    """Return a curve with a gap wherever x goes back because the best weights were restored.
 
     Examples
     --------

@@ -15,12 +15,12 @@ _SILENT = frozenset({"callbacks", "n_threads", "random_state", "verbose"})
 
 
 def labelled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dict[str, CharRNN]:
-    """Return models by the names that a legend shows.
+    """Return models by their names in a legend.
 
     Parameters
     ----------
     models : CharRNN, iterable of CharRNN, or mapping of str to CharRNN
-        A mapping's keys are the names. Else a model is named after the parameters in which the models differ.
+        A mapping's keys are the names. Otherwise models are named after the parameters in which they differ.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def labelled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dic
     Raises
     ------
     InvalidInputError
-        If there is no model, or one of them is none.
+        If there are no models, or an item is not a model.
 
     Examples
     --------
@@ -46,10 +46,10 @@ def labelled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dic
     for model in given.values() if isinstance(given, dict) else given:
         if not isinstance(model, CharRNN):
             raise InvalidInputError(
-                f"models contains {short_repr(model)}, which is not a CharRNN. Pass models, or a dict of models."
+                f"models contains {short_repr(model)}, which is not a CharRNN. Pass models, or a dict of them."
             )
     if not given:
-        raise InvalidInputError("models is empty: give at least one")
+        raise InvalidInputError("models is empty. Pass at least one.")
     if isinstance(given, dict):
         return {str(name): model for name, model in given.items()}
     parameters = [{name: str(value) for name, value in model.get_params().items()} for model in given]

@@ -1,4 +1,4 @@
-"""A text coloured by the activation of hidden units."""
+"""A text colored by the activation of hidden units."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["neurons"]
 
-N_UNITS = 4  # that are chosen
+N_UNITS = 4  # chosen by default
 
 
 def neurons(
@@ -34,37 +34,37 @@ def neurons(
     width: int = COLUMNS,
     ax: Axes | None = None,
 ) -> Axes:
-    r"""Draw a text once for each of some hidden units, each character on a colour that tells the unit's activation.
+    r"""Plot a text once per hidden unit, with each character colored by the unit's activation.
 
     Parameters
     ----------
     model : CharRNN
         A fitted model.
     text : str or bytes
-        The text to draw: 1 to 5,000 of the model's symbols, divided by the number of units.
+        The text to plot: 1 to 5,000 of the model's symbols, divided by the number of units.
     units : int or sequence, default=None
-        Which units: their numbers from 0, or pairs (layer, number); a number alone is of the last layer. An int, or
-        None for 4: as many units are chosen, those that `find_units` finds to follow a property best, such as "inside
-        quotes" or "line length". The title of each then says which, and the correlation r with it.
+        The units: their numbers from 0, or pairs (layer, number); a number alone refers to the last layer. An int, or
+        None for 4, chooses as many units with `find_units`, those that best follow a property such as "inside
+        quotes" or "line length". The title of each unit then names the property and the correlation r with it.
     search_text : str or bytes, default=None
-        The text in which units are chosen; some thousand characters make the choice reliable. None: `text`.
+        The text for choosing units; some thousand characters make the choice reliable. None: `text`.
     width : int, default=64
-        Characters in a row.
+        Characters per row.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Its image holds the activations, from -1 to 1 (of an LSTM those of the outputs h).
+        Its image has the activations, from -1 to 1 (for an LSTM, the outputs h).
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     NotFittedError, ValueError
-        As `CharRNN.hidden_states`; also if there is no such unit, or the text is empty, too long to be drawn or, to
-        choose units, too short.
+        As for `CharRNN.hidden_states`; also if there is no such unit, or the text is empty, too long to plot or too
+        short to choose units.
 
     References
     ----------
@@ -86,8 +86,8 @@ def neurons(
         found = find_units(model, text if search_text is None else search_text)[:wanted]
         if not found:
             raise InvalidInputError(
-                "no unit follows a property that varies in both halves of the text: give a longer search_text, or the "
-                "numbers of units"
+                "no unit follows a property that varies in both halves of the text. Pass a longer search_text, or the "
+                "numbers of units."
             )
         chosen = [(unit.layer, unit.unit) for unit in found]
         titles = [f"layer {u.layer}, unit {u.unit}: {u.property} (r = {_signed(u.correlation)})" for u in found]
@@ -109,18 +109,18 @@ def _checked(model: CharRNN, unit: int | tuple[int, int]) -> tuple[int, int]:
         if 0 <= layer < model.num_layers and 0 <= number < model.hidden_size:
             return layer, number
     raise InvalidInputError(
-        f"units holds {short_repr(unit)}, but the model has layers 0 to {model.num_layers - 1} of units 0 to "
-        f"{model.hidden_size - 1}: give numbers or pairs (layer, unit)"
+        f"units contains {short_repr(unit)}, but the model has layers 0 to {model.num_layers - 1} with units 0 to "
+        f"{model.hidden_size - 1}. Pass numbers or pairs (layer, unit)."
     )
 
 
 def _signed(r: float) -> str:
-    """Return a correlation with a minus sign as matplotlib writes it."""
+    """Return a correlation with matplotlib's minus sign."""
     return f"{r:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _draw(ax: Axes | None, grid: TextGrid, activations: Sequence[NDArray[Any]], titles: Sequence[str]) -> Axes:
-    """Draw the text below each of the titles."""
+    """Draw the text below each title."""
     height = grid.n_rows + 2  # a title, the text, a gap
     matrix = np.full((height * len(titles) - 1, grid.used_width), np.nan)
     for i, activation in enumerate(activations):

@@ -1,4 +1,4 @@
-"""The likeliest next characters under each character of a text."""
+"""The most likely next characters under each character of a text."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ N_GUESSES = 5
 def probabilities(
     model: CharRNN, text: str | bytes, n: int = N_GUESSES, *, width: int = COLUMNS, ax: Axes | None = None
 ) -> Axes:
-    """Draw a text and, under each character, those that the model thinks likeliest to come next.
+    """Plot a text and, under each character, the model's most likely next characters.
 
-    The likeliest is on top, the colour is its probability, and a frame marks the guess that turns out to be right: the
+    The most likely one is on top, its color shows its probability, and a frame marks the correct guess, the
     character in the next column. Spaces are shown as open boxes, the end of a document as a square.
 
     Parameters
@@ -37,23 +37,23 @@ def probabilities(
     text : str or bytes
         1 to 5,000 of the model's symbols.
     n : int, default=5
-        How many next characters to show.
+        The number of next characters to show.
     width : int, default=64
-        Characters in a row.
+        Characters per row.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Its image holds the probabilities.
+        Its image has the probabilities.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     NotFittedError, ValueError
-        As `CharRNN.start`; also if the text is empty or too long to be drawn.
+        As for `CharRNN.start`; also if the text is empty or too long to plot.
 
     References
     ----------
@@ -95,7 +95,7 @@ def probabilities(
 
 
 def next_probabilities(model: CharRNN, text: str | bytes) -> NDArray[np.float64]:
-    """Return the probability of each symbol to come next after each character of a text, (len(text), V).
+    """Return the probability of each symbol after each character of a text, (len(text), V).
 
     Examples
     --------
@@ -109,7 +109,7 @@ def next_probabilities(model: CharRNN, text: str | bytes) -> NDArray[np.float64]
 
 
 def _frame_right_guesses(ax: Axes, rows: NDArray[Any], grid: TextGrid, best: NDArray[Any], ids: NDArray[Any]) -> None:
-    """Frame, under each character but the last, the guess that is the character after it."""
+    """Frame, under each character but the last, the guess that equals the next character."""
     from matplotlib.patches import Rectangle
 
     position, place = np.nonzero(best[:-1] == ids[1:, None])

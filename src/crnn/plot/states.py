@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 
 __all__ = ["Projection", "project", "states"]
 
-MAX_LABELS = 300  # characters that are written; more points are dots
+MAX_LABELS = 300  # characters to write; more points are dots
 
 
 class Projection(NamedTuple):
-    """Points in the plane in which they vary most."""
+    """Points in the plane of greatest variance."""
 
     points: NDArray[np.float64]  # (n, 2)
     explained: NDArray[np.float64]  # (2,): the share of the variance along each axis
 
 
 def states(model: CharRNN, text: str | bytes, *, layer: int = -1, ax: Axes | None = None) -> Axes:
-    """Draw the path of a layer's hidden state through a text, projected on its first two principal components.
+    """Plot the path of a layer's hidden state through a text, projected onto its first two principal components.
 
-    Each point is the state after a character, which is written there; a line joins them in the order of the text, and
-    the colour is the position. States that the network treats alike lie close together.
+    Each point is the state after the character written there; a line joins the points in the order of the text, and
+    their color is the position. States that the network treats alike are close together.
 
     Parameters
     ----------
     model : CharRNN
         A fitted model.
     text : str or bytes
-        2 or more of the model's symbols; of more than 300, points are dots instead of characters.
+        At least 2 of the model's symbols; beyond 300, points are dots instead of characters.
     layer : int, default=-1
-        Which layer, from 0; -1 is the last one.
+        The layer, counted from 0; -1 is the last.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
@@ -56,14 +56,14 @@ def states(model: CharRNN, text: str | bytes, *, layer: int = -1, ax: Axes | Non
     ImportError
         If matplotlib is not installed.
     NotFittedError, ValueError
-        As `CharRNN.hidden_states`; also if there is no such layer or the text has fewer than 2 characters.
+        As for `CharRNN.hidden_states`; also if there is no such layer or the text has fewer than 2 characters.
 
     Examples
     --------
     >>> from crnn import CharRNN, plot
     >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
     >>> x, y = plot.states(model, "abababab").lines[0].get_data()
-    >>> bool(np.ptp(x[2::2]) < 0.1 * np.ptp(x))  # after each a it is in nearly the same state
+    >>> bool(np.ptp(x[2::2]) < 0.1 * np.ptp(x))  # after each a, the state is nearly the same
     True
     """
     check_model_and_text(model, text)
@@ -88,7 +88,7 @@ def states(model: CharRNN, text: str | bytes, *, layer: int = -1, ax: Axes | Non
 
 
 def project(x: NDArray[np.float64]) -> Projection:
-    """Project points (n, d) on the two directions in which they vary most.
+    """Project points (n, d) onto the two directions in which they vary most.
 
     The sign of a direction is the one in which its largest coefficient is positive.
 
@@ -106,7 +106,7 @@ def project(x: NDArray[np.float64]) -> Projection:
 
 
 def _two(rows: NDArray[Any]) -> NDArray[Any]:
-    """Return the first two rows, zeros where there is only one."""
+    """Return the first two rows, padding with zeros."""
     return np.concatenate([rows[:2], np.zeros((max(0, 2 - len(rows)), *rows.shape[1:]))])
 
 

@@ -1,4 +1,4 @@
-"""A text coloured by how surprising each of its characters is."""
+"""A text colored by the surprisal of its characters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_BITS = 8.0  # a character of probability 1/256
 def surprisal(
     model: CharRNN, text: str | bytes, *, width: int = COLUMNS, max_bits: float = MAX_BITS, ax: Axes | None = None
 ) -> Axes:
-    """Draw a text, each character on a colour that tells its surprisal: -log2 P given the characters before it.
+    """Plot a text with each character colored by its surprisal, -log2 P given the previous characters.
 
     Parameters
     ----------
@@ -34,23 +34,23 @@ def surprisal(
     text : str or bytes
         1 to 5,000 of the model's symbols.
     width : int, default=64
-        Characters in a row.
+        Characters per row.
     max_bits : float, default=8.0
-        Surprisal, in bits, of the strongest colour; more bits have the same.
+        The surprisal, in bits, of the strongest color; higher surprisal has the same color.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Its image holds the surprisal of each cell, in bits.
+        Its image has the surprisal of each cell, in bits.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     NotFittedError, ValueError
-        As `CharRNN.surprisal`; also if the text is empty or too long to be drawn.
+        As for `CharRNN.surprisal`; also if the text is empty or too long to plot.
 
     Examples
     --------

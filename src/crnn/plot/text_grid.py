@@ -1,4 +1,4 @@
-"""A text written into a grid of cells, one symbol a cell, each coloured by a number."""
+"""A text in a grid of cells, one symbol per cell, each colored by a number."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "MAX_SYMBOLS", "TextGrid", "draw_values", "figure_size", "write"]
 
-COLUMNS = 64  # of a line of text, as long as nothing else is said
-MAX_SYMBOLS = 5000  # each is an artist of matplotlib, which draws some thousands a second
+COLUMNS = 64  # default characters per row
+MAX_SYMBOLS = 5000  # each is a matplotlib artist, of which some thousands are drawn per second
 CELL_WIDTH, CELL_HEIGHT = 0.125, 0.21  # inches, for a letter of 9 points
-MIN_ROWS, MIN_COLUMNS = 7, 28  # that there is room for: the cells of a short text are no larger
+MIN_ROWS, MIN_COLUMNS = 7, 28  # minimum size of the grid, so that the cells of a short text are not larger
 MIN_POINTS, MAX_POINTS = 3.0, 10.0  # of a letter
 
 Array = NDArray[Any]
 
 
 class TextGrid(NamedTuple):
-    """Where each symbol of a text stands: a new row after each line end, and where a line is full."""
+    """The position of each symbol of a text: a new row starts after each line end and each full row."""
 
     symbols: tuple[Any, ...]
     rows: NDArray[np.intp]
@@ -44,16 +44,16 @@ class TextGrid(NamedTuple):
         Parameters
         ----------
         text : str or bytes
-            At least one symbol; all copies together at most `MAX_SYMBOLS`.
+            At least one symbol; at most `MAX_SYMBOLS` over all copies.
         width : int, default=64
-            Cells of a row.
+            Cells per row.
         copies : int, default=1
-            How often the text is drawn.
+            The number of times the text is drawn.
 
         Raises
         ------
         InvalidInputError
-            If the text is empty or too long to be drawn.
+            If the text is empty or too long to plot.
 
         Examples
         --------
@@ -64,7 +64,7 @@ class TextGrid(NamedTuple):
         width, most = checked_int("width", width, 1), MAX_SYMBOLS // copies
         if not 1 <= len(text) <= most:
             what = f"has {len(text):,} symbols" if len(text) else "is empty"
-            raise InvalidInputError(f"text {what}, but this picture shows 1 to {most:,}: draw another part of it")
+            raise InvalidInputError(f"text {what}, but this plot shows 1 to {most:,}. Plot another part of it.")
         symbols = tuple(text[i : i + 1] for i in range(len(text)))
         rows, columns = [0], [0]
         for symbol in symbols[:-1]:
@@ -75,12 +75,12 @@ class TextGrid(NamedTuple):
 
     @property
     def used_width(self) -> int:
-        """The cells of the longest row."""
+        """The number of cells in the longest row."""
         return int(self.columns.max()) + 1
 
 
 def draw_values(ax: Axes, matrix: ArrayLike, **options: Any) -> AxesImage:
-    """Colour the cells of `ax` by a matrix; NaN leaves a cell empty. Row 0 is at the top, cell (i, j) around y=i, x=j.
+    """Color the cells of `ax` by a matrix; NaN leaves a cell empty. Row 0 is on top, cell (i, j) at y=i, x=j.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def write(
     space: bool = False,
     **style: Any,
 ) -> None:
-    """Write one symbol into each of the cells that `image` coloured, in black or white, whichever can be read.
+    """Write a symbol into each of the cells colored by `image`, in black or white for contrast.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def write(
     rows, columns : ndarray of int, shape (n,)
     symbols : sequence of n symbols
     space : bool, default=False
-        Whether a space is shown as an open box.
+        Whether to show a space as an open box.
     **style
         Passed to ``ax.text``.
     """
@@ -133,7 +133,7 @@ def write(
         if shown == " ":
             continue
         colour = mpl.rcParams["text.color"] if is_empty else contrasting(background)
-        # A stranger's text is neither mathematics nor TeX.
+        # An unknown text must not be interpreted as mathematics or TeX.
         ax.text(
             column, row, shown, color=colour, fontsize=points, family="monospace", ha="center", va="center_baseline",
             parse_math=False, usetex=False, clip_on=True, **style,
@@ -141,7 +141,7 @@ def write(
 
 
 def figure_size(rows: int, columns: int) -> tuple[float, float]:
-    """Return the width and height, in inches, of a figure with so many cells and a colour bar.
+    """Return the width and height, in inches, of a figure with this many cells and a color bar.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def figure_size(rows: int, columns: int) -> tuple[float, float]:
 
 
 def _room(image: AxesImage) -> tuple[int, int]:
-    """Return how many rows and columns of cells there is room for."""
+    """Return the numbers of rows and columns for which there is room."""
     rows, columns = image.get_size()
     return max(rows, MIN_ROWS), max(columns, MIN_COLUMNS)
 

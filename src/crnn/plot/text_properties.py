@@ -1,4 +1,4 @@
-"""Properties of a text that a unit may follow: one number for each character, known from the text up to it."""
+"""Properties of a text that a unit may follow: one number per character, known from the text up to it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _QUOTES = {'"': '"', "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATIO
 
 
 def inside_quotes(text: str) -> Array:
-    """Return 1 for the characters of a double-quoted passage, its opening quote among them, else 0.
+    """Return 1 for characters of a double-quoted passage, including its opening quote, otherwise 0.
 
-    An empty line ends a passage: authors close no quote that goes on in the next paragraph.
+    An empty line ends a passage, since authors do not close a quote that continues in the next paragraph.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def inside_quotes(text: str) -> Array:
 
 
 def inside_brackets(text: str) -> Array:
-    """Return how many brackets, round, square or curly, are open after each character.
+    """Return the number of open brackets (round, square or curly) after each character.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def inside_brackets(text: str) -> Array:
 
 
 def line_length(text: str) -> Array:
-    r"""Return how many characters the line has so far; 0 after a line end.
+    r"""Return the length of the line so far; 0 after a line end.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def line_length(text: str) -> Array:
 
 
 def word_length(text: str) -> Array:
-    """Return how many letters and digits the word has so far; 0 after any other character.
+    """Return the number of letters and digits in the word so far; 0 after any other character.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def word_length(text: str) -> Array:
 
 
 def indentation(text: str) -> Array:
-    r"""Return the spaces at the head of the line so far; a tab counts as 4.
+    r"""Return the number of leading spaces in the line so far; a tab counts as 4.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def indentation(text: str) -> Array:
 
 
 def between_words(text: str) -> Array:
-    """Return 1 for a character that is no letter and no digit, else 0.
+    """Return 1 for a character that is neither a letter nor a digit, otherwise 0.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def between_words(text: str) -> Array:
 
 
 def capital_letter(text: str) -> Array:
-    """Return 1 for a capital letter, else 0.
+    """Return 1 for a capital letter, otherwise 0.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def capital_letter(text: str) -> Array:
 
 
 def _since(text: str, ends: Callable[[str], bool]) -> Array:
-    """Return how many characters there have been since the last one that ends something."""
+    """Return the number of characters since the last one that ends something."""
     counts, count = np.zeros(len(text)), 0
     for i, character in enumerate(text):
         count = 0 if ends(character) else count + 1

@@ -1,4 +1,4 @@
-"""Which hidden unit follows which property of a text."""
+"""Unit search: which hidden unit follows which property of a text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIN_SYMBOLS = 20
 
 
 class FoundUnit(NamedTuple):
-    """A hidden unit and the property of the text that it follows."""
+    """A hidden unit and the text property that it follows."""
 
     layer: int  # from 0
     unit: int  # from 0
@@ -33,31 +33,31 @@ def find_units(
 ) -> list[FoundUnit]:
     r"""Find, for each property of a text, the hidden unit that follows it best.
 
-    The measure is Pearson's correlation r of the unit's activation after each character with the property there; r
-    squared is the share of the property's variance that the unit explains. Among hundreds of units one follows
+    The measure is Pearson's correlation r between the unit's activation after each character and the property; r
+    squared is the share of the property's variance that the unit explains. Among hundreds of units, one follows
     anything by chance; so the unit is chosen by r on the first half of the text, and `correlation` is its r on the
-    second half, which had no part in the choice.
+    second half, which did not influence the choice.
 
     Parameters
     ----------
     model : CharRNN
         A fitted model.
     text : str or bytes
-        20 characters or more; some thousands give reliable numbers. Bytes are read as Latin-1.
+        At least 20 characters; some thousands give reliable numbers. Bytes are read as Latin-1.
     properties : mapping of str to function, default=None
-        Names and functions from a str to one number for each of its characters. None: inside quotes, inside brackets,
+        Names and functions from a str to one number per character. None: inside quotes, inside brackets,
         line length, indentation, word length, between words, capital letter.
 
     Returns
     -------
     list of FoundUnit
-        By falling `chosen_by` squared: what is explained most comes first. Each unit is there once, and each property
-        that varies in both halves of the text, as long as there are units.
+        The units in order of decreasing `chosen_by` squared. Each unit occurs once, and so does each property that
+        varies in both halves of the text, as long as there are units.
 
     Raises
     ------
     NotFittedError, ValueError
-        As `CharRNN.hidden_states`; also if the text is too short.
+        As for `CharRNN.hidden_states`; also if the text is too short.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def find_units(
     """
     check_model_and_text(model, text)
     if len(text) < MIN_SYMBOLS:
-        raise InvalidInputError(f"text has {len(text)} symbols: to find units takes {MIN_SYMBOLS}, better thousands")
+        raise InvalidInputError(f"text has {len(text)} symbols. Pass at least {MIN_SYMBOLS}, preferably thousands.")
     states = model.hidden_states(text)
     n, _, H = states.shape
     activations = states.reshape(n, -1).astype(np.float64)
@@ -83,7 +83,7 @@ def find_units(
     names = [name for name, value in values.items() if np.ptp(value[first]) > 0 and np.ptp(value[second]) > 0]
     r = np.array([correlations(activations[first], values[name][first]) for name in names])
     left, found = r**2, list[FoundUnit]()
-    while left.size and left.max() > 0:  # the strongest pair that is left: each property and each unit once
+    while left.size and left.max() > 0:  # the strongest remaining pair; each property and each unit is used once
         i, j = np.unravel_index(left.argmax(), left.shape)
         (held_out,) = correlations(activations[second, j : j + 1], values[names[i]][second])
         found.append(FoundUnit(int(j) // H, int(j) % H, names[i], float(held_out), float(r[i, j])))
@@ -105,7 +105,7 @@ def _values(name: str, values: Any, n: int) -> NDArray[np.float64]:
 
 
 def correlations(activations: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Pearson's r of each column of activations (n, units) with values (n,); 0 where a column is constant.
+    """Return Pearson's r of each column of activations (n, units) with values (n,); 0 for constant columns.
 
     Examples
     --------

@@ -32,7 +32,7 @@ def test_a_bias_that_becomes_infinite_under_a_finite_loss(monkeypatch, seconds, 
     """The gates of an LSTM map an infinite bias to 0 or 1."""
     monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", seconds)
     model = CharRNN(**DECAYED, max_steps=2000)
-    with pytest.raises(DivergenceError, match="lower learning_rate") as raised:
+    with pytest.raises(DivergenceError, match="Lower learning_rate") as raised:
         model.fit(TEXT)
     assert_finite(model)
     assert model.n_steps_ < raised.value.step
@@ -59,7 +59,7 @@ def test_ruined_but_finite_is_divergence(max_steps):
     model = CharRNN(8, learning_rate=1e30, max_steps=max_steps, random_state=0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with pytest.raises(DivergenceError, match="far above that of a uniform guess, and has not come back") as raised:
+        with pytest.raises(DivergenceError, match="far above that of a uniform guess, and did not recover") as raised:
             model.fit(TEXT)
     assert raised.value.kind == "ruin"
     assert raised.value.step == max_steps

@@ -61,8 +61,7 @@ class Vocabulary(Sequence[Symbol]):
     Raises
     ------
     InvalidInputError
-        If there are no symbols, `codes` is not one-dimensional, not integers, out of range or not strictly increasing,
-        or `kind` is unknown.
+        If there are no symbols, `codes` is not a strictly increasing row of valid integers, or `kind` is unknown.
 
     Examples
     --------
@@ -128,8 +127,7 @@ class Vocabulary(Sequence[Symbol]):
         blocks : iterable of str, or of bytes-like
             The text, cut in any way. Blocks are held one at a time.
         min_count : int, default=1
-            Omit symbols that occur less often. If this is above 1, the unknown symbol represents them, and all symbols
-            that do not occur.
+            Omit symbols that occur less often. If above 1, the unknown symbol represents all omitted ones.
         boundary : bool, default=False
             Whether to add a boundary; the text may then be empty.
         kind : {"characters", "bytes"}, optional
